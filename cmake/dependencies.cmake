@@ -1,0 +1,24 @@
+# Everything comes from the system's packages; tools/setup.sh installs them on Debian and Ubuntu.
+find_package(OpenMP REQUIRED COMPONENTS C)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
+set(HDF5_PREFER_PARALLEL OFF)
+find_package(HDF5 REQUIRED COMPONENTS C)
+find_package(dnnl REQUIRED)
+
+add_library(tt_dependencies INTERFACE)
+target_link_libraries(tt_dependencies INTERFACE OpenMP::OpenMP_C PkgConfig::YAML PkgConfig::JANSSON
+  PkgConfig::SENTENCEPIECE ${HDF5_C_LIBRARIES} DNNL::dnnl m)
+target_include_directories(tt_dependencies SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
+target_compile_definitions(tt_dependencies INTERFACE ${HDF5_C_DEFINITIONS})
+
+set(TT_HAVE_MPI FALSE)
+if(TT_MPI)
+  find_package(MPI COMPONENTS C)
+  if(MPI_C_FOUND)
+    set(TT_HAVE_MPI TRUE)
+    target_link_libraries(tt_dependencies INTERFACE MPI::MPI_C)
+  endif()
+endif()

@@ -1,0 +1,146 @@
+#define _GNU_SOURCE
+#include "host/base/log.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+static int log_rank, log_ranks = 1;
+static bool log_quiet;
+static tt_progress *live_bar; // the bar that a message must not write into
+static volatile sig_atomic_t interrupted;
+
+void tt_log_rank(int rank, int ranks) {
+    log_rank = rank;
+    log_ranks = ranks;
+}
+
+void tt_log_quiet(bool quiet) {
+    log_quiet = quiet;
+}
+
+double tt_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void say(const char *prefix, const char *format, va_list args) {
+    if (live_bar && live_bar->live) {
+        fputs("\r\033[K", stderr);
+        live_bar->live = false;
+        live_bar->shown = 0;
+    }
+    fputs(prefix, stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
+void tt_info(const char *format, ...) {
+    if (log_rank != 0 || log_quiet) return;
+    va_list args;
+    va_start(args, format);
+    say("", format, args);
+    va_end(args);
+}
+
+void tt_warn(const char *format, ...) {
+    if (log_rank != 0) return;
+    va_list args;
+    va_start(args, format);
+    say("warning: ", format, args);
+    va_end(args);
+}
+
+void tt_error(const char *format, ...) {
+    char prefix[64] = "tinythinker: ";
+    if (log_ranks > 1) snprintf(prefix, sizeof prefix, "tinythinker: rank %d of %d: ", log_rank, log_ranks);
+    va_list args;
+    va_start(args, format);
+    say(prefix, format, args);
+    va_end(args);
+}
+
+void tt_progress_open(tt_progress *p, const char *label, const char *unit, int64_t total, int64_t first) {
+    double now = tt_seconds();
+    *p = (tt_progress){.label = label, .unit = unit, .total = total, .done = first, .first = first, .started = now};
+    p->shown = isatty(STDERR_FILENO) ? 0 : now;
+    live_bar = p;
+}
+
+static void format_time(char *out, size_t size, double seconds) {
+    if (!(seconds >= 0 && seconds < 3.6e6)) snprintf(out, size, "--:--");
+    else if (seconds < 3600) snprintf(out, size, "%d:%02d", (int)seconds / 60, (int)seconds % 60);
+    else snprintf(out, size, "%d:%02d:%02d", (int)seconds / 3600, (int)seconds / 60 % 60, (int)seconds % 60);
+}
+
+static void draw(tt_progress *p, const char *note) {
+    double elapsed = tt_seconds() - p->started;
+    double rate = elapsed > 0 ? (double)(p->done - p->first) / elapsed : 0;
+    char left[32];
+    format_time(left, sizeof left, rate > 0 ? (double)(p->total - p->done) / rate : -1);
+    double share = p->total > 0 ? (double)p->done / (double)p->total : 1;
+    char tail[256];
+    snprintf(tail, sizeof tail, "%lld/%lld %s  %.*f/s  %s%s%s left", (long long)p->done, (long long)p->total,
+        p->unit, rate < 10 ? 2 : 0, rate, note, note[0] ? "  " : "", left);
+    if (!isatty(STDERR_FILENO)) {
+        fprintf(stderr, "%s  %3.0f %%  %s\n", p->label, 100 * share, tail);
+        return;
+    }
+    struct winsize window = {0};
+    int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col ? window.ws_col : 80;
+    int width = columns - (int)strlen(p->label) - (int)strlen(tail) - 6;
+    if (width > 30) width = 30;
+    char bar[3 * 30 + 1] = "";
+    size_t at = 0;
+    for (int i = 0; i < width; ++i) {
+        const char *cell = (i + 0.5) / width < share ? "━" : "╌"; // three bytes each
+        memcpy(bar + at, cell, 3);
+        at += 3;
+    }
+    bar[at] = '\0';
+    fprintf(stderr, "\r\033[K%s %s%s%.*s", p->label, bar, at ? " " : "",
+        columns - (int)strlen(p->label) - (width > 0 ? width : 0) - 3, tail);
+    fflush(stderr);
+    p->live = true;
+}
+
+void tt_progress_update(tt_progress *p, int64_t done, const char *note_format, ...) {
+    p->done = done;
+    if (log_rank != 0 || log_quiet) return;
+    double now = tt_seconds(), wait = isatty(STDERR_FILENO) ? 0.1 : 10;
+    if (now - p->shown < wait && done < p->total) return;
+    p->shown = now;
+    char note[160];
+    va_list args;
+    va_start(args, note_format);
+    vsnprintf(note, sizeof note, note_format, args);
+    va_end(args);
+    draw(p, note);
+}
+
+void tt_progress_close(tt_progress *p) {
+    if (p->live) fputc('\n', stderr);
+    p->live = false;
+    live_bar = NULL;
+}
+
+static void on_signal(int number) {
+    if (interrupted) _exit(128 + number);
+    interrupted = 1;
+}
+
+void tt_interrupt_install(void) {
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool tt_interrupted(void) {
+    return interrupted != 0;
+}

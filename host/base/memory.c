@@ -1,0 +1,125 @@
+#include "host/base/memory.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64, CHUNK = 1 << 16 };
+
+struct tt_arena_chunk {
+    struct tt_arena_chunk *next;
+    size_t used, size;
+    unsigned char *bytes;
+};
+
+tt_status tt_alloc(void *out, size_t count, size_t size, const char *what) {
+    void **slot = out;
+    *slot = NULL;
+    if (size && count > (SIZE_MAX - ALIGN) / size)
+        return tt_fail(TT_ERR_NOMEM, "%s: %zu x %zu bytes overflow", what, count, size);
+    size_t bytes = (count * size + ALIGN - 1) / ALIGN * ALIGN;
+    if (bytes == 0) bytes = ALIGN;
+    *slot = aligned_alloc(ALIGN, bytes);
+    if (!*slot) return tt_fail(TT_ERR_NOMEM, "%s: no memory for %.1f MB", what, (double)bytes / 1e6);
+    memset(*slot, 0, bytes);
+    return TT_OK;
+}
+
+tt_status tt_grow(void *items, size_t *capacity, size_t need, size_t size, const char *what) {
+    if (need <= *capacity) return TT_OK;
+    void **slot = items;
+    size_t wanted = *capacity ? *capacity : 16;
+    while (wanted < need) {
+        if (wanted > SIZE_MAX / 2) return tt_fail(TT_ERR_NOMEM, "%s: too many elements", what);
+        wanted *= 2;
+    }
+    void *grown;
+    TT_TRY(tt_alloc(&grown, wanted, size, what));
+    if (*slot) memcpy(grown, *slot, *capacity * size);
+    free(*slot);
+    *slot = grown;
+    *capacity = wanted;
+    return TT_OK;
+}
+
+tt_status tt_strdup(char **out, const char *text) {
+    size_t n = strlen(text) + 1;
+    TT_TRY(tt_alloc(out, n, 1, "text"));
+    memcpy(*out, text, n);
+    return TT_OK;
+}
+
+static struct tt_arena_chunk *chunk_open(size_t size) {
+    struct tt_arena_chunk *chunk = malloc(sizeof *chunk);
+    if (!chunk) return NULL;
+    chunk->bytes = aligned_alloc(ALIGN, size);
+    if (!chunk->bytes) {
+        free(chunk);
+        return NULL;
+    }
+    chunk->next = NULL;
+    chunk->used = 0;
+    chunk->size = size;
+    return chunk;
+}
+
+static void chunk_close(struct tt_arena_chunk *chunk) {
+    free(chunk->bytes);
+    free(chunk);
+}
+
+void *tt_arena_alloc(tt_arena *arena, size_t bytes) {
+    if (bytes > SIZE_MAX / 4) {
+        tt_fail(TT_ERR_NOMEM, "arena: %zu bytes asked for", bytes);
+        return NULL;
+    }
+    size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    if (rounded == 0) rounded = ALIGN;
+    struct tt_arena_chunk *chunk = arena->chunks;
+    if (!chunk || chunk->size - chunk->used < rounded) {
+        size_t size = chunk ? chunk->size * 2 : CHUNK;
+        if (size < rounded) size = rounded;
+        struct tt_arena_chunk *fresh = chunk_open(size);
+        if (!fresh) {
+            tt_fail(TT_ERR_NOMEM, "arena: no memory for %.1f MB", (double)size / 1e6);
+            return NULL;
+        }
+        fresh->next = chunk;
+        arena->chunks = chunk = fresh;
+    }
+    void *block = chunk->bytes + chunk->used;
+    chunk->used += rounded;
+    return block;
+}
+
+char *tt_arena_strdup(tt_arena *arena, const char *text) {
+    size_t n = strlen(text) + 1;
+    char *copy = tt_arena_alloc(arena, n);
+    if (copy) memcpy(copy, text, n);
+    return copy;
+}
+
+size_t tt_arena_bytes(const tt_arena *arena) {
+    size_t bytes = 0;
+    for (const struct tt_arena_chunk *c = arena->chunks; c; c = c->next) bytes += c->size;
+    return bytes;
+}
+
+void tt_arena_reset(tt_arena *arena) {
+    if (!arena->chunks) return;
+    if (arena->chunks->next) {
+        size_t total = tt_arena_bytes(arena);
+        tt_arena_close(arena);
+        arena->chunks = chunk_open(total);
+        return;
+    }
+    arena->chunks->used = 0;
+}
+
+void tt_arena_close(tt_arena *arena) {
+    while (arena->chunks) {
+        struct tt_arena_chunk *next = arena->chunks->next;
+        chunk_close(arena->chunks);
+        arena->chunks = next;
+    }
+}

@@ -1,0 +1,52 @@
+#include "host/base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local char message[4096];
+
+tt_status tt_fail(tt_status code, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    return code;
+}
+
+tt_status tt_context(tt_status code, const char *format, ...) {
+    char inner[sizeof message];
+    memcpy(inner, message, sizeof inner);
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    if (n >= 0 && (size_t)n < sizeof message) snprintf(message + n, sizeof message - (size_t)n, ": %s", inner);
+    return code;
+}
+
+const char *tt_error_message(void) {
+    return message;
+}
+
+const char *tt_status_text(tt_status code) {
+    switch (code) {
+#define TT_STATUS_CASE(name, exit_status, text)                                                              \
+    case TT_##name:                                                                                          \
+        return text;
+        TT_STATUS_MAP(TT_STATUS_CASE)
+#undef TT_STATUS_CASE
+    }
+    return "unknown status";
+}
+
+int tt_status_exit(tt_status code) {
+    switch (code) {
+#define TT_STATUS_CASE(name, exit_status, text)                                                              \
+    case TT_##name:                                                                                          \
+        return exit_status;
+        TT_STATUS_MAP(TT_STATUS_CASE)
+#undef TT_STATUS_CASE
+    }
+    return 1;
+}

@@ -1,0 +1,144 @@
+#include "host/base/str.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool reserve(tt_str *s, size_t extra) {
+    if (s->failed) return false;
+    size_t need = s->length + extra + 1;
+    if (need <= s->capacity) return true;
+    size_t capacity = s->capacity ? s->capacity : 64;
+    while (capacity < need) capacity *= 2;
+    char *grown = realloc(s->data, capacity);
+    if (!grown) {
+        s->failed = true;
+        return false;
+    }
+    s->data = grown;
+    s->capacity = capacity;
+    return true;
+}
+
+void tt_str_append_n(tt_str *s, const char *text, size_t n) {
+    if (!reserve(s, n)) return;
+    memcpy(s->data + s->length, text, n);
+    s->length += n;
+    s->data[s->length] = '\0';
+}
+
+void tt_str_append(tt_str *s, const char *text) {
+    tt_str_append_n(s, text, strlen(text));
+}
+
+void tt_str_format(tt_str *s, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (n >= 0 && reserve(s, (size_t)n)) {
+        vsnprintf(s->data + s->length, (size_t)n + 1, format, again);
+        s->length += (size_t)n;
+    }
+    va_end(again);
+}
+
+void tt_str_clear(tt_str *s) {
+    s->length = 0;
+    if (s->data) s->data[0] = '\0';
+}
+
+const char *tt_str_text(const tt_str *s) {
+    return s->data ? s->data : "";
+}
+
+tt_status tt_str_status(const tt_str *s) {
+    return s->failed ? tt_fail(TT_ERR_NOMEM, "a text of %zu bytes could not grow", s->length) : TT_OK;
+}
+
+void tt_str_close(tt_str *s) {
+    free(s->data);
+    *s = (tt_str){0};
+}
+
+bool tt_ends_with(const char *text, const char *suffix) {
+    size_t n = strlen(text), m = strlen(suffix);
+    return n >= m && memcmp(text + n - m, suffix, m) == 0;
+}
+
+bool tt_starts_with(const char *text, const char *prefix) {
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+// Length of the well-formed UTF-8 sequence at s (n >= 1 bytes left), or 0.
+static size_t utf8_sequence(const unsigned char *s, size_t n) {
+    if (s[0] < 0x80) return s[0] != 0;
+    size_t length = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
+    if (s[0] < 0xC2 || s[0] > 0xF4 || n < length) return 0;
+    for (size_t i = 1; i < length; ++i)
+        if ((s[i] & 0xC0) != 0x80) return 0;
+    if (s[0] == 0xE0 && s[1] < 0xA0) return 0; // overlong
+    if (s[0] == 0xED && s[1] > 0x9F) return 0; // surrogate
+    if (s[0] == 0xF0 && s[1] < 0x90) return 0; // overlong
+    if (s[0] == 0xF4 && s[1] > 0x8F) return 0; // above U+10FFFF
+    return length;
+}
+
+bool tt_utf8_valid(const char *text, size_t n, size_t *bad) {
+    for (size_t i = 0; i < n;) {
+        size_t length = utf8_sequence((const unsigned char *)text + i, n - i);
+        if (length == 0) {
+            if (bad) *bad = i;
+            return false;
+        }
+        i += length;
+    }
+    return true;
+}
+
+int tt_edit_distance(const char *a, const char *b, int limit) {
+    int n = (int)strlen(a), m = (int)strlen(b);
+    if (abs(n - m) > limit) return limit + 1;
+    int *row = malloc(((size_t)m + 1) * sizeof *row);
+    if (!row) return limit + 1;
+    for (int j = 0; j <= m; ++j) row[j] = j;
+    for (int i = 1; i <= n; ++i) {
+        int diagonal = row[0], best = row[0] = i;
+        for (int j = 1; j <= m; ++j) {
+            int replaced = diagonal + (a[i - 1] != b[j - 1]);
+            int kept = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            diagonal = row[j];
+            row[j] = replaced < kept ? replaced : kept;
+            if (row[j] < best) best = row[j];
+        }
+        if (best > limit) break;
+    }
+    int distance = row[m];
+    free(row);
+    return distance > limit ? limit + 1 : distance;
+}
+
+const char *tt_nearest(const char *word, const char *const *names, int n) {
+    int limit = (int)strlen(word) / 2;
+    if (limit < 1) limit = 1;
+    const char *nearest = NULL;
+    int best = limit + 1;
+    for (int i = 0; i < n; ++i) {
+        int distance = tt_edit_distance(word, names[i], limit);
+        if (distance < best) {
+            best = distance;
+            nearest = names[i];
+        }
+    }
+    return nearest;
+}
+
+uint64_t tt_hash(const void *bytes, size_t n) {
+    const unsigned char *p = bytes;
+    uint64_t h = 0xCBF29CE484222325ull;
+    for (size_t i = 0; i < n; ++i) h = (h ^ p[i]) * 0x100000001B3ull;
+    return h;
+}

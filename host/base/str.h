@@ -1,0 +1,39 @@
+// Growing strings, and checks on text.
+#ifndef TT_BASE_STR_H
+#define TT_BASE_STR_H
+
+#include "host/base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// A growing byte string; zero-initialise. `data` is NUL-terminated once anything was appended, else NULL.
+// Appending never fails visibly: out of memory sets `failed`, which tt_str_status() reports once at the end.
+typedef struct tt_str {
+    char *data;
+    size_t length, capacity;
+    bool failed;
+} tt_str;
+
+void tt_str_append(tt_str *s, const char *text);
+void tt_str_append_n(tt_str *s, const char *text, size_t n);
+void tt_str_format(tt_str *s, const char *format, ...) TT_PRINTF(2, 3);
+void tt_str_clear(tt_str *s);                // length 0, memory kept
+const char *tt_str_text(const tt_str *s);    // never NULL
+tt_status tt_str_status(const tt_str *s) TT_MUST_CHECK;
+void tt_str_close(tt_str *s);
+
+bool tt_ends_with(const char *text, const char *suffix);
+bool tt_starts_with(const char *text, const char *prefix);
+// True where text[0..n) is well-formed UTF-8 without NUL (RFC 3629: no surrogates, no overlong forms).
+// If false and `bad` is given, *bad receives the offset of the first bad byte.
+bool tt_utf8_valid(const char *text, size_t n, size_t *bad);
+// Levenshtein distance in bytes; at most `limit` + 1 (the search stops there).
+int tt_edit_distance(const char *a, const char *b, int limit);
+// The entry of names[0..n) nearest to `word` in edits, or NULL if none is near enough to suggest.
+const char *tt_nearest(const char *word, const char *const *names, int n);
+// FNV-1a, 64 bits, of n bytes: identity of a tokenizer or file, not a cryptographic hash.
+uint64_t tt_hash(const void *bytes, size_t n);
+
+#endif

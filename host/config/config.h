@@ -1,0 +1,92 @@
+// A run's configuration: YAML to a typed struct, overrides, schema and help text, all from one table of keys
+// (config_keys.h), so that they cannot part company.
+#ifndef TT_CONFIG_CONFIG_H
+#define TT_CONFIG_CONFIG_H
+
+#include "host/base/status.h"
+#include "host/base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { TT_MAX_LIST = 16 };
+typedef struct tt_text_list {
+    char *items[TT_MAX_LIST];
+    int n;
+} tt_text_list;
+
+// What one supervised phase needs; acquisition and pretraining share it.
+typedef struct tt_training_config {
+    bool enabled;
+    double epochs;         // acquisition: total steps = epochs x batches of all stages, unless `steps` says
+    int64_t steps;         // 0 = from epochs
+    int64_t batch_size;    // examples of the global batch, whatever the number of ranks
+    int64_t accumulate;    // parts that a batch is cut into to save memory; the result is the same
+    int64_t interval;      // steps of recall before the cycle moves on (analyze: x number of options)
+    double learning_rate, warmup; // warmup: share of all steps
+    char *schedule;               // cosine | linear | constant
+    double min_learning_rate;     // share of learning_rate that the schedule ends at
+    double beta1, beta2, eps, weight_decay, clip;
+    double dropout;        // -1 = the model's own rate
+    int64_t max_input, max_target; // tokens, </s> included
+    int64_t validate_every;        // cycles between validations (acquisition); steps (pretraining)
+    int64_t validation_questions;  // 0 = the whole split
+    int64_t log_every;             // steps between lines of metrics.jsonl
+    int64_t save_every;            // steps between checkpoints to resume from, besides those at validations
+} tt_training_config;
+
+typedef struct tt_config {
+    char *name;
+    int64_t seed;
+    char *device;    // auto | cpu | cuda
+    char *precision; // fp32 | bf16 (fp16 is refused: T5 overflows in it)
+    int64_t threads; // 0 = all
+    char *output;    // folder that holds the run directory <output>/<name>
+    char *corpus;    // .h5; or a world .yaml, which is built into the run directory
+    char *stages;    // all | no_recall | no_analyze | summarize_only
+    struct {
+        char *start;     // checkpoint to start from; empty = random weights of the shape below
+        char *tokenizer; // SentencePiece .model, for a random start
+        int64_t extra_ids;
+        char *shape; // preset, e.g. t5-small; or "custom" with the sizes below
+        char *init;  // t5 | copy
+        int64_t d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads;
+        int64_t relative_attention_num_buckets, relative_attention_max_distance;
+        double dropout_rate;
+        char *feed_forward; // relu | gated-gelu
+        bool tie_word_embeddings;
+    } model;
+    struct {
+        tt_training_config train;
+        tt_text_list text;   // plain text files, one document per line: span corruption
+        tt_text_list pairs;  // JSONL files of {"input", "target"}: reading tasks
+        double pairs_share;  // share of examples that are reading tasks
+        double noise_density, mean_span; // span corruption: 0.15 and 3 in T5
+        int64_t window;      // tokens of a document window
+    } pretraining;
+    tt_training_config acquisition;
+    struct {
+        tt_text_list splits; // scored at the end, greedy: test, control, ...
+        int64_t samples;     // self-consistency: runs per question; 0 = off
+        double temperature;  // of sampled recall and analyze
+        int64_t top_k;
+        double top_p;
+        int64_t max_length; // generated tokens, start token counted
+        int64_t slots;      // sequences decoded at a time
+    } evaluation;
+} tt_config;
+
+// All defaults. The caller closes it.
+tt_status tt_config_open(tt_config *config) TT_MUST_CHECK;
+void tt_config_close(tt_config *config);
+// Defaults, then the YAML file (its `base: other.yaml` first, relative to it), then `overrides` ("a.b=value"),
+// then checks. Relative paths in a file are as they stand: relative to the working directory.
+// Errors: TT_ERR_CONFIG as `file:line: key: what is wrong, what is allowed`, nearest known key suggested.
+tt_status tt_config_load(tt_config *config, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
+// The resolved configuration as YAML, all keys, that loads to the same.
+tt_status tt_config_write(const tt_config *config, tt_str *out) TT_MUST_CHECK;
+// The table of keys for people: key, type, default, what it means.
+void tt_config_help(FILE *out);
+
+#endif

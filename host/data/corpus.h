@@ -1,0 +1,56 @@
+// Questions and the teacher's reasoning: in memory, and as an HDF5 file.
+#ifndef TT_DATA_CORPUS_H
+#define TT_DATA_CORPUS_H
+
+#include "host/base/memory.h"
+#include "host/base/status.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+typedef enum tt_split { TT_TRAIN, TT_VALIDATION, TT_TEST, TT_CONTROL, TT_SPLITS } tt_split;
+const char *tt_split_name(tt_split split); // "train", "validation", "test", "control"
+tt_status tt_split_parse(tt_split *out, const char *name) TT_MUST_CHECK;
+
+typedef struct tt_question {
+    const char *id, *text;
+    const char *const *options; // [n_options]
+    int n_options, gold;        // gold: index of the right option
+    tt_split split;
+} tt_question;
+
+// One accepted answer of the teacher. A corpus without recall has general NULL; without analyze, specific NULL.
+typedef struct tt_reasoning {
+    int question; // index
+    const char *general;
+    const char *const *specific; // [n_options of the question] or NULL
+    int answer;
+    const char *source; // "everyday", "human facts", "gpt-..."
+} tt_reasoning;
+
+// Texts live in `memory`; zero-initialise; tt_corpus_close releases everything.
+typedef struct tt_corpus {
+    tt_question *questions;
+    size_t n_questions, questions_capacity;
+    tt_reasoning *reasoning;
+    size_t n_reasoning, reasoning_capacity;
+    const char *name;       // "everyday", "csqa", ...
+    const char *provenance; // JSON text: sources, seeds, options of the import
+    uint64_t hash;          // of its content, set by load and save
+    tt_arena memory;
+} tt_corpus;
+
+void tt_corpus_close(tt_corpus *corpus);
+// Appends a copy. Errors: TT_ERR_INPUT naming the question's id: empty question, fewer than 2 or more than 26
+// options, empty or repeated options, gold out of range, invalid UTF-8, repeated id is checked by
+// tt_corpus_check.
+tt_status tt_corpus_add_question(tt_corpus *corpus, const tt_question *question) TT_MUST_CHECK;
+tt_status tt_corpus_add_reasoning(tt_corpus *corpus, const tt_reasoning *reasoning) TT_MUST_CHECK;
+tt_status tt_corpus_check(const tt_corpus *corpus) TT_MUST_CHECK; // ids are distinct, indices in range
+
+tt_status tt_corpus_load(tt_corpus *out, const char *path) TT_MUST_CHECK;
+tt_status tt_corpus_save(tt_corpus *corpus, const char *path) TT_MUST_CHECK;
+// For people: counts by split, options, lengths, reasoning, and the first `examples` questions in full.
+void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out);
+
+#endif

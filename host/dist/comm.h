@@ -1,0 +1,38 @@
+// Ranks of a data-parallel job. One process needs no MPI: without mpirun the world has one rank.
+#ifndef TT_DIST_COMM_H
+#define TT_DIST_COMM_H
+
+#include "host/base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct tt_comm {
+    int rank, size;
+    const char *transport;                   // "none", "mpi"
+    const struct tt_comm_transport *methods; // private
+    void *state;                             // private
+} tt_comm;
+
+// Joins the world of this job: MPI's if the program was started by mpirun or srun and MPI is built in, else
+// rank 0 of 1. Call once per process, first. Errors: TT_ERR_UNSUPPORTED when started as one of several ranks
+// by a build without MPI.
+tt_status tt_comm_open(tt_comm **out) TT_MUST_CHECK;
+// Leaves the world. With a status other than TT_OK while other ranks run, the whole job is aborted, so that
+// nobody waits for a rank that is gone.
+void tt_comm_close(tt_comm *comm, tt_status status);
+
+// Collectives: every rank calls them in the same order. All block. Errors: TT_ERR_DIST.
+tt_status tt_comm_sum_f32(tt_comm *comm, float *x, size_t n) TT_MUST_CHECK; // in place, same bits on all ranks
+tt_status tt_comm_sum_f64(tt_comm *comm, double *x, size_t n) TT_MUST_CHECK;
+tt_status tt_comm_max_i64(tt_comm *comm, int64_t *x, size_t n) TT_MUST_CHECK;
+tt_status tt_comm_broadcast(tt_comm *comm, void *bytes, size_t n, int root) TT_MUST_CHECK;
+// Rank 0 receives the ranks' byte blocks back to back in order of ranks: *all (release with free()), sizes
+// in sizes[0..size). Other ranks receive *all = NULL.
+tt_status tt_comm_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) TT_MUST_CHECK;
+tt_status tt_comm_barrier(tt_comm *comm) TT_MUST_CHECK;
+// All ranks agree on a status: the code of the lowest rank that failed, TT_OK if none did. On ranks that did
+// not fail themselves the message says which rank did and why.
+tt_status tt_comm_agree(tt_comm *comm, tt_status mine) TT_MUST_CHECK;
+
+#endif

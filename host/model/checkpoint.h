@@ -1,0 +1,32 @@
+// Checkpoints: HDF5 with /model/<Hugging Face name>, /optimizer/{m,v}, the tokenizer, configuration and the
+// trainer's state; checksummed (HDF5's fletcher32 on every data set), written beside, fsynced, renamed.
+#ifndef TT_MODEL_CHECKPOINT_H
+#define TT_MODEL_CHECKPOINT_H
+
+#include "host/model/model.h"
+#include "host/text/tokenizer.h"
+
+typedef struct tt_checkpoint_write {
+    const tt_model *model;
+    const tt_tokenizer *tokenizer; // travels inside
+    bool bf16;                     // store weights as bf16 (half the size; not for resuming)
+    const float *m, *v;            // Adam moments [model->size] on the device, or NULL
+    const char *state;             // JSON text of the trainer's state and provenance, or NULL
+} tt_checkpoint_write;
+
+tt_status tt_checkpoint_save(const char *path, const tt_checkpoint_write *what) TT_MUST_CHECK;
+
+typedef struct tt_checkpoint {
+    tt_model *model;
+    tt_tokenizer *tokenizer;
+    float *m, *v; // device memory [model->size], or NULL if the file has none
+    char *state;  // JSON text, or NULL
+    uint64_t hash; // of the weights as stored: identity of the checkpoint
+} tt_checkpoint;
+
+// All of it is the caller's; tt_checkpoint_close releases it. Errors: TT_ERR_IO (missing), TT_ERR_FORMAT
+// (not HDF5, not ours, truncated, checksum, missing or misshapen tensor, NaN or Inf: named).
+tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) TT_MUST_CHECK;
+void tt_checkpoint_close(tt_checkpoint *checkpoint);
+
+#endif

@@ -1,0 +1,85 @@
+// T5 encoder-decoder (T5 1.0: ReLU, tied head scaled by d_model^-0.5; T5 1.1 / Flan-T5: gated GELU, untied):
+// configuration, parameters in one flat buffer, forward and backward over packed batches.
+#ifndef TT_MODEL_MODEL_H
+#define TT_MODEL_MODEL_H
+
+#include "host/base/memory.h"
+#include "host/base/status.h"
+#include "host/data/batch.h"
+#include "kernels/device.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Names are those of Hugging Face's config.json.
+typedef struct tt_model_config {
+    int vocab_size, d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads;
+    int relative_attention_num_buckets, relative_attention_max_distance;
+    float dropout_rate, layer_norm_epsilon, initializer_factor;
+    bool gated_gelu; // feed_forward_proj: relu | gated-gelu
+    bool tie_word_embeddings;
+} tt_model_config;
+
+// Fills `out` from a named shape: t5-small, t5-base, t5-large, t5-3b, t5-11b, and t5-v1_1-small ... -xxl;
+// vocab_size 32128. Errors: TT_ERR_CONFIG naming the known ones.
+tt_status tt_model_preset(tt_model_config *out, const char *name) TT_MUST_CHECK;
+// Checks ranges: all sizes >= 1, num_buckets even and >= 4, and so on. Errors: TT_ERR_CONFIG.
+tt_status tt_model_config_check(const tt_model_config *config) TT_MUST_CHECK;
+
+// A slice of the flat buffers under its Hugging Face name.
+typedef struct tt_parameter {
+    char name[96]; // e.g. encoder.block.0.layer.0.SelfAttention.q.weight
+    size_t offset; // in elements
+    int rows, columns; // a vector has rows 1
+} tt_parameter;
+
+typedef struct tt_model {
+    tt_model_config config;
+    tt_device *device;
+    tt_parameter *parameters; // q, k, v of one attention are adjacent, so are wi_0 and wi_1
+    int n_parameters;
+    size_t size;  // elements of the flat buffers
+    float *w, *g; // device memory: weights; gradients (NULL until tt_model_train)
+    struct tt_layout *layout; // private: where the layers' weights are
+} tt_model;
+
+// A model with zero weights. Ownership: the caller closes it; `device` must outlive it.
+tt_status tt_model_open(tt_model **out, const tt_model_config *config, tt_device *device) TT_MUST_CHECK;
+void tt_model_close(tt_model *model);
+// Makes the gradient buffer (zero), if there is none.
+tt_status tt_model_train(tt_model *model) TT_MUST_CHECK;
+const tt_parameter *tt_model_find(const tt_model *model, const char *name); // NULL if there is none
+
+typedef enum tt_init {
+    TT_INIT_T5,   // Hugging Face's _init_weights with initializer_factor
+    TT_INIT_COPY, // structured: copying and neighbour-looking heads exist from the start (see init.c)
+} tt_init;
+// Random weights from Philox keyed by (seed, parameter's name): not by order or device.
+tt_status tt_model_init(tt_model *model, tt_init how, uint64_t seed) TT_MUST_CHECK;
+
+// What a pass over a batch needs: activations, uploaded indices. One per model and thread of control; its
+// memory is kept from step to step.
+typedef struct tt_pass tt_pass;
+tt_status tt_pass_open(tt_pass **out, tt_model *model) TT_MUST_CHECK;
+void tt_pass_close(tt_pass *pass);
+size_t tt_pass_bytes(const tt_pass *pass); // device memory held
+
+typedef struct tt_dropout_key {
+    float rate;   // 0 = evaluation
+    uint64_t key; // tt_key(seed, TT_FOR_DROPOUT, step)
+} tt_dropout_key;
+
+// logp[t] (host, [dec_tokens]) = log-probability of target t. Keeps what backward needs.
+tt_status tt_forward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, float *logp) TT_MUST_CHECK;
+// After tt_forward on the same batch: model->g += gradient of a loss with dloss/dlogp[t] = dlogp[t] (host).
+tt_status tt_backward(tt_pass *pass, const tt_batch *batch, const float *dlogp) TT_MUST_CHECK;
+// Both at once where dlogp is known beforehand (cross-entropy): the LM head makes one pass over the logits.
+tt_status tt_forward_backward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout,
+    const float *dlogp, float *logp) TT_MUST_CHECK;
+
+// Floating-point operations of forward and backward (3 x 2 x multiply-adds of all matrix products and
+// attention over real tokens) for a batch.
+double tt_model_flops(const tt_model *model, const tt_batch *batch);
+
+#endif

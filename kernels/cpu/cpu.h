@@ -1,0 +1,39 @@
+// Shared by the CPU kernels: function multiversioning, the vectorisable exponential, the operations' names.
+#ifndef TT_KERNELS_CPU_CPU_H
+#define TT_KERNELS_CPU_CPU_H
+
+#include "kernels/ops.h"
+
+// A function compiled for several instruction sets, chosen when the program starts. Elsewhere (arm64, clang
+// without ifunc, sanitizers) the baseline alone.
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&            \
+    !defined(__SANITIZE_ADDRESS__)
+#define TT_MULTIVERSION __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+#else
+#define TT_MULTIVERSION
+#endif
+#define TT_INLINE static inline __attribute__((always_inline))
+
+tt_status tt_cpu_embed_fwd(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
+    int vocab, const tt_dropout *drop);
+tt_status tt_cpu_embed_bwd(tt_device *, float *dtable, const float *dout, const int32_t *ids, int rows, int d,
+    int vocab, const tt_dropout *drop);
+tt_status tt_cpu_rmsnorm_fwd(tt_device *, const tt_rmsnorm *);
+tt_status tt_cpu_rmsnorm_bwd(tt_device *, const tt_rmsnorm *);
+tt_status tt_cpu_gemm(tt_device *, const tt_gemm *);
+tt_status tt_cpu_attention_fwd(tt_device *, const tt_attention *);
+tt_status tt_cpu_attention_bwd(tt_device *, const tt_attention *);
+tt_status tt_cpu_ffn_fwd(tt_device *, const tt_ffn *);
+tt_status tt_cpu_ffn_bwd(tt_device *, const tt_ffn *);
+tt_status tt_cpu_lmhead_fwd(tt_device *, const tt_lmhead *);
+tt_status tt_cpu_lmhead_bwd(tt_device *, const tt_lmhead *);
+tt_status tt_cpu_lmhead_fused(tt_device *, const tt_lmhead *);
+tt_status tt_cpu_adamw(tt_device *, const tt_adamw *);
+tt_status tt_cpu_square_sum(tt_device *, double *sum, const float *x, int64_t n);
+tt_status tt_cpu_scale(tt_device *, float *x, int64_t n, float factor);
+tt_status tt_cpu_to_bf16(tt_device *, uint16_t *out, const float *x, int64_t n);
+tt_status tt_cpu_from_bf16(tt_device *, float *out, const uint16_t *x, int64_t n);
+tt_status tt_cpu_attention_decode(tt_device *, const tt_attention_decode *);
+tt_status tt_cpu_sample(tt_device *, const tt_sample *);
+
+#endif

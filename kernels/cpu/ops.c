@@ -1,0 +1,27 @@
+// The CPU device's table of operations.
+#include "kernels/cpu/cpu.h"
+
+const tt_ops *tt_cpu_ops(void) {
+    static const tt_ops ops = {
+        .embed_fwd = tt_cpu_embed_fwd,
+        .embed_bwd = tt_cpu_embed_bwd,
+        .rmsnorm_fwd = tt_cpu_rmsnorm_fwd,
+        .rmsnorm_bwd = tt_cpu_rmsnorm_bwd,
+        .gemm = tt_cpu_gemm,
+        .attention_fwd = tt_cpu_attention_fwd,
+        .attention_bwd = tt_cpu_attention_bwd,
+        .ffn_fwd = tt_cpu_ffn_fwd,
+        .ffn_bwd = tt_cpu_ffn_bwd,
+        .lmhead_fwd = tt_cpu_lmhead_fwd,
+        .lmhead_bwd = tt_cpu_lmhead_bwd,
+        .lmhead_fused = tt_cpu_lmhead_fused,
+        .adamw = tt_cpu_adamw,
+        .square_sum = tt_cpu_square_sum,
+        .scale = tt_cpu_scale,
+        .to_bf16 = tt_cpu_to_bf16,
+        .from_bf16 = tt_cpu_from_bf16,
+        .attention_decode = tt_cpu_attention_decode,
+        .sample = tt_cpu_sample,
+    };
+    return &ops;
+}

@@ -1,0 +1,45 @@
+// A compute device: where tensors live and which table of operations works on them.
+#ifndef TT_KERNELS_DEVICE_H
+#define TT_KERNELS_DEVICE_H
+
+#include "host/base/status.h"
+
+#include <stddef.h>
+
+typedef enum tt_precision {
+    TT_FP32, // matrix products in fp32
+    TT_BF16, // inputs of matrix products rounded to bf16, fp32 accumulation; everything else stays fp32
+} tt_precision;
+
+struct tt_ops;
+
+typedef struct tt_device {
+    const struct tt_ops *ops;
+    const char *name; // "cpu"
+    tt_precision precision;
+    int threads;   // of the CPU device
+    void *scratch; // see tt_device_scratch
+    size_t scratch_bytes;
+    void *state; // private to the implementation
+} tt_device;
+
+// Opens "auto", "cpu" or "cuda". threads 0 = as many as OpenMP would take. Errors: TT_ERR_UNSUPPORTED for a
+// device that this build or machine lacks; TT_ERR_CONFIG for an unknown name.
+tt_status tt_device_open(tt_device **out, const char *name, tt_precision precision, int threads) TT_MUST_CHECK;
+void tt_device_close(tt_device *device);
+
+// Device memory, 64-byte aligned and zeroed; released with tt_device_free.
+tt_status tt_device_alloc(tt_device *device, void *out, size_t count, size_t size, const char *what) TT_MUST_CHECK;
+void tt_device_free(tt_device *device, void *memory);
+tt_status tt_device_upload(tt_device *device, void *to, const void *from_host, size_t bytes) TT_MUST_CHECK;
+tt_status tt_device_download(tt_device *device, void *to_host, const void *from, size_t bytes) TT_MUST_CHECK;
+tt_status tt_device_zero(tt_device *device, void *memory, size_t bytes) TT_MUST_CHECK;
+
+// Working memory of one operation: valid until the next call on this device, grows and is kept, so that a
+// steady state allocates nothing. Not zeroed. NULL when memory runs out (message set).
+void *tt_device_scratch(tt_device *device, size_t bytes);
+
+// The CPU's instruction set that the kernels run with, e.g. "avx512", "avx2", "neon", "generic".
+const char *tt_cpu_isa(void);
+
+#endif

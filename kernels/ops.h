@@ -1,0 +1,191 @@
+// The contract of every operation. One entry here, one implementation per device with the same file name:
+// kernels/cpu/rmsnorm.c today, kernels/cuda/rmsnorm.cu beside it.
+//
+// Conventions
+//   - Matrices are row-major; T[rows, columns]. `ld` is the distance between rows in elements.
+//   - Batches are packed: rows of all sequences back to back, sequence i at rows offsets[i]..offsets[i+1].
+//     Empty sequences are refused (TT_ERR_INPUT).
+//   - All pointers are device pointers of the device that runs the operation; index arrays too.
+//   - "dX" is the gradient of the loss with respect to X. `+=` in a comment means the result is added to what
+//     is there; `=` means it is overwritten.
+//   - Results do not depend on the number of threads: sums that cross threads are made in a fixed order.
+//   - Dropout, if its p > 0, is recomputed in backward from the same tt_dropout; nothing is stored.
+#ifndef TT_KERNELS_OPS_H
+#define TT_KERNELS_OPS_H
+
+#include "host/base/status.h"
+#include "kernels/device.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// Inverted dropout (kept values are scaled by 1/(1-p)) with masks from Philox4x32-10. Element `c` of the row
+// of token t is dropped if word c%4 of block {c/4, site, position[t], example[t]} under `key` is below
+// p * 2^32. So a mask depends on what it is for, not on where in a batch the token stands.
+typedef struct tt_dropout {
+    float p;       // 0 = off; then nothing else is read
+    uint64_t key;  // tt_key(seed, TT_FOR_DROPOUT, step)
+    uint32_t site; // which dropout of the model: no two places share one
+    const uint32_t *example, *position; // [rows]
+} tt_dropout;
+
+// RMSNorm (Zhang, Sennrich 2019) as T5 has it: y = x * rstd * w, rstd = 1 / sqrt(mean(x^2) + eps).
+typedef struct tt_rmsnorm {
+    int rows, d;
+    float eps;
+    const float *w; // [d]
+    float *rstd;    // [rows]; forward writes, backward reads
+    // forward:  if branch: x = x + dropout(branch) in place, then y = output_dropout(norm(x))
+    // backward: dx += dnorm(output_dropout(dy)); if dbranch: dbranch = dropout(dx); dw += ...
+    float *x;               // [rows, d], residual stream; backward reads it as forward left it
+    const float *branch;    // [rows, d] or NULL
+    tt_dropout drop;        // of the branch
+    float *y;               // [rows, d]; forward only
+    tt_dropout output_drop; // of y
+    const float *dy;        // [rows, d]; backward only
+    float *dx;              // [rows, d]; backward: gradient of the residual stream, in and out
+    float *dbranch;         // [rows, d] or NULL; backward
+    float *dw;              // [d]; backward, +=
+} tt_rmsnorm;
+
+// C[m, n] = alpha op(A) op(B) + beta C, where op(A) is [m, k] and op(B) is [k, n]. Inputs are rounded to bf16
+// if the device's precision says so; sums are fp32.
+typedef struct tt_gemm {
+    bool trans_a, trans_b;
+    int m, n, k;
+    float alpha, beta;
+    const float *a, *b;
+    float *c;
+    int lda, ldb, ldc;
+} tt_gemm;
+
+// Attention over packed sequences, T5's: softmax(q k^T + bias) v, no 1/sqrt(d) factor. Query sequence i
+// attends to key/value sequence source[i] (NULL: i); so several decoder sequences may share one encoder
+// sequence. With `bias`, bias[bucket(key position - query position), head] is added (see tt_relative_bucket).
+// Dropout acts on the probabilities: element `c` of tt_dropout is the key's position within its sequence, and
+// the site of head h is drop.site + h. Nothing of size length x length is kept: lse is, and backward recomputes.
+typedef struct tt_attention {
+    int heads, d_kv;
+    int q_seqs, kv_seqs;
+    const int32_t *q_offsets;  // [q_seqs + 1]
+    const int32_t *kv_offsets; // [kv_seqs + 1]
+    const int32_t *source;     // [q_seqs] or NULL
+    bool causal;               // query at position p sees keys at positions <= p
+    const float *q, *k, *v;    // [rows, heads * d_kv] with row distances ldq, ldk, ldv
+    int ldq, ldk, ldv;
+    const float *bias; // [buckets, heads] or NULL
+    int buckets, max_distance;
+    bool bidirectional;
+    tt_dropout drop; // example and position are those of the query rows
+    float *out;      // [q rows, heads * d_kv], row distance ldo
+    int ldo;
+    float *lse; // [q rows, heads]: log of the softmax's denominator; forward writes, backward reads
+    // backward only
+    const float *dout; // [q rows, heads * d_kv], row distance ldo
+    float *dq, *dk, *dv; // =, row distances ldq, ldk, ldv; rows of a key sequence nobody attends to become 0
+    float *dbias;        // [buckets, heads], +=, or NULL
+} tt_attention;
+
+typedef enum tt_activation {
+    TT_RELU,       // a = relu(h), h[rows, f]
+    TT_GATED_GELU, // a = gelu_new(h[:, :f]) * h[:, f:], h[rows, 2f]; gelu_new is the tanh form
+} tt_activation;
+
+typedef struct tt_ffn {
+    tt_activation kind;
+    int rows, f;
+    const float *h; // [rows, f] or [rows, 2f]
+    tt_dropout drop; // of a
+    float *a;        // [rows, f]; forward: dropout(activation(h))
+    const float *da; // [rows, f]; backward
+    float *dh;       // like h; backward, =; may be the same memory as h
+} tt_ffn;
+
+// LM head with log-softmax: logits = scale * h w^T over `vocab`, in chunks of rows so that logits of all rows
+// never exist at once. logp[t] = logits[target] - lse[t].
+typedef struct tt_lmhead {
+    int rows, d, vocab;
+    float scale;
+    const float *h;         // [rows, d]
+    const float *w;         // [vocab, d]
+    const int32_t *targets; // [rows], each in 0..vocab-1
+    float *lse, *logp;      // [rows]; forward writes, backward reads lse
+    const float *dlogp;     // [rows]: dloss/dlogp; backward and fused
+    float *dh;              // [rows, d], =
+    float *dw;              // [vocab, d], +=
+} tt_lmhead;
+
+typedef struct tt_adamw {
+    int64_t n;
+    float *w, *m, *v;      // [n]
+    const float *g;        // [n]
+    float g_scale;         // gradient is g_scale * g (normalisation and clipping)
+    float lr, beta1, beta2, eps, weight_decay;
+    int64_t step; // counted from 1, for the bias correction
+} tt_adamw;
+
+// One query row per slot over a K/V cache. Slot s attends to cache rows start[s]..start[s]+length[s]. With
+// `bias`, key j of the slot has relative position j - (length[s] - 1) (causal buckets).
+typedef struct tt_attention_decode {
+    int slots, heads, d_kv;
+    const float *q; // [slots, heads * d_kv], row distance ldq
+    int ldq;
+    const float *k, *v; // cache rows, row distance ldkv
+    int ldkv;
+    const int32_t *start, *length; // [slots]; length >= 1
+    const float *bias;             // [buckets, heads] or NULL
+    int buckets, max_distance;
+    float *out; // [slots, heads * d_kv], row distance ldo
+    int ldo;
+} tt_attention_decode;
+
+// Next token per row of logits. temperature 0 = argmax (the lowest id among equals). Else softmax of
+// logits / temperature, cut to the top_k largest (0 = all), then to the smallest set of the largest whose
+// probabilities sum to at least top_p (1 = all), then one draw by inverse transform of
+// uniform[s] in [0, 1) over ids in increasing order.
+typedef struct tt_sample {
+    int rows, vocab;
+    const float *logits;      // [rows, vocab]
+    float temperature, top_p; // temperature >= 0, 0 < top_p <= 1
+    int top_k;
+    const float *uniform; // [rows]; not read when temperature is 0
+    int32_t *token;       // [rows]
+    float *logp;          // [rows] or NULL: log-softmax of the unmodified logits at the token
+} tt_sample;
+
+typedef struct tt_ops {
+    // out[rows, d] = dropout(table[ids[t]]); table[vocab, d]
+    tt_status (*embed_fwd)(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
+        int vocab, const tt_dropout *drop);
+    // dtable[ids[t]] += dropout(dout[t]): ids sorted, one sum per id in order of rows; no atomics
+    tt_status (*embed_bwd)(tt_device *, float *dtable, const float *dout, const int32_t *ids, int rows, int d,
+        int vocab, const tt_dropout *drop);
+    tt_status (*rmsnorm_fwd)(tt_device *, const tt_rmsnorm *);
+    tt_status (*rmsnorm_bwd)(tt_device *, const tt_rmsnorm *);
+    tt_status (*gemm)(tt_device *, const tt_gemm *);
+    tt_status (*attention_fwd)(tt_device *, const tt_attention *);
+    tt_status (*attention_bwd)(tt_device *, const tt_attention *);
+    tt_status (*ffn_fwd)(tt_device *, const tt_ffn *);
+    tt_status (*ffn_bwd)(tt_device *, const tt_ffn *);
+    tt_status (*lmhead_fwd)(tt_device *, const tt_lmhead *);   // lse, logp
+    tt_status (*lmhead_bwd)(tt_device *, const tt_lmhead *);   // dh, dw from lse and dlogp
+    tt_status (*lmhead_fused)(tt_device *, const tt_lmhead *); // both in one pass: dlogp known beforehand
+    tt_status (*adamw)(tt_device *, const tt_adamw *);
+    // *sum = sum of x[i]^2 in fp64, in a fixed order
+    tt_status (*square_sum)(tt_device *, double *sum, const float *x, int64_t n);
+    tt_status (*scale)(tt_device *, float *x, int64_t n, float factor);
+    // Rounds to nearest even; NaN stays NaN.
+    tt_status (*to_bf16)(tt_device *, uint16_t *out, const float *x, int64_t n);
+    tt_status (*from_bf16)(tt_device *, float *out, const uint16_t *x, int64_t n);
+    tt_status (*attention_decode)(tt_device *, const tt_attention_decode *);
+    tt_status (*sample)(tt_device *, const tt_sample *);
+} tt_ops;
+
+const tt_ops *tt_cpu_ops(void);
+
+// T5's bucket of a relative position (key - query), as Hugging Face computes it in fp32: half of the buckets
+// exact, half logarithmic up to max_distance; bidirectional uses the upper half of the table for keys to the
+// right. buckets even and >= 4, max_distance > buckets / 2.
+int tt_relative_bucket(int relative_position, bool bidirectional, int buckets, int max_distance);
+
+#endif
