@@ -5,10 +5,15 @@
 #include "kernels/ops.h"
 
 // A function compiled for several instruction sets, chosen when the program starts. Elsewhere (arm64, clang
-// without ifunc, sanitizers) the baseline alone.
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&            \
-    !defined(__SANITIZE_ADDRESS__)
-#define TT_MULTIVERSION __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+// without ifunc, sanitizers) the baseline alone. By feature level, not by arch=haswell and the like: GCC
+// dispatches such names to that one CPU model. The levels are known since GCC 12.
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&             \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if __GNUC__ >= 12
+#define TT_MULTIVERSION __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define TT_MULTIVERSION __attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
 #else
 #define TT_MULTIVERSION
 #endif
