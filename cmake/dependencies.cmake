@@ -6,12 +6,15 @@ pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
 set(HDF5_PREFER_PARALLEL OFF)
 find_package(HDF5 REQUIRED COMPONENTS C)
-find_package(dnnl REQUIRED)
+# By header and library: the CMake package of Debian's libdnnl-dev asks for OpenCL, which the C API on a CPU
+# does not need.
+find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.h REQUIRED)
+find_library(DNNL_LIBRARY dnnl REQUIRED)
 
 add_library(tt_dependencies INTERFACE)
 target_link_libraries(tt_dependencies INTERFACE OpenMP::OpenMP_C PkgConfig::YAML PkgConfig::JANSSON
-  PkgConfig::SENTENCEPIECE ${HDF5_C_LIBRARIES} DNNL::dnnl m)
-target_include_directories(tt_dependencies SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
+  PkgConfig::SENTENCEPIECE ${HDF5_C_LIBRARIES} ${DNNL_LIBRARY} m)
+target_include_directories(tt_dependencies SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS} ${DNNL_INCLUDE_DIR})
 target_compile_definitions(tt_dependencies INTERFACE ${HDF5_C_DEFINITIONS})
 
 set(TT_HAVE_MPI FALSE)
