@@ -19,6 +19,9 @@
 #endif
 #define TT_INLINE static inline __attribute__((always_inline))
 
+// Number of the calling thread within its parallel region.
+int tt_cpu_thread(void);
+
 tt_status tt_cpu_embed_fwd(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
     int vocab, const tt_dropout *drop);
 tt_status tt_cpu_embed_bwd(tt_device *, float *dtable, const float *dout, const int32_t *ids, int rows, int d,

@@ -1,5 +1,11 @@
 #include "kernels/cpu/cpu.h"
 
+#include <omp.h>
+
+int tt_cpu_thread(void) {
+    return omp_get_thread_num();
+}
+
 // Mirrors the choice that TT_MULTIVERSION's dispatch makes.
 const char *tt_cpu_isa(void) {
 #if defined(__x86_64__) && defined(__GNUC__)

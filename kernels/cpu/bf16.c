@@ -1,0 +1,36 @@
+#include "kernels/cpu/bf16.h"
+
+#include "kernels/cpu/math.h"
+
+TT_MULTIVERSION
+void tt_bf16_from_float(int64_t n, uint16_t *out, const float *x) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+        uint32_t bits = tt_float_bits(x[i]);
+        uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+        uint32_t quiet = (bits >> 16) | 0x40u; // rounding could carry a NaN's bits into infinity or the sign
+        out[i] = (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
+    }
+}
+
+TT_MULTIVERSION
+void tt_float_from_bf16(int64_t n, float *out, const uint16_t *x) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) out[i] = tt_bits_float((uint32_t)x[i] << 16);
+}
+
+enum { BLOCK = 16384 };
+
+tt_status tt_cpu_to_bf16(tt_device *device, uint16_t *out, const float *x, int64_t n) {
+    if (n < 0) return tt_fail(TT_ERR_INPUT, "to_bf16: n %lld, expected n >= 0", (long long)n);
+#pragma omp parallel for num_threads(device->threads) schedule(static)
+    for (int64_t i = 0; i < n; i += BLOCK) tt_bf16_from_float(n - i < BLOCK ? n - i : BLOCK, out + i, x + i);
+    return TT_OK;
+}
+
+tt_status tt_cpu_from_bf16(tt_device *device, float *out, const uint16_t *x, int64_t n) {
+    if (n < 0) return tt_fail(TT_ERR_INPUT, "from_bf16: n %lld, expected n >= 0", (long long)n);
+#pragma omp parallel for num_threads(device->threads) schedule(static)
+    for (int64_t i = 0; i < n; i += BLOCK) tt_float_from_bf16(n - i < BLOCK ? n - i : BLOCK, out + i, x + i);
+    return TT_OK;
+}

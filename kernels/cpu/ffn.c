@@ -1,0 +1,108 @@
+// The feed-forward's activation with its dropout. gelu_new(x) = x (1 + tanh(u)) / 2 with
+// u = sqrt(2/pi) (x + 0.044715 x^3) (Hendrycks, Gimpel 2016) is x sigmoid(2u), which is exact in both tails.
+#include "kernels/cpu/dropout.h"
+#include "kernels/cpu/math.h"
+
+#define GELU_C 1.5957691216f // 2 sqrt(2/pi)
+#define GELU_A 0.044715f
+
+TT_MULTIVERSION
+static void relu_forward(int n, float *a, const float *h) {
+#pragma omp simd
+    for (int c = 0; c < n; ++c) a[c] = h[c] < 0 ? 0 : h[c]; // NaN passes
+}
+
+TT_MULTIVERSION
+static void relu_backward(int n, float *dh, const float *h, const float *da) {
+#pragma omp simd
+    for (int c = 0; c < n; ++c) dh[c] = h[c] <= 0 ? 0 : da[c];
+}
+
+TT_MULTIVERSION
+static void gelu_forward(int n, float *a, const float *h, const float *linear) {
+#pragma omp simd
+    for (int c = 0; c < n; ++c) {
+        float x = h[c];
+        a[c] = x * tt_sigmoidf(GELU_C * x * (1.0f + GELU_A * x * x)) * linear[c];
+    }
+}
+
+TT_MULTIVERSION
+static void gelu_backward(
+    int n, float *dh, float *dlinear, const float *h, const float *linear, const float *da) {
+#pragma omp simd
+    for (int c = 0; c < n; ++c) {
+        float x = h[c], l = linear[c], g = da[c];
+        float s = tt_sigmoidf(GELU_C * x * (1.0f + GELU_A * x * x));
+        float slope = s + x * s * (1.0f - s) * GELU_C * (1.0f + 3.0f * GELU_A * x * x);
+        dh[c] = g * l * slope;
+        dlinear[c] = g * x * s;
+    }
+}
+
+static tt_status check(const tt_ffn *p, const char *op) {
+    if (p->rows < 0 || p->f < 1)
+        return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and f >= 1", op, p->rows, p->f);
+    if (p->kind != TT_RELU && p->kind != TT_GATED_GELU)
+        return tt_fail(TT_ERR_INPUT, "%s: unknown activation %d", op, (int)p->kind);
+    return tt_dropout_check(&p->drop, op);
+}
+
+static void forward_tile(const tt_ffn *p, int row, int from, int n) {
+    const size_t f = (size_t)p->f;
+    float *a = p->a + (size_t)row * f + from;
+    if (p->kind == TT_RELU) {
+        relu_forward(n, a, p->h + (size_t)row * f + from);
+    } else {
+        const float *h = p->h + (size_t)row * 2 * f + from;
+        gelu_forward(n, a, h, h + f);
+    }
+}
+
+static void backward_tile(const tt_ffn *p, int row, int from, int n, const float *da) {
+    const size_t f = (size_t)p->f;
+    if (p->kind == TT_RELU) {
+        const size_t at = (size_t)row * f + from;
+        relu_backward(n, p->dh + at, p->h + at, da);
+    } else {
+        const size_t at = (size_t)row * 2 * f + from;
+        gelu_backward(n, p->dh + at, p->dh + at + f, p->h + at, p->h + at + f, da);
+    }
+}
+
+tt_status tt_cpu_ffn_fwd(tt_device *device, const tt_ffn *p) {
+    TT_TRY(check(p, "ffn_fwd"));
+#pragma omp parallel for num_threads(device->threads) schedule(static)
+    for (int t = 0; t < p->rows; ++t) {
+        forward_tile(p, t, 0, p->f);
+        if (p->drop.p > 0)
+            tt_dropout_row(&p->drop, t, p->f, p->a + (size_t)t * p->f, p->a + (size_t)t * p->f);
+    }
+    return TT_OK;
+}
+
+TT_MULTIVERSION
+static void multiply_by(int n, float *x, const float *y) {
+#pragma omp simd
+    for (int c = 0; c < n; ++c) x[c] *= y[c];
+}
+
+tt_status tt_cpu_ffn_bwd(tt_device *device, const tt_ffn *p) {
+    TT_TRY(check(p, "ffn_bwd"));
+#pragma omp parallel for num_threads(device->threads) schedule(static)
+    for (int t = 0; t < p->rows; ++t) {
+        const float *da = p->da + (size_t)t * p->f;
+        if (!(p->drop.p > 0)) {
+            backward_tile(p, t, 0, p->f, da);
+            continue;
+        }
+        float dropped[TT_DROPOUT_TILE];
+        for (int from = 0; from < p->f; from += TT_DROPOUT_TILE) {
+            int n = p->f - from < TT_DROPOUT_TILE ? p->f - from : TT_DROPOUT_TILE;
+            tt_dropout_factors(&p->drop, p->drop.site, t, from, n, dropped);
+            multiply_by(n, dropped, da + from);
+            backward_tile(p, t, from, n, dropped);
+        }
+    }
+    return TT_OK;
+}

@@ -1,0 +1,135 @@
+// LM head with log-softmax. Rows are taken in chunks whose logits stay in the last-level cache; the matrix
+// products are the device's gemm. In the backward paths the chunk's logits become dloss/dlogits in place:
+//   dlogits[t, j] = dlogp[t] (1[j = target] - exp(logits[t, j] - lse[t]))
+//   dh = scale dlogits w,  dw += scale dlogits^T h
+// The fused path makes one product fewer than forward and backward apart.
+#include "kernels/cpu/math.h"
+
+#include <math.h>
+
+// A chunk's logits; more rows at a time read w less often, until the logits leave the cache.
+static const size_t chunk_bytes = (size_t)16 << 20;
+enum { CHUNK_MIN = 64, CHUNK_MAX = 512, TILE = 1024 };
+
+TT_MULTIVERSION
+static float row_max(int n, const float *x) {
+    float max = x[0];
+#pragma omp simd reduction(max : max)
+    for (int j = 0; j < n; ++j) max = x[j] > max ? x[j] : max;
+    return max;
+}
+
+// Sum of exp(x - max).
+TT_MULTIVERSION
+static float tile_exp_sum(int n, const float *x, float max) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int j = 0; j < n; ++j) sum += tt_expf(x[j] - max);
+    return sum;
+}
+
+// log of the sum of exp, the tiles' sums added in fp64.
+static float row_lse(int n, const float *x) {
+    const float max = row_max(n, x);
+    double sum = 0;
+    for (int j = 0; j < n; j += TILE) sum += tile_exp_sum(n - j < TILE ? n - j : TILE, x + j, max);
+    return (float)(max + log(sum));
+}
+
+// x = -weight exp(x - lse)
+TT_MULTIVERSION
+static void row_backward(int n, float *x, float lse, float weight) {
+#pragma omp simd
+    for (int j = 0; j < n; ++j) x[j] = -weight * tt_expf(x[j] - lse);
+}
+
+static tt_status check(const tt_lmhead *p, const char *op) {
+    if (p->rows < 0 || p->d < 1 || p->vocab < 1)
+        return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d to %d, expected rows >= 0, d >= 1, vocab >= 1", op,
+            p->rows, p->d, p->vocab);
+    for (int t = 0; t < p->rows; ++t)
+        if (p->targets[t] < 0 || p->targets[t] >= p->vocab)
+            return tt_fail(TT_ERR_INPUT, "%s: target %d at row %d is outside the vocabulary 0..%d", op,
+                p->targets[t], t, p->vocab - 1);
+    return TT_OK;
+}
+
+static tt_status run(tt_device *device, const tt_lmhead *p, bool forward, bool backward) {
+    const int d = p->d, vocab = p->vocab;
+    size_t fit = chunk_bytes / ((size_t)vocab * sizeof(float));
+    int chunk = fit < CHUNK_MIN ? CHUNK_MIN : fit > CHUNK_MAX ? CHUNK_MAX : (int)fit;
+    if (chunk > p->rows) chunk = p->rows;
+    float *logits = tt_device_scratch(device, (size_t)chunk * vocab * sizeof *logits);
+    if (!logits) return TT_ERR_NOMEM;
+    for (int first = 0; first < p->rows; first += chunk) {
+        const int n = p->rows - first < chunk ? p->rows - first : chunk;
+        const float *h = p->h + (size_t)first * d;
+        tt_gemm product = {.trans_b = true,
+            .m = n,
+            .n = vocab,
+            .k = d,
+            .alpha = p->scale,
+            .a = h,
+            .lda = d,
+            .b = p->w,
+            .ldb = d,
+            .c = logits,
+            .ldc = vocab};
+        TT_TRY(tt_cpu_gemm(device, &product));
+#pragma omp parallel for num_threads(device->threads) schedule(static)
+        for (int i = 0; i < n; ++i) {
+            float *x = logits + (size_t)i * vocab;
+            const int t = first + i;
+            const int32_t target = p->targets[t];
+            if (forward) {
+                p->lse[t] = row_lse(vocab, x);
+                p->logp[t] = x[target] - p->lse[t];
+            }
+            if (backward) {
+                row_backward(vocab, x, p->lse[t], p->dlogp[t]);
+                x[target] += p->dlogp[t];
+            }
+        }
+        if (!backward) continue;
+        tt_gemm to_h = {.m = n,
+            .n = d,
+            .k = vocab,
+            .alpha = p->scale,
+            .a = logits,
+            .lda = vocab,
+            .b = p->w,
+            .ldb = d,
+            .c = p->dh + (size_t)first * d,
+            .ldc = d};
+        TT_TRY(tt_cpu_gemm(device, &to_h));
+        tt_gemm to_w = {.trans_a = true,
+            .m = vocab,
+            .n = d,
+            .k = n,
+            .alpha = p->scale,
+            .beta = 1,
+            .a = logits,
+            .lda = vocab,
+            .b = h,
+            .ldb = d,
+            .c = p->dw,
+            .ldc = d};
+        TT_TRY(tt_cpu_gemm(device, &to_w));
+    }
+    return TT_OK;
+}
+
+tt_status tt_cpu_lmhead_fwd(tt_device *device, const tt_lmhead *p) {
+    TT_TRY(check(p, "lmhead_fwd"));
+    return run(device, p, true, false);
+}
+
+tt_status tt_cpu_lmhead_bwd(tt_device *device, const tt_lmhead *p) {
+    TT_TRY(check(p, "lmhead_bwd"));
+    return run(device, p, false, true);
+}
+
+tt_status tt_cpu_lmhead_fused(tt_device *device, const tt_lmhead *p) {
+    TT_TRY(check(p, "lmhead_fused"));
+    return run(device, p, true, true);
+}

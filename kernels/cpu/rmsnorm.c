@@ -1,0 +1,115 @@
+// RMSNorm fused with the residual add and both dropouts. Rows are independent but for dw, whose sum over rows
+// is made in blocks of fixed size, so that it does not depend on the number of threads.
+#include "kernels/cpu/dropout.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { BLOCK = 32 }; // rows whose dw is summed one after another
+
+TT_MULTIVERSION
+static float add_branch(int d, float *x, const float *branch) {
+    float sum = 0;
+    if (branch) {
+#pragma omp simd reduction(+ : sum)
+        for (int c = 0; c < d; ++c) {
+            x[c] += branch[c];
+            sum += x[c] * x[c];
+        }
+    } else {
+#pragma omp simd reduction(+ : sum)
+        for (int c = 0; c < d; ++c) sum += x[c] * x[c];
+    }
+    return sum;
+}
+
+TT_MULTIVERSION
+static void normalise(int d, float *y, const float *x, const float *w, float rstd) {
+#pragma omp simd
+    for (int c = 0; c < d; ++c) y[c] = x[c] * rstd * w[c];
+}
+
+// dx += dnorm(dy), dw += dy * x * rstd
+TT_MULTIVERSION
+static void row_backward(
+    int d, float *dx, float *dw, const float *dy, const float *x, const float *w, float rstd) {
+    float dot = 0;
+#pragma omp simd reduction(+ : dot)
+    for (int c = 0; c < d; ++c) dot += dy[c] * w[c] * x[c];
+    const float mean = dot * rstd * rstd / (float)d;
+#pragma omp simd
+    for (int c = 0; c < d; ++c) {
+        float g = dy[c];
+        dw[c] += g * x[c] * rstd;
+        dx[c] += rstd * (g * w[c] - x[c] * mean);
+    }
+}
+
+TT_MULTIVERSION
+static void add_to(int n, float *to, const float *from) {
+#pragma omp simd
+    for (int c = 0; c < n; ++c) to[c] += from[c];
+}
+
+static tt_status check(const tt_rmsnorm *p, const char *op) {
+    if (p->rows < 0 || p->d < 1)
+        return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and d >= 1", op, p->rows, p->d);
+    TT_TRY(tt_dropout_check(&p->drop, op));
+    return tt_dropout_check(&p->output_drop, op);
+}
+
+tt_status tt_cpu_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
+    TT_TRY(check(p, "rmsnorm_fwd"));
+    const int d = p->d;
+    // One row per thread holds the dropped branch.
+    float *rows = NULL;
+    if (p->branch && p->drop.p > 0) {
+        rows = tt_device_scratch(device, (size_t)device->threads * d * sizeof *rows);
+        if (!rows) return TT_ERR_NOMEM;
+    }
+#pragma omp parallel for num_threads(device->threads) schedule(static)
+    for (int t = 0; t < p->rows; ++t) {
+        const size_t at = (size_t)t * d;
+        const float *branch = p->branch ? p->branch + at : NULL;
+        if (rows) {
+            float *own = rows + (size_t)tt_cpu_thread() * d;
+            tt_dropout_row(&p->drop, t, d, own, branch);
+            branch = own;
+        }
+        float mean = add_branch(d, p->x + at, branch) / (float)d;
+        p->rstd[t] = 1.0f / sqrtf(mean + p->eps);
+        normalise(d, p->y + at, p->x + at, p->w, p->rstd[t]);
+        if (p->output_drop.p > 0) tt_dropout_row(&p->output_drop, t, d, p->y + at, p->y + at);
+    }
+    return TT_OK;
+}
+
+tt_status tt_cpu_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
+    TT_TRY(check(p, "rmsnorm_bwd"));
+    if (p->rows == 0) return TT_OK;
+    const int d = p->d, blocks = (p->rows + BLOCK - 1) / BLOCK;
+    const size_t partials = (size_t)blocks * d;
+    float *partial = tt_device_scratch(device, (partials + (size_t)device->threads * d) * sizeof *partial);
+    if (!partial) return TT_ERR_NOMEM;
+#pragma omp parallel num_threads(device->threads)
+    {
+        float *own = partial + partials + (size_t)tt_cpu_thread() * d;
+#pragma omp for schedule(static)
+        for (int b = 0; b < blocks; ++b) {
+            float *dw = partial + (size_t)b * d;
+            memset(dw, 0, (size_t)d * sizeof *dw);
+            for (int t = b * BLOCK; t < p->rows && t < (b + 1) * BLOCK; ++t) {
+                const size_t at = (size_t)t * d;
+                const float *dy = p->dy + at;
+                if (p->output_drop.p > 0) {
+                    tt_dropout_row(&p->output_drop, t, d, own, dy);
+                    dy = own;
+                }
+                row_backward(d, p->dx + at, dw, dy, p->x + at, p->w, p->rstd[t]);
+                if (p->dbranch) tt_dropout_row(&p->drop, t, d, p->dbranch + at, p->dx + at);
+            }
+        }
+    }
+    for (int b = 0; b < blocks; ++b) add_to(d, p->dw, partial + (size_t)b * d);
+    return TT_OK;
+}
