@@ -47,9 +47,11 @@ static inline void twin_compare(twin_kind kind, const char *what, const float *g
     }
     double error = sqrt(difference) / (sqrt(reference) + 1e-30);
     if (error <= twin_table[kind].tolerance) return;
-    print_error("%s: norm(difference)/norm(reference) = %.3g, allowed for %s: %.3g; worst at %zu of %zu: got %.9g, "
-                "want %.9g\n", what, error, twin_table[kind].name, twin_table[kind].tolerance, place, n,
-        (double)got[place], want[place]);
+    print_error(
+        "%s: norm(difference)/norm(reference) = %.3g, allowed for %s: %.3g; worst at %zu of %zu: got %.9g, "
+        "want %.9g\n",
+        what, error, twin_table[kind].name, twin_table[kind].tolerance, place, n, (double)got[place],
+        want[place]);
     _fail(file, line);
 }
 

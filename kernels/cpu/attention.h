@@ -1,0 +1,74 @@
+// Shared by the attention kernels of the CPU.
+//
+// Queries are worked on in blocks of up to 32, and a vector's lanes are queries: the scores of a block stand
+// as scores[key][query]. So the softmax needs no sums across lanes, K and V are read as they are (their
+// elements are broadcast), and T5's bias, which depends on the distance alone, is a contiguous piece of a
+// table.
+#ifndef TT_KERNELS_CPU_ATTENTION_H
+#define TT_KERNELS_CPU_ATTENTION_H
+
+#include "kernels/cpu/cpu.h"
+
+#include <stddef.h>
+
+enum {
+    TT_LANE_GROUP = 16, // lanes are used in groups of so many
+    TT_BLOCK = 32       // queries of a block; distance between rows of scores
+};
+
+// C[rows, columns] = A B, or += if `add`. A's element (r, p) is at a[r * a_row + p * a_k]; B is [k, columns]
+// and C row-major; columns is a multiple of TT_LANE_GROUP.
+void tt_cpu_product(int rows, int columns, int k, const float *a, ptrdiff_t a_row, ptrdiff_t a_k,
+    const float *b, ptrdiff_t ldb, float *c, ptrdiff_t ldc, bool add);
+
+// What all units of a call share; in the device's scratch memory.
+typedef struct tt_attention_plan {
+    int longest_q, longest_kv; // sequence lengths
+    int width;                 // d_kv rounded up to TT_LANE_GROUP
+    int span;                  // distances in a row of the table of biases
+    int32_t *bucket;           // [span], if there is a bias
+    float *bias;               // [heads, span], or [1, span] zeros without bias
+    void *shared;              // what the kernel asked for
+    char *threads;             // working memory of the threads, thread_bytes each
+    size_t thread_bytes;
+} tt_attention_plan;
+
+// Checks the arguments and fills the plan's sizes.
+tt_status tt_attention_check(const tt_attention *t, tt_attention_plan *plan) TT_MUST_CHECK;
+// Finds the memory and fills the table of biases by distance.
+tt_status tt_attention_plan_open(tt_attention_plan *plan, tt_device *device, const tt_attention *t,
+    size_t thread_bytes, size_t shared_bytes) TT_MUST_CHECK;
+// Working memory of the calling OpenMP thread.
+char *tt_attention_thread_memory(const tt_attention_plan *plan);
+// The next `count` floats of a block of memory, aligned to 64 bytes; NULL memory only counts.
+float *tt_attention_carve(char *memory, size_t *used, size_t count);
+// The row of head h, so that the bias of query i and key j is at [i - j].
+const float *tt_attention_bias_row(const tt_attention *t, const tt_attention_plan *plan, int head);
+
+// A block of query rows of one sequence and head.
+typedef struct tt_attention_block {
+    int first, rows; // position of the first query; queries
+    int lanes;       // rows rounded up to TT_LANE_GROUP
+    int keys;        // keys that some query of the block sees
+    int hidden;      // causal: lane i sees key j where i >= j - hidden; else keys
+} tt_attention_block;
+tt_attention_block tt_attention_block_at(const tt_attention *t, int first, int queries, int keys);
+
+// to[c][i] = from[i][c] for i < rows, zero for the lanes beyond; `to` is [columns][TT_BLOCK].
+void tt_attention_transpose(float *to, const float *from, ptrdiff_t ld, int rows, int columns, int lanes);
+// to[i][c] = from[i][c], zero for columns beyond d; `to` is [rows][width].
+void tt_attention_copy(float *to, int width, const float *from, ptrdiff_t ld, int rows, int d);
+
+// Dropout of probabilities for four keys, 4 * group ..., and all lanes: keep[4][TT_BLOCK] is 0 or 1 / (1 -
+// p).
+typedef struct tt_attention_mask {
+    uint32_t site, threshold;
+    float scale;
+    uint64_t key;
+    uint32_t position[TT_BLOCK], example[TT_BLOCK];
+} tt_attention_mask;
+// For the block's queries, whose first row of the whole batch is `row`. Returns false if dropout is off.
+bool tt_attention_mask_open(tt_attention_mask *mask, const tt_dropout *drop, int head, int row, int rows);
+void tt_attention_mask_keys(const tt_attention_mask *mask, uint32_t group, int lanes, float *keep);
+
+#endif

@@ -1,0 +1,93 @@
+// Attention of one query per slot over a K/V cache. It is bound by reading the cache, so a unit (slot, head)
+// reads each row of K and of V once, and threads take the heads of a slot one after another.
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/math.h"
+
+#include <float.h>
+#include <omp.h>
+
+// score[j] = q . k[j] + bias[j]; returns the largest.
+TT_MULTIVERSION
+static float scores(
+    int n, int d, const float *q, const float *k, ptrdiff_t ldk, const float *bias, float *score) {
+    float top = -FLT_MAX;
+    for (int j = 0; j < n; ++j) {
+        const float *row = k + j * ldk;
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int c = 0; c < d; ++c) sum += q[c] * row[c];
+        if (bias) sum += bias[j];
+        score[j] = sum;
+        top = sum > top ? sum : top;
+    }
+    return top;
+}
+
+// out = sum of exp(score[j] - top) v[j] / sum of exp(score[j] - top)
+TT_MULTIVERSION
+static void mix(int n, int d, float *score, float top, const float *v, ptrdiff_t ldv, float *out) {
+    float total = 0;
+#pragma omp simd reduction(+ : total)
+    for (int j = 0; j < n; ++j) {
+        score[j] = tt_expf(score[j] - top);
+        total += score[j];
+    }
+    const float scale = 1 / total;
+    for (int c = 0; c < d; ++c) out[c] = 0;
+    for (int j = 0; j < n; ++j) {
+        const float *row = v + j * ldv;
+        const float p = score[j] * scale;
+#pragma omp simd
+        for (int c = 0; c < d; ++c) out[c] += p * row[c];
+    }
+}
+
+static tt_status check(const tt_attention_decode *t, int *longest) {
+    if (t->heads < 1 || t->d_kv < 1)
+        return tt_fail(TT_ERR_INPUT, "attention_decode: %d heads of d_kv %d; both must be at least 1",
+            t->heads, t->d_kv);
+    if (t->slots < 1)
+        return tt_fail(TT_ERR_INPUT, "attention_decode: %d slots; expected at least 1", t->slots);
+    if (t->bias && (t->buckets < 4 || t->buckets % 2 || t->max_distance <= t->buckets / 2))
+        return tt_fail(TT_ERR_INPUT,
+            "attention_decode: %d buckets up to distance %d; expected an even number >= 4 "
+            "and a distance above half of it",
+            t->buckets, t->max_distance);
+    *longest = 0;
+    for (int s = 0; s < t->slots; ++s) {
+        if (t->length[s] < 1 || t->start[s] < 0)
+            return tt_fail(TT_ERR_INPUT,
+                "attention_decode: slot %d reads %d cache rows from row %d; expected at "
+                "least one, from row 0 or later",
+                s, t->length[s], t->start[s]);
+        if (t->length[s] > *longest) *longest = t->length[s];
+    }
+    return TT_OK;
+}
+
+tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *t) {
+    int longest;
+    TT_TRY(check(t, &longest));
+    const size_t table = t->bias ? (size_t)t->heads * longest : 0;
+    const size_t row = ((size_t)longest + 15) / 16 * 16;
+    float *bias = tt_device_scratch(device, (table + row * (size_t)device->threads + 16) * sizeof *bias);
+    if (!bias) return tt_context(TT_ERR_NOMEM, "attention_decode");
+    float *score = bias + (table + 15) / 16 * 16;
+    // bias[h][longest - 1 + relative position], so that key j of a slot is at longest - length + j
+    for (int x = 0; t->bias && x < longest; ++x) {
+        int bucket = tt_relative_bucket(x - (longest - 1), false, t->buckets, t->max_distance);
+        for (int h = 0; h < t->heads; ++h)
+            bias[(size_t)h * longest + x] = t->bias[(size_t)bucket * t->heads + h];
+    }
+    const int units = t->slots * t->heads;
+#pragma omp parallel for num_threads(device->threads) schedule(static)
+    for (int unit = 0; unit < units; ++unit) {
+        const int s = unit / t->heads, h = unit % t->heads, n = t->length[s];
+        const ptrdiff_t column = (ptrdiff_t)h * t->d_kv, from = t->start[s] * (ptrdiff_t)t->ldkv + column;
+        float *own = score + row * (size_t)omp_get_thread_num();
+        const float *add = t->bias ? bias + (size_t)h * longest + (longest - n) : NULL;
+        float top = scores(n, t->d_kv, t->q + s * (ptrdiff_t)t->ldq + column, t->k + from, t->ldkv, add, own);
+        mix(n, t->d_kv, own, top, t->v + from, t->ldkv, t->out + s * (ptrdiff_t)t->ldo + column);
+    }
+    return TT_OK;
+}

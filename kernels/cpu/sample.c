@@ -1,0 +1,158 @@
+// Choosing the next token. Greedy is a search for the maximum. Sampling turns logits into weights
+// exp((logit - max) / temperature) and cuts them first to the top k, then to the top p; of equal logits the
+// one with the lower id counts as larger, so that both sets are exact. No sorting: the cut is found by
+// descending, eight bits at a time, through the logits' bit patterns in an order-preserving form, with the
+// number (top k) or the weight (top p) of the ids in each of 256 ranges.
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/math.h"
+
+#include <float.h>
+#include <math.h>
+#include <omp.h>
+
+// Larger for larger x; -0 and +0 alike.
+TT_INLINE uint32_t ordered(float x) {
+    uint32_t bits = tt_float_bits(x + 0.0f);
+    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+TT_MULTIVERSION
+static float maximum(int n, const float *x) {
+    float top = -INFINITY;
+#pragma omp simd reduction(max : top)
+    for (int i = 0; i < n; ++i) top = x[i] > top ? x[i] : top;
+    return top;
+}
+
+// weight[i] = exp((x[i] - top) * factor) if weight is given; returns the sum of the exponentials.
+TT_MULTIVERSION
+static double weigh(int n, const float *x, float top, float factor, float *weight) {
+    enum { PART = 1024 };
+    double total = 0;
+    for (int from = 0; from < n; from += PART) {
+        const int to = n - from < PART ? n : from + PART;
+        float sum = 0;
+        if (weight) {
+#pragma omp simd reduction(+ : sum)
+            for (int i = from; i < to; ++i) {
+                weight[i] = tt_expf((x[i] - top) * factor);
+                sum += weight[i];
+            }
+        } else {
+#pragma omp simd reduction(+ : sum)
+            for (int i = from; i < to; ++i) sum += tt_expf((x[i] - top) * factor);
+        }
+        total += (double)sum;
+    }
+    return total;
+}
+
+// Keeps the smallest set of the largest logits among those of positive weight whose measure (their number if
+// `count`, else their weight) reaches `goal`; the others' weights become 0.
+static void cut(int n, const float *x, float *weight, bool count, double goal) {
+    uint32_t threshold = 0, known = 0; // the cut's leading bits; which bits are known
+    double above = 0;                  // measure of what is certainly kept
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        double bin[256] = {0};
+        for (int i = 0; i < n; ++i) {
+            uint32_t key = ordered(x[i]);
+            if (weight[i] > 0 && (key & known) == threshold)
+                bin[key >> shift & 255] += count ? 1 : (double)weight[i];
+        }
+        int b = 255;
+        while (b > 0 && above + bin[b] < goal) above += bin[b--];
+        threshold |= (uint32_t)b << shift;
+        known |= 255u << shift;
+    }
+    for (int i = 0; i < n; ++i) {
+        uint32_t key = ordered(x[i]);
+        if (key < threshold) weight[i] = 0;
+        if (key != threshold || !(weight[i] > 0)) continue;
+        if (above < goal)
+            above += count ? 1 : (double)weight[i];
+        else
+            weight[i] = 0;
+    }
+}
+
+static double total_of(int n, const float *weight) {
+    double total = 0;
+    for (int i = 0; i < n; ++i) total += (double)weight[i];
+    return total;
+}
+
+// The first id at which the running sum of weights exceeds u * total; ids of weight 0 are never chosen.
+static int32_t draw(int n, const float *weight, double total, double u) {
+    const double goal = u * total;
+    double sum = 0;
+    int32_t last = 0;
+    for (int i = 0; i < n; ++i) {
+        if (!(weight[i] > 0)) continue;
+        sum += (double)weight[i];
+        last = i;
+        if (sum > goal) break;
+    }
+    return last; // rounding may leave the sum at the goal: then the last id there is
+}
+
+// Returns false if the logits hold NaN or +inf, or nothing but -inf.
+static bool sample_row(const tt_sample *t, int row, float *weight) {
+    const int n = t->vocab;
+    const float *x = t->logits + (size_t)row * n;
+    const float top = maximum(n, x);
+    if (!(top >= -FLT_MAX && top <= FLT_MAX)) return false;
+    double total = 0;
+    int32_t token = 0;
+    const bool greedy = !(t->temperature > 0);
+    if (greedy) {
+        while (x[token] != top) ++token;
+        total = weigh(n, x, top, 1, NULL); // NaN shows here
+    } else {
+        total = weigh(n, x, top, 1 / t->temperature, weight);
+    }
+    if (!(total >= 1)) return false;
+    if (!greedy) {
+        const bool few = t->top_k > 0 && t->top_k < n, most = t->top_p < 1;
+        if (few) cut(n, x, weight, true, t->top_k);
+        if (most) cut(n, x, weight, false, (double)t->top_p * total_of(n, weight));
+        token = draw(n, weight, total_of(n, weight), (double)t->uniform[row]);
+        if (t->logp) total = weigh(n, x, top, 1, NULL);
+    }
+    t->token[row] = token;
+    if (t->logp) t->logp[row] = (float)((double)(x[token] - top) - log(total));
+    return true;
+}
+
+static tt_status check(const tt_sample *t) {
+    if (t->rows < 1 || t->vocab < 1)
+        return tt_fail(
+            TT_ERR_INPUT, "sample: %d rows of %d logits; both must be at least 1", t->rows, t->vocab);
+    if (!(t->temperature >= 0) || !isfinite(t->temperature))
+        return tt_fail(
+            TT_ERR_INPUT, "sample: temperature %g; expected 0 (greedy) or more", (double)t->temperature);
+    if (!(t->top_p > 0 && t->top_p <= 1))
+        return tt_fail(TT_ERR_INPUT, "sample: top_p %g; expected 0 < top_p <= 1", (double)t->top_p);
+    if (t->top_k < 0) return tt_fail(TT_ERR_INPUT, "sample: top_k %d; expected 0 (all) or more", t->top_k);
+    for (int i = 0; t->temperature > 0 && i < t->rows; ++i)
+        if (!(t->uniform[i] >= 0 && t->uniform[i] < 1))
+            return tt_fail(TT_ERR_INPUT, "sample: random number %g of row %d is not in [0, 1)",
+                (double)t->uniform[i], i);
+    return TT_OK;
+}
+
+tt_status tt_cpu_sample(tt_device *device, const tt_sample *t) {
+    TT_TRY(check(t));
+    const size_t stride = ((size_t)t->vocab + 15) / 16 * 16;
+    float *weights = tt_device_scratch(device, stride * (size_t)device->threads * sizeof *weights);
+    if (!weights) return tt_context(TT_ERR_NOMEM, "sample");
+    int bad = t->rows; // the first row that failed
+#pragma omp parallel for num_threads(device->threads) schedule(static) reduction(min : bad)
+    for (int row = 0; row < t->rows; ++row)
+        if (!sample_row(t, row, weights + stride * (size_t)omp_get_thread_num()) && row < bad) bad = row;
+    if (bad < t->rows)
+        return tt_fail(TT_ERR_NUMERIC,
+            "sample: the logits of row %d hold NaN or inf; the model has diverged, or its "
+            "weights are damaged",
+            bad);
+    return TT_OK;
+}
