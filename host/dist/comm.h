@@ -4,11 +4,14 @@
 
 #include "host/base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct tt_comm {
     int rank, size;
+    int local_size;                          // ranks on this machine
+    bool agreed;                             // tt_comm_agree failed: every rank knows, rank 0 tells
     const char *transport;                   // "none", "mpi"
     const struct tt_comm_transport *methods; // private
     void *state;                             // private
@@ -18,12 +21,17 @@ typedef struct tt_comm {
 // rank 0 of 1. Call once per process, first. Errors: TT_ERR_UNSUPPORTED when started as one of several ranks
 // by a build without MPI.
 tt_status tt_comm_open(tt_comm **out) TT_MUST_CHECK;
-// Leaves the world. With a status other than TT_OK while other ranks run, the whole job is aborted, so that
-// nobody waits for a rank that is gone.
+// Leaves the world. With a status other than TT_OK that the ranks have not agreed on, the whole job is
+// aborted, so that nobody waits for a rank that is gone.
 void tt_comm_close(tt_comm *comm, tt_status status);
 
+// Compute threads for this rank where the user asks for none in particular: OMP_NUM_THREADS if set, else the
+// machine's cores divided by its ranks, but no more than the launcher binds this rank to.
+int tt_comm_threads(const tt_comm *comm);
+
 // Collectives: every rank calls them in the same order. All block. Errors: TT_ERR_DIST.
-tt_status tt_comm_sum_f32(tt_comm *comm, float *x, size_t n) TT_MUST_CHECK; // in place, same bits on all ranks
+tt_status tt_comm_sum_f32(
+    tt_comm *comm, float *x, size_t n) TT_MUST_CHECK; // in place, same bits on all ranks
 tt_status tt_comm_sum_f64(tt_comm *comm, double *x, size_t n) TT_MUST_CHECK;
 tt_status tt_comm_max_i64(tt_comm *comm, int64_t *x, size_t n) TT_MUST_CHECK;
 tt_status tt_comm_broadcast(tt_comm *comm, void *bytes, size_t n, int root) TT_MUST_CHECK;
@@ -32,7 +40,8 @@ tt_status tt_comm_broadcast(tt_comm *comm, void *bytes, size_t n, int root) TT_M
 tt_status tt_comm_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) TT_MUST_CHECK;
 tt_status tt_comm_barrier(tt_comm *comm) TT_MUST_CHECK;
 // All ranks agree on a status: the code of the lowest rank that failed, TT_OK if none did. On ranks that did
-// not fail themselves the message says which rank did and why.
+// not fail themselves the message says which rank did and why. After a failure every rank returns to its
+// caller and closes; only rank 0 needs to print the message.
 tt_status tt_comm_agree(tt_comm *comm, tt_status mine) TT_MUST_CHECK;
 
 #endif

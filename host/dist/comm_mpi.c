@@ -1,0 +1,155 @@
+// Ranks over MPI. Counts are ints in MPI: everything goes in chunks.
+#include "host/base/memory.h"
+#include "host/dist/transport.h"
+
+#include <mpi.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SUM_CHUNK = 1 << 22, BYTE_CHUNK = 1 << 30, TAG = 7 };
+
+typedef struct mpi_state {
+    int *counts, *starts; // [size]: the ranks' parts of a chunk
+    double *part;         // this rank's part, summed: room for SUM_CHUNK / size + 1 numbers of any type
+} mpi_state;
+
+static tt_status check(int code, const char *what) {
+    if (code == MPI_SUCCESS) return TT_OK;
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int n = 0;
+    MPI_Error_string(code, text, &n);
+    return tt_fail(TT_ERR_DIST, "MPI %s: %s", what, text);
+}
+
+#define MPI_TRY(call, what) TT_TRY(check((call), (what)))
+
+// Each element is summed on one rank and handed to all, so that all ranks hold the same bits whatever
+// algorithm the library picks. (MPI only recommends that of MPI_Allreduce.)
+static tt_status sum(tt_comm *comm, void *x, size_t n, size_t size, MPI_Datatype type) {
+    mpi_state *s = comm->state;
+    for (size_t done = 0; done < n;) {
+        int chunk = n - done < SUM_CHUNK ? (int)(n - done) : SUM_CHUNK;
+        for (int r = 0, start = 0; r < comm->size; ++r) {
+            s->counts[r] = chunk / comm->size + (r < chunk % comm->size);
+            s->starts[r] = start;
+            start += s->counts[r];
+        }
+        char *at = (char *)x + done * size;
+        MPI_TRY(MPI_Reduce_scatter(at, s->part, s->counts, type, MPI_SUM, MPI_COMM_WORLD), "sum");
+        MPI_TRY(MPI_Allgatherv(
+                    s->part, s->counts[comm->rank], type, at, s->counts, s->starts, type, MPI_COMM_WORLD),
+            "sum");
+        done += (size_t)chunk;
+    }
+    return TT_OK;
+}
+
+static tt_status mpi_sum_f32(tt_comm *comm, float *x, size_t n) {
+    return sum(comm, x, n, sizeof *x, MPI_FLOAT);
+}
+static tt_status mpi_sum_f64(tt_comm *comm, double *x, size_t n) {
+    return sum(comm, x, n, sizeof *x, MPI_DOUBLE);
+}
+
+static tt_status mpi_max_i64(tt_comm *comm, int64_t *x, size_t n) {
+    (void)comm;
+    for (size_t done = 0; done < n; done += SUM_CHUNK) {
+        int chunk = n - done < SUM_CHUNK ? (int)(n - done) : SUM_CHUNK;
+        MPI_TRY(MPI_Allreduce(MPI_IN_PLACE, x + done, chunk, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD), "max");
+    }
+    return TT_OK;
+}
+
+static tt_status mpi_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
+    (void)comm;
+    for (size_t done = 0; done < n; done += BYTE_CHUNK) {
+        int chunk = n - done < BYTE_CHUNK ? (int)(n - done) : BYTE_CHUNK;
+        MPI_TRY(MPI_Bcast((char *)bytes + done, chunk, MPI_BYTE, root, MPI_COMM_WORLD), "broadcast");
+    }
+    return TT_OK;
+}
+
+static tt_status receive_all(tt_comm *comm, char *all, const uint64_t *wide) {
+    for (int r = 1; r < comm->size; ++r) {
+        all += wide[r - 1];
+        for (uint64_t done = 0; done < wide[r]; done += BYTE_CHUNK) {
+            int chunk = wide[r] - done < BYTE_CHUNK ? (int)(wide[r] - done) : BYTE_CHUNK;
+            MPI_TRY(
+                MPI_Recv(all + done, chunk, MPI_BYTE, r, TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE), "gather");
+        }
+    }
+    return TT_OK;
+}
+
+static tt_status mpi_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) {
+    uint64_t mine = n, *wide;
+    TT_TRY(tt_alloc(&wide, comm->size, sizeof *wide, "gathered sizes"));
+    tt_status status;
+    TT_TRY_GOTO(status,
+        check(MPI_Gather(&mine, 1, MPI_UINT64_T, wide, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD), "gather"),
+        release);
+    if (comm->rank != 0) {
+        for (size_t done = 0; done < n && status == TT_OK; done += BYTE_CHUNK) {
+            int chunk = n - done < BYTE_CHUNK ? (int)(n - done) : BYTE_CHUNK;
+            status = check(
+                MPI_Send((const char *)bytes + done, chunk, MPI_BYTE, 0, TAG, MPI_COMM_WORLD), "gather");
+        }
+        goto release;
+    }
+    size_t total = 0;
+    for (int r = 0; r < comm->size; ++r) total += sizes[r] = (size_t)wide[r];
+    TT_TRY_GOTO(status, tt_alloc(all, total + 1, 1, "gathered bytes"), release);
+    if (n) memcpy(*all, bytes, n);
+    status = receive_all(comm, *all, wide);
+    if (status != TT_OK) {
+        free(*all);
+        *all = NULL;
+    }
+release:
+    free(wide);
+    return status;
+}
+
+static tt_status mpi_barrier(tt_comm *comm) {
+    (void)comm;
+    return check(MPI_Barrier(MPI_COMM_WORLD), "barrier");
+}
+
+static void mpi_leave(tt_comm *comm, bool abort_job, int exit_status) {
+    if (abort_job) MPI_Abort(MPI_COMM_WORLD, exit_status);
+    mpi_state *s = comm->state;
+    free(s->counts);
+    free(s->starts);
+    free(s->part);
+    free(s);
+    MPI_Finalize();
+}
+
+static const tt_comm_transport mpi = {
+    mpi_sum_f32, mpi_sum_f64, mpi_max_i64, mpi_broadcast, mpi_gather, mpi_barrier, mpi_leave};
+
+static tt_status local_ranks(int *count) {
+    MPI_Comm local;
+    MPI_TRY(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local), "split");
+    tt_status status = check(MPI_Comm_size(local, count), "size");
+    MPI_Comm_free(&local);
+    return status;
+}
+
+tt_status tt_comm_join(tt_comm *comm) {
+    int provided;
+    MPI_TRY(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "start");
+    MPI_TRY(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "error handler");
+    MPI_TRY(MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank), "rank");
+    MPI_TRY(MPI_Comm_size(MPI_COMM_WORLD, &comm->size), "size");
+    TT_TRY(local_ranks(&comm->local_size));
+    mpi_state *s;
+    TT_TRY(tt_alloc(&s, 1, sizeof *s, "MPI"));
+    comm->state = s;
+    TT_TRY(tt_alloc(&s->counts, comm->size, sizeof *s->counts, "MPI"));
+    TT_TRY(tt_alloc(&s->starts, comm->size, sizeof *s->starts, "MPI"));
+    TT_TRY(tt_alloc(&s->part, SUM_CHUNK / comm->size + 1, sizeof *s->part, "MPI"));
+    comm->transport = "mpi";
+    comm->methods = &mpi;
+    return TT_OK;
+}

@@ -1,0 +1,22 @@
+// What a transport provides; private to this folder. comm.c has the one for a single rank, comm_mpi.c MPI's,
+// comm_nompi.c says that there is none.
+#ifndef TT_DIST_TRANSPORT_H
+#define TT_DIST_TRANSPORT_H
+
+#include "host/dist/comm.h"
+
+typedef struct tt_comm_transport {
+    tt_status (*sum_f32)(tt_comm *, float *, size_t);
+    tt_status (*sum_f64)(tt_comm *, double *, size_t);
+    tt_status (*max_i64)(tt_comm *, int64_t *, size_t);
+    tt_status (*broadcast)(tt_comm *, void *, size_t, int);
+    tt_status (*gather)(tt_comm *, const void *, size_t, char **, size_t *);
+    tt_status (*barrier)(tt_comm *);
+    void (*leave)(tt_comm *, bool abort, int exit_status);
+} tt_comm_transport;
+
+// Joins the job that a launcher started: fills rank, size, local_size, transport, methods, state.
+// Errors: TT_ERR_DIST; TT_ERR_UNSUPPORTED in a build without MPI.
+tt_status tt_comm_join(tt_comm *comm) TT_MUST_CHECK;
+
+#endif
