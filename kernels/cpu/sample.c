@@ -108,7 +108,7 @@ static bool sample_row(const tt_sample *t, int row, float *weight) {
         while (x[token] != top) ++token;
         total = weigh(n, x, top, 1, NULL); // NaN shows here
     } else {
-        total = weigh(n, x, top, 1 / t->temperature, weight);
+        total = weigh(n, x, top, fminf(1 / t->temperature, FLT_MAX), weight); // 1 / subnormal is inf
     }
     if (!(total >= 1)) return false;
     if (!greedy) {

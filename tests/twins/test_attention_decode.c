@@ -1,0 +1,137 @@
+// A decoding step equals the last row of full attention over the same rows.
+#include "tests/twins/twin.h"
+
+#include "kernels/ops.h"
+
+#include <string.h>
+
+typedef struct decode_case {
+    int heads, d_kv, slots, length[5], gap;
+    bool bias;
+} decode_case;
+
+static const decode_case cases[] = {
+    {.heads = 1, .d_kv = 1, .slots = 1, .length = {1}, .bias = true},
+    {.heads = 3, .d_kv = 5, .slots = 4, .length = {7, 1, 33, 2}, .gap = 3, .bias = true},
+    {.heads = 2, .d_kv = 64, .slots = 5, .length = {200, 19, 64, 1, 100}, .gap = 16, .bias = true},
+    {.heads = 4, .d_kv = 32, .slots = 2, .length = {90, 17}},
+};
+
+static float *random_array(size_t n, uint64_t seed, float scale) {
+    float *x = twin_alloc(n, sizeof *x);
+    twin_random(x, n, seed, scale);
+    return x;
+}
+
+static void equals_last_row_of_full_attention(void **state) {
+    (void)state;
+    tt_device *device;
+    assert_int_equal(tt_device_open(&device, "cpu", TT_FP32, 2), TT_OK);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; ++c) {
+        const decode_case *k = &cases[c];
+        const int inner = k->heads * k->d_kv, ld = inner + k->gap;
+        // Slots lie in the cache in reverse order, with unused rows between.
+        int32_t start[5], offsets[6] = {0};
+        int rows = 0;
+        for (int s = k->slots - 1; s >= 0; --s) start[s] = rows + 2, rows += k->length[s] + 2;
+        for (int s = 0; s < k->slots; ++s) offsets[s + 1] = offsets[s] + k->length[s];
+        const int total = offsets[k->slots];
+        float *keys = random_array((size_t)rows * ld, 1, 1), *values = random_array((size_t)rows * ld, 2, 1);
+        float *bias = random_array((size_t)8 * k->heads, 3, 2);
+        float *q = random_array((size_t)total * inner, 4, 1),
+              *out = random_array((size_t)total * inner, 5, 1);
+        float *full_k = twin_alloc((size_t)total * inner, sizeof *full_k);
+        float *full_v = twin_alloc((size_t)total * inner, sizeof *full_v);
+        float *lse = twin_alloc((size_t)total * k->heads, sizeof *lse);
+        for (int s = 0; s < k->slots; ++s)
+            for (int j = 0; j < k->length[s]; ++j) {
+                memcpy(full_k + (size_t)(offsets[s] + j) * inner, keys + (size_t)(start[s] + j) * ld,
+                    inner * sizeof *q);
+                memcpy(full_v + (size_t)(offsets[s] + j) * inner, values + (size_t)(start[s] + j) * ld,
+                    inner * sizeof *q);
+            }
+        const tt_attention full = {.heads = k->heads,
+            .d_kv = k->d_kv,
+            .q_seqs = k->slots,
+            .kv_seqs = k->slots,
+            .q_offsets = offsets,
+            .kv_offsets = offsets,
+            .causal = true,
+            .q = q,
+            .k = full_k,
+            .v = full_v,
+            .ldq = inner,
+            .ldk = inner,
+            .ldv = inner,
+            .bias = k->bias ? bias : NULL,
+            .buckets = 8,
+            .max_distance = 20,
+            .out = out,
+            .ldo = inner,
+            .lse = lse};
+        assert_int_equal(device->ops->attention_fwd(device, &full), TT_OK);
+
+        float *last_q = twin_alloc((size_t)k->slots * ld, sizeof *last_q);
+        float *got = twin_alloc((size_t)k->slots * ld, sizeof *got);
+        double *want = twin_alloc((size_t)k->slots * ld, sizeof *want);
+        for (int s = 0; s < k->slots; ++s)
+            for (int i = 0; i < inner; ++i) {
+                const size_t last = (size_t)(offsets[s + 1] - 1) * inner + i;
+                last_q[s * ld + i] = q[last];
+                want[s * ld + i] = (double)out[last];
+            }
+        const tt_attention_decode step = {.slots = k->slots,
+            .heads = k->heads,
+            .d_kv = k->d_kv,
+            .q = last_q,
+            .ldq = ld,
+            .k = keys,
+            .v = values,
+            .ldkv = ld,
+            .start = start,
+            .length = k->length,
+            .bias = full.bias,
+            .buckets = 8,
+            .max_distance = 20,
+            .out = got,
+            .ldo = ld};
+        assert_int_equal(device->ops->attention_decode(device, &step), TT_OK);
+        twin_expect(TWIN_FP32, "decode", got, want, (size_t)k->slots * ld); // gaps stay 0
+        free(keys), free(values), free(bias), free(q), free(out), free(full_k), free(full_v), free(lse);
+        free(last_q), free(got), free(want);
+    }
+    tt_device_close(device);
+}
+
+static void bad_input_is_refused(void **state) {
+    (void)state;
+    tt_device *device;
+    assert_int_equal(tt_device_open(&device, "cpu", TT_FP32, 1), TT_OK);
+    float x[4] = {0};
+    int32_t start[1] = {0}, length[1] = {0};
+    tt_attention_decode step = {.slots = 1,
+        .heads = 1,
+        .d_kv = 1,
+        .q = x,
+        .ldq = 1,
+        .k = x,
+        .v = x,
+        .ldkv = 1,
+        .start = start,
+        .length = length,
+        .out = x,
+        .ldo = 1};
+    assert_int_equal(device->ops->attention_decode(device, &step), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_error_message(), "slot 0 reads 0 cache rows"));
+    length[0] = 1, step.slots = 0;
+    assert_int_equal(device->ops->attention_decode(device, &step), TT_ERR_INPUT);
+    tt_device_close(device);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equals_last_row_of_full_attention),
+        cmocka_unit_test(bad_input_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
