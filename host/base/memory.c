@@ -1,10 +1,17 @@
 #include "host/base/memory.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { ALIGN = 64, CHUNK = 1 << 16 };
+
+static atomic_long blocks;
+
+long tt_alloc_count(void) {
+    return atomic_load(&blocks);
+}
 
 struct tt_arena_chunk {
     struct tt_arena_chunk *next;
@@ -21,6 +28,7 @@ tt_status tt_alloc(void *out, size_t count, size_t size, const char *what) {
     if (bytes == 0) bytes = ALIGN;
     *slot = aligned_alloc(ALIGN, bytes);
     if (!*slot) return tt_fail(TT_ERR_NOMEM, "%s: no memory for %.1f MB", what, (double)bytes / 1e6);
+    atomic_fetch_add(&blocks, 1);
     memset(*slot, 0, bytes);
     return TT_OK;
 }
@@ -57,6 +65,7 @@ static struct tt_arena_chunk *chunk_open(size_t size) {
         free(chunk);
         return NULL;
     }
+    atomic_fetch_add(&blocks, 1);
     chunk->next = NULL;
     chunk->used = 0;
     chunk->size = size;

@@ -13,6 +13,9 @@ tt_status tt_alloc(void *out, size_t count, size_t size, const char *what) TT_MU
 // Grows *items (an array of *capacity elements of `size` bytes) to hold at least `need`; new bytes are zero.
 tt_status tt_grow(void *items, size_t *capacity, size_t need, size_t size, const char *what) TT_MUST_CHECK;
 
+// Blocks that this process has got so far from tt_alloc and arenas: a training step after warm-up gets none.
+long tt_alloc_count(void);
+
 // A copy of `text`; released with free().
 tt_status tt_strdup(char **out, const char *text) TT_MUST_CHECK;
 

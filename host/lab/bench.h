@@ -1,0 +1,46 @@
+// Speed of training on this machine, measured against the matrix products that it is made of.
+#ifndef TT_LAB_BENCH_H
+#define TT_LAB_BENCH_H
+
+#include "host/base/status.h"
+#include "host/lab/timed_ops.h"
+#include "kernels/device.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct tt_bench_options {
+    const char *shape; // tiny, small, base, or a preset's name
+    int steps;         // measured, after one to warm up; at least 1
+    int target_tokens; // of a batch, about
+    double dropout;
+    uint64_t seed;
+} tt_bench_options;
+
+// Median and extremes over the steps.
+typedef struct tt_bench_spread {
+    double median, low, high;
+} tt_bench_spread;
+
+typedef struct tt_bench_result {
+    const char *shape;
+    int64_t parameters;
+    double source_tokens, target_tokens, flops; // of a step, on average
+    double peak;                                // floating-point operations per second
+    tt_bench_spread seconds, target_rate, token_rate, flop_rate, share; // share: of the peak
+    double kind_seconds[TT_OP_KINDS];                                   // of a step, on average
+    double other_seconds;                                               // of a step outside operations
+    double parameter_bytes;  // 16 for each: weight, gradient, two moments
+    double activation_bytes; // of the pass
+    double peak_bytes;       // of the process's memory from opening the model, 0 where unknown
+    long allocations;        // in all measured steps
+} tt_bench_result;
+
+// Best of several large matrix products in the device's precision, in floating-point operations per second.
+tt_status tt_bench_peak(tt_device *device, double *flops_per_second) TT_MUST_CHECK;
+// Trains a random model on random tokens in sequences of random lengths (sources of 20 to 150 tokens, targets
+// of 8 to 60): cross-entropy, gradient norm, AdamW. Errors: TT_ERR_CONFIG for an unknown shape.
+tt_status tt_bench_training(
+    tt_bench_result *out, tt_device *device, const tt_bench_options *options, double peak) TT_MUST_CHECK;
+
+#endif
