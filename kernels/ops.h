@@ -35,10 +35,11 @@ typedef struct tt_rmsnorm {
     float eps;
     const float *w; // [d]
     float *rstd;    // [rows]; forward writes, backward reads
-    // forward:  if branch: x = x + dropout(branch) in place, then y = output_dropout(norm(x))
+    // forward:  if branch: x = x_in + dropout(branch), then y = output_dropout(norm(x))
     // backward: dx += dnorm(output_dropout(dy)); if dbranch: dbranch = dropout(dx); dw += ...
     float *x;               // [rows, d], residual stream; backward reads it as forward left it
     const float *branch;    // [rows, d] or NULL
+    const float *x_in;      // [rows, d], stream before the branch; NULL: x itself, added to in place
     tt_dropout drop;        // of the branch
     float *y;               // [rows, d]; forward only
     tt_dropout output_drop; // of y

@@ -19,8 +19,8 @@ tt_status tt_checkpoint_save(const char *path, const tt_checkpoint_write *what) 
 typedef struct tt_checkpoint {
     tt_model *model;
     tt_tokenizer *tokenizer;
-    float *m, *v; // device memory [model->size], or NULL if the file has none
-    char *state;  // JSON text, or NULL
+    float *m, *v;  // device memory [model->size], or NULL if the file has none
+    char *state;   // JSON text, or NULL
     uint64_t hash; // of the weights as stored: identity of the checkpoint
 } tt_checkpoint;
 

@@ -9,7 +9,8 @@
 // of at most source_tokens tokens in all.
 typedef struct tt_decoder tt_decoder;
 
-tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_length, int source_tokens) TT_MUST_CHECK;
+tt_status tt_decoder_open(
+    tt_decoder **out, tt_model *model, int slots, int max_length, int source_tokens) TT_MUST_CHECK;
 void tt_decoder_close(tt_decoder *decoder);
 
 // Encodes the encoder side of `batch` and stores each layer's cross-attention K and V at rows
@@ -20,7 +21,8 @@ tt_status tt_decoder_encode(tt_decoder *decoder, const tt_batch *batch, int firs
 // slot, each step one higher) and attends to source rows source_start[i]..+source_length[i]. All arrays are
 // host memory. *logits receives device memory [n, vocab_size], valid until the next call.
 tt_status tt_decoder_step(tt_decoder *decoder, int n, const int32_t *slot, const int32_t *token,
-    const int32_t *position, const int32_t *source_start, const int32_t *source_length, float **logits) TT_MUST_CHECK;
+    const int32_t *position, const int32_t *source_start, const int32_t *source_length,
+    float **logits) TT_MUST_CHECK;
 // The self-attention cache of slot `from` is copied to slot `to` for positions 0..length-1 (beam search).
 tt_status tt_decoder_copy(tt_decoder *decoder, int to, int from, int length) TT_MUST_CHECK;
 

@@ -29,8 +29,8 @@ tt_status tt_model_config_check(const tt_model_config *config) TT_MUST_CHECK;
 
 // A slice of the flat buffers under its Hugging Face name.
 typedef struct tt_parameter {
-    char name[96]; // e.g. encoder.block.0.layer.0.SelfAttention.q.weight
-    size_t offset; // in elements
+    char name[96];     // e.g. encoder.block.0.layer.0.SelfAttention.q.weight
+    size_t offset;     // in elements
     int rows, columns; // a vector has rows 1
 } tt_parameter;
 
@@ -39,8 +39,8 @@ typedef struct tt_model {
     tt_device *device;
     tt_parameter *parameters; // q, k, v of one attention are adjacent, so are wi_0 and wi_1
     int n_parameters;
-    size_t size;  // elements of the flat buffers
-    float *w, *g; // device memory: weights; gradients (NULL until tt_model_train)
+    size_t size;              // elements of the flat buffers
+    float *w, *g;             // device memory: weights; gradients (NULL until tt_model_train)
     struct tt_layout *layout; // private: where the layers' weights are
 } tt_model;
 

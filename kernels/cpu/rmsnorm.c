@@ -8,12 +8,12 @@
 enum { BLOCK = 32 }; // rows whose dw is summed one after another
 
 TT_MULTIVERSION
-static float add_branch(int d, float *x, const float *branch) {
+static float add_branch(int d, float *x, const float *x_in, const float *branch) {
     float sum = 0;
     if (branch) {
 #pragma omp simd reduction(+ : sum)
         for (int c = 0; c < d; ++c) {
-            x[c] += branch[c];
+            x[c] = x_in[c] + branch[c];
             sum += x[c] * x[c];
         }
     } else {
@@ -76,7 +76,8 @@ tt_status tt_cpu_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
             tt_dropout_row(&p->drop, t, d, own, branch);
             branch = own;
         }
-        float mean = add_branch(d, p->x + at, branch) / (float)d;
+        const float *x_in = (p->x_in ? p->x_in : p->x) + at;
+        float mean = add_branch(d, p->x + at, x_in, branch) / (float)d;
         p->rstd[t] = 1.0f / sqrtf(mean + p->eps);
         normalise(d, p->y + at, p->x + at, p->w, p->rstd[t]);
         if (p->output_drop.p > 0) tt_dropout_row(&p->output_drop, t, d, p->y + at, p->y + at);

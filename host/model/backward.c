@@ -1,0 +1,154 @@
+// Backward over a packed batch: the mirror of forward.c, from dloss/dlogp to the gradient of every weight.
+//
+// pass->dx is the gradient of the residual stream. A norm's backward adds its part to dx and leaves in
+// pass->dbranch the gradient of the branch that was added before it (dropout undone): the sublayer below it.
+#include "host/model/pass.h"
+
+// Through y = norm(x); then dbranch for the sublayer whose output made x (none below the first norm).
+static tt_status norm_bwd(tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, float *rstd,
+    const float *dy, const tt_dropout *drop, tt_dropout output_drop) {
+    const tt_model *model = pass->model;
+    return model->device->ops->rmsnorm_bwd(model->device, &(tt_rmsnorm){.rows = stack->rows,
+                                                              .d = model->config.d_model,
+                                                              .eps = model->config.layer_norm_epsilon,
+                                                              .w = model->w + w,
+                                                              .rstd = rstd,
+                                                              .x = x,
+                                                              .dy = dy,
+                                                              .dx = pass->dx,
+                                                              .dbranch = drop ? pass->dbranch : NULL,
+                                                              .drop = drop ? *drop : (tt_dropout){0},
+                                                              .output_drop = output_drop,
+                                                              .dw = model->g + w});
+}
+
+// dbranch -> dy of the feed-forward's norm.
+static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l, const tt_block_layout *b) {
+    tt_model *model = pass->model;
+    const tt_model_config *c = &model->config;
+    const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
+    const tt_layer_pass *p = &stack->layers[l];
+    TT_TRY(tt_linear_bwd(
+        model, pass->narrow, false, pass->dbranch, p->a, b->wo, stack->rows, c->d_ff, c->d_model));
+    TT_TRY(model->device->ops->ffn_bwd(
+        model->device, &(tt_ffn){.kind = c->gated_gelu ? TT_GATED_GELU : TT_RELU,
+                           .rows = stack->rows,
+                           .f = c->d_ff,
+                           .h = p->h,
+                           .da = pass->narrow,
+                           .dh = pass->wide,
+                           .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)}));
+    return tt_linear_bwd(model, pass->dy, false, pass->wide, p->y[2], b->wi, stack->rows, c->d_model,
+        c->gated_gelu ? 2 * c->d_ff : c->d_ff);
+}
+
+static tt_status self_attention_bwd(tt_pass *pass, bool decoder, int l, const tt_block_layout *b) {
+    tt_model *model = pass->model;
+    const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
+    const tt_layer_pass *p = &stack->layers[l];
+    const int d = model->config.d_model, inner = tt_inner(&model->config);
+    TT_TRY(tt_linear_bwd(model, pass->narrow, false, pass->dbranch, p->out, b->o, stack->rows, inner, d));
+    tt_attention attention = tt_pass_self_attention(pass, decoder, l);
+    attention.dout = pass->narrow;
+    attention.dq = pass->wide;
+    attention.dk = pass->wide + inner;
+    attention.dv = pass->wide + 2 * inner;
+    attention.dbias = model->g + (decoder ? model->layout->decoder.bias : model->layout->encoder.bias);
+    TT_TRY(model->device->ops->attention_bwd(model->device, &attention));
+    return tt_linear_bwd(model, pass->dy, false, pass->wide, p->y[0], b->q, stack->rows, d, 3 * inner);
+}
+
+static tt_status cross_attention_bwd(tt_pass *pass, int l, const tt_block_layout *b) {
+    tt_model *model = pass->model;
+    const tt_layer_pass *p = &pass->decoder.layers[l];
+    const int d = model->config.d_model, inner = tt_inner(&model->config), rows = pass->decoder.rows;
+    float *dkv = pass->wide, *dout = pass->narrow, *dq = pass->dq;
+    TT_TRY(tt_linear_bwd(model, dout, false, pass->dbranch, p->cross_out, b->cross_o, rows, inner, d));
+    tt_attention attention = tt_pass_cross_attention(pass, l);
+    attention.dout = dout;
+    attention.dq = dq;
+    attention.dk = dkv;
+    attention.dv = dkv + inner;
+    TT_TRY(model->device->ops->attention_bwd(model->device, &attention));
+    TT_TRY(tt_linear_bwd(
+        model, pass->denc, true, dkv, pass->encoder.y, b->cross_k, pass->encoder.rows, d, 2 * inner));
+    return tt_linear_bwd(model, pass->dy, false, dq, p->y[1], b->cross_q, rows, d, inner);
+}
+
+static tt_status stack_backward(tt_pass *pass, bool decoder, const float *dy) {
+    tt_model *model = pass->model;
+    tt_device *device = model->device;
+    const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
+    const tt_stack_layout *layout = decoder ? &model->layout->decoder : &model->layout->encoder;
+    const tt_dropout none = {0};
+    TT_TRY(tt_device_zero(
+        device, pass->dx, (size_t)stack->rows * (size_t)model->config.d_model * sizeof(float)));
+    tt_dropout drop = tt_pass_dropout(pass, decoder, layout->layers - 1, TT_SITE_FFN_OUT);
+    TT_TRY(norm_bwd(pass, stack, layout->final_norm, stack->x, stack->rstd, dy, &drop,
+        tt_pass_dropout(pass, decoder, 0, TT_SITE_FINAL)));
+    for (int l = layout->layers - 1; l >= 0; --l) {
+        const tt_block_layout *b = &layout->blocks[l];
+        const tt_layer_pass *p = &stack->layers[l];
+        TT_TRY(feed_forward_bwd(pass, decoder, l, b));
+        drop = tt_pass_dropout(pass, decoder, l, decoder ? TT_SITE_CROSS_OUT : TT_SITE_SELF_OUT);
+        TT_TRY(norm_bwd(pass, stack, b->ffn_norm, p->x[2], p->rstd[2], pass->dy, &drop, none));
+        if (decoder) {
+            TT_TRY(cross_attention_bwd(pass, l, b));
+            drop = tt_pass_dropout(pass, true, l, TT_SITE_SELF_OUT);
+            TT_TRY(norm_bwd(pass, stack, b->cross_norm, p->x[1], p->rstd[1], pass->dy, &drop, none));
+        }
+        TT_TRY(self_attention_bwd(pass, decoder, l, b));
+        drop = tt_pass_dropout(pass, decoder, l - 1, TT_SITE_FFN_OUT);
+        TT_TRY(
+            norm_bwd(pass, stack, b->self_norm, p->x[0], p->rstd[0], pass->dy, l > 0 ? &drop : NULL, none));
+    }
+    const tt_dropout embedding = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING);
+    return device->ops->embed_bwd(device, model->g + model->layout->shared, pass->dx, stack->ids, stack->rows,
+        model->config.d_model, model->config.vocab_size, &embedding);
+}
+
+// pass->dy holds the gradient of the decoder's output.
+static tt_status stacks_backward(tt_pass *pass) {
+    const size_t encoder = (size_t)pass->encoder.rows * (size_t)pass->model->config.d_model;
+    TT_TRY(tt_device_zero(pass->model->device, pass->denc, encoder * sizeof(float)));
+    TT_TRY(stack_backward(pass, true, pass->dy));
+    return stack_backward(pass, false, pass->denc);
+}
+
+static tt_status need_gradients(const tt_pass *pass) {
+    return pass->model->g ? TT_OK
+                          : tt_fail(TT_ERR_INTERNAL, "backward without gradients: call tt_model_train first");
+}
+
+tt_status tt_backward(tt_pass *pass, const tt_batch *batch, const float *dlogp) {
+    tt_model *model = pass->model;
+    tt_device *device = model->device;
+    TT_TRY(need_gradients(pass));
+    if (!pass->forward_done || pass->decoder.rows != batch->dec_tokens ||
+        pass->encoder.rows != batch->enc_tokens)
+        return tt_fail(TT_ERR_INTERNAL, "backward without forward on the same batch");
+    pass->forward_done = false;
+    TT_TRY(tt_device_upload(device, pass->dlogp, dlogp, (size_t)batch->dec_tokens * sizeof *dlogp));
+    tt_lmhead head = tt_pass_head(pass);
+    head.dlogp = pass->dlogp;
+    head.dh = pass->dy;
+    head.dw = model->g + model->layout->head;
+    TT_TRY(device->ops->lmhead_bwd(device, &head));
+    return stacks_backward(pass);
+}
+
+tt_status tt_forward_backward(
+    tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, const float *dlogp, float *logp) {
+    tt_model *model = pass->model;
+    tt_device *device = model->device;
+    TT_TRY(need_gradients(pass));
+    TT_TRY(tt_pass_stacks(pass, batch, dropout, true));
+    TT_TRY(tt_device_upload(device, pass->dlogp, dlogp, (size_t)batch->dec_tokens * sizeof *dlogp));
+    tt_lmhead head = tt_pass_head(pass);
+    head.dlogp = pass->dlogp;
+    head.dh = pass->dy;
+    head.dw = model->g + model->layout->head;
+    TT_TRY(device->ops->lmhead_fused(device, &head));
+    TT_TRY(stacks_backward(pass));
+    return tt_device_download(device, logp, pass->logp, (size_t)batch->dec_tokens * sizeof *logp);
+}

@@ -1,0 +1,243 @@
+// Step-wise decoding with K/V caches.
+//
+// Self-attention: slot s owns rows s * max_length .. of each layer's cache. Cross-attention: encoded sources
+// lie in rows that the caller manages; any number of slots read the same rows.
+#include "host/model/decoder.h"
+#include "host/model/pass.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tt_decoder {
+    tt_model *model;
+    tt_pass *pass; // of the encoder
+    int slots, max_length, source_tokens;
+    float **self_kv, **cross_kv; // per layer: [slots * max_length, 2I], [source_tokens, 2I]
+    float *x, *y, *qkv, *out, *branch, *h, *a, *rstd, *logits;
+    int32_t *ids, *start, *length, *source_start, *source_length; // device
+    int32_t *host;                                                // staging: start and length of a step
+};
+
+tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_length, int source_tokens) {
+    *out = NULL;
+    if (slots < 1 || max_length < 1 || source_tokens < 1)
+        return tt_fail(TT_ERR_CONFIG,
+            "decoder: %d slots, %d tokens, %d source tokens; each must be at least 1", slots, max_length,
+            source_tokens);
+    const tt_model_config *c = &model->config;
+    const size_t s = (size_t)slots, d = (size_t)c->d_model, inner = (size_t)tt_inner(c),
+                 layers = (size_t)c->num_decoder_layers;
+    const size_t wide = (c->gated_gelu ? 2u : 1u) * (size_t)c->d_ff;
+    tt_device *device = model->device;
+    tt_decoder *p;
+    TT_TRY(tt_alloc(&p, 1, sizeof *p, "decoder"));
+    p->model = model;
+    p->slots = slots;
+    p->max_length = max_length;
+    p->source_tokens = source_tokens;
+    tt_status status;
+    TT_TRY_GOTO(status, tt_pass_open(&p->pass, model), failed);
+    TT_TRY_GOTO(status, tt_alloc(&p->self_kv, layers, sizeof(float *), "decoder"), failed);
+    TT_TRY_GOTO(status, tt_alloc(&p->cross_kv, layers, sizeof(float *), "decoder"), failed);
+    TT_TRY_GOTO(status, tt_alloc(&p->host, 2 * s, sizeof(int32_t), "decoder"), failed);
+    for (size_t l = 0; l < layers; ++l) {
+        TT_TRY_GOTO(status,
+            tt_device_alloc(
+                device, &p->self_kv[l], s * (size_t)max_length * 2 * inner, sizeof(float), "K/V cache"),
+            failed);
+        TT_TRY_GOTO(status,
+            tt_device_alloc(device, &p->cross_kv[l], (size_t)source_tokens * 2 * inner, sizeof(float),
+                "K/V of encoded sources"),
+            failed);
+    }
+    const struct {
+        void *slot;
+        size_t count;
+    } buffers[] = {{&p->x, s * d}, {&p->y, s * d}, {&p->qkv, s * 3 * inner}, {&p->out, s * inner},
+        {&p->branch, s * d}, {&p->h, s * wide}, {&p->a, s * (size_t)c->d_ff}, {&p->rstd, s},
+        {&p->logits, s * (size_t)c->vocab_size}, {&p->ids, s}, {&p->start, s}, {&p->length, s},
+        {&p->source_start, s}, {&p->source_length, s}};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
+        TT_TRY_GOTO(status, tt_device_alloc(device, buffers[i].slot, buffers[i].count, 4, "decoder"), failed);
+    *out = p;
+    return TT_OK;
+failed:
+    tt_decoder_close(p);
+    return status;
+}
+
+void tt_decoder_close(tt_decoder *p) {
+    if (!p) return;
+    tt_device *device = p->model->device;
+    for (int l = 0; l < p->model->config.num_decoder_layers; ++l) {
+        if (p->self_kv) tt_device_free(device, p->self_kv[l]);
+        if (p->cross_kv) tt_device_free(device, p->cross_kv[l]);
+    }
+    void *const buffers[] = {p->x, p->y, p->qkv, p->out, p->branch, p->h, p->a, p->rstd, p->logits, p->ids,
+        p->start, p->length, p->source_start, p->source_length};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i) tt_device_free(device, buffers[i]);
+    tt_pass_close(p->pass);
+    free(p->self_kv);
+    free(p->cross_kv);
+    free(p->host);
+    free(p);
+}
+
+tt_status tt_decoder_encode(tt_decoder *p, const tt_batch *batch, int first_row) {
+    if (first_row < 0 || batch->enc_tokens > p->source_tokens - first_row)
+        return tt_fail(TT_ERR_INTERNAL, "decoder: %d tokens at row %d of %d source rows", batch->enc_tokens,
+            first_row, p->source_tokens);
+    TT_TRY(tt_pass_encode(p->pass, batch));
+    const size_t wide = 2 * (size_t)tt_inner(&p->model->config);
+    for (int l = 0; l < p->model->config.num_decoder_layers; ++l)
+        TT_TRY(tt_linear(p->model, p->cross_kv[l] + (size_t)first_row * wide, p->pass->encoder.y,
+            p->model->layout->decoder.blocks[l].cross_k, batch->enc_tokens, p->model->config.d_model,
+            (int)wide));
+    return TT_OK;
+}
+
+static tt_status norm(tt_decoder *p, int n, size_t w, bool branch) {
+    const tt_model *model = p->model;
+    return model->device->ops->rmsnorm_fwd(model->device, &(tt_rmsnorm){.rows = n,
+                                                              .d = model->config.d_model,
+                                                              .eps = model->config.layer_norm_epsilon,
+                                                              .w = model->w + w,
+                                                              .rstd = p->rstd,
+                                                              .x = p->x,
+                                                              .branch = branch ? p->branch : NULL,
+                                                              .y = p->y});
+}
+
+// q, k and v of the new tokens in p->qkv; k and v go to row `position` of each slot's cache.
+static tt_status self_attention(tt_decoder *p, int l, int n, const int32_t *slot, const int32_t *position) {
+    tt_model *model = p->model;
+    const tt_model_config *c = &model->config;
+    const tt_block_layout *b = &model->layout->decoder.blocks[l];
+    const int inner = tt_inner(c);
+    TT_TRY(tt_linear(model, p->qkv, p->y, b->q, n, c->d_model, 3 * inner));
+    for (int i = 0; i < n; ++i) {
+        float *row = p->self_kv[l] +
+                     ((size_t)slot[i] * (size_t)p->max_length + (size_t)position[i]) * 2 * (size_t)inner;
+        TT_TRY(tt_device_upload(model->device, row, p->qkv + (size_t)i * 3 * (size_t)inner + inner,
+            2 * (size_t)inner * sizeof *row));
+    }
+    TT_TRY(model->device->ops->attention_decode(
+        model->device, &(tt_attention_decode){.slots = n,
+                           .heads = c->num_heads,
+                           .d_kv = c->d_kv,
+                           .q = p->qkv,
+                           .ldq = 3 * inner,
+                           .k = p->self_kv[l],
+                           .v = p->self_kv[l] + inner,
+                           .ldkv = 2 * inner,
+                           .start = p->start,
+                           .length = p->length,
+                           .bias = model->w + model->layout->decoder.bias,
+                           .buckets = c->relative_attention_num_buckets,
+                           .max_distance = c->relative_attention_max_distance,
+                           .out = p->out,
+                           .ldo = inner}));
+    return tt_linear(model, p->branch, p->out, b->o, n, inner, c->d_model);
+}
+
+static tt_status cross_attention(tt_decoder *p, int l, int n) {
+    tt_model *model = p->model;
+    const tt_model_config *c = &model->config;
+    const tt_block_layout *b = &model->layout->decoder.blocks[l];
+    const int inner = tt_inner(c);
+    TT_TRY(tt_linear(model, p->qkv, p->y, b->cross_q, n, c->d_model, inner));
+    TT_TRY(model->device->ops->attention_decode(model->device, &(tt_attention_decode){.slots = n,
+                                                                   .heads = c->num_heads,
+                                                                   .d_kv = c->d_kv,
+                                                                   .q = p->qkv,
+                                                                   .ldq = inner,
+                                                                   .k = p->cross_kv[l],
+                                                                   .v = p->cross_kv[l] + inner,
+                                                                   .ldkv = 2 * inner,
+                                                                   .start = p->source_start,
+                                                                   .length = p->source_length,
+                                                                   .out = p->out,
+                                                                   .ldo = inner}));
+    return tt_linear(model, p->branch, p->out, b->cross_o, n, inner, c->d_model);
+}
+
+static tt_status feed_forward(tt_decoder *p, int l, int n) {
+    tt_model *model = p->model;
+    const tt_model_config *c = &model->config;
+    const tt_block_layout *b = &model->layout->decoder.blocks[l];
+    TT_TRY(tt_linear(model, p->h, p->y, b->wi, n, c->d_model, c->gated_gelu ? 2 * c->d_ff : c->d_ff));
+    TT_TRY(model->device->ops->ffn_fwd(model->device,
+        &(tt_ffn){
+            .kind = c->gated_gelu ? TT_GATED_GELU : TT_RELU, .rows = n, .f = c->d_ff, .h = p->h, .a = p->a}));
+    return tt_linear(model, p->branch, p->a, b->wo, n, c->d_ff, c->d_model);
+}
+
+static tt_status upload_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *token,
+    const int32_t *position, const int32_t *source_start, const int32_t *source_length) {
+    const size_t bytes = (size_t)n * sizeof(int32_t);
+    int32_t *start = p->host, *length = p->host + p->slots;
+    for (int i = 0; i < n; ++i) {
+        if (slot[i] < 0 || slot[i] >= p->slots || position[i] < 0 || position[i] >= p->max_length ||
+            source_start[i] < 0 || source_length[i] < 1 ||
+            source_length[i] > p->source_tokens - source_start[i])
+            return tt_fail(TT_ERR_INTERNAL, "decoder: slot %d, position %d, source %d + %d is out of range",
+                slot[i], position[i], source_start[i], source_length[i]);
+        start[i] = slot[i] * p->max_length;
+        length[i] = position[i] + 1;
+    }
+    tt_device *device = p->model->device;
+    TT_TRY(tt_device_upload(device, p->ids, token, bytes));
+    TT_TRY(tt_device_upload(device, p->start, start, bytes));
+    TT_TRY(tt_device_upload(device, p->length, length, bytes));
+    TT_TRY(tt_device_upload(device, p->source_start, source_start, bytes));
+    return tt_device_upload(device, p->source_length, source_length, bytes);
+}
+
+tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *token,
+    const int32_t *position, const int32_t *source_start, const int32_t *source_length, float **logits) {
+    tt_model *model = p->model;
+    tt_device *device = model->device;
+    const tt_model_config *c = &model->config;
+    const tt_stack_layout *layout = &model->layout->decoder;
+    if (n < 1 || n > p->slots)
+        return tt_fail(TT_ERR_INTERNAL, "decoder: a step of %d of %d slots", n, p->slots);
+    TT_TRY(upload_step(p, n, slot, token, position, source_start, source_length));
+    const tt_dropout none = {0};
+    TT_TRY(device->ops->embed_fwd(
+        device, p->x, model->w + model->layout->shared, p->ids, n, c->d_model, c->vocab_size, &none));
+    for (int l = 0; l < layout->layers; ++l) {
+        const tt_block_layout *b = &layout->blocks[l];
+        TT_TRY(norm(p, n, b->self_norm, l > 0));
+        TT_TRY(self_attention(p, l, n, slot, position));
+        TT_TRY(norm(p, n, b->cross_norm, true));
+        TT_TRY(cross_attention(p, l, n));
+        TT_TRY(norm(p, n, b->ffn_norm, true));
+        TT_TRY(feed_forward(p, l, n));
+    }
+    TT_TRY(norm(p, n, layout->final_norm, true));
+    TT_TRY(device->ops->gemm(
+        device, &(tt_gemm){.trans_b = true,
+                    .m = n,
+                    .n = c->vocab_size,
+                    .k = c->d_model,
+                    .alpha = c->tie_word_embeddings ? 1.0f / sqrtf((float)c->d_model) : 1.0f,
+                    .a = p->y,
+                    .lda = c->d_model,
+                    .b = model->w + model->layout->head,
+                    .ldb = c->d_model,
+                    .c = p->logits,
+                    .ldc = c->vocab_size}));
+    *logits = p->logits;
+    return TT_OK;
+}
+
+tt_status tt_decoder_copy(tt_decoder *p, int to, int from, int length) {
+    if (to < 0 || to >= p->slots || from < 0 || from >= p->slots || length < 0 || length > p->max_length)
+        return tt_fail(TT_ERR_INTERNAL, "decoder: copy of slot %d to %d, %d positions", from, to, length);
+    const size_t row = 2 * (size_t)tt_inner(&p->model->config), slot = row * (size_t)p->max_length;
+    for (int l = 0; l < p->model->config.num_decoder_layers && to != from; ++l)
+        TT_TRY(tt_device_upload(p->model->device, p->self_kv[l] + (size_t)to * slot,
+            p->self_kv[l] + (size_t)from * slot, (size_t)length * row * sizeof(float)));
+    return TT_OK;
+}

@@ -1,0 +1,186 @@
+// Forward over a packed batch.
+//
+// A sublayer reads y = norm(x) and leaves its output in pass->branch; the next norm adds it:
+// x' = x + dropout(branch), y' = norm(x'). So residual add, dropout and norm are one operation.
+#include "host/model/pass.h"
+
+#include <math.h>
+
+tt_attention tt_pass_self_attention(const tt_pass *pass, bool decoder, int layer) {
+    const tt_model *model = pass->model;
+    const tt_model_config *c = &model->config;
+    const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
+    const tt_layer_pass *p = &stack->layers[layer];
+    const int inner = tt_inner(c);
+    return (tt_attention){.heads = c->num_heads,
+        .d_kv = c->d_kv,
+        .q_seqs = stack->seqs,
+        .kv_seqs = stack->seqs,
+        .q_offsets = stack->offsets,
+        .kv_offsets = stack->offsets,
+        .causal = decoder,
+        .q = p->qkv,
+        .k = p->qkv + inner,
+        .v = p->qkv + 2 * inner,
+        .ldq = 3 * inner,
+        .ldk = 3 * inner,
+        .ldv = 3 * inner,
+        .bias = model->w + (decoder ? model->layout->decoder.bias : model->layout->encoder.bias),
+        .buckets = c->relative_attention_num_buckets,
+        .max_distance = c->relative_attention_max_distance,
+        .bidirectional = !decoder,
+        .drop = tt_pass_dropout(pass, decoder, layer, TT_SITE_SELF),
+        .out = p->out,
+        .ldo = inner,
+        .lse = p->lse};
+}
+
+tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer) {
+    const tt_model_config *c = &pass->model->config;
+    const tt_layer_pass *p = &pass->decoder.layers[layer];
+    const int inner = tt_inner(c);
+    return (tt_attention){.heads = c->num_heads,
+        .d_kv = c->d_kv,
+        .q_seqs = pass->decoder.seqs,
+        .kv_seqs = pass->encoder.seqs,
+        .q_offsets = pass->decoder.offsets,
+        .kv_offsets = pass->encoder.offsets,
+        .source = pass->source,
+        .q = p->cross_q,
+        .k = p->cross_kv,
+        .v = p->cross_kv + inner,
+        .ldq = inner,
+        .ldk = 2 * inner,
+        .ldv = 2 * inner,
+        .drop = tt_pass_dropout(pass, true, layer, TT_SITE_CROSS),
+        .out = p->cross_out,
+        .ldo = inner,
+        .lse = p->cross_lse};
+}
+
+// x = x_in + dropout(branch) (both NULL: x as it is), y = norm(x)
+static tt_status norm(const tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, float *y,
+    float *rstd, const float *x_in, tt_dropout drop, tt_dropout output_drop) {
+    const tt_model *model = pass->model;
+    return model->device->ops->rmsnorm_fwd(model->device, &(tt_rmsnorm){.rows = stack->rows,
+                                                              .d = model->config.d_model,
+                                                              .eps = model->config.layer_norm_epsilon,
+                                                              .w = model->w + w,
+                                                              .rstd = rstd,
+                                                              .x = x,
+                                                              .x_in = x_in,
+                                                              .branch = x_in ? pass->branch : NULL,
+                                                              .drop = drop,
+                                                              .y = y,
+                                                              .output_drop = output_drop});
+}
+
+static tt_status self_attention(tt_pass *pass, bool decoder, int l, const tt_block_layout *b) {
+    tt_model *model = pass->model;
+    const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
+    const tt_layer_pass *p = &stack->layers[l];
+    const int d = model->config.d_model, inner = tt_inner(&model->config);
+    TT_TRY(tt_linear(model, p->qkv, p->y[0], b->q, stack->rows, d, 3 * inner));
+    const tt_attention attention = tt_pass_self_attention(pass, decoder, l);
+    TT_TRY(model->device->ops->attention_fwd(model->device, &attention));
+    return tt_linear(model, pass->branch, p->out, b->o, stack->rows, inner, d);
+}
+
+static tt_status cross_attention(tt_pass *pass, int l, const tt_block_layout *b) {
+    tt_model *model = pass->model;
+    const tt_layer_pass *p = &pass->decoder.layers[l];
+    const int d = model->config.d_model, inner = tt_inner(&model->config), rows = pass->decoder.rows;
+    TT_TRY(tt_linear(model, p->cross_q, p->y[1], b->cross_q, rows, d, inner));
+    TT_TRY(tt_linear(model, p->cross_kv, pass->encoder.y, b->cross_k, pass->encoder.rows, d, 2 * inner));
+    const tt_attention attention = tt_pass_cross_attention(pass, l);
+    TT_TRY(model->device->ops->attention_fwd(model->device, &attention));
+    return tt_linear(model, pass->branch, p->cross_out, b->cross_o, rows, inner, d);
+}
+
+static tt_status feed_forward(tt_pass *pass, bool decoder, int l, const tt_block_layout *b) {
+    tt_model *model = pass->model;
+    const tt_model_config *c = &model->config;
+    const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
+    const tt_layer_pass *p = &stack->layers[l];
+    TT_TRY(tt_linear(
+        model, p->h, p->y[2], b->wi, stack->rows, c->d_model, c->gated_gelu ? 2 * c->d_ff : c->d_ff));
+    TT_TRY(model->device->ops->ffn_fwd(
+        model->device, &(tt_ffn){.kind = c->gated_gelu ? TT_GATED_GELU : TT_RELU,
+                           .rows = stack->rows,
+                           .f = c->d_ff,
+                           .h = p->h,
+                           .a = p->a,
+                           .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)}));
+    return tt_linear(model, pass->branch, p->a, b->wo, stack->rows, c->d_ff, c->d_model);
+}
+
+static tt_status stack_forward(tt_pass *pass, bool decoder) {
+    tt_model *model = pass->model;
+    tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
+    const tt_stack_layout *layout = decoder ? &model->layout->decoder : &model->layout->encoder;
+    const tt_dropout none = {0};
+    const tt_dropout embedding = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING);
+    TT_TRY(
+        model->device->ops->embed_fwd(model->device, stack->layers[0].x[0], model->w + model->layout->shared,
+            stack->ids, stack->rows, model->config.d_model, model->config.vocab_size, &embedding));
+    const float *x_in = NULL;
+    tt_dropout drop = none;
+    for (int l = 0; l < layout->layers; ++l) {
+        const tt_block_layout *b = &layout->blocks[l];
+        const tt_layer_pass *p = &stack->layers[l];
+        TT_TRY(norm(pass, stack, b->self_norm, p->x[0], p->y[0], p->rstd[0], x_in, drop, none));
+        TT_TRY(self_attention(pass, decoder, l, b));
+        x_in = p->x[0];
+        drop = tt_pass_dropout(pass, decoder, l, TT_SITE_SELF_OUT);
+        if (decoder) {
+            TT_TRY(norm(pass, stack, b->cross_norm, p->x[1], p->y[1], p->rstd[1], x_in, drop, none));
+            TT_TRY(cross_attention(pass, l, b));
+            x_in = p->x[1];
+            drop = tt_pass_dropout(pass, decoder, l, TT_SITE_CROSS_OUT);
+        }
+        TT_TRY(norm(pass, stack, b->ffn_norm, p->x[2], p->y[2], p->rstd[2], x_in, drop, none));
+        TT_TRY(feed_forward(pass, decoder, l, b));
+        x_in = p->x[2];
+        drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN_OUT);
+    }
+    return norm(pass, stack, layout->final_norm, stack->x, stack->y, stack->rstd, x_in, drop,
+        tt_pass_dropout(pass, decoder, 0, TT_SITE_FINAL));
+}
+
+tt_status tt_pass_encode(tt_pass *pass, const tt_batch *batch) {
+    pass->forward_done = false;
+    pass->dropout = (tt_dropout_key){0};
+    TT_TRY(tt_pass_prepare(pass, batch, false, true));
+    return stack_forward(pass, false);
+}
+
+tt_status tt_pass_stacks(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, bool backward) {
+    pass->forward_done = false;
+    pass->dropout = dropout;
+    TT_TRY(tt_pass_prepare(pass, batch, backward, false));
+    TT_TRY(stack_forward(pass, false));
+    return stack_forward(pass, true);
+}
+
+tt_lmhead tt_pass_head(const tt_pass *pass) {
+    const tt_model *model = pass->model;
+    const tt_model_config *c = &model->config;
+    return (tt_lmhead){.rows = pass->decoder.rows,
+        .d = c->d_model,
+        .vocab = c->vocab_size,
+        .scale = c->tie_word_embeddings ? 1.0f / sqrtf((float)c->d_model) : 1.0f,
+        .h = pass->decoder.y,
+        .w = model->w + model->layout->head,
+        .targets = pass->targets,
+        .lse = pass->lse,
+        .logp = pass->logp};
+}
+
+tt_status tt_forward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, float *logp) {
+    tt_device *device = pass->model->device;
+    TT_TRY(tt_pass_stacks(pass, batch, dropout, pass->model->g != NULL));
+    const tt_lmhead head = tt_pass_head(pass);
+    TT_TRY(device->ops->lmhead_fwd(device, &head));
+    pass->forward_done = pass->model->g != NULL;
+    return tt_device_download(device, logp, pass->logp, (size_t)batch->dec_tokens * sizeof *logp);
+}

@@ -1,0 +1,137 @@
+// The table of parameters: Hugging Face's names, in the order of the flat buffers.
+#include "host/model/layout.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct builder {
+    tt_model *model;
+    tt_parameter *items; // NULL while counting
+    int n;
+    size_t size;
+} builder;
+
+TT_PRINTF(4, 5)
+static size_t add(builder *b, int rows, int columns, const char *format, ...) {
+    size_t offset = b->size;
+    if (b->items) {
+        tt_parameter *p = &b->items[b->n];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(p->name, sizeof p->name, format, args);
+        va_end(args);
+        p->offset = offset;
+        p->rows = rows;
+        p->columns = columns;
+    }
+    b->n++;
+    b->size += (size_t)rows * (size_t)columns;
+    return offset;
+}
+
+static void add_block(builder *b, tt_stack_layout *stack, const char *side, int i) {
+    const tt_model_config *c = &b->model->config;
+    const int d = c->d_model, inner = tt_inner(c);
+    const bool decoder = stack == &b->model->layout->decoder;
+    tt_block_layout *at = &stack->blocks[i];
+    const char *self = "layer.0.SelfAttention", *cross = "layer.1.EncDecAttention";
+    at->q = add(b, inner, d, "%s.block.%d.%s.q.weight", side, i, self);
+    at->k = add(b, inner, d, "%s.block.%d.%s.k.weight", side, i, self);
+    at->v = add(b, inner, d, "%s.block.%d.%s.v.weight", side, i, self);
+    at->o = add(b, d, inner, "%s.block.%d.%s.o.weight", side, i, self);
+    if (i == 0)
+        stack->bias = add(b, c->relative_attention_num_buckets, c->num_heads,
+            "%s.block.0.%s.relative_attention_bias.weight", side, self);
+    at->self_norm = add(b, 1, d, "%s.block.%d.layer.0.layer_norm.weight", side, i);
+    if (decoder) {
+        at->cross_q = add(b, inner, d, "%s.block.%d.%s.q.weight", side, i, cross);
+        at->cross_k = add(b, inner, d, "%s.block.%d.%s.k.weight", side, i, cross);
+        at->cross_v = add(b, inner, d, "%s.block.%d.%s.v.weight", side, i, cross);
+        at->cross_o = add(b, d, inner, "%s.block.%d.%s.o.weight", side, i, cross);
+        at->cross_norm = add(b, 1, d, "%s.block.%d.layer.1.layer_norm.weight", side, i);
+    }
+    const int ffn = decoder ? 2 : 1;
+    if (c->gated_gelu) {
+        at->wi = add(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi_0.weight", side, i, ffn);
+        add(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi_1.weight", side, i, ffn);
+    } else {
+        at->wi = add(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi.weight", side, i, ffn);
+    }
+    at->wo = add(b, d, c->d_ff, "%s.block.%d.layer.%d.DenseReluDense.wo.weight", side, i, ffn);
+    at->ffn_norm = add(b, 1, d, "%s.block.%d.layer.%d.layer_norm.weight", side, i, ffn);
+}
+
+static void add_all(builder *b) {
+    const tt_model_config *c = &b->model->config;
+    tt_layout *at = b->model->layout;
+    at->shared = add(b, c->vocab_size, c->d_model, "shared.weight");
+    for (int side = 0; side < 2; ++side) {
+        tt_stack_layout *stack = side ? &at->decoder : &at->encoder;
+        const char *name = side ? "decoder" : "encoder";
+        for (int i = 0; i < stack->layers; ++i) add_block(b, stack, name, i);
+        stack->final_norm = add(b, 1, c->d_model, "%s.final_layer_norm.weight", name);
+    }
+    at->head = c->tie_word_embeddings ? at->shared : add(b, c->vocab_size, c->d_model, "lm_head.weight");
+}
+
+tt_status tt_model_open(tt_model **out, const tt_model_config *config, tt_device *device) {
+    *out = NULL;
+    TT_TRY(tt_model_config_check(config));
+    tt_model *model;
+    TT_TRY(tt_alloc(&model, 1, sizeof *model, "model"));
+    model->config = *config;
+    model->device = device;
+    tt_status status;
+    TT_TRY_GOTO(status, tt_alloc(&model->layout, 1, sizeof *model->layout, "model"), failed);
+    tt_layout *at = model->layout;
+    at->encoder.layers = config->num_layers;
+    at->decoder.layers = config->num_decoder_layers;
+    TT_TRY_GOTO(status,
+        tt_alloc(&at->encoder.blocks, (size_t)config->num_layers, sizeof *at->encoder.blocks, "model"),
+        failed);
+    TT_TRY_GOTO(status,
+        tt_alloc(
+            &at->decoder.blocks, (size_t)config->num_decoder_layers, sizeof *at->decoder.blocks, "model"),
+        failed);
+    builder count = {.model = model};
+    add_all(&count);
+    TT_TRY_GOTO(status,
+        tt_alloc(&model->parameters, (size_t)count.n, sizeof *model->parameters, "table of parameters"),
+        failed);
+    builder fill = {.model = model, .items = model->parameters};
+    add_all(&fill);
+    model->n_parameters = fill.n;
+    model->size = fill.size;
+    TT_TRY_GOTO(status, tt_device_alloc(device, &model->w, model->size, sizeof(float), "weights"), failed);
+    *out = model;
+    return TT_OK;
+failed:
+    tt_model_close(model);
+    return status;
+}
+
+void tt_model_close(tt_model *model) {
+    if (!model) return;
+    tt_device_free(model->device, model->g);
+    tt_device_free(model->device, model->w);
+    free(model->parameters);
+    if (model->layout) {
+        free(model->layout->encoder.blocks);
+        free(model->layout->decoder.blocks);
+        free(model->layout);
+    }
+    free(model);
+}
+
+tt_status tt_model_train(tt_model *model) {
+    if (model->g) return TT_OK;
+    return tt_device_alloc(model->device, &model->g, model->size, sizeof(float), "gradients");
+}
+
+const tt_parameter *tt_model_find(const tt_model *model, const char *name) {
+    for (int i = 0; i < model->n_parameters; ++i)
+        if (strcmp(model->parameters[i].name, name) == 0) return &model->parameters[i];
+    return NULL;
+}

@@ -1,0 +1,76 @@
+// Activations of one pass over a batch: what forward leaves for backward. Private to host/model.
+#ifndef TT_MODEL_PASS_H
+#define TT_MODEL_PASS_H
+
+#include "host/model/layout.h"
+#include "kernels/ops.h"
+
+enum { TT_NORMS = 3 }; // of a decoder layer: self-attention, cross-attention, feed-forward
+
+// R rows (tokens of the stack), D = d_model, I = heads x d_kv, F = d_ff (2F if gated), H heads.
+typedef struct tt_layer_pass {
+    float *x[TT_NORMS];                                // [R, D]: residual stream that a norm saw
+    float *y[TT_NORMS];                                // [R, D]: its output
+    float *rstd[TT_NORMS];                             // [R]
+    float *qkv, *out, *lse;                            // self-attention: [R, 3I], [R, I], [R, H]
+    float *cross_q, *cross_kv, *cross_out, *cross_lse; // [R, I], [encoder rows, 2I], [R, I], [R, H]
+    float *h, *a;                                      // feed-forward: [R, F or 2F], [R, F]
+} tt_layer_pass;
+
+typedef struct tt_stack_pass {
+    int rows, seqs;
+    int32_t *ids, *offsets;       // [R], [seqs + 1]
+    uint32_t *example, *position; // [R]
+    tt_layer_pass *layers;        // host memory
+    float *x, *y, *rstd;          // of the final norm; y is the stack's output
+} tt_stack_pass;
+
+struct tt_pass {
+    tt_model *model;
+    tt_stack_pass encoder, decoder;
+    int32_t *source, *targets;                            // [decoder seqs], [decoder rows]
+    float *lse, *logp, *dlogp;                            // [decoder rows]
+    float *branch;                                        // [R, D]: a sublayer's output before it is added
+    float *dx, *denc, *dy, *dbranch, *dq, *wide, *narrow; // backward; wide [R, max(3I, 2F)],
+                                                          // narrow [R, max(I, F)], dq [R, I]
+    tt_dropout_key dropout;
+    bool forward_done;
+    char *memory; // device arena
+    size_t bytes;
+};
+
+// Every dropout of the model has a site of its own; attention adds its head to it.
+typedef enum tt_site {
+    TT_SITE_EMBEDDING,
+    TT_SITE_SELF,
+    TT_SITE_SELF_OUT,
+    TT_SITE_CROSS,
+    TT_SITE_CROSS_OUT,
+    TT_SITE_FFN,
+    TT_SITE_FFN_OUT,
+    TT_SITE_FINAL
+} tt_site;
+
+// Lays the arena out for a batch and uploads its indices.
+tt_status tt_pass_prepare(
+    tt_pass *pass, const tt_batch *batch, bool backward, bool encoder_only) TT_MUST_CHECK;
+tt_dropout tt_pass_dropout(const tt_pass *pass, bool decoder, int layer, tt_site site);
+tt_attention tt_pass_self_attention(const tt_pass *pass, bool decoder, int layer);
+tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer);
+
+// Both stacks; the head is the caller's.
+tt_status tt_pass_stacks(
+    tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, bool backward) TT_MUST_CHECK;
+tt_lmhead tt_pass_head(const tt_pass *pass);
+
+// Encoder alone, for decoding: pass->encoder.y afterwards.
+tt_status tt_pass_encode(tt_pass *pass, const tt_batch *batch) TT_MUST_CHECK;
+
+// y[rows, out] = x[rows, in] w[out, in]^T
+tt_status tt_linear(
+    tt_model *model, float *y, const float *x, size_t w, int rows, int in, int out) TT_MUST_CHECK;
+// dx = (or += ) dy w;  dw += dy^T x
+tt_status tt_linear_bwd(tt_model *model, float *dx, bool accumulate, const float *dy, const float *x,
+    size_t w, int rows, int in, int out) TT_MUST_CHECK;
+
+#endif
