@@ -1,7 +1,7 @@
 #include "kernels/device.h"
 
 #include "host/base/memory.h"
-#include "kernels/ops.h"
+#include "kernels/cpu/cpu.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -26,6 +26,7 @@ tt_status tt_device_open(tt_device **out, const char *name, tt_precision precisi
 
 void tt_device_close(tt_device *device) {
     if (!device) return;
+    tt_cpu_gemm_close(device);
     free(device->scratch);
     free(device);
 }

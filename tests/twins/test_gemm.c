@@ -1,0 +1,198 @@
+// Matrix products against float64: all transpositions, odd sizes, row distances, alpha and beta, both
+// precisions; the same bits for any number of threads.
+#include "twin.h"
+
+typedef struct matrix {
+    int rows, columns, ld;
+    float *x;
+} matrix;
+
+static matrix make(int rows, int columns, int gap, uint64_t stream) {
+    matrix m = {rows, columns, columns + gap, NULL};
+    m.x = twin_normal((size_t)rows * m.ld, 1, stream);
+    return m;
+}
+
+static double at(const matrix *m, bool trans, int i, int j) {
+    return trans ? m->x[(size_t)j * m->ld + i] : m->x[(size_t)i * m->ld + j];
+}
+
+static void naive(double *c, const matrix *a, bool ta, const matrix *b, bool tb, int m, int n, int k,
+    double alpha, double beta, const matrix *old) {
+    for (int i = 0; i < m; ++i)
+        for (int j = 0; j < n; ++j) {
+            double sum = 0;
+            for (int l = 0; l < k; ++l) sum += at(a, ta, i, l) * at(b, tb, l, j);
+            c[(size_t)i * n + j] = alpha * sum + (beta == 0 ? 0 : beta * at(old, false, i, j));
+        }
+}
+
+static void check(tt_precision precision, int m, int n, int k, int gap, float alpha, float beta) {
+    for (int form = 0; form < 4; ++form) {
+        const bool ta = form & 1, tb = form >> 1;
+        matrix a = ta ? make(k, m, gap, 1) : make(m, k, gap, 1),
+               b = tb ? make(n, k, gap, 2) : make(k, n, gap, 2);
+        matrix old = make(m, n, gap, 3);
+        double *expected = twin_alloc((size_t)m * n, sizeof *expected);
+        naive(expected, &a, ta, &b, tb, m, n, k, alpha, beta, &old);
+        float *first = NULL;
+        for (int run = 0; run < 3; ++run) {
+            const int threads = (int[]){1, 2, 5}[run];
+            tt_device *device;
+            twin_ok(tt_device_open(&device, "cpu", precision, threads));
+            float *c = twin_copy(old.x, (size_t)m * old.ld);
+            if (beta == 0)
+                for (int i = 0; i < m; ++i) c[(size_t)i * old.ld] = NAN; // must not be read
+            tt_gemm p = {.trans_a = ta,
+                .trans_b = tb,
+                .m = m,
+                .n = n,
+                .k = k,
+                .alpha = alpha,
+                .beta = beta,
+                .a = a.x,
+                .b = b.x,
+                .c = c,
+                .lda = a.ld,
+                .ldb = b.ld,
+                .ldc = old.ld};
+            twin_ok(device->ops->gemm(device, &p));
+            char what[128];
+            snprintf(what, sizeof what, "gemm %s m %d n %d k %d trans %d %d alpha %g beta %g threads %d",
+                precision == TT_BF16 ? "bf16" : "fp32", m, n, k, ta, tb, (double)alpha, (double)beta,
+                threads);
+            twin_expect_rows(precision == TT_BF16 ? TWIN_BF16 : TWIN_FP32, what, c, old.ld, expected, m, n);
+            for (int i = 0; i < m; ++i) // what lies between the rows is not touched
+                twin_same_bits(
+                    what, c + (size_t)i * old.ld + n, old.x + (size_t)i * old.ld + n, gap, sizeof *c);
+            if (first) twin_same_bits(what, first, c, (size_t)m * old.ld, sizeof *c);
+            if (!first)
+                first = c;
+            else
+                free(c);
+            tt_device_close(device);
+        }
+        free(first), free(a.x), free(b.x), free(old.x), free(expected);
+    }
+}
+
+static void all_sizes(tt_precision precision) {
+    check(precision, 1, 1, 1, 0, 1, 0);
+    check(precision, 1, 37, 5, 3, 1, 0);
+    check(precision, 37, 1, 64, 0, -0.5f, 1);
+    check(precision, 13, 17, 31, 1, 2, 0.5f);
+    check(precision, 33, 96, 257, 0, 1, 1);
+    check(precision, 300, 129, 67, 5, 1, 0);     // several tiles
+    check(precision, 31, 41, 1543, 0, 0.25f, 1); // k cut in parts
+    check(precision, 64, 520, 128, 0, 1, 0);
+}
+
+static void fp32_against_float64(void **state) {
+    (void)state;
+    all_sizes(TT_FP32);
+}
+
+// Some CPUs have no bf16 product in oneDNN; then it must say so.
+static bool has_bf16(void) {
+    tt_device *device;
+    twin_ok(tt_device_open(&device, "cpu", TT_BF16, 1));
+    float one = 1, c;
+    tt_gemm p = {
+        .m = 1, .n = 1, .k = 1, .alpha = 1, .a = &one, .b = &one, .c = &c, .lda = 1, .ldb = 1, .ldc = 1};
+    tt_status status = device->ops->gemm(device, &p);
+    tt_device_close(device);
+    if (status == TT_OK) return true;
+    twin_refused(status, TT_ERR_UNSUPPORTED, "precision: fp32");
+    print_message("skipped: %s\n", tt_error_message());
+    return false;
+}
+
+static void bf16_against_float64(void **state) {
+    (void)state;
+    if (!has_bf16()) skip();
+    all_sizes(TT_BF16);
+}
+
+// Inputs that bf16 holds exactly leave only fp32 sums to differ: what is rounded is the input, not the sum.
+static void bf16_sums_in_fp32(void **state) {
+    (void)state;
+    if (!has_bf16()) skip();
+    const int m = 45, n = 70, k = 1100;
+    matrix a = make(m, k, 0, 4), b = make(k, n, 0, 5), none = {0};
+    for (int i = 0; i < m * k; ++i) a.x[i] = (float)((int)(a.x[i] * 16)) / 16;
+    for (int i = 0; i < k * n; ++i) b.x[i] = (float)((int)(b.x[i] * 16)) / 16;
+    double *expected = twin_alloc((size_t)m * n, sizeof *expected);
+    naive(expected, &a, false, &b, false, m, n, k, 1, 0, &none);
+    tt_device *device;
+    twin_ok(tt_device_open(&device, "cpu", TT_BF16, 2));
+    float *c = twin_alloc((size_t)m * n, sizeof *c);
+    tt_gemm p = {
+        .m = m, .n = n, .k = k, .alpha = 1, .a = a.x, .b = b.x, .c = c, .lda = k, .ldb = n, .ldc = n};
+    twin_ok(device->ops->gemm(device, &p));
+    twin_expect_rows(TWIN_FP32, "bf16 with exact inputs", c, n, expected, m, n);
+    tt_device_close(device);
+    free(a.x), free(b.x), free(c), free(expected);
+}
+
+// The caller's scratch must survive a product, and a stream of new shapes must not run out of anything.
+static void scratch_and_many_shapes(void **state) {
+    (void)state;
+    const bool bf16 = has_bf16();
+    for (int precision = TT_FP32; precision <= (bf16 ? TT_BF16 : TT_FP32); ++precision) {
+        tt_device *device;
+        twin_ok(tt_device_open(&device, "cpu", (tt_precision)precision, 2));
+        enum { MAX = 150 };
+        float *scratch = tt_device_scratch(device, 1000 * sizeof *scratch);
+        for (int i = 0; i < 1000; ++i) scratch[i] = (float)i;
+        float *ones = twin_alloc(MAX * MAX, sizeof *ones), *c = twin_alloc(MAX * MAX, sizeof *c);
+        for (int i = 0; i < MAX * MAX; ++i) ones[i] = 1;
+        for (int n = 1; n < MAX; ++n)
+            for (int shape = 0; shape < 9; ++shape) {
+                const int m = (int[]){5, 40, 100}[shape / 3], k = (int[]){10, 70, 150}[shape % 3];
+                tt_gemm p = {.m = m,
+                    .n = n,
+                    .k = k,
+                    .alpha = 1,
+                    .a = ones,
+                    .b = ones,
+                    .c = c,
+                    .lda = k,
+                    .ldb = n,
+                    .ldc = n};
+                twin_ok(device->ops->gemm(device, &p));
+                for (int i = 0; i < m * n; ++i) assert_true(c[i] == (float)k);
+            }
+        assert_ptr_equal(scratch, tt_device_scratch(device, 8));
+        for (int i = 0; i < 1000; ++i) assert_true(scratch[i] == (float)i);
+        tt_device_close(device);
+        free(ones), free(c);
+    }
+}
+
+static void bad_input_is_refused(void **state) {
+    (void)state;
+    tt_device *device = twin_device(1);
+    float x[4] = {0};
+    tt_gemm good = {.m = 2, .n = 2, .k = 2, .alpha = 1, .a = x, .b = x, .c = x, .lda = 2, .ldb = 2, .ldc = 2};
+    tt_gemm p = good;
+    p.lda = 1;
+    twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "row distances 1, 2, 2");
+    p = good, p.m = -1;
+    twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "m -1");
+    p = good, p.k = 0;
+    twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "k 0");
+    p = good, p.m = 0;
+    twin_ok(device->ops->gemm(device, &p));
+    tt_device_close(device);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fp32_against_float64),
+        cmocka_unit_test(bf16_against_float64),
+        cmocka_unit_test(bf16_sums_in_fp32),
+        cmocka_unit_test(scratch_and_many_shapes),
+        cmocka_unit_test(bad_input_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
