@@ -1,0 +1,122 @@
+#include "host/train/held_out.h"
+
+#include "host/base/memory.h"
+#include "host/model/decoder.h"
+#include "host/train/objective.h"
+#include "kernels/ops.h"
+
+#include <stdlib.h>
+
+// Working memory for chunks of examples.
+typedef struct work {
+    tt_model *model;
+    tt_pass *pass;
+    tt_decoder *decoder;
+    tt_batch batch;
+    int chunk;
+    float *logp; // [batch.dec_tokens]
+    size_t logp_capacity;
+    int32_t *slot, *token, *position, *start, *length; // [chunk]
+    int32_t *predicted, *picked;                       // [chunk], host and device
+    double loss, right, exact, tokens;
+} work;
+
+static void work_close(work *w) {
+    if (w->pass) tt_pass_close(w->pass);
+    if (w->decoder) tt_decoder_close(w->decoder);
+    tt_batch_close(&w->batch);
+    free(w->logp);
+    free(w->slot);
+    if (w->picked) tt_device_free(w->model->device, w->picked);
+}
+
+static tt_status work_open(work *w, tt_model *model, const tt_held_out *held, int chunk) {
+    *w = (work){.model = model, .chunk = chunk};
+    int64_t input = 1, target = 1; // longest
+    for (int i = 0; i < held->n; ++i) {
+        const int64_t *at = held->dataset->offsets + 2 * (int64_t)held->examples[i];
+        if (at[1] - at[0] > input) input = at[1] - at[0];
+        if (at[2] - at[1] > target) target = at[2] - at[1];
+    }
+    TT_TRY(tt_pass_open(&w->pass, model));
+    TT_TRY(tt_decoder_open(&w->decoder, model, chunk, (int)target, (int)input * chunk));
+    TT_TRY(tt_alloc(&w->slot, 6 * (size_t)chunk, sizeof *w->slot, "held-out slots"));
+    w->token = w->slot + chunk;
+    w->position = w->token + chunk;
+    w->start = w->position + chunk;
+    w->length = w->start + chunk;
+    w->predicted = w->length + chunk;
+    return tt_device_alloc(model->device, &w->picked, (size_t)chunk, sizeof *w->picked, "held-out slots");
+}
+
+// The model's choices for position `t` of every target that is so long, given the right tokens before.
+static tt_status predict(work *w, int t, int *n) {
+    const tt_batch *b = &w->batch;
+    *n = 0;
+    for (int i = 0; i < b->dec_seqs; ++i) {
+        if (t >= b->dec_offsets[i + 1] - b->dec_offsets[i]) continue;
+        w->slot[*n] = i;
+        w->token[*n] = b->dec_ids[b->dec_offsets[i] + t];
+        w->position[*n] = t;
+        w->start[*n] = b->enc_offsets[i];
+        w->length[*n] = b->enc_offsets[i + 1] - b->enc_offsets[i];
+        ++*n;
+    }
+    if (*n == 0) return TT_OK;
+    tt_device *device = w->model->device;
+    float *logits;
+    TT_TRY(tt_decoder_step(w->decoder, *n, w->slot, w->token, w->position, w->start, w->length, &logits));
+    const tt_sample pick = {
+        .rows = *n, .vocab = w->model->config.vocab_size, .logits = logits, .top_p = 1, .token = w->picked};
+    TT_TRY(device->ops->sample(device, &pick));
+    return tt_device_download(device, w->predicted, w->picked, (size_t)*n * sizeof *w->picked);
+}
+
+static tt_status score_chunk(work *w) {
+    const tt_batch *b = &w->batch;
+    TT_TRY(tt_grow(&w->logp, &w->logp_capacity, (size_t)b->dec_tokens, sizeof *w->logp, "log-probabilities"));
+    TT_TRY(tt_forward(w->pass, b, (tt_dropout_key){0}, w->logp));
+    w->loss += tt_cross_entropy_loss(w->logp, b->dec_tokens, 1);
+    w->tokens += b->dec_tokens;
+    TT_TRY(tt_decoder_encode(w->decoder, b, 0));
+    int wrong = 0;
+    bool *missed;
+    TT_TRY(tt_alloc(&missed, (size_t)b->dec_seqs, sizeof *missed, "held-out slots"));
+    for (int t = 0, n = 1; n > 0; ++t) {
+        tt_status status = predict(w, t, &n);
+        if (status != TT_OK) {
+            free(missed);
+            return status;
+        }
+        for (int i = 0; i < n; ++i) {
+            bool right = w->predicted[i] == b->dec_targets[b->dec_offsets[w->slot[i]] + t];
+            w->right += right;
+            if (!right) missed[w->slot[i]] = true;
+        }
+    }
+    for (int i = 0; i < b->dec_seqs; ++i) wrong += missed[i];
+    w->exact += b->dec_seqs - wrong;
+    free(missed);
+    return TT_OK;
+}
+
+tt_status tt_held_out_evaluate(
+    const tt_held_out *held, tt_model *model, tt_comm *comm, int chunk, tt_held_out_score *out) {
+    work w = {0};
+    int32_t *mine;
+    TT_TRY(tt_alloc(&mine, (size_t)held->n, sizeof *mine, "held-out examples"));
+    const int n = tt_deal(held->dataset, held->examples, held->n, comm->rank, comm->size, mine);
+    if (chunk > held->n) chunk = held->n;
+    tt_status status = work_open(&w, model, held, chunk);
+    for (int at = 0; at < n && status == TT_OK; at += chunk) {
+        tt_batch_clear(&w.batch);
+        status = tt_dataset_pack(held->dataset, mine + at, n - at < chunk ? n - at : chunk, TT_PAD, &w.batch);
+        if (status == TT_OK) status = score_chunk(&w);
+    }
+    double sums[4] = {w.loss, w.right, w.exact, w.tokens};
+    if (status == TT_OK) status = tt_comm_sum_f64(comm, sums, 4);
+    *out = (tt_held_out_score){sums[0] / sums[3], sums[1] / sums[3], sums[2] / held->n};
+    work_close(&w);
+    free(mine);
+    return status;
+}

@@ -1,0 +1,25 @@
+// How well a model does on held-out (input, target) pairs.
+#ifndef TT_TRAIN_HELD_OUT_H
+#define TT_TRAIN_HELD_OUT_H
+
+#include "host/data/dataset.h"
+#include "host/dist/comm.h"
+#include "host/model/model.h"
+
+typedef struct tt_held_out {
+    const tt_dataset *dataset;
+    const int32_t *examples; // [n]
+    int n;
+} tt_held_out;
+
+typedef struct tt_held_out_score {
+    double loss;  // mean cross-entropy over target tokens
+    double token; // share of target tokens that the model predicts (argmax, given the right tokens before)
+    double exact; // share of targets with every token predicted: those that greedy decoding would write
+} tt_held_out_score;
+
+// All ranks call it and receive the same score; examples are dealt to ranks and taken `chunk` at a time.
+tt_status tt_held_out_evaluate(
+    const tt_held_out *held, tt_model *model, tt_comm *comm, int chunk, tt_held_out_score *out) TT_MUST_CHECK;
+
+#endif

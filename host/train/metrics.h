@@ -1,0 +1,25 @@
+// metrics.jsonl: one JSON object a line, appended while a run trains. Only rank 0 writes.
+#ifndef TT_TRAIN_METRICS_H
+#define TT_TRAIN_METRICS_H
+
+#include "host/base/status.h"
+#include "host/base/str.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct tt_metrics {
+    FILE *file; // NULL on ranks that do not write: all calls do nothing
+    char *path;
+} tt_metrics;
+
+// Opens `path` for appending and cuts it back to `bytes`: what a checkpoint had seen. Lines that a stopped
+// run wrote after its last checkpoint are written again. Errors: TT_ERR_IO.
+tt_status tt_metrics_open(tt_metrics *out, const char *path, int64_t bytes) TT_MUST_CHECK;
+void tt_metrics_close(tt_metrics *metrics);
+// Appends a line; the format has no newline.
+tt_status tt_metrics_line(tt_metrics *metrics, const char *format, ...) TT_PRINTF(2, 3) TT_MUST_CHECK;
+// Brings all lines to disk; *bytes receives the length of the file.
+tt_status tt_metrics_sync(tt_metrics *metrics, int64_t *bytes) TT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,52 @@
+#include "host/train/optimizer.h"
+
+#include "kernels/ops.h"
+
+#include <math.h>
+
+tt_status tt_optimizer_open(tt_optimizer *out, tt_model *model) {
+    *out = (tt_optimizer){.model = model, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    TT_TRY(tt_model_train(model));
+    tt_status status =
+        tt_device_alloc(model->device, &out->m, model->size, sizeof *out->m, "Adam's first moment");
+    if (status == TT_OK)
+        status = tt_device_alloc(model->device, &out->v, model->size, sizeof *out->v, "Adam's second moment");
+    if (status != TT_OK) tt_optimizer_close(out);
+    return status;
+}
+
+void tt_optimizer_close(tt_optimizer *optimizer) {
+    if (!optimizer->model) return;
+    tt_device_free(optimizer->model->device, optimizer->m);
+    tt_device_free(optimizer->model->device, optimizer->v);
+    *optimizer = (tt_optimizer){0};
+}
+
+tt_status tt_optimizer_update(tt_optimizer *o, double learning_rate, double *norm) {
+    tt_device *device = o->model->device;
+    const int64_t n = (int64_t)o->model->size;
+    double squares;
+    TT_TRY(device->ops->square_sum(device, &squares, o->model->g, n));
+    *norm = sqrt(squares);
+    if (!isfinite(*norm))
+        return tt_fail(TT_ERR_NUMERIC,
+            "the gradient's norm is not finite at update %lld; try a lower learning "
+            "rate or a longer warm-up",
+            (long long)o->updates + 1);
+    double factor = o->clip > 0 ? o->clip / (*norm + 1e-6) : 1;
+    const tt_adamw update = {.n = n,
+        .w = o->model->w,
+        .m = o->m,
+        .v = o->v,
+        .g = o->model->g,
+        .g_scale = (float)(factor < 1 ? factor : 1),
+        .lr = (float)learning_rate,
+        .beta1 = (float)o->beta1,
+        .beta2 = (float)o->beta2,
+        .eps = (float)o->eps,
+        .weight_decay = (float)o->weight_decay,
+        .step = o->updates + 1};
+    TT_TRY(device->ops->adamw(device, &update));
+    o->updates++;
+    return tt_device_zero(device, o->model->g, o->model->size * sizeof *o->model->g);
+}

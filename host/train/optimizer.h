@@ -1,0 +1,24 @@
+// AdamW over a model's flat buffers, with the gradient's global norm clipped.
+#ifndef TT_TRAIN_OPTIMIZER_H
+#define TT_TRAIN_OPTIMIZER_H
+
+#include "host/model/model.h"
+
+typedef struct tt_optimizer {
+    tt_model *model; // borrowed; has a gradient buffer
+    float *m, *v;    // device memory [model->size]
+    int64_t updates; // made so far
+    double beta1, beta2, eps, weight_decay;
+    double clip; // largest global norm; 0 = off
+} tt_optimizer;
+
+// Zero moments; the other fields are the caller's to set. The caller closes it.
+tt_status tt_optimizer_open(tt_optimizer *out, tt_model *model) TT_MUST_CHECK;
+void tt_optimizer_close(tt_optimizer *optimizer);
+
+// One update from model->g, which is zeroed afterwards. *norm receives the gradient's norm before clipping;
+// the factor is min(1, clip / (norm + 1e-6)), as in PyTorch. Errors: TT_ERR_NUMERIC when the norm is not
+// finite; then nothing was changed.
+tt_status tt_optimizer_update(tt_optimizer *optimizer, double learning_rate, double *norm) TT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,193 @@
+#include "host/train/phase.h"
+
+#include "host/base/log.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// One phase while it runs.
+typedef struct run {
+    const tt_phase *phase;
+    const tt_phase_room *room;
+    const tt_checkpoint *start; // its tokenizer travels into every checkpoint
+    tt_trainer trainer;
+    int64_t validated; // the last step after which was validated
+    int64_t best_step;
+    double best_score, tokens, seconds;
+    tt_str state;
+} run;
+
+static tt_status describe(run *r, int64_t metrics_bytes) {
+    tt_str_clear(&r->state);
+    tt_str_format(&r->state, "{\"phase\": \"%s\", \"step\": %lld, \"total\": %lld, \"validated\": %lld, ",
+        r->phase->name, (long long)r->trainer.step, (long long)r->phase->total, (long long)r->validated);
+    tt_str_format(&r->state,
+        "\"best_step\": %lld, \"best_score\": %.17g, \"tokens\": %.17g, \"seconds\": %.17g, ",
+        (long long)r->best_step, r->best_score, r->tokens, r->seconds);
+    tt_str_format(&r->state, "\"metrics_bytes\": %lld}", (long long)metrics_bytes);
+    return tt_str_status(&r->state);
+}
+
+static tt_status write_checkpoint(run *r, const char *path, bool moments) {
+    int64_t bytes;
+    TT_TRY(tt_metrics_sync(r->room->metrics, &bytes));
+    TT_TRY(describe(r, bytes));
+    const tt_checkpoint_write what = {.model = r->trainer.model,
+        .tokenizer = r->start->tokenizer,
+        .m = moments ? r->trainer.optimizer.m : NULL,
+        .v = moments ? r->trainer.optimizer.v : NULL,
+        .state = tt_str_text(&r->state)};
+    return tt_checkpoint_save(path, &what);
+}
+
+static tt_status save(run *r, const char *path, bool moments) {
+    tt_status status = r->room->comm->rank == 0 ? write_checkpoint(r, path, moments) : TT_OK;
+    return tt_comm_agree(r->room->comm, status);
+}
+
+tt_status tt_phase_read(
+    const char *state, const char *name, tt_phase_result *out, bool *finished, int64_t *metrics_bytes) {
+    json_int_t step, total, validated, best_step, bytes;
+    const char *phase;
+    json_t *root = json_loads(state ? state : "", 0, NULL);
+    *out = (tt_phase_result){0};
+    int wrong = json_unpack(root, "{s:s, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:I}", "phase", &phase, "step",
+        &step, "total", &total, "validated", &validated, "best_step", &best_step, "best_score",
+        &out->best_score, "tokens", &out->tokens, "seconds", &out->seconds, "metrics_bytes", &bytes);
+    if (!wrong && strcmp(phase, name) != 0) wrong = 1;
+    if (!wrong) {
+        out->steps = step;
+        out->best_step = best_step;
+        *finished = step == total && validated == total;
+        *metrics_bytes = bytes;
+    }
+    json_decref(root);
+    return wrong ? tt_fail(TT_ERR_FORMAT, "the checkpoint holds no state of phase %s", name) : TT_OK;
+}
+
+static tt_status resume(run *r, tt_checkpoint *start) {
+    if (!start->m || !start->v)
+        return tt_fail(TT_ERR_FORMAT, "%s: no optimiser state to resume from", r->room->last_path);
+    json_t *root = json_loads(start->state, 0, NULL);
+    json_int_t validated = 0, total = 0;
+    json_unpack(root, "{s:I, s:I}", "validated", &validated, "total", &total);
+    json_decref(root);
+    if (total != r->phase->total)
+        return tt_fail(TT_ERR_FORMAT, "%s: was saved by a run of %lld steps, this one has %lld",
+            r->room->last_path, (long long)total, (long long)r->phase->total);
+    tt_phase_result done;
+    bool finished;
+    int64_t bytes;
+    TT_TRY(tt_phase_read(start->state, r->phase->name, &done, &finished, &bytes));
+    tt_optimizer *o = &r->trainer.optimizer;
+    tt_device_free(o->model->device, o->m);
+    tt_device_free(o->model->device, o->v);
+    o->m = start->m;
+    o->v = start->v;
+    start->m = start->v = NULL;
+    r->trainer.step = o->updates = done.steps;
+    r->validated = validated;
+    r->best_step = done.best_step;
+    r->best_score = done.best_score;
+    r->tokens = done.tokens;
+    r->seconds = done.seconds;
+    if (!finished)
+        tt_info(
+            "%s: going on after step %lld of %lld", r->phase->name, (long long)done.steps, (long long)total);
+    return TT_OK;
+}
+
+// Validates, keeps the best. The best checkpoint is written before the one to resume from: if the process
+// dies between the two, the resumed run comes to the same best again.
+static tt_status validate(run *r) {
+    tt_validation v = {0};
+    const double began = tt_seconds();
+    tt_status status = r->phase->validate(r->phase->self, r->trainer.model, &v);
+    if (status != TT_OK) goto release;
+    const int64_t step = r->trainer.step;
+    bool better = r->best_step == 0 || v.score > r->best_score;
+    tt_info("%s step %lld: %s%s", r->phase->name, (long long)step, tt_str_text(&v.text),
+        better ? ", best so far" : "");
+    TT_TRY_GOTO(status,
+        tt_metrics_line(r->room->metrics,
+            "{\"phase\": \"%s\", \"step\": %lld, \"validation\": {%s}, \"best\": %s, "
+            "\"seconds\": %.3f}",
+            r->phase->name, (long long)step, tt_str_text(&v.json), better ? "true" : "false",
+            tt_seconds() - began),
+        release);
+    r->validated = step;
+    if (better) {
+        r->best_step = step;
+        r->best_score = v.score;
+        TT_TRY_GOTO(status, save(r, r->room->best_path, false), release);
+    }
+    status = save(r, r->room->last_path, true);
+release:
+    tt_str_close(&v.json);
+    tt_str_close(&v.text);
+    return status;
+}
+
+static tt_status one_step(run *r, tt_progress *progress, bool *interrupted) {
+    tt_global_batch batch;
+    tt_step_report report;
+    const double began = tt_seconds();
+    TT_TRY(r->phase->source.at(r->phase->source.self, r->trainer.step, &batch));
+    TT_TRY(tt_trainer_step(&r->trainer, &batch, &report));
+    r->seconds += tt_seconds() - began;
+    r->tokens += (double)(report.input_tokens + report.target_tokens);
+    *interrupted = report.interrupted;
+    const int64_t step = r->trainer.step, every = r->phase->config->log_every;
+    const double speed = r->seconds > 0 ? r->tokens / r->seconds : 0;
+    if (every > 0 && step % every == 0)
+        TT_TRY(tt_metrics_line(r->room->metrics,
+            "{\"phase\": \"%s\", \"step\": %lld, \"stage\": \"%s\", \"loss\": %.9g, \"lr\": %.6g, "
+            "\"grad_norm\": %.9g, "
+            "\"tokens\": %.0f, \"seconds\": %.3f}",
+            r->phase->name, (long long)step, batch.stage, report.loss, report.rate, report.norm, r->tokens,
+            r->seconds));
+    tt_progress_update(progress, step, "loss %.3f (%s)  lr %.1e  %.0f tokens/s", report.loss, batch.stage,
+        report.rate, speed);
+    return TT_OK;
+}
+
+static tt_status loop(run *r) {
+    const tt_phase *phase = r->phase;
+    const int64_t save_every = phase->config->save_every;
+    tt_progress progress;
+    tt_progress_open(&progress, phase->name, "steps", phase->total, r->trainer.step);
+    tt_status status = TT_OK;
+    bool interrupted = false;
+    while (status == TT_OK) {
+        const int64_t step = r->trainer.step;
+        bool due =
+            step > 0 && step != r->validated && (step == phase->total || phase->due(phase->self, step));
+        if (due && !interrupted) status = validate(r);
+        if (status != TT_OK || interrupted || step == phase->total) break;
+        status = one_step(r, &progress, &interrupted);
+        if (status == TT_OK && save_every > 0 && r->trainer.step % save_every == 0 && !interrupted)
+            status = save(r, r->room->last_path, true);
+    }
+    tt_progress_close(&progress);
+    if (!interrupted && status != TT_ERR_INTERRUPTED) return status;
+    TT_TRY(save(r, r->room->last_path, true));
+    return tt_comm_agree(r->room->comm,
+        tt_fail(TT_ERR_INTERRUPTED,
+            "stopped in %s after step %lld of %lld; all is saved, the same command goes on from here",
+            phase->name, (long long)r->trainer.step, (long long)phase->total));
+}
+
+tt_status tt_phase_run(const tt_phase *phase, const tt_phase_room *room, tt_checkpoint *start, bool resuming,
+    tt_phase_result *out) {
+    run r = {.phase = phase, .room = room, .start = start, .best_score = 0};
+    tt_status status =
+        tt_trainer_open(&r.trainer, start->model, room->comm, phase->config, room->seed, phase->total);
+    if (status == TT_OK && resuming) status = resume(&r, start);
+    if (status == TT_OK) status = loop(&r);
+    *out = (tt_phase_result){r.trainer.step, r.best_step, r.best_score, r.tokens, r.seconds};
+    tt_trainer_close(&r.trainer);
+    tt_str_close(&r.state);
+    return status == TT_OK ? status : tt_context(status, "%s", phase->name);
+}

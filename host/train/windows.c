@@ -1,0 +1,84 @@
+#include "host/train/windows.h"
+
+#include "host/base/fs.h"
+#include "host/base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// The window being filled: ids behind the last finished one.
+static int64_t open_tokens(const tt_windows *w, int64_t used) {
+    return used - (w->offsets ? w->offsets[w->n] : 0);
+}
+
+static tt_status finish(tt_windows *w, int64_t *used) {
+    if (open_tokens(w, *used) < 2) {
+        *used = w->offsets ? w->offsets[w->n] : 0;
+        return TT_OK;
+    }
+    TT_TRY(
+        tt_grow(&w->offsets, &w->offsets_capacity, (size_t)w->n + 2, sizeof *w->offsets, "windows of text"));
+    w->offsets[++w->n] = *used;
+    return TT_OK;
+}
+
+static tt_status add_document(tt_windows *w, const int32_t *ids, int n, int size, int64_t *used) {
+    if (open_tokens(w, *used) + n > size) TT_TRY(finish(w, used));
+    for (int taken = 0; taken < n;) {
+        int part = n - taken < size ? n - taken : size;
+        TT_TRY(
+            tt_grow(&w->ids, &w->ids_capacity, (size_t)(*used + part), sizeof *w->ids, "tokens of a text"));
+        memcpy(w->ids + *used, ids + taken, (size_t)part * sizeof *ids);
+        *used += part;
+        taken += part;
+        if (taken < n) TT_TRY(finish(w, used));
+    }
+    for (int i = 0; i < n; ++i) w->unknown += ids[i] == TT_UNK;
+    w->tokens += n;
+    return TT_OK;
+}
+
+static tt_status add_lines(
+    tt_windows *w, char *text, const char *path, const tt_tokenizer *tokenizer, int size) {
+    int32_t *ids = NULL;
+    size_t capacity = 0;
+    int64_t used = w->offsets ? w->offsets[w->n] : 0;
+    tt_status status = TT_OK;
+    int line = 1;
+    for (char *at = text; at && status == TT_OK; ++line) {
+        char *end = strchr(at, '\n');
+        if (end) *end = '\0';
+        int n = 0;
+        status = tt_tokenizer_encode(tokenizer, at, false, &ids, &capacity, &n);
+        if (status != TT_OK)
+            status = tt_context(status, "%s:%d", path, line);
+        else if (n > 0)
+            status = add_document(w, ids, n, size, &used);
+        at = end ? end + 1 : NULL;
+    }
+    if (status == TT_OK) status = finish(w, &used);
+    free(ids);
+    return status;
+}
+
+tt_status tt_windows_add_file(
+    tt_windows *windows, const char *path, const tt_tokenizer *tokenizer, int size) {
+    char *text;
+    size_t bytes;
+    const int before = windows->n;
+    if (size < 2) return tt_fail(TT_ERR_INPUT, "windows of %d tokens: at least 2 are needed", size);
+    TT_TRY(tt_read_file(path, 0, &text, &bytes));
+    tt_status status = strlen(text) == bytes
+                           ? add_lines(windows, text, path, tokenizer, size)
+                           : tt_fail(TT_ERR_INPUT, "%s: holds a NUL byte; plain text is expected", path);
+    free(text);
+    if (status == TT_OK && windows->n == before)
+        status = tt_fail(TT_ERR_INPUT, "%s: no text in it; one document a line is expected", path);
+    return status;
+}
+
+void tt_windows_close(tt_windows *windows) {
+    free(windows->ids);
+    free(windows->offsets);
+    *windows = (tt_windows){0};
+}

@@ -1,0 +1,23 @@
+// Plain text cut into windows of tokens, for span corruption.
+#ifndef TT_TRAIN_WINDOWS_H
+#define TT_TRAIN_WINDOWS_H
+
+#include "host/text/tokenizer.h"
+
+// Zero-initialise; tt_windows_close releases it.
+typedef struct tt_windows {
+    int32_t *ids;     // all windows back to back, without </s>
+    int64_t *offsets; // [n + 1]
+    int n;
+    int64_t tokens, unknown;
+    size_t ids_capacity, offsets_capacity;
+} tt_windows;
+
+// Appends a text file, one document a line: documents are joined while they fit into `size` tokens, and a
+// longer one is cut. A remainder of one token is dropped: there is nothing to corrupt in it.
+// Errors: TT_ERR_IO; TT_ERR_INPUT with file and line for invalid UTF-8, or when the file has no text.
+tt_status tt_windows_add_file(
+    tt_windows *windows, const char *path, const tt_tokenizer *tokenizer, int size) TT_MUST_CHECK;
+void tt_windows_close(tt_windows *windows);
+
+#endif
