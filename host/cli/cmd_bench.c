@@ -111,8 +111,9 @@ static void print_result(const tt_bench_result *r) {
         r->shape, (double)r->parameters / 1e6, r->source_tokens, r->target_tokens, r->flops / 1e9);
     printf("  target tokens/s %10.0f  (%.0f to %.0f);  all tokens/s %.0f\n", r->target_rate.median,
         r->target_rate.low, r->target_rate.high, r->token_rate.median);
-    printf("  share of peak   %9.1f%%  (%.1f to %.1f);  %.1f GFLOP/s, %.3f s a step\n", 100 * r->share.median,
-        100 * r->share.low, 100 * r->share.high, r->flop_rate.median / 1e9, r->seconds.median);
+    printf("  share of peak   %9.1f%%  (%.1f to %.1f);  %.1f of %.1f GFLOP/s, %.3f s a step\n",
+        100 * r->share.median, 100 * r->share.low, 100 * r->share.high, r->flop_rate.median / 1e9,
+        r->peak / 1e9, r->seconds.median);
     printf("  time by kind   ");
     for (int k = 0; k < TT_OP_KINDS; ++k)
         if (r->kind_seconds[k] > 0)
@@ -145,8 +146,8 @@ static json_t *result_json(const tt_bench_result *r) {
 
 static tt_status run_shapes(const arguments *a, tt_device *device) {
     const char *precision = device->precision == TT_BF16 ? "bf16" : "fp32";
-    double peak;
-    TT_TRY(tt_bench_peak(device, &peak));
+    double peak = 0;
+    TT_TRY(tt_bench_peak(device, 5, &peak));
     if (!a->json)
         printf("%s, %s, %d threads, %s: matrix products run at up to %.1f GFLOP/s\n", device->name,
             tt_cpu_isa(), device->threads, precision, peak / 1e9);
@@ -160,7 +161,7 @@ static tt_status run_shapes(const arguments *a, tt_device *device) {
             .dropout = a->dropout,
             .seed = 1};
         tt_bench_result result;
-        status = tt_bench_training(&result, device, &options, peak);
+        status = tt_bench_training(&result, device, &options, &peak);
         if (status != TT_OK) break;
         if (a->json)
             json_array_append_new(shapes, result_json(&result));

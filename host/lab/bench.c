@@ -11,26 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Products of these sizes are tried; 5 times each, since a busy machine slows some of them.
-enum { PEAK_SIZES = 3, PEAK_TRIES = 5 };
+// Where large products run fastest depends on the caches.
+enum { PEAK_SIZES = 3, PEAK_LARGEST = 2048 };
+static const int peak_sizes[PEAK_SIZES] = {1024, 1536, PEAK_LARGEST};
 
-tt_status tt_bench_peak(tt_device *device, double *flops_per_second) {
-    static const int sizes[PEAK_SIZES] = {1024, 1536, 2048};
-    const int largest = sizes[PEAK_SIZES - 1];
-    const size_t count = (size_t)largest * largest;
+tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) {
+    const size_t count = (size_t)PEAK_LARGEST * PEAK_LARGEST;
     float *memory;
     TT_TRY(tt_device_alloc(device, &memory, 3 * count, sizeof *memory, "matrices of the peak's measurement"));
     tt_rng rng;
     tt_rng_open(&rng, 1, TT_FOR_TEST, 0, 0);
     tt_status status = TT_OK;
-    for (size_t i = 0; i < 2 * count;
-         i += 64) { // random in every line of the cache; not all alike, not all zero
+    for (size_t i = 0; i < 2 * count; i += 16) { // something in every line of the cache
         float x = (float)tt_rng_uniform(&rng) - 0.5f;
         TT_TRY_GOTO(status, tt_device_upload(device, memory + i, &x, sizeof x), done);
     }
-    *flops_per_second = 0;
-    for (int s = 0; s < PEAK_SIZES; ++s) {
-        const int n = sizes[s];
+    for (int i = 0; i < PEAK_SIZES * tries; ++i) {
+        const int n = peak_sizes[i % PEAK_SIZES];
         const tt_gemm product = {.m = n,
             .n = n,
             .k = n,
@@ -41,12 +38,10 @@ tt_status tt_bench_peak(tt_device *device, double *flops_per_second) {
             .lda = n,
             .ldb = n,
             .ldc = n};
-        for (int i = 0; i < PEAK_TRIES; ++i) {
-            const double started = tt_seconds();
-            TT_TRY_GOTO(status, device->ops->gemm(device, &product), done);
-            const double rate = 2.0 * n * n * n / (tt_seconds() - started);
-            if (rate > *flops_per_second) *flops_per_second = rate;
-        }
+        const double started = tt_seconds();
+        TT_TRY_GOTO(status, device->ops->gemm(device, &product), done);
+        const double rate = 2.0 * n * n * n / (tt_seconds() - started);
+        if (rate > *flops_per_second) *flops_per_second = rate;
     }
 done:
     tt_device_free(device, memory);
@@ -252,11 +247,12 @@ static tt_status measure(bench *b, const tt_bench_options *o, tt_bench_result *o
 }
 
 tt_status tt_bench_training(
-    tt_bench_result *out, tt_device *device, const tt_bench_options *options, double peak) {
+    tt_bench_result *out, tt_device *device, const tt_bench_options *options, double *peak) {
     bench b = {.device = device};
-    *out = (tt_bench_result){.shape = options->shape, .peak = peak};
-    const double before = reset_memory();
+    *out = (tt_bench_result){.shape = options->shape};
     tt_status status;
+    TT_TRY(tt_bench_peak(device, 3, peak));
+    const double before = reset_memory();
     tt_timed_ops_open(device);
     TT_TRY_GOTO(status, bench_open(&b, options), done);
     TT_TRY_GOTO(status, measure(&b, options, out), done);
@@ -268,7 +264,9 @@ tt_status tt_bench_training(
     out->target_rate = spread_of(&b, targets, 1);
     out->token_rate = spread_of(&b, tokens, 1);
     out->flop_rate = spread_of(&b, flops, 1);
-    out->share = spread_of(&b, flops, 1 / peak);
+    TT_TRY_GOTO(status, tt_bench_peak(device, 3, peak), done);
+    out->peak = *peak;
+    out->share = spread_of(&b, flops, 1 / *peak);
 done:
     tt_timed_ops_close(device);
     bench_close(&b);

@@ -36,11 +36,13 @@ typedef struct tt_bench_result {
     long allocations;        // in all measured steps
 } tt_bench_result;
 
-// Best of several large matrix products in the device's precision, in floating-point operations per second.
-tt_status tt_bench_peak(tt_device *device, double *flops_per_second) TT_MUST_CHECK;
+// Raises *flops_per_second, from 0 at first, to the best of `tries` matrix products of each of a few large
+// sizes in the device's precision. On a machine with other work, one measurement says little.
+tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) TT_MUST_CHECK;
 // Trains a random model on random tokens in sequences of random lengths (sources of 20 to 150 tokens, targets
-// of 8 to 60): cross-entropy, gradient norm, AdamW. Errors: TT_ERR_CONFIG for an unknown shape.
+// of 8 to 60): cross-entropy, gradient norm, AdamW. The peak is measured again before and after, and *peak,
+// which the share is of, raised. Errors: TT_ERR_CONFIG for an unknown shape.
 tt_status tt_bench_training(
-    tt_bench_result *out, tt_device *device, const tt_bench_options *options, double peak) TT_MUST_CHECK;
+    tt_bench_result *out, tt_device *device, const tt_bench_options *options, double *peak) TT_MUST_CHECK;
 
 #endif
