@@ -10,7 +10,12 @@
 typedef enum tt_stage { TT_RECALL, TT_ANALYZE, TT_SUMMARIZE, TT_STAGES } tt_stage;
 
 // Which stages a student goes through (the ablations of the paper).
-typedef enum tt_stage_set { TT_SET_ALL, TT_SET_NO_RECALL, TT_SET_NO_ANALYZE, TT_SET_SUMMARIZE_ONLY } tt_stage_set;
+typedef enum tt_stage_set {
+    TT_SET_ALL,
+    TT_SET_NO_RECALL,
+    TT_SET_NO_ANALYZE,
+    TT_SET_SUMMARIZE_ONLY
+} tt_stage_set;
 
 enum { TT_MIN_OPTIONS = 2, TT_MAX_OPTIONS = 26, TT_NO_ANSWER = -1 };
 
@@ -29,8 +34,8 @@ bool tt_stage_set_has(tt_stage_set set, tt_stage stage);
 void tt_stage_block(tt_str *out, const char *question, const char *const *options, int n_options);
 void tt_stage_recall_input(tt_str *out, const char *block);
 void tt_stage_analyze_input(tt_str *out, const char *block, const char *general, int option);
-void tt_stage_summarize_input(tt_str *out, const char *block, const char *general,
-    const char *const *specific, int n_options);
+void tt_stage_summarize_input(
+    tt_str *out, const char *block, const char *general, const char *const *specific, int n_options);
 void tt_stage_answer(tt_str *out, int option); // So the answer is option X.
 
 // Appends "." to knowledge that ends in none of . " '

@@ -24,15 +24,17 @@ int tt_tokenizer_pieces(const tt_tokenizer *tokenizer);    // pieces alone
 int tt_tokenizer_extra_ids(const tt_tokenizer *tokenizer); // sentinels
 uint64_t tt_tokenizer_hash(const tt_tokenizer *tokenizer); // of the model's bytes and extra_ids
 const void *tt_tokenizer_bytes(const tt_tokenizer *tokenizer, size_t *n);
-const char *tt_tokenizer_piece(const tt_tokenizer *tokenizer, int id); // "<extra_id_3>" for sentinels
+const char *tt_tokenizer_piece(const tt_tokenizer *tokenizer, int id);       // "<extra_id_3>" for sentinels
 int tt_tokenizer_piece_id(const tt_tokenizer *tokenizer, const char *piece); // TT_UNK if there is none
 
 // Ids of `text`, `</s>` appended if `eos`. *ids grows by tt_grow (release with free()), *n is their number.
 // Sentinels spelled <extra_id_N> in the text become their ids. Errors: TT_ERR_INPUT for invalid UTF-8.
 tt_status tt_tokenizer_encode(const tt_tokenizer *tokenizer, const char *text, bool eos, int32_t **ids,
     size_t *capacity, int *n) TT_MUST_CHECK;
-// Text of ids up to the first </s>, special tokens (pad, eos, sentinels) left out; *text is released with free().
-tt_status tt_tokenizer_decode(const tt_tokenizer *tokenizer, const int32_t *ids, int n, char **text) TT_MUST_CHECK;
+// Text of ids up to the first </s>, special tokens (pad, eos, sentinels) left out; *text is released with
+// free().
+tt_status tt_tokenizer_decode(
+    const tt_tokenizer *tokenizer, const int32_t *ids, int n, char **text) TT_MUST_CHECK;
 
 // How a new tokenizer is trained.
 typedef struct tt_tokenizer_training {
@@ -43,7 +45,7 @@ typedef struct tt_tokenizer_training {
 } tt_tokenizer_training;
 
 // Trains a unigram model on n texts with the library's trainer and writes it to `path`. Deterministic.
-tt_status tt_tokenizer_train(const char *const *texts, size_t n, const tt_tokenizer_training *how,
-    const char *path) TT_MUST_CHECK;
+tt_status tt_tokenizer_train(
+    const char *const *texts, size_t n, const tt_tokenizer_training *how, const char *path) TT_MUST_CHECK;
 
 #endif

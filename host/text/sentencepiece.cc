@@ -1,0 +1,135 @@
+// The thin wrapper around the SentencePiece library.
+#include "host/text/sentencepiece.h"
+
+#include <sentencepiece_processor.h>
+#include <sentencepiece_trainer.h>
+
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+struct tt_spm {
+    sentencepiece::SentencePieceProcessor processor;
+};
+
+namespace {
+
+thread_local std::string message;
+
+const char *result(const sentencepiece::util::Status &status) {
+    if (status.ok()) return nullptr;
+    message = status.ToString();
+    return message.c_str();
+}
+
+// Runs `work`, which returns a library status, and turns exceptions into messages.
+template <typename Work> const char *guarded(Work work) {
+    try {
+        return result(work());
+    } catch (const std::exception &e) {
+        message = e.what();
+    } catch (...) {
+        message = "unknown exception";
+    }
+    return message.c_str();
+}
+
+class Texts : public sentencepiece::SentenceIterator {
+  public:
+    Texts(const char *const *texts, size_t n) : texts_(texts), n_(n) { load(); }
+    bool done() const override { return at_ >= n_; }
+    void Next() override {
+        ++at_;
+        load();
+    }
+    const std::string &value() const override { return value_; }
+    sentencepiece::util::Status status() const override { return {}; }
+
+  private:
+    void load() {
+        if (at_ < n_) value_ = texts_[at_];
+    }
+    const char *const *texts_;
+    size_t n_, at_ = 0;
+    std::string value_;
+};
+
+} // namespace
+
+const char *tt_spm_open(tt_spm **out, const void *bytes, size_t n) {
+    *out = nullptr;
+    return guarded([&]() -> sentencepiece::util::Status {
+        auto spm = std::make_unique<tt_spm>();
+        auto status =
+            spm->processor.LoadFromSerializedProto(std::string(static_cast<const char *>(bytes), n));
+        if (status.ok()) *out = spm.release();
+        return status;
+    });
+}
+
+void tt_spm_close(tt_spm *spm) {
+    delete spm;
+}
+
+int tt_spm_size(const tt_spm *spm) {
+    return spm->processor.GetPieceSize();
+}
+int tt_spm_pad(const tt_spm *spm) {
+    return spm->processor.pad_id();
+}
+int tt_spm_eos(const tt_spm *spm) {
+    return spm->processor.eos_id();
+}
+int tt_spm_unk(const tt_spm *spm) {
+    return spm->processor.unk_id();
+}
+const char *tt_spm_piece(const tt_spm *spm, int id) {
+    return spm->processor.IdToPiece(id).c_str();
+}
+int tt_spm_id(const tt_spm *spm, const char *piece) {
+    return spm->processor.PieceToId(piece);
+}
+
+const char *tt_spm_encode(
+    const tt_spm *spm, const char *text, size_t n, void (*take)(void *, int), void *context) {
+    return guarded([&] {
+        std::vector<int> ids;
+        auto status = spm->processor.Encode(std::string(text, n), &ids);
+        if (status.ok())
+            for (int id : ids) take(context, id);
+        return status;
+    });
+}
+
+const char *tt_spm_decode(
+    const tt_spm *spm, const int32_t *ids, int n, void (*take)(void *, const char *, size_t), void *context) {
+    return guarded([&] {
+        std::string text;
+        auto status = spm->processor.Decode(std::vector<int>(ids, ids + n), &text);
+        if (status.ok()) take(context, text.data(), text.size());
+        return status;
+    });
+}
+
+const char *tt_spm_train(
+    const char *const *texts, size_t n, const tt_tokenizer_training *how, const char *prefix) {
+    return guarded([&] {
+        // A user-defined symbol is always a piece and never part of a longer one: so punctuation is split
+        // off.
+        std::string symbols;
+        auto add = [&](const std::string &symbol) {
+            symbols += (symbols.empty() ? "\"" : ",\"") + symbol + "\"";
+        };
+        for (int i = 0; i < how->n_symbols; ++i) add(how->symbols[i]);
+        if (how->split_punctuation)
+            for (const char *mark : {".", ",", "?", "!", ":", ";"}) add(mark);
+        std::unordered_map<std::string, std::string> options = {{"model_prefix", prefix},
+            {"model_type", "unigram"}, {"vocab_size", std::to_string(how->pieces)}, {"pad_id", "0"},
+            {"eos_id", "1"}, {"unk_id", "2"}, {"bos_id", "-1"}, {"character_coverage", "1.0"},
+            {"num_threads", "1"}, {"minloglevel", "2"}, {"max_sentence_length", "1000000"}};
+        if (!symbols.empty()) options["user_defined_symbols"] = symbols;
+        Texts iterator(texts, n);
+        return sentencepiece::SentencePieceTrainer::Train(options, &iterator);
+    });
+}

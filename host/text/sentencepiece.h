@@ -1,0 +1,34 @@
+// C interface of the SentencePiece library; private to host/text. No exception crosses it.
+#ifndef TT_TEXT_SENTENCEPIECE_H
+#define TT_TEXT_SENTENCEPIECE_H
+
+#include "host/text/tokenizer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tt_spm tt_spm;
+
+// NULL on success, else a message in static thread-local memory.
+const char *tt_spm_open(tt_spm **out, const void *bytes, size_t n);
+void tt_spm_close(tt_spm *spm);
+int tt_spm_size(const tt_spm *spm);
+int tt_spm_pad(const tt_spm *spm);
+int tt_spm_eos(const tt_spm *spm);
+int tt_spm_unk(const tt_spm *spm);
+const char *tt_spm_piece(const tt_spm *spm, int id);
+int tt_spm_id(const tt_spm *spm, const char *piece);
+// Calls take(context, id) for each id of text[0..n).
+const char *tt_spm_encode(
+    const tt_spm *spm, const char *text, size_t n, void (*take)(void *, int), void *context);
+// Calls take(context, text, length) once.
+const char *tt_spm_decode(
+    const tt_spm *spm, const int32_t *ids, int n, void (*take)(void *, const char *, size_t), void *context);
+const char *tt_spm_train(
+    const char *const *texts, size_t n, const tt_tokenizer_training *how, const char *prefix);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
