@@ -143,7 +143,7 @@ tt_status tt_h5_write(
     const int rank = columns ? 2 : 1;
     hid_t space = H5Screate_simple(rank, shape, NULL), parents = creating_parents();
     hid_t layout = H5Pcreate(H5P_DATASET_CREATE), stored = file_type(type);
-    if (rows) { // checksummed blocks of at most 256 Ki elements
+    if (rows && !H5Tis_variable_str(type)) { // checksummed blocks of at most 256 Ki elements
         const hsize_t limit = (hsize_t)1 << 18, width = columns ? columns : 1;
         if (chunk[0] > limit / width) chunk[0] = limit / width ? limit / width : 1;
         if (columns && chunk[1] > limit) chunk[1] = limit;

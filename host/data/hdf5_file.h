@@ -27,7 +27,7 @@ void tt_h5_close(tt_h5 *h);
 bool tt_h5_has(const tt_h5 *h, const char *name);
 tt_status tt_h5_group(const tt_h5 *h, const char *name) TT_MUST_CHECK; // and its parents
 
-// Data sets of rank 1 or 2 (columns 0 = rank 1), chunked with fletcher32. `type` is a native memory type
+// Data sets of rank 1 or 2 (columns 0 = rank 1), chunked with fletcher32 (HDF5 has it for numbers only). `type` is a native memory type
 // (H5T_NATIVE_FLOAT, _INT32, _UINT8, _UINT16, ...); little-endian in the file.
 tt_status tt_h5_write(const tt_h5 *h, const char *name, hid_t type, const void *data, size_t rows, size_t columns) TT_MUST_CHECK;
 tt_status tt_h5_shape(const tt_h5 *h, const char *name, size_t *rows, size_t *columns) TT_MUST_CHECK;

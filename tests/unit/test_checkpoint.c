@@ -30,7 +30,7 @@ static int open_all(void **state) {
     (void)state;
     const char *texts[] = {
         "the hammer is made of steel", "a cup holds water", "steel is hard, water is soft"};
-    const tt_tokenizer_training how = {.pieces = 40, .split_punctuation = true};
+    const tt_tokenizer_training how = {.pieces = 30, .split_punctuation = true};
     OK(tt_tokenizer_train(texts, 3, &how, "test_checkpoint.model"));
     OK(tt_tokenizer_load(&tokenizer, "test_checkpoint.model", 4));
     OK(tt_device_open(&device, "cpu", TT_FP32, 1));
