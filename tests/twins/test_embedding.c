@@ -1,0 +1,64 @@
+// Embedding gather and its gradient, with repeated ids and dropout.
+#include "twin.h"
+
+static void check(int rows, int d, int vocab, float p) {
+    const size_t n = (size_t)rows * d, table_n = (size_t)vocab * d;
+    float *table = twin_normal(table_n, 1, 1), *dout = twin_normal(n, 1, 2),
+          *dtable = twin_normal(table_n, 1, 3);
+    int32_t *ids = twin_ids((size_t)rows, vocab, 4);
+    tt_dropout drop = twin_dropout(p, 5, rows);
+    double *out = twin_alloc(n, sizeof *out), *grad = twin_alloc(table_n, sizeof *grad);
+    for (size_t i = 0; i < table_n; ++i) grad[i] = dtable[i];
+    for (int t = 0; t < rows; ++t)
+        for (int c = 0; c < d; ++c) {
+            const double factor = twin_factor(&drop, 5, t, c);
+            out[(size_t)t * d + c] = table[(size_t)ids[t] * d + c] * factor;
+            grad[(size_t)ids[t] * d + c] += dout[(size_t)t * d + c] * factor;
+        }
+    float *got[2], *got_grad[2];
+    for (int k = 0; k < 2; ++k) {
+        tt_device *device = twin_device(k == 0 ? 1 : 3);
+        got[k] = twin_alloc(n, sizeof(float)), got_grad[k] = twin_copy(dtable, table_n);
+        const tt_dropout *given = p > 0 ? &drop : NULL;
+        twin_ok(device->ops->embed_fwd(device, got[k], table, ids, rows, d, vocab, given));
+        twin_ok(device->ops->embed_bwd(device, got_grad[k], dout, ids, rows, d, vocab, given));
+        tt_device_close(device);
+    }
+    twin_expect_rows(TWIN_FP32, "embedding", got[0], d, out, rows, d);
+    twin_expect_rows(TWIN_FP32, "embedding's gradient", got_grad[0], d, grad, vocab, d);
+    twin_same_bits("embedding, 1 and 3 threads", got[0], got[1], n, sizeof(float));
+    twin_same_bits("embedding's gradient, 1 and 3 threads", got_grad[0], got_grad[1], table_n, sizeof(float));
+    for (int k = 0; k < 2; ++k) free(got[k]), free(got_grad[k]);
+    free(table), free(dout), free(dtable), free(ids), free(out), free(grad);
+    twin_dropout_close(&drop);
+}
+
+static void against_float64(void **state) {
+    (void)state;
+    check(1, 1, 1, 0);
+    check(100, 7, 1, 0); // one id takes all rows
+    check(257, 33, 11, 0);
+    check(300, 64, 5000, 0.25f);
+    check(3, 513, 2, 0.5f);
+}
+
+static void bad_input(void **state) {
+    (void)state;
+    tt_device *device = twin_device(1);
+    float table[8] = {0}, out[8];
+    for (int bad = -1; bad <= 4; bad += 5) {
+        int32_t ids[2] = {0, bad};
+        char part[64];
+        snprintf(part, sizeof part, "id %d at row 1 is outside the vocabulary 0..3", bad);
+        twin_refused(device->ops->embed_fwd(device, out, table, ids, 2, 2, 4, NULL), TT_ERR_INPUT, part);
+        twin_refused(device->ops->embed_bwd(device, table, out, ids, 2, 2, 4, NULL), TT_ERR_INPUT, part);
+    }
+    twin_ok(device->ops->embed_fwd(device, out, table, NULL, 0, 2, 4, NULL));
+    twin_ok(device->ops->embed_bwd(device, table, out, NULL, 0, 2, 4, NULL));
+    tt_device_close(device);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(against_float64), cmocka_unit_test(bad_input)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
