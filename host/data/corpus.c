@@ -1,0 +1,170 @@
+// Questions and reasoning in memory: adding with checks, and printing for people.
+#include "host/data/corpus.h"
+
+#include "host/base/str.h"
+#include "host/text/stages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const split_names[] = {"train", "validation", "test", "control"};
+
+const char *tt_split_name(tt_split split) {
+    return split_names[split];
+}
+
+tt_status tt_split_parse(tt_split *out, const char *name) {
+    for (int i = 0; i < TT_SPLITS; ++i)
+        if (strcmp(name, split_names[i]) == 0) {
+            *out = (tt_split)i;
+            return TT_OK;
+        }
+    return tt_fail(TT_ERR_INPUT, "split '%s' is unknown; allowed are train, validation, test, control", name);
+}
+
+void tt_corpus_close(tt_corpus *corpus) {
+    free(corpus->questions);
+    free(corpus->reasoning);
+    tt_arena_close(&corpus->memory);
+    *corpus = (tt_corpus){0};
+}
+
+static bool blank(const char *text) {
+    return !text || text[strspn(text, " \t\r\n")] == '\0';
+}
+
+static tt_status check_text(const char *id, const char *what, const char *text) {
+    size_t bad = 0;
+    if (blank(text)) return tt_fail(TT_ERR_INPUT, "question %s: %s is empty", id, what);
+    if (!tt_utf8_valid(text, strlen(text), &bad))
+        return tt_fail(TT_ERR_INPUT, "question %s: %s has invalid UTF-8 at byte %zu", id, what, bad);
+    return TT_OK;
+}
+
+static tt_status check_question(const tt_question *q) {
+    TT_TRY(check_text(q->id ? q->id : "?", "its id", q->id));
+    TT_TRY(check_text(q->id, "its text", q->text));
+    if (q->n_options < TT_MIN_OPTIONS || q->n_options > TT_MAX_OPTIONS)
+        return tt_fail(TT_ERR_INPUT, "question %s: has %d options, allowed are %d to %d", q->id, q->n_options,
+            TT_MIN_OPTIONS, TT_MAX_OPTIONS);
+    for (int i = 0; i < q->n_options; ++i) {
+        char what[32];
+        snprintf(what, sizeof what, "option %c", 'A' + i);
+        TT_TRY(check_text(q->id, what, q->options[i]));
+    }
+    if (q->gold < 0 || q->gold >= q->n_options)
+        return tt_fail(
+            TT_ERR_INPUT, "question %s: the gold answer is not among its %d options", q->id, q->n_options);
+    return TT_OK;
+}
+
+static tt_status copy_text(tt_arena *memory, const char **out, const char *text) {
+    *out = NULL;
+    if (text && !(*out = tt_arena_strdup(memory, text))) return TT_ERR_NOMEM;
+    return TT_OK;
+}
+
+static tt_status copy_texts(tt_arena *memory, const char *const **out, const char *const *texts, int n) {
+    *out = NULL;
+    if (!texts) return TT_OK;
+    const char **copy = tt_arena_alloc(memory, (size_t)n * sizeof *copy);
+    if (!copy) return TT_ERR_NOMEM;
+    for (int i = 0; i < n; ++i) TT_TRY(copy_text(memory, &copy[i], texts[i]));
+    *out = copy;
+    return TT_OK;
+}
+
+tt_status tt_corpus_add_question(tt_corpus *corpus, const tt_question *question) {
+    TT_TRY(check_question(question));
+    TT_TRY(tt_grow(&corpus->questions, &corpus->questions_capacity, corpus->n_questions + 1, sizeof *question,
+        "questions"));
+    tt_question *q = &corpus->questions[corpus->n_questions];
+    *q = *question;
+    TT_TRY(copy_text(&corpus->memory, &q->id, question->id));
+    TT_TRY(copy_text(&corpus->memory, &q->text, question->text));
+    TT_TRY(copy_texts(&corpus->memory, &q->options, question->options, question->n_options));
+    corpus->n_questions++;
+    return TT_OK;
+}
+
+tt_status tt_corpus_add_reasoning(tt_corpus *corpus, const tt_reasoning *reasoning) {
+    if (reasoning->question < 0 || (size_t)reasoning->question >= corpus->n_questions)
+        return tt_fail(
+            TT_ERR_INPUT, "reasoning for question %d of %zu", reasoning->question, corpus->n_questions);
+    const tt_question *q = &corpus->questions[reasoning->question];
+    if (reasoning->answer < 0 || reasoning->answer >= q->n_options)
+        return tt_fail(TT_ERR_INPUT, "question %s: the teacher's answer is not among its %d options", q->id,
+            q->n_options);
+    if (reasoning->general) TT_TRY(check_text(q->id, "general knowledge", reasoning->general));
+    for (int i = 0; reasoning->specific && i < q->n_options; ++i)
+        TT_TRY(check_text(q->id, "specific knowledge", reasoning->specific[i]));
+    TT_TRY(tt_grow(&corpus->reasoning, &corpus->reasoning_capacity, corpus->n_reasoning + 1,
+        sizeof *reasoning, "reasoning"));
+    tt_reasoning *r = &corpus->reasoning[corpus->n_reasoning];
+    *r = *reasoning;
+    TT_TRY(copy_text(&corpus->memory, &r->general, reasoning->general));
+    TT_TRY(copy_text(&corpus->memory, &r->source, reasoning->source ? reasoning->source : ""));
+    TT_TRY(copy_texts(&corpus->memory, &r->specific, reasoning->specific, q->n_options));
+    corpus->n_reasoning++;
+    return TT_OK;
+}
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+tt_status tt_corpus_check(const tt_corpus *corpus) {
+    if (corpus->n_questions == 0) return tt_fail(TT_ERR_INPUT, "no questions");
+    const char **ids;
+    TT_TRY(tt_alloc(&ids, corpus->n_questions, sizeof *ids, "ids"));
+    for (size_t i = 0; i < corpus->n_questions; ++i) ids[i] = corpus->questions[i].id;
+    qsort(ids, corpus->n_questions, sizeof *ids, by_text);
+    tt_status status = TT_OK;
+    for (size_t i = 1; i < corpus->n_questions && status == TT_OK; ++i)
+        if (strcmp(ids[i - 1], ids[i]) == 0)
+            status = tt_fail(TT_ERR_INPUT, "question id '%s' occurs twice", ids[i]);
+    free(ids);
+    return status;
+}
+
+static void show_counts(const tt_corpus *corpus, FILE *out) {
+    size_t questions[TT_SPLITS] = {0}, reasoning[TT_SPLITS] = {0}, general = 0, specific = 0;
+    int fewest = TT_MAX_OPTIONS, most = 0;
+    for (size_t i = 0; i < corpus->n_questions; ++i) {
+        const tt_question *q = &corpus->questions[i];
+        questions[q->split]++;
+        if (q->n_options < fewest) fewest = q->n_options;
+        if (q->n_options > most) most = q->n_options;
+    }
+    for (size_t i = 0; i < corpus->n_reasoning; ++i) {
+        const tt_reasoning *r = &corpus->reasoning[i];
+        reasoning[corpus->questions[r->question].split]++;
+        general += r->general != NULL;
+        specific += r->specific != NULL;
+    }
+    fprintf(out, "%-12s %10s %18s\n", "split", "questions", "teacher's answers");
+    for (int s = 0; s < TT_SPLITS; ++s)
+        if (questions[s]) fprintf(out, "%-12s %10zu %18zu\n", split_names[s], questions[s], reasoning[s]);
+    fprintf(out, "options per question: %d to %d; answers with general knowledge: %zu, with specific: %zu\n",
+        fewest, most, general, specific);
+}
+
+void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out) {
+    fprintf(out, "corpus %s (hash %016llx)\n", corpus->name ? corpus->name : "?",
+        (unsigned long long)corpus->hash);
+    if (corpus->provenance && corpus->provenance[0]) fprintf(out, "made from %s\n", corpus->provenance);
+    show_counts(corpus, out);
+    for (size_t i = 0; i < corpus->n_questions && (int)i < examples; ++i) {
+        const tt_question *q = &corpus->questions[i];
+        fprintf(out, "\n%s (%s)\n  %s\n", q->id, split_names[q->split], q->text);
+        for (int o = 0; o < q->n_options; ++o)
+            fprintf(out, "  (%c) %s%s\n", 'A' + o, q->options[o], o == q->gold ? "   <- gold" : "");
+        for (size_t k = 0; k < corpus->n_reasoning; ++k) {
+            const tt_reasoning *r = &corpus->reasoning[k];
+            if ((size_t)r->question != i) continue;
+            if (r->general) fprintf(out, "  recall: %s\n", r->general);
+            for (int o = 0; r->specific && o < q->n_options; ++o)
+                fprintf(out, "  analyze %c: %s\n", 'A' + o, r->specific[o]);
+        }
+    }
+}
