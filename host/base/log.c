@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static int log_rank, log_ranks = 1;
-static bool log_quiet;
+static bool log_quiet, log_agreed;
 static tt_progress *live_bar; // the bar that a message must not write into
 static volatile sig_atomic_t interrupted;
 
@@ -21,6 +21,10 @@ void tt_log_rank(int rank, int ranks) {
 
 void tt_log_quiet(bool quiet) {
     log_quiet = quiet;
+}
+
+void tt_log_agreed(void) {
+    log_agreed = true;
 }
 
 double tt_seconds(void) {
@@ -57,8 +61,10 @@ void tt_warn(const char *format, ...) {
 }
 
 void tt_error(const char *format, ...) {
+    if (log_rank != 0 && log_agreed) return;
     char prefix[64] = "tinythinker: ";
-    if (log_ranks > 1) snprintf(prefix, sizeof prefix, "tinythinker: rank %d of %d: ", log_rank, log_ranks);
+    if (log_ranks > 1 && !log_agreed)
+        snprintf(prefix, sizeof prefix, "tinythinker: rank %d of %d: ", log_rank, log_ranks);
     va_list args;
     va_start(args, format);
     say(prefix, format, args);

@@ -132,5 +132,6 @@ tt_status tt_comm_agree(tt_comm *comm, tt_status mine) {
     snprintf(news.text, sizeof news.text, "%s", tt_error_message());
     TT_TRY(tt_comm_broadcast(comm, &news, sizeof news, first));
     comm->agreed = true;
+    tt_log_agreed();
     return comm->rank == first ? mine : tt_fail(news.status, "rank %d: %s", first, news.text);
 }

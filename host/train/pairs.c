@@ -54,7 +54,7 @@ tt_status tt_pairs_add_ids(
     int64_t *at = d->offsets + 2 * (size_t)d->n;
     at[0] = (int64_t)used;
     at[1] = at[0] + n_input;
-    at[2] = at[1] + n_target;
+    at[2] = d->tokens = at[1] + n_target;
     d->n++;
     return TT_OK;
 }

@@ -26,7 +26,8 @@ static tt_status describe(run *r, int64_t metrics_bytes) {
     tt_str_format(&r->state,
         "\"best_step\": %lld, \"best_score\": %.17g, \"tokens\": %.17g, \"seconds\": %.17g, ",
         (long long)r->best_step, r->best_score, r->tokens, r->seconds);
-    tt_str_format(&r->state, "\"metrics_bytes\": %lld}", (long long)metrics_bytes);
+    tt_str_format(&r->state, "\"wall\": %.17g, \"metrics_bytes\": %lld}", tt_seconds() - r->room->began,
+        (long long)metrics_bytes);
     return tt_str_status(&r->state);
 }
 
@@ -47,55 +48,51 @@ static tt_status save(run *r, const char *path, bool moments) {
     return tt_comm_agree(r->room->comm, status);
 }
 
-tt_status tt_phase_read(
-    const char *state, const char *name, tt_phase_result *out, bool *finished, int64_t *metrics_bytes) {
+tt_status tt_phase_read(tt_phase_state *out, const char *state, const char *name) {
     json_int_t step, total, validated, best_step, bytes;
     const char *phase;
+    *out = (tt_phase_state){0};
+    tt_phase_result *r = &out->result;
     json_t *root = json_loads(state ? state : "", 0, NULL);
-    *out = (tt_phase_result){0};
-    int wrong = json_unpack(root, "{s:s, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:I}", "phase", &phase, "step",
-        &step, "total", &total, "validated", &validated, "best_step", &best_step, "best_score",
-        &out->best_score, "tokens", &out->tokens, "seconds", &out->seconds, "metrics_bytes", &bytes);
+    int wrong = json_unpack(root, "{s:s, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:F, s:I}", "phase", &phase,
+        "step", &step, "total", &total, "validated", &validated, "best_step", &best_step, "best_score",
+        &r->best_score, "tokens", &r->tokens, "seconds", &r->seconds, "wall", &r->wall, "metrics_bytes",
+        &bytes);
     if (!wrong && strcmp(phase, name) != 0) wrong = 1;
-    if (!wrong) {
-        out->steps = step;
-        out->best_step = best_step;
-        *finished = step == total && validated == total;
-        *metrics_bytes = bytes;
-    }
     json_decref(root);
-    return wrong ? tt_fail(TT_ERR_FORMAT, "the checkpoint holds no state of phase %s", name) : TT_OK;
+    if (wrong) return tt_fail(TT_ERR_FORMAT, "the checkpoint holds no state of phase %s", name);
+    r->steps = step;
+    r->best_step = best_step;
+    out->total = total;
+    out->validated = validated;
+    out->metrics_bytes = bytes;
+    out->finished = step == total && validated == total;
+    return TT_OK;
 }
 
 static tt_status resume(run *r, tt_checkpoint *start) {
+    tt_phase_state s;
+    TT_TRY(tt_phase_read(&s, start->state, r->phase->name));
     if (!start->m || !start->v)
         return tt_fail(TT_ERR_FORMAT, "%s: no optimiser state to resume from", r->room->last_path);
-    json_t *root = json_loads(start->state, 0, NULL);
-    json_int_t validated = 0, total = 0;
-    json_unpack(root, "{s:I, s:I}", "validated", &validated, "total", &total);
-    json_decref(root);
-    if (total != r->phase->total)
-        return tt_fail(TT_ERR_FORMAT, "%s: was saved by a run of %lld steps, this one has %lld",
-            r->room->last_path, (long long)total, (long long)r->phase->total);
-    tt_phase_result done;
-    bool finished;
-    int64_t bytes;
-    TT_TRY(tt_phase_read(start->state, r->phase->name, &done, &finished, &bytes));
+    if (s.total != r->phase->total)
+        return tt_fail(TT_ERR_FORMAT,
+            "%s: was saved by a run of %lld steps, this one has %lld; did the data change?",
+            r->room->last_path, (long long)s.total, (long long)r->phase->total);
     tt_optimizer *o = &r->trainer.optimizer;
     tt_device_free(o->model->device, o->m);
     tt_device_free(o->model->device, o->v);
     o->m = start->m;
     o->v = start->v;
     start->m = start->v = NULL;
-    r->trainer.step = o->updates = done.steps;
-    r->validated = validated;
-    r->best_step = done.best_step;
-    r->best_score = done.best_score;
-    r->tokens = done.tokens;
-    r->seconds = done.seconds;
-    if (!finished)
-        tt_info(
-            "%s: going on after step %lld of %lld", r->phase->name, (long long)done.steps, (long long)total);
+    r->trainer.step = o->updates = s.result.steps;
+    r->validated = s.validated;
+    r->best_step = s.result.best_step;
+    r->best_score = s.result.best_score;
+    r->tokens = s.result.tokens;
+    r->seconds = s.result.seconds;
+    tt_info("%s: going on after step %lld of %lld", r->phase->name, (long long)s.result.steps,
+        (long long)s.total);
     return TT_OK;
 }
 
@@ -186,7 +183,8 @@ tt_status tt_phase_run(const tt_phase *phase, const tt_phase_room *room, tt_chec
         tt_trainer_open(&r.trainer, start->model, room->comm, phase->config, room->seed, phase->total);
     if (status == TT_OK && resuming) status = resume(&r, start);
     if (status == TT_OK) status = loop(&r);
-    *out = (tt_phase_result){r.trainer.step, r.best_step, r.best_score, r.tokens, r.seconds};
+    *out = (tt_phase_result){
+        r.trainer.step, r.best_step, r.best_score, r.tokens, r.seconds, tt_seconds() - room->began};
     tt_trainer_close(&r.trainer);
     tt_str_close(&r.state);
     return status == TT_OK ? status : tt_context(status, "%s", phase->name);

@@ -22,6 +22,7 @@ typedef struct tt_phase_room {
     const char *last_path; // checkpoint to resume from, replaced at each save
     const char *best_path; // checkpoint with the best validation
     uint64_t seed;
+    double began; // tt_seconds() of the run's beginning, moved forward by the time between its starts
 } tt_phase_room;
 
 typedef struct tt_phase {
@@ -38,6 +39,7 @@ typedef struct tt_phase_result {
     int64_t steps, best_step;
     double best_score;
     double tokens, seconds; // input and target tokens trained on; time in steps, without validation
+    double wall;            // seconds of the whole run when it was saved
 } tt_phase_result;
 
 // Runs the phase on start->model. With `resume`, `start` is the checkpoint that the phase wrote to
@@ -47,10 +49,15 @@ typedef struct tt_phase_result {
 tt_status tt_phase_run(const tt_phase *phase, const tt_phase_room *room, tt_checkpoint *start, bool resume,
     tt_phase_result *out) TT_MUST_CHECK;
 
-// What a checkpoint's state says of phase `name`: TT_OK and the counters, or TT_ERR_FORMAT when it is no
-// state of that phase. *finished: all steps were made and validated. *metrics_bytes: length of metrics.jsonl
-// then.
-tt_status tt_phase_read(const char *state, const char *name, tt_phase_result *out, bool *finished,
-    int64_t *metrics_bytes) TT_MUST_CHECK;
+// What a checkpoint says of the phase that wrote it.
+typedef struct tt_phase_state {
+    tt_phase_result result;
+    int64_t total, validated; // steps of the phase; the last one after which was validated
+    int64_t metrics_bytes;    // length of metrics.jsonl then
+    bool finished;            // nothing is left to do
+} tt_phase_state;
+
+// Errors: TT_ERR_FORMAT when `state` is no state of phase `name`.
+tt_status tt_phase_read(tt_phase_state *out, const char *state, const char *name) TT_MUST_CHECK;
 
 #endif

@@ -1,0 +1,79 @@
+#define _GNU_SOURCE
+#include "host/lab/environment.h"
+
+#include "host/base/fs.h"
+#include "version.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+// The processor's name as Linux tells it, or the machine's architecture.
+static void processor(char *out, size_t size, const char *fallback) {
+    snprintf(out, size, "%s", fallback);
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    if (!file) return;
+    char line[512];
+    while (fgets(line, sizeof line, file)) {
+        const char *colon = strncmp(line, "model name", 10) == 0 ? strchr(line, ':') : NULL;
+        if (!colon) continue;
+        snprintf(out, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+        break;
+    }
+    fclose(file);
+}
+
+static json_t *machine(void) {
+    struct utsname name = {0};
+    uname(&name);
+    char cpu[256];
+    processor(cpu, sizeof cpu, name.machine);
+    double gigabytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE) / 1e9;
+    return json_pack("{s:s, s:s++, s:s, s:I, s:f}", "host", name.nodename, "system", name.sysname, " ",
+        name.release, "processor", cpu, "cores", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory_gb",
+        gigabytes);
+}
+
+static tt_status check_corpus(const char *path, const char *hash) {
+    char *text;
+    size_t n;
+    if (!tt_file_exists(path)) return TT_OK;
+    TT_TRY(tt_read_file(path, 1 << 20, &text, &n));
+    json_t *before = json_loadb(text, n, 0, NULL);
+    free(text);
+    const char *known = json_string_value(json_object_get(before, "corpus"));
+    tt_status status = TT_OK;
+    if (known && strcmp(known, hash) != 0)
+        status = tt_fail(TT_ERR_CONFIG,
+            "the corpus has changed since this run began (its hash was %s and is %s now); "
+            "start over with --fresh, or give the run another name",
+            known, hash);
+    json_decref(before);
+    return status;
+}
+
+tt_status tt_environment_write(
+    const char *path, const tt_device *device, const tt_comm *comm, const tt_corpus *corpus) {
+    char hash[32] = "none", when[64];
+    if (corpus) snprintf(hash, sizeof hash, "%016" PRIx64, corpus->hash);
+    TT_TRY(check_corpus(path, hash));
+    const time_t now = time(NULL);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    json_t *root = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s}", "version", TT_VERSION,
+        "commit", TT_COMMIT, "machine", machine(), "device", device->name, "isa", tt_cpu_isa(), "precision",
+        device->precision == TT_BF16 ? "bf16" : "fp32", "ranks", comm->size, "threads", device->threads,
+        "transport", comm->transport, "corpus", hash, "started", when);
+    char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
+    json_decref(root);
+    if (!text) return tt_fail(TT_ERR_NOMEM, "%s: no memory to write it", path);
+    tt_status status = tt_write_file(path, text, strlen(text));
+    free(text);
+    return status;
+}

@@ -1,0 +1,248 @@
+#define _GNU_SOURCE
+#include "host/lab/run.h"
+
+#include "host/base/log.h"
+#include "host/lab/environment.h"
+#include "host/lab/result.h"
+#include "host/lab/run_directory.h"
+#include "host/lab/start.h"
+#include "host/train/acquisition.h"
+#include "host/train/pretraining.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct run {
+    const tt_config *config;
+    tt_comm *comm;
+    tt_device *device;
+    tt_run_directory dir;
+    tt_corpus corpus;
+    bool has_corpus;
+    tt_checkpoint student; // model NULL until there is one
+    int64_t metrics_bytes; // of metrics.jsonl that count: what the last checkpoint saw
+    double began;          // see tt_phase_room
+    tt_result result;
+} run;
+
+// Rank 0 decides; all follow.
+static tt_status exists_on_root(run *r, const char *path, bool *out) {
+    *out = r->comm->rank == 0 && tt_file_exists(path);
+    return tt_comm_broadcast(r->comm, out, sizeof *out, 0);
+}
+
+static tt_status open_directory(run *r, bool fresh) {
+    bool started = false;
+    TT_TRY(tt_run_directory_name(&r->dir, r->config));
+    tt_status status = TT_OK;
+    if (r->comm->rank == 0) status = tt_run_directory_prepare(&r->dir, r->config, fresh, &started);
+    TT_TRY(tt_comm_agree(r->comm, status));
+    return tt_comm_broadcast(r->comm, &started, sizeof started, 0);
+}
+
+static tt_status open_device(run *r) {
+    const tt_precision precision = strcmp(r->config->precision, "bf16") == 0 ? TT_BF16 : TT_FP32;
+    const int threads = r->config->threads > 0 ? (int)r->config->threads : tt_comm_threads(r->comm);
+    return tt_comm_agree(r->comm, tt_device_open(&r->device, r->config->device, precision, threads));
+}
+
+// A world's table and templates to a corpus.
+static tt_status build_world(const char *world, const char *corpus) {
+    return tt_fail(TT_ERR_UNSUPPORTED, "%s: worlds cannot be built into %s yet; name an .h5", world, corpus);
+}
+
+static tt_status open_corpus(run *r) {
+    const tt_config *c = r->config;
+    if (!*c->corpus) {
+        if (!c->acquisition.enabled) return TT_OK;
+        return tt_fail(TT_ERR_CONFIG,
+            "acquisition is enabled, but no corpus is named; set corpus: to an .h5 that "
+            "'tinythinker corpus import' wrote");
+    }
+    const char *path = c->corpus;
+    if (tt_ends_with(path, ".yaml")) {
+        tt_status status = TT_OK;
+        path = r->dir.corpus;
+        if (r->comm->rank == 0 && !tt_file_exists(path)) status = build_world(c->corpus, path);
+        TT_TRY(tt_comm_agree(r->comm, status));
+    }
+    TT_TRY(tt_comm_agree(r->comm, tt_corpus_load(&r->corpus, path)));
+    r->has_corpus = true;
+    return TT_OK;
+}
+
+// ---- phases
+
+typedef struct phase_entry {
+    const char *name;
+    bool enabled;
+    tt_phase_result *result;
+    bool *done;
+} phase_entry;
+
+static tt_status run_phase(run *r, const phase_entry *entry, tt_phase_room *room, bool resume) {
+    if (strcmp(entry->name, "pretraining") == 0)
+        return tt_pretraining_run(r->config, room, &r->student, resume, entry->result);
+    return tt_acquisition_run(r->config, &r->corpus, room, &r->student, resume, entry->result);
+}
+
+// Brings r->student to the phase's best weights, training where something is left to train.
+static tt_status do_phase(run *r, const phase_entry *entry, bool is_last) {
+    char last[TT_PATH_MAX], best[TT_PATH_MAX];
+    bool saved, finished = false;
+    TT_TRY(tt_run_directory_checkpoint(&r->dir, entry->name, false, last));
+    TT_TRY(tt_run_directory_checkpoint(&r->dir, entry->name, true, best));
+    if (is_last) strcpy(best, r->dir.best);
+    TT_TRY(exists_on_root(r, last, &saved));
+    if (saved) {
+        tt_checkpoint_close(&r->student);
+        tt_status status = tt_checkpoint_load(&r->student, last, r->device);
+        tt_phase_state state = {0};
+        if (status == TT_OK) status = tt_phase_read(&state, r->student.state, entry->name);
+        if (status != TT_OK)
+            status = tt_context(status, "cannot resume (without the file this phase starts over)");
+        TT_TRY(tt_comm_agree(r->comm, status));
+        *entry->result = state.result;
+        r->metrics_bytes = state.metrics_bytes;
+        r->began = tt_seconds() - state.result.wall;
+        finished = state.finished;
+    } else if (!r->student.model) {
+        TT_TRY(tt_comm_agree(r->comm, tt_start_open(&r->student, r->config, r->device)));
+    }
+    if (!finished) {
+        tt_metrics metrics = {0};
+        tt_status status = TT_OK;
+        if (r->comm->rank == 0) status = tt_metrics_open(&metrics, r->dir.metrics, r->metrics_bytes);
+        TT_TRY(tt_comm_agree(r->comm, status));
+        tt_phase_room room = {r->comm, &metrics, last, best, (uint64_t)r->config->seed, r->began};
+        status = run_phase(r, entry, &room, saved);
+        int64_t bytes = 0;
+        if (status == TT_OK) status = tt_metrics_sync(&metrics, &bytes);
+        r->metrics_bytes = bytes;
+        tt_metrics_close(&metrics);
+        TT_TRY(status);
+    }
+    *entry->done = true;
+    tt_checkpoint_close(&r->student);
+    return tt_comm_agree(r->comm, tt_checkpoint_load(&r->student, best, r->device));
+}
+
+static tt_status do_phases(run *r) {
+    const phase_entry phases[] = {
+        {"pretraining", r->config->pretraining.train.enabled, &r->result.pretraining, &r->result.pretrained},
+        {"acquisition", r->config->acquisition.enabled, &r->result.acquisition, &r->result.acquired}};
+    enum { PHASES = sizeof phases / sizeof *phases };
+    int last = -1;
+    for (int i = 0; i < PHASES; ++i)
+        if (phases[i].enabled) last = i;
+    for (int i = 0; i < PHASES; ++i)
+        if (phases[i].enabled) TT_TRY(do_phase(r, &phases[i], i == last));
+    return TT_OK;
+}
+
+// ---- final evaluation
+
+static tt_status evaluate_split(run *r, tt_split split, int samples, FILE *predictions, tt_evaluation *out) {
+    const tt_config *c = r->config;
+    char label[64];
+    snprintf(label, sizeof label, samples ? "%s, self-consistency of %d" : "%s, greedy", tt_split_name(split),
+        samples);
+    tt_evaluate_options options = {.split = split,
+        .samples = samples,
+        .temperature = c->evaluation.temperature,
+        .top_p = c->evaluation.top_p,
+        .top_k = (int)c->evaluation.top_k,
+        .max_length = (int)c->evaluation.max_length,
+        .max_input = (int)c->acquisition.max_input,
+        .slots = (int)c->evaluation.slots,
+        .seed = (uint64_t)c->seed,
+        .predictions = predictions,
+        .label = label};
+    TT_TRY(tt_stage_set_parse(&options.set, c->stages));
+    TT_TRY(tt_evaluate(r->student.model, r->student.tokenizer, r->comm, &r->corpus, &options, out));
+    tt_info("%s: %.1f %% (%.1f to %.1f) of %d", label, 100 * out->accuracy, 100 * out->low, 100 * out->high,
+        out->n);
+    return TT_OK;
+}
+
+static bool split_is_empty(const tt_corpus *corpus, tt_split split) {
+    for (size_t i = 0; i < corpus->n_questions; ++i)
+        if (corpus->questions[i].split == split) return false;
+    return true;
+}
+
+static tt_status evaluate_splits(run *r, FILE *predictions) {
+    const tt_config *c = r->config;
+    tt_result *result = &r->result;
+    for (int i = 0; i < c->evaluation.splits.n; ++i) {
+        tt_split split;
+        TT_TRY(tt_split_parse(&split, c->evaluation.splits.items[i]));
+        if (split_is_empty(&r->corpus, split)) {
+            tt_warn("evaluation.splits: the corpus has no %s questions", tt_split_name(split));
+            continue;
+        }
+        TT_TRY(evaluate_split(r, split, 0, predictions, &result->greedy[split]));
+        result->scored[split] = true;
+        if (split != TT_TEST || c->evaluation.samples < 1) continue;
+        result->samples = (int)c->evaluation.samples;
+        TT_TRY(evaluate_split(r, split, result->samples, predictions, &result->self_consistency[split]));
+        result->voted[split] = true;
+    }
+    return TT_OK;
+}
+
+static tt_status do_evaluation(run *r) {
+    if (!r->has_corpus || r->config->evaluation.splits.n == 0) return TT_OK;
+    if (!r->student.model) TT_TRY(tt_comm_agree(r->comm, tt_start_open(&r->student, r->config, r->device)));
+    FILE *predictions = NULL;
+    tt_status status = TT_OK;
+    char temporary[TT_PATH_MAX + 8];
+    snprintf(temporary, sizeof temporary, "%s.tmp", r->dir.predictions);
+    if (r->comm->rank == 0 && !(predictions = fopen(temporary, "we")))
+        status = tt_fail(TT_ERR_IO, "%s: cannot be written", temporary);
+    TT_TRY(tt_comm_agree(r->comm, status));
+    status = evaluate_splits(r, predictions);
+    if (!predictions) return status;
+    const bool written = ferror(predictions) == 0;
+    if (fclose(predictions) != 0 || !written)
+        status = status == TT_OK ? tt_fail(TT_ERR_IO, "%s: cannot be written; is the disk full?", temporary)
+                                 : status;
+    return status == TT_OK ? tt_commit_file(temporary, r->dir.predictions) : status;
+}
+
+// ---- the whole
+
+static tt_status finish(run *r, FILE *out) {
+    tt_result *result = &r->result;
+    result->name = r->config->name;
+    result->stages = r->config->stages;
+    result->wall_seconds = tt_seconds() - r->began;
+    if (r->comm->rank != 0) return TT_OK;
+    TT_TRY(tt_result_write(result, r->dir.result));
+    tt_result_print(result, out);
+    fprintf(out, "  in %s\n", r->dir.path);
+    return TT_OK;
+}
+
+static tt_status work(run *r, bool fresh, FILE *out) {
+    TT_TRY(open_directory(r, fresh));
+    TT_TRY(open_device(r));
+    TT_TRY(open_corpus(r));
+    tt_status status = TT_OK;
+    if (r->comm->rank == 0)
+        status =
+            tt_environment_write(r->dir.environment, r->device, r->comm, r->has_corpus ? &r->corpus : NULL);
+    TT_TRY(tt_comm_agree(r->comm, status));
+    TT_TRY(do_phases(r));
+    TT_TRY(do_evaluation(r));
+    return tt_comm_agree(r->comm, finish(r, out));
+}
+
+tt_status tt_run(const tt_config *config, tt_comm *comm, bool fresh, FILE *out) {
+    run r = {.config = config, .comm = comm, .began = tt_seconds()};
+    tt_status status = work(&r, fresh, out);
+    tt_checkpoint_close(&r.student);
+    if (r.has_corpus) tt_corpus_close(&r.corpus);
+    tt_device_close(r.device);
+    return status;
+}

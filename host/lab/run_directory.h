@@ -1,0 +1,40 @@
+// The folder of a run, <output>/<name>: what is in it and whether a configuration may go on in it.
+//
+//   config.yaml       resolved, with all defaults
+//   environment.json  version, commit, machine, device, ranks, threads, and what the run was made from
+//   corpus.h5         where the configuration names a world to build
+//   checkpoints/      <phase>.h5 to resume from; <phase>_best.h5 of phases before the last
+//   best.h5           the last phase's best checkpoint
+//   metrics.jsonl     predictions.jsonl     result.json
+#ifndef TT_LAB_RUN_DIRECTORY_H
+#define TT_LAB_RUN_DIRECTORY_H
+
+#include "host/base/fs.h"
+#include "host/config/config.h"
+#include "host/dist/comm.h"
+
+typedef struct tt_run_directory {
+    char path[TT_PATH_MAX];
+    char config[TT_PATH_MAX], environment[TT_PATH_MAX], corpus[TT_PATH_MAX], metrics[TT_PATH_MAX];
+    char predictions[TT_PATH_MAX], result[TT_PATH_MAX], best[TT_PATH_MAX], checkpoints[TT_PATH_MAX];
+} tt_run_directory;
+
+// Fills the paths; touches nothing.
+tt_status tt_run_directory_name(tt_run_directory *out, const tt_config *config) TT_MUST_CHECK;
+// "<checkpoints>/<phase>.h5", or "<checkpoints>/<phase>_best.h5", into out[TT_PATH_MAX].
+tt_status tt_run_directory_checkpoint(
+    const tt_run_directory *dir, const char *phase, bool best, char *out) TT_MUST_CHECK;
+
+// Makes the folder ready for `config`, on one rank. A new one receives config.yaml. In an existing one the
+// configuration must be the same, but for keys that cannot change what is trained (device, threads, the final
+// evaluation); `fresh` removes what an earlier run left instead. *started: a run was here before.
+// Errors: TT_ERR_CONFIG naming the keys that differ; TT_ERR_IO when the folder cannot be written.
+tt_status tt_run_directory_prepare(
+    const tt_run_directory *dir, const tt_config *config, bool fresh, bool *started) TT_MUST_CHECK;
+
+// Keys whose values differ between two resolved configurations (texts of tt_config_write), one a line as
+// "  key: old -> new". Keys that may differ between starts of one run are left out, but *harmless is set.
+tt_status tt_run_config_differences(
+    const char *before, const char *now, tt_str *out, bool *harmless) TT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,34 @@
+// Scoring a split of a corpus: every question goes through the student's stages, answers are counted.
+#ifndef TT_REASON_EVALUATE_H
+#define TT_REASON_EVALUATE_H
+
+#include "host/data/corpus.h"
+#include "host/dist/comm.h"
+#include "host/model/model.h"
+#include "host/text/stages.h"
+#include "host/text/tokenizer.h"
+
+#include <stdio.h>
+
+typedef struct tt_evaluate_options {
+    tt_stage_set set;
+    tt_split split;
+    int64_t questions; // the first so many of the split; 0 = all
+    int samples;       // 0 = greedy; else self-consistency: runs per question that vote
+    double temperature, top_p;
+    int top_k, max_length, max_input, slots;
+    uint64_t seed;
+    FILE *predictions; // every stage's text as JSON lines, written by rank 0; NULL = none
+    const char *label; // of the progress bar
+} tt_evaluate_options;
+
+typedef struct tt_evaluation {
+    int n, right, unanswered;
+    double accuracy, low, high; // with its 95 % interval
+    double tokens, seconds;     // generated
+} tt_evaluation;
+
+tt_status tt_evaluate(tt_model *model, const tt_tokenizer *tokenizer, tt_comm *comm, const tt_corpus *corpus,
+    const tt_evaluate_options *options, tt_evaluation *out) TT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,138 @@
+#include "host/train/acquisition.h"
+
+#include "host/base/log.h"
+#include "host/reason/evaluate.h"
+#include "host/train/cycle.h"
+#include "host/train/sequence.h"
+
+#include <math.h>
+
+typedef struct acquisition {
+    const tt_config *config;
+    const tt_corpus *corpus;
+    const tt_tokenizer *tokenizer;
+    tt_comm *comm;
+    tt_stage_set set;
+    tt_dataset sets[TT_STAGES]; // empty for a stage that the ablation leaves out
+    tt_sequence orders[TT_STAGES];
+    tt_cycle cycle;
+    int64_t validation_questions;
+} acquisition;
+
+static tt_status batch_at(void *self, int64_t step, tt_global_batch *out) {
+    acquisition *a = self;
+    const tt_cycle_step at = tt_cycle_at(&a->cycle, step);
+    const tt_dataset *set = &a->sets[at.stage];
+    const int64_t size = a->config->acquisition.batch_size, first = at.batch * size;
+    const int n = (int)(set->n - first < size ? set->n - first : size);
+    *out = (tt_global_batch){
+        set, tt_sequence_epoch(&a->orders[at.stage], at.epoch) + first, n, tt_stage_name(at.stage)};
+    return TT_OK;
+}
+
+static bool due(void *self, int64_t step) {
+    const acquisition *a = self;
+    const tt_cycle_step last = tt_cycle_at(&a->cycle, step - 1);
+    const int64_t every = a->config->acquisition.validate_every;
+    return every > 0 && last.ends_cycle && (last.cycle + 1) % every == 0;
+}
+
+static tt_status validate(void *self, tt_model *model, tt_validation *out) {
+    const acquisition *a = self;
+    const tt_config *c = a->config;
+    if (a->validation_questions == 0) {
+        tt_str_format(&out->json, "\"n\": 0");
+        tt_str_format(&out->text, "nothing to validate on");
+        return tt_str_status(&out->json);
+    }
+    const tt_evaluate_options options = {.set = a->set,
+        .split = TT_VALIDATION,
+        .questions = c->acquisition.validation_questions,
+        .max_length = (int)c->evaluation.max_length,
+        .max_input = (int)c->acquisition.max_input,
+        .slots = (int)c->evaluation.slots,
+        .label = "validation"};
+    tt_evaluation e;
+    TT_TRY(tt_evaluate(model, a->tokenizer, a->comm, a->corpus, &options, &e));
+    out->score = e.accuracy;
+    tt_str_format(&out->json, "\"accuracy\": %.6f, \"n\": %d, \"ci95\": [%.6f, %.6f], \"unanswered\": %d",
+        e.accuracy, e.n, e.low, e.high, e.unanswered);
+    tt_str_format(&out->text, "validation accuracy %.1f %% (%.1f to %.1f) of %d", 100 * e.accuracy,
+        100 * e.low, 100 * e.high, e.n);
+    return tt_str_status(&out->json);
+}
+
+static tt_status build_sets(acquisition *a, uint64_t seed) {
+    const tt_training_config *train = &a->config->acquisition;
+    uint32_t first = 0;
+    for (int s = 0; s < TT_STAGES; ++s) {
+        tt_dataset *set = &a->sets[s];
+        if (!tt_stage_set_has(a->set, (tt_stage)s)) continue;
+        TT_TRY(tt_dataset_build(set, a->corpus, TT_TRAIN, a->set, (tt_stage)s, a->tokenizer,
+            (int)train->max_input, (int)train->max_target));
+        set->first_example = first;
+        first += (uint32_t)set->n;
+        TT_TRY(tt_sequence_open(&a->orders[s], set->n, seed, (uint32_t)s));
+        if (set->truncated > 0)
+            tt_warn("%s: %lld inputs or targets were cut to max_input %lld and max_target %lld tokens",
+                tt_stage_name((tt_stage)s), (long long)set->truncated, (long long)train->max_input,
+                (long long)train->max_target);
+        if (set->unknown > 0)
+            tt_warn("%s: %lld of %lld tokens (%.2f %%) are unknown to the tokenizer",
+                tt_stage_name((tt_stage)s), (long long)set->unknown, (long long)set->tokens,
+                100.0 * (double)set->unknown / (double)set->tokens);
+    }
+    return TT_OK;
+}
+
+// Options per question, the mean of training, rounded: how much longer the turns of analyze are.
+static int64_t typical_options(const tt_corpus *corpus) {
+    int64_t options = 0, questions = 0;
+    for (size_t i = 0; i < corpus->n_questions; ++i) {
+        if (corpus->questions[i].split != TT_TRAIN) continue;
+        options += corpus->questions[i].n_options;
+        questions++;
+    }
+    return questions ? (options + questions / 2) / questions : 1;
+}
+
+static tt_status open_data(acquisition *a, uint64_t seed) {
+    TT_TRY(tt_stage_set_parse(&a->set, a->config->stages));
+    TT_TRY(build_sets(a, seed));
+    int batches[TT_STAGES];
+    const int64_t size = a->config->acquisition.batch_size;
+    for (int s = 0; s < TT_STAGES; ++s) batches[s] = (int)((a->sets[s].n + size - 1) / size);
+    for (size_t i = 0; i < a->corpus->n_questions; ++i)
+        a->validation_questions += a->corpus->questions[i].split == TT_VALIDATION;
+    if (a->validation_questions == 0)
+        tt_warn("the corpus has no validation questions: the last weights count as best");
+    return tt_cycle_open(&a->cycle, batches, a->config->acquisition.interval, typical_options(a->corpus));
+}
+
+static void close_data(acquisition *a) {
+    for (int s = 0; s < TT_STAGES; ++s) {
+        tt_dataset_close(&a->sets[s]);
+        tt_sequence_close(&a->orders[s]);
+    }
+    tt_cycle_close(&a->cycle);
+}
+
+tt_status tt_acquisition_run(const tt_config *config, const tt_corpus *corpus, const tt_phase_room *room,
+    tt_checkpoint *start, bool resume, tt_phase_result *out) {
+    const tt_training_config *train = &config->acquisition;
+    acquisition a = {.config = config, .corpus = corpus, .tokenizer = start->tokenizer, .comm = room->comm};
+    tt_status status = open_data(&a, room->seed);
+    if (status == TT_OK) {
+        int64_t total =
+            train->steps > 0 ? train->steps : llround(train->epochs * (double)a.cycle.epoch_steps);
+        tt_info("acquisition (%s): %d recall, %d analyze, %d summarize examples; %lld steps of %lld, %lld an "
+                "epoch",
+            config->stages, a.sets[TT_RECALL].n, a.sets[TT_ANALYZE].n, a.sets[TT_SUMMARIZE].n,
+            (long long)total, (long long)train->batch_size, (long long)a.cycle.epoch_steps);
+        const tt_phase phase = {
+            "acquisition", train, total > 0 ? total : 1, {&a, batch_at}, &a, due, validate};
+        status = tt_phase_run(&phase, room, start, resume, out);
+    }
+    close_data(&a);
+    return status;
+}

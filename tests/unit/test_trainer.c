@@ -1,0 +1,351 @@
+#define _GNU_SOURCE
+// The trainer and the phases' loop on a tiny random model: learning, parts and ranks, NaN, memory, resuming.
+#include "host/base/fs.h"
+#include "host/base/log.h"
+#include "host/base/memory.h"
+#include "host/base/philox.h"
+#include "host/train/held_out.h"
+#include "host/train/pairs.h"
+#include "host/train/phase.h"
+
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OK(expr)                                                                                             \
+    do {                                                                                                     \
+        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
+    } while (0)
+
+enum { PAIRS = 12, VOCAB = 64, STEPS = 250 };
+
+static const tt_model_config shape = {.vocab_size = VOCAB,
+    .d_model = 24,
+    .d_kv = 6,
+    .d_ff = 48,
+    .num_layers = 2,
+    .num_decoder_layers = 2,
+    .num_heads = 4,
+    .relative_attention_num_buckets = 8,
+    .relative_attention_max_distance = 16,
+    .dropout_rate = 0.1f,
+    .layer_norm_epsilon = 1e-6f,
+    .initializer_factor = 1,
+    .tie_word_embeddings = true};
+
+static tt_training_config settings(void) {
+    return (tt_training_config){.batch_size = PAIRS,
+        .accumulate = 1,
+        .learning_rate = 3e-3,
+        .warmup = 0.1,
+        .schedule = "cosine",
+        .beta1 = 0.9,
+        .beta2 = 0.999,
+        .eps = 1e-8,
+        .clip = 1,
+        .dropout = -1,
+        .log_every = 1};
+}
+
+static tt_device *device;
+static tt_comm *comm;
+static tt_dataset dataset;
+static int32_t everything[PAIRS];
+
+static int open_all(void **state) {
+    (void)state;
+    OK(tt_device_open(&device, "cpu", TT_FP32, 1));
+    OK(tt_comm_open(&comm));
+    tt_rng rng;
+    tt_rng_open(&rng, 1, TT_FOR_TEST, 0, 0);
+    for (int i = 0; i < PAIRS; ++i) {
+        int32_t input[32], target[32];
+        const int n_input = 3 + (int)tt_rng_below(&rng, 15), n_target = 2 + (int)tt_rng_below(&rng, 7);
+        for (int t = 0; t < n_input; ++t)
+            input[t] = t == n_input - 1 ? TT_EOS : 3 + (int)tt_rng_below(&rng, 45);
+        for (int t = 0; t < n_target; ++t)
+            target[t] = t == n_target - 1 ? TT_EOS : 3 + (int)tt_rng_below(&rng, 45);
+        OK(tt_pairs_add_ids(&dataset, input, n_input, target, n_target));
+        everything[i] = i;
+    }
+    return 0;
+}
+
+static int close_all(void **state) {
+    (void)state;
+    tt_dataset_close(&dataset);
+    tt_comm_close(comm, TT_OK);
+    tt_device_close(device);
+    return 0;
+}
+
+static tt_model *random_model(void) {
+    tt_model *model;
+    OK(tt_model_open(&model, &shape, device));
+    OK(tt_model_init(model, TT_INIT_T5, 2));
+    return model;
+}
+
+static const tt_global_batch all = {&dataset, everything, PAIRS, "pairs"};
+
+static void a_handful_of_pairs_is_learned(void **state) {
+    (void)state;
+    tt_model *model = random_model();
+    tt_training_config config = settings();
+    config.dropout = 0;
+    config.learning_rate = 1e-2;
+    tt_trainer trainer;
+    tt_step_report report, first;
+    OK(tt_trainer_open(&trainer, model, comm, &config, 1, STEPS));
+    OK(tt_trainer_step(&trainer, &all, &first));
+    if (!(first.loss > 2)) fail_msg("loss %g of a random model", first.loss);
+    for (int i = 1; i < STEPS; ++i) OK(tt_trainer_step(&trainer, &all, &report));
+    if (!(report.loss < 0.05)) fail_msg("loss %g after %d steps", report.loss, STEPS);
+    const tt_held_out held = {&dataset, everything, PAIRS};
+    tt_held_out_score score;
+    OK(tt_held_out_evaluate(&held, model, comm, 5, &score));
+    if (!(score.loss < 0.05)) fail_msg("held-out loss %g", score.loss);
+    assert_true(score.token == 1 && score.exact == 1);
+    tt_trainer_close(&trainer);
+    tt_model_close(model);
+}
+
+// Gradient of one batch by rank `rank` of `ranks` in `parts` parts, added to sum.
+static double add_gradient(tt_model *model, int parts, int rank, int ranks, float *sum) {
+    tt_comm alone = *comm;
+    alone.rank = rank;
+    alone.size = ranks;
+    tt_training_config config = settings();
+    config.accumulate = parts;
+    tt_trainer trainer;
+    double loss;
+    OK(tt_trainer_open(&trainer, model, &alone, &config, 1, 10));
+    memset(model->g, 0, model->size * sizeof *model->g);
+    OK(tt_trainer_gradient(&trainer, &all, &loss));
+    for (size_t i = 0; i < model->size; ++i) sum[i] += model->g[i];
+    tt_trainer_close(&trainer);
+    return loss;
+}
+
+// Parts and ranks change the order of sums and nothing else; dropout is on.
+static void parts_and_ranks_give_the_same_gradient(void **state) {
+    (void)state;
+    static const struct {
+        int parts, ranks;
+    } cases[] = {{4, 1}, {PAIRS, 1}, {1, 2}, {1, 3}, {2, 5}, {1, PAIRS + 2}};
+    tt_model *model = random_model();
+    OK(tt_model_train(model));
+    float *whole = calloc(model->size, sizeof *whole), *sum = calloc(model->size, sizeof *sum);
+    const double loss = add_gradient(model, 1, 0, 1, whole);
+    double largest = 0;
+    for (size_t i = 0; i < model->size; ++i) largest = fmax(largest, fabs(whole[i]));
+    assert_true(largest > 1e-3);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; ++c) {
+        double shares = 0;
+        memset(sum, 0, model->size * sizeof *sum);
+        for (int r = 0; r < cases[c].ranks; ++r)
+            shares += add_gradient(model, cases[c].parts, r, cases[c].ranks, sum);
+        if (!(fabs(shares - loss) <= 1e-6 * loss))
+            fail_msg(
+                "%d parts, %d ranks: loss %.9g, expected %.9g", cases[c].parts, cases[c].ranks, shares, loss);
+        for (size_t i = 0; i < model->size; ++i)
+            if (!(fabs(sum[i] - whole[i]) <= 2e-6 * largest))
+                fail_msg("%d parts, %d ranks: g[%zu] = %.9g, expected %.9g", cases[c].parts, cases[c].ranks,
+                    i, sum[i], whole[i]);
+    }
+    free(whole);
+    free(sum);
+    tt_model_close(model);
+}
+
+static void a_loss_that_is_not_finite_stops_and_changes_nothing(void **state) {
+    (void)state;
+    tt_model *model = random_model();
+    tt_training_config config = settings();
+    tt_trainer trainer;
+    tt_step_report report;
+    OK(tt_trainer_open(&trainer, model, comm, &config, 1, 10));
+    OK(tt_trainer_step(&trainer, &all, &report));
+    const tt_parameter *norm = tt_model_find(model, "decoder.final_layer_norm.weight");
+    assert_non_null(norm);
+    model->w[norm->offset] = NAN;
+    float *before = malloc(model->size * sizeof *before);
+    memcpy(before, model->w, model->size * sizeof *before);
+    assert_int_equal(tt_trainer_step(&trainer, &all, &report), TT_ERR_NUMERIC);
+    assert_non_null(strstr(tt_error_message(), "step 2"));
+    assert_memory_equal(before, model->w, model->size * sizeof *before);
+    assert_int_equal(trainer.step, 1);
+    free(before);
+    tt_trainer_close(&trainer);
+    tt_model_close(model);
+}
+
+static void a_step_after_warm_up_allocates_nothing(void **state) {
+    (void)state;
+    tt_model *model = random_model();
+    tt_training_config config = settings();
+    config.accumulate = 2;
+    tt_trainer trainer;
+    tt_step_report report;
+    OK(tt_trainer_open(&trainer, model, comm, &config, 1, 10));
+    for (int i = 0; i < 3; ++i) OK(tt_trainer_step(&trainer, &all, &report));
+    const long blocks = tt_alloc_count();
+    for (int i = 0; i < 5; ++i) OK(tt_trainer_step(&trainer, &all, &report));
+    assert_int_equal(tt_alloc_count(), blocks);
+    tt_trainer_close(&trainer);
+    tt_model_close(model);
+}
+
+// ---- the phases' loop
+
+enum { TOTAL = 23, BATCH = 5 };
+
+typedef struct flaky {
+    int64_t fails_at; // the step whose batch cannot be had; -1 = none
+    int validations;
+} flaky;
+
+static tt_status flaky_batch(void *self, int64_t step, tt_global_batch *out) {
+    const flaky *f = self;
+    if (step == f->fails_at) return tt_fail(TT_ERR_IO, "the disk fell off");
+    *out = (tt_global_batch){&dataset, everything + step % (PAIRS - BATCH), BATCH, "pairs"};
+    return TT_OK;
+}
+
+static bool every_six(void *self, int64_t step) {
+    (void)self;
+    return step % 6 == 0;
+}
+
+// Best after 12 steps, so that the best is not the last.
+static tt_status rising_then_falling(void *self, tt_model *model, tt_validation *out) {
+    flaky *f = self;
+    (void)model;
+    out->score = f->validations == 1 ? 1 : 0.5;
+    f->validations++;
+    tt_str_format(&out->json, "\"accuracy\": %g", out->score);
+    tt_str_format(&out->text, "accuracy %g", out->score);
+    return TT_OK;
+}
+
+static tt_tokenizer *small_tokenizer(void) {
+    const char *texts[] = {
+        "the hammer is made of steel", "a cup holds water", "steel is hard, water is soft"};
+    const tt_tokenizer_training how = {.pieces = 30, .split_punctuation = true};
+    tt_tokenizer *tokenizer;
+    OK(tt_tokenizer_train(texts, 3, &how, "test_trainer.model"));
+    OK(tt_tokenizer_load(&tokenizer, "test_trainer.model", 4));
+    return tokenizer;
+}
+
+static tt_status run_phase(
+    const char *dir, flaky *f, tt_checkpoint *start, bool resume, tt_phase_result *result) {
+    char last[256], best[256], lines[256];
+    snprintf(last, sizeof last, "%s/last.h5", dir);
+    snprintf(best, sizeof best, "%s/best.h5", dir);
+    snprintf(lines, sizeof lines, "%s/metrics.jsonl", dir);
+    tt_training_config config = settings();
+    config.save_every = 4;
+    tt_phase_state saved = {0};
+    if (resume) OK(tt_phase_read(&saved, start->state, "testing"));
+    tt_metrics metrics;
+    OK(tt_metrics_open(&metrics, lines, saved.metrics_bytes));
+    const tt_phase_room room = {comm, &metrics, last, best, 1, tt_seconds()};
+    const tt_phase phase = {"testing", &config, TOTAL, {f, flaky_batch}, f, every_six, rising_then_falling};
+    tt_status status = tt_phase_run(&phase, &room, start, resume, result);
+    tt_metrics_close(&metrics);
+    return status;
+}
+
+static void fresh_start(const char *dir, tt_checkpoint *start) {
+    char path[256];
+    OK(tt_make_dirs(dir));
+    for (int i = 0; i < 3; ++i) {
+        snprintf(path, sizeof path, "%s/%s", dir, (const char *[]){"last.h5", "best.h5", "metrics.jsonl"}[i]);
+        unlink(path);
+    }
+    *start = (tt_checkpoint){.model = random_model(), .tokenizer = small_tokenizer()};
+}
+
+// The lines of metrics.jsonl without their times.
+static void timeless(const char *path, char *out, size_t size) {
+    char *text, *rest = NULL;
+    size_t n, used = 0;
+    OK(tt_read_file(path, 0, &text, &n));
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        char *cut = strstr(line, "\"seconds\"");
+        assert_non_null(cut);
+        used += (size_t)snprintf(out + used, size - used, "%.*s\n", (int)(cut - line), line);
+        assert_true(used < size);
+    }
+    free(text);
+}
+
+static void a_phase_that_was_stopped_goes_on_to_the_same_bits(void **state) {
+    (void)state;
+    tt_log_quiet(true);
+    static char straight[16384], stopped[16384];
+    tt_checkpoint a, b;
+    tt_phase_result result, again;
+    flaky f = {.fails_at = -1};
+    fresh_start("trainer_straight", &a);
+    OK(run_phase("trainer_straight", &f, &a, false, &result));
+    assert_int_equal(result.steps, TOTAL);
+    assert_int_equal(result.best_step, 12);
+
+    static const int64_t stops[] = {
+        2, 7, 12, 13, 22}; // before the first save, after one, at a validation, ...
+    f = (flaky){0};
+    fresh_start("trainer_stopped", &b);
+    for (size_t i = 0; i <= sizeof stops / sizeof *stops; ++i) {
+        const bool last = i == sizeof stops / sizeof *stops,
+                   resume = tt_file_exists("trainer_stopped/last.h5");
+        f.fails_at = last ? -1 : stops[i];
+        if (resume) {
+            tt_checkpoint_close(&b);
+            OK(tt_checkpoint_load(&b, "trainer_stopped/last.h5", device));
+            tt_phase_state saved;
+            OK(tt_phase_read(&saved, b.state, "testing"));
+            f.validations = (int)(saved.validated / 6);
+        } else if (i > 0) {
+            tt_checkpoint_close(&b);
+            fresh_start("trainer_stopped", &b);
+        }
+        tt_status status = run_phase("trainer_stopped", &f, &b, resume, &again);
+        assert_int_equal(status, last ? TT_OK : TT_ERR_IO);
+    }
+    assert_int_equal(again.steps, result.steps);
+    assert_int_equal(again.best_step, result.best_step);
+    assert_true(again.tokens == result.tokens);
+    assert_memory_equal(a.model->w, b.model->w, a.model->size * sizeof(float));
+    timeless("trainer_straight/metrics.jsonl", straight, sizeof straight);
+    timeless("trainer_stopped/metrics.jsonl", stopped, sizeof stopped);
+    assert_string_equal(straight, stopped);
+
+    tt_checkpoint best_a, best_b;
+    OK(tt_checkpoint_load(&best_a, "trainer_straight/best.h5", device));
+    OK(tt_checkpoint_load(&best_b, "trainer_stopped/best.h5", device));
+    assert_int_equal(best_a.hash, best_b.hash);
+    assert_memory_not_equal(best_a.model->w, a.model->w, a.model->size * sizeof(float));
+    tt_checkpoint_close(&best_a);
+    tt_checkpoint_close(&best_b);
+    tt_checkpoint_close(&a);
+    tt_checkpoint_close(&b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_handful_of_pairs_is_learned),
+        cmocka_unit_test(parts_and_ranks_give_the_same_gradient),
+        cmocka_unit_test(a_loss_that_is_not_finite_stops_and_changes_nothing),
+        cmocka_unit_test(a_step_after_warm_up_allocates_nothing),
+        cmocka_unit_test(a_phase_that_was_stopped_goes_on_to_the_same_bits)};
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
