@@ -11,15 +11,15 @@
 // tt_batch_close releases it.
 typedef struct tt_batch {
     int enc_seqs, enc_tokens;
-    int32_t *enc_ids;      // [enc_tokens], each sequence ends with </s>
-    int32_t *enc_offsets;  // [enc_seqs + 1]
-    uint32_t *enc_example; // [enc_tokens]: for dropout, what example the token belongs to ...
+    int32_t *enc_ids;       // [enc_tokens], each sequence ends with </s>
+    int32_t *enc_offsets;   // [enc_seqs + 1]
+    uint32_t *enc_example;  // [enc_tokens]: for dropout, what example the token belongs to ...
     uint32_t *enc_position; // [enc_tokens]: ... and its position within its sequence
     int dec_seqs, dec_tokens;
-    int32_t *dec_ids;     // [dec_tokens]: the decoder's input, the start token (pad) and targets shifted right
-    int32_t *dec_targets; // [dec_tokens], each sequence ends with </s>
-    int32_t *dec_offsets; // [dec_seqs + 1]
-    int32_t *dec_source;  // [dec_seqs]: encoder sequence that it attends to
+    int32_t *dec_ids; // [dec_tokens]: the decoder's input, the start token (pad) and targets shifted right
+    int32_t *dec_targets;                 // [dec_tokens], each sequence ends with </s>
+    int32_t *dec_offsets;                 // [dec_seqs + 1]
+    int32_t *dec_source;                  // [dec_seqs]: encoder sequence that it attends to
     uint32_t *dec_example, *dec_position; // [dec_tokens]
     size_t enc_capacity, dec_capacity, enc_seq_capacity, dec_seq_capacity; // memory held, in elements
 } tt_batch;

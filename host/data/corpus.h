@@ -19,7 +19,8 @@ typedef struct tt_question {
     tt_split split;
 } tt_question;
 
-// One accepted answer of the teacher. A corpus without recall has general NULL; without analyze, specific NULL.
+// One accepted answer of the teacher. A corpus without recall has general NULL; without analyze, specific
+// NULL.
 typedef struct tt_reasoning {
     int question; // index
     const char *general;

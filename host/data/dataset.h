@@ -12,11 +12,11 @@
 #include <stdint.h>
 
 typedef struct tt_dataset {
-    const char *name;     // of the stage
-    int32_t *ids;         // inputs and targets back to back: input 0, target 0, input 1, ...
-    int64_t *offsets;     // [2 n + 1]: input i at offsets[2i]..offsets[2i+1], its target up to offsets[2i+2]
-    int n;                // examples
-    int64_t truncated;    // inputs or targets that were cut
+    const char *name;  // of the stage
+    int32_t *ids;      // inputs and targets back to back: input 0, target 0, input 1, ...
+    int64_t *offsets;  // [2 n + 1]: input i at offsets[2i]..offsets[2i+1], its target up to offsets[2i+2]
+    int n;             // examples
+    int64_t truncated; // inputs or targets that were cut
     int64_t unknown, tokens; // <unk> among all tokens
     uint32_t first_example;  // example i has dropout identity first_example + i
     size_t ids_capacity, offsets_capacity;
@@ -42,8 +42,8 @@ void tt_order(int32_t *order, int n, uint64_t seed, uint32_t stream, uint32_t ep
 int tt_deal(const tt_dataset *dataset, const int32_t *order, int n, int rank, int ranks, int32_t *mine);
 
 // Appends examples to a packed batch; equal consecutive inputs are not merged. start = decoder start token.
-tt_status tt_dataset_pack(const tt_dataset *dataset, const int32_t *examples, int n, int32_t start,
-    tt_batch *batch) TT_MUST_CHECK;
+tt_status tt_dataset_pack(
+    const tt_dataset *dataset, const int32_t *examples, int n, int32_t start, tt_batch *batch) TT_MUST_CHECK;
 // Target tokens of the given examples: what a mean loss over them is divided by.
 int64_t tt_dataset_target_tokens(const tt_dataset *dataset, const int32_t *examples, int n);
 

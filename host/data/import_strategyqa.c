@@ -1,0 +1,77 @@
+// StrategyQA: a JSON list of yes/no questions with human-written facts.
+#include "host/base/philox.h"
+#include "host/base/str.h"
+#include "host/data/import.h"
+
+#include <stdlib.h>
+
+static const char *const options[] = {"yes", "no"};
+
+static tt_status add_facts(tt_corpus *corpus, const json_t *facts, const tt_question *q) {
+    tt_str general = {0};
+    size_t i;
+    json_t *fact;
+    json_array_foreach(facts, i, fact) {
+        const char *text = json_string_value(fact);
+        if (!text || !*text) continue;
+        tt_str_format(&general, "%s%s", general.length ? " " : "", text);
+        if (!tt_ends_with(text, ".")) tt_str_append(&general, ".");
+    }
+    tt_status status = tt_str_status(&general);
+    if (status == TT_OK && general.length)
+        status = tt_corpus_add_reasoning(corpus, &(tt_reasoning){.question = (int)corpus->n_questions - 1,
+                                                     .general = general.data,
+                                                     .answer = q->gold,
+                                                     .source = "human facts"});
+    tt_str_close(&general);
+    return status;
+}
+
+static tt_status add_question(
+    tt_corpus *corpus, const json_t *object, const char *where, bool facts_as_recall) {
+    tt_question q = {.options = options, .n_options = 2, .split = TT_TRAIN};
+    TT_TRY(tt_json_text(object, "qid", where, &q.id));
+    TT_TRY(tt_json_text(object, "question", where, &q.text));
+    const json_t *answer = json_object_get(object, "answer");
+    if (!json_is_boolean(answer))
+        return tt_fail(TT_ERR_INPUT, "%s: \"answer\" is neither true nor false", where);
+    q.gold = json_is_true(answer) ? 0 : 1;
+    TT_TRY(tt_corpus_add_question(corpus, &q));
+    return facts_as_recall ? add_facts(corpus, json_object_get(object, "facts"), &q) : TT_OK;
+}
+
+static tt_status read_list(tt_corpus *corpus, const char *path, bool facts_as_recall) {
+    json_error_t error;
+    json_t *list = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (!list) return tt_fail(TT_ERR_INPUT, "%s:%d: %s", path, error.line, error.text);
+    tt_status status =
+        json_is_array(list) ? TT_OK : tt_fail(TT_ERR_INPUT, "%s: expected a list [...] of questions", path);
+    size_t i;
+    json_t *object;
+    json_array_foreach(list, i, object) {
+        if (status != TT_OK) break;
+        char where[4200];
+        snprintf(where, sizeof where, "%s: entry %zu", path, i + 1);
+        status = add_question(corpus, object, where, facts_as_recall);
+    }
+    json_decref(list);
+    return status;
+}
+
+tt_status tt_import_strategyqa(
+    tt_corpus *corpus, const char *const *paths, int n_paths, bool facts_as_recall, uint64_t seed) {
+    const size_t first = corpus->n_questions;
+    for (int i = 0; i < n_paths; ++i) TT_TRY(read_list(corpus, paths[i], facts_as_recall));
+    const int n = (int)(corpus->n_questions - first), tenth = n / 10;
+    int32_t *order;
+    TT_TRY(tt_alloc(&order, (size_t)n, sizeof *order, "order"));
+    for (int i = 0; i < n; ++i) order[i] = i;
+    tt_rng rng;
+    tt_rng_open(&rng, seed, TT_FOR_SPLIT, 0, 0);
+    tt_rng_shuffle(&rng, order, n);
+    for (int i = 0; i < 2 * tenth; ++i)
+        corpus->questions[first + (size_t)order[i]].split = i < tenth ? TT_VALIDATION : TT_TEST;
+    free(order);
+    corpus->name = "strategyqa";
+    return TT_OK;
+}
