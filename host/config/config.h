@@ -19,16 +19,16 @@ typedef struct tt_text_list {
 // What one supervised phase needs; acquisition and pretraining share it.
 typedef struct tt_training_config {
     bool enabled;
-    double epochs;         // acquisition: total steps = epochs x batches of all stages, unless `steps` says
-    int64_t steps;         // 0 = from epochs
-    int64_t batch_size;    // examples of the global batch, whatever the number of ranks
-    int64_t accumulate;    // parts that a batch is cut into to save memory; the result is the same
-    int64_t interval;      // steps of recall before the cycle moves on (analyze: x number of options)
+    double epochs;      // acquisition: total steps = epochs x batches of all stages, unless `steps` says
+    int64_t steps;      // 0 = from epochs
+    int64_t batch_size; // examples of the global batch, whatever the number of ranks
+    int64_t accumulate; // parts that a batch is cut into to save memory; the result is the same
+    int64_t interval;   // steps of recall before the cycle moves on (analyze: x number of options)
     double learning_rate, warmup; // warmup: share of all steps
     char *schedule;               // cosine | linear | constant
     double min_learning_rate;     // share of learning_rate that the schedule ends at
     double beta1, beta2, eps, weight_decay, clip;
-    double dropout;        // -1 = the model's own rate
+    double dropout;                // -1 = the model's own rate
     int64_t max_input, max_target; // tokens, </s> included
     int64_t validate_every;        // cycles between validations (acquisition); steps (pretraining)
     int64_t validation_questions;  // 0 = the whole split
@@ -59,11 +59,11 @@ typedef struct tt_config {
     } model;
     struct {
         tt_training_config train;
-        tt_text_list text;   // plain text files, one document per line: span corruption
-        tt_text_list pairs;  // JSONL files of {"input", "target"}: reading tasks
-        double pairs_share;  // share of examples that are reading tasks
+        tt_text_list text;               // plain text files, one document per line: span corruption
+        tt_text_list pairs;              // JSONL files of {"input", "target"}: reading tasks
+        double pairs_share;              // share of examples that are reading tasks
         double noise_density, mean_span; // span corruption: 0.15 and 3 in T5
-        int64_t window;      // tokens of a document window
+        int64_t window;                  // tokens of a document window
     } pretraining;
     tt_training_config acquisition;
     struct {
@@ -80,10 +80,11 @@ typedef struct tt_config {
 // All defaults. The caller closes it.
 tt_status tt_config_open(tt_config *config) TT_MUST_CHECK;
 void tt_config_close(tt_config *config);
-// Defaults, then the YAML file (its `base: other.yaml` first, relative to it), then `overrides` ("a.b=value"),
-// then checks. Relative paths in a file are as they stand: relative to the working directory.
+// Defaults, then the YAML file (its `base: other.yaml` first, relative to it), then `overrides`
+// ("a.b=value"), then checks. Relative paths in a file are as they stand: relative to the working directory.
 // Errors: TT_ERR_CONFIG as `file:line: key: what is wrong, what is allowed`, nearest known key suggested.
-tt_status tt_config_load(tt_config *config, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
+tt_status tt_config_load(
+    tt_config *config, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
 // The resolved configuration as YAML, all keys, that loads to the same.
 tt_status tt_config_write(const tt_config *config, tt_str *out) TT_MUST_CHECK;
 // The table of keys for people: key, type, default, what it means.

@@ -1,0 +1,254 @@
+// Every key of a configuration.
+#include "host/config/config_keys.h"
+
+#include "host/base/memory.h"
+#include "host/base/str.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(field) offsetof(tt_config, field)
+#define TEXT(path, field, initial, words, help)                                                              \
+    { path, TT_KEY_TEXT, AT(field), initial, 0, 0, words, help }
+#define INTEGER(path, field, initial, low, high, help)                                                       \
+    { path, TT_KEY_INTEGER, AT(field), initial, low, high, NULL, help }
+#define REAL(path, field, initial, low, high, help)                                                          \
+    { path, TT_KEY_REAL, AT(field), initial, low, high, NULL, help }
+#define BOOL(path, field, initial, help)                                                                     \
+    { path, TT_KEY_BOOL, AT(field), initial, 0, 0, NULL, help }
+#define LIST(path, field, initial, words, help)                                                              \
+    { path, TT_KEY_LIST, AT(field), initial, 0, 0, words, help }
+
+// What pretraining and acquisition share; their defaults differ where the arguments say.
+#define TRAINING(name, field, on, steps_, batch, lr, dropout_, validate, validate_help, save)                \
+    BOOL(name ".enabled", field.enabled, on, "run this phase"),                                              \
+        REAL(name ".epochs", field.epochs, "10", 0, 1e6,                                                     \
+            "total steps = epochs x batches of all its data sets, unless steps says"),                       \
+        INTEGER(name ".steps", field.steps, steps_, 0, 1e12, "total optimiser steps; 0 = from epochs"),      \
+        INTEGER(name ".batch_size", field.batch_size, batch, 1, 1e7,                                         \
+            "examples of the global batch, whatever the number of ranks"),                                   \
+        INTEGER(name ".accumulate", field.accumulate, "1", 1, 1e6,                                           \
+            "parts that a batch is cut into to save memory; the result is the same"),                        \
+        INTEGER(name ".interval", field.interval, "100", 1, 1e9,                                             \
+            "steps of recall before the cycle moves on (analyze: times the number of options)"),             \
+        REAL(name ".learning_rate", field.learning_rate, lr, 0, 10, "peak learning rate"),                   \
+        REAL(name ".warmup", field.warmup, "0.1", 0, 1, "share of all steps with a linearly rising rate"),   \
+        TEXT(name ".schedule", field.schedule, "cosine", "cosine|linear|constant", "after the warm-up"),     \
+        REAL(name ".min_learning_rate", field.min_learning_rate, "0", 0, 1,                                  \
+            "share of learning_rate that the schedule ends at"),                                             \
+        REAL(name ".beta1", field.beta1, "0.9", 0, 0.999999, "AdamW"),                                       \
+        REAL(name ".beta2", field.beta2, "0.999", 0, 0.999999999, "AdamW"),                                  \
+        REAL(name ".eps", field.eps, "1e-8", 1e-30, 1, "AdamW"),                                             \
+        REAL(name ".weight_decay", field.weight_decay, "0", 0, 10, "AdamW, decoupled"),                      \
+        REAL(name ".clip", field.clip, "1", 0, 1e9, "largest norm of the gradient; 0 = never clipped"),      \
+        REAL(name ".dropout", field.dropout, dropout_, -1, 0.99, "-1 = the model's own rate"),               \
+        INTEGER(name ".max_input", field.max_input, "512", 2, 1e6, "tokens of an input, </s> included"),     \
+        INTEGER(name ".max_target", field.max_target, "200", 2, 1e6, "tokens of a target, </s> included"),   \
+        INTEGER(name ".validate_every", field.validate_every, validate, 0, 1e12, validate_help),             \
+        INTEGER(name ".validation_questions", field.validation_questions, "0", 0, 1e9,                       \
+            "validate on the first so many; 0 = the whole split"),                                           \
+        INTEGER(name ".log_every", field.log_every, "10", 1, 1e9, "steps between lines of metrics.jsonl"),   \
+        INTEGER(name ".save_every", field.save_every, save, 0, 1e12,                                         \
+            "steps between checkpoints to resume from, besides those at validations; 0 = none")
+
+static const tt_key keys[] = {
+    TEXT("name", name, "run", NULL, "of the run; its directory is output/name"),
+    INTEGER("seed", seed, "1", 0, 9e15, "of everything random"),
+    TEXT("device", device, "auto", "auto|cpu|cuda", "where to compute"),
+    TEXT("precision", precision, "fp32", "fp32|bf16",
+        "of matrix products; bf16 keeps fp32 weights, norms, softmax and loss"),
+    INTEGER("threads", threads, "0", 0, 4096, "of a rank; 0 = all cores"),
+    TEXT("output", output, "runs", NULL, "folder that holds the run directory"),
+    TEXT("corpus", corpus, "", NULL, "corpus .h5, or a world .yaml that is built into the run directory"),
+    TEXT("stages", stages, "all", "all|no_recall|no_analyze|summarize_only", "stages of the student"),
+    TEXT("model.start", model.start, "", NULL,
+        "checkpoint to start from; empty = random weights of the shape below"),
+    TEXT("model.tokenizer", model.tokenizer, "", NULL, "SentencePiece .model, for a random start"),
+    INTEGER("model.extra_ids", model.extra_ids, "100", 0, 1000,
+        "sentinels of span corruption, for a random start"),
+    TEXT("model.shape", model.shape, "t5-small",
+        "t5-small|t5-base|t5-large|t5-3b|t5-11b|t5-v1_1-small|t5-v1_1-base|t5-v1_1-large|t5-v1_1-xl|t5-v1_1-"
+        "xxl|custom",
+        "a known shape, or custom with the sizes below"),
+    TEXT("model.init", model.init, "t5", "t5|copy",
+        "random weights: as in T5, or structured so that copying is there"),
+    INTEGER("model.d_model", model.d_model, "128", 1, 65536, "custom shape"),
+    INTEGER("model.d_kv", model.d_kv, "32", 1, 4096, "custom shape"),
+    INTEGER("model.d_ff", model.d_ff, "512", 1, 1048576, "custom shape"),
+    INTEGER("model.num_layers", model.num_layers, "2", 1, 255, "custom shape: encoder layers"),
+    INTEGER(
+        "model.num_decoder_layers", model.num_decoder_layers, "2", 1, 255, "custom shape: decoder layers"),
+    INTEGER("model.num_heads", model.num_heads, "4", 1, 256, "custom shape"),
+    INTEGER("model.relative_attention_num_buckets", model.relative_attention_num_buckets, "32", 4, 4096,
+        "custom shape"),
+    INTEGER("model.relative_attention_max_distance", model.relative_attention_max_distance, "128", 1, 1048576,
+        "custom shape"),
+    REAL("model.dropout_rate", model.dropout_rate, "0.1", 0, 0.99, "custom shape"),
+    TEXT("model.feed_forward", model.feed_forward, "relu", "relu|gated-gelu", "custom shape"),
+    BOOL("model.tie_word_embeddings", model.tie_word_embeddings, "true", "custom shape"),
+    TRAINING("pretraining", pretraining.train, "false", "10000", "128", "1e-3", "0", "1000",
+        "steps between validations; 0 = at the end", "1000"),
+    LIST("pretraining.text", pretraining.text, "", NULL, "text files, one document a line: span corruption"),
+    LIST("pretraining.pairs", pretraining.pairs, "", NULL,
+        "JSONL files of {\"input\", \"target\"}: reading tasks"),
+    REAL("pretraining.pairs_share", pretraining.pairs_share, "0.5", 0, 1,
+        "share of examples that are reading tasks"),
+    REAL("pretraining.noise_density", pretraining.noise_density, "0.15", 0.01, 0.9,
+        "share of tokens that are masked"),
+    REAL("pretraining.mean_span", pretraining.mean_span, "3", 1, 100, "mean tokens of a masked span"),
+    INTEGER("pretraining.window", pretraining.window, "128", 8, 100000,
+        "tokens of a document that an example takes"),
+    TRAINING("acquisition", acquisition, "true", "0", "64", "5e-4", "-1", "1",
+        "cycles between validations; 0 = at the end", "0"),
+    LIST(
+        "evaluation.splits", evaluation.splits, "test", "train|validation|test|control", "scored at the end"),
+    INTEGER("evaluation.samples", evaluation.samples, "10", 0, 10000,
+        "self-consistency: runs per question that vote; 0 = off"),
+    REAL("evaluation.temperature", evaluation.temperature, "0.7", 0, 100, "of sampled recall and analyze"),
+    INTEGER("evaluation.top_k", evaluation.top_k, "0", 0, 1e6, "0 = all"),
+    REAL("evaluation.top_p", evaluation.top_p, "1", 1e-6, 1, "1 = all"),
+    INTEGER("evaluation.max_length", evaluation.max_length, "200", 2, 1e6,
+        "generated tokens, the start token counted"),
+    INTEGER("evaluation.slots", evaluation.slots, "256", 1, 65536, "sequences decoded at a time"),
+};
+enum { KEYS = sizeof keys / sizeof *keys };
+
+const tt_key *tt_keys(int *n) {
+    *n = KEYS;
+    return keys;
+}
+
+const tt_key *tt_key_find(const char *path) {
+    for (int i = 0; i < KEYS; ++i)
+        if (strcmp(keys[i].path, path) == 0) return &keys[i];
+    return NULL;
+}
+
+bool tt_key_is_section(const char *path) {
+    const size_t n = strlen(path);
+    for (int i = 0; i < KEYS; ++i)
+        if (strncmp(keys[i].path, path, n) == 0 && keys[i].path[n] == '.') return true;
+    return false;
+}
+
+const char *tt_key_nearest(const char *path) {
+    const char *names[KEYS + 4] = {"model", "pretraining", "acquisition", "evaluation"};
+    for (int i = 0; i < KEYS; ++i) names[4 + i] = keys[i].path;
+    return tt_nearest(path, names, KEYS + 4);
+}
+
+static bool word_allowed(const char *words, const char *text) {
+    const size_t n = strlen(text);
+    for (const char *p = words; p; p = strchr(p, '|')) {
+        if (*p == '|') ++p;
+        const size_t length = strcspn(p, "|");
+        if (length == n && strncmp(p, text, n) == 0) return true;
+    }
+    return false;
+}
+
+static tt_status check_words(const tt_key *key, const char *text) {
+    if (!key->words || word_allowed(key->words, text)) return TT_OK;
+    if (strcmp(key->path, "precision") == 0 && strcmp(text, "fp16") == 0)
+        return tt_fail(TT_ERR_CONFIG,
+            "precision: fp16 is refused, since T5's activations overflow in it; use bf16 or fp32");
+    tt_str list = {0};
+    for (const char *p = key->words; *p; p += strcspn(p, "|") + (p[strcspn(p, "|")] == '|'))
+        tt_str_format(&list, "%s%.*s", list.length ? ", " : "", (int)strcspn(p, "|"), p);
+    tt_fail(TT_ERR_CONFIG, "%s: '%s' is not allowed; allowed are %s", key->path, text, tt_str_text(&list));
+    tt_str_close(&list);
+    return TT_ERR_CONFIG;
+}
+
+static tt_status replace(char **slot, const char *text) {
+    char *copy;
+    TT_TRY(tt_strdup(&copy, text));
+    free(*slot);
+    *slot = copy;
+    return TT_OK;
+}
+
+static tt_status set_number(const tt_key *key, void *slot, const char *text) {
+    char *end;
+    errno = 0;
+    const double value = strtod(text, &end);
+    const bool integer = key->type == TT_KEY_INTEGER;
+    if (*text == '\0' || *end || errno || !isfinite(value) || (integer && value != floor(value)))
+        return tt_fail(
+            TT_ERR_CONFIG, "%s: '%s' is no %s", key->path, text, integer ? "whole number" : "number");
+    if (value < key->low || value > key->high)
+        return tt_fail(TT_ERR_CONFIG, "%s: %s is out of range; allowed are %.10g to %.10g", key->path, text,
+            key->low, key->high);
+    if (integer)
+        *(int64_t *)slot = (int64_t)value;
+    else
+        *(double *)slot = value;
+    return TT_OK;
+}
+
+static tt_status set_bool(const tt_key *key, bool *slot, const char *text) {
+    const bool yes = strcmp(text, "true") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "on") == 0;
+    const bool no = strcmp(text, "false") == 0 || strcmp(text, "no") == 0 || strcmp(text, "off") == 0;
+    if (!yes && !no) return tt_fail(TT_ERR_CONFIG, "%s: '%s' is neither true nor false", key->path, text);
+    *slot = yes;
+    return TT_OK;
+}
+
+void tt_key_clear(tt_config *config, const tt_key *key) {
+    tt_text_list *list = (tt_text_list *)((char *)config + key->offset);
+    for (int i = 0; i < list->n; ++i) free(list->items[i]);
+    *list = (tt_text_list){0};
+}
+
+tt_status tt_key_append(tt_config *config, const tt_key *key, const char *text) {
+    tt_text_list *list = (tt_text_list *)((char *)config + key->offset);
+    TT_TRY(check_words(key, text));
+    if (list->n == TT_MAX_LIST)
+        return tt_fail(TT_ERR_CONFIG, "%s: more than %d entries", key->path, TT_MAX_LIST);
+    TT_TRY(replace(&list->items[list->n], text));
+    list->n++;
+    return TT_OK;
+}
+
+// "a, b" or "[a, b]"
+static tt_status set_list(tt_config *config, const tt_key *key, const char *text) {
+    tt_key_clear(config, key);
+    const size_t n = strlen(text);
+    const bool brackets = n >= 2 && text[0] == '[' && text[n - 1] == ']';
+    const char *p = text + brackets, *end = text + n - brackets;
+    while (p < end) {
+        const char *stop = memchr(p, ',', (size_t)(end - p));
+        if (!stop) stop = end;
+        const char *from = p + strspn(p, " "), *to = stop;
+        while (to > from && to[-1] == ' ') --to;
+        if (to > from) {
+            char item[4096];
+            if ((size_t)(to - from) >= sizeof item)
+                return tt_fail(TT_ERR_CONFIG, "%s: an entry is too long", key->path);
+            memcpy(item, from, (size_t)(to - from));
+            item[to - from] = '\0';
+            TT_TRY(tt_key_append(config, key, item));
+        }
+        p = stop + 1;
+    }
+    return TT_OK;
+}
+
+tt_status tt_key_set(tt_config *config, const tt_key *key, const char *text) {
+    void *slot = (char *)config + key->offset;
+    switch (key->type) {
+    case TT_KEY_TEXT:
+        TT_TRY(check_words(key, text));
+        return replace(slot, text);
+    case TT_KEY_INTEGER:
+    case TT_KEY_REAL:
+        return set_number(key, slot, text);
+    case TT_KEY_BOOL:
+        return set_bool(key, slot, text);
+    case TT_KEY_LIST:
+        return set_list(config, key, text);
+    }
+    return tt_fail(TT_ERR_INTERNAL, "%s: unknown type of key", key->path);
+}

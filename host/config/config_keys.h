@@ -1,0 +1,32 @@
+// The table of keys: configuration, defaults, ranges, schema and help text all come from it. Private to
+// host/config.
+#ifndef TT_CONFIG_KEYS_H
+#define TT_CONFIG_KEYS_H
+
+#include "host/config/config.h"
+
+#include <stddef.h>
+
+typedef enum tt_key_type { TT_KEY_TEXT, TT_KEY_INTEGER, TT_KEY_REAL, TT_KEY_BOOL, TT_KEY_LIST } tt_key_type;
+
+typedef struct tt_key {
+    const char *path; // "acquisition.batch_size"
+    tt_key_type type;
+    size_t offset; // in tt_config
+    const char *initial;
+    double low, high;  // numbers
+    const char *words; // allowed words of a text, "a|b|c"; NULL = any
+    const char *help;
+} tt_key;
+
+const tt_key *tt_keys(int *n);
+const tt_key *tt_key_find(const char *path); // NULL if there is none
+bool tt_key_is_section(const char *path);    // some key lies below it
+// The known key nearest to `path`, or NULL.
+const char *tt_key_nearest(const char *path);
+// Sets a key from text. Errors: TT_ERR_CONFIG, "path: what is wrong, what is allowed" (without a place).
+tt_status tt_key_set(tt_config *config, const tt_key *key, const char *text) TT_MUST_CHECK;
+tt_status tt_key_append(tt_config *config, const tt_key *key, const char *text) TT_MUST_CHECK; // to a list
+void tt_key_clear(tt_config *config, const tt_key *key);                                       // a list
+
+#endif
