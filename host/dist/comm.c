@@ -80,7 +80,9 @@ tt_status tt_comm_open(tt_comm **out) {
 
 void tt_comm_close(tt_comm *comm, tt_status status) {
     if (!comm) return;
-    comm->methods->leave(comm, status != TT_OK && !comm->agreed, tt_status_exit(status));
+    const bool abort_job = comm->size > 1 && status != TT_OK && !comm->agreed;
+    if (abort_job) tt_error("%s", tt_error_message()); // nobody comes to tell it after the abort
+    comm->methods->leave(comm, abort_job, tt_status_exit(status));
     free(comm);
 }
 

@@ -32,12 +32,10 @@ static tt_status exists_on_root(run *r, const char *path, bool *out) {
 }
 
 static tt_status open_directory(run *r, bool fresh) {
-    bool started = false;
     TT_TRY(tt_run_directory_name(&r->dir, r->config));
     tt_status status = TT_OK;
-    if (r->comm->rank == 0) status = tt_run_directory_prepare(&r->dir, r->config, fresh, &started);
-    TT_TRY(tt_comm_agree(r->comm, status));
-    return tt_comm_broadcast(r->comm, &started, sizeof started, 0);
+    if (r->comm->rank == 0) status = tt_run_directory_prepare(&r->dir, r->config, fresh);
+    return tt_comm_agree(r->comm, status);
 }
 
 static tt_status open_device(run *r) {
@@ -219,13 +217,37 @@ static tt_status finish(run *r, FILE *out) {
     result->wall_seconds = tt_seconds() - r->began;
     if (r->comm->rank != 0) return TT_OK;
     TT_TRY(tt_result_write(result, r->dir.result));
-    tt_result_print(result, out);
-    fprintf(out, "  in %s\n", r->dir.path);
+    char *table = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&table, &length);
+    if (!memory) return tt_fail(TT_ERR_NOMEM, "result table");
+    tt_result_print(result, memory);
+    fprintf(memory, "  in %s\n", r->dir.path);
+    fclose(memory);
+    tt_status status = tt_write_file(r->dir.table, table, length);
+    fputs(table, out);
+    free(table);
+    return status;
+}
+
+// A finished run is shown, not done again.
+static tt_status show_finished(run *r, FILE *out, bool *finished) {
+    TT_TRY(exists_on_root(r, r->dir.result, finished));
+    if (!*finished || r->comm->rank != 0 || !tt_file_exists(r->dir.table)) return TT_OK;
+    char *table;
+    size_t length;
+    TT_TRY(tt_read_file(r->dir.table, 1 << 20, &table, &length));
+    fputs(table, out);
+    free(table);
+    tt_info("this run is finished; --fresh starts it over");
     return TT_OK;
 }
 
 static tt_status work(run *r, bool fresh, FILE *out) {
+    bool finished;
     TT_TRY(open_directory(r, fresh));
+    TT_TRY(show_finished(r, out, &finished));
+    if (finished) return TT_OK;
     TT_TRY(open_device(r));
     TT_TRY(open_corpus(r));
     tt_status status = TT_OK;

@@ -5,7 +5,7 @@
 //   corpus.h5         where the configuration names a world to build
 //   checkpoints/      <phase>.h5 to resume from; <phase>_best.h5 of phases before the last
 //   best.h5           the last phase's best checkpoint
-//   metrics.jsonl     predictions.jsonl     result.json
+//   metrics.jsonl     predictions.jsonl     result.json     result.txt (for people)
 #ifndef TT_LAB_RUN_DIRECTORY_H
 #define TT_LAB_RUN_DIRECTORY_H
 
@@ -16,7 +16,8 @@
 typedef struct tt_run_directory {
     char path[TT_PATH_MAX];
     char config[TT_PATH_MAX], environment[TT_PATH_MAX], corpus[TT_PATH_MAX], metrics[TT_PATH_MAX];
-    char predictions[TT_PATH_MAX], result[TT_PATH_MAX], best[TT_PATH_MAX], checkpoints[TT_PATH_MAX];
+    char predictions[TT_PATH_MAX], result[TT_PATH_MAX], table[TT_PATH_MAX], best[TT_PATH_MAX],
+        checkpoints[TT_PATH_MAX];
 } tt_run_directory;
 
 // Fills the paths; touches nothing.
@@ -27,10 +28,10 @@ tt_status tt_run_directory_checkpoint(
 
 // Makes the folder ready for `config`, on one rank. A new one receives config.yaml. In an existing one the
 // configuration must be the same, but for keys that cannot change what is trained (device, threads, the final
-// evaluation); `fresh` removes what an earlier run left instead. *started: a run was here before.
+// evaluation); `fresh` removes what an earlier run left instead.
 // Errors: TT_ERR_CONFIG naming the keys that differ; TT_ERR_IO when the folder cannot be written.
 tt_status tt_run_directory_prepare(
-    const tt_run_directory *dir, const tt_config *config, bool fresh, bool *started) TT_MUST_CHECK;
+    const tt_run_directory *dir, const tt_config *config, bool fresh) TT_MUST_CHECK;
 
 // Keys whose values differ between two resolved configurations (texts of tt_config_write), one a line as
 // "  key: old -> new". Keys that may differ between starts of one run are left out, but *harmless is set.
