@@ -3,6 +3,7 @@
 #include "twin.h"
 
 #include "kernels/cpu/dropout.h"
+#include "kernels/cpu/dropout_draw.h"
 
 static void equals_the_definition(void **state) {
     (void)state;
@@ -22,6 +23,36 @@ static void equals_the_definition(void **state) {
             }
         twin_dropout_close(&drop);
     }
+}
+
+// All ways to draw that this machine can run write the same, and nothing past their end.
+static void all_ways_agree(void **state) {
+    (void)state;
+    tt_draw_function *ways[3] = {tt_draw_portable};
+    int count = 1;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) ways[count++] = tt_draw_avx2;
+    if (__builtin_cpu_supports("avx512f")) ways[count++] = tt_draw_avx512;
+#endif
+    enum { UNITS = 11, N = UNITS * TT_DRAW_UNIT };
+    const tt_draw draw = {.key = {0xdeadbeef, 0x12345678},
+        .block = 0xfffffff0u,
+        .site = 3,
+        .position = 0xffffffffu,
+        .example = 0x80000000u,
+        .threshold = 0x90000000u,
+        .kept = 2};
+    float expected[N + 1], got[N + 1];
+    for (int units = 0; units <= UNITS; ++units) {
+        expected[units * TT_DRAW_UNIT] = -3;
+        tt_draw_portable(&draw, units, expected);
+        for (int way = 0; way < count; ++way) {
+            got[units * TT_DRAW_UNIT] = -3;
+            ways[way](&draw, units, got);
+            assert_memory_equal(got, expected, ((size_t)units * TT_DRAW_UNIT + 1) * sizeof *got);
+        }
+    }
+    print_message("%d ways to draw\n", count);
 }
 
 // The share dropped is p within five standard deviations, and no two neighbours hang together.
@@ -82,6 +113,7 @@ static void bad_input(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_definition),
+        cmocka_unit_test(all_ways_agree),
         cmocka_unit_test(statistics),
         cmocka_unit_test(depends_on_what_it_is_for),
         cmocka_unit_test(bad_input),
