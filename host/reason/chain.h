@@ -1,0 +1,40 @@
+// The three stages, one after another, for many questions at once: all recalls, then all analyses, then all
+// summaries, each stage one generation of the engine.
+#ifndef TT_REASON_CHAIN_H
+#define TT_REASON_CHAIN_H
+
+#include "host/data/corpus.h"
+#include "host/reason/engine.h"
+#include "host/text/stages.h"
+#include "host/text/tokenizer.h"
+
+// One way through the stages. Texts belong to the tt_chain; NULL where the stage set lacks the stage.
+typedef struct tt_chain_run {
+    const char *general;
+    const char **specific; // [n_options]
+    const char *summary;
+    int answer; // option, or TT_NO_ANSWER where none of the options could be read
+} tt_chain_run;
+
+typedef struct tt_chain_options {
+    tt_stage_set set;
+    int samples;          // 0 = one greedy run; else runs with recall and analyze sampled, summarize greedy
+    tt_decoding decoding; // temperature, top_k and top_p of what is sampled; max_length; seed
+    int max_input;        // longer prompts lose their end but for </s>
+    const char *label;    // of the progress bar; NULL = none
+} tt_chain_options;
+
+typedef struct tt_chain {
+    tt_chain_run *runs; // [n questions, runs]
+    int n, runs_each;
+    int64_t truncated; // prompts that were cut
+    tt_arena memory;
+} tt_chain;
+
+// `questions` [n] are borrowed for the call. The result is released with tt_chain_close. A question's
+// sampling is keyed by its id.
+tt_status tt_chain_generate(tt_chain *out, tt_engine *engine, const tt_tokenizer *tokenizer,
+    const tt_question *const *questions, int n, const tt_chain_options *options) TT_MUST_CHECK;
+void tt_chain_close(tt_chain *chain);
+
+#endif

@@ -1,0 +1,255 @@
+// Continuous batching over a decoder.
+//
+// Encoded prompts lie in a ring of rows, oldest first; a prompt's rows are free again once it and all older
+// ones are done. A new group is encoded when no encoded sample waits and a quarter of the slots is idle, so
+// that the encoder, too, works on large packed batches.
+#include "host/reason/engine.h"
+
+#include "host/base/log.h"
+#include "host/base/philox.h"
+#include "host/model/decoder.h"
+#include "host/text/tokenizer.h"
+#include "kernels/ops.h"
+
+#include <stdlib.h>
+
+enum { GROUP_TOKENS = 8192, RING_TOKENS = 32768, MAX_GROUP = 1024 };
+
+typedef struct live { // an encoded prompt
+    int prompt, row, rows;
+    int spawned, ended;
+} live;
+
+typedef struct slot {
+    live *source;
+    int sample, n; // n: tokens generated
+    int32_t last;
+} slot;
+
+struct tt_engine {
+    tt_model *model;
+    tt_decoder *decoder;
+    int slots, max_length, ring;
+    slot *slot;
+    int32_t *ids;                                    // [slots, max_length]
+    int32_t *at, *token, *position, *start, *length; // [slots]: a step's arguments
+    float *uniform, *device_uniform;                 // [slots]
+    int32_t *device_token, *idle;                    // [slots]
+    int n_idle;
+    live *alive;                  // [MAX_ALIVE], a ring as well
+    int oldest, n_alive, waiting; // waiting: index within the ring of the first with samples to spawn
+    int head;                     // next free row
+    tt_batch batch;
+    int64_t tokens;
+};
+
+enum { MAX_ALIVE = 4096 };
+
+tt_status tt_engine_open(tt_engine **out, tt_model *model, int slots, int max_length) {
+    *out = NULL;
+    if (slots < 1 || max_length < 2)
+        return tt_fail(TT_ERR_CONFIG, "engine: %d slots of %d tokens; allowed are 1 or more and 2 or more",
+            slots, max_length);
+    tt_engine *e;
+    TT_TRY(tt_alloc(&e, 1, sizeof *e, "engine"));
+    e->model = model;
+    e->slots = slots;
+    e->max_length = max_length;
+    e->ring = RING_TOKENS;
+    const size_t s = (size_t)slots;
+    const struct {
+        void *field;
+        size_t count, size;
+    } arrays[] = {{&e->slot, s, sizeof *e->slot}, {&e->ids, s * (size_t)max_length, 4}, {&e->at, s, 4},
+        {&e->token, s, 4}, {&e->position, s, 4}, {&e->start, s, 4}, {&e->length, s, 4}, {&e->uniform, s, 4},
+        {&e->idle, s, 4}, {&e->alive, MAX_ALIVE, sizeof *e->alive}};
+    tt_status status = tt_decoder_open(&e->decoder, model, slots, max_length, e->ring);
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays && status == TT_OK; ++i)
+        status = tt_alloc(arrays[i].field, arrays[i].count, arrays[i].size, "engine");
+    if (status == TT_OK) status = tt_device_alloc(model->device, &e->device_token, s, 4, "engine");
+    if (status == TT_OK) status = tt_device_alloc(model->device, &e->device_uniform, s, 4, "engine");
+    if (status != TT_OK)
+        tt_engine_close(e);
+    else
+        *out = e;
+    return status;
+}
+
+void tt_engine_close(tt_engine *e) {
+    if (!e) return;
+    tt_device_free(e->model->device, e->device_uniform);
+    tt_device_free(e->model->device, e->device_token);
+    void *const arrays[] = {
+        e->slot, e->ids, e->at, e->token, e->position, e->start, e->length, e->uniform, e->idle, e->alive};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i) free(arrays[i]);
+    tt_batch_close(&e->batch);
+    tt_decoder_close(e->decoder);
+    free(e);
+}
+
+int64_t tt_engine_tokens(const tt_engine *engine) {
+    return engine->tokens;
+}
+
+// One generation under way.
+typedef struct job {
+    const tt_prompt *prompts;
+    int n, next; // next prompt to encode
+    const tt_decoding *decoding;
+    tt_take_sample take;
+    void *context;
+    uint32_t key[2];
+} job;
+
+static live *alive_at(tt_engine *e, int i) {
+    return &e->alive[(e->oldest + i) % MAX_ALIVE];
+}
+
+static void release(tt_engine *e, const job *j) {
+    while (e->n_alive && alive_at(e, 0)->ended == j->prompts[alive_at(e, 0)->prompt].n_samples) {
+        e->oldest = (e->oldest + 1) % MAX_ALIVE;
+        e->n_alive--;
+        if (e->waiting) e->waiting--;
+    }
+    if (e->n_alive == 0) e->head = 0;
+}
+
+// First row of `rows` free ones in the ring behind the newest prompt, or -1. A group is never split over the
+// end.
+static int place(tt_engine *e, int rows) {
+    if (e->n_alive == 0) return rows <= e->ring ? 0 : -1;
+    const int tail = alive_at(e, 0)->row;
+    if (e->head > tail) {
+        if (e->ring - e->head >= rows) return e->head;
+        return rows < tail ? 0 : -1;
+    }
+    return tail - e->head > rows ? e->head : -1;
+}
+
+// Encodes as many of the next prompts as fit.
+static tt_status encode_group(tt_engine *e, job *j) {
+    int count = 0, rows = 0, at = -1;
+    tt_batch_clear(&e->batch);
+    while (j->next + count < j->n && count < MAX_GROUP && e->n_alive + count < MAX_ALIVE) {
+        const tt_prompt *p = &j->prompts[j->next + count];
+        if (p->n < 1 || p->n_samples < 1 || p->n > e->ring)
+            return tt_fail(TT_ERR_INPUT, "prompt %d has %d tokens and %d samples; allowed are 1 to %d tokens",
+                j->next + count, p->n, p->n_samples, e->ring);
+        if (count && rows + p->n > GROUP_TOKENS) break;
+        const int placed = place(e, rows + p->n);
+        if (placed < 0) break;
+        at = placed;
+        rows += p->n;
+        count++;
+    }
+    if (count == 0) return TT_OK;
+    for (int i = 0, row = at; i < count; ++i) {
+        const tt_prompt *p = &j->prompts[j->next + i];
+        TT_TRY(tt_batch_add_source(&e->batch, p->ids, p->n, (uint32_t)p->example));
+        *alive_at(e, e->n_alive + i) = (live){.prompt = j->next + i, .row = row, .rows = p->n};
+        row += p->n;
+    }
+    TT_TRY(tt_decoder_encode(e->decoder, &e->batch, at));
+    e->n_alive += count;
+    e->head = at + rows;
+    j->next += count;
+    return TT_OK;
+}
+
+static void spawn(tt_engine *e, const job *j) {
+    while (e->n_idle && e->waiting < e->n_alive) {
+        live *source = alive_at(e, e->waiting);
+        const tt_prompt *p = &j->prompts[source->prompt];
+        if (source->spawned == p->n_samples) {
+            e->waiting++;
+            continue;
+        }
+        e->slot[e->idle[--e->n_idle]] =
+            (slot){.source = source, .sample = p->samples[source->spawned++], .last = TT_PAD};
+    }
+}
+
+// A number in [0, 1) for the next token of a sample.
+static float draw(const job *j, const slot *s) {
+    const uint64_t example = j->prompts[s->source->prompt].example;
+    const uint32_t counter[4] = {
+        (uint32_t)s->n, (uint32_t)s->sample, (uint32_t)example, (uint32_t)(example >> 32)};
+    uint32_t block[4];
+    tt_philox(counter, j->key, block);
+    return (float)(block[0] >> 8) * 0x1.0p-24f;
+}
+
+static tt_status step(tt_engine *e, const job *j) {
+    tt_device *device = e->model->device;
+    int n = 0;
+    for (int i = 0; i < e->slots; ++i) {
+        const slot *s = &e->slot[i];
+        if (!s->source) continue;
+        e->at[n] = i;
+        e->token[n] = s->last;
+        e->position[n] = s->n;
+        e->start[n] = s->source->row;
+        e->length[n] = s->source->rows;
+        if (j->decoding->temperature > 0) e->uniform[n] = draw(j, s);
+        n++;
+    }
+    float *logits;
+    TT_TRY(tt_decoder_step(e->decoder, n, e->at, e->token, e->position, e->start, e->length, &logits));
+    if (j->decoding->temperature > 0)
+        TT_TRY(tt_device_upload(device, e->device_uniform, e->uniform, (size_t)n * sizeof(float)));
+    TT_TRY(device->ops->sample(device, &(tt_sample){.rows = n,
+                                           .vocab = e->model->config.vocab_size,
+                                           .logits = logits,
+                                           .temperature = j->decoding->temperature,
+                                           .top_p = j->decoding->top_p,
+                                           .top_k = j->decoding->top_k,
+                                           .uniform = e->device_uniform,
+                                           .token = e->device_token}));
+    TT_TRY(tt_device_download(device, e->token, e->device_token, (size_t)n * sizeof(int32_t)));
+    e->tokens += n;
+    for (int k = 0; k < n; ++k) {
+        slot *s = &e->slot[e->at[k]];
+        int32_t *ids = e->ids + (size_t)e->at[k] * (size_t)e->max_length;
+        s->last = e->token[k];
+        if (s->last != TT_EOS) ids[s->n] = s->last;
+        s->n++;
+        if (s->last != TT_EOS && s->n < j->decoding->max_length - 1) continue;
+        TT_TRY(j->take(j->context, s->source->prompt, s->sample, ids, s->last == TT_EOS ? s->n - 1 : s->n));
+        s->source->ended++;
+        s->source = NULL;
+        e->idle[e->n_idle++] = e->at[k];
+    }
+    return TT_OK;
+}
+
+tt_status tt_engine_generate(tt_engine *e, const tt_prompt *prompts, int n, const tt_decoding *decoding,
+    tt_take_sample take, void *context) {
+    if (decoding->max_length < 2 || decoding->max_length > e->max_length)
+        return tt_fail(
+            TT_ERR_CONFIG, "max_length %d, allowed are 2 to %d", decoding->max_length, e->max_length);
+    const uint64_t key = tt_key(decoding->seed, TT_FOR_SAMPLING, 0);
+    job j = {.prompts = prompts,
+        .n = n,
+        .decoding = decoding,
+        .take = take,
+        .context = context,
+        .key = {(uint32_t)key, (uint32_t)(key >> 32)}};
+    e->n_alive = e->oldest = e->waiting = e->head = 0;
+    e->n_idle = e->slots;
+    for (int i = 0; i < e->slots; ++i) {
+        e->slot[i].source = NULL;
+        e->idle[i] = e->slots - 1 - i;
+    }
+    for (;;) {
+        release(e, &j);
+        spawn(e, &j);
+        const bool hungry = e->n_idle >= (e->slots + 3) / 4 && e->waiting >= e->n_alive;
+        if (hungry && j.next < n) {
+            TT_TRY(encode_group(e, &j));
+            spawn(e, &j);
+        }
+        if (e->n_idle == e->slots) return TT_OK;
+        if (tt_interrupted()) return tt_fail(TT_ERR_INTERRUPTED, "interrupted while generating");
+        TT_TRY(step(e, &j));
+    }
+}

@@ -1,0 +1,41 @@
+// Continuous batching: prompts are encoded once in packed groups, each spawns its samples, a finished slot is
+// refilled at once. What a sample becomes depends on (seed, example, sample, position) alone, not on slots or
+// on what else is generated.
+#ifndef TT_REASON_ENGINE_H
+#define TT_REASON_ENGINE_H
+
+#include "host/model/model.h"
+
+typedef struct tt_engine tt_engine;
+
+typedef struct tt_decoding {
+    float temperature; // 0 = greedy
+    float top_p;       // 1 = all
+    int top_k;         // 0 = all
+    int max_length;    // tokens, the start token counted
+    uint64_t seed;
+} tt_decoding;
+
+typedef struct tt_prompt {
+    const int32_t *ids; // ends with </s>
+    int n;
+    uint64_t example;       // for sampling: what it is, not where it stands
+    const int32_t *samples; // numbers of the samples to draw
+    int n_samples;
+} tt_prompt;
+
+// Called once per sample, in the order in which they end: ids[0..n) without start token and </s>.
+typedef tt_status (*tt_take_sample)(void *context, int prompt, int sample, const int32_t *ids, int n);
+
+// `slots` sequences at a time, of at most max_length tokens each. The model must outlive the engine.
+tt_status tt_engine_open(tt_engine **out, tt_model *model, int slots, int max_length) TT_MUST_CHECK;
+void tt_engine_close(tt_engine *engine);
+
+// Errors: TT_ERR_INPUT for an empty prompt; TT_ERR_INTERRUPTED after Ctrl-C.
+tt_status tt_engine_generate(tt_engine *engine, const tt_prompt *prompts, int n, const tt_decoding *decoding,
+    tt_take_sample take, void *context) TT_MUST_CHECK;
+
+// Tokens generated since the engine was opened.
+int64_t tt_engine_tokens(const tt_engine *engine);
+
+#endif
