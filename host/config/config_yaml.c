@@ -63,7 +63,7 @@ static tt_status unknown(reader *r, const yaml_node_t *key, const char *path) {
     const char *nearest = tt_key_nearest(path);
     return at(r, key,
         tt_fail(TT_ERR_CONFIG, "%s: no such key%s%s", path, nearest ? "; did you mean " : "",
-            nearest ? nearest : "; `tinythinker config --keys` lists them"));
+            nearest ? nearest : "; `tinythinker run --keys` lists them"));
 }
 
 static tt_status read_map(reader *r, const yaml_node_t *map, const char *section) {
