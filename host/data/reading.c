@@ -14,6 +14,7 @@
 
 enum { TASK_RECALL, TASK_ANALYZE, TASK_SUMMARIZE, TASK_ANSWER, TASKS };
 enum { FOR_TASKS, FOR_TEXTS };
+enum { FEWEST = 2 }; // options of a task
 
 typedef struct reader {
     tt_world own, vocabulary;
@@ -21,7 +22,8 @@ typedef struct reader {
     tt_str input, target, block, general, facts, specific[TT_OPTIONS];
 } reader;
 
-// Values for one option: `must` first or not at all, others at random. Numbers of values as in the world's table.
+// Values for one option: `must` first or not at all, others at random. Numbers of values as in the world's
+// table.
 static void draw_values(tt_exercise *e, int need, int option, bool meets, tt_rng *rng) {
     const tt_property *p = e->property[need];
     uint32_t luck = tt_rng_below(rng, 10);
@@ -62,7 +64,8 @@ static void draw_exercise(const reader *r, tt_rng *rng, tt_exercise *e) {
     uint32_t luck = r->two ? tt_rng_below(rng, 5) : 4; // 0, 1: own names; 2, 3: own properties; 4: both
     const tt_world *names = luck == 2 || luck == 3 ? &r->vocabulary : &r->own;
     const tt_world *facts = luck < 2 ? &r->vocabulary : &r->own;
-    *e = (tt_exercise){.n_needs = tt_rng_uniform(rng) < r->own.two_facts ? 2 : 1, .n_options = TT_OPTIONS};
+    *e = (tt_exercise){.n_needs = tt_rng_uniform(rng) < r->own.two_facts ? 2 : 1};
+    e->n_options = FEWEST + (int)tt_rng_below(rng, TT_OPTIONS - FEWEST + 1);
     e->gold = (int)tt_rng_below(rng, (uint32_t)e->n_options);
     draw_names(e, names, rng);
     for (int k = 0; k < e->n_needs; ++k) {
@@ -132,7 +135,8 @@ static tt_status write_tasks(reader *r, const char *path) {
         tt_rng rng;
         tt_rng_open(&rng, r->own.seed, TT_FOR_WORLD, (uint64_t)i, FOR_TASKS);
         make_task(r, &rng);
-        json_t *line = json_pack("{s:s, s:s}", "input", tt_str_text(&r->input), "target", tt_str_text(&r->target));
+        json_t *line =
+            json_pack("{s:s, s:s}", "input", tt_str_text(&r->input), "target", tt_str_text(&r->target));
         char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
         if (!text) status = tt_fail(TT_ERR_NOMEM, "%s: no memory for reading task %lld", path, (long long)i);
         tt_str_append(&out, text ? text : "");
@@ -176,7 +180,8 @@ static void mention(reader *r, bool things, tt_rng *rng) {
                           : p->values[tt_rng_below(rng, (uint32_t)p->n_values)].text;
     tt_str list = {0};
     tt_join(&list, words, n, things);
-    tt_blank blanks[] = {{"name", tt_pick(&r->own.people, rng)}, {things ? "things" : "values", tt_str_text(&list)}};
+    tt_blank blanks[] = {
+        {"name", tt_pick(&r->own.people, rng)}, {things ? "things" : "values", tt_str_text(&list)}};
     tt_fill(&r->facts, tt_pick(templates, rng), blanks, 2);
     tt_str_append(&r->facts, " ");
     tt_str_close(&list);

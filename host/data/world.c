@@ -1,5 +1,6 @@
-// Questions about a world. For each: draw a fact that is asked for, its object is the right answer; draw wrong
-// answers among the objects that lack the fact and have most else in common with the right one; word it.
+// Questions about a world. For each: draw a fact that is asked for, its object is the right answer; draw
+// wrong answers among the objects that lack the fact and have most else in common with the right one; word
+// it.
 #include "host/data/world.h"
 
 #include "host/base/fs.h"
@@ -20,12 +21,12 @@ typedef struct hash_set {
 // What generating keeps in mind. Facts are indexed [object][property][value's place in its list].
 typedef struct maker {
     tt_world world;
-    bool *held_out;     // [objects]: of the control split
-    bool *novel;        // [objects x properties x TT_FACT_VALUES]: no training question asks for it
+    bool *held_out; // [objects]: of the control split
+    bool *novel;    // [objects x properties x TT_FACT_VALUES]: no training question asks for it
     int *common[TT_WORLD_PROPERTIES]; // [values]: objects outside the control split that have it
-    int *shown;         // [objects x properties]: times that training reasoning states it
-    hash_set asked;     // texts of training questions with their right answer
-    hash_set questions; // texts of all questions with their options
+    int *shown;                       // [objects x properties]: times that training reasoning states it
+    hash_set asked;                   // texts of training questions with their right answer
+    hash_set questions;               // texts of all questions with their options
     tt_str out;
 } maker;
 
@@ -96,7 +97,8 @@ static void divide(maker *m) {
     }
 }
 
-// Whether a question of `split` may ask for this fact; `novel`: whether it shall be one that training never asks.
+// Whether a question of `split` may ask for this fact; `novel`: whether it shall be one that training never
+// asks.
 static bool may_ask(maker *m, int thing, int property, int slot, tt_split split, bool novel) {
     const tt_fact *fact = &m->world.things[thing].facts[property];
     int value = fact->values[slot];
@@ -107,8 +109,8 @@ static bool may_ask(maker *m, int thing, int property, int slot, tt_split split,
 }
 
 // Draws a fact of `thing`, or of any object of the split (thing < 0), that may be asked for.
-static bool draw_fact(maker *m, tt_split split, bool novel, int property, int thing, tt_rng *rng, int *of,
-    int *value) {
+static bool draw_fact(
+    maker *m, tt_split split, bool novel, int property, int thing, tt_rng *rng, int *of, int *value) {
     const tt_world *w = &m->world;
     for (int draw = 0; draw < 64; ++draw) {
         int t = thing >= 0 ? thing : (int)tt_rng_below(rng, (uint32_t)w->n_things);
@@ -131,7 +133,8 @@ static int likeness(const maker *m, const plan *q, int thing) {
         const tt_fact *fact = &m->world.things[thing].facts[p];
         for (int i = 0; i < fact->n; ++i) {
             int common = m->common[p][fact->values[i]];
-            if (has(&m->world.things[q->gold].facts[p], fact->values[i])) score += common < 12 ? 6 : common < 30 ? 4 : 1;
+            if (has(&m->world.things[q->gold].facts[p], fact->values[i]))
+                score += common < 12 ? 6 : common < 30 ? 4 : 1;
         }
     }
     return score;
@@ -169,15 +172,16 @@ static int find_candidates(maker *m, const plan *q, tt_split split, tt_rng *rng,
     return n;
 }
 
-// Takes one of the first `among` candidates that meets need `meets` (-1: any), of two draws the one whose fact
-// training has stated less often, so that every fact is told.
+// Takes one of the first `among` candidates that meets need `meets` (-1: any), of two draws the one whose
+// fact training has stated less often, so that every fact is told.
 static int take(maker *m, const plan *q, candidate *c, int n, int among, int meets, tt_rng *rng) {
     int best = -1;
     for (int draw = 0, found = 0; draw < 40 && found < 2; ++draw) {
         int i = (int)tt_rng_below(rng, (uint32_t)(among < n ? among : n));
         if (c[i].thing < 0 || (meets >= 0 && c[i].meets != meets)) continue;
         ++found;
-        if (best < 0 || *shown_at(m, c[i].thing, q->property[0]) < *shown_at(m, c[best].thing, q->property[0]))
+        if (best < 0 ||
+            *shown_at(m, c[i].thing, q->property[0]) < *shown_at(m, c[best].thing, q->property[0]))
             best = i;
     }
     if (best < 0) return -1;
@@ -241,8 +245,8 @@ static void plan_exercise(const tt_world *w, const plan *q, tt_rng *rng, tt_exer
     if (situations->n > 0 && tt_rng_below(rng, 3) > 0) e->situation = tt_pick(situations, rng);
 }
 
-static tt_status write_question(maker *m, tt_split split, int64_t number, const tt_exercise *e,
-    const char *question, tt_rng *rng) {
+static tt_status write_question(
+    maker *m, tt_split split, int64_t number, const tt_exercise *e, const char *question, tt_rng *rng) {
     const tt_world *w = &m->world;
     tt_str general = {0}, specific = {0};
     json_t *options = json_array(), *reasoning = json_array();
@@ -256,15 +260,15 @@ static tt_status write_question(maker *m, tt_split split, int64_t number, const 
             tt_say_specific(&specific, w, e, o, o == e->gold, rng);
             json_array_append_new(all, json_string(tt_str_text(&specific)));
         }
-        json_array_append_new(reasoning,
-            json_pack("{s:s, s:o, s:i}", "general", tt_str_text(&general), "specific", all, "answer", e->gold));
+        json_array_append_new(reasoning, json_pack("{s:s, s:o, s:i}", "general", tt_str_text(&general),
+                                             "specific", all, "answer", e->gold));
     }
     general.failed = general.failed || specific.failed;
     tt_status status = tt_str_status(&general);
     tt_str_clear(&general);
     tt_str_format(&general, "%s-%s-%04lld", w->name, tt_split_name(split), (long long)number + 1);
-    json_t *line = json_pack("{s:s, s:s, s:o, s:i, s:s, s:o}", "id", tt_str_text(&general), "question", question,
-        "options", options, "gold", e->gold, "split", tt_split_name(split), "reasoning", reasoning);
+    json_t *line = json_pack("{s:s, s:s, s:o, s:i, s:s, s:o}", "id", tt_str_text(&general), "question",
+        question, "options", options, "gold", e->gold, "split", tt_split_name(split), "reasoning", reasoning);
     char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     if (text) {
         tt_str_append(&m->out, text);
@@ -279,9 +283,10 @@ static tt_status write_question(maker *m, tt_split split, int64_t number, const 
     return status;
 }
 
-// Words the plan and accepts it unless it was asked before: in any split with the same options, or in training
-// with the same right answer.
-static tt_status accept(maker *m, tt_split split, int64_t number, const plan *q, tt_rng *rng, bool *accepted) {
+// Words the plan and accepts it unless it was asked before: in any split with the same options, or in
+// training with the same right answer.
+static tt_status accept(
+    maker *m, tt_split split, int64_t number, const plan *q, tt_rng *rng, bool *accepted) {
     tt_exercise e;
     tt_str question = {0}, key = {0};
     plan_exercise(&m->world, q, rng, &e);
@@ -291,7 +296,8 @@ static tt_status accept(maker *m, tt_split split, int64_t number, const plan *q,
     for (int o = 0; o < e.n_options; ++o) tt_str_format(&key, "|%s", e.things[o]);
     uint64_t whole = tt_hash(tt_str_text(&key), key.length);
     tt_status status = tt_str_status(&key);
-    *accepted = status == TT_OK && !set_has(&m->questions, whole) && (split == TT_TRAIN || !set_has(&m->asked, asked));
+    *accepted = status == TT_OK && !set_has(&m->questions, whole) &&
+                (split == TT_TRAIN || !set_has(&m->asked, asked));
     if (*accepted) {
         set_add(&m->questions, whole);
         if (split == TT_TRAIN) {
@@ -316,8 +322,10 @@ static tt_status make_split(maker *m, tt_split split) {
             if (draw_plan(m, split, &rng, &q)) TT_TRY(accept(m, split, number, &q, &rng, &accepted));
         }
         if (!accepted)
-            return tt_fail(TT_ERR_INPUT, "%s: no new %s question after %lld: ask for fewer, or add objects, "
-                "values or wordings", m->world.path, tt_split_name(split), (long long)number);
+            return tt_fail(TT_ERR_INPUT,
+                "%s: no new %s question after %lld: ask for fewer, or add objects, "
+                "values or wordings",
+                m->world.path, tt_split_name(split), (long long)number);
     }
     return TT_OK;
 }
@@ -358,7 +366,8 @@ tt_status tt_world_generate(const char *world_yaml, const char *out_jsonl) {
     maker m = {0};
     tt_status status = open_maker(&m, world_yaml);
     if (status == TT_OK) divide(&m);
-    for (int split = 0; split < TT_SPLITS && status == TT_OK; ++split) status = make_split(&m, (tt_split)split);
+    for (int split = 0; split < TT_SPLITS && status == TT_OK; ++split)
+        status = make_split(&m, (tt_split)split);
     if (status == TT_OK) status = tt_str_status(&m.out);
     if (status == TT_OK) status = tt_write_file(out_jsonl, tt_str_text(&m.out), m.out.length);
     close_maker(&m);

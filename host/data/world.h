@@ -18,6 +18,7 @@ tt_status tt_world_generate(const char *world_yaml, const char *out_jsonl) TT_MU
 // What a student learns to read with before it meets a world. `out_texts`: one document a line, for span
 // corruption. `out_pairs`: one {"input", "target"} a line: the three stages over facts that stand in the
 // input and are drawn anew for each task. Errors as above.
-tt_status tt_reading_generate(const char *world_yaml, const char *out_texts, const char *out_pairs) TT_MUST_CHECK;
+tt_status tt_reading_generate(
+    const char *world_yaml, const char *out_texts, const char *out_pairs) TT_MUST_CHECK;
 
 #endif

@@ -82,8 +82,8 @@ static tt_status copy_text(reader *r, node *n, const char *key, const char **out
     return *out ? TT_OK : TT_ERR_NOMEM;
 }
 
-static tt_status read_number(reader *r, node *map, const char *key, double low, double high, bool whole,
-    double *out) {
+static tt_status read_number(
+    reader *r, node *map, const char *key, double low, double high, bool whole, double *out) {
     node *n = find(r, map, key);
     if (!n) return TT_OK; // the default stays
     char *end;
@@ -124,14 +124,14 @@ static tt_status read_texts(reader *r, node *n, const char *key, const char *bla
         TT_TRY(copy_text(r, item, key, &out->items[out->n]));
         const char *unknown = blanks ? tt_unknown_blank(out->items[out->n], keys, n_keys, &length) : NULL;
         if (unknown)
-            return tt_fail(TT_ERR_CONFIG, "%s:%zu: %s: {%.*s} means nothing here; allowed: %s", AT(r, item), key,
-                length, unknown, blanks);
+            return tt_fail(TT_ERR_CONFIG, "%s:%zu: %s: {%.*s} means nothing here; allowed: %s", AT(r, item),
+                key, length, unknown, blanks);
     }
     return TT_OK;
 }
 
-static tt_status read_templates(reader *r, node *map, const char *key, const char *blanks, bool needed,
-    tt_texts *out) {
+static tt_status read_templates(
+    reader *r, node *map, const char *key, const char *blanks, bool needed, tt_texts *out) {
     node *n = find(r, map, key);
     if (!n && needed) return tt_fail(TT_ERR_CONFIG, "%s:%zu: %s: missing", AT(r, map), key);
     return n ? read_texts(r, n, key, blanks, out) : TT_OK;
@@ -157,7 +157,8 @@ static tt_status read_fact(reader *r, node *n, tt_property *p, tt_fact *fact) {
         }
         for (int k = 0; k < fact->n; ++k)
             if (fact->values[k] == v)
-                return tt_fail(TT_ERR_CONFIG, "%s:%zu: %s: \"%s\" given twice", AT(r, n), p->name, texts.items[i]);
+                return tt_fail(
+                    TT_ERR_CONFIG, "%s:%zu: %s: \"%s\" given twice", AT(r, n), p->name, texts.items[i]);
         fact->values[fact->n++] = v;
     }
     if (fact->n > p->most) p->most = fact->n;
@@ -176,7 +177,8 @@ static tt_status read_things(tt_world *w, const char *path) {
     node *list = status == TT_OK ? find(&r, root, "objects") : NULL;
     if (status == TT_OK && (!list || list->type != YAML_SEQUENCE_NODE))
         status = tt_fail(TT_ERR_CONFIG, "%s:%zu: objects: expected a list", AT(&r, root));
-    int n = list && status == TT_OK ? (int)(list->data.sequence.items.top - list->data.sequence.items.start) : 0;
+    int n =
+        list && status == TT_OK ? (int)(list->data.sequence.items.top - list->data.sequence.items.start) : 0;
     if (status == TT_OK) status = tt_alloc(&w->things, (size_t)n, sizeof *w->things, "objects");
     for (int i = 0; i < n && status == TT_OK; ++i) {
         node *object = at(&r, list->data.sequence.items.start[i]), *name;
@@ -190,7 +192,8 @@ static tt_status read_things(tt_world *w, const char *path) {
         TT_TRY_GOTO(status, copy_text(&r, name, "name", &thing->name), done);
         for (int k = 0; k < i; ++k)
             if (strcmp(w->things[k].name, thing->name) == 0) {
-                status = tt_fail(TT_ERR_CONFIG, "%s:%zu: name: there is another %s", AT(&r, name), thing->name);
+                status =
+                    tt_fail(TT_ERR_CONFIG, "%s:%zu: name: there is another %s", AT(&r, name), thing->name);
                 goto done;
             }
         for (int p = 0; p < w->n_properties; ++p) {
@@ -207,7 +210,8 @@ done:
 static tt_status value_index(reader *r, node *n, const tt_property *p, const char *key, int *out) {
     *out = find_value(p, text_of(n));
     if (*out >= 0) return TT_OK;
-    return tt_fail(TT_ERR_CONFIG, "%s:%zu: %s of %s: no object has \"%s\"", AT(r, n), key, p->name, text_of(n));
+    return tt_fail(
+        TT_ERR_CONFIG, "%s:%zu: %s of %s: no object has \"%s\"", AT(r, n), key, p->name, text_of(n));
 }
 
 static tt_status check_list(reader *r, node *n, const char *key) {
@@ -238,11 +242,13 @@ static tt_status read_values(tt_world *w, reader *r, node *map, tt_property *p) 
     size_t cells = (size_t)p->n_values * (size_t)p->n_values;
     TT_TRY(tt_alloc(&p->close, cells, sizeof *p->close, "close values"));
     for (int v = 0; v < p->n_values; ++v) p->close[v * p->n_values + v] = true;
-    node *list = find(r, map, "close"), *never = find(r, map, "never_asked"), *texts = find(r, map, "situations");
+    node *list = find(r, map, "close"), *never = find(r, map, "never_asked"),
+         *texts = find(r, map, "situations");
     if (list) TT_TRY(read_close(r, list, p));
     if (never) {
         TT_TRY(check_list(r, never, "never_asked"));
-        for (yaml_node_item_t *i = never->data.sequence.items.start; i < never->data.sequence.items.top; ++i) {
+        for (yaml_node_item_t *i = never->data.sequence.items.start; i < never->data.sequence.items.top;
+             ++i) {
             int v;
             TT_TRY(value_index(r, at(r, *i), p, "never_asked", &v));
             p->values[v].asked = false;
@@ -250,9 +256,12 @@ static tt_status read_values(tt_world *w, reader *r, node *map, tt_property *p) 
     }
     if (!texts) return TT_OK;
     if (texts->type != YAML_MAPPING_NODE || p->endings.n == 0 || w->two_situations.n == 0)
-        return tt_fail(TT_ERR_CONFIG, "%s:%zu: situations: expected a mapping from values to sentences, beside "
-            "endings of the property and two_fact_situations of the world", AT(r, texts));
-    for (yaml_node_pair_t *pair = texts->data.mapping.pairs.start; pair < texts->data.mapping.pairs.top; ++pair) {
+        return tt_fail(TT_ERR_CONFIG,
+            "%s:%zu: situations: expected a mapping from values to sentences, beside "
+            "endings of the property and two_fact_situations of the world",
+            AT(r, texts));
+    for (yaml_node_pair_t *pair = texts->data.mapping.pairs.start; pair < texts->data.mapping.pairs.top;
+         ++pair) {
         int v;
         TT_TRY(value_index(r, at(r, pair->key), p, "situations", &v));
         TT_TRY(read_texts(r, at(r, pair->value), "situations", "name", &p->values[v].situations));
@@ -279,7 +288,8 @@ static tt_status read_properties(tt_world *w, reader *r, node *map, const char *
     yaml_node_pair_t *pairs = map->data.mapping.pairs.start;
     int n = (int)(map->data.mapping.pairs.top - pairs), sum = 0;
     if (n < 2 || n > TT_WORLD_PROPERTIES)
-        return tt_fail(TT_ERR_CONFIG, "%s:%zu: properties: expected 2 to %d", AT(r, map), TT_WORLD_PROPERTIES);
+        return tt_fail(
+            TT_ERR_CONFIG, "%s:%zu: properties: expected 2 to %d", AT(r, map), TT_WORLD_PROPERTIES);
     for (int i = 0; i < n; ++i) {
         TT_TRY(read_property(r, at(r, pairs[i].key), at(r, pairs[i].value), &w->properties[i]));
         w->n_properties = i + 1;
@@ -317,8 +327,8 @@ static tt_status read_wording(tt_world *w, reader *r, node *root) {
     TT_TRY(read_templates(r, root, "general", "need", true, &w->general));
     TT_TRY(read_templates(r, root, "specific", "thing a_thing A_thing fact verdict", true, &w->specific));
     TT_TRY(read_templates(r, root, "two_fact_questions", "name first second", true, &w->two_questions));
-    TT_TRY(read_templates(
-        r, root, "two_fact_situations", "name situation second", false, &w->two_situations));
+    TT_TRY(
+        read_templates(r, root, "two_fact_situations", "name situation second", false, &w->two_situations));
     TT_TRY(read_templates(r, root, "mention_things", "name things", false, &w->mention_things));
     TT_TRY(read_templates(r, root, "mention_values", "name values", false, &w->mention_values));
     return read_verdicts(w, r, find(r, root, "verdicts"));
@@ -341,7 +351,8 @@ static tt_status read_numbers(tt_world *w, reader *r, node *root) {
     static const char *const of_reading[] = {"texts", "tasks"};
     static const char *const of_splits[TT_SPLITS] = {"train", "validation", "test", "control"};
     if (splits) TT_TRY(check_keys(r, splits, "splits", of_splits, TT_SPLITS));
-    for (int s = 0; s < TT_SPLITS && splits; ++s) TT_TRY(read_count(r, splits, of_splits[s], 0, &w->questions[s]));
+    for (int s = 0; s < TT_SPLITS && splits; ++s)
+        TT_TRY(read_count(r, splits, of_splits[s], 0, &w->questions[s]));
     if (!reading) return TT_OK;
     TT_TRY(check_keys(r, reading, "reading", of_reading, 2));
     TT_TRY(read_count(r, reading, "texts", 0, &w->texts));
@@ -358,13 +369,16 @@ static tt_status beside(tt_world *w, const char *name, const char **out) {
 
 static tt_status read_world(tt_world *w, reader *r) {
     static const char *const keys[] = {"name", "seed", "objects", "vocabulary", "people", "splits", "reading",
-        "held_out", "reasonings", "novel", "novel_asked", "two_facts", "nearest", "general", "specific", "verdicts",
-        "two_fact_questions", "two_fact_situations", "mention_things", "mention_values", "properties"};
+        "held_out", "reasonings", "novel", "novel_asked", "two_facts", "nearest", "general", "specific",
+        "verdicts", "two_fact_questions", "two_fact_situations", "mention_things", "mention_values",
+        "properties"};
     node *root = yaml_document_get_root_node(&r->document);
     if (!root) return tt_fail(TT_ERR_CONFIG, "%s:1: empty", r->path);
     TT_TRY(check_keys(r, root, "world", keys, (int)(sizeof keys / sizeof *keys)));
-    node *name = find(r, root, "name"), *objects = find(r, root, "objects"), *other = find(r, root, "vocabulary");
-    if (!name || !objects) return tt_fail(TT_ERR_CONFIG, "%s:1: %s: missing", r->path, name ? "objects" : "name");
+    node *name = find(r, root, "name"), *objects = find(r, root, "objects"),
+         *other = find(r, root, "vocabulary");
+    if (!name || !objects)
+        return tt_fail(TT_ERR_CONFIG, "%s:1: %s: missing", r->path, name ? "objects" : "name");
     const char *file;
     TT_TRY(copy_text(r, name, "name", &w->name));
     TT_TRY(copy_text(r, objects, "objects", &file));
@@ -377,8 +391,8 @@ static tt_status read_world(tt_world *w, reader *r) {
     TT_TRY(read_wording(w, r, root));
     TT_TRY(read_properties(w, r, find(r, root, "properties"), file));
     if (w->held_out > w->n_things)
-        return tt_fail(TT_ERR_CONFIG, "%s:%zu: held_out: there are only %d objects", AT(r, find(r, root, "held_out")),
-            w->n_things);
+        return tt_fail(TT_ERR_CONFIG, "%s:%zu: held_out: there are only %d objects",
+            AT(r, find(r, root, "held_out")), w->n_things);
     return TT_OK;
 }
 

@@ -33,7 +33,7 @@ typedef struct tt_property {
     tt_value *values;
     int n_values;
     size_t capacity;
-    int most; // values that one thing has at most
+    int most;    // values that one thing has at most
     bool *close; // [n_values x n_values]: too near each other for one to be a wrong answer to the other
 } tt_property;
 
@@ -89,9 +89,11 @@ void tt_with_article(tt_str *out, const char *noun);
 // "x", "x and y", "x, y and z"; with articles if asked.
 void tt_join(tt_str *out, const char *const *items, int n, bool articles);
 // "is made of steel and wood"
-void tt_say_predicate(tt_str *out, const tt_property *property, const char *const *values, int n, tt_rng *rng);
+void tt_say_predicate(
+    tt_str *out, const tt_property *property, const char *const *values, int n, tt_rng *rng);
 // "A kettle is used for boiling water." with the verdict (1 right, 0 wrong) or without (-1).
-void tt_say_specific(tt_str *out, const tt_world *world, const tt_exercise *e, int option, int verdict, tt_rng *rng);
+void tt_say_specific(
+    tt_str *out, const tt_world *world, const tt_exercise *e, int option, int verdict, tt_rng *rng);
 void tt_say_question(tt_str *out, const tt_world *world, const tt_exercise *e, tt_rng *rng);
 void tt_say_general(tt_str *out, const tt_world *world, const tt_exercise *e, tt_rng *rng);
 // Index drawn with probability weights[i] / sum.

@@ -36,7 +36,8 @@ const char *tt_unknown_blank(const char *template, const char *const *keys, int 
         *length = close ? (int)(close - p - 1) : (int)strlen(p + 1);
         bool known = false;
         for (int i = 0; i < n && close; ++i)
-            known = known || (strlen(keys[i]) == (size_t)*length && strncmp(keys[i], p + 1, (size_t)*length) == 0);
+            known = known ||
+                    (strlen(keys[i]) == (size_t)*length && strncmp(keys[i], p + 1, (size_t)*length) == 0);
         if (!known) return p + 1;
         p = close;
     }
@@ -61,7 +62,8 @@ void tt_join(tt_str *out, const char *const *items, int n, bool articles) {
     }
 }
 
-void tt_say_predicate(tt_str *out, const tt_property *property, const char *const *values, int n, tt_rng *rng) {
+void tt_say_predicate(
+    tt_str *out, const tt_property *property, const char *const *values, int n, tt_rng *rng) {
     tt_str plain = {0}, with_articles = {0};
     tt_join(&plain, values, n, false);
     tt_join(&with_articles, values, n, true);
@@ -72,8 +74,8 @@ void tt_say_predicate(tt_str *out, const tt_property *property, const char *cons
     tt_str_close(&with_articles);
 }
 
-void tt_say_specific(tt_str *out, const tt_world *world, const tt_exercise *e, int option, int verdict,
-    tt_rng *rng) {
+void tt_say_specific(
+    tt_str *out, const tt_world *world, const tt_exercise *e, int option, int verdict, tt_rng *rng) {
     tt_str fact = {0}, thing = {0}, capital = {0};
     for (int k = 0; k < e->n_needs; ++k) {
         if (k > 0) tt_str_append(&fact, " and ");

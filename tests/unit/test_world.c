@@ -189,7 +189,8 @@ static bool *stated_in_training(void) {
 // The needs of a question as its general knowledge states them: values that the right answer has.
 static int needs_of(const json_t *q, int *property, int *value) {
     const char *general = text_at(json_array_get(json_object_get(q, "reasoning"), 0), "general");
-    int gold = thing_of(item(json_object_get(q, "options"), (size_t)json_integer_value(json_object_get(q, "gold"))));
+    int gold =
+        thing_of(item(json_object_get(q, "options"), (size_t)json_integer_value(json_object_get(q, "gold"))));
     int n = 0;
     for (int p = 0; p < world.n_properties; ++p)
         for (int v = 0; v < world.things[gold].facts[p].n; ++v) {
@@ -249,8 +250,8 @@ static void test_one_right_answer_and_hard_wrong_ones(void **state) {
             int wrong = thing_of(item(json_object_get(q, "options"), o));
             bool fails = false;
             for (int k = 0; k < n; ++k)
-                fails = fails ||
-                        lacks(&world.properties[property[k]], &world.things[wrong].facts[property[k]], value[k]);
+                fails = fails || lacks(&world.properties[property[k]],
+                                     &world.things[wrong].facts[property[k]], value[k]);
             if (!fails) fail_msg("%s: %s is right as well", text_at(q, "id"), world.things[wrong].name);
             if (!of_split(q, "control") && in_common(right, wrong) == 0)
                 fail_msg("%s: %s has nothing in common with %s", text_at(q, "id"), world.things[wrong].name,
@@ -299,7 +300,8 @@ static void alter(const char *path, const char *dir, const char *from, const cha
     char *objects = strstr(copy.data, "\nobjects: ");
     tt_str whole = {0};
     tt_str_append_n(&whole, copy.data, (size_t)(objects - copy.data));
-    tt_str_format(&whole, "\nobjects: " TT_SOURCE_DIR "/datasets/%s/%s", dir, objects + strlen("\nobjects: "));
+    tt_str_format(
+        &whole, "\nobjects: " TT_SOURCE_DIR "/datasets/%s/%s", dir, objects + strlen("\nobjects: "));
     char *vocabulary = strstr(whole.data, "../everyday");
     tt_str done = {0};
     if (vocabulary) {
