@@ -21,6 +21,9 @@ enum {
 void tt_cpu_product(int rows, int columns, int k, const float *a, ptrdiff_t a_row, ptrdiff_t a_k,
     const float *b, ptrdiff_t ldb, float *c, ptrdiff_t ldc, bool add);
 
+// Rows of its tile on this CPU: products of a multiple of them run best.
+int tt_cpu_product_rows(void);
+
 // What all units of a call share; in the device's scratch memory.
 typedef struct tt_attention_plan {
     int longest_q, longest_kv; // sequence lengths

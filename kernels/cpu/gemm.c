@@ -4,14 +4,15 @@
 // them, and then the sum, so the bits, would depend on their number. The cut into tiles depends on the shape
 // alone. A small C with a long k is cut along k too; those parts are added in order.
 //
-// fp32 uses sgemm. bf16 rounds both inputs into buffers kept with the device (tt_device_scratch belongs to
-// the caller, who may be in the middle of an operation of his own), multiplies tiles of fixed sizes by matmul
-// primitives into an fp32 tile that stays in cache, then writes alpha tile + beta C. Rows and k are padded
-// with zeros to multiples of PAD, so that batches of ever new sizes meet few shapes and the primitives, which
-// take about a millisecond to make, are found in a cache.
+// fp32 uses sgemm, and outer.c for weight gradients. bf16 rounds both inputs into buffers kept with the
+// device (tt_device_scratch belongs to the caller, who may be in the middle of an operation of his own),
+// multiplies tiles of fixed sizes by matmul primitives into an fp32 tile that stays in cache, then writes
+// alpha tile + beta C. Rows and k are padded with zeros to multiples of PAD, so that batches of ever new
+// sizes meet few shapes and the primitives, which take about a millisecond to make, are found in a cache.
 #include "host/base/memory.h"
 #include "kernels/cpu/bf16.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/outer.h"
 
 #include <oneapi/dnnl/dnnl.h>
 
@@ -366,6 +367,11 @@ static dnnl_status_t bf16_tile(const bf16_product *product, gemm_state *state, c
     return dnnl_success;
 }
 
+// In fp32 weight gradients, sums over all rows of a batch, have their own product.
+static bool uses_outer(const tt_gemm *p) {
+    return p->trans_a && !p->trans_b && p->k >= 2 * K_PART && p->n % 16 == 0;
+}
+
 // One task: tile (mi, ni), part ki of k, into c with alpha and beta.
 static dnnl_status_t do_task(const bf16_product *product, gemm_state *state, const tt_gemm *p,
     const tiling *plan, int task, float *c, int ldc, float alpha, float beta) {
@@ -377,6 +383,11 @@ static dnnl_status_t do_task(const bf16_product *product, gemm_state *state, con
     if (!product) {
         const float *a = p->a + (p->trans_a ? (size_t)from * p->lda + i : (size_t)i * p->lda + from);
         const float *b = p->b + (p->trans_b ? (size_t)j * p->ldb + from : (size_t)from * p->ldb + j);
+        if (uses_outer(p)) {
+            char *memory = (char *)state->scratch.data + (size_t)omp_get_thread_num() * state->scratch_bytes;
+            tt_cpu_outer(m, n, k, alpha, a, p->lda, b, p->ldb, beta, c, ldc, memory);
+            return dnnl_success;
+        }
         return dnnl_sgemm(p->trans_a ? 'T' : 'N', p->trans_b ? 'T' : 'N', m, n, k, alpha, a, p->lda, b,
             p->ldb, beta, c, ldc);
     }
@@ -442,6 +453,11 @@ tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
     TT_TRY(open_state(&state, device));
     if (device->precision == TT_FP32) {
         const tiling plan = make_plan(p->m, p->n, p->k, FP32_TILE, FP32_TILE);
+        if (uses_outer(p)) {
+            const size_t bytes = (tt_cpu_outer_bytes(FP32_TILE, FP32_TILE) + 63) / 64 * 64;
+            if (bytes > state->scratch_bytes) state->scratch_bytes = bytes;
+            TT_TRY(need(&state->scratch, (size_t)state->threads * state->scratch_bytes));
+        }
         return multiply(state, p, &plan, NULL);
     }
     const tiling plan = make_plan(p->m, p->n, p->k, BF16_TILE_M, BF16_TILE_N);

@@ -34,17 +34,33 @@
 #include "kernels/cpu/product_tile.inc"
 #endif
 
+typedef enum level { BASELINE, AVX2, AVX512 } level;
+
+static level level_of_cpu(void) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f")) return AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return AVX2;
+#endif
+    return BASELINE;
+}
+
+int tt_cpu_product_rows(void) {
+    static const int rows[] = {[BASELINE] = 4, [AVX2] = 6, [AVX512] = 8};
+    return rows[level_of_cpu()];
+}
+
 void tt_cpu_product(int rows, int columns, int k, const float *a, ptrdiff_t a_row, ptrdiff_t a_k,
     const float *b, ptrdiff_t ldb, float *c, ptrdiff_t ldc, bool add) {
+    switch (level_of_cpu()) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f")) {
+    case AVX512:
         product_avx512(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
-        return;
-    }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        break;
+    case AVX2:
         product_avx2(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
-        return;
-    }
+        break;
 #endif
-    product_baseline(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
+    default:
+        product_baseline(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
+    }
 }

@@ -85,6 +85,8 @@ static void all_sizes(tt_precision precision) {
     check(precision, 300, 129, 67, 5, 1, 0);     // several tiles
     check(precision, 31, 41, 1543, 0, 0.25f, 1); // k cut in parts
     check(precision, 64, 520, 128, 0, 1, 0);
+    check(precision, 43, 48, 1543, 3, 0.5f, 0.5f); // weight gradients: the sum over k is long
+    check(precision, 71, 144, 1030, 0, 1, 0);
 }
 
 static void fp32_against_float64(void **state) {
