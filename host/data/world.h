@@ -15,6 +15,9 @@
 // number of questions; TT_ERR_IO.
 tt_status tt_world_generate(const char *world_yaml, const char *out_jsonl) TT_MUST_CHECK;
 
+// The same straight into a corpus, named after the world's folder (or file).
+tt_status tt_world_corpus(const char *world_yaml, const char *out_h5) TT_MUST_CHECK;
+
 // What a student learns to read with before it meets a world. `out_texts`: one document a line, for span
 // corruption. `out_pairs`: one {"input", "target"} a line: the three stages over facts that stand in the
 // input and are drawn anew for each task. Errors as above.

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "host/lab/run.h"
 
+#include "host/data/world.h"
+
 #include "host/base/log.h"
 #include "host/lab/environment.h"
 #include "host/lab/result.h"
@@ -44,11 +46,6 @@ static tt_status open_device(run *r) {
     return tt_comm_agree(r->comm, tt_device_open(&r->device, r->config->device, precision, threads));
 }
 
-// A world's table and templates to a corpus.
-static tt_status build_world(const char *world, const char *corpus) {
-    return tt_fail(TT_ERR_UNSUPPORTED, "%s: worlds cannot be built into %s yet; name an .h5", world, corpus);
-}
-
 static tt_status open_corpus(run *r) {
     const tt_config *c = r->config;
     if (!*c->corpus) {
@@ -61,7 +58,7 @@ static tt_status open_corpus(run *r) {
     if (tt_ends_with(path, ".yaml")) {
         tt_status status = TT_OK;
         path = r->dir.corpus;
-        if (r->comm->rank == 0 && !tt_file_exists(path)) status = build_world(c->corpus, path);
+        if (r->comm->rank == 0 && !tt_file_exists(path)) status = tt_world_corpus(c->corpus, path);
         TT_TRY(tt_comm_agree(r->comm, status));
     }
     TT_TRY(tt_comm_agree(r->comm, tt_corpus_load(&r->corpus, path)));

@@ -1,0 +1,30 @@
+// tinythinker device: what this build can run on.
+#include "host/cli/args.h"
+#include "host/cli/cli.h"
+#include "kernels/device.h"
+
+#include <oneapi/dnnl/dnnl.h>
+
+#include <stdio.h>
+#include <unistd.h>
+
+tt_status tt_cmd_device(int argc, char **argv) {
+    tt_texts rest;
+    bool help;
+    TT_TRY(tt_args_parse(argc, argv, "usage: tinythinker device", NULL, 0, &rest, 0, 0, &help));
+    if (help) return TT_OK;
+    tt_device *device;
+    TT_TRY(tt_device_open(&device, "auto", TT_FP32, 0));
+    const dnnl_version_t *dnnl = dnnl_version();
+    printf("cpu    %s, %d threads of %ld cores, oneDNN %d.%d.%d (fp32, bf16)\n", tt_cpu_isa(),
+        device->threads, sysconf(_SC_NPROCESSORS_ONLN), dnnl->major, dnnl->minor, dnnl->patch);
+    printf("cuda   not in this build\n");
+#ifdef TT_HAVE_MPI
+    printf("ranks  MPI\n");
+#else
+    printf("ranks  none: built without MPI\n");
+#endif
+    printf("'device: auto' takes %s\n", device->name);
+    tt_device_close(device);
+    return TT_OK;
+}

@@ -1,0 +1,130 @@
+// tinythinker eval: scores a student on splits of a corpus.
+#include "host/cli/args.h"
+#include "host/cli/cli.h"
+#include "host/dist/comm.h"
+#include "host/model/checkpoint.h"
+#include "host/reason/evaluate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct arguments {
+    const char *model, *corpus, *stages, *device, *precision, *predictions;
+    tt_texts splits;
+    int64_t samples, limit, slots, max_length, max_input, top_k, seed, threads;
+    double temperature, top_p;
+    bool json;
+} arguments;
+
+static void print_score(const arguments *a, const char *split, const char *how, const tt_evaluation *e) {
+    if (a->json)
+        printf("{\"split\": \"%s\", \"decoding\": \"%s\", \"accuracy\": %.6f, \"ci95\": [%.6f, %.6f], \"n\": "
+               "%d, \"right\": %d, "
+               "\"unanswered\": %d, \"tokens_per_second\": %.1f}\n",
+            split, how, e->accuracy, e->low, e->high, e->n, e->right, e->unanswered, e->tokens / e->seconds);
+    else
+        printf("%-11s %-22s %5.1f %%  [%4.1f, %4.1f]  %6d  %10d  %9.0f\n", split, how, 100 * e->accuracy,
+            100 * e->low, 100 * e->high, e->n, e->unanswered, e->tokens / e->seconds);
+}
+
+static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkpoint *student,
+    const tt_corpus *corpus, FILE *predictions) {
+    tt_stage_set set;
+    TT_TRY(tt_stage_set_parse(&set, a->stages));
+    if (comm->rank == 0 && !a->json)
+        printf("%-11s %-22s %7s  %-12s  %6s  %10s  %9s\n", "split", "decoding", "right", "95 % of", "n",
+            "unanswered", "tokens/s");
+    for (int i = 0; i < a->splits.n; ++i)
+        for (int voted = 0; voted < (a->samples ? 2 : 1); ++voted) {
+            tt_evaluate_options o = {.set = set,
+                .questions = a->limit,
+                .samples = voted ? (int)a->samples : 0,
+                .temperature = a->temperature,
+                .top_p = a->top_p,
+                .top_k = (int)a->top_k,
+                .max_length = (int)a->max_length,
+                .max_input = (int)a->max_input,
+                .slots = (int)a->slots,
+                .seed = (uint64_t)a->seed,
+                .predictions = predictions,
+                .label = a->splits.items[i]};
+            tt_evaluation e;
+            char how[64] = "greedy";
+            TT_TRY(tt_split_parse(&o.split, a->splits.items[i]));
+            TT_TRY(tt_evaluate(student->model, student->tokenizer, comm, corpus, &o, &e));
+            if (voted) snprintf(how, sizeof how, "vote of %lld samples", (long long)a->samples);
+            if (comm->rank == 0) print_score(a, a->splits.items[i], how, &e);
+        }
+    return TT_OK;
+}
+
+static tt_status evaluate(const arguments *a, tt_comm *comm) {
+    tt_device *device;
+    tt_checkpoint student = {0};
+    tt_corpus corpus = {0};
+    FILE *predictions = NULL;
+    TT_TRY(tt_device_open(
+        &device, a->device, strcmp(a->precision, "bf16") == 0 ? TT_BF16 : TT_FP32, (int)a->threads));
+    tt_status status = tt_checkpoint_load(&student, a->model, device);
+    if (status == TT_OK) status = tt_corpus_load(&corpus, a->corpus);
+    if (status == TT_OK && a->predictions && comm->rank == 0 && !(predictions = fopen(a->predictions, "we")))
+        status = tt_fail(TT_ERR_IO, "%s: cannot write: %s", a->predictions, strerror(errno));
+    status = tt_comm_agree(comm, status);
+    if (status == TT_OK) status = score_splits(a, comm, &student, &corpus, predictions);
+    if (predictions && fclose(predictions) != 0 && status == TT_OK)
+        status = tt_fail(TT_ERR_IO, "%s: cannot write: %s", a->predictions, strerror(errno));
+    tt_corpus_close(&corpus);
+    tt_checkpoint_close(&student);
+    tt_device_close(device);
+    return status;
+}
+
+tt_status tt_cmd_eval(int argc, char **argv) {
+    arguments a = {.stages = "all",
+        .device = "auto",
+        .precision = "fp32",
+        .slots = 128,
+        .max_length = 200,
+        .max_input = 512,
+        .temperature = 0.7,
+        .top_p = 1,
+        .seed = 1};
+    const tt_arg args[] = {
+        {"model", TT_ARG_TEXT, &a.model, "F.h5", "the student", 0, 0},
+        {"corpus", TT_ARG_TEXT, &a.corpus, "F.h5", "the questions", 0, 0},
+        {"split", TT_ARG_TEXTS, &a.splits, "NAME",
+            "train, validation, test (default) or control; may be repeated", 0, 0},
+        {"stages", TT_ARG_TEXT, &a.stages, "SET", "all (default), no_recall, no_analyze or summarize_only", 0,
+            0},
+        {"samples", TT_ARG_INTEGER, &a.samples, "N", "also self-consistency: the vote of N sampled runs", 0,
+            10000},
+        {"temperature", TT_ARG_REAL, &a.temperature, "T", "of sampled stages (default 0.7)", 0, 100},
+        {"top-k", TT_ARG_INTEGER, &a.top_k, "K", "0 = all (default)", 0, 1e6},
+        {"top-p", TT_ARG_REAL, &a.top_p, "P", "1 = all (default)", 1e-6, 1},
+        {"limit", TT_ARG_INTEGER, &a.limit, "N", "the first N questions of each split", 0, 1e9},
+        {"predictions", TT_ARG_TEXT, &a.predictions, "F.jsonl", "write every stage's text there", 0, 0},
+        {"max-length", TT_ARG_INTEGER, &a.max_length, "N",
+            "generated tokens, start token counted (default 200)", 2, 1e6},
+        {"max-input", TT_ARG_INTEGER, &a.max_input, "N", "tokens of a prompt (default 512)", 2, 30000},
+        {"slots", TT_ARG_INTEGER, &a.slots, "N", "sequences decoded at a time (default 128)", 1, 65536},
+        {"seed", TT_ARG_INTEGER, &a.seed, "N", "of sampling (default 1)", 0, 9e15},
+        {"device", TT_ARG_TEXT, &a.device, "NAME", "auto (default), cpu or cuda", 0, 0},
+        {"precision", TT_ARG_TEXT, &a.precision, "P", "fp32 (default) or bf16", 0, 0},
+        {"threads", TT_ARG_INTEGER, &a.threads, "N", "default: all", 0, 4096},
+        {"json", TT_ARG_FLAG, &a.json, NULL, "one JSON object per line instead of a table", 0, 0},
+    };
+    tt_texts rest;
+    bool help;
+    TT_TRY(tt_args_parse(argc, argv, "usage: tinythinker eval --model F.h5 --corpus F.h5 [options]", args,
+        sizeof args / sizeof *args, &rest, 0, 0, &help));
+    if (help) return TT_OK;
+    if (!a.model || !a.corpus)
+        return tt_fail(TT_ERR_USAGE, "eval: --%s is missing", a.model ? "corpus" : "model");
+    if (a.splits.n == 0) a.splits.items[a.splits.n++] = "test";
+    tt_comm *comm;
+    TT_TRY(tt_comm_open(&comm));
+    tt_status status = evaluate(&a, comm);
+    tt_comm_close(comm, status);
+    return status;
+}

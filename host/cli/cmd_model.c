@@ -1,0 +1,146 @@
+// tinythinker model: makes random students, shows and converts checkpoints.
+#include "host/base/log.h"
+#include "host/cli/args.h"
+#include "host/cli/cli.h"
+#include "host/model/checkpoint.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static tt_status init(int argc, char **argv) {
+    const char *out = NULL, *tokenizer = NULL, *shape = NULL, *how = "t5";
+    int64_t seed = 1, extra_ids = 100, d_model = 128, d_kv = 32, d_ff = 512, layers = 2, decoder_layers = 0,
+            heads = 4;
+    bool bf16 = false, gated = false, untied = false, help;
+    tt_texts rest;
+    const tt_arg args[] = {
+        {"o", TT_ARG_TEXT, &out, "F.h5", "the checkpoint to write", 0, 0},
+        {"tokenizer", TT_ARG_TEXT, &tokenizer, "F.model", "SentencePiece model that travels inside", 0, 0},
+        {"shape", TT_ARG_TEXT, &shape, "NAME",
+            "t5-small, t5-base, ..., t5-v1_1-small, ...; or the sizes below", 0, 0},
+        {"d-model", TT_ARG_INTEGER, &d_model, "N", "(default 128)", 1, 65536},
+        {"d-kv", TT_ARG_INTEGER, &d_kv, "N", "(default 32)", 1, 4096},
+        {"d-ff", TT_ARG_INTEGER, &d_ff, "N", "(default 512)", 1, 1048576},
+        {"layers", TT_ARG_INTEGER, &layers, "N", "encoder layers (default 2)", 1, 255},
+        {"decoder-layers", TT_ARG_INTEGER, &decoder_layers, "N", "(default: as many)", 0, 255},
+        {"heads", TT_ARG_INTEGER, &heads, "N", "(default 4)", 1, 256},
+        {"gated-gelu", TT_ARG_FLAG, &gated, NULL, "T5 1.1's feed-forward instead of ReLU", 0, 0},
+        {"untied", TT_ARG_FLAG, &untied, NULL, "an LM head of its own, as in T5 1.1", 0, 0},
+        {"extra-ids", TT_ARG_INTEGER, &extra_ids, "N", "sentinels of span corruption (default 100)", 0, 1000},
+        {"init", TT_ARG_TEXT, &how, "HOW",
+            "t5 (default), or copy: structured so that copying is there from the start", 0, 0},
+        {"seed", TT_ARG_INTEGER, &seed, "N", "(default 1)", 0, 9e15},
+        {"bf16", TT_ARG_FLAG, &bf16, NULL, "store weights in bf16", 0, 0},
+    };
+    TT_TRY(tt_args_parse(argc, argv, "usage: tinythinker model init --tokenizer F.model -o F.h5 [options]",
+        args, sizeof args / sizeof *args, &rest, 0, 0, &help));
+    if (help) return TT_OK;
+    if (!out || !tokenizer)
+        return tt_fail(TT_ERR_USAGE, "model init: %s is missing", out ? "--tokenizer" : "-o");
+    if (strcmp(how, "t5") != 0 && strcmp(how, "copy") != 0)
+        return tt_fail(TT_ERR_USAGE, "model init: --init %s; allowed are t5, copy", how);
+    tt_model_config c = {.d_model = (int)d_model,
+        .d_kv = (int)d_kv,
+        .d_ff = (int)d_ff,
+        .num_layers = (int)layers,
+        .num_decoder_layers = (int)(decoder_layers ? decoder_layers : layers),
+        .num_heads = (int)heads,
+        .relative_attention_num_buckets = 32,
+        .relative_attention_max_distance = 128,
+        .dropout_rate = 0.1f,
+        .layer_norm_epsilon = 1e-6f,
+        .initializer_factor = 1,
+        .gated_gelu = gated,
+        .tie_word_embeddings = !untied};
+    if (shape) TT_TRY(tt_model_preset(&c, shape));
+    tt_tokenizer *t;
+    tt_device *device = NULL;
+    tt_model *model = NULL;
+    TT_TRY(tt_tokenizer_load(&t, tokenizer, (int)extra_ids));
+    if (!shape || tt_tokenizer_size(t) > c.vocab_size) c.vocab_size = (tt_tokenizer_size(t) + 63) / 64 * 64;
+    tt_status status = tt_device_open(&device, "cpu", TT_FP32, 0);
+    if (status == TT_OK) status = tt_model_open(&model, &c, device);
+    if (status == TT_OK)
+        status = tt_model_init(model, strcmp(how, "copy") == 0 ? TT_INIT_COPY : TT_INIT_T5, (uint64_t)seed);
+    if (status == TT_OK)
+        status =
+            tt_checkpoint_save(out, &(tt_checkpoint_write){.model = model, .tokenizer = t, .bf16 = bf16});
+    if (status == TT_OK) tt_info("wrote %s: %.2f M parameters", out, (double)model->size / 1e6);
+    tt_model_close(model);
+    tt_device_close(device);
+    tt_tokenizer_close(t);
+    return status;
+}
+
+static tt_status open_checkpoint(tt_checkpoint *c, tt_device **device, const char *path) {
+    TT_TRY(tt_device_open(device, "cpu", TT_FP32, 0));
+    tt_status status = tt_checkpoint_load(c, path, *device);
+    if (status != TT_OK) tt_device_close(*device);
+    return status;
+}
+
+static tt_status show(int argc, char **argv) {
+    tt_texts rest;
+    bool help, parameters = false;
+    const tt_arg args[] = {{"parameters", TT_ARG_FLAG, &parameters, NULL, "list every tensor", 0, 0}};
+    TT_TRY(tt_args_parse(
+        argc, argv, "usage: tinythinker model show F.h5 [--parameters]", args, 1, &rest, 1, 1, &help));
+    if (help) return TT_OK;
+    tt_checkpoint c;
+    tt_device *device;
+    TT_TRY(open_checkpoint(&c, &device, rest.items[0]));
+    const tt_model_config *m = &c.model->config;
+    printf("%s\n", rest.items[0]);
+    printf("  model        T5 %s, %d + %d layers, d_model %d, %d heads of %d, d_ff %d (%s), %s embedding\n",
+        m->gated_gelu ? "1.1" : "1.0", m->num_layers, m->num_decoder_layers, m->d_model, m->num_heads,
+        m->d_kv, m->d_ff, m->gated_gelu ? "gated GELU" : "ReLU", m->tie_word_embeddings ? "tied" : "untied");
+    printf("  parameters   %zu in %d tensors (%.2f M)\n", c.model->size, c.model->n_parameters,
+        (double)c.model->size / 1e6);
+    printf("  dropout      %g\n", (double)m->dropout_rate);
+    printf("  tokenizer    %d pieces and %d sentinels, hash %016llx\n", tt_tokenizer_pieces(c.tokenizer),
+        tt_tokenizer_extra_ids(c.tokenizer), (unsigned long long)tt_tokenizer_hash(c.tokenizer));
+    printf(
+        "  weights      hash %016llx%s\n", (unsigned long long)c.hash, c.m ? ", with optimizer moments" : "");
+    printf("  provenance   %s\n", c.state ? c.state : "none recorded");
+    for (int i = 0; i < c.model->n_parameters && parameters; ++i) {
+        const tt_parameter *p = &c.model->parameters[i];
+        printf("  %-64s [%d, %d]\n", p->name, p->rows, p->columns);
+    }
+    tt_checkpoint_close(&c);
+    tt_device_close(device);
+    return TT_OK;
+}
+
+static tt_status convert(int argc, char **argv) {
+    const char *out = NULL;
+    bool bf16 = false, help;
+    tt_texts rest;
+    const tt_arg args[] = {
+        {"o", TT_ARG_TEXT, &out, "F.h5", "the checkpoint to write", 0, 0},
+        {"bf16", TT_ARG_FLAG, &bf16, NULL, "store weights in bf16", 0, 0},
+    };
+    TT_TRY(tt_args_parse(argc, argv,
+        "usage: tinythinker model convert F.h5 -o G.h5 [--bf16]\nweights and tokenizer alone, "
+        "without optimizer moments",
+        args, 2, &rest, 1, 1, &help));
+    if (help) return TT_OK;
+    if (!out) return tt_fail(TT_ERR_USAGE, "model convert: -o is missing");
+    tt_checkpoint c;
+    tt_device *device;
+    TT_TRY(open_checkpoint(&c, &device, rest.items[0]));
+    tt_status status = tt_checkpoint_save(out,
+        &(tt_checkpoint_write){.model = c.model, .tokenizer = c.tokenizer, .bf16 = bf16, .state = c.state});
+    if (status == TT_OK) tt_info("wrote %s", out);
+    tt_checkpoint_close(&c);
+    tt_device_close(device);
+    return status;
+}
+
+tt_status tt_cmd_model(int argc, char **argv) {
+    static const tt_subcommand commands[] = {
+        {"init", init, "a student with random weights"},
+        {"show", show, "what a checkpoint holds"},
+        {"convert", convert, "weights alone, in fp32 or bf16"},
+    };
+    return tt_subcommand_run("model", commands, sizeof commands / sizeof *commands, argc, argv);
+}

@@ -1,0 +1,90 @@
+// tinythinker tokenizer: trains a SentencePiece model, shows one.
+#include "host/base/fs.h"
+#include "host/base/log.h"
+#include "host/base/memory.h"
+#include "host/cli/args.h"
+#include "host/cli/cli.h"
+#include "host/text/tokenizer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Lines of the files as texts; they point into `data`, which the caller releases.
+static tt_status split_lines(char *data, const char ***lines, size_t *n, size_t *capacity) {
+    for (char *save = NULL, *line = strtok_r(data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        TT_TRY(tt_grow(lines, capacity, *n + 1, sizeof **lines, "lines"));
+        (*lines)[(*n)++] = line;
+    }
+    return TT_OK;
+}
+
+static tt_status train(int argc, char **argv) {
+    const char *out = NULL;
+    int64_t pieces = 2000;
+    bool keep_punctuation = false;
+    tt_texts symbols = {0}, rest;
+    bool help;
+    const tt_arg args[] = {
+        {"o", TT_ARG_TEXT, &out, "F.model", "the tokenizer to write", 0, 0},
+        {"pieces", TT_ARG_INTEGER, &pieces, "N", "size of the vocabulary without sentinels (default 2000)", 8,
+            1e6},
+        {"symbol", TT_ARG_TEXTS, &symbols, "TEXT", "always a piece of its own, e.g. (A); may be repeated", 0,
+            0},
+        {"keep-punctuation", TT_ARG_FLAG, &keep_punctuation, NULL, "let pieces contain . , ? ! : ;", 0, 0},
+    };
+    TT_TRY(tt_args_parse(argc, argv, "usage: tinythinker tokenizer train -o F.model [options] TEXT-FILE...",
+        args, sizeof args / sizeof *args, &rest, 1, 64, &help));
+    if (help) return TT_OK;
+    if (!out) return tt_fail(TT_ERR_USAGE, "tokenizer train: -o F.model is missing");
+    const char **lines = NULL;
+    char *data[64] = {0};
+    size_t n = 0, capacity = 0, size;
+    tt_status status = TT_OK;
+    for (int i = 0; i < rest.n && status == TT_OK; ++i) {
+        status = tt_read_file(rest.items[i], 0, &data[i], &size);
+        if (status == TT_OK) status = split_lines(data[i], &lines, &n, &capacity);
+    }
+    const tt_tokenizer_training how = {.pieces = (int)pieces,
+        .symbols = symbols.items,
+        .n_symbols = symbols.n,
+        .split_punctuation = !keep_punctuation};
+    if (status == TT_OK) status = tt_tokenizer_train(lines, n, &how, out);
+    if (status == TT_OK) tt_info("wrote %s: %lld pieces from %zu lines", out, (long long)pieces, n);
+    for (int i = 0; i < rest.n; ++i) free(data[i]);
+    free(lines);
+    return status;
+}
+
+static tt_status show(int argc, char **argv) {
+    tt_texts rest;
+    bool help;
+    TT_TRY(tt_args_parse(
+        argc, argv, "usage: tinythinker tokenizer show F.model [TEXT...]", NULL, 0, &rest, 1, 64, &help));
+    if (help) return TT_OK;
+    tt_tokenizer *t;
+    TT_TRY(tt_tokenizer_load(&t, rest.items[0], 0));
+    printf("%s: %d pieces, hash %016llx\n", rest.items[0], tt_tokenizer_pieces(t),
+        (unsigned long long)tt_tokenizer_hash(t));
+    int32_t *ids = NULL;
+    size_t capacity = 0;
+    tt_status status = TT_OK;
+    for (int i = 1; i < rest.n && status == TT_OK; ++i) {
+        int n;
+        status = tt_tokenizer_encode(t, rest.items[i], true, &ids, &capacity, &n);
+        for (int k = 0; k < n && status == TT_OK; ++k)
+            printf("%s%d %s", k ? ", " : "", ids[k], tt_tokenizer_piece(t, ids[k]));
+        printf("\n");
+    }
+    free(ids);
+    tt_tokenizer_close(t);
+    return status;
+}
+
+tt_status tt_cmd_tokenizer(int argc, char **argv) {
+    static const tt_subcommand commands[] = {
+        {"train", train, "a SentencePiece unigram model from text files"},
+        {"show", show, "size of a model, and how texts are cut into pieces"},
+    };
+    return tt_subcommand_run("tokenizer", commands, sizeof commands / sizeof *commands, argc, argv);
+}
