@@ -119,7 +119,9 @@ void tt_progress_update(tt_progress *p, int64_t done, const char *note_format, .
     p->done = done;
     if (log_rank != 0 || log_quiet) return;
     double now = tt_seconds(), wait = isatty(STDERR_FILENO) ? 0.1 : 10;
-    if (now - p->shown < wait && done < p->total) return;
+    // Where nothing moves, a task that ended before its first line was due is not worth one.
+    const bool brief = p->shown == p->started;
+    if (now - p->shown < wait && (done < p->total || brief)) return;
     p->shown = now;
     char note[160];
     va_list args;

@@ -1,9 +1,8 @@
 #define _GNU_SOURCE
 #include "host/lab/run.h"
 
-#include "host/data/world.h"
-
 #include "host/base/log.h"
+#include "host/data/world.h"
 #include "host/lab/environment.h"
 #include "host/lab/result.h"
 #include "host/lab/run_directory.h"
