@@ -52,14 +52,14 @@ typedef struct tiling {
     int tm, tn, tk, gm, gn, gk;
 } tiling;
 
-static tiling make_plan(int m, int n, int k, int tile_m, int tile_n) {
+static tiling make_plan(int m, int n, int k, int tile_m, int tile_n, int tile_min) {
     tiling p = {.tm = at_most(m, tile_m), .tn = at_most(n, tile_n), .tk = k, .gk = 1};
     const double least_work = 8e6; // operations; below that a task costs more to start than it helps
     for (;;) {
         p.gm = ceil_div(m, p.tm), p.gn = ceil_div(n, p.tn);
         if (p.gm * p.gn >= TASKS || 2.0 * p.tm * p.tn * k < 2 * least_work) break;
         int *larger = p.tm >= p.tn ? &p.tm : &p.tn;
-        if (*larger < 2 * TILE_MIN) break;
+        if (*larger < 2 * tile_min) break;
         *larger = round_up(ceil_div(*larger, 2), PAD);
     }
     // Tiles of about equal size.
@@ -452,7 +452,8 @@ tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
     gemm_state *state;
     TT_TRY(open_state(&state, device));
     if (device->precision == TT_FP32) {
-        const tiling plan = make_plan(p->m, p->n, p->k, FP32_TILE, FP32_TILE);
+        const int tile_min = uses_outer(p) ? FP32_TILE : TILE_MIN; // a long k is better cut than a tile
+        const tiling plan = make_plan(p->m, p->n, p->k, FP32_TILE, FP32_TILE, tile_min);
         if (uses_outer(p)) {
             const size_t bytes = (tt_cpu_outer_bytes(FP32_TILE, FP32_TILE) + 63) / 64 * 64;
             if (bytes > state->scratch_bytes) state->scratch_bytes = bytes;
@@ -460,7 +461,7 @@ tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
         }
         return multiply(state, p, &plan, NULL);
     }
-    const tiling plan = make_plan(p->m, p->n, p->k, BF16_TILE_M, BF16_TILE_N);
+    const tiling plan = make_plan(p->m, p->n, p->k, BF16_TILE_M, BF16_TILE_N, TILE_MIN);
     bf16_product product;
     TT_TRY(bf16_prepare(&product, state, p, &plan));
     return multiply(state, p, &plan, &product);
