@@ -25,11 +25,13 @@ typedef struct tt_device {
 
 // Opens "auto", "cpu" or "cuda". threads 0 = as many as OpenMP would take. Errors: TT_ERR_UNSUPPORTED for a
 // device that this build or machine lacks; TT_ERR_CONFIG for an unknown name.
-tt_status tt_device_open(tt_device **out, const char *name, tt_precision precision, int threads) TT_MUST_CHECK;
+tt_status tt_device_open(
+    tt_device **out, const char *name, tt_precision precision, int threads) TT_MUST_CHECK;
 void tt_device_close(tt_device *device);
 
 // Device memory, 64-byte aligned and zeroed; released with tt_device_free.
-tt_status tt_device_alloc(tt_device *device, void *out, size_t count, size_t size, const char *what) TT_MUST_CHECK;
+tt_status tt_device_alloc(
+    tt_device *device, void *out, size_t count, size_t size, const char *what) TT_MUST_CHECK;
 void tt_device_free(tt_device *device, void *memory);
 tt_status tt_device_upload(tt_device *device, void *to, const void *from_host, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_download(tt_device *device, void *to_host, const void *from, size_t bytes) TT_MUST_CHECK;

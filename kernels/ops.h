@@ -23,9 +23,9 @@
 // of token t is dropped if word c%4 of block {c/4, site, position[t], example[t]} under `key` is below
 // p * 2^32. So a mask depends on what it is for, not on where in a batch the token stands.
 typedef struct tt_dropout {
-    float p;       // 0 = off; then nothing else is read
-    uint64_t key;  // tt_key(seed, TT_FOR_DROPOUT, step)
-    uint32_t site; // which dropout of the model: no two places share one
+    float p;                            // 0 = off; then nothing else is read
+    uint64_t key;                       // tt_key(seed, TT_FOR_DROPOUT, step)
+    uint32_t site;                      // which dropout of the model: no two places share one
     const uint32_t *example, *position; // [rows]
 } tt_dropout;
 
@@ -64,7 +64,8 @@ typedef struct tt_gemm {
 // attends to key/value sequence source[i] (NULL: i); so several decoder sequences may share one encoder
 // sequence. With `bias`, bias[bucket(key position - query position), head] is added (see tt_relative_bucket).
 // Dropout acts on the probabilities: element `c` of tt_dropout is the key's position within its sequence, and
-// the site of head h is drop.site + h. Nothing of size length x length is kept: lse is, and backward recomputes.
+// the site of head h is drop.site + h. Nothing of size length x length is kept: lse is, and backward
+// recomputes.
 typedef struct tt_attention {
     int heads, d_kv;
     int q_seqs, kv_seqs;
@@ -82,7 +83,7 @@ typedef struct tt_attention {
     int ldo;
     float *lse; // [q rows, heads]: log of the softmax's denominator; forward writes, backward reads
     // backward only
-    const float *dout; // [q rows, heads * d_kv], row distance ldo
+    const float *dout;   // [q rows, heads * d_kv], row distance ldo
     float *dq, *dk, *dv; // =, row distances ldq, ldk, ldv; rows of a key sequence nobody attends to become 0
     float *dbias;        // [buckets, heads], +=, or NULL
 } tt_attention;
@@ -95,7 +96,7 @@ typedef enum tt_activation {
 typedef struct tt_ffn {
     tt_activation kind;
     int rows, f;
-    const float *h; // [rows, f] or [rows, 2f]
+    const float *h;  // [rows, f] or [rows, 2f]
     tt_dropout drop; // of a
     float *a;        // [rows, f]; forward: dropout(activation(h))
     const float *da; // [rows, f]; backward
@@ -118,9 +119,9 @@ typedef struct tt_lmhead {
 
 typedef struct tt_adamw {
     int64_t n;
-    float *w, *m, *v;      // [n]
-    const float *g;        // [n]
-    float g_scale;         // gradient is g_scale * g (normalisation and clipping)
+    float *w, *m, *v; // [n]
+    const float *g;   // [n]
+    float g_scale;    // gradient is g_scale * g (normalisation and clipping)
     float lr, beta1, beta2, eps, weight_decay;
     int64_t step; // counted from 1, for the bias correction
 } tt_adamw;

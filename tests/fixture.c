@@ -1,5 +1,5 @@
-// make_fixture DIR: small data for the scripts, made in DIR: tokenizer.model, text.txt, pairs.jsonl, corpus.h5.
-// A toy world: things have a colour; a question asks for it among three.
+// make_fixture DIR: small data for the scripts, made in DIR: tokenizer.model, text.txt, pairs.jsonl,
+// corpus.h5. A toy world: things have a colour; a question asks for it among three.
 #include "host/base/fs.h"
 #include "host/base/philox.h"
 #include "host/base/str.h"
@@ -60,7 +60,8 @@ static tt_status make_tokenizer(const char *dir) {
     for (int i = 0; i < THINGS; ++i) {
         char name[8];
         name_of(i, name);
-        snprintf(lines[i], sizeof lines[i], "What colour is the %s? The %s is %s.", name, name, colours[colour_of(i)]);
+        snprintf(lines[i], sizeof lines[i], "What colour is the %s? The %s is %s.", name, name,
+            colours[colour_of(i)]);
         texts[i] = lines[i];
     }
     texts[THINGS] = "Recall: Analyze: For option A, For option B, For option C, Summarize: (A) (B) (C)";
@@ -86,9 +87,11 @@ static tt_status add_question(tt_corpus *corpus, int i, tt_rng *rng) {
     }
     const tt_split split = i % 10 == 8 ? TT_VALIDATION : i % 10 == 9 ? TT_TEST : TT_TRAIN;
     TT_TRY(tt_corpus_add_question(corpus,
-        &(tt_question){.id = id, .text = text, .options = options, .n_options = 3, .gold = gold, .split = split}));
+        &(tt_question){
+            .id = id, .text = text, .options = options, .n_options = 3, .gold = gold, .split = split}));
     return tt_corpus_add_reasoning(corpus,
-        &(tt_reasoning){.question = i, .general = general, .specific = specifics, .answer = gold, .source = "toy"});
+        &(tt_reasoning){
+            .question = i, .general = general, .specific = specifics, .answer = gold, .source = "toy"});
 }
 
 static tt_status make_corpus(const char *dir) {

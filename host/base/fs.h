@@ -16,8 +16,8 @@ tt_status tt_make_dirs(const char *path) TT_MUST_CHECK;
 tt_status tt_read_file(const char *path, size_t limit, char **data, size_t *size) TT_MUST_CHECK;
 // Replaces a file as a whole: written beside it, fsynced, renamed. A reader sees the old file or the new one.
 tt_status tt_write_file(const char *path, const void *data, size_t size) TT_MUST_CHECK;
-// The second half of that for files written by a library: fsyncs `temporary`, renames it to `path`, fsyncs the
-// folder. On failure `temporary` is removed.
+// The second half of that for files written by a library: fsyncs `temporary`, renames it to `path`, fsyncs
+// the folder. On failure `temporary` is removed.
 tt_status tt_commit_file(const char *temporary, const char *path) TT_MUST_CHECK;
 // "dir/name" into out[size]; "name" alone if it is absolute or dir is empty. Errors: TT_ERR_IO if too long.
 tt_status tt_path_join(char *out, size_t size, const char *dir, const char *name) TT_MUST_CHECK;

@@ -73,15 +73,19 @@ void tt_error(const char *format, ...) {
 
 void tt_progress_open(tt_progress *p, const char *label, const char *unit, int64_t total, int64_t first) {
     double now = tt_seconds();
-    *p = (tt_progress){.label = label, .unit = unit, .total = total, .done = first, .first = first, .started = now};
+    *p = (tt_progress){
+        .label = label, .unit = unit, .total = total, .done = first, .first = first, .started = now};
     p->shown = isatty(STDERR_FILENO) ? 0 : now;
     live_bar = p;
 }
 
 static void format_time(char *out, size_t size, double seconds) {
-    if (!(seconds >= 0 && seconds < 3.6e6)) snprintf(out, size, "--:--");
-    else if (seconds < 3600) snprintf(out, size, "%d:%02d", (int)seconds / 60, (int)seconds % 60);
-    else snprintf(out, size, "%d:%02d:%02d", (int)seconds / 3600, (int)seconds / 60 % 60, (int)seconds % 60);
+    if (!(seconds >= 0 && seconds < 3.6e6))
+        snprintf(out, size, "--:--");
+    else if (seconds < 3600)
+        snprintf(out, size, "%d:%02d", (int)seconds / 60, (int)seconds % 60);
+    else
+        snprintf(out, size, "%d:%02d:%02d", (int)seconds / 3600, (int)seconds / 60 % 60, (int)seconds % 60);
 }
 
 static void draw(tt_progress *p, const char *note) {

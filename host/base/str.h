@@ -19,8 +19,8 @@ typedef struct tt_str {
 void tt_str_append(tt_str *s, const char *text);
 void tt_str_append_n(tt_str *s, const char *text, size_t n);
 void tt_str_format(tt_str *s, const char *format, ...) TT_PRINTF(2, 3);
-void tt_str_clear(tt_str *s);                // length 0, memory kept
-const char *tt_str_text(const tt_str *s);    // never NULL
+void tt_str_clear(tt_str *s);             // length 0, memory kept
+const char *tt_str_text(const tt_str *s); // never NULL
 tt_status tt_str_status(const tt_str *s) TT_MUST_CHECK;
 void tt_str_close(tt_str *s);
 
