@@ -6,15 +6,45 @@
 #include "host/cli/cli.h"
 #include "host/text/tokenizer.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Lines of the files as texts; they point into `data`, which the caller releases.
-static tt_status split_lines(char *data, const char ***lines, size_t *n, size_t *capacity) {
+// Texts to learn from; what is not in the files' own memory lies in `memory`.
+typedef struct text_list {
+    const char **items;
+    size_t n, capacity;
+    tt_arena memory;
+} text_list;
+
+static tt_status add_text(text_list *list, const char *text) {
+    TT_TRY(tt_grow(&list->items, &list->capacity, list->n + 1, sizeof *list->items, "texts"));
+    list->items[list->n++] = text;
+    return TT_OK;
+}
+
+// All texts within a JSON value, but not the keys, nor what is no language: id and split.
+static tt_status add_json(text_list *list, const json_t *value) {
+    size_t i;
+    json_t *item;
+    const char *key;
+    json_array_foreach(value, i, item) TT_TRY(add_json(list, item));
+    json_object_foreach((json_t *)value, key, item) if (strcmp(key, "id") != 0 && strcmp(key, "split") != 0)
+        TT_TRY(add_json(list, item));
+    if (!json_is_string(value)) return TT_OK;
+    const char *copy = tt_arena_strdup(&list->memory, json_string_value(value));
+    return copy ? add_text(list, copy) : TT_ERR_NOMEM;
+}
+
+// A file's lines as texts: plain ones as they are, JSON objects (questions, reading tasks) by the texts in
+// them.
+static tt_status split_lines(char *data, text_list *list) {
     for (char *save = NULL, *line = strtok_r(data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        TT_TRY(tt_grow(lines, capacity, *n + 1, sizeof **lines, "lines"));
-        (*lines)[(*n)++] = line;
+        json_t *object = line[0] == '{' ? json_loads(line, 0, NULL) : NULL;
+        tt_status status = object ? add_json(list, object) : add_text(list, line);
+        json_decref(object);
+        if (status != TT_OK) return status;
     }
     return TT_OK;
 }
@@ -33,26 +63,28 @@ static tt_status train(int argc, char **argv) {
             0},
         {"keep-punctuation", TT_ARG_FLAG, &keep_punctuation, NULL, "let pieces contain . , ? ! : ;", 0, 0},
     };
-    TT_TRY(tt_args_parse(argc, argv, "usage: tinythinker tokenizer train -o F.model [options] TEXT-FILE...",
-        args, sizeof args / sizeof *args, &rest, 1, 64, &help));
+    TT_TRY(tt_args_parse(argc, argv,
+        "usage: tinythinker tokenizer train -o F.model [options] FILE...\n(text or JSONL)", args,
+        sizeof args / sizeof *args, &rest, 1, 64, &help));
     if (help) return TT_OK;
     if (!out) return tt_fail(TT_ERR_USAGE, "tokenizer train: -o F.model is missing");
-    const char **lines = NULL;
+    text_list texts = {0};
     char *data[64] = {0};
-    size_t n = 0, capacity = 0, size;
+    size_t size;
     tt_status status = TT_OK;
     for (int i = 0; i < rest.n && status == TT_OK; ++i) {
         status = tt_read_file(rest.items[i], 0, &data[i], &size);
-        if (status == TT_OK) status = split_lines(data[i], &lines, &n, &capacity);
+        if (status == TT_OK) status = split_lines(data[i], &texts);
     }
     const tt_tokenizer_training how = {.pieces = (int)pieces,
         .symbols = symbols.items,
         .n_symbols = symbols.n,
         .split_punctuation = !keep_punctuation};
-    if (status == TT_OK) status = tt_tokenizer_train(lines, n, &how, out);
-    if (status == TT_OK) tt_info("wrote %s: %lld pieces from %zu lines", out, (long long)pieces, n);
+    if (status == TT_OK) status = tt_tokenizer_train(texts.items, texts.n, &how, out);
+    if (status == TT_OK) tt_info("wrote %s: %lld pieces from %zu texts", out, (long long)pieces, texts.n);
     for (int i = 0; i < rest.n; ++i) free(data[i]);
-    free(lines);
+    free(texts.items);
+    tt_arena_close(&texts.memory);
     return status;
 }
 

@@ -79,19 +79,25 @@ static void draw_exercise(const reader *r, tt_rng *rng, tt_exercise *e) {
     }
 }
 
-// What is known of every option, in any order: one sentence each.
-static void say_facts(reader *r, const tt_exercise *e, tt_rng *rng) {
+// What is known of the asked option, or of all (asked < 0), and of some of the others, in any order: one
+// sentence each. Few sentences make an easy task, all of them a hard one; reading grows from one to the
+// other.
+static void say_facts(reader *r, const tt_exercise *e, int asked, tt_rng *rng) {
     int32_t order[TT_OPTIONS];
     for (int o = 0; o < e->n_options; ++o) order[o] = o;
     tt_rng_shuffle(rng, order, e->n_options);
+    const uint32_t told = tt_rng_below(rng, 4); // of four: how many of the others are told of, 0 to 3
     for (int o = 0; o < e->n_options; ++o) {
+        const bool tell = tt_rng_below(rng, 4) < told;
+        if (asked >= 0 && order[o] != asked && !tell) continue;
+        if (r->facts.length > 0) tt_str_append(&r->facts, " ");
         tt_say_specific(&r->facts, &r->own, e, order[o], -1, rng);
-        tt_str_append(&r->facts, o + 1 < e->n_options ? " " : "\n");
     }
+    tt_str_append(&r->facts, "\n");
 }
 
 static void make_task(reader *r, tt_rng *rng) {
-    static const int weights[TASKS] = {3, 10, 4, 3};
+    static const int weights[TASKS] = {3, 8, 4, 1};
     tt_str *texts[] = {&r->input, &r->target, &r->block, &r->general, &r->facts};
     for (int i = 0; i < 5; ++i) tt_str_clear(texts[i]);
     tt_exercise e;
@@ -104,7 +110,7 @@ static void make_task(reader *r, tt_rng *rng) {
     tt_say_general(&r->general, &r->own, &e, rng);
     const char *block = tt_str_text(&r->block), *general = tt_str_text(&r->general);
     if (task == TASK_ANALYZE || task == TASK_ANSWER) {
-        say_facts(r, &e, rng);
+        say_facts(r, &e, task == TASK_ANALYZE ? option : -1, rng);
         tt_str_append(&r->input, tt_str_text(&r->facts));
     }
     if (task == TASK_RECALL) {

@@ -54,7 +54,8 @@ static void favour(
 }
 
 // The structured start: what a copying student needs is there from the first step instead of forming late.
-//   embedding std 0.3 (the tied head's scale stays as in T5); o and wo of T5 halved; W_k with std 1/sqrt(d),
+//   embedding std 0.3 and the decoder's final norm 1/0.3, so that the tied head's logits start at T5's scale;
+//   o and wo of T5 halved; W_k with std 1/sqrt(d),
 //   W_q = W_k / sqrt(d_kv), so that a token attends to tokens like itself; in cross-attention W_v has
 //   orthonormal rows and W_o = 0.3 W_v^T, so that what is attended to is written to the output as it is;
 //   relative bias 0 but +4 at offset -1 (head 0 of both stacks), +4 at +1 (encoder's head 1) and +3 at
@@ -68,6 +69,7 @@ static tt_status structure(tt_model *model, float *w) {
             c->num_heads, c->d_kv, d);
     const size_t square = (size_t)inner * d;
     for (size_t i = 0; i < (size_t)c->vocab_size * d; ++i) w[at->shared + i] *= 0.3f;
+    for (int i = 0; i < d; ++i) w[at->decoder.final_norm + i] = 1 / 0.3f;
     for (int side = 0; side < 2; ++side) {
         const tt_stack_layout *stack = side ? &at->decoder : &at->encoder;
         for (int l = 0; l < stack->layers; ++l) {

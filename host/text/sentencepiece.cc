@@ -4,9 +4,12 @@
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
 
+#include <cstring>
 #include <exception>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 struct tt_spm {
@@ -35,10 +38,32 @@ template <typename Work> const char *guarded(Work work) {
     return message.c_str();
 }
 
+// The unigram trainer takes as seeds only strings that occur in two distinct words. Where punctuation is
+// split off, a common word may occur in no other: written twice over it does, and can become a piece.
+std::vector<std::string> doubled_words(const char *const *texts, size_t n) {
+    enum { COMMON = 3 };
+    std::map<std::string, size_t> counts; // ordered, so that the same texts give the same model
+    const char *const split = " \t\n.,?!:;()";
+    for (size_t i = 0; i < n; ++i)
+        for (const char *p = texts[i]; *(p += strspn(p, split));) {
+            const size_t length = strcspn(p, split);
+            counts[std::string(p, length)]++;
+            p += length;
+        }
+    std::vector<std::string> doubled;
+    for (const auto &[word, count] : counts)
+        if (count >= COMMON) doubled.push_back(word + word);
+    return doubled;
+}
+
+// Texts, then `more`.
 class Texts : public sentencepiece::SentenceIterator {
   public:
-    Texts(const char *const *texts, size_t n) : texts_(texts), n_(n) { load(); }
-    bool done() const override { return at_ >= n_; }
+    Texts(const char *const *texts, size_t n, std::vector<std::string> more)
+        : texts_(texts), n_(n), more_(std::move(more)) {
+        load();
+    }
+    bool done() const override { return at_ >= n_ + more_.size(); }
     void Next() override {
         ++at_;
         load();
@@ -48,10 +73,11 @@ class Texts : public sentencepiece::SentenceIterator {
 
   private:
     void load() {
-        if (at_ < n_) value_ = texts_[at_];
+        if (!done()) value_ = at_ < n_ ? texts_[at_] : more_[at_ - n_];
     }
     const char *const *texts_;
     size_t n_, at_ = 0;
+    std::vector<std::string> more_;
     std::string value_;
 };
 
@@ -129,7 +155,8 @@ const char *tt_spm_train(
             {"eos_id", "1"}, {"unk_id", "2"}, {"bos_id", "-1"}, {"character_coverage", "1.0"},
             {"num_threads", "1"}, {"minloglevel", "2"}, {"max_sentence_length", "1000000"}};
         if (!symbols.empty()) options["user_defined_symbols"] = symbols;
-        Texts iterator(texts, n);
+        Texts iterator(
+            texts, n, how->split_punctuation ? doubled_words(texts, n) : std::vector<std::string>());
         return sentencepiece::SentencePieceTrainer::Train(options, &iterator);
     });
 }
