@@ -11,8 +11,13 @@
 
 static const char kind_attribute[] = "tinythinker";
 
+// The system's own words where the library quotes them among much else, else the first line of its message.
 static herr_t note_innermost(unsigned n, const H5E_error2_t *error, void *reason) {
-    if (n == 0) snprintf(reason, 256, "%s", error->desc ? error->desc : "unknown");
+    static const char quoted[] = "error message = '";
+    if (n > 0 || !error->desc) return 0;
+    const char *system = strstr(error->desc, quoted);
+    const char *text = system ? system + strlen(quoted) : error->desc;
+    snprintf(reason, 256, "%.*s", (int)strcspn(text, system ? "'" : "\n"), text);
     return 0;
 }
 
@@ -25,6 +30,8 @@ static tt_status failed(const tt_h5 *h, tt_status code, const char *doing, const
 
 // Locks fail on many network file systems, where HDF5 would refuse to open: then go without.
 static hid_t access_list(void) {
+    // Every file is closed here; a file that a full disk kept from closing would crash the library's own exit.
+    H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
 #if H5_VERSION_GE(1, 12, 1) || (H5_VERS_MAJOR == 1 && H5_VERS_MINOR == 10 && H5_VERS_RELEASE >= 7)

@@ -29,14 +29,23 @@ tt_status tt_run_directory_checkpoint(const tt_run_directory *dir, const char *p
 
 // ---- configurations, compared key by key
 
-// Keys that may differ between two starts of the same run.
-static bool may_differ(const char *key) {
-    static const char *const allowed[] = {"device", "threads", "output", "evaluation.splits",
-        "evaluation.samples", "evaluation.temperature", "evaluation.top_k", "evaluation.top_p",
-        "evaluation.slots"};
-    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; ++i)
-        if (strcmp(key, allowed[i]) == 0) return true;
+static bool among(const char *key, const char *const *keys, int n) {
+    for (int i = 0; i < n; ++i)
+        if (strcmp(key, keys[i]) == 0) return true;
     return false;
+}
+
+// Keys that may differ between two starts of the same run: where it computes,
+static bool is_place(const char *key) {
+    static const char *const keys[] = {"device", "threads", "output", "evaluation.slots"};
+    return among(key, keys, sizeof keys / sizeof *keys);
+}
+
+// and what is scored at its end.
+static bool is_scoring(const char *key) {
+    static const char *const keys[] = {"evaluation.splits", "evaluation.samples", "evaluation.temperature",
+        "evaluation.top_k", "evaluation.top_p"};
+    return among(key, keys, sizeof keys / sizeof *keys);
 }
 
 // Line by line through a resolved configuration: "section:", then "  key: value" for each key of it, or
@@ -76,9 +85,9 @@ static bool find_key(const char *yaml, const char *key, reader *out) {
     return false;
 }
 
-tt_status tt_run_config_differences(const char *before, const char *now, tt_str *out, bool *harmless) {
+tt_status tt_run_config_differences(const char *before, const char *now, tt_str *out, bool *rescore) {
     static const char unset[] = "(unset)";
-    *harmless = false;
+    *rescore = false;
     for (int turn = 0; turn < 2; ++turn) { // keys of `now`; then those that only `before` has
         reader one = {.at = turn == 0 ? now : before}, other;
         while (next_key(&one)) {
@@ -89,8 +98,9 @@ tt_status tt_run_config_differences(const char *before, const char *now, tt_str 
                      (one.length == other.length && memcmp(one.value, other.value, (size_t)one.length) == 0))
                 continue;
             const reader *old = turn == 0 ? &other : &one, *young = turn == 0 ? &one : &other;
-            if (may_differ(one.key))
-                *harmless = true;
+            if (is_place(one.key)) continue;
+            if (is_scoring(one.key))
+                *rescore = true;
             else
                 tt_str_format(out, "\n  %s: %.*s -> %.*s", one.key, old->length, old->value, young->length,
                     young->value);
@@ -136,16 +146,16 @@ static tt_status compare_with_existing(const tt_run_directory *dir, const char *
     char *before;
     size_t n;
     tt_str differences = {0};
-    bool harmless;
+    bool rescore;
     TT_TRY(tt_read_file(dir->config, 1 << 20, &before, &n));
-    tt_status status = tt_run_config_differences(before, now, &differences, &harmless);
+    tt_status status = tt_run_config_differences(before, now, &differences, &rescore);
     if (status == TT_OK && differences.length > 0)
         status = tt_fail(TT_ERR_CONFIG,
             "%s holds a run of another configuration:%s\nGive this one another name (--set "
             "name=...), or start it over with --fresh",
             dir->path, tt_str_text(&differences));
     // Other ways to evaluate: what was trained stands, the result is made again.
-    if (status == TT_OK && harmless) {
+    if (status == TT_OK && rescore) {
         unlink(dir->result);
         status = tt_write_file(dir->config, now, strlen(now));
     }

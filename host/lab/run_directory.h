@@ -34,8 +34,9 @@ tt_status tt_run_directory_prepare(
     const tt_run_directory *dir, const tt_config *config, bool fresh) TT_MUST_CHECK;
 
 // Keys whose values differ between two resolved configurations (texts of tt_config_write), one a line as
-// "  key: old -> new". Keys that may differ between starts of one run are left out, but *harmless is set.
+// "  key: old -> new". Keys that may differ between starts of one run are left out; *rescore: some of them
+// say what is scored at its end.
 tt_status tt_run_config_differences(
-    const char *before, const char *now, tt_str *out, bool *harmless) TT_MUST_CHECK;
+    const char *before, const char *now, tt_str *out, bool *rescore) TT_MUST_CHECK;
 
 #endif

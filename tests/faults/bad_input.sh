@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# What users get wrong, and what machines do to them: each with its exit status and a message that names the
+# place, and with everything saved before still there.
+set -u
+[ -x "$TINYTHINKER" ] || { echo "no program at $TINYTHINKER"; exit 1; }
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+"$TT_MAKE_FIXTURE" data || exit 1
+failed=0
+
+cat > good.yaml <<'YAML'
+corpus: data/corpus.h5
+threads: 1
+model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 16, d_kv: 4, d_ff: 32, num_heads: 4}
+pretraining: {text: [data/text.txt], pairs: [data/pairs.jsonl], window: 32, steps: 8, batch_size: 8}
+acquisition: {steps: 20, batch_size: 8, interval: 1, save_every: 5, validate_every: 0}
+evaluation: {max_length: 8, samples: 0}
+YAML
+pretrain="--set pretraining.enabled=true --set acquisition.enabled=false"
+
+# expect STATUS PATTERN ARGUMENTS...: the message must match all parts of PATTERN between &&.
+expect() {
+    local status=$1 pattern=$2 got part
+    shift 2
+    timeout 60 "$TINYTHINKER" "$@" > out.log 2> err.log < /dev/null
+    got=$?
+    [ $got -eq "$status" ] || { echo "FAILED: $*: exit status $got, expected $status"; cat err.log; failed=1; }
+    while [ -n "$pattern" ]; do
+        part=${pattern%%&&*}
+        grep -Eq -- "$part" err.log || { echo "FAILED: $*: no '$part' in:"; cat err.log; failed=1; }
+        [ "$part" = "$pattern" ] && break
+        pattern=${pattern#*&&}
+    done
+    ! grep -q 'HDF5-DIAG\|AddressSanitizer\|runtime error' err.log || { echo "FAILED: $*: noise"; cat err.log; failed=1; }
+}
+intact() { "$TINYTHINKER" model show "$1" > /dev/null 2> err.log || { echo "FAILED: $1 is lost"; cat err.log; failed=1; }; }
+
+# Configurations.
+expect 2 "'ru'&&run" ru good.yaml
+expect 2 "missing.yaml" run missing.yaml
+sed 's/batch_size: 8, interval/batchsize: 8, interval/' good.yaml > typo.yaml
+expect 2 "typo.yaml:5&&batchsize&&batch_size" run typo.yaml
+sed 's/d_model: 16/d_model: wide/' good.yaml > type.yaml
+expect 2 "type.yaml:3&&d_model&&whole number" run type.yaml
+expect 2 "learning_rate&&range" run good.yaml --set acquisition.learning_rate=-1
+expect 2 "fp16&&overflow" run good.yaml --set precision=fp16
+expect 2 "aquisition&&acquisition.steps" run good.yaml --set aquisition.steps=3
+expect 2 "model: .*tokenizer" run good.yaml --set model.tokenizer=
+expect 2 "corpus" run good.yaml --set corpus=
+
+# Files.
+expect 1 "nowhere.h5" run good.yaml --set corpus=nowhere.h5
+expect 1 "nowhere.h5" run good.yaml --set model.start=nowhere.h5
+head -c 40000 data/corpus.h5 > cut.h5
+expect 1 "cut.h5" run good.yaml --set corpus=cut.h5
+expect 1 "text.h5" run good.yaml --set corpus=text.h5
+cp data/text.txt text.h5
+expect 1 "text.h5" run good.yaml --set corpus=text.h5
+expect 1 "corpus.h5" run good.yaml --set model.start=data/corpus.h5
+expect 1 "text.txt" run good.yaml --set model.tokenizer=data/text.txt
+{ head -n 2 data/pairs.jsonl; echo '{"input": "no target"}'; } > pairs.jsonl
+expect 2 "pairs.jsonl:3&&target" run good.yaml $pretrain --set pretraining.pairs=[pairs.jsonl]
+printf 'fine\nbad \xff byte\n' > latin.txt
+expect 2 "latin.txt:2&&UTF-8" run good.yaml $pretrain --set pretraining.text=[latin.txt]
+expect 2 "pretraining: .*text" run good.yaml $pretrain --set pretraining.text=[] --set pretraining.pairs=[]
+
+# Run directories.
+expect 1 "run directory&&/proc/nobody" run good.yaml --set output=/proc/nobody
+expect 1 "run directory&&text.txt" run good.yaml --set output=data/text.txt
+
+# A run that stands: another configuration is refused and nothing is touched; --fresh starts over.
+expect 0 "" run good.yaml
+sum=$(cksum < runs/run/best.h5)
+expect 2 "seed: 1 -> 2&&acquisition.steps: 20 -> 21&&--fresh" run good.yaml --set seed=2 --set acquisition.steps=21
+[ "$sum" = "$(cksum < runs/run/best.h5)" ] || { echo "FAILED: a refused run changed best.h5"; failed=1; }
+expect 0 "finished" run good.yaml --set threads=2
+expect 0 "" run good.yaml --set seed=2 --fresh
+[ "$sum" != "$(cksum < runs/run/best.h5)" ] || { echo "FAILED: --fresh changed nothing"; failed=1; }
+
+# A checkpoint with a flipped byte is not resumed from.
+cp -r runs/run runs/hurt
+rm runs/hurt/result.json
+sed -i 's/^name: .*/name: "hurt"/' runs/hurt/config.yaml
+at=$(($(wc -c < runs/hurt/checkpoints/acquisition.h5) / 2))
+printf '\xa5\x5a\xa5\x5a' | dd of=runs/hurt/checkpoints/acquisition.h5 bs=1 seek=$at conv=notrunc 2> /dev/null
+expect 1 "hurt/checkpoints/acquisition.h5" run good.yaml --set seed=2 --set name=hurt
+
+# Numbers that explode: said so, and the best weights so far stand.
+expect 1 "not finite|loss is&&update|step" run good.yaml --set name=explode --set acquisition.steps=400 --set acquisition.validate_every=1 \
+    --set acquisition.learning_rate=10 --set acquisition.warmup=1 --set acquisition.weight_decay=10
+intact runs/explode/best.h5
+
+# A disk that is full (a file size limit does the same to a program that ignores its signal).
+(trap '' XFSZ; ulimit -f 24; timeout 60 "$TINYTHINKER" run good.yaml --set name=full > out.log 2> err.log)
+[ $? -eq 1 ] && grep -q 'full/' err.log || { echo "FAILED: full disk:"; cat err.log; failed=1; }
+ls runs/full/checkpoints | grep -v '\.h5$' && { echo "FAILED: a temporary file stayed"; failed=1; }
+expect 0 "" run good.yaml --set name=full
+
+# Ctrl-C: saved, 130, and on from there.
+long="--set name=stop --set acquisition.steps=100000 --set acquisition.save_every=0"
+for signal in INT TERM; do
+    "$TINYTHINKER" run good.yaml $long > out.log 2> err.log &
+    pid=$!
+    sleep 1.5
+    kill -$signal $pid
+    wait $pid
+    status=$?
+    [ $status -eq 130 ] || { echo "FAILED: $signal: exit status $status"; cat err.log; failed=1; }
+    grep -q "stopped in acquisition after step" err.log || { echo "FAILED: $signal:"; cat err.log; failed=1; }
+    cp err.log last.log
+    intact runs/stop/checkpoints/acquisition.h5
+done
+grep -q "going on after step [1-9]" last.log || { echo "FAILED: did not go on"; cat last.log; failed=1; }
+
+# Ranks: an error that all see is told once; nobody hangs.
+if command -v mpirun > /dev/null; then
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
+    timeout 60 mpirun --oversubscribe -np 3 "$TINYTHINKER" run good.yaml --set corpus=cut.h5 --set name=ranks \
+        > out.log 2> err.log
+    status=$?
+    if ! grep -q 'no MPI' err.log; then
+        [ $status -eq 1 ] || { echo "FAILED: ranks: exit status $status"; cat err.log; failed=1; }
+        [ "$(grep -c 'cut.h5' err.log)" = 1 ] || { echo "FAILED: ranks told it not once:"; cat err.log; failed=1; }
+    fi
+fi
+exit $failed
