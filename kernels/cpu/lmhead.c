@@ -7,9 +7,11 @@
 
 #include <math.h>
 
-// A chunk's logits; more rows at a time read w less often, until the logits leave the cache.
-static const size_t chunk_bytes = (size_t)16 << 20;
-enum { CHUNK_MIN = 64, CHUNK_MAX = 512, TILE = 1024 };
+// Rows of a chunk. More read w and dw less often, until the logits leave the caches; in bf16, where each
+// product also rounds w anew, it takes more of them to pay. With a very large vocabulary memory sets the
+// limit.
+enum { CHUNK_FP32 = 256, CHUNK_BF16 = 512, CHUNK_MIN = 64, TILE = 1024 };
+static const size_t chunk_bytes = (size_t)64 << 20;
 
 TT_MULTIVERSION
 static float row_max(int n, const float *x) {
@@ -56,8 +58,9 @@ static tt_status check(const tt_lmhead *p, const char *op) {
 
 static tt_status run(tt_device *device, const tt_lmhead *p, bool forward, bool backward) {
     const int d = p->d, vocab = p->vocab;
-    size_t fit = chunk_bytes / ((size_t)vocab * sizeof(float));
-    int chunk = fit < CHUNK_MIN ? CHUNK_MIN : fit > CHUNK_MAX ? CHUNK_MAX : (int)fit;
+    const size_t fit = chunk_bytes / ((size_t)vocab * sizeof(float));
+    int chunk = device->precision == TT_BF16 ? CHUNK_BF16 : CHUNK_FP32;
+    if (fit < (size_t)chunk) chunk = fit < CHUNK_MIN ? CHUNK_MIN : (int)fit;
     if (chunk > p->rows) chunk = p->rows;
     float *logits = tt_device_scratch(device, (size_t)chunk * vocab * sizeof *logits);
     if (!logits) return TT_ERR_NOMEM;
