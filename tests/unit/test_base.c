@@ -1,0 +1,152 @@
+// The base layer: Philox against its published vectors, text, files, arena.
+#include "host/base/fs.h"
+#include "host/base/memory.h"
+#include "host/base/philox.h"
+#include "host/base/str.h"
+
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// Known answers published with Random123 for philox4x32-10.
+static void philox_known_answers(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t c[4], k[2], out[4];
+    } known[] = {
+        {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+        {{~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0},
+            {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+    };
+    for (size_t i = 0; i < 3; ++i) {
+        uint32_t out[4];
+        tt_philox(known[i].c, known[i].k, out);
+        assert_memory_equal(out, known[i].out, sizeof out);
+    }
+}
+
+static void streams_are_uniform_and_apart(void **state) {
+    (void)state;
+    tt_rng a, b;
+    tt_rng_open(&a, 1, TT_FOR_TEST, 1, 0);
+    tt_rng_open(&b, 1, TT_FOR_TEST, 2, 0);
+    int counts[7] = {0}, same = 0;
+    double sum = 0, square = 0;
+    for (int i = 0; i < 70000; ++i) {
+        counts[tt_rng_below(&a, 7)]++;
+        same += tt_rng_u32(&a) == tt_rng_u32(&b);
+        const double x = tt_rng_normal(&b);
+        sum += x;
+        square += x * x;
+    }
+    double chi = 0;
+    for (int i = 0; i < 7; ++i) chi += (counts[i] - 10000.0) * (counts[i] - 10000.0) / 10000.0;
+    assert_true(chi < 22.5); // 6 degrees of freedom, p = 0.001
+    assert_int_equal(same, 0);
+    assert_true(fabs(sum / 70000) < 0.015 && fabs(square / 70000 - 1) < 0.02);
+}
+
+static void shuffles_are_permutations(void **state) {
+    (void)state;
+    int32_t items[100], seen[100] = {0};
+    tt_rng rng;
+    tt_rng_open(&rng, 3, TT_FOR_TEST, 0, 0);
+    for (int i = 0; i < 100; ++i) items[i] = i;
+    tt_rng_shuffle(&rng, items, 100);
+    int moved = 0;
+    for (int i = 0; i < 100; ++i) {
+        seen[items[i]]++;
+        moved += items[i] != i;
+    }
+    for (int i = 0; i < 100; ++i) assert_int_equal(seen[i], 1);
+    assert_true(moved > 80);
+}
+
+static void utf8(void **state) {
+    (void)state;
+    size_t bad = 99;
+    assert_true(tt_utf8_valid("na\xc3\xafve \xe2\x82\xac \xf0\x9f\x98\x80", 15, NULL));
+    static const struct {
+        const char *text;
+        size_t n, bad;
+    } wrong[] = {{"ab\xff", 3, 2}, {"\xc0\xaf", 2, 0}, {"a\xed\xa0\x80", 4, 1}, {"\xf4\x90\x80\x80", 4, 0},
+        {"x\xe2\x82", 3, 1}, {"\xe0\x80\xaf", 3, 0}, {"a\0b", 3, 1}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
+        assert_false(tt_utf8_valid(wrong[i].text, wrong[i].n, &bad));
+        assert_int_equal(bad, wrong[i].bad);
+    }
+}
+
+static void edits_and_suggestions(void **state) {
+    (void)state;
+    assert_int_equal(tt_edit_distance("kitten", "sitting", 10), 3);
+    assert_int_equal(tt_edit_distance("", "abc", 10), 3);
+    assert_int_equal(tt_edit_distance("kitten", "sitting", 1), 2);
+    const char *names[] = {"batch_size", "interval", "epochs"};
+    assert_string_equal(tt_nearest("batchsize", names, 3), "batch_size");
+    assert_null(tt_nearest("zzzzzzz", names, 3));
+}
+
+static void files_are_replaced_as_a_whole(void **state) {
+    (void)state;
+    char *data;
+    size_t size;
+    assert_int_equal(tt_make_dirs("base_test/a/b"), TT_OK);
+    assert_int_equal(tt_write_file("base_test/a/b/f", "one", 3), TT_OK);
+    assert_int_equal(tt_write_file("base_test/a/b/f", "two!", 4), TT_OK);
+    assert_int_equal(tt_read_file("base_test/a/b/f", 0, &data, &size), TT_OK);
+    assert_string_equal(data, "two!");
+    free(data);
+    assert_int_equal(tt_read_file("base_test/a/b/f", 3, &data, &size), TT_ERR_IO);
+    assert_int_equal(tt_read_file("base_test/none", 0, &data, &size), TT_ERR_IO);
+    assert_non_null(strstr(tt_error_message(), "base_test/none"));
+    assert_int_equal(tt_make_dirs("base_test/a/b/f/g"), TT_ERR_IO);
+    assert_int_equal(tt_write_file("base_test/no/such", "x", 1), TT_ERR_IO);
+}
+
+static void arena_keeps_its_memory(void **state) {
+    (void)state;
+    tt_arena arena = {0};
+    char *first = tt_arena_strdup(&arena, "stays where it is");
+    for (int i = 0; i < 1000; ++i) memset(tt_arena_alloc(&arena, 1000), i, 1000);
+    assert_string_equal(first, "stays where it is");
+    tt_arena_reset(&arena);
+    const size_t bytes = tt_arena_bytes(&arena);
+    for (int i = 0; i < 1000; ++i) assert_true((uintptr_t)tt_arena_alloc(&arena, 1000) % 64 == 0);
+    assert_int_equal(tt_arena_bytes(&arena), bytes);
+    assert_null(tt_arena_alloc(&arena, SIZE_MAX / 2));
+    tt_arena_close(&arena);
+}
+
+static void errors_gather_context(void **state) {
+    (void)state;
+    tt_status status = tt_fail(TT_ERR_FORMAT, "line %d", 3);
+    status = tt_context(status, "file %s", "x");
+    assert_int_equal(status, TT_ERR_FORMAT);
+    assert_string_equal(tt_error_message(), "file x: line 3");
+    assert_int_equal(tt_status_exit(TT_ERR_CONFIG), 2);
+    assert_int_equal(tt_status_exit(TT_ERR_IO), 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(philox_known_answers),
+        cmocka_unit_test(streams_are_uniform_and_apart),
+        cmocka_unit_test(shuffles_are_permutations),
+        cmocka_unit_test(utf8),
+        cmocka_unit_test(edits_and_suggestions),
+        cmocka_unit_test(files_are_replaced_as_a_whole),
+        cmocka_unit_test(arena_keeps_its_memory),
+        cmocka_unit_test(errors_gather_context),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,121 @@
+// Configurations: every kind of mistake with its place and remedy; what is written loads to the same.
+#include "host/base/fs.h"
+#include "host/config/config.h"
+
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+#include <string.h>
+
+#define START "model: {start: s.h5}\ncorpus: c.h5\n"
+
+static tt_status load(tt_config *config, const char *text, const char *const *overrides, int n) {
+    assert_int_equal(tt_write_file("config_test.yaml", text, strlen(text)), TT_OK);
+    return tt_config_load(config, "config_test.yaml", overrides, n);
+}
+
+static void mistakes_are_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {START "acquisition:\n  batchsize: 3\n",
+            "config_test.yaml:4: acquisition.batchsize: no such key; did you mean acquisition.batch_size"},
+        {START "aquisition: {steps: 3}\n",
+            "config_test.yaml:3: aquisition: no such key; did you mean acquisition"},
+        {START "seed: one\n", "config_test.yaml:3: seed: 'one' is no whole number"},
+        {START "seed: 1.5\n", "config_test.yaml:3: seed: '1.5' is no whole number"},
+        {START "acquisition: {warmup: 1.5}\n",
+            "config_test.yaml:3: acquisition.warmup: 1.5 is out of range; allowed are 0 to 1"},
+        {START "acquisition: {learning_rate: nan}\n",
+            "config_test.yaml:3: acquisition.learning_rate: 'nan' is no number"},
+        {START "stages: some\n", "config_test.yaml:3: stages: 'some' is not allowed; allowed are all, "
+                                 "no_recall, no_analyze, summarize_only"},
+        {START "precision: fp16\n", "config_test.yaml:3: precision: fp16 is refused, since T5's activations "
+                                    "overflow in it; use bf16 or fp32"},
+        {START "acquisition: {enabled: maybe}\n",
+            "config_test.yaml:3: acquisition.enabled: 'maybe' is neither true nor false"},
+        {START "acquisition: 3\n", "config_test.yaml:3: acquisition: is a section; expected keys below it"},
+        {START "seed: {a: 1}\n", "config_test.yaml:3: seed: expected a single value"},
+        {START "seed: 1\nseed: 2\n", "config_test.yaml:4: seed: is given twice, first in line 3"},
+        {START "evaluation: {splits: [test, tst]}\n",
+            "config_test.yaml:3: evaluation.splits: 'tst' is not allowed; allowed are train, validation, "
+            "test, control"},
+        {START "name: a/b\n", "config_test.yaml: name: 'a/b' cannot name a directory"},
+        {"corpus: c.h5\n",
+            "config_test.yaml: model: give start (a checkpoint), or tokenizer and shape for random weights"},
+        {"model: {start: s.h5}\n", "config_test.yaml: corpus: is empty; name a corpus .h5 or a world .yaml"},
+        {"- a\n", "config_test.yaml:1: expected keys and values"},
+        {"", "config_test.yaml: the file is empty"},
+        {START "base: config_test.yaml\n", "more than 8 files deep; do they name each other?"},
+        {"a: [b\n", "config_test.yaml:2: not YAML: "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        tt_config config;
+        assert_int_equal(load(&config, cases[i].text, NULL, 0), TT_ERR_CONFIG);
+        if (!strstr(tt_error_message(), cases[i].message))
+            fail_msg("expected \"%s\", got \"%s\"", cases[i].message, tt_error_message());
+    }
+}
+
+static void overrides(void **state) {
+    (void)state;
+    tt_config config;
+    const char *good[] = {"acquisition.steps=7", "name=other", "evaluation.splits=test, control"};
+    assert_int_equal(load(&config, START "acquisition: {steps: 3}\n", good, 3), TT_OK);
+    assert_int_equal(config.acquisition.steps, 7);
+    assert_string_equal(config.name, "other");
+    assert_int_equal(config.evaluation.splits.n, 2);
+    assert_string_equal(config.evaluation.splits.items[1], "control");
+    tt_config_close(&config);
+    const char *bad[] = {"acquisition.step=7"};
+    assert_int_equal(load(&config, START, bad, 1), TT_ERR_CONFIG);
+    assert_string_equal(
+        tt_error_message(), "--set acquisition.step: no such key; did you mean acquisition.steps");
+    const char *worse[] = {"steps"};
+    assert_int_equal(load(&config, START, worse, 1), TT_ERR_USAGE);
+}
+
+static void written_loads_the_same(void **state) {
+    (void)state;
+    tt_config first, second;
+    tt_str one = {0}, two = {0};
+    const char *set[] = {"acquisition.learning_rate=3.3e-4", "name=q\"u\\o",
+        "pretraining.text=[a.txt, b c.txt]", "acquisition.eps=1.2345678901234567e-9"};
+    assert_int_equal(load(&first, START, set, 4), TT_OK);
+    assert_int_equal(tt_config_write(&first, &one), TT_OK);
+    assert_int_equal(load(&second, one.data, NULL, 0), TT_OK);
+    assert_int_equal(tt_config_write(&second, &two), TT_OK);
+    assert_string_equal(one.data, two.data);
+    assert_string_equal(second.name, "q\"u\\o");
+    assert_true(second.acquisition.eps == 1.2345678901234567e-9);
+    tt_config_close(&first);
+    tt_config_close(&second);
+    tt_str_close(&one);
+    tt_str_close(&two);
+}
+
+static void bases_come_first(void **state) {
+    (void)state;
+    tt_config config;
+    static const char base[] = START "seed: 5\nacquisition: {steps: 3, batch_size: 9}\n";
+    assert_int_equal(tt_write_file("config_base.yaml", base, sizeof base - 1), TT_OK);
+    assert_int_equal(load(&config, "acquisition: {steps: 4}\nbase: config_base.yaml\n", NULL, 0), TT_OK);
+    assert_int_equal(config.seed, 5);
+    assert_int_equal(config.acquisition.steps, 4);
+    assert_int_equal(config.acquisition.batch_size, 9);
+    tt_config_close(&config);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(overrides),
+        cmocka_unit_test(written_loads_the_same),
+        cmocka_unit_test(bases_come_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

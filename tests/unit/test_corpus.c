@@ -1,0 +1,274 @@
+// Corpora: importing with every mistake named, HDF5 round trips, data sets, order, dealing.
+#include "host/base/fs.h"
+#include "host/base/str.h"
+#include "host/data/dataset.h"
+#include "host/data/import.h"
+
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OK(expr)                                                                                             \
+    do {                                                                                                     \
+        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
+    } while (0)
+
+#define FIRST                                                                                                \
+    "{\"id\": \"q1\", \"question\": \"What cuts?\", \"options\": [\"knife\", \"cup, big\"], \"gold\": "      \
+    "\"A\", "                                                                                                \
+    "\"general\": \"Blades cut.\", \"specific\": [\"It has a blade.\", \"It holds water.\"]}\n"
+#define SECOND                                                                                               \
+    "{\"id\": \"q2\", \"question\": \"What holds?\", \"options\": [\"knife\", \"cup, big\", "                \
+    "\"h\xc3\xa4t\"], \"gold\": 1, "                                                                         \
+    "\"split\": \"test\", \"reasoning\": [{\"general\": \"Cups hold.\", \"answer\": \"cup, big\"}]}\n"
+
+static tt_status import(tt_corpus *corpus, const char *text) {
+    *corpus = (tt_corpus){.name = "fixture"};
+    OK(tt_write_file("corpus_test.jsonl", text, strlen(text)));
+    return tt_import_jsonl(corpus, "corpus_test.jsonl");
+}
+
+static void round_trip(void **state) {
+    (void)state;
+    tt_corpus a, b;
+    OK(import(&a, FIRST SECOND));
+    OK(tt_corpus_save(&a, "corpus_test.h5"));
+    OK(tt_corpus_load(&b, "corpus_test.h5"));
+    assert_int_equal(b.n_questions, 2);
+    assert_int_equal(b.n_reasoning, 2);
+    assert_string_equal(b.questions[0].options[1], "cup, big");
+    assert_string_equal(b.questions[1].options[2], "h\xc3\xa4t");
+    assert_int_equal(b.questions[1].gold, 1);
+    assert_int_equal(b.questions[1].split, TT_TEST);
+    assert_string_equal(b.reasoning[0].specific[1], "It holds water.");
+    assert_null(b.reasoning[1].specific);
+    assert_int_equal(b.reasoning[1].answer, 1);
+    assert_true(a.hash == b.hash && a.hash != 0);
+    tt_corpus_close(&a);
+    tt_corpus_close(&b);
+}
+
+static void mistakes_are_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *line, *message;
+    } cases[] = {
+        {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": \"c\"}",
+            "\"c\" is not among the 2 options"},
+        {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 2}", "2 is not among the 2 options"},
+        {"{\"question\": \"Q\", \"options\": [\"a\"], \"gold\": 0}", "1 entries, allowed are 2 to 26"},
+        {"{\"question\": \"  \", \"options\": [\"a\", \"b\"], \"gold\": 0}", "its text is empty"},
+        {"{\"question\": \"Q\", \"options\": [\"a\", \"\"], \"gold\": 0}", "option B is empty"},
+        {"{\"question\": \"Q\xff\", \"options\": [\"a\", \"b\"], \"gold\": 0}", "invalid UTF-8 at byte 16"},
+        {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"]}", "\"gold\" is missing"},
+        {"{\"question\": \"Q\", \"optons\": [\"a\", \"b\"], \"gold\": 0}", "did you mean options"},
+        {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"split\": \"dev\"}",
+            "split 'dev' is unknown"},
+        {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"specific\": [\"x\"]}",
+            "1 texts for 2 options"},
+        {"{\"question\": \"Q\" \"options\"}", "not JSON"},
+        {"[1, 2]", "expected an object"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        char text[1024];
+        tt_corpus corpus;
+        snprintf(text, sizeof text, "%s%s\n", FIRST, cases[i].line);
+        assert_int_equal(import(&corpus, text), TT_ERR_INPUT);
+        if (!strstr(tt_error_message(), cases[i].message) ||
+            !strstr(tt_error_message(), "corpus_test.jsonl:2"))
+            fail_msg("expected line 2 and \"%s\", got \"%s\"", cases[i].message, tt_error_message());
+        tt_corpus_close(&corpus);
+    }
+    tt_corpus twice;
+    OK(import(&twice, FIRST FIRST));
+    assert_int_equal(tt_corpus_save(&twice, "twice.h5"), TT_ERR_INPUT);
+    assert_string_equal(tt_error_message(), "question id 'q1' occurs twice");
+    assert_false(tt_file_exists("twice.h5"));
+    tt_corpus_close(&twice);
+}
+
+static void damage_is_noticed(void **state) {
+    (void)state;
+    tt_corpus a;
+    char *bytes;
+    size_t n;
+    OK(import(&a, FIRST SECOND));
+    OK(tt_corpus_save(&a, "corpus_test.h5"));
+    tt_corpus_close(&a);
+    OK(tt_read_file("corpus_test.h5", 0, &bytes, &n));
+    char *hit = NULL;
+    for (size_t i = 0; i + 11 < n && !hit; ++i)
+        if (memcmp(bytes + i, "Blades cut.", 11) == 0) hit = bytes + i;
+    assert_non_null(hit);
+    hit[0] = 'G'; // texts have no checksum of HDF5's own
+    OK(tt_write_file("corpus_test.h5", bytes, n));
+    assert_int_equal(tt_corpus_load(&a, "corpus_test.h5"), TT_ERR_FORMAT);
+    assert_non_null(strstr(tt_error_message(), "checksum"));
+    OK(tt_write_file("corpus_test.h5", bytes, n / 3));
+    assert_int_equal(tt_corpus_load(&a, "corpus_test.h5"), TT_ERR_FORMAT);
+    free(bytes);
+}
+
+static tt_tokenizer *tokenizer(void) {
+    static const char *const texts[] = {
+        "What cuts What holds knife cup big blade water Recall Analyze Summarize For option",
+        "So the answer is option It has a blade It holds water Blades cut Cups hold"};
+    const tt_tokenizer_training how = {.pieces = 50, .split_punctuation = true};
+    tt_tokenizer *t;
+    OK(tt_tokenizer_train(texts, 2, &how, "corpus_test.model"));
+    OK(tt_tokenizer_load(&t, "corpus_test.model", 0));
+    return t;
+}
+
+static void datasets(void **state) {
+    (void)state;
+    tt_tokenizer *t = tokenizer();
+    tt_corpus corpus;
+    OK(import(&corpus, FIRST SECOND));
+    // The same answer again, and one that differs in an analysis only.
+    tt_reasoning again = corpus.reasoning[0];
+    const char *other[] = {"It has a blade.", "It is a cup."};
+    OK(tt_corpus_add_reasoning(&corpus, &again));
+    again.specific = other;
+    OK(tt_corpus_add_reasoning(&corpus, &again));
+    static const struct {
+        tt_stage_set set;
+        tt_stage stage;
+        int n;
+    } cases[] = {{TT_SET_ALL, TT_RECALL, 1}, {TT_SET_ALL, TT_ANALYZE, 3}, {TT_SET_ALL, TT_SUMMARIZE, 2},
+        {TT_SET_SUMMARIZE_ONLY, TT_SUMMARIZE, 1}, {TT_SET_NO_ANALYZE, TT_SUMMARIZE, 1},
+        {TT_SET_NO_RECALL, TT_ANALYZE, 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        tt_dataset d = {0};
+        OK(tt_dataset_build(&d, &corpus, TT_TRAIN, cases[i].set, cases[i].stage, t, 512, 200));
+        assert_int_equal(d.n, cases[i].n);
+        assert_int_equal(d.truncated, 0);
+        tt_dataset_close(&d);
+    }
+    tt_dataset d = {0};
+    assert_int_equal(
+        tt_dataset_build(&d, &corpus, TT_TEST, TT_SET_ALL, TT_ANALYZE, t, 512, 200), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_error_message(), "q2 has no specific knowledge"));
+    tt_dataset_close(&d);
+    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_ALL, TT_SUMMARIZE, t, 7, 3));
+    assert_int_equal(d.truncated, 4);
+    assert_int_equal(d.offsets[1], 7);
+    assert_int_equal(d.ids[6], TT_EOS);
+    tt_batch batch = {0};
+    const int32_t both[] = {1, 0};
+    OK(tt_dataset_pack(&d, both, 2, TT_PAD, &batch));
+    assert_int_equal(batch.enc_seqs, 2);
+    assert_int_equal(batch.dec_tokens, 6);
+    assert_int_equal(batch.dec_ids[0], TT_PAD);
+    assert_int_equal(batch.dec_ids[1], batch.dec_targets[0]);
+    assert_int_equal(batch.dec_targets[2], TT_EOS);
+    assert_int_equal(batch.dec_source[1], 1);
+    assert_int_equal(batch.enc_example[0], 1);
+    assert_int_equal(tt_dataset_target_tokens(&d, both, 2), 6);
+    tt_batch_close(&batch);
+    tt_dataset_close(&d);
+    tt_corpus_close(&corpus);
+    tt_tokenizer_close(t);
+}
+
+static void dealing_is_complete_and_balanced(void **state) {
+    (void)state;
+    enum { N = 37 };
+    int64_t offsets[2 * N + 1] = {0};
+    tt_dataset d = {.n = N, .offsets = offsets};
+    for (int i = 0; i < N; ++i) {
+        offsets[2 * i + 1] = offsets[2 * i] + 1 + i * 7 % 23;
+        offsets[2 * i + 2] = offsets[2 * i + 1] + 1 + i % 5;
+    }
+    int32_t order[N];
+    tt_order(order, N, 4, 0, 2);
+    for (int ranks = 1; ranks <= 4; ++ranks) {
+        int seen[N] = {0};
+        int64_t low = INT64_MAX, high = 0;
+        for (int r = 0; r < ranks; ++r) {
+            int32_t mine[N];
+            const int n = tt_deal(&d, order, N, r, ranks, mine);
+            int64_t tokens = 0;
+            for (int i = 0; i < n; ++i) {
+                seen[mine[i]]++;
+                tokens += offsets[2 * mine[i] + 2] - offsets[2 * mine[i]];
+            }
+            if (tokens < low) low = tokens;
+            if (tokens > high) high = tokens;
+        }
+        for (int i = 0; i < N; ++i) assert_int_equal(seen[i], 1);
+        assert_true(high - low <= 28); // no more than the longest example
+    }
+}
+
+static void order_depends_on_what_it_is_for(void **state) {
+    (void)state;
+    int32_t a[50], b[50];
+    tt_order(a, 50, 1, 0, 0);
+    tt_order(b, 50, 1, 0, 0);
+    assert_memory_equal(a, b, sizeof a);
+    tt_order(b, 50, 1, 0, 1);
+    assert_memory_not_equal(a, b, sizeof a);
+    tt_order(b, 50, 1, 1, 0);
+    assert_memory_not_equal(a, b, sizeof a);
+    tt_order(b, 50, 2, 0, 0);
+    assert_memory_not_equal(a, b, sizeof a);
+}
+
+#define DATA TT_SOURCE_DIR "/../shared/data/"
+
+static void count(const tt_corpus *c, int train, int validation, int test) {
+    int n[TT_SPLITS] = {0};
+    for (size_t i = 0; i < c->n_questions; ++i) n[c->questions[i].split]++;
+    assert_int_equal(n[TT_TRAIN], train);
+    assert_int_equal(n[TT_VALIDATION], validation);
+    assert_int_equal(n[TT_TEST], test);
+    OK(tt_corpus_check(c));
+}
+
+static void published_data_sets(void **state) {
+    (void)state;
+    if (!tt_dir_exists(DATA "csqa")) {
+        print_message("skipped: %s is not here\n", DATA);
+        skip();
+    }
+    tt_corpus c = {0};
+    OK(tt_import_csqa(&c, DATA "csqa/train_rand_split.jsonl", DATA "csqa/dev_rand_split.jsonl", 1));
+    count(&c, 9741 - 1221, 1221, 1221);
+    tt_corpus_close(&c);
+    OK(tt_import_obqa(&c, DATA "obqa/train.jsonl", DATA "obqa/dev.jsonl", DATA "obqa/test.jsonl"));
+    count(&c, 4957, 500, 500);
+    int commas = 0;
+    for (size_t i = 0; i < c.n_questions; ++i) {
+        bool comma = false;
+        for (int o = 0; o < c.questions[i].n_options; ++o)
+            comma |= strstr(c.questions[i].options[o], ", ") != NULL;
+        commas += comma;
+    }
+    assert_true(commas >= 71); // options are kept as a list, commas and all
+    tt_corpus_close(&c);
+    const char *paths[] = {DATA "strategyqa/train.json", DATA "strategyqa/dev.json"};
+    OK(tt_import_strategyqa(&c, paths, 2, true, 1));
+    count(&c, 2290 - 2 * 229, 229, 229);
+    assert_true(c.n_reasoning > 2200 && c.reasoning[0].general && !c.reasoning[0].specific);
+    tt_corpus_close(&c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(damage_is_noticed),
+        cmocka_unit_test(datasets),
+        cmocka_unit_test(dealing_is_complete_and_balanced),
+        cmocka_unit_test(order_depends_on_what_it_is_for),
+        cmocka_unit_test(published_data_sets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

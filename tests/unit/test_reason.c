@@ -1,0 +1,200 @@
+// Decoding, the chain of stages, votes and intervals.
+#include "host/base/philox.h"
+#include "host/reason/chain.h"
+#include "host/reason/vote.h"
+
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OK(expr)                                                                                             \
+    do {                                                                                                     \
+        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
+    } while (0)
+
+static void votes(void **state) {
+    (void)state;
+    static const struct {
+        int answers[6], n, options, expected;
+    } cases[] = {{{1, 2, 2}, 3, 4, 2}, {{3, 1, 1, 3}, 4, 4, 3}, {{-1, -1, -1, 0}, 4, 4, 0},
+        {{-1, -1}, 2, 4, TT_NO_ANSWER}, {{7, 7, 7, 2}, 4, 4, 2}, {{0}, 0, 4, TT_NO_ANSWER},
+        {{2, 0, 0, 2, 2}, 5, 3, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i)
+        assert_int_equal(tt_vote(cases[i].answers, cases[i].n, cases[i].options), cases[i].expected);
+}
+
+// Ends of Wilson's interval solve (p - x)^2 = z^2 x (1 - x) / n.
+static void intervals(void **state) {
+    (void)state;
+    static const int cases[][2] = {{0, 10}, {10, 10}, {5, 10}, {190, 229}, {1, 1000}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        double ends[2];
+        const double n = cases[i][1], p = cases[i][0] / n;
+        tt_wilson(cases[i][0], cases[i][1], &ends[0], &ends[1]);
+        assert_true(ends[0] <= p + 1e-12 && p <= ends[1] + 1e-12 && ends[0] < ends[1]);
+        for (int e = 0; e < 2; ++e) {
+            const double x = ends[e], residual = (p - x) * (p - x) - 3.841458820694124 * x * (1 - x) / n;
+            assert_true(fabs(residual) < 1e-9);
+        }
+    }
+}
+
+static tt_device *device;
+static tt_model *model;
+
+static int open_model(void **state) {
+    (void)state;
+    const tt_model_config c = {.vocab_size = 96,
+        .d_model = 16,
+        .d_kv = 4,
+        .d_ff = 24,
+        .num_layers = 2,
+        .num_decoder_layers = 2,
+        .num_heads = 4,
+        .relative_attention_num_buckets = 8,
+        .relative_attention_max_distance = 16,
+        .layer_norm_epsilon = 1e-6f,
+        .initializer_factor = 1,
+        .tie_word_embeddings = false};
+    OK(tt_device_open(&device, "cpu", TT_FP32, 2));
+    OK(tt_model_open(&model, &c, device));
+    OK(tt_model_init(model, TT_INIT_T5, 11));
+    return 0;
+}
+
+static int close_model(void **state) {
+    (void)state;
+    tt_model_close(model);
+    tt_device_close(device);
+    return 0;
+}
+
+enum { PROMPTS = 40, SAMPLES = 3, LENGTH = 12 };
+
+typedef struct texts {
+    int32_t ids[PROMPTS][SAMPLES][LENGTH];
+    int n[PROMPTS][SAMPLES], taken;
+} texts;
+
+static tt_status take(void *context, int prompt, int sample, const int32_t *ids, int n) {
+    texts *t = context;
+    assert_true(n < LENGTH);
+    memcpy(t->ids[prompt][sample], ids, (size_t)n * sizeof *ids);
+    t->n[prompt][sample] = n;
+    t->taken++;
+    return TT_OK;
+}
+
+static int32_t ids[PROMPTS][30];
+static const int32_t numbers[SAMPLES] = {0, 1, 2};
+
+static void make_prompts(tt_prompt *prompts, int samples) {
+    for (int i = 0; i < PROMPTS; ++i) {
+        tt_rng rng;
+        tt_rng_open(&rng, 5, TT_FOR_TEST, (uint64_t)i, 0);
+        const int n = 1 + (int)tt_rng_below(&rng, 29);
+        for (int k = 0; k < n; ++k) ids[i][k] = k == n - 1 ? 1 : (int32_t)tt_rng_below(&rng, 96);
+        prompts[i] = (tt_prompt){
+            .ids = ids[i], .n = n, .example = (uint64_t)i * 977, .samples = numbers, .n_samples = samples};
+    }
+}
+
+static void generate(int slots, const tt_prompt *prompts, int n, float temperature, texts *out) {
+    tt_engine *engine;
+    memset(out, 0, sizeof *out);
+    OK(tt_engine_open(&engine, model, slots, LENGTH));
+    const tt_decoding how = {.temperature = temperature, .top_p = 1, .max_length = LENGTH, .seed = 3};
+    OK(tt_engine_generate(engine, prompts, n, &how, take, out));
+    tt_engine_close(engine);
+}
+
+// What comes out does not depend on slots or company.
+static void texts_do_not_depend_on_the_batch(void **state) {
+    (void)state;
+    static texts one, few, many, alone;
+    tt_prompt prompts[PROMPTS];
+    for (int sampled = 0; sampled < 2; ++sampled) {
+        make_prompts(prompts, sampled ? SAMPLES : 1);
+        generate(1, prompts, PROMPTS, sampled ? 0.7f : 0, &one);
+        generate(3, prompts, PROMPTS, sampled ? 0.7f : 0, &few);
+        generate(64, prompts, PROMPTS, sampled ? 0.7f : 0, &many);
+        assert_int_equal(one.taken, PROMPTS * (sampled ? SAMPLES : 1));
+        assert_memory_equal(one.n, few.n, sizeof one.n);
+        assert_memory_equal(one.ids, few.ids, sizeof one.ids);
+        assert_memory_equal(one.n, many.n, sizeof one.n);
+        assert_memory_equal(one.ids, many.ids, sizeof one.ids);
+        generate(5, prompts + 17, 1, sampled ? 0.7f : 0, &alone);
+        assert_memory_equal(alone.ids[0], one.ids[17], sizeof alone.ids[0]);
+    }
+    int differing = 0; // samples of one prompt are draws of their own
+    for (int i = 0; i < PROMPTS; ++i)
+        differing += memcmp(many.ids[i][0], many.ids[i][1], sizeof many.ids[i][0]) != 0;
+    assert_true(differing > PROMPTS / 2);
+}
+
+// Each greedy token is the likeliest one by the packed forward pass.
+static void greedy_is_argmax(void **state) {
+    (void)state;
+    static texts greedy;
+    tt_prompt prompts[PROMPTS];
+    make_prompts(prompts, 1);
+    generate(8, prompts, PROMPTS, 0, &greedy);
+    tt_pass *pass;
+    tt_batch batch = {0};
+    OK(tt_pass_open(&pass, model));
+    for (int i = 0; i < PROMPTS; i += 9) {
+        int32_t target[LENGTH];
+        const int n = greedy.n[i][0];
+        memcpy(target, greedy.ids[i][0], sizeof target);
+        target[n] = 1;
+        const int tokens = n == LENGTH - 1 ? n : n + 1;
+        for (int at = 0; at < tokens; ++at) {
+            float best = -INFINITY, chosen = 0;
+            for (int v = 0; v < 96; ++v) {
+                float logp[LENGTH];
+                int32_t probe[LENGTH];
+                memcpy(probe, target, sizeof probe);
+                probe[at] = v;
+                tt_batch_clear(&batch);
+                OK(tt_batch_add_source(&batch, prompts[i].ids, prompts[i].n, 0));
+                OK(tt_batch_add_target(&batch, probe, at + 1, 0, 0, 0));
+                OK(tt_forward(pass, &batch, (tt_dropout_key){0}, logp));
+                if (logp[at] > best) best = logp[at];
+                if (v == target[at]) chosen = logp[at];
+            }
+            assert_true(chosen >= best - 1e-5f);
+        }
+    }
+    tt_batch_close(&batch);
+    tt_pass_close(pass);
+}
+
+static void bad_prompts(void **state) {
+    (void)state;
+    static texts out;
+    tt_engine *engine;
+    OK(tt_engine_open(&engine, model, 4, LENGTH));
+    const tt_decoding how = {.top_p = 1, .max_length = LENGTH};
+    const tt_prompt empty = {.ids = ids[0], .n = 0, .samples = numbers, .n_samples = 1};
+    assert_int_equal(tt_engine_generate(engine, &empty, 1, &how, take, &out), TT_ERR_INPUT);
+    const tt_decoding longer = {.top_p = 1, .max_length = LENGTH + 1};
+    assert_int_equal(tt_engine_generate(engine, &empty, 1, &longer, take, &out), TT_ERR_CONFIG);
+    tt_engine_close(engine);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(votes),
+        cmocka_unit_test(intervals),
+        cmocka_unit_test_setup_teardown(texts_do_not_depend_on_the_batch, open_model, close_model),
+        cmocka_unit_test_setup_teardown(greedy_is_argmax, open_model, close_model),
+        cmocka_unit_test_setup_teardown(bad_prompts, open_model, close_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

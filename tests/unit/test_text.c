@@ -1,0 +1,206 @@
+// Stage texts, exactly; the tokenizer as T5 has it.
+#include "host/text/stages.h"
+#include "host/text/tokenizer.h"
+
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OK(expr)                                                                                             \
+    do {                                                                                                     \
+        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
+    } while (0)
+
+static void formats_are_exact(void **state) {
+    (void)state;
+    const char *options[] = {"yes", "no"}, *specific[] = {"It floats.", "It sinks."};
+    tt_str block = {0}, s = {0};
+    tt_stage_block(&block, "Does oil float?", options, 2);
+    assert_string_equal(block.data, "Does oil float?\n(A) yes (B) no");
+    tt_stage_recall_input(&s, block.data);
+    assert_string_equal(s.data, "Does oil float?\n(A) yes (B) no\nRecall:");
+    tt_str_clear(&s);
+    tt_stage_analyze_input(&s, "B", "Oil is light.", 1);
+    assert_string_equal(s.data, "B\nRecall: Oil is light.\nAnalyze: For option B,");
+    tt_str_clear(&s);
+    tt_stage_analyze_input(&s, "B", NULL, 0);
+    assert_string_equal(s.data, "B\nAnalyze: For option A,");
+    tt_str_clear(&s);
+    tt_stage_summarize_input(&s, "B", "Oil is light.", specific, 2);
+    assert_string_equal(s.data,
+        "B\nRecall: Oil is light.\nAnalyze: For option A, It floats. For option B, It sinks.\nSummarize:");
+    tt_str_clear(&s);
+    tt_stage_summarize_input(&s, "B", "G.", NULL, 2);
+    assert_string_equal(s.data, "B\nRecall: G.\nSummarize:");
+    tt_str_clear(&s);
+    tt_stage_summarize_input(&s, "B", NULL, specific, 2);
+    assert_string_equal(s.data, "B\nAnalyze: For option A, It floats. For option B, It sinks.\nSummarize:");
+    tt_str_clear(&s);
+    tt_stage_summarize_input(&s, "B", NULL, NULL, 2);
+    assert_string_equal(s.data, "B\nSummarize:");
+    tt_str_clear(&s);
+    tt_stage_answer(&s, 4);
+    assert_string_equal(s.data, "So the answer is option E.");
+    tt_str_close(&block);
+    tt_str_close(&s);
+}
+
+static void answers_are_read(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int answer;
+    } cases[] = {{"So the answer is option C.", 2}, {"the answer is option A. the answer is option B.", 0},
+        {"the answer is option c.", TT_NO_ANSWER}, {"the answer is option C", TT_NO_ANSWER},
+        {"", TT_NO_ANSWER}, {"the answer is option 3. No, the answer is option Z.", 25},
+        {"The answer is option A.", TT_NO_ANSWER}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i)
+        assert_int_equal(tt_stage_read_answer(cases[i].text), cases[i].answer);
+}
+
+static void sentences_are_closed(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {{"It floats", "It floats."}, {"It floats.", "It floats."},
+        {"he said \"go\"", "he said \"go\""}, {"the cats'", "the cats'"}, {"why?", "why?."}, {"", "."}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        tt_str s = {0};
+        tt_str_append(&s, cases[i][0]);
+        tt_stage_close_sentence(&s);
+        assert_string_equal(s.data, cases[i][1]);
+        tt_str_close(&s);
+    }
+}
+
+static void sets_and_stages(void **state) {
+    (void)state;
+    tt_stage_set set;
+    for (int i = 0; i < 4; ++i) {
+        OK(tt_stage_set_parse(&set, tt_stage_set_name((tt_stage_set)i)));
+        assert_int_equal(set, i);
+        assert_true(tt_stage_set_has(set, TT_SUMMARIZE));
+    }
+    assert_false(tt_stage_set_has(TT_SET_NO_RECALL, TT_RECALL));
+    assert_true(tt_stage_set_has(TT_SET_NO_RECALL, TT_ANALYZE));
+    assert_false(tt_stage_set_has(TT_SET_NO_ANALYZE, TT_ANALYZE));
+    assert_int_equal(tt_stage_set_parse(&set, "none"), TT_ERR_CONFIG);
+}
+
+static const char *const texts[] = {"the hammer is made of steel, which is hard.", "a cup (A) holds water.",
+    "is the steel hammer hard? the water is not.", "water hammer cup steel hard holds"};
+
+static tt_tokenizer *train(const char *path) {
+    const char *symbols[] = {"(A)"};
+    const tt_tokenizer_training how = {
+        .pieces = 33, .symbols = symbols, .n_symbols = 1, .split_punctuation = true};
+    tt_tokenizer *t;
+    OK(tt_tokenizer_train(texts, 4, &how, path));
+    OK(tt_tokenizer_load(&t, path, 10));
+    return t;
+}
+
+static void encode(const tt_tokenizer *t, const char *text, int32_t **ids, int *n) {
+    static size_t capacity;
+    OK(tt_tokenizer_encode(t, text, true, ids, &capacity, n));
+}
+
+static void a_trained_tokenizer(void **state) {
+    (void)state;
+    tt_tokenizer *t = train("text_test.model"), *again = train("text_test2.model");
+    assert_true(tt_tokenizer_hash(t) == tt_tokenizer_hash(again)); // training repeats
+    assert_int_equal(tt_tokenizer_size(t), tt_tokenizer_pieces(t) + 10);
+    int32_t *ids = NULL;
+    int n;
+    for (int i = 0; i < 4; ++i) {
+        char *back;
+        encode(t, texts[i], &ids, &n);
+        assert_int_equal(ids[n - 1], TT_EOS);
+        OK(tt_tokenizer_decode(t, ids, n, &back));
+        assert_string_equal(back, texts[i]);
+        free(back);
+    }
+    encode(t, "cup (A) hard.", &ids, &n);
+    int whole = 0;
+    for (int i = 0; i < n; ++i) whole += strstr(tt_tokenizer_piece(t, ids[i]), "(A)") != NULL;
+    assert_int_equal(whole, 1);
+    assert_string_equal(tt_tokenizer_piece(t, ids[n - 2]), "."); // never part of a word's piece
+    // A newline is white space; sentinels count down from the top.
+    int32_t line[64];
+    int m;
+    encode(t, "the cup", &ids, &m);
+    memcpy(line, ids, (size_t)m * sizeof *ids);
+    encode(t, "the\ncup", &ids, &n);
+    assert_int_equal(n, m);
+    assert_memory_equal(line, ids, (size_t)n * sizeof *ids);
+    encode(t, "a <extra_id_0> cup <extra_id_9> <extra_id_10>", &ids, &n);
+    int zero = 0, nine = 0;
+    for (int i = 0; i < n; ++i) {
+        zero += ids[i] == tt_tokenizer_size(t) - 1;
+        nine += ids[i] == tt_tokenizer_size(t) - 10;
+        assert_true(ids[i] < tt_tokenizer_size(t));
+    }
+    assert_int_equal(zero, 1);
+    assert_int_equal(nine, 1);
+    size_t capacity = 0;
+    int32_t *none = NULL;
+    assert_int_equal(tt_tokenizer_encode(t, "bad \xff", true, &none, &capacity, &n), TT_ERR_INPUT);
+    encode(t, "", &ids, &n);
+    assert_int_equal(n, 1);
+    tt_tokenizer_close(t);
+    tt_tokenizer_close(again);
+}
+
+static void foreign_models_are_refused(void **state) {
+    (void)state;
+    tt_tokenizer *t;
+    assert_int_equal(tt_tokenizer_parse(&t, "hello", 5, 100), TT_ERR_FORMAT);
+    assert_int_equal(tt_tokenizer_load(&t, "no_such.model", 100), TT_ERR_IO);
+    assert_non_null(strstr(tt_error_message(), "no_such.model"));
+}
+
+static void the_32000_pieces_of_t5(void **state) {
+    (void)state;
+    const char *path = TT_SOURCE_DIR "/../shared/data/tokenizer/t5_unigram_32000.model";
+    FILE *there = fopen(path, "r");
+    if (!there) {
+        print_message("skipped: %s is not here\n", path);
+        skip();
+    }
+    fclose(there);
+    tt_tokenizer *t;
+    OK(tt_tokenizer_load(&t, path, 100));
+    assert_int_equal(tt_tokenizer_size(t), 32100);
+    int32_t *ids = NULL, one[64];
+    int n, m;
+    encode(t, "Question?\n(A) yes (B) no\nRecall:", &ids, &m);
+    memcpy(one, ids, (size_t)m * sizeof *ids);
+    encode(t, "Question?  (A) yes (B) no Recall:", &ids, &n);
+    assert_int_equal(n, m); // newlines and double spaces are white space alike
+    assert_memory_equal(one, ids, (size_t)n * sizeof *ids);
+    encode(t, "<extra_id_0>", &ids, &n);
+    assert_int_equal(ids[0], 32099);
+    char *text;
+    encode(t, "The sanctions against the school were a punishing blow.", &ids, &n);
+    OK(tt_tokenizer_decode(t, ids, n, &text));
+    assert_string_equal(text, "The sanctions against the school were a punishing blow.");
+    free(text);
+    tt_tokenizer_close(t);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(formats_are_exact),
+        cmocka_unit_test(answers_are_read),
+        cmocka_unit_test(sentences_are_closed),
+        cmocka_unit_test(sets_and_stages),
+        cmocka_unit_test(a_trained_tokenizer),
+        cmocka_unit_test(foreign_models_are_refused),
+        cmocka_unit_test(the_32000_pieces_of_t5),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
