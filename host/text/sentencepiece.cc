@@ -138,8 +138,8 @@ const char *tt_spm_decode(
     });
 }
 
-const char *tt_spm_train(
-    const char *const *texts, size_t n, const tt_tokenizer_training *how, const char *prefix) {
+const char *tt_spm_train(const char *const *texts, size_t n, const tt_tokenizer_training *how,
+    void (*take)(void *, const char *, size_t), void *context) {
     return guarded([&] {
         // A user-defined symbol is always a piece and never part of a longer one: so punctuation is split
         // off.
@@ -150,13 +150,16 @@ const char *tt_spm_train(
         for (int i = 0; i < how->n_symbols; ++i) add(how->symbols[i]);
         if (how->split_punctuation)
             for (const char *mark : {".", ",", "?", "!", ":", ";"}) add(mark);
-        std::unordered_map<std::string, std::string> options = {{"model_prefix", prefix},
-            {"model_type", "unigram"}, {"vocab_size", std::to_string(how->pieces)}, {"pad_id", "0"},
-            {"eos_id", "1"}, {"unk_id", "2"}, {"bos_id", "-1"}, {"character_coverage", "1.0"},
-            {"num_threads", "1"}, {"minloglevel", "2"}, {"max_sentence_length", "1000000"}};
+        std::unordered_map<std::string, std::string> options = {{"model_type", "unigram"},
+            {"vocab_size", std::to_string(how->pieces)}, {"pad_id", "0"}, {"eos_id", "1"}, {"unk_id", "2"},
+            {"bos_id", "-1"}, {"character_coverage", "1.0"}, {"num_threads", "1"}, {"minloglevel", "2"},
+            {"max_sentence_length", "1000000"}};
         if (!symbols.empty()) options["user_defined_symbols"] = symbols;
         Texts iterator(
             texts, n, how->split_punctuation ? doubled_words(texts, n) : std::vector<std::string>());
-        return sentencepiece::SentencePieceTrainer::Train(options, &iterator);
+        std::string model; // in memory: a file's name would become part of it
+        auto status = sentencepiece::SentencePieceTrainer::Train(options, &iterator, &model);
+        if (status.ok()) take(context, model.data(), model.size());
+        return status;
     });
 }

@@ -25,8 +25,9 @@ const char *tt_spm_encode(
 // Calls take(context, text, length) once.
 const char *tt_spm_decode(
     const tt_spm *spm, const int32_t *ids, int n, void (*take)(void *, const char *, size_t), void *context);
-const char *tt_spm_train(
-    const char *const *texts, size_t n, const tt_tokenizer_training *how, const char *prefix);
+// Calls take(context, model, size) once.
+const char *tt_spm_train(const char *const *texts, size_t n, const tt_tokenizer_training *how,
+    void (*take)(void *, const char *, size_t), void *context);
 
 #ifdef __cplusplus
 }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct tt_tokenizer {
     tt_spm *spm;
@@ -172,16 +171,12 @@ tt_status tt_tokenizer_decode(const tt_tokenizer *t, const int32_t *ids, int n, 
 
 tt_status tt_tokenizer_train(
     const char *const *texts, size_t n, const tt_tokenizer_training *how, const char *path) {
-    char prefix[TT_PATH_MAX], made[TT_PATH_MAX];
-    if (snprintf(prefix, sizeof prefix, "%s.%ld", path, (long)getpid()) >= (int)sizeof prefix - 8)
-        return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
-    const char *message = tt_spm_train(texts, n, how, prefix);
-    snprintf(made, sizeof made, "%.*s.vocab", (int)sizeof made - 8, prefix);
-    unlink(made);
-    snprintf(made, sizeof made, "%.*s.model", (int)sizeof made - 8, prefix);
-    if (message) {
-        unlink(made);
-        return tt_fail(TT_ERR_INPUT, "training a tokenizer of %d pieces: %s", how->pieces, message);
-    }
-    return tt_commit_file(made, path);
+    tt_str model = {0};
+    const char *message = tt_spm_train(texts, n, how, take_text, &model);
+    tt_status status =
+        message ? tt_fail(TT_ERR_INPUT, "training a tokenizer of %d pieces: %s", how->pieces, message)
+                : tt_str_status(&model);
+    if (status == TT_OK) status = tt_write_file(path, model.data, model.length);
+    tt_str_close(&model);
+    return status;
 }
