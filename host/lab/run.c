@@ -82,11 +82,11 @@ static tt_status run_phase(run *r, const phase_entry *entry, tt_phase_room *room
 
 // Brings r->student to the phase's best weights, training where something is left to train.
 static tt_status do_phase(run *r, const phase_entry *entry, bool is_last) {
-    char last[TT_PATH_MAX], best[TT_PATH_MAX];
+    char last[TT_PATH_MAX], own_best[TT_PATH_MAX];
+    const char *best = is_last ? r->dir.best : own_best;
     bool saved, finished = false;
     TT_TRY(tt_run_directory_checkpoint(&r->dir, entry->name, false, last));
-    TT_TRY(tt_run_directory_checkpoint(&r->dir, entry->name, true, best));
-    if (is_last) strcpy(best, r->dir.best);
+    TT_TRY(tt_run_directory_checkpoint(&r->dir, entry->name, true, own_best));
     TT_TRY(exists_on_root(r, last, &saved));
     if (saved) {
         tt_checkpoint_close(&r->student);
