@@ -33,12 +33,15 @@ double tt_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static void wipe(tt_progress *bar) {
+    if (!bar || !bar->live) return;
+    fputs("\r\033[K", stderr);
+    bar->live = false;
+    bar->shown = 0;
+}
+
 static void say(const char *prefix, const char *format, va_list args) {
-    if (live_bar && live_bar->live) {
-        fputs("\r\033[K", stderr);
-        live_bar->live = false;
-        live_bar->shown = 0;
-    }
+    wipe(live_bar);
     fputs(prefix, stderr);
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
@@ -76,6 +79,8 @@ void tt_progress_open(tt_progress *p, const char *label, const char *unit, int64
     *p = (tt_progress){
         .label = label, .unit = unit, .total = total, .done = first, .first = first, .started = now};
     p->shown = isatty(STDERR_FILENO) ? 0 : now;
+    p->outer = live_bar;
+    wipe(live_bar);
     live_bar = p;
 }
 
@@ -136,9 +141,12 @@ void tt_progress_update(tt_progress *p, int64_t done, const char *note_format, .
 }
 
 void tt_progress_close(tt_progress *p) {
-    if (p->live) fputc('\n', stderr);
+    if (p->outer)
+        wipe(p);
+    else if (p->live)
+        fputc('\n', stderr);
     p->live = false;
-    live_bar = NULL;
+    live_bar = p->outer;
 }
 
 static void on_signal(int number) {

@@ -24,9 +24,11 @@ typedef struct tt_progress {
     const char *label, *unit;
     int64_t total, done, first;
     double started, shown;
-    bool live; // a bar stands on the terminal's current line
+    bool live;                 // a bar stands on the terminal's current line
+    struct tt_progress *outer; // the task that this one is a part of
 } tt_progress;
 
+// Tasks may be nested: the bar of a part takes the place of the whole's and vanishes at its end.
 // `first`: units done before this process began (a resumed run), left out of the rate.
 void tt_progress_open(tt_progress *p, const char *label, const char *unit, int64_t total, int64_t first);
 void tt_progress_update(tt_progress *p, int64_t done, const char *note_format, ...) TT_PRINTF(3, 4);
