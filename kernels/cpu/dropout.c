@@ -56,7 +56,7 @@ void tt_dropout_row(const tt_dropout *drop, int64_t row, int n, float *out, cons
         if (out != in) memcpy(out, in, (size_t)n * sizeof *out);
         return;
     }
-    float factor[TT_DROPOUT_TILE];
+    float factor[TT_DROPOUT_TILE] = {0}; // every element is written; only the analyser cannot see it
     for (int i = 0; i < n; i += TT_DROPOUT_TILE) {
         int tile = n - i < TT_DROPOUT_TILE ? n - i : TT_DROPOUT_TILE;
         tt_dropout_factors(drop, drop->site, row, i, tile, factor);

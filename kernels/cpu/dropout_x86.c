@@ -23,7 +23,7 @@ AVX512_INLINE void draw_groups_512(const tt_draw *draw, uint32_t block, int grou
     const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
     __m512i c0[4], c1[4], c2[4], c3[4];
     for (int g = 0; g < groups; ++g) {
-        c0[g] = _mm512_add_epi32(order, _mm512_set1_epi64((long long)(block + 8 * (uint32_t)g)));
+        c0[g] = _mm512_add_epi32(order, _mm512_set1_epi32((int)(block + 8 * (uint32_t)g)));
         c1[g] = _mm512_set1_epi64(draw->site);
         c2[g] = _mm512_set1_epi64(draw->position);
         c3[g] = _mm512_set1_epi64(draw->example);
@@ -69,7 +69,7 @@ AVX2_INLINE void draw_groups_256(const tt_draw *draw, uint32_t block, float *fac
     const __m256i order = _mm256_setr_epi64x(0, 2, 1, 3);
     __m256i c0[2], c1[2], c2[2], c3[2];
     for (int g = 0; g < 2; ++g) {
-        c0[g] = _mm256_add_epi32(order, _mm256_set1_epi64x((long long)(block + 4 * (uint32_t)g)));
+        c0[g] = _mm256_add_epi32(order, _mm256_set1_epi32((int)(block + 4 * (uint32_t)g)));
         c1[g] = _mm256_set1_epi64x(draw->site);
         c2[g] = _mm256_set1_epi64x(draw->position);
         c3[g] = _mm256_set1_epi64x(draw->example);

@@ -226,8 +226,8 @@ static tt_status cache_get(const primitive **out, gemm_state *state, const primi
         slot = (slot + 1) % CACHE_SLOTS;
     primitive *p = &state->cache[slot];
     if (!p->handle) {
-        TT_TRY(tt_alloc(
-            &p->memory, (size_t)state->threads * (PLACES + 1), sizeof *p->memory, "gemm's primitive"));
+        TT_TRY(
+            tt_alloc(&p->memory, (size_t)state->threads * (PLACES + 1), sizeof(void *), "gemm's primitive"));
         p->key = *key;
         const int threads = omp_get_max_threads();
         omp_set_num_threads(1); // a primitive keeps the number of threads it was made under
@@ -252,8 +252,11 @@ void tt_cpu_gemm_close(tt_device *device) {
         if (state->streams[t]) dnnl_stream_destroy(state->streams[t]);
     free(state->streams);
     if (state->engine) dnnl_engine_destroy(state->engine);
-    buffer *buffers[] = {&state->a16, &state->b16, &state->tiles, &state->partials, &state->scratch};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i) free(buffers[i]->data);
+    free(state->a16.data);
+    free(state->b16.data);
+    free(state->tiles.data);
+    free(state->partials.data);
+    free(state->scratch.data);
     free(state);
     device->state = NULL;
 }
@@ -270,8 +273,7 @@ static tt_status open_state(gemm_state **out, tt_device *device) {
 }
 
 static tt_status open_engine(gemm_state *state) {
-    if (!state->streams)
-        TT_TRY(tt_alloc(&state->streams, (size_t)state->threads, sizeof *state->streams, "streams"));
+    if (!state->streams) TT_TRY(tt_alloc(&state->streams, (size_t)state->threads, sizeof(void *), "streams"));
     dnnl_status_t status = state->engine ? dnnl_success : dnnl_engine_create(&state->engine, dnnl_cpu, 0);
     for (int t = 0; status == dnnl_success && t < state->threads; ++t)
         if (!state->streams[t])
@@ -391,7 +393,7 @@ static dnnl_status_t do_task(const bf16_product *product, gemm_state *state, con
         return dnnl_sgemm(p->trans_a ? 'T' : 'N', p->trans_b ? 'T' : 'N', m, n, k, alpha, a, p->lda, b,
             p->ldb, beta, c, ldc);
     }
-    const float *tile;
+    const float *tile = NULL;
     dnnl_status_t status = bf16_tile(product, state, p, plan, mi, ni, ki, &tile);
     if (status != dnnl_success) return status;
     for (int row = 0; row < m; ++row)

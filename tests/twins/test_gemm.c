@@ -143,14 +143,14 @@ static void scratch_and_many_shapes(void **state) {
     for (int precision = TT_FP32; precision <= (bf16 ? TT_BF16 : TT_FP32); ++precision) {
         tt_device *device;
         twin_ok(tt_device_open(&device, "cpu", (tt_precision)precision, 2));
-        enum { MAX = 150 };
+        enum { MAX = 125 };
         float *scratch = tt_device_scratch(device, 1000 * sizeof *scratch);
         for (int i = 0; i < 1000; ++i) scratch[i] = (float)i;
         float *ones = twin_alloc(MAX * MAX, sizeof *ones), *c = twin_alloc(MAX * MAX, sizeof *c);
         for (int i = 0; i < MAX * MAX; ++i) ones[i] = 1;
         for (int n = 1; n < MAX; ++n)
             for (int shape = 0; shape < 9; ++shape) {
-                const int m = (int[]){5, 40, 100}[shape / 3], k = (int[]){10, 70, 150}[shape % 3];
+                const int m = (int[]){5, 40, 100}[shape / 3], k = (int[]){10, 70, 124}[shape % 3];
                 tt_gemm p = {.m = m,
                     .n = n,
                     .k = k,
