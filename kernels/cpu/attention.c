@@ -80,7 +80,7 @@ static void forward_unit(
         const ptrdiff_t row = q_row + first;
         float max[TT_BLOCK], sum[TT_BLOCK];
         tt_attention_mask mask;
-        tt_attention_transpose(w->q, t->q + row * t->ldq + column, t->ldq, b.rows, t->d_kv, b.lanes);
+        tt_cpu_transpose(w->q, t->q + row * t->ldq + column, t->ldq, b.rows, t->d_kv, b.lanes);
         tt_cpu_product(b.keys, b.lanes, t->d_kv, k, t->ldk, 1, w->q, TT_BLOCK, w->scores, TT_BLOCK, false);
         exponentials(&b, w->scores, bias, max, sum);
         if (tt_attention_mask_open(&mask, &t->drop, head, (int)row, b.rows))

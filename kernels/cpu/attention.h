@@ -8,21 +8,7 @@
 #define TT_KERNELS_CPU_ATTENTION_H
 
 #include "kernels/cpu/cpu.h"
-
-#include <stddef.h>
-
-enum {
-    TT_LANE_GROUP = 16, // lanes are used in groups of so many
-    TT_BLOCK = 32       // queries of a block; distance between rows of scores
-};
-
-// C[rows, columns] = A B, or += if `add`. A's element (r, p) is at a[r * a_row + p * a_k]; B is [k, columns]
-// and C row-major; columns is a multiple of TT_LANE_GROUP.
-void tt_cpu_product(int rows, int columns, int k, const float *a, ptrdiff_t a_row, ptrdiff_t a_k,
-    const float *b, ptrdiff_t ldb, float *c, ptrdiff_t ldc, bool add);
-
-// Rows of its tile on this CPU: products of a multiple of them run best.
-int tt_cpu_product_rows(void);
+#include "kernels/cpu/product.h"
 
 // What all units of a call share; in the device's scratch memory.
 typedef struct tt_attention_plan {
@@ -57,8 +43,6 @@ typedef struct tt_attention_block {
 } tt_attention_block;
 tt_attention_block tt_attention_block_at(const tt_attention *t, int first, int queries, int keys);
 
-// to[c][i] = from[i][c] for i < rows, zero for the lanes beyond; `to` is [columns][TT_BLOCK].
-void tt_attention_transpose(float *to, const float *from, ptrdiff_t ld, int rows, int columns, int lanes);
 // to[i][c] = from[i][c], zero for columns beyond d; `to` is [rows][width].
 void tt_attention_copy(float *to, int width, const float *from, ptrdiff_t ld, int rows, int d);
 

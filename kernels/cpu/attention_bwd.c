@@ -118,8 +118,8 @@ static void backward_block(const tt_attention *t, const tt_attention_plan *plan,
     const bool drop = tt_attention_mask_open(&mask, &t->drop, head, (int)row, b->rows);
     // Lanes without a query: exp(. - FLT_MAX) = 0, so they add nothing anywhere.
     for (int i = 0; i < TT_BLOCK; ++i) lse[i] = i < b->rows ? t->lse[(row + i) * t->heads + head] : FLT_MAX;
-    tt_attention_transpose(w->q_t, q, t->ldq, b->rows, d, b->lanes);
-    tt_attention_transpose(w->dout_t, dout, t->ldo, b->rows, d, b->lanes);
+    tt_cpu_transpose(w->q_t, q, t->ldq, b->rows, d, b->lanes);
+    tt_cpu_transpose(w->dout_t, dout, t->ldo, b->rows, d, b->lanes);
     tt_attention_copy(w->q, width, q, t->ldq, b->rows, d);
     tt_attention_copy(w->dout, width, dout, t->ldo, b->rows, d);
     tt_cpu_product(b->keys, b->lanes, d, k, t->ldk, 1, w->q_t, TT_BLOCK, w->p, TT_BLOCK, false);

@@ -6,7 +6,8 @@
 // matrix multiplication", 2008.) oneDNN's sgemm is only half as fast here.
 #include "kernels/cpu/outer.h"
 
-#include "kernels/cpu/attention.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/product.h"
 
 enum {
     DEPTH = 256, // of k in a panel: 32 columns of B take 32 KiB

@@ -1,7 +1,9 @@
-// Small matrix products of attention: A of any strides, B and C row-major with columns in multiples of 16.
+// Small matrix products: A of any strides, B and C row-major with columns in multiples of 16.
 // oneDNN's start-up per call costs more than such a product takes. Each tile of C stays in registers while
 // one row of B after the other is read; an element of A is broadcast, so that A may be transposed for free.
-#include "kernels/cpu/attention.h"
+#include "kernels/cpu/product.h"
+
+#include <stdint.h>
 
 #define TT_PRAGMA(text) _Pragma(#text)
 #define TT_EACH(i, n) TT_PRAGMA(GCC unroll 8) for (int i = 0; i < (n); ++i)
@@ -62,5 +64,32 @@ void tt_cpu_product(int rows, int columns, int k, const float *a, ptrdiff_t a_ro
 #endif
     default:
         product_baseline(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
+    }
+}
+
+// Vectors of four exist on every machine that we run on.
+typedef float vector4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t index4 __attribute__((vector_size(16)));
+
+static void transpose_4x4(float *to, const float *from, ptrdiff_t ld) {
+    vector4 a = *(const vector4 *)from, b = *(const vector4 *)(from + ld);
+    vector4 c = *(const vector4 *)(from + 2 * ld), d = *(const vector4 *)(from + 3 * ld);
+    const index4 low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, left = {0, 1, 4, 5}, right = {2, 3, 6, 7};
+    vector4 ab = __builtin_shuffle(a, b, low), cd = __builtin_shuffle(c, d, low);
+    *(vector4 *)to = __builtin_shuffle(ab, cd, left);
+    *(vector4 *)(to + TT_BLOCK) = __builtin_shuffle(ab, cd, right);
+    ab = __builtin_shuffle(a, b, high), cd = __builtin_shuffle(c, d, high);
+    *(vector4 *)(to + 2 * TT_BLOCK) = __builtin_shuffle(ab, cd, left);
+    *(vector4 *)(to + 3 * TT_BLOCK) = __builtin_shuffle(ab, cd, right);
+}
+
+void tt_cpu_transpose(float *to, const float *from, ptrdiff_t ld, int rows, int columns, int lanes) {
+    int c = 0;
+    for (; c + 4 <= columns; c += 4)
+        for (int i = 0; i + 4 <= rows; i += 4) transpose_4x4(to + c * TT_BLOCK + i, from + i * ld + c, ld);
+    for (int k = 0; k < columns; ++k) {
+        int i = k < c ? rows / 4 * 4 : 0;
+        for (; i < rows; ++i) to[k * TT_BLOCK + i] = from[i * ld + k];
+        for (; i < lanes; ++i) to[k * TT_BLOCK + i] = 0;
     }
 }
