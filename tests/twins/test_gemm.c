@@ -37,7 +37,7 @@ static void check(tt_precision precision, int m, int n, int k, int gap, float al
         naive(expected, &a, ta, &b, tb, m, n, k, alpha, beta, &old);
         float *first = NULL;
         for (int run = 0; run < 3; ++run) {
-            const int threads = (int[]){1, 2, 5}[run];
+            const int threads = (int[]){1, 2, 3}[run];
             tt_device *device;
             twin_ok(tt_device_open(&device, "cpu", precision, threads));
             float *c = twin_copy(old.x, (size_t)m * old.ld);
@@ -142,7 +142,7 @@ static void scratch_and_many_shapes(void **state) {
     const bool bf16 = has_bf16();
     for (int precision = TT_FP32; precision <= (bf16 ? TT_BF16 : TT_FP32); ++precision) {
         tt_device *device;
-        twin_ok(tt_device_open(&device, "cpu", (tt_precision)precision, 2));
+        twin_ok(tt_device_open(&device, "cpu", (tt_precision)precision, 1));
         enum { MAX = 125 };
         float *scratch = tt_device_scratch(device, 1000 * sizeof *scratch);
         for (int i = 0; i < 1000; ++i) scratch[i] = (float)i;
