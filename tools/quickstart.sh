@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The main job from a fresh clone: sets the machine up, builds, teaches the shipped student to reason about
+# everyday objects in three stages, teaches it the answers alone with as many steps, and prints both side by
+# side. Stopped and started again, it goes on where it was.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+started=$SECONDS
+
+tools/setup.sh
+cmake --preset default >/dev/null
+cmake --build --preset default --target tinythinker_cli -- --quiet
+echo "built in $((SECONDS - started)) s"
+
+program=build/default/tinythinker
+"$program" run configs/everyday.yaml "$@" >/dev/null
+"$program" run configs/everyday-summarize-only.yaml "$@" >/dev/null
+
+echo
+"$program" compare runs/everyday runs/everyday-summarize-only
+echo "(five options: chance is 20 %; control asks about objects whose facts were never taught)"
+echo
+echo "One question, reasoned about:"
+"$program" ask --model runs/everyday/best.h5 "What would Anna use for boiling water?" \
+    kettle frying-pan lamp bucket thermometer
+echo
+echo "all of it took $((SECONDS - started)) s; every stage's text: runs/everyday/predictions.jsonl"
