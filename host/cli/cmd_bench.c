@@ -1,106 +1,48 @@
 // tinythinker bench: training speed of tiny, small and base shapes as a share of the machine's GEMM peak.
-#include "host/base/log.h"
+#include "host/cli/args.h"
+#include "host/cli/cli.h"
 #include "host/lab/bench.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "host/cli/cli.h"
-
-static const char usage[] =
-    "usage: tinythinker bench [options]\n"
-    "\n"
-    "Trains random models on random tokens and compares the speed with this machine's fastest matrix "
-    "product,\n"
-    "measured in the same run.\n"
-    "\n"
-    "  --shape NAME      tiny, small, base or a preset such as t5-large; may be given several times\n"
-    "                    (default: tiny, small and base)\n"
-    "  --precision P     fp32 (default) or bf16\n"
-    "  --steps N         measured steps of each shape (default 5)\n"
-    "  --tokens N        target tokens of a batch, about (default 2048)\n"
-    "  --dropout P       (default 0.1)\n"
-    "  --threads N       (default: all)\n"
-    "  --json            one JSON object instead of text\n";
-
-enum { MAX_SHAPES = 8 };
-
 typedef struct arguments {
-    const char *shapes[MAX_SHAPES];
-    int n_shapes, steps, tokens, threads;
+    tt_texts shapes;
+    int64_t steps, tokens, threads;
     double dropout;
     tt_precision precision;
     bool json, help;
 } arguments;
 
-static tt_status whole_number(const char *option, const char *text, int low, int *out) {
-    char *end;
-    const long value = strtol(text, &end, 10);
-    if (*text == '\0' || *end != '\0' || value < low || value > 1 << 24)
-        return tt_fail(TT_ERR_USAGE, "--%s %s: expected a whole number from %d", option, text, low);
-    *out = (int)value;
-    return TT_OK;
-}
-
-static tt_status read_option(arguments *a, const char *option, const char *value) {
-    char *end;
-    if (strcmp(option, "shape") == 0) {
-        if (a->n_shapes == MAX_SHAPES)
-            return tt_fail(TT_ERR_USAGE, "--shape: at most %d of them", MAX_SHAPES);
-        a->shapes[a->n_shapes++] = value;
-    } else if (strcmp(option, "precision") == 0) {
-        if (strcmp(value, "fp16") == 0)
-            return tt_fail(TT_ERR_UNSUPPORTED, "--precision fp16: T5 overflows in it; use fp32 or bf16");
-        if (strcmp(value, "fp32") != 0 && strcmp(value, "bf16") != 0)
-            return tt_fail(TT_ERR_USAGE, "--precision %s: allowed are fp32, bf16", value);
-        a->precision = strcmp(value, "bf16") == 0 ? TT_BF16 : TT_FP32;
-    } else if (strcmp(option, "steps") == 0) {
-        return whole_number(option, value, 1, &a->steps);
-    } else if (strcmp(option, "tokens") == 0) {
-        return whole_number(option, value, 1, &a->tokens);
-    } else if (strcmp(option, "threads") == 0) {
-        return whole_number(option, value, 0, &a->threads);
-    } else if (strcmp(option, "dropout") == 0) {
-        a->dropout = strtod(value, &end);
-        if (end == value || *end != '\0' || !(a->dropout >= 0 && a->dropout < 1))
-            return tt_fail(TT_ERR_USAGE, "--dropout %s: expected a number from 0 to below 1", value);
-    } else if (strcmp(option, "json") == 0) {
-        a->json = true;
-    } else {
-        a->help = true;
-    }
-    return TT_OK;
-}
-
 static tt_status read_arguments(arguments *a, int argc, char **argv) {
-    static const struct option options[] = {{"shape", required_argument, NULL, 0},
-        {"precision", required_argument, NULL, 0}, {"steps", required_argument, NULL, 0},
-        {"tokens", required_argument, NULL, 0}, {"dropout", required_argument, NULL, 0},
-        {"threads", required_argument, NULL, 0}, {"json", no_argument, NULL, 0},
-        {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    *a = (arguments){.steps = 5, .tokens = 2048, .dropout = 0.1, .precision = TT_FP32};
-    int index = 0, c;
-    optind = 1;
-    opterr = 0;
-    while ((c = getopt_long(argc, argv, "h", options, &index)) != -1) {
-        if (c == 'h')
-            a->help = true;
-        else if (c == 0)
-            TT_TRY(read_option(a, options[index].name, optarg));
-        else
-            return tt_fail(
-                TT_ERR_USAGE, "bench: '%s' is unknown or lacks its value; see --help", argv[optind - 1]);
-    }
-    if (optind < argc)
-        return tt_fail(TT_ERR_USAGE, "bench: unexpected argument '%s'; see --help", argv[optind]);
-    if (a->n_shapes == 0) {
-        a->shapes[a->n_shapes++] = "tiny";
-        a->shapes[a->n_shapes++] = "small";
-        a->shapes[a->n_shapes++] = "base";
-    }
+    const char *precision = "fp32";
+    tt_texts rest;
+    *a = (arguments){.steps = 5, .tokens = 2048, .dropout = 0.1};
+    const tt_arg table[] = {
+        {"shape", TT_ARG_TEXTS, &a->shapes, "NAME",
+            "tiny, small, base or a preset such as t5-large; may be given several times (default: the first "
+            "three)",
+            0, 0},
+        {"precision", TT_ARG_TEXT, &precision, "P", "fp32 (default) or bf16", 0, 0},
+        {"steps", TT_ARG_INTEGER, &a->steps, "N", "measured steps of each shape (default 5)", 1, 10000},
+        {"tokens", TT_ARG_INTEGER, &a->tokens, "N", "target tokens of a batch, about (default 2048)", 1,
+            1 << 20},
+        {"dropout", TT_ARG_REAL, &a->dropout, "P", "rate of dropout (default 0.1)", 0, 0.99},
+        {"threads", TT_ARG_INTEGER, &a->threads, "N", "compute threads (default: all)", 0, 4096},
+        {"json", TT_ARG_FLAG, &a->json, NULL, "one JSON object instead of text", 0, 0},
+    };
+    TT_TRY(tt_args_parse(argc, argv,
+        "usage: tinythinker bench [options]\n\n"
+        "Trains random models on random tokens and compares the speed with this machine's fastest matrix\n"
+        "product, measured in the same run.",
+        table, sizeof table / sizeof *table, &rest, 0, 0, &a->help));
+    if (strcmp(precision, "fp16") == 0)
+        return tt_fail(TT_ERR_UNSUPPORTED, "--precision fp16: T5 overflows in it; use fp32 or bf16");
+    if (strcmp(precision, "fp32") != 0 && strcmp(precision, "bf16") != 0)
+        return tt_fail(TT_ERR_USAGE, "--precision %s: allowed are fp32, bf16", precision);
+    a->precision = strcmp(precision, "bf16") == 0 ? TT_BF16 : TT_FP32;
+    if (a->shapes.n == 0) a->shapes = (tt_texts){{"tiny", "small", "base"}, 3};
     return TT_OK;
 }
 
@@ -154,10 +96,10 @@ static tt_status run_shapes(const arguments *a, tt_device *device) {
     fflush(stdout);
     json_t *shapes = json_array();
     tt_status status = TT_OK;
-    for (int i = 0; i < a->n_shapes && status == TT_OK; ++i) {
-        const tt_bench_options options = {.shape = a->shapes[i],
-            .steps = a->steps,
-            .target_tokens = a->tokens,
+    for (int i = 0; i < a->shapes.n && status == TT_OK; ++i) {
+        const tt_bench_options options = {.shape = a->shapes.items[i],
+            .steps = (int)a->steps,
+            .target_tokens = (int)a->tokens,
             .dropout = a->dropout,
             .seed = 1};
         tt_bench_result result;
@@ -184,12 +126,9 @@ static tt_status run_shapes(const arguments *a, tt_device *device) {
 tt_status tt_cmd_bench(int argc, char **argv) {
     arguments a;
     TT_TRY(read_arguments(&a, argc, argv));
-    if (a.help) {
-        fputs(usage, stdout);
-        return TT_OK;
-    }
+    if (a.help) return TT_OK;
     tt_device *device;
-    TT_TRY(tt_device_open(&device, "auto", a.precision, a.threads));
+    TT_TRY(tt_device_open(&device, "auto", a.precision, (int)a.threads));
     tt_status status = run_shapes(&a, device);
     tt_device_close(device);
     return status;
