@@ -154,9 +154,8 @@ static tt_status check_words(const tt_key *key, const char *text) {
     if (strcmp(key->path, "precision") == 0 && strcmp(text, "fp16") == 0)
         return tt_fail(TT_ERR_CONFIG,
             "precision: fp16 is refused, since T5's activations overflow in it; use bf16 or fp32");
-    tt_str list = {0};
-    for (const char *p = key->words; *p; p += strcspn(p, "|") + (p[strcspn(p, "|")] == '|'))
-        tt_str_format(&list, "%s%.*s", list.length ? ", " : "", (int)strcspn(p, "|"), p);
+    tt_str list = {0}; // "a|b|c" as "a, b, c"
+    for (const char *p = key->words; *p; ++p) tt_str_append_n(&list, *p == '|' ? ", " : p, *p == '|' ? 2 : 1);
     tt_fail(TT_ERR_CONFIG, "%s: '%s' is not allowed; allowed are %s", key->path, text, tt_str_text(&list));
     tt_str_close(&list);
     return TT_ERR_CONFIG;

@@ -30,7 +30,8 @@ static tt_status failed(const tt_h5 *h, tt_status code, const char *doing, const
 
 // Locks fail on many network file systems, where HDF5 would refuse to open: then go without.
 static hid_t access_list(void) {
-    // Every file is closed here; a file that a full disk kept from closing would crash the library's own exit.
+    // Every file is closed here; a file that a full disk kept from closing would crash the library's own
+    // exit.
     H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);

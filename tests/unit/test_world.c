@@ -44,7 +44,7 @@ static int thing_of(const char *name) {
 }
 
 static char *read_all(const char *path) {
-    char *data;
+    static char *data; // what fails here does not return
     size_t size;
     if (tt_read_file(path, 0, &data, &size) != TT_OK) fail_msg("%s", tt_error_message());
     return data;
