@@ -78,7 +78,7 @@ static void forward_unit(
     for (int first = 0; first < queries; first += TT_BLOCK) {
         const tt_attention_block b = tt_attention_block_at(t, first, queries, keys);
         const ptrdiff_t row = q_row + first;
-        float max[TT_BLOCK], sum[TT_BLOCK];
+        float max[TT_BLOCK] = {0}, sum[TT_BLOCK] = {0};
         tt_attention_mask mask;
         tt_cpu_transpose(w->q, t->q + row * t->ldq + column, t->ldq, b.rows, t->d_kv, b.lanes);
         tt_cpu_product(b.keys, b.lanes, t->d_kv, k, t->ldk, 1, w->q, TT_BLOCK, w->scores, TT_BLOCK, false);

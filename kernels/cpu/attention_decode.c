@@ -66,7 +66,7 @@ static tt_status check(const tt_attention_decode *t, int *longest) {
 }
 
 tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *t) {
-    int longest;
+    int longest = 0;
     TT_TRY(check(t, &longest));
     const size_t table = t->bias ? (size_t)t->heads * longest : 0;
     const size_t row = ((size_t)longest + 15) / 16 * 16;

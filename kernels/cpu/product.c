@@ -69,18 +69,22 @@ void tt_cpu_product(int rows, int columns, int k, const float *a, ptrdiff_t a_ro
 
 // Vectors of four exist on every machine that we run on.
 typedef float vector4 __attribute__((vector_size(16), aligned(4), may_alias));
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
 typedef int32_t index4 __attribute__((vector_size(16)));
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (index4){__VA_ARGS__})
+#endif
 
 static void transpose_4x4(float *to, const float *from, ptrdiff_t ld) {
     vector4 a = *(const vector4 *)from, b = *(const vector4 *)(from + ld);
     vector4 c = *(const vector4 *)(from + 2 * ld), d = *(const vector4 *)(from + 3 * ld);
-    const index4 low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, left = {0, 1, 4, 5}, right = {2, 3, 6, 7};
-    vector4 ab = __builtin_shuffle(a, b, low), cd = __builtin_shuffle(c, d, low);
-    *(vector4 *)to = __builtin_shuffle(ab, cd, left);
-    *(vector4 *)(to + TT_BLOCK) = __builtin_shuffle(ab, cd, right);
-    ab = __builtin_shuffle(a, b, high), cd = __builtin_shuffle(c, d, high);
-    *(vector4 *)(to + 2 * TT_BLOCK) = __builtin_shuffle(ab, cd, left);
-    *(vector4 *)(to + 3 * TT_BLOCK) = __builtin_shuffle(ab, cd, right);
+    vector4 ab = SHUFFLE(a, b, 0, 4, 1, 5), cd = SHUFFLE(c, d, 0, 4, 1, 5);
+    *(vector4 *)to = SHUFFLE(ab, cd, 0, 1, 4, 5);
+    *(vector4 *)(to + TT_BLOCK) = SHUFFLE(ab, cd, 2, 3, 6, 7);
+    ab = SHUFFLE(a, b, 2, 6, 3, 7), cd = SHUFFLE(c, d, 2, 6, 3, 7);
+    *(vector4 *)(to + 2 * TT_BLOCK) = SHUFFLE(ab, cd, 0, 1, 4, 5);
+    *(vector4 *)(to + 3 * TT_BLOCK) = SHUFFLE(ab, cd, 2, 3, 6, 7);
 }
 
 void tt_cpu_transpose(float *to, const float *from, ptrdiff_t ld, int rows, int columns, int lanes) {
