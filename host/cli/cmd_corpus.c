@@ -4,6 +4,7 @@
 #include "host/base/str.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
+#include "host/data/corpus_tokens.h"
 #include "host/data/import.h"
 #include "host/data/world.h"
 
@@ -12,7 +13,33 @@
 #include <string.h>
 #include <unistd.h>
 
-static tt_status finish(tt_corpus *corpus, tt_status status, const char *from, const char *out) {
+typedef struct tokens {
+    const char *tokenizer;
+    int64_t extra_ids, max_input, max_target;
+} tokens;
+
+#define TOKEN_ARGS(t)                                                                                        \
+    {"tokenizer", TT_ARG_TEXT, &(t).tokenizer, "F.model", "also keep the training split as its token ids",   \
+        0, 0},                                                                                               \
+        {"extra-ids", TT_ARG_INTEGER, &(t).extra_ids, "N", "sentinels of that tokenizer (default 100)", 0,   \
+            1000},                                                                                           \
+        {"max-input", TT_ARG_INTEGER, &(t).max_input, "N", "tokens of an input (default 512)", 2, 1e6}, {    \
+        "max-target", TT_ARG_INTEGER, &(t).max_target, "N", "tokens of a target (default 200)", 2, 1e6       \
+    }
+static const tokens no_tokens = {.extra_ids = 100, .max_input = 512, .max_target = 200};
+
+static tt_status tokenise(tt_corpus *corpus, const tokens *t) {
+    if (!t->tokenizer) return TT_OK;
+    tt_tokenizer *tokenizer;
+    TT_TRY(tt_tokenizer_load(&tokenizer, t->tokenizer, (int)t->extra_ids));
+    tt_status status = tt_corpus_tokenise(corpus, tokenizer, (int)t->max_input, (int)t->max_target);
+    tt_tokenizer_close(tokenizer);
+    return status;
+}
+
+static tt_status finish(
+    tt_corpus *corpus, tt_status status, const char *from, const tokens *t, const char *out) {
+    if (status == TT_OK) status = tokenise(corpus, t);
     if (status == TT_OK) {
         if (!corpus->provenance) corpus->provenance = from;
         status = tt_corpus_save(corpus, out);
@@ -29,12 +56,14 @@ static tt_status import(int argc, char **argv) {
     const char *out = NULL, *name = NULL;
     int64_t seed = 1;
     bool facts = false;
+    tokens t = no_tokens;
     const tt_arg args[] = {
         {"o", TT_ARG_TEXT, &out, "F.h5", "the corpus to write", 0, 0},
         {"seed", TT_ARG_INTEGER, &seed, "N", "of random splits (default 1)", 0, 9e15},
         {"facts-as-recall", TT_ARG_FLAG, &facts, NULL, "strategyqa: the human facts become general knowledge",
             0, 0},
         {"name", TT_ARG_TEXT, &name, "NAME", "of the corpus (default: the format)", 0, 0},
+        TOKEN_ARGS(t),
     };
     tt_texts rest;
     bool help;
@@ -66,16 +95,18 @@ static tt_status import(int argc, char **argv) {
     if (name) corpus.name = name;
     tt_str from = {0};
     tt_str_format(&from, "{\"format\": \"%s\", \"seed\": %lld, \"files\": %d}", format, (long long)seed, n);
-    status = finish(&corpus, status, tt_str_text(&from), out);
+    status = finish(&corpus, status, tt_str_text(&from), &t, out);
     tt_str_close(&from);
     return status;
 }
 
 static tt_status build(int argc, char **argv) {
     const char *out = NULL, *jsonl = NULL;
+    tokens t = no_tokens;
     const tt_arg args[] = {
         {"o", TT_ARG_TEXT, &out, "F.h5", "the corpus to write", 0, 0},
         {"jsonl", TT_ARG_TEXT, &jsonl, "F.jsonl", "also keep the questions as JSONL", 0, 0},
+        TOKEN_ARGS(t),
     };
     tt_texts rest;
     bool help;
@@ -87,10 +118,7 @@ static tt_status build(int argc, char **argv) {
     TT_TRY(tt_world_corpus(rest.items[0], out));
     tt_corpus corpus;
     TT_TRY(tt_corpus_load(&corpus, out));
-    tt_corpus_show(&corpus, 0, stdout);
-    tt_corpus_close(&corpus);
-    tt_info("wrote %s", out);
-    return TT_OK;
+    return finish(&corpus, TT_OK, corpus.provenance, &t, out);
 }
 
 static tt_status reading(int argc, char **argv) {

@@ -2,6 +2,7 @@
 #include "host/data/corpus.h"
 
 #include "host/base/str.h"
+#include "host/data/corpus_tokens.h"
 #include "host/text/stages.h"
 
 #include <stdlib.h>
@@ -23,6 +24,7 @@ tt_status tt_split_parse(tt_split *out, const char *name) {
 }
 
 void tt_corpus_close(tt_corpus *corpus) {
+    tt_corpus_tokens_close(corpus);
     free(corpus->questions);
     free(corpus->reasoning);
     tt_arena_close(&corpus->memory);
@@ -154,6 +156,7 @@ void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out) {
         (unsigned long long)corpus->hash);
     if (corpus->provenance && corpus->provenance[0]) fprintf(out, "made from %s\n", corpus->provenance);
     show_counts(corpus, out);
+    tt_corpus_tokens_show(corpus, out);
     for (size_t i = 0; i < corpus->n_questions && (int)i < examples; ++i) {
         const tt_question *q = &corpus->questions[i];
         fprintf(out, "\n%s (%s)\n  %s\n", q->id, split_names[q->split], q->text);

@@ -35,9 +35,10 @@ typedef struct tt_corpus {
     size_t n_questions, questions_capacity;
     tt_reasoning *reasoning;
     size_t n_reasoning, reasoning_capacity;
-    const char *name;       // "everyday", "csqa", ...
-    const char *provenance; // JSON text: sources, seeds, options of the import
-    uint64_t hash;          // of its content, set by load and save
+    const char *name;                // "everyday", "csqa", ...
+    const char *provenance;          // JSON text: sources, seeds, options of the import
+    uint64_t hash;                   // of its content, set by load and save
+    struct tt_corpus_tokens *tokens; // the training split, tokenised (corpus_tokens.h), or NULL
     tt_arena memory;
 } tt_corpus;
 

@@ -6,6 +6,7 @@
 #include "host/data/corpus.h"
 
 #include "host/base/str.h"
+#include "host/data/corpus_tokens.h"
 #include "host/data/hdf5_file.h"
 #include "host/text/stages.h"
 
@@ -117,6 +118,7 @@ tt_status tt_corpus_save(tt_corpus *corpus, const char *path) {
     if (status == TT_OK) status = tt_h5_put_i64(&h, "/", "hash", (int64_t)corpus->hash);
     if (status == TT_OK) status = fill_columns(&c, corpus);
     if (status == TT_OK) status = write_columns(&h, &c, corpus->n_questions, corpus->n_reasoning);
+    if (status == TT_OK) status = tt_corpus_tokens_write(&h, corpus);
     free_columns(&c);
     if (status != TT_OK) {
         tt_h5_close(&h);
@@ -250,6 +252,7 @@ tt_status tt_corpus_load(tt_corpus *out, const char *path) {
     tt_status status = read_attributes(&h, out, &hash);
     if (status == TT_OK) status = read_questions(&h, out);
     if (status == TT_OK) status = read_reasoning(&h, out);
+    if (status == TT_OK) status = tt_corpus_tokens_read(&h, out);
     tt_h5_close(&h);
     if (status == TT_OK) {
         out->hash = content_hash(out);

@@ -3,6 +3,7 @@
 
 #include "host/base/memory.h"
 #include "host/base/philox.h"
+#include "host/data/corpus_tokens.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,10 @@ static tt_status add_reasoning(
 tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, tt_split split, tt_stage_set set,
     tt_stage stage, const tt_tokenizer *tokenizer, int max_input, int max_target) {
     dataset->name = tt_stage_name(stage);
+    bool taken;
+    TT_TRY(
+        tt_corpus_tokens_take(dataset, corpus, split, set, stage, tokenizer, max_input, max_target, &taken));
+    if (taken) return TT_OK;
     builder b = {.dataset = dataset,
         .tokenizer = tokenizer,
         .max_input = max_input,

@@ -1,6 +1,7 @@
 // Corpora: importing with every mistake named, HDF5 round trips, data sets, order, dealing.
 #include "host/base/fs.h"
 #include "host/base/str.h"
+#include "host/data/corpus_tokens.h"
 #include "host/data/dataset.h"
 #include "host/data/import.h"
 
@@ -177,6 +178,37 @@ static void datasets(void **state) {
     tt_tokenizer_close(t);
 }
 
+static void kept_tokens_are_those_of_the_texts(void **state) {
+    (void)state;
+    tt_tokenizer *t = tokenizer(), *other;
+    tt_corpus a, b;
+    tt_dataset fresh = {0}, kept = {0}, cut = {0};
+    OK(import(&a, FIRST));
+    OK(tt_dataset_build(&fresh, &a, TT_TRAIN, TT_SET_ALL, TT_ANALYZE, t, 512, 200));
+    OK(tt_corpus_tokenise(&a, t, 512, 200));
+    OK(tt_corpus_save(&a, "corpus_test.h5"));
+    OK(tt_corpus_load(&b, "corpus_test.h5"));
+    OK(tt_dataset_build(&kept, &b, TT_TRAIN, TT_SET_ALL, TT_ANALYZE, t, 512, 200));
+    assert_int_equal(kept.n, fresh.n);
+    assert_memory_equal(kept.ids, fresh.ids, (size_t)fresh.tokens * sizeof *fresh.ids);
+    assert_memory_equal(kept.offsets, fresh.offsets, (2 * (size_t)fresh.n + 1) * sizeof *fresh.offsets);
+    OK(tt_dataset_build(
+        &cut, &b, TT_TRAIN, TT_SET_ALL, TT_ANALYZE, t, 5, 200)); // other limits: from the texts
+    assert_int_equal(cut.offsets[1], 5);
+    OK(tt_tokenizer_load(&other, "corpus_test.model", 7));
+    tt_dataset_close(&kept);
+    assert_int_equal(
+        tt_dataset_build(&kept, &b, TT_TRAIN, TT_SET_ALL, TT_ANALYZE, other, 512, 200), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_error_message(), "was tokenised with tokenizer"));
+    tt_dataset_close(&fresh);
+    tt_dataset_close(&kept);
+    tt_dataset_close(&cut);
+    tt_corpus_close(&a);
+    tt_corpus_close(&b);
+    tt_tokenizer_close(t);
+    tt_tokenizer_close(other);
+}
+
 static void dealing_is_complete_and_balanced(void **state) {
     (void)state;
     enum { N = 37 };
@@ -266,6 +298,7 @@ int main(void) {
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(damage_is_noticed),
         cmocka_unit_test(datasets),
+        cmocka_unit_test(kept_tokens_are_those_of_the_texts),
         cmocka_unit_test(dealing_is_complete_and_balanced),
         cmocka_unit_test(order_depends_on_what_it_is_for),
         cmocka_unit_test(published_data_sets),

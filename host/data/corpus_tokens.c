@@ -1,0 +1,163 @@
+#include "host/data/corpus_tokens.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tt_corpus_tokens {
+    tt_stage_set set;
+    uint64_t tokenizer;
+    int max_input, max_target;
+    tt_dataset stages[TT_STAGES];
+};
+
+void tt_corpus_tokens_close(tt_corpus *corpus) {
+    if (!corpus->tokens) return;
+    for (int s = 0; s < TT_STAGES; ++s) tt_dataset_close(&corpus->tokens->stages[s]);
+    free(corpus->tokens);
+    corpus->tokens = NULL;
+}
+
+static tt_stage_set largest_set(const tt_corpus *corpus) {
+    bool general = true, specific = true;
+    for (size_t i = 0; i < corpus->n_reasoning; ++i) {
+        general = general && corpus->reasoning[i].general;
+        specific = specific && corpus->reasoning[i].specific;
+    }
+    if (general && specific) return TT_SET_ALL;
+    return general ? TT_SET_NO_ANALYZE : specific ? TT_SET_NO_RECALL : TT_SET_SUMMARIZE_ONLY;
+}
+
+tt_status tt_corpus_tokenise(
+    tt_corpus *corpus, const tt_tokenizer *tokenizer, int max_input, int max_target) {
+    tt_corpus_tokens_close(corpus);
+    struct tt_corpus_tokens *tokens;
+    TT_TRY(tt_alloc(&tokens, 1, sizeof *tokens, "tokens"));
+    tokens->set = largest_set(corpus);
+    tokens->tokenizer = tt_tokenizer_hash(tokenizer);
+    tokens->max_input = max_input;
+    tokens->max_target = max_target;
+    tt_status status = TT_OK;
+    for (int s = 0; s < TT_STAGES && status == TT_OK; ++s)
+        if (tt_stage_set_has(tokens->set, (tt_stage)s))
+            status = tt_dataset_build(&tokens->stages[s], corpus, TT_TRAIN, tokens->set, (tt_stage)s,
+                tokenizer, max_input, max_target);
+    corpus->tokens = tokens;
+    if (status != TT_OK) tt_corpus_tokens_close(corpus);
+    return status;
+}
+
+void tt_corpus_tokens_show(const tt_corpus *corpus, FILE *out) {
+    const struct tt_corpus_tokens *t = corpus->tokens;
+    if (!t) return;
+    fprintf(out, "tokenised for stages %s with tokenizer %016llx:", tt_stage_set_name(t->set),
+        (unsigned long long)t->tokenizer);
+    for (int s = 0; s < TT_STAGES; ++s) {
+        const tt_dataset *d = &t->stages[s];
+        if (d->n)
+            fprintf(out, " %s %d examples of %.1f tokens%s", tt_stage_name((tt_stage)s), d->n,
+                (double)d->tokens / d->n, s == TT_SUMMARIZE ? "" : ",");
+    }
+    fprintf(out, "\n");
+}
+
+tt_status tt_corpus_tokens_write(const tt_h5 *h, const tt_corpus *corpus) {
+    const struct tt_corpus_tokens *t = corpus->tokens;
+    if (!t) return TT_OK;
+    TT_TRY(tt_h5_group(h, "/stages"));
+    TT_TRY(tt_h5_put_text(h, "/stages", "set", tt_stage_set_name(t->set)));
+    TT_TRY(tt_h5_put_i64(h, "/stages", "tokenizer_hash", (int64_t)t->tokenizer));
+    TT_TRY(tt_h5_put_i64(h, "/stages", "max_input", t->max_input));
+    TT_TRY(tt_h5_put_i64(h, "/stages", "max_target", t->max_target));
+    for (int s = 0; s < TT_STAGES; ++s) {
+        const tt_dataset *d = &t->stages[s];
+        char name[64];
+        if (d->n == 0) continue;
+        snprintf(name, sizeof name, "/stages/%s/ids", tt_stage_name((tt_stage)s));
+        TT_TRY(tt_h5_write(h, name, H5T_NATIVE_INT32, d->ids, (size_t)d->tokens, 0));
+        snprintf(name, sizeof name, "/stages/%s/offsets", tt_stage_name((tt_stage)s));
+        TT_TRY(tt_h5_write(h, name, H5T_NATIVE_INT64, d->offsets, 2 * (size_t)d->n + 1, 0));
+        snprintf(name, sizeof name, "/stages/%s", tt_stage_name((tt_stage)s));
+        TT_TRY(tt_h5_put_i64(h, name, "truncated", d->truncated));
+        TT_TRY(tt_h5_put_i64(h, name, "unknown", d->unknown));
+    }
+    return TT_OK;
+}
+
+// Offsets rise from 0 to the number of ids, no input or target is empty, ids are not negative.
+static tt_status check(const tt_h5 *h, const char *name, const tt_dataset *d, size_t n_offsets) {
+    bool good =
+        n_offsets >= 3 && n_offsets % 2 == 1 && d->offsets[0] == 0 && d->offsets[n_offsets - 1] == d->tokens;
+    for (size_t i = 0; i + 1 < n_offsets && good; ++i) good = d->offsets[i + 1] > d->offsets[i];
+    for (int64_t i = 0; i < d->tokens && good; ++i) good = d->ids[i] >= 0;
+    return good ? TT_OK : tt_fail(TT_ERR_FORMAT, "%s: %s is damaged; build the corpus again", h->path, name);
+}
+
+static tt_status read_stage(const tt_h5 *h, tt_dataset *d, tt_stage stage) {
+    char name[64], ids[80], offsets[80];
+    size_t n_ids, n_offsets, columns;
+    snprintf(name, sizeof name, "/stages/%s", tt_stage_name(stage));
+    if (!tt_h5_has(h, name)) return TT_OK;
+    snprintf(ids, sizeof ids, "%s/ids", name);
+    snprintf(offsets, sizeof offsets, "%s/offsets", name);
+    TT_TRY(tt_h5_shape(h, ids, &n_ids, &columns));
+    TT_TRY(tt_h5_shape(h, offsets, &n_offsets, &columns));
+    TT_TRY(tt_grow(&d->ids, &d->ids_capacity, n_ids + 1, sizeof *d->ids, ids));
+    TT_TRY(tt_grow(&d->offsets, &d->offsets_capacity, n_offsets + 1, sizeof *d->offsets, offsets));
+    TT_TRY(tt_h5_read(h, ids, H5T_NATIVE_INT32, d->ids, n_ids, 0));
+    TT_TRY(tt_h5_read(h, offsets, H5T_NATIVE_INT64, d->offsets, n_offsets, 0));
+    TT_TRY(tt_h5_get_i64(h, name, "truncated", &d->truncated));
+    TT_TRY(tt_h5_get_i64(h, name, "unknown", &d->unknown));
+    d->tokens = (int64_t)n_ids;
+    d->n = (int)(n_offsets / 2);
+    d->name = tt_stage_name(stage);
+    return check(h, name, d, n_offsets);
+}
+
+tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) {
+    int64_t hash, max_input, max_target;
+    char *set;
+    if (!tt_h5_has(h, "/stages")) return TT_OK;
+    TT_TRY(tt_alloc(&corpus->tokens, 1, sizeof *corpus->tokens, "tokens"));
+    struct tt_corpus_tokens *t = corpus->tokens;
+    TT_TRY(tt_h5_get_i64(h, "/stages", "tokenizer_hash", &hash));
+    TT_TRY(tt_h5_get_i64(h, "/stages", "max_input", &max_input));
+    TT_TRY(tt_h5_get_i64(h, "/stages", "max_target", &max_target));
+    TT_TRY(tt_h5_get_text(h, "/stages", "set", &set));
+    tt_status status = tt_stage_set_parse(&t->set, set);
+    free(set);
+    if (status != TT_OK) return tt_context(TT_ERR_FORMAT, "%s", h->path);
+    t->tokenizer = (uint64_t)hash;
+    t->max_input = (int)max_input;
+    t->max_target = (int)max_target;
+    for (int s = 0; s < TT_STAGES; ++s) TT_TRY(read_stage(h, &t->stages[s], (tt_stage)s));
+    return TT_OK;
+}
+
+tt_status tt_corpus_tokens_take(tt_dataset *dataset, const tt_corpus *corpus, tt_split split,
+    tt_stage_set set, tt_stage stage, const tt_tokenizer *tokenizer, int max_input, int max_target,
+    bool *taken) {
+    const struct tt_corpus_tokens *t = corpus->tokens;
+    *taken = false;
+    if (!t) return TT_OK;
+    if (t->tokenizer != tt_tokenizer_hash(tokenizer))
+        return tt_fail(TT_ERR_INPUT,
+            "corpus %s was tokenised with tokenizer %016llx, the student has %016llx; make the corpus "
+            "again with the student's (--tokenizer), or without --tokenizer",
+            corpus->name, (unsigned long long)t->tokenizer, (unsigned long long)tt_tokenizer_hash(tokenizer));
+    const tt_dataset *from = &t->stages[stage];
+    if (split != TT_TRAIN || set != t->set || max_input != t->max_input || max_target != t->max_target ||
+        from->n == 0)
+        return TT_OK;
+    TT_TRY(
+        tt_grow(&dataset->ids, &dataset->ids_capacity, (size_t)from->tokens, sizeof *from->ids, "token ids"));
+    TT_TRY(tt_grow(&dataset->offsets, &dataset->offsets_capacity, 2 * (size_t)from->n + 1,
+        sizeof *from->offsets, "offsets"));
+    memcpy(dataset->ids, from->ids, (size_t)from->tokens * sizeof *from->ids);
+    memcpy(dataset->offsets, from->offsets, (2 * (size_t)from->n + 1) * sizeof *from->offsets);
+    dataset->n = from->n;
+    dataset->tokens = from->tokens;
+    dataset->truncated = from->truncated;
+    dataset->unknown = from->unknown;
+    *taken = true;
+    return TT_OK;
+}
