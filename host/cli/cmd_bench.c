@@ -43,6 +43,10 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
         return tt_fail(TT_ERR_USAGE, "--precision %s: allowed are fp32, bf16", precision);
     a->precision = strcmp(precision, "bf16") == 0 ? TT_BF16 : TT_FP32;
     if (a->shapes.n == 0) a->shapes = (tt_texts){{"tiny", "small", "base"}, 3};
+    for (int i = 0; i < a->shapes.n; ++i) { // before anything is measured
+        tt_model_config config;
+        TT_TRY(tt_bench_shape(&config, a->shapes.items[i]));
+    }
     return TT_OK;
 }
 

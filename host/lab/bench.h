@@ -4,6 +4,7 @@
 
 #include "host/base/status.h"
 #include "host/lab/timed_ops.h"
+#include "host/model/model.h"
 #include "kernels/device.h"
 
 #include <stddef.h>
@@ -36,6 +37,8 @@ typedef struct tt_bench_result {
     long allocations;        // in all measured steps
 } tt_bench_result;
 
+// tiny (the shape of the everyday world's student), small, base, or a preset. Errors: TT_ERR_CONFIG.
+tt_status tt_bench_shape(tt_model_config *config, const char *name) TT_MUST_CHECK;
 // Raises *flops_per_second, from 0 at first, to the best of `tries` matrix products of each of a few large
 // sizes in the device's precision. On a machine with other work, one measurement says little.
 tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) TT_MUST_CHECK;
