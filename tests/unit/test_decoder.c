@@ -1,0 +1,136 @@
+// Step-wise decoding: the same log-probabilities as the packed forward, whatever the order of slots.
+#include "host/base/memory.h"
+#include "host/model/decoder.h"
+#include "tiny_t5.h"
+
+#include <stdio.h>
+
+enum { SLOTS = 6, LENGTH = 20, SOURCE_ROWS = 40, FIRST_ROW = 3 };
+
+static double log_softmax(const float *logits, int vocab, int id) {
+    double sum = 0;
+    for (int v = 0; v < vocab; ++v) sum += exp((double)logits[v]);
+    return logits[id] - log(sum);
+}
+
+// Decodes all targets of the batch side by side, sequence i in slot `slot_of[i]`, from the sources at
+// FIRST_ROW.
+static void expect_same(tiny *f, tt_decoder *decoder, const int32_t *slot_of) {
+    int checked = 0;
+    for (int position = 0; position < LENGTH; ++position) {
+        int32_t slot[4], token[4], at[4], start[4], length[4];
+        int row[4], n = 0;
+        for (int i = 0; i < f->batch.dec_seqs; ++i) {
+            const int first = f->batch.dec_offsets[i], source = f->batch.dec_source[i];
+            if (first + position >= f->batch.dec_offsets[i + 1]) continue;
+            slot[n] = slot_of[i];
+            row[n] = first + position;
+            token[n] = f->batch.dec_ids[row[n]];
+            at[n] = position;
+            start[n] = FIRST_ROW + f->batch.enc_offsets[source];
+            length[n++] = f->batch.enc_offsets[source + 1] - f->batch.enc_offsets[source];
+        }
+        if (n == 0) break;
+        float *logits;
+        OK(tt_decoder_step(decoder, n, slot, token, at, start, length, &logits));
+        for (int i = 0; i < n; ++i, ++checked) {
+            const int vocab = f->model->config.vocab_size;
+            const double got = log_softmax(logits + (size_t)i * vocab, vocab, f->batch.dec_targets[row[i]]);
+            const double want = (double)f->logp[row[i]];
+            if (!(fabs(got - want) <= 1e-5 * fabs(want)))
+                fail_msg("position %d: %.9g, forward %.9g", position, got, want);
+        }
+    }
+    assert_int_equal(checked, f->batch.dec_tokens);
+}
+
+static void steps_equal_forward(void **state) {
+    (void)state;
+    const tt_model_config styles[2] = {tiny_1_0, tiny_1_1()};
+    for (int style = 0; style < 2; ++style) {
+        tiny f;
+        tiny_open(&f, &styles[style]);
+        OK(tt_forward(f.pass, &f.batch, (tt_dropout_key){0}, f.logp));
+        tt_decoder *decoder;
+        OK(tt_decoder_open(&decoder, f.model, SLOTS, LENGTH, SOURCE_ROWS));
+        OK(tt_decoder_encode(decoder, &f.batch, FIRST_ROW));
+        expect_same(&f, decoder, (const int32_t[]){5, 4, 3, 2});
+        // Slots are used again, in another order, without being cleared; nothing is allocated any more.
+        const long blocks = tt_alloc_count();
+        OK(tt_decoder_encode(decoder, &f.batch, FIRST_ROW));
+        expect_same(&f, decoder, (const int32_t[]){0, 2, 4, 5});
+        assert_int_equal(tt_alloc_count(), blocks);
+        tt_decoder_close(decoder);
+        tiny_close(&f);
+    }
+}
+
+// Sources encoded one batch after another lie side by side; a slot is copied half way and both go on alike.
+static void copied_slots_go_on_alike(void **state) {
+    (void)state;
+    tiny f;
+    tiny_open(&f, &tiny_1_0);
+    tt_decoder *decoder;
+    OK(tt_decoder_open(&decoder, f.model, SLOTS, LENGTH, SOURCE_ROWS));
+    tt_batch source = {0};
+    tiny_source(&source, tiny_1_0.vocab_size, 20, 2);
+    OK(tt_decoder_encode(decoder, &source, 0));
+    tt_batch_clear(&source);
+    tiny_source(&source, tiny_1_0.vocab_size, 7, 1);
+    OK(tt_decoder_encode(decoder, &source, 20));
+    const int vocab = tiny_1_0.vocab_size;
+    float *logits;
+    for (int position = 0; position < 12; ++position) {
+        const int half = 5;
+        if (position == half) {
+            OK(tt_decoder_copy(decoder, 4, 1, half));
+            OK(tt_decoder_copy(decoder, 4, 4, half));
+        }
+        const int n = position < half ? 2 : 3;
+        const int32_t token = position % 5, other = position + 7;
+        OK(tt_decoder_step(decoder, n, (const int32_t[]){1, 2, 4}, (const int32_t[]){token, other, token},
+            (const int32_t[]){position, position, position}, (const int32_t[]){20, 0, 20},
+            (const int32_t[]){7, 20, 7}, &logits));
+        if (n == 3) assert_true(tiny_distance(logits, logits + 2 * (size_t)vocab, vocab) <= 1e-6);
+        assert_true(tiny_distance(logits, logits + vocab, vocab) > 1e-2);
+    }
+    tt_batch_close(&source);
+    tt_decoder_close(decoder);
+    tiny_close(&f);
+}
+
+static void bad_steps_are_refused(void **state) {
+    (void)state;
+    tiny f;
+    tiny_open(&f, &tiny_1_0);
+    tt_decoder *decoder;
+    assert_int_equal(tt_decoder_open(&decoder, f.model, 0, 1, 1), TT_ERR_CONFIG);
+    assert_null(decoder);
+    OK(tt_decoder_open(&decoder, f.model, 2, LENGTH, f.batch.enc_tokens));
+    assert_int_not_equal(tt_decoder_encode(decoder, &f.batch, 1), TT_OK); // one row too far
+    assert_int_not_equal(tt_decoder_encode(decoder, &f.batch, -1), TT_OK);
+    OK(tt_decoder_encode(decoder, &f.batch, 0));
+    const struct {
+        int32_t n, slot, token, position, start, length;
+    } wrong[] = {{0, 0, 0, 0, 0, 1}, {3, 0, 0, 0, 0, 1}, {1, 2, 0, 0, 0, 1}, {1, -1, 0, 0, 0, 1},
+        {1, 0, 41, 0, 0, 1}, {1, 0, 0, LENGTH, 0, 1}, {1, 0, 0, -1, 0, 1}, {1, 0, 0, 0, 0, 0},
+        {1, 0, 0, 0, 27, 2}, {1, 0, 0, 0, -1, 2}};
+    float *logits;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i)
+        assert_int_not_equal(tt_decoder_step(decoder, wrong[i].n, &wrong[i].slot, &wrong[i].token,
+                                 &wrong[i].position, &wrong[i].start, &wrong[i].length, &logits),
+            TT_OK);
+    assert_int_not_equal(tt_decoder_copy(decoder, 0, 1, LENGTH + 1), TT_OK);
+    assert_int_not_equal(tt_decoder_copy(decoder, 2, 0, 1), TT_OK);
+    tt_decoder_close(decoder);
+    tiny_close(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_equal_forward),
+        cmocka_unit_test(copied_slots_go_on_alike),
+        cmocka_unit_test(bad_steps_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
