@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static int log_rank, log_ranks = 1;
-static bool log_quiet, log_agreed;
+static bool log_quiet, log_told;
 static tt_progress *live_bar; // the bar that a message must not write into
 static volatile sig_atomic_t interrupted;
 
@@ -23,8 +23,8 @@ void tt_log_quiet(bool quiet) {
     log_quiet = quiet;
 }
 
-void tt_log_agreed(void) {
-    log_agreed = true;
+void tt_log_told(void) {
+    log_told = true;
 }
 
 double tt_seconds(void) {
@@ -64,9 +64,9 @@ void tt_warn(const char *format, ...) {
 }
 
 void tt_error(const char *format, ...) {
-    if (log_rank != 0 && log_agreed) return;
+    if (log_told) return;
     char prefix[64] = "tinythinker: ";
-    if (log_ranks > 1 && !log_agreed)
+    if (log_ranks > 1)
         snprintf(prefix, sizeof prefix, "tinythinker: rank %d of %d: ", log_rank, log_ranks);
     va_list args;
     va_start(args, format);

@@ -10,7 +10,7 @@
 
 void tt_log_rank(int rank, int ranks); // at start-up, if there is more than one
 void tt_log_quiet(bool quiet);         // drops tt_info and progress
-void tt_log_agreed(void); // every rank knows of the failure: from now on rank 0 alone tells errors
+void tt_log_told(void);                // the failure at hand has been told: tt_error says nothing more
 void tt_info(const char *format, ...) TT_PRINTF(1, 2);
 void tt_warn(const char *format, ...) TT_PRINTF(1, 2);
 void tt_error(const char *format, ...) TT_PRINTF(1, 2);

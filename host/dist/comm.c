@@ -80,9 +80,12 @@ tt_status tt_comm_open(tt_comm **out) {
 
 void tt_comm_close(tt_comm *comm, tt_status status) {
     if (!comm) return;
-    const bool abort_job = comm->size > 1 && status != TT_OK && !comm->agreed;
-    if (abort_job) tt_error("%s", tt_error_message()); // nobody comes to tell it after the abort
-    comm->methods->leave(comm, abort_job, tt_status_exit(status));
+    if (comm->size > 1 && status != TT_OK) {
+        // Told here and not in main: the first rank that exits takes the others with it.
+        if (comm->rank == 0 || !comm->agreed) tt_error("%s", tt_error_message());
+        tt_log_told();
+    }
+    comm->methods->leave(comm, status != TT_OK && !comm->agreed, tt_status_exit(status));
     free(comm);
 }
 
@@ -134,6 +137,5 @@ tt_status tt_comm_agree(tt_comm *comm, tt_status mine) {
     snprintf(news.text, sizeof news.text, "%s", tt_error_message());
     TT_TRY(tt_comm_broadcast(comm, &news, sizeof news, first));
     comm->agreed = true;
-    tt_log_agreed();
     return comm->rank == first ? mine : tt_fail(news.status, "rank %d: %s", first, news.text);
 }

@@ -22,7 +22,8 @@ typedef struct tt_comm {
 // by a build without MPI.
 tt_status tt_comm_open(tt_comm **out) TT_MUST_CHECK;
 // Leaves the world. With a status other than TT_OK that the ranks have not agreed on, the whole job is
-// aborted, so that nobody waits for a rank that is gone.
+// aborted, so that nobody waits for a rank that is gone. With several ranks a failure's message is printed
+// here: by rank 0 if it was agreed on, else by each rank that failed.
 void tt_comm_close(tt_comm *comm, tt_status status);
 
 // Compute threads for this rank where the user asks for none in particular: OMP_NUM_THREADS if set, else the
@@ -41,7 +42,7 @@ tt_status tt_comm_gather(tt_comm *comm, const void *bytes, size_t n, char **all,
 tt_status tt_comm_barrier(tt_comm *comm) TT_MUST_CHECK;
 // All ranks agree on a status: the code of the lowest rank that failed, TT_OK if none did. On ranks that did
 // not fail themselves the message says which rank did and why. After a failure every rank returns to its
-// caller and closes; only rank 0 needs to print the message.
+// caller and closes.
 tt_status tt_comm_agree(tt_comm *comm, tt_status mine) TT_MUST_CHECK;
 
 #endif

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct run {
     const tt_config *config;
@@ -196,12 +197,16 @@ static tt_status do_evaluation(run *r) {
         status = tt_fail(TT_ERR_IO, "%s: cannot be written", temporary);
     TT_TRY(tt_comm_agree(r->comm, status));
     status = evaluate_splits(r, predictions);
+    if (status == TT_ERR_INTERRUPTED)
+        status = tt_fail(status,
+            "stopped in the final evaluation; the student is saved, the same command goes on from here");
     if (!predictions) return status;
     const bool written = ferror(predictions) == 0;
-    if (fclose(predictions) != 0 || !written)
-        status = status == TT_OK ? tt_fail(TT_ERR_IO, "%s: cannot be written; is the disk full?", temporary)
-                                 : status;
-    return status == TT_OK ? tt_commit_file(temporary, r->dir.predictions) : status;
+    if ((fclose(predictions) != 0 || !written) && status == TT_OK)
+        status = tt_fail(TT_ERR_IO, "%s: cannot be written; is the disk full?", temporary);
+    if (status == TT_OK) return tt_commit_file(temporary, r->dir.predictions);
+    unlink(temporary);
+    return status;
 }
 
 // ---- the whole

@@ -122,7 +122,7 @@ tt_status tt_acquisition_run(const tt_config *config, const tt_corpus *corpus, c
     tt_checkpoint *start, bool resume, tt_phase_result *out) {
     const tt_training_config *train = &config->acquisition;
     acquisition a = {.config = config, .corpus = corpus, .tokenizer = start->tokenizer, .comm = room->comm};
-    tt_status status = open_data(&a, room->seed);
+    tt_status status = tt_comm_agree(room->comm, open_data(&a, room->seed));
     if (status == TT_OK) {
         int64_t total =
             train->steps > 0 ? train->steps : llround(train->epochs * (double)a.cycle.epoch_steps);

@@ -199,7 +199,7 @@ tt_status tt_pretraining_run(const tt_config *config, const tt_phase_room *room,
     bool resume, tt_phase_result *out) {
     const tt_training_config *train = &config->pretraining.train;
     pretraining p = {.config = config, .tokenizer = start->tokenizer, .comm = room->comm, .seed = room->seed};
-    tt_status status = open_data(&p);
+    tt_status status = tt_comm_agree(room->comm, open_data(&p));
     if (status == TT_OK) {
         int64_t examples = p.window_stock.rest + p.pair_stock.rest;
         int64_t total = train->steps > 0

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Collectives under mpirun and without it; an error that all agree on, and a rank that leaves.
+set -u
+command -v mpirun > /dev/null || { echo "skipped: no mpirun"; exit 77; }
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
+failed=0
+launch() { # ranks, arguments
+    local ranks=$1
+    shift
+    EXPECTED_RANKS=$ranks timeout 60 mpirun --oversubscribe -np "$ranks" "$TT_COMM_CHECK" "$@" 2>&1
+}
+EXPECTED_RANKS=1 "$TT_COMM_CHECK" || failed=1
+for ranks in 1 2 3 4; do
+    out=$(launch $ranks) && continue
+    grep -q "build has no MPI" <<< "$out" && { echo "skipped: built without MPI"; exit 77; }
+    echo "FAILED on $ranks ranks: $out"
+    failed=1
+done
+out=$(launch 3 agree)
+status=$?
+[ $status -eq 2 ] && [ "$(grep -c 'rank 1: the second rank is unhappy' <<< "$out")" = 1 ] ||
+    { echo "FAILED: agree: exit status $status: $out"; failed=1; }
+out=$(launch 3 leave)
+status=$?
+[ $status -eq 1 ] && grep -q 'rank 1 of 3: the second rank is gone' <<< "$out" ||
+    { echo "FAILED: leave: exit status $status: $out"; failed=1; }
+exit $failed
