@@ -1,73 +1,101 @@
 #!/usr/bin/env bash
-# Downloads CommonsenseQA, OpenBookQA and StrategyQA from their authors, checks them, and builds corpora:
+# Downloads CommonsenseQA, OpenBookQA and StrategyQA from their authors, checks them, and says how to import them:
 #   tools/fetch_datasets.sh [FOLDER]      (default: datasets/downloads)
-# A file that is there and right is not fetched again. TT_MIRROR=URL takes all files from URL/<name> instead.
-set -euo pipefail
+# What is there and right is not fetched again; what was interrupted goes on where it stopped.
+# TT_SOURCES=FILE replaces the table of sources, e.g. for a mirror.
+set -uo pipefail
 folder=${1:-$(dirname "$0")/../datasets/downloads}
-mkdir -p "$folder"
 
-fetch() { # url, file
-    local url=$1 file=$2
-    [ -z "${TT_MIRROR:-}" ] || url=$TT_MIRROR/$(basename "$file")
-    echo "fetching $url" >&2
-    if command -v curl >/dev/null; then
-        curl -fL --retry 3 -C - -o "$file.part" "$url"
-    elif command -v wget >/dev/null; then
-        wget -q -c -O "$file.part" "$url"
+# file, its SHA-256, address
+sources() {
+    if [ -n "${TT_SOURCES:-}" ]; then
+        cat "$TT_SOURCES"
     else
-        echo "fetch_datasets: neither curl nor wget is installed" >&2
-        exit 1
-    fi || {
-        echo "fetch_datasets: could not fetch $url; run this again to resume" >&2
-        exit 1
-    }
-    mv "$file.part" "$file"
+        cat <<'TABLE'
+csqa_train.jsonl 58ffa3c8472410e24b8c43f423d89c8a003d8284698a6ed7874355dedd09a2fb https://s3.amazonaws.com/commensenseqa/train_rand_split.jsonl
+csqa_dev.jsonl 3210497fdaae614ac085d9eb873dd7f4d49b6f965a93adadc803e1229fd8a02a https://s3.amazonaws.com/commensenseqa/dev_rand_split.jsonl
+obqa.zip 82368cf05df2e3b309c17d162e10b888b4d768fad6e171e0a041954c8553be46 https://ai2-public-datasets.s3.amazonaws.com/open-book-qa/OpenBookQA-V1-Sep2018.zip
+strategyqa.zip 4911d85eb6721a93bed7645419df77e721808b32b9785dee14ad80e6249e0a90 https://storage.googleapis.com/ai2i/strategyqa/data/strategyqa_dataset.zip
+TABLE
+    fi
 }
 
-right() { # file, sha256
-    [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$2" ]
+# file in the folder, archive, member
+members() {
+    cat <<'TABLE'
+obqa_train.jsonl obqa.zip OpenBookQA-V1-Sep2018/Data/Main/train.jsonl
+obqa_dev.jsonl obqa.zip OpenBookQA-V1-Sep2018/Data/Main/dev.jsonl
+obqa_test.jsonl obqa.zip OpenBookQA-V1-Sep2018/Data/Main/test.jsonl
+strategyqa_train.json strategyqa.zip strategyqa_train.json
+TABLE
 }
 
-need() { # url, file, sha256
-    right "$2" "$3" && return
-    rm -f "$2"
-    fetch "$1" "$2"
-    right "$2" "$3" || {
-        echo "fetch_datasets: $2 has another checksum than expected ($3); look at it, or name the files to the importer yourself" >&2
-        exit 1
-    }
+say() { echo "fetch_datasets: $*" >&2; }
+
+sum_of() { sha256sum "$1" | cut -d' ' -f1; }
+
+right() { [ -f "$1" ] && [ "$(sum_of "$1")" = "$2" ]; } # file, sha256
+
+download() { # address, file: goes on where an earlier one stopped
+    if command -v curl >/dev/null; then
+        curl -fsSL --retry 3 --connect-timeout 20 -C - -o "$2" "$1"
+    elif command -v wget >/dev/null; then
+        wget -q --tries=3 --connect-timeout=20 -c -O "$2" "$1"
+    else
+        say "neither curl nor wget is installed; try: apt-get install curl"
+        return 1
+    fi
 }
 
-csqa=https://s3.amazonaws.com/commensenseqa
-need $csqa/train_rand_split.jsonl "$folder/csqa_train.jsonl" 27c40637592ae121c9363ea976bbc593abe47d1d54f42cba97bff6d9d4084c3b
-need $csqa/dev_rand_split.jsonl "$folder/csqa_dev.jsonl" 3210497fdaae614ac085d9eb873dd7f4d49b6f965a93adadc803e1229fd8a02a
+get() { # file, sha256, address
+    local file=$folder/$1 part=$folder/$1.part
+    right "$file" "$2" && return
+    say "$1 from $3"
+    # A part that is complete, or that the server will not continue, makes the first attempt fail.
+    if ! right "$part" "$2" && ! download "$3" "$part"; then
+        if ! [ -s "$part" ] || ! rm "$part" || ! download "$3" "$part"; then
+            say "could not fetch $3; what came so far is kept: run this again to go on"
+            return 1
+        fi
+    fi
+    if ! right "$part" "$2"; then
+        mv "$part" "$file.unexpected"
+        say "$1 has SHA-256 $(sum_of "$file.unexpected"), expected $2. It is kept as $file.unexpected;" \
+            "run this again for a new download, or look at it and import it as it is"
+        return 1
+    fi
+    mv "$part" "$file"
+}
 
-ai2=https://ai2-public-datasets.s3.amazonaws.com
-if ! [ -f "$folder/obqa_train.jsonl" ]; then
-    fetch $ai2/open-book-qa/OpenBookQA-V1-Sep2018.zip "$folder/obqa.zip"
-    for split in train dev test; do
-        unzip -p "$folder/obqa.zip" "OpenBookQA-V1-Sep2018/Data/Main/$split.jsonl" >"$folder/obqa_$split.jsonl"
-    done
-    rm "$folder/obqa.zip"
+extract() { # file, archive, member
+    [ -f "$folder/$2" ] || return 1
+    if ! command -v unzip >/dev/null; then
+        say "unzip is not installed; try: apt-get install unzip"
+        return 1
+    fi
+    if ! unzip -p "$folder/$2" "$3" >"$folder/$1.part"; then
+        rm -f "$folder/$1.part"
+        say "cannot get $3 out of $folder/$2"
+        return 1
+    fi
+    mv "$folder/$1.part" "$folder/$1"
+}
+
+mkdir -p "$folder" || exit 1
+failed=0
+while read -r file sum address; do
+    get "$file" "$sum" "$address" </dev/null || failed=1
+done < <(sources)
+while read -r file archive member; do
+    [ -f "$folder/$file" ] && [ ! "$folder/$archive" -nt "$folder/$file" ] && continue
+    extract "$file" "$archive" "$member" </dev/null || failed=1
+done < <(members)
+if [ $failed -ne 0 ]; then
+    say "not everything is there; see above"
+    exit 1
 fi
-if ! [ -f "$folder/strategyqa_train.json" ]; then
-    fetch $ai2/strategyqa/strategyqa_dataset.zip "$folder/strategyqa.zip"
-    unzip -p "$folder/strategyqa.zip" strategyqa_train.json >"$folder/strategyqa_train.json"
-    rm "$folder/strategyqa.zip"
-fi
-# What comes out of the archives is checked by its number of questions.
-count() { # file, number, what to count
-    local n
-    n=$(grep -o "$3" "$1" | wc -l)
-    [ "$n" -eq "$2" ] || {
-        echo "fetch_datasets: $1 has $n questions, expected $2" >&2
-        exit 1
-    }
-}
-count "$folder/obqa_train.jsonl" 4957 '"answerKey"'
-count "$folder/obqa_dev.jsonl" 500 '"answerKey"'
-count "$folder/obqa_test.jsonl" 500 '"answerKey"'
-echo "now build corpora, e.g.:" >&2
-echo "  tinythinker corpus import csqa $folder/csqa_train.jsonl $folder/csqa_dev.jsonl -o csqa.h5"
-echo "  tinythinker corpus import obqa $folder/obqa_train.jsonl $folder/obqa_dev.jsonl $folder/obqa_test.jsonl -o obqa.h5"
-echo "  tinythinker corpus import strategyqa $folder/strategyqa_train.json --facts-as-recall -o strategyqa.h5"
+cat <<HELP
+tinythinker corpus import csqa $folder/csqa_train.jsonl $folder/csqa_dev.jsonl -o csqa.h5
+tinythinker corpus import obqa $folder/obqa_train.jsonl $folder/obqa_dev.jsonl $folder/obqa_test.jsonl -o obqa.h5
+tinythinker corpus import strategyqa $folder/strategyqa_train.json --facts-as-recall -o strategyqa.h5
+HELP
