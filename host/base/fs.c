@@ -42,11 +42,12 @@ tt_status tt_read_file(const char *path, size_t limit, char **data, size_t *size
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
     tt_status status = TT_OK;
-    size_t used = 0, capacity = 0;
-    char *buffer = NULL;
-    for (;;) {
+    size_t used = 0, capacity = 1 << 16;
+    char *buffer = malloc(capacity);
+    if (!buffer) status = tt_fail(TT_ERR_NOMEM, "%s: no memory to read it", path);
+    while (buffer) {
         if (used + 1 >= capacity) {
-            capacity = capacity ? capacity * 2 : 1 << 16;
+            capacity *= 2;
             char *grown = realloc(buffer, capacity);
             if (!grown) {
                 status = tt_fail(TT_ERR_NOMEM, "%s: no memory to read it", path);

@@ -26,10 +26,10 @@ tt_status tt_alloc(void *out, size_t count, size_t size, const char *what) {
         return tt_fail(TT_ERR_NOMEM, "%s: %zu x %zu bytes overflow", what, count, size);
     size_t bytes = (count * size + ALIGN - 1) / ALIGN * ALIGN;
     if (bytes == 0) bytes = ALIGN;
-    *slot = aligned_alloc(ALIGN, bytes);
-    if (!*slot) return tt_fail(TT_ERR_NOMEM, "%s: no memory for %.1f MB", what, (double)bytes / 1e6);
+    void *block = aligned_alloc(ALIGN, bytes);
+    if (!block) return tt_fail(TT_ERR_NOMEM, "%s: no memory for %.1f MB", what, (double)bytes / 1e6);
     atomic_fetch_add(&blocks, 1);
-    memset(*slot, 0, bytes);
+    *slot = memset(block, 0, bytes);
     return TT_OK;
 }
 

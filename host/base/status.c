@@ -6,15 +6,14 @@
 
 static _Thread_local char message[4096];
 
-tt_status tt_fail(tt_status code, const char *format, ...) {
+void tt_message_set(const char *format, ...) {
     va_list args;
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    return code;
 }
 
-tt_status tt_context(tt_status code, const char *format, ...) {
+void tt_message_prefix(const char *format, ...) {
     char inner[sizeof message];
     memcpy(inner, message, sizeof inner);
     va_list args;
@@ -23,7 +22,6 @@ tt_status tt_context(tt_status code, const char *format, ...) {
     va_end(args);
     if (n >= 0 && (size_t)n < sizeof message)
         snprintf(message + n, sizeof message - (size_t)n, ": %s", inner);
-    return code;
 }
 
 const char *tt_error_message(void) {

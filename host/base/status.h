@@ -35,12 +35,18 @@ typedef enum tt_status {
 #define TT_MUST_CHECK
 #endif
 
-// Sets this thread's message and returns `code`. The message names the file, key, op or rank; what was
-// expected; what came; what to try.
-tt_status tt_fail(tt_status code, const char *format, ...) TT_PRINTF(2, 3);
+// Sets this thread's message and is `code`. The message names the file, key, op or rank; what was expected;
+// what came; what to try. A macro, so that compilers and analysers see that a failure is never TT_OK.
+#define tt_fail(code, ...) (tt_message_set(__VA_ARGS__), tt_status_same(code))
 
-// Puts "text: " before this thread's message and returns `code` unchanged.
-tt_status tt_context(tt_status code, const char *format, ...) TT_PRINTF(2, 3);
+// Puts "text: " before this thread's message and is `code`.
+#define tt_context(code, ...) (tt_message_prefix(__VA_ARGS__), tt_status_same(code))
+
+void tt_message_set(const char *format, ...) TT_PRINTF(1, 2);
+void tt_message_prefix(const char *format, ...) TT_PRINTF(1, 2);
+static inline tt_status tt_status_same(tt_status code) {
+    return code;
+}
 
 // This thread's last message; never NULL; valid until the next failure on this thread.
 const char *tt_error_message(void);
