@@ -6,6 +6,7 @@
 #include "host/reason/evaluate.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,15 +18,36 @@ typedef struct arguments {
     bool json;
 } arguments;
 
+// Members of a JSON object, one for each stage that wrote: how long its texts are, how many never ended.
+static void print_stages(const tt_evaluation *e) {
+    const char *comma = "";
+    for (int stage = 0; stage < TT_STAGES; ++stage) {
+        if (!(e->length[stage] > 0)) continue;
+        printf("%s\"%s\": {\"mean_tokens\": %.3f, \"unended\": %.6f}", comma, tt_stage_name((tt_stage)stage),
+            e->length[stage], e->unended[stage]);
+        comma = ", ";
+    }
+}
+
 static void print_score(const arguments *a, const char *split, const char *how, const tt_evaluation *e) {
-    if (a->json)
-        printf("{\"split\": \"%s\", \"decoding\": \"%s\", \"accuracy\": %.6f, \"ci95\": [%.6f, %.6f], \"n\": "
-               "%d, \"right\": %d, "
-               "\"unanswered\": %d, \"tokens_per_second\": %.1f}\n",
-            split, how, e->accuracy, e->low, e->high, e->n, e->right, e->unanswered, e->tokens / e->seconds);
-    else
-        printf("%-11s %-22s %5.1f %%  [%4.1f, %4.1f]  %6d  %10d  %9.0f\n", split, how, 100 * e->accuracy,
-            100 * e->low, 100 * e->high, e->n, e->unanswered, e->tokens / e->seconds);
+    if (a->json) {
+        printf("{\"split\": \"%s\", \"decoding\": \"%s\", \"accuracy\": %.6f, \"ci95\": [%.6f, %.6f], "
+               "\"n\": %d, \"right\": %d, \"unanswered\": %d, \"stages\": {",
+            split, how, e->accuracy, e->low, e->high, e->n, e->right, e->unanswered);
+        print_stages(e);
+        printf("}, \"tokens_per_second\": %.1f}\n", e->tokens / e->seconds);
+        return;
+    }
+    printf("%-11s %-22s %5.1f %%  [%4.1f, %4.1f]  %6d  %10d  %9.0f\n", split, how, 100 * e->accuracy,
+        100 * e->low, 100 * e->high, e->n, e->unanswered, e->tokens / e->seconds);
+    printf("%-11s ", "");
+    for (int stage = 0; stage < TT_STAGES; ++stage)
+        if (e->length[stage] > 0)
+            printf("%s: %.1f tokens%s", tt_stage_name((tt_stage)stage), e->length[stage],
+                stage == TT_SUMMARIZE ? "" : "; ");
+    const double worst = fmax(e->unended[TT_RECALL], fmax(e->unended[TT_ANALYZE], e->unended[TT_SUMMARIZE]));
+    if (worst > 0) printf(" (up to %.1f %% of a stage's texts never end)", 100 * worst);
+    putchar('\n');
 }
 
 static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkpoint *student,

@@ -10,21 +10,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+// What a prompt's texts are for. Greedy: one text for all runs; sampled: one for each.
+typedef struct purpose {
+    int question, option, n_runs;
+    int32_t *runs;
+} purpose;
+
 typedef struct stage_job {
     tt_chain *chain;
-    tt_engine *engine;
     const tt_tokenizer *tokenizer;
     const tt_question *const *questions;
     const tt_chain_options *options;
     tt_stage stage;
     bool greedy;
+    int max_length;
     tt_prompt *prompts;
-    const char ***slots;  // per prompt and run: where the text goes, or NULL
-    int n_prompts, width; // width: runs
-    size_t prompts_capacity, slots_capacity;
-    tt_arena ids;
+    purpose *purposes;
+    int n_prompts;
+    size_t prompts_capacity, purposes_capacity;
+    tt_arena memory; // of prompts
+    int32_t *ids;    // of the tokenizer
+    size_t ids_capacity;
     tt_progress progress;
-    int64_t done;
 } stage_job;
 
 static tt_chain_run *run_at(const tt_chain *chain, int question, int run) {
@@ -58,92 +65,109 @@ static uint64_t example_key(const tt_question *q, tt_stage stage, int option) {
     return tt_hash(q->id, strlen(q->id)) ^ ((uint64_t)stage << 8 | (uint64_t)option) * 0x9E3779B97F4A7C15ull;
 }
 
-static tt_status add_prompt(stage_job *j, const char *text, uint64_t example) {
-    int32_t *ids = NULL, *kept, *samples;
-    size_t capacity = 0;
+static tt_status add_prompt(stage_job *j, const char *text, int question, int option) {
     int n;
-    tt_status status = tt_tokenizer_encode(j->tokenizer, text, true, &ids, &capacity, &n);
-    if (status == TT_OK && n > j->options->max_input) {
+    TT_TRY(tt_tokenizer_encode(j->tokenizer, text, true, &j->ids, &j->ids_capacity, &n));
+    if (n > j->options->max_input) {
         n = j->options->max_input;
-        ids[n - 1] = TT_EOS;
+        j->ids[n - 1] = TT_EOS;
         j->chain->truncated++;
     }
-    if (status == TT_OK)
-        status = tt_grow(
-            &j->prompts, &j->prompts_capacity, (size_t)j->n_prompts + 1, sizeof *j->prompts, "prompts");
-    if (status == TT_OK)
-        status = tt_grow(&j->slots, &j->slots_capacity, (size_t)(j->n_prompts + 1) * (size_t)j->width,
-            sizeof *j->slots, "prompts");
-    if (status != TT_OK) {
-        free(ids);
-        return status;
-    }
-    kept = tt_arena_alloc(&j->ids, (size_t)n * sizeof *kept);
-    samples = tt_arena_alloc(&j->ids, (size_t)j->width * sizeof *samples);
-    if (kept && samples) memcpy(kept, ids, (size_t)n * sizeof *kept);
-    free(ids);
-    if (!kept || !samples) return TT_ERR_NOMEM;
-    j->prompts[j->n_prompts++] = (tt_prompt){.ids = kept, .n = n, .example = example, .samples = samples};
+    const size_t need = (size_t)j->n_prompts + 1;
+    TT_TRY(tt_grow(&j->prompts, &j->prompts_capacity, need, sizeof *j->prompts, "prompts"));
+    TT_TRY(tt_grow(&j->purposes, &j->purposes_capacity, need, sizeof *j->purposes, "prompts"));
+    int32_t *ids = tt_arena_alloc(&j->memory, (size_t)n * sizeof *ids);
+    int32_t *runs = tt_arena_alloc(&j->memory, (size_t)j->chain->runs_each * sizeof *runs);
+    if (!ids || !runs) return TT_ERR_NOMEM;
+    memcpy(ids, j->ids, (size_t)n * sizeof *ids);
+    j->prompts[j->n_prompts] = (tt_prompt){.ids = ids,
+        .n = n,
+        .example = example_key(j->questions[question], j->stage, option),
+        .samples = runs};
+    j->purposes[j->n_prompts++] = (purpose){.question = question, .option = option, .runs = runs};
     return TT_OK;
 }
 
 // The prompts of one question and option: runs with the same text share one.
 static tt_status add_prompts(stage_job *j, int question, int option) {
-    const int first = j->n_prompts;
-    const uint64_t example = example_key(j->questions[question], j->stage, option);
+    const int first = j->n_prompts, runs = j->chain->runs_each;
     char **texts;
-    TT_TRY(tt_alloc(&texts, (size_t)j->width, sizeof *texts, "prompts"));
+    TT_TRY(tt_alloc(&texts, (size_t)runs, sizeof *texts, "prompts"));
     tt_str text = {0};
     tt_status status = TT_OK;
-    for (int run = 0; run < j->width && status == TT_OK; ++run) {
+    for (int run = 0; run < runs && status == TT_OK; ++run) {
         prompt_text(&text, j, question, run, option);
         TT_TRY_GOTO(status, tt_str_status(&text), done);
         int p = first;
         while (p < j->n_prompts && strcmp(texts[p - first], text.data) != 0) ++p;
         if (p == j->n_prompts) {
             TT_TRY_GOTO(status, tt_strdup(&texts[p - first], text.data), done);
-            TT_TRY_GOTO(status, add_prompt(j, text.data, example), done);
+            TT_TRY_GOTO(status, add_prompt(j, text.data, question, option), done);
         }
-        tt_prompt *prompt = &j->prompts[p];
-        j->slots[(size_t)p * (size_t)j->width + (size_t)run] = slot_of(j, question, run, option);
-        if (!j->greedy || prompt->n_samples == 0) ((int32_t *)prompt->samples)[prompt->n_samples++] = run;
+        purpose *of = &j->purposes[p];
+        of->runs[of->n_runs++] = run;
+        j->prompts[p].n_samples = j->greedy ? 1 : of->n_runs;
     }
 done:
-    for (int i = 0; i < j->width; ++i) free(texts[i]);
+    for (int i = 0; i < runs; ++i) free(texts[i]);
     free(texts);
+    tt_str_close(&text);
+    return status;
+}
+
+// The text of ids; as the next stage reads it, if it has ended. Released with tt_str_close.
+static tt_status read_text(const stage_job *j, const int32_t *ids, int n, bool ended, tt_str *out) {
+    char *text;
+    TT_TRY(tt_tokenizer_decode(j->tokenizer, ids, n, &text));
+    tt_str_append(out, text);
+    free(text);
+    if (ended && j->stage != TT_SUMMARIZE) tt_stage_close_sentence(out);
+    return tt_str_status(out);
+}
+
+static tt_status show(const stage_job *j, const purpose *of, const char *text, bool ended) {
+    return j->options->watch(j->options->watch_context, of->question, j->stage, of->option, text, ended);
+}
+
+static tt_status watch(void *context, int prompt, int sample, const int32_t *ids, int n) {
+    (void)sample;
+    const stage_job *j = context;
+    tt_str text = {0};
+    tt_status status = read_text(j, ids, n, false, &text);
+    if (status == TT_OK) status = show(j, &j->purposes[prompt], tt_str_text(&text), false);
     tt_str_close(&text);
     return status;
 }
 
 static tt_status take(void *context, int prompt, int sample, const int32_t *ids, int n) {
     stage_job *j = context;
-    char *text;
-    TT_TRY(tt_tokenizer_decode(j->tokenizer, ids, n, &text));
-    tt_str closed = {0};
-    tt_str_append(&closed, text);
-    if (j->stage != TT_SUMMARIZE) tt_stage_close_sentence(&closed);
-    free(text);
-    tt_status status = tt_str_status(&closed);
-    const char *kept = status == TT_OK ? tt_arena_strdup(&j->chain->memory, closed.data) : NULL;
-    tt_str_close(&closed);
-    if (!kept) return status == TT_OK ? TT_ERR_NOMEM : status;
-    const char ***slots = j->slots + (size_t)prompt * (size_t)j->width;
-    for (int run = 0; run < j->width; ++run)
-        if (slots[run] && (j->greedy || run == sample)) *slots[run] = kept;
-    if (j->options->label) tt_progress_update(&j->progress, ++j->done, "%s", tt_stage_name(j->stage));
-    return TT_OK;
+    const purpose *of = &j->purposes[prompt];
+    tt_str text = {0};
+    tt_status status = read_text(j, ids, n, true, &text);
+    const char *kept = NULL;
+    if (status == TT_OK && !(kept = tt_arena_strdup(&j->chain->memory, tt_str_text(&text))))
+        status = TT_ERR_NOMEM;
+    tt_str_close(&text);
+    if (status != TT_OK) return status;
+    for (int i = 0; i < of->n_runs; ++i)
+        if (j->greedy || of->runs[i] == sample) *slot_of(j, of->question, of->runs[i], of->option) = kept;
+    tt_stage_use *use = &j->chain->use[j->stage];
+    use->texts++;
+    use->tokens += n;
+    use->unended += n == j->max_length - 1;
+    if (j->options->label) tt_progress_update(&j->progress, use->texts, "%s", tt_stage_name(j->stage));
+    return j->options->watch ? show(j, of, kept, true) : TT_OK;
 }
 
 static tt_status generate_stage(tt_chain *chain, tt_engine *engine, const tt_tokenizer *tokenizer,
     const tt_question *const *questions, const tt_chain_options *options, tt_stage stage) {
     stage_job j = {.chain = chain,
-        .engine = engine,
         .tokenizer = tokenizer,
         .questions = questions,
         .options = options,
         .stage = stage,
         .greedy = options->samples == 0 || stage == TT_SUMMARIZE,
-        .width = chain->runs_each};
+        .max_length = options->decoding.max_length};
     tt_status status = TT_OK;
     for (int q = 0; q < chain->n && status == TT_OK; ++q)
         for (int o = 0; o < (stage == TT_ANALYZE ? questions[q]->n_options : 1) && status == TT_OK; ++o)
@@ -153,11 +177,14 @@ static tt_status generate_stage(tt_chain *chain, tt_engine *engine, const tt_tok
     int64_t total = 0;
     for (int p = 0; p < j.n_prompts; ++p) total += j.prompts[p].n_samples;
     if (options->label) tt_progress_open(&j.progress, options->label, "texts", total, 0);
+    tt_engine_watch(engine, options->watch ? watch : NULL, &j);
     if (status == TT_OK) status = tt_engine_generate(engine, j.prompts, j.n_prompts, &decoding, take, &j);
+    tt_engine_watch(engine, NULL, NULL);
     if (options->label) tt_progress_close(&j.progress);
-    tt_arena_close(&j.ids);
+    tt_arena_close(&j.memory);
     free(j.prompts);
-    free(j.slots);
+    free(j.purposes);
+    free(j.ids);
     return status;
 }
 

@@ -16,18 +16,33 @@ typedef struct tt_chain_run {
     int answer; // option, or TT_NO_ANSWER where none of the options could be read
 } tt_chain_run;
 
+// Called as a text grows and once more, with `ended`, when it stands as it enters the next stage. `option` is
+// 0 but for analyze.
+typedef tt_status (*tt_watch_text)(
+    void *context, int question, tt_stage stage, int option, const char *text, bool ended);
+
 typedef struct tt_chain_options {
     tt_stage_set set;
     int samples;          // 0 = one greedy run; else runs with recall and analyze sampled, summarize greedy
     tt_decoding decoding; // temperature, top_k and top_p of what is sampled; max_length; seed
     int max_input;        // longer prompts lose their end but for </s>
     const char *label;    // of the progress bar; NULL = none
+    tt_watch_text watch;  // NULL = nobody watches; for one run of few questions on an engine with one slot
+    void *watch_context;
 } tt_chain_options;
+
+// What a stage wrote. Texts that runs share count once.
+typedef struct tt_stage_use {
+    int64_t texts;
+    int64_t tokens;  // without </s>
+    int64_t unended; // texts that reached max_length
+} tt_stage_use;
 
 typedef struct tt_chain {
     tt_chain_run *runs; // [n questions, runs]
     int n, runs_each;
     int64_t truncated; // prompts that were cut
+    tt_stage_use use[TT_STAGES];
     tt_arena memory;
 } tt_chain;
 

@@ -41,6 +41,8 @@ struct tt_engine {
     int head;                     // next free row
     tt_batch batch;
     int64_t tokens;
+    tt_watch_sample watch;
+    void *watch_context;
 };
 
 enum { MAX_ALIVE = 4096 };
@@ -89,6 +91,11 @@ void tt_engine_close(tt_engine *e) {
 
 int64_t tt_engine_tokens(const tt_engine *engine) {
     return engine->tokens;
+}
+
+void tt_engine_watch(tt_engine *e, tt_watch_sample watch, void *context) {
+    e->watch = watch;
+    e->watch_context = context;
 }
 
 // One generation under way.
@@ -213,8 +220,10 @@ static tt_status step(tt_engine *e, const job *j) {
         s->last = e->token[k];
         if (s->last != TT_EOS) ids[s->n] = s->last;
         s->n++;
+        const int length = s->last == TT_EOS ? s->n - 1 : s->n;
+        if (e->watch) TT_TRY(e->watch(e->watch_context, s->source->prompt, s->sample, ids, length));
         if (s->last != TT_EOS && s->n < j->decoding->max_length - 1) continue;
-        TT_TRY(j->take(j->context, s->source->prompt, s->sample, ids, s->last == TT_EOS ? s->n - 1 : s->n));
+        TT_TRY(j->take(j->context, s->source->prompt, s->sample, ids, length));
         s->source->ended++;
         s->source = NULL;
         e->idle[e->n_idle++] = e->at[k];

@@ -27,11 +27,18 @@ typedef struct tt_prompt {
 // Called once per sample, in the order in which they end: ids[0..n) without start token and </s>.
 typedef tt_status (*tt_take_sample)(void *context, int prompt, int sample, const int32_t *ids, int n);
 
+// Called for each new token of each sample, before tt_take_sample for its last one: ids[0..n) as above.
+typedef tt_status (*tt_watch_sample)(void *context, int prompt, int sample, const int32_t *ids, int n);
+
 // `slots` sequences at a time, of at most max_length tokens each. The model must outlive the engine.
 tt_status tt_engine_open(tt_engine **out, tt_model *model, int slots, int max_length) TT_MUST_CHECK;
 void tt_engine_close(tt_engine *engine);
 
-// Errors: TT_ERR_INPUT for an empty prompt; TT_ERR_INTERRUPTED after Ctrl-C.
+// From now on `watch` (NULL = nothing) sees texts grow. With one slot prompts come one after another.
+void tt_engine_watch(tt_engine *engine, tt_watch_sample watch, void *context);
+
+// Errors: TT_ERR_INPUT for an empty prompt or one longer than the memory for encoded prompts;
+// TT_ERR_INTERRUPTED after Ctrl-C; what `take` and the watcher return.
 tt_status tt_engine_generate(tt_engine *engine, const tt_prompt *prompts, int n, const tt_decoding *decoding,
     tt_take_sample take, void *context) TT_MUST_CHECK;
 

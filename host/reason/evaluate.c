@@ -9,6 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+// What ranks add up, all as double for one collective.
+enum {
+    RIGHT,
+    UNANSWERED,
+    TOKENS,
+    TRUNCATED,
+    STAGE_TEXTS,
+    STAGE_TOKENS = STAGE_TEXTS + TT_STAGES,
+    STAGE_UNENDED = STAGE_TOKENS + TT_STAGES,
+    COUNTS = STAGE_UNENDED + TT_STAGES
+};
+
 // This rank's questions of the split: those at places rank, rank + size, ...
 static tt_status select_questions(const tt_corpus *corpus, const tt_comm *comm, const tt_evaluate_options *o,
     const tt_question ***out, int *n, int *all) {
@@ -45,6 +57,18 @@ static json_t *run_json(const tt_chain_run *run, int n_options) {
     return object;
 }
 
+// How many runs chose each option that was chosen.
+static json_t *votes_json(const tt_chain_run *runs, int n, int n_options) {
+    json_t *object = json_object();
+    for (int option = 0; option < n_options; ++option) {
+        const char key[2] = {(char)('A' + option), '\0'};
+        int votes = 0;
+        for (int i = 0; i < n; ++i) votes += runs[i].answer == option;
+        if (votes) json_object_set_new(object, key, json_integer(votes));
+    }
+    return object;
+}
+
 static tt_status append_prediction(
     tt_str *lines, const tt_question *q, const tt_chain_run *runs, int n, int answer) {
     json_t *object = json_object(), *options = json_array(), *list = json_array();
@@ -57,6 +81,7 @@ static tt_status append_prediction(
     json_object_set_new(object, "gold", letter(q->gold));
     json_object_set_new(object, "answer", letter(answer));
     json_object_set_new(object, "right", json_boolean(answer == q->gold));
+    if (n > 1) json_object_set_new(object, "votes", votes_json(runs, n, q->n_options));
     json_object_set_new(object, "runs", list);
     char *text = json_dumps(object, JSON_COMPACT);
     json_decref(object);
@@ -123,12 +148,17 @@ static tt_status run_questions(tt_model *model, const tt_tokenizer *tokenizer,
         const tt_chain_run *runs = chain.runs + (size_t)q * (size_t)chain.runs_each;
         for (int r = 0; r < chain.runs_each; ++r) answers[r] = runs[r].answer;
         const int answer = tt_vote(answers, chain.runs_each, questions[q]->n_options);
-        counts[0] += answer == questions[q]->gold;
-        counts[1] += answer == TT_NO_ANSWER;
+        counts[RIGHT] += answer == questions[q]->gold;
+        counts[UNANSWERED] += answer == TT_NO_ANSWER;
         if (predictions) status = append_prediction(lines, questions[q], runs, chain.runs_each, answer);
     }
-    counts[2] = (double)tt_engine_tokens(engine);
-    counts[3] = (double)chain.truncated;
+    counts[TOKENS] = (double)tt_engine_tokens(engine);
+    counts[TRUNCATED] = (double)chain.truncated;
+    for (int stage = 0; stage < TT_STAGES; ++stage) {
+        counts[STAGE_TEXTS + stage] = (double)chain.use[stage].texts;
+        counts[STAGE_TOKENS + stage] = (double)chain.use[stage].tokens;
+        counts[STAGE_UNENDED + stage] = (double)chain.use[stage].unended;
+    }
     free(answers);
     tt_chain_close(&chain);
     tt_engine_close(engine);
@@ -140,7 +170,7 @@ tt_status tt_evaluate(tt_model *model, const tt_tokenizer *tokenizer, tt_comm *c
     const double started = tt_seconds();
     const tt_question **questions;
     int n, all;
-    double counts[4] = {0}; // right, unanswered, generated tokens, truncated prompts
+    double counts[COUNTS] = {0};
     tt_str lines = {0};
     TT_TRY(select_questions(corpus, comm, o, &questions, &n, &all));
     int64_t wanted =
@@ -149,19 +179,26 @@ tt_status tt_evaluate(tt_model *model, const tt_tokenizer *tokenizer, tt_comm *c
     if (status == TT_OK && n)
         status = run_questions(model, tokenizer, questions, n, o, wanted != 0, counts, &lines);
     status = tt_comm_agree(comm, status);
-    if (status == TT_OK) status = tt_comm_sum_f64(comm, counts, 4);
-    if (status == TT_OK && wanted) status = write_predictions(comm, &lines, o->predictions);
+    if (status == TT_OK) status = tt_comm_sum_f64(comm, counts, COUNTS);
+    if (status == TT_OK && wanted)
+        status = tt_comm_agree(comm, write_predictions(comm, &lines, o->predictions));
     tt_str_close(&lines);
     free(questions);
     if (status != TT_OK) return status;
-    if (counts[3] > 0)
-        tt_warn("%.0f prompts were longer than %d tokens and were cut", counts[3], o->max_input);
+    if (counts[TRUNCATED] > 0)
+        tt_warn("%.0f prompts were longer than %d tokens and were cut", counts[TRUNCATED], o->max_input);
     *out = (tt_evaluation){.n = all,
-        .right = (int)counts[0],
-        .unanswered = (int)counts[1],
-        .accuracy = counts[0] / all,
-        .tokens = counts[2],
+        .right = (int)counts[RIGHT],
+        .unanswered = (int)counts[UNANSWERED],
+        .accuracy = counts[RIGHT] / all,
+        .tokens = counts[TOKENS],
         .seconds = tt_seconds() - started};
+    for (int stage = 0; stage < TT_STAGES; ++stage) {
+        const double texts = counts[STAGE_TEXTS + stage];
+        if (!(texts > 0)) continue;
+        out->length[stage] = counts[STAGE_TOKENS + stage] / texts;
+        out->unended[stage] = counts[STAGE_UNENDED + stage] / texts;
+    }
     tt_wilson(out->right, out->n, &out->low, &out->high);
     return TT_OK;
 }

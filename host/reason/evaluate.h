@@ -26,8 +26,12 @@ typedef struct tt_evaluation {
     int n, right, unanswered;
     double accuracy, low, high; // with its 95 % interval
     double tokens, seconds;     // generated
+    double length[TT_STAGES];   // mean tokens of a stage's text; 0 for stages left out
+    double unended[TT_STAGES];  // share of a stage's texts that max_length cut
 } tt_evaluation;
 
+// All ranks call it; each takes its share of the questions, all receive the same counts. Errors: TT_ERR_INPUT
+// where the split is empty; what generation and writing return.
 tt_status tt_evaluate(tt_model *model, const tt_tokenizer *tokenizer, tt_comm *comm, const tt_corpus *corpus,
     const tt_evaluate_options *options, tt_evaluation *out) TT_MUST_CHECK;
 

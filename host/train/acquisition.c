@@ -58,6 +58,10 @@ static tt_status validate(void *self, tt_model *model, tt_validation *out) {
     out->score = e.accuracy;
     tt_str_format(&out->json, "\"accuracy\": %.6f, \"n\": %d, \"ci95\": [%.6f, %.6f], \"unanswered\": %d",
         e.accuracy, e.n, e.low, e.high, e.unanswered);
+    for (int s = 0; s < TT_STAGES; ++s)
+        if (tt_stage_set_has(a->set, (tt_stage)s))
+            tt_str_format(&out->json, ", \"%s\": {\"mean_tokens\": %.3f, \"unended\": %.6f}",
+                tt_stage_name((tt_stage)s), e.length[s], e.unended[s]);
     tt_str_format(&out->text, "validation accuracy %.1f %% (%.1f to %.1f) of %d", 100 * e.accuracy,
         100 * e.low, 100 * e.high, e.n);
     return tt_str_status(&out->json);
