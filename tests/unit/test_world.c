@@ -366,7 +366,7 @@ static void test_too_small_a_table(void **state) {
 // other world only.
 static void test_reading_tells_nothing_of_everyday(void **state) {
     (void)state;
-    alter(ELSEWHERE, "elsewhere", "tasks: 150000", "tasks: 3000", "reading_world.yaml");
+    alter(ELSEWHERE, "elsewhere", "tasks: 300000", "tasks: 3000", "reading_world.yaml");
     assert_int_equal(tt_reading_generate("reading_world.yaml", "reading.txt", "reading.jsonl"), TT_OK);
     json_t *tasks = read_lines("reading.jsonl"), *task;
     assert_int_equal(json_array_size(tasks), 3000);

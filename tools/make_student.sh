@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Makes datasets/everyday/student.h5 again: the pretrained student that can read and knows no everyday fact.
+# Usage: tools/make_student.sh [path of tinythinker]; from the repository's root; about half an hour on two cores.
+set -euo pipefail
+tinythinker=${1:-build/default/tinythinker}
+work=build/student
+mkdir -p "$work"
+
+"$tinythinker" corpus reading datasets/elsewhere/world.yaml --texts "$work/texts.txt" --pairs "$work/tasks.jsonl"
+# The tokenizer knows everyday's words, not its facts: what is a piece does not tell what goes with what.
+"$tinythinker" corpus build datasets/everyday/world.yaml -o "$work/everyday.h5" --jsonl "$work/everyday.jsonl"
+head -n 20000 "$work/tasks.jsonl" >"$work/some_tasks.jsonl"
+"$tinythinker" tokenizer train -o "$work/reader.model" --pieces 2000 \
+    --symbol '▁(A)' --symbol '▁(B)' --symbol '▁(C)' --symbol '▁(D)' --symbol '▁(E)' \
+    "$work/everyday.jsonl" "$work/some_tasks.jsonl" "$work/texts.txt"
+
+"$tinythinker" run configs/pretrain-reader.yaml
+"$tinythinker" model convert runs/pretrain-reader/best.h5 -o datasets/everyday/student.h5 --bf16
