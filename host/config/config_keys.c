@@ -104,6 +104,8 @@ static const tt_key keys[] = {
         "cycles between validations; 0 = at the end", "0"),
     LIST(
         "evaluation.splits", evaluation.splits, "test", "train|validation|test|control", "scored at the end"),
+    INTEGER("evaluation.questions", evaluation.questions, "0", 0, 1e9,
+        "score the first so many of each split; 0 = all"),
     INTEGER("evaluation.samples", evaluation.samples, "10", 0, 10000,
         "self-consistency: runs per question that vote; 0 = off"),
     REAL("evaluation.temperature", evaluation.temperature, "0.7", 0, 100, "of sampled recall and analyze"),

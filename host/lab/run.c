@@ -143,6 +143,7 @@ static tt_status evaluate_split(run *r, tt_split split, int samples, FILE *predi
     snprintf(label, sizeof label, samples ? "%s, self-consistency of %d" : "%s, greedy", tt_split_name(split),
         samples);
     tt_evaluate_options options = {.split = split,
+        .questions = c->evaluation.questions,
         .samples = samples,
         .temperature = c->evaluation.temperature,
         .top_p = c->evaluation.top_p,

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The README's commands, shortened: the shipped configurations run to their table, the student answers, and one's
+# own questions are imported and scored.
+set -eu
+cd "$TT_SOURCE_DIR"
+[ -f datasets/everyday/student.h5 ] || { echo "skipped: no datasets/everyday/student.h5"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+short="--set acquisition.steps=21 --set acquisition.validate_every=2 --set acquisition.validation_questions=10
+    --set evaluation.questions=20 --set evaluation.samples=2 --set output=$work --set threads=1"
+
+has() { # file, pattern...
+    local file=$1 pattern
+    shift
+    for pattern in "$@"; do
+        grep -Eq -- "$pattern" "$file" || { echo "FAILED: no '$pattern' in:"; cat "$file"; exit 1; }
+    done
+}
+
+for name in everyday everyday-summarize-only; do
+    "$TINYTHINKER" run "configs/$name.yaml" $short >"$work/$name.out" 2>"$work/$name.err" ||
+        { cat "$work/$name.err"; exit 1; }
+    for file in config.yaml metrics.jsonl result.json environment.json predictions.jsonl best.h5; do
+        [ -s "$work/$name/$file" ] || { echo "FAILED: $name/$file is missing"; exit 1; }
+    done
+done
+has "$work/everyday.out" "test +greedy" "control +greedy" "self-consistency of 2"
+has "$work/everyday/predictions.jsonl" '"recall":' '"analyze":\[' '"summarize":' '"id":"everyday-test-0001"'
+[ "$(grep -c '"split":"control"' "$work/everyday/predictions.jsonl")" -eq 20 ]
+
+"$TINYTHINKER" compare "$work/everyday" "$work/everyday-summarize-only" >"$work/table"
+has "$work/table" "^everyday +all +21 " "^everyday-summarize-only +summarize_only +21 "
+
+"$TINYTHINKER" ask --model "$work/everyday/best.h5" "What holds water?" cup knife rope >"$work/answer"
+has "$work/answer" "^Recall$" "^Analyze$" "\(C\) rope: " "^Summarize$" "^Answer$"
+
+cat >"$work/mine.jsonl" <<'JSON'
+{"question": "What holds water?", "options": ["cup", "knife"], "gold": "cup", "split": "test", "general": "Hollow things hold water.", "specific": ["A cup is hollow.", "A knife is flat."]}
+JSON
+"$TINYTHINKER" corpus import jsonl "$work/mine.jsonl" -o "$work/mine.h5" >/dev/null
+"$TINYTHINKER" corpus show "$work/mine.h5" >"$work/shown"
+has "$work/shown" "recall: Hollow things hold water." "\(A\) cup   <- gold"
+"$TINYTHINKER" eval --model "$work/everyday/best.h5" --corpus "$work/mine.h5" --json >"$work/score"
+has "$work/score" '"split": "test".*"n": 1'
+"$TINYTHINKER" model show datasets/everyday/student.h5 >"$work/student"
+has "$work/student" "parameters" "tokenizer"
+echo "the README's commands work"
