@@ -24,14 +24,15 @@ static tt_status finish(tt_windows *w, int64_t *used) {
 
 static tt_status add_document(tt_windows *w, const int32_t *ids, int n, int size, int64_t *used) {
     if (open_tokens(w, *used) + n > size) TT_TRY(finish(w, used));
-    for (int taken = 0; taken < n;) {
-        int part = n - taken < size ? n - taken : size;
-        TT_TRY(
-            tt_grow(&w->ids, &w->ids_capacity, (size_t)(*used + part), sizeof *w->ids, "tokens of a text"));
-        memcpy(w->ids + *used, ids + taken, (size_t)part * sizeof *ids);
-        *used += part;
-        taken += part;
-        if (taken < n) TT_TRY(finish(w, used));
+    // A long one is cut into equal parts, so that no scrap of a single token is left.
+    const int parts = (n + size - 1) / size;
+    for (int k = 0; k < parts; ++k) {
+        const int64_t from = (int64_t)n * k / parts, to = (int64_t)n * (k + 1) / parts;
+        TT_TRY(tt_grow(
+            &w->ids, &w->ids_capacity, (size_t)(*used + to - from), sizeof *w->ids, "tokens of a text"));
+        memcpy(w->ids + *used, ids + from, (size_t)(to - from) * sizeof *ids);
+        *used += to - from;
+        if (k + 1 < parts) TT_TRY(finish(w, used));
     }
     for (int i = 0; i < n; ++i) w->unknown += ids[i] == TT_UNK;
     w->tokens += n;
@@ -66,7 +67,7 @@ tt_status tt_windows_add_file(
     char *text;
     size_t bytes;
     const int before = windows->n;
-    if (size < 2) return tt_fail(TT_ERR_INPUT, "windows of %d tokens: at least 2 are needed", size);
+    if (size < 3) return tt_fail(TT_ERR_INPUT, "windows of %d tokens: at least 3 are needed", size);
     TT_TRY(tt_read_file(path, 0, &text, &bytes));
     tt_status status = strlen(text) == bytes
                            ? add_lines(windows, text, path, tokenizer, size)

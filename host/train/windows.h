@@ -13,9 +13,10 @@ typedef struct tt_windows {
     size_t ids_capacity, offsets_capacity;
 } tt_windows;
 
-// Appends a text file, one document a line: documents are joined while they fit into `size` tokens, and a
-// longer one is cut. A remainder of one token is dropped: there is nothing to corrupt in it.
-// Errors: TT_ERR_IO; TT_ERR_INPUT with file and line for invalid UTF-8, or when the file has no text.
+// Appends a text file, one document a line: documents are joined while they fit into `size` tokens (at least
+// 3), and a longer one is cut into equal parts. A window of one token is dropped: there is nothing to
+// corrupt. Errors: TT_ERR_IO; TT_ERR_INPUT with file and line for invalid UTF-8, or when the file has no
+// text.
 tt_status tt_windows_add_file(
     tt_windows *windows, const char *path, const tt_tokenizer *tokenizer, int size) TT_MUST_CHECK;
 void tt_windows_close(tt_windows *windows);

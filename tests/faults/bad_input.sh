@@ -64,6 +64,11 @@ expect 2 "pairs.jsonl:3&&target" run good.yaml $pretrain --set pretraining.pairs
 printf 'fine\nbad \xff byte\n' > latin.txt
 expect 2 "latin.txt:2&&UTF-8" run good.yaml $pretrain --set pretraining.text=[latin.txt]
 expect 2 "pretraining: .*text" run good.yaml $pretrain --set pretraining.text=[] --set pretraining.pairs=[]
+cat > one.jsonl <<'JSON'
+{"id": "one", "question": "What colour is the balo?", "options": ["red", "blue"], "gold": 0, "split": "train", "general": "The balo is red.", "specific": ["red fits.", "blue does not fit."]}
+JSON
+expect 0 "" corpus import jsonl one.jsonl --tokenizer data/tokenizer.model --extra-ids 7 -o other.h5
+expect 2 "other.h5|tokenizer" run good.yaml --set corpus=other.h5
 
 # Run directories.
 expect 1 "run directory&&/proc/nobody" run good.yaml --set output=/proc/nobody
