@@ -43,8 +43,8 @@ static bool is_place(const char *key) {
 
 // and what is scored at its end.
 static bool is_scoring(const char *key) {
-    static const char *const keys[] = {"evaluation.splits", "evaluation.samples", "evaluation.temperature",
-        "evaluation.top_k", "evaluation.top_p"};
+    static const char *const keys[] = {"evaluation.splits", "evaluation.questions", "evaluation.samples",
+        "evaluation.temperature", "evaluation.top_k", "evaluation.top_p"};
     return among(key, keys, sizeof keys / sizeof *keys);
 }
 
