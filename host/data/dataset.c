@@ -110,7 +110,7 @@ static tt_status add_reasoning(
         if (stage == TT_RECALL) {
             tt_stage_recall_input(&b->input, b->block.data);
             tt_str_append(&b->target, general);
-        } else if (stage == TT_ANALYZE) {
+        } else if (stage == TT_ANALYZE && specific) {
             tt_stage_analyze_input(&b->input, b->block.data, general, o);
             tt_str_append(&b->target, specific[o]);
         } else {
