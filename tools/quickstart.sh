@@ -20,7 +20,7 @@ echo
 echo "(five options: chance is 20 %; control asks about objects whose facts were never taught)"
 echo
 echo "One question, reasoned about:"
-"$program" ask --model runs/everyday/best.h5 "What would Anna use for boiling water?" \
-    kettle frying-pan lamp bucket thermometer
+"$program" ask --model runs/everyday/best.h5 "The roses of Emma hang their heads. What should Emma get?" \
+    hoe sprinkler rake shovel ladder
 echo
 echo "all of it took $((SECONDS - started)) s; every stage's text: runs/everyday/predictions.jsonl"
