@@ -330,7 +330,7 @@ static void test_mistakes_are_reported(void **state) {
         {"people: [", "people: [[Anna], ", "people: expected a text"},
         {"seed: 1", "seed: 1\nseed: 2", "seed: given twice"},
         {"properties:", "properties: [", "not YAML"},
-        {"[\", so it fits.\", \", so it does not fit.\"]", "[\", so it fits.\"]", "verdicts: expected ["},
+        {"[\": right.\", \": wrong.\"]", "[\": right.\"]", "verdicts: expected ["},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
         alter(EVERYDAY, "everyday", cases[i].from, cases[i].to, "bad_world.yaml");
