@@ -66,8 +66,7 @@ void tt_warn(const char *format, ...) {
 void tt_error(const char *format, ...) {
     if (log_told) return;
     char prefix[64] = "tinythinker: ";
-    if (log_ranks > 1)
-        snprintf(prefix, sizeof prefix, "tinythinker: rank %d of %d: ", log_rank, log_ranks);
+    if (log_ranks > 1) snprintf(prefix, sizeof prefix, "tinythinker: rank %d of %d: ", log_rank, log_ranks);
     va_list args;
     va_start(args, format);
     say(prefix, format, args);

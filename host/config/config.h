@@ -68,7 +68,7 @@ typedef struct tt_config {
     tt_training_config acquisition;
     struct {
         tt_text_list splits; // scored at the end, greedy: test, control, ...
-        int64_t questions;    // of each split; 0 = all
+        int64_t questions;   // of each split; 0 = all
         int64_t samples;     // self-consistency: runs per question; 0 = off
         double temperature;  // of sampled recall and analyze
         int64_t top_k;
