@@ -26,7 +26,7 @@ static tt_status select_questions(const tt_corpus *corpus, const tt_comm *comm, 
     const tt_question ***out, int *n, int *all) {
     int64_t seen = 0;
     *n = *all = 0;
-    TT_TRY(tt_alloc(out, corpus->n_questions, sizeof **out, "questions"));
+    TT_TRY(tt_alloc(out, corpus->n_questions, sizeof(void *), "questions"));
     for (size_t i = 0; i < corpus->n_questions && (o->questions == 0 || seen < o->questions); ++i) {
         if (corpus->questions[i].split != o->split) continue;
         if (seen++ % comm->size == comm->rank) (*out)[(*n)++] = &corpus->questions[i];
