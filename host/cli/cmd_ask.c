@@ -8,45 +8,66 @@
 #include "host/reason/vote.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
+#include <string.h>
 #include <unistd.h>
 
-// Bold headings and words one after another on a terminal, plain text elsewhere.
-static void heading(const char *text) {
-    printf(isatty(STDOUT_FILENO) ? "\n\033[1m%s\033[0m\n" : "\n%s\n", text);
+enum { MOST_SAMPLES = 1024 };
+
+static bool terminal(void) {
+    return isatty(STDOUT_FILENO);
 }
 
-static void write_out(const char *text) {
-    if (!isatty(STDOUT_FILENO)) {
-        printf("%s\n", text);
-        return;
-    }
-    for (; *text; ++text) {
-        putchar(*text);
-        if (*text != ' ') continue;
-        fflush(stdout);
-        nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
-    }
-    putchar('\n');
+static void heading(const char *text) {
+    printf(terminal() ? "\n\033[1m%s\033[0m\n" : "\n%s\n", text);
+}
+
+// What stands before a text: its stage's heading before the first one, its option.
+static void introduce(const tt_question *q, tt_stage stage, int option) {
+    static const char *const headings[] = {"Recall", "Analyze", "Summarize"};
+    if (option == 0) heading(headings[stage]);
+    if (stage == TT_ANALYZE)
+        printf("  (%c) %s: ", 'A' + option, q->options[option]);
+    else
+        printf("  ");
 }
 
 static void show_run(const tt_question *q, const tt_chain_run *run) {
     if (run->general) {
-        heading("Recall");
-        printf("  ");
-        write_out(run->general);
+        introduce(q, TT_RECALL, 0);
+        printf("%s\n", run->general);
     }
-    if (run->specific) {
-        heading("Analyze");
-        for (int i = 0; i < q->n_options; ++i) {
-            printf("  (%c) %s: ", 'A' + i, q->options[i]);
-            write_out(run->specific[i]);
-        }
+    for (int i = 0; run->specific && i < q->n_options; ++i) {
+        introduce(q, TT_ANALYZE, i);
+        printf("%s\n", run->specific[i]);
     }
-    heading("Summarize");
-    printf("  ");
-    write_out(run->summary);
+    introduce(q, TT_SUMMARIZE, 0);
+    printf("%s\n", run->summary);
+}
+
+// A text on the terminal while it is being written.
+typedef struct live_text {
+    const tt_question *question;
+    size_t shown; // bytes
+    bool begun;
+} live_text;
+
+static tt_status show_live(
+    void *context, int question, tt_stage stage, int option, const char *text, bool ended) {
+    (void)question;
+    live_text *live = context;
+    if (!live->begun) introduce(live->question, stage, option);
+    live->begun = true;
+    const size_t length = strlen(text);
+    if (length > live->shown) {
+        fputs(text + live->shown, stdout);
+        live->shown = length;
+    }
+    if (ended) {
+        putchar('\n');
+        *live = (live_text){.question = live->question};
+    }
+    fflush(stdout);
+    return TT_OK;
 }
 
 static void show_vote(const tt_question *q, const tt_chain_run *runs, int n) {
@@ -64,29 +85,45 @@ static void show_vote(const tt_question *q, const tt_chain_run *runs, int n) {
     if (unread) printf("  no answer read: %d\n", unread);
 }
 
+static void show_answer(const tt_question *q, int answer) {
+    heading("Answer");
+    if (answer < 0)
+        printf("  none could be read\n");
+    else
+        printf("  (%c) %s\n", 'A' + answer, q->options[answer]);
+}
+
+// On a terminal one run is shown as it is written, so its texts are written one after another; elsewhere, and
+// where runs vote, all at once.
 static tt_status ask(
     tt_checkpoint *student, const tt_question *q, const tt_chain_options *greedy, int samples) {
     tt_engine *engine;
     tt_chain chain = {0};
     tt_chain_options options = *greedy;
+    live_text live = {.question = q};
+    const bool watched = terminal() && samples == 0;
     options.samples = samples;
-    TT_TRY(tt_engine_open(&engine, student->model, samples ? 4 * samples : 8, options.decoding.max_length));
+    options.watch = watched ? show_live : NULL;
+    options.watch_context = &live;
+    const int together = (samples ? samples : 1) * q->n_options, slots = together < 128 ? together : 128;
+    TT_TRY(tt_engine_open(&engine, student->model, watched ? 1 : slots, options.decoding.max_length));
+    printf("%s\n", q->text);
+    for (int i = 0; i < q->n_options; ++i) printf("  (%c) %s\n", 'A' + i, q->options[i]);
     tt_status status = tt_chain_generate(&chain, engine, student->tokenizer, &q, 1, &options);
     if (status == TT_OK) {
-        int answers[1024];
+        int answers[MOST_SAMPLES];
         for (int i = 0; i < chain.runs_each; ++i) answers[i] = chain.runs[i].answer;
         const int answer = tt_vote(answers, chain.runs_each, q->n_options);
         int shown = 0; // the first run that agrees with the vote
         while (shown + 1 < chain.runs_each && answers[shown] != answer) ++shown;
-        printf("%s\n", q->text);
-        for (int i = 0; i < q->n_options; ++i) printf("  (%c) %s\n", 'A' + i, q->options[i]);
-        show_run(q, &chain.runs[shown]);
+        if (!watched) show_run(q, &chain.runs[shown]);
         if (samples) show_vote(q, chain.runs, chain.runs_each);
-        heading("Answer");
-        if (answer < 0)
-            printf("  none could be read\n");
-        else
-            printf("  (%c) %s\n", 'A' + answer, q->options[answer]);
+        show_answer(q, answer);
+        if (chain.truncated)
+            tt_warn("%lld prompts were longer than %d tokens and were cut", (long long)chain.truncated,
+                options.max_input);
+    } else if (live.begun) {
+        putchar('\n');
     }
     tt_chain_close(&chain);
     tt_engine_close(engine);
@@ -101,7 +138,7 @@ tt_status tt_cmd_ask(int argc, char **argv) {
         {"model", TT_ARG_TEXT, &model, "F.h5", "the student", 0, 0},
         {"stages", TT_ARG_TEXT, &stages, "SET", "all (default), no_recall, no_analyze or summarize_only", 0,
             0},
-        {"samples", TT_ARG_INTEGER, &samples, "N", "let N sampled runs vote", 0, 1024},
+        {"samples", TT_ARG_INTEGER, &samples, "N", "let N sampled runs vote", 0, MOST_SAMPLES},
         {"temperature", TT_ARG_REAL, &temperature, "T", "of sampled stages (default 0.7)", 0, 100},
         {"max-length", TT_ARG_INTEGER, &max_length, "N",
             "generated tokens, start token counted (default 200)", 2, 1e6},

@@ -13,7 +13,10 @@
 
 #include <stdlib.h>
 
-enum { GROUP_TOKENS = 8192, RING_TOKENS = 32768, MAX_GROUP = 1024 };
+enum { GROUP_TOKENS = 8192, RING_TOKENS = 32768, MAX_GROUP = 1024, MAX_ALIVE = 4096 };
+
+// Of the ring, unless one prompt needs more: 32768 rows of T5-small take 0.8 GB, of T5-base 2.4 GB.
+static const size_t ring_bytes = (size_t)2 << 30;
 
 typedef struct live { // an encoded prompt
     int prompt, row, rows;
@@ -28,7 +31,7 @@ typedef struct slot {
 
 struct tt_engine {
     tt_model *model;
-    tt_decoder *decoder;
+    tt_decoder *decoder; // NULL until the first prompts
     int slots, max_length, ring;
     slot *slot;
     int32_t *ids;                                    // [slots, max_length]
@@ -45,8 +48,6 @@ struct tt_engine {
     void *watch_context;
 };
 
-enum { MAX_ALIVE = 4096 };
-
 tt_status tt_engine_open(tt_engine **out, tt_model *model, int slots, int max_length) {
     *out = NULL;
     if (slots < 1 || max_length < 2)
@@ -57,7 +58,6 @@ tt_status tt_engine_open(tt_engine **out, tt_model *model, int slots, int max_le
     e->model = model;
     e->slots = slots;
     e->max_length = max_length;
-    e->ring = RING_TOKENS;
     const size_t s = (size_t)slots;
     const struct {
         void *field;
@@ -65,7 +65,7 @@ tt_status tt_engine_open(tt_engine **out, tt_model *model, int slots, int max_le
     } arrays[] = {{&e->slot, s, sizeof *e->slot}, {&e->ids, s * (size_t)max_length, 4}, {&e->at, s, 4},
         {&e->token, s, 4}, {&e->position, s, 4}, {&e->start, s, 4}, {&e->length, s, 4}, {&e->uniform, s, 4},
         {&e->idle, s, 4}, {&e->alive, MAX_ALIVE, sizeof *e->alive}};
-    tt_status status = tt_decoder_open(&e->decoder, model, slots, max_length, e->ring);
+    tt_status status = TT_OK;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays && status == TT_OK; ++i)
         status = tt_alloc(arrays[i].field, arrays[i].count, arrays[i].size, "engine");
     if (status == TT_OK) status = tt_device_alloc(model->device, &e->device_token, s, 4, "engine");
@@ -108,6 +108,31 @@ typedef struct job {
     uint32_t key[2];
 } job;
 
+// A decoder whose ring suits these prompts.
+static tt_status reserve(tt_engine *e, const tt_prompt *prompts, int n) {
+    const tt_model_config *c = &e->model->config;
+    const size_t row =
+        2 * sizeof(float) * (size_t)c->num_heads * (size_t)c->d_kv * (size_t)c->num_decoder_layers;
+    int64_t all = 0, longest = 0, limit = (int64_t)(ring_bytes / row);
+    for (int i = 0; i < n; ++i) {
+        if (prompts[i].n < 1 || prompts[i].n_samples < 1)
+            return tt_fail(TT_ERR_INPUT, "prompt %d has %d tokens and %d samples; each must be at least 1", i,
+                prompts[i].n, prompts[i].n_samples);
+        all += prompts[i].n;
+        if (prompts[i].n > longest) longest = prompts[i].n;
+    }
+    if (limit > RING_TOKENS) limit = RING_TOKENS;
+    if (limit < longest) limit = longest;
+    if (all < limit) limit = all;
+    if (limit <= e->ring) return TT_OK;
+    tt_decoder_close(e->decoder);
+    e->decoder = NULL;
+    e->ring = 0;
+    TT_TRY(tt_decoder_open(&e->decoder, e->model, e->slots, e->max_length, (int)limit));
+    e->ring = (int)limit;
+    return TT_OK;
+}
+
 static live *alive_at(tt_engine *e, int i) {
     return &e->alive[(e->oldest + i) % MAX_ALIVE];
 }
@@ -139,9 +164,6 @@ static tt_status encode_group(tt_engine *e, job *j) {
     tt_batch_clear(&e->batch);
     while (j->next + count < j->n && count < MAX_GROUP && e->n_alive + count < MAX_ALIVE) {
         const tt_prompt *p = &j->prompts[j->next + count];
-        if (p->n < 1 || p->n_samples < 1 || p->n > e->ring)
-            return tt_fail(TT_ERR_INPUT, "prompt %d has %d tokens and %d samples; allowed are 1 to %d tokens",
-                j->next + count, p->n, p->n_samples, e->ring);
         if (count && rows + p->n > GROUP_TOKENS) break;
         const int placed = place(e, rows + p->n);
         if (placed < 0) break;
@@ -236,6 +258,8 @@ tt_status tt_engine_generate(tt_engine *e, const tt_prompt *prompts, int n, cons
     if (decoding->max_length < 2 || decoding->max_length > e->max_length)
         return tt_fail(
             TT_ERR_CONFIG, "max_length %d, allowed are 2 to %d", decoding->max_length, e->max_length);
+    if (n == 0) return TT_OK;
+    TT_TRY(reserve(e, prompts, n));
     const uint64_t key = tt_key(decoding->seed, TT_FOR_SAMPLING, 0);
     job j = {.prompts = prompts,
         .n = n,

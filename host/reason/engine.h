@@ -37,8 +37,8 @@ void tt_engine_close(tt_engine *engine);
 // From now on `watch` (NULL = nothing) sees texts grow. With one slot prompts come one after another.
 void tt_engine_watch(tt_engine *engine, tt_watch_sample watch, void *context);
 
-// Errors: TT_ERR_INPUT for an empty prompt or one longer than the memory for encoded prompts;
-// TT_ERR_INTERRUPTED after Ctrl-C; what `take` and the watcher return.
+// Errors: TT_ERR_INPUT for an empty prompt or one without samples; TT_ERR_CONFIG for a max_length beyond the
+// engine's; TT_ERR_INTERRUPTED after Ctrl-C; what `take` and the watcher return.
 tt_status tt_engine_generate(tt_engine *engine, const tt_prompt *prompts, int n, const tt_decoding *decoding,
     tt_take_sample take, void *context) TT_MUST_CHECK;
 
