@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Every question is asked and counted once, whatever the number of ranks and of slots: the same predictions, byte for
+# byte, and the same score.
+set -u
+command -v mpirun >/dev/null || { echo "skipped: no mpirun"; exit 77; }
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+"$TT_MAKE_FIXTURE" data || exit 1
+cat > toy.yaml <<'YAML'
+output: runs
+name: toy
+corpus: data/corpus.h5
+model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 32, d_kv: 8, d_ff: 64, num_heads: 4,
+  num_layers: 2, num_decoder_layers: 2}
+acquisition: {steps: 60, batch_size: 16, interval: 2, learning_rate: 5e-3, validate_every: 0}
+evaluation: {splits: [], max_length: 16}
+YAML
+"$TINYTHINKER" run toy.yaml > log 2>&1 || { cat log; exit 1; }
+
+score() { # name, ranks, more arguments
+    local name=$1 ranks=$2
+    shift 2
+    mpirun --oversubscribe -np "$ranks" "$TINYTHINKER" eval --model runs/toy/best.h5 --corpus data/corpus.h5 \
+        --split train --limit 61 --max-length 16 --samples 3 --json --predictions "$name.jsonl" "$@" > "$name.out" \
+        2> "$name.log" && { sed -i 's/, "tokens_per_second.*//' "$name.out"; return; }
+    grep -q "build has no MPI" "$name.log" && { echo "skipped: built without MPI"; exit 77; }
+    cat "$name.log"
+    exit 1
+}
+
+failed=0
+score one 1
+[ "$(wc -l < one.jsonl)" = 122 ] || { echo "FAILED: $(wc -l < one.jsonl) predictions, expected 61 greedy and 61 voted"; failed=1; }
+[ "$(sed 's/.*"id":"\([^"]*\)".*/\1/' one.jsonl | sort -u | wc -l)" = 61 ] || { echo "FAILED: ids are not 61"; failed=1; }
+score two 2
+score three 3
+score narrow 3 --slots 2
+for other in two three narrow; do
+    cmp one.jsonl $other.jsonl && cmp one.out $other.out || { echo "FAILED: $other differs"; failed=1; }
+done
+# More ranks than questions: some have nothing to do.
+score few 3 --limit 2
+cmp few.jsonl <(sed -n '1,2p;62,63p' one.jsonl) || { echo "FAILED: two questions on three ranks"; failed=1; }
+exit $failed
