@@ -28,13 +28,18 @@ static tt_status failed(const tt_h5 *h, tt_status code, const char *doing, const
     return tt_fail(code, "%s: %s %s: %s", h->path, doing, name, reason);
 }
 
-// Locks fail on many network file systems, where HDF5 would refuse to open: then go without.
+// Locks fail on many network file systems, where HDF5 would refuse to open: then go without. Files are written
+// in the format of HDF5 1.10, the first whose headers, attributes and indices carry checksums: a damaged one
+// is refused instead of misread.
 static hid_t access_list(void) {
     // Every file is closed here; a file that a full disk kept from closing would crash the library's own
     // exit.
     H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+#if H5_VERSION_GE(1, 10, 2)
+    H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_LATEST);
+#endif
 #if H5_VERSION_GE(1, 12, 1) || (H5_VERS_MAJOR == 1 && H5_VERS_MINOR == 10 && H5_VERS_RELEASE >= 7)
     H5Pset_file_locking(access, 1, 1);
 #else

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { FORMAT = 1 };
 
@@ -57,28 +58,59 @@ static tt_status get_config(const tt_h5 *h, tt_model_config *c) {
     return status == TT_OK ? TT_OK : tt_context(TT_ERR_FORMAT, "%s", h->path);
 }
 
-static tt_status put_weights(const tt_h5 *h, const tt_model *model, bool bf16) {
+// Weights go through host memory tensor by tensor: a copy of the whole model need not fit beside it.
+typedef struct staging {
     float *w;
-    uint16_t *half = NULL;
-    tt_status status;
-    TT_TRY(tt_alloc(&w, model->size, sizeof *w, "checkpoint"));
-    TT_TRY_GOTO(status, tt_alloc(&half, bf16 ? model->size : 0, sizeof *half, "checkpoint"), done);
-    TT_TRY_GOTO(status, tt_device_download(model->device, w, model->w, model->size * sizeof *w), done);
-    if (bf16) TT_TRY_GOTO(status, tt_cpu_ops()->to_bf16(model->device, half, w, (int64_t)model->size), done);
+    uint16_t *half; // NULL for fp32
+} staging;
+
+static void staging_close(staging *s) {
+    free(s->w);
+    free(s->half);
+}
+
+static tt_status staging_open(staging *s, const tt_model *model, bool bf16) {
+    size_t largest = 0;
     for (int i = 0; i < model->n_parameters; ++i) {
-        const tt_parameter *p = &model->parameters[i];
-        char name[128];
-        snprintf(name, sizeof name, "/model/%s", p->name);
-        const size_t rows = (size_t)(p->rows > 1 ? p->rows : p->columns),
-                     columns = p->rows > 1 ? (size_t)p->columns : 0;
-        status = bf16 ? tt_h5_write(h, name, H5T_NATIVE_UINT16, half + p->offset, rows, columns)
-                      : tt_h5_write(h, name, H5T_NATIVE_FLOAT, w + p->offset, rows, columns);
-        if (status != TT_OK) goto done;
+        const size_t n = (size_t)model->parameters[i].rows * (size_t)model->parameters[i].columns;
+        if (n > largest) largest = n;
     }
-    status = tt_h5_put_text(h, "/model", "dtype", bf16 ? "bf16" : "fp32");
-done:
-    free(half);
-    free(w);
+    *s = (staging){0};
+    tt_status status = tt_alloc(&s->w, largest, sizeof *s->w, "checkpoint");
+    if (status == TT_OK && bf16) status = tt_alloc(&s->half, largest, sizeof *s->half, "checkpoint");
+    if (status != TT_OK) staging_close(s);
+    return status;
+}
+
+// A parameter as a data set: name, elements, and shape (a vector has columns 0).
+typedef struct data_set {
+    char name[128];
+    size_t n, rows, columns;
+} data_set;
+
+static data_set data_set_of(const tt_parameter *p) {
+    data_set d = {.n = (size_t)p->rows * (size_t)p->columns};
+    snprintf(d.name, sizeof d.name, "/model/%s", p->name);
+    d.rows = (size_t)(p->rows > 1 ? p->rows : p->columns);
+    d.columns = p->rows > 1 ? (size_t)p->columns : 0;
+    return d;
+}
+
+static tt_status put_parameter(const tt_h5 *h, const tt_model *model, const tt_parameter *p, staging *s) {
+    const data_set d = data_set_of(p);
+    TT_TRY(tt_device_download(model->device, s->w, model->w + p->offset, d.n * sizeof *s->w));
+    if (!s->half) return tt_h5_write(h, d.name, H5T_NATIVE_FLOAT, s->w, d.rows, d.columns);
+    TT_TRY(tt_cpu_ops()->to_bf16(model->device, s->half, s->w, (int64_t)d.n));
+    return tt_h5_write(h, d.name, H5T_NATIVE_UINT16, s->half, d.rows, d.columns);
+}
+
+static tt_status put_weights(const tt_h5 *h, const tt_model *model, bool bf16) {
+    staging s;
+    TT_TRY(staging_open(&s, model, bf16));
+    tt_status status = tt_h5_put_text(h, "/model", "dtype", bf16 ? "bf16" : "fp32");
+    for (int i = 0; i < model->n_parameters && status == TT_OK; ++i)
+        status = put_parameter(h, model, &model->parameters[i], &s);
+    staging_close(&s);
     return status;
 }
 
@@ -89,6 +121,13 @@ static tt_status put_moment(const tt_h5 *h, const tt_model *model, const char *n
     if (status == TT_OK) status = tt_h5_write(h, name, H5T_NATIVE_FLOAT, host, model->size, 0);
     free(host);
     return status;
+}
+
+// A data set, since attributes are limited to 64 KiB; with a checksum of our own, since HDF5 has none for
+// texts.
+static tt_status put_state(const tt_h5 *h, const char *state) {
+    TT_TRY(tt_h5_write_texts(h, "/state", &state, 1));
+    return tt_h5_put_i64(h, "/state", "checksum", (int64_t)tt_hash(state, strlen(state)));
 }
 
 static tt_status put_all(const tt_h5 *h, const tt_checkpoint_write *what) {
@@ -102,8 +141,7 @@ static tt_status put_all(const tt_h5 *h, const tt_checkpoint_write *what) {
     TT_TRY(tt_h5_put_i64(h, "/tokenizer", "extra_ids", tt_tokenizer_extra_ids(what->tokenizer)));
     if (what->m) TT_TRY(put_moment(h, what->model, "/optimizer/m", what->m));
     if (what->v) TT_TRY(put_moment(h, what->model, "/optimizer/v", what->v));
-    // A data set, since attributes are limited to 64 KiB.
-    if (what->state) TT_TRY(tt_h5_write_texts(h, "/state", &what->state, 1));
+    if (what->state) TT_TRY(put_state(h, what->state));
     return TT_OK;
 }
 
@@ -118,45 +156,44 @@ tt_status tt_checkpoint_save(const char *path, const tt_checkpoint_write *what) 
     return tt_h5_commit(&h);
 }
 
-static tt_status get_parameter(const tt_h5 *h, const tt_model *model, const tt_parameter *p, bool bf16,
-    float *w, uint16_t *half, uint64_t *hash) {
-    char name[128];
-    snprintf(name, sizeof name, "/model/%s", p->name);
-    const size_t n = (size_t)p->rows * (size_t)p->columns;
-    const size_t rows = (size_t)(p->rows > 1 ? p->rows : p->columns),
-                 columns = p->rows > 1 ? (size_t)p->columns : 0;
-    if (bf16) {
-        TT_TRY(tt_h5_read(h, name, H5T_NATIVE_UINT16, half, rows, columns));
-        TT_TRY(tt_cpu_ops()->from_bf16(model->device, w, half, (int64_t)n));
+static tt_status get_parameter(
+    const tt_h5 *h, const tt_model *model, const tt_parameter *p, staging *s, uint64_t *hash) {
+    const data_set d = data_set_of(p);
+    if (s->half) {
+        TT_TRY(tt_h5_read(h, d.name, H5T_NATIVE_UINT16, s->half, d.rows, d.columns));
+        TT_TRY(tt_cpu_ops()->from_bf16(model->device, s->w, s->half, (int64_t)d.n));
     } else {
-        TT_TRY(tt_h5_read(h, name, H5T_NATIVE_FLOAT, w, rows, columns));
+        TT_TRY(tt_h5_read(h, d.name, H5T_NATIVE_FLOAT, s->w, d.rows, d.columns));
     }
-    for (size_t i = 0; i < n; ++i)
-        if (!isfinite(w[i]))
+    for (size_t i = 0; i < d.n; ++i)
+        if (!isfinite(s->w[i]))
             return tt_fail(
-                TT_ERR_FORMAT, "%s: %s holds %g at element %zu", h->path, p->name, (double)w[i], i);
-    *hash = (*hash ^ tt_hash(w, n * sizeof *w)) * 0x9E3779B97F4A7C15ull;
-    return TT_OK;
+                TT_ERR_FORMAT, "%s: %s holds %g at element %zu", h->path, p->name, (double)s->w[i], i);
+    *hash = (*hash ^ tt_hash(s->w, d.n * sizeof *s->w)) * 0x9E3779B97F4A7C15ull;
+    return tt_device_upload(model->device, model->w + p->offset, s->w, d.n * sizeof *s->w);
+}
+
+static tt_status get_dtype(const tt_h5 *h, bool *bf16) {
+    char *dtype;
+    TT_TRY(tt_h5_get_text(h, "/model", "dtype", &dtype));
+    *bf16 = strcmp(dtype, "bf16") == 0;
+    const bool known = *bf16 || strcmp(dtype, "fp32") == 0;
+    tt_status status =
+        known ? TT_OK
+              : tt_fail(TT_ERR_FORMAT, "%s: weights of type '%s', expected fp32 or bf16", h->path, dtype);
+    free(dtype);
+    return status;
 }
 
 static tt_status get_weights(const tt_h5 *h, tt_model *model, uint64_t *hash) {
-    char *dtype;
-    TT_TRY(tt_h5_get_text(h, "/model", "dtype", &dtype));
-    const bool bf16 = dtype[0] == 'b';
-    free(dtype);
-    float *w;
-    uint16_t *half = NULL;
-    tt_status status;
-    TT_TRY(tt_alloc(&w, model->size, sizeof *w, "weights"));
-    TT_TRY_GOTO(status, tt_alloc(&half, bf16 ? model->size : 0, sizeof *half, "weights"), done);
-    for (int i = 0; i < model->n_parameters; ++i) {
-        const tt_parameter *p = &model->parameters[i];
-        TT_TRY_GOTO(status, get_parameter(h, model, p, bf16, w + p->offset, half, hash), done);
-    }
-    status = tt_device_upload(model->device, model->w, w, model->size * sizeof *w);
-done:
-    free(half);
-    free(w);
+    bool bf16;
+    staging s;
+    TT_TRY(get_dtype(h, &bf16));
+    TT_TRY(staging_open(&s, model, bf16));
+    tt_status status = TT_OK;
+    for (int i = 0; i < model->n_parameters && status == TT_OK; ++i)
+        status = get_parameter(h, model, &model->parameters[i], &s, hash);
+    staging_close(&s);
     return status;
 }
 
@@ -182,10 +219,49 @@ static tt_status get_tokenizer(const tt_h5 *h, tt_tokenizer **out) {
     tt_status status = tt_h5_read(h, "/tokenizer", H5T_NATIVE_UINT8, bytes, n, 0);
     if (status == TT_OK) {
         status = tt_tokenizer_parse(out, bytes, n, (int)extra_ids);
-        if (status != TT_OK) tt_context(status, "%s: /tokenizer", h->path);
+        if (status != TT_OK && status != TT_ERR_NOMEM)
+            status = tt_context(TT_ERR_FORMAT, "%s: /tokenizer", h->path);
     }
     free(bytes);
     return status;
+}
+
+static tt_status get_state(const tt_h5 *h, char **state) {
+    char **texts;
+    size_t n;
+    int64_t checksum;
+    TT_TRY(tt_h5_read_texts(h, "/state", &texts, &n));
+    tt_status status = TT_OK;
+    if (n != 1) status = tt_fail(TT_ERR_FORMAT, "%s: /state has %zu texts, expected 1", h->path, n);
+    if (status == TT_OK && tt_h5_has_attribute(h, "/state", "checksum")) { // early files have none
+        status = tt_h5_get_i64(h, "/state", "checksum", &checksum);
+        if (status == TT_OK && checksum != (int64_t)tt_hash(texts[0], strlen(texts[0])))
+            status = tt_fail(TT_ERR_FORMAT, "%s: /state is damaged: checksum differs", h->path);
+    }
+    if (status == TT_OK) status = tt_strdup(state, texts[0]);
+    free(texts);
+    return status;
+}
+
+// Before memory is taken: the sizes that make most of a model are those of the data sets.
+static tt_status check_sizes(const tt_h5 *h, const tt_model_config *c) {
+    const struct {
+        const char *name;
+        int rows, columns;
+    } sets[] = {
+        {"/model/shared.weight", c->vocab_size, c->d_model},
+        {"/model/encoder.block.0.layer.0.SelfAttention.q.weight", c->num_heads * c->d_kv, c->d_model},
+        {"/model/encoder.block.0.layer.1.DenseReluDense.wo.weight", c->d_model, c->d_ff},
+    };
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; ++i) {
+        size_t rows, columns;
+        const data_set d = data_set_of(&(tt_parameter){.rows = sets[i].rows, .columns = sets[i].columns});
+        TT_TRY(tt_h5_shape(h, sets[i].name, &rows, &columns));
+        if (rows != d.rows || columns != d.columns)
+            return tt_fail(TT_ERR_FORMAT, "%s: %s is [%zu, %zu], the configuration says [%zu, %zu]", h->path,
+                sets[i].name, rows, columns, d.rows, d.columns);
+    }
+    return TT_OK;
 }
 
 static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
@@ -196,6 +272,7 @@ static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) 
             (long long)format, FORMAT);
     tt_model_config config;
     TT_TRY(get_config(h, &config));
+    TT_TRY(check_sizes(h, &config));
     TT_TRY(tt_model_open(&out->model, &config, device));
     TT_TRY(get_weights(h, out->model, &out->hash));
     TT_TRY(get_tokenizer(h, &out->tokenizer));
@@ -204,14 +281,7 @@ static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) 
             tt_tokenizer_size(out->tokenizer), config.vocab_size);
     TT_TRY(get_moment(h, out->model, "/optimizer/m", &out->m));
     TT_TRY(get_moment(h, out->model, "/optimizer/v", &out->v));
-    if (!tt_h5_has(h, "/state")) return TT_OK;
-    char **texts;
-    size_t n;
-    TT_TRY(tt_h5_read_texts(h, "/state", &texts, &n));
-    tt_status status = n == 1 ? tt_strdup(&out->state, texts[0])
-                              : tt_fail(TT_ERR_FORMAT, "%s: /state has %zu texts, expected 1", h->path, n);
-    free(texts);
-    return status;
+    return tt_h5_has(h, "/state") ? get_state(h, &out->state) : TT_OK;
 }
 
 tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) {

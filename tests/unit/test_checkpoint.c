@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 // Checkpoints: round trips, and every kind of broken file named.
 #include "host/base/fs.h"
+#include "host/base/philox.h"
 #include "host/data/hdf5_file.h"
 #include "host/model/checkpoint.h"
 
@@ -146,6 +147,95 @@ static void broken_files_are_named(void **state) {
     expect(TT_ERR_FORMAT, "decoder.final_layer_norm.weight is missing");
 }
 
+static void replace_set(const char *name, hid_t type, const void *data, size_t rows, size_t columns) {
+    save(false);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    assert_true(file >= 0 && H5Ldelete(file, name, H5P_DEFAULT) >= 0);
+    if (data) OK(tt_h5_write(&(tt_h5){.file = file, .path = "test"}, name, type, data, rows, columns));
+    assert_true(H5Fclose(file) >= 0);
+}
+
+static void replace_attribute(const char *name, hid_t type, const void *value) {
+    save(false);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), group = H5Gopen2(file, "/model", H5P_DEFAULT);
+    assert_true(H5Adelete(group, name) >= 0);
+    if (value) {
+        hid_t space = H5Screate(H5S_SCALAR),
+              at = H5Acreate2(group, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+        assert_true(at >= 0 && H5Awrite(at, type, value) >= 0);
+        H5Aclose(at);
+        H5Sclose(space);
+    }
+    H5Gclose(group);
+    assert_true(H5Fclose(file) >= 0);
+}
+
+// Files that are sound HDF5 but not the checkpoint they say they are.
+static void foreign_contents_are_named(void **state) {
+    (void)state;
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(file >= 0 && H5Fclose(file) >= 0);
+    expect(TT_ERR_FORMAT, "not one of tinythinker's");
+    replace_set("/model/decoder.block.1.layer.2.DenseReluDense.wo.weight", 0, NULL, 0, 0);
+    expect(TT_ERR_FORMAT, "decoder.block.1.layer.2.DenseReluDense.wo.weight is missing");
+    replace_set("/model/encoder.final_layer_norm.weight", H5T_NATIVE_FLOAT, model->w, 9, 0);
+    expect(TT_ERR_FORMAT, "encoder.final_layer_norm.weight is [9, 0], expected [8, 0]");
+    replace_set("/model/shared.weight", H5T_NATIVE_FLOAT, model->w, 48, 7);
+    expect(TT_ERR_FORMAT, "shared.weight is [48, 7]");
+    replace_set("/optimizer/v", H5T_NATIVE_FLOAT, model->w, 3, 0);
+    expect(TT_ERR_FORMAT, "/optimizer/v is [3, 0]");
+    replace_set("/tokenizer", H5T_NATIVE_UINT8, "nothing of the kind", 19, 0);
+    expect(TT_ERR_FORMAT, "extra_ids");
+    const int64_t huge = 1 << 16, none = 0;
+    replace_attribute("d_model", H5T_NATIVE_INT64, &huge); // 12 GB if it were believed
+    expect(TT_ERR_FORMAT, "the configuration says [48, 65536]");
+    replace_attribute("num_heads", H5T_NATIVE_INT64, &none);
+    expect(TT_ERR_FORMAT, "num_heads is 0");
+    replace_attribute("d_ff", 0, NULL);
+    expect(TT_ERR_FORMAT, "d_ff");
+    const double infinite = INFINITY;
+    replace_attribute("dropout_rate", H5T_NATIVE_DOUBLE, &infinite);
+    expect(TT_ERR_FORMAT, "dropout_rate is inf");
+}
+
+// Wherever a byte is damaged: the file is refused, or the damage is in no content.
+static void no_damage_goes_unseen(void **state) {
+    (void)state;
+    char *bytes;
+    size_t n;
+    save(false);
+    OK(tt_read_file(path, 0, &bytes, &n));
+    tt_rng rng;
+    tt_rng_open(&rng, 1, TT_FOR_TEST, 0, 0);
+    int refused = 0;
+    for (int i = 0; i < 200; ++i) {
+        const size_t at = tt_rng_below(&rng, (uint32_t)n);
+        const char flipped = (char)(1u << tt_rng_below(&rng, 8));
+        bytes[at] ^= flipped;
+        FILE *f = fopen(path, "wb");
+        assert_true(f && fwrite(bytes, 1, n, f) == n && fclose(f) == 0);
+        bytes[at] ^= flipped;
+        tt_checkpoint c;
+        const tt_status status = tt_checkpoint_load(&c, path, device);
+        if (status != TT_OK) {
+            if (status != TT_ERR_FORMAT || !strstr(tt_error_message(), path))
+                fail_msg("byte %zu: status %d, \"%s\"", at, status, tt_error_message());
+            ++refused;
+            continue;
+        }
+        if (memcmp(&c.model->config, &model->config, sizeof model->config) != 0 ||
+            memcmp(c.model->w, model->w, model->size * sizeof(float)) != 0 || !c.m ||
+            memcmp(c.m, model->w, model->size * sizeof(float)) != 0 || !c.v ||
+            memcmp(c.v, model->w, model->size * sizeof(float)) != 0 || !c.state ||
+            strcmp(c.state, "{\"step\": 3}") != 0 ||
+            tt_tokenizer_hash(c.tokenizer) != tt_tokenizer_hash(tokenizer))
+            fail_msg("bit %d of byte %zu is damaged, and the file loads with other content", flipped, at);
+        tt_checkpoint_close(&c);
+    }
+    assert_true(refused > 100);
+    free(bytes);
+}
+
 static void a_failed_save_leaves_the_old_file(void **state) {
     (void)state;
     save(false);
@@ -163,6 +253,8 @@ int main(void) {
         cmocka_unit_test(round_trip_is_exact),
         cmocka_unit_test(bf16_is_close_and_idempotent),
         cmocka_unit_test(broken_files_are_named),
+        cmocka_unit_test(foreign_contents_are_named),
+        cmocka_unit_test(no_damage_goes_unseen),
         cmocka_unit_test(a_failed_save_leaves_the_old_file),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
