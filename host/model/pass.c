@@ -55,34 +55,41 @@ static void take_indices(cursor *at, tt_stack_pass *stack) {
     stack->position = take(at, (size_t)stack->rows, sizeof *stack->position);
 }
 
-static void take_stack(
-    cursor *at, const tt_model_config *c, tt_stack_pass *stack, int layers, int encoder_rows) {
-    const int rows = stack->rows, d = c->d_model, inner = tt_inner(c);
+static void take_layer(cursor *at, const tt_model_config *c, tt_layer_pass *p, int rows, int encoder_rows) {
+    const int d = c->d_model, inner = tt_inner(c);
     const bool decoder = encoder_rows > 0;
+    for (int n = 0; n < TT_NORMS; ++n) {
+        if (n == 1 && !decoder) continue;
+        p->x[n] = take_f32(at, rows, d);
+        p->y[n] = take_f32(at, rows, d);
+        p->rstd[n] = take_f32(at, rows, 1);
+    }
+    p->qkv = take_f32(at, rows, 3 * inner);
+    p->out = take_f32(at, rows, inner);
+    p->lse = take_f32(at, rows, c->num_heads);
+    if (decoder) {
+        p->cross_q = take_f32(at, rows, inner);
+        p->cross_kv = take_f32(at, encoder_rows, 2 * inner);
+        p->cross_out = take_f32(at, rows, inner);
+        p->cross_lse = take_f32(at, rows, c->num_heads);
+    }
+    p->h = take_f32(at, rows, c->gated_gelu ? 2 * c->d_ff : c->d_ff);
+    p->a = take_f32(at, rows, c->d_ff);
+}
+
+// Without backward all layers work in the memory of one: each reads its predecessor's x[2] before writing it.
+static void take_stack(
+    cursor *at, const tt_model_config *c, tt_stack_pass *stack, int layers, int encoder_rows, bool backward) {
     take_indices(at, stack);
     for (int l = 0; l < layers; ++l) {
-        tt_layer_pass *p = &stack->layers[l];
-        for (int n = 0; n < TT_NORMS; ++n) {
-            if (n == 1 && !decoder) continue;
-            p->x[n] = take_f32(at, rows, d);
-            p->y[n] = take_f32(at, rows, d);
-            p->rstd[n] = take_f32(at, rows, 1);
-        }
-        p->qkv = take_f32(at, rows, 3 * inner);
-        p->out = take_f32(at, rows, inner);
-        p->lse = take_f32(at, rows, c->num_heads);
-        if (decoder) {
-            p->cross_q = take_f32(at, rows, inner);
-            p->cross_kv = take_f32(at, encoder_rows, 2 * inner);
-            p->cross_out = take_f32(at, rows, inner);
-            p->cross_lse = take_f32(at, rows, c->num_heads);
-        }
-        p->h = take_f32(at, rows, c->gated_gelu ? 2 * c->d_ff : c->d_ff);
-        p->a = take_f32(at, rows, c->d_ff);
+        if (l > 0 && !backward)
+            stack->layers[l] = stack->layers[0];
+        else
+            take_layer(at, c, &stack->layers[l], stack->rows, encoder_rows);
     }
-    stack->x = take_f32(at, rows, d);
-    stack->y = take_f32(at, rows, d);
-    stack->rstd = take_f32(at, rows, 1);
+    stack->x = take_f32(at, stack->rows, c->d_model);
+    stack->y = take_f32(at, stack->rows, c->d_model);
+    stack->rstd = take_f32(at, stack->rows, 1);
 }
 
 static int max_int(int a, int b) {
@@ -94,10 +101,10 @@ static size_t lay_out(tt_pass *pass, char *base, bool backward, bool encoder_onl
     const int d = c->d_model, inner = tt_inner(c), encoder_rows = pass->encoder.rows;
     const int rows = max_int(encoder_rows, pass->decoder.rows);
     cursor at = {.base = base};
-    take_stack(&at, c, &pass->encoder, c->num_layers, 0);
+    take_stack(&at, c, &pass->encoder, c->num_layers, 0, backward);
     pass->branch = take_f32(&at, rows, d);
     if (encoder_only) return at.used;
-    take_stack(&at, c, &pass->decoder, c->num_decoder_layers, encoder_rows);
+    take_stack(&at, c, &pass->decoder, c->num_decoder_layers, encoder_rows, backward);
     pass->source = take(&at, (size_t)pass->decoder.seqs, sizeof *pass->source);
     pass->targets = take(&at, (size_t)pass->decoder.rows, sizeof *pass->targets);
     pass->lse = take_f32(&at, pass->decoder.rows, 1);

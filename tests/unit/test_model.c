@@ -218,6 +218,22 @@ static void a_steady_state_gets_no_memory(void **state) {
     tiny_close(&f);
 }
 
+// What a pass holds without backward does not grow with the number of layers.
+static void evaluation_needs_one_layer(void **state) {
+    (void)state;
+    size_t bytes[2];
+    for (int deep = 0; deep < 2; ++deep) {
+        tt_model_config c = tiny_1_0;
+        if (deep) c.num_layers = c.num_decoder_layers = 9;
+        tiny f;
+        tiny_open(&f, &c);
+        OK(tt_forward(f.pass, &f.batch, (tt_dropout_key){0}, f.logp));
+        bytes[deep] = tt_pass_bytes(f.pass);
+        tiny_close(&f);
+    }
+    assert_int_equal(bytes[0], bytes[1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_under_dropout),
@@ -227,6 +243,7 @@ int main(void) {
         cmocka_unit_test(bad_configurations_are_named),
         cmocka_unit_test(bad_batches_are_refused),
         cmocka_unit_test(a_steady_state_gets_no_memory),
+        cmocka_unit_test(evaluation_needs_one_layer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
