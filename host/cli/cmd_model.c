@@ -3,9 +3,27 @@
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/model/checkpoint.h"
+#include "version.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+// Writes the new model with a note of how it was made.
+static tt_status save_start(const char *out, const tt_model *model, const tt_tokenizer *tokenizer, bool bf16,
+    const char *how, int64_t seed) {
+    json_t *root = json_pack("{s:{s:s, s:s, s:s, s:I}}", "provenance", "made_by",
+        "tinythinker " TT_VERSION " (" TT_COMMIT ")", "command", "model init", "init", how, "seed",
+        (json_int_t)seed);
+    char *state = root ? json_dumps(root, 0) : NULL;
+    json_decref(root);
+    if (!state) return tt_fail(TT_ERR_NOMEM, "%s: provenance", out);
+    tt_status status = tt_checkpoint_save(
+        out, &(tt_checkpoint_write){.model = model, .tokenizer = tokenizer, .bf16 = bf16, .state = state});
+    free(state);
+    return status;
+}
 
 static tt_status init(int argc, char **argv) {
     const char *out = NULL, *tokenizer = NULL, *shape = NULL, *how = "t5";
@@ -62,9 +80,7 @@ static tt_status init(int argc, char **argv) {
     if (status == TT_OK) status = tt_model_open(&model, &c, device);
     if (status == TT_OK)
         status = tt_model_init(model, strcmp(how, "copy") == 0 ? TT_INIT_COPY : TT_INIT_T5, (uint64_t)seed);
-    if (status == TT_OK)
-        status =
-            tt_checkpoint_save(out, &(tt_checkpoint_write){.model = model, .tokenizer = t, .bf16 = bf16});
+    if (status == TT_OK) status = save_start(out, model, t, bf16, how, seed);
     if (status == TT_OK) tt_info("wrote %s: %.2f M parameters", out, (double)model->size / 1e6);
     tt_model_close(model);
     tt_device_close(device);
