@@ -28,9 +28,9 @@ static tt_status failed(const tt_h5 *h, tt_status code, const char *doing, const
     return tt_fail(code, "%s: %s %s: %s", h->path, doing, name, reason);
 }
 
-// Locks fail on many network file systems, where HDF5 would refuse to open: then go without. Files are written
-// in the format of HDF5 1.10, the first whose headers, attributes and indices carry checksums: a damaged one
-// is refused instead of misread.
+// Locks fail on many network file systems, where HDF5 would refuse to open: then go without. Files are
+// written in the format of HDF5 1.10, the first whose headers, attributes and indices carry checksums: a
+// damaged one is refused instead of misread.
 static hid_t access_list(void) {
     // Every file is closed here; a file that a full disk kept from closing would crash the library's own
     // exit.
