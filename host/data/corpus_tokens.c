@@ -148,6 +148,11 @@ tt_status tt_corpus_tokens_take(tt_dataset *dataset, const tt_corpus *corpus, tt
     if (split != TT_TRAIN || set != t->set || max_input != t->max_input || max_target != t->max_target ||
         from->n == 0)
         return TT_OK;
+    for (int64_t i = 0; i < from->tokens; ++i)
+        if (from->ids[i] >= tt_tokenizer_size(tokenizer))
+            return tt_fail(TT_ERR_FORMAT,
+                "corpus %s: /stages/%s holds token %d, its tokenizer has %d; make the corpus again",
+                corpus->name, tt_stage_name(stage), from->ids[i], tt_tokenizer_size(tokenizer));
     TT_TRY(
         tt_grow(&dataset->ids, &dataset->ids_capacity, (size_t)from->tokens, sizeof *from->ids, "token ids"));
     TT_TRY(tt_grow(&dataset->offsets, &dataset->offsets_capacity, 2 * (size_t)from->n + 1,

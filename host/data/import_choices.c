@@ -1,5 +1,6 @@
 // CommonsenseQA and OpenBookQA: both are JSONL of {"id", "question": {"stem", "choices": [{"label",
 // "text"}]}, "answerKey"}.
+#include "host/base/fs.h"
 #include "host/base/philox.h"
 #include "host/data/import.h"
 #include "host/text/stages.h"
@@ -12,19 +13,21 @@ typedef struct target {
     tt_split split;
 } target;
 
-static tt_status take(void *context, const json_t *object, const char *where) {
+static tt_status take(void *context, const json_t *object, const char *file_line) {
     const target *to = context;
     const char *options[TT_MAX_OPTIONS], *key;
+    char where[TT_PATH_MAX + 160];
     tt_question q = {.options = options, .split = to->split, .gold = -1};
     const json_t *question = json_object_get(object, "question"),
                  *choices = json_object_get(question, "choices");
-    TT_TRY(tt_json_text(object, "id", where, &q.id));
+    TT_TRY(tt_json_text(object, "id", file_line, &q.id));
+    snprintf(where, sizeof where, "%s: question %.100s", file_line, q.id);
     TT_TRY(tt_json_text(question, "stem", where, &q.text));
     TT_TRY(tt_json_text(object, "answerKey", where, &key));
     const size_t n = json_array_size(choices);
     if (n < TT_MIN_OPTIONS || n > TT_MAX_OPTIONS)
-        return tt_fail(TT_ERR_INPUT, "%s: question %s has %zu options, allowed are %d to %d", where, q.id, n,
-            TT_MIN_OPTIONS, TT_MAX_OPTIONS);
+        return tt_fail(TT_ERR_INPUT, "%s: has %zu options, allowed are %d to %d", where, n, TT_MIN_OPTIONS,
+            TT_MAX_OPTIONS);
     for (size_t i = 0; i < n; ++i) {
         const json_t *choice = json_array_get(choices, i);
         const char *label;
@@ -33,11 +36,9 @@ static tt_status take(void *context, const json_t *object, const char *where) {
         if (strcmp(label, key) == 0) q.gold = (int)i;
     }
     q.n_options = (int)n;
-    if (q.gold < 0)
-        return tt_fail(
-            TT_ERR_INPUT, "%s: question %s: gold answer '%s' is not among the options", where, q.id, key);
+    if (q.gold < 0) return tt_fail(TT_ERR_INPUT, "%s: gold answer '%s' is not among the options", where, key);
     tt_status status = tt_corpus_add_question(to->corpus, &q);
-    return status == TT_OK ? TT_OK : tt_context(status, "%s", where);
+    return status == TT_OK ? TT_OK : tt_context(status, "%s", file_line);
 }
 
 tt_status tt_import_csqa(tt_corpus *corpus, const char *train, const char *dev, uint64_t seed) {

@@ -1,4 +1,5 @@
 // Our own JSONL of questions and reasoning.
+#include "host/base/fs.h"
 #include "host/base/str.h"
 #include "host/data/import.h"
 #include "host/text/stages.h"
@@ -8,16 +9,20 @@
 
 static const char *const members[] = {
     "id", "question", "options", "gold", "split", "general", "specific", "reasoning", "source"};
-enum { MEMBERS = sizeof members / sizeof *members };
+static const char *const reasoning_members[] = {"general", "specific", "answer", "source"};
+enum {
+    MEMBERS = sizeof members / sizeof *members,
+    REASONING_MEMBERS = sizeof reasoning_members / sizeof *reasoning_members
+};
 
-static tt_status check_members(const json_t *object, const char *where) {
+static tt_status check_members(const json_t *object, const char *where, const char *const *allowed, int n) {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)object, key, value) {
         bool known = false;
-        for (int i = 0; i < MEMBERS; ++i) known |= strcmp(key, members[i]) == 0;
+        for (int i = 0; i < n; ++i) known |= strcmp(key, allowed[i]) == 0;
         if (known) continue;
-        const char *nearest = tt_nearest(key, members, MEMBERS);
+        const char *nearest = tt_nearest(key, allowed, n);
         return tt_fail(TT_ERR_INPUT, "%s: member \"%s\" is unknown%s%s", where, key,
             nearest ? "; did you mean " : "", nearest ? nearest : "");
     }
@@ -83,21 +88,41 @@ static tt_status add_reasoning(
     return tt_corpus_add_reasoning(corpus, &r);
 }
 
-static tt_status take(void *context, const json_t *object, const char *where) {
+// The short form (general, specific beside the question) or a list of answers.
+static tt_status add_all_reasoning(
+    tt_corpus *corpus, const json_t *object, const char *where, const tt_question *q) {
+    if (json_object_get(object, "general") || json_object_get(object, "specific"))
+        TT_TRY(add_reasoning(corpus, object, where, q));
+    const json_t *list = json_object_get(object, "reasoning");
+    if (list && !json_is_array(list))
+        return tt_fail(TT_ERR_INPUT, "%s: \"reasoning\" is not a list [{...}, ...]", where);
+    size_t i;
+    json_t *one;
+    json_array_foreach(list, i, one) {
+        if (!json_is_object(one))
+            return tt_fail(TT_ERR_INPUT, "%s: entry %zu of \"reasoning\" is not an object", where, i + 1);
+        TT_TRY(check_members(one, where, reasoning_members, REASONING_MEMBERS));
+        TT_TRY(add_reasoning(corpus, one, where, q));
+    }
+    return TT_OK;
+}
+
+static tt_status take(void *context, const json_t *object, const char *file_line) {
     tt_corpus *corpus = context;
     const char *options[TT_MAX_OPTIONS];
-    char id[64];
+    char id[64], where[TT_PATH_MAX + 160];
     tt_question q = {.options = options, .split = TT_TRAIN};
-    TT_TRY(check_members(object, where));
-    TT_TRY(tt_json_text(object, "question", where, &q.text));
-    TT_TRY(read_texts(json_object_get(object, "options"), "options", where, -1, options, &q.n_options));
-    TT_TRY(read_option(json_object_get(object, "gold"), "gold", where, &q, &q.gold));
     if (json_object_get(object, "id")) {
-        TT_TRY(tt_json_text(object, "id", where, &q.id));
+        TT_TRY(tt_json_text(object, "id", file_line, &q.id));
     } else {
         snprintf(id, sizeof id, "question-%zu", corpus->n_questions + 1);
         q.id = id;
     }
+    snprintf(where, sizeof where, "%s: question %.100s", file_line, q.id);
+    TT_TRY(check_members(object, where, members, MEMBERS));
+    TT_TRY(tt_json_text(object, "question", where, &q.text));
+    TT_TRY(read_texts(json_object_get(object, "options"), "options", where, -1, options, &q.n_options));
+    TT_TRY(read_option(json_object_get(object, "gold"), "gold", where, &q, &q.gold));
     if (json_object_get(object, "split")) {
         const char *split;
         TT_TRY(tt_json_text(object, "split", where, &split));
@@ -105,14 +130,10 @@ static tt_status take(void *context, const json_t *object, const char *where) {
         if (status != TT_OK) return tt_context(status, "%s", where);
     }
     tt_status status = tt_corpus_add_question(corpus, &q);
-    const json_t *reasoning = json_object_get(object, "reasoning");
-    if (status == TT_OK && (json_object_get(object, "general") || json_object_get(object, "specific")))
-        status = add_reasoning(corpus, object, where, &q);
-    size_t i;
-    json_t *one;
-    json_array_foreach(reasoning, i, one) if (status == TT_OK) status = add_reasoning(corpus, one, where, &q);
-    // Errors of the corpus name the question; the line helps as well.
-    if (status != TT_OK && !tt_starts_with(tt_error_message(), where)) tt_context(status, "%s", where);
+    if (status == TT_OK) status = add_all_reasoning(corpus, object, where, &q);
+    // Errors of the corpus name the question alone.
+    if (status != TT_OK && !tt_starts_with(tt_error_message(), file_line))
+        tt_context(status, "%s", file_line);
     return status;
 }
 

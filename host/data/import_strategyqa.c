@@ -1,4 +1,5 @@
 // StrategyQA: a JSON list of yes/no questions with human-written facts.
+#include "host/base/fs.h"
 #include "host/base/philox.h"
 #include "host/base/str.h"
 #include "host/data/import.h"
@@ -13,7 +14,11 @@ static tt_status add_facts(tt_corpus *corpus, const json_t *facts, const tt_ques
     json_t *fact;
     json_array_foreach(facts, i, fact) {
         const char *text = json_string_value(fact);
-        if (!text || !*text) continue;
+        if (!text) {
+            tt_str_close(&general);
+            return tt_fail(TT_ERR_INPUT, "question %s: fact %zu is no text", q->id, i + 1);
+        }
+        if (!*text) continue;
         tt_str_format(&general, "%s%s", general.length ? " " : "", text);
         if (!tt_ends_with(text, ".")) tt_str_append(&general, ".");
     }
@@ -34,7 +39,7 @@ static tt_status add_question(
     TT_TRY(tt_json_text(object, "question", where, &q.text));
     const json_t *answer = json_object_get(object, "answer");
     if (!json_is_boolean(answer))
-        return tt_fail(TT_ERR_INPUT, "%s: \"answer\" is neither true nor false", where);
+        return tt_fail(TT_ERR_INPUT, "question %s: \"answer\" is neither true nor false", q.id);
     q.gold = json_is_true(answer) ? 0 : 1;
     TT_TRY(tt_corpus_add_question(corpus, &q));
     return facts_as_recall ? add_facts(corpus, json_object_get(object, "facts"), &q) : TT_OK;
@@ -42,17 +47,22 @@ static tt_status add_question(
 
 static tt_status read_list(tt_corpus *corpus, const char *path, bool facts_as_recall) {
     json_error_t error;
-    json_t *list = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-    if (!list) return tt_fail(TT_ERR_INPUT, "%s:%d: %s", path, error.line, error.text);
+    char *data;
+    size_t size;
+    TT_TRY(tt_read_file(path, 0, &data, &size));
+    json_t *list = json_loadb(data, size, JSON_REJECT_DUPLICATES, &error);
+    free(data);
+    if (!list) return tt_fail(TT_ERR_INPUT, "%s:%d: not JSON: %s", path, error.line, error.text);
     tt_status status =
         json_is_array(list) ? TT_OK : tt_fail(TT_ERR_INPUT, "%s: expected a list [...] of questions", path);
     size_t i;
     json_t *object;
     json_array_foreach(list, i, object) {
         if (status != TT_OK) break;
-        char where[4200];
+        char where[TT_PATH_MAX + 32];
         snprintf(where, sizeof where, "%s: entry %zu", path, i + 1);
         status = add_question(corpus, object, where, facts_as_recall);
+        if (status != TT_OK && !tt_starts_with(tt_error_message(), where)) tt_context(status, "%s", where);
     }
     json_decref(list);
     return status;

@@ -112,14 +112,21 @@ static void take_id(void *context, int id) {
     if (s->status == TT_OK) (*s->ids)[(*s->n)++] = id;
 }
 
-// Id of the sentinel that `text` starts with (*length receives its bytes), or -1.
-static int sentinel_at(const tt_tokenizer *t, const char *text, size_t *length) {
-    int number = -1, read = 0;
-    if (sscanf(text, "<extra_id_%d>%n", &number, &read) != 1 || read == 0 || number < 0 ||
-        number >= t->extra_ids)
-        return -1;
-    *length = (size_t)read;
-    return tt_tokenizer_size(t) - 1 - number;
+// Id of the special token that `text`, which begins with '<', starts with (*length receives its bytes), or
+// -1.
+static int special_at(const tt_tokenizer *t, const char *text, size_t *length) {
+    static const char *const names[] = {[TT_PAD] = "<pad>", [TT_EOS] = "</s>", [TT_UNK] = "<unk>"};
+    for (int id = TT_PAD; id <= TT_UNK; ++id)
+        if (tt_starts_with(text, names[id])) {
+            *length = strlen(names[id]);
+            return id;
+        }
+    int number = -1;
+    if (sscanf(text, "<extra_id_%d>", &number) != 1 || number < 0 || number >= t->extra_ids) return -1;
+    const int id = tt_tokenizer_size(t) - 1 - number;
+    const char *name = tt_tokenizer_piece(t, id);
+    *length = strlen(name);
+    return tt_starts_with(text, name) ? id : -1; // not <extra_id_01>
 }
 
 tt_status tt_tokenizer_encode(
@@ -134,16 +141,31 @@ tt_status tt_tokenizer_encode(
         size_t skip = 0;
         int id = -1;
         const char *mark = from;
-        for (; (mark = strstr(mark, "<extra_id_")) != NULL; ++mark)
-            if ((id = sentinel_at(t, mark, &skip)) >= 0) break;
+        for (; (mark = strchr(mark, '<')) != NULL; ++mark)
+            if ((id = special_at(t, mark, &skip)) >= 0) break;
         const size_t plain = (size_t)((mark ? mark : end) - from);
         const char *message = plain ? tt_spm_encode(t->spm, from, plain, take_id, &s) : NULL;
         if (message) return tt_fail(TT_ERR_INPUT, "cannot tokenise \"%.40s\": %s", from, message);
         if (id >= 0) take_id(&s, id);
         from += plain + skip;
     }
-    if (eos) take_id(&s, TT_EOS);
+    if (eos && !(s.status == TT_OK && *n > 0 && (*ids)[*n - 1] == TT_EOS)) take_id(&s, TT_EOS);
     return s.status;
+}
+
+// Takes the space before each `what` away, in place; " ' " loses both of its spaces.
+static void close_up(tt_str *text, const char *what) {
+    const size_t n = strlen(what), kept = strcmp(what, " ' ") == 0 ? n - 2 : n - 1;
+    char *to = text->data, *from = text->data;
+    for (char *hit; (hit = strstr(from, what)) != NULL; from = hit + n) {
+        memmove(to, from, (size_t)(hit - from));
+        to += hit - from;
+        memcpy(to, what + 1, kept);
+        to += kept;
+    }
+    const size_t rest = strlen(from);
+    memmove(to, from, rest + 1);
+    text->length = (size_t)(to - text->data) + rest;
 }
 
 static void take_text(void *context, const char *text, size_t n) {
@@ -156,7 +178,7 @@ tt_status tt_tokenizer_decode(const tt_tokenizer *t, const int32_t *ids, int n, 
     int m = 0;
     TT_TRY(tt_alloc(&kept, (size_t)n, sizeof *kept, "token ids"));
     for (int i = 0; i < n && ids[i] != TT_EOS; ++i)
-        if (ids[i] > TT_EOS && ids[i] < t->pieces) kept[m++] = ids[i];
+        if (ids[i] > TT_UNK && ids[i] < t->pieces) kept[m++] = ids[i];
     tt_str out = {0};
     tt_str_append(&out, "");
     const char *message = tt_spm_decode(t->spm, kept, m, take_text, &out);
@@ -165,6 +187,9 @@ tt_status tt_tokenizer_decode(const tt_tokenizer *t, const int32_t *ids, int n, 
         tt_str_close(&out);
         return tt_fail(TT_ERR_INPUT, "cannot decode token ids: %s", message ? message : "out of memory");
     }
+    // clean_up_tokenization_spaces, in Hugging Face's order.
+    static const char *const close[] = {" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're"};
+    for (size_t i = 0; i < sizeof close / sizeof *close; ++i) close_up(&out, close[i]);
     *text = out.data;
     return TT_OK;
 }

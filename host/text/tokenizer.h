@@ -27,12 +27,14 @@ const void *tt_tokenizer_bytes(const tt_tokenizer *tokenizer, size_t *n);
 const char *tt_tokenizer_piece(const tt_tokenizer *tokenizer, int id);       // "<extra_id_3>" for sentinels
 int tt_tokenizer_piece_id(const tt_tokenizer *tokenizer, const char *piece); // TT_UNK if there is none
 
-// Ids of `text`, `</s>` appended if `eos`. *ids grows by tt_grow (release with free()), *n is their number.
-// Sentinels spelled <extra_id_N> in the text become their ids. Errors: TT_ERR_INPUT for invalid UTF-8.
+// Ids of `text`, `</s>` appended if `eos` and the text does not end in one. *ids grows by tt_grow (release
+// with free()), *n is their number. Special tokens spelled in the text (<extra_id_N>, </s>, <pad>, <unk>)
+// become their ids. Errors: TT_ERR_INPUT for invalid UTF-8.
 tt_status tt_tokenizer_encode(const tt_tokenizer *tokenizer, const char *text, bool eos, int32_t **ids,
     size_t *capacity, int *n) TT_MUST_CHECK;
-// Text of ids up to the first </s>, special tokens (pad, eos, sentinels) left out; *text is released with
-// free().
+// Text of ids up to the first </s>, special tokens (pad, eos, unk, sentinels) left out, spaces before
+// punctuation and contractions closed up (skip_special_tokens and clean_up_tokenization_spaces of Hugging
+// Face); *text is released with free().
 tt_status tt_tokenizer_decode(
     const tt_tokenizer *tokenizer, const int32_t *ids, int n, char **text) TT_MUST_CHECK;
 

@@ -73,6 +73,21 @@ static void mistakes_are_named(void **state) {
             "split 'dev' is unknown"},
         {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"specific\": [\"x\"]}",
             "1 texts for 2 options"},
+        {"{\"id\": \"q9\", \"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": \"c\"}",
+            "question q9: "},
+        {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"reasoning\": {}}",
+            "is not a list"},
+        {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"reasoning\": [\"x\"]}",
+            "entry 1 of \"reasoning\" is not an object"},
+        {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"reasoning\": [{\"genral\": "
+         "\"x\"}]}",
+            "did you mean general"},
+        {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"reasoning\": [{\"general\": "
+         "\"\"}]}",
+            "general knowledge is empty"},
+        {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"reasoning\": [{\"answer\": "
+         "\"D\"}]}",
+            "\"D\" is not among the 2 options"},
         {"{\"question\": \"Q\" \"options\"}", "not JSON"},
         {"[1, 2]", "expected an object"},
     };

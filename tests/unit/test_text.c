@@ -166,6 +166,36 @@ static void foreign_models_are_refused(void **state) {
     assert_non_null(strstr(tt_error_message(), "no_such.model"));
 }
 
+// Ids and texts from T5Tokenizer(legacy=True) of transformers 4.37.2 with 100 sentinels, texts decoded with
+// skip_special_tokens. Ids end with TT_EOS, 0.
+static const struct {
+    const char *text;
+    int32_t ids[20];
+    const char *back;
+} golden[] = {
+    {"", {1}, ""},
+    {" \n\t", {1}, ""},
+    {"Question?\n(A) yes (B) no\nRecall:",
+        {2296, 104, 16, 252, 14, 34, 68, 16, 395, 14, 102, 8570, 2587, 39, 1},
+        "Question? (A) yes (B) no Recall:"},
+    {"x<extra_id_3>y", {4443, 32096, 34, 1}, "x y"},
+    {"a <extra_id_0> b <extra_id_99> c <extra_id_100> d",
+        {10, 32099, 212, 32000, 226, 8, 2, 912, 1360, 1632, 959, 16673, 615, 2, 45, 1},
+        "a b c extra_id_100 d"},
+    {"<extra_id_01>", {8, 2, 912, 1360, 1632, 959, 1632, 914, 2, 1}, "extra_id_01"},
+    {"<pad> x", {0, 4443, 1}, "x"},
+    {"<unk>", {2, 1}, ""},
+    {"ab</s>", {847, 1}, "ab"}, // no second one
+    {"{braces} ~tilde`", {8, 2, 4387, 3358, 2, 8, 2, 51, 211, 153, 2, 1}, "braces tilde"},
+    {"na\xc3\xafve caf\xc3\xa9 \xc2\xbd", {101, 2, 805, 1689, 277, 169, 83, 2, 459, 1},
+        "nave caf\xc3\xa9 12"},
+    {"a\xc2\xa0"
+     "b",
+        {10, 212, 1}, "a b"},
+    {"it 's n't , . ? ! end", {214, 8, 9, 6, 171, 9, 51, 116, 351, 8385, 8, 524, 2353, 1}, "it'sn't,.?! end"},
+    {"I do n't know , really .", {92, 207, 171, 9, 51, 3764, 116, 9948, 351, 1}, "I don't know, really."},
+};
+
 static void the_32000_pieces_of_t5(void **state) {
     (void)state;
     const char *path = TT_SOURCE_DIR "/../shared/data/tokenizer/t5_unigram_32000.model";
@@ -185,13 +215,16 @@ static void the_32000_pieces_of_t5(void **state) {
     encode(t, "Question?  (A) yes (B) no Recall:", &ids, &n);
     assert_int_equal(n, m); // newlines and double spaces are white space alike
     assert_memory_equal(one, ids, (size_t)n * sizeof *ids);
-    encode(t, "<extra_id_0>", &ids, &n);
-    assert_int_equal(ids[0], 32099);
-    char *text;
-    encode(t, "The sanctions against the school were a punishing blow.", &ids, &n);
-    OK(tt_tokenizer_decode(t, ids, n, &text));
-    assert_string_equal(text, "The sanctions against the school were a punishing blow.");
-    free(text);
+    for (size_t i = 0; i < sizeof golden / sizeof *golden; ++i) {
+        char *back;
+        encode(t, golden[i].text, &ids, &n);
+        for (m = 0; golden[i].ids[m] != TT_EOS || golden[i].ids[m + 1]; ++m)
+            if (m >= n || ids[m] != golden[i].ids[m]) fail_msg("\"%s\": token %d differs", golden[i].text, m);
+        assert_int_equal(n, m + 1);
+        OK(tt_tokenizer_decode(t, ids, n, &back));
+        assert_string_equal(back, golden[i].back);
+        free(back);
+    }
     tt_tokenizer_close(t);
 }
 
