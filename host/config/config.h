@@ -44,7 +44,7 @@ typedef struct tt_config {
     int64_t threads; // 0 = all
     char *output;    // folder that holds the run directory <output>/<name>
     char *corpus;    // .h5; or a world .yaml, which is built into the run directory
-    char *stages;    // all | no_recall | no_analyze | summarize_only
+    char *stages;    // all | no_recall | no_analyze | summarize_only | chain_of_thought | step_by_step
     struct {
         char *start;     // checkpoint to start from; empty = random weights of the shape below
         char *tokenizer; // SentencePiece .model, for a random start
@@ -66,6 +66,21 @@ typedef struct tt_config {
         int64_t window;                  // tokens of a document window
     } pretraining;
     tt_training_config acquisition;
+    double rationale_weight; // step_by_step: loss = label + rationale_weight x rationale
+    struct {
+        tt_training_config train; // of each iteration; epochs, steps and interval are not its keys
+        int64_t iterations;       // 0 = no reflection
+        int64_t cycles;           // of recall and analyze steps, per iteration
+        char *targets;            // recall | analyze | both
+        int64_t samples;          // runs per question
+        int64_t questions;        // of the training split; 0 = all
+        double temperature;       // of sampled texts
+        int64_t top_k;
+        double top_p;
+        char *loss; // sigmoid | hinge | ipo | robust
+        double beta, nll_weight, label_smoothing;
+        bool length_normalised;
+    } reflection;
     struct {
         tt_text_list splits; // scored at the end, greedy: test, control, ...
         int64_t questions;   // of each split; 0 = all

@@ -21,18 +21,12 @@
 #define LIST(path, field, initial, words, help)                                                              \
     { path, TT_KEY_LIST, AT(field), initial, 0, 0, words, help }
 
-// What pretraining and acquisition share; their defaults differ where the arguments say.
-#define TRAINING(name, field, on, steps_, batch, lr, dropout_, validate, validate_help, save)                \
-    BOOL(name ".enabled", field.enabled, on, "run this phase"),                                              \
-        REAL(name ".epochs", field.epochs, "10", 0, 1e6,                                                     \
-            "total steps = epochs x batches of all its data sets, unless steps says"),                       \
-        INTEGER(name ".steps", field.steps, steps_, 0, 1e12, "total optimiser steps; 0 = from epochs"),      \
-        INTEGER(name ".batch_size", field.batch_size, batch, 1, 1e7,                                         \
-            "examples of the global batch, whatever the number of ranks"),                                   \
+// What all phases share; their defaults differ where the arguments say.
+#define UPDATES(name, field, batch, lr, dropout_, validate, validate_help, save)                             \
+    INTEGER(name ".batch_size", field.batch_size, batch, 1, 1e7,                                             \
+        "examples of the global batch, whatever the number of ranks"),                                       \
         INTEGER(name ".accumulate", field.accumulate, "1", 1, 1e6,                                           \
             "parts that a batch is cut into to save memory; the result is the same"),                        \
-        INTEGER(name ".interval", field.interval, "100", 1, 1e9,                                             \
-            "steps of recall before the cycle moves on (analyze: times the number of options)"),             \
         REAL(name ".learning_rate", field.learning_rate, lr, 0, 10, "peak learning rate"),                   \
         REAL(name ".warmup", field.warmup, "0.1", 0, 1, "share of all steps with a linearly rising rate"),   \
         TEXT(name ".schedule", field.schedule, "cosine", "cosine|linear|constant", "after the warm-up"),     \
@@ -53,6 +47,16 @@
         INTEGER(name ".save_every", field.save_every, save, 0, 1e12,                                         \
             "steps between checkpoints to resume from, besides those at validations; 0 = none")
 
+// A supervised phase.
+#define TRAINING(name, field, on, steps_, batch, lr, dropout_, validate, validate_help, save)                \
+    BOOL(name ".enabled", field.enabled, on, "run this phase"),                                              \
+        REAL(name ".epochs", field.epochs, "10", 0, 1e6,                                                     \
+            "total steps = epochs x batches of all its data sets, unless steps says"),                       \
+        INTEGER(name ".steps", field.steps, steps_, 0, 1e12, "total optimiser steps; 0 = from epochs"),      \
+        INTEGER(name ".interval", field.interval, "100", 1, 1e9,                                             \
+            "steps of recall before the cycle moves on (analyze: times the number of options)"),             \
+        UPDATES(name, field, batch, lr, dropout_, validate, validate_help, save)
+
 static const tt_key keys[] = {
     TEXT("name", name, "run", NULL, "of the run; its directory is output/name"),
     INTEGER("seed", seed, "1", 0, 9e15, "of everything random"),
@@ -62,7 +66,9 @@ static const tt_key keys[] = {
     INTEGER("threads", threads, "0", 0, 4096, "of a rank; 0 = all cores"),
     TEXT("output", output, "runs", NULL, "folder that holds the run directory"),
     TEXT("corpus", corpus, "", NULL, "corpus .h5, or a world .yaml that is built into the run directory"),
-    TEXT("stages", stages, "all", "all|no_recall|no_analyze|summarize_only", "stages of the student"),
+    TEXT("stages", stages, "all", "all|no_recall|no_analyze|summarize_only|chain_of_thought|step_by_step",
+        "stages of the student; or a baseline: summarize_only = answers alone, chain_of_thought = rationale "
+        "and answer in one text, step_by_step = Distilling step-by-step"),
     TEXT("model.start", model.start, "", NULL,
         "checkpoint to start from; empty = random weights of the shape below"),
     TEXT("model.tokenizer", model.tokenizer, "", NULL, "SentencePiece .model, for a random start"),
@@ -102,6 +108,29 @@ static const tt_key keys[] = {
         "tokens of a document that an example takes"),
     TRAINING("acquisition", acquisition, "true", "0", "64", "5e-4", "-1", "1",
         "cycles between validations; 0 = at the end", "0"),
+    REAL("acquisition.rationale_weight", rationale_weight, "0.5", 0, 100,
+        "stages: step_by_step: loss = label + rationale_weight x rationale"),
+    INTEGER("reflection.iterations", reflection.iterations, "0", 0, 99,
+        "rounds of preference training on the student's own generations; 0 = none"),
+    TEXT("reflection.targets", reflection.targets, "both", "recall|analyze|both", "what pairs are made of"),
+    INTEGER("reflection.samples", reflection.samples, "10", 1, 1000, "runs per training question"),
+    INTEGER("reflection.questions", reflection.questions, "0", 0, 1e9,
+        "generate for so many training questions, drawn anew each iteration; 0 = all"),
+    REAL("reflection.temperature", reflection.temperature, "0.7", 1e-6, 100, "of sampled texts"),
+    INTEGER("reflection.top_k", reflection.top_k, "0", 0, 1e6, "0 = all"),
+    REAL("reflection.top_p", reflection.top_p, "1", 1e-6, 1, "1 = all"),
+    TEXT("reflection.loss", reflection.loss, "sigmoid", "sigmoid|hinge|ipo|robust", "preference loss"),
+    REAL("reflection.beta", reflection.beta, "0.1", 1e-9, 1000, "strength of the tie to the reference model"),
+    REAL("reflection.nll_weight", reflection.nll_weight, "0.5", 0, 1000,
+        "loss = preference + nll_weight x mean cross-entropy over the tokens of the chosen texts"),
+    REAL("reflection.label_smoothing", reflection.label_smoothing, "0", 0, 0.499999,
+        "share of pairs taken to be the wrong way round (sigmoid, robust)"),
+    BOOL("reflection.length_normalised", reflection.length_normalised, "false",
+        "log-probabilities of texts are means over their tokens instead of sums"),
+    INTEGER("reflection.cycles", reflection.cycles, "10", 1, 1e6,
+        "per iteration; in a cycle every recall pair is seen once"),
+    UPDATES("reflection", reflection.train, "32", "5e-6", "0", "1",
+        "cycles between validations; 0 = at the end", "0"),
     LIST(
         "evaluation.splits", evaluation.splits, "test", "train|validation|test|control", "scored at the end"),
     INTEGER("evaluation.questions", evaluation.questions, "0", 0, 1e9,
@@ -136,9 +165,9 @@ bool tt_key_is_section(const char *path) {
 }
 
 const char *tt_key_nearest(const char *path) {
-    const char *names[KEYS + 4] = {"model", "pretraining", "acquisition", "evaluation"};
-    for (int i = 0; i < KEYS; ++i) names[4 + i] = keys[i].path;
-    return tt_nearest(path, names, KEYS + 4);
+    const char *names[KEYS + 5] = {"model", "pretraining", "acquisition", "reflection", "evaluation"};
+    for (int i = 0; i < KEYS; ++i) names[5 + i] = keys[i].path;
+    return tt_nearest(path, names, KEYS + 5);
 }
 
 static bool word_allowed(const char *words, const char *text) {

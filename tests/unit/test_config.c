@@ -33,7 +33,7 @@ static void mistakes_are_named(void **state) {
         {START "acquisition: {learning_rate: nan}\n",
             "config_test.yaml:3: acquisition.learning_rate: 'nan' is no number"},
         {START "stages: some\n", "config_test.yaml:3: stages: 'some' is not allowed; allowed are all, "
-                                 "no_recall, no_analyze, summarize_only"},
+                                 "no_recall, no_analyze, summarize_only, chain_of_thought, step_by_step"},
         {START "precision: fp16\n", "config_test.yaml:3: precision: fp16 is refused, since T5's activations "
                                     "overflow in it; use bf16 or fp32"},
         {START "acquisition: {enabled: maybe}\n",
