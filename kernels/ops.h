@@ -155,6 +155,28 @@ typedef struct tt_sample {
     float *logp;          // [rows] or NULL: log-softmax of the unmodified logits at the token
 } tt_sample;
 
+// Changes scores before a choice, as Hugging Face's logits processors do. With repetition_penalty p != 1, the
+// score of each id among seen[row * ld_seen] .. + n_seen[row] is, once however often it was seen, multiplied
+// by p if negative, else divided by p (Keskar et al. 2019). Then the score of `forbidden` becomes -inf in
+// rows where forbid[row] is not 0.
+typedef struct tt_penalise {
+    int rows, vocab;
+    float *scores; // [rows, vocab], logits or log-probabilities, in place
+    float repetition_penalty;
+    const int32_t *seen, *n_seen; // not read if the penalty is 1
+    int ld_seen;
+    int32_t forbidden;
+    const int32_t *forbid; // [rows]
+} tt_penalise;
+
+// The k largest scores of each row in falling order; of equals the lower id first.
+typedef struct tt_top {
+    int rows, vocab, k;  // 1 <= k <= min(vocab, 512)
+    const float *scores; // [rows, vocab]
+    int32_t *token;      // [rows, k]
+    float *score;        // [rows, k]
+} tt_top;
+
 typedef struct tt_ops {
     // out[rows, d] = dropout(table[ids[t]]); table[vocab, d]
     tt_status (*embed_fwd)(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
@@ -181,6 +203,10 @@ typedef struct tt_ops {
     tt_status (*from_bf16)(tt_device *, float *out, const uint16_t *x, int64_t n);
     tt_status (*attention_decode)(tt_device *, const tt_attention_decode *);
     tt_status (*sample)(tt_device *, const tt_sample *);
+    // x[rows, n] becomes x - log(sum(exp(x))) of its row. Errors: TT_ERR_NUMERIC for NaN or +inf.
+    tt_status (*log_softmax)(tt_device *, float *x, int rows, int n);
+    tt_status (*penalise)(tt_device *, const tt_penalise *);
+    tt_status (*top)(tt_device *, const tt_top *);
 } tt_ops;
 
 const tt_ops *tt_cpu_ops(void);

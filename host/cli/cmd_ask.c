@@ -101,11 +101,15 @@ static tt_status ask(
     tt_chain chain = {0};
     tt_chain_options options = *greedy;
     live_text live = {.question = q};
-    const bool watched = terminal() && samples == 0;
+    const int beams = options.decoding.beams;
+    const bool watched = terminal() && samples == 0 && beams <= 1;
     options.samples = samples;
     options.watch = watched ? show_live : NULL;
     options.watch_context = &live;
-    const int together = (samples ? samples : 1) * q->n_options, slots = together < 128 ? together : 128;
+    const int together = (samples ? samples : 1) * q->n_options * beams,
+              slots = together < 128 || together < beams ? together
+                      : beams > 128                      ? beams
+                                                         : 128;
     TT_TRY(tt_engine_open(&engine, student->model, watched ? 1 : slots, options.decoding.max_length));
     printf("%s\n", q->text);
     for (int i = 0; i < q->n_options; ++i) printf("  (%c) %s\n", 'A' + i, q->options[i]);
@@ -132,7 +136,7 @@ static tt_status ask(
 
 tt_status tt_cmd_ask(int argc, char **argv) {
     const char *model = NULL, *stages = "all";
-    int64_t samples = 0, seed = 1, max_length = 200;
+    int64_t samples = 0, seed = 1, max_length = 200, beams = 1;
     double temperature = 0.7;
     const tt_arg args[] = {
         {"model", TT_ARG_TEXT, &model, "F.h5", "the student", 0, 0},
@@ -140,6 +144,7 @@ tt_status tt_cmd_ask(int argc, char **argv) {
             0},
         {"samples", TT_ARG_INTEGER, &samples, "N", "let N sampled runs vote", 0, MOST_SAMPLES},
         {"temperature", TT_ARG_REAL, &temperature, "T", "of sampled stages (default 0.7)", 0, 100},
+        {"beams", TT_ARG_INTEGER, &beams, "N", "beam search of stages that are not sampled", 1, 256},
         {"max-length", TT_ARG_INTEGER, &max_length, "N",
             "generated tokens, start token counted (default 200)", 2, 1e6},
         {"seed", TT_ARG_INTEGER, &seed, "N", "of sampling (default 1)", 0, 9e15},
@@ -154,6 +159,8 @@ tt_status tt_cmd_ask(int argc, char **argv) {
     tt_chain_options options = {.decoding = {.temperature = (float)temperature,
                                     .top_p = 1,
                                     .max_length = (int)max_length,
+                                    .beams = (int)beams,
+                                    .length_penalty = 1,
                                     .seed = (uint64_t)seed},
         .max_input = 4096};
     TT_TRY(tt_stage_set_parse(&options.set, stages));

@@ -13,8 +13,9 @@
 typedef struct arguments {
     const char *model, *corpus, *stages, *device, *precision, *predictions;
     tt_texts splits;
-    int64_t samples, limit, slots, max_length, max_input, top_k, seed, threads;
-    double temperature, top_p;
+    int64_t samples, limit, slots, max_length, min_length, max_input, top_k, beams, seed, threads;
+    double temperature, top_p, length_penalty, repetition_penalty;
+    const char *early_stopping;
     bool json;
 } arguments;
 
@@ -62,17 +63,23 @@ static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkp
             tt_evaluate_options o = {.set = set,
                 .questions = a->limit,
                 .samples = voted ? (int)a->samples : 0,
-                .temperature = a->temperature,
-                .top_p = a->top_p,
-                .top_k = (int)a->top_k,
-                .max_length = (int)a->max_length,
+                .decoding = {.temperature = (float)a->temperature,
+                    .top_p = (float)a->top_p,
+                    .top_k = (int)a->top_k,
+                    .max_length = (int)a->max_length,
+                    .min_length = (int)a->min_length,
+                    .repetition_penalty = (float)a->repetition_penalty,
+                    .beams = (int)a->beams,
+                    .length_penalty = (float)a->length_penalty,
+                    .seed = (uint64_t)a->seed},
                 .max_input = (int)a->max_input,
                 .slots = (int)a->slots,
-                .seed = (uint64_t)a->seed,
                 .predictions = predictions,
                 .label = a->splits.items[i]};
             tt_evaluation e;
             char how[64] = "greedy";
+            if (a->beams > 1) snprintf(how, sizeof how, "%lld beams", (long long)a->beams);
+            TT_TRY(tt_early_stopping_parse(&o.decoding.early_stopping, a->early_stopping));
             TT_TRY(tt_split_parse(&o.split, a->splits.items[i]));
             TT_TRY(tt_evaluate(student->model, student->tokenizer, comm, corpus, &o, &e));
             if (voted) snprintf(how, sizeof how, "vote of %lld samples", (long long)a->samples);
@@ -111,6 +118,10 @@ tt_status tt_cmd_eval(int argc, char **argv) {
         .max_input = 512,
         .temperature = 0.7,
         .top_p = 1,
+        .beams = 1,
+        .length_penalty = 1,
+        .repetition_penalty = 1,
+        .early_stopping = "false",
         .seed = 1};
     const tt_arg args[] = {
         {"model", TT_ARG_TEXT, &a.model, "F.h5", "the student", 0, 0},
@@ -124,6 +135,16 @@ tt_status tt_cmd_eval(int argc, char **argv) {
         {"temperature", TT_ARG_REAL, &a.temperature, "T", "of sampled stages (default 0.7)", 0, 100},
         {"top-k", TT_ARG_INTEGER, &a.top_k, "K", "0 = all (default)", 0, 1e6},
         {"top-p", TT_ARG_REAL, &a.top_p, "P", "1 = all (default)", 1e-6, 1},
+        {"beams", TT_ARG_INTEGER, &a.beams, "N",
+            "beam search of stages that are not sampled; 1 = greedy (default)", 1, 256},
+        {"length-penalty", TT_ARG_REAL, &a.length_penalty, "X",
+            "of beam search: score = sum of log-probabilities / length^X (default 1)", -100, 100},
+        {"early-stopping", TT_ARG_TEXT, &a.early_stopping, "WORD",
+            "of beam search: false (default), true or never, as in Hugging Face's generate", 0, 0},
+        {"repetition-penalty", TT_ARG_REAL, &a.repetition_penalty, "X",
+            "of tokens that the text has already (default 1 = off)", 1e-3, 100},
+        {"min-length", TT_ARG_INTEGER, &a.min_length, "N",
+            "no text ends before so many tokens, start token counted (default 0)", 0, 1e6},
         {"limit", TT_ARG_INTEGER, &a.limit, "N", "the first N questions of each split", 0, 1e9},
         {"predictions", TT_ARG_TEXT, &a.predictions, "F.jsonl", "write every stage's text there", 0, 0},
         {"max-length", TT_ARG_INTEGER, &a.max_length, "N",

@@ -89,7 +89,12 @@ typedef struct tt_config {
         int64_t top_k;
         double top_p;
         int64_t max_length; // generated tokens, start token counted
-        int64_t slots;      // sequences decoded at a time
+        int64_t min_length;
+        double repetition_penalty;
+        int64_t beams; // of greedy stages; 1 = greedy
+        double length_penalty;
+        char *early_stopping; // false | true | never
+        int64_t slots;        // sequences decoded at a time
     } evaluation;
 } tt_config;
 

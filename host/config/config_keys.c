@@ -142,6 +142,16 @@ static const tt_key keys[] = {
     REAL("evaluation.top_p", evaluation.top_p, "1", 1e-6, 1, "1 = all"),
     INTEGER("evaluation.max_length", evaluation.max_length, "200", 2, 1e6,
         "generated tokens, the start token counted"),
+    INTEGER("evaluation.min_length", evaluation.min_length, "0", 0, 1e6,
+        "no text ends before so many tokens, the start token counted; 0 = off"),
+    REAL("evaluation.repetition_penalty", evaluation.repetition_penalty, "1", 1e-3, 100,
+        "of tokens that the text has already; 1 = off"),
+    INTEGER("evaluation.beams", evaluation.beams, "1", 1, 256,
+        "beam search where texts are not sampled, in the final evaluation; 1 = greedy"),
+    REAL("evaluation.length_penalty", evaluation.length_penalty, "1", -100, 100,
+        "of beam search: score = sum of log-probabilities / length^length_penalty"),
+    TEXT("evaluation.early_stopping", evaluation.early_stopping, "false", "false|true|never",
+        "of beam search, as in Hugging Face's generate"),
     INTEGER("evaluation.slots", evaluation.slots, "256", 1, 65536, "sequences decoded at a time"),
 };
 enum { KEYS = sizeof keys / sizeof *keys };

@@ -145,13 +145,9 @@ static tt_status evaluate_split(run *r, tt_split split, int samples, FILE *predi
     tt_evaluate_options options = {.split = split,
         .questions = c->evaluation.questions,
         .samples = samples,
-        .temperature = c->evaluation.temperature,
-        .top_p = c->evaluation.top_p,
-        .top_k = (int)c->evaluation.top_k,
-        .max_length = (int)c->evaluation.max_length,
+        .decoding = tt_decoding_of(c),
         .max_input = (int)c->acquisition.max_input,
         .slots = (int)c->evaluation.slots,
-        .seed = (uint64_t)c->seed,
         .predictions = predictions,
         .label = label};
     TT_TRY(tt_stage_set_parse(&options.set, c->stages));

@@ -44,7 +44,9 @@ static bool is_place(const char *key) {
 // and what is scored at its end.
 static bool is_scoring(const char *key) {
     static const char *const keys[] = {"evaluation.splits", "evaluation.questions", "evaluation.samples",
-        "evaluation.temperature", "evaluation.top_k", "evaluation.top_p"};
+        "evaluation.temperature", "evaluation.top_k", "evaluation.top_p", "evaluation.min_length",
+        "evaluation.repetition_penalty", "evaluation.beams", "evaluation.length_penalty",
+        "evaluation.early_stopping"};
     return among(key, keys, sizeof keys / sizeof *keys);
 }
 

@@ -173,7 +173,10 @@ static tt_status generate_stage(tt_chain *chain, tt_engine *engine, const tt_tok
         for (int o = 0; o < (stage == TT_ANALYZE ? questions[q]->n_options : 1) && status == TT_OK; ++o)
             status = add_prompts(&j, q, o);
     tt_decoding decoding = options->decoding;
-    if (j.greedy) decoding.temperature = 0, decoding.top_p = 1;
+    if (j.greedy)
+        decoding.temperature = 0, decoding.top_p = 1;
+    else
+        decoding.beams = 0;
     int64_t total = 0;
     for (int p = 0; p < j.n_prompts; ++p) total += j.prompts[p].n_samples;
     if (options->label) tt_progress_open(&j.progress, options->label, "texts", total, 0);

@@ -8,8 +8,9 @@
 #include "host/base/log.h"
 #include "host/base/philox.h"
 #include "host/model/decoder.h"
+#include "host/reason/beam.h"
+#include "host/reason/penalties.h"
 #include "host/text/tokenizer.h"
-#include "kernels/ops.h"
 
 #include <stdlib.h>
 
@@ -42,6 +43,7 @@ struct tt_engine {
     live *alive;                  // [MAX_ALIVE], a ring as well
     int oldest, n_alive, waiting; // waiting: index within the ring of the first with samples to spawn
     int head;                     // next free row
+    tt_penalties penalties;
     tt_batch batch;
     int64_t tokens;
     tt_watch_sample watch;
@@ -85,6 +87,7 @@ void tt_engine_close(tt_engine *e) {
         e->slot, e->ids, e->at, e->token, e->position, e->start, e->length, e->uniform, e->idle, e->alive};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i) free(arrays[i]);
     tt_batch_close(&e->batch);
+    tt_penalties_close(&e->penalties);
     tt_decoder_close(e->decoder);
     free(e);
 }
@@ -208,6 +211,13 @@ static float draw(const job *j, const slot *s) {
     return (float)(block[0] >> 8) * 0x1.0p-24f;
 }
 
+static tt_status penalise(tt_engine *e, const job *j, int n, float *logits) {
+    for (int k = 0; k < n; ++k)
+        TT_TRY(tt_penalties_add(&e->penalties, j->decoding, k,
+            e->ids + (size_t)e->at[k] * (size_t)e->max_length, e->slot[e->at[k]].n));
+    return tt_penalties_apply(&e->penalties, j->decoding, n, e->model->config.vocab_size, logits);
+}
+
 static tt_status step(tt_engine *e, const job *j) {
     tt_device *device = e->model->device;
     int n = 0;
@@ -224,6 +234,7 @@ static tt_status step(tt_engine *e, const job *j) {
     }
     float *logits;
     TT_TRY(tt_decoder_step(e->decoder, n, e->at, e->token, e->position, e->start, e->length, &logits));
+    if (tt_penalties_wanted(j->decoding)) TT_TRY(penalise(e, j, n, logits));
     if (j->decoding->temperature > 0)
         TT_TRY(tt_device_upload(device, e->device_uniform, e->uniform, (size_t)n * sizeof(float)));
     TT_TRY(device->ops->sample(device, &(tt_sample){.rows = n,
@@ -253,12 +264,32 @@ static tt_status step(tt_engine *e, const job *j) {
     return TT_OK;
 }
 
+typedef struct best_beam {
+    const tt_prompt *prompts;
+    tt_take_sample take;
+    void *context;
+} best_beam;
+
+static tt_status take_best(void *context, int prompt, int rank, const int32_t *ids, int n, double score) {
+    (void)rank, (void)score;
+    const best_beam *b = context;
+    for (int i = 0; i < b->prompts[prompt].n_samples; ++i)
+        TT_TRY(b->take(b->context, prompt, b->prompts[prompt].samples[i], ids, n));
+    return TT_OK;
+}
+
 tt_status tt_engine_generate(tt_engine *e, const tt_prompt *prompts, int n, const tt_decoding *decoding,
     tt_take_sample take, void *context) {
     if (decoding->max_length < 2 || decoding->max_length > e->max_length)
         return tt_fail(
             TT_ERR_CONFIG, "max_length %d, allowed are 2 to %d", decoding->max_length, e->max_length);
     if (n == 0) return TT_OK;
+    if (decoding->beams > 1) {
+        best_beam best = {.prompts = prompts, .take = take, .context = context};
+        return tt_beam_search(e->model, prompts, n, decoding, e->slots, 1, take_best, &best, &e->tokens);
+    }
+    if (tt_penalties_wanted(decoding))
+        TT_TRY(tt_penalties_open(&e->penalties, e->model->device, e->slots, e->max_length));
     TT_TRY(reserve(e, prompts, n));
     const uint64_t key = tt_key(decoding->seed, TT_FOR_SAMPLING, 0);
     job j = {.prompts = prompts,

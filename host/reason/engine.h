@@ -4,17 +4,36 @@
 #ifndef TT_REASON_ENGINE_H
 #define TT_REASON_ENGINE_H
 
+#include "host/config/config.h"
 #include "host/model/model.h"
 
 typedef struct tt_engine tt_engine;
 
+// When beam search is over for a prompt, as Hugging Face's early_stopping says.
+typedef enum tt_early_stopping {
+    TT_STOP_HEURISTIC, // false: enough texts, and the best running one would not join them if it ended now
+    TT_STOP_EARLY,     // true: as soon as there are as many texts as beams
+    TT_STOP_NEVER,     // "never": as with false, but for the greatest length if that is what scores favour
+} tt_early_stopping;
+
+// Words and numbers mean what they mean in Hugging Face's generate().
 typedef struct tt_decoding {
-    float temperature; // 0 = greedy
-    float top_p;       // 1 = all
-    int top_k;         // 0 = all
-    int max_length;    // tokens, the start token counted
+    float temperature;        // 0 = greedy, or beam search
+    float top_p;              // 1 = all
+    int top_k;                // 0 = all
+    int max_length;           // tokens, the start token counted
+    int min_length;           // </s> is forbidden before so many tokens, the start token counted; 0 = off
+    float repetition_penalty; // 0 or 1 = off; else see tt_penalise; the start token counts as seen
     uint64_t seed;
+    int beams;            // 0 or 1 = no beam search
+    float length_penalty; // a text's score is the sum of its log-probabilities / length^length_penalty
+    tt_early_stopping early_stopping;
 } tt_decoding;
+
+// "false", "true" or "never".
+tt_status tt_early_stopping_parse(tt_early_stopping *out, const char *word) TT_MUST_CHECK;
+// What the section `evaluation` of a configuration says.
+tt_decoding tt_decoding_of(const tt_config *config);
 
 typedef struct tt_prompt {
     const int32_t *ids; // ends with </s>
@@ -37,6 +56,7 @@ void tt_engine_close(tt_engine *engine);
 // From now on `watch` (NULL = nothing) sees texts grow. With one slot prompts come one after another.
 void tt_engine_watch(tt_engine *engine, tt_watch_sample watch, void *context);
 
+// With beams > 1, each sample of a prompt is the best text of one beam search, and nobody watches.
 // Errors: TT_ERR_INPUT for an empty prompt or one without samples; TT_ERR_CONFIG for a max_length beyond the
 // engine's; TT_ERR_INTERRUPTED after Ctrl-C; what `take` and the watcher return.
 tt_status tt_engine_generate(tt_engine *engine, const tt_prompt *prompts, int n, const tt_decoding *decoding,

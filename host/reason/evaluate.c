@@ -135,12 +135,8 @@ static tt_status run_questions(tt_model *model, const tt_tokenizer *tokenizer,
         .samples = o->samples,
         .max_input = o->max_input,
         .label = o->label,
-        .decoding = {.temperature = (float)o->temperature,
-            .top_p = (float)o->top_p,
-            .top_k = o->top_k,
-            .max_length = o->max_length,
-            .seed = o->seed}};
-    TT_TRY(tt_engine_open(&engine, model, o->slots, o->max_length));
+        .decoding = o->decoding};
+    TT_TRY(tt_engine_open(&engine, model, o->slots, o->decoding.max_length));
     tt_status status = tt_chain_generate(&chain, engine, tokenizer, questions, n, &options);
     int *answers = NULL;
     if (status == TT_OK) status = tt_alloc(&answers, (size_t)chain.runs_each, sizeof *answers, "answers");

@@ -5,6 +5,7 @@
 #include "host/data/corpus.h"
 #include "host/dist/comm.h"
 #include "host/model/model.h"
+#include "host/reason/engine.h"
 #include "host/text/stages.h"
 #include "host/text/tokenizer.h"
 
@@ -13,11 +14,10 @@
 typedef struct tt_evaluate_options {
     tt_stage_set set;
     tt_split split;
-    int64_t questions; // the first so many of the split; 0 = all
-    int samples;       // 0 = greedy; else self-consistency: runs per question that vote
-    double temperature, top_p;
-    int top_k, max_length, max_input, slots;
-    uint64_t seed;
+    int64_t questions;    // the first so many of the split; 0 = all
+    int samples;          // 0 = greedy; else self-consistency: runs per question that vote
+    tt_decoding decoding; // temperature, top_k and top_p of sampled stages, beams of the others; seed
+    int max_input, slots;
     FILE *predictions; // every stage's text as JSON lines, written by rank 0; NULL = none
     const char *label; // of the progress bar
 } tt_evaluate_options;

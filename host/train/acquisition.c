@@ -48,8 +48,7 @@ static tt_status validate(void *self, tt_model *model, tt_validation *out) {
     const tt_evaluate_options options = {.set = a->set,
         .split = TT_VALIDATION,
         .questions = c->acquisition.validation_questions,
-        .top_p = 1,
-        .max_length = (int)c->evaluation.max_length,
+        .decoding = {.top_p = 1, .max_length = (int)c->evaluation.max_length},
         .max_input = (int)c->acquisition.max_input,
         .slots = (int)c->evaluation.slots,
         .label = "validation"};

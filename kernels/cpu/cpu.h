@@ -44,5 +44,8 @@ tt_status tt_cpu_to_bf16(tt_device *, uint16_t *out, const float *x, int64_t n);
 tt_status tt_cpu_from_bf16(tt_device *, float *out, const uint16_t *x, int64_t n);
 tt_status tt_cpu_attention_decode(tt_device *, const tt_attention_decode *);
 tt_status tt_cpu_sample(tt_device *, const tt_sample *);
+tt_status tt_cpu_log_softmax(tt_device *, float *x, int rows, int n);
+tt_status tt_cpu_penalise(tt_device *, const tt_penalise *);
+tt_status tt_cpu_top(tt_device *, const tt_top *);
 
 #endif

@@ -22,6 +22,9 @@ const tt_ops *tt_cpu_ops(void) {
         .from_bf16 = tt_cpu_from_bf16,
         .attention_decode = tt_cpu_attention_decode,
         .sample = tt_cpu_sample,
+        .log_softmax = tt_cpu_log_softmax,
+        .penalise = tt_cpu_penalise,
+        .top = tt_cpu_top,
     };
     return &ops;
 }

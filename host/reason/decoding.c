@@ -1,0 +1,29 @@
+// How texts are decoded, from words and configurations.
+#include "host/reason/engine.h"
+
+#include <string.h>
+
+tt_status tt_early_stopping_parse(tt_early_stopping *out, const char *word) {
+    static const char *const words[] = {"false", "true", "never"};
+    for (int i = 0; i < 3; ++i)
+        if (strcmp(word, words[i]) == 0) {
+            *out = (tt_early_stopping)i;
+            return TT_OK;
+        }
+    return tt_fail(TT_ERR_CONFIG, "early_stopping '%s' is unknown; allowed are false, true, never", word);
+}
+
+tt_decoding tt_decoding_of(const tt_config *c) {
+    tt_decoding d = {.temperature = (float)c->evaluation.temperature,
+        .top_p = (float)c->evaluation.top_p,
+        .top_k = (int)c->evaluation.top_k,
+        .max_length = (int)c->evaluation.max_length,
+        .min_length = (int)c->evaluation.min_length,
+        .repetition_penalty = (float)c->evaluation.repetition_penalty,
+        .seed = (uint64_t)c->seed,
+        .beams = (int)c->evaluation.beams,
+        .length_penalty = (float)c->evaluation.length_penalty};
+    if (tt_early_stopping_parse(&d.early_stopping, c->evaluation.early_stopping) != TT_OK)
+        d.early_stopping = TT_STOP_HEURISTIC; // the table of keys allows these words alone
+    return d;
+}

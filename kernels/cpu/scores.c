@@ -1,0 +1,107 @@
+// What beam search and logits processors do to rows of scores.
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/math.h"
+
+#include <float.h>
+#include <math.h>
+
+TT_MULTIVERSION
+static float largest(const float *x, int n) {
+    float top = -INFINITY;
+#pragma omp simd reduction(max : top)
+    for (int i = 0; i < n; ++i) top = x[i] > top ? x[i] : top;
+    return top;
+}
+
+// Sum of e^(x - top), in parts, so that the error does not grow with n.
+TT_MULTIVERSION
+static double exponentials(const float *x, int n, float top) {
+    enum { PART = 1024 };
+    double total = 0;
+    for (int from = 0; from < n; from += PART) {
+        const int to = n - from < PART ? n : from + PART;
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int i = from; i < to; ++i) sum += tt_expf(x[i] - top);
+        total += (double)sum;
+    }
+    return total;
+}
+
+static bool log_softmax_row(float *x, int n) {
+    const float top = largest(x, n);
+    if (!(top >= -FLT_MAX && top <= FLT_MAX)) return false;
+    const double total = exponentials(x, n, top);
+    if (!(total >= 1)) return false; // NaN
+    const float lse = (float)((double)top + log(total));
+    for (int i = 0; i < n; ++i) x[i] -= lse;
+    return true;
+}
+
+tt_status tt_cpu_log_softmax(tt_device *device, float *x, int rows, int n) {
+    if (rows < 1 || n < 1)
+        return tt_fail(TT_ERR_INPUT, "log_softmax: %d rows of %d; both must be at least 1", rows, n);
+    int bad = rows; // the first row that failed
+#pragma omp parallel for num_threads(device->threads) schedule(static) reduction(min : bad)
+    for (int row = 0; row < rows; ++row)
+        if (!log_softmax_row(x + (size_t)row * (size_t)n, n) && row < bad) bad = row;
+    if (bad == rows) return TT_OK;
+    return tt_fail(TT_ERR_NUMERIC,
+        "log_softmax: row %d holds NaN or inf; the model has diverged, or its weights are damaged", bad);
+}
+
+static bool seen_before(const int32_t *seen, int i) {
+    for (int j = 0; j < i; ++j)
+        if (seen[j] == seen[i]) return true;
+    return false;
+}
+
+static void penalise_row(const tt_penalise *p, int row) {
+    float *scores = p->scores + (size_t)row * (size_t)p->vocab;
+    if (p->repetition_penalty != 1) {
+        const int32_t *seen = p->seen + (size_t)row * (size_t)p->ld_seen;
+        for (int i = 0; i < p->n_seen[row]; ++i) {
+            if (seen_before(seen, i)) continue;
+            float *score = &scores[seen[i]];
+            *score = *score < 0 ? *score * p->repetition_penalty : *score / p->repetition_penalty;
+        }
+    }
+    if (p->forbid[row]) scores[p->forbidden] = -INFINITY;
+}
+
+tt_status tt_cpu_penalise(tt_device *device, const tt_penalise *p) {
+    if (!(p->repetition_penalty > 0) || !isfinite(p->repetition_penalty))
+        return tt_fail(TT_ERR_INPUT, "penalise: repetition penalty %g; expected above 0, 1 = off",
+            (double)p->repetition_penalty);
+    if (p->rows < 1 || p->forbidden < 0 || p->forbidden >= p->vocab)
+        return tt_fail(TT_ERR_INPUT, "penalise: %d rows, id %d of %d", p->rows, p->forbidden, p->vocab);
+#pragma omp parallel for num_threads(device->threads) schedule(static)
+    for (int row = 0; row < p->rows; ++row) penalise_row(p, row);
+    return TT_OK;
+}
+
+// Insertion into a short sorted list: after the first few hundred scores few get past the last place.
+static void top_row(const tt_top *t, int row) {
+    const float *scores = t->scores + (size_t)row * (size_t)t->vocab;
+    int32_t *token = t->token + (size_t)row * (size_t)t->k;
+    float *score = t->score + (size_t)row * (size_t)t->k;
+    int n = 0;
+    for (int id = 0; id < t->vocab; ++id) {
+        if (n == t->k && !(scores[id] > score[n - 1])) continue;
+        int at = n < t->k ? n++ : n - 1;
+        for (; at > 0 && scores[id] > score[at - 1]; --at) {
+            score[at] = score[at - 1];
+            token[at] = token[at - 1];
+        }
+        score[at] = scores[id];
+        token[at] = id;
+    }
+}
+
+tt_status tt_cpu_top(tt_device *device, const tt_top *t) {
+    if (t->rows < 1 || t->k < 1 || t->k > t->vocab || t->k > 512)
+        return tt_fail(TT_ERR_INPUT, "top: the %d largest of %d rows of %d scores", t->k, t->rows, t->vocab);
+#pragma omp parallel for num_threads(device->threads) schedule(static)
+    for (int row = 0; row < t->rows; ++row) top_row(t, row);
+    return TT_OK;
+}
