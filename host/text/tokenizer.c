@@ -168,6 +168,14 @@ static void close_up(tt_str *text, const char *what) {
     text->length = (size_t)(to - text->data) + rest;
 }
 
+// Takes spaces at both ends away, in place.
+static void strip(tt_str *text) {
+    const size_t skip = strspn(text->data, " ");
+    text->length -= skip;
+    memmove(text->data, text->data + skip, text->length + 1);
+    while (text->length && text->data[text->length - 1] == ' ') text->data[--text->length] = '\0';
+}
+
 static void take_text(void *context, const char *text, size_t n) {
     tt_str_append_n(context, text, n);
 }
@@ -187,6 +195,7 @@ tt_status tt_tokenizer_decode(const tt_tokenizer *t, const int32_t *ids, int n, 
         tt_str_close(&out);
         return tt_fail(TT_ERR_INPUT, "cannot decode token ids: %s", message ? message : "out of memory");
     }
+    strip(&out);
     // clean_up_tokenization_spaces, in Hugging Face's order.
     static const char *const close[] = {" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're"};
     for (size_t i = 0; i < sizeof close / sizeof *close; ++i) close_up(&out, close[i]);

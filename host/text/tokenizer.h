@@ -32,9 +32,9 @@ int tt_tokenizer_piece_id(const tt_tokenizer *tokenizer, const char *piece); // 
 // become their ids. Errors: TT_ERR_INPUT for invalid UTF-8.
 tt_status tt_tokenizer_encode(const tt_tokenizer *tokenizer, const char *text, bool eos, int32_t **ids,
     size_t *capacity, int *n) TT_MUST_CHECK;
-// Text of ids up to the first </s>, special tokens (pad, eos, unk, sentinels) left out, spaces before
-// punctuation and contractions closed up (skip_special_tokens and clean_up_tokenization_spaces of Hugging
-// Face); *text is released with free().
+// Text of ids up to the first </s>, special tokens (pad, eos, unk, sentinels) left out, spaces at both ends
+// taken away, spaces before punctuation and contractions closed up (skip_special_tokens and
+// clean_up_tokenization_spaces of Hugging Face); *text is released with free().
 tt_status tt_tokenizer_decode(
     const tt_tokenizer *tokenizer, const int32_t *ids, int n, char **text) TT_MUST_CHECK;
 
