@@ -1,0 +1,85 @@
+#include "host/train/preference.h"
+
+#include <math.h>
+#include <string.h>
+
+tt_status tt_preference_open(tt_preference *out, const char *kind, double beta, double label_smoothing,
+    double nll_weight, bool length_normalised) {
+    static const char *const kinds[] = {"sigmoid", "hinge", "ipo", "robust"};
+    for (int i = 0; i < 4; ++i) {
+        if (strcmp(kind, kinds[i]) != 0) continue;
+        if (!(beta > 0)) return tt_fail(TT_ERR_CONFIG, "preference: beta is %g, must be above 0", beta);
+        if (!(label_smoothing >= 0 && label_smoothing < 0.5))
+            return tt_fail(TT_ERR_CONFIG, "preference: label smoothing is %g, allowed are 0 up to below 0.5",
+                label_smoothing);
+        *out = (tt_preference){(tt_preference_kind)i, beta, label_smoothing, nll_weight,
+            length_normalised || i == TT_PREFER_IPO};
+        return TT_OK;
+    }
+    return tt_fail(
+        TT_ERR_CONFIG, "preference loss '%s' is unknown; allowed are sigmoid, hinge, ipo, robust", kind);
+}
+
+static double logistic(double x) {
+    return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
+}
+
+static double log_logistic(double x) {
+    return x >= 0 ? -log1p(exp(-x)) : x - log1p(exp(x));
+}
+
+double tt_preference_margin_loss(const tt_preference *p, double margin, double *slope) {
+    const double b = p->beta, x = b * margin, e = p->label_smoothing;
+    switch (p->kind) {
+    case TT_PREFER_HINGE:
+        *slope = x < 1 ? -b : 0;
+        return x < 1 ? 1 - x : 0;
+    case TT_PREFER_IPO: {
+        const double distance = margin - 1 / (2 * b);
+        *slope = 2 * distance;
+        return distance * distance;
+    }
+    case TT_PREFER_ROBUST:
+        *slope = (-(1 - e) * b * logistic(-x) - e * b * logistic(x)) / (1 - 2 * e);
+        return (-(1 - e) * log_logistic(x) + e * log_logistic(-x)) / (1 - 2 * e);
+    case TT_PREFER_SIGMOID:
+    default:
+        *slope = -(1 - e) * b * logistic(-x) + e * b * logistic(x);
+        return -(1 - e) * log_logistic(x) - e * log_logistic(-x);
+    }
+}
+
+static double sum_of(const float *x, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; ++i) sum += (double)x[i];
+    return sum;
+}
+
+static void fill(float *x, int n, double value) {
+    for (int i = 0; i < n; ++i) x[i] = (float)value;
+}
+
+void tt_preference_gradient(const tt_preference *p, const float *logp, const tt_preference_pair *pair, int n,
+    int64_t pairs, int64_t tokens, float *dlogp, tt_preference_sums *sums) {
+    for (int i = 0; i < n; ++i) {
+        const int nc = pair[i].chosen_tokens, nr = pair[i].rejected_tokens;
+        const double by_c = p->length_normalised ? 1.0 / nc : 1, by_r = p->length_normalised ? 1.0 / nr : 1;
+        const double sum_c = sum_of(logp, nc), sum_r = sum_of(logp + nc, nr);
+        const double reward_c = p->beta * by_c * (sum_c - pair[i].reference_chosen),
+                     reward_r = p->beta * by_r * (sum_r - pair[i].reference_rejected);
+        double slope;
+        const double loss = tt_preference_margin_loss(p, (reward_c - reward_r) / p->beta, &slope),
+                     nll = -sum_c / (double)tokens, share = slope / (double)pairs;
+        fill(dlogp, nc, share * by_c - p->nll_weight / (double)tokens);
+        fill(dlogp + nc, nr, -share * by_r);
+        sums->loss += loss / (double)pairs + p->nll_weight * nll;
+        sums->nll += nll;
+        sums->reward_chosen += reward_c / (double)pairs;
+        sums->reward_rejected += reward_r / (double)pairs;
+        sums->accuracy += (reward_c > reward_r) / (double)pairs;
+        sums->logp_chosen += by_c * sum_c / (double)pairs;
+        sums->logp_rejected += by_r * sum_r / (double)pairs;
+        logp += nc + nr;
+        dlogp += nc + nr;
+    }
+}

@@ -1,0 +1,65 @@
+// Preference objectives: of two texts for one prompt the policy shall prefer the chosen one, measured against
+// a frozen reference model. A function of log-probabilities alone, like those in objective.h.
+//
+// With c, r = log-probability of the chosen and the rejected text (the sum over its tokens; the mean with
+// length_normalised), c0, r0 = the same under the reference, and the margin h = (c - c0) - (r - r0):
+//   sigmoid  -(1 - e) log s(beta h) - e log s(-beta h)                    DPO, Rafailov et al. 2023; e:
+//            label smoothing, the share of pairs taken to be the wrong way round (cDPO, Mitchell 2023)
+//   hinge    max(0, 1 - beta h)                                           SLiC, Zhao et al. 2023
+//   ipo      (h - 1 / (2 beta))^2, always length-normalised as in TRL     Azar et al. 2023
+//   robust   (-(1 - e) log s(beta h) + e log s(-beta h)) / (1 - 2 e)      Chowdhury et al. 2024
+// where s is the logistic function. The loss of a batch is the mean over its pairs plus nll_weight times the
+// mean cross-entropy over the tokens of its chosen texts (RPO, Pang et al. 2024). TRL's key for the last is
+// rpo_alpha, which has meant two things there.
+#ifndef TT_TRAIN_PREFERENCE_H
+#define TT_TRAIN_PREFERENCE_H
+
+#include "host/base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum tt_preference_kind {
+    TT_PREFER_SIGMOID,
+    TT_PREFER_HINGE,
+    TT_PREFER_IPO,
+    TT_PREFER_ROBUST
+} tt_preference_kind;
+
+typedef struct tt_preference {
+    tt_preference_kind kind;
+    double beta, label_smoothing, nll_weight;
+    bool length_normalised;
+} tt_preference;
+
+// kind: "sigmoid", "hinge", "ipo" or "robust". Errors: TT_ERR_CONFIG, also for a beta that is not positive
+// and label smoothing outside of [0, 0.5).
+tt_status tt_preference_open(tt_preference *out, const char *kind, double beta, double label_smoothing,
+    double nll_weight, bool length_normalised) TT_MUST_CHECK;
+
+// The loss of one pair as a function of the margin; *slope receives its derivative.
+double tt_preference_margin_loss(const tt_preference *preference, double margin, double *slope);
+
+typedef struct tt_preference_pair {
+    int chosen_tokens, rejected_tokens;
+    double reference_chosen, reference_rejected; // sums over the tokens under the reference model
+} tt_preference_pair;
+
+// Sums over pairs, shares of the batch's means once divided: they may be added over parts and ranks. Names as
+// in TRL's logs.
+typedef struct tt_preference_sums {
+    double loss, nll;                 // shares of the batch's loss and of its nll_loss
+    double reward_chosen;             // beta (c - c0): rewards/chosen; the others follow
+    double reward_rejected, accuracy; // accuracy: pairs with h > 0
+    double logp_chosen, logp_rejected;
+} tt_preference_sums;
+enum { TT_PREFERENCE_SUMS = sizeof(tt_preference_sums) / sizeof(double) };
+
+// logp: the texts' tokens back to back, pair by pair, chosen before rejected. `pairs` and `tokens`: pairs and
+// chosen tokens of the global batch, of which these n pairs may be a part. dlogp (same length as logp)
+// receives the gradient; *sums grows.
+void tt_preference_gradient(const tt_preference *preference, const float *logp,
+    const tt_preference_pair *pair, int n, int64_t pairs, int64_t tokens, float *dlogp,
+    tt_preference_sums *sums);
+
+#endif
