@@ -162,6 +162,7 @@ tt_status tt_cmd_ask(int argc, char **argv) {
                                     .beams = (int)beams,
                                     .length_penalty = 1,
                                     .seed = (uint64_t)seed},
+        .sampled = {[TT_RECALL] = true, [TT_ANALYZE] = true},
         .max_input = 4096};
     TT_TRY(tt_stage_set_parse(&options.set, stages));
     tt_corpus one = {0}; // its checks are those of any question

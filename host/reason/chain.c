@@ -166,7 +166,7 @@ static tt_status generate_stage(tt_chain *chain, tt_engine *engine, const tt_tok
         .questions = questions,
         .options = options,
         .stage = stage,
-        .greedy = options->samples == 0 || stage == TT_SUMMARIZE,
+        .greedy = options->samples == 0 || !options->sampled[stage],
         .max_length = options->decoding.max_length};
     tt_status status = TT_OK;
     for (int q = 0; q < chain->n && status == TT_OK; ++q)
@@ -194,6 +194,8 @@ static tt_status generate_stage(tt_chain *chain, tt_engine *engine, const tt_tok
 static tt_status make_runs(
     tt_chain *chain, const tt_question *const *questions, const tt_chain_options *options) {
     TT_TRY(tt_alloc(&chain->runs, (size_t)chain->n * (size_t)chain->runs_each, sizeof *chain->runs, "runs"));
+    for (int q = 0; q < chain->n && options->general; ++q)
+        for (int r = 0; r < chain->runs_each; ++r) run_at(chain, q, r)->general = options->general[q];
     for (int q = 0; q < chain->n && tt_stage_set_has(options->set, TT_ANALYZE); ++q)
         for (int r = 0; r < chain->runs_each; ++r) {
             const size_t bytes = (size_t)questions[q]->n_options * sizeof(char *);
@@ -210,7 +212,7 @@ tt_status tt_chain_generate(tt_chain *out, tt_engine *engine, const tt_tokenizer
     *out = (tt_chain){.n = n, .runs_each = options->samples > 0 ? options->samples : 1};
     tt_status status = make_runs(out, questions, options);
     for (int stage = 0; stage < TT_STAGES && status == TT_OK; ++stage)
-        if (tt_stage_set_has(options->set, (tt_stage)stage))
+        if (tt_stage_set_has(options->set, (tt_stage)stage) && !(stage == TT_RECALL && options->general))
             status = generate_stage(out, engine, tokenizer, questions, options, (tt_stage)stage);
     for (int q = 0; q < n && status == TT_OK; ++q)
         for (int r = 0; r < out->runs_each; ++r) {

@@ -23,7 +23,10 @@ typedef tt_status (*tt_watch_text)(
 
 typedef struct tt_chain_options {
     tt_stage_set set;
-    int samples;          // 0 = one greedy run; else runs with recall and analyze sampled, summarize greedy
+    int samples;             // 0 = one greedy run; else runs per question
+    bool sampled[TT_STAGES]; // stages that draw in each run (with samples > 0); the others are greedy
+    const char *const
+        *general;         // [n questions]: recalls that are given, so that the stage is left out; or NULL
     tt_decoding decoding; // temperature, top_k and top_p of what is sampled; max_length; seed
     int max_input;        // longer prompts lose their end but for </s>
     const char *label;    // of the progress bar; NULL = none

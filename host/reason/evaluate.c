@@ -133,6 +133,7 @@ static tt_status run_questions(tt_model *model, const tt_tokenizer *tokenizer,
     tt_chain chain = {0};
     const tt_chain_options options = {.set = o->set,
         .samples = o->samples,
+        .sampled = {[TT_RECALL] = true, [TT_ANALYZE] = true},
         .max_input = o->max_input,
         .label = o->label,
         .decoding = o->decoding};

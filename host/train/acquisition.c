@@ -25,8 +25,10 @@ static tt_status batch_at(void *self, int64_t step, tt_global_batch *out) {
     const tt_dataset *set = &a->sets[at.stage];
     const int64_t size = a->config->acquisition.batch_size, first = at.batch * size;
     const int n = (int)(set->n - first < size ? set->n - first : size);
-    *out = (tt_global_batch){
-        set, tt_sequence_epoch(&a->orders[at.stage], at.epoch) + first, n, tt_stage_name(at.stage)};
+    *out = (tt_global_batch){.dataset = set,
+        .examples = tt_sequence_epoch(&a->orders[at.stage], at.epoch) + first,
+        .n = n,
+        .stage = tt_stage_name(at.stage)};
     return TT_OK;
 }
 

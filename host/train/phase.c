@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,14 +138,23 @@ static tt_status one_step(run *r, tt_progress *progress, bool *interrupted) {
     r->tokens += (double)(report.input_tokens + report.target_tokens);
     *interrupted = report.interrupted;
     const int64_t step = r->trainer.step, every = r->phase->config->log_every;
+    char preference[400] = "";
+    const tt_preference_sums *p = &report.preference;
+    if (report.preferred)
+        snprintf(preference, sizeof preference,
+            "\"rewards/chosen\": %.9g, \"rewards/rejected\": %.9g, \"rewards/accuracies\": %.9g, "
+            "\"rewards/margins\": %.9g, \"logps/chosen\": %.9g, \"logps/rejected\": %.9g, \"nll_loss\": "
+            "%.9g, ",
+            p->reward_chosen, p->reward_rejected, p->accuracy, p->reward_chosen - p->reward_rejected,
+            p->logp_chosen, p->logp_rejected, p->nll);
     const double speed = r->seconds > 0 ? r->tokens / r->seconds : 0;
     if (every > 0 && step % every == 0)
         TT_TRY(tt_metrics_line(r->room->metrics,
             "{\"phase\": \"%s\", \"step\": %lld, \"stage\": \"%s\", \"loss\": %.9g, \"lr\": %.6g, "
-            "\"grad_norm\": %.9g, "
+            "\"grad_norm\": %.9g, %s"
             "\"tokens\": %.0f, \"seconds\": %.3f}",
-            r->phase->name, (long long)step, batch.stage, report.loss, report.rate, report.norm, r->tokens,
-            r->seconds));
+            r->phase->name, (long long)step, batch.stage, report.loss, report.rate, report.norm, preference,
+            r->tokens, r->seconds));
     tt_progress_update(progress, step, "loss %.3f (%s)  lr %.1e  %.0f tokens/s", report.loss, batch.stage,
         report.rate, speed);
     return TT_OK;

@@ -88,10 +88,12 @@ static tt_status batch_at(void *self, int64_t step, tt_global_batch *out) {
         }
         pairs = then;
     }
-    *out = (tt_global_batch){&p->step, p->examples, (int)size,
-        p->share <= 0   ? "spans"
-        : p->share >= 1 ? "pairs"
-                        : "mixed"};
+    *out = (tt_global_batch){.dataset = &p->step,
+        .examples = p->examples,
+        .n = (int)size,
+        .stage = p->share <= 0   ? "spans"
+                 : p->share >= 1 ? "pairs"
+                                 : "mixed"};
     return TT_OK;
 }
 

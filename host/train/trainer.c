@@ -37,36 +37,88 @@ void tt_trainer_close(tt_trainer *t) {
     free(t->portion);
     free(t->logp);
     free(t->dlogp);
+    free(t->pairs);
     *t = (tt_trainer){0};
 }
 
-// Forward and backward of one packed part.
-static tt_status part_gradient(tt_trainer *t, int64_t tokens, double *loss) {
-    const int n = t->batch.dec_tokens;
+static tt_status make_room(tt_trainer *t, int n) {
     TT_TRY(tt_grow(&t->logp, &t->logp_capacity, (size_t)n, sizeof *t->logp, "log-probabilities"));
-    TT_TRY(
-        tt_grow(&t->dlogp, &t->dlogp_capacity, (size_t)n, sizeof *t->dlogp, "gradient of log-probabilities"));
-    const tt_dropout_key dropout = {t->dropout, tt_key(t->seed, TT_FOR_DROPOUT, (uint64_t)t->step)};
+    return tt_grow(
+        &t->dlogp, &t->dlogp_capacity, (size_t)n, sizeof *t->dlogp, "gradient of log-probabilities");
+}
+
+static tt_dropout_key dropout_of(const tt_trainer *t) {
+    return (tt_dropout_key){t->dropout, tt_key(t->seed, TT_FOR_DROPOUT, (uint64_t)t->step)};
+}
+
+// Forward and backward of one packed part by cross-entropy: the gradient is known before the forward pass.
+static tt_status supervised_part(
+    tt_trainer *t, const tt_global_batch *global, int portion, int64_t tokens, tt_preference_sums *share) {
+    TT_TRY(tt_dataset_pack(global->dataset, t->portion, portion, TT_PAD, &t->batch));
+    const int n = t->batch.dec_tokens;
+    const double weight = global->weight > 0 ? global->weight : 1;
+    TT_TRY(make_room(t, n));
     tt_cross_entropy_gradient(t->dlogp, n, tokens);
-    TT_TRY(tt_forward_backward(t->pass, &t->batch, dropout, t->dlogp, t->logp));
-    *loss += tt_cross_entropy_loss(t->logp, n, tokens);
+    for (int i = 0; i < n && weight != 1; ++i) t->dlogp[i] *= (float)weight;
+    TT_TRY(tt_forward_backward(t->pass, &t->batch, dropout_of(t), t->dlogp, t->logp));
+    share->loss += weight * tt_cross_entropy_loss(t->logp, n, tokens);
     return TT_OK;
 }
 
-tt_status tt_trainer_gradient(tt_trainer *t, const tt_global_batch *global, double *loss) {
+// The same for pairs: one encoder sequence for both texts, and the gradient depends on the log-probabilities.
+static tt_status preference_part(
+    tt_trainer *t, const tt_global_batch *global, int portion, int64_t tokens, tt_preference_sums *share) {
+    const tt_preference_data *p = global->preference;
+    TT_TRY(tt_grow(&t->pairs, &t->pairs_capacity, (size_t)portion, sizeof *t->pairs, "pairs of a part"));
+    TT_TRY(tt_preference_pack(global->dataset, p->pairs, t->portion, portion, &t->batch));
+    for (int i = 0; i < portion; ++i) t->pairs[i] = p->pairs[t->portion[i]];
+    TT_TRY(make_room(t, t->batch.dec_tokens));
+    TT_TRY(tt_forward(t->pass, &t->batch, dropout_of(t), t->logp));
+    tt_preference_gradient(&p->objective, t->logp, t->pairs, portion, global->n, tokens, t->dlogp, share);
+    return tt_backward(t->pass, &t->batch, t->dlogp);
+}
+
+tt_status tt_preference_pack(const tt_dataset *dataset, const tt_preference_pair *pairs,
+    const int32_t *examples, int n, tt_batch *batch) {
+    for (int i = 0; i < n; ++i) {
+        const int64_t *at = dataset->offsets + 2 * (int64_t)examples[i];
+        const uint32_t example = dataset->first_example + (uint32_t)examples[i];
+        const tt_preference_pair *p = &pairs[examples[i]];
+        const int32_t *chosen = dataset->ids + at[1];
+        TT_TRY(tt_batch_add_source(batch, dataset->ids + at[0], (int)(at[1] - at[0]), example));
+        const int source = batch->enc_seqs - 1;
+        TT_TRY(tt_batch_add_target(batch, chosen, p->chosen_tokens, source, TT_PAD, 2 * example));
+        TT_TRY(tt_batch_add_target(
+            batch, chosen + p->chosen_tokens, p->rejected_tokens, source, TT_PAD, 2 * example + 1));
+    }
+    return TT_OK;
+}
+
+static int64_t chosen_tokens(const tt_global_batch *global) {
+    int64_t tokens = 0;
+    for (int i = 0; i < global->n; ++i)
+        tokens += global->preference->pairs[global->examples[i]].chosen_tokens;
+    return tokens;
+}
+
+tt_status tt_trainer_gradient(tt_trainer *t, const tt_global_batch *global, tt_preference_sums *share) {
     const size_t n = (size_t)global->n;
     TT_TRY(tt_grow(&t->mine, &t->mine_capacity, n, sizeof *t->mine, "examples of this rank"));
     TT_TRY(tt_grow(&t->portion, &t->portion_capacity, n, sizeof *t->portion, "examples of a part"));
     const tt_dataset *dataset = global->dataset;
-    const int64_t tokens = tt_dataset_target_tokens(dataset, global->examples, global->n);
+    const int64_t tokens = global->preference
+                               ? chosen_tokens(global)
+                               : tt_dataset_target_tokens(dataset, global->examples, global->n);
     const int mine = tt_deal(dataset, global->examples, global->n, t->comm->rank, t->comm->size, t->mine);
-    *loss = 0;
+    *share = (tt_preference_sums){0};
     for (int part = 0; part < t->parts; ++part) {
         int portion = tt_deal(dataset, t->mine, mine, part, t->parts, t->portion);
         if (portion == 0) continue;
         tt_batch_clear(&t->batch);
-        TT_TRY(tt_dataset_pack(dataset, t->portion, portion, TT_PAD, &t->batch));
-        TT_TRY(part_gradient(t, tokens, loss));
+        if (global->preference)
+            TT_TRY(preference_part(t, global, portion, tokens, share));
+        else
+            TT_TRY(supervised_part(t, global, portion, tokens, share));
     }
     return TT_OK;
 }
@@ -82,15 +134,20 @@ static void count_tokens(const tt_global_batch *global, tt_step_report *out) {
 }
 
 tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_report *out) {
-    double loss;
-    TT_TRY(tt_trainer_gradient(t, global, &loss));
     // The wish to stop travels with the loss: every rank stops after the same step.
-    double sums[2] = {loss, tt_interrupted()};
-    TT_TRY(tt_comm_sum_f64(t->comm, sums, 2));
+    struct {
+        tt_preference_sums share;
+        double interrupted;
+    } sums;
+    TT_TRY(tt_trainer_gradient(t, global, &sums.share));
+    sums.interrupted = tt_interrupted();
+    TT_TRY(tt_comm_sum_f64(t->comm, (double *)&sums, TT_PREFERENCE_SUMS + 1));
     TT_TRY(tt_comm_sum_f32(t->comm, t->model->g, t->model->size));
     count_tokens(global, out);
-    out->loss = sums[0];
-    out->interrupted = sums[1] > 0;
+    out->loss = sums.share.loss;
+    out->preferred = global->preference != NULL;
+    out->preference = sums.share;
+    out->interrupted = sums.interrupted > 0;
     out->rate = tt_schedule_rate(&t->schedule, t->step);
     tt_status status = TT_OK;
     if (!isfinite(out->loss))

@@ -70,6 +70,7 @@ static int close_student(void **state) {
 static tt_chain_options options_of(tt_stage_set set, int samples) {
     return (tt_chain_options){.set = set,
         .samples = samples,
+        .sampled = {[TT_RECALL] = true, [TT_ANALYZE] = true},
         .max_input = INPUT,
         .decoding = {.temperature = 1, .top_p = 1, .max_length = LENGTH, .seed = 9}};
 }

@@ -94,7 +94,8 @@ static tt_model *random_model(void) {
     return model;
 }
 
-static const tt_global_batch all = {&dataset, everything, PAIRS, "pairs"};
+static const tt_global_batch all = {
+    .dataset = &dataset, .examples = everything, .n = PAIRS, .stage = "pairs"};
 
 static void a_handful_of_pairs_is_learned(void **state) {
     (void)state;
@@ -119,32 +120,32 @@ static void a_handful_of_pairs_is_learned(void **state) {
 }
 
 // Gradient of one batch by rank `rank` of `ranks` in `parts` parts, added to sum.
-static double add_gradient(tt_model *model, int parts, int rank, int ranks, float *sum) {
+static double add_gradient(
+    tt_model *model, const tt_global_batch *global, int parts, int rank, int ranks, float *sum) {
     tt_comm alone = *comm;
     alone.rank = rank;
     alone.size = ranks;
     tt_training_config config = settings();
     config.accumulate = parts;
     tt_trainer trainer;
-    double loss;
+    tt_preference_sums share;
     OK(tt_trainer_open(&trainer, model, &alone, &config, 1, 10));
     memset(model->g, 0, model->size * sizeof *model->g);
-    OK(tt_trainer_gradient(&trainer, &all, &loss));
+    OK(tt_trainer_gradient(&trainer, global, &share));
     for (size_t i = 0; i < model->size; ++i) sum[i] += model->g[i];
     tt_trainer_close(&trainer);
-    return loss;
+    return share.loss;
 }
 
 // Parts and ranks change the order of sums and nothing else; dropout is on.
-static void parts_and_ranks_give_the_same_gradient(void **state) {
-    (void)state;
+static void expect_one_gradient(const tt_global_batch *global) {
     static const struct {
         int parts, ranks;
     } cases[] = {{4, 1}, {PAIRS, 1}, {1, 2}, {1, 3}, {2, 5}, {1, PAIRS + 2}};
     tt_model *model = random_model();
     OK(tt_model_train(model));
     float *whole = calloc(model->size, sizeof *whole), *sum = calloc(model->size, sizeof *sum);
-    const double loss = add_gradient(model, 1, 0, 1, whole);
+    const double loss = add_gradient(model, global, 1, 0, 1, whole);
     double largest = 0;
     for (size_t i = 0; i < model->size; ++i) largest = fmax(largest, fabs(whole[i]));
     assert_true(largest > 1e-3);
@@ -152,7 +153,7 @@ static void parts_and_ranks_give_the_same_gradient(void **state) {
         double shares = 0;
         memset(sum, 0, model->size * sizeof *sum);
         for (int r = 0; r < cases[c].ranks; ++r)
-            shares += add_gradient(model, cases[c].parts, r, cases[c].ranks, sum);
+            shares += add_gradient(model, global, cases[c].parts, r, cases[c].ranks, sum);
         if (!(fabs(shares - loss) <= 1e-6 * loss))
             fail_msg(
                 "%d parts, %d ranks: loss %.9g, expected %.9g", cases[c].parts, cases[c].ranks, shares, loss);
@@ -164,6 +165,22 @@ static void parts_and_ranks_give_the_same_gradient(void **state) {
     free(whole);
     free(sum);
     tt_model_close(model);
+}
+
+static void parts_and_ranks_give_the_same_gradient(void **state) {
+    (void)state;
+    expect_one_gradient(&all);
+    // Targets cut in two are pairs of texts.
+    tt_preference_pair pairs[PAIRS];
+    tt_preference_data preference = {.pairs = pairs};
+    OK(tt_preference_open(&preference.objective, "sigmoid", 0.5, 0.1, 0.5, false));
+    for (int i = 0; i < PAIRS; ++i) {
+        const int n = (int)(dataset.offsets[2 * i + 2] - dataset.offsets[2 * i + 1]);
+        pairs[i] = (tt_preference_pair){n / 2, n - n / 2, -3.0 * (n / 2), -4.0 * (n - n / 2)};
+    }
+    tt_global_batch preferred = all;
+    preferred.preference = &preference;
+    expect_one_gradient(&preferred);
 }
 
 static void a_loss_that_is_not_finite_stops_and_changes_nothing(void **state) {
@@ -216,7 +233,8 @@ typedef struct flaky {
 static tt_status flaky_batch(void *self, int64_t step, tt_global_batch *out) {
     const flaky *f = self;
     if (step == f->fails_at) return tt_fail(TT_ERR_IO, "the disk fell off");
-    *out = (tt_global_batch){&dataset, everything + step % (PAIRS - BATCH), BATCH, "pairs"};
+    *out = (tt_global_batch){
+        .dataset = &dataset, .examples = everything + step % (PAIRS - BATCH), .n = BATCH, .stage = "pairs"};
     return TT_OK;
 }
 
