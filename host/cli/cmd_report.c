@@ -1,0 +1,66 @@
+// tinythinker report: runs as one HTML page, Markdown, CSV.
+#include "host/base/fs.h"
+#include "host/cli/args.h"
+#include "host/cli/cli.h"
+#include "host/lab/report.h"
+
+#include <stdio.h>
+
+typedef struct files {
+    const char *html, *markdown, *csv;
+} files;
+
+static tt_status save(const char *path, const tt_str *text) {
+    TT_TRY(tt_write_file(path, tt_str_text(text), text->length));
+    printf("%s\n", path);
+    return TT_OK;
+}
+
+static tt_status write_all(const files *to, const tt_report *report, const char *source) {
+    tt_str text = {0};
+    tt_status status = TT_OK;
+    if (to->csv) {
+        TT_TRY_GOTO(status, tt_report_csv(&text, report), release);
+        TT_TRY_GOTO(status, save(to->csv, &text), release);
+        tt_str_clear(&text);
+    }
+    if (to->markdown) {
+        TT_TRY_GOTO(status, tt_report_markdown(&text, report, source), release);
+        TT_TRY_GOTO(status, save(to->markdown, &text), release);
+        tt_str_clear(&text);
+    }
+    TT_TRY_GOTO(status, tt_report_html(&text, report, source), release);
+    status = save(to->html, &text);
+release:
+    tt_str_close(&text);
+    return status;
+}
+
+tt_status tt_cmd_report(int argc, char **argv) {
+    files to = {.html = "report.html"};
+    const char *title = NULL;
+    tt_texts rest;
+    bool help;
+    const tt_arg args[] = {
+        {"o", TT_ARG_TEXT, &to.html, "FILE", "the page (report.html)", 0, 0},
+        {"markdown", TT_ARG_TEXT, &to.markdown, "FILE", "its tables as Markdown as well", 0, 0},
+        {"csv", TT_ARG_TEXT, &to.csv, "FILE", "and one line a run as CSV", 0, 0},
+        {"title", TT_ARG_TEXT, &title, "TEXT", "heading of the page (the folders' names)", 0, 0},
+    };
+    TT_TRY(tt_args_parse(argc, argv,
+        "usage: tinythinker report DIRECTORY... [-o FILE]\n"
+        "A directory is a run's, or holds runs' up to three levels below it. Runs that differ in their seed "
+        "only\n(and name, output, device, threads) are counted together.",
+        args, sizeof args / sizeof *args, &rest, 1, 256, &help));
+    if (help) return TT_OK;
+    tt_report report;
+    tt_str source = {0};
+    TT_TRY(tt_report_open(&report, rest.items, rest.n));
+    for (int i = 0; i < rest.n && !title; ++i)
+        tt_str_format(&source, "%s%s", i > 0 ? ", " : "", rest.items[i]);
+    tt_status status = tt_str_status(&source);
+    if (status == TT_OK) status = write_all(&to, &report, title ? title : tt_str_text(&source));
+    tt_str_close(&source);
+    tt_report_close(&report);
+    return status;
+}

@@ -1,0 +1,21 @@
+// Reading a resolved configuration (the text of tt_config_write) key by key, without its types: for comparing
+// and showing what earlier runs were made with, whatever version wrote them.
+#ifndef TT_LAB_CONFIG_LINES_H
+#define TT_LAB_CONFIG_LINES_H
+
+#include <stdbool.h>
+
+// Start with {.at = text}; the text must outlive it.
+typedef struct tt_config_line {
+    const char *at;
+    char section[64], key[192]; // key: "section.key"
+    const char *value;          // in the text, not terminated
+    int length;
+} tt_config_line;
+
+// The next key that has a value; false at the end.
+bool tt_config_line_next(tt_config_line *line);
+// The line of `key` in the text; false where it has none.
+bool tt_config_line_find(const char *yaml, const char *key, tt_config_line *out);
+
+#endif

@@ -1,0 +1,15 @@
+// A report of runs: one HTML page that needs nothing else, and tables as Markdown and CSV.
+#ifndef TT_LAB_REPORT_H
+#define TT_LAB_REPORT_H
+
+#include "host/lab/report_group.h"
+
+// The page, appended to `out`: HTML that is XML too, without scripts or anything to load. `source`: what the
+// report was made of, for its title. The same runs give the same bytes.
+tt_status tt_report_html(tt_str *out, const tt_report *report, const char *source) TT_MUST_CHECK;
+// The summary, the phases and the runs as Markdown tables.
+tt_status tt_report_markdown(tt_str *out, const tt_report *report, const char *source) TT_MUST_CHECK;
+// One line a run, all its numbers; what is not known is empty.
+tt_status tt_report_csv(tt_str *out, const tt_report *report) TT_MUST_CHECK;
+
+#endif

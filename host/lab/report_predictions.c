@@ -1,0 +1,70 @@
+// predictions.jsonl: what was answered to which question, and a few examples.
+#include "host/base/str.h"
+#include "host/lab/report_run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+// Index of an option's letter; -1 for null or what is no letter.
+static int option(const json_t *letter) {
+    const char *text = json_string_value(letter);
+    return text && text[0] >= 'A' && text[0] < 'A' + TT_MAX_OPTIONS && !text[1] ? text[0] - 'A' : -1;
+}
+
+// Keeps the lines whose ids have the smallest hashes: the same questions in every run, and nobody's choice.
+static void offer(tt_report_answers *a, const json_t *object, const char *id, int right) {
+    uint64_t hash = tt_hash(id, strlen(id));
+    json_t *line = json_incref((json_t *)object);
+    for (int i = 0; i < TT_REPORT_EXAMPLES && line; ++i) {
+        if (a->examples[right][i] && a->order[right][i] <= hash) continue;
+        json_t *out = a->examples[right][i];
+        const uint64_t order = a->order[right][i];
+        a->examples[right][i] = line;
+        a->order[right][i] = hash;
+        line = out;
+        hash = order;
+    }
+    json_decref(line);
+}
+
+static void forget(tt_report_answers *a) {
+    for (int kind = 0; kind < 2; ++kind)
+        for (int i = 0; i < TT_REPORT_EXAMPLES; ++i) json_decref(a->examples[kind][i]);
+    *a = (tt_report_answers){0};
+}
+
+// The test split where there is one, else the first that the file has.
+static bool wanted(tt_report_answers *a, const char *split) {
+    if (strcmp(split, a->split) == 0) return true;
+    if (a->n > 0 && strcmp(split, "test") != 0) return false;
+    forget(a);
+    snprintf(a->split, sizeof a->split, "%s", split);
+    return true;
+}
+
+static tt_status take(tt_report_run *run, const json_t *object, void *context) {
+    (void)context;
+    tt_report_answers *a = &run->answers;
+    const char *split = json_string_value(json_object_get(object, "split"));
+    const char *id = json_string_value(json_object_get(object, "id"));
+    const int gold = option(json_object_get(object, "gold"));
+    const int answer = option(json_object_get(object, "answer"));
+    const int options = (int)json_array_size(json_object_get(object, "options"));
+    if (json_object_get(object, "votes")) return TT_OK; // self-consistency
+    if (!split || !id || gold < 0 || gold >= options || options > TT_MAX_OPTIONS || !wanted(a, split))
+        return TT_OK;
+    if (options > a->options) a->options = options;
+    a->table[gold][answer < 0 || answer >= options ? TT_MAX_OPTIONS : answer]++;
+    a->chance += 1.0 / options;
+    a->n++;
+    offer(a, object, id, answer == gold);
+    return TT_OK;
+}
+
+tt_status tt_report_read_predictions(tt_report_run *run) {
+    TT_TRY(tt_report_read_lines(run, "predictions.jsonl", take, NULL));
+    tt_report_answers *a = &run->answers;
+    a->chance = a->n > 0 ? a->chance / (double)a->n : NAN;
+    return TT_OK;
+}

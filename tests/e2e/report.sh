@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Reports of made-up run directories: what the page, the Markdown and the CSV say, and what is said of runs that
+# are unfinished, damaged or missing.
+set -eu
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+fail() { echo "FAILED: $1"; [ -z "${2:-}" ] || cat "$2"; exit 1; }
+has() { # file, text...
+    local file=$1 text
+    shift
+    for text in "$@"; do grep -qF -- "$text" "$file" || fail "no '$text' in $file" /dev/null; done
+}
+
+# name, seed, variant, accuracy (per mille)
+make_run() {
+    local dir=runs/sweep/$1 a=0.$4
+    mkdir -p "$dir"
+    cat >"$dir/config.yaml" <<YAML
+name: "$1"
+seed: $2
+stages: "all"
+reflection:
+  targets: "$3"
+  loss: "sigmoid"
+  beta: 0.25
+  nll_weight: 0.5
+  label_smoothing: 0
+  length_normalised: false
+YAML
+    echo "{\"sweep\": \"pairs\", \"variant\": \"$3\", \"seed\": $2}" >"$dir/sweep.json"
+    cat >"$dir/environment.json" <<JSON
+{"version": "0.1.0", "commit": "abc", "machine": {"processor": "Imagined <CPU>", "cores": 2}, "corpus": "c0"}
+JSON
+    cat >"$dir/metrics.jsonl" <<JSON
+{"phase": "acquisition", "step": 10, "stage": "recall", "loss": 2.5, "lr": 1e-3, "grad_norm": 1, "tokens": 9, "seconds": 1}
+{"phase": "acquisition", "step": 20, "stage": "analyze", "loss": nan, "lr": 1e-3, "grad_norm": nan, "tokens": 9, "seconds": 1}
+{"phase": "acquisition", "step": 20, "validation": {"accuracy": 0.7, "n": 40, "ci95": [0.55, 0.82], "unanswered": 2, "recall": {"mean_tokens": 9, "unended": 0}}, "best": true, "seconds": 1}
+{"phase": "reflection_1", "step": 5, "stage": "recall", "loss": 0.69, "lr": 1e-5, "grad_norm": 1, "rewards/chosen": -0.125, "rewards/rejected": -0.5, "rewards/accuracies": 0.8, "rewards/margins": 0.375, "logps/chosen": -3, "logps/rejected": -4, "nll_loss": 0.2, "tokens": 20, "seconds": 2}
+{"phase": "reflection_1", "step": 10, "validation": {"accuracy": 0.75, "n": 40, "ci95": [0.6, 0.86], "unanswered": 0}, "best": true, "seconds": 1}
+JSON
+    local score="{\"accuracy\": $a, \"n\": 1000, \"ci95\": [0.1, 0.9], \"unanswered\": 4}"
+    cat >"$dir/result.json" <<JSON
+{"name": "$1", "stages": "all", "test": {"greedy": $score},
+ "phases": [
+  {"name": "acquisition", "steps": 20, "best_step": 20, "best_validation": 0.7, "test": {"accuracy": 0.5, "n": 1000, "ci95": [0.4, 0.6], "unanswered": 1}},
+  {"name": "reflection_1", "steps": 10, "best_step": 10, "best_validation": 0.75,
+   "pairs": {"recall": 123, "analyze": 456, "questions": 789, "skipped": 11}, "test": $score}],
+ "tokens_per_second": 12345, "wall_seconds": 60}
+JSON
+    cat >"$dir/predictions.jsonl" <<'JSON'
+{"id":"q1","split":"test","question":"1 < 2 & why?","options":["yes","no"],"gold":"A","answer":"A","right":true,"runs":[{"recall":"Numbers <grow>.","analyze":["one","two"],"summarize":"So the answer is option A.","answer":"A"}]}
+{"id":"q2","split":"test","question":"Is it?","options":["yes","no"],"gold":"B","answer":null,"right":false,"runs":[{"recall":"r","analyze":["one","two"],"summarize":"Who knows","answer":null}]}
+{"id":"q2","split":"test","question":"Is it?","options":["yes","no"],"gold":"B","answer":"B","right":true,"votes":{"B":2},"runs":[]}
+JSON
+}
+
+make_run both-1 1 both 800
+make_run both-2 2 both 820
+make_run both-3 3 both 840
+make_run recall-1 1 recall 700
+make_run recall-2 2 recall 900
+rm runs/sweep/recall-2/result.json # not finished
+sed -i '1s/}$//' runs/sweep/recall-2/metrics.jsonl
+
+"$TINYTHINKER" report runs -o page.html --markdown page.md --csv page.csv >out 2>err || fail "report" err
+has err "warning: runs/sweep/recall-2/metrics.jsonl:1: skipped"
+[ "$(grep -c warning err)" -eq 1 ] || fail "warnings" err
+
+# 82 +- 4.302653 x 2 / sqrt(3)
+has page.md "| both | all | 3 | 82.0 % [77.0, 87.0] | 75.0 %" "3 seeds, n = 1000" "Chance is 50.0 %" \
+    "| recall | all | 2 | 70.0 % [10.0, 90.0] |" "| recall-2 | recall | 2 | unfinished | – |" \
+    "| both | reflection\\_1 | 82.0 % [77.0, 87.0] |"
+has page.html "82.0 %<small>[77.0, 87.0]</small><small>3 seeds, n = 1000</small>" "1 unfinished" \
+    "1 of them not finished" "unfinished: reflection_1, step 10" "+32.0 [+27.0, +37.0]" ">456<" \
+    "Chosen rewards often fall below 0" "nll_weight = 0.5" "= 0.25" "ln 2" "reflection.targets" \
+    "1 &lt; 2 &amp; why?" "Numbers &lt;grow&gt;." "Imagined &lt;CPU&gt;" "chance is right 50.0 %" "1 damaged lines" \
+    "Recall: rewards of chosen" "prefers-color-scheme" "unreadable"
+for word in "<script" "src=" "url(" "nan" "NaN"; do
+    ! grep -qF "$word" page.html || fail "'$word' in the page"
+done
+if command -v xmllint >/dev/null; then xmllint --noout page.html || fail "the page is not well-formed"; fi
+
+[ "$(wc -l <page.csv)" -eq 6 ] || fail "rows of CSV" page.csv
+[ "$(awk -F, '{print NF}' page.csv | sort -u | wc -l)" -eq 1 ] || fail "columns of CSV" page.csv
+has page.csv "runs/sweep/both-2,both-2,both,pairs,both,all,2,finished,0.82,0.1,0.9,1000,4," \
+    "runs/sweep/recall-2,recall-2,recall,pairs,recall,all,2,unfinished,,,,,,"
+
+# The same again, whatever the order; a run named twice counts once.
+cp page.html first.html
+"$TINYTHINKER" report runs runs/sweep/both-1/ --title runs -o page.html >out 2>err
+cmp first.html page.html || fail "the report depends on more than its runs"
+
+# Without reflection or anything but a result.
+mkdir -p bare/one
+echo '{"test": {"greedy": {"accuracy": 0.5, "n": 10}}, "wall_seconds": null}' >bare/one/result.json
+"$TINYTHINKER" report bare/one -o bare.html >out 2>err || fail "bare" err
+has bare.html "50.0 %" "n = 10"
+! grep -q "Preference" bare.html || fail "a section about nothing"
+
+refused() { # exit status, text, arguments...
+    local expected=$1 text=$2 got=0
+    shift 2
+    "$TINYTHINKER" report "$@" -o none.html >out 2>err || got=$?
+    [ "$got" -eq "$expected" ] || fail "report $* exits with $got instead of $expected" err
+    has err "$text"
+    [ ! -e none.html ] || fail "report $* wrote a page"
+}
+mkdir empty
+refused 1 "no such folder" missing
+refused 1 "no run directory in it or up to 3 levels below" empty
+refused 1 "no run directory" runs empty
+refused 2 "usage" # no directory at all
+echo "{" >runs/sweep/both-1/result.json
+"$TINYTHINKER" report runs -o page.html >out 2>err || fail "damaged result" err
+has err "runs/sweep/both-1/result.json:"
+has page.html "result damaged" "1 damaged"
+echo "reports say what the runs hold"
