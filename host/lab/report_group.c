@@ -21,8 +21,8 @@ bool tt_report_key_ignored(const char *key) {
 static tt_status identity(const tt_report_run *run, tt_str *out) {
     if (*run->variant) {
         tt_str_format(out, "sweep\n%s\n%s", run->sweep, run->variant);
-    } else if (run->config) {
-        tt_config_line line = {.at = run->config};
+    } else if (run->resolved) {
+        tt_config_line line = {.at = run->resolved};
         while (tt_config_line_next(&line))
             if (!tt_report_key_ignored(line.key))
                 tt_str_format(out, "%s: %.*s\n", line.key, line.length, line.value);

@@ -72,6 +72,38 @@ static double pairs_of(const tt_report *r, const tt_report_group *g, const char 
     return tt_estimate_mean(values, n).mean;
 }
 
+// What any phase counted of its pairs, in the order of the first that did.
+enum { COUNTS = 8 };
+typedef struct count_names {
+    const char *items[COUNTS];
+    int n;
+} count_names;
+
+static count_names counts_of(const tt_report *r) {
+    count_names names = {0};
+    for (int i = 0; i < r->n_runs; ++i)
+        for (int p = 0; p < r->runs[i].n_phases; ++p) {
+            const char *key;
+            json_t *value;
+            json_object_foreach((json_t *)r->runs[i].phases[p].pairs, key, value) {
+                bool known = !json_is_number(value);
+                for (int k = 0; k < names.n && !known; ++k) known = strcmp(names.items[k], key) == 0;
+                if (!known && names.n < COUNTS) names.items[names.n++] = key;
+            }
+        }
+    return names;
+}
+
+static bool all_skipped(const tt_report *r, const tt_report_group *g, const char *phase) {
+    bool any = false;
+    for (int i = 0; i < g->n; ++i) {
+        const tt_report_phase *p = phase_of(&r->runs[g->runs[i]], phase);
+        if (p && !p->skipped) return false;
+        any = any || p;
+    }
+    return any;
+}
+
 static void print_mean(tt_str *out, const tt_report_mean *m) {
     tt_str_append(out, "<td class=\"num\">");
     tt_text_mean(out, m);
@@ -90,11 +122,13 @@ static void print_gain(tt_str *out, tt_estimate e) {
 
 static void print_row(
     tt_str *out, const tt_report *r, const tt_report_group *g, const phase_names *names, int k, bool test) {
-    static const char *const keys[] = {"recall", "analyze", "questions", "skipped"};
+    const count_names counts = counts_of(r);
     const tt_report_mean score = tt_report_group_phase(r, g, names->items[k], true),
                          best = tt_report_group_phase(r, g, names->items[k], false);
-    if (score.seeds == 0 && best.seeds == 0) return;
-    tt_html_format(out, "<tr><th scope=\"row\">%s</th><td>%s</td>", g->label, names->items[k]);
+    const bool skipped = all_skipped(r, g, names->items[k]);
+    if (score.seeds == 0 && best.seeds == 0 && !skipped) return;
+    tt_html_format(out, "<tr><th scope=\"row\">%s</th><td>%s%s</td>", g->label, names->items[k],
+        skipped ? ": skipped, no pairs" : "");
     tt_str_append(out, "<td class=\"num\">");
     tt_text_count(out, test ? &score : &best);
     tt_str_append(out, "</td>");
@@ -104,9 +138,9 @@ static void print_row(
         tt_str_append(out, "<td></td>");
     else
         print_gain(out, gain(r, g, names->items[0], names->items[k], test));
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < counts.n; ++i) {
         tt_str_append(out, "<td class=\"num\">");
-        if (k > 0) tt_text_number(out, pairs_of(r, g, names->items[k], keys[i]), 0);
+        if (k > 0) tt_text_number(out, pairs_of(r, g, names->items[k], counts.items[i]), 0);
         tt_str_append(out, "</td>");
     }
     tt_str_append(out, "</tr>\n");
@@ -118,9 +152,15 @@ static void print_table(tt_str *out, const tt_report *r, const phase_names *name
         "<th class=\"num\">test, greedy</th><th class=\"num\">best validation</th>");
     tt_html_format(
         out, "<th class=\"num\">%s: gain over %s</th>", test ? "test" : "validation", names->items[0]);
-    tt_str_append(out,
-        "<th class=\"num\">recall pairs</th><th class=\"num\">analyze pairs</th>"
-        "<th class=\"num\">questions</th><th class=\"num\">skipped</th></tr></thead>\n<tbody>\n");
+    const count_names counts = counts_of(r);
+    for (int i = 0; i < counts.n; ++i) {
+        tt_str heading = {0};
+        for (const char *c = counts.items[i]; *c; ++c) tt_str_append_n(&heading, *c == '_' ? " " : c, 1);
+        const bool pairs = strcmp(counts.items[i], "recall") == 0 || strcmp(counts.items[i], "analyze") == 0;
+        tt_html_format(out, "<th class=\"num\">%s%s</th>", tt_str_text(&heading), pairs ? " pairs" : "");
+        tt_str_close(&heading);
+    }
+    tt_str_append(out, "</tr></thead>\n<tbody>\n");
     for (int g = 0; g < r->n_groups; ++g)
         for (int k = 0; k < names->n; ++k) print_row(out, r, &r->groups[g], names, k, test);
     tt_str_append(out, "</tbody></table></div>\n");

@@ -73,8 +73,9 @@ tt_status tt_report_lengths(tt_str *out, const tt_report *r) {
     if (status == TT_OK && plots.length > 0) {
         tt_str_append(out,
             "<p>A text never ends where the longest allowed length cuts it; an answer cannot be read where "
-            "summarize names no option. Both count as wrong, and both are the first to rise when training "
-            "goes astray.</p>\n<div class=\"plots\">\n");
+            "summarize names no option. That counts as wrong. Both, and the lengths, are the first to move "
+            "when "
+            "training goes astray.</p>\n<div class=\"plots\">\n");
         tt_str_append(out, tt_str_text(&plots));
         tt_str_append(out, "</div>\n");
     }

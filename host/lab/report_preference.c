@@ -30,7 +30,7 @@ static const char falling[] =
 static void config_value(const tt_report_run *run, const char *key, char *out, size_t size) {
     tt_config_line line;
     snprintf(out, size, "?");
-    if (run->config && tt_config_line_find(run->config, key, &line))
+    if (run->resolved && tt_config_line_find(run->resolved, key, &line))
         snprintf(out, size, "%.*s", line.length, line.value);
     const size_t n = strlen(out);
     if (n < 2 || out[0] != '"') return;

@@ -2,6 +2,8 @@
 #include "host/lab/report_run.h"
 
 #include "host/base/log.h"
+#include "host/base/memory.h"
+#include "host/config/config.h"
 #include "host/lab/config_lines.h"
 #include "host/reason/vote.h"
 
@@ -77,7 +79,8 @@ static void read_phase(tt_report_run *run, const char *name, const json_t *objec
     const double steps = tt_report_number(object, "steps"), best = tt_report_number(object, "best_step");
     if (steps > (double)p->last) p->last = (int64_t)steps;
     if (best >= 0) p->best_step = (int64_t)best;
-    p->best_validation = tt_report_number(object, "best_validation");
+    p->skipped = json_is_true(json_object_get(object, "skipped"));
+    p->best_validation = p->skipped ? NAN : tt_report_number(object, "best_validation");
     p->tokens = tt_report_number(object, "tokens");
     p->seconds = tt_report_number(object, "seconds");
     p->test = tt_report_score_read(json_object_get(object, "test"));
@@ -112,6 +115,7 @@ static void read_result(tt_report_run *run) {
     run->tokens_per_second = tt_report_number(run->result, "tokens_per_second");
     run->wall_seconds = tt_report_number(run->result, "wall_seconds");
     run->parameters = tt_report_number(run->result, "parameters");
+    if (!isfinite(run->parameters)) run->parameters = tt_report_count_parameters(run);
 }
 
 // The validation that chose the last phase's checkpoint; where metrics are lost, what the result says of it.
@@ -120,10 +124,12 @@ static void close_phases(tt_report_run *run) {
     for (size_t i = 0; i < run->n_validations; ++i) {
         const tt_report_validation *v = &run->validations[i];
         if (v->best && v->score.n > 0) run->phases[v->phase].best = v->score;
+        // Without validation questions the result's best one is a 0 that means nothing.
+        if (v->score.n == 0) run->phases[v->phase].unvalidated = true;
     }
     for (int p = 0; p < run->n_phases; ++p) {
         tt_report_phase *phase = &run->phases[p];
-        if (phase->best.n == 0) phase->best.accuracy = phase->best_validation;
+        if (phase->best.n == 0 && !phase->unvalidated) phase->best.accuracy = phase->best_validation;
         if (isfinite(phase->best.accuracy)) run->scores[TT_REPORT_BEST] = phase->best;
         if (p > 0) phase->offset = phase[-1].offset + phase[-1].last;
     }
@@ -136,11 +142,28 @@ static void config_text(const tt_report_run *run, const char *key, char *out) {
     snprintf(out, TT_REPORT_NAME, "%.*s", line.length - 2 * quoted, line.value + quoted);
 }
 
+// Runs of versions that knew fewer keys are the same experiment where the others have their defaults. A
+// configuration of a version that knows more stands as it is.
+static tt_status resolve(tt_report_run *run, const char *path) {
+    tt_config config;
+    tt_str yaml = {0};
+    tt_status status = tt_config_load(&config, path, NULL, 0);
+    if (status != TT_OK) return tt_strdup(&run->resolved, run->config);
+    status = tt_config_write(&config, &yaml);
+    tt_config_close(&config);
+    if (status == TT_OK) status = tt_strdup(&run->resolved, tt_str_text(&yaml));
+    tt_str_close(&yaml);
+    return status;
+}
+
 static tt_status read_config(tt_report_run *run) {
     char path[TT_PATH_MAX], seed[TT_REPORT_NAME] = "";
     size_t n;
     TT_TRY(tt_path_join(path, sizeof path, run->path, "config.yaml"));
-    if (tt_file_exists(path)) TT_TRY(tt_read_file(path, 1 << 22, &run->config, &n));
+    if (tt_file_exists(path)) {
+        TT_TRY(tt_read_file(path, 1 << 22, &run->config, &n));
+        TT_TRY(resolve(run, path));
+    }
     config_text(run, "name", run->name);
     config_text(run, "stages", run->stages);
     config_text(run, "seed", seed);
@@ -182,6 +205,7 @@ void tt_report_run_close(tt_report_run *run) {
     json_decref(run->result);
     json_decref(run->environment);
     free(run->config);
+    free(run->resolved);
     free(run->steps);
     free(run->validations);
     *run = (tt_report_run){0};

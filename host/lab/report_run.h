@@ -81,7 +81,9 @@ typedef struct tt_report_phase {
     int64_t best_step;
     double best_validation, tokens, seconds;
     tt_report_score test, best;
-    const json_t *pairs; // of result.json, or NULL
+    bool unvalidated;    // its validations had no questions to score
+    bool skipped;        // an iteration that found no pairs
+    const json_t *pairs; // counts of result.json, or NULL
 } tt_report_phase;
 
 typedef enum tt_report_state { TT_REPORT_FINISHED, TT_REPORT_UNFINISHED, TT_REPORT_DAMAGED } tt_report_state;
@@ -102,7 +104,8 @@ typedef struct tt_report_run {
     char name[TT_REPORT_NAME], stages[TT_REPORT_NAME], sweep[TT_REPORT_NAME], variant[TT_REPORT_NAME];
     int64_t seed; // -1: not known
     tt_report_state state;
-    char *config; // text of config.yaml, or NULL
+    char *config;   // text of config.yaml, or NULL
+    char *resolved; // the same with the defaults of keys that its version did not know; NULL as above
     json_t *result, *environment;
     tt_report_score scores[TT_REPORT_SCORES];
     double tokens_per_second, wall_seconds, parameters;
@@ -131,6 +134,8 @@ void tt_report_run_close(tt_report_run *run);
 // Parts of it, one file each. Lines that are no JSON are warned of as file:line and counted.
 tt_status tt_report_read_metrics(tt_report_run *run, tt_report_names *stages) TT_MUST_CHECK;
 tt_status tt_report_read_predictions(tt_report_run *run) TT_MUST_CHECK;
+// Parameters of best.h5, counted without reading them; NaN where that fails.
+double tt_report_count_parameters(const tt_report_run *run);
 // Calls `line` for every JSON object of a file of lines; a file that is missing has none. NaN and infinities,
 // which JSON does not know, are read as null.
 typedef tt_status (*tt_report_line)(tt_report_run *run, const json_t *object, void *context);

@@ -75,13 +75,13 @@ static void print_runs(tt_str *out, const tt_report *r) {
 
 static bool same_value(const tt_report_run *run, const tt_config_line *line) {
     tt_config_line other;
-    return run->config && tt_config_line_find(run->config, line->key, &other) &&
+    return run->resolved && tt_config_line_find(run->resolved, line->key, &other) &&
            other.length == line->length && memcmp(other.value, line->value, (size_t)line->length) == 0;
 }
 
 static bool differs(const tt_report *r, const tt_config_line *line) {
     for (int i = 0; i < r->n_runs; ++i)
-        if (r->runs[i].config && !same_value(&r->runs[i], line)) return true;
+        if (r->runs[i].resolved && !same_value(&r->runs[i], line)) return true;
     return false;
 }
 
@@ -91,7 +91,7 @@ static void print_value(tt_str *out, const tt_report *r, const tt_report_group *
     bool same = true;
     for (int i = 0; i < g->n; ++i) {
         const tt_report_run *run = &r->runs[g->runs[i]];
-        if (!run->config || !tt_config_line_find(run->config, key, &line)) continue;
+        if (!run->resolved || !tt_config_line_find(run->resolved, key, &line)) continue;
         if (!first.value) first = line;
         same = same && same_value(run, &first);
     }
@@ -107,12 +107,12 @@ static void print_value(tt_str *out, const tt_report *r, const tt_report_group *
 static void print_differences(tt_str *out, const tt_report *r) {
     tt_str rows = {0};
     for (int i = 0; i < r->n_runs; ++i) {
-        tt_config_line line = {.at = r->runs[i].config ? r->runs[i].config : ""};
+        tt_config_line line = {.at = r->runs[i].resolved ? r->runs[i].resolved : ""};
         while (tt_config_line_next(&line)) {
             bool done = tt_report_key_ignored(line.key) || !differs(r, &line);
             tt_config_line other;
             for (int k = 0; k < i && !done; ++k)
-                done = r->runs[k].config && tt_config_line_find(r->runs[k].config, line.key, &other);
+                done = r->runs[k].resolved && tt_config_line_find(r->runs[k].resolved, line.key, &other);
             if (done) continue;
             tt_html_format(&rows, "<tr><th scope=\"row\"><code>%s</code></th>", line.key);
             for (int g = 0; g < r->n_groups; ++g) print_value(&rows, r, &r->groups[g], line.key);

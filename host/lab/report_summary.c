@@ -20,6 +20,9 @@ static bool any_score(const tt_report *r, tt_report_score_kind kind) {
 static double parameters(const tt_report_run *run) {
     return run->parameters;
 }
+static double chance(const tt_report_run *run) {
+    return run->answers.chance;
+}
 static double speed(const tt_report_run *run) {
     return run->tokens_per_second;
 }
@@ -81,6 +84,11 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_group *g)
         tt_text_number(out, tt_report_group_number(r, g, parameters).mean, 0);
         tt_str_append(out, "</td>");
     }
+    if (!isfinite(r->chance)) {
+        tt_str_append(out, "<td class=\"num\">");
+        tt_text_percent(out, tt_report_group_number(r, g, chance).mean);
+        tt_str_append(out, "</td>");
+    }
     tt_str_append(out, "<td class=\"num\">");
     tt_text_number(out, tt_report_group_number(r, g, speed).mean, 0);
     tt_str_append(out, "</td><td class=\"num\">");
@@ -95,6 +103,7 @@ static void print_table(tt_str *out, const tt_report *r) {
         if (any_score(r, (tt_report_score_kind)k))
             tt_html_format(out, "<th class=\"num\">%s</th>", headings[k]);
     if (any_parameters(r)) tt_str_append(out, "<th class=\"num\">parameters</th>");
+    if (!isfinite(r->chance)) tt_str_append(out, "<th class=\"num\">chance</th>");
     tt_str_append(
         out, "<th class=\"num\">tokens/s</th><th class=\"num\">wall time</th></tr></thead>\n<tbody>\n");
     for (int g = 0; g < r->n_groups; ++g) print_row(out, r, &r->groups[g]);
@@ -136,7 +145,9 @@ tt_status tt_report_summary(tt_str *out, const tt_report *r) {
     print_table(out, r);
     tt_str_append(out,
         "<p class=\"fine\">In brackets: 95 % intervals. Of two or more seeds: the mean and Student&#8217;s t "
-        "over the seeds, which says how much training varies, not how much the choice of questions does. Of "
+        "over the seeds, which says how much training varies, not how much the choice of questions does (two "
+        "seeds say "
+        "little, and seeds that happen to agree give an interval of no width). Of "
         "one run: Wilson&#8217;s interval over its n questions, which says nothing about other seeds. "
         "Checkpoints are picked on validation, so &#8220;best validation&#8221; is the largest of many looks "
         "and flatters; test answers were not looked at to choose anything.</p>\n");

@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WIDTH = 560, HEIGHT = 300, LEFT = 58, RIGHT = 14, TOP = 16, BOTTOM = 46 };
+enum { WIDTH = 560, HEIGHT = 300, LEFT = 58, RIGHT = 24, TOP = 16, BOTTOM = 46 };
 
 typedef struct frame {
     double x0, x1, y0, y1; // what the axes span
     bool log;
+    int top; // of the drawing: labels of marks stand above it
 } frame;
 
 static double across(const frame *f, double x) {
@@ -20,7 +21,7 @@ static double across(const frame *f, double x) {
 
 static double down(const frame *f, double y) {
     const double share = f->log ? log(y / f->y0) / log(f->y1 / f->y0) : (y - f->y0) / (f->y1 - f->y0);
-    return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
+    return HEIGHT - BOTTOM - share * (HEIGHT - f->top - BOTTOM);
 }
 
 static void span(double value, double *low, double *high) {
@@ -31,7 +32,7 @@ static void span(double value, double *low, double *high) {
 
 // Spans of the data: false where there is none.
 static bool measure(frame *f, const tt_plot *plot, const tt_plot_series *series, int n) {
-    *f = (frame){NAN, NAN, NAN, NAN, false};
+    *f = (frame){NAN, NAN, NAN, NAN, false, TOP};
     for (int s = 0; s < n; ++s)
         for (int i = 0; i < series[s].n; ++i) {
             if (!isfinite(series[s].x[i]) || !isfinite(series[s].y[i])) continue;
@@ -43,6 +44,8 @@ static bool measure(frame *f, const tt_plot *plot, const tt_plot_series *series,
         }
     if (!isfinite(f->x0)) return false;
     span(plot->reference, &f->y0, &f->y1);
+    for (int i = 0; i < plot->n_marks; ++i)
+        if (plot->marks[i].x >= f->x0 && plot->marks[i].x < f->x1) f->top = 34;
     f->log = plot->may_be_log && f->y0 > 0 && f->y1 / f->y0 > 20;
     return true;
 }
@@ -52,6 +55,8 @@ static void widen(frame *f, const tt_plot *plot) {
     if (plot->x_names) {
         f->x0 = -0.4;
         f->x1 = plot->n_x_names - 0.6;
+    } else if (plot->whole && f->x0 > 0 && f->x0 < 0.25 * f->x1) {
+        f->x0 = 0;
     } else if (!(f->x1 > f->x0)) {
         f->x0 -= 1;
         f->x1 += 1;
@@ -122,10 +127,12 @@ static void draw_marks(tt_str *out, const tt_plot *plot, const frame *f) {
         const tt_plot_mark *m = &plot->marks[i];
         if (!(m->x >= f->x0 && m->x < f->x1)) continue;
         const double x = across(f, m->x);
+        const bool late = x > WIDTH - RIGHT - 80; // no room to the right of it
         tt_str_format(out,
             "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
-            "<text class=\"note\" x=\"%.1f\" y=\"%d\">",
-            x, x, TOP - 4, HEIGHT - BOTTOM, x + 3, TOP + 2 + 11 * (i % 2));
+            "<text class=\"note%s\" x=\"%.1f\" y=\"%d\">",
+            x, x, (i % 2 ? 26 : 14) - 9, HEIGHT - BOTTOM, late ? " end" : "", late ? x - 3 : x + 3,
+            i % 2 ? 26 : 14);
         tt_html_text(out, m->label);
         tt_str_append(out, "</text>\n");
     }

@@ -53,6 +53,7 @@ static tt_report_run make_run(const char *name, int64_t seed, const char *stages
         "name: \"%s\"\nseed: %d\nthreads: %d\nstages: \"%s\"\nmodel:\n  d_model: 16\n", name, (int)seed,
         (int)seed + 1, stages);
     OK(tt_strdup(&run.config, config));
+    OK(tt_strdup(&run.resolved, config));
     snprintf(run.name, sizeof run.name, "%s", name);
     snprintf(run.path, sizeof run.path, "runs/%s", name);
     for (int k = 0; k < TT_REPORT_SCORES; ++k) run.scores[k] = tt_report_score_read(NULL);
