@@ -3,6 +3,7 @@
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/model/checkpoint.h"
+#include "host/model/huggingface.h"
 #include "version.h"
 
 #include <jansson.h>
@@ -95,6 +96,30 @@ static tt_status open_checkpoint(tt_checkpoint *c, tt_device **device, const cha
     return status;
 }
 
+// Where the weights come from: made, imported, or trained by a phase of a run.
+static void show_provenance(const char *state) {
+    json_t *root = json_loads(state ? state : "", 0, NULL), *made = json_object_get(root, "provenance"),
+           *value;
+    const char *key, *phase = json_string_value(json_object_get(root, "phase"));
+    if (phase)
+        printf("  training     %s, step %lld of %lld; best after step %lld (score %.4f); %.2f million tokens "
+               "in %.0f s\n",
+            phase, (long long)json_integer_value(json_object_get(root, "step")),
+            (long long)json_integer_value(json_object_get(root, "total")),
+            (long long)json_integer_value(json_object_get(root, "best_step")),
+            json_number_value(json_object_get(root, "best_score")),
+            json_number_value(json_object_get(root, "tokens")) / 1e6,
+            json_number_value(json_object_get(root, "seconds")));
+    json_object_foreach(made, key, value) {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        const bool string = json_is_string(value);
+        if (text) printf("  %-17s %s\n", key, string ? json_string_value(value) : text);
+        free(text);
+    }
+    if (!phase && !made) printf("  provenance   none recorded\n");
+    json_decref(root);
+}
+
 static tt_status show(int argc, char **argv) {
     tt_texts rest;
     bool help, parameters = false;
@@ -112,12 +137,15 @@ static tt_status show(int argc, char **argv) {
         m->d_kv, m->d_ff, m->gated_gelu ? "gated GELU" : "ReLU", m->tie_word_embeddings ? "tied" : "untied");
     printf("  parameters   %zu in %d tensors (%.2f M)\n", c.model->size, c.model->n_parameters,
         (double)c.model->size / 1e6);
-    printf("  dropout      %g\n", (double)m->dropout_rate);
+    printf("  positions    %d buckets up to distance %d\n", m->relative_attention_num_buckets,
+        m->relative_attention_max_distance);
+    printf("  vocabulary   %d rows; dropout %g, layer norm epsilon %g\n", m->vocab_size,
+        (double)m->dropout_rate, (double)m->layer_norm_epsilon);
     printf("  tokenizer    %d pieces and %d sentinels, hash %016llx\n", tt_tokenizer_pieces(c.tokenizer),
         tt_tokenizer_extra_ids(c.tokenizer), (unsigned long long)tt_tokenizer_hash(c.tokenizer));
     printf(
         "  weights      hash %016llx%s\n", (unsigned long long)c.hash, c.m ? ", with optimizer moments" : "");
-    printf("  provenance   %s\n", c.state ? c.state : "none recorded");
+    show_provenance(c.state);
     for (int i = 0; i < c.model->n_parameters && parameters; ++i) {
         const tt_parameter *p = &c.model->parameters[i];
         printf("  %-64s [%d, %d]\n", p->name, p->rows, p->columns);
@@ -152,10 +180,70 @@ static tt_status convert(int argc, char **argv) {
     return status;
 }
 
+static tt_status import(int argc, char **argv) {
+    const char *out = NULL;
+    bool bf16 = false, allow_unused = false, help;
+    tt_texts rest;
+    const tt_arg args[] = {
+        {"o", TT_ARG_TEXT, &out, "F.h5", "the checkpoint to write", 0, 0},
+        {"bf16", TT_ARG_FLAG, &bf16, NULL, "store weights in bf16", 0, 0},
+        {"allow-unused", TT_ARG_FLAG, &allow_unused, NULL, "leave out tensors that the model does not have",
+            0, 0},
+    };
+    TT_TRY(tt_args_parse(argc, argv,
+        "usage: tinythinker model import DIR -o F.h5 [options]\na Hugging Face directory of a T5, T5 1.1, "
+        "Flan-T5 "
+        "or mT5: config.json, model.safetensors, spiece.model",
+        args, 3, &rest, 1, 1, &help));
+    if (help) return TT_OK;
+    if (!out) return tt_fail(TT_ERR_USAGE, "model import: -o is missing");
+    tt_checkpoint c;
+    tt_device *device;
+    TT_TRY(tt_device_open(&device, "cpu", TT_FP32, 0));
+    tt_status status = tt_huggingface_import(&c, rest.items[0], allow_unused, device);
+    if (status == TT_OK) {
+        status = tt_checkpoint_save(
+            out, &(tt_checkpoint_write){
+                     .model = c.model, .tokenizer = c.tokenizer, .bf16 = bf16, .state = c.state});
+        if (status == TT_OK) tt_info("wrote %s: %.2f M parameters", out, (double)c.model->size / 1e6);
+        tt_checkpoint_close(&c);
+    }
+    tt_device_close(device);
+    return status;
+}
+
+static tt_status export(int argc, char **argv) {
+    const char *out = NULL;
+    bool bf16 = false, force = false, help;
+    tt_texts rest;
+    const tt_arg args[] = {
+        {"o", TT_ARG_TEXT, &out, "DIR", "the directory to write", 0, 0},
+        {"bf16", TT_ARG_FLAG, &bf16, NULL, "write weights in BF16 instead of F32", 0, 0},
+        {"force", TT_ARG_FLAG, &force, NULL, "replace a model's files in a directory that is not empty", 0,
+            0},
+    };
+    TT_TRY(tt_args_parse(argc, argv,
+        "usage: tinythinker model export F.h5 -o DIR [options]\na directory that Hugging Face's "
+        "AutoModelForSeq2SeqLM and T5Tokenizer load",
+        args, 3, &rest, 1, 1, &help));
+    if (help) return TT_OK;
+    if (!out) return tt_fail(TT_ERR_USAGE, "model export: -o is missing");
+    tt_checkpoint c;
+    tt_device *device;
+    TT_TRY(open_checkpoint(&c, &device, rest.items[0]));
+    tt_status status = tt_huggingface_export(&c, out, bf16, force);
+    if (status == TT_OK) tt_info("wrote %s", out);
+    tt_checkpoint_close(&c);
+    tt_device_close(device);
+    return status;
+}
+
 tt_status tt_cmd_model(int argc, char **argv) {
     static const tt_subcommand commands[] = {
         {"init", init, "a student with random weights"},
         {"show", show, "what a checkpoint holds"},
+        {"import", import, "a checkpoint from a Hugging Face directory"},
+        {"export", export, "a Hugging Face directory from a checkpoint"},
         {"convert", convert, "weights alone, in fp32 or bf16"},
     };
     return tt_subcommand_run("model", commands, sizeof commands / sizeof *commands, argc, argv);

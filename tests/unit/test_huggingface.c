@@ -1,0 +1,363 @@
+// Hugging Face directories: round trips to the bit, tied weights under any name, shards, and what is refused.
+#define _GNU_SOURCE
+#include "golden.h"
+#include "host/base/fs.h"
+#include "host/base/str.h"
+#include "host/model/huggingface.h"
+#include "host/model/safetensors.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+static const char directory[] = "imported";
+enum { MOST = 128 };
+
+// A model's tensors as they shall be written: to be renamed, added to, damaged.
+typedef struct tensors {
+    tt_st_entry entries[MOST];
+    char names[MOST][96];
+    float *data[MOST];
+    int n;
+} tensors;
+
+static tt_device *device;
+static tt_tokenizer *tokenizer;
+static tt_model *models[2]; // T5 1.0 tied, T5 1.1 untied
+
+static int open_all(void **state) {
+    (void)state;
+    tt_h5 h;
+    size_t n;
+    golden_open(&h, "tokenizer");
+    unsigned char *bytes = golden_read(&h, "model", H5T_NATIVE_UINT8, 1, &n);
+    OK(tt_tokenizer_parse(&tokenizer, bytes, n, 20));
+    free(bytes);
+    tt_h5_close(&h);
+    OK(tt_device_open(&device, "cpu", TT_FP32, 1));
+    for (int i = 0; i < 2; ++i) {
+        tt_model_config c = i ? tiny_1_1() : tiny_1_0;
+        c.vocab_size = 1536;
+        c.dropout_rate = 0.1f;
+        OK(tt_model_open(&models[i], &c, device));
+        OK(tt_model_init(models[i], TT_INIT_T5, 5));
+    }
+    return 0;
+}
+
+static int close_all(void **state) {
+    (void)state;
+    tt_model_close(models[0]);
+    tt_model_close(models[1]);
+    tt_device_close(device);
+    tt_tokenizer_close(tokenizer);
+    return 0;
+}
+
+static void clear(void) {
+    DIR *folder = opendir(directory);
+    for (struct dirent *e; folder && (e = readdir(folder));)
+        if (e->d_name[0] != '.') unlinkat(dirfd(folder), e->d_name, 0);
+    if (folder) closedir(folder);
+    rmdir(directory);
+}
+
+static void fill(tensors *t, const tt_model *model) {
+    t->n = 0;
+    assert_true(model->n_parameters < MOST);
+    for (int i = 0; i < model->n_parameters; ++i, ++t->n) {
+        const tt_parameter *p = &model->parameters[i];
+        strcpy(t->names[i], p->name);
+        t->entries[i] = (tt_st_entry){.name = t->names[i],
+            .rank = p->rows == 1 ? 1 : 2,
+            .shape = {p->rows == 1 ? p->columns : p->rows, p->columns},
+            .n = (size_t)p->rows * (size_t)p->columns};
+        t->data[i] = malloc(t->entries[i].n * sizeof(float));
+        memcpy(t->data[i], model->w + p->offset, t->entries[i].n * sizeof(float));
+    }
+}
+
+static void release(tensors *t) {
+    for (int i = 0; i < t->n; ++i) free(t->data[i]);
+}
+
+static int place(const tensors *t, const char *name) {
+    for (int i = 0; i < t->n; ++i)
+        if (strcmp(t->names[i], name) == 0) return i;
+    fail_msg("no tensor %s", name);
+    return -1;
+}
+
+static void drop(tensors *t, const char *name) {
+    const int i = place(t, name);
+    free(t->data[i]);
+    --t->n;
+    strcpy(t->names[i], t->names[t->n]);
+    t->entries[i] = t->entries[t->n];
+    t->entries[i].name = t->names[i];
+    t->data[i] = t->data[t->n];
+}
+
+// A copy of a tensor under another name.
+static void add(tensors *t, const char *like, const char *name) {
+    const int i = place(t, like);
+    strcpy(t->names[t->n], name);
+    t->entries[t->n] = t->entries[i];
+    t->entries[t->n].name = t->names[t->n];
+    t->data[t->n] = malloc(t->entries[i].n * sizeof(float));
+    memcpy(t->data[t->n], t->data[i], t->entries[i].n * sizeof(float));
+    ++t->n;
+}
+
+typedef struct slice {
+    const tensors *t;
+    int first;
+} slice;
+
+static tt_status give(void *context, int entry, float *out) {
+    const slice *s = context;
+    memcpy(out, s->t->data[s->first + entry], s->t->entries[s->first + entry].n * sizeof *out);
+    return TT_OK;
+}
+
+static void write_tensors(const tensors *t, const char *name, int first, int n) {
+    char path[256];
+    slice s = {t, first};
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    OK(tt_safetensors_write(path, t->entries + first, n, TT_ST_F32, give, &s));
+}
+
+static void write_text(const char *name, const char *text) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    OK(tt_write_file(path, text, strlen(text)));
+}
+
+// Everything but the weights, config.json with `from` replaced by `to` (the same number of times or never).
+static void write_directory(const tt_model *model, const char *from, const char *to) {
+    clear();
+    const tt_checkpoint c = {.model = (tt_model *)model, .tokenizer = tokenizer};
+    OK(tt_huggingface_export(&c, directory, false, false));
+    char *text, *at;
+    size_t bytes;
+    char path[256];
+    snprintf(path, sizeof path, "%s/config.json", directory);
+    OK(tt_read_file(path, 0, &text, &bytes));
+    if (from) {
+        tt_str edited = {0};
+        assert_non_null(at = strstr(text, from));
+        tt_str_append_n(&edited, text, (size_t)(at - text));
+        tt_str_format(&edited, "%s%s", to, at + strlen(from));
+        write_text("config.json", edited.data);
+        tt_str_close(&edited);
+    }
+    free(text);
+}
+
+static void expect_same(const tt_checkpoint *c, const tt_model *model) {
+    assert_int_equal(c->model->size, model->size);
+    assert_memory_equal(c->model->w, model->w, model->size * sizeof *model->w);
+    assert_memory_equal(&c->model->config, &model->config, sizeof model->config);
+    assert_true(tt_tokenizer_hash(c->tokenizer) == tt_tokenizer_hash(tokenizer));
+}
+
+static void expect_import(const tt_model *model, bool allow_unused) {
+    tt_checkpoint c;
+    OK(tt_huggingface_import(&c, directory, allow_unused, device));
+    expect_same(&c, model);
+    tt_checkpoint_close(&c);
+}
+
+static void expect_refusal(const char *what, const char *message) {
+    tt_checkpoint c;
+    if (tt_huggingface_import(&c, directory, false, device) == TT_OK) fail_msg("%s was imported", what);
+    if (!strstr(tt_error_message(), message) || !strstr(tt_error_message(), directory))
+        fail_msg("%s:\n  said      %s\n  expected  %s", what, tt_error_message(), message);
+    assert_null(c.model);
+}
+
+static void there_and_back(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; ++i) {
+        write_directory(models[i], NULL, NULL);
+        expect_import(models[i], false);
+        // In BF16: the second import has the bits of the first.
+        clear();
+        tt_checkpoint c = {.model = models[i], .tokenizer = tokenizer}, once, twice;
+        OK(tt_huggingface_export(&c, directory, true, false));
+        OK(tt_huggingface_import(&once, directory, false, device));
+        assert_int_equal(tt_huggingface_export(&once, directory, false, false), TT_ERR_IO); // not empty
+        OK(tt_huggingface_export(&once, directory, false, true));
+        OK(tt_huggingface_import(&twice, directory, false, device));
+        expect_same(&twice, once.model);
+        assert_true(tiny_distance(once.model->w, models[i]->w, models[i]->size) < 4e-3);
+        tt_checkpoint_close(&once);
+        tt_checkpoint_close(&twice);
+    }
+    clear();
+}
+
+static void tied_weights_under_any_name(void **state) {
+    (void)state;
+    static const char *const names[] = {
+        "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"};
+    for (int only = 0; only < 3; ++only) {
+        tensors t;
+        write_directory(models[0], NULL, NULL);
+        fill(&t, models[0]);
+        add(&t, "shared.weight", names[only]);
+        write_tensors(&t, "model.safetensors", 0, t.n);
+        expect_import(models[0], false);
+        drop(&t, "shared.weight");
+        write_tensors(&t, "model.safetensors", 0, t.n);
+        expect_import(models[0], false);
+        t.data[place(&t, names[only])][3] += 1;
+        add(&t, names[only], "shared.weight");
+        t.data[place(&t, "shared.weight")][3] -= 1;
+        write_tensors(&t, "model.safetensors", 0, t.n);
+        expect_refusal("two embeddings", names[only]);
+        release(&t);
+    }
+    clear();
+}
+
+static void shards(void **state) {
+    (void)state;
+    tensors t;
+    write_directory(models[1], NULL, NULL);
+    unlink("imported/model.safetensors");
+    fill(&t, models[1]);
+    const int half = t.n / 2;
+    write_tensors(&t, "model-00001-of-00002.safetensors", 0, half);
+    write_tensors(&t, "model-00002-of-00002.safetensors", half, t.n - half);
+    static const struct {
+        const char *what, *first, *extra, *message;
+    } table[] = {
+        {"shards", "model-00001-of-00002.safetensors", "", NULL},
+        {"a shard outside", "../model-00001-of-00002.safetensors", "", "is no file name"},
+        {"an absolute shard", "/model-00001-of-00002.safetensors", "", "is no file name"},
+        {"a shard that is not there", "model-00003-of-00002.safetensors", "", "cannot open"},
+        {"a tensor in the wrong shard", "model-00002-of-00002.safetensors", "", "is not in model-00002"},
+        {"a tensor nobody has", "model-00001-of-00002.safetensors",
+            ",\"x\":\"model-00002-of-00002.safetensors\"", "x is not in"},
+    };
+    for (size_t k = 0; k < sizeof table / sizeof *table; ++k) {
+        tt_str index = {0};
+        tt_str_append(&index, "{\"metadata\":{},\"weight_map\":{");
+        for (int i = 0; i < t.n; ++i)
+            tt_str_format(&index, "%s\"%s\":\"%s\"", i ? "," : "", t.names[i],
+                i < half ? table[k].first : "model-00002-of-00002.safetensors");
+        tt_str_format(&index, "%s}}", table[k].extra);
+        write_text("model.safetensors.index.json", index.data);
+        tt_str_close(&index);
+        if (table[k].message)
+            expect_refusal(table[k].what, table[k].message);
+        else
+            expect_import(models[1], false);
+    }
+    release(&t);
+    clear();
+}
+
+static void tensors_at_odds(void **state) {
+    (void)state;
+    static const char norm[] = "encoder.final_layer_norm.weight",
+                      q[] = "decoder.block.1.layer.0.SelfAttention.q.weight",
+                      leftover[] = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
+    tensors t;
+    write_directory(models[0], NULL, NULL);
+    fill(&t, models[0]);
+    drop(&t, norm);
+    write_tensors(&t, "model.safetensors", 0, t.n);
+    expect_refusal("a missing tensor", "encoder.final_layer_norm.weight is missing");
+    add(&t, "decoder.final_layer_norm.weight", norm);
+    float *one = &t.data[place(&t, norm)][2], held = *one;
+    *one = NAN;
+    write_tensors(&t, "model.safetensors", 0, t.n);
+    expect_refusal("NaN", "encoder.final_layer_norm.weight holds NaN at element 2");
+    *one = -INFINITY;
+    write_tensors(&t, "model.safetensors", 0, t.n);
+    expect_refusal("Inf", "encoder.final_layer_norm.weight holds Inf");
+    *one = held;
+    tt_st_entry *e = &t.entries[place(&t, q)];
+    e->shape[0] = 12, e->shape[1] = 15;
+    write_tensors(&t, "model.safetensors", 0, t.n);
+    expect_refusal("a shape", "SelfAttention.q.weight is [12, 15], config.json says [15, 12]");
+    e->shape[0] = 15, e->shape[1] = 12;
+    add(&t, "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", leftover);
+    write_tensors(&t, "model.safetensors", 0, t.n);
+    expect_import(models[0], false); // published files have it
+    add(&t, norm, "classifier.weight");
+    write_tensors(&t, "model.safetensors", 0, t.n);
+    expect_refusal("a surplus tensor", "1 tensors are not of this model");
+    assert_non_null(strstr(tt_error_message(), "unused:\n    classifier.weight"));
+    assert_non_null(strstr(tt_error_message(), "--allow-unused"));
+    expect_import(models[0], true);
+    release(&t);
+    clear();
+}
+
+static void configurations(void **state) {
+    (void)state;
+    static const struct {
+        int model;
+        const char *from, *to, *message;
+    } table[] = {
+        {0, "\"model_type\": \"t5\"", "\"model_type\": \"bert\"", "model_type is bert"},
+        {0, "\"model_type\": \"t5\"", "\"model_type\": \"umt5\"", "model_type is umt5"},
+        {0, "\"model_type\": \"t5\"", "\"x\": 1", "model_type is missing"},
+        {0, "\"is_encoder_decoder\": true", "\"is_encoder_decoder\": false", "a decoder is needed"},
+        {0, "\"feed_forward_proj\": \"relu\"", "\"feed_forward_proj\": \"gated-silu\"", "gated-silu"},
+        {0, "\"decoder_start_token_id\": 0", "\"decoder_start_token_id\": 5", "decoder_start_token_id is 5"},
+        {0, "\"d_ff\": 19", "\"d_ff\": \"19\"", "d_ff is no size"},
+        {0, "\"d_ff\": 19", "\"d_fff\": 19", "d_ff is missing"},
+        {0, "\"d_ff\": 19", "\"d_ff\": 0", "d_ff is 0"},
+        {0, "\"d_model\": 12", "\"d_model\": 13", "shared.weight is [1536, 12], config.json says [1536, 13]"},
+        {0, "\"num_decoder_layers\": 3", "\"num_decoder_layers\": 2", "tensors are not of this model"},
+        {0, "\"vocab_size\": 1536", "\"vocab_size\": 1499", "1500 pieces, the model's vocabulary has 1499"},
+        {0, "\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false",
+            "lm_head.weight is missing, though tie_word_embeddings is false"},
+        {1, "\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true",
+            "lm_head.weight differs from shared.weight, though tie_word_embeddings is true"},
+        {0, "{", "{{", "config.json:1"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
+        write_directory(models[table[i].model], table[i].from, table[i].to);
+        expect_refusal(table[i].to, table[i].message);
+    }
+    // Older files: no num_decoder_layers where it is num_layers, no tie_word_embeddings.
+    write_directory(models[0], "\"tie_word_embeddings\": true", "\"x\": 1");
+    expect_import(models[0], false);
+    clear();
+}
+
+static void directories(void **state) {
+    (void)state;
+    clear();
+    expect_refusal("nothing", "No such file");
+    write_directory(models[0], NULL, NULL);
+    unlink("imported/spiece.model");
+    expect_refusal("no tokenizer", "no spiece.model");
+    write_directory(models[0], NULL, NULL);
+    unlink("imported/model.safetensors");
+    expect_refusal("no weights", "no model.safetensors");
+    write_text("pytorch_model.bin", "x");
+    expect_refusal("a pickle", "python3 -c");
+    assert_int_equal(symlink("model.safetensors", "imported/model.safetensors"), 0);
+    expect_refusal("a link to itself", "Too many levels of symbolic links");
+    clear();
+    assert_int_equal(symlink(directory, directory), 0);
+    expect_refusal("a directory that links to itself", "Too many levels of symbolic links");
+    unlink(directory);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(there_and_back),
+        cmocka_unit_test(tied_weights_under_any_name),
+        cmocka_unit_test(shards),
+        cmocka_unit_test(tensors_at_odds),
+        cmocka_unit_test(configurations),
+        cmocka_unit_test(directories),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
