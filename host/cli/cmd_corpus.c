@@ -6,6 +6,7 @@
 #include "host/cli/cli.h"
 #include "host/data/corpus_tokens.h"
 #include "host/data/import.h"
+#include "host/data/preferences.h"
 #include "host/data/world.h"
 
 #include <stdio.h>
@@ -143,9 +144,18 @@ static tt_status show(int argc, char **argv) {
         {"examples", TT_ARG_INTEGER, &examples, "N", "questions to print in full (default 2)", 0, 1e9}};
     tt_texts rest;
     bool help;
-    TT_TRY(tt_args_parse(
-        argc, argv, "usage: tinythinker corpus show F.h5 [--examples N]", args, 1, &rest, 1, 1, &help));
+    TT_TRY(tt_args_parse(argc, argv,
+        "usage: tinythinker corpus show F.h5 [--examples N]\na corpus, or the preference pairs of a run: "
+        "RUN/reflection_1/pairs.h5",
+        args, 1, &rest, 1, 1, &help));
     if (help) return TT_OK;
+    if (tt_preferences_is_file(rest.items[0])) {
+        tt_preferences pairs;
+        TT_TRY(tt_preferences_load(&pairs, rest.items[0]));
+        tt_preferences_show(&pairs, (int)examples, stdout);
+        tt_preferences_close(&pairs);
+        return TT_OK;
+    }
     tt_corpus corpus;
     TT_TRY(tt_corpus_load(&corpus, rest.items[0]));
     tt_corpus_show(&corpus, (int)examples, stdout);

@@ -28,9 +28,10 @@ tt_status tt_cmd_run(int argc, char **argv) {
     TT_TRY(tt_args_parse(argc, argv,
         "usage: tinythinker run CONFIG.yaml [options]\n"
         "       mpirun -np N tinythinker run CONFIG.yaml [options]\n\n"
-        "Does what the configuration asks for, in order: pretraining, acquisition, final evaluation. All "
-        "goes\n"
-        "into the run directory <output>/<name>; the same command goes on wherever an earlier one stopped.",
+        "Does what the configuration asks for, in order: pretraining, acquisition, iterations of "
+        "reflection,\n"
+        "final evaluation. All goes into the run directory <output>/<name>; the same command goes on "
+        "wherever an earlier one stopped.",
         args, sizeof args / sizeof *args, &rest, 0, 1, &help));
     if (help) return TT_OK;
     if (keys) {

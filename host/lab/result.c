@@ -14,14 +14,28 @@ static json_t *score_json(const tt_evaluation *e, int samples) {
     return score;
 }
 
-static json_t *phase_json(const tt_phase_result *p, const char *score_name, double score) {
-    return json_pack("{s:I, s:I, s:f, s:f, s:f}", "steps", (json_int_t)p->steps, "best_step",
-        (json_int_t)p->best_step, score_name, score, "tokens", p->tokens, "seconds", p->seconds);
+static json_t *phase_json(const tt_phase_outcome *p) {
+    const bool pretraining = strcmp(p->name, "pretraining") == 0;
+    json_t *phase = json_pack("{s:I, s:I, s:f, s:f, s:f}", "steps", (json_int_t)p->result.steps, "best_step",
+        (json_int_t)p->result.best_step, pretraining ? "best_held_out_loss" : "best_validation",
+        pretraining ? -p->result.best_score : p->result.best_score, "tokens", p->result.tokens, "seconds",
+        p->result.seconds);
+    if (p->iteration)
+        json_object_set_new(phase, "pairs",
+            json_pack("{s:i, s:i, s:i, s:i}", "recall", p->recall_pairs, "analyze", p->analyze_pairs,
+                "questions", p->questions, "without_wrong", p->without_wrong));
+    if (p->iteration) json_object_set_new(phase, "skipped", json_boolean(p->result.steps == 0));
+    if (p->scored) json_object_set_new(phase, "test", score_json(&p->test, 0));
+    return phase;
 }
 
 double tt_result_speed(const tt_result *r) {
-    const double seconds = r->pretraining.seconds + r->acquisition.seconds;
-    return seconds > 0 ? (r->pretraining.tokens + r->acquisition.tokens) / seconds : 0;
+    double tokens = 0, seconds = 0;
+    for (int i = 0; i < r->n_phases; ++i) {
+        tokens += r->phases[i].result.tokens;
+        seconds += r->phases[i].result.seconds;
+    }
+    return seconds > 0 ? tokens / seconds : 0;
 }
 
 tt_status tt_result_write(const tt_result *r, const char *path) {
@@ -33,12 +47,16 @@ tt_status tt_result_write(const tt_result *r, const char *path) {
             json_object_set_new(split, "self_consistency", score_json(&r->self_consistency[s], r->samples));
         json_object_set_new(root, tt_split_name((tt_split)s), split);
     }
-    if (r->pretrained)
-        json_object_set_new(root, "pretraining",
-            phase_json(&r->pretraining, "best_held_out_loss", -r->pretraining.best_score));
-    if (r->acquired)
-        json_object_set_new(
-            root, "acquisition", phase_json(&r->acquisition, "best_validation", r->acquisition.best_score));
+    json_t *phases = json_array();
+    for (int i = 0; i < r->n_phases; ++i) {
+        const tt_phase_outcome *p = &r->phases[i];
+        if (!p->done) continue;
+        if (!p->iteration) json_object_set_new(root, p->name, phase_json(p));
+        json_t *phase = phase_json(p);
+        json_object_set_new(phase, "name", json_string(p->name));
+        json_array_append_new(phases, phase);
+    }
+    json_object_set_new(root, "phases", phases);
     json_object_set_new(root, "tokens_per_second", json_real(tt_result_speed(r)));
     json_object_set_new(root, "wall_seconds", json_real(r->wall_seconds));
     char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
@@ -50,24 +68,39 @@ tt_status tt_result_write(const tt_result *r, const char *path) {
 }
 
 static void print_score(FILE *out, const char *split, const char *how, const tt_evaluation *e) {
-    fprintf(out, "  %-12s %-24s %6.1f %%   (%.1f to %.1f)  %7d  %10d\n", split, how, 100 * e->accuracy,
+    fprintf(out, "  %-12s %-28s %6.1f %%   (%.1f to %.1f)  %7d  %10d\n", split, how, 100 * e->accuracy,
         100 * e->low, 100 * e->high, e->n, e->unanswered);
 }
 
-static void print_phase(FILE *out, const char *name, const tt_phase_result *p) {
-    fprintf(out, "  %-12s %lld steps, best after %lld; %.1f million tokens in %.0f s\n", name,
-        (long long)p->steps, (long long)p->best_step, p->tokens / 1e6, p->seconds);
+static void print_phase(FILE *out, const tt_phase_outcome *p) {
+    if (p->iteration && p->result.steps == 0) {
+        fprintf(out, "  %-12s skipped: no question had both right and wrong runs\n", p->name);
+        return;
+    }
+    fprintf(out, "  %-12s %lld steps, best after %lld; %.1f million tokens in %.0f s", p->name,
+        (long long)p->result.steps, (long long)p->result.best_step, p->result.tokens / 1e6,
+        p->result.seconds);
+    if (p->iteration)
+        fprintf(out, "; %d + %d pairs of %d questions", p->recall_pairs, p->analyze_pairs, p->questions);
+    fputc('\n', out);
 }
 
 void tt_result_print(const tt_result *r, FILE *out) {
     fprintf(out, "\n%s (stages: %s)\n", r->name, r->stages);
-    if (r->pretrained) print_phase(out, "pretraining", &r->pretraining);
-    if (r->acquired) print_phase(out, "acquisition", &r->acquisition);
     bool any = false;
+    for (int i = 0; i < r->n_phases; ++i) {
+        if (r->phases[i].done) print_phase(out, &r->phases[i]);
+        any = any || r->phases[i].scored;
+    }
     for (int s = 0; s < TT_SPLITS; ++s) any = any || r->scored[s];
     if (any)
-        fprintf(out, "\n  %-12s %-24s %8s   %-14s  %7s  %10s\n", "split", "answers", "accuracy",
+        fprintf(out, "\n  %-12s %-28s %8s   %-14s  %7s  %10s\n", "split", "answers", "accuracy",
             "95 % interval", "questions", "unreadable");
+    for (int i = 0; i + 1 < r->n_phases; ++i) { // the last one's are below
+        char how[64];
+        snprintf(how, sizeof how, "greedy, after %s", r->phases[i].name);
+        if (r->phases[i].scored) print_score(out, "test", how, &r->phases[i].test);
+    }
     for (int s = 0; s < TT_SPLITS; ++s) {
         if (r->scored[s]) print_score(out, tt_split_name((tt_split)s), "greedy", &r->greedy[s]);
         char how[64];

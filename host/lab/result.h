@@ -6,19 +6,32 @@
 #include "host/reason/evaluate.h"
 #include "host/train/phase.h"
 
+typedef struct tt_phase_outcome {
+    char name[32]; // "pretraining", "acquisition", "reflection_1", ...
+    bool done;
+    tt_phase_result result;
+    int iteration;                                             // of reflection; 0 = a supervised phase
+    int recall_pairs, analyze_pairs, questions, without_wrong; // of reflection
+    bool scored; // the best student of this phase on the test split:
+    tt_evaluation test;
+} tt_phase_outcome;
+
+enum { TT_MAX_PHASES = 102 };
+
 typedef struct tt_result {
     const char *name, *stages;
     bool scored[TT_SPLITS], voted[TT_SPLITS];
     tt_evaluation greedy[TT_SPLITS], self_consistency[TT_SPLITS];
     int samples;
-    bool pretrained, acquired;
-    tt_phase_result pretraining, acquisition;
+    tt_phase_outcome phases[TT_MAX_PHASES]; // in order
+    int n_phases;
     double wall_seconds; // of all starts of the run
 } tt_result;
 
-// Tokens trained on a second, over both phases; 0 if nothing was trained.
+// Tokens trained on a second, over all phases; 0 if nothing was trained.
 double tt_result_speed(const tt_result *result);
-// {"name", "stages", "test": {"greedy": {"accuracy", "n", "ci95": [lo, hi]}, "self_consistency": {...}}, ...}
+// {"name", "stages", "test": {"greedy": {"accuracy", "n", "ci95": [lo, hi]}, "self_consistency": {...}}, ...,
+//  "phases": [{"name", "steps", "best_step", ..., "test": {...}, "pairs": {...}}, ...]}
 tt_status tt_result_write(const tt_result *result, const char *path) TT_MUST_CHECK;
 void tt_result_print(const tt_result *result, FILE *out);
 

@@ -9,6 +9,7 @@
 #include "host/lab/start.h"
 #include "host/train/acquisition.h"
 #include "host/train/pretraining.h"
+#include "host/train/reflection.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,41 +69,84 @@ static tt_status open_corpus(run *r) {
 
 // ---- phases
 
-typedef struct phase_entry {
-    const char *name;
-    bool enabled;
-    tt_phase_result *result;
-    bool *done;
-} phase_entry;
+// Best checkpoint of phase i: best.h5 is the last one's.
+static tt_status best_of(const run *r, int i, char *out) {
+    if (i + 1 < r->result.n_phases)
+        return tt_run_directory_checkpoint(&r->dir, r->result.phases[i].name, true, out);
+    snprintf(out, TT_PATH_MAX, "%s", r->dir.best);
+    return TT_OK;
+}
 
-static tt_status run_phase(run *r, const phase_entry *entry, tt_phase_room *room, bool resume) {
-    if (strcmp(entry->name, "pretraining") == 0)
-        return tt_pretraining_run(r->config, room, &r->student, resume, entry->result);
-    return tt_acquisition_run(r->config, &r->corpus, room, &r->student, resume, entry->result);
+static tt_status reflect(run *r, int i, tt_phase_room *room, bool resume) {
+    tt_phase_outcome *phase = &r->result.phases[i];
+    char folder[TT_PATH_MAX], reference[TT_PATH_MAX];
+    TT_TRY(tt_path_join(folder, sizeof folder, r->dir.path, phase->name));
+    TT_TRY(tt_comm_agree(r->comm, r->comm->rank == 0 ? tt_make_dirs(folder) : TT_OK));
+    if (i > 0)
+        TT_TRY(best_of(r, i - 1, reference));
+    else
+        snprintf(reference, sizeof reference, "%s", r->config->model.start);
+    const tt_reflection_room of = {r->config, &r->corpus, r->comm, phase->iteration, folder};
+    return tt_reflection_run(&of, room, &r->student, resume, reference, &phase->result);
+}
+
+static tt_status run_phase(run *r, int i, tt_phase_room *room, bool resume) {
+    tt_phase_outcome *phase = &r->result.phases[i];
+    if (phase->iteration) return reflect(r, i, room, resume);
+    if (strcmp(phase->name, "pretraining") == 0)
+        return tt_pretraining_run(r->config, room, &r->student, resume, &phase->result);
+    return tt_acquisition_run(r->config, &r->corpus, room, &r->student, resume, &phase->result);
+}
+
+// A student that never finished learning has nothing to reflect on.
+static tt_status check_student(const run *r, const tt_phase_outcome *phase) {
+    tt_phase_state state;
+    if (!phase->iteration || !r->student.m || !r->student.state) return TT_OK;
+    if (tt_phase_read(&state, r->student.state, "acquisition") != TT_OK || state.finished) return TT_OK;
+    return tt_fail(TT_ERR_CONFIG,
+        "%s: its acquisition stopped after step %lld of %lld; finish it first, or take the run's best.h5 "
+        "for reflection",
+        r->config->model.start, (long long)state.result.steps, (long long)state.total);
+}
+
+static tt_status count_pairs(const run *r, tt_phase_outcome *phase) {
+    char folder[TT_PATH_MAX], path[TT_PATH_MAX];
+    tt_preferences pairs;
+    if (!phase->iteration || r->comm->rank != 0) return TT_OK;
+    TT_TRY(tt_path_join(folder, sizeof folder, r->dir.path, phase->name));
+    TT_TRY(tt_path_join(path, sizeof path, folder, "pairs.h5"));
+    TT_TRY(tt_preferences_load(&pairs, path));
+    phase->recall_pairs = tt_preferences_count(&pairs, TT_RECALL);
+    phase->analyze_pairs = tt_preferences_count(&pairs, TT_ANALYZE);
+    phase->questions = pairs.questions;
+    phase->without_wrong = pairs.without_wrong;
+    tt_preferences_close(&pairs);
+    return TT_OK;
 }
 
 // Brings r->student to the phase's best weights, training where something is left to train.
-static tt_status do_phase(run *r, const phase_entry *entry, bool is_last) {
-    char last[TT_PATH_MAX], own_best[TT_PATH_MAX];
-    const char *best = is_last ? r->dir.best : own_best;
+static tt_status do_phase(run *r, int i) {
+    tt_phase_outcome *phase = &r->result.phases[i];
+    char last[TT_PATH_MAX], best[TT_PATH_MAX];
     bool saved, finished = false;
-    TT_TRY(tt_run_directory_checkpoint(&r->dir, entry->name, false, last));
-    TT_TRY(tt_run_directory_checkpoint(&r->dir, entry->name, true, own_best));
+    TT_TRY(tt_run_directory_checkpoint(&r->dir, phase->name, false, last));
+    TT_TRY(best_of(r, i, best));
     TT_TRY(exists_on_root(r, last, &saved));
     if (saved) {
         tt_checkpoint_close(&r->student);
         tt_status status = tt_checkpoint_load(&r->student, last, r->device);
         tt_phase_state state = {0};
-        if (status == TT_OK) status = tt_phase_read(&state, r->student.state, entry->name);
+        if (status == TT_OK) status = tt_phase_read(&state, r->student.state, phase->name);
         if (status != TT_OK)
             status = tt_context(status, "cannot resume (without the file this phase starts over)");
         TT_TRY(tt_comm_agree(r->comm, status));
-        *entry->result = state.result;
+        phase->result = state.result;
         r->metrics_bytes = state.metrics_bytes;
         r->began = tt_seconds() - state.result.wall;
         finished = state.finished;
     } else if (!r->student.model) {
         TT_TRY(tt_comm_agree(r->comm, tt_start_open(&r->student, r->config, r->device)));
+        TT_TRY(tt_comm_agree(r->comm, check_student(r, phase)));
     }
     if (!finished) {
         tt_metrics metrics = {0};
@@ -110,38 +154,45 @@ static tt_status do_phase(run *r, const phase_entry *entry, bool is_last) {
         if (r->comm->rank == 0) status = tt_metrics_open(&metrics, r->dir.metrics, r->metrics_bytes);
         TT_TRY(tt_comm_agree(r->comm, status));
         tt_phase_room room = {r->comm, &metrics, last, best, (uint64_t)r->config->seed, r->began};
-        status = run_phase(r, entry, &room, saved);
+        status = run_phase(r, i, &room, saved);
         int64_t bytes = 0;
         if (status == TT_OK) status = tt_metrics_sync(&metrics, &bytes);
         r->metrics_bytes = bytes;
         tt_metrics_close(&metrics);
         TT_TRY(status);
     }
-    *entry->done = true;
+    phase->done = true;
+    TT_TRY(tt_comm_agree(r->comm, count_pairs(r, phase)));
     tt_checkpoint_close(&r->student);
     return tt_comm_agree(r->comm, tt_checkpoint_load(&r->student, best, r->device));
 }
 
+static void add_phase(run *r, const char *name, int iteration) {
+    tt_phase_outcome *phase = &r->result.phases[r->result.n_phases++];
+    phase->iteration = iteration;
+    snprintf(phase->name, sizeof phase->name, iteration ? "%s_%d" : "%s", name, iteration);
+}
+
 static tt_status do_phases(run *r) {
-    const phase_entry phases[] = {
-        {"pretraining", r->config->pretraining.train.enabled, &r->result.pretraining, &r->result.pretrained},
-        {"acquisition", r->config->acquisition.enabled, &r->result.acquisition, &r->result.acquired}};
-    enum { PHASES = sizeof phases / sizeof *phases };
-    int last = -1;
-    for (int i = 0; i < PHASES; ++i)
-        if (phases[i].enabled) last = i;
-    for (int i = 0; i < PHASES; ++i)
-        if (phases[i].enabled) TT_TRY(do_phase(r, &phases[i], i == last));
+    const tt_config *c = r->config;
+    if (c->pretraining.train.enabled) add_phase(r, "pretraining", 0);
+    if (c->acquisition.enabled) add_phase(r, "acquisition", 0);
+    if (c->reflection.iterations > 0 && !c->acquisition.enabled && !*c->model.start)
+        return tt_fail(TT_ERR_CONFIG,
+            "reflection needs a student that has finished acquisition: set acquisition.enabled=true, or "
+            "model.start to the best.h5 of an earlier run");
+    if (c->reflection.iterations > 0 && !r->has_corpus)
+        return tt_fail(TT_ERR_CONFIG, "reflection needs the training questions: set corpus:");
+    for (int k = 1; k <= c->reflection.iterations; ++k) add_phase(r, "reflection", k);
+    for (int i = 0; i < r->result.n_phases; ++i) TT_TRY(do_phase(r, i));
     return TT_OK;
 }
 
 // ---- final evaluation
 
-static tt_status evaluate_split(run *r, tt_split split, int samples, FILE *predictions, tt_evaluation *out) {
+static tt_status evaluate_student(run *r, const tt_checkpoint *student, tt_split split, int samples,
+    FILE *predictions, const char *label, tt_evaluation *out) {
     const tt_config *c = r->config;
-    char label[64];
-    snprintf(label, sizeof label, samples ? "%s, self-consistency of %d" : "%s, greedy", tt_split_name(split),
-        samples);
     tt_evaluate_options options = {.split = split,
         .questions = c->evaluation.questions,
         .samples = samples,
@@ -151,9 +202,34 @@ static tt_status evaluate_split(run *r, tt_split split, int samples, FILE *predi
         .predictions = predictions,
         .label = label};
     TT_TRY(tt_stage_set_parse(&options.set, c->stages));
-    TT_TRY(tt_evaluate(r->student.model, r->student.tokenizer, r->comm, &r->corpus, &options, out));
+    TT_TRY(tt_evaluate(student->model, student->tokenizer, r->comm, &r->corpus, &options, out));
     tt_info("%s: %.1f %% (%.1f to %.1f) of %d", label, 100 * out->accuracy, 100 * out->low, 100 * out->high,
         out->n);
+    return TT_OK;
+}
+
+static tt_status evaluate_split(run *r, tt_split split, int samples, FILE *predictions, tt_evaluation *out) {
+    char label[64];
+    snprintf(label, sizeof label, samples ? "%s, self-consistency of %d" : "%s, greedy", tt_split_name(split),
+        samples);
+    return evaluate_student(r, &r->student, split, samples, predictions, label, out);
+}
+
+// The test split after each phase that has another one behind it: what an iteration of reflection changed.
+static tt_status evaluate_phases(run *r) {
+    for (int i = 0; i + 1 < r->result.n_phases; ++i) {
+        tt_phase_outcome *phase = &r->result.phases[i];
+        char best[TT_PATH_MAX], label[64];
+        tt_checkpoint student;
+        if (strcmp(phase->name, "pretraining") == 0 || r->config->reflection.iterations == 0) continue;
+        TT_TRY(best_of(r, i, best));
+        TT_TRY(tt_comm_agree(r->comm, tt_checkpoint_load(&student, best, r->device)));
+        snprintf(label, sizeof label, "test, greedy, after %s", phase->name);
+        tt_status status = evaluate_student(r, &student, TT_TEST, 0, NULL, label, &phase->test);
+        tt_checkpoint_close(&student);
+        TT_TRY(status);
+        phase->scored = true;
+    }
     return TT_OK;
 }
 
@@ -173,8 +249,13 @@ static tt_status evaluate_splits(run *r, FILE *predictions) {
             tt_warn("evaluation.splits: the corpus has no %s questions", tt_split_name(split));
             continue;
         }
+        if (split == TT_TEST) TT_TRY(evaluate_phases(r));
         TT_TRY(evaluate_split(r, split, 0, predictions, &result->greedy[split]));
         result->scored[split] = true;
+        if (split == TT_TEST && result->n_phases > 0) {
+            result->phases[result->n_phases - 1].test = result->greedy[split];
+            result->phases[result->n_phases - 1].scored = true;
+        }
         if (split != TT_TEST || c->evaluation.samples < 1) continue;
         result->samples = (int)c->evaluation.samples;
         TT_TRY(evaluate_split(r, split, result->samples, predictions, &result->self_consistency[split]));

@@ -1,5 +1,6 @@
-// An experiment from its configuration to its result: pretraining if enabled, acquisition if enabled, final
-// evaluation, in a run directory. Started again it goes on wherever it stopped, to the same bits.
+// An experiment from its configuration to its result: pretraining and acquisition if enabled, the iterations
+// of reflection, final evaluation, in a run directory. Started again it goes on wherever it stopped, to the
+// same bits.
 #ifndef TT_LAB_RUN_H
 #define TT_LAB_RUN_H
 

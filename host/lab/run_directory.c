@@ -113,6 +113,37 @@ tt_status tt_run_config_differences(const char *before, const char *now, tt_str 
 
 // ---- the folder
 
+// Removes the files of `path` that a run writes there: those whose names contain `mark`.
+static tt_status remove_files(const char *path, const char *mark) {
+    DIR *folder = opendir(path);
+    if (!folder) return TT_OK;
+    tt_status status = TT_OK;
+    for (struct dirent *entry; status == TT_OK && (entry = readdir(folder));) {
+        if (!strstr(entry->d_name, mark)) continue; // and the temporary files beside them
+        if (unlinkat(dirfd(folder), entry->d_name, 0) != 0)
+            status = tt_fail(TT_ERR_IO, "%s/%s: cannot remove: %s", path, entry->d_name, strerror(errno));
+    }
+    closedir(folder);
+    return status;
+}
+
+static tt_status remove_reflections(const tt_run_directory *dir) {
+    DIR *folder = opendir(dir->path);
+    if (!folder) return TT_OK;
+    tt_status status = TT_OK;
+    for (struct dirent *entry; status == TT_OK && (entry = readdir(folder));) {
+        char path[TT_PATH_MAX];
+        int number;
+        if (sscanf(entry->d_name, "reflection_%d", &number) != 1) continue;
+        status = tt_path_join(path, sizeof path, dir->path, entry->d_name);
+        if (status == TT_OK) status = remove_files(path, "pairs.h5");
+        if (status == TT_OK) status = remove_files(path, "_runs.jsonl");
+        if (status == TT_OK) rmdir(path); // stays where a person keeps something in it
+    }
+    closedir(folder);
+    return status;
+}
+
 // Removes what a run writes and nothing else: the folder may hold a person's notes.
 static tt_status remove_run(const tt_run_directory *dir) {
     const char *const files[] = {dir->config, dir->environment, dir->corpus, dir->metrics, dir->predictions,
@@ -120,17 +151,8 @@ static tt_status remove_run(const tt_run_directory *dir) {
     for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
         if (unlink(files[i]) != 0 && errno != ENOENT)
             return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", files[i], strerror(errno));
-    DIR *folder = opendir(dir->checkpoints);
-    if (!folder) return TT_OK;
-    tt_status status = TT_OK;
-    for (struct dirent *entry; status == TT_OK && (entry = readdir(folder));) {
-        if (!strstr(entry->d_name, ".h5")) continue; // and the temporary files beside them
-        if (unlinkat(dirfd(folder), entry->d_name, 0) != 0)
-            status = tt_fail(
-                TT_ERR_IO, "%s/%s: cannot remove: %s", dir->checkpoints, entry->d_name, strerror(errno));
-    }
-    closedir(folder);
-    return status;
+    TT_TRY(remove_files(dir->checkpoints, ".h5"));
+    return remove_reflections(dir);
 }
 
 // Whether there is anything to go on from: a run that failed at its first step leaves a configuration alone,

@@ -20,6 +20,6 @@ void tt_wilson(int right, int n, double *low, double *high) {
     if (n <= 0) return;
     const double z = 1.959963984540054, p = (double)right / n, z2 = z * z / n;
     const double middle = (p + z2 / 2) / (1 + z2), half = z / (1 + z2) * sqrt(p * (1 - p) / n + z2 / (4 * n));
-    *low = fmax(0, middle - half);
-    *high = fmin(1, middle + half);
+    *low = right == 0 ? 0 : fmax(0, middle - half); // exact at both ends
+    *high = right == n ? 1 : fmin(1, middle + half);
 }

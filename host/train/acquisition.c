@@ -1,9 +1,9 @@
 #include "host/train/acquisition.h"
 
 #include "host/base/log.h"
-#include "host/reason/evaluate.h"
 #include "host/train/cycle.h"
 #include "host/train/sequence.h"
+#include "host/train/student_validation.h"
 
 #include <math.h>
 
@@ -16,7 +16,7 @@ typedef struct acquisition {
     tt_dataset sets[TT_STAGES]; // empty for a stage that the ablation leaves out
     tt_sequence orders[TT_STAGES];
     tt_cycle cycle;
-    int64_t validation_questions;
+    tt_student_validation validation;
 } acquisition;
 
 static tt_status batch_at(void *self, int64_t step, tt_global_batch *out) {
@@ -36,36 +36,12 @@ static bool due(void *self, int64_t step) {
     const acquisition *a = self;
     const tt_cycle_step last = tt_cycle_at(&a->cycle, step - 1);
     const int64_t every = a->config->acquisition.validate_every;
-    return every > 0 && last.ends_cycle && (last.cycle + 1) % every == 0;
+    return every > 0 && !a->validation.empty && last.ends_cycle && (last.cycle + 1) % every == 0;
 }
 
 static tt_status validate(void *self, tt_model *model, tt_validation *out) {
     const acquisition *a = self;
-    const tt_config *c = a->config;
-    if (a->validation_questions == 0) {
-        tt_str_format(&out->json, "\"n\": 0");
-        tt_str_format(&out->text, "nothing to validate on");
-        return tt_str_status(&out->json);
-    }
-    const tt_evaluate_options options = {.set = a->set,
-        .split = TT_VALIDATION,
-        .questions = c->acquisition.validation_questions,
-        .decoding = {.top_p = 1, .max_length = (int)c->evaluation.max_length},
-        .max_input = (int)c->acquisition.max_input,
-        .slots = (int)c->evaluation.slots,
-        .label = "validation"};
-    tt_evaluation e;
-    TT_TRY(tt_evaluate(model, a->tokenizer, a->comm, a->corpus, &options, &e));
-    out->score = e.accuracy;
-    tt_str_format(&out->json, "\"accuracy\": %.6f, \"n\": %d, \"ci95\": [%.6f, %.6f], \"unanswered\": %d",
-        e.accuracy, e.n, e.low, e.high, e.unanswered);
-    for (int s = 0; s < TT_STAGES; ++s)
-        if (tt_stage_set_has(a->set, (tt_stage)s))
-            tt_str_format(&out->json, ", \"%s\": {\"mean_tokens\": %.3f, \"unended\": %.6f}",
-                tt_stage_name((tt_stage)s), e.length[s], e.unended[s]);
-    tt_str_format(&out->text, "validation accuracy %.1f %% (%.1f to %.1f) of %d", 100 * e.accuracy,
-        100 * e.low, 100 * e.high, e.n);
-    return tt_str_status(&out->json);
+    return tt_student_validate(&a->validation, model, out);
 }
 
 static tt_status build_sets(acquisition *a, uint64_t seed) {
@@ -108,9 +84,9 @@ static tt_status open_data(acquisition *a, uint64_t seed) {
     int batches[TT_STAGES];
     const int64_t size = a->config->acquisition.batch_size;
     for (int s = 0; s < TT_STAGES; ++s) batches[s] = (int)((a->sets[s].n + size - 1) / size);
-    for (size_t i = 0; i < a->corpus->n_questions; ++i)
-        a->validation_questions += a->corpus->questions[i].split == TT_VALIDATION;
-    if (a->validation_questions == 0)
+    tt_student_validation_open(
+        &a->validation, a->config, &a->config->acquisition, a->corpus, a->tokenizer, a->comm);
+    if (a->validation.empty)
         tt_warn("the corpus has no validation questions: the last weights count as best");
     return tt_cycle_open(&a->cycle, batches, a->config->acquisition.interval, typical_options(a->corpus));
 }

@@ -199,3 +199,14 @@ tt_status tt_phase_run(const tt_phase *phase, const tt_phase_room *room, tt_chec
     tt_str_close(&r.state);
     return status == TT_OK ? status : tt_context(status, "%s", phase->name);
 }
+
+tt_status tt_phase_skip(
+    const char *name, const tt_phase_room *room, const tt_checkpoint *start, tt_phase_result *out) {
+    const tt_phase phase = {.name = name};
+    run r = {.phase = &phase, .room = room, .start = start, .trainer = {.model = start->model}};
+    tt_status status = save(&r, room->best_path, false);
+    if (status == TT_OK) status = save(&r, room->last_path, false);
+    *out = (tt_phase_result){.wall = tt_seconds() - room->began};
+    tt_str_close(&r.state);
+    return status;
+}

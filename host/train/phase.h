@@ -1,5 +1,6 @@
-// A supervised phase from its first step to its last: steps, metrics, validation, the best checkpoint, saving
-// and resuming. Acquisition and pretraining differ in where batches come from and how they are validated.
+// A phase from its first step to its last: steps, metrics, validation, the best checkpoint, saving and
+// resuming. Pretraining, acquisition and the iterations of reflection differ in where batches come from
+// and how they are validated.
 //
 // A phase stops where it is and goes on bit-identically: what a step does follows from its number, and the
 // checkpoint holds weights, moments, counters and the length of metrics.jsonl.
@@ -47,6 +48,10 @@ typedef struct tt_phase_result {
 // model holds the last step's weights; the best are in room->best_path.
 // Errors: TT_ERR_INTERRUPTED after Ctrl-C, with everything saved; TT_ERR_NUMERIC; TT_ERR_IO.
 tt_status tt_phase_run(const tt_phase *phase, const tt_phase_room *room, tt_checkpoint *start, bool resume,
+    tt_phase_result *out) TT_MUST_CHECK;
+
+// The phase has nothing to train: `start` becomes its best and its last checkpoint, with no steps.
+tt_status tt_phase_skip(const char *name, const tt_phase_room *room, const tt_checkpoint *start,
     tt_phase_result *out) TT_MUST_CHECK;
 
 // What a checkpoint says of the phase that wrote it.

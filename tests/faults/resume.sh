@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # kill -9 at random moments, several times; the run that goes on ends with the same weights, moments and metrics
-# (but for times) as one that was never stopped. A pretraining phase and an acquisition phase, so that the
-# kills also fall between phases.
+# (but for times) as one that was never stopped. Pretraining, acquisition and an iteration of reflection, so
+# that the kills also fall between phases, while runs are generated and while the reference scores pairs.
 set -u
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -19,6 +19,8 @@ pretraining: {enabled: true, text: [data/text.txt], pairs: [data/pairs.jsonl], w
   dropout: 0.1, log_every: 3, validate_every: 40, validation_questions: 8, save_every: 7}
 acquisition: {steps: 150, batch_size: 16, interval: 2, learning_rate: 2e-3, log_every: 3, validate_every: 3,
   save_every: 7}
+reflection: {iterations: 1, samples: 3, batch_size: 16, cycles: 2, learning_rate: 5e-4, log_every: 3, save_every: 7,
+  dropout: 0.1}
 evaluation: {max_length: 12, samples: 2}
 YAML
 
@@ -40,12 +42,15 @@ echo "finished after $kills kills"
 [ $kills -ge 2 ] || { echo "FAILED: too few kills to prove anything"; exit 1; }
 
 failed=0
-for file in best.h5 checkpoints/pretraining.h5 checkpoints/pretraining_best.h5 checkpoints/acquisition.h5; do
+for file in best.h5 checkpoints/{pretraining,pretraining_best,acquisition,acquisition_best,reflection_1}.h5; do
     "$TINYTHINKER" diff "runs/straight/$file" "runs/stopped/$file" > diff.log 2>&1 || { cat diff.log; failed=1; }
 done
 timeless() { sed 's/, "seconds": [0-9.]*//' "$1"; }
 [ "$(wc -l < runs/straight/metrics.jsonl)" -ge 100 ] || { echo "FAILED: too few metrics"; failed=1; }
 diff <(timeless runs/straight/metrics.jsonl) <(timeless runs/stopped/metrics.jsonl) > diff.log ||
     { echo "FAILED: metrics differ"; head diff.log; failed=1; }
+for file in recall_runs.jsonl analyze_runs.jsonl pairs.h5; do
+    cmp "runs/straight/reflection_1/$file" "runs/stopped/reflection_1/$file" || failed=1
+done
 cmp runs/straight/predictions.jsonl runs/stopped/predictions.jsonl || failed=1
 exit $failed

@@ -1,0 +1,220 @@
+#include "host/data/preferences.h"
+
+#include "host/data/hdf5_file.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char kind[] = "preferences";
+enum { FORMAT = 1 };
+
+// Columns and their members.
+#define TEXTS(X)                                                                                             \
+    X(source)                                                                                                \
+    X(prompt)                                                                                                \
+    X(chosen)                                                                                                \
+    X(rejected)
+#define INTEGERS(X)                                                                                          \
+    X(stage)                                                                                                 \
+    X(question)                                                                                              \
+    X(option)                                                                                                \
+    X(chosen_run)                                                                                            \
+    X(rejected_run)
+#define REALS(X)                                                                                             \
+    X(reference_chosen)                                                                                      \
+    X(reference_rejected)
+
+tt_status tt_preferences_add(tt_preferences *p, const tt_preference_texts *texts) {
+    TT_TRY(tt_grow(&p->items, &p->capacity, p->n + 1, sizeof *p->items, "preference pairs"));
+    tt_preference_texts *to = &p->items[p->n];
+    *to = *texts;
+#define COPY(name)                                                                                           \
+    if (!(to->name = tt_arena_strdup(&p->memory, texts->name))) return TT_ERR_NOMEM;
+    TEXTS(COPY)
+#undef COPY
+    p->n++;
+    return TT_OK;
+}
+
+void tt_preferences_close(tt_preferences *p) {
+    free(p->items);
+    tt_arena_close(&p->memory);
+    *p = (tt_preferences){0};
+}
+
+int tt_preferences_count(const tt_preferences *p, tt_stage stage) {
+    int n = 0;
+    for (size_t i = 0; i < p->n; ++i) n += p->items[i].stage == stage;
+    return n;
+}
+
+static tt_status put_all(const tt_h5 *h, const tt_preferences *p) {
+    TT_TRY(tt_h5_put_i64(h, "/", "format", FORMAT));
+    TT_TRY(tt_h5_group(h, "/pairs"));
+    TT_TRY(tt_h5_put_i64(h, "/pairs", "n", (int64_t)p->n));
+    TT_TRY(tt_h5_put_i64(h, "/pairs", "questions", p->questions));
+    TT_TRY(tt_h5_put_i64(h, "/pairs", "without_wrong", p->without_wrong));
+    TT_TRY(tt_h5_put_i64(h, "/pairs", "scored", p->scored));
+    TT_TRY(tt_h5_put_i64(h, "/pairs", "reference", (int64_t)p->reference));
+    if (p->n == 0) return TT_OK;
+    union {
+        const char *text;
+        int32_t integer;
+        double real;
+    } * column;
+    TT_TRY(tt_alloc(&column, p->n, sizeof *column, "preference pairs"));
+    tt_status status = TT_OK;
+    const char **texts = (const char **)column;
+    int32_t *integers = (int32_t *)column;
+    double *reals = (double *)column;
+#define PUT(name)                                                                                            \
+    for (size_t i = 0; i < p->n; ++i) texts[i] = p->items[i].name;                                           \
+    if (status == TT_OK) status = tt_h5_write_texts(h, "/pairs/" #name, texts, p->n);
+    TEXTS(PUT)
+#undef PUT
+#define PUT(name)                                                                                            \
+    for (size_t i = 0; i < p->n; ++i) integers[i] = (int32_t)p->items[i].name;                               \
+    if (status == TT_OK) status = tt_h5_write(h, "/pairs/" #name, H5T_NATIVE_INT32, integers, p->n, 0);
+    INTEGERS(PUT)
+#undef PUT
+#define PUT(name)                                                                                            \
+    for (size_t i = 0; i < p->n; ++i) reals[i] = p->items[i].name;                                           \
+    if (status == TT_OK) status = tt_h5_write(h, "/pairs/" #name, H5T_NATIVE_DOUBLE, reals, p->n, 0);
+    REALS(PUT)
+#undef PUT
+    free(column);
+    return status;
+}
+
+tt_status tt_preferences_save(const tt_preferences *p, const char *path) {
+    tt_h5 h;
+    TT_TRY(tt_h5_create(&h, path, kind));
+    tt_status status = put_all(&h, p);
+    if (status == TT_OK) status = tt_h5_commit(&h);
+    tt_h5_close(&h);
+    return status;
+}
+
+static tt_status get_texts(const tt_h5 *h, const char *name, tt_preferences *p, size_t member) {
+    char **texts;
+    size_t n;
+    TT_TRY(tt_h5_read_texts(h, name, &texts, &n));
+    tt_status status = TT_OK;
+    if (n != p->n) status = tt_fail(TT_ERR_FORMAT, "%s: %s has %zu texts of %zu", h->path, name, n, p->n);
+    for (size_t i = 0; i < p->n && status == TT_OK; ++i) {
+        const char *copy = tt_arena_strdup(&p->memory, texts[i]);
+        if (!copy) status = TT_ERR_NOMEM;
+        memcpy((char *)&p->items[i] + member, &copy, sizeof copy);
+    }
+    free(texts);
+    return status;
+}
+
+static tt_status get_columns(const tt_h5 *h, tt_preferences *p) {
+#define GET(name) TT_TRY(get_texts(h, "/pairs/" #name, p, offsetof(tt_preference_texts, name)));
+    TEXTS(GET)
+#undef GET
+    double *reals;
+    TT_TRY(tt_alloc(&reals, p->n, sizeof *reals, "preference pairs"));
+    int32_t *integers = (int32_t *)reals;
+    tt_status status = TT_OK;
+#define GET(name)                                                                                            \
+    if (status == TT_OK) status = tt_h5_read(h, "/pairs/" #name, H5T_NATIVE_INT32, integers, p->n, 0);       \
+    for (size_t i = 0; i < p->n && status == TT_OK; ++i) p->items[i].name = integers[i];
+    INTEGERS(GET)
+#undef GET
+#define GET(name)                                                                                            \
+    if (status == TT_OK) status = tt_h5_read(h, "/pairs/" #name, H5T_NATIVE_DOUBLE, reals, p->n, 0);         \
+    for (size_t i = 0; i < p->n && status == TT_OK; ++i) p->items[i].name = reals[i];
+    REALS(GET)
+#undef GET
+    free(reals);
+    for (size_t i = 0; i < p->n && status == TT_OK; ++i)
+        if (p->items[i].stage > TT_ANALYZE || p->items[i].question < 0 || p->items[i].option < 0 ||
+            p->items[i].option >= TT_MAX_OPTIONS)
+            status = tt_fail(TT_ERR_FORMAT, "%s: pair %zu is out of range", h->path, i);
+    return status;
+}
+
+static tt_status get_all(const tt_h5 *h, tt_preferences *p) {
+    int64_t format, n, questions, without_wrong, scored, reference;
+    TT_TRY(tt_h5_get_i64(h, "/", "format", &format));
+    if (format != FORMAT)
+        return tt_fail(TT_ERR_FORMAT, "%s: preference pairs of format %lld, this program reads %d", h->path,
+            (long long)format, FORMAT);
+    TT_TRY(tt_h5_get_i64(h, "/pairs", "n", &n));
+    TT_TRY(tt_h5_get_i64(h, "/pairs", "questions", &questions));
+    TT_TRY(tt_h5_get_i64(h, "/pairs", "without_wrong", &without_wrong));
+    TT_TRY(tt_h5_get_i64(h, "/pairs", "scored", &scored));
+    TT_TRY(tt_h5_get_i64(h, "/pairs", "reference", &reference));
+    if (n < 0 || n > INT32_MAX)
+        return tt_fail(TT_ERR_FORMAT, "%s: %lld pairs are out of range", h->path, (long long)n);
+    p->questions = (int)questions;
+    p->without_wrong = (int)without_wrong;
+    p->scored = scored != 0;
+    p->reference = (uint64_t)reference;
+    if (n == 0) return TT_OK;
+    TT_TRY(tt_grow(&p->items, &p->capacity, (size_t)n, sizeof *p->items, "preference pairs"));
+    p->n = (size_t)n;
+    return get_columns(h, p);
+}
+
+tt_status tt_preferences_load(tt_preferences *out, const char *path) {
+    *out = (tt_preferences){0};
+    tt_h5 h;
+    TT_TRY(tt_h5_open(&h, path, kind));
+    tt_status status = get_all(&h, out);
+    tt_h5_close(&h);
+    if (status != TT_OK) tt_preferences_close(out);
+    return status;
+}
+
+bool tt_preferences_is_file(const char *path) {
+    tt_h5 h;
+    if (tt_h5_open(&h, path, kind) != TT_OK) return false;
+    tt_h5_close(&h);
+    return true;
+}
+
+static void show_pair(const tt_preference_texts *t, bool scored, FILE *out) {
+    fprintf(out, "\n%s of question %d", tt_stage_name(t->stage), t->question);
+    if (t->stage == TT_ANALYZE) fprintf(out, ", option %c", 'A' + t->option);
+    fprintf(out, "\n  prompt    ");
+    for (const char *p = t->prompt; *p; ++p) fputs(*p == '\n' ? "\n            " : (char[]){*p, '\0'}, out);
+    fprintf(out, "\n  chosen    %s\n            (%s %d)\n", t->chosen, t->source, t->chosen_run);
+    fprintf(out, "  rejected  %s\n            (run %d)\n", t->rejected, t->rejected_run);
+    if (scored)
+        fprintf(out, "  log-probability under the reference: chosen %.3f, rejected %.3f\n",
+            t->reference_chosen, t->reference_rejected);
+}
+
+void tt_preferences_show(const tt_preferences *p, int examples, FILE *out) {
+    static const char *const sources[] = {"run", "teacher", "fallback"};
+    fprintf(out, "preference pairs: %zu, from the runs of %d questions; %d had no wrong run\n", p->n,
+        p->questions, p->without_wrong);
+    if (p->scored)
+        fprintf(out, "reference log-probabilities of checkpoint %016llx\n", (unsigned long long)p->reference);
+    else
+        fprintf(out, "reference log-probabilities are not computed yet\n");
+    for (int stage = TT_RECALL; stage <= TT_ANALYZE; ++stage) {
+        fprintf(out, "%-8s %7d pairs; chosen from", tt_stage_name((tt_stage)stage),
+            tt_preferences_count(p, (tt_stage)stage));
+        for (int s = 0; s < 3; ++s) {
+            int n = 0;
+            for (size_t i = 0; i < p->n; ++i)
+                n += (int)p->items[i].stage == stage && strcmp(p->items[i].source, sources[s]) == 0;
+            fprintf(out, "%s %d %s", s ? "," : "", n,
+                s == 0   ? "runs"
+                : s == 1 ? "of the teacher's"
+                         : "fallbacks");
+        }
+        fputc('\n', out);
+    }
+    for (int stage = TT_RECALL; stage <= TT_ANALYZE; ++stage)
+        for (size_t i = 0, shown = 0; i < p->n && (int)shown < examples; ++i)
+            if ((int)p->items[i].stage == stage) {
+                show_pair(&p->items[i], p->scored, out);
+                shown++;
+            }
+}

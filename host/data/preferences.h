@@ -1,0 +1,47 @@
+// Preference pairs: two texts for one prompt, where they came from, and what the reference model thinks of
+// them. In memory, and as an HDF5 file of columns (/pairs/...), readable with h5dump, h5py and
+// `tinythinker corpus show`.
+#ifndef TT_DATA_PREFERENCES_H
+#define TT_DATA_PREFERENCES_H
+
+#include "host/base/memory.h"
+#include "host/text/stages.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct tt_preference_texts {
+    tt_stage stage;     // TT_RECALL or TT_ANALYZE
+    int question;       // index in the corpus
+    int option;         // that the texts analyze; 0 for recall
+    const char *source; // of the chosen text: "run", "teacher", "fallback"
+    int chosen_run;     // index of the run, or of the teacher's reasoning among the question's
+    int rejected_run;
+    const char *prompt, *chosen, *rejected;
+    double reference_chosen, reference_rejected; // log-probabilities (sums over tokens) under the reference
+} tt_preference_texts;
+
+// Zero-initialise; tt_preferences_close releases it. Texts live in `memory`.
+typedef struct tt_preferences {
+    tt_preference_texts *items;
+    size_t n, capacity;
+    int questions;      // that runs were made for
+    int without_wrong;  // of these: no wrong run, so no pairs
+    bool scored;        // the reference's log-probabilities are there
+    uint64_t reference; // hash of the reference checkpoint's weights
+    tt_arena memory;
+} tt_preferences;
+
+// Appends a copy.
+tt_status tt_preferences_add(tt_preferences *preferences, const tt_preference_texts *texts) TT_MUST_CHECK;
+void tt_preferences_close(tt_preferences *preferences);
+int tt_preferences_count(const tt_preferences *preferences, tt_stage stage);
+
+tt_status tt_preferences_save(const tt_preferences *preferences, const char *path) TT_MUST_CHECK;
+tt_status tt_preferences_load(tt_preferences *out, const char *path) TT_MUST_CHECK;
+// Whether the file at `path` holds preference pairs (as against a corpus, or nothing).
+bool tt_preferences_is_file(const char *path);
+// For people: counts, sources, lengths, and the first `examples` pairs of each stage in full.
+void tt_preferences_show(const tt_preferences *preferences, int examples, FILE *out);
+
+#endif
