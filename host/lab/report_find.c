@@ -1,5 +1,6 @@
 // Run directories below the paths that a person names.
 #define _GNU_SOURCE
+#include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/lab/report_run.h"
 
@@ -56,7 +57,11 @@ static tt_status search(found *all, const char *path, int depth) {
     if (is_run(path)) return add(all, path);
     if (depth == 0) return TT_OK;
     const int n = scandir(path, &entries, visible, versionsort);
-    if (n < 0) return tt_fail(TT_ERR_IO, "%s: cannot be listed: %s", path, strerror(errno));
+    if (n < 0 && depth == DEPTH) return tt_fail(TT_ERR_IO, "%s: cannot be listed: %s", path, strerror(errno));
+    if (n < 0) {
+        tt_warn("%s: cannot be listed, left out: %s", path, strerror(errno));
+        return TT_OK;
+    }
     tt_status status = TT_OK;
     for (int i = 0; i < n; ++i) {
         char below[TT_PATH_MAX];

@@ -24,6 +24,7 @@ static tt_status add_step(tt_report_run *run, const json_t *object, tt_report_st
     };
     step.stage = stage_index(names, stage);
     for (int m = 0; m < TT_REPORT_METRICS; ++m) step.value[m] = tt_report_number(object, keys[m]);
+    run->lost_losses += !isfinite(step.value[TT_REPORT_METRIC_LOSS]);
     if (isfinite(step.value[TT_REPORT_METRIC_CHOSEN])) run->phases[step.phase].preference = true;
     TT_TRY(tt_grow(&run->steps, &run->steps_room, run->n_steps + 1, sizeof step, "training steps"));
     run->steps[run->n_steps++] = step;

@@ -73,11 +73,15 @@ static void print_formula(tt_str *out, const tt_report_run *run) {
     tt_str_format(out, "<p class=\"formula\">loss = %s + nll_weight &#215; ", formula(&s));
     tt_str_append(out, "[&#8722;(1/T) &#931; log &#960;(token of a chosen text)]</p>\n<p class=\"of\">");
     tt_html_format(out, "loss %s, &#946; = %s, nll_weight = %s", s.loss, s.beta, s.weight);
-    if (strcmp(s.smoothing, "0") != 0) tt_html_format(out, ", label_smoothing &#949; = %s", s.smoothing);
-    if (strcmp(s.normalised, "true") == 0)
+    const bool ipo = strcmp(s.loss, "ipo") == 0, hinge = strcmp(s.loss, "hinge") == 0;
+    if (!ipo && !hinge && strcmp(s.smoothing, "0") != 0)
+        tt_html_format(out, ", label_smoothing &#949; = %s", s.smoothing);
+    if (ipo || strcmp(s.normalised, "true") == 0)
         tt_str_append(out, "; log &#960; of a text is the mean over its tokens");
-    if (strcmp(s.loss, "sigmoid") == 0)
-        tt_str_append(out, "; the first term begins at ln 2 = 0.693, where m = 0");
+    tt_html_format(out, "; where m = 0, the first term is %s",
+        hinge ? "1"
+        : ipo ? "1 / (4\u03b2\u00b2)"
+              : "ln 2 = 0.693");
     tt_str_append(out, "; T: tokens of the batch's chosen texts</p>\n");
 }
 

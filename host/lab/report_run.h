@@ -116,6 +116,7 @@ typedef struct tt_report_run {
     size_t n_steps, n_validations, steps_room, validations_room;
     tt_report_answers answers;
     int damaged_lines;
+    int lost_losses; // steps whose loss is no number
     int group;
     bool repeated; // another run of its group has the same seed: this one is not counted
 } tt_report_run;

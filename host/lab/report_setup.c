@@ -20,6 +20,8 @@ static void print_state(tt_str *out, const tt_report_run *run) {
         tt_str_append(out, "<td class=\"warn\">unfinished: no step logged");
     if (run->damaged_lines > 0)
         tt_str_format(out, "<small class=\"warn\">%d damaged lines</small>", run->damaged_lines);
+    if (run->lost_losses > 0)
+        tt_str_format(out, "<small class=\"warn\">%d losses that are no numbers</small>", run->lost_losses);
     tt_str_append(out, "</td>");
 }
 

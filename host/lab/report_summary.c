@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const headings[] = {
 #define HEADING(word, split, how, heading) heading,
@@ -110,12 +111,26 @@ static void print_table(tt_str *out, const tt_report *r) {
     tt_str_append(out, "</tbody></table></div>\n");
 }
 
+// The group's label, and its stages where they are what may make the difference.
+static const char *row_label(const tt_report *r, const tt_report_group *g, tt_arena *arena) {
+    const char *stages = r->runs[g->runs[0]].stages;
+    bool same = true;
+    for (int i = 0; i < r->n_runs; ++i) same = same && strcmp(r->runs[i].stages, stages) == 0;
+    if (same || strstr(g->label, stages)) return g->label;
+    tt_str both = {0};
+    tt_str_format(&both, "%s (%s)", g->label, stages);
+    const char *copy = tt_arena_strdup(arena, tt_str_text(&both));
+    tt_str_close(&both);
+    return copy ? copy : g->label;
+}
+
 // The plot compares test accuracies; where no run was scored on test, best validations.
 static tt_status print_plot(tt_str *out, const tt_report *r) {
     static const char *const test[2] = {"greedy", "self-consistency"};
     static const char *const validation[2] = {"best validation", NULL};
     const bool tested = any_score(r, TT_REPORT_TEST);
     tt_plot_row *rows;
+    tt_arena labels = {0};
     TT_TRY(tt_alloc(&rows, (size_t)r->n_groups, sizeof *rows, "rows of a plot"));
     int n = 0;
     for (int g = 0; g < r->n_groups; ++g) {
@@ -125,7 +140,7 @@ static tt_status print_plot(tt_str *out, const tt_report *r) {
         if (tested) m[1] = tt_report_group_score(r, group, TT_REPORT_TEST_VOTED);
         if (!isfinite(m[0].mean) && !isfinite(m[1].mean)) continue;
         tt_plot_row *row = &rows[n++];
-        *row = (tt_plot_row){.label = group->label, .colour = g};
+        *row = (tt_plot_row){.label = row_label(r, group, &labels), .colour = g};
         for (int k = 0; k < 2; ++k) {
             row->value[k] = m[k].mean;
             row->low[k] = m[k].low;
@@ -138,6 +153,7 @@ static tt_status print_plot(tt_str *out, const tt_report *r) {
         tt_plot_rows(
             out, tested ? "Test accuracy" : "Best validation accuracy", legend, r->chance, "chance", rows, n);
     free(rows);
+    tt_arena_close(&labels);
     return TT_OK;
 }
 

@@ -44,6 +44,9 @@ static bool measure(frame *f, const tt_plot *plot, const tt_plot_series *series,
         }
     if (!isfinite(f->x0)) return false;
     span(plot->reference, &f->y0, &f->y1);
+    const double near = 0.1 * (f->x1 - f->x0); // the axis begins where the first phase on it does
+    for (int i = 0; i < plot->n_marks; ++i)
+        if (plot->marks[i].x < f->x0 && f->x0 - plot->marks[i].x < near) f->x0 = plot->marks[i].x;
     for (int i = 0; i < plot->n_marks; ++i)
         if (plot->marks[i].x >= f->x0 && plot->marks[i].x < f->x1) f->top = 34;
     f->log = plot->may_be_log && f->y0 > 0 && f->y1 / f->y0 > 20;

@@ -75,7 +75,7 @@ has page.md "| both | all | 3 | 82.0 % [77.0, 87.0] | 75.0 %" "3 seeds, n = 1000
 has page.html "82.0 %<small>[77.0, 87.0]</small><small>3 seeds, n = 1000</small>" "1 unfinished" \
     "1 of them not finished" "unfinished: reflection_1, step 10" "+32.0 [+27.0, +37.0]" ">456<" \
     "Chosen rewards often fall below 0" "nll_weight = 0.5" "= 0.25" "ln 2" "reflection.targets" \
-    "1 &lt; 2 &amp; why?" "Numbers &lt;grow&gt;." "Imagined &lt;CPU&gt;" "chance is right 50.0 %" "1 damaged lines" \
+    "1 &lt; 2 &amp; why?" "Numbers &lt;grow&gt;." "Imagined &lt;CPU&gt;" "chance is right 50.0 %" "1 damaged lines" "1 losses that are no" \
     "Recall: rewards of chosen" "prefers-color-scheme" "unreadable"
 for word in "<script" "src=" "url(" "nan" "NaN"; do
     ! grep -qF "$word" page.html || fail "'$word' in the page"
@@ -98,6 +98,22 @@ echo '{"test": {"greedy": {"accuracy": 0.5, "n": 10}}, "wall_seconds": null}' >b
 "$TINYTHINKER" report bare/one -o bare.html >out 2>err || fail "bare" err
 has bare.html "50.0 %" "n = 10"
 ! grep -q "Preference" bare.html || fail "a section about nothing"
+
+# A version that knew fewer keys wrote the first of them: the same experiment. An iteration without pairs has no
+# best validation.
+for seed in 1 2; do
+    mkdir -p versions/$seed
+    printf 'name: "v-%d"\nseed: %d\nthreads: %d\ncorpus: "c.h5"\nmodel:\n  start: "s.h5"\n' $seed $seed $seed >versions/$seed/config.yaml
+    cat >versions/$seed/result.json <<JSON
+{"name": "v-$seed", "stages": "all", "test": {"greedy": {"accuracy": 0.6$seed, "n": 100}}, "phases": [
+ {"name": "acquisition", "steps": 20, "best_step": 20, "best_validation": 0.5},
+ {"name": "reflection_1", "steps": 0, "best_step": 0, "best_validation": 0, "skipped": true}]}
+JSON
+done
+printf 'evaluation:\n  beams: 1\n' >>versions/2/config.yaml
+"$TINYTHINKER" report versions -o versions.html --markdown versions.md >out 2>err || fail "versions" err
+has versions.md "| v | all | 2 | 61.5 % [55.1, 67.9] | 50.0 % [50.0, 50.0] | 2 seeds, n = 100 |"
+has versions.html "reflection_1: skipped, no pairs"
 
 refused() { # exit status, text, arguments...
     local expected=$1 text=$2 got=0
