@@ -140,8 +140,8 @@ tt_status tt_cmd_ask(int argc, char **argv) {
     double temperature = 0.7;
     const tt_arg args[] = {
         {"model", TT_ARG_TEXT, &model, "F.h5", "the student", 0, 0},
-        {"stages", TT_ARG_TEXT, &stages, "SET", "all (default), no_recall, no_analyze or summarize_only", 0,
-            0},
+        {"stages", TT_ARG_TEXT, &stages, "SET",
+            "all (default), no_recall, no_analyze, summarize_only, chain_of_thought or step_by_step", 0, 0},
         {"samples", TT_ARG_INTEGER, &samples, "N", "let N sampled runs vote", 0, MOST_SAMPLES},
         {"temperature", TT_ARG_REAL, &temperature, "T", "of sampled stages (default 0.7)", 0, 100},
         {"beams", TT_ARG_INTEGER, &beams, "N", "beam search of stages that are not sampled", 1, 256},
@@ -165,6 +165,7 @@ tt_status tt_cmd_ask(int argc, char **argv) {
         .sampled = {[TT_RECALL] = true, [TT_ANALYZE] = true},
         .max_input = 4096};
     TT_TRY(tt_stage_set_parse(&options.set, stages));
+    options.sampled[TT_SUMMARIZE] = options.set == TT_SET_CHAIN_OF_THOUGHT;
     tt_corpus one = {0}; // its checks are those of any question
     tt_device *device;
     tt_checkpoint student = {0};

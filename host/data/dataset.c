@@ -90,6 +90,27 @@ static tt_status add_once(builder *b) {
         b->dataset, b->tokenizer, b->input.data, b->target.data, b->max_input, b->max_target);
 }
 
+// Examples of the baselines that answer in one generation.
+static tt_status add_single(
+    builder *b, const tt_question *q, const tt_reasoning *r, tt_stage_set set, tt_stage stage) {
+    if (!r->general && !r->specific)
+        return tt_fail(TT_ERR_INPUT, "question %s has no knowledge, which stages: %s needs", q->id,
+            tt_stage_set_name(set));
+    tt_str_clear(&b->block);
+    tt_str_clear(&b->input);
+    tt_str_clear(&b->target);
+    tt_stage_block(&b->block, q->text, q->options, q->n_options);
+    const bool rationale = set == TT_SET_CHAIN_OF_THOUGHT || stage == TT_RECALL;
+    if (stage == TT_RECALL)
+        tt_stage_rationale_input(&b->input, tt_str_text(&b->block));
+    else
+        tt_stage_single_input(&b->input, set, tt_str_text(&b->block));
+    if (rationale) tt_stage_rationale(&b->target, r->general, r->specific, q->n_options);
+    if (set == TT_SET_CHAIN_OF_THOUGHT) tt_str_append(&b->target, " ");
+    if (stage == TT_SUMMARIZE) tt_stage_answer(&b->target, r->answer);
+    return add_once(b);
+}
+
 static tt_status add_reasoning(
     builder *b, const tt_question *q, const tt_reasoning *r, tt_stage_set set, tt_stage stage) {
     const char *general = tt_stage_set_has(set, TT_RECALL) ? r->general : NULL;
@@ -102,6 +123,7 @@ static tt_status add_reasoning(
             "question %s has no specific knowledge of its options, which stages: %s needs; "
             "try stages: no_analyze",
             q->id, tt_stage_set_name(set));
+    if (set == TT_SET_CHAIN_OF_THOUGHT || set == TT_SET_STEP_BY_STEP) return add_single(b, q, r, set, stage);
     tt_str_clear(&b->block);
     tt_stage_block(&b->block, q->text, q->options, q->n_options);
     for (int o = 0; o < (stage == TT_ANALYZE ? q->n_options : 1); ++o) {
@@ -133,7 +155,7 @@ tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, tt_spli
         .tokenizer = tokenizer,
         .max_input = max_input,
         .max_target = max_target,
-        .inputs_only = set == TT_SET_SUMMARIZE_ONLY};
+        .inputs_only = set == TT_SET_SUMMARIZE_ONLY || (set == TT_SET_STEP_BY_STEP && stage == TT_SUMMARIZE)};
     b.seen.size = 2 * corpus->n_reasoning * TT_MAX_OPTIONS + 1;
     TT_TRY(tt_alloc(&b.seen.slots, b.seen.size, sizeof *b.seen.slots, "dataset"));
     tt_status status = TT_OK;

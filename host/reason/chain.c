@@ -48,6 +48,8 @@ static void prompt_text(tt_str *out, const stage_job *j, int question, int run, 
         tt_stage_recall_input(out, tt_str_text(&block));
     else if (j->stage == TT_ANALYZE)
         tt_stage_analyze_input(out, tt_str_text(&block), r->general, option);
+    else if (j->options->set == TT_SET_CHAIN_OF_THOUGHT || j->options->set == TT_SET_STEP_BY_STEP)
+        tt_stage_single_input(out, j->options->set, tt_str_text(&block));
     else
         tt_stage_summarize_input(
             out, tt_str_text(&block), r->general, (const char *const *)r->specific, q->n_options);

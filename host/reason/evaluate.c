@@ -133,7 +133,8 @@ static tt_status run_questions(tt_model *model, const tt_tokenizer *tokenizer,
     tt_chain chain = {0};
     const tt_chain_options options = {.set = o->set,
         .samples = o->samples,
-        .sampled = {[TT_RECALL] = true, [TT_ANALYZE] = true},
+        // A chain of thought is one text: what votes are taken of must be drawn.
+        .sampled = {true, true, [TT_SUMMARIZE] = o->set == TT_SET_CHAIN_OF_THOUGHT},
         .max_input = o->max_input,
         .label = o->label,
         .decoding = o->decoding};

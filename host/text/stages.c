@@ -4,7 +4,9 @@
 #include <string.h>
 
 static const char *const stage_names[] = {"recall", "analyze", "summarize"};
-static const char *const set_names[] = {"all", "no_recall", "no_analyze", "summarize_only"};
+static const char *const set_names[] = {
+    "all", "no_recall", "no_analyze", "summarize_only", "chain_of_thought", "step_by_step"};
+enum { SETS = sizeof set_names / sizeof *set_names };
 
 const char *tt_stage_name(tt_stage stage) {
     return stage_names[stage];
@@ -15,19 +17,25 @@ const char *tt_stage_set_name(tt_stage_set set) {
 }
 
 tt_status tt_stage_set_parse(tt_stage_set *out, const char *name) {
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < SETS; ++i)
         if (strcmp(name, set_names[i]) == 0) {
             *out = (tt_stage_set)i;
             return TT_OK;
         }
     return tt_fail(TT_ERR_CONFIG,
-        "stages '%s' is unknown; allowed are all, no_recall, no_analyze, summarize_only", name);
+        "stages '%s' is unknown; allowed are all, no_recall, no_analyze, summarize_only, chain_of_thought, "
+        "step_by_step",
+        name);
 }
 
 bool tt_stage_set_has(tt_stage_set set, tt_stage stage) {
     if (stage == TT_RECALL) return set == TT_SET_ALL || set == TT_SET_NO_ANALYZE;
     if (stage == TT_ANALYZE) return set == TT_SET_ALL || set == TT_SET_NO_RECALL;
     return true;
+}
+
+bool tt_stage_set_trains(tt_stage_set set, tt_stage stage) {
+    return tt_stage_set_has(set, stage) || (set == TT_SET_STEP_BY_STEP && stage == TT_RECALL);
 }
 
 void tt_stage_block(tt_str *out, const char *question, const char *const *options, int n_options) {
@@ -57,6 +65,23 @@ void tt_stage_summarize_input(
         for (int i = 0; i < n_options; ++i) tt_str_format(out, " For option %c, %s", 'A' + i, specific[i]);
     }
     tt_str_append(out, "\nSummarize:");
+}
+
+void tt_stage_single_input(tt_str *out, tt_stage_set set, const char *block) {
+    if (set == TT_SET_CHAIN_OF_THOUGHT)
+        tt_str_format(out, "%s\nReason:", block);
+    else
+        tt_str_format(out, "[label] %s", block);
+}
+
+void tt_stage_rationale_input(tt_str *out, const char *block) {
+    tt_str_format(out, "[rationale] %s", block);
+}
+
+void tt_stage_rationale(tt_str *out, const char *general, const char *const *specific, int n_options) {
+    if (general) tt_str_append(out, general);
+    for (int i = 0; specific && i < n_options; ++i)
+        tt_str_format(out, "%sFor option %c, %s", i || general ? " " : "", 'A' + i, specific[i]);
 }
 
 void tt_stage_answer(tt_str *out, int option) {

@@ -2,6 +2,7 @@
 
 #include "host/base/log.h"
 #include "host/train/cycle.h"
+#include "host/train/joint.h"
 #include "host/train/sequence.h"
 #include "host/train/student_validation.h"
 
@@ -16,11 +17,16 @@ typedef struct acquisition {
     tt_dataset sets[TT_STAGES]; // empty for a stage that the ablation leaves out
     tt_sequence orders[TT_STAGES];
     tt_cycle cycle;
+    tt_joint joint; // of step_by_step, which has no cycle: each step trains both tasks
     tt_student_validation validation;
 } acquisition;
 
 static tt_status batch_at(void *self, int64_t step, tt_global_batch *out) {
     acquisition *a = self;
+    if (a->set == TT_SET_STEP_BY_STEP) {
+        tt_joint_at(&a->joint, step, out);
+        return TT_OK;
+    }
     const tt_cycle_step at = tt_cycle_at(&a->cycle, step);
     const tt_dataset *set = &a->sets[at.stage];
     const int64_t size = a->config->acquisition.batch_size, first = at.batch * size;
@@ -34,6 +40,10 @@ static tt_status batch_at(void *self, int64_t step, tt_global_batch *out) {
 
 static bool due(void *self, int64_t step) {
     const acquisition *a = self;
+    if (a->set == TT_SET_STEP_BY_STEP) { // `interval` steps count as a cycle
+        const int64_t length = a->config->acquisition.interval * a->config->acquisition.validate_every;
+        return length > 0 && !a->validation.empty && step % length == 0;
+    }
     const tt_cycle_step last = tt_cycle_at(&a->cycle, step - 1);
     const int64_t every = a->config->acquisition.validate_every;
     return every > 0 && !a->validation.empty && last.ends_cycle && (last.cycle + 1) % every == 0;
@@ -49,7 +59,7 @@ static tt_status build_sets(acquisition *a, uint64_t seed) {
     uint32_t first = 0;
     for (int s = 0; s < TT_STAGES; ++s) {
         tt_dataset *set = &a->sets[s];
-        if (!tt_stage_set_has(a->set, (tt_stage)s)) continue;
+        if (!tt_stage_set_trains(a->set, (tt_stage)s)) continue;
         TT_TRY(tt_dataset_build(set, a->corpus, TT_TRAIN, a->set, (tt_stage)s, a->tokenizer,
             (int)train->max_input, (int)train->max_target));
         set->first_example = first;
@@ -88,10 +98,17 @@ static tt_status open_data(acquisition *a, uint64_t seed) {
         &a->validation, a->config, &a->config->acquisition, a->corpus, a->tokenizer, a->comm);
     if (a->validation.empty)
         tt_warn("the corpus has no validation questions: the last weights count as best");
+    if (a->set == TT_SET_STEP_BY_STEP) {
+        const tt_dataset *rationales = &a->sets[TT_RECALL], *labels = &a->sets[TT_SUMMARIZE];
+        a->cycle.epoch_steps = batches[rationales->n > labels->n ? TT_RECALL : TT_SUMMARIZE];
+        return tt_joint_open(&a->joint, rationales, labels, &a->orders[TT_RECALL], &a->orders[TT_SUMMARIZE],
+            size, a->config->rationale_weight);
+    }
     return tt_cycle_open(&a->cycle, batches, a->config->acquisition.interval, typical_options(a->corpus));
 }
 
 static void close_data(acquisition *a) {
+    tt_joint_close(&a->joint);
     for (int s = 0; s < TT_STAGES; ++s) {
         tt_dataset_close(&a->sets[s]);
         tt_sequence_close(&a->orders[s]);

@@ -1,5 +1,7 @@
 // Phase 1, acquisition: one model learns the teacher's recall, analyze and summarize by turns (cycle.h), and
-// answers the validation split through all its stages after cycles; the best checkpoint wins.
+// answers the validation split through all its stages after cycles; the best checkpoint wins. The baselines
+// are trained here as well: chain_of_thought as one stage, step_by_step with both tasks in every step
+// (joint.h).
 #ifndef TT_TRAIN_ACQUISITION_H
 #define TT_TRAIN_ACQUISITION_H
 

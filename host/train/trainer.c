@@ -56,12 +56,14 @@ static tt_status supervised_part(
     tt_trainer *t, const tt_global_batch *global, int portion, int64_t tokens, tt_preference_sums *share) {
     TT_TRY(tt_dataset_pack(global->dataset, t->portion, portion, TT_PAD, &t->batch));
     const int n = t->batch.dec_tokens;
-    const double weight = global->weight > 0 ? global->weight : 1;
     TT_TRY(make_room(t, n));
     tt_cross_entropy_gradient(t->dlogp, n, tokens);
-    for (int i = 0; i < n && weight != 1; ++i) t->dlogp[i] *= (float)weight;
+    for (int i = 0; i < portion && global->scale; ++i)
+        for (int k = t->batch.dec_offsets[i]; k < t->batch.dec_offsets[i + 1]; ++k)
+            t->dlogp[k] = -(float)global->scale[t->portion[i]];
     TT_TRY(tt_forward_backward(t->pass, &t->batch, dropout_of(t), t->dlogp, t->logp));
-    share->loss += weight * tt_cross_entropy_loss(t->logp, n, tokens);
+    if (!global->scale) share->loss += tt_cross_entropy_loss(t->logp, n, tokens);
+    for (int k = 0; k < n && global->scale; ++k) share->loss += (double)t->dlogp[k] * (double)t->logp[k];
     return TT_OK;
 }
 

@@ -26,7 +26,8 @@ typedef struct tt_global_batch {
     int n;
     const char *stage;                    // what kind of examples, for metrics
     const tt_preference_data *preference; // NULL: cross-entropy
-    double weight;                        // of the cross-entropy; 0 = 1
+    const double *scale; // [dataset->n] weight of each target token of an example in the loss; NULL: the same
+                         // for all, 1 / target tokens of the batch
 } tt_global_batch;
 
 // Where global batches come from: a pure function of the step's number (counted from 0), so that a resumed

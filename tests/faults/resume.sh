@@ -49,8 +49,11 @@ timeless() { sed 's/, "seconds": [0-9.]*//' "$1"; }
 [ "$(wc -l < runs/straight/metrics.jsonl)" -ge 100 ] || { echo "FAILED: too few metrics"; failed=1; }
 diff <(timeless runs/straight/metrics.jsonl) <(timeless runs/stopped/metrics.jsonl) > diff.log ||
     { echo "FAILED: metrics differ"; head diff.log; failed=1; }
-for file in recall_runs.jsonl analyze_runs.jsonl pairs.h5; do
+for file in recall_runs.jsonl analyze_runs.jsonl; do
     cmp "runs/straight/reflection_1/$file" "runs/stopped/reflection_1/$file" || failed=1
 done
+pairs() { "$TINYTHINKER" corpus show --examples 100000 "runs/$1/reflection_1/pairs.h5"; }
+[ "$(pairs straight | grep -c rejected)" -ge 50 ] || { echo "FAILED: too few pairs"; failed=1; }
+diff <(pairs straight) <(pairs stopped) > diff.log || { echo "FAILED: pairs differ"; head diff.log; failed=1; }
 cmp runs/straight/predictions.jsonl runs/stopped/predictions.jsonl || failed=1
 exit $failed

@@ -80,7 +80,7 @@ static void sentences_are_closed(void **state) {
 static void sets_and_stages(void **state) {
     (void)state;
     tt_stage_set set;
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < 6; ++i) {
         OK(tt_stage_set_parse(&set, tt_stage_set_name((tt_stage_set)i)));
         assert_int_equal(set, i);
         assert_true(tt_stage_set_has(set, TT_SUMMARIZE));
@@ -89,6 +89,32 @@ static void sets_and_stages(void **state) {
     assert_true(tt_stage_set_has(TT_SET_NO_RECALL, TT_ANALYZE));
     assert_false(tt_stage_set_has(TT_SET_NO_ANALYZE, TT_ANALYZE));
     assert_int_equal(tt_stage_set_parse(&set, "none"), TT_ERR_CONFIG);
+    for (int s = TT_RECALL; s <= TT_ANALYZE; ++s) { // baselines answer in one generation
+        assert_false(tt_stage_set_has(TT_SET_CHAIN_OF_THOUGHT, (tt_stage)s));
+        assert_false(tt_stage_set_has(TT_SET_STEP_BY_STEP, (tt_stage)s));
+        assert_true(tt_stage_set_trains(TT_SET_STEP_BY_STEP, (tt_stage)s) == (s == TT_RECALL));
+    }
+}
+
+static void texts_of_the_baselines(void **state) {
+    (void)state;
+    static const char *const specific[] = {"a fits.", "b does not."};
+    tt_str text = {0};
+    tt_stage_single_input(&text, TT_SET_CHAIN_OF_THOUGHT, "Q?\n(A) a (B) b");
+    assert_string_equal(text.data, "Q?\n(A) a (B) b\nReason:");
+    tt_str_clear(&text);
+    tt_stage_single_input(&text, TT_SET_STEP_BY_STEP, "Q?\n(A) a (B) b");
+    assert_string_equal(text.data, "[label] Q?\n(A) a (B) b");
+    tt_str_clear(&text);
+    tt_stage_rationale_input(&text, "Q?\n(A) a (B) b");
+    assert_string_equal(text.data, "[rationale] Q?\n(A) a (B) b");
+    tt_str_clear(&text);
+    tt_stage_rationale(&text, "G.", specific, 2);
+    assert_string_equal(text.data, "G. For option A, a fits. For option B, b does not.");
+    tt_str_clear(&text);
+    tt_stage_rationale(&text, NULL, specific, 2);
+    assert_string_equal(text.data, "For option A, a fits. For option B, b does not.");
+    tt_str_close(&text);
 }
 
 static const char *const texts[] = {"the hammer is made of steel, which is hard.", "a cup (A) holds water.",
@@ -234,6 +260,7 @@ int main(void) {
         cmocka_unit_test(answers_are_read),
         cmocka_unit_test(sentences_are_closed),
         cmocka_unit_test(sets_and_stages),
+        cmocka_unit_test(texts_of_the_baselines),
         cmocka_unit_test(a_trained_tokenizer),
         cmocka_unit_test(foreign_models_are_refused),
         cmocka_unit_test(the_32000_pieces_of_t5),

@@ -5,6 +5,7 @@
 #include "host/base/memory.h"
 #include "host/base/philox.h"
 #include "host/train/held_out.h"
+#include "host/train/joint.h"
 #include "host/train/pairs.h"
 #include "host/train/phase.h"
 
@@ -181,6 +182,46 @@ static void parts_and_ranks_give_the_same_gradient(void **state) {
     tt_global_batch preferred = all;
     preferred.preference = &preference;
     expect_one_gradient(&preferred);
+}
+
+// Labels and rationales in one step: the sum of two means, the second weighted; gradient by the same rule.
+static void joint_batches_add_two_means(void **state) {
+    (void)state;
+    enum { HALF = 3 };
+    tt_model *model = random_model();
+    model->config.dropout_rate = 0; // masks are keyed by example, and these are others
+    OK(tt_model_train(model));
+    tt_sequence orders[2];
+    tt_joint joint;
+    tt_global_batch both;
+    float *sum = calloc(model->size, sizeof *sum), *want = calloc(model->size, sizeof *want);
+    for (int k = 0; k < 2; ++k) OK(tt_sequence_open(&orders[k], PAIRS, 7, (uint32_t)k));
+    OK(tt_joint_open(&joint, &dataset, &dataset, &orders[0], &orders[1], HALF, 0.25));
+    tt_joint_at(&joint, 1, &both);
+    both.dataset = &joint.dataset;
+    const double loss = add_gradient(model, &both, 1, 0, 1, sum);
+    int32_t examples[2][HALF];
+    double each[2];
+    for (int k = 0; k < 2; ++k) {
+        float *part = calloc(model->size, sizeof *part);
+        for (int i = 0; i < HALF; ++i) examples[k][i] = tt_sequence_at(&orders[k], HALF + i);
+        const tt_global_batch one = {.dataset = &dataset, .examples = examples[k], .n = HALF, .stage = "one"};
+        each[k] = add_gradient(model, &one, 1, 0, 1, part);
+        for (size_t i = 0; i < model->size; ++i) want[i] += (k ? 1.0f : 0.25f) * part[i];
+        free(part);
+    }
+    if (!(fabs(loss - (0.25 * each[0] + each[1])) <= 1e-6 * loss))
+        fail_msg("loss %.9g of %.9g and %.9g", loss, each[0], each[1]);
+    double difference = 0, size = 0;
+    for (size_t i = 0; i < model->size; ++i) {
+        difference += pow((double)(sum[i] - want[i]), 2);
+        size += pow((double)want[i], 2);
+    }
+    assert_true(sqrt(difference / size) < 1e-5);
+    free(sum), free(want);
+    tt_joint_close(&joint);
+    tt_sequence_close(&orders[0]), tt_sequence_close(&orders[1]);
+    tt_model_close(model);
 }
 
 static void a_loss_that_is_not_finite_stops_and_changes_nothing(void **state) {
@@ -362,6 +403,7 @@ static void a_phase_that_was_stopped_goes_on_to_the_same_bits(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_handful_of_pairs_is_learned),
         cmocka_unit_test(parts_and_ranks_give_the_same_gradient),
+        cmocka_unit_test(joint_batches_add_two_means),
         cmocka_unit_test(a_loss_that_is_not_finite_stops_and_changes_nothing),
         cmocka_unit_test(a_step_after_warm_up_allocates_nothing),
         cmocka_unit_test(a_phase_that_was_stopped_goes_on_to_the_same_bits)};

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Reflection from the command line: it begins at ln 2 and moves; a reference that is not its pairs' is refused;
+# an iteration without wrong answers is skipped; ranks make the same pairs; what cannot be reflected on is told.
+set -u
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+"$TT_MAKE_FIXTURE" data || exit 1
+
+cat > base.yaml <<'YAML'
+corpus: data/corpus.h5
+threads: 1
+model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 32, d_kv: 8, d_ff: 64, num_heads: 4}
+acquisition: {steps: 120, batch_size: 16, interval: 1, learning_rate: 5e-3, dropout: 0, validate_every: 0}
+evaluation: {max_length: 16, samples: 0}
+YAML
+"$TINYTHINKER" run base.yaml --set name=start > start.log 2>&1 || { cat start.log; exit 1; }
+
+failed=0
+cat > reflect.yaml <<'YAML'
+corpus: data/corpus.h5
+threads: 1
+model: {start: runs/start/best.h5}
+acquisition: {enabled: false}
+reflection: {iterations: 1, questions: 40, samples: 4, batch_size: 16, cycles: 1, learning_rate: 3e-4, log_every: 1}
+evaluation: {max_length: 16, samples: 0}
+YAML
+"$TINYTHINKER" run reflect.yaml --set name=one > one.log 2>&1 || { cat one.log; exit 1; }
+
+# loss = preference + 0.5 x nll: ln 2 at the first step, of each stage something else later.
+field() { sed -n "s/.*\"$1\": \([^,]*\),.*/\1/p"; }
+first=$(grep '"step": 1,' runs/one/metrics.jsonl)
+check() { awk -v a="$1" -v b="$2" "BEGIN { d = a - b; exit !($3) }" || { echo "FAILED: $4: $1, $2"; failed=1; }; }
+loss=$(field loss <<< "$first")
+nll=$(field nll_loss <<< "$first")
+preference=$(awk -v l="$loss" -v n="$nll" 'BEGIN { printf "%.9f", l - 0.5 * n }')
+check "$preference" 0.693147181 'd < 2e-6 && d > -2e-6' "the first loss is ln 2"
+check "$(field rewards.margins <<< "$first")" 0 'd < 1e-5 && d > -1e-5' "no margin at first"
+later=$(grep '"stage": "recall"' runs/one/metrics.jsonl | grep '"step": 2,' | field rewards.margins)
+check "$later" 0 'd > 1e-5' "the margin moves with the first update"
+
+# The test split before and after: the student at the start is the best of nothing here, so one row.
+grep -q '"name": "reflection_1"' runs/one/result.json || { echo "FAILED: no phase in result.json"; failed=1; }
+"$TINYTHINKER" corpus show runs/one/reflection_1/pairs.h5 > pairs.txt || failed=1
+grep -q "recall .* pairs; chosen from" pairs.txt || { echo "FAILED: pairs are not shown"; cat pairs.txt; failed=1; }
+
+# Pairs of another reference are refused, by name.
+cp runs/start/best.h5 moving.h5
+"$TINYTHINKER" run reflect.yaml --set name=other --set model.start=moving.h5 > other.log 2>&1 || { cat other.log; failed=1; }
+"$TINYTHINKER" model init --tokenizer data/tokenizer.model --extra-ids 20 --d-model 32 --d-kv 8 --d-ff 64 -o moving.h5 > /dev/null 2>&1
+rm runs/other/result.json runs/other/checkpoints/*
+"$TINYTHINKER" run reflect.yaml --set name=other --set model.start=moving.h5 > other.log 2>&1 &&
+    { echo "FAILED: pairs of another reference were taken"; failed=1; }
+grep -q "its reference log-probabilities are those of checkpoint" other.log || { cat other.log; failed=1; }
+
+# A student that is always right, by construction: one option of two is right and questions are their answers.
+printf '{"id": "%s", "question": "Is it %s?", "options": ["yes", "no"], "gold": "A", "split": "train", "general": "It is.", "specific": ["Yes.", "No."]}\n' 1 one 2 two 3 three > easy.jsonl
+"$TINYTHINKER" corpus import jsonl easy.jsonl -o easy.h5 > easy.log 2>&1 || { cat easy.log; failed=1; }
+"$TINYTHINKER" run base.yaml --set name=easy --set corpus=easy.h5 --set acquisition.steps=300 \
+    --set acquisition.batch_size=3 --set reflection.iterations=2 --set reflection.samples=3 --set 'evaluation.splits=[]' \
+    --set reflection.top_k=1 > easy.log 2>&1 || { cat easy.log; failed=1; }
+grep -q "the iteration is skipped" easy.log || { echo "FAILED: nothing was skipped"; cat easy.log; failed=1; }
+grep -q '"skipped": true' runs/easy/result.json || { echo "FAILED: result.json knows of no skip"; failed=1; }
+"$TINYTHINKER" diff --only weights runs/easy/best.h5 runs/easy/checkpoints/acquisition_best.h5 > diff.log 2>&1 ||
+    { echo "FAILED: a skipped iteration changed the student"; cat diff.log; failed=1; }
+
+refused() { # message, arguments
+    local message=$1
+    shift
+    "$TINYTHINKER" run "$@" > refused.log 2>&1 && { echo "FAILED: ran: $*"; failed=1; return; }
+    grep -q -- "$message" refused.log || { echo "FAILED: expected '$message' from: $*"; cat refused.log; failed=1; }
+}
+refused "reflection needs a student that has finished acquisition" reflect.yaml --set name=r1 --set model.start= \
+    --set model.tokenizer=data/tokenizer.model
+refused "the student writes no such text" reflect.yaml --set name=r3 --set stages=summarize_only
+refused "reflection.loss: 'dpo' is not allowed" reflect.yaml --set name=r4 --set reflection.loss=dpo
+
+# Two ranks make the same runs and pairs, and train to the same losses.
+if command -v mpirun > /dev/null && ! "$TINYTHINKER" device 2>&1 | grep -q "no MPI"; then
+    mpirun --oversubscribe -np 2 "$TINYTHINKER" run reflect.yaml --set name=two > two.log 2>&1 || { cat two.log; failed=1; }
+    for file in recall_runs.jsonl analyze_runs.jsonl; do
+        diff <(grep item runs/one/reflection_1/$file | sort) <(grep item runs/two/reflection_1/$file | sort) > diff.log ||
+            { echo "FAILED: $file differs with two ranks"; head -3 diff.log; failed=1; }
+    done
+    losses() { sed -n 's/.*"step": \([0-9]*\),.*"loss": \([^,]*\), "lr".*/\1 \2/p' "runs/$1/metrics.jsonl"; }
+    paste -d ' ' <(losses one) <(losses two) | awk '
+        { d = $4 > $2 ? $4 - $2 : $2 - $4; if (d / $2 > worst) worst = d / $2; if ($1 != $3) bad = 1; n++ }
+        END { printf "%d losses of two ranks, worst relative difference %.2g\n", n, worst; exit !(n > 10 && worst <= 1e-4 && !bad) }' ||
+        { echo "FAILED: losses differ with two ranks"; failed=1; }
+fi
+exit $failed
