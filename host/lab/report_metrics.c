@@ -56,6 +56,7 @@ static tt_status take(tt_report_run *run, const json_t *object, void *names) {
     const char *name = json_string_value(json_object_get(object, "phase"));
     const json_t *step = json_object_get(object, "step");
     if (!name || !json_is_integer(step)) return TT_OK; // a line about something else
+    if (!(json_number_value(step) >= 0 && json_number_value(step) <= TT_REPORT_LAST_STEP)) return TT_OK;
     const int phase = tt_report_phase_index(run, name);
     if (phase < 0) return TT_OK;
     tt_report_phase *p = &run->phases[phase];
@@ -69,5 +70,5 @@ static tt_status take(tt_report_run *run, const json_t *object, void *names) {
 }
 
 tt_status tt_report_read_metrics(tt_report_run *run, tt_report_names *stages) {
-    return tt_report_read_lines(run, "metrics.jsonl", take, stages);
+    return tt_report_read_lines(run, "metrics.jsonl", NULL, take, stages);
 }

@@ -63,7 +63,8 @@ static tt_status take(tt_report_run *run, const json_t *object, void *context) {
 }
 
 tt_status tt_report_read_predictions(tt_report_run *run) {
-    TT_TRY(tt_report_read_lines(run, "predictions.jsonl", take, NULL));
+    // Most of the file are the runs of self-consistency. Within a text the quotes would be escaped.
+    TT_TRY(tt_report_read_lines(run, "predictions.jsonl", ",\"votes\":{", take, NULL));
     tt_report_answers *a = &run->answers;
     a->chance = a->n > 0 ? a->chance / (double)a->n : NAN;
     return TT_OK;

@@ -20,7 +20,7 @@ double tt_report_number(const json_t *object, const char *key) {
 tt_report_score tt_report_score_read(const json_t *object) {
     tt_report_score s = {NAN, NAN, NAN, 0, -1};
     const double accuracy = tt_report_number(object, "accuracy"), n = tt_report_number(object, "n");
-    if (!(accuracy >= 0 && accuracy <= 1 && n >= 1 && n < 1e15)) return s;
+    if (!(accuracy >= 0 && accuracy <= 1 && n >= 1 && n < 1e9)) return s;
     s.accuracy = accuracy;
     s.n = (int64_t)n;
     const double unanswered = tt_report_number(object, "unanswered");
@@ -77,8 +77,8 @@ static void read_phase(tt_report_run *run, const char *name, const json_t *objec
     if (at < 0) return;
     tt_report_phase *p = &run->phases[at];
     const double steps = tt_report_number(object, "steps"), best = tt_report_number(object, "best_step");
-    if (steps > (double)p->last) p->last = (int64_t)steps;
-    if (best >= 0) p->best_step = (int64_t)best;
+    if (steps > (double)p->last && steps <= TT_REPORT_LAST_STEP) p->last = (int64_t)steps;
+    if (best >= 0 && best <= TT_REPORT_LAST_STEP) p->best_step = (int64_t)best;
     p->skipped = json_is_true(json_object_get(object, "skipped"));
     p->best_validation = p->skipped ? NAN : tt_report_number(object, "best_validation");
     p->tokens = tt_report_number(object, "tokens");

@@ -18,6 +18,9 @@ enum {
     TT_REPORT_EXAMPLES = 3 // of each kind that are shown
 };
 
+// Steps beyond it are damage; sums of it fit.
+#define TT_REPORT_LAST_STEP 1e15
+
 typedef struct tt_report_score {
     double accuracy, low, high; // with its 95 % interval (Wilson)
     int64_t n, unanswered;      // n = 0: there is none; unanswered -1: not known
@@ -140,8 +143,9 @@ double tt_report_count_parameters(const tt_report_run *run);
 // Calls `line` for every JSON object of a file of lines; a file that is missing has none. NaN and infinities,
 // which JSON does not know, are read as null.
 typedef tt_status (*tt_report_line)(tt_report_run *run, const json_t *object, void *context);
-tt_status tt_report_read_lines(
-    tt_report_run *run, const char *file, tt_report_line line, void *context) TT_MUST_CHECK;
+// `without`: lines that hold this text are passed over unread; NULL: none.
+tt_status tt_report_read_lines(tt_report_run *run, const char *file, const char *without, tt_report_line line,
+    void *context) TT_MUST_CHECK;
 
 // Index of the phase of that name, added if need be; -1 where there are too many.
 int tt_report_phase_index(tt_report_run *run, const char *name);

@@ -111,11 +111,11 @@ static void print_differences(tt_str *out, const tt_report *r) {
     for (int i = 0; i < r->n_runs; ++i) {
         tt_config_line line = {.at = r->runs[i].resolved ? r->runs[i].resolved : ""};
         while (tt_config_line_next(&line)) {
-            bool done = tt_report_key_ignored(line.key) || !differs(r, &line);
+            bool done = tt_report_key_ignored(line.key);
             tt_config_line other;
             for (int k = 0; k < i && !done; ++k)
                 done = r->runs[k].resolved && tt_config_line_find(r->runs[k].resolved, line.key, &other);
-            if (done) continue;
+            if (done || !differs(r, &line)) continue;
             tt_html_format(&rows, "<tr><th scope=\"row\"><code>%s</code></th>", line.key);
             for (int g = 0; g < r->n_groups; ++g) print_value(&rows, r, &r->groups[g], line.key);
             tt_str_append(&rows, "</tr>\n");

@@ -175,14 +175,14 @@ static tt_status take(tt_report_run *run, const json_t *object, void *sum) {
 static void lines(void **state) {
     (void)state;
     static const char text[] =
-        "{\"loss\": 1}\n{\"loss\": nan, \"b\": -inf}\n\n{\"loss\": 2\n[3]\n{\"loss\": 4}";
+        "{\"loss\": 1}\n{\"loss\": nan, \"b\": -inf}\n\n{\"loss\": 2\n[3]\n{\"loss\": 4}\n{\"skip\": 1}";
     tt_report_run run = {.path = "."};
     double sum = 0;
     OK(tt_write_file("report_lines.jsonl", text, strlen(text)));
-    OK(tt_report_read_lines(&run, "report_lines.jsonl", take, &sum));
+    OK(tt_report_read_lines(&run, "report_lines.jsonl", "{\"skip", take, &sum));
     assert_true(sum == 1005);
     assert_int_equal(run.damaged_lines, 2);
-    OK(tt_report_read_lines(&run, "there is none.jsonl", take, &sum));
+    OK(tt_report_read_lines(&run, "there is none.jsonl", NULL, take, &sum));
     remove("report_lines.jsonl");
 }
 
