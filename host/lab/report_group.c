@@ -147,7 +147,7 @@ static bool counted(const tt_report_run *run) {
 
 typedef struct scores {
     double *accuracy;
-    tt_report_score last;
+    double low, high; // ends of the runs' own intervals, the outermost
     int64_t questions;
     int n;
 } scores;
@@ -155,22 +155,19 @@ typedef struct scores {
 static void add_score(scores *all, tt_report_score score) {
     if (!isfinite(score.accuracy)) return;
     if (all->n == 0 || score.n < all->questions) all->questions = score.n;
+    all->low = all->n == 0 ? score.low : fmin(all->low, score.low);
+    all->high = all->n == 0 ? score.high : fmax(all->high, score.high);
     all->accuracy[all->n++] = score.accuracy;
-    all->last = score;
 }
 
 static tt_report_mean mean_of(scores *all) {
     tt_report_mean m = {NAN, NAN, NAN, all->n, all->questions};
-    if (all->n == 1) {
-        m.mean = all->last.accuracy;
-        m.low = all->last.low;
-        m.high = all->last.high;
-    } else if (all->n > 1) {
-        const tt_estimate e = tt_estimate_mean(all->accuracy, all->n);
-        m.mean = e.mean;
-        m.low = fmax(e.low, 0);
-        m.high = fmin(e.high, 1);
-    }
+    if (all->n == 0) return m;
+    const tt_estimate e = tt_estimate_mean(all->accuracy, all->n);
+    m.mean = e.mean;
+    const bool spread = all->n > 1 && e.high - e.low > 1e-9;
+    m.low = spread ? fmax(e.low, 0) : all->low;
+    m.high = spread ? fmin(e.high, 1) : all->high;
     return m;
 }
 

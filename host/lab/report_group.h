@@ -42,7 +42,7 @@ typedef struct tt_report_mean {
 } tt_report_mean;
 
 // Over finished runs that are counted: by Student's t where two or more have the score (cut to 0..1), else
-// the one run's own interval.
+// the one run's own interval; so too where all seeds agree by chance.
 tt_report_mean tt_report_group_score(const tt_report *r, const tt_report_group *g, tt_report_score_kind kind);
 // The same of a phase: the test accuracy of its best checkpoint, or its best validation.
 tt_report_mean tt_report_group_phase(

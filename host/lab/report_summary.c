@@ -161,11 +161,10 @@ tt_status tt_report_summary(tt_str *out, const tt_report *r) {
     print_table(out, r);
     tt_str_append(out,
         "<p class=\"fine\">In brackets: 95 % intervals. Of two or more seeds: the mean and Student&#8217;s t "
-        "over the seeds, which says how much training varies, not how much the choice of questions does (two "
-        "seeds say "
-        "little, and seeds that happen to agree give an interval of no width). Of "
-        "one run: Wilson&#8217;s interval over its n questions, which says nothing about other seeds. "
-        "Checkpoints are picked on validation, so &#8220;best validation&#8221; is the largest of many looks "
-        "and flatters; test answers were not looked at to choose anything.</p>\n");
+        "over the seeds, which says how much training varies, not how much the choice of questions does. Of "
+        "one run, or of seeds that agree exactly: Wilson&#8217;s interval over the n questions, which says "
+        "nothing about other seeds. Checkpoints are picked on validation, so &#8220;best validation&#8221; "
+        "is the largest of many looks and flatters; test answers were not looked at to choose "
+        "anything.</p>\n");
     return print_plot(out, r);
 }
