@@ -176,7 +176,8 @@ tt_status tt_report_learning(tt_str *out, const tt_report *r) {
     if (status == TT_OK) status = draw_losses(&plots, r);
     if (status == TT_OK && plots.length > 0) {
         tt_str_append(out,
-            "<p>Steps count on from phase to phase. Runs that differ in their seed only have one colour. "
+            "<p>Steps count on from phase to phase; a phase begins at one place for all runs, where "
+            "the longest one before it ended. Runs that differ in their seed only have one colour. "
             "Loss "
             "is the mean cross-entropy of a target token; a point is the mean of up to a hundredth of the "
             "logged steps. Vertical bars, where there are any, are 95 % intervals over the validation "

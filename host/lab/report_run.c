@@ -47,6 +47,12 @@ int tt_report_phase_index(tt_report_run *run, const char *name) {
     return run->n_phases++;
 }
 
+int64_t tt_report_run_steps(const tt_report_run *run) {
+    int64_t steps = 0;
+    for (int p = 0; p < run->n_phases; ++p) steps += run->phases[p].last;
+    return steps;
+}
+
 // A JSON file of the run; *out NULL where it is missing. Damage is told and makes *damaged true.
 static tt_status read_json(const tt_report_run *run, const char *name, json_t **out, bool *damaged) {
     char path[TT_PATH_MAX], *text;
@@ -119,7 +125,6 @@ static void read_result(tt_report_run *run) {
 }
 
 // The validation that chose the last phase's checkpoint; where metrics are lost, what the result says of it.
-// And where each phase begins.
 static void close_phases(tt_report_run *run) {
     for (size_t i = 0; i < run->n_validations; ++i) {
         const tt_report_validation *v = &run->validations[i];
@@ -131,7 +136,6 @@ static void close_phases(tt_report_run *run) {
         tt_report_phase *phase = &run->phases[p];
         if (phase->best.n == 0 && !phase->unvalidated) phase->best.accuracy = phase->best_validation;
         if (isfinite(phase->best.accuracy)) run->scores[TT_REPORT_BEST] = phase->best;
-        if (p > 0) phase->offset = phase[-1].offset + phase[-1].last;
     }
 }
 

@@ -79,7 +79,7 @@ typedef struct tt_report_validation {
 typedef struct tt_report_phase {
     char name[TT_REPORT_NAME];
     bool preference; // reflection: trained on pairs
-    int64_t offset;  // steps of all phases before
+    int64_t offset;  // where it begins on the axis of steps that the runs of a report share
     int64_t last;    // last step that is known
     int64_t best_step;
     double best_validation, tokens, seconds;
@@ -147,6 +147,8 @@ typedef tt_status (*tt_report_line)(tt_report_run *run, const json_t *object, vo
 tt_status tt_report_read_lines(tt_report_run *run, const char *file, const char *without, tt_report_line line,
     void *context) TT_MUST_CHECK;
 
+// Steps of all its phases that are known of.
+int64_t tt_report_run_steps(const tt_report_run *run);
 // Index of the phase of that name, added if need be; -1 where there are too many.
 int tt_report_phase_index(tt_report_run *run, const char *name);
 // {"accuracy", "n", "ci95", "unanswered"}; n = 0 where the object is no such thing.

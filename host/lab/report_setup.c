@@ -37,7 +37,6 @@ static void print_score(tt_str *out, const tt_report_score *s) {
 }
 
 static void print_run(tt_str *out, const tt_report *r, const tt_report_run *run) {
-    const tt_report_phase *last = run->n_phases > 0 ? &run->phases[run->n_phases - 1] : NULL;
     const tt_report_score *test = &run->scores[TT_REPORT_TEST];
     tt_html_format(out, "<tr><th scope=\"row\">%s</th><td>%s</td><td class=\"num\">", run->name,
         r->groups[run->group].label);
@@ -56,7 +55,7 @@ static void print_run(tt_str *out, const tt_report *r, const tt_report_run *run)
     tt_str_append(out, "</td>");
     print_score(out, &run->scores[TT_REPORT_BEST]);
     tt_str_append(out, "<td class=\"num\">");
-    tt_text_number(out, last ? (double)(last->offset + last->last) : NAN, 0);
+    tt_text_number(out, run->n_phases > 0 ? (double)tt_report_run_steps(run) : NAN, 0);
     tt_str_append(out, "</td><td class=\"num\">");
     tt_text_seconds(out, run->wall_seconds);
     tt_html_format(out, "</td><td class=\"path\">%s</td></tr>\n", run->path);

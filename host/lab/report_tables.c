@@ -150,7 +150,6 @@ tt_status tt_report_csv(tt_str *out, const tt_report *r) {
     tt_str_append(out, ",chance,steps,tokens_per_second,wall_seconds,parameters\n");
     for (int i = 0; i < r->n_runs; ++i) {
         const tt_report_run *run = &r->runs[i];
-        const tt_report_phase *last = run->n_phases > 0 ? &run->phases[run->n_phases - 1] : NULL;
         tt_csv_text(out, run->path);
         csv_field(out, run->name);
         csv_field(out, r->groups[run->group].label);
@@ -168,7 +167,7 @@ tt_status tt_report_csv(tt_str *out, const tt_report *r) {
             csv_number(out, s->n > 0 && s->unanswered >= 0 ? (double)s->unanswered : NAN);
         }
         csv_number(out, run->answers.chance);
-        csv_number(out, last ? (double)(last->offset + last->last) : NAN);
+        csv_number(out, run->n_phases > 0 ? (double)tt_report_run_steps(run) : NAN);
         csv_number(out, run->tokens_per_second);
         csv_number(out, run->wall_seconds);
         csv_number(out, run->parameters);
