@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "host/lab/run_directory.h"
 
+#include "host/lab/config_lines.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -50,56 +52,19 @@ static bool is_scoring(const char *key) {
     return among(key, keys, sizeof keys / sizeof *keys);
 }
 
-// Line by line through a resolved configuration: "section:", then "  key: value" for each key of it, or
-// "key: value" outside of sections. The writer's YAML alone is read here.
-typedef struct reader {
-    const char *at;
-    char section[64], key[192];
-    const char *value;
-    int length; // of the value
-} reader;
-
-static bool next_key(reader *r) {
-    while (*r->at) {
-        const int indent = (int)strspn(r->at, " "), line = (int)strcspn(r->at, "\n");
-        const char *name = r->at + indent;
-        const int n = (int)strcspn(name, ":\n");
-        const char *value = name + n + (name[n] == ':');
-        value += strspn(value, " ");
-        r->length = (int)(r->at + line - value);
-        r->value = value;
-        r->at += line + (r->at[line] == '\n');
-        if (indent == 0) r->section[0] = '\0';
-        if (r->length <= 0) {
-            snprintf(r->section, sizeof r->section, "%.*s.", n, name);
-            continue;
-        }
-        snprintf(r->key, sizeof r->key, "%s%.*s", indent ? r->section : "", n, name);
-        return true;
-    }
-    return false;
-}
-
-static bool find_key(const char *yaml, const char *key, reader *out) {
-    *out = (reader){.at = yaml};
-    while (next_key(out))
-        if (strcmp(out->key, key) == 0) return true;
-    return false;
-}
-
 tt_status tt_run_config_differences(const char *before, const char *now, tt_str *out, bool *rescore) {
     static const char unset[] = "(unset)";
     *rescore = false;
     for (int turn = 0; turn < 2; ++turn) { // keys of `now`; then those that only `before` has
-        reader one = {.at = turn == 0 ? now : before}, other;
-        while (next_key(&one)) {
-            const bool known = find_key(turn == 0 ? before : now, one.key, &other);
+        tt_config_line one = {.at = turn == 0 ? now : before}, other;
+        while (tt_config_line_next(&one)) {
+            const bool known = tt_config_line_find(turn == 0 ? before : now, one.key, &other);
             if (!known)
-                other = (reader){.value = unset, .length = (int)strlen(unset)};
+                other = (tt_config_line){.value = unset, .length = (int)strlen(unset)};
             else if (turn == 1 ||
                      (one.length == other.length && memcmp(one.value, other.value, (size_t)one.length) == 0))
                 continue;
-            const reader *old = turn == 0 ? &other : &one, *young = turn == 0 ? &one : &other;
+            const tt_config_line *old = turn == 0 ? &other : &one, *young = turn == 0 ? &one : &other;
             if (is_place(one.key)) continue;
             if (is_scoring(one.key))
                 *rescore = true;
