@@ -43,8 +43,14 @@ static tt_status none_barrier(tt_comm *comm) {
 static void none_leave(tt_comm *comm, bool abort_job, int exit_status) {
     (void)comm, (void)abort_job, (void)exit_status;
 }
-static const tt_comm_transport none = {
-    none_sum_f32, none_sum_f64, none_max_i64, none_broadcast, none_gather, none_barrier, none_leave};
+static tt_status none_split(tt_comm *comm, int group, tt_comm *out);
+static const tt_comm_transport none = {none_sum_f32, none_sum_f64, none_max_i64, none_broadcast, none_gather,
+    none_barrier, none_leave, none_split};
+static tt_status none_split(tt_comm *comm, int group, tt_comm *out) {
+    (void)comm, (void)group;
+    *out = (tt_comm){.size = 1, .local_size = 1, .transport = "none", .methods = &none};
+    return TT_OK;
+}
 
 // How many ranks the launcher that started this process says there are: 1 without a launcher, 0 when there is
 // one that does not say. sbatch sets SLURM_NTASKS for a script's plain processes too; SLURM_STEP_ID tells
@@ -87,6 +93,24 @@ void tt_comm_close(tt_comm *comm, tt_status status) {
     }
     comm->methods->leave(comm, status != TT_OK && !comm->agreed, tt_status_exit(status));
     free(comm);
+}
+
+tt_status tt_comm_split(tt_comm *comm, int group, tt_comm **out) {
+    *out = NULL;
+    tt_comm *part;
+    TT_TRY(tt_alloc(&part, 1, sizeof *part, "ranks"));
+    tt_status status = comm->methods->split(comm, group, part);
+    if (status != TT_OK)
+        free(part);
+    else
+        *out = part;
+    return status;
+}
+
+void tt_comm_close_part(tt_comm *part) {
+    if (!part) return;
+    part->methods->leave(part, false, 0);
+    free(part);
 }
 
 int tt_comm_threads(const tt_comm *comm) {

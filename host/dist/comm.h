@@ -26,6 +26,11 @@ tt_status tt_comm_open(tt_comm **out) TT_MUST_CHECK;
 // here: by rank 0 if it was agreed on, else by each rank that failed.
 void tt_comm_close(tt_comm *comm, tt_status status);
 
+// Ranks that name the same `group` become a world of their own, in the order of their ranks here. All ranks
+// call it. The part is closed with tt_comm_close_part, before the whole.
+tt_status tt_comm_split(tt_comm *comm, int group, tt_comm **out) TT_MUST_CHECK;
+void tt_comm_close_part(tt_comm *part);
+
 // Compute threads for this rank where the user asks for none in particular: OMP_NUM_THREADS if set, else the
 // machine's cores divided by its ranks, but no more than the launcher binds this rank to.
 int tt_comm_threads(const tt_comm *comm);

@@ -9,6 +9,7 @@
 enum { SUM_CHUNK = 1 << 22, BYTE_CHUNK = 1 << 30, TAG = 7 };
 
 typedef struct mpi_state {
+    MPI_Comm ranks;       // MPI_COMM_WORLD, or a part of it
     int *counts, *starts; // [size]: the ranks' parts of a chunk
     double *part;         // this rank's part, summed: room for SUM_CHUNK / size + 1 numbers of any type
 } mpi_state;
@@ -35,9 +36,9 @@ static tt_status sum(tt_comm *comm, void *x, size_t n, size_t size, MPI_Datatype
             start += s->counts[r];
         }
         char *at = (char *)x + done * size;
-        MPI_TRY(MPI_Reduce_scatter(at, s->part, s->counts, type, MPI_SUM, MPI_COMM_WORLD), "sum");
-        MPI_TRY(MPI_Allgatherv(
-                    s->part, s->counts[comm->rank], type, at, s->counts, s->starts, type, MPI_COMM_WORLD),
+        MPI_TRY(MPI_Reduce_scatter(at, s->part, s->counts, type, MPI_SUM, s->ranks), "sum");
+        MPI_TRY(
+            MPI_Allgatherv(s->part, s->counts[comm->rank], type, at, s->counts, s->starts, type, s->ranks),
             "sum");
         done += (size_t)chunk;
     }
@@ -51,20 +52,22 @@ static tt_status mpi_sum_f64(tt_comm *comm, double *x, size_t n) {
     return sum(comm, x, n, sizeof *x, MPI_DOUBLE);
 }
 
+static MPI_Comm ranks_of(const tt_comm *comm) {
+    return ((const mpi_state *)comm->state)->ranks;
+}
+
 static tt_status mpi_max_i64(tt_comm *comm, int64_t *x, size_t n) {
-    (void)comm;
     for (size_t done = 0; done < n; done += SUM_CHUNK) {
         int chunk = n - done < SUM_CHUNK ? (int)(n - done) : SUM_CHUNK;
-        MPI_TRY(MPI_Allreduce(MPI_IN_PLACE, x + done, chunk, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD), "max");
+        MPI_TRY(MPI_Allreduce(MPI_IN_PLACE, x + done, chunk, MPI_INT64_T, MPI_MAX, ranks_of(comm)), "max");
     }
     return TT_OK;
 }
 
 static tt_status mpi_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
-    (void)comm;
     for (size_t done = 0; done < n; done += BYTE_CHUNK) {
         int chunk = n - done < BYTE_CHUNK ? (int)(n - done) : BYTE_CHUNK;
-        MPI_TRY(MPI_Bcast((char *)bytes + done, chunk, MPI_BYTE, root, MPI_COMM_WORLD), "broadcast");
+        MPI_TRY(MPI_Bcast((char *)bytes + done, chunk, MPI_BYTE, root, ranks_of(comm)), "broadcast");
     }
     return TT_OK;
 }
@@ -75,7 +78,7 @@ static tt_status receive_all(tt_comm *comm, char *all, const uint64_t *wide) {
         for (uint64_t done = 0; done < wide[r]; done += BYTE_CHUNK) {
             int chunk = wide[r] - done < BYTE_CHUNK ? (int)(wide[r] - done) : BYTE_CHUNK;
             MPI_TRY(
-                MPI_Recv(all + done, chunk, MPI_BYTE, r, TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE), "gather");
+                MPI_Recv(all + done, chunk, MPI_BYTE, r, TAG, ranks_of(comm), MPI_STATUS_IGNORE), "gather");
         }
     }
     return TT_OK;
@@ -86,13 +89,13 @@ static tt_status mpi_gather(tt_comm *comm, const void *bytes, size_t n, char **a
     TT_TRY(tt_alloc(&wide, comm->size, sizeof *wide, "gathered sizes"));
     tt_status status;
     TT_TRY_GOTO(status,
-        check(MPI_Gather(&mine, 1, MPI_UINT64_T, wide, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD), "gather"),
+        check(MPI_Gather(&mine, 1, MPI_UINT64_T, wide, 1, MPI_UINT64_T, 0, ranks_of(comm)), "gather"),
         release);
     if (comm->rank != 0) {
         for (size_t done = 0; done < n && status == TT_OK; done += BYTE_CHUNK) {
             int chunk = n - done < BYTE_CHUNK ? (int)(n - done) : BYTE_CHUNK;
             status = check(
-                MPI_Send((const char *)bytes + done, chunk, MPI_BYTE, 0, TAG, MPI_COMM_WORLD), "gather");
+                MPI_Send((const char *)bytes + done, chunk, MPI_BYTE, 0, TAG, ranks_of(comm)), "gather");
         }
         goto release;
     }
@@ -111,45 +114,64 @@ release:
 }
 
 static tt_status mpi_barrier(tt_comm *comm) {
-    (void)comm;
-    return check(MPI_Barrier(MPI_COMM_WORLD), "barrier");
+    return check(MPI_Barrier(ranks_of(comm)), "barrier");
 }
 
-static void mpi_leave(tt_comm *comm, bool abort_job, int exit_status) {
-    if (abort_job) MPI_Abort(MPI_COMM_WORLD, exit_status);
-    mpi_state *s = comm->state;
+static void close_state(mpi_state *s) {
+    if (!s) return;
     free(s->counts);
     free(s->starts);
     free(s->part);
     free(s);
-    MPI_Finalize();
 }
 
-static const tt_comm_transport mpi = {
-    mpi_sum_f32, mpi_sum_f64, mpi_max_i64, mpi_broadcast, mpi_gather, mpi_barrier, mpi_leave};
+static void mpi_leave(tt_comm *comm, bool abort_job, int exit_status) {
+    mpi_state *s = comm->state;
+    const bool world = s->ranks == MPI_COMM_WORLD;
+    if (world && abort_job) MPI_Abort(MPI_COMM_WORLD, exit_status);
+    if (!world) MPI_Comm_free(&s->ranks);
+    close_state(s);
+    if (world) MPI_Finalize();
+}
 
-static tt_status local_ranks(int *count) {
+static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out);
+
+static const tt_comm_transport mpi = {
+    mpi_sum_f32, mpi_sum_f64, mpi_max_i64, mpi_broadcast, mpi_gather, mpi_barrier, mpi_leave, mpi_split};
+
+static tt_status local_ranks(MPI_Comm ranks, int *count) {
     MPI_Comm local;
-    MPI_TRY(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local), "split");
+    MPI_TRY(MPI_Comm_split_type(ranks, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local), "split");
     tt_status status = check(MPI_Comm_size(local, count), "size");
     MPI_Comm_free(&local);
     return status;
 }
 
+// Takes over `ranks`: the comm's numbers and working memory.
+static tt_status enter(tt_comm *comm, MPI_Comm ranks) {
+    mpi_state *s;
+    TT_TRY(tt_alloc(&s, 1, sizeof *s, "MPI"));
+    s->ranks = ranks;
+    comm->state = s;
+    comm->transport = "mpi";
+    comm->methods = &mpi;
+    MPI_TRY(MPI_Comm_set_errhandler(ranks, MPI_ERRORS_RETURN), "error handler");
+    MPI_TRY(MPI_Comm_rank(ranks, &comm->rank), "rank");
+    MPI_TRY(MPI_Comm_size(ranks, &comm->size), "size");
+    TT_TRY(local_ranks(ranks, &comm->local_size));
+    TT_TRY(tt_alloc(&s->counts, comm->size, sizeof *s->counts, "MPI"));
+    TT_TRY(tt_alloc(&s->starts, comm->size, sizeof *s->starts, "MPI"));
+    return tt_alloc(&s->part, SUM_CHUNK / comm->size + 1, sizeof *s->part, "MPI");
+}
+
+static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out) {
+    MPI_Comm part;
+    MPI_TRY(MPI_Comm_split(ranks_of(comm), group, comm->rank, &part), "split");
+    return enter(out, part);
+}
+
 tt_status tt_comm_join(tt_comm *comm) {
     int provided;
     MPI_TRY(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "start");
-    MPI_TRY(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "error handler");
-    MPI_TRY(MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank), "rank");
-    MPI_TRY(MPI_Comm_size(MPI_COMM_WORLD, &comm->size), "size");
-    TT_TRY(local_ranks(&comm->local_size));
-    mpi_state *s;
-    TT_TRY(tt_alloc(&s, 1, sizeof *s, "MPI"));
-    comm->state = s;
-    TT_TRY(tt_alloc(&s->counts, comm->size, sizeof *s->counts, "MPI"));
-    TT_TRY(tt_alloc(&s->starts, comm->size, sizeof *s->starts, "MPI"));
-    TT_TRY(tt_alloc(&s->part, SUM_CHUNK / comm->size + 1, sizeof *s->part, "MPI"));
-    comm->transport = "mpi";
-    comm->methods = &mpi;
-    return TT_OK;
+    return enter(comm, MPI_COMM_WORLD);
 }

@@ -13,6 +13,7 @@ typedef struct tt_comm_transport {
     tt_status (*gather)(tt_comm *, const void *, size_t, char **, size_t *);
     tt_status (*barrier)(tt_comm *);
     void (*leave)(tt_comm *, bool abort, int exit_status);
+    tt_status (*split)(tt_comm *, int group, tt_comm *out);
 } tt_comm_transport;
 
 // Joins the job that a launcher started: fills rank, size, local_size, transport, methods, state.

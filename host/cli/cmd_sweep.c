@@ -1,0 +1,101 @@
+// tinythinker sweep: many runs of one sweep file.
+#include "host/base/fs.h"
+#include "host/cli/args.h"
+#include "host/cli/cli.h"
+#include "host/lab/sweep.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void list(const tt_sweep *sweep) {
+    for (int i = 0; i < sweep->n; ++i) {
+        const tt_sweep_run *run = &sweep->runs[i];
+        printf("%4d  %-40s %-10s", i, run->name, tt_sweep_state_name(tt_sweep_state_of(run)));
+        for (int k = 0; k + 3 < run->n; ++k) printf(" %s", run->overrides[k]); // without seed, name, output
+        putchar('\n');
+    }
+    printf("%d runs in %s/%s\n", sweep->n, sweep->output, sweep->name);
+}
+
+static tt_status save_slurm(const tt_sweep *sweep, const char *path) {
+    tt_str script = {0};
+    tt_status status = tt_sweep_slurm(sweep, &script);
+    if (status == TT_OK) status = tt_write_file(path, script.data, script.length);
+    tt_str_close(&script);
+    if (status == TT_OK) printf("wrote %s: %d tasks\n", path, sweep->n);
+    return status;
+}
+
+static tt_status show_table(const tt_sweep *sweep) {
+    char folder[TT_PATH_MAX], path[TT_PATH_MAX];
+    tt_str table = {0};
+    tt_status status = tt_sweep_table(sweep, &table);
+    if (status == TT_OK) status = tt_path_join(folder, sizeof folder, sweep->output, sweep->name);
+    if (status == TT_OK) status = tt_path_join(path, sizeof path, folder, "table.txt");
+    if (status == TT_OK) status = tt_write_file(path, table.data, table.length);
+    if (status == TT_OK) fputs(table.data, stdout);
+    tt_str_close(&table);
+    return status;
+}
+
+static tt_status run(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_options *options) {
+    int failed;
+    tt_status status = tt_sweep_run_all(sweep, comm, options, &failed);
+    if (status != TT_OK) return status;
+    if (comm->rank == 0 && options->only < 0) status = show_table(sweep);
+    TT_TRY(tt_comm_agree(comm, status));
+    if (failed == 0) return TT_OK;
+    return tt_comm_agree(
+        comm, tt_fail(TT_ERR_INPUT, "%d runs failed; the others are done. --retry runs them again", failed));
+}
+
+static tt_status sweep(const char *path, const tt_texts *overrides, const tt_sweep_options *options,
+    bool dry_run, const char *slurm, tt_comm *comm) {
+    tt_sweep plan;
+    TT_TRY(tt_comm_agree(comm, tt_sweep_open(&plan, path, overrides->items, overrides->n)));
+    tt_status status = TT_OK;
+    if (options->only >= plan.n)
+        status = tt_fail(TT_ERR_USAGE, "sweep: --only %d; the runs are 0 to %d", options->only, plan.n - 1);
+    else if (slurm)
+        status = save_slurm(&plan, slurm);
+    else if (dry_run)
+        list(&plan);
+    else
+        status = run(&plan, comm, options);
+    tt_sweep_close(&plan);
+    return status;
+}
+
+tt_status tt_cmd_sweep(int argc, char **argv) {
+    tt_texts overrides = {0}, rest;
+    bool dry_run = false, retry = false, help;
+    int64_t jobs = 0, only = -1;
+    const char *slurm = NULL;
+    const tt_arg args[] = {
+        {"dry-run", TT_ARG_FLAG, &dry_run, NULL, "list the runs, their settings and state", 0, 0},
+        {"jobs", TT_ARG_INTEGER, &jobs, "N", "run N at a time, each in a process with its share of the cores",
+            0, 1024},
+        {"retry", TT_ARG_FLAG, &retry, NULL, "run failed ones again", 0, 0},
+        {"only", TT_ARG_INTEGER, &only, "I", "run number I of the list alone", 0, 1e6},
+        {"slurm", TT_ARG_TEXT, &slurm, "FILE", "write a Slurm job array instead", 0, 0},
+        {"set", TT_ARG_TEXTS, &overrides, "KEY=VALUE", "for all runs, over the file; may be repeated", 0, 0},
+    };
+    TT_TRY(tt_args_parse(argc, argv,
+        "usage: tinythinker sweep SWEEP.yaml [options]\n"
+        "       mpirun -np N tinythinker sweep SWEEP.yaml [options]\n\n"
+        "Runs every combination of a base configuration, axes of values, named variants and seeds, each in a "
+        "run\n"
+        "directory of its own. Finished runs are skipped; the same command goes on where an earlier one "
+        "stopped.",
+        args, sizeof args / sizeof *args, &rest, 1, 1, &help));
+    if (help) return TT_OK;
+    if (jobs > 0 && overrides.n > 0)
+        return tt_fail(
+            TT_ERR_USAGE, "sweep: --jobs and --set do not go together; write the settings below set:");
+    tt_comm *comm;
+    TT_TRY(tt_comm_open(&comm));
+    const tt_sweep_options options = {.retry = retry, .jobs = (int)jobs, .only = (int)only};
+    tt_status status = sweep(rest.items[0], &overrides, &options, dry_run, slurm, comm);
+    tt_comm_close(comm, status);
+    return status;
+}

@@ -1,0 +1,210 @@
+#define _GNU_SOURCE
+#include "host/lab/sweep.h"
+
+#include "host/base/log.h"
+#include "host/lab/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static bool has_file(const tt_sweep_run *run, const char *name) {
+    char path[TT_PATH_MAX];
+    return tt_path_join(path, sizeof path, run->path, name) == TT_OK && tt_file_exists(path);
+}
+
+tt_sweep_state tt_sweep_state_of(const tt_sweep_run *run) {
+    if (has_file(run, "result.json")) return TT_SWEEP_FINISHED;
+    if (has_file(run, "failed.txt")) return TT_SWEEP_FAILED;
+    return has_file(run, "config.yaml") ? TT_SWEEP_BEGUN : TT_SWEEP_NEW;
+}
+
+const char *tt_sweep_state_name(tt_sweep_state state) {
+    static const char *const names[] = {"new", "can go on", "failed", "finished"};
+    return names[state];
+}
+
+static bool is_wanted(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
+    const tt_sweep_state state = tt_sweep_state_of(&sweep->runs[i]);
+    if (o->only >= 0) return i == o->only && state != TT_SWEEP_FINISHED;
+    return state != TT_SWEEP_FINISHED && (state != TT_SWEEP_FAILED || o->retry);
+}
+
+// ---- one run in this process
+
+static tt_status write_note(const tt_sweep_run *run, const char *name, const char *text) {
+    char path[TT_PATH_MAX];
+    TT_TRY(tt_path_join(path, sizeof path, run->path, name));
+    return tt_write_file(path, text, strlen(text));
+}
+
+static tt_status begin(const tt_sweep *sweep, const tt_sweep_run *run) {
+    char path[TT_PATH_MAX];
+    TT_TRY(tt_make_dirs(run->path));
+    TT_TRY(tt_path_join(path, sizeof path, run->path, "failed.txt"));
+    unlink(path);
+    json_t *root = json_pack(
+        "{s:s, s:s, s:I}", "sweep", sweep->name, "variant", run->variant, "seed", (json_int_t)run->seed);
+    char *text = root ? json_dumps(root, 0) : NULL;
+    json_decref(root);
+    if (!text) return tt_fail(TT_ERR_NOMEM, "%s: no memory to describe it", run->name);
+    tt_status status = write_note(run, "sweep.json", text);
+    free(text);
+    return status;
+}
+
+// *failed: the run failed, which is noted in its directory and ends nothing.
+static tt_status run_one(const tt_sweep *sweep, const tt_sweep_run *run, tt_comm *comm, bool *failed) {
+    tt_config config;
+    *failed = false;
+    TT_TRY(tt_comm_agree(comm, comm->rank == 0 ? begin(sweep, run) : TT_OK));
+    tt_info("%s: %s", sweep->name, run->name);
+    FILE *nowhere = fopen("/dev/null", "we");
+    if (!nowhere) return tt_fail(TT_ERR_IO, "/dev/null: %s", strerror(errno));
+    tt_status status = tt_comm_agree(comm, tt_config_load(&config, sweep->base, run->overrides, run->n));
+    if (status == TT_OK) {
+        status = tt_run(&config, comm, false, nowhere);
+        tt_config_close(&config);
+    }
+    fclose(nowhere);
+    if (status == TT_OK || status == TT_ERR_INTERRUPTED) return status;
+    comm->agreed = false; // told here; the ranks go on together
+    *failed = true;
+    tt_warn("%s: %s failed: %s", sweep->name, run->name, tt_error_message());
+    if (comm->rank != 0) return TT_OK;
+    char reason[1024];
+    snprintf(reason, sizeof reason, "%s\n", tt_error_message());
+    return write_note(run, "failed.txt", reason);
+}
+
+static tt_status run_groups(const tt_sweep *sweep, tt_comm *comm, const bool *wanted, int *failed) {
+    const int groups = comm->size / sweep->ranks_per_run;
+    if (groups < 1)
+        return tt_fail(TT_ERR_CONFIG, "%s: ranks_per_run is %d, there are %d ranks", sweep->file,
+            sweep->ranks_per_run, comm->size);
+    const int mine = comm->rank / sweep->ranks_per_run;
+    if (comm->size % sweep->ranks_per_run)
+        tt_warn("%d of %d ranks have nothing to do: ranks_per_run is %d", comm->size % sweep->ranks_per_run,
+            comm->size, sweep->ranks_per_run);
+    tt_comm *part;
+    TT_TRY(tt_comm_split(comm, mine, &part));
+    tt_status status = TT_OK;
+    for (int i = 0, k = 0; i < sweep->n && status == TT_OK; ++i) {
+        if (!wanted[i] || k++ % groups != mine) continue;
+        bool one;
+        status = run_one(sweep, &sweep->runs[i], part, &one);
+        *failed += one && part->rank == 0;
+    }
+    tt_comm_close_part(part);
+    return status;
+}
+
+// ---- several processes side by side
+
+static pid_t start_child(const tt_sweep *sweep, int i, int jobs) {
+    char log[TT_PATH_MAX], index[16], threads[32], program[TT_PATH_MAX];
+    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (length < 0 || tt_path_join(log, sizeof log, sweep->runs[i].path, "log.txt") != TT_OK) return -1;
+    program[length] = '\0';
+    snprintf(index, sizeof index, "%d", i);
+    snprintf(threads, sizeof threads, "%ld", cores / jobs > 1 ? cores / jobs : 1);
+    const char *const arguments[] = {program, "sweep", sweep->file, "--only", index, NULL};
+    const pid_t pid = fork();
+    if (pid != 0) return pid;
+    const int file = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    setenv("OMP_NUM_THREADS", threads, 0);
+    if (file < 0 || dup2(file, 1) < 0 || dup2(file, 2) < 0) _exit(1);
+    execv(program, (char *const *)(uintptr_t)arguments);
+    _exit(1);
+}
+
+typedef struct children {
+    pid_t *pid; // [jobs]; 0 = free
+    int *run;   // [jobs]
+    int n, alive;
+} children;
+
+static void take_ended(const tt_sweep *sweep, children *c, pid_t pid, int *failed) {
+    for (int j = 0; j < c->n; ++j) {
+        if (c->pid[j] != pid) continue;
+        c->pid[j] = 0;
+        c->alive--;
+        const tt_sweep_run *run = &sweep->runs[c->run[j]];
+        const tt_sweep_state state = tt_sweep_state_of(run);
+        if (state == TT_SWEEP_FINISHED) {
+            tt_info("%s: %s finished", sweep->name, run->name);
+        } else if (!tt_interrupted()) {
+            ++*failed;
+            tt_warn("%s: %s failed; see %s/log.txt", sweep->name, run->name, run->path);
+            if (state != TT_SWEEP_FAILED && // it had no time to say why
+                write_note(run, "failed.txt", "the process ended; see log.txt\n") != TT_OK)
+                tt_warn("%s", tt_error_message());
+        }
+    }
+}
+
+static tt_status run_children(
+    const tt_sweep *sweep, const bool *wanted, const tt_sweep_options *o, int *failed) {
+    children c = {.n = o->jobs};
+    tt_status status = tt_alloc(&c.pid, (size_t)c.n, sizeof *c.pid, "jobs");
+    if (status == TT_OK) status = tt_alloc(&c.run, (size_t)c.n, sizeof *c.run, "jobs");
+    bool told = false;
+    for (int next = 0; status == TT_OK && (next < sweep->n || c.alive);) {
+        while (next < sweep->n && !wanted[next]) ++next;
+        int free_slot = 0;
+        while (free_slot < c.n && c.pid[free_slot]) ++free_slot;
+        if (next < sweep->n && free_slot < c.n && !tt_interrupted()) {
+            status = begin(sweep, &sweep->runs[next]);
+            const pid_t pid = status == TT_OK ? start_child(sweep, next, c.n) : -1;
+            if (status == TT_OK && pid < 0)
+                status = tt_fail(TT_ERR_IO, "cannot start a process: %s", strerror(errno));
+            if (status != TT_OK) break;
+            tt_info("%s: %s begins", sweep->name, sweep->runs[next].name);
+            c.pid[free_slot] = pid;
+            c.run[free_slot] = next++;
+            c.alive++;
+            continue;
+        }
+        if (c.alive == 0) break;
+        if (tt_interrupted() && !told) { // they save and stop
+            for (int j = 0; j < c.n; ++j)
+                if (c.pid[j]) kill(c.pid[j], SIGINT);
+            told = true;
+        }
+        const pid_t ended = waitpid(-1, NULL, WNOHANG);
+        if (ended > 0)
+            take_ended(sweep, &c, ended, failed);
+        else
+            usleep(50000);
+    }
+    free(c.pid);
+    free(c.run);
+    if (status == TT_OK && tt_interrupted())
+        status = tt_fail(TT_ERR_INTERRUPTED, "interrupted; all runs are saved");
+    return status;
+}
+
+tt_status tt_sweep_run_all(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_options *o, int *failed) {
+    bool *wanted;
+    *failed = 0;
+    TT_TRY(tt_alloc(&wanted, (size_t)sweep->n, sizeof *wanted, "runs"));
+    for (int i = 0; i < sweep->n; ++i) wanted[i] = comm->rank == 0 && is_wanted(sweep, i, o);
+    tt_status status = tt_comm_broadcast(comm, wanted, (size_t)sweep->n * sizeof *wanted, 0);
+    if (status == TT_OK && o->jobs > 0 && comm->size == 1)
+        status = run_children(sweep, wanted, o, failed);
+    else if (status == TT_OK)
+        status = run_groups(sweep, comm, wanted, failed);
+    free(wanted);
+    status = tt_comm_agree(comm, status);
+    double sum = *failed;
+    if (status == TT_OK) status = tt_comm_sum_f64(comm, &sum, 1);
+    *failed = (int)sum;
+    return status;
+}
