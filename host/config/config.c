@@ -27,6 +27,14 @@ void tt_config_close(tt_config *config) {
     *config = (tt_config){0};
 }
 
+tt_status tt_config_set(tt_config *config, const char *path, const char *value) {
+    const tt_key *key = tt_key_find(path);
+    if (key) return tt_key_set(config, key, value);
+    const char *nearest = tt_key_nearest(path);
+    return tt_fail(
+        TT_ERR_CONFIG, "%s: no such key%s%s", path, nearest ? "; did you mean " : "", nearest ? nearest : "");
+}
+
 static tt_status override(tt_config *config, const char *text) {
     const char *equals = strchr(text, '=');
     char path[128];
@@ -34,13 +42,7 @@ static tt_status override(tt_config *config, const char *text) {
         return tt_fail(TT_ERR_USAGE, "--set %s: expected key=value, e.g. acquisition.steps=100", text);
     memcpy(path, text, (size_t)(equals - text));
     path[equals - text] = '\0';
-    const tt_key *key = tt_key_find(path);
-    if (!key) {
-        const char *nearest = tt_key_nearest(path);
-        return tt_fail(TT_ERR_CONFIG, "--set %s: no such key%s%s", path, nearest ? "; did you mean " : "",
-            nearest ? nearest : "");
-    }
-    tt_status status = tt_key_set(config, key, equals + 1);
+    tt_status status = tt_config_set(config, path, equals + 1);
     return status == TT_OK ? TT_OK : tt_context(status, "--set");
 }
 
@@ -56,6 +58,13 @@ static tt_status check(const tt_config *c) {
     if ((c->acquisition.enabled || !c->pretraining.train.enabled) && c->corpus[0] == '\0')
         return tt_fail(TT_ERR_CONFIG, "corpus: is empty; name a corpus .h5 or a world .yaml");
     return TT_OK;
+}
+
+tt_status tt_config_read(tt_config *config, const char *path) {
+    tt_status status = tt_config_open(config);
+    if (status == TT_OK) status = tt_config_read_yaml(config, path, 0);
+    if (status != TT_OK) tt_config_close(config);
+    return status;
 }
 
 tt_status tt_config_load(tt_config *config, const char *path, const char *const *overrides, int n_overrides) {

@@ -43,6 +43,7 @@ typedef struct tt_config {
     char *precision; // fp32 | bf16 (fp16 is refused: T5 overflows in it)
     int64_t threads; // 0 = all
     char *output;    // folder that holds the run directory <output>/<name>
+    char *log;       // metrics | tensorboard
     char *corpus;    // .h5; or a world .yaml, which is built into the run directory
     char *stages;    // all | no_recall | no_analyze | summarize_only | chain_of_thought | step_by_step
     struct {
@@ -106,6 +107,10 @@ void tt_config_close(tt_config *config);
 // Errors: TT_ERR_CONFIG as `file:line: key: what is wrong, what is allowed`, nearest known key suggested.
 tt_status tt_config_load(
     tt_config *config, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
+// The file over the defaults, each key checked, but not whether they make a run together.
+tt_status tt_config_read(tt_config *config, const char *path) TT_MUST_CHECK;
+// One key from text. Errors: TT_ERR_CONFIG, `key: what is wrong`, nearest known key suggested.
+tt_status tt_config_set(tt_config *config, const char *key, const char *value) TT_MUST_CHECK;
 // The resolved configuration as YAML, all keys, that loads to the same.
 tt_status tt_config_write(const tt_config *config, tt_str *out) TT_MUST_CHECK;
 // The table of keys for people: key, type, default, what it means.

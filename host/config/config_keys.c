@@ -65,6 +65,8 @@ static const tt_key keys[] = {
         "of matrix products; bf16 keeps fp32 weights, norms, softmax and loss"),
     INTEGER("threads", threads, "0", 0, 4096, "of a rank; 0 = all cores"),
     TEXT("output", output, "runs", NULL, "folder that holds the run directory"),
+    TEXT("log", log, "metrics", "metrics|tensorboard",
+        "metrics.jsonl alone, or event files for TensorBoard as well"),
     TEXT("corpus", corpus, "", NULL, "corpus .h5, or a world .yaml that is built into the run directory"),
     TEXT("stages", stages, "all", "all|no_recall|no_analyze|summarize_only|chain_of_thought|step_by_step",
         "stages of the student; or a baseline: summarize_only = answers alone, chain_of_thought = rationale "

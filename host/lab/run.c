@@ -124,6 +124,14 @@ static tt_status count_pairs(const run *r, tt_phase_outcome *phase) {
     return TT_OK;
 }
 
+static tt_status open_metrics(const run *r, tt_metrics *metrics) {
+    char folder[TT_PATH_MAX];
+    TT_TRY(tt_metrics_open(metrics, r->dir.metrics, r->metrics_bytes));
+    if (strcmp(r->config->log, "tensorboard") != 0) return TT_OK;
+    TT_TRY(tt_path_join(folder, sizeof folder, r->dir.path, "tensorboard"));
+    return tt_tensorboard_open(&metrics->board, folder);
+}
+
 // Brings r->student to the phase's best weights, training where something is left to train.
 static tt_status do_phase(run *r, int i) {
     tt_phase_outcome *phase = &r->result.phases[i];
@@ -151,7 +159,7 @@ static tt_status do_phase(run *r, int i) {
     if (!finished) {
         tt_metrics metrics = {0};
         tt_status status = TT_OK;
-        if (r->comm->rank == 0) status = tt_metrics_open(&metrics, r->dir.metrics, r->metrics_bytes);
+        if (r->comm->rank == 0) status = open_metrics(r, &metrics);
         TT_TRY(tt_comm_agree(r->comm, status));
         tt_phase_room room = {r->comm, &metrics, last, best, (uint64_t)r->config->seed, r->began};
         status = run_phase(r, i, &room, saved);

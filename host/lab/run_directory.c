@@ -39,7 +39,7 @@ static bool among(const char *key, const char *const *keys, int n) {
 
 // Keys that may differ between two starts of the same run: where it computes,
 static bool is_place(const char *key) {
-    static const char *const keys[] = {"device", "threads", "output", "evaluation.slots"};
+    static const char *const keys[] = {"device", "threads", "output", "log", "evaluation.slots"};
     return among(key, keys, sizeof keys / sizeof *keys);
 }
 

@@ -6,6 +6,7 @@
 //   checkpoints/      <phase>.h5 to resume from; <phase>_best.h5 of phases before the last
 //   best.h5           the last phase's best checkpoint
 //   reflection_<k>/   of an iteration: recall_runs.jsonl, analyze_runs.jsonl, pairs.h5
+//   tensorboard/      event files, with log: tensorboard
 //   metrics.jsonl     predictions.jsonl     result.json     result.txt (for people)
 #ifndef TT_LAB_RUN_DIRECTORY_H
 #define TT_LAB_RUN_DIRECTORY_H

@@ -89,24 +89,32 @@ static tt_status value_text(reader *r, const yaml_node_t *node, const char **out
     return status;
 }
 
-// Whether the base takes the setting: its key and its value by themselves.
-static tt_status check_setting(reader *r, const yaml_node_t *node, const char *key, const char *value) {
+// Keys that are the sweep's to set.
+static bool is_own(const char *key, size_t n) {
     static const char *const own[] = {"seed", "name", "output"};
     for (size_t i = 0; i < sizeof own / sizeof *own; ++i)
-        if (strcmp(key, own[i]) == 0)
-            return at(r, node,
-                tt_fail(TT_ERR_CONFIG, "%s: is the sweep's to set; see seeds, name and output", key));
+        if (strlen(own[i]) == n && strncmp(key, own[i], n) == 0) return true;
+    return false;
+}
+
+// Key and value by themselves.
+static tt_status check_setting(reader *r, const yaml_node_t *node, const char *key, const char *value) {
+    if (is_own(key, strlen(key)))
+        return at(r, node,
+            tt_fail(TT_ERR_CONFIG, "%s: is the sweep's to set; see its words seeds, name and output", key));
     tt_config config;
-    tt_str text = {0};
-    tt_str_format(&text, "%s=%s", key, value);
-    tt_status status = tt_str_status(&text);
-    if (status == TT_OK) {
-        const char *one[1] = {text.data};
-        status = tt_config_load(&config, r->sweep->base, one, 1);
-        if (status == TT_OK) tt_config_close(&config);
-    }
-    tt_str_close(&text);
+    TT_TRY(tt_config_open(&config));
+    tt_status status = tt_config_set(&config, key, value);
+    tt_config_close(&config);
     return at(r, node, status);
+}
+
+static tt_status check_overrides(const reader *r) {
+    for (int i = 0; i < r->n_overrides; ++i)
+        if (is_own(r->overrides[i], strcspn(r->overrides[i], "=")))
+            return tt_fail(TT_ERR_USAGE,
+                "--set %s: is the sweep's to set; see its words seeds, name and output", r->overrides[i]);
+    return TT_OK;
 }
 
 static tt_status add_setting(reader *r, settings *to, const yaml_node_t *key, const char *value) {
@@ -206,7 +214,7 @@ static tt_status read_base(reader *r, const yaml_node_t *node) {
     tt_config config;
     TT_TRY(tt_path_dir(folder, sizeof folder, r->sweep->file));
     TT_TRY(tt_path_join(r->sweep->base, TT_PATH_MAX, folder, scalar(node)));
-    TT_TRY(at(r, node, tt_config_load(&config, r->sweep->base, NULL, 0)));
+    TT_TRY(at(r, node, tt_config_read(&config, r->sweep->base)));
     if (r->n_seeds == 0) r->seeds[0] = config.seed;
     tt_status status = r->sweep->output ? TT_OK : keep(r, config.output, &r->sweep->output);
     tt_config_close(&config);
@@ -441,6 +449,7 @@ tt_status tt_sweep_open(tt_sweep *out, const char *path, const char *const *over
     r->sweep = out;
     r->overrides = overrides;
     r->n_overrides = n_overrides;
+    TT_TRY_GOTO(status, check_overrides(r), release);
     TT_TRY_GOTO(status, tt_alloc(&r->excluded, MAX_EXCLUDED, sizeof *r->excluded, "sweep"), release);
     TT_TRY_GOTO(status, keep(r, path, &out->file), release);
     TT_TRY_GOTO(status, tt_read_file(path, (size_t)16 << 20, &text, &size), release);

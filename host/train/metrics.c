@@ -30,19 +30,26 @@ tt_status tt_metrics_open(tt_metrics *out, const char *path, int64_t bytes) {
 
 void tt_metrics_close(tt_metrics *metrics) {
     if (metrics->file) fclose(metrics->file);
+    tt_tensorboard_close(&metrics->board);
     free(metrics->path);
     *metrics = (tt_metrics){0};
 }
 
 tt_status tt_metrics_line(tt_metrics *metrics, const char *format, ...) {
     if (!metrics->file) return TT_OK;
+    char *line = NULL;
     va_list args;
     va_start(args, format);
-    int n = vfprintf(metrics->file, format, args);
+    const int n = vasprintf(&line, format, args);
     va_end(args);
+    if (n < 0) return tt_fail(TT_ERR_NOMEM, "%s: no memory for a line", metrics->path);
+    tt_status status = TT_OK;
     // Flushed line by line: whoever follows the file sees whole lines.
-    if (n < 0 || fputc('\n', metrics->file) == EOF || fflush(metrics->file) != 0) return failed(metrics);
-    return TT_OK;
+    if (fputs(line, metrics->file) == EOF || fputc('\n', metrics->file) == EOF || fflush(metrics->file) != 0)
+        status = failed(metrics);
+    if (status == TT_OK) status = tt_tensorboard_line(&metrics->board, line);
+    free(line);
+    return status;
 }
 
 tt_status tt_metrics_sync(tt_metrics *metrics, int64_t *bytes) {

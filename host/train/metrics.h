@@ -4,6 +4,7 @@
 
 #include "host/base/status.h"
 #include "host/base/str.h"
+#include "host/train/tensorboard.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 typedef struct tt_metrics {
     FILE *file; // NULL on ranks that do not write: all calls do nothing
     char *path;
+    tt_tensorboard board; // opened by whoever wants TensorBoard to see the lines as well
 } tt_metrics;
 
 // Opens `path` for appending and cuts it back to `bytes`: what a checkpoint had seen. Lines that a stopped

@@ -74,7 +74,7 @@ static void overrides(void **state) {
     const char *bad[] = {"acquisition.step=7"};
     assert_int_equal(load(&config, START, bad, 1), TT_ERR_CONFIG);
     assert_string_equal(
-        tt_error_message(), "--set acquisition.step: no such key; did you mean acquisition.steps");
+        tt_error_message(), "--set: acquisition.step: no such key; did you mean acquisition.steps");
     const char *worse[] = {"steps"};
     assert_int_equal(load(&config, START, worse, 1), TT_ERR_USAGE);
 }

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Sweeps: finished runs are skipped, a killed one goes on, failed ones are told and retried; the table is the same
+# one by one, with jobs side by side, and under mpirun; shipped sweeps are in order.
+set -u
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+"$TT_MAKE_FIXTURE" data || exit 1
+failed=0
+fail() { echo "FAILED: $*"; failed=1; }
+
+for file in "$TT_SOURCE_DIR"/experiments/*.yaml "$TT_SOURCE_DIR"/experiments/paper/{csqa,obqa,strategyqa}.yaml; do
+    (cd "$TT_SOURCE_DIR" && "$TINYTHINKER" sweep "$file" --dry-run) > list.txt 2>&1 || { fail "$file"; cat list.txt; }
+    grep -q " runs in " list.txt || fail "$file lists no runs"
+done
+
+cat > base.yaml <<'YAML'
+corpus: data/corpus.h5
+threads: 1
+model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 32, d_kv: 8, d_ff: 64, num_heads: 4}
+acquisition: {steps: 60, batch_size: 16, interval: 1, learning_rate: 5e-3, dropout: 0, validate_every: 0, save_every: 5}
+evaluation: {max_length: 16, samples: 0}
+YAML
+cat > sweep.yaml <<'YAML'
+name: toy
+base: base.yaml
+output: one
+seeds: [1, 2]
+axes: {stages: [all, summarize_only]}
+YAML
+
+# Killed in the third run, then to its end.
+"$TINYTHINKER" sweep sweep.yaml > one.txt 2> one.log &
+pid=$!
+for _ in $(seq 600); do
+    [ -e one/toy/stages=summarize_only-s1/checkpoints/acquisition.h5 ] && break
+    sleep 0.05
+done
+kill -9 $pid 2> /dev/null
+wait $pid 2> /dev/null
+"$TINYTHINKER" sweep sweep.yaml --dry-run > list.txt
+[ "$(grep -c finished list.txt)" -eq 2 ] || { fail "two runs should be finished by now"; cat list.txt; }
+before=$(stat -c %Y%i one/toy/stages=all-s1/best.h5)
+"$TINYTHINKER" sweep sweep.yaml > one.txt 2> one.log || { fail "the sweep"; cat one.log; }
+[ "$before" = "$(stat -c %Y%i one/toy/stages=all-s1/best.h5)" ] || fail "a finished run was run again"
+grep -q "stages=all  *2 of 2  *-  *[0-9.]* % \[" one.txt || { fail "no row with an interval"; cat one.txt; }
+cmp one.txt one/toy/table.txt || fail "table.txt differs"
+grep -q '"variant": "stages=all"' one/toy/stages=all-s1/sweep.json || fail "sweep.json"
+
+"$TINYTHINKER" sweep sweep.yaml --jobs 2 --slurm job.sh > /dev/null && grep -q -- "--array=0-3" job.sh || fail "slurm"
+sed 's/output: one/output: two/' sweep.yaml > two.yaml
+"$TINYTHINKER" sweep two.yaml --jobs 2 > two.txt 2> two.log || { fail "--jobs 2"; cat two.log; }
+diff one.txt two.txt || fail "the table of --jobs 2 differs"
+[ -s two/toy/stages=all-s1/log.txt ] || fail "no log of a job"
+if command -v mpirun > /dev/null && ! "$TINYTHINKER" device 2>&1 | grep -q "no MPI"; then
+    for ranks in 1 2; do
+        sed "s/output: one/output: three$ranks/; \$a ranks_per_run: $ranks" sweep.yaml > three.yaml
+        mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep three.yaml > three.txt 2> three.log ||
+            { fail "mpirun, $ranks ranks per run"; cat three.log; }
+        diff one.txt three.txt || fail "the table of mpirun, $ranks ranks per run, differs"
+    done
+    mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep sweep.yaml --set output=x > x.log 2>&1 &&
+        fail "a sweep's own key was taken from the command line"
+fi
+"$TINYTHINKER" diff --only weights one/toy/stages=all-s2/best.h5 two/toy/stages=all-s2/best.h5 > diff.log || { fail weights; cat diff.log; }
+
+# One run fails: told, skipped, retried; the other is done.
+cat > bad.yaml <<'YAML'
+name: bad
+base: base.yaml
+variants: {good: {}, bad: {model.tokenizer: data/no.model}}
+YAML
+"$TINYTHINKER" sweep bad.yaml > bad.txt 2> bad.log && fail "a failed run was not told"
+grep -q "failed: runs/bad/bad-s1: .*no.model" bad.txt || { fail "the reason is not in the table"; cat bad.txt; }
+grep -q "good  *1 of 1" bad.txt || { fail "the other run"; cat bad.txt; }
+"$TINYTHINKER" sweep bad.yaml > bad.txt 2> bad.log || fail "a second time nothing is left to fail"
+cp data/tokenizer.model data/no.model
+"$TINYTHINKER" sweep bad.yaml --retry > bad.txt 2> bad.log || { fail "--retry"; cat bad.log; }
+grep -q "bad  *1 of 1" bad.txt || { fail "--retry"; cat bad.txt; }
+"$TINYTHINKER" report one -o report.html > /dev/null 2> report.log || { fail "report of a sweep"; cat report.log; }
+exit $failed

@@ -1,0 +1,129 @@
+// Sweep files: which runs come out, in which order, under which names; and what is refused, with its line.
+#include "host/base/str.h"
+#include "host/lab/sweep.h"
+#include "tiny_t5.h"
+
+#include <unistd.h>
+
+static void write_text(const char *name, const char *text) {
+    OK(tt_write_file(name, text, strlen(text)));
+}
+
+#define START "name: s\nbase: sweep_base.yaml\n"
+
+// Names of the runs of a sweep file, separated by spaces.
+static void names_of(const char *text, tt_str *out) {
+    tt_sweep sweep;
+    write_text("sweep_base.yaml", "seed: 7\ncorpus: c.h5\nmodel: {start: m.h5}\n");
+    write_text("sweep_test.yaml", text);
+    tt_str_clear(out);
+    OK(tt_sweep_open(&sweep, "sweep_test.yaml", NULL, 0));
+    for (int i = 0; i < sweep.n; ++i) tt_str_format(out, "%s%s", i ? " " : "", sweep.runs[i].name);
+    tt_sweep_close(&sweep);
+}
+
+static void runs(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *names;
+    } table[] = {
+        {START, "base-s7"},
+        {START "seeds: [1, 2]\n", "base-s1 base-s2"},
+        {START "axes: {stages: [all, no_recall], reflection.beta: [0.1, 0.5]}\nseeds: [3]\n",
+            "stages=all,beta=0.1-s3 stages=all,beta=0.5-s3 stages=no_recall,beta=0.1-s3 "
+            "stages=no_recall,beta=0.5-s3"},
+        {START "axes: {acquisition.dropout: [0, 0.1], reflection.dropout: [0]}\n",
+            "acquisition.dropout=0,reflection.dropout=0-s7 acquisition.dropout=0.1,reflection.dropout=0-s7"},
+        {START "variants: {b: {stages: no_recall}, a: {acquisition.steps: 5}}\nseeds: [1, 2]\n",
+            "b-s1 b-s2 a-s1 a-s2"},
+        {START "variants: {b: {}, a: {}}\naxes: {reflection.beta: [1, 2]}\n",
+            "b,beta=1-s7 b,beta=2-s7 a,beta=1-s7 a,beta=2-s7"},
+        {START "axes: {stages: [all, no_recall], reflection.beta: [1, 2]}\n"
+               "exclude: [{stages: all, reflection.beta: 2}, {reflection.beta: 1, stages: no_recall}]\n",
+            "stages=all,beta=1-s7 stages=no_recall,beta=2-s7"},
+        {START "set: {stages: no_recall}\naxes: {reflection.beta: [1, 2]}\nexclude: [{stages: no_recall, "
+               "reflection.beta: 1}]\n",
+            "beta=2-s7"},
+        {START "axes: {model.start: [a/b.h5]}\n", "start=a_b.h5-s7"},
+        {START "axes: {evaluation.splits: [[test, control], []]}\n",
+            "splits=_test,_control_-s7 splits=__-s7"},
+    };
+    tt_str names = {0};
+    for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
+        names_of(table[i].text, &names);
+        if (strcmp(names.data, table[i].names) != 0)
+            fail_msg("%s\n  gives     %s\n  expected  %s", table[i].text, names.data, table[i].names);
+    }
+    tt_str_close(&names);
+}
+
+// What a run is started with: common settings, variant, axis, the command line, then what is the run's own.
+static void settings(void **state) {
+    (void)state;
+    static const char *const over[] = {"reflection.beta=3"};
+    static const char *const want[] = {"stages=no_recall", "acquisition.steps=5", "reflection.beta=1",
+        "reflection.beta=3", "seed=4", "name=a,beta=1-s4", "output=out/s"};
+    tt_sweep sweep;
+    write_text("sweep_test.yaml",
+        START "output: out\nseeds: [4]\nset: {stages: no_recall}\n"
+              "variants: {a: {acquisition.steps: 5}}\naxes: {reflection.beta: [1]}\n");
+    OK(tt_sweep_open(&sweep, "sweep_test.yaml", over, 1));
+    assert_int_equal(sweep.n, 1);
+    assert_int_equal(sweep.runs[0].n, 7);
+    for (int i = 0; i < 7; ++i) assert_string_equal(sweep.runs[0].overrides[i], want[i]);
+    assert_string_equal(sweep.runs[0].path, "out/s/a,beta=1-s4");
+    tt_config config;
+    OK(tt_config_load(&config, sweep.base, sweep.runs[0].overrides, sweep.runs[0].n));
+    assert_true(config.reflection.beta == 3 && config.seed == 4 && config.acquisition.steps == 5);
+    tt_config_close(&config);
+    tt_sweep_close(&sweep);
+}
+
+static void mistakes(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } table[] = {
+        {START "axes:\n  reflection.bta: [1]\n",
+            "sweep_test.yaml:4: reflection.bta: no such key; did you mean reflection.beta"},
+        {START "axes:\n  stages: [all, some]\n", "sweep_test.yaml:4: stages: 'some' is not allowed"},
+        {START "axes:\n  stages: []\n", "sweep_test.yaml:4: axes: stages: no values"},
+        {START "axes:\n  stages: all\n", "sweep_test.yaml:4: axes: stages: expected a list"},
+        {START "set: {acquisition.steps: many}\n",
+            "sweep_test.yaml:3: acquisition.steps: 'many' is no whole number"},
+        {START "set: {seed: 3}\n", "sweep_test.yaml:3: seed: is the sweep's to set"},
+        {START "axis: {stages: [all]}\n", "sweep_test.yaml:3: axis: no word of a sweep; did you mean axes"},
+        {START "seeds: []\n", "sweep_test.yaml:3: seeds: the list is empty"},
+        {START "seeds: [1, x]\n", "sweep_test.yaml:3: seeds: expected"},
+        {START "seeds: [1, 1]\n", "sweep_test.yaml: two runs are named base-s1"},
+        {START "axes: {stages: [all, all]}\n", "two runs are named stages=all-s7"},
+        {START "variants: {a/b: {}, a_b: {}}\n", "two runs are named a_b-s7"},
+        {START "axes: {stages: [all]}\nexclude: [{stages: all}]\n", "nothing to run"},
+        {START "ranks_per_run: 0\n", "sweep_test.yaml:3: ranks_per_run"},
+        {"name: s\n", "sweep_test.yaml: base: is missing"},
+        {"base: sweep_base.yaml\n", "sweep_test.yaml: name: is missing"},
+        {"name: s\nbase: nowhere.yaml\n", "sweep_test.yaml:2: "},
+        {"[1]\n", "expected a sweep"},
+        {"a: [\n", "sweep_test.yaml:2: not YAML"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
+        tt_sweep sweep;
+        write_text("sweep_test.yaml", table[i].text);
+        if (tt_sweep_open(&sweep, "sweep_test.yaml", NULL, 0) == TT_OK)
+            fail_msg("%s was taken", table[i].text);
+        if (!strstr(tt_error_message(), table[i].message))
+            fail_msg(
+                "%s\n  said      %s\n  expected  %s", table[i].text, tt_error_message(), table[i].message);
+    }
+    unlink("sweep_test.yaml");
+    unlink("sweep_base.yaml");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(runs),
+        cmocka_unit_test(settings),
+        cmocka_unit_test(mistakes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
