@@ -129,7 +129,7 @@ static tt_status add_setting(reader *r, settings *to, const yaml_node_t *key, co
 static tt_status read_settings(reader *r, const yaml_node_t *map, settings *out) {
     if (map->type != YAML_MAPPING_NODE) return at(r, map, tt_fail(TT_ERR_CONFIG, "expected keys and values"));
     for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p) {
-        const char *value;
+        const char *value = NULL;
         TT_TRY(value_text(r, node_of(r, p->value), &value));
         TT_TRY(add_setting(r, out, node_of(r, p->key), value));
     }
@@ -332,7 +332,7 @@ static tt_status add_run(reader *r, const char *variant_name, const settings *s,
     r->capacity = (int)capacity;
     tt_sweep_run *run = &sweep->runs[sweep->n];
     *run = (tt_sweep_run){.variant = variant_name, .seed = seed};
-    const size_t room = (size_t)(s->n + r->n_overrides + 3);
+    const size_t room = (size_t)s->n + (size_t)r->n_overrides + 3;
     run->overrides = tt_arena_alloc(&sweep->memory, room * sizeof *run->overrides);
     if (!run->overrides) return TT_ERR_NOMEM;
     snprintf(text, sizeof text, "%lld", (long long)seed);

@@ -81,21 +81,21 @@ static tt_status generate_round(
     work *w, const item *items, const int *mine, int n, tt_stage sampled, tt_str *lines) {
     const tt_config *c = w->room->config;
     const tt_question *questions[ROUND];
-    const char *general[ROUND];
+    const char *general[ROUND] = {0};
     for (int i = 0; i < n; ++i) {
         questions[i] = &items[mine[i]].question;
         general[i] = items[mine[i]].general;
     }
     tt_chain_options options = {.set = w->set,
         .samples = (int)c->reflection.samples,
-        .general = n && general[0] ? general : NULL,
+        .general = general[0] ? general : NULL,
         .max_input = (int)c->reflection.train.max_input,
         .decoding = {.temperature = (float)c->reflection.temperature,
             .top_k = (int)c->reflection.top_k,
             .top_p = (float)c->reflection.top_p,
             .max_length = (int)c->evaluation.max_length,
-            .seed =
-                tt_key((uint64_t)c->seed, TT_FOR_PAIRS, (uint64_t)(4 * w->room->iteration + (int)sampled))}};
+            .seed = tt_key(
+                (uint64_t)c->seed, TT_FOR_PAIRS, 4 * (uint64_t)w->room->iteration + (uint64_t)sampled)}};
     options.sampled[sampled] = true;
     tt_chain chain = {0};
     if (n == 0) return TT_OK;
@@ -285,7 +285,7 @@ static const char *joined(work *w, const char *const *specific, int n) {
 static tt_status add_analysis(const item *it, const tt_contrast_pair *p, const sides *s,
     const char *const *chosen, const char *const *rejected, int option, tt_preferences *out) {
     static const char *const sources[] = {"run", "teacher", "fallback"};
-    if (strcmp(chosen[option], rejected[option]) == 0) return TT_OK;
+    if (!chosen || !rejected || strcmp(chosen[option], rejected[option]) == 0) return TT_OK;
     tt_str prompt = {0};
     prompt_of(&prompt, &it->question, TT_ANALYZE, it->general, option);
     tt_status status = tt_str_status(&prompt);
@@ -398,7 +398,7 @@ static tt_status share(const work *w, tt_preferences *pairs, const char *path) {
 
 static tt_status pairs_of_items(work *w, const item *items, int n, const tt_run_log *log, tt_preferences *out,
     tt_status (*build)(work *, const item *, const tt_chain_run *, sides *, tt_preferences *)) {
-    if (w->room->comm->rank != 0) return TT_OK;
+    if (w->room->comm->rank != 0 || !items || !log->runs) return TT_OK;
     sides s;
     tt_status status = sides_open(&s, w);
     for (int i = 0; i < n && status == TT_OK; ++i)
@@ -482,7 +482,7 @@ static tt_status score_stage(work *w, tt_preferences *pairs, tt_stage stage) {
 release:
     status = tt_comm_agree(comm, status);
     if (status == TT_OK && n) status = tt_comm_sum_f64(comm, sums, 2 * (size_t)n);
-    for (size_t i = 0, k = 0; i < pairs->n && status == TT_OK; ++i) {
+    for (size_t i = 0, k = 0; i < pairs->n && sums && status == TT_OK; ++i) {
         if (pairs->items[i].stage != stage) continue;
         pairs->items[i].reference_chosen = sums[2 * k];
         pairs->items[i].reference_rejected = sums[2 * k + 1];

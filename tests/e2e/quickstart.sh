@@ -7,7 +7,7 @@ cd "$TT_SOURCE_DIR"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 short="--set acquisition.steps=21 --set acquisition.validate_every=2 --set acquisition.validation_questions=10
-    --set evaluation.questions=20 --set evaluation.samples=2 --set output=$work --set threads=1"
+    --set reflection.questions=6 --set reflection.samples=2 --set reflection.cycles=1 --set evaluation.questions=20 --set evaluation.samples=2 --set output=$work --set threads=1"
 
 has() { # file, pattern...
     local file=$1 pattern
@@ -29,7 +29,7 @@ has "$work/everyday/predictions.jsonl" '"recall":' '"analyze":\[' '"summarize":'
 [ "$(grep -c '"split":"control"' "$work/everyday/predictions.jsonl")" -eq 20 ]
 
 "$TINYTHINKER" compare "$work/everyday" "$work/everyday-summarize-only" >"$work/table"
-has "$work/table" "^everyday +all +21 " "^everyday-summarize-only +summarize_only +21 "
+has "$work/table" "^everyday +all +21 +[0-9.]+ % .*[0-9.]+ % " "^everyday-summarize-only +summarize_only +21 "
 
 "$TINYTHINKER" ask --model "$work/everyday/best.h5" "What holds water?" cup knife rope >"$work/answer"
 has "$work/answer" "^Recall$" "^Analyze$" "\(C\) rope: " "^Summarize$" "^Answer$"
