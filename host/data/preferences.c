@@ -54,7 +54,7 @@ static tt_status put_all(const tt_h5 *h, const tt_preferences *p) {
     TT_TRY(tt_h5_group(h, "/pairs"));
     TT_TRY(tt_h5_put_i64(h, "/pairs", "n", (int64_t)p->n));
     TT_TRY(tt_h5_put_i64(h, "/pairs", "questions", p->questions));
-    TT_TRY(tt_h5_put_i64(h, "/pairs", "without_wrong", p->without_wrong));
+    TT_TRY(tt_h5_put_i64(h, "/pairs", "without_pairs", p->without_pairs));
     TT_TRY(tt_h5_put_i64(h, "/pairs", "scored", p->scored));
     TT_TRY(tt_h5_put_i64(h, "/pairs", "reference", (int64_t)p->reference));
     if (p->n == 0) return TT_OK;
@@ -138,20 +138,20 @@ static tt_status get_columns(const tt_h5 *h, tt_preferences *p) {
 }
 
 static tt_status get_all(const tt_h5 *h, tt_preferences *p) {
-    int64_t format, n, questions, without_wrong, scored, reference;
+    int64_t format, n, questions, without_pairs, scored, reference;
     TT_TRY(tt_h5_get_i64(h, "/", "format", &format));
     if (format != FORMAT)
         return tt_fail(TT_ERR_FORMAT, "%s: preference pairs of format %lld, this program reads %d", h->path,
             (long long)format, FORMAT);
     TT_TRY(tt_h5_get_i64(h, "/pairs", "n", &n));
     TT_TRY(tt_h5_get_i64(h, "/pairs", "questions", &questions));
-    TT_TRY(tt_h5_get_i64(h, "/pairs", "without_wrong", &without_wrong));
+    TT_TRY(tt_h5_get_i64(h, "/pairs", "without_pairs", &without_pairs));
     TT_TRY(tt_h5_get_i64(h, "/pairs", "scored", &scored));
     TT_TRY(tt_h5_get_i64(h, "/pairs", "reference", &reference));
     if (n < 0 || n > INT32_MAX)
         return tt_fail(TT_ERR_FORMAT, "%s: %lld pairs are out of range", h->path, (long long)n);
     p->questions = (int)questions;
-    p->without_wrong = (int)without_wrong;
+    p->without_pairs = (int)without_pairs;
     p->scored = scored != 0;
     p->reference = (uint64_t)reference;
     if (n == 0) return TT_OK;
@@ -191,8 +191,8 @@ static void show_pair(const tt_preference_texts *t, bool scored, FILE *out) {
 
 void tt_preferences_show(const tt_preferences *p, int examples, FILE *out) {
     static const char *const sources[] = {"run", "teacher", "fallback"};
-    fprintf(out, "preference pairs: %zu, from the runs of %d questions; %d had no wrong run\n", p->n,
-        p->questions, p->without_wrong);
+    fprintf(out, "preference pairs: %zu, from the runs of %d questions; %d gave none\n", p->n, p->questions,
+        p->without_pairs);
     if (p->scored)
         fprintf(out, "reference log-probabilities of checkpoint %016llx\n", (unsigned long long)p->reference);
     else

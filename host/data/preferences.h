@@ -26,7 +26,7 @@ typedef struct tt_preferences {
     tt_preference_texts *items;
     size_t n, capacity;
     int questions;      // that runs were made for
-    int without_wrong;  // of these: no wrong run, so no pairs
+    int without_pairs;  // of these: no wrong run, or nothing right to hold against it
     bool scored;        // the reference's log-probabilities are there
     uint64_t reference; // hash of the reference checkpoint's weights
     tt_arena memory;

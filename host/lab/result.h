@@ -11,7 +11,7 @@ typedef struct tt_phase_outcome {
     bool done;
     tt_phase_result result;
     int iteration;                                             // of reflection; 0 = a supervised phase
-    int recall_pairs, analyze_pairs, questions, without_wrong; // of reflection
+    int recall_pairs, analyze_pairs, questions, without_pairs; // of reflection
     bool scored; // the best student of this phase on the test split:
     tt_evaluation test;
 } tt_phase_outcome;

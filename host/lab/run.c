@@ -119,7 +119,7 @@ static tt_status count_pairs(const run *r, tt_phase_outcome *phase) {
     phase->recall_pairs = tt_preferences_count(&pairs, TT_RECALL);
     phase->analyze_pairs = tt_preferences_count(&pairs, TT_ANALYZE);
     phase->questions = pairs.questions;
-    phase->without_wrong = pairs.without_wrong;
+    phase->without_pairs = pairs.without_pairs;
     tt_preferences_close(&pairs);
     return TT_OK;
 }

@@ -250,7 +250,7 @@ static tt_status recall_pairs_of(
         s->teacher[s->n_teacher++] = r->general;
     }
     TT_TRY(contrast(s, w, it, TT_RECALL, NULL));
-    out->without_wrong += s->n_pairs == 0;
+    out->without_pairs += s->n_pairs == 0;
     tt_str prompt = {0};
     prompt_of(&prompt, &it->question, TT_RECALL, NULL, 0);
     tt_status status = tt_str_status(&prompt);
@@ -326,7 +326,7 @@ static tt_status analyze_pairs_of(
         if (!(s->teacher[s->n_teacher++] = joined(w, r->specific, n))) return TT_ERR_NOMEM;
     }
     TT_TRY(contrast(s, w, it, TT_ANALYZE, fallback));
-    if (!it->general) out->without_wrong += s->n_pairs == 0; // without recall these are the questions' runs
+    if (!it->general) out->without_pairs += s->n_pairs == 0; // without recall these are the questions' runs
     for (int i = 0; i < s->n_pairs; ++i) {
         const tt_contrast_pair *p = &s->pairs[i];
         const tt_chain_run *rejected = &runs[s->index[p->rejected]];
