@@ -10,16 +10,16 @@
 static void list(const tt_sweep *sweep) {
     for (int i = 0; i < sweep->n; ++i) {
         const tt_sweep_run *run = &sweep->runs[i];
-        printf("%4d  %-40s %-10s", i, run->name, tt_sweep_state_name(tt_sweep_state_of(run)));
+        printf("%4d  %-40s %-10s", i, run->name, tt_sweep_state_name(tt_sweep_state_of(sweep, run)));
         for (int k = 0; k + 3 < run->n; ++k) printf(" %s", run->overrides[k]); // without seed, name, output
         putchar('\n');
     }
     printf("%d runs in %s/%s\n", sweep->n, sweep->output, sweep->name);
 }
 
-static tt_status save_slurm(const tt_sweep *sweep, const char *path) {
+static tt_status save_slurm(const tt_sweep *sweep, const tt_sweep_options *options, const char *path) {
     tt_str script = {0};
-    tt_status status = tt_sweep_slurm(sweep, &script);
+    tt_status status = tt_sweep_slurm(sweep, options, &script);
     if (status == TT_OK) status = tt_write_file(path, script.data, script.length);
     tt_str_close(&script);
     if (status == TT_OK) printf("wrote %s: %d tasks\n", path, sweep->n);
@@ -56,11 +56,11 @@ static tt_status sweep(const char *path, const tt_texts *overrides, const tt_swe
     tt_status status = TT_OK;
     if (options->only >= plan.n)
         status = tt_fail(TT_ERR_USAGE, "sweep: --only %d; the runs are 0 to %d", options->only, plan.n - 1);
-    else if (slurm)
-        status = save_slurm(&plan, slurm);
-    else if (dry_run)
-        list(&plan);
-    else
+    else if (slurm || dry_run) {
+        if (comm->rank == 0 && slurm) status = save_slurm(&plan, options, slurm);
+        if (comm->rank == 0 && !slurm) list(&plan);
+        status = tt_comm_agree(comm, status);
+    } else
         status = run(&plan, comm, options);
     tt_sweep_close(&plan);
     return status;
@@ -89,13 +89,18 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
         "stopped.",
         args, sizeof args / sizeof *args, &rest, 1, 1, &help));
     if (help) return TT_OK;
-    if (jobs > 0 && overrides.n > 0)
-        return tt_fail(
-            TT_ERR_USAGE, "sweep: --jobs and --set do not go together; write the settings below set:");
     tt_comm *comm;
     TT_TRY(tt_comm_open(&comm));
-    const tt_sweep_options options = {.retry = retry, .jobs = (int)jobs, .only = (int)only};
-    tt_status status = sweep(rest.items[0], &overrides, &options, dry_run, slurm, comm);
+    const tt_sweep_options options = {.retry = retry,
+        .jobs = (int)jobs,
+        .only = (int)only,
+        .overrides = overrides.items,
+        .n_overrides = overrides.n};
+    tt_status status = TT_OK;
+    if (jobs > 0 && comm->size > 1)
+        status = tt_comm_agree(
+            comm, tt_fail(TT_ERR_USAGE, "sweep: --jobs is for one process; under mpirun set ranks_per_run"));
+    if (status == TT_OK) status = sweep(rest.items[0], &overrides, &options, dry_run, slurm, comm);
     tt_comm_close(comm, status);
     return status;
 }

@@ -48,7 +48,7 @@ static const tt_comm_transport none = {none_sum_f32, none_sum_f64, none_max_i64,
     none_barrier, none_leave, none_split};
 static tt_status none_split(tt_comm *comm, int group, tt_comm *out) {
     (void)comm, (void)group;
-    *out = (tt_comm){.size = 1, .local_size = 1, .transport = "none", .methods = &none};
+    *out = *comm;
     return TT_OK;
 }
 
@@ -114,7 +114,7 @@ void tt_comm_close_part(tt_comm *part) {
 }
 
 int tt_comm_threads(const tt_comm *comm) {
-    if (comm->size == 1 || getenv("OMP_NUM_THREADS")) return omp_get_max_threads();
+    if ((comm->size == 1 && comm->local_size == 1) || getenv("OMP_NUM_THREADS")) return omp_get_max_threads();
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     long share = cores / comm->local_size;
     cpu_set_t bound;

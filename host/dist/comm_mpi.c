@@ -167,7 +167,9 @@ static tt_status enter(tt_comm *comm, MPI_Comm ranks) {
 static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out) {
     MPI_Comm part;
     MPI_TRY(MPI_Comm_split(ranks_of(comm), group, comm->rank, &part), "split");
-    return enter(out, part);
+    TT_TRY(enter(out, part));
+    out->local_size = comm->local_size; // the other parts compute here too
+    return TT_OK;
 }
 
 tt_status tt_comm_join(tt_comm *comm) {

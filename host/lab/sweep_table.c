@@ -30,10 +30,10 @@ static double before_reflection(const json_t *root) {
     return NAN;
 }
 
-static void take_run(row *r, const tt_sweep_run *run) {
+static void take_run(row *r, const tt_sweep *sweep, const tt_sweep_run *run) {
     char path[TT_PATH_MAX];
     r->runs++;
-    if (tt_sweep_state_of(run) != TT_SWEEP_FINISHED || r->finished == 1024) return;
+    if (tt_sweep_state_of(sweep, run) != TT_SWEEP_FINISHED || r->finished == 1024) return;
     if (tt_path_join(path, sizeof path, run->path, "result.json") != TT_OK) return;
     json_t *root = json_load_file(path, 0, NULL);
     const json_t *test = json_object_get(root, "test");
@@ -65,12 +65,24 @@ static void append_row(tt_str *out, const row *r) {
     tt_str_append(out, "\n");
 }
 
+static void append_other(tt_str *out, const tt_sweep *sweep, const tt_sweep_run *run) {
+    tt_str differences = {0};
+    bool rescore;
+    if (tt_sweep_differences(sweep, run, &differences, &rescore) == TT_OK)
+        tt_str_format(out,
+            "failed: %s: holds a run of other settings; remove the folder or rename the sweep:%s\n",
+            run->path, tt_str_text(&differences));
+    tt_str_close(&differences);
+}
+
 static void append_failures(tt_str *out, const tt_sweep *sweep) {
     for (int i = 0; i < sweep->n; ++i) {
         char path[TT_PATH_MAX], *reason = NULL;
         size_t bytes;
         const tt_sweep_run *run = &sweep->runs[i];
-        if (tt_sweep_state_of(run) != TT_SWEEP_FAILED) continue;
+        const tt_sweep_state state = tt_sweep_state_of(sweep, run);
+        if (state == TT_SWEEP_OTHER) append_other(out, sweep, run);
+        if (state != TT_SWEEP_FAILED) continue;
         if (tt_path_join(path, sizeof path, run->path, "failed.txt") == TT_OK &&
             tt_read_file(path, 1 << 16, &reason, &bytes) != TT_OK)
             reason = NULL;
@@ -89,7 +101,7 @@ tt_status tt_sweep_table(const tt_sweep *sweep, tt_str *out) {
     for (int i = 0; i < sweep->n;) {
         *r = (row){.variant = sweep->runs[i].variant};
         for (; i < sweep->n && strcmp(sweep->runs[i].variant, r->variant) == 0; ++i)
-            take_run(r, &sweep->runs[i]);
+            take_run(r, sweep, &sweep->runs[i]);
         append_row(out, r);
     }
     tt_str_append(out, "means over seeds, with 95 % intervals by Student's t\n");
@@ -98,14 +110,27 @@ tt_status tt_sweep_table(const tt_sweep *sweep, tt_str *out) {
     return tt_str_status(out);
 }
 
-tt_status tt_sweep_slurm(const tt_sweep *sweep, tt_str *out) {
+// In single quotes, as a shell reads it.
+static void append_quoted(tt_str *out, const char *text) {
+    tt_str_append(out, " '");
+    for (; *text; ++text) tt_str_append_n(out, *text == '\'' ? "'\\''" : text, *text == '\'' ? 4 : 1);
+    tt_str_append(out, "'");
+}
+
+tt_status tt_sweep_slurm(const tt_sweep *sweep, const tt_sweep_options *options, tt_str *out) {
     tt_str_format(out,
         "#!/bin/bash\n# %s: %d runs, one task of the array each. Submit with: sbatch THIS_FILE\n"
-        "# The table: tinythinker sweep %s --dry-run\n"
+        "# What is done and what is left: tinythinker sweep %s --dry-run\n"
         "#SBATCH --job-name=%s\n#SBATCH --array=0-%d\n#SBATCH --ntasks=%d\n#SBATCH --output=%s-%%A_%%a.log\n"
         "# Set --time, --partition and --gres to what your cluster has.\n\n"
-        "srun tinythinker sweep %s --only \"$SLURM_ARRAY_TASK_ID\"\n",
-        sweep->name, sweep->n, sweep->file, sweep->name, sweep->n - 1, sweep->ranks_per_run, sweep->name,
-        sweep->file);
+        "srun tinythinker sweep",
+        sweep->name, sweep->n, sweep->file, sweep->name, sweep->n - 1, sweep->ranks_per_run, sweep->name);
+    append_quoted(out, sweep->file);
+    tt_str_append(out, " --only \"$SLURM_ARRAY_TASK_ID\"");
+    for (int i = 0; i < options->n_overrides; ++i) {
+        tt_str_append(out, " --set");
+        append_quoted(out, options->overrides[i]);
+    }
+    tt_str_append(out, "\n");
     return tt_str_status(out);
 }
