@@ -20,9 +20,9 @@ echo
 echo "(five options: chance is 20 %; control asks about objects whose facts were never taught)"
 echo "before reflection: the same student after acquisition, on the test questions"
 echo
-echo "One question, reasoned about:"
-"$program" ask --model runs/everyday/best.h5 "The roses of Emma hang their heads. What should Emma get?" \
-    hoe sprinkler rake shovel ladder
+echo "The first test question, reasoned about:"
+"$program" ask --model runs/everyday/best.h5 "Ida knows the words of the ballad by heart. What would help?" \
+    barrel guitar thermos "camping stove" cot
 echo
 "$program" report runs/everyday runs/everyday-summarize-only -o runs/report.html >/dev/null
 echo "all of it took $((SECONDS - started)) s; every stage's text: runs/everyday/predictions.jsonl;"
