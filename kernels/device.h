@@ -8,23 +8,37 @@
 
 typedef enum tt_precision {
     TT_FP32, // matrix products in fp32
-    TT_BF16, // inputs of matrix products rounded to bf16, fp32 accumulation; everything else stays fp32
+    TT_BF16, // inputs of matrix products in bf16, fp32 accumulation; residual stream and sums stay fp32
 } tt_precision;
 
 struct tt_ops;
 
 typedef struct tt_device {
     const struct tt_ops *ops;
-    const char *name; // "cpu"
+    const struct tt_memory *memory; // private: what the functions below call
+    const char *name;               // "cpu", "cuda"
     tt_precision precision;
-    int threads;   // of the CPU device
-    void *scratch; // see tt_device_scratch
+    size_t operand_size; // bytes of what matrix products read and write: 4, or 2 (bf16)
+    int threads;         // of the CPU device
+    void *scratch;       // see tt_device_scratch
     size_t scratch_bytes;
     void *state; // private to the implementation
 } tt_device;
 
-// Opens "auto", "cpu" or "cuda". threads 0 = as many as OpenMP would take. Errors: TT_ERR_UNSUPPORTED for a
-// device that this build or machine lacks; TT_ERR_CONFIG for an unknown name.
+// Where memory of a device comes from and how it is copied; one table per implementation. Sizes in bytes.
+typedef struct tt_memory {
+    tt_status (*alloc)(tt_device *, void *out, size_t bytes, const char *what); // zeroed
+    void (*free)(tt_device *, void *memory);
+    tt_status (*upload)(tt_device *, void *to, const void *from_host, size_t bytes);
+    tt_status (*download)(tt_device *, void *to_host, const void *from, size_t bytes);
+    tt_status (*copy)(tt_device *, void *to, const void *from, size_t bytes);
+    tt_status (*zero)(tt_device *, void *memory, size_t bytes);
+    void (*close)(tt_device *); // releases state
+} tt_memory;
+
+// Opens "auto" (cuda if this build and machine have it, else cpu), "cpu" or "cuda". threads 0 = as many as
+// OpenMP would take. Errors: TT_ERR_UNSUPPORTED for a device that this build or machine lacks; TT_ERR_CONFIG
+// for an unknown name.
 tt_status tt_device_open(
     tt_device **out, const char *name, tt_precision precision, int threads) TT_MUST_CHECK;
 void tt_device_close(tt_device *device);
@@ -33,13 +47,21 @@ void tt_device_close(tt_device *device);
 tt_status tt_device_alloc(
     tt_device *device, void *out, size_t count, size_t size, const char *what) TT_MUST_CHECK;
 void tt_device_free(tt_device *device, void *memory);
+// Uploads have read from_host when they return; downloads have written to_host, and report what operations
+// before them found wrong (see kernels/ops.h). The rest is done in order with the operations.
 tt_status tt_device_upload(tt_device *device, void *to, const void *from_host, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_download(tt_device *device, void *to_host, const void *from, size_t bytes) TT_MUST_CHECK;
+tt_status tt_device_copy(tt_device *device, void *to, const void *from, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_zero(tt_device *device, void *memory, size_t bytes) TT_MUST_CHECK;
 
 // Working memory of one operation: valid until the next call on this device, grows and is kept, so that a
 // steady state allocates nothing. Not zeroed. NULL when memory runs out (message set).
 void *tt_device_scratch(tt_device *device, size_t bytes);
+
+// The operand `n` elements behind `at`.
+static inline void *tt_operand_at(const tt_device *device, const void *at, size_t n) {
+    return (char *)at + n * device->operand_size;
+}
 
 // The CPU's instruction set that the kernels run with, e.g. "avx512", "avx2", "neon", "generic".
 const char *tt_cpu_isa(void);

@@ -9,6 +9,10 @@
 //   - "dX" is the gradient of the loss with respect to X. `+=` in a comment means the result is added to what
 //     is there; `=` means it is overwritten.
 //   - Results do not depend on the number of threads: sums that cross threads are made in a fixed order.
+//   - What enters or leaves matrix products is an *operand*: fp32, or bf16 where the device keeps them so
+//     (tt_device.operand_size). Everything else is fp32: residual stream, statistics, gradients of weights.
+//   - A device may work asynchronously. What an operation finds wrong in data (an id outside the vocabulary,
+//     NaN among logits) is then reported by the next tt_device_download instead of the operation.
 //   - Dropout, if its p > 0, is recomputed in backward from the same tt_dropout; nothing is stored.
 #ifndef TT_KERNELS_OPS_H
 #define TT_KERNELS_OPS_H
@@ -18,6 +22,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+// An element of unknown type: see "operand" above. Only pointers to it exist.
+typedef void tt_operand;
 
 // Inverted dropout (kept values are scaled by 1/(1-p)) with masks from Philox4x32-10. Element `c` of the row
 // of token t is dropped if word c%4 of block {c/4, site, position[t], example[t]} under `key` is below
@@ -37,26 +44,27 @@ typedef struct tt_rmsnorm {
     float *rstd;    // [rows]; forward writes, backward reads
     // forward:  if branch: x = x_in + dropout(branch), then y = output_dropout(norm(x))
     // backward: dx += dnorm(output_dropout(dy)); if dbranch: dbranch = dropout(dx); dw += ...
-    float *x;               // [rows, d], residual stream; backward reads it as forward left it
-    const float *branch;    // [rows, d] or NULL
-    const float *x_in;      // [rows, d], stream before the branch; NULL: x itself, added to in place
-    tt_dropout drop;        // of the branch
-    float *y;               // [rows, d]; forward only
-    tt_dropout output_drop; // of y
-    const float *dy;        // [rows, d]; backward only
-    float *dx;              // [rows, d]; backward: gradient of the residual stream, in and out
-    float *dbranch;         // [rows, d] or NULL; backward
-    float *dw;              // [d]; backward, +=
+    float *x;                 // [rows, d], residual stream; backward reads it as forward left it
+    const tt_operand *branch; // [rows, d] or NULL
+    const float *x_in;        // [rows, d], stream before the branch; NULL: x itself, added to in place
+    tt_dropout drop;          // of the branch
+    tt_operand *y;            // [rows, d]; forward only
+    tt_dropout output_drop;   // of y
+    const tt_operand *dy;     // [rows, d]; backward only
+    float *dx;                // [rows, d]; backward: gradient of the residual stream, in and out
+    tt_operand *dbranch;      // [rows, d] or NULL; backward
+    float *dw;                // [d]; backward, +=
 } tt_rmsnorm;
 
 // C[m, n] = alpha op(A) op(B) + beta C, where op(A) is [m, k] and op(B) is [k, n]. Inputs are rounded to bf16
-// if the device's precision says so; sums are fp32.
+// if the device's precision says so and they are not stored so; sums are fp32.
 typedef struct tt_gemm {
     bool trans_a, trans_b;
     int m, n, k;
     float alpha, beta;
-    const float *a, *b;
-    float *c;
+    const tt_operand *a, *b;
+    void *c;     // an operand, or fp32
+    bool c_fp32; // where operands are fp32, both are the same
     int lda, ldb, ldc;
 } tt_gemm;
 
@@ -69,23 +77,25 @@ typedef struct tt_gemm {
 typedef struct tt_attention {
     int heads, d_kv;
     int q_seqs, kv_seqs;
-    const int32_t *q_offsets;  // [q_seqs + 1]
-    const int32_t *kv_offsets; // [kv_seqs + 1]
-    const int32_t *source;     // [q_seqs] or NULL
-    bool causal;               // query at position p sees keys at positions <= p
-    const float *q, *k, *v;    // [rows, heads * d_kv] with row distances ldq, ldk, ldv
+    const int32_t *q_offsets;    // [q_seqs + 1]
+    const int32_t *kv_offsets;   // [kv_seqs + 1]
+    const int32_t *source;       // [q_seqs] or NULL
+    bool causal;                 // query at position p sees keys at positions <= p
+    int longest_q, longest_kv;   // lengths of the longest sequences, or more
+    const tt_operand *q, *k, *v; // [rows, heads * d_kv] with row distances ldq, ldk, ldv
     int ldq, ldk, ldv;
     const float *bias; // [buckets, heads] or NULL
     int buckets, max_distance;
     bool bidirectional;
     tt_dropout drop; // example and position are those of the query rows
-    float *out;      // [q rows, heads * d_kv], row distance ldo
+    tt_operand *out; // [q rows, heads * d_kv], row distance ldo; backward reads it
     int ldo;
     float *lse; // [q rows, heads]: log of the softmax's denominator; forward writes, backward reads
     // backward only
-    const float *dout;   // [q rows, heads * d_kv], row distance ldo
-    float *dq, *dk, *dv; // =, row distances ldq, ldk, ldv; rows of a key sequence nobody attends to become 0
-    float *dbias;        // [buckets, heads], +=, or NULL
+    const tt_operand *dout;   // [q rows, heads * d_kv], row distance ldo
+    tt_operand *dq, *dk, *dv; // =, row distances ldq, ldk, ldv; rows of a key sequence nobody attends to
+                              // become 0
+    float *dbias;             // [buckets, heads], +=, or NULL
 } tt_attention;
 
 typedef enum tt_activation {
@@ -96,11 +106,11 @@ typedef enum tt_activation {
 typedef struct tt_ffn {
     tt_activation kind;
     int rows, f;
-    const float *h;  // [rows, f] or [rows, 2f]
-    tt_dropout drop; // of a
-    float *a;        // [rows, f]; forward: dropout(activation(h))
-    const float *da; // [rows, f]; backward
-    float *dh;       // like h; backward, =; may be the same memory as h
+    const tt_operand *h;  // [rows, f] or [rows, 2f]
+    tt_dropout drop;      // of a
+    tt_operand *a;        // [rows, f]; forward: dropout(activation(h))
+    const tt_operand *da; // [rows, f]; backward
+    tt_operand *dh;       // like h; backward, =; may be the same memory as h
 } tt_ffn;
 
 // LM head with log-softmax: logits = scale * h w^T over `vocab`, in chunks of rows so that logits of all rows
@@ -108,12 +118,12 @@ typedef struct tt_ffn {
 typedef struct tt_lmhead {
     int rows, d, vocab;
     float scale;
-    const float *h;         // [rows, d]
-    const float *w;         // [vocab, d]
+    const tt_operand *h;    // [rows, d]
+    const tt_operand *w;    // [vocab, d]
     const int32_t *targets; // [rows], each in 0..vocab-1
     float *lse, *logp;      // [rows]; forward writes, backward reads lse
     const float *dlogp;     // [rows]: dloss/dlogp; backward and fused
-    float *dh;              // [rows, d], =
+    tt_operand *dh;         // [rows, d], =
     float *dw;              // [vocab, d], +=
 } tt_lmhead;
 
@@ -121,6 +131,7 @@ typedef struct tt_adamw {
     int64_t n;
     float *w, *m, *v; // [n]
     const float *g;   // [n]
+    tt_operand *copy; // [n] or NULL: receives w, for a device whose operands are not fp32
     float g_scale;    // gradient is g_scale * g (normalisation and clipping)
     float lr, beta1, beta2, eps, weight_decay;
     int64_t step; // counted from 1, for the bias correction
@@ -130,14 +141,15 @@ typedef struct tt_adamw {
 // `bias`, key j of the slot has relative position j - (length[s] - 1) (causal buckets).
 typedef struct tt_attention_decode {
     int slots, heads, d_kv;
-    const float *q; // [slots, heads * d_kv], row distance ldq
+    const tt_operand *q; // [slots, heads * d_kv], row distance ldq
     int ldq;
-    const float *k, *v; // cache rows, row distance ldkv
+    const tt_operand *k, *v; // cache rows, row distance ldkv
     int ldkv;
     const int32_t *start, *length; // [slots]; length >= 1
     const float *bias;             // [buckets, heads] or NULL
+    int longest;                   // of the lengths, or more
     int buckets, max_distance;
-    float *out; // [slots, heads * d_kv], row distance ldo
+    tt_operand *out; // [slots, heads * d_kv], row distance ldo
     int ldo;
 } tt_attention_decode;
 
@@ -201,6 +213,9 @@ typedef struct tt_ops {
     // Rounds to nearest even; NaN stays NaN.
     tt_status (*to_bf16)(tt_device *, uint16_t *out, const float *x, int64_t n);
     tt_status (*from_bf16)(tt_device *, float *out, const uint16_t *x, int64_t n);
+    // to[row[i], 0..n) = from[i, 0..n) for i < rows; operands; row distances ld_to, ld_from. Rows differ.
+    tt_status (*put_rows)(tt_device *, tt_operand *to, int ld_to, const int32_t *row, const tt_operand *from,
+        int ld_from, int rows, int n);
     tt_status (*attention_decode)(tt_device *, const tt_attention_decode *);
     tt_status (*sample)(tt_device *, const tt_sample *);
     // x[rows, n] becomes x - log(sum(exp(x))) of its row. Errors: TT_ERR_NUMERIC for NaN or +inf.

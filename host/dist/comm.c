@@ -130,6 +130,17 @@ int tt_comm_threads(const tt_comm *comm) {
 tt_status tt_comm_sum_f32(tt_comm *comm, float *x, size_t n) {
     return comm->methods->sum_f32(comm, x, n);
 }
+tt_status tt_comm_sum_device(tt_comm *comm, tt_device *device, float *x, size_t n) {
+    if (comm->size == 1) return TT_OK;
+    if (strcmp(device->name, "cpu") == 0) return tt_comm_sum_f32(comm, x, n);
+    float *host;
+    TT_TRY(tt_alloc(&host, n, sizeof *host, "sum over ranks"));
+    tt_status status = tt_device_download(device, host, x, n * sizeof *host);
+    if (status == TT_OK) status = tt_comm_sum_f32(comm, host, n);
+    if (status == TT_OK) status = tt_device_upload(device, x, host, n * sizeof *host);
+    free(host);
+    return status;
+}
 tt_status tt_comm_sum_f64(tt_comm *comm, double *x, size_t n) {
     return comm->methods->sum_f64(comm, x, n);
 }

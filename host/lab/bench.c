@@ -176,6 +176,7 @@ static tt_status train_step(bench *b, const tt_bench_options *o, const tt_batch 
         .m = b->m,
         .v = b->v,
         .g = b->model->g,
+        .copy = b->model->operands == b->model->w ? NULL : b->model->operands,
         .g_scale = squares > 1 ? (float)(1 / sqrt(squares)) : 1,
         .lr = 1e-4f,
         .beta1 = 0.9f,

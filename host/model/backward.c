@@ -6,7 +6,7 @@
 
 // Through y = norm(x); then dbranch for the sublayer whose output made x (none below the first norm).
 static tt_status norm_bwd(tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, float *rstd,
-    const float *dy, const tt_dropout *drop, tt_dropout output_drop) {
+    const tt_operand *dy, const tt_dropout *drop, tt_dropout output_drop) {
     const tt_model *model = pass->model;
     return model->device->ops->rmsnorm_bwd(model->device, &(tt_rmsnorm){.rows = stack->rows,
                                                               .d = model->config.d_model,
@@ -28,8 +28,7 @@ static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l, const tt_b
     const tt_model_config *c = &model->config;
     const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     const tt_layer_pass *p = &stack->layers[l];
-    TT_TRY(tt_linear_bwd(
-        model, pass->narrow, false, pass->dbranch, p->a, b->wo, stack->rows, c->d_ff, c->d_model));
+    TT_TRY(tt_linear_bwd(model, pass->narrow, pass->dbranch, p->a, b->wo, stack->rows, c->d_ff, c->d_model));
     TT_TRY(model->device->ops->ffn_bwd(
         model->device, &(tt_ffn){.kind = c->gated_gelu ? TT_GATED_GELU : TT_RELU,
                            .rows = stack->rows,
@@ -38,7 +37,7 @@ static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l, const tt_b
                            .da = pass->narrow,
                            .dh = pass->wide,
                            .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)}));
-    return tt_linear_bwd(model, pass->dy, false, pass->wide, p->y[2], b->wi, stack->rows, c->d_model,
+    return tt_linear_bwd(model, pass->dy, pass->wide, p->y[2], b->wi, stack->rows, c->d_model,
         c->gated_gelu ? 2 * c->d_ff : c->d_ff);
 }
 
@@ -47,35 +46,35 @@ static tt_status self_attention_bwd(tt_pass *pass, bool decoder, int l, const tt
     const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     const tt_layer_pass *p = &stack->layers[l];
     const int d = model->config.d_model, inner = tt_inner(&model->config);
-    TT_TRY(tt_linear_bwd(model, pass->narrow, false, pass->dbranch, p->out, b->o, stack->rows, inner, d));
+    TT_TRY(tt_linear_bwd(model, pass->narrow, pass->dbranch, p->out, b->o, stack->rows, inner, d));
     tt_attention attention = tt_pass_self_attention(pass, decoder, l);
     attention.dout = pass->narrow;
     attention.dq = pass->wide;
-    attention.dk = pass->wide + inner;
-    attention.dv = pass->wide + 2 * inner;
+    attention.dk = tt_operand_at(model->device, pass->wide, (size_t)inner);
+    attention.dv = tt_operand_at(model->device, pass->wide, 2 * (size_t)inner);
     attention.dbias = model->g + (decoder ? model->layout->decoder.bias : model->layout->encoder.bias);
     TT_TRY(model->device->ops->attention_bwd(model->device, &attention));
-    return tt_linear_bwd(model, pass->dy, false, pass->wide, p->y[0], b->q, stack->rows, d, 3 * inner);
+    return tt_linear_bwd(model, pass->dy, pass->wide, p->y[0], b->q, stack->rows, d, 3 * inner);
 }
 
 static tt_status cross_attention_bwd(tt_pass *pass, int l, const tt_block_layout *b) {
     tt_model *model = pass->model;
     const tt_layer_pass *p = &pass->decoder.layers[l];
     const int d = model->config.d_model, inner = tt_inner(&model->config), rows = pass->decoder.rows;
-    float *dkv = pass->wide, *dout = pass->narrow, *dq = pass->dq;
-    TT_TRY(tt_linear_bwd(model, dout, false, pass->dbranch, p->cross_out, b->cross_o, rows, inner, d));
+    tt_operand *dkv = pass->wide, *dout = pass->narrow, *dq = pass->dq;
+    TT_TRY(tt_linear_bwd(model, dout, pass->dbranch, p->cross_out, b->cross_o, rows, inner, d));
     tt_attention attention = tt_pass_cross_attention(pass, l);
     attention.dout = dout;
     attention.dq = dq;
     attention.dk = dkv;
-    attention.dv = dkv + inner;
+    attention.dv = tt_operand_at(model->device, dkv, (size_t)inner);
     TT_TRY(model->device->ops->attention_bwd(model->device, &attention));
-    TT_TRY(tt_linear_bwd(
-        model, pass->denc, true, dkv, pass->encoder.y, b->cross_k, pass->encoder.rows, d, 2 * inner));
-    return tt_linear_bwd(model, pass->dy, false, dq, p->y[1], b->cross_q, rows, d, inner);
+    TT_TRY(tt_linear_bwd_add(
+        model, pass->denc, dkv, pass->encoder.y, b->cross_k, pass->encoder.rows, d, 2 * inner));
+    return tt_linear_bwd(model, pass->dy, dq, p->y[1], b->cross_q, rows, d, inner);
 }
 
-static tt_status stack_backward(tt_pass *pass, bool decoder, const float *dy) {
+static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *dy) {
     tt_model *model = pass->model;
     tt_device *device = model->device;
     const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
@@ -109,10 +108,13 @@ static tt_status stack_backward(tt_pass *pass, bool decoder, const float *dy) {
 
 // pass->dy holds the gradient of the decoder's output.
 static tt_status stacks_backward(tt_pass *pass) {
+    tt_device *device = pass->model->device;
     const size_t encoder = (size_t)pass->encoder.rows * (size_t)pass->model->config.d_model;
-    TT_TRY(tt_device_zero(pass->model->device, pass->denc, encoder * sizeof(float)));
+    TT_TRY(tt_device_zero(device, pass->denc, encoder * sizeof(float)));
     TT_TRY(stack_backward(pass, true, pass->dy));
-    return stack_backward(pass, false, pass->denc);
+    if (device->operand_size == sizeof(float)) return stack_backward(pass, false, pass->denc);
+    TT_TRY(device->ops->to_bf16(device, pass->dy, pass->denc, (int64_t)encoder));
+    return stack_backward(pass, false, pass->dy);
 }
 
 static tt_status need_gradients(const tt_pass *pass) {

@@ -194,7 +194,7 @@ static tt_status get_weights(const tt_h5 *h, tt_model *model, uint64_t *hash) {
     for (int i = 0; i < model->n_parameters && status == TT_OK; ++i)
         status = get_parameter(h, model, &model->parameters[i], &s, hash);
     staging_close(&s);
-    return status;
+    return status == TT_OK ? tt_model_written(model) : status;
 }
 
 static tt_status get_moment(const tt_h5 *h, const tt_model *model, const char *name, float **moment) {

@@ -9,14 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Numbers of a step, one row of `slots` each: uploaded at once.
+typedef enum step_row { TOKEN, CACHE_ROW, START, LENGTH, SOURCE_START, SOURCE_LENGTH, STEP_ROWS } step_row;
+
 struct tt_decoder {
     tt_model *model;
     tt_pass *pass; // of the encoder
     int slots, max_length, source_tokens;
-    float **self_kv, **cross_kv; // per layer: [slots * max_length, 2I], [source_tokens, 2I]
-    float *x, *y, *qkv, *out, *branch, *h, *a, *rstd, *logits;
-    int32_t *ids, *start, *length, *source_start, *source_length; // device
-    int32_t *host;                                                // staging: start and length of a step
+    tt_operand **self_kv, **cross_kv; // per layer: [slots * max_length, 2I], [source_tokens, 2I]
+    float *x, *rstd, *logits;
+    tt_operand *y, *qkv, *out, *branch, *h, *a;
+    int32_t *step, *host; // [STEP_ROWS, slots]: device; host
+    int longest, longest_source;
 };
 
 tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_length, int source_tokens) {
@@ -30,6 +34,7 @@ tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_
                  layers = (size_t)c->num_decoder_layers;
     const size_t wide = (c->gated_gelu ? 2u : 1u) * (size_t)c->d_ff;
     tt_device *device = model->device;
+    const size_t size = device->operand_size;
     tt_decoder *p;
     TT_TRY(tt_alloc(&p, 1, sizeof *p, "decoder"));
     p->model = model;
@@ -38,28 +43,28 @@ tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_
     p->source_tokens = source_tokens;
     tt_status status;
     TT_TRY_GOTO(status, tt_pass_open(&p->pass, model), failed);
-    TT_TRY_GOTO(status, tt_alloc(&p->self_kv, layers, sizeof(float *), "decoder"), failed);
-    TT_TRY_GOTO(status, tt_alloc(&p->cross_kv, layers, sizeof(float *), "decoder"), failed);
-    TT_TRY_GOTO(status, tt_alloc(&p->host, 2 * s, sizeof(int32_t), "decoder"), failed);
+    TT_TRY_GOTO(status, tt_alloc(&p->self_kv, layers, sizeof(void *), "decoder"), failed);
+    TT_TRY_GOTO(status, tt_alloc(&p->cross_kv, layers, sizeof(void *), "decoder"), failed);
+    TT_TRY_GOTO(status, tt_alloc(&p->host, STEP_ROWS * s, sizeof(int32_t), "decoder"), failed);
     for (size_t l = 0; l < layers; ++l) {
         TT_TRY_GOTO(status,
-            tt_device_alloc(
-                device, &p->self_kv[l], s * (size_t)max_length * 2 * inner, sizeof(float), "K/V cache"),
+            tt_device_alloc(device, &p->self_kv[l], s * (size_t)max_length * 2 * inner, size, "K/V cache"),
             failed);
         TT_TRY_GOTO(status,
-            tt_device_alloc(device, &p->cross_kv[l], (size_t)source_tokens * 2 * inner, sizeof(float),
-                "K/V of encoded sources"),
+            tt_device_alloc(
+                device, &p->cross_kv[l], (size_t)source_tokens * 2 * inner, size, "K/V of encoded sources"),
             failed);
     }
     const struct {
         void *slot;
-        size_t count;
-    } buffers[] = {{&p->x, s * d}, {&p->y, s * d}, {&p->qkv, s * 3 * inner}, {&p->out, s * inner},
-        {&p->branch, s * d}, {&p->h, s * wide}, {&p->a, s * (size_t)c->d_ff}, {&p->rstd, s},
-        {&p->logits, s * (size_t)c->vocab_size}, {&p->ids, s}, {&p->start, s}, {&p->length, s},
-        {&p->source_start, s}, {&p->source_length, s}};
+        size_t count, size;
+    } buffers[] = {{&p->x, s * d, 4}, {&p->rstd, s, 4}, {&p->logits, s * (size_t)c->vocab_size, 4},
+        {&p->step, STEP_ROWS * s, 4}, {&p->y, s * d, size}, {&p->qkv, s * 3 * inner, size},
+        {&p->out, s * inner, size}, {&p->branch, s * d, size}, {&p->h, s * wide, size},
+        {&p->a, s * (size_t)c->d_ff, size}};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
-        TT_TRY_GOTO(status, tt_device_alloc(device, buffers[i].slot, buffers[i].count, 4, "decoder"), failed);
+        TT_TRY_GOTO(status,
+            tt_device_alloc(device, buffers[i].slot, buffers[i].count, buffers[i].size, "decoder"), failed);
     *out = p;
     return TT_OK;
 failed:
@@ -74,8 +79,7 @@ void tt_decoder_close(tt_decoder *p) {
         if (p->self_kv) tt_device_free(device, p->self_kv[l]);
         if (p->cross_kv) tt_device_free(device, p->cross_kv[l]);
     }
-    void *const buffers[] = {p->x, p->y, p->qkv, p->out, p->branch, p->h, p->a, p->rstd, p->logits, p->ids,
-        p->start, p->length, p->source_start, p->source_length};
+    void *const buffers[] = {p->x, p->rstd, p->logits, p->step, p->y, p->qkv, p->out, p->branch, p->h, p->a};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i) tt_device_free(device, buffers[i]);
     tt_pass_close(p->pass);
     free(p->self_kv);
@@ -91,9 +95,9 @@ tt_status tt_decoder_encode(tt_decoder *p, const tt_batch *batch, int first_row)
     TT_TRY(tt_pass_encode(p->pass, batch));
     const size_t wide = 2 * (size_t)tt_inner(&p->model->config);
     for (int l = 0; l < p->model->config.num_decoder_layers; ++l)
-        TT_TRY(tt_linear(p->model, p->cross_kv[l] + (size_t)first_row * wide, p->pass->encoder.y,
-            p->model->layout->decoder.blocks[l].cross_k, batch->enc_tokens, p->model->config.d_model,
-            (int)wide));
+        TT_TRY(tt_linear(p->model, tt_operand_at(p->model->device, p->cross_kv[l], (size_t)first_row * wide),
+            p->pass->encoder.y, p->model->layout->decoder.blocks[l].cross_k, batch->enc_tokens,
+            p->model->config.d_model, (int)wide));
     return TT_OK;
 }
 
@@ -109,19 +113,19 @@ static tt_status norm(tt_decoder *p, int n, size_t w, bool branch) {
                                                               .y = p->y});
 }
 
-// q, k and v of the new tokens in p->qkv; k and v go to row `position` of each slot's cache.
-static tt_status self_attention(tt_decoder *p, int l, int n, const int32_t *slot, const int32_t *position) {
+static const int32_t *step_of(const tt_decoder *p, step_row row) {
+    return p->step + (size_t)row * (size_t)p->slots;
+}
+
+// q, k and v of the new tokens in p->qkv; k and v go to their row of the cache.
+static tt_status self_attention(tt_decoder *p, int l, int n) {
     tt_model *model = p->model;
     const tt_model_config *c = &model->config;
     const tt_block_layout *b = &model->layout->decoder.blocks[l];
     const int inner = tt_inner(c);
     TT_TRY(tt_linear(model, p->qkv, p->y, b->q, n, c->d_model, 3 * inner));
-    for (int i = 0; i < n; ++i) {
-        float *row = p->self_kv[l] +
-                     ((size_t)slot[i] * (size_t)p->max_length + (size_t)position[i]) * 2 * (size_t)inner;
-        TT_TRY(tt_device_upload(model->device, row, p->qkv + (size_t)i * 3 * (size_t)inner + inner,
-            2 * (size_t)inner * sizeof *row));
-    }
+    TT_TRY(model->device->ops->put_rows(model->device, p->self_kv[l], 2 * inner, step_of(p, CACHE_ROW),
+        tt_operand_at(model->device, p->qkv, (size_t)inner), 3 * inner, n, 2 * inner));
     TT_TRY(model->device->ops->attention_decode(
         model->device, &(tt_attention_decode){.slots = n,
                            .heads = c->num_heads,
@@ -129,10 +133,11 @@ static tt_status self_attention(tt_decoder *p, int l, int n, const int32_t *slot
                            .q = p->qkv,
                            .ldq = 3 * inner,
                            .k = p->self_kv[l],
-                           .v = p->self_kv[l] + inner,
+                           .v = tt_operand_at(model->device, p->self_kv[l], (size_t)inner),
                            .ldkv = 2 * inner,
-                           .start = p->start,
-                           .length = p->length,
+                           .start = step_of(p, START),
+                           .length = step_of(p, LENGTH),
+                           .longest = p->longest,
                            .bias = model->w + model->layout->decoder.bias,
                            .buckets = c->relative_attention_num_buckets,
                            .max_distance = c->relative_attention_max_distance,
@@ -147,18 +152,20 @@ static tt_status cross_attention(tt_decoder *p, int l, int n) {
     const tt_block_layout *b = &model->layout->decoder.blocks[l];
     const int inner = tt_inner(c);
     TT_TRY(tt_linear(model, p->qkv, p->y, b->cross_q, n, c->d_model, inner));
-    TT_TRY(model->device->ops->attention_decode(model->device, &(tt_attention_decode){.slots = n,
-                                                                   .heads = c->num_heads,
-                                                                   .d_kv = c->d_kv,
-                                                                   .q = p->qkv,
-                                                                   .ldq = inner,
-                                                                   .k = p->cross_kv[l],
-                                                                   .v = p->cross_kv[l] + inner,
-                                                                   .ldkv = 2 * inner,
-                                                                   .start = p->source_start,
-                                                                   .length = p->source_length,
-                                                                   .out = p->out,
-                                                                   .ldo = inner}));
+    TT_TRY(model->device->ops->attention_decode(
+        model->device, &(tt_attention_decode){.slots = n,
+                           .heads = c->num_heads,
+                           .d_kv = c->d_kv,
+                           .q = p->qkv,
+                           .ldq = inner,
+                           .k = p->cross_kv[l],
+                           .v = tt_operand_at(model->device, p->cross_kv[l], (size_t)inner),
+                           .ldkv = 2 * inner,
+                           .start = step_of(p, SOURCE_START),
+                           .length = step_of(p, SOURCE_LENGTH),
+                           .longest = p->longest_source,
+                           .out = p->out,
+                           .ldo = inner}));
     return tt_linear(model, p->branch, p->out, b->cross_o, n, inner, c->d_model);
 }
 
@@ -175,23 +182,26 @@ static tt_status feed_forward(tt_decoder *p, int l, int n) {
 
 static tt_status upload_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *token,
     const int32_t *position, const int32_t *source_start, const int32_t *source_length) {
-    const size_t bytes = (size_t)n * sizeof(int32_t);
-    int32_t *start = p->host, *length = p->host + p->slots;
+    const size_t slots = (size_t)p->slots;
+    int32_t *to = p->host;
+    p->longest = p->longest_source = 1;
     for (int i = 0; i < n; ++i) {
         if (slot[i] < 0 || slot[i] >= p->slots || position[i] < 0 || position[i] >= p->max_length ||
             source_start[i] < 0 || source_length[i] < 1 ||
             source_length[i] > p->source_tokens - source_start[i])
             return tt_fail(TT_ERR_INTERNAL, "decoder: slot %d, position %d, source %d + %d is out of range",
                 slot[i], position[i], source_start[i], source_length[i]);
-        start[i] = slot[i] * p->max_length;
-        length[i] = position[i] + 1;
+        const int32_t start = slot[i] * p->max_length;
+        to[TOKEN * slots + i] = token[i];
+        to[CACHE_ROW * slots + i] = start + position[i];
+        to[START * slots + i] = start;
+        to[LENGTH * slots + i] = position[i] + 1;
+        to[SOURCE_START * slots + i] = source_start[i];
+        to[SOURCE_LENGTH * slots + i] = source_length[i];
+        if (position[i] + 1 > p->longest) p->longest = position[i] + 1;
+        if (source_length[i] > p->longest_source) p->longest_source = source_length[i];
     }
-    tt_device *device = p->model->device;
-    TT_TRY(tt_device_upload(device, p->ids, token, bytes));
-    TT_TRY(tt_device_upload(device, p->start, start, bytes));
-    TT_TRY(tt_device_upload(device, p->length, length, bytes));
-    TT_TRY(tt_device_upload(device, p->source_start, source_start, bytes));
-    return tt_device_upload(device, p->source_length, source_length, bytes);
+    return tt_device_upload(p->model->device, p->step, to, STEP_ROWS * slots * sizeof *to);
 }
 
 tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *token,
@@ -204,12 +214,12 @@ tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32
         return tt_fail(TT_ERR_INTERNAL, "decoder: a step of %d of %d slots", n, p->slots);
     TT_TRY(upload_step(p, n, slot, token, position, source_start, source_length));
     const tt_dropout none = {0};
-    TT_TRY(device->ops->embed_fwd(
-        device, p->x, model->w + model->layout->shared, p->ids, n, c->d_model, c->vocab_size, &none));
+    TT_TRY(device->ops->embed_fwd(device, p->x, model->w + model->layout->shared, step_of(p, TOKEN), n,
+        c->d_model, c->vocab_size, &none));
     for (int l = 0; l < layout->layers; ++l) {
         const tt_block_layout *b = &layout->blocks[l];
         TT_TRY(norm(p, n, b->self_norm, l > 0));
-        TT_TRY(self_attention(p, l, n, slot, position));
+        TT_TRY(self_attention(p, l, n));
         TT_TRY(norm(p, n, b->cross_norm, true));
         TT_TRY(cross_attention(p, l, n));
         TT_TRY(norm(p, n, b->ffn_norm, true));
@@ -224,9 +234,10 @@ tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32
                     .alpha = c->tie_word_embeddings ? 1.0f / sqrtf((float)c->d_model) : 1.0f,
                     .a = p->y,
                     .lda = c->d_model,
-                    .b = model->w + model->layout->head,
+                    .b = tt_model_operand(model, model->layout->head),
                     .ldb = c->d_model,
                     .c = p->logits,
+                    .c_fp32 = true,
                     .ldc = c->vocab_size}));
     *logits = p->logits;
     return TT_OK;
@@ -236,8 +247,10 @@ tt_status tt_decoder_copy(tt_decoder *p, int to, int from, int length) {
     if (to < 0 || to >= p->slots || from < 0 || from >= p->slots || length < 0 || length > p->max_length)
         return tt_fail(TT_ERR_INTERNAL, "decoder: copy of slot %d to %d, %d positions", from, to, length);
     const size_t row = 2 * (size_t)tt_inner(&p->model->config), slot = row * (size_t)p->max_length;
+    tt_device *device = p->model->device;
     for (int l = 0; l < p->model->config.num_decoder_layers && to != from; ++l)
-        TT_TRY(tt_device_upload(p->model->device, p->self_kv[l] + (size_t)to * slot,
-            p->self_kv[l] + (size_t)from * slot, (size_t)length * row * sizeof(float)));
+        TT_TRY(tt_device_copy(device, tt_operand_at(device, p->self_kv[l], (size_t)to * slot),
+            tt_operand_at(device, p->self_kv[l], (size_t)from * slot),
+            (size_t)length * row * device->operand_size));
     return TT_OK;
 }

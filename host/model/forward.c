@@ -19,9 +19,11 @@ tt_attention tt_pass_self_attention(const tt_pass *pass, bool decoder, int layer
         .q_offsets = stack->offsets,
         .kv_offsets = stack->offsets,
         .causal = decoder,
+        .longest_q = stack->longest,
+        .longest_kv = stack->longest,
         .q = p->qkv,
-        .k = p->qkv + inner,
-        .v = p->qkv + 2 * inner,
+        .k = tt_operand_at(model->device, p->qkv, (size_t)inner),
+        .v = tt_operand_at(model->device, p->qkv, 2 * (size_t)inner),
         .ldq = 3 * inner,
         .ldk = 3 * inner,
         .ldv = 3 * inner,
@@ -46,9 +48,11 @@ tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer) {
         .q_offsets = pass->decoder.offsets,
         .kv_offsets = pass->encoder.offsets,
         .source = pass->source,
+        .longest_q = pass->decoder.longest,
+        .longest_kv = pass->encoder.longest,
         .q = p->cross_q,
         .k = p->cross_kv,
-        .v = p->cross_kv + inner,
+        .v = tt_operand_at(pass->model->device, p->cross_kv, (size_t)inner),
         .ldq = inner,
         .ldk = 2 * inner,
         .ldv = 2 * inner,
@@ -59,7 +63,7 @@ tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer) {
 }
 
 // x = x_in + dropout(branch) (both NULL: x as it is), y = norm(x)
-static tt_status norm(const tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, float *y,
+static tt_status norm(const tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, tt_operand *y,
     float *rstd, const float *x_in, tt_dropout drop, tt_dropout output_drop) {
     const tt_model *model = pass->model;
     return model->device->ops->rmsnorm_fwd(model->device, &(tt_rmsnorm){.rows = stack->rows,
@@ -170,7 +174,7 @@ tt_lmhead tt_pass_head(const tt_pass *pass) {
         .vocab = c->vocab_size,
         .scale = c->tie_word_embeddings ? 1.0f / sqrtf((float)c->d_model) : 1.0f,
         .h = pass->decoder.y,
-        .w = model->w + model->layout->head,
+        .w = tt_model_operand(model, model->layout->head),
         .targets = pass->targets,
         .lse = pass->lse,
         .logp = pass->logp};

@@ -269,6 +269,7 @@ static tt_status import_weights(source *s, tt_model *model, bool allow_unused) {
     }
     TT_TRY(tt_alloc(&s->buffer, largest, sizeof *s->buffer, "tensor"));
     for (int i = 0; i < model->n_parameters; ++i) TT_TRY(import_parameter(s, model, &model->parameters[i]));
+    TT_TRY(tt_model_written(model));
     return check_unused(s, allow_unused);
 }
 

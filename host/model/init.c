@@ -111,5 +111,5 @@ tt_status tt_model_init(tt_model *model, tt_init how, uint64_t seed) {
     tt_status status = how == TT_INIT_COPY ? structure(model, w) : TT_OK;
     if (status == TT_OK) status = tt_device_upload(model->device, model->w, w, model->size * sizeof *w);
     free(w);
-    return status;
+    return status == TT_OK ? tt_model_written(model) : status;
 }

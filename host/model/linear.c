@@ -1,7 +1,8 @@
 // Matrix products of the model: linear layers without bias, as all of T5's are.
 #include "host/model/pass.h"
 
-tt_status tt_linear(tt_model *model, float *y, const float *x, size_t w, int rows, int in, int out) {
+tt_status tt_linear(
+    tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out) {
     return model->device->ops->gemm(model->device, &(tt_gemm){.trans_b = true,
                                                        .m = rows,
                                                        .n = out,
@@ -9,13 +10,13 @@ tt_status tt_linear(tt_model *model, float *y, const float *x, size_t w, int row
                                                        .alpha = 1,
                                                        .a = x,
                                                        .lda = in,
-                                                       .b = model->w + w,
+                                                       .b = tt_model_operand(model, w),
                                                        .ldb = in,
                                                        .c = y,
                                                        .ldc = out});
 }
 
-tt_status tt_linear_bwd(tt_model *model, float *dx, bool accumulate, const float *dy, const float *x,
+static tt_status backward(tt_model *model, void *dx, bool add, const tt_operand *dy, const tt_operand *x,
     size_t w, int rows, int in, int out) {
     tt_device *device = model->device;
     TT_TRY(device->ops->gemm(device, &(tt_gemm){.trans_a = true,
@@ -29,16 +30,28 @@ tt_status tt_linear_bwd(tt_model *model, float *dx, bool accumulate, const float
                                          .b = x,
                                          .ldb = in,
                                          .c = model->g + w,
+                                         .c_fp32 = true,
                                          .ldc = in}));
     return device->ops->gemm(device, &(tt_gemm){.m = rows,
                                          .n = in,
                                          .k = out,
                                          .alpha = 1,
-                                         .beta = accumulate ? 1.0f : 0.0f,
+                                         .beta = add ? 1.0f : 0.0f,
                                          .a = dy,
                                          .lda = out,
-                                         .b = model->w + w,
+                                         .b = tt_model_operand(model, w),
                                          .ldb = in,
                                          .c = dx,
+                                         .c_fp32 = add,
                                          .ldc = in});
+}
+
+tt_status tt_linear_bwd(tt_model *model, tt_operand *dx, const tt_operand *dy, const tt_operand *x, size_t w,
+    int rows, int in, int out) {
+    return backward(model, dx, false, dy, x, w, rows, in, out);
+}
+
+tt_status tt_linear_bwd_add(tt_model *model, float *dx, const tt_operand *dy, const tt_operand *x, size_t w,
+    int rows, int in, int out) {
+    return backward(model, dx, true, dy, x, w, rows, in, out);
 }

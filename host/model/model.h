@@ -41,12 +41,19 @@ typedef struct tt_model {
     int n_parameters;
     size_t size;              // elements of the flat buffers
     float *w, *g;             // device memory: weights; gradients (NULL until tt_model_train)
+    void *operands;           // the weights as matrix products read them: w itself, or a bf16 copy
     struct tt_layout *layout; // private: where the layers' weights are
 } tt_model;
 
 // A model with zero weights. Ownership: the caller closes it; `device` must outlive it.
 tt_status tt_model_open(tt_model **out, const tt_model_config *config, tt_device *device) TT_MUST_CHECK;
 void tt_model_close(tt_model *model);
+// To be called after w was written by other means than the optimiser's update: brings `operands` up to date.
+tt_status tt_model_written(tt_model *model) TT_MUST_CHECK;
+// The operand at an offset of the flat buffers.
+static inline const void *tt_model_operand(const tt_model *model, size_t offset) {
+    return tt_operand_at(model->device, model->operands, offset);
+}
 // Makes the gradient buffer (zero), if there is none.
 tt_status tt_model_train(tt_model *model) TT_MUST_CHECK;
 const tt_parameter *tt_model_find(const tt_model *model, const char *name); // NULL if there is none

@@ -1,5 +1,6 @@
 // The table of parameters: Hugging Face's names, in the order of the flat buffers.
 #include "host/model/layout.h"
+#include "kernels/ops.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -105,6 +106,14 @@ tt_status tt_model_open(tt_model **out, const tt_model_config *config, tt_device
     model->n_parameters = fill.n;
     model->size = fill.size;
     TT_TRY_GOTO(status, tt_device_alloc(device, &model->w, model->size, sizeof(float), "weights"), failed);
+    model->operands = model->w;
+    if (device->operand_size != sizeof(float)) {
+        model->operands = NULL;
+        TT_TRY_GOTO(status,
+            tt_device_alloc(
+                device, &model->operands, model->size, device->operand_size, "weights for matrix products"),
+            failed);
+    }
     *out = model;
     return TT_OK;
 failed:
@@ -115,6 +124,7 @@ failed:
 void tt_model_close(tt_model *model) {
     if (!model) return;
     tt_device_free(model->device, model->g);
+    if (model->operands != model->w) tt_device_free(model->device, model->operands);
     tt_device_free(model->device, model->w);
     free(model->parameters);
     if (model->layout) {
@@ -123,6 +133,11 @@ void tt_model_close(tt_model *model) {
         free(model->layout);
     }
     free(model);
+}
+
+tt_status tt_model_written(tt_model *model) {
+    if (model->operands == model->w) return TT_OK;
+    return model->device->ops->to_bf16(model->device, model->operands, model->w, (int64_t)model->size);
 }
 
 tt_status tt_model_train(tt_model *model) {

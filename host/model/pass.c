@@ -36,6 +36,7 @@ size_t tt_pass_bytes(const tt_pass *pass) {
 typedef struct cursor {
     char *base;
     size_t used;
+    size_t operand_size;
 } cursor;
 
 static void *take(cursor *at, size_t count, size_t size) {
@@ -46,6 +47,10 @@ static void *take(cursor *at, size_t count, size_t size) {
 
 static float *take_f32(cursor *at, int rows, int columns) {
     return take(at, (size_t)rows * (size_t)columns, sizeof(float));
+}
+
+static tt_operand *take_operand(cursor *at, int rows, int columns) {
+    return take(at, (size_t)rows * (size_t)columns, at->operand_size);
 }
 
 static void take_indices(cursor *at, tt_stack_pass *stack) {
@@ -61,20 +66,20 @@ static void take_layer(cursor *at, const tt_model_config *c, tt_layer_pass *p, i
     for (int n = 0; n < TT_NORMS; ++n) {
         if (n == 1 && !decoder) continue;
         p->x[n] = take_f32(at, rows, d);
-        p->y[n] = take_f32(at, rows, d);
+        p->y[n] = take_operand(at, rows, d);
         p->rstd[n] = take_f32(at, rows, 1);
     }
-    p->qkv = take_f32(at, rows, 3 * inner);
-    p->out = take_f32(at, rows, inner);
+    p->qkv = take_operand(at, rows, 3 * inner);
+    p->out = take_operand(at, rows, inner);
     p->lse = take_f32(at, rows, c->num_heads);
     if (decoder) {
-        p->cross_q = take_f32(at, rows, inner);
-        p->cross_kv = take_f32(at, encoder_rows, 2 * inner);
-        p->cross_out = take_f32(at, rows, inner);
+        p->cross_q = take_operand(at, rows, inner);
+        p->cross_kv = take_operand(at, encoder_rows, 2 * inner);
+        p->cross_out = take_operand(at, rows, inner);
         p->cross_lse = take_f32(at, rows, c->num_heads);
     }
-    p->h = take_f32(at, rows, c->gated_gelu ? 2 * c->d_ff : c->d_ff);
-    p->a = take_f32(at, rows, c->d_ff);
+    p->h = take_operand(at, rows, c->gated_gelu ? 2 * c->d_ff : c->d_ff);
+    p->a = take_operand(at, rows, c->d_ff);
 }
 
 // Without backward all layers work in the memory of one: each reads its predecessor's x[2] before writing it.
@@ -88,7 +93,7 @@ static void take_stack(
             take_layer(at, c, &stack->layers[l], stack->rows, encoder_rows);
     }
     stack->x = take_f32(at, stack->rows, c->d_model);
-    stack->y = take_f32(at, stack->rows, c->d_model);
+    stack->y = take_operand(at, stack->rows, c->d_model);
     stack->rstd = take_f32(at, stack->rows, 1);
 }
 
@@ -100,9 +105,9 @@ static size_t lay_out(tt_pass *pass, char *base, bool backward, bool encoder_onl
     const tt_model_config *c = &pass->model->config;
     const int d = c->d_model, inner = tt_inner(c), encoder_rows = pass->encoder.rows;
     const int rows = max_int(encoder_rows, pass->decoder.rows);
-    cursor at = {.base = base};
+    cursor at = {.base = base, .operand_size = pass->model->device->operand_size};
     take_stack(&at, c, &pass->encoder, c->num_layers, 0, backward);
-    pass->branch = take_f32(&at, rows, d);
+    pass->branch = take_operand(&at, rows, d);
     if (encoder_only) return at.used;
     take_stack(&at, c, &pass->decoder, c->num_decoder_layers, encoder_rows, backward);
     pass->source = take(&at, (size_t)pass->decoder.seqs, sizeof *pass->source);
@@ -113,11 +118,11 @@ static size_t lay_out(tt_pass *pass, char *base, bool backward, bool encoder_onl
     if (!backward) return at.used;
     pass->dx = take_f32(&at, rows, d);
     pass->denc = take_f32(&at, encoder_rows, d);
-    pass->dy = take_f32(&at, rows, d);
-    pass->dbranch = take_f32(&at, rows, d);
-    pass->dq = take_f32(&at, pass->decoder.rows, inner);
-    pass->wide = take_f32(&at, rows, max_int(3 * inner, c->gated_gelu ? 2 * c->d_ff : c->d_ff));
-    pass->narrow = take_f32(&at, rows, max_int(inner, c->d_ff));
+    pass->dy = take_operand(&at, rows, d);
+    pass->dbranch = take_operand(&at, rows, d);
+    pass->dq = take_operand(&at, pass->decoder.rows, inner);
+    pass->wide = take_operand(&at, rows, max_int(3 * inner, c->gated_gelu ? 2 * c->d_ff : c->d_ff));
+    pass->narrow = take_operand(&at, rows, max_int(inner, c->d_ff));
     return at.used;
 }
 
@@ -130,6 +135,12 @@ static tt_status upload_stack(tt_device *device, const tt_stack_pass *stack, con
     return tt_device_upload(device, stack->position, position, rows * sizeof *position);
 }
 
+static int longest(const int32_t *offsets, int seqs) {
+    int most = 0;
+    for (int i = 0; i < seqs; ++i) most = max_int(most, offsets[i + 1] - offsets[i]);
+    return most;
+}
+
 tt_status tt_pass_prepare(tt_pass *pass, const tt_batch *batch, bool backward, bool encoder_only) {
     tt_device *device = pass->model->device;
     if (batch->enc_seqs < 1 || (!encoder_only && batch->dec_seqs < 1))
@@ -138,8 +149,10 @@ tt_status tt_pass_prepare(tt_pass *pass, const tt_batch *batch, bool backward, b
             batch->dec_seqs);
     pass->encoder.rows = batch->enc_tokens;
     pass->encoder.seqs = batch->enc_seqs;
+    pass->encoder.longest = longest(batch->enc_offsets, batch->enc_seqs);
     pass->decoder.rows = encoder_only ? 0 : batch->dec_tokens;
     pass->decoder.seqs = encoder_only ? 0 : batch->dec_seqs;
+    pass->decoder.longest = encoder_only ? 0 : longest(batch->dec_offsets, batch->dec_seqs);
     const size_t need = lay_out(pass, NULL, backward, encoder_only);
     if (need > pass->bytes) {
         tt_device_free(device, pass->memory);

@@ -9,30 +9,33 @@ enum { TT_NORMS = 3 }; // of a decoder layer: self-attention, cross-attention, f
 
 // R rows (tokens of the stack), D = d_model, I = heads x d_kv, F = d_ff (2F if gated), H heads.
 typedef struct tt_layer_pass {
-    float *x[TT_NORMS];                                // [R, D]: residual stream that a norm saw
-    float *y[TT_NORMS];                                // [R, D]: its output
-    float *rstd[TT_NORMS];                             // [R]
-    float *qkv, *out, *lse;                            // self-attention: [R, 3I], [R, I], [R, H]
-    float *cross_q, *cross_kv, *cross_out, *cross_lse; // [R, I], [encoder rows, 2I], [R, I], [R, H]
-    float *h, *a;                                      // feed-forward: [R, F or 2F], [R, F]
+    float *x[TT_NORMS];                         // [R, D]: residual stream that a norm saw
+    float *rstd[TT_NORMS];                      // [R]
+    float *lse, *cross_lse;                     // [R, H]
+    tt_operand *y[TT_NORMS];                    // [R, D]: a norm's output
+    tt_operand *qkv, *out;                      // self-attention: [R, 3I], [R, I]
+    tt_operand *cross_q, *cross_kv, *cross_out; // [R, I], [encoder rows, 2I], [R, I]
+    tt_operand *h, *a;                          // feed-forward: [R, F or 2F], [R, F]
 } tt_layer_pass;
 
 typedef struct tt_stack_pass {
-    int rows, seqs;
+    int rows, seqs, longest;      // longest sequence
     int32_t *ids, *offsets;       // [R], [seqs + 1]
     uint32_t *example, *position; // [R]
     tt_layer_pass *layers;        // host memory
-    float *x, *y, *rstd;          // of the final norm; y is the stack's output
+    float *x, *rstd;              // of the final norm
+    tt_operand *y;                // the stack's output
 } tt_stack_pass;
 
 struct tt_pass {
     tt_model *model;
     tt_stack_pass encoder, decoder;
-    int32_t *source, *targets;                            // [decoder seqs], [decoder rows]
-    float *lse, *logp, *dlogp;                            // [decoder rows]
-    float *branch;                                        // [R, D]: a sublayer's output before it is added
-    float *dx, *denc, *dy, *dbranch, *dq, *wide, *narrow; // backward; wide [R, max(3I, 2F)],
-                                                          // narrow [R, max(I, F)], dq [R, I]
+    int32_t *source, *targets;      // [decoder seqs], [decoder rows]
+    float *lse, *logp, *dlogp;      // [decoder rows]
+    tt_operand *branch;             // [R, D]: a sublayer's output before it is added
+    float *dx, *denc;               // backward: of the residual stream, of encoder.y; [R, D]
+    tt_operand *dy, *dbranch;       // [R, D]
+    tt_operand *dq, *wide, *narrow; // dq [R, I], wide [R, max(3I, 2F)], narrow [R, max(I, F)]
     tt_dropout_key dropout;
     bool forward_done;
     char *memory; // device arena
@@ -68,9 +71,12 @@ tt_status tt_pass_encode(tt_pass *pass, const tt_batch *batch) TT_MUST_CHECK;
 
 // y[rows, out] = x[rows, in] w[out, in]^T
 tt_status tt_linear(
-    tt_model *model, float *y, const float *x, size_t w, int rows, int in, int out) TT_MUST_CHECK;
-// dx = (or += ) dy w;  dw += dy^T x
-tt_status tt_linear_bwd(tt_model *model, float *dx, bool accumulate, const float *dy, const float *x,
-    size_t w, int rows, int in, int out) TT_MUST_CHECK;
+    tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out) TT_MUST_CHECK;
+// dx = dy w;  dw += dy^T x
+tt_status tt_linear_bwd(tt_model *model, tt_operand *dx, const tt_operand *dy, const tt_operand *x, size_t w,
+    int rows, int in, int out) TT_MUST_CHECK;
+// The same with dx += dy w in fp32.
+tt_status tt_linear_bwd_add(tt_model *model, float *dx, const tt_operand *dy, const tt_operand *x, size_t w,
+    int rows, int in, int out) TT_MUST_CHECK;
 
 #endif

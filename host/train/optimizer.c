@@ -39,6 +39,7 @@ tt_status tt_optimizer_update(tt_optimizer *o, double learning_rate, double *nor
         .m = o->m,
         .v = o->v,
         .g = o->model->g,
+        .copy = o->model->operands == o->model->w ? NULL : o->model->operands,
         .g_scale = (float)(factor < 1 ? factor : 1),
         .lr = (float)learning_rate,
         .beta1 = (float)o->beta1,

@@ -144,7 +144,7 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
     TT_TRY(tt_trainer_gradient(t, global, &sums.share));
     sums.interrupted = tt_interrupted();
     TT_TRY(tt_comm_sum_f64(t->comm, (double *)&sums, TT_PREFERENCE_SUMS + 1));
-    TT_TRY(tt_comm_sum_f32(t->comm, t->model->g, t->model->size));
+    TT_TRY(tt_comm_sum_device(t->comm, t->model->device, t->model->g, t->model->size));
     count_tokens(global, out);
     out->loss = sums.share.loss;
     out->preferred = global->preference != NULL;

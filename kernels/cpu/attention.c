@@ -72,15 +72,16 @@ static void forward_unit(
     const int q_row = t->q_offsets[sequence], queries = t->q_offsets[sequence + 1] - q_row;
     const int kv_row = t->kv_offsets[source], keys = t->kv_offsets[source + 1] - kv_row;
     const ptrdiff_t column = (ptrdiff_t)head * t->d_kv;
-    const float *k = t->k + (ptrdiff_t)kv_row * t->ldk + column;
+    const float *k = tt_in(t->k) + (ptrdiff_t)kv_row * t->ldk + column;
     const float *bias = tt_attention_bias_row(t, plan, head);
-    tt_attention_copy(w->v, plan->width, t->v + (ptrdiff_t)kv_row * t->ldv + column, t->ldv, keys, t->d_kv);
+    tt_attention_copy(
+        w->v, plan->width, tt_in(t->v) + (ptrdiff_t)kv_row * t->ldv + column, t->ldv, keys, t->d_kv);
     for (int first = 0; first < queries; first += TT_BLOCK) {
         const tt_attention_block b = tt_attention_block_at(t, first, queries, keys);
         const ptrdiff_t row = q_row + first;
         float max[TT_BLOCK] = {0}, sum[TT_BLOCK] = {0};
         tt_attention_mask mask;
-        tt_cpu_transpose(w->q, t->q + row * t->ldq + column, t->ldq, b.rows, t->d_kv, b.lanes);
+        tt_cpu_transpose(w->q, tt_in(t->q) + row * t->ldq + column, t->ldq, b.rows, t->d_kv, b.lanes);
         tt_cpu_product(b.keys, b.lanes, t->d_kv, k, t->ldk, 1, w->q, TT_BLOCK, w->scores, TT_BLOCK, false);
         exponentials(&b, w->scores, bias, max, sum);
         if (tt_attention_mask_open(&mask, &t->drop, head, (int)row, b.rows))
@@ -88,7 +89,7 @@ static void forward_unit(
         tt_cpu_product(b.rows, plan->width, b.keys, w->scores, 1, TT_BLOCK, w->v, plan->width, w->out,
             plan->width, false);
         for (int i = 0; i < b.rows; ++i) {
-            float *out = t->out + (row + i) * t->ldo + column;
+            float *out = tt_out(t->out) + (row + i) * t->ldo + column;
             const float *from = w->out + (ptrdiff_t)i * plan->width;
             const float scale = 1 / sum[i];
             for (int c = 0; c < t->d_kv; ++c) out[c] = from[c] * scale;

@@ -110,9 +110,9 @@ static void backward_block(const tt_attention *t, const tt_attention_plan *plan,
     int kv_row, ptrdiff_t row, const tt_attention_block *b) {
     const int d = t->d_kv, width = plan->width;
     const ptrdiff_t column = (ptrdiff_t)head * d;
-    const float *k = t->k + (ptrdiff_t)kv_row * t->ldk + column,
-                *v = t->v + (ptrdiff_t)kv_row * t->ldv + column;
-    const float *q = t->q + row * t->ldq + column, *dout = t->dout + row * t->ldo + column;
+    const float *k = tt_in(t->k) + (ptrdiff_t)kv_row * t->ldk + column,
+                *v = tt_in(t->v) + (ptrdiff_t)kv_row * t->ldv + column;
+    const float *q = tt_in(t->q) + row * t->ldq + column, *dout = tt_in(t->dout) + row * t->ldo + column;
     float lse[TT_BLOCK], delta[TT_BLOCK];
     tt_attention_mask mask;
     const bool drop = tt_attention_mask_open(&mask, &t->drop, head, (int)row, b->rows);
@@ -130,7 +130,8 @@ static void backward_block(const tt_attention *t, const tt_attention_plan *plan,
     tt_cpu_product(b->keys, width, b->rows, w->ds, TT_BLOCK, 1, w->q, width, w->dk, width, true);
     tt_cpu_product(b->rows, width, b->keys, w->ds, 1, TT_BLOCK, w->k, width, w->dq, width, false);
     for (int i = 0; i < b->rows; ++i)
-        memcpy(t->dq + (row + i) * t->ldq + column, w->dq + (size_t)i * width, (size_t)d * sizeof(float));
+        memcpy(tt_out(t->dq) + (row + i) * t->ldq + column, w->dq + (size_t)i * width,
+            (size_t)d * sizeof(float));
 }
 
 static void backward_unit(const tt_attention *t, const tt_attention_plan *plan, const readers *r, int source,
@@ -138,7 +139,8 @@ static void backward_unit(const tt_attention *t, const tt_attention_plan *plan, 
     const int kv_row = t->kv_offsets[source], keys = t->kv_offsets[source + 1] - kv_row;
     const ptrdiff_t column = (ptrdiff_t)head * t->d_kv;
     const size_t bytes = (size_t)keys * plan->width * sizeof(float);
-    tt_attention_copy(w->k, plan->width, t->k + (ptrdiff_t)kv_row * t->ldk + column, t->ldk, keys, t->d_kv);
+    tt_attention_copy(
+        w->k, plan->width, tt_in(t->k) + (ptrdiff_t)kv_row * t->ldk + column, t->ldk, keys, t->d_kv);
     memset(w->dk, 0, bytes);
     memset(w->dv, 0, bytes);
     memset(w->dbias, 0, (size_t)plan->span * sizeof(float));
@@ -152,8 +154,8 @@ static void backward_unit(const tt_attention *t, const tt_attention_plan *plan, 
     for (int j = 0; j < keys; ++j) {
         const ptrdiff_t row = kv_row + j;
         const size_t from = (size_t)j * plan->width, n = (size_t)t->d_kv * sizeof(float);
-        memcpy(t->dk + row * t->ldk + column, w->dk + from, n);
-        memcpy(t->dv + row * t->ldv + column, w->dv + from, n);
+        memcpy(tt_out(t->dk) + row * t->ldk + column, w->dk + from, n);
+        memcpy(tt_out(t->dv) + row * t->ldv + column, w->dv + from, n);
     }
     if (!t->dbias) return;
     float *partial = r->partial + ((size_t)source * t->heads + head) * t->buckets;

@@ -86,8 +86,10 @@ tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *
         const ptrdiff_t column = (ptrdiff_t)h * t->d_kv, from = t->start[s] * (ptrdiff_t)t->ldkv + column;
         float *own = score + row * (size_t)omp_get_thread_num();
         const float *add = t->bias ? bias + (size_t)h * longest + (longest - n) : NULL;
-        float top = scores(n, t->d_kv, t->q + s * (ptrdiff_t)t->ldq + column, t->k + from, t->ldkv, add, own);
-        mix(n, t->d_kv, own, top, t->v + from, t->ldkv, t->out + s * (ptrdiff_t)t->ldo + column);
+        float top = scores(
+            n, t->d_kv, tt_in(t->q) + s * (ptrdiff_t)t->ldq + column, tt_in(t->k) + from, t->ldkv, add, own);
+        mix(n, t->d_kv, own, top, tt_in(t->v) + from, t->ldkv,
+            tt_out(t->out) + s * (ptrdiff_t)t->ldo + column);
     }
     return TT_OK;
 }

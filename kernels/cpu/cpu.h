@@ -19,8 +19,19 @@
 #endif
 #define TT_INLINE static inline __attribute__((always_inline))
 
+// Operands of the CPU device are fp32.
+TT_INLINE const float *tt_in(const tt_operand *operand) {
+    return operand;
+}
+TT_INLINE float *tt_out(tt_operand *operand) {
+    return operand;
+}
+
 // Number of the calling thread within its parallel region.
 int tt_cpu_thread(void);
+
+// Fills in ops, memory, name and threads (0: as many as OpenMP would take).
+void tt_cpu_open(tt_device *, int threads);
 
 tt_status tt_cpu_embed_fwd(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
     int vocab, const tt_dropout *drop);
@@ -42,6 +53,8 @@ tt_status tt_cpu_square_sum(tt_device *, double *sum, const float *x, int64_t n)
 tt_status tt_cpu_scale(tt_device *, float *x, int64_t n, float factor);
 tt_status tt_cpu_to_bf16(tt_device *, uint16_t *out, const float *x, int64_t n);
 tt_status tt_cpu_from_bf16(tt_device *, float *out, const uint16_t *x, int64_t n);
+tt_status tt_cpu_put_rows(tt_device *, tt_operand *to, int ld_to, const int32_t *row, const tt_operand *from,
+    int ld_from, int rows, int n);
 tt_status tt_cpu_attention_decode(tt_device *, const tt_attention_decode *);
 tt_status tt_cpu_sample(tt_device *, const tt_sample *);
 tt_status tt_cpu_log_softmax(tt_device *, float *x, int rows, int n);

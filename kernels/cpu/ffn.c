@@ -50,23 +50,26 @@ static tt_status check(const tt_ffn *p, const char *op) {
 
 static void forward_tile(const tt_ffn *p, int row, int from, int n) {
     const size_t f = (size_t)p->f;
-    float *a = p->a + (size_t)row * f + from;
+    const float *from_h = p->h;
+    float *a = tt_out(p->a) + (size_t)row * f + from;
     if (p->kind == TT_RELU) {
-        relu_forward(n, a, p->h + (size_t)row * f + from);
+        relu_forward(n, a, from_h + (size_t)row * f + from);
     } else {
-        const float *h = p->h + (size_t)row * 2 * f + from;
+        const float *h = from_h + (size_t)row * 2 * f + from;
         gelu_forward(n, a, h, h + f);
     }
 }
 
 static void backward_tile(const tt_ffn *p, int row, int from, int n, const float *da) {
     const size_t f = (size_t)p->f;
+    const float *h = p->h;
+    float *dh = p->dh;
     if (p->kind == TT_RELU) {
         const size_t at = (size_t)row * f + from;
-        relu_backward(n, p->dh + at, p->h + at, da);
+        relu_backward(n, dh + at, h + at, da);
     } else {
         const size_t at = (size_t)row * 2 * f + from;
-        gelu_backward(n, p->dh + at, p->dh + at + f, p->h + at, p->h + at + f, da);
+        gelu_backward(n, dh + at, dh + at + f, h + at, h + at + f, da);
     }
 }
 
@@ -75,8 +78,8 @@ tt_status tt_cpu_ffn_fwd(tt_device *device, const tt_ffn *p) {
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
         forward_tile(p, t, 0, p->f);
-        if (p->drop.p > 0)
-            tt_dropout_row(&p->drop, t, p->f, p->a + (size_t)t * p->f, p->a + (size_t)t * p->f);
+        float *a = tt_out(p->a) + (size_t)t * p->f;
+        if (p->drop.p > 0) tt_dropout_row(&p->drop, t, p->f, a, a);
     }
     return TT_OK;
 }
@@ -91,7 +94,7 @@ tt_status tt_cpu_ffn_bwd(tt_device *device, const tt_ffn *p) {
     TT_TRY(check(p, "ffn_bwd"));
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
-        const float *da = p->da + (size_t)t * p->f;
+        const float *da = tt_in(p->da) + (size_t)t * p->f;
         if (!(p->drop.p > 0)) {
             backward_tile(p, t, 0, p->f, da);
             continue;

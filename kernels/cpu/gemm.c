@@ -383,8 +383,8 @@ static dnnl_status_t do_task(const bf16_product *product, gemm_state *state, con
               k = at_most(plan->tk, p->k - from);
     c += (size_t)i * ldc + j;
     if (!product) {
-        const float *a = p->a + (p->trans_a ? (size_t)from * p->lda + i : (size_t)i * p->lda + from);
-        const float *b = p->b + (p->trans_b ? (size_t)j * p->ldb + from : (size_t)from * p->ldb + j);
+        const float *a = tt_in(p->a) + (p->trans_a ? (size_t)from * p->lda + i : (size_t)i * p->lda + from);
+        const float *b = tt_in(p->b) + (p->trans_b ? (size_t)j * p->ldb + from : (size_t)from * p->ldb + j);
         if (uses_outer(p)) {
             char *memory = (char *)state->scratch.data + (size_t)omp_get_thread_num() * state->scratch_bytes;
             tt_cpu_outer(m, n, k, alpha, a, p->lda, b, p->ldb, beta, c, ldc, memory);
@@ -435,7 +435,7 @@ static tt_status multiply(
 #pragma omp for schedule(static)
             for (int i = 0; i < p->m; ++i)
                 for (int l = 0; l < plan->gk; ++l)
-                    write_row(p->n, p->c + (size_t)i * p->ldc, partials + l * part + (size_t)i * p->n,
+                    write_row(p->n, tt_out(p->c) + (size_t)i * p->ldc, partials + l * part + (size_t)i * p->n,
                         p->alpha, l == 0 ? p->beta : 1);
         }
     }

@@ -66,7 +66,7 @@ static tt_status run(tt_device *device, const tt_lmhead *p, bool forward, bool b
     if (!logits) return TT_ERR_NOMEM;
     for (int first = 0; first < p->rows; first += chunk) {
         const int n = p->rows - first < chunk ? p->rows - first : chunk;
-        const float *h = p->h + (size_t)first * d;
+        const float *h = tt_in(p->h) + (size_t)first * d;
         tt_gemm product = {.trans_b = true,
             .m = n,
             .n = vocab,
@@ -102,7 +102,7 @@ static tt_status run(tt_device *device, const tt_lmhead *p, bool forward, bool b
             .lda = vocab,
             .b = p->w,
             .ldb = d,
-            .c = p->dh + (size_t)first * d,
+            .c = tt_out(p->dh) + (size_t)first * d,
             .ldc = d};
         TT_TRY(tt_cpu_gemm(device, &to_h));
         tt_gemm to_w = {.trans_a = true,

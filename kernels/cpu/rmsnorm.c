@@ -70,7 +70,7 @@ tt_status tt_cpu_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
         const size_t at = (size_t)t * d;
-        const float *branch = p->branch ? p->branch + at : NULL;
+        const float *branch = p->branch ? tt_in(p->branch) + at : NULL;
         if (rows) {
             float *own = rows + (size_t)tt_cpu_thread() * d;
             tt_dropout_row(&p->drop, t, d, own, branch);
@@ -79,8 +79,9 @@ tt_status tt_cpu_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
         const float *x_in = (p->x_in ? p->x_in : p->x) + at;
         float mean = add_branch(d, p->x + at, x_in, branch) / (float)d;
         p->rstd[t] = 1.0f / sqrtf(mean + p->eps);
-        normalise(d, p->y + at, p->x + at, p->w, p->rstd[t]);
-        if (p->output_drop.p > 0) tt_dropout_row(&p->output_drop, t, d, p->y + at, p->y + at);
+        float *y = tt_out(p->y) + at;
+        normalise(d, y, p->x + at, p->w, p->rstd[t]);
+        if (p->output_drop.p > 0) tt_dropout_row(&p->output_drop, t, d, y, y);
     }
     return TT_OK;
 }
@@ -101,13 +102,13 @@ tt_status tt_cpu_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
             memset(dw, 0, (size_t)d * sizeof *dw);
             for (int t = b * BLOCK; t < p->rows && t < (b + 1) * BLOCK; ++t) {
                 const size_t at = (size_t)t * d;
-                const float *dy = p->dy + at;
+                const float *dy = tt_in(p->dy) + at;
                 if (p->output_drop.p > 0) {
                     tt_dropout_row(&p->output_drop, t, d, own, dy);
                     dy = own;
                 }
                 row_backward(d, p->dx + at, dw, dy, p->x + at, p->w, p->rstd[t]);
-                if (p->dbranch) tt_dropout_row(&p->drop, t, d, p->dbranch + at, p->dx + at);
+                if (p->dbranch) tt_dropout_row(&p->drop, t, d, tt_out(p->dbranch) + at, p->dx + at);
             }
         }
     }

@@ -229,7 +229,7 @@ static double exact_pass(problem *p, bool backward) {
                 }
                 p->exact_lse[row * t->heads + h] = log(total);
                 for (int i = 0; i < d; ++i)
-                    out[i] = 0, dout[i] = (double)t->dout[(size_t)row * t->ldo + h * d + i];
+                    out[i] = 0, dout[i] = (double)((const float *)t->dout)[(size_t)row * t->ldo + h * d + i];
                 for (int j = 0; j < keys; ++j) {
                     const double keep = keep_factor(&t->drop, h, row, j);
                     probability[j] /= total;
@@ -361,8 +361,8 @@ static void gaps_between_rows_stay(void **state) {
     const int inner = a.t.heads * a.t.d_kv;
     assert_true(a.t.ldo > inner);
     for (int r = 0; r < a.q_rows; ++r)
-        assert_memory_equal(a.t.out + (size_t)r * a.t.ldo + inner, b.t.out + (size_t)r * a.t.ldo + inner,
-            (a.t.ldo - inner) * sizeof(float));
+        assert_memory_equal((const float *)a.t.out + (size_t)r * a.t.ldo + inner,
+            (const float *)b.t.out + (size_t)r * a.t.ldo + inner, (a.t.ldo - inner) * sizeof(float));
     for (int x = Q; x <= V; ++x)
         for (int r = 0; r < a.rows[x]; ++r)
             assert_memory_equal(a.grad[x] + (size_t)r * a.ld[x] + inner,
@@ -379,8 +379,8 @@ static void unread_source_has_zero_gradient(void **state) {
     const int inner = p.t.heads * p.t.d_kv;
     for (int r = p.t.kv_offsets[1]; r < p.t.kv_offsets[2]; ++r)
         for (int i = 0; i < inner; ++i) {
-            assert_true(p.t.dk[r * p.t.ldk + i] == 0);
-            assert_true(p.t.dv[r * p.t.ldv + i] == 0);
+            assert_true(((const float *)p.t.dk)[r * p.t.ldk + i] == 0);
+            assert_true(((const float *)p.t.dv)[r * p.t.ldv + i] == 0);
         }
     close_problem(&p);
 }
@@ -396,11 +396,13 @@ static void dropout_has_the_right_rate(void **state) {
     for (int i = 0; i < p.kv_rows * p.ld[V]; ++i) p.in[V][i] = 1;
     run_kernels(&p, 2);
     double mean = 0, n = 4.0 * 400;
-    for (int i = 0; i < (int)n; ++i) mean += (double)p.t.out[i] / n;
+    for (int i = 0; i < (int)n; ++i) mean += (double)((const float *)p.t.out)[i] / n;
     // 640,000 draws: the standard error of the mean is sqrt(0.1 / 0.9 / 640000) = 0.00042.
     assert_true(fabs(mean - 1) < 5 * 0.00042);
     double spread = 0;
-    for (int i = 0; i < (int)n; ++i) spread += ((double)p.t.out[i] - mean) * ((double)p.t.out[i] - mean) / n;
+    for (int i = 0; i < (int)n; ++i)
+        spread +=
+            ((double)((const float *)p.t.out)[i] - mean) * ((double)((const float *)p.t.out)[i] - mean) / n;
     assert_true(fabs(spread / (0.1 / 0.9 / 400) - 1) < 0.2); // rows and heads draw apart
     close_problem(&p);
 }
@@ -441,8 +443,8 @@ static void nan_comes_through(void **state) {
     open_problem(&p, &cases[1]);
     p.in[K][(size_t)2 * p.ld[K]] = NAN; // in the second sequence
     run_kernels(&p, 1);
-    assert_true(isnan(p.t.out[(size_t)1 * p.t.ldo]));
-    assert_false(isnan(p.t.out[0]));
+    assert_true(isnan(((const float *)p.t.out)[(size_t)1 * p.t.ldo]));
+    assert_false(isnan(((const float *)p.t.out)[0]));
     close_problem(&p);
 }
 

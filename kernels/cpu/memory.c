@@ -1,0 +1,44 @@
+// Memory of the CPU device: the host's.
+#include "host/base/memory.h"
+#include "kernels/cpu/cpu.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+static tt_status memory_alloc(tt_device *device, void *out, size_t bytes, const char *what) {
+    (void)device;
+    return tt_alloc(out, bytes, 1, what);
+}
+
+static void memory_free(tt_device *device, void *memory) {
+    (void)device;
+    free(memory);
+}
+
+static tt_status memory_copy(tt_device *device, void *to, const void *from, size_t bytes) {
+    (void)device;
+    memcpy(to, from, bytes);
+    return TT_OK;
+}
+
+static tt_status memory_zero(tt_device *device, void *memory, size_t bytes) {
+    (void)device;
+    memset(memory, 0, bytes);
+    return TT_OK;
+}
+
+void tt_cpu_open(tt_device *device, int threads) {
+    static const tt_memory memory = {.alloc = memory_alloc,
+        .free = memory_free,
+        .upload = memory_copy,
+        .download = memory_copy,
+        .copy = memory_copy,
+        .zero = memory_zero,
+        .close = tt_cpu_gemm_close};
+    device->ops = tt_cpu_ops();
+    device->memory = &memory;
+    device->name = "cpu";
+    device->threads = threads > 0 ? threads : omp_get_max_threads();
+    omp_set_num_threads(device->threads);
+}
