@@ -1,0 +1,68 @@
+// Dropout masks on the GPU: Philox4x32-10 as host/base/philox.h has it, the mask as kernels/ops.h defines it.
+#ifndef TT_KERNELS_CUDA_DROPOUT_CUH
+#define TT_KERNELS_CUDA_DROPOUT_CUH
+
+#include "kernels/cuda/kernel.cuh"
+
+#include <math.h>
+
+// tt_dropout with what threads would otherwise compute again.
+struct dropout_plan {
+    uint32_t key[2], site, threshold; // a word below threshold drops its element; 0 = off
+    float kept;                       // the factor of the others
+    const uint32_t *example, *position;
+};
+
+static inline dropout_plan plan_dropout(const tt_dropout *drop) {
+    dropout_plan plan = {};
+    if (!drop || !(drop->p > 0)) return plan;
+    plan.key[0] = static_cast<uint32_t>(drop->key);
+    plan.key[1] = static_cast<uint32_t>(drop->key >> 32);
+    plan.site = drop->site;
+    plan.threshold = static_cast<uint32_t>(ceil(static_cast<double>(drop->p) * 4294967296.0));
+    plan.kept = 1.0f / (1.0f - drop->p);
+    plan.example = drop->example;
+    plan.position = drop->position;
+    return plan;
+}
+
+// Refuses p outside [0, 1) and missing indices, as the CPU device does.
+static inline tt_status check_dropout(const tt_dropout *drop, const char *op) {
+    if (!drop || drop->p == 0) return TT_OK;
+    if (!(drop->p > 0 && drop->p < 1))
+        return tt_fail(TT_ERR_INPUT, "%s: dropout probability %g, expected 0 <= p < 1", op,
+            static_cast<double>(drop->p));
+    if (!drop->example || !drop->position)
+        return tt_fail(TT_ERR_INPUT, "%s: dropout needs the example and the position of each row", op);
+    return TT_OK;
+}
+
+static __device__ __forceinline__ uint4 philox(uint4 c, uint32_t k0, uint32_t k1) {
+#pragma unroll
+    for (int round = 0; round < 10; ++round) {
+        const uint32_t high0 = __umulhi(0xD2511F53u, c.x), low0 = 0xD2511F53u * c.x;
+        const uint32_t high1 = __umulhi(0xCD9E8D57u, c.z), low1 = 0xCD9E8D57u * c.z;
+        c = make_uint4(high1 ^ c.y ^ k0, low1, high0 ^ c.w ^ k1, low0);
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    return c;
+}
+
+// The factors of elements 4 * block .. 4 * block + 3 of a row whose token is (example, position).
+static __device__ __forceinline__ float4x dropout_factors(
+    const dropout_plan &plan, uint32_t site, uint32_t example, uint32_t position, uint32_t block) {
+    const uint4 word = philox(make_uint4(block, site, position, example), plan.key[0], plan.key[1]);
+    return {{word.x < plan.threshold ? 0.0f : plan.kept, word.y < plan.threshold ? 0.0f : plan.kept,
+        word.z < plan.threshold ? 0.0f : plan.kept, word.w < plan.threshold ? 0.0f : plan.kept}};
+}
+
+// x *= the factors of elements 4 * block .. of row `row`.
+static __device__ __forceinline__ void drop4(const dropout_plan &plan, int64_t row, int block, float4x *x) {
+    if (!plan.threshold) return;
+    const float4x factor = dropout_factors(
+        plan, plan.site, plan.example[row], plan.position[row], static_cast<uint32_t>(block));
+    for (int i = 0; i < 4; ++i) x->v[i] *= factor.v[i];
+}
+
+#endif

@@ -1,0 +1,224 @@
+// What every file of CUDA kernels includes: launches, errors, conversions, reductions, access by fours.
+//
+// Conventions
+//   - Kernels take the contract's structures (kernels/ops.h) by value; pointers in them are device memory.
+//   - T is the type of operands: float (parity) or __nv_bfloat16.
+//   - No floating-point atomics: sums that cross blocks are written as partial sums and added in a fixed
+//     order by a second kernel, so that results do not depend on how blocks were scheduled.
+//   - Shared memory is declared with TT_SHARED (fixed size) and TT_SHARED_DYNAMIC (size of the launch), and
+//     kernels are launched with TT_LAUNCH, so that the same source also compiles for tests/cusim.
+#ifndef TT_KERNELS_CUDA_KERNEL_CUH
+#define TT_KERNELS_CUDA_KERNEL_CUH
+
+#include "kernels/cuda/cuda.h"
+
+#include <cuda_bf16.h>
+#include <cuda_runtime.h>
+#include <stdint.h>
+
+extern "C" {
+#include "kernels/ops.h"
+}
+
+#ifdef TT_CUSIM
+#include "tests/cusim/kernel.h"
+#else
+#define TT_LAUNCH(kernel, grid, block, shared, stream, ...)                                                  \
+    (kernel<<<(grid), (block), (shared), (stream)>>>(__VA_ARGS__), cudaGetLastError())
+#define TT_SHARED(type, name, count) __shared__ type name[count]
+// 16-byte aligned; one per kernel.
+#define TT_SHARED_DYNAMIC(type, name)                                                                        \
+    extern __shared__ uint4 tt_shared_memory[];                                                              \
+    type *const name = reinterpret_cast<type *>(tt_shared_memory)
+#endif
+
+using bf16 = __nv_bfloat16;
+
+// ---- host side
+
+// What a kernel found wrong in data; fetched with the next download.
+enum tt_cuda_fault_code { TT_FAULT_NONE, TT_FAULT_ID, TT_FAULT_TARGET, TT_FAULT_LOGITS, TT_FAULT_UNIFORM };
+struct tt_cuda_fault {
+    int code, row, value;
+};
+
+struct tt_cuda_gemm; // gemm.cu's own
+struct tt_cuda_state {
+    cudaStream_t stream;
+    int processors;      // multiprocessors
+    tt_cuda_fault *fault; // device memory
+    tt_cuda_gemm *gemm;
+    uint8_t *buckets[2]; // device memory: bucket of a distance, one-sided and two-sided (attention.cuh)
+    int bucket_key[2][2];
+};
+
+static inline tt_cuda_state *tt_cuda_of(tt_device *device) {
+    return static_cast<tt_cuda_state *>(device->state);
+}
+static inline cudaStream_t tt_stream(tt_device *device) {
+    return tt_cuda_of(device)->stream;
+}
+
+// TT_ERR_DEVICE (TT_ERR_NOMEM if memory ran out) with CUDA's words, after `what`.
+tt_status tt_cuda_failed(cudaError_t error, const char *what);
+#define TT_CUDA(call, what)                                                                                  \
+    do {                                                                                                     \
+        cudaError_t tt_cuda_error_ = (call);                                                                 \
+        if (tt_cuda_error_ != cudaSuccess) return tt_cuda_failed(tt_cuda_error_, what);                      \
+    } while (0)
+
+static inline int tt_ceil_div(int64_t a, int64_t b) {
+    return static_cast<int>((a + b - 1) / b);
+}
+
+// Calls `function<float>(args)` or `function<bf16>(args)` by the device's operands.
+#define TT_BY_OPERAND(device, function, ...)                                                                 \
+    ((device)->operand_size == sizeof(float) ? function<float>(__VA_ARGS__) : function<bf16>(__VA_ARGS__))
+
+// More than 48 KiB of dynamic shared memory has to be asked for.
+#define TT_ALLOW_SHARED(kernel, bytes, what)                                                                 \
+    TT_CUDA(cudaFuncSetAttribute(reinterpret_cast<const void *>(&kernel),                                    \
+                cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),                       \
+        what)
+
+// ---- device side
+
+static __device__ __forceinline__ float to_float(float x) {
+    return x;
+}
+static __device__ __forceinline__ float to_float(bf16 x) {
+    return __bfloat162float(x);
+}
+template <class T> __device__ __forceinline__ T from_float(float x);
+template <> __device__ __forceinline__ float from_float<float>(float x) {
+    return x;
+}
+template <> __device__ __forceinline__ bf16 from_float<bf16>(float x) {
+    return __float2bfloat16_rn(x);
+}
+
+struct float4x {
+    float v[4];
+};
+
+// Four consecutive elements as floats. `whole`: all four exist and p is aligned to four elements; otherwise
+// only the first n exist and the rest are 0.
+static __device__ __forceinline__ float4x load4(const float *p, bool whole, int n) {
+    float4x out = {{0, 0, 0, 0}};
+    if (whole) {
+        const float4 x = *reinterpret_cast<const float4 *>(p);
+        out.v[0] = x.x, out.v[1] = x.y, out.v[2] = x.z, out.v[3] = x.w;
+    } else {
+        for (int i = 0; i < 4; ++i)
+            if (i < n) out.v[i] = p[i];
+    }
+    return out;
+}
+static __device__ __forceinline__ float4x load4(const bf16 *p, bool whole, int n) {
+    float4x out = {{0, 0, 0, 0}};
+    if (whole) {
+        const uint2 x = *reinterpret_cast<const uint2 *>(p);
+        out.v[0] = __uint_as_float(x.x << 16), out.v[1] = __uint_as_float(x.x & 0xffff0000u);
+        out.v[2] = __uint_as_float(x.y << 16), out.v[3] = __uint_as_float(x.y & 0xffff0000u);
+    } else {
+        for (int i = 0; i < 4; ++i)
+            if (i < n) out.v[i] = to_float(p[i]);
+    }
+    return out;
+}
+static __device__ __forceinline__ uint32_t pack2(float low, float high) {
+    return static_cast<uint32_t>(__bfloat16_as_ushort(__float2bfloat16_rn(low))) |
+           static_cast<uint32_t>(__bfloat16_as_ushort(__float2bfloat16_rn(high))) << 16;
+}
+static __device__ __forceinline__ void store4(float *p, const float4x &x, bool whole, int n) {
+    if (whole) {
+        *reinterpret_cast<float4 *>(p) = make_float4(x.v[0], x.v[1], x.v[2], x.v[3]);
+    } else {
+        for (int i = 0; i < 4; ++i)
+            if (i < n) p[i] = x.v[i];
+    }
+}
+static __device__ __forceinline__ void store4(bf16 *p, const float4x &x, bool whole, int n) {
+    if (whole) {
+        *reinterpret_cast<uint2 *>(p) = make_uint2(pack2(x.v[0], x.v[1]), pack2(x.v[2], x.v[3]));
+    } else {
+        for (int i = 0; i < 4; ++i)
+            if (i < n) p[i] = from_float<bf16>(x.v[i]);
+    }
+}
+
+enum { WARP = 32 };
+#define TT_ALL_LANES 0xffffffffu
+
+// The same sum (maximum) in all lanes; the tree is fixed.
+static __device__ __forceinline__ float warp_sum(float x) {
+    for (int step = WARP / 2; step > 0; step /= 2) x += __shfl_xor_sync(TT_ALL_LANES, x, step);
+    return x;
+}
+static __device__ __forceinline__ double warp_sum(double x) {
+    for (int step = WARP / 2; step > 0; step /= 2) x += __shfl_xor_sync(TT_ALL_LANES, x, step);
+    return x;
+}
+static __device__ __forceinline__ float warp_max(float x) {
+    for (int step = WARP / 2; step > 0; step /= 2) x = fmaxf(x, __shfl_xor_sync(TT_ALL_LANES, x, step));
+    return x;
+}
+
+// The same over a block of BLOCK threads (a multiple of 32): the result in all threads. `partial` is shared
+// memory, BLOCK / 32 elements; it may be used again after the next barrier.
+template <int BLOCK, class N> __device__ __forceinline__ N block_sum(N x, N *partial) {
+    x = warp_sum(x);
+    if (threadIdx.x % WARP == 0) partial[threadIdx.x / WARP] = x;
+    __syncthreads();
+    N sum = 0;
+    for (int i = 0; i < BLOCK / WARP; ++i) sum += partial[i];
+    __syncthreads();
+    return sum;
+}
+template <int BLOCK> __device__ __forceinline__ float block_max(float x, float *partial) {
+    x = warp_max(x);
+    if (threadIdx.x % WARP == 0) partial[threadIdx.x / WARP] = x;
+    __syncthreads();
+    float top = partial[0];
+    for (int i = 1; i < BLOCK / WARP; ++i) top = fmaxf(top, partial[i]);
+    __syncthreads();
+    return top;
+}
+
+static __device__ __forceinline__ void tt_fault(tt_cuda_fault *fault, int code, int row, int value) {
+    if (atomicCAS(&fault->code, TT_FAULT_NONE, code) != TT_FAULT_NONE) return;
+    fault->row = row;
+    fault->value = value;
+}
+
+// ---- operations, one file each
+
+tt_status tt_cuda_embed_fwd(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
+    int vocab, const tt_dropout *drop);
+tt_status tt_cuda_embed_bwd(tt_device *, float *dtable, const float *dout, const int32_t *ids, int rows,
+    int d, int vocab, const tt_dropout *drop);
+tt_status tt_cuda_rmsnorm_fwd(tt_device *, const tt_rmsnorm *);
+tt_status tt_cuda_rmsnorm_bwd(tt_device *, const tt_rmsnorm *);
+tt_status tt_cuda_gemm_do(tt_device *, const tt_gemm *);
+void tt_cuda_gemm_close(tt_cuda_state *);
+tt_status tt_cuda_attention_fwd(tt_device *, const tt_attention *);
+tt_status tt_cuda_attention_bwd(tt_device *, const tt_attention *);
+tt_status tt_cuda_ffn_fwd(tt_device *, const tt_ffn *);
+tt_status tt_cuda_ffn_bwd(tt_device *, const tt_ffn *);
+tt_status tt_cuda_lmhead_fwd(tt_device *, const tt_lmhead *);
+tt_status tt_cuda_lmhead_bwd(tt_device *, const tt_lmhead *);
+tt_status tt_cuda_lmhead_fused(tt_device *, const tt_lmhead *);
+tt_status tt_cuda_adamw(tt_device *, const tt_adamw *);
+tt_status tt_cuda_square_sum(tt_device *, double *sum, const float *x, int64_t n);
+tt_status tt_cuda_scale(tt_device *, float *x, int64_t n, float factor);
+tt_status tt_cuda_to_bf16(tt_device *, uint16_t *out, const float *x, int64_t n);
+tt_status tt_cuda_from_bf16(tt_device *, float *out, const uint16_t *x, int64_t n);
+tt_status tt_cuda_put_rows(tt_device *, tt_operand *to, int ld_to, const int32_t *row, const tt_operand *from,
+    int ld_from, int rows, int n);
+tt_status tt_cuda_attention_decode(tt_device *, const tt_attention_decode *);
+tt_status tt_cuda_sample(tt_device *, const tt_sample *);
+tt_status tt_cuda_log_softmax(tt_device *, float *x, int rows, int n);
+tt_status tt_cuda_penalise(tt_device *, const tt_penalise *);
+tt_status tt_cuda_top(tt_device *, const tt_top *);
+
+#endif
