@@ -1,0 +1,198 @@
+// The CUDA device: its memory, its table of operations, and what the program asks about GPUs.
+//
+// Everything is done in the order of one stream. Memory comes from the stream-ordered pool, which keeps what
+// is freed. The host waits only in downloads.
+#include "kernels/cuda/kernel.cuh"
+
+#include <cublasLt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+tt_status tt_cuda_failed(cudaError_t error, const char *what) {
+    cudaGetLastError(); // not told again at the next call
+    if (error == cudaErrorMemoryAllocation)
+        return tt_fail(TT_ERR_NOMEM, "out of GPU memory: %s; try a smaller batch or fewer slots", what);
+    return tt_fail(TT_ERR_DEVICE, "%s: CUDA: %s (%s)", what, cudaGetErrorString(error), cudaGetErrorName(error));
+}
+
+static tt_status memory_alloc(tt_device *device, void *out, size_t bytes, const char *what) {
+    void *memory = nullptr;
+    const size_t size = bytes ? bytes : 1;
+    TT_CUDA(cudaMallocAsync(&memory, size, tt_stream(device)), what);
+    TT_CUDA(cudaMemsetAsync(memory, 0, size, tt_stream(device)), what);
+    *static_cast<void **>(out) = memory;
+    return TT_OK;
+}
+
+static void memory_free(tt_device *device, void *memory) {
+    cudaFreeAsync(memory, tt_stream(device));
+}
+
+// From pageable memory: CUDA has taken its copy when this returns.
+static tt_status memory_upload(tt_device *device, void *to, const void *from, size_t bytes) {
+    TT_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, tt_stream(device)), "copy to the GPU");
+    return TT_OK;
+}
+
+static tt_status fault_status(const tt_cuda_fault *fault) {
+    switch (fault->code) {
+    case TT_FAULT_NONE: return TT_OK;
+    case TT_FAULT_ID:
+        return tt_fail(TT_ERR_INPUT, "embedding: id %d at row %d is outside the vocabulary", fault->value,
+            fault->row);
+    case TT_FAULT_TARGET:
+        return tt_fail(
+            TT_ERR_INPUT, "lmhead: target %d at row %d is outside the vocabulary", fault->value, fault->row);
+    case TT_FAULT_LOGITS:
+        return tt_fail(TT_ERR_NUMERIC,
+            "sample: the logits of row %d hold NaN or inf; the model has diverged, or its weights are damaged",
+            fault->row);
+    case TT_FAULT_UNIFORM:
+        return tt_fail(TT_ERR_INPUT, "sample: the random number of row %d is not in [0, 1)", fault->row);
+    default: return tt_fail(TT_ERR_INTERNAL, "GPU: unknown fault %d", fault->code);
+    }
+}
+
+static tt_status memory_download(tt_device *device, void *to, const void *from, size_t bytes) {
+    tt_cuda_state *state = tt_cuda_of(device);
+    tt_cuda_fault fault;
+    TT_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, state->stream), "copy from the GPU");
+    TT_CUDA(cudaMemcpyAsync(&fault, state->fault, sizeof fault, cudaMemcpyDeviceToHost, state->stream),
+        "copy from the GPU");
+    TT_CUDA(cudaStreamSynchronize(state->stream), "computing");
+    if (fault.code == TT_FAULT_NONE) return TT_OK;
+    TT_CUDA(cudaMemsetAsync(state->fault, 0, sizeof fault, state->stream), "computing");
+    return fault_status(&fault);
+}
+
+static tt_status memory_copy(tt_device *device, void *to, const void *from, size_t bytes) {
+    TT_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, tt_stream(device)), "copy on the GPU");
+    return TT_OK;
+}
+
+static tt_status memory_zero(tt_device *device, void *memory, size_t bytes) {
+    TT_CUDA(cudaMemsetAsync(memory, 0, bytes, tt_stream(device)), "zeroing GPU memory");
+    return TT_OK;
+}
+
+static void device_close(tt_device *device) {
+    tt_cuda_state *state = tt_cuda_of(device);
+    if (!state) return;
+    tt_cuda_gemm_close(state);
+    if (state->fault) cudaFreeAsync(state->fault, state->stream);
+    for (uint8_t *table : state->buckets)
+        if (table) cudaFreeAsync(table, state->stream);
+    if (state->stream) {
+        cudaStreamSynchronize(state->stream);
+        cudaStreamDestroy(state->stream);
+    }
+    free(state);
+    device->state = nullptr;
+}
+
+static const tt_ops operations = {
+    tt_cuda_embed_fwd,
+    tt_cuda_embed_bwd,
+    tt_cuda_rmsnorm_fwd,
+    tt_cuda_rmsnorm_bwd,
+    tt_cuda_gemm_do,
+    tt_cuda_attention_fwd,
+    tt_cuda_attention_bwd,
+    tt_cuda_ffn_fwd,
+    tt_cuda_ffn_bwd,
+    tt_cuda_lmhead_fwd,
+    tt_cuda_lmhead_bwd,
+    tt_cuda_lmhead_fused,
+    tt_cuda_adamw,
+    tt_cuda_square_sum,
+    tt_cuda_scale,
+    tt_cuda_to_bf16,
+    tt_cuda_from_bf16,
+    tt_cuda_put_rows,
+    tt_cuda_attention_decode,
+    tt_cuda_sample,
+    tt_cuda_log_softmax,
+    tt_cuda_penalise,
+    tt_cuda_top,
+};
+static const tt_memory memory_functions = {
+    memory_alloc, memory_free, memory_upload, memory_download, memory_copy, memory_zero, device_close};
+
+// Kernels are built for compute capability 8.0 and later (bf16 tensor cores).
+enum { LEAST_MAJOR = 8 };
+
+static tt_status open_state(tt_device *device) {
+    tt_cuda_state *state = tt_cuda_of(device);
+    int index;
+    TT_CUDA(cudaGetDevice(&index), "choosing a GPU");
+    TT_CUDA(cudaDeviceGetAttribute(&state->processors, cudaDevAttrMultiProcessorCount, index), "GPU");
+    cudaMemPool_t pool;
+    uint64_t keep = UINT64_MAX;
+    TT_CUDA(cudaDeviceGetDefaultMemPool(&pool, index), "GPU memory");
+    TT_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep), "GPU memory");
+    TT_CUDA(cudaStreamCreateWithFlags(&state->stream, cudaStreamNonBlocking), "GPU stream");
+    return memory_alloc(device, &state->fault, sizeof *state->fault, "GPU");
+}
+
+extern "C" bool tt_cuda_available(char why[TT_CUDA_WHY_SIZE]) {
+    int count = 0, index = 0, major = 0;
+    cudaError_t error = cudaGetDeviceCount(&count);
+    if (error == cudaSuccess && count > 0) error = cudaGetDevice(&index);
+    if (error == cudaSuccess && count > 0)
+        error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index);
+    if (error != cudaSuccess || count == 0) {
+        snprintf(why, TT_CUDA_WHY_SIZE, "no usable GPU: %s",
+            error == cudaSuccess ? "none found" : cudaGetErrorString(error));
+        cudaGetLastError();
+        return false;
+    }
+    if (major < LEAST_MAJOR) {
+        snprintf(why, TT_CUDA_WHY_SIZE, "the GPU's compute capability is %d.x; %d.0 or later is needed", major,
+            LEAST_MAJOR);
+        return false;
+    }
+    return true;
+}
+
+extern "C" tt_status tt_cuda_open(tt_device *device) {
+    device->state = calloc(1, sizeof(tt_cuda_state));
+    if (!device->state) return tt_fail(TT_ERR_NOMEM, "out of memory: GPU");
+    device->ops = &operations;
+    device->memory = &memory_functions;
+    device->name = "cuda";
+    device->operand_size = device->precision == TT_BF16 ? sizeof(bf16) : sizeof(float);
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    device->threads = cores > 0 ? static_cast<int>(cores) : 1; // for conversions on the host
+    tt_status status = open_state(device);
+    if (status != TT_OK) device_close(device);
+    return status;
+}
+
+extern "C" tt_status tt_cuda_choose(int index) {
+    int count = 0;
+    const cudaError_t error = cudaGetDeviceCount(&count);
+    if (error != cudaSuccess || count == 0) {
+        cudaGetLastError();
+        return tt_fail(TT_ERR_UNSUPPORTED, "device cuda: no usable GPU: %s",
+            error == cudaSuccess ? "none found" : cudaGetErrorString(error));
+    }
+    TT_CUDA(cudaSetDevice(index % count), "choosing a GPU");
+    return TT_OK;
+}
+
+extern "C" tt_status tt_cuda_describe(char out[TT_CUDA_NAME_SIZE]) {
+    int index, driver, runtime;
+    cudaDeviceProp properties;
+    char bus[32];
+    TT_CUDA(cudaGetDevice(&index), "GPU");
+    TT_CUDA(cudaGetDeviceProperties(&properties, index), "GPU");
+    TT_CUDA(cudaDeviceGetPCIBusId(bus, sizeof bus, index), "GPU");
+    TT_CUDA(cudaDriverGetVersion(&driver), "GPU");
+    TT_CUDA(cudaRuntimeGetVersion(&runtime), "GPU");
+    snprintf(out, TT_CUDA_NAME_SIZE, "%.100s, %d.%d, %.1f GiB, %s, CUDA %d.%d (driver for %d.%d)",
+        properties.name, properties.major, properties.minor,
+        static_cast<double>(properties.totalGlobalMem) / (1 << 30), bus, runtime / 1000, runtime % 1000 / 10,
+        driver / 1000, driver % 1000 / 10);
+    return TT_OK;
+}

@@ -1,0 +1,183 @@
+// Embedding gather and its gradient.
+//
+// Backward sorts the rows by id: a histogram of ids and its prefix sums give where an id's rows begin; a row's
+// place among them is the number of earlier rows with the same id. Sorted rows are then summed in pieces of
+// PIECE: runs of one id that lie within a piece are added to the table at once, what is cut at a piece's edge
+// goes to a buffer that a second kernel adds up in order. So every sum has one order.
+#include "kernels/cuda/dropout.cuh"
+
+namespace {
+
+enum { THREADS = 256, PIECE = 32, SCAN = 1024 };
+
+// One warp per row.
+__global__ void gather(float *out, const float *table, const int32_t *ids, int rows, int d, int vocab,
+    dropout_plan drop, tt_cuda_fault *fault) {
+    const int row = blockIdx.x * (THREADS / WARP) + threadIdx.x / WARP, lane = threadIdx.x % WARP;
+    if (row >= rows) return;
+    int id = ids[row];
+    if (id < 0 || id >= vocab) {
+        if (lane == 0) tt_fault(fault, TT_FAULT_ID, row, id);
+        id = 0;
+    }
+    const bool aligned = d % 4 == 0;
+    for (int c = 4 * lane; c < d; c += 4 * WARP) {
+        const bool whole = aligned;
+        float4x x = load4(table + static_cast<int64_t>(id) * d + c, whole, d - c);
+        drop4(drop, row, c / 4, &x);
+        store4(out + static_cast<int64_t>(row) * d + c, x, whole, d - c);
+    }
+}
+
+__global__ void count_ids(int *count, const int32_t *ids, int rows, int vocab, tt_cuda_fault *fault) {
+    const int row = blockIdx.x * THREADS + threadIdx.x;
+    if (row >= rows) return;
+    const int id = ids[row];
+    if (id < 0 || id >= vocab)
+        tt_fault(fault, TT_FAULT_ID, row, id);
+    else
+        atomicAdd(&count[id], 1);
+}
+
+// start[v] = sum of count[0..v); one block.
+__global__ void scan(int *start, const int *count, int n) {
+    TT_SHARED(int, total, SCAN / WARP);
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    int before = 0;
+    for (int first = 0; first < n; first += SCAN) {
+        const int i = first + threadIdx.x;
+        const int mine = i < n ? count[i] : 0;
+        int sum = mine; // inclusive, within the warp
+        for (int step = 1; step < WARP; step *= 2) {
+            const int left = __shfl_up_sync(TT_ALL_LANES, sum, step);
+            if (lane >= step) sum += left;
+        }
+        if (lane == WARP - 1) total[warp] = sum;
+        __syncthreads();
+        int left = before;
+        for (int w = 0; w < warp; ++w) left += total[w];
+        for (int w = 0; w < SCAN / WARP; ++w) before += total[w];
+        if (i < n) start[i] = left + sum - mine;
+        __syncthreads();
+    }
+}
+
+// order[start[id] + number of earlier rows with the same id] = row
+__global__ void place(int *order, const int *start, const int32_t *ids, int rows, int vocab) {
+    TT_SHARED(int32_t, others, THREADS);
+    const int row = blockIdx.x * THREADS + threadIdx.x, id = row < rows ? ids[row] : -1;
+    int rank = 0;
+    for (int first = 0; first <= static_cast<int>(blockIdx.x) * THREADS; first += THREADS) {
+        others[threadIdx.x] = first + static_cast<int>(threadIdx.x) < rows ? ids[first + threadIdx.x] : -1;
+        __syncthreads();
+        const int n = min(THREADS, row - first);
+        for (int i = 0; i < n; ++i) rank += others[i] == id;
+        __syncthreads();
+    }
+    if (row < rows && id >= 0 && id < vocab) order[start[id] + rank] = row;
+}
+
+struct pieces {
+    const int *order; // [n] rows sorted by id
+    int n;
+    float *open;      // [pieces, d]: sum of the run that a piece begins with, if it began before
+};
+
+// One block per piece, threads over columns by fours.
+__global__ void sum_pieces(float *dtable, const float *dout, const int32_t *ids, int d, pieces p,
+    dropout_plan drop) {
+    const int first = blockIdx.x * PIECE, end = min(first + PIECE, p.n);
+    const bool whole = d % 4 == 0;
+    for (int c = 4 * threadIdx.x; c < d; c += 4 * blockDim.x) {
+        int at = first;
+        while (at < end) {
+            const int id = ids[p.order[at]];
+            const bool began_before = at == first && first > 0 && ids[p.order[first - 1]] == id;
+            float4x sum = {{0, 0, 0, 0}};
+            for (; at < end && ids[p.order[at]] == id; ++at) {
+                const int row = p.order[at];
+                float4x x = load4(dout + static_cast<int64_t>(row) * d + c, whole, d - c);
+                drop4(drop, row, c / 4, &x);
+                for (int i = 0; i < 4; ++i) sum.v[i] += x.v[i];
+            }
+            if (began_before) {
+                store4(p.open + static_cast<int64_t>(blockIdx.x) * d + c, sum, whole, d - c);
+                continue;
+            }
+            float *to = dtable + static_cast<int64_t>(id) * d + c;
+            const float4x held = load4(to, whole, d - c);
+            for (int i = 0; i < 4; ++i) sum.v[i] += held.v[i];
+            store4(to, sum, whole, d - c);
+        }
+    }
+}
+
+// Adds to an id the pieces that its run was continued in. The block of the piece in which the run began does it.
+__global__ void close_pieces(float *dtable, const int32_t *ids, int d, pieces p) {
+    const int first = blockIdx.x * PIECE, end = min(first + PIECE, p.n);
+    if (end == p.n) return; // nothing comes after
+    const int id = ids[p.order[end - 1]];
+    const bool began_here = first == 0 || ids[p.order[first - 1]] != id || ids[p.order[first]] != id;
+    if (!began_here || ids[p.order[end]] != id) return;
+    const bool whole = d % 4 == 0;
+    for (int c = 4 * threadIdx.x; c < d; c += 4 * blockDim.x) {
+        float *to = dtable + static_cast<int64_t>(id) * d + c;
+        float4x sum = load4(to, whole, d - c);
+        for (int piece = blockIdx.x + 1; piece * PIECE < p.n && ids[p.order[piece * PIECE]] == id; ++piece) {
+            const float4x x = load4(p.open + static_cast<int64_t>(piece) * d + c, whole, d - c);
+            for (int i = 0; i < 4; ++i) sum.v[i] += x.v[i];
+        }
+        store4(to, sum, whole, d - c);
+    }
+}
+
+tt_status check(int rows, int d, int vocab, const tt_dropout *drop, const char *op) {
+    if (rows < 0 || d < 1 || vocab < 1)
+        return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d from %d, expected rows >= 0, d >= 1, vocab >= 1", op,
+            rows, d, vocab);
+    return check_dropout(drop, op);
+}
+
+int column_threads(int d) {
+    const int threads = tt_ceil_div(d, 4 * WARP) * WARP;
+    return threads < THREADS ? threads : THREADS;
+}
+
+} // namespace
+
+tt_status tt_cuda_embed_fwd(tt_device *device, float *out, const float *table, const int32_t *ids, int rows,
+    int d, int vocab, const tt_dropout *drop) {
+    TT_TRY(check(rows, d, vocab, drop, "embed_fwd"));
+    if (rows == 0) return TT_OK;
+    TT_CUDA(TT_LAUNCH(gather, tt_ceil_div(rows, THREADS / WARP), THREADS, 0, tt_stream(device), out, table, ids,
+                rows, d, vocab, plan_dropout(drop), tt_cuda_of(device)->fault),
+        "embed_fwd");
+    return TT_OK;
+}
+
+tt_status tt_cuda_embed_bwd(tt_device *device, float *dtable, const float *dout, const int32_t *ids, int rows,
+    int d, int vocab, const tt_dropout *drop) {
+    TT_TRY(check(rows, d, vocab, drop, "embed_bwd"));
+    if (rows == 0) return TT_OK;
+    const int n_pieces = tt_ceil_div(rows, PIECE);
+    const size_t open_floats = static_cast<size_t>(n_pieces) * static_cast<size_t>(d);
+    const size_t ints = 2 * static_cast<size_t>(vocab) + static_cast<size_t>(rows);
+    float *open = static_cast<float *>(tt_device_scratch(device, (open_floats + ints) * sizeof(float)));
+    if (!open) return tt_context(TT_ERR_NOMEM, "embed_bwd");
+    int *count = reinterpret_cast<int *>(open + open_floats), *start = count + vocab, *order = start + vocab;
+    const cudaStream_t stream = tt_stream(device);
+    TT_TRY(tt_device_zero(device, count, static_cast<size_t>(vocab) * sizeof *count));
+    const int blocks = tt_ceil_div(rows, THREADS);
+    TT_CUDA(TT_LAUNCH(count_ids, blocks, THREADS, 0, stream, count, ids, rows, vocab, tt_cuda_of(device)->fault),
+        "embed_bwd");
+    TT_CUDA(TT_LAUNCH(scan, 1, SCAN, 0, stream, start, count, vocab), "embed_bwd");
+    // Rows with an id outside the vocabulary have no place: what stands there is row 0, and the fault is told.
+    TT_TRY(tt_device_zero(device, order, static_cast<size_t>(rows) * sizeof *order));
+    TT_CUDA(TT_LAUNCH(place, blocks, THREADS, 0, stream, order, start, ids, rows, vocab), "embed_bwd");
+    const pieces p = {order, rows, open};
+    TT_CUDA(TT_LAUNCH(sum_pieces, n_pieces, column_threads(d), 0, stream, dtable, dout, ids, d, p,
+                plan_dropout(drop)),
+        "embed_bwd");
+    TT_CUDA(TT_LAUNCH(close_pieces, n_pieces, column_threads(d), 0, stream, dtable, ids, d, p), "embed_bwd");
+    return TT_OK;
+}

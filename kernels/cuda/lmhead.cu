@@ -1,0 +1,160 @@
+// LM head with log-softmax. Rows are taken in chunks whose logits stay in the second-level cache; logits are
+// fp32, so that log-probabilities of bf16 students keep their digits. In the backward paths
+//   dlogits[t, j] = dlogp[t] (1[j = target] - exp(logits[t, j] - lse[t]))
+// are written as operands of the products dh = scale dlogits w and dw += scale dlogits^T h.
+#include "kernels/cuda/kernel.cuh"
+
+namespace {
+
+enum { THREADS = 512, CHUNK_MIN = 64 };
+const size_t chunk_bytes = static_cast<size_t>(64) << 20; // of logits
+
+struct rows {
+    const float *logits; // [n, vocab]
+    int vocab;
+    const int32_t *targets; // from here on [n]
+    float *lse, *logp;
+    const float *dlogp;
+    tt_cuda_fault *fault;
+    int first; // row of the whole batch, for complaints
+};
+
+// log of the sum of exponentials of a row, in all threads.
+__device__ float row_lse(const float *x, int vocab, float *partial) {
+    float top = -INFINITY, sum = 0;
+    const bool whole = vocab % 4 == 0;
+    for (int j = 4 * threadIdx.x; j < vocab; j += 4 * THREADS) {
+        const int n = vocab - j < 4 ? vocab - j : 4;
+        const float4x v = load4(x + j, whole, n);
+        float high = top;
+        for (int i = 0; i < 4; ++i)
+            if (i < n) high = v.v[i] > high || v.v[i] != v.v[i] ? v.v[i] : high; // NaN comes through
+        if (high != top) sum *= expf(top - high);
+        top = high;
+        for (int i = 0; i < 4; ++i)
+            if (i < n) sum += expf(v.v[i] - top);
+    }
+    const float most = block_max<THREADS>(top, partial);
+    const float total = block_sum<THREADS>(top == -INFINITY ? 0 : sum * expf(top - most), partial);
+    return most + logf(total);
+}
+
+// One block per row.
+template <class T, bool FORWARD, bool BACKWARD> __global__ void head_rows(rows p, T *dlogits) {
+    TT_SHARED(float, partial, THREADS / WARP);
+    const int t = blockIdx.x;
+    const float *x = p.logits + static_cast<int64_t>(t) * p.vocab;
+    int target = p.targets[t];
+    if (target < 0 || target >= p.vocab) {
+        if (threadIdx.x == 0) tt_fault(p.fault, TT_FAULT_TARGET, p.first + t, target);
+        target = 0;
+    }
+    float lse;
+    if (FORWARD) {
+        lse = row_lse(x, p.vocab, partial);
+        if (threadIdx.x == 0) p.lse[t] = lse, p.logp[t] = x[target] - lse;
+    } else {
+        lse = p.lse[t];
+    }
+    if (!BACKWARD) return;
+    if (FORWARD) __syncthreads(); // where dlogits are the logits' memory, x[target] has been read
+    const float weight = p.dlogp[t];
+    T *to = dlogits + static_cast<int64_t>(t) * p.vocab;
+    const bool whole = p.vocab % 4 == 0;
+    for (int j = 4 * threadIdx.x; j < p.vocab; j += 4 * THREADS) {
+        const int n = p.vocab - j < 4 ? p.vocab - j : 4;
+        float4x v = load4(x + j, whole, n);
+        for (int i = 0; i < 4; ++i) v.v[i] = -weight * expf(v.v[i] - lse) + (j + i == target ? weight : 0);
+        store4(to + j, v, whole, n);
+    }
+}
+
+tt_status check(const tt_lmhead *p, const char *op) {
+    if (p->rows < 0 || p->d < 1 || p->vocab < 1)
+        return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d to %d, expected rows >= 0, d >= 1, vocab >= 1", op,
+            p->rows, p->d, p->vocab);
+    return TT_OK;
+}
+
+tt_status chunk_logits(tt_device *device, const tt_lmhead *p, const void *h, int n, float *logits) {
+    tt_gemm product = {};
+    product.trans_b = true;
+    product.m = n, product.n = p->vocab, product.k = p->d;
+    product.alpha = p->scale;
+    product.a = h, product.lda = p->d;
+    product.b = p->w, product.ldb = p->d;
+    product.c = logits, product.c_fp32 = true, product.ldc = p->vocab;
+    return tt_cuda_gemm_do(device, &product);
+}
+
+tt_status chunk_gradients(
+    tt_device *device, const tt_lmhead *p, const void *h, void *dh, int n, const void *dlogits) {
+    tt_gemm to_h = {};
+    to_h.m = n, to_h.n = p->d, to_h.k = p->vocab;
+    to_h.alpha = p->scale;
+    to_h.a = dlogits, to_h.lda = p->vocab;
+    to_h.b = p->w, to_h.ldb = p->d;
+    to_h.c = dh, to_h.ldc = p->d;
+    TT_TRY(tt_cuda_gemm_do(device, &to_h));
+    tt_gemm to_w = {};
+    to_w.trans_a = true;
+    to_w.m = p->vocab, to_w.n = p->d, to_w.k = n;
+    to_w.alpha = p->scale, to_w.beta = 1;
+    to_w.a = dlogits, to_w.lda = p->vocab;
+    to_w.b = h, to_w.ldb = p->d;
+    to_w.c = p->dw, to_w.c_fp32 = true, to_w.ldc = p->d;
+    return tt_cuda_gemm_do(device, &to_w);
+}
+
+template <class T, bool FORWARD, bool BACKWARD> tt_status run(tt_device *device, const tt_lmhead *p) {
+    const size_t vocab = static_cast<size_t>(p->vocab), d = static_cast<size_t>(p->d);
+    const size_t fit = chunk_bytes / (vocab * sizeof(float));
+    int chunk = fit < CHUNK_MIN ? CHUNK_MIN : fit > static_cast<size_t>(p->rows) ? p->rows : static_cast<int>(fit);
+    if (chunk > p->rows) chunk = p->rows;
+    const bool apart = BACKWARD && sizeof(T) != sizeof(float); // else dlogits take the logits' memory
+    const size_t elements = (static_cast<size_t>(chunk) * vocab + 7) / 8 * 8;
+    float *logits = static_cast<float *>(
+        tt_device_scratch(device, elements * (sizeof(float) + (apart ? sizeof(T) : 0))));
+    if (!logits) return tt_context(TT_ERR_NOMEM, "lmhead");
+    T *dlogits = apart ? reinterpret_cast<T *>(logits + elements) : reinterpret_cast<T *>(logits);
+    for (int first = 0; first < p->rows; first += chunk) {
+        const int n = p->rows - first < chunk ? p->rows - first : chunk;
+        const T *h = static_cast<const T *>(p->h) + static_cast<size_t>(first) * d;
+        TT_TRY(chunk_logits(device, p, h, n, logits));
+        const rows r = {logits, p->vocab, p->targets + first, p->lse + first, p->logp ? p->logp + first : nullptr,
+            BACKWARD ? p->dlogp + first : nullptr, tt_cuda_of(device)->fault, first};
+        TT_CUDA(TT_LAUNCH((head_rows<T, FORWARD, BACKWARD>), n, THREADS, 0, tt_stream(device), r, dlogits),
+            "lmhead");
+        if (BACKWARD)
+            TT_TRY(chunk_gradients(
+                device, p, h, static_cast<T *>(p->dh) + static_cast<size_t>(first) * d, n, dlogits));
+    }
+    return TT_OK;
+}
+
+template <class T> tt_status run_forward(tt_device *device, const tt_lmhead *p) {
+    return run<T, true, false>(device, p);
+}
+template <class T> tt_status run_backward(tt_device *device, const tt_lmhead *p) {
+    return run<T, false, true>(device, p);
+}
+template <class T> tt_status run_fused(tt_device *device, const tt_lmhead *p) {
+    return run<T, true, true>(device, p);
+}
+
+} // namespace
+
+tt_status tt_cuda_lmhead_fwd(tt_device *device, const tt_lmhead *p) {
+    TT_TRY(check(p, "lmhead_fwd"));
+    return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_forward, device, p);
+}
+
+tt_status tt_cuda_lmhead_bwd(tt_device *device, const tt_lmhead *p) {
+    TT_TRY(check(p, "lmhead_bwd"));
+    return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_backward, device, p);
+}
+
+tt_status tt_cuda_lmhead_fused(tt_device *device, const tt_lmhead *p) {
+    TT_TRY(check(p, "lmhead_fused"));
+    return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_fused, device, p);
+}

@@ -1,0 +1,93 @@
+// Sums, scaling and conversion of flat buffers. A sum is made over strips of fixed size, then over their sums
+// in order.
+#include "kernels/cuda/kernel.cuh"
+
+namespace {
+
+enum { THREADS = 256, STRIP = 16384, LAST = 1024 };
+
+__global__ void square_strips(double *partial, const float *x, int64_t n) {
+    TT_SHARED(double, sums, THREADS / WARP);
+    const int64_t first = static_cast<int64_t>(blockIdx.x) * STRIP;
+    double sum = 0;
+    for (int64_t i = first + 4 * threadIdx.x; i < first + STRIP; i += 4 * THREADS) {
+        const int64_t rest = n - i;
+        const float4x v = load4(x + i, rest >= 4, rest > 0 ? static_cast<int>(rest) : 0);
+        for (int j = 0; j < 4; ++j) sum += static_cast<double>(v.v[j]) * static_cast<double>(v.v[j]);
+    }
+    sum = block_sum<THREADS>(sum, sums);
+    if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+}
+
+// total = sum of x; one block, each thread a stretch in order.
+__global__ void sum_in_order(double *total, const double *x, int n) {
+    TT_SHARED(double, sums, LAST / WARP);
+    const int each = (n + LAST - 1) / LAST, first = static_cast<int>(threadIdx.x) * each;
+    double sum = 0;
+    for (int i = first; i < first + each && i < n; ++i) sum += x[i];
+    sum = block_sum<LAST>(sum, sums);
+    if (threadIdx.x == 0) *total = sum;
+}
+
+__global__ void multiply(float *x, int64_t n, float factor) {
+    const int64_t i = 4 * (static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x);
+    if (i >= n) return;
+    const int rest = static_cast<int>(n - i < 4 ? n - i : 4);
+    float4x v = load4(x + i, rest == 4, rest);
+    for (int j = 0; j < 4; ++j) v.v[j] *= factor;
+    store4(x + i, v, rest == 4, rest);
+}
+
+template <class To, class From> __global__ void convert(To *out, const From *x, int64_t n) {
+    const int64_t i = 4 * (static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x);
+    if (i >= n) return;
+    const int rest = static_cast<int>(n - i < 4 ? n - i : 4);
+    store4(out + i, load4(x + i, rest == 4, rest), rest == 4, rest);
+}
+
+tt_status check(int64_t n, const char *op) {
+    return n >= 0 ? TT_OK
+                  : tt_fail(TT_ERR_INPUT, "%s: n %lld, expected n >= 0", op, static_cast<long long>(n));
+}
+
+} // namespace
+
+tt_status tt_cuda_square_sum(tt_device *device, double *sum, const float *x, int64_t n) {
+    TT_TRY(check(n, "square_sum"));
+    *sum = 0;
+    if (n == 0) return TT_OK;
+    const int strips = tt_ceil_div(n, STRIP);
+    double *partial =
+        static_cast<double *>(tt_device_scratch(device, (static_cast<size_t>(strips) + 1) * sizeof(double)));
+    if (!partial) return tt_context(TT_ERR_NOMEM, "square_sum");
+    TT_CUDA(TT_LAUNCH(square_strips, strips, THREADS, 0, tt_stream(device), partial, x, n), "square_sum");
+    TT_CUDA(TT_LAUNCH(sum_in_order, 1, LAST, 0, tt_stream(device), partial + strips, partial, strips),
+        "square_sum");
+    return tt_device_download(device, sum, partial + strips, sizeof *sum);
+}
+
+tt_status tt_cuda_scale(tt_device *device, float *x, int64_t n, float factor) {
+    TT_TRY(check(n, "scale"));
+    if (n == 0) return TT_OK;
+    TT_CUDA(TT_LAUNCH(multiply, tt_ceil_div(n, 4 * THREADS), THREADS, 0, tt_stream(device), x, n, factor),
+        "scale");
+    return TT_OK;
+}
+
+tt_status tt_cuda_to_bf16(tt_device *device, uint16_t *out, const float *x, int64_t n) {
+    TT_TRY(check(n, "to_bf16"));
+    if (n == 0) return TT_OK;
+    TT_CUDA(TT_LAUNCH((convert<bf16, float>), tt_ceil_div(n, 4 * THREADS), THREADS, 0, tt_stream(device),
+                reinterpret_cast<bf16 *>(out), x, n),
+        "to_bf16");
+    return TT_OK;
+}
+
+tt_status tt_cuda_from_bf16(tt_device *device, float *out, const uint16_t *x, int64_t n) {
+    TT_TRY(check(n, "from_bf16"));
+    if (n == 0) return TT_OK;
+    TT_CUDA(TT_LAUNCH((convert<float, bf16>), tt_ceil_div(n, 4 * THREADS), THREADS, 0, tt_stream(device), out,
+                reinterpret_cast<const bf16 *>(x), n),
+        "from_bf16");
+    return TT_OK;
+}

@@ -1,0 +1,146 @@
+// Checks every memory access of a kernel. The compiler's -fsanitize=thread puts a call before each access;
+// usually ThreadSanitizer's library answers, here we do. Complaints name kernel, block, thread and line:
+//   - an address outside device memory, this block's shared memory and the thread's own stack;
+//   - a vector access that is not aligned to its size;
+//   - shared memory that is read before this block has written it;
+//   - two threads of a block (or two blocks of a launch) that touch the same bytes, one of them writing, with
+//     no barrier between.
+#include "machine.h"
+
+#include "kernel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+extern "C" char __executable_start, end;
+
+namespace cusim {
+
+static const char *line_of(const void *code, char *out, size_t size) {
+    snprintf(out, size, "an unknown line");
+    char command[160];
+    snprintf(command, sizeof command, "addr2line -s -e /proc/%d/exe %#zx 2>/dev/null", getpid(),
+        static_cast<size_t>(static_cast<const char *>(code) - 1 - &__executable_start));
+    FILE *answer = popen(command, "r");
+    if (!answer) return out;
+    char text[200];
+    if (fgets(text, sizeof text, answer) && text[0] != '?') {
+        text[strcspn(text, " \n")] = 0;
+        snprintf(out, size, "%s", text);
+    }
+    pclose(answer);
+    return out;
+}
+
+// Whether `then` certainly came before (or is the same thread as) `now`.
+static bool ordered(const region *r, const moment &then) {
+    const moment &now = current->now;
+    // Blocks share no memory but the device's; an earlier launch is over.
+    if (then.block != now.block) return r->shared || then.block < current->first_block;
+    if (then.thread == now.thread || then.epoch != now.epoch) return true;
+    return then.thread / 32 == now.thread / 32 && then.warp_epoch != now.warp_epoch;
+}
+
+[[noreturn]] static void race(
+    const region *r, const moment &other, bool writes, bool other_wrote, const void *code) {
+    char line[200];
+    line_of(code, line, sizeof line);
+    if (other.block == current->now.block)
+        cusim_complain("%s: race on %s: it %s what thread %d %s since the last barrier", line, r->name,
+            writes ? "writes" : "reads", other.thread, other_wrote ? "wrote" : "read");
+    cusim_complain("%s: race on %s: it %s what another block %s in the same launch", line, r->name,
+        writes ? "writes" : "reads", other_wrote ? "wrote" : "read");
+}
+
+static void touch(region *r, cell *c, bool writes, const void *code) {
+    const moment &now = current->now;
+    const bool was_written = c->written.block != 0, was_read = c->read.block != 0;
+    if (r->shared && !writes && c->written.block != now.block) {
+        char line[200];
+        cusim_complain("%s: uninitialised: reads %s where no thread of this block has written it yet",
+            line_of(code, line, sizeof line), r->name);
+    }
+    if (was_written && !ordered(r, c->written)) race(r, c->written, writes, true, code);
+    if (writes) {
+        const bool alone = was_read && c->read.block == now.block && c->read.thread == now.thread;
+        if (was_read && !ordered(r, c->read)) race(r, c->read, true, false, code);
+        if (alone && c->more_readers && c->read.epoch == now.epoch) race(r, c->read, true, false, code);
+        c->written = now;
+        c->read = {};
+        c->more_readers = false;
+    } else {
+        const bool together = was_read && !ordered(r, c->read);
+        c->more_readers = together || (c->more_readers && was_read && c->read.block == now.block &&
+                                          c->read.epoch == now.epoch);
+        c->read = now;
+    }
+}
+
+static void check(const void *at, size_t bytes, size_t alignment, bool writes, const void *code) {
+    if (!current) return;
+    const uintptr_t address = reinterpret_cast<uintptr_t>(at);
+    if (address >= current->stack && address < current->stack_end) return;
+    if (address >= current->arguments && address < current->arguments_end) return;
+    char line[200], place[200];
+    region *r = find_region(address);
+    if (!r) {
+        if (!writes && address >= reinterpret_cast<uintptr_t>(&__executable_start) &&
+            address < reinterpret_cast<uintptr_t>(&end))
+            return; // a constant, or what the runtime keeps for the thread
+        describe_nearest(address, place, sizeof place);
+        cusim_complain("%s: out of bounds: %s %zu bytes, %s", line_of(code, line, sizeof line),
+            writes ? "writes" : "reads", bytes, place);
+    }
+    if (address + bytes > r->end)
+        cusim_complain("%s: out of bounds: %s %zu bytes, of which %zu are behind %s of %zu bytes",
+            line_of(code, line, sizeof line), writes ? "writes" : "reads", bytes,
+            static_cast<size_t>(address + bytes - r->end), r->name, static_cast<size_t>(r->end - r->begin));
+    if (address % alignment)
+        cusim_complain("%s: misaligned: %s %zu bytes at an address that is no multiple of %zu",
+            line_of(code, line, sizeof line), writes ? "writes" : "reads", bytes, alignment);
+    if (!r->cells) r->cells = static_cast<cell *>(calloc((r->end - r->begin) / 2 + 1, sizeof(cell)));
+    for (size_t i = (address - r->begin) / 2; i <= (address + bytes - 1 - r->begin) / 2; ++i)
+        touch(r, &r->cells[i], writes, code);
+}
+
+} // namespace cusim
+
+#define CHECKED(size)                                                                                        \
+    void __tsan_read##size(void *at) {                                                                       \
+        cusim::check(at, size, size, false, __builtin_return_address(0));                                    \
+    }                                                                                                        \
+    void __tsan_write##size(void *at) {                                                                      \
+        cusim::check(at, size, size, true, __builtin_return_address(0));                                     \
+    }                                                                                                        \
+    void __tsan_unaligned_read##size(void *at) {                                                             \
+        cusim::check(at, size, 1, false, __builtin_return_address(0));                                       \
+    }                                                                                                        \
+    void __tsan_unaligned_write##size(void *at) {                                                            \
+        cusim::check(at, size, 1, true, __builtin_return_address(0));                                        \
+    }                                                                                                        \
+    void __tsan_volatile_read##size(void *at) {                                                              \
+        cusim::check(at, size, size, false, __builtin_return_address(0));                                    \
+    }                                                                                                        \
+    void __tsan_volatile_write##size(void *at) {                                                             \
+        cusim::check(at, size, size, true, __builtin_return_address(0));                                     \
+    }
+
+extern "C" {
+CHECKED(1)
+CHECKED(2)
+CHECKED(4)
+CHECKED(8)
+CHECKED(16)
+void __tsan_read_range(void *at, size_t bytes) {
+    cusim::check(at, bytes, 1, false, __builtin_return_address(0));
+}
+void __tsan_write_range(void *at, size_t bytes) {
+    cusim::check(at, bytes, 1, true, __builtin_return_address(0));
+}
+void __tsan_vptr_update(void **, void *) {}
+void __tsan_vptr_read(void **) {}
+void __tsan_init() {}
+void __tsan_func_entry(void *) {}
+void __tsan_func_exit() {}
+}

@@ -1,0 +1,144 @@
+// cuBLASLt on CPUs: plain loops with fp32 sums in the order of k, for the sizes of tests.
+#include "cublasLt.h"
+
+#include "cuda_bf16.h"
+#include "machine.h"
+
+#include <functional>
+#include <stdio.h>
+#include <vector>
+
+namespace cusim {
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
+}
+
+struct cusim_lt {
+    int unused;
+};
+
+static float element(const void *x, cudaDataType_t type, size_t i) {
+    return type == CUDA_R_32F ? static_cast<const float *>(x)[i]
+                              : __bfloat162float(static_cast<const __nv_bfloat16 *>(x)[i]);
+}
+
+// op(X) as rows of length `k`, or op(X)^T: outer index o, inner index i.
+static std::vector<float> gather(
+    const void *x, const cusim_layout &layout, size_t outer, size_t inner, bool inner_is_column) {
+    std::vector<float> out(outer * inner);
+    const size_t ld = static_cast<size_t>(layout.ld);
+    for (size_t o = 0; o < outer; ++o)
+        for (size_t i = 0; i < inner; ++i)
+            out[o * inner + i] = element(x, layout.type, inner_is_column ? i + o * ld : o + i * ld);
+    return out;
+}
+
+static bool on_device(const void *x, const cusim_layout &l, const char *name) {
+    const size_t size = l.type == CUDA_R_32F ? 4 : 2;
+    const size_t elements = static_cast<size_t>(l.ld) * (l.columns - 1) + l.rows;
+    const uintptr_t at = reinterpret_cast<uintptr_t>(x);
+    const cusim::region *r = cusim::find_region(at);
+    if (r && at + elements * size <= r->end && at % size == 0) return true;
+    fprintf(stderr, "cusim: cublasLtMatmul: matrix %s (%zu bytes) is not within device memory\n", name,
+        elements * size);
+    return false;
+}
+
+extern "C" {
+const char *cublasLtGetStatusString(cublasStatus_t status) {
+    return status == CUBLAS_STATUS_SUCCESS ? "success" : "an error of the CPU run-time for tests";
+}
+size_t cublasLtGetVersion(void) {
+    return 0;
+}
+cublasStatus_t cublasLtCreate(cublasLtHandle_t *out) {
+    *out = new cusim_lt;
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
+    delete handle;
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescCreate(
+    cublasLtMatmulDesc_t *out, cublasComputeType_t compute, cudaDataType_t scale) {
+    (void)compute, (void)scale;
+    *out = new cusim_desc{CUBLAS_OP_N, CUBLAS_OP_N};
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
+    delete desc;
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescSetAttribute(
+    cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute, const void *value, size_t size) {
+    if (size != sizeof(cublasOperation_t)) return CUBLAS_STATUS_INVALID_VALUE;
+    memcpy(attribute == CUBLASLT_MATMUL_DESC_TRANSA ? &desc->a : &desc->b, value, size);
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatrixLayoutCreate(
+    cublasLtMatrixLayout_t *out, cudaDataType_t type, uint64_t rows, uint64_t columns, int64_t ld) {
+    if (ld < static_cast<int64_t>(rows)) return CUBLAS_STATUS_INVALID_VALUE;
+    *out = new cusim_layout{type, rows, columns, ld};
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
+    delete layout;
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *out) {
+    *out = new cusim_lt;
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
+    delete preference;
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
+    cublasLtMatmulPreferenceAttributes_t attribute, const void *value, size_t size) {
+    (void)preference, (void)attribute, (void)value, (void)size;
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
+    cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+    cublasLtMatmulPreference_t preference, int wanted, cublasLtMatmulHeuristicResult_t *results, int *found) {
+    (void)handle, (void)desc, (void)a, (void)b, (void)c, (void)d, (void)preference;
+    *found = wanted > 0 ? 1 : 0;
+    if (*found) results[0] = {};
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha_at,
+    const void *a, cublasLtMatrixLayout_t la, const void *b, cublasLtMatrixLayout_t lb, const void *beta_at,
+    const void *c, cublasLtMatrixLayout_t lc, void *d, cublasLtMatrixLayout_t ld,
+    const cublasLtMatmulAlgo_t *algo, void *workspace, size_t bytes, cudaStream_t stream) {
+    (void)handle, (void)algo, (void)workspace, (void)bytes;
+    const bool ta = desc->a == CUBLAS_OP_T, tb = desc->b == CUBLAS_OP_T;
+    const size_t m = ld->rows, n = ld->columns, k = ta ? la->rows : la->columns;
+    if ((ta ? la->columns : la->rows) != m || (tb ? lb->rows : lb->columns) != n ||
+        (tb ? lb->columns : lb->rows) != k || lc->rows != m || lc->columns != n || lc->type != ld->type ||
+        la->type != lb->type)
+        return CUBLAS_STATUS_INVALID_VALUE;
+    if (!on_device(a, *la, "A") || !on_device(b, *lb, "B") || !on_device(d, *ld, "D"))
+        return CUBLAS_STATUS_INVALID_VALUE;
+    float alpha, beta;
+    memcpy(&alpha, alpha_at, sizeof alpha);
+    memcpy(&beta, beta_at, sizeof beta);
+    const cusim_layout A = *la, B = *lb, C = *lc, D = *ld;
+    cusim::enqueue(stream, [=] {
+        const std::vector<float> left = gather(a, A, m, k, ta), right = gather(b, B, n, k, !tb);
+        for (size_t j = 0; j < n; ++j)
+            for (size_t i = 0; i < m; ++i) {
+                const float *x = &left[i * k], *y = &right[j * k];
+                float sum = 0;
+                for (size_t l = 0; l < k; ++l) sum += x[l] * y[l];
+                const size_t at = i + j * static_cast<size_t>(D.ld);
+                float value = alpha * sum;
+                if (beta != 0) value += beta * element(c, C.type, i + j * static_cast<size_t>(C.ld));
+                if (D.type == CUDA_R_32F)
+                    static_cast<float *>(d)[at] = value;
+                else
+                    static_cast<__nv_bfloat16 *>(d)[at] = __float2bfloat16_rn(value);
+            }
+    });
+    return CUBLAS_STATUS_SUCCESS;
+}
+}

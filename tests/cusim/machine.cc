@@ -1,0 +1,694 @@
+// A small GPU on one CPU thread. The threads of a block are fibers that run until they come to a barrier or to
+// an operation of their warp; blocks run one after another. Device memory is host memory with a register of
+// what was allocated. See README.md.
+#include "machine.h"
+
+#include "kernel.h"
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <vector>
+
+#if !defined(__x86_64__)
+#include <ucontext.h>
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+uint3 threadIdx, blockIdx;
+dim3 blockDim, gridDim;
+
+namespace cusim {
+
+running *current;
+
+// ---- fibers
+
+enum { MAX_THREADS = 1024, WARP_SIZE = 32 };
+static const size_t stack_bytes = 256 << 10, guard_bytes = 4096;
+
+enum class state { ready, at_barrier, in_warp, done };
+
+struct fiber {
+    void *stack_pointer; // where it stopped
+#if !defined(__x86_64__)
+    ucontext_t context;
+#endif
+    void *fake_stack; // AddressSanitizer's
+    char *stack;
+    state at;
+    const char *file; // of what it waits at
+    int line;
+    uint16_t warp_epoch;
+};
+
+// What a warp is in the middle of.
+struct warp {
+    const char *operation, *file;
+    int line;
+    unsigned mask, arrived;
+    void *records[WARP_SIZE];
+};
+
+static struct {
+    fiber fibers[MAX_THREADS];
+    warp warps[MAX_THREADS / WARP_SIZE];
+    fiber host;
+    int running; // index of the fiber
+    int threads;
+    task *body;
+    uint32_t epoch;
+    uint32_t blocks_run; // of all launches
+} machine;
+
+#if defined(__x86_64__)
+// Saves what a call must preserve, then goes on where the other stack stopped.
+extern "C" void cusim_switch(void **save, void *load);
+__asm__(".text\n.globl cusim_switch\n.type cusim_switch,@function\ncusim_switch:\n"
+        "pushq %rbp\npushq %rbx\npushq %r12\npushq %r13\npushq %r14\npushq %r15\n"
+        "movq %rsp, (%rdi)\nmovq %rsi, %rsp\n"
+        "popq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbx\npopq %rbp\nret\n"
+        ".size cusim_switch,.-cusim_switch\n");
+#endif
+
+static void switch_to(fiber *from, fiber *to, bool last = false) {
+#if defined(__SANITIZE_ADDRESS__)
+    const bool home = to == &machine.host;
+    static const void *host_stack;
+    static size_t host_size;
+    (void)home;
+    __sanitizer_start_switch_fiber(last ? nullptr : &from->fake_stack,
+        to == &machine.host ? host_stack : to->stack, to == &machine.host ? host_size : stack_bytes);
+#endif
+    (void)last;
+#if defined(__x86_64__)
+    cusim_switch(&from->stack_pointer, to->stack_pointer);
+#else
+    swapcontext(&from->context, &to->context);
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+    const void *bottom;
+    size_t size;
+    __sanitizer_finish_switch_fiber(from->fake_stack, &bottom, &size);
+    if (from != &machine.host && !host_stack) host_stack = bottom, host_size = size;
+#endif
+}
+
+static void enter() {
+#if defined(__SANITIZE_ADDRESS__)
+    const void *bottom;
+    size_t size;
+    __sanitizer_finish_switch_fiber(nullptr, &bottom, &size);
+#endif
+    machine.body->run();
+    fiber *self = &machine.fibers[machine.running];
+    self->at = state::done;
+    switch_to(self, &machine.host, true);
+    abort();
+}
+
+static void prepare(fiber *f) {
+    if (!f->stack) {
+        void *memory = mmap(nullptr, stack_bytes + guard_bytes, PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (memory == MAP_FAILED || mprotect(memory, guard_bytes, PROT_NONE) != 0) {
+            perror("cusim: no memory for a thread's stack");
+            exit(1);
+        }
+        f->stack = static_cast<char *>(memory) + guard_bytes;
+    }
+    f->at = state::ready;
+    f->warp_epoch = 0;
+#if defined(__x86_64__)
+    // As if cusim_switch had stopped right before `enter`, the stack aligned as at a function's start.
+    void **top = reinterpret_cast<void **>(f->stack + stack_bytes) - 1;
+    *top-- = nullptr; // return address of `enter`, never used
+    *top-- = reinterpret_cast<void *>(enter);
+    for (int i = 0; i < 6; ++i) *top-- = nullptr;
+    f->stack_pointer = top + 1;
+#else
+    getcontext(&f->context);
+    f->context.uc_stack.ss_sp = f->stack;
+    f->context.uc_stack.ss_size = stack_bytes;
+    makecontext(&f->context, enter, 0);
+#endif
+}
+
+static running now;
+
+static void run_fiber(int index) {
+    fiber *f = &machine.fibers[index];
+    machine.running = index;
+    const unsigned x = static_cast<unsigned>(index);
+    threadIdx = {x % blockDim.x, x / blockDim.x % blockDim.y, x / (blockDim.x * blockDim.y)};
+    now.now.thread = static_cast<uint16_t>(index);
+    now.now.epoch = machine.epoch;
+    now.now.warp_epoch = f->warp_epoch;
+    now.stack = reinterpret_cast<uintptr_t>(f->stack);
+    now.stack_end = now.stack + stack_bytes;
+    current = &now;
+    switch_to(&machine.host, f);
+    current = nullptr;
+}
+
+static void wait(state why, const char *file, int line) {
+    fiber *self = &machine.fibers[machine.running];
+    self->at = why;
+    self->file = file;
+    self->line = line;
+    switch_to(self, &machine.host);
+}
+
+// ---- complaints
+
+static std::string where() {
+    char text[200];
+    snprintf(text, sizeof text, "kernel %s, block (%u, %u, %u)", now.kernel ? now.kernel : "?", blockIdx.x,
+        blockIdx.y, blockIdx.z);
+    return text;
+}
+
+static const char *base(const char *file) {
+    const char *slash = strrchr(file, '/');
+    return slash ? slash + 1 : file;
+}
+
+[[noreturn]] static void give_up(const std::string &text) {
+    current = nullptr;
+    fflush(stdout);
+    fprintf(stderr, "cusim: %s\n", text.c_str());
+    fflush(stderr);
+    _exit(86);
+}
+
+// ---- scheduling
+
+// Called when no thread can go on: either all stand at the same barrier, or the kernel is wrong.
+static void pass_barrier() {
+    const fiber *first = nullptr;
+    int waiting = 0, finished = -1;
+    for (int i = 0; i < machine.threads; ++i) {
+        const fiber *f = &machine.fibers[i];
+        if (f->at == state::in_warp) {
+            const warp *w = &machine.warps[i / WARP_SIZE];
+            char text[300];
+            snprintf(text, sizeof text,
+                "%s: divergent %s: thread %d waits at %s:%d for lanes %08x of its warp, which never come",
+                where().c_str(), w->operation, i, base(f->file), f->line, w->mask & ~w->arrived);
+            give_up(text);
+        }
+        if (f->at == state::done) {
+            finished = i;
+            continue;
+        }
+        ++waiting;
+        if (!first) first = f;
+        if (f->line != first->line || strcmp(f->file, first->file) != 0) {
+            char text[300];
+            snprintf(text, sizeof text, "%s: divergent barrier: thread %d waits at %s:%d, thread %d at %s:%d",
+                where().c_str(), static_cast<int>(first - machine.fibers), base(first->file), first->line, i,
+                base(f->file), f->line);
+            give_up(text);
+        }
+    }
+    if (waiting == 0) return;
+    if (finished >= 0) {
+        char text[300];
+        snprintf(text, sizeof text,
+            "%s: divergent barrier: thread %d waits at %s:%d, thread %d has already returned", where().c_str(),
+            static_cast<int>(first - machine.fibers), base(first->file), first->line, finished);
+        give_up(text);
+    }
+    ++machine.epoch;
+    for (int i = 0; i < machine.threads; ++i) machine.fibers[i].at = state::ready;
+}
+
+// The order in which threads run must not matter; CUSIM_ORDER=reverse tries the other one.
+static bool reversed() {
+    static const char *order = getenv("CUSIM_ORDER");
+    return order && strcmp(order, "reverse") == 0;
+}
+
+struct shared_block {
+    region where;
+    const char *file;
+    int line;
+};
+static std::vector<shared_block> shared_statics;
+static region shared_dynamic_region;
+
+static void forget_shared() {
+    for (shared_block &s : shared_statics) free(reinterpret_cast<void *>(s.where.begin)), free(s.where.cells);
+    shared_statics.clear();
+}
+
+static void run_block() {
+    for (int i = 0; i < machine.threads; ++i) prepare(&machine.fibers[i]);
+    for (warp &w : machine.warps) w = {};
+    machine.epoch = 0;
+    now.now.block = ++machine.blocks_run;
+    // Old contents must not look like new ones.
+    if (shared_dynamic_region.begin)
+        memset(reinterpret_cast<void *>(shared_dynamic_region.begin), 0xcb,
+            shared_dynamic_region.end - shared_dynamic_region.begin);
+    for (const shared_block &s : shared_statics)
+        memset(reinterpret_cast<void *>(s.where.begin), 0xcb, s.where.end - s.where.begin);
+    for (;;) {
+        bool ran = false;
+        for (int k = 0; k < machine.threads; ++k) {
+            const int i = reversed() ? machine.threads - 1 - k : k;
+            if (machine.fibers[i].at != state::ready) continue;
+            run_fiber(i);
+            ran = true;
+        }
+        if (ran) continue;
+        pass_barrier();
+        bool alive = false;
+        for (int i = 0; i < machine.threads; ++i) alive = alive || machine.fibers[i].at == state::ready;
+        if (!alive) return;
+    }
+}
+
+// ---- launches
+
+static cudaError_t last_error = cudaSuccess;
+static std::map<const void *, size_t> allowed_shared; // cudaFuncSetAttribute
+
+static cudaError_t fail(cudaError_t error) {
+    last_error = error;
+    return error;
+}
+
+static void run_grid(const char *name, dim3 grid, dim3 block, size_t shared, task *body) {
+    now = {};
+    now.kernel = name;
+    now.first_block = machine.blocks_run + 1;
+    now.arguments = reinterpret_cast<uintptr_t>(body);
+    now.arguments_end = now.arguments + body->size();
+    machine.body = body;
+    machine.threads = static_cast<int>(block.x * block.y * block.z);
+    blockDim = block;
+    gridDim = grid;
+    shared_dynamic_region = {};
+    void *dynamic = nullptr;
+    if (shared) {
+        if (posix_memalign(&dynamic, 128, shared)) abort();
+        shared_dynamic_region = {reinterpret_cast<uintptr_t>(dynamic),
+            reinterpret_cast<uintptr_t>(dynamic) + shared, nullptr, true, "dynamic shared memory"};
+    }
+    for (unsigned z = 0; z < grid.z; ++z)
+        for (unsigned y = 0; y < grid.y; ++y)
+            for (unsigned x = 0; x < grid.x; ++x) {
+                blockIdx = {x, y, z};
+                run_block();
+            }
+    free(shared_dynamic_region.cells);
+    shared_dynamic_region = {};
+    free(dynamic);
+    forget_shared();
+    now.kernel = nullptr;
+}
+
+} // namespace cusim
+
+using namespace cusim;
+
+// ---- streams: everything is done at once, or recorded
+
+struct cusim_graph {
+    std::vector<std::function<void()>> work;
+};
+struct cusim_stream {
+    cusim_graph *recording = nullptr;
+};
+struct cusim_event {
+    std::chrono::steady_clock::time_point at;
+};
+static cusim_stream default_stream;
+
+namespace cusim {
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) {
+    if (!stream) stream = &default_stream;
+    if (stream->recording)
+        stream->recording->work.push_back(std::move(work));
+    else
+        work();
+    return cudaSuccess;
+}
+
+cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared,
+    cudaStream_t stream, task *work) {
+    const std::shared_ptr<task> task(work);
+    const size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
+    const auto allowed = allowed_shared.find(kernel);
+    const size_t limit = allowed == allowed_shared.end() ? 48u << 10 : allowed->second;
+    if (threads < 1 || threads > MAX_THREADS || grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.y > 65535 ||
+        grid.z > 65535 || shared > limit) {
+        fprintf(stderr, "cusim: %s: launch of (%u, %u, %u) blocks of %zu threads with %zu of %zu bytes shared\n",
+            name, grid.x, grid.y, grid.z, threads, shared, limit);
+        return fail(cudaErrorInvalidConfiguration);
+    }
+    return enqueue(stream, [=] { run_grid(name, grid, block, shared, task.get()); });
+}
+
+void *shared_static(size_t bytes, const char *name, const char *file, int line) {
+    for (const shared_block &s : shared_statics)
+        if (s.line == line && s.file == file && s.where.end - s.where.begin == bytes)
+            return reinterpret_cast<void *>(s.where.begin);
+    void *memory;
+    if (posix_memalign(&memory, 64, bytes)) abort();
+    memset(memory, 0xcb, bytes);
+    const uintptr_t at = reinterpret_cast<uintptr_t>(memory);
+    shared_statics.push_back({{at, at + bytes, nullptr, true, name}, file, line});
+    return memory;
+}
+
+void *shared_dynamic() {
+    return reinterpret_cast<void *>(shared_dynamic_region.begin);
+}
+} // namespace cusim
+
+// ---- what threads call
+
+void cusim_barrier(const char *file, int line) {
+    wait(state::at_barrier, file, line);
+}
+
+int cusim_lane() {
+    return machine.running % WARP_SIZE;
+}
+
+void cusim_warp(const char *operation, unsigned mask, void *mine, void (*resolve)(void *const lanes[32]),
+    const char *file, int line) {
+    const int index = machine.running, lane = index % WARP_SIZE, first = index - lane;
+    warp *w = &machine.warps[index / WARP_SIZE];
+    if (!(mask >> lane & 1))
+        cusim_complain("%s at %s:%d by lane %d, which is not in its mask %08x", operation, base(file), line,
+            lane, mask);
+    for (int other = 0; other < WARP_SIZE; ++other)
+        if ((mask >> other & 1) &&
+            (first + other >= machine.threads || machine.fibers[first + other].at == state::done))
+            cusim_complain("divergent %s at %s:%d: lane %d of mask %08x is not there", operation, base(file),
+                line, other, mask);
+    if (!w->arrived) {
+        *w = {operation, file, line, mask, 0, {}};
+    } else if (w->mask != mask || w->line != line || strcmp(w->operation, operation) != 0) {
+        cusim_complain("divergent warp: thread %d is at %s of %s:%d with mask %08x, others at %s of %s:%d "
+                       "with mask %08x",
+            index, operation, base(file), line, mask, w->operation, base(w->file), w->line, w->mask);
+    }
+    w->records[lane] = mine;
+    w->arrived |= 1u << lane;
+    if (w->arrived != mask) {
+        wait(state::in_warp, file, line);
+        return;
+    }
+    void *lanes[WARP_SIZE];
+    memcpy(lanes, w->records, sizeof lanes);
+    *w = {};
+    if (resolve) resolve(lanes);
+    for (int other = 0; other < WARP_SIZE; ++other)
+        if (mask >> other & 1) machine.fibers[first + other].at = state::ready;
+}
+
+void cusim_syncwarp(unsigned mask, const char *file, int line) {
+    cusim_warp("__syncwarp", mask, nullptr, nullptr, file, line);
+    fiber *self = &machine.fibers[machine.running];
+    if (mask == 0xffffffffu) now.now.warp_epoch = ++self->warp_epoch;
+}
+
+void cusim_complain(const char *format, ...) {
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!current) give_up(text);
+    char thread[80];
+    snprintf(thread, sizeof thread, ", thread (%u, %u, %u): ", threadIdx.x, threadIdx.y, threadIdx.z);
+    give_up(where() + thread + text);
+}
+
+// ---- memory
+
+static std::map<uintptr_t, region> allocations; // by begin
+
+namespace cusim {
+region *find_region(uintptr_t address) {
+    static region *recent = nullptr;
+    (void)recent;
+    if (shared_dynamic_region.begin && address >= shared_dynamic_region.begin &&
+        address < shared_dynamic_region.end)
+        return &shared_dynamic_region;
+    for (shared_block &s : shared_statics)
+        if (address >= s.where.begin && address < s.where.end) return &s.where;
+    auto it = allocations.upper_bound(address);
+    if (it == allocations.begin()) return nullptr;
+    --it;
+    return address < it->second.end ? &it->second : nullptr;
+}
+
+static void nearest(const region &r, uintptr_t address, const region **best, uintptr_t *distance) {
+    const uintptr_t away = address < r.begin ? r.begin - address : address - r.end;
+    if (away < *distance) *best = &r, *distance = away;
+}
+
+void describe_nearest(uintptr_t address, char *out, size_t size) {
+    const region *best = nullptr;
+    uintptr_t distance = 1 << 20;
+    if (shared_dynamic_region.begin) nearest(shared_dynamic_region, address, &best, &distance);
+    for (const shared_block &s : shared_statics) nearest(s.where, address, &best, &distance);
+    for (const auto &a : allocations) nearest(a.second, address, &best, &distance);
+    if (!best)
+        snprintf(out, size, "far from all device memory");
+    else
+        snprintf(out, size, "%zu bytes %s %s of %zu bytes", static_cast<size_t>(distance),
+            address < best->begin ? "before" : "behind", best->name,
+            static_cast<size_t>(best->end - best->begin));
+}
+} // namespace cusim
+
+static bool device_memory(const void *at, size_t bytes, const char *what) {
+    const uintptr_t begin = reinterpret_cast<uintptr_t>(at);
+    const region *r = find_region(begin);
+    if (r && begin + bytes <= r->end) return true;
+    fprintf(stderr, "cusim: %s of %zu bytes is not within an allocation of device memory\n", what, bytes);
+    return false;
+}
+
+extern "C" {
+
+const char *cudaGetErrorName(cudaError_t error) {
+    switch (error) {
+    case cudaSuccess: return "cudaSuccess";
+    case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
+    case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
+    case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
+    case cudaErrorInsufficientDriver: return "cudaErrorInsufficientDriver";
+    case cudaErrorNoDevice: return "cudaErrorNoDevice";
+    case cudaErrorIllegalState: return "cudaErrorIllegalState";
+    case cudaErrorNotReady: return "cudaErrorNotReady";
+    }
+    return "unknown error";
+}
+const char *cudaGetErrorString(cudaError_t error) {
+    return cudaGetErrorName(error);
+}
+cudaError_t cudaGetLastError() {
+    const cudaError_t error = last_error;
+    last_error = cudaSuccess;
+    return error;
+}
+cudaError_t cudaPeekAtLastError() {
+    return last_error;
+}
+cudaError_t cudaGetDeviceCount(int *count) {
+    const char *text = getenv("CUSIM_DEVICES");
+    *count = text ? atoi(text) : 1;
+    return *count > 0 ? cudaSuccess : fail(cudaErrorNoDevice);
+}
+static int chosen_device;
+cudaError_t cudaSetDevice(int device) {
+    int count;
+    if (cudaGetDeviceCount(&count) != cudaSuccess || device < 0 || device >= count)
+        return fail(cudaErrorInvalidValue);
+    chosen_device = device;
+    return cudaSuccess;
+}
+cudaError_t cudaGetDevice(int *device) {
+    *device = chosen_device;
+    return cudaSuccess;
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device) {
+    (void)device;
+    *out = {};
+    snprintf(out->name, sizeof out->name, "cusim (CPU run-time for tests)");
+    out->totalGlobalMem = static_cast<size_t>(1) << 32;
+    out->major = 9;
+    out->multiProcessorCount = 4;
+    return cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int *out, cudaDeviceAttr attribute, int device) {
+    (void)device;
+    switch (attribute) {
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin: *out = 227 << 10; break;
+    case cudaDevAttrMultiProcessorCount: *out = 4; break;
+    case cudaDevAttrComputeCapabilityMajor: *out = 9; break;
+    case cudaDevAttrComputeCapabilityMinor: *out = 0; break;
+    }
+    return cudaSuccess;
+}
+cudaError_t cudaDeviceGetPCIBusId(char *out, int size, int device) {
+    snprintf(out, static_cast<size_t>(size), "0000:%02x:00.0", device);
+    return cudaSuccess;
+}
+cudaError_t cudaDriverGetVersion(int *version) {
+    *version = 13000;
+    return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int *version) {
+    return cudaDriverGetVersion(version);
+}
+cudaError_t cudaDeviceSynchronize() {
+    return cudaSuccess;
+}
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) {
+    *total = *free_bytes = static_cast<size_t>(1) << 32;
+    for (const auto &a : allocations) *free_bytes -= a.second.end - a.second.begin;
+    return cudaSuccess;
+}
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device) {
+    (void)device;
+    *pool = nullptr;
+    return cudaSuccess;
+}
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value) {
+    (void)pool, (void)attribute, (void)value;
+    return cudaSuccess;
+}
+cudaError_t cudaMallocAsync(void **out, size_t bytes, cudaStream_t stream) {
+    (void)stream;
+    // A gap behind each block, so that its neighbour does not begin where it ends.
+    if (posix_memalign(out, 256, bytes + 256)) return fail(cudaErrorMemoryAllocation);
+    memset(*out, 0xcb, bytes + 256);
+    const uintptr_t at = reinterpret_cast<uintptr_t>(*out);
+    allocations[at] = {at, at + bytes, nullptr, false, "an allocation"};
+    return cudaSuccess;
+}
+cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream) {
+    (void)stream;
+    auto it = allocations.find(reinterpret_cast<uintptr_t>(memory));
+    if (it == allocations.end()) return fail(cudaErrorInvalidValue);
+    free(it->second.cells);
+    allocations.erase(it);
+    free(memory);
+    return cudaSuccess;
+}
+cudaError_t cudaMallocHost(void **out, size_t bytes) {
+    *out = malloc(bytes + 1);
+    return *out ? cudaSuccess : fail(cudaErrorMemoryAllocation);
+}
+cudaError_t cudaFreeHost(void *memory) {
+    free(memory);
+    return cudaSuccess;
+}
+cudaError_t cudaMemcpyAsync(
+    void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+    const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+    const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+    if ((to_device && !device_memory(to, bytes, "destination of a copy")) ||
+        (from_device && !device_memory(from, bytes, "source of a copy")))
+        return fail(cudaErrorInvalidValue);
+    if ((!to_device && find_region(reinterpret_cast<uintptr_t>(to))) ||
+        (!from_device && find_region(reinterpret_cast<uintptr_t>(from)))) {
+        fprintf(stderr, "cusim: a copy takes device memory for the host's\n");
+        return fail(cudaErrorInvalidValue);
+    }
+    return enqueue(stream, [=] { memmove(to, from, bytes); });
+}
+cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream) {
+    if (!device_memory(memory, bytes, "memory to set")) return fail(cudaErrorInvalidValue);
+    return enqueue(stream, [=] { memset(memory, value, bytes); });
+}
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags) {
+    (void)flags;
+    *out = new cusim_stream;
+    return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    delete stream;
+    return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+    return stream && stream->recording ? fail(cudaErrorIllegalState) : cudaSuccess;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
+    (void)stream, (void)event, (void)flags;
+    return cudaSuccess;
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags) {
+    (void)flags;
+    *out = new cusim_event;
+    return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+    delete event;
+    return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+    return enqueue(stream, [=] { event->at = std::chrono::steady_clock::now(); });
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+    (void)event;
+    return cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to) {
+    *ms = std::chrono::duration<float, std::milli>(to->at - from->at).count();
+    return cudaSuccess;
+}
+cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute, int value) {
+    (void)attribute;
+    if (value > 227 << 10) return fail(cudaErrorInvalidValue);
+    allowed_shared[kernel] = static_cast<size_t>(value);
+    return cudaSuccess;
+}
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
+    (void)mode;
+    if (!stream || stream->recording) return fail(cudaErrorIllegalState);
+    stream->recording = new cusim_graph;
+    return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
+    if (!stream || !stream->recording) return fail(cudaErrorIllegalState);
+    *graph = stream->recording;
+    stream->recording = nullptr;
+    return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long flags) {
+    (void)flags;
+    *out = new cusim_graph(*graph);
+    return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+    for (const auto &work : graph->work) enqueue(stream, work);
+    return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+    delete graph;
+    return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
+    delete graph;
+    return cudaSuccess;
+}
+}
