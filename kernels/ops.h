@@ -81,6 +81,7 @@ typedef struct tt_attention {
     const int32_t *kv_offsets;   // [kv_seqs + 1]
     const int32_t *source;       // [q_seqs] or NULL
     bool causal;                 // query at position p sees keys at positions <= p
+    int q_rows;                  // of all query sequences: q_offsets[q_seqs]
     int longest_q, longest_kv;   // lengths of the longest sequences, or more
     const tt_operand *q, *k, *v; // [rows, heads * d_kv] with row distances ldq, ldk, ldv
     int ldq, ldk, ldv;

@@ -193,6 +193,9 @@ static __device__ __forceinline__ void tt_fault(tt_cuda_fault *fault, int code, 
 
 // ---- operations, one file each
 
+// to[c] += sum over strips of partial[strip, c] (device memory), in an order that depends on the sizes alone.
+tt_status tt_cuda_add_strips(tt_device *, float *to, const float *partial, int strips, int columns);
+
 tt_status tt_cuda_embed_fwd(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
     int vocab, const tt_dropout *drop);
 tt_status tt_cuda_embed_bwd(tt_device *, float *dtable, const float *dout, const int32_t *ids, int rows,

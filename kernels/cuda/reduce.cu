@@ -29,6 +29,20 @@ __global__ void sum_in_order(double *total, const double *x, int n) {
     if (threadIdx.x == 0) *total = sum;
 }
 
+// to[c] += sum over strips of partial[strip, c]: 32 sums of every 32nd strip, then those in order.
+__global__ void add_strips(float *to, const float *partial, int strips, int d) {
+    TT_SHARED(float, sums, WARP * (WARP + 1));
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, c = blockIdx.x * WARP + lane;
+    float sum = 0;
+    for (int s = warp; c < d && s < strips; s += WARP) sum += partial[static_cast<int64_t>(s) * d + c];
+    sums[warp * (WARP + 1) + lane] = sum;
+    __syncthreads();
+    if (warp > 0 || c >= d) return;
+    float total = 0;
+    for (int w = 0; w < WARP; ++w) total += sums[w * (WARP + 1) + lane];
+    to[c] += total;
+}
+
 __global__ void multiply(float *x, int64_t n, float factor) {
     const int64_t i = 4 * (static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x);
     if (i >= n) return;
@@ -89,5 +103,12 @@ tt_status tt_cuda_from_bf16(tt_device *device, float *out, const uint16_t *x, in
     TT_CUDA(TT_LAUNCH((convert<float, bf16>), tt_ceil_div(n, 4 * THREADS), THREADS, 0, tt_stream(device), out,
                 reinterpret_cast<const bf16 *>(x), n),
         "from_bf16");
+    return TT_OK;
+}
+
+tt_status tt_cuda_add_strips(tt_device *device, float *to, const float *partial, int strips, int columns) {
+    TT_CUDA(TT_LAUNCH(add_strips, tt_ceil_div(columns, WARP), WARP * WARP, 0, tt_stream(device), to, partial, strips,
+                columns),
+        "adding partial sums");
     return TT_OK;
 }

@@ -89,20 +89,6 @@ template <class T> __global__ void weight_strips(tt_rmsnorm p, dropout_plan outp
     store4(partial + static_cast<int64_t>(blockIdx.x) * d + c, sum, whole, d - c);
 }
 
-// dw[c] += sum over strips, 32 partial sums of every 32nd strip each, then those in order.
-__global__ void weight_sum(float *dw, const float *partial, int strips, int d) {
-    TT_SHARED(float, sums, WARP * (WARP + 1));
-    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, c = blockIdx.x * WARP + lane;
-    float sum = 0;
-    for (int s = warp; c < d && s < strips; s += WARP) sum += partial[static_cast<int64_t>(s) * d + c];
-    sums[warp * (WARP + 1) + lane] = sum;
-    __syncthreads();
-    if (warp > 0 || c >= d) return;
-    float total = 0;
-    for (int w = 0; w < WARP; ++w) total += sums[w * (WARP + 1) + lane];
-    dw[c] += total;
-}
-
 tt_status check(const tt_rmsnorm *p, const char *op) {
     if (p->rows < 0 || p->d < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and d >= 1", op, p->rows, p->d);
@@ -130,9 +116,7 @@ template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p
     const dim3 grid(static_cast<unsigned>(strips), static_cast<unsigned>(tt_ceil_div(p->d, 4 * STRIP_THREADS)));
     TT_CUDA(TT_LAUNCH((weight_strips<T>), grid, STRIP_THREADS, 0, stream, *p, output_drop, partial),
         "rmsnorm_bwd");
-    TT_CUDA(TT_LAUNCH(weight_sum, tt_ceil_div(p->d, WARP), WARP * WARP, 0, stream, p->dw, partial, strips, p->d),
-        "rmsnorm_bwd");
-    return TT_OK;
+    return tt_cuda_add_strips(device, p->dw, partial, strips, p->d);
 }
 
 } // namespace

@@ -1,0 +1,203 @@
+// Attention over packed sequences, forward: one block for 64 queries of a sequence and head, which goes through
+// the keys in tiles of 64 with a running maximum and sum (online softmax, Milakov and Gimelshein 2018;
+// FlashAttention-2, Dao 2023). Four warps have 16 queries each.
+#include "kernels/cuda/attention.cuh"
+
+#include <stdlib.h>
+
+namespace {
+
+enum { QUERIES = 64, KEYS = 64 };
+
+template <class T, int D> struct memory {
+    static constexpr int ld = tile_shape<T, D>::ld;
+    T q[QUERIES * ld], k[KEYS * ld], v[KEYS * ld];
+    float bias[QUERIES + KEYS];
+};
+
+// Scores become exp(score - maximum) and sums; the outputs so far are rescaled. Rows g and g + 8.
+template <int D>
+__device__ __forceinline__ void online_softmax(
+    float (&s)[KEYS / 8][4], float (&out)[D / 8][4], float (&top)[2], float (&sum)[2]) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+        float high = top[half];
+#pragma unroll
+        for (int n = 0; n < KEYS / 8; ++n) high = fmaxf(high, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
+        high = fmaxf(high, __shfl_xor_sync(TT_ALL_LANES, high, 1));
+        high = fmaxf(high, __shfl_xor_sync(TT_ALL_LANES, high, 2));
+        // A row that sees none of these keys has seen some before: only rows beyond the sequence have not.
+        const float base = high == -INFINITY ? 0 : high;
+        const float scale = exp2f((top[half] - base) * TT_LOG2E);
+        float total = 0;
+#pragma unroll
+        for (int n = 0; n < KEYS / 8; ++n)
+#pragma unroll
+            for (int i = 2 * half; i < 2 * half + 2; ++i) {
+                s[n][i] = exp2f((s[n][i] - base) * TT_LOG2E);
+                total += s[n][i];
+            }
+        total += __shfl_xor_sync(TT_ALL_LANES, total, 1);
+        total += __shfl_xor_sync(TT_ALL_LANES, total, 2);
+        sum[half] = sum[half] * scale + total;
+        top[half] = high;
+#pragma unroll
+        for (int n = 0; n < D / 8; ++n) out[n][2 * half] *= scale, out[n][2 * half + 1] *= scale;
+    }
+}
+
+template <class T, int D>
+__global__ void __launch_bounds__(ATTENTION_THREADS)
+    attention_forward(tt_attention p, bias_plan bias, dropout_plan drop) {
+    using shared = memory<T, D>;
+    TT_SHARED_DYNAMIC(shared, m);
+    const int sequence = blockIdx.z, head = blockIdx.y, first = blockIdx.x * QUERIES;
+    const int q_row = p.q_offsets[sequence], queries = p.q_offsets[sequence + 1] - q_row;
+    if (first >= queries) return;
+    const int source = p.source ? p.source[sequence] : sequence;
+    const int kv_row = p.kv_offsets[source], keys = p.kv_offsets[source + 1] - kv_row;
+    const int lane = threadIdx.x % WARP, warp_row = threadIdx.x / WARP * 16, g = lane / 4, t = lane % 4;
+    const int64_t column = static_cast<int64_t>(head) * p.d_kv;
+    const T *k = static_cast<const T *>(p.k) + static_cast<int64_t>(kv_row) * p.ldk + column;
+    const T *v = static_cast<const T *>(p.v) + static_cast<int64_t>(kv_row) * p.ldv + column;
+    load_tile<T, D, QUERIES>(m->q, static_cast<const T *>(p.q) + static_cast<int64_t>(q_row + first) * p.ldq + column,
+        p.ldq, queries - first, p.d_kv);
+
+    uint32_t example[2] = {0, 0}, position[2] = {0, 0};
+    for (int half = 0; half < 2 && drop.threshold; ++half) {
+        const int i = first + warp_row + g + 8 * half;
+        if (i < queries) example[half] = drop.example[q_row + i], position[half] = drop.position[q_row + i];
+    }
+    float out[D / 8][4] = {}, top[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};
+    const int last = p.causal ? min(keys, first + QUERIES) : keys;
+    for (int key0 = 0; key0 < last; key0 += KEYS) {
+        __syncthreads(); // the tile before has been used
+        load_tile<T, D, KEYS>(m->k, k + static_cast<int64_t>(key0) * p.ldk, p.ldk, keys - key0, p.d_kv);
+        load_tile<T, D, KEYS>(m->v, v + static_cast<int64_t>(key0) * p.ldv, p.ldv, keys - key0, p.d_kv);
+        if (bias.table) load_bias<QUERIES, KEYS>(m->bias, bias, head, key0 - first);
+        __syncthreads();
+        float s[KEYS / 8][4] = {};
+        rows_times_rows<T, D, KEYS>(s, m->q, warp_row, m->k, lane);
+#pragma unroll
+        for (int n = 0; n < KEYS / 8; ++n)
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                const int row = warp_row + g + i / 2 * 8, key = 8 * n + 2 * t + i % 2;
+                if (bias.table) s[n][i] += m->bias[key - row + QUERIES - 1];
+                if (key0 + key >= keys || (p.causal && key0 + key > first + row)) s[n][i] = -INFINITY;
+            }
+        online_softmax<D>(s, out, top, sum);
+        if (drop.threshold) {
+            float keep[KEYS / 8][4];
+            keep_by_query<KEYS>(keep, drop, head, key0, example, position, lane);
+#pragma unroll
+            for (int n = 0; n < KEYS / 8; ++n)
+#pragma unroll
+                for (int i = 0; i < 4; ++i) s[n][i] *= keep[n][i];
+        }
+        product_times_rows<T, D, KEYS>(out, s, m->v, lane);
+    }
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+        const int i = first + warp_row + g + 8 * half;
+        if (i >= queries) continue;
+        const int64_t row = q_row + i;
+        const float scale = 1.0f / sum[half];
+        T *to = static_cast<T *>(p.out) + row * p.ldo + column;
+#pragma unroll
+        for (int n = 0; n < D / 8; ++n)
+#pragma unroll
+            for (int j = 0; j < 2; ++j) {
+                const int c = 8 * n + 2 * t + j;
+                if (c < p.d_kv) to[c] = from_float<T>(out[n][2 * half + j] * scale);
+            }
+        if (t == 0) p.lse[row * p.heads + head] = top[half] + logf(sum[half]);
+    }
+}
+
+template <class T, int D> tt_status launch(tt_device *device, const tt_attention *p) {
+    bias_plan bias;
+    TT_TRY(tt_cuda_bias_plan(device, p, &bias));
+    const dim3 grid(static_cast<unsigned>(tt_ceil_div(p->longest_q, QUERIES)), static_cast<unsigned>(p->heads),
+        static_cast<unsigned>(p->q_seqs));
+    const size_t bytes = sizeof(memory<T, D>);
+    TT_ALLOW_SHARED((attention_forward<T, D>), bytes, "attention");
+    TT_CUDA(TT_LAUNCH((attention_forward<T, D>), grid, ATTENTION_THREADS, bytes, tt_stream(device), *p, bias,
+                plan_dropout(&p->drop)),
+        "attention");
+    return TT_OK;
+}
+
+template <class T> tt_status run(tt_device *device, const tt_attention *p) {
+    if (p->d_kv <= 32) return launch<T, 32>(device, p);
+    if (p->d_kv <= 64) return launch<T, 64>(device, p);
+    return launch<T, 128>(device, p);
+}
+
+} // namespace
+
+tt_status tt_cuda_attention_check(const tt_attention *t) {
+    if (t->heads < 1 || t->d_kv < 1)
+        return tt_fail(
+            TT_ERR_INPUT, "attention: %d heads of d_kv %d; both must be at least 1", t->heads, t->d_kv);
+    if (t->d_kv > 128)
+        return tt_fail(TT_ERR_UNSUPPORTED, "attention: d_kv %d; device cuda takes up to 128", t->d_kv);
+    if (t->q_seqs < 1) return tt_fail(TT_ERR_INPUT, "attention: no query sequences");
+    if (t->kv_seqs < 1) return tt_fail(TT_ERR_INPUT, "attention: no key sequences");
+    if (t->q_seqs > 65535 || t->kv_seqs > 65535)
+        return tt_fail(TT_ERR_INPUT,
+            "attention: %d query and %d key sequences; device cuda takes up to 65535 in a batch", t->q_seqs,
+            t->kv_seqs);
+    if (!t->source && t->q_seqs != t->kv_seqs)
+        return tt_fail(TT_ERR_INPUT, "attention: %d query and %d key sequences without a source for each",
+            t->q_seqs, t->kv_seqs);
+    if (t->longest_q < 1 || t->longest_kv < 1)
+        return tt_fail(TT_ERR_INPUT, "attention: longest sequences of %d and %d", t->longest_q, t->longest_kv);
+    if (t->bias && (t->buckets < 4 || t->buckets % 2 || t->buckets > ATTENTION_THREADS ||
+                       t->max_distance <= t->buckets / 2))
+        return tt_fail(TT_ERR_INPUT,
+            "attention: %d buckets up to distance %d; expected an even number from 4 to %d and a distance above "
+            "half of it",
+            t->buckets, t->max_distance, static_cast<int>(ATTENTION_THREADS));
+    return check_dropout(&t->drop, "attention");
+}
+
+tt_status tt_cuda_buckets(
+    tt_device *device, bool bidirectional, int buckets, int max_distance, const uint8_t **table) {
+    tt_cuda_state *state = tt_cuda_of(device);
+    uint8_t **kept = &state->buckets[bidirectional];
+    int *key = state->bucket_key[bidirectional];
+    if (!*kept || key[0] != buckets || key[1] != max_distance) {
+        tt_device_free(device, *kept);
+        *kept = nullptr;
+        const size_t n = static_cast<size_t>(max_distance) + 1;
+        TT_TRY(tt_device_alloc(device, kept, n, 1, "buckets of distances"));
+        uint8_t *host = static_cast<uint8_t *>(malloc(n));
+        if (!host) return tt_fail(TT_ERR_NOMEM, "out of memory: buckets of distances");
+        for (size_t i = 0; i < n; ++i)
+            host[i] = static_cast<uint8_t>(
+                tt_relative_bucket(-static_cast<int>(i), bidirectional, buckets, max_distance));
+        tt_status status = tt_device_upload(device, *kept, host, n);
+        free(host);
+        TT_TRY(status);
+        key[0] = buckets, key[1] = max_distance;
+    }
+    *table = *kept;
+    return TT_OK;
+}
+
+tt_status tt_cuda_bias_plan(tt_device *device, const tt_attention *t, bias_plan *out) {
+    *out = bias_plan();
+    if (!t->bias) return TT_OK;
+    out->table = t->bias;
+    out->buckets = t->buckets;
+    out->heads = t->heads;
+    out->max_distance = t->max_distance;
+    out->bidirectional = t->bidirectional;
+    return tt_cuda_buckets(device, t->bidirectional, t->buckets, t->max_distance, &out->bucket);
+}
+
+tt_status tt_cuda_attention_fwd(tt_device *device, const tt_attention *p) {
+    TT_TRY(tt_cuda_attention_check(p));
+    return TT_BY_OPERAND(device, run, device, p);
+}

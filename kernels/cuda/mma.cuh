@@ -1,0 +1,131 @@
+// Small matrix products of a warp: D[16, 8] += A[16, 16] B[16, 8], in the layout of the tensor cores' m16n8k16.
+//
+// With g = lane / 4 and t = lane % 4 a lane holds, as pairs along k of A and B and along n of D,
+//   A: rows g and g + 8 of columns 2t, 2t + 1, then the same rows of columns 2t + 8, 2t + 9
+//   B: column g of rows 2t, 2t + 1, then of rows 2t + 8, 2t + 9
+//   D: row g, then row g + 8, of columns 2t, 2t + 1
+// bf16 goes to the tensor cores; fp32 (for parity) is multiplied in full precision, elements coming by shuffles.
+// Two D of neighbouring columns, converted to T, are one A: so the product of a product needs no memory.
+#ifndef TT_KERNELS_CUDA_MMA_CUH
+#define TT_KERNELS_CUDA_MMA_CUH
+
+#include "kernels/cuda/kernel.cuh"
+
+template <class T> struct pair_of;
+template <> struct pair_of<float> {
+    float low, high;
+};
+template <> struct pair_of<bf16> {
+    uint32_t bits;
+};
+
+template <class T> struct fragment_a {
+    pair_of<T> v[4];
+};
+template <class T> struct fragment_b {
+    pair_of<T> v[2];
+};
+
+template <class T> __device__ __forceinline__ pair_of<T> make_pair(float low, float high);
+template <> __device__ __forceinline__ pair_of<float> make_pair<float>(float low, float high) {
+    return {low, high};
+}
+template <> __device__ __forceinline__ pair_of<bf16> make_pair<bf16>(float low, float high) {
+    return {pack2(low, high)};
+}
+
+// Two neighbouring elements, the first at an even place.
+static __device__ __forceinline__ pair_of<float> load_pair(const float *p) {
+    const float2 x = *reinterpret_cast<const float2 *>(p);
+    return {x.x, x.y};
+}
+static __device__ __forceinline__ pair_of<bf16> load_pair(const bf16 *p) {
+    return {*reinterpret_cast<const uint32_t *>(p)};
+}
+static __device__ __forceinline__ pair_of<float> join(float low, float high) {
+    return {low, high};
+}
+static __device__ __forceinline__ pair_of<bf16> join(bf16 low, bf16 high) {
+    return {static_cast<uint32_t>(__bfloat16_as_ushort(low)) |
+            static_cast<uint32_t>(__bfloat16_as_ushort(high)) << 16};
+}
+
+// A from rows row0 .. row0 + 15 and columns k0 .. k0 + 15 of a tile in shared memory.
+template <class T>
+__device__ __forceinline__ fragment_a<T> load_a(const T *tile, int ld, int row0, int k0, int lane) {
+    const T *at = tile + (row0 + lane / 4) * ld + k0 + 2 * (lane % 4);
+    return {{load_pair(at), load_pair(at + 8 * ld), load_pair(at + 8), load_pair(at + 8 * ld + 8)}};
+}
+
+// B[k, n] = tile[n0 + n, k0 + k].
+template <class T>
+__device__ __forceinline__ fragment_b<T> load_b(const T *tile, int ld, int k0, int n0, int lane) {
+    const T *at = tile + (n0 + lane / 4) * ld + k0 + 2 * (lane % 4);
+    return {{load_pair(at), load_pair(at + 8)}};
+}
+
+// B[k, n] = tile[k0 + k, n0 + n].
+template <class T>
+__device__ __forceinline__ fragment_b<T> load_b_rows(const T *tile, int ld, int k0, int n0, int lane) {
+    const T *at = tile + (k0 + 2 * (lane % 4)) * ld + n0 + lane / 4;
+    return {{join(at[0], at[ld]), join(at[8 * ld], at[9 * ld])}};
+}
+#ifndef TT_CUSIM
+// The same by ldmatrix: lanes 0 .. 15 name the rows k0 .. k0 + 15, and each receives its elements transposed.
+template <>
+__device__ __forceinline__ fragment_b<bf16> load_b_rows<bf16>(
+    const bf16 *tile, int ld, int k0, int n0, int lane) {
+    const uint32_t row = static_cast<uint32_t>(__cvta_generic_to_shared(tile + (k0 + lane % 16) * ld + n0));
+    fragment_b<bf16> b;
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];\n"
+                 : "=r"(b.v[0].bits), "=r"(b.v[1].bits)
+                 : "r"(row)
+                 : "memory");
+    return b;
+}
+#endif
+
+// A made of D[16, 0 .. 7] and D[16, 8 .. 15].
+template <class T>
+__device__ __forceinline__ fragment_a<T> as_a(const float (&left)[4], const float (&right)[4]) {
+    return {{make_pair<T>(left[0], left[1]), make_pair<T>(left[2], left[3]), make_pair<T>(right[0], right[1]),
+        make_pair<T>(right[2], right[3])}};
+}
+
+// fp32 on any device: lane (g, t) collects rows g and g + 8 of A and columns 2t and 2t + 1 of B.
+static __device__ __forceinline__ void mma_by_shuffles(
+    float (&d)[4], const fragment_a<float> &a, const fragment_b<float> &b, int lane) {
+    const int t = lane % 4;
+#pragma unroll
+    for (int k = 0; k < 16; ++k) {
+        const int part = k / 8, from = k % 8 / 2;
+        const float low = k % 2 ? a.v[2 * part].high : a.v[2 * part].low;
+        const float high = k % 2 ? a.v[2 * part + 1].high : a.v[2 * part + 1].low;
+        const float mine = k % 2 ? b.v[part].high : b.v[part].low;
+        const float a0 = __shfl_sync(TT_ALL_LANES, low, lane / 4 * 4 + from);
+        const float a1 = __shfl_sync(TT_ALL_LANES, high, lane / 4 * 4 + from);
+        const float b0 = __shfl_sync(TT_ALL_LANES, mine, 8 * t + from);
+        const float b1 = __shfl_sync(TT_ALL_LANES, mine, 8 * t + 4 + from);
+        d[0] += a0 * b0, d[1] += a0 * b1, d[2] += a1 * b0, d[3] += a1 * b1;
+    }
+}
+
+#ifdef TT_CUSIM
+#include "tests/cusim/mma.h"
+#else
+static __device__ __forceinline__ void mma(
+    float (&d)[4], const fragment_a<float> &a, const fragment_b<float> &b, int lane) {
+    mma_by_shuffles(d, a, b, lane);
+}
+static __device__ __forceinline__ void mma(
+    float (&d)[4], const fragment_a<bf16> &a, const fragment_b<bf16> &b, int lane) {
+    (void)lane;
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+                 "{%8, %9}, {%0, %1, %2, %3};\n"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a.v[0].bits), "r"(a.v[1].bits), "r"(a.v[2].bits), "r"(a.v[3].bits), "r"(b.v[0].bits),
+                 "r"(b.v[1].bits));
+}
+#endif
+
+#endif

@@ -1,0 +1,60 @@
+// The warp's matrix products on CPUs: the last lane to come makes all lanes' results. Included by
+// kernels/cuda/mma.cuh, whose layout it reads.
+#ifndef TT_CUSIM_MMA_H
+#define TT_CUSIM_MMA_H
+
+namespace cusim {
+
+static inline float first_of(const pair_of<float> &p) {
+    return p.low;
+}
+static inline float second_of(const pair_of<float> &p) {
+    return p.high;
+}
+static inline float first_of(const pair_of<bf16> &p) {
+    return __uint_as_float(p.bits << 16);
+}
+static inline float second_of(const pair_of<bf16> &p) {
+    return __uint_as_float(p.bits & 0xffff0000u);
+}
+
+template <class T> struct product {
+    const fragment_a<T> *a;
+    const fragment_b<T> *b;
+    float *d;
+};
+
+template <class T> CUSIM_UNCHECKED void multiply(void *const lanes[32]) {
+    float a[16][16], b[16][8];
+    for (int lane = 0; lane < 32; ++lane) {
+        const auto *p = static_cast<const product<T> *>(lanes[lane]);
+        const int g = lane / 4, t = lane % 4;
+        for (int i = 0; i < 4; ++i) {
+            a[g + i % 2 * 8][2 * t + i / 2 * 8] = first_of(p->a->v[i]);
+            a[g + i % 2 * 8][2 * t + i / 2 * 8 + 1] = second_of(p->a->v[i]);
+        }
+        for (int i = 0; i < 2; ++i) {
+            b[2 * t + 8 * i][g] = first_of(p->b->v[i]);
+            b[2 * t + 8 * i + 1][g] = second_of(p->b->v[i]);
+        }
+    }
+    for (int lane = 0; lane < 32; ++lane) {
+        const auto *p = static_cast<const product<T> *>(lanes[lane]);
+        for (int i = 0; i < 4; ++i) {
+            const int row = lane / 4 + i / 2 * 8, column = 2 * (lane % 4) + i % 2;
+            for (int k = 0; k < 16; ++k) p->d[i] += a[row][k] * b[k][column];
+        }
+    }
+}
+
+} // namespace cusim
+
+template <class T>
+void mma(float (&d)[4], const fragment_a<T> &a, const fragment_b<T> &b, int lane,
+    const char *file = __builtin_FILE(), int line = __builtin_LINE()) {
+    (void)lane;
+    cusim::product<T> mine = {&a, &b, d};
+    cusim_warp("mma", 0xffffffffu, &mine, cusim::multiply<T>, file, line);
+}
+
+#endif
