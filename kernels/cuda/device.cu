@@ -48,6 +48,10 @@ static tt_status fault_status(const tt_cuda_fault *fault) {
         return tt_fail(TT_ERR_NUMERIC,
             "sample: the logits of row %d hold NaN or inf; the model has diverged, or its weights are damaged",
             fault->row);
+    case TT_FAULT_SCORES:
+        return tt_fail(TT_ERR_NUMERIC,
+            "log_softmax: row %d holds NaN or inf; the model has diverged, or its weights are damaged",
+            fault->row);
     case TT_FAULT_UNIFORM:
         return tt_fail(TT_ERR_INPUT, "sample: the random number of row %d is not in [0, 1)", fault->row);
     default: return tt_fail(TT_ERR_INTERNAL, "GPU: unknown fault %d", fault->code);
@@ -135,7 +139,7 @@ static tt_status open_state(tt_device *device) {
     return memory_alloc(device, &state->fault, sizeof *state->fault, "GPU");
 }
 
-extern "C" bool tt_cuda_available(char why[TT_CUDA_WHY_SIZE]) {
+bool tt_cuda_available(char why[TT_CUDA_WHY_SIZE]) {
     int count = 0, index = 0, major = 0;
     cudaError_t error = cudaGetDeviceCount(&count);
     if (error == cudaSuccess && count > 0) error = cudaGetDevice(&index);
@@ -155,7 +159,7 @@ extern "C" bool tt_cuda_available(char why[TT_CUDA_WHY_SIZE]) {
     return true;
 }
 
-extern "C" tt_status tt_cuda_open(tt_device *device) {
+tt_status tt_cuda_open(tt_device *device) {
     device->state = calloc(1, sizeof(tt_cuda_state));
     if (!device->state) return tt_fail(TT_ERR_NOMEM, "out of memory: GPU");
     device->ops = &operations;
@@ -169,7 +173,7 @@ extern "C" tt_status tt_cuda_open(tt_device *device) {
     return status;
 }
 
-extern "C" tt_status tt_cuda_choose(int index) {
+tt_status tt_cuda_choose(int index) {
     int count = 0;
     const cudaError_t error = cudaGetDeviceCount(&count);
     if (error != cudaSuccess || count == 0) {
@@ -181,7 +185,7 @@ extern "C" tt_status tt_cuda_choose(int index) {
     return TT_OK;
 }
 
-extern "C" tt_status tt_cuda_describe(char out[TT_CUDA_NAME_SIZE]) {
+tt_status tt_cuda_describe(char out[TT_CUDA_NAME_SIZE]) {
     int index, driver, runtime;
     cudaDeviceProp properties;
     char bus[32];

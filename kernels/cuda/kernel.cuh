@@ -10,13 +10,12 @@
 #ifndef TT_KERNELS_CUDA_KERNEL_CUH
 #define TT_KERNELS_CUDA_KERNEL_CUH
 
-#include "kernels/cuda/cuda.h"
-
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 #include <stdint.h>
 
 extern "C" {
+#include "kernels/cuda/cuda.h"
 #include "kernels/ops.h"
 }
 
@@ -37,7 +36,7 @@ using bf16 = __nv_bfloat16;
 // ---- host side
 
 // What a kernel found wrong in data; fetched with the next download.
-enum tt_cuda_fault_code { TT_FAULT_NONE, TT_FAULT_ID, TT_FAULT_TARGET, TT_FAULT_LOGITS, TT_FAULT_UNIFORM };
+enum tt_cuda_fault_code { TT_FAULT_NONE, TT_FAULT_ID, TT_FAULT_TARGET, TT_FAULT_LOGITS, TT_FAULT_UNIFORM, TT_FAULT_SCORES };
 struct tt_cuda_fault {
     int code, row, value;
 };

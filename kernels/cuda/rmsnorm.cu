@@ -13,7 +13,7 @@ __global__ void forward(tt_rmsnorm p, dropout_plan drop, dropout_plan output_dro
     const bool whole = d % 4 == 0;
     const int64_t at = static_cast<int64_t>(row) * d;
     const T *branch = static_cast<const T *>(p.branch);
-    const float *from = p.x_in ? p.x_in : p.x;
+    const float *from = branch && p.x_in ? p.x_in : p.x;
     float squares = 0;
     for (int c = 4 * lane; c < d; c += 4 * WARP) {
         float4x x = load4(from + at + c, whole, d - c);
@@ -28,10 +28,8 @@ __global__ void forward(tt_rmsnorm p, dropout_plan drop, dropout_plan output_dro
     const float rstd = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(d) + p.eps);
     if (lane == 0) p.rstd[row] = rstd;
     T *y = static_cast<T *>(p.y);
-    const float *x_now = branch ? p.x : from; // each lane reads what it wrote itself
     for (int c = 4 * lane; c < d; c += 4 * WARP) {
-        float4x x = load4(x_now + at + c, whole, d - c);
-        if (!branch && from != p.x) store4(p.x + at + c, x, whole, d - c);
+        float4x x = load4(p.x + at + c, whole, d - c); // a lane reads what it wrote itself
         const float4x w = load4(p.w + c, whole, d - c);
         for (int i = 0; i < 4; ++i) x.v[i] *= rstd * w.v[i];
         drop4(output_drop, row, c / 4, &x);

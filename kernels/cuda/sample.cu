@@ -1,0 +1,228 @@
+// Choosing the next token: one block per row of logits. As kernels/cpu/sample.c: weights exp((logit - max) /
+// temperature), cut to the top k, then to the top p, by a descent of eight bits at a time through the logits'
+// bit patterns in an order-preserving form. Measures of weights are sums of fixed-point numbers, whose order
+// does not matter; so threads may add to a histogram as they come.
+#include "kernels/cuda/kernel.cuh"
+
+#include <float.h>
+
+namespace {
+
+enum { THREADS = 512, BINS = 256 };
+typedef unsigned long long measure;
+
+// Weights are in [0, 1]; 2^40 of them at 1 leave room for 2^24 ids.
+__device__ __forceinline__ measure fixed_point(float weight) {
+    return static_cast<measure>(static_cast<double>(weight) * 1099511627776.0 + 0.5);
+}
+
+// Larger for larger x; -0 and +0 alike.
+__device__ __forceinline__ uint32_t ordered(float x) {
+    const uint32_t bits = __float_as_uint(x + 0.0f);
+    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+struct best {
+    float value;
+    int id;
+};
+__device__ __forceinline__ best better(best a, best b) {
+    return b.value > a.value || (b.value == a.value && b.id < a.id) ? b : a;
+}
+
+// The largest of a row, the lowest id among equals, in all threads. NaN is never larger.
+__device__ best row_best(const float *x, int n, best *partial) {
+    best mine = {-INFINITY, n};
+    for (int i = threadIdx.x; i < n; i += THREADS) mine = better(mine, {x[i], i});
+    for (int step = WARP / 2; step > 0; step /= 2) {
+        best other;
+        other.value = __shfl_xor_sync(TT_ALL_LANES, mine.value, step);
+        other.id = __shfl_xor_sync(TT_ALL_LANES, mine.id, step);
+        mine = better(mine, other);
+    }
+    if (threadIdx.x % WARP == 0) partial[threadIdx.x / WARP] = mine;
+    __syncthreads();
+    best top = partial[0];
+    for (int w = 1; w < THREADS / WARP; ++w) top = better(top, partial[w]);
+    __syncthreads();
+    return top;
+}
+
+// Sum of exp((x - top) factor), which are written to `weight` if given. A NaN among them comes out.
+__device__ double weigh(const float *x, int n, float top, float factor, float *weight, double *partial) {
+    double sum = 0;
+    for (int i = threadIdx.x; i < n; i += THREADS) {
+        const float w = expf((x[i] - top) * factor);
+        if (weight) weight[i] = w;
+        sum += static_cast<double>(w);
+    }
+    return block_sum<THREADS>(sum, partial);
+}
+
+struct cut_memory {
+    measure bins[BINS];
+    uint32_t threshold, known;
+    measure above, equal; // of ids above the threshold; of one that equals it
+    int ranks[THREADS / WARP];
+};
+
+// Histogram of the next eight bits of what still matches the threshold's known bits.
+__device__ void fill_bins(cut_memory *m, const float *x, const float *weight, int n, bool count, int shift) {
+    for (int b = threadIdx.x; b < BINS; b += THREADS) m->bins[b] = 0;
+    __syncthreads();
+    for (int i = threadIdx.x; i < n; i += THREADS) {
+        const uint32_t key = ordered(x[i]);
+        if (weight[i] > 0 && (key & m->known) == m->threshold)
+            atomicAdd(&m->bins[key >> shift & (BINS - 1)], count ? 1ull : fixed_point(weight[i]));
+    }
+    __syncthreads();
+}
+
+// Keeps the smallest set of the largest logits among those of positive weight whose measure reaches `goal`; the
+// others' weights become 0. Of equal logits those with lower ids are kept.
+__device__ void cut(cut_memory *m, const float *x, float *weight, int n, bool count, measure goal) {
+    if (threadIdx.x == 0) m->threshold = m->known = 0, m->above = 0;
+    __syncthreads();
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        fill_bins(m, x, weight, n, count, shift);
+        if (threadIdx.x == 0) {
+            int b = BINS - 1;
+            while (b > 0 && m->above + m->bins[b] < goal) m->above += m->bins[b--];
+            m->threshold |= static_cast<uint32_t>(b) << shift;
+            m->known |= static_cast<uint32_t>(BINS - 1) << shift;
+        }
+        __syncthreads();
+    }
+    // All that equal the threshold have one weight: the first `wanted` of them reach the goal.
+    const uint32_t threshold = m->threshold;
+    int before = 0;
+    for (int first = 0; first < n; first += THREADS) {
+        const int i = first + static_cast<int>(threadIdx.x), lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+        const uint32_t key = i < n ? ordered(x[i]) : 0;
+        const bool equal = i < n && key == threshold && weight[i] > 0;
+        const unsigned votes = __ballot_sync(TT_ALL_LANES, equal);
+        if (lane == 0) m->ranks[warp] = __popc(votes);
+        __syncthreads();
+        int rank = before + __popc(votes & ((1u << lane) - 1));
+        for (int w = 0; w < THREADS / WARP; ++w) {
+            if (w < warp) rank += m->ranks[w];
+            before += m->ranks[w];
+        }
+        if (i < n && key < threshold) weight[i] = 0;
+        if (equal) {
+            const measure each = count ? 1ull : fixed_point(weight[i]);
+            if (m->above + each * static_cast<measure>(rank) >= goal) weight[i] = 0;
+        }
+        __syncthreads();
+    }
+}
+
+// The first id at which the running sum of weights exceeds u times their total; ids of weight 0 never. Each
+// thread has a stretch of ids.
+__device__ int draw(const float *weight, int n, double u, double *sums, int *chosen) {
+    const int each = (n + THREADS - 1) / THREADS, first = static_cast<int>(threadIdx.x) * each;
+    double sum = 0;
+    for (int i = first; i < first + each && i < n; ++i) sum += static_cast<double>(weight[i]);
+    sums[threadIdx.x] = sum;
+    if (threadIdx.x == 0) *chosen = n;
+    __syncthreads();
+    double before = 0, total = 0;
+    for (int t = 0; t < THREADS; ++t) {
+        if (t < static_cast<int>(threadIdx.x)) before += sums[t];
+        total += sums[t];
+    }
+    const double goal = u * total;
+    int last = -1, found = -1;
+    if (sum > 0 && before <= goal) {
+        double running = before;
+        for (int i = first; i < first + each && i < n && found < 0; ++i) {
+            if (!(weight[i] > 0)) continue;
+            running += static_cast<double>(weight[i]);
+            last = i;
+            if (running > goal) found = i;
+        }
+    }
+    if (found >= 0) atomicMin(chosen, found);
+    __syncthreads();
+    const bool none = *chosen == n; // rounding left the sum at the goal: then the last id there is
+    __syncthreads();
+    if (none && threadIdx.x == 0) *chosen = -1;
+    __syncthreads();
+    if (none && last >= 0) atomicMax(chosen, last);
+    __syncthreads();
+    return *chosen;
+}
+
+__global__ void __launch_bounds__(THREADS) sample_rows(tt_sample p, float *weights, tt_cuda_fault *fault) {
+    TT_SHARED(best, partial, THREADS / WARP);
+    TT_SHARED(double, sums, THREADS);
+    TT_SHARED(cut_memory, memory, 1);
+    TT_SHARED(int, chosen, 1);
+    const int row = blockIdx.x, n = p.vocab;
+    const float *x = p.logits + static_cast<int64_t>(row) * n;
+    const best top = row_best(x, n, partial);
+    const bool greedy = !(p.temperature > 0);
+    float *weight = greedy ? nullptr : weights + static_cast<int64_t>(row) * n;
+    const float factor = greedy ? 1.0f : fminf(1.0f / p.temperature, FLT_MAX);
+    double total = 0;
+    if (top.value >= -FLT_MAX && top.value <= FLT_MAX) total = weigh(x, n, top.value, factor, weight, sums);
+    const double u = greedy ? 0 : static_cast<double>(p.uniform[row]);
+    if (!(total >= 1) || !(u >= 0 && u < 1)) { // the same for all threads
+        if (threadIdx.x == 0) {
+            tt_fault(fault, total >= 1 ? TT_FAULT_UNIFORM : TT_FAULT_LOGITS, row, 0);
+            p.token[row] = 0;
+        }
+        return;
+    }
+    int token = top.id;
+    if (!greedy) {
+        __syncthreads();
+        if (p.top_k > 0 && p.top_k < n) cut(memory, x, weight, n, true, static_cast<measure>(p.top_k));
+        if (p.top_p < 1) {
+            if (threadIdx.x == 0) memory->above = 0;
+            __syncthreads();
+            measure mine = 0;
+            for (int i = threadIdx.x; i < n; i += THREADS) mine += fixed_point(weight[i]);
+            atomicAdd(&memory->above, mine);
+            __syncthreads();
+            const measure all = memory->above;
+            __syncthreads();
+            cut(memory, x, weight, n, false,
+                static_cast<measure>(static_cast<double>(p.top_p) * static_cast<double>(all)));
+        }
+        __syncthreads();
+        token = draw(weight, n, u, sums, chosen);
+        if (p.logp) total = weigh(x, n, top.value, 1, nullptr, sums);
+    }
+    if (threadIdx.x != 0) return;
+    p.token[row] = token;
+    if (p.logp) p.logp[row] = static_cast<float>(static_cast<double>(x[token] - top.value) - log(total));
+}
+
+tt_status check(const tt_sample *t) {
+    if (t->rows < 1 || t->vocab < 1)
+        return tt_fail(TT_ERR_INPUT, "sample: %d rows of %d logits; both must be at least 1", t->rows, t->vocab);
+    if (!(t->temperature >= 0) || isinf(t->temperature))
+        return tt_fail(TT_ERR_INPUT, "sample: temperature %g; expected 0 (greedy) or more",
+            static_cast<double>(t->temperature));
+    if (!(t->top_p > 0 && t->top_p <= 1))
+        return tt_fail(
+            TT_ERR_INPUT, "sample: top_p %g; expected 0 < top_p <= 1", static_cast<double>(t->top_p));
+    if (t->top_k < 0) return tt_fail(TT_ERR_INPUT, "sample: top_k %d; expected 0 (all) or more", t->top_k);
+    return TT_OK;
+}
+
+} // namespace
+
+tt_status tt_cuda_sample(tt_device *device, const tt_sample *p) {
+    TT_TRY(check(p));
+    float *weights = nullptr;
+    if (p->temperature > 0) {
+        weights = static_cast<float *>(tt_device_scratch(
+            device, static_cast<size_t>(p->rows) * static_cast<size_t>(p->vocab) * sizeof *weights));
+        if (!weights) return tt_context(TT_ERR_NOMEM, "sample");
+    }
+    TT_CUDA(TT_LAUNCH(sample_rows, p->rows, THREADS, 0, tt_stream(device), *p, weights, tt_cuda_of(device)->fault),
+        "sample");
+    return TT_OK;
+}

@@ -1,0 +1,148 @@
+// Attention, CUDA against CPU: packed sequences of many lengths, shared sources, biases, dropout, head sizes.
+#include "tests/cuda/pair.h"
+
+enum { MAX_SEQS = 8 };
+
+typedef struct attention_case {
+    const char *name;
+    int heads, d_kv;
+    int q_seqs, q_length[MAX_SEQS];
+    int kv_seqs, kv_length[MAX_SEQS]; // 0: as the queries, and without sources
+    int source[MAX_SEQS];
+    bool causal, bias, bidirectional;
+    float dropout;
+    int gap; // between rows, beyond heads * d_kv
+} attention_case;
+
+static const attention_case cases[] = {
+    {"one token", 1, 1, 1, {1}, .bias = true, .bidirectional = true},
+    {"odd sizes", 1, 5, 3, {1, 7, 3}, .bias = true, .bidirectional = true, .gap = 3},
+    {"encoder", 3, 32, 4, {17, 95, 1, 133}, .bias = true, .bidirectional = true, .gap = 64},
+    {"decoder", 2, 64, 3, {31, 1, 130}, .bias = true, .causal = true},
+    {"causal, no bias", 2, 24, 2, {70, 5}, .causal = true},
+    {"cross", 2, 17, 5, {9, 70, 1, 8, 3}, 4, {80, 6, 13, 1}, {2, 0, 2, 3, 0}},
+    {"wide head", 1, 128, 1, {20}, .bias = true, .bidirectional = true},
+    {"encoder, dropout", 2, 16, 3, {35, 6, 70}, .bias = true, .bidirectional = true, .dropout = 0.1f},
+    {"decoder, dropout", 3, 8, 2, {3, 67}, .bias = true, .causal = true, .dropout = 0.3f},
+    {"cross, dropout", 2, 64, 3, {4, 2, 33}, 3, {7, 3, 75}, {2, 2, 0}, .dropout = 0.2f},
+};
+
+static int32_t *offsets_of(const int *length, int n) {
+    int32_t *offsets = (int32_t *)twin_alloc((size_t)n + 1, sizeof *offsets);
+    for (int i = 0; i < n; ++i) offsets[i + 1] = offsets[i] + length[i];
+    return offsets;
+}
+
+static int longest_of(const int *length, int n) {
+    int longest = 0;
+    for (int i = 0; i < n; ++i) longest = length[i] > longest ? length[i] : longest;
+    return longest;
+}
+
+static void check(const pair *p, const attention_case *c) {
+    enum { Q, K, V, OUT, LSE, DOUT, DQ, DK, DV, BIAS, DBIAS, TENSORS };
+    const bool cross = c->kv_seqs > 0;
+    const int kv_seqs = cross ? c->kv_seqs : c->q_seqs;
+    const int *kv_length = cross ? c->kv_length : c->q_length;
+    int32_t *q_offsets = offsets_of(c->q_length, c->q_seqs), *kv_offsets = offsets_of(kv_length, kv_seqs);
+    const int q_rows = q_offsets[c->q_seqs], kv_rows = kv_offsets[kv_seqs], ld = c->heads * c->d_kv + c->gap;
+    const size_t q = (size_t)q_rows * ld, kv = (size_t)kv_rows * ld, buckets = 8;
+    const size_t sizes[] = {[Q] = q,
+        [K] = kv,
+        [V] = kv,
+        [OUT] = q,
+        [DOUT] = q,
+        [DQ] = q,
+        [DK] = kv,
+        [DV] = kv,
+        [LSE] = (size_t)q_rows * c->heads,
+        [BIAS] = buckets * c->heads,
+        [DBIAS] = buckets * c->heads};
+    tensor t[TENSORS];
+    for (int i = 0; i < TENSORS; ++i)
+        t[i] = i == LSE || i == BIAS || i == DBIAS ? tensor_f32(p, sizes[i], 0.5, (uint64_t)i)
+                                                   : tensor_operand(p, sizes[i], i <= K ? 0.5 : 1, (uint64_t)i);
+    tt_dropout host = twin_dropout(c->dropout, 1000, q_rows), gpu = pair_dropout(p, &host, q_rows);
+    int32_t *gpu_q = pair_ints(p, q_offsets, (size_t)c->q_seqs + 1),
+            *gpu_kv = pair_ints(p, kv_offsets, (size_t)kv_seqs + 1),
+            *gpu_source = pair_ints(p, c->source, MAX_SEQS);
+    for (int side = 0; side < 2; ++side) {
+#define AT(i) (side ? t[i].gpu : (void *)t[i].cpu)
+        tt_device *device = side ? p->gpu : p->cpu;
+        const tt_attention op = {.heads = c->heads,
+            .d_kv = c->d_kv,
+            .q_seqs = c->q_seqs,
+            .kv_seqs = kv_seqs,
+            .q_offsets = side ? gpu_q : q_offsets,
+            .kv_offsets = side ? gpu_kv : kv_offsets,
+            .source = !cross ? NULL : side ? gpu_source : c->source,
+            .causal = c->causal,
+            .q_rows = q_rows,
+            .longest_q = longest_of(c->q_length, c->q_seqs),
+            .longest_kv = longest_of(kv_length, kv_seqs),
+            .q = AT(Q),
+            .k = AT(K),
+            .v = AT(V),
+            .ldq = ld,
+            .ldk = ld,
+            .ldv = ld,
+            .bias = c->bias ? AT(BIAS) : NULL,
+            .buckets = (int)buckets,
+            .max_distance = 20,
+            .bidirectional = c->bidirectional,
+            .drop = side ? gpu : host,
+            .out = AT(OUT),
+            .ldo = ld,
+            .lse = AT(LSE),
+            .dout = AT(DOUT),
+            .dq = AT(DQ),
+            .dk = AT(DK),
+            .dv = AT(DV),
+            .dbias = c->bias ? AT(DBIAS) : NULL};
+        twin_ok(device->ops->attention_fwd(device, &op));
+        twin_ok(device->ops->attention_bwd(device, &op));
+    }
+    const struct {
+        int tensor;
+        const char *name;
+    } outputs[] = {{OUT, "out"}, {LSE, "lse"}, {DQ, "dq"}, {DK, "dk"}, {DV, "dv"}, {DBIAS, "dbias"}};
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; ++i) {
+        char what[64];
+        snprintf(what, sizeof what, "%s: %s", c->name, outputs[i].name);
+        tensor_compare(p, what, &t[outputs[i].tensor]);
+    }
+    for (int i = 0; i < TENSORS; ++i) tensor_close(p, &t[i]);
+    tt_device_free(p->gpu, gpu_q), tt_device_free(p->gpu, gpu_kv), tt_device_free(p->gpu, gpu_source);
+    pair_dropout_close(p, &gpu), twin_dropout_close(&host);
+    free(q_offsets), free(kv_offsets);
+}
+
+static void with(tt_precision precision) {
+    pair p = pair_open(precision);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) check(&p, &cases[i]);
+    pair_close(&p);
+}
+
+static void fp32(void **state) {
+    (void)state;
+    with(TT_FP32);
+}
+static void bf16(void **state) {
+    (void)state;
+    with(TT_BF16);
+}
+
+static void bad_input(void **state) {
+    (void)state;
+    pair p = pair_open(TT_FP32);
+    tt_attention t = {.heads = 1, .d_kv = 129, .q_seqs = 1, .kv_seqs = 1, .longest_q = 1, .longest_kv = 1};
+    twin_refused(p.gpu->ops->attention_fwd(p.gpu, &t), TT_ERR_UNSUPPORTED, "d_kv 129");
+    t.d_kv = 8, t.kv_seqs = 2;
+    twin_refused(p.gpu->ops->attention_bwd(p.gpu, &t), TT_ERR_INPUT, "without a source");
+    pair_close(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fp32), cmocka_unit_test(bf16), cmocka_unit_test(bad_input)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,128 @@
+// Matrix products and the LM head, CUDA against CPU.
+#include "tests/cuda/pair.h"
+
+static void gemm(const pair *p, bool trans_a, bool trans_b, int m, int n, int k, float beta, bool c_fp32, int pad) {
+    const int lda = (trans_a ? m : k) + pad, ldb = (trans_b ? k : n) + pad, ldc = n + pad;
+    tensor a = tensor_operand(p, (size_t)(trans_a ? k : m) * lda, 1, 1),
+           b = tensor_operand(p, (size_t)(trans_b ? n : k) * ldb, 1, 2),
+           c = tensor_of(p, twin_normal((size_t)m * ldc, 1, 3), (size_t)m * ldc, !c_fp32);
+    for (int side = 0; side < 2; ++side) {
+        tt_device *device = side ? p->gpu : p->cpu;
+        twin_ok(device->ops->gemm(device, &(tt_gemm){.trans_a = trans_a,
+                                              .trans_b = trans_b,
+                                              .m = m,
+                                              .n = n,
+                                              .k = k,
+                                              .alpha = 0.5f,
+                                              .beta = beta,
+                                              .a = side ? a.gpu : a.cpu,
+                                              .b = side ? b.gpu : b.cpu,
+                                              .c = side ? c.gpu : c.cpu,
+                                              .c_fp32 = c_fp32,
+                                              .lda = lda,
+                                              .ldb = ldb,
+                                              .ldc = ldc}));
+    }
+    tensor_compare(p, "product", &c);
+    tensor_close(p, &a), tensor_close(p, &b), tensor_close(p, &c);
+}
+
+static void lmhead(const pair *p, int rows, int d, int vocab, float spread) {
+    const size_t n = (size_t)rows * d, all = (size_t)vocab * d;
+    tensor h = tensor_operand(p, n, (double)spread, 1), w = tensor_operand(p, all, 1, 2),
+           dlogp = tensor_f32(p, (size_t)rows, 1, 3);
+    int32_t *targets = twin_ids((size_t)rows, vocab, 5), *gpu_targets = pair_ints(p, targets, (size_t)rows);
+    float *fused[4] = {0};
+    for (int once = 0; once < 2; ++once) {
+        tensor lse = tensor_f32(p, (size_t)rows, 1, 6), logp = tensor_f32(p, (size_t)rows, 1, 7),
+               dh = tensor_operand(p, n, 1, 8), dw = tensor_f32(p, all, 1, 9);
+        for (int side = 0; side < 2; ++side) {
+            tt_device *device = side ? p->gpu : p->cpu;
+            const tt_lmhead op = {.rows = rows,
+                .d = d,
+                .vocab = vocab,
+                .scale = 0.3f,
+                .h = side ? h.gpu : h.cpu,
+                .w = side ? w.gpu : w.cpu,
+                .targets = side ? gpu_targets : targets,
+                .lse = side ? lse.gpu : lse.cpu,
+                .logp = side ? logp.gpu : logp.cpu,
+                .dlogp = side ? dlogp.gpu : dlogp.cpu,
+                .dh = side ? dh.gpu : dh.cpu,
+                .dw = side ? dw.gpu : dw.cpu};
+            if (once) {
+                twin_ok(device->ops->lmhead_fused(device, &op));
+            } else {
+                twin_ok(device->ops->lmhead_fwd(device, &op));
+                twin_ok(device->ops->lmhead_bwd(device, &op));
+            }
+        }
+        tensor *outputs[] = {&lse, &logp, &dh, &dw};
+        const char *names[] = {"lse", "logp", "dh", "dw"};
+        for (int i = 0; i < 4; ++i) {
+            tensor_compare(p, names[i], outputs[i]);
+            float *got = tensor_fetch(p, outputs[i]);
+            if (once) twin_same_bits("LM head apart and fused", fused[i], got, outputs[i]->n, 4);
+            free(fused[i]);
+            fused[i] = got;
+            tensor_close(p, outputs[i]);
+        }
+    }
+    for (int i = 0; i < 4; ++i) free(fused[i]);
+    tensor_close(p, &h), tensor_close(p, &w), tensor_close(p, &dlogp);
+    tt_device_free(p->gpu, gpu_targets);
+    free(targets);
+}
+
+static void with(tt_precision precision) {
+    pair p = pair_open(precision);
+    for (int i = 0; i < 4; ++i) {
+        gemm(&p, i & 1, i >> 1, 1, 1, 1, 0, false, 0);
+        gemm(&p, i & 1, i >> 1, 13, 7, 29, 0, true, 3);
+        gemm(&p, i & 1, i >> 1, 40, 33, 64, 1, true, 0);
+        gemm(&p, i & 1, i >> 1, 5, 72, 16, 1, false, 8);
+    }
+    lmhead(&p, 1, 1, 1, 1);
+    lmhead(&p, 17, 31, 101, 1);
+    lmhead(&p, 70, 16, 2053, 1);
+    lmhead(&p, 13, 24, 1032, 100); // large logits: only a stable softmax survives
+    pair_close(&p);
+}
+
+static void fp32(void **state) {
+    (void)state;
+    with(TT_FP32);
+}
+static void bf16(void **state) {
+    (void)state;
+    with(TT_BF16);
+}
+
+static void bad_input(void **state) {
+    (void)state;
+    pair p = pair_open(TT_FP32);
+    tensor h = tensor_f32(&p, 8, 1, 1), w = tensor_f32(&p, 20, 1, 2), out = tensor_f32(&p, 4, 1, 3);
+    int32_t *targets = pair_ints(&p, (const int32_t[]){4, 5}, 2);
+    const tt_lmhead op = {.rows = 2,
+        .d = 4,
+        .vocab = 5,
+        .scale = 1,
+        .h = h.gpu,
+        .w = w.gpu,
+        .targets = targets,
+        .lse = out.gpu,
+        .logp = (float *)out.gpu + 2};
+    twin_ok(p.gpu->ops->lmhead_fwd(p.gpu, &op));
+    float host[4];
+    twin_refused(tt_device_download(p.gpu, host, out.gpu, sizeof host), TT_ERR_INPUT, "target 5 at row 1");
+    tt_gemm bad = {.m = 2, .n = 2, .k = 2, .alpha = 1, .a = h.gpu, .b = w.gpu, .c = out.gpu, .lda = 1, .ldb = 2, .ldc = 2};
+    twin_refused(p.gpu->ops->gemm(p.gpu, &bad), TT_ERR_INPUT, "row distances 1, 2, 2");
+    tensor_close(&p, &h), tensor_close(&p, &w), tensor_close(&p, &out);
+    tt_device_free(p.gpu, targets);
+    pair_close(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fp32), cmocka_unit_test(bf16), cmocka_unit_test(bad_input)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

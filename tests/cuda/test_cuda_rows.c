@@ -1,0 +1,211 @@
+// Operations on rows and flat buffers, CUDA against CPU: embedding, norm, feed-forward, optimiser, sums, put_rows.
+#include "tests/cuda/pair.h"
+
+static void embedding(const pair *p, int rows, int d, int vocab, float drop) {
+    tensor table = tensor_f32(p, (size_t)vocab * d, 1, 1), out = tensor_f32(p, (size_t)rows * d, 1, 2);
+    tensor dtable = tensor_f32(p, (size_t)vocab * d, 1, 3);
+    int32_t *ids = twin_ids((size_t)rows, vocab, 4);
+    for (int i = 0; i < rows / 2; ++i) ids[i] = vocab / 3; // one id in several pieces
+    int32_t *gpu_ids = pair_ints(p, ids, (size_t)rows);
+    tt_dropout host = twin_dropout(drop, 31, rows), gpu = pair_dropout(p, &host, rows);
+    twin_ok(p->cpu->ops->embed_fwd(p->cpu, out.cpu, table.cpu, ids, rows, d, vocab, &host));
+    twin_ok(p->gpu->ops->embed_fwd(p->gpu, out.gpu, table.gpu, gpu_ids, rows, d, vocab, &gpu));
+    tensor_compare(p, "embedding", &out);
+    twin_ok(p->cpu->ops->embed_bwd(p->cpu, dtable.cpu, out.cpu, ids, rows, d, vocab, &host));
+    twin_ok(p->gpu->ops->embed_bwd(p->gpu, dtable.gpu, out.gpu, gpu_ids, rows, d, vocab, &gpu));
+    tensor_compare(p, "gradient of the embedding", &dtable);
+    tensor_close(p, &table), tensor_close(p, &out), tensor_close(p, &dtable);
+    tt_device_free(p->gpu, gpu_ids);
+    pair_dropout_close(p, &gpu), twin_dropout_close(&host);
+    free(ids);
+}
+
+static void rmsnorm(const pair *p, int rows, int d, bool branch, bool x_in, float drop) {
+    const size_t n = (size_t)rows * d;
+    tensor x = tensor_f32(p, n, 2, 1), in = tensor_f32(p, n, 2, 2), w = tensor_f32(p, (size_t)d, 1, 3);
+    tensor b = tensor_operand(p, n, 1, 4), y = tensor_operand(p, n, 1, 5), dy = tensor_operand(p, n, 1, 6);
+    tensor dx = tensor_f32(p, n, 1, 7), dbranch = tensor_operand(p, n, 1, 8), dw = tensor_f32(p, (size_t)d, 1, 9);
+    tensor rstd = tensor_f32(p, (size_t)rows, 1, 10);
+    tt_dropout host = twin_dropout(drop, 21, rows), gpu = pair_dropout(p, &host, rows);
+    for (int side = 0; side < 2; ++side) {
+#define AT(t) (side ? (t).gpu : (void *)(t).cpu)
+        tt_device *device = side ? p->gpu : p->cpu;
+        tt_rmsnorm op = {.rows = rows,
+            .d = d,
+            .eps = 1e-6f,
+            .w = AT(w),
+            .rstd = AT(rstd),
+            .x = AT(x),
+            .branch = branch ? AT(b) : NULL,
+            .x_in = x_in ? AT(in) : NULL,
+            .drop = side ? gpu : host,
+            .y = AT(y),
+            .output_drop = side ? gpu : host};
+        op.output_drop.site = 22;
+        twin_ok(device->ops->rmsnorm_fwd(device, &op));
+        op.dy = AT(dy), op.dx = AT(dx), op.dbranch = branch ? AT(dbranch) : NULL, op.dw = AT(dw);
+        twin_ok(device->ops->rmsnorm_bwd(device, &op));
+    }
+    tensor_compare(p, "x", &x), tensor_compare(p, "y", &y), tensor_compare(p, "rstd", &rstd);
+    tensor_compare(p, "dx", &dx), tensor_compare(p, "dw", &dw);
+    if (branch) tensor_compare(p, "dbranch", &dbranch);
+    tensor *all[] = {&x, &in, &w, &b, &y, &dy, &dx, &dbranch, &dw, &rstd};
+    for (int i = 0; i < 10; ++i) tensor_close(p, all[i]);
+    pair_dropout_close(p, &gpu), twin_dropout_close(&host);
+}
+
+static void ffn(const pair *p, tt_activation kind, int rows, int f, float drop) {
+    const size_t n = (size_t)rows * f, wide = kind == TT_RELU ? n : 2 * n;
+    tensor h = tensor_operand(p, wide, 2, 1), a = tensor_operand(p, n, 1, 2), da = tensor_operand(p, n, 1, 3),
+           dh = tensor_operand(p, wide, 1, 4);
+    tt_dropout host = twin_dropout(drop, 41, rows), gpu = pair_dropout(p, &host, rows);
+    for (int side = 0; side < 2; ++side) {
+        tt_device *device = side ? p->gpu : p->cpu;
+        const tt_ffn op = {.kind = kind,
+            .rows = rows,
+            .f = f,
+            .h = AT(h),
+            .drop = side ? gpu : host,
+            .a = AT(a),
+            .da = AT(da),
+            .dh = AT(dh)};
+        twin_ok(device->ops->ffn_fwd(device, &op));
+        twin_ok(device->ops->ffn_bwd(device, &op));
+    }
+    tensor_compare(p, "a", &a), tensor_compare(p, "dh", &dh);
+    tensor_close(p, &h), tensor_close(p, &a), tensor_close(p, &da), tensor_close(p, &dh);
+    pair_dropout_close(p, &gpu), twin_dropout_close(&host);
+}
+
+static void adamw(const pair *p, size_t n) {
+    tensor w = tensor_f32(p, n, 1, 1), m = tensor_f32(p, n, 1, 2), v = tensor_f32(p, n, 1, 3),
+           g = tensor_f32(p, n, 1, 4), copy = tensor_operand(p, n, 1, 5);
+    for (size_t i = 0; i < n; ++i) v.cpu[i] *= v.cpu[i];
+    twin_ok(tt_device_upload(p->gpu, v.gpu, v.cpu, n * sizeof(float)));
+    for (int side = 0; side < 2; ++side) {
+        tt_device *device = side ? p->gpu : p->cpu;
+        const tt_adamw op = {.n = (int64_t)n,
+            .w = AT(w),
+            .m = AT(m),
+            .v = AT(v),
+            .g = AT(g),
+            .copy = side && p->bf16 ? copy.gpu : NULL,
+            .g_scale = 0.7f,
+            .lr = 0.01f,
+            .beta1 = 0.9f,
+            .beta2 = 0.999f,
+            .eps = 1e-8f,
+            .weight_decay = 0.1f,
+            .step = 3};
+        twin_ok(device->ops->adamw(device, &op));
+    }
+    tensor_near(p, "w", &w, PAIR_FP32, __FILE__, __LINE__);
+    tensor_near(p, "m", &m, PAIR_FP32, __FILE__, __LINE__);
+    tensor_near(p, "v", &v, PAIR_FP32, __FILE__, __LINE__);
+    if (p->bf16) {
+        memcpy(copy.cpu, w.cpu, n * sizeof(float));
+        tensor_compare(p, "copy of w", &copy);
+    }
+    double cpu_sum, gpu_sum;
+    twin_ok(p->cpu->ops->square_sum(p->cpu, &cpu_sum, g.cpu, (int64_t)n));
+    twin_ok(p->gpu->ops->square_sum(p->gpu, &gpu_sum, g.gpu, (int64_t)n));
+    assert_true(fabs(cpu_sum - gpu_sum) <= 1e-12 * cpu_sum);
+    twin_ok(p->cpu->ops->scale(p->cpu, g.cpu, (int64_t)n, 0.3f));
+    twin_ok(p->gpu->ops->scale(p->gpu, g.gpu, (int64_t)n, 0.3f));
+    tensor_near(p, "scaled", &g, PAIR_FP32, __FILE__, __LINE__);
+    tensor_close(p, &w), tensor_close(p, &m), tensor_close(p, &v), tensor_close(p, &g), tensor_close(p, &copy);
+}
+
+// To bf16 and back: the same bits as on the CPU, NaN stays NaN.
+static void bf16_conversion(const pair *p) {
+    enum { N = 1003 };
+    float *x = twin_normal(N, 1e3, 1), back[N];
+    uint16_t cpu[N], gpu[N];
+    x[5] = INFINITY, x[6] = NAN, x[7] = 0x1.fffffep127f, x[8] = -0.0f, x[9] = 0x1.01p0f, x[10] = 0x1.03p0f;
+    twin_ok(p->cpu->ops->to_bf16(p->cpu, cpu, x, N));
+    float *in = pair_upload(p, x, N, 4);
+    uint16_t *out;
+    twin_ok(tt_device_alloc(p->gpu, &out, N, 2, "test"));
+    twin_ok(p->gpu->ops->to_bf16(p->gpu, out, in, N));
+    twin_ok(tt_device_download(p->gpu, gpu, out, sizeof gpu));
+    for (int i = 0; i < N; ++i)
+        if (i == 6)
+            assert_true((gpu[i] & 0x7fff) > 0x7f80);
+        else
+            assert_int_equal(cpu[i], gpu[i]);
+    twin_ok(p->gpu->ops->from_bf16(p->gpu, in, out, N));
+    twin_ok(tt_device_download(p->gpu, back, in, sizeof back));
+    for (int i = 0; i < N; ++i) assert_true(i == 6 ? isnan(back[i]) : back[i] == pair_unround(cpu[i]));
+    tt_device_free(p->gpu, in), tt_device_free(p->gpu, out);
+    free(x);
+}
+
+static void put_rows(const pair *p, int rows, int n, int ld_to, int ld_from, int offset) {
+    tensor to = tensor_operand(p, (size_t)100 * ld_to + offset, 1, 1),
+           from = tensor_operand(p, (size_t)rows * ld_from + offset, 1, 2);
+    int32_t *row = (int32_t *)twin_alloc((size_t)rows, 4);
+    for (int i = 0; i < rows; ++i) row[i] = (i * 37 + 5) % 100;
+    int32_t *gpu_row = pair_ints(p, row, (size_t)rows);
+    twin_ok(p->cpu->ops->put_rows(p->cpu, to.cpu + offset, ld_to, row, from.cpu + offset, ld_from, rows, n));
+    twin_ok(p->gpu->ops->put_rows(p->gpu, tt_operand_at(p->gpu, to.gpu, (size_t)offset), ld_to, gpu_row,
+        tt_operand_at(p->gpu, from.gpu, (size_t)offset), ld_from, rows, n));
+    tensor_near(p, "rows put", &to, 0, __FILE__, __LINE__);
+    tensor_close(p, &to), tensor_close(p, &from);
+    tt_device_free(p->gpu, gpu_row);
+    free(row);
+}
+
+static void with(tt_precision precision) {
+    pair p = pair_open(precision);
+    embedding(&p, 1, 1, 1, 0);
+    embedding(&p, 77, 12, 9, 0.1f);
+    embedding(&p, 300, 33, 50, 0);
+    embedding(&p, 515, 260, 2100, 0.3f);
+    rmsnorm(&p, 1, 1, false, false, 0);
+    rmsnorm(&p, 3, 7, true, false, 0);
+    rmsnorm(&p, 70, 64, true, true, 0.1f);
+    rmsnorm(&p, 37, 301, true, true, 0.5f);
+    rmsnorm(&p, 5, 1500, false, true, 0.1f);
+    ffn(&p, TT_RELU, 5, 7, 0.1f);
+    ffn(&p, TT_RELU, 33, 64, 0);
+    ffn(&p, TT_GATED_GELU, 5, 7, 0);
+    ffn(&p, TT_GATED_GELU, 21, 132, 0.2f);
+    adamw(&p, 1);
+    adamw(&p, 40003);
+    bf16_conversion(&p);
+    put_rows(&p, 1, 1, 1, 1, 0);
+    put_rows(&p, 61, 24, 48, 72, 0);
+    put_rows(&p, 61, 23, 47, 72, 1);
+    pair_close(&p);
+}
+
+static void fp32(void **state) {
+    (void)state;
+    with(TT_FP32);
+}
+static void bf16(void **state) {
+    (void)state;
+    with(TT_BF16);
+}
+
+static void bad_data_is_told_at_the_next_download(void **state) {
+    (void)state;
+    pair p = pair_open(TT_FP32);
+    tensor table = tensor_f32(&p, 40, 1, 1), out = tensor_f32(&p, 12, 1, 2);
+    int32_t *ids = pair_ints(&p, (const int32_t[]){3, 10, 1}, 3);
+    twin_ok(p.gpu->ops->embed_fwd(p.gpu, out.gpu, table.gpu, ids, 3, 4, 10, NULL));
+    float host[12];
+    twin_refused(tt_device_download(p.gpu, host, out.gpu, sizeof host), TT_ERR_INPUT, "id 10 at row 1");
+    twin_ok(tt_device_download(p.gpu, host, out.gpu, sizeof host)); // told once
+    tt_rmsnorm norm = {.rows = 1, .d = 0};
+    twin_refused(p.gpu->ops->rmsnorm_fwd(p.gpu, &norm), TT_ERR_INPUT, "1 rows of 0");
+    tensor_close(&p, &table), tensor_close(&p, &out);
+    tt_device_free(p.gpu, ids);
+    pair_close(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fp32), cmocka_unit_test(bf16),
+        cmocka_unit_test(bad_data_is_told_at_the_next_download)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
