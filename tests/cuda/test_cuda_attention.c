@@ -20,7 +20,7 @@ static const attention_case cases[] = {
     {"encoder", 3, 32, 4, {17, 95, 1, 133}, .bias = true, .bidirectional = true, .gap = 64},
     {"decoder", 2, 64, 3, {31, 1, 130}, .bias = true, .causal = true},
     {"causal, no bias", 2, 24, 2, {70, 5}, .causal = true},
-    {"cross", 2, 17, 5, {9, 70, 1, 8, 3}, 4, {80, 6, 13, 1}, {2, 0, 2, 3, 0}},
+    {"cross", 2, 17, 5, {9, 70, 1, 8, 3}, 4, {80, 6, 13, 1}, {2, 0, 2, 3, 0}, .causal = false},
     {"wide head", 1, 128, 1, {20}, .bias = true, .bidirectional = true},
     {"encoder, dropout", 2, 16, 3, {35, 6, 70}, .bias = true, .bidirectional = true, .dropout = 0.1f},
     {"decoder, dropout", 3, 8, 2, {3, 67}, .bias = true, .causal = true, .dropout = 0.3f},

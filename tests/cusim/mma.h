@@ -5,16 +5,16 @@
 
 namespace cusim {
 
-static inline float first_of(const pair_of<float> &p) {
+CUSIM_UNCHECKED static inline float first_of(const pair_of<float> &p) {
     return p.low;
 }
-static inline float second_of(const pair_of<float> &p) {
+CUSIM_UNCHECKED static inline float second_of(const pair_of<float> &p) {
     return p.high;
 }
-static inline float first_of(const pair_of<bf16> &p) {
+CUSIM_UNCHECKED static inline float first_of(const pair_of<bf16> &p) {
     return __uint_as_float(p.bits << 16);
 }
-static inline float second_of(const pair_of<bf16> &p) {
+CUSIM_UNCHECKED static inline float second_of(const pair_of<bf16> &p) {
     return __uint_as_float(p.bits & 0xffff0000u);
 }
 
