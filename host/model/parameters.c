@@ -14,21 +14,42 @@ typedef struct builder {
     size_t size;
 } builder;
 
-TT_PRINTF(4, 5)
-static size_t add(builder *b, int rows, int columns, const char *format, ...) {
-    size_t offset = b->size;
+// Kernels read several elements at a time: parameters begin at multiples of so many. What lies between belongs
+// to nobody and stays zero.
+enum { ALIGNMENT = 16 };
+
+TT_PRINTF(4, 0)
+static size_t put(builder *b, int rows, int columns, const char *format, va_list args) {
+    const size_t offset = b->size;
     if (b->items) {
         tt_parameter *p = &b->items[b->n];
-        va_list args;
-        va_start(args, format);
         vsnprintf(p->name, sizeof p->name, format, args);
-        va_end(args);
         p->offset = offset;
         p->rows = rows;
         p->columns = columns;
     }
     b->n++;
     b->size += (size_t)rows * (size_t)columns;
+    return offset;
+}
+
+TT_PRINTF(4, 5)
+static size_t add(builder *b, int rows, int columns, const char *format, ...) {
+    b->size = (b->size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    va_list args;
+    va_start(args, format);
+    const size_t offset = put(b, rows, columns, format, args);
+    va_end(args);
+    return offset;
+}
+
+// Right behind the parameter before: together they are one matrix.
+TT_PRINTF(4, 5)
+static size_t add_adjacent(builder *b, int rows, int columns, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const size_t offset = put(b, rows, columns, format, args);
+    va_end(args);
     return offset;
 }
 
@@ -39,8 +60,8 @@ static void add_block(builder *b, tt_stack_layout *stack, const char *side, int 
     tt_block_layout *at = &stack->blocks[i];
     const char *self = "layer.0.SelfAttention", *cross = "layer.1.EncDecAttention";
     at->q = add(b, inner, d, "%s.block.%d.%s.q.weight", side, i, self);
-    at->k = add(b, inner, d, "%s.block.%d.%s.k.weight", side, i, self);
-    at->v = add(b, inner, d, "%s.block.%d.%s.v.weight", side, i, self);
+    at->k = add_adjacent(b, inner, d, "%s.block.%d.%s.k.weight", side, i, self);
+    at->v = add_adjacent(b, inner, d, "%s.block.%d.%s.v.weight", side, i, self);
     at->o = add(b, d, inner, "%s.block.%d.%s.o.weight", side, i, self);
     if (i == 0)
         stack->bias = add(b, c->relative_attention_num_buckets, c->num_heads,
@@ -49,14 +70,14 @@ static void add_block(builder *b, tt_stack_layout *stack, const char *side, int 
     if (decoder) {
         at->cross_q = add(b, inner, d, "%s.block.%d.%s.q.weight", side, i, cross);
         at->cross_k = add(b, inner, d, "%s.block.%d.%s.k.weight", side, i, cross);
-        at->cross_v = add(b, inner, d, "%s.block.%d.%s.v.weight", side, i, cross);
+        at->cross_v = add_adjacent(b, inner, d, "%s.block.%d.%s.v.weight", side, i, cross);
         at->cross_o = add(b, d, inner, "%s.block.%d.%s.o.weight", side, i, cross);
         at->cross_norm = add(b, 1, d, "%s.block.%d.layer.1.layer_norm.weight", side, i);
     }
     const int ffn = decoder ? 2 : 1;
     if (c->gated_gelu) {
         at->wi = add(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi_0.weight", side, i, ffn);
-        add(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi_1.weight", side, i, ffn);
+        add_adjacent(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi_1.weight", side, i, ffn);
     } else {
         at->wi = add(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi.weight", side, i, ffn);
     }

@@ -1,0 +1,195 @@
+// Operations of decoding, CUDA against CPU: attention over caches, sampling, log-softmax, penalties, the largest.
+#include "tests/cuda/pair.h"
+
+static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bool bias) {
+    enum { ROWS = 150 };
+    const int inner = heads * d_kv, ld = 2 * inner + gap, buckets = 8;
+    tensor q = tensor_operand(p, (size_t)slots * (inner + gap), 1, 1), kv = tensor_operand(p, (size_t)ROWS * ld, 1, 2),
+           out = tensor_operand(p, (size_t)slots * (inner + gap), 1, 3),
+           table = tensor_f32(p, (size_t)buckets * heads, 1, 4);
+    int32_t *start = (int32_t *)twin_alloc(2 * (size_t)slots, 4), *length = start + slots;
+    int longest = 0;
+    for (int s = 0; s < slots; ++s) {
+        start[s] = s % 3 == 2 ? start[s - 1] : s * 7 % 40; // some slots share their rows
+        length[s] = s == 0 ? 1 : s * 23 % 100 + 1;
+        longest = length[s] > longest ? length[s] : longest;
+    }
+    int32_t *gpu_start = pair_ints(p, start, 2 * (size_t)slots);
+    for (int side = 0; side < 2; ++side) {
+        tt_device *device = side ? p->gpu : p->cpu;
+        const void *k = side ? kv.gpu : kv.cpu;
+        twin_ok(device->ops->attention_decode(device, &(tt_attention_decode){.slots = slots,
+                                                          .heads = heads,
+                                                          .d_kv = d_kv,
+                                                          .q = side ? q.gpu : q.cpu,
+                                                          .ldq = inner + gap,
+                                                          .k = k,
+                                                          .v = tt_operand_at(device, k, (size_t)inner),
+                                                          .ldkv = ld,
+                                                          .start = side ? gpu_start : start,
+                                                          .length = side ? gpu_start + slots : length,
+                                                          .bias = !bias ? NULL : side ? table.gpu : table.cpu,
+                                                          .longest = longest,
+                                                          .buckets = buckets,
+                                                          .max_distance = 20,
+                                                          .out = side ? out.gpu : out.cpu,
+                                                          .ldo = inner + gap}));
+    }
+    tensor_compare(p, "attention over a cache", &out);
+    tensor_close(p, &q), tensor_close(p, &kv), tensor_close(p, &out), tensor_close(p, &table);
+    tt_device_free(p->gpu, gpu_start);
+    free(start);
+}
+
+static void attention_with(tt_precision precision) {
+    pair p = pair_open(precision);
+    attention(&p, 1, 1, 1, 0, false);
+    attention(&p, 7, 2, 64, 0, true);
+    attention(&p, 10, 3, 32, 8, false);
+    attention(&p, 5, 2, 17, 3, true);
+    attention(&p, 3, 1, 128, 0, true);
+    attention(&p, 2, 1, 200, 0, false);
+    pair_close(&p);
+}
+static void attention_fp32(void **state) {
+    (void)state;
+    attention_with(TT_FP32);
+}
+static void attention_bf16(void **state) {
+    (void)state;
+    attention_with(TT_BF16);
+}
+
+typedef struct chosen {
+    int32_t *token;
+    float *logp;
+} chosen;
+
+static chosen sample_on(tt_device *device, const tt_sample *host, const void *logits, const void *uniform) {
+    const size_t rows = (size_t)host->rows;
+    chosen c = {twin_alloc(rows, 4), twin_alloc(rows, 4)};
+    tt_sample op = *host;
+    op.logits = logits, op.uniform = uniform;
+    twin_ok(tt_device_alloc(device, &op.token, rows, 4, "test"));
+    twin_ok(tt_device_alloc(device, &op.logp, rows, 4, "test"));
+    twin_ok(device->ops->sample(device, &op));
+    twin_ok(tt_device_download(device, c.token, op.token, rows * 4));
+    twin_ok(tt_device_download(device, c.logp, op.logp, rows * 4));
+    tt_device_free(device, op.token), tt_device_free(device, op.logp);
+    return c;
+}
+
+// Tokens must be the same. (A sum of weights that rounds past a uniform number could tell them apart: with
+// these few draws none does.)
+static void sample(const pair *p, int rows, int vocab, float temperature, int top_k, float top_p, bool coarse) {
+    tensor logits = tensor_f32(p, (size_t)rows * vocab, 2, 1), uniform = tensor_f32(p, (size_t)rows, 1, 2);
+    for (size_t i = 0; coarse && i < logits.n; ++i) logits.cpu[i] = roundf(logits.cpu[i]); // ties
+    for (int i = 0; i < rows; ++i) uniform.cpu[i] = i == 0 ? 0 : (float)i / (float)rows + 0.003f;
+    twin_ok(tt_device_upload(p->gpu, logits.gpu, logits.cpu, logits.n * 4));
+    twin_ok(tt_device_upload(p->gpu, uniform.gpu, uniform.cpu, uniform.n * 4));
+    const tt_sample op = {.rows = rows, .vocab = vocab, .temperature = temperature, .top_p = top_p, .top_k = top_k};
+    chosen cpu = sample_on(p->cpu, &op, logits.cpu, uniform.cpu), gpu = sample_on(p->gpu, &op, logits.gpu, uniform.gpu);
+    for (int i = 0; i < rows; ++i) {
+        assert_int_equal(cpu.token[i], gpu.token[i]);
+        assert_true(fabsf(cpu.logp[i] - gpu.logp[i]) < 1e-5f);
+    }
+    free(cpu.token), free(cpu.logp), free(gpu.token), free(gpu.logp);
+    tensor_close(p, &logits), tensor_close(p, &uniform);
+}
+
+static void sampling(void **state) {
+    (void)state;
+    pair p = pair_open(TT_FP32);
+    for (int coarse = 0; coarse < 2; ++coarse) {
+        sample(&p, 1, 1, 0, 0, 1, coarse);
+        sample(&p, 5, 700, 0, 0, 1, coarse);
+        sample(&p, 9, 700, 1, 0, 1, coarse);
+        sample(&p, 9, 1301, 0.7f, 5, 1, coarse);
+        sample(&p, 9, 1301, 1.5f, 0, 0.8f, coarse);
+        sample(&p, 9, 90, 1, 40, 0.5f, coarse);
+        sample(&p, 3, 40, 1, 1, 1, coarse);
+        sample(&p, 3, 40, 1, 0, 1e-6f, coarse);
+    }
+    pair_close(&p);
+}
+
+static void sampling_tells_bad_logits(void **state) {
+    (void)state;
+    pair p = pair_open(TT_FP32);
+    for (int kind = 0; kind < 3; ++kind) {
+        tensor logits = tensor_f32(&p, 3 * 50, 1, 1);
+        for (int i = 0; i < 50; ++i)
+            if (kind == 2 || i == 7) logits.cpu[50 + i] = kind == 0 ? NAN : kind == 1 ? INFINITY : -INFINITY;
+        twin_ok(tt_device_upload(p.gpu, logits.gpu, logits.cpu, logits.n * 4));
+        int32_t *token, host[3];
+        twin_ok(tt_device_alloc(p.gpu, &token, 3, 4, "test"));
+        const tt_sample op = {.rows = 3, .vocab = 50, .logits = logits.gpu, .top_p = 1, .token = token};
+        twin_ok(p.gpu->ops->sample(p.gpu, &op));
+        twin_refused(tt_device_download(p.gpu, host, token, sizeof host), TT_ERR_NUMERIC, "logits of row 1");
+        twin_ok(p.gpu->ops->log_softmax(p.gpu, logits.gpu, 3, 50));
+        twin_refused(tt_device_download(p.gpu, host, token, sizeof host), TT_ERR_NUMERIC, "log_softmax: row 1");
+        tt_device_free(p.gpu, token);
+        tensor_close(&p, &logits);
+    }
+    pair_close(&p);
+}
+
+static void scores(const pair *p, int rows, int vocab, int k) {
+    tensor x = tensor_f32(p, (size_t)rows * vocab, 2, 1), score = tensor_f32(p, (size_t)rows * k, 1, 2);
+    twin_ok(p->cpu->ops->log_softmax(p->cpu, x.cpu, rows, vocab));
+    twin_ok(p->gpu->ops->log_softmax(p->gpu, x.gpu, rows, vocab));
+    tensor_compare(p, "log-softmax", &x);
+    enum { SEEN = 12 };
+    int32_t *seen = twin_ids((size_t)rows * SEEN, vocab, 3), *n_seen = twin_ids((size_t)rows, SEEN, 4),
+            *forbid = twin_ids((size_t)rows, 2, 5);
+    for (int i = 0; i < rows; ++i) seen[i * SEEN] = seen[i * SEEN + 1]; // twice
+    int32_t *gpu[] = {pair_ints(p, seen, (size_t)rows * SEEN), pair_ints(p, n_seen, (size_t)rows),
+        pair_ints(p, forbid, (size_t)rows)};
+    // From here on the same numbers on both sides, with ties.
+    for (size_t i = 0; i < x.n; ++i) x.cpu[i] = roundf(x.cpu[i] * 2) / 2;
+    twin_ok(tt_device_upload(p->gpu, x.gpu, x.cpu, x.n * 4));
+    tt_penalise op = {.rows = rows,
+        .vocab = vocab,
+        .scores = x.cpu,
+        .repetition_penalty = 1.3f,
+        .seen = seen,
+        .n_seen = n_seen,
+        .ld_seen = SEEN,
+        .forbidden = vocab / 2,
+        .forbid = forbid};
+    twin_ok(p->cpu->ops->penalise(p->cpu, &op));
+    op.scores = x.gpu, op.seen = gpu[0], op.n_seen = gpu[1], op.forbid = gpu[2];
+    twin_ok(p->gpu->ops->penalise(p->gpu, &op));
+    float *penalised = tensor_fetch(p, &x);
+    for (size_t i = 0; i < x.n; ++i)
+        assert_true(penalised[i] == x.cpu[i] || fabsf(penalised[i] - x.cpu[i]) < 1e-6f * fabsf(x.cpu[i]));
+    twin_ok(tt_device_upload(p->gpu, x.gpu, x.cpu, x.n * 4));
+    int32_t *ids = (int32_t *)twin_alloc(2 * score.n, 4), *gpu_ids = pair_ints(p, ids, score.n);
+    twin_ok(p->cpu->ops->top(p->cpu,
+        &(tt_top){.rows = rows, .vocab = vocab, .k = k, .scores = x.cpu, .token = ids, .score = score.cpu}));
+    twin_ok(p->gpu->ops->top(p->gpu,
+        &(tt_top){.rows = rows, .vocab = vocab, .k = k, .scores = x.gpu, .token = gpu_ids, .score = score.gpu}));
+    twin_ok(tt_device_download(p->gpu, ids + score.n, gpu_ids, score.n * 4));
+    twin_same_bits("the largest ids", ids, ids + score.n, score.n, 4);
+    float *top = tensor_fetch(p, &score);
+    twin_same_bits("the largest scores", top, score.cpu, score.n, 4);
+    for (int i = 0; i < 3; ++i) tt_device_free(p->gpu, gpu[i]);
+    tt_device_free(p->gpu, gpu_ids);
+    tensor_close(p, &x), tensor_close(p, &score);
+    free(seen), free(n_seen), free(forbid), free(penalised), free(ids), free(top);
+}
+
+static void scores_of_beams(void **state) {
+    (void)state;
+    pair p = pair_open(TT_FP32);
+    scores(&p, 1, 1, 1);
+    scores(&p, 5, 1000, 8);
+    scores(&p, 3, 30, 30);
+    pair_close(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(attention_fp32), cmocka_unit_test(attention_bf16),
+        cmocka_unit_test(sampling), cmocka_unit_test(sampling_tells_bad_logits), cmocka_unit_test(scores_of_beams)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,214 @@
+// The whole model on the CUDA device beside the CPU device: losses and weights over training, texts.
+#include "tests/cuda/pair.h"
+
+#include "host/base/memory.h"
+#include "host/reason/engine.h"
+#include "host/train/optimizer.h"
+
+enum { STEPS = 20, MOST = 128 };
+
+static tt_model_config config_of(bool v1_1, int d_kv) {
+    return (tt_model_config){.vocab_size = 48,
+        .d_model = 20,
+        .d_kv = d_kv,
+        .d_ff = 28,
+        .num_layers = 2,
+        .num_decoder_layers = 2,
+        .num_heads = 3,
+        .relative_attention_num_buckets = 6,
+        .relative_attention_max_distance = 12,
+        .layer_norm_epsilon = 1e-6f,
+        .initializer_factor = 1,
+        .gated_gelu = v1_1,
+        .tie_word_embeddings = !v1_1};
+}
+
+static void fill(tt_batch *batch, int vocab, int step) {
+    tt_batch_clear(batch);
+    for (uint32_t i = 0; i < 4; ++i) {
+        const int n = (step * 5 + (int)i * 7) % 15 + 2, m = (step * 3 + (int)i * 5) % 9 + 2;
+        int32_t *ids = twin_ids((size_t)n, vocab, 100 * (uint64_t)step + i);
+        ids[n - 1] = 1;
+        twin_ok(tt_batch_add_source(batch, ids, n, i));
+        for (int t = 0; t < m; ++t) ids[t % n] = (ids[t % n] + 3) % vocab; // something that can be learnt
+        int32_t *target = twin_ids((size_t)m, vocab, 7 + i);
+        target[m - 1] = 1;
+        twin_ok(tt_batch_add_target(batch, target, m, (int)i, 0, i));
+        if (i % 2) twin_ok(tt_batch_add_target(batch, target, m, (int)i, 0, i + 10));
+        free(ids), free(target);
+    }
+}
+
+typedef struct student {
+    tt_device *device;
+    tt_model *model;
+    tt_pass *pass;
+    tt_optimizer optimizer;
+} student;
+
+static student open_student(const char *device, tt_precision precision, const tt_model_config *config) {
+    student s = {0};
+    twin_ok(tt_device_open(&s.device, device, precision, 1));
+    twin_ok(tt_model_open(&s.model, config, s.device));
+    twin_ok(tt_model_init(s.model, TT_INIT_T5, 5));
+    twin_ok(tt_pass_open(&s.pass, s.model));
+    twin_ok(tt_optimizer_open(&s.optimizer, s.model));
+    s.optimizer.clip = 1;
+    return s;
+}
+
+static void close_student(student *s) {
+    tt_optimizer_close(&s->optimizer);
+    tt_pass_close(s->pass);
+    tt_model_close(s->model);
+    tt_device_close(s->device);
+}
+
+// Loss of a step; `fused`: with the LM head's one pass.
+static double train(student *s, const tt_batch *batch, int step, bool fused) {
+    float dlogp[MOST], logp[MOST];
+    const tt_dropout_key dropout = {0.1f, tt_key(2, TT_FOR_DROPOUT, (uint64_t)step)};
+    assert_true(batch->dec_tokens <= MOST);
+    for (int t = 0; t < batch->dec_tokens; ++t) dlogp[t] = -1 / (float)batch->dec_tokens;
+    if (fused) {
+        twin_ok(tt_forward_backward(s->pass, batch, dropout, dlogp, logp));
+    } else {
+        twin_ok(tt_forward(s->pass, batch, dropout, logp));
+        twin_ok(tt_backward(s->pass, batch, dlogp));
+    }
+    double loss = 0, norm;
+    for (int t = 0; t < batch->dec_tokens; ++t) loss -= (double)logp[t] / batch->dec_tokens;
+    twin_ok(tt_optimizer_update(&s->optimizer, 3e-3, &norm));
+    assert_true(norm > 0);
+    return loss;
+}
+
+static float *weights(const student *s) {
+    float *w = twin_alloc(s->model->size, sizeof *w);
+    twin_ok(tt_device_download(s->device, w, s->model->w, s->model->size * sizeof *w));
+    return w;
+}
+
+static double apart(const float *a, const float *b, size_t n) {
+    double difference = 0, size = 0;
+    for (size_t i = 0; i < n; ++i) {
+        difference += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+        size += (double)b[i] * (double)b[i];
+    }
+    return sqrt(difference / size);
+}
+
+static void same_training(tt_precision precision, bool v1_1, int d_kv, double allowed) {
+    const tt_model_config config = config_of(v1_1, d_kv);
+    student cpu = open_student("cpu", TT_FP32, &config), gpu = open_student("cuda", precision, &config);
+    tt_batch batch = {0};
+    double first = 0, last = 0;
+    for (int step = 0; step < STEPS; ++step) {
+        fill(&batch, config.vocab_size, step);
+        const double a = train(&cpu, &batch, step, step % 2), b = train(&gpu, &batch, step, step % 2);
+        if (!(fabs(a - b) <= allowed * a)) {
+            print_error("step %d: loss %.8g on the CPU, %.8g on the GPU\n", step, a, b);
+            fail();
+        }
+        if (step == 0) first = a;
+        last = a;
+    }
+    assert_true(last < 0.9 * first);
+    float *a = weights(&cpu), *b = weights(&gpu);
+    const double distance = apart(b, a, cpu.model->size);
+    if (distance > 10 * allowed) {
+        print_error("weights after %d steps: %.3g apart\n", STEPS, distance);
+        fail();
+    }
+    free(a), free(b);
+    tt_batch_close(&batch);
+    close_student(&cpu), close_student(&gpu);
+}
+
+static void training_in_fp32(void **state) {
+    (void)state;
+    same_training(TT_FP32, false, 5, 1e-5);
+    same_training(TT_FP32, true, 16, 1e-5);
+}
+
+static void training_in_bf16(void **state) {
+    (void)state;
+    same_training(TT_BF16, false, 8, 2e-2);
+    same_training(TT_BF16, true, 16, 2e-2);
+}
+
+// Twice the same: the same bits.
+static void training_repeats(void **state) {
+    (void)state;
+    const tt_model_config config = config_of(true, 8);
+    float *w[2];
+    size_t n = 0;
+    for (int run = 0; run < 2; ++run) {
+        student gpu = open_student("cuda", TT_BF16, &config);
+        tt_batch batch = {0};
+        for (int step = 0; step < 3; ++step) {
+            fill(&batch, config.vocab_size, step);
+            train(&gpu, &batch, step, true);
+        }
+        w[run] = weights(&gpu);
+        n = gpu.model->size;
+        tt_batch_close(&batch);
+        close_student(&gpu);
+    }
+    twin_same_bits("weights of two runs", w[0], w[1], n, 4);
+    free(w[0]), free(w[1]);
+}
+
+enum { PROMPTS = 3, SAMPLES = 4, LENGTH = 24 };
+typedef struct texts {
+    int32_t ids[PROMPTS][SAMPLES][LENGTH];
+    int n[PROMPTS][SAMPLES];
+} texts;
+
+static tt_status take(void *context, int prompt, int sample, const int32_t *ids, int n) {
+    texts *t = context;
+    memcpy(t->ids[prompt][sample], ids, (size_t)n * sizeof *ids);
+    t->n[prompt][sample] = n;
+    return TT_OK;
+}
+
+static void generate(const char *device, const tt_decoding *decoding, texts *out) {
+    const tt_model_config config = config_of(true, 16);
+    student s = open_student(device, TT_FP32, &config);
+    tt_engine *engine;
+    twin_ok(tt_engine_open(&engine, s.model, 5, LENGTH)); // fewer slots than samples: they are refilled
+    static const int32_t numbers[SAMPLES] = {0, 1, 2, 3};
+    int32_t *ids[PROMPTS];
+    tt_prompt prompts[PROMPTS];
+    for (int i = 0; i < PROMPTS; ++i) {
+        ids[i] = twin_ids(9 + 3 * (size_t)i, config.vocab_size, 50 + (uint64_t)i);
+        ids[i][8 + 3 * i] = 1;
+        prompts[i] = (tt_prompt){ids[i], 9 + 3 * i, (uint64_t)i, numbers, SAMPLES};
+    }
+    memset(out, 0, sizeof *out);
+    twin_ok(tt_engine_generate(engine, prompts, PROMPTS, decoding, take, out));
+    for (int i = 0; i < PROMPTS; ++i) free(ids[i]);
+    tt_engine_close(engine);
+    close_student(&s);
+}
+
+static void same_texts(void **state) {
+    (void)state;
+    const tt_decoding ways[] = {{.top_p = 1, .max_length = LENGTH},
+        {.temperature = 1, .top_p = 0.9f, .top_k = 20, .max_length = LENGTH, .seed = 3},
+        {.top_p = 1, .max_length = LENGTH, .repetition_penalty = 1.5f, .min_length = 4},
+        {.top_p = 1, .max_length = LENGTH, .beams = 3, .length_penalty = 1}};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; ++i) {
+        texts cpu, gpu;
+        generate("cpu", &ways[i], &cpu);
+        generate("cuda", &ways[i], &gpu);
+        assert_true(cpu.n[0][0] > 0);
+        assert_memory_equal(&cpu, &gpu, sizeof cpu);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(training_in_fp32), cmocka_unit_test(training_in_bf16),
+        cmocka_unit_test(training_repeats), cmocka_unit_test(same_texts)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
