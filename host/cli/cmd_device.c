@@ -1,6 +1,7 @@
 // tinythinker device: what this build can run on.
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
+#include "kernels/cuda/cuda.h"
 #include "kernels/device.h"
 
 #include <oneapi/dnnl/dnnl.h>
@@ -8,22 +9,35 @@
 #include <stdio.h>
 #include <unistd.h>
 
+static tt_status print_cuda(void) {
+    char text[TT_CUDA_NAME_SIZE];
+    if (!tt_cuda_available(text)) {
+        printf("cuda   none: %s\n", text);
+        return TT_OK;
+    }
+    TT_TRY(tt_cuda_describe(text));
+    printf("cuda   %s\n", text);
+    return TT_OK;
+}
+
 tt_status tt_cmd_device(int argc, char **argv) {
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, "usage: tinythinker device", NULL, 0, &rest, 0, 0, &help));
     if (help) return TT_OK;
     tt_device *device;
-    TT_TRY(tt_device_open(&device, "auto", TT_FP32, 0));
+    TT_TRY(tt_device_open(&device, "cpu", TT_FP32, 0));
     const dnnl_version_t *dnnl = dnnl_version();
     printf("cpu    %s, %d threads of %ld cores, oneDNN %d.%d.%d (fp32, bf16)\n", tt_cpu_isa(),
         device->threads, sysconf(_SC_NPROCESSORS_ONLN), dnnl->major, dnnl->minor, dnnl->patch);
-    printf("cuda   not in this build\n");
+    tt_device_close(device);
+    TT_TRY(print_cuda());
 #ifdef TT_HAVE_MPI
     printf("ranks  MPI\n");
 #else
     printf("ranks  none: built without MPI\n");
 #endif
+    TT_TRY(tt_device_open(&device, "auto", TT_FP32, 0));
     printf("'device: auto' takes %s\n", device->name);
     tt_device_close(device);
     return TT_OK;

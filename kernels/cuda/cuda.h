@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-enum { TT_CUDA_WHY_SIZE = 200, TT_CUDA_NAME_SIZE = 256 };
+enum { TT_CUDA_WHY_SIZE = 256, TT_CUDA_NAME_SIZE = 256 };
 
 // Whether a GPU can be used; if not, `why` says what is missing: this build's part, the driver, a device.
 bool tt_cuda_available(char why[TT_CUDA_WHY_SIZE]);

@@ -175,6 +175,8 @@ static void with(tt_precision precision) {
     bf16_conversion(&p);
     put_rows(&p, 1, 1, 1, 1, 0);
     put_rows(&p, 61, 24, 48, 72, 0);
+    put_rows(&p, 61, 24, 48, 73, 0);
+    put_rows(&p, 61, 24, 48, 72, 1);
     put_rows(&p, 61, 23, 47, 72, 1);
     pair_close(&p);
 }

@@ -77,31 +77,38 @@ static void touch(region *r, cell *c, bool writes, const void *code) {
     }
 }
 
-static void check(const void *at, size_t bytes, size_t alignment, bool writes, const void *code) {
-    if (!current) return;
+// The region that an access is in; NULL if it needs no more checks.
+static region *region_of(
+    const void *at, size_t bytes, size_t alignment, const char *does, bool writes, const void *code) {
+    if (!current) return nullptr;
     const uintptr_t address = reinterpret_cast<uintptr_t>(at);
-    if (address >= current->stack && address < current->stack_end) return;
-    if (address >= current->arguments && address < current->arguments_end) return;
+    if (address >= current->stack && address < current->stack_end) return nullptr;
+    if (address >= current->arguments && address < current->arguments_end) return nullptr;
     char line[200], place[200];
     region *r = find_region(address);
     if (!r) {
         if (!writes && address >= reinterpret_cast<uintptr_t>(&__executable_start) &&
             address < reinterpret_cast<uintptr_t>(&end))
-            return; // a constant, or what the runtime keeps for the thread
+            return nullptr; // a constant, or what the runtime keeps for the thread
         describe_nearest(address, place, sizeof place);
-        cusim_complain("%s: out of bounds: %s %zu bytes, %s", line_of(code, line, sizeof line),
-            writes ? "writes" : "reads", bytes, place);
+        cusim_complain("%s: out of bounds: %s %zu bytes, %s", line_of(code, line, sizeof line), does, bytes, place);
     }
     if (address + bytes > r->end)
         cusim_complain("%s: out of bounds: %s %zu bytes, of which %zu are behind %s of %zu bytes",
-            line_of(code, line, sizeof line), writes ? "writes" : "reads", bytes,
-            static_cast<size_t>(address + bytes - r->end), r->name, static_cast<size_t>(r->end - r->begin));
+            line_of(code, line, sizeof line), does, bytes, static_cast<size_t>(address + bytes - r->end), r->name,
+            static_cast<size_t>(r->end - r->begin));
     if (address % alignment)
         cusim_complain("%s: misaligned: %s %zu bytes at an address that is no multiple of %zu",
-            line_of(code, line, sizeof line), writes ? "writes" : "reads", bytes, alignment);
+            line_of(code, line, sizeof line), does, bytes, alignment);
     if (!r->cells) r->cells = static_cast<cell *>(calloc((r->end - r->begin) / 2 + 1, sizeof(cell)));
-    for (size_t i = (address - r->begin) / 2; i <= (address + bytes - 1 - r->begin) / 2; ++i)
-        touch(r, &r->cells[i], writes, code);
+    return r;
+}
+
+static void check(const void *at, size_t bytes, size_t alignment, bool writes, const void *code) {
+    region *r = region_of(at, bytes, alignment, writes ? "writes" : "reads", writes, code);
+    if (!r) return;
+    const uintptr_t from = reinterpret_cast<uintptr_t>(at) - r->begin;
+    for (size_t i = from / 2; i <= (from + bytes - 1) / 2; ++i) touch(r, &r->cells[i], writes, code);
 }
 
 } // namespace cusim
@@ -125,6 +132,18 @@ static void check(const void *at, size_t bytes, size_t alignment, bool writes, c
     void __tsan_volatile_write##size(void *at) {                                                             \
         cusim::check(at, size, size, true, __builtin_return_address(0));                                     \
     }
+
+void cusim_atomic(const void *at, size_t bytes) {
+    using namespace cusim;
+    const void *code = __builtin_return_address(0);
+    region *r = region_of(at, bytes, bytes, "atomically changes", true, code);
+    if (!r || !r->shared) return;
+    const cell *c = &r->cells[(reinterpret_cast<uintptr_t>(at) - r->begin) / 2];
+    char line[200];
+    if (c->written.block != current->now.block)
+        cusim_complain("%s: uninitialised: atomically changes %s where no thread of this block has written it yet",
+            line_of(code, line, sizeof line), r->name);
+}
 
 extern "C" {
 CHECKED(1)

@@ -439,6 +439,11 @@ void cusim_complain(const char *format, ...) {
     give_up(where() + thread + text);
 }
 
+// The checker has another one.
+__attribute__((weak)) void cusim_atomic(const void *at, size_t bytes) {
+    (void)at, (void)bytes;
+}
+
 // ---- memory
 
 static std::map<uintptr_t, region> allocations; // by begin

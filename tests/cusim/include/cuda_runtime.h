@@ -149,29 +149,35 @@ static inline int __all_sync(
     return __ballot_sync(mask, yes, file, line) == mask;
 }
 
-// ---- atomics: threads never run at the same time; the checker leaves these accesses alone
+// ---- atomics: threads never run at the same time; of these accesses the checker sees where they go, no races
 
+void cusim_atomic(const void *at, size_t bytes);
 template <class T, class V> CUSIM_UNCHECKED T atomicAdd(T *at, V by) {
+    cusim_atomic(at, sizeof *at);
     T old = *at;
     *at = old + static_cast<T>(by);
     return old;
 }
 template <class T, class V> CUSIM_UNCHECKED T atomicMin(T *at, V by) {
+    cusim_atomic(at, sizeof *at);
     T old = *at;
     if (static_cast<T>(by) < old) *at = static_cast<T>(by);
     return old;
 }
 template <class T, class V> CUSIM_UNCHECKED T atomicMax(T *at, V by) {
+    cusim_atomic(at, sizeof *at);
     T old = *at;
     if (static_cast<T>(by) > old) *at = static_cast<T>(by);
     return old;
 }
 template <class T, class V, class W> CUSIM_UNCHECKED T atomicCAS(T *at, V expected, W desired) {
+    cusim_atomic(at, sizeof *at);
     T old = *at;
     if (old == static_cast<T>(expected)) *at = static_cast<T>(desired);
     return old;
 }
 template <class T, class V> CUSIM_UNCHECKED T atomicExch(T *at, V value) {
+    cusim_atomic(at, sizeof *at);
     T old = *at;
     *at = static_cast<T>(value);
     return old;

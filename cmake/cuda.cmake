@@ -1,0 +1,16 @@
+# The CUDA device: code for compute capability 8.0 (A100), 9.0 (H100, H200) and 10.0 (B200), and PTX of the last for
+# what comes later. TT_CUDA_ARCHITECTURES takes others, e.g. "90-real" for a quick build.
+set(TT_CUDA_ARCHITECTURES "" CACHE STRING "GPUs to build for, as CMAKE_CUDA_ARCHITECTURES; empty: 80, 90, 100")
+find_package(CUDAToolkit 12.0 REQUIRED)
+set(CMAKE_CUDA_STANDARD 17)
+if(TT_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES ${TT_CUDA_ARCHITECTURES})
+elseif(CUDAToolkit_VERSION VERSION_LESS 12.8)
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 90)
+else()
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100)
+endif()
+set(CMAKE_CUDA_FLAGS_RELEASE "-O3 -DNDEBUG")
+enable_language(CUDA)
+add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings;-Xcompiler=-Wall,-Wextra>")
+target_link_libraries(tt_dependencies INTERFACE CUDA::cudart_static CUDA::cublasLt)
