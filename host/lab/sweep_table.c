@@ -48,7 +48,8 @@ static void append_estimate(tt_str *out, const double *x, int n) {
     char text[64] = "-";
     const tt_estimate e = tt_estimate_mean(x, n);
     if (!isnan(e.mean) && !isnan(e.low))
-        snprintf(text, sizeof text, "%.1f %% [%.1f, %.1f]", 100 * e.mean, 100 * e.low, 100 * e.high);
+        snprintf(text, sizeof text, "%.1f %% [%.1f, %.1f]", 100 * e.mean, 100 * fmax(e.low, 0),
+            100 * fmin(e.high, 1));
     else if (!isnan(e.mean))
         snprintf(text, sizeof text, "%.1f %%", 100 * e.mean);
     tt_str_format(out, "  %-24s", text);

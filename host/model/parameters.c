@@ -14,8 +14,8 @@ typedef struct builder {
     size_t size;
 } builder;
 
-// Kernels read several elements at a time: parameters begin at multiples of so many. What lies between belongs
-// to nobody and stays zero.
+// Kernels read several elements at a time: parameters begin at multiples of so many. What lies between
+// belongs to nobody and stays zero.
 enum { ALIGNMENT = 16 };
 
 TT_PRINTF(4, 0)

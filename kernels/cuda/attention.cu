@@ -1,6 +1,6 @@
-// Attention over packed sequences, forward: one block for 64 queries of a sequence and head, which goes through
-// the keys in tiles of 64 with a running maximum and sum (online softmax, Milakov and Gimelshein 2018;
-// FlashAttention-2, Dao 2023). Four warps have 16 queries each.
+// Attention over packed sequences, forward: one block for 64 queries of a sequence and head, which goes
+// through the keys in tiles of 64 with a running maximum and sum (online softmax, Milakov and Gimelshein
+// 2018; FlashAttention-2, Dao 2023). Four warps have 16 queries each.
 #include "kernels/cuda/attention.cuh"
 
 #include <stdlib.h>
@@ -60,8 +60,9 @@ __global__ void __launch_bounds__(ATTENTION_THREADS)
     const int64_t column = static_cast<int64_t>(head) * p.d_kv;
     const T *k = static_cast<const T *>(p.k) + static_cast<int64_t>(kv_row) * p.ldk + column;
     const T *v = static_cast<const T *>(p.v) + static_cast<int64_t>(kv_row) * p.ldv + column;
-    load_tile<T, D, QUERIES>(m->q, static_cast<const T *>(p.q) + static_cast<int64_t>(q_row + first) * p.ldq + column,
-        p.ldq, queries - first, p.d_kv);
+    load_tile<T, D, QUERIES>(m->q,
+        static_cast<const T *>(p.q) + static_cast<int64_t>(q_row + first) * p.ldq + column, p.ldq,
+        queries - first, p.d_kv);
 
     uint32_t example[2] = {0, 0}, position[2] = {0, 0};
     for (int half = 0; half < 2 && drop.threshold; ++half) {
@@ -118,8 +119,8 @@ __global__ void __launch_bounds__(ATTENTION_THREADS)
 template <class T, int D> tt_status launch(tt_device *device, const tt_attention *p) {
     bias_plan bias;
     TT_TRY(tt_cuda_bias_plan(device, p, &bias));
-    const dim3 grid(static_cast<unsigned>(tt_ceil_div(p->longest_q, QUERIES)), static_cast<unsigned>(p->heads),
-        static_cast<unsigned>(p->q_seqs));
+    const dim3 grid(static_cast<unsigned>(tt_ceil_div(p->longest_q, QUERIES)),
+        static_cast<unsigned>(p->heads), static_cast<unsigned>(p->q_seqs));
     const size_t bytes = sizeof(memory<T, D>);
     TT_ALLOW_SHARED((attention_forward<T, D>), bytes, "attention");
     TT_CUDA(TT_LAUNCH((attention_forward<T, D>), grid, ATTENTION_THREADS, bytes, tt_stream(device), *p, bias,
@@ -152,11 +153,13 @@ tt_status tt_cuda_attention_check(const tt_attention *t) {
         return tt_fail(TT_ERR_INPUT, "attention: %d query and %d key sequences without a source for each",
             t->q_seqs, t->kv_seqs);
     if (t->longest_q < 1 || t->longest_kv < 1)
-        return tt_fail(TT_ERR_INPUT, "attention: longest sequences of %d and %d", t->longest_q, t->longest_kv);
+        return tt_fail(
+            TT_ERR_INPUT, "attention: longest sequences of %d and %d", t->longest_q, t->longest_kv);
     if (t->bias && (t->buckets < 4 || t->buckets % 2 || t->buckets > ATTENTION_THREADS ||
                        t->max_distance <= t->buckets / 2))
         return tt_fail(TT_ERR_INPUT,
-            "attention: %d buckets up to distance %d; expected an even number from 4 to %d and a distance above "
+            "attention: %d buckets up to distance %d; expected an even number from 4 to %d and a distance "
+            "above "
             "half of it",
             t->buckets, t->max_distance, static_cast<int>(ATTENTION_THREADS));
     return check_dropout(&t->drop, "attention");

@@ -34,12 +34,14 @@ static __device__ __forceinline__ int bucket_of(const bias_plan &plan, int key_m
 enum { ATTENTION_THREADS = 128 }; // four warps, each with 16 rows of a tile of 64
 #define TT_LOG2E 1.4426950408889634f
 
-// Rows of tiles in shared memory are a little longer than D, so that a column's elements lie in different banks.
+// Rows of tiles in shared memory are a little longer than D, so that a column's elements lie in different
+// banks.
 template <class T, int D> struct tile_shape {
     static constexpr int ld = D + 16 / static_cast<int>(sizeof(T));
 };
 
-// tile[i][c] = from[i][c] for i < rows, c < d, else 0; ROWS rows. Four elements at a time where all is aligned.
+// tile[i][c] = from[i][c] for i < rows, c < d, else 0; ROWS rows. Four elements at a time where all is
+// aligned.
 template <class T, int D, int ROWS>
 __device__ __forceinline__ void load_tile(T *tile, const T *from, int ld, int rows, int d) {
     constexpr int chunk = 16 / static_cast<int>(sizeof(T)), per_row = D / chunk;
@@ -51,8 +53,7 @@ __device__ __forceinline__ void load_tile(T *tile, const T *from, int ld, int ro
         if (aligned && row < rows && c < d) {
             *reinterpret_cast<uint4 *>(to) = *reinterpret_cast<const uint4 *>(source);
         } else {
-            for (int j = 0; j < chunk; ++j)
-                to[j] = row < rows && c + j < d ? source[j] : from_float<T>(0);
+            for (int j = 0; j < chunk; ++j) to[j] = row < rows && c + j < d ? source[j] : from_float<T>(0);
         }
     }
 }
@@ -94,8 +95,8 @@ __device__ __forceinline__ void load_bias(float *bias, const bias_plan &plan, in
 // (a multiple of 4). A Philox block serves four keys of a query, of which a lane holds two: lanes t and t ^ 1
 // make one block each, for rows g and g + 8, and exchange halves.
 template <int COLUMNS>
-__device__ __forceinline__ void keep_by_query(float (&keep)[COLUMNS / 8][4], const dropout_plan &drop, int head,
-    int key0, const uint32_t (&example)[2], const uint32_t (&position)[2], int lane) {
+__device__ __forceinline__ void keep_by_query(float (&keep)[COLUMNS / 8][4], const dropout_plan &drop,
+    int head, int key0, const uint32_t (&example)[2], const uint32_t (&position)[2], int lane) {
     const int t = lane % 4;
     const bool odd = t % 2;
     const uint32_t site = drop.site + static_cast<uint32_t>(head);
@@ -111,9 +112,9 @@ __device__ __forceinline__ void keep_by_query(float (&keep)[COLUMNS / 8][4], con
     }
 }
 
-// The same with keys as rows: row 0 is key `key0`, columns are queries whose example and position are in shared
-// memory. Four lanes with neighbouring g share the Philox blocks of two queries and two halves of the rows:
-// each makes one, then they exchange words.
+// The same with keys as rows: row 0 is key `key0`, columns are queries whose example and position are in
+// shared memory. Four lanes with neighbouring g share the Philox blocks of two queries and two halves of the
+// rows: each makes one, then they exchange words.
 template <int COLUMNS>
 __device__ __forceinline__ void keep_by_key(float (&keep)[COLUMNS / 8][4], const dropout_plan &drop, int head,
     int key0, const uint32_t *example, const uint32_t *position, int lane) {

@@ -29,7 +29,7 @@ template <class T, int D> struct key_memory {
     T k[BLOCK_ROWS * ld], v[BLOCK_ROWS * ld], q[STEP * ld], dout[STEP * ld];
     float bias[BLOCK_ROWS + STEP], lse[STEP], delta[STEP];
     uint32_t example[STEP], position[STEP];
-    float ds[BLOCK_ROWS * (STEP + 1)];  // for the bias's gradient
+    float ds[BLOCK_ROWS * (STEP + 1)]; // for the bias's gradient
     float diagonal[BLOCK_ROWS + STEP];
 };
 
@@ -46,11 +46,11 @@ __device__ __forceinline__ void load_rows(
     }
 }
 
-// Adds the tile's dS to the buckets: first along diagonals, where the distance is one, then by bucket. Thread b
-// has bucket b.
+// Adds the tile's dS to the buckets: first along diagonals, where the distance is one, then by bucket. Thread
+// b has bucket b.
 template <class M>
-__device__ __forceinline__ void add_to_buckets(
-    M *m, float *mine, const float (&ds)[STEP / 8][4], const bias_plan &bias, int offset, int warp_row, int lane) {
+__device__ __forceinline__ void add_to_buckets(M *m, float *mine, const float (&ds)[STEP / 8][4],
+    const bias_plan &bias, int offset, int warp_row, int lane) {
     constexpr int diagonals = BLOCK_ROWS + STEP - 1;
     const int g = lane / 4, t = lane % 4;
 #pragma unroll
@@ -68,7 +68,8 @@ __device__ __forceinline__ void add_to_buckets(
     __syncthreads();
     if (static_cast<int>(threadIdx.x) >= bias.buckets) return;
     for (int i = 0; i < diagonals; ++i)
-        if (bucket_of(bias, offset + i - (STEP - 1)) == static_cast<int>(threadIdx.x)) *mine += m->diagonal[i];
+        if (bucket_of(bias, offset + i - (STEP - 1)) == static_cast<int>(threadIdx.x))
+            *mine += m->diagonal[i];
 }
 
 template <class T, int D>
@@ -90,8 +91,8 @@ __device__ __forceinline__ void store_rows(
 }
 
 template <class T, int D>
-__global__ void __launch_bounds__(ATTENTION_THREADS)
-    attention_backward_keys(tt_attention p, bias_plan bias, dropout_plan drop, const float *delta, float *dbias) {
+__global__ void __launch_bounds__(ATTENTION_THREADS, 2) attention_backward_keys(
+    tt_attention p, bias_plan bias, dropout_plan drop, const float *delta, float *dbias) {
     using shared = key_memory<T, D>;
     TT_SHARED_DYNAMIC(shared, m);
     const int sequence = blockIdx.z, head = blockIdx.y, first = blockIdx.x * BLOCK_ROWS;
@@ -99,10 +100,12 @@ __global__ void __launch_bounds__(ATTENTION_THREADS)
     if (first >= keys) return;
     const int lane = threadIdx.x % WARP, warp_row = threadIdx.x / WARP * 16, g = lane / 4, t = lane % 4;
     const int64_t column = static_cast<int64_t>(head) * p.d_kv;
-    load_tile<T, D, BLOCK_ROWS>(m->k, static_cast<const T *>(p.k) + static_cast<int64_t>(kv_row + first) * p.ldk + column,
-        p.ldk, keys - first, p.d_kv);
-    load_tile<T, D, BLOCK_ROWS>(m->v, static_cast<const T *>(p.v) + static_cast<int64_t>(kv_row + first) * p.ldv + column,
-        p.ldv, keys - first, p.d_kv);
+    load_tile<T, D, BLOCK_ROWS>(m->k,
+        static_cast<const T *>(p.k) + static_cast<int64_t>(kv_row + first) * p.ldk + column, p.ldk,
+        keys - first, p.d_kv);
+    load_tile<T, D, BLOCK_ROWS>(m->v,
+        static_cast<const T *>(p.v) + static_cast<int64_t>(kv_row + first) * p.ldv + column, p.ldv,
+        keys - first, p.d_kv);
     float dk[D / 8][4] = {}, dv[D / 8][4] = {}, bucket = 0;
     const int readers = p.source ? p.q_seqs : sequence + 1;
     for (int reader = p.source ? 0 : sequence; reader < readers; ++reader) {
@@ -112,8 +115,8 @@ __global__ void __launch_bounds__(ATTENTION_THREADS)
         for (int query0 = p.causal ? first / STEP * STEP : 0; query0 < queries; query0 += STEP) {
             __syncthreads(); // the tile before has been used
             const int64_t row = q_row + query0;
-            load_tile<T, D, STEP>(m->q, static_cast<const T *>(p.q) + row * p.ldq + column, p.ldq,
-                queries - query0, p.d_kv);
+            load_tile<T, D, STEP>(
+                m->q, static_cast<const T *>(p.q) + row * p.ldq + column, p.ldq, queries - query0, p.d_kv);
             load_tile<T, D, STEP>(m->dout, static_cast<const T *>(p.dout) + row * p.ldo + column, p.ldo,
                 queries - query0, p.d_kv);
             load_rows(m, p, drop, delta, q_row + query0, queries - query0, head);
@@ -144,8 +147,10 @@ __global__ void __launch_bounds__(ATTENTION_THREADS)
         }
     }
     const int64_t row = kv_row + first;
-    store_rows<T, D>(static_cast<T *>(p.dk) + row * p.ldk + column, p.ldk, dk, warp_row, keys - first, p.d_kv, lane);
-    store_rows<T, D>(static_cast<T *>(p.dv) + row * p.ldv + column, p.ldv, dv, warp_row, keys - first, p.d_kv, lane);
+    store_rows<T, D>(
+        static_cast<T *>(p.dk) + row * p.ldk + column, p.ldk, dk, warp_row, keys - first, p.d_kv, lane);
+    store_rows<T, D>(
+        static_cast<T *>(p.dv) + row * p.ldv + column, p.ldv, dv, warp_row, keys - first, p.d_kv, lane);
     if (dbias && static_cast<int>(threadIdx.x) < bias.buckets)
         dbias[(static_cast<int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * bias.buckets * p.heads +
               static_cast<int>(threadIdx.x) * p.heads + head] = bucket;
@@ -160,7 +165,7 @@ template <class T, int D> struct query_memory {
 };
 
 template <class T, int D>
-__global__ void __launch_bounds__(ATTENTION_THREADS)
+__global__ void __launch_bounds__(ATTENTION_THREADS, 2)
     attention_backward_queries(tt_attention p, bias_plan bias, dropout_plan drop, const float *delta) {
     using shared = query_memory<T, D>;
     TT_SHARED_DYNAMIC(shared, m);
@@ -213,7 +218,8 @@ __global__ void __launch_bounds__(ATTENTION_THREADS)
             }
         product_times_rows<T, D, STEP>(dq, ds, m->k, lane);
     }
-    store_rows<T, D>(static_cast<T *>(p.dq) + row * p.ldq + column, p.ldq, dq, warp_row, queries - first, p.d_kv, lane);
+    store_rows<T, D>(
+        static_cast<T *>(p.dq) + row * p.ldq + column, p.ldq, dq, warp_row, queries - first, p.d_kv, lane);
 }
 
 // ---- host side
@@ -226,21 +232,21 @@ tt_status launch(tt_device *device, const tt_attention *p, int q_rows, float *de
     bias_plan bias;
     TT_TRY(tt_cuda_bias_plan(device, p, &bias));
     const int64_t pairs = static_cast<int64_t>(q_rows) * p->heads;
-    TT_CUDA(TT_LAUNCH((sum_deltas<T>), tt_ceil_div(pairs, ATTENTION_THREADS / WARP), ATTENTION_THREADS, 0, stream,
-                *p, delta, pairs),
+    TT_CUDA(TT_LAUNCH((sum_deltas<T>), tt_ceil_div(pairs, ATTENTION_THREADS / WARP), ATTENTION_THREADS, 0,
+                stream, *p, delta, pairs),
         "attention_bwd");
     const dim3 keys(static_cast<unsigned>(tt_ceil_div(p->longest_kv, BLOCK_ROWS)), heads,
         static_cast<unsigned>(p->kv_seqs));
     const size_t key_bytes = sizeof(key_memory<T, D>), query_bytes = sizeof(query_memory<T, D>);
     TT_ALLOW_SHARED((attention_backward_keys<T, D>), key_bytes, "attention_bwd");
-    TT_CUDA(TT_LAUNCH((attention_backward_keys<T, D>), keys, ATTENTION_THREADS, key_bytes, stream, *p, bias, drop,
-                delta, partial),
+    TT_CUDA(TT_LAUNCH((attention_backward_keys<T, D>), keys, ATTENTION_THREADS, key_bytes, stream, *p, bias,
+                drop, delta, partial),
         "attention_bwd");
     const dim3 queries(static_cast<unsigned>(tt_ceil_div(p->longest_q, BLOCK_ROWS)), heads,
         static_cast<unsigned>(p->q_seqs));
     TT_ALLOW_SHARED((attention_backward_queries<T, D>), query_bytes, "attention_bwd");
-    TT_CUDA(TT_LAUNCH((attention_backward_queries<T, D>), queries, ATTENTION_THREADS, query_bytes, stream, *p, bias,
-                drop, delta),
+    TT_CUDA(TT_LAUNCH((attention_backward_queries<T, D>), queries, ATTENTION_THREADS, query_bytes, stream, *p,
+                bias, drop, delta),
         "attention_bwd");
     return TT_OK;
 }

@@ -28,7 +28,8 @@ template <class T> __global__ void decode(tt_attention_decode p, bias_plan bias,
     const T *k = static_cast<const T *>(p.k) + first * p.ldkv + column;
     const T *v = static_cast<const T *>(p.v) + first * p.ldkv + column;
     float q[OWN], out[OWN] = {}, top = -INFINITY, sum = 0;
-    load_own(q, static_cast<const T *>(p.q) + static_cast<int64_t>(slot) * p.ldq + column, p.d_kv, lane, aligned);
+    load_own(
+        q, static_cast<const T *>(p.q) + static_cast<int64_t>(slot) * p.ldq + column, p.d_kv, lane, aligned);
     for (int key = warp; key < n; key += WARPS) {
         float x[OWN], score = 0;
         load_own(x, k + static_cast<int64_t>(key) * p.ldkv, p.d_kv, lane, aligned);
@@ -64,7 +65,8 @@ template <class T> tt_status run(tt_device *device, const tt_attention_decode *p
     const bool aligned =
         p->d_kv % 4 == 0 && p->ldq % 4 == 0 && p->ldkv % 4 == 0 && pointers % (4 * sizeof(T)) == 0;
     const dim3 grid(static_cast<unsigned>(p->slots), static_cast<unsigned>(p->heads));
-    TT_CUDA(TT_LAUNCH((decode<T>), grid, THREADS, 0, tt_stream(device), *p, *bias, aligned), "attention_decode");
+    TT_CUDA(
+        TT_LAUNCH((decode<T>), grid, THREADS, 0, tt_stream(device), *p, *bias, aligned), "attention_decode");
     return TT_OK;
 }
 
@@ -72,8 +74,8 @@ template <class T> tt_status run(tt_device *device, const tt_attention_decode *p
 
 tt_status tt_cuda_attention_decode(tt_device *device, const tt_attention_decode *t) {
     if (t->heads < 1 || t->d_kv < 1)
-        return tt_fail(TT_ERR_INPUT, "attention_decode: %d heads of d_kv %d; both must be at least 1", t->heads,
-            t->d_kv);
+        return tt_fail(TT_ERR_INPUT, "attention_decode: %d heads of d_kv %d; both must be at least 1",
+            t->heads, t->d_kv);
     if (t->d_kv > WIDTH)
         return tt_fail(TT_ERR_UNSUPPORTED, "attention_decode: d_kv %d; device cuda takes up to %d", t->d_kv,
             static_cast<int>(WIDTH));
@@ -81,7 +83,8 @@ tt_status tt_cuda_attention_decode(tt_device *device, const tt_attention_decode 
         return tt_fail(TT_ERR_INPUT, "attention_decode: %d slots; expected at least 1", t->slots);
     if (t->bias && (t->buckets < 4 || t->buckets % 2 || t->max_distance <= t->buckets / 2))
         return tt_fail(TT_ERR_INPUT,
-            "attention_decode: %d buckets up to distance %d; expected an even number >= 4 and a distance above "
+            "attention_decode: %d buckets up to distance %d; expected an even number >= 4 and a distance "
+            "above "
             "half of it",
             t->buckets, t->max_distance);
     bias_plan bias = {};

@@ -13,7 +13,8 @@ tt_status tt_cuda_failed(cudaError_t error, const char *what) {
     cudaGetLastError(); // not told again at the next call
     if (error == cudaErrorMemoryAllocation)
         return tt_fail(TT_ERR_NOMEM, "out of GPU memory: %s; try a smaller batch or fewer slots", what);
-    return tt_fail(TT_ERR_DEVICE, "%s: CUDA: %s (%s)", what, cudaGetErrorString(error), cudaGetErrorName(error));
+    return tt_fail(
+        TT_ERR_DEVICE, "%s: CUDA: %s (%s)", what, cudaGetErrorString(error), cudaGetErrorName(error));
 }
 
 static tt_status memory_alloc(tt_device *device, void *out, size_t bytes, const char *what) {
@@ -37,16 +38,18 @@ static tt_status memory_upload(tt_device *device, void *to, const void *from, si
 
 static tt_status fault_status(const tt_cuda_fault *fault) {
     switch (fault->code) {
-    case TT_FAULT_NONE: return TT_OK;
+    case TT_FAULT_NONE:
+        return TT_OK;
     case TT_FAULT_ID:
-        return tt_fail(TT_ERR_INPUT, "embedding: id %d at row %d is outside the vocabulary", fault->value,
-            fault->row);
+        return tt_fail(
+            TT_ERR_INPUT, "embedding: id %d at row %d is outside the vocabulary", fault->value, fault->row);
     case TT_FAULT_TARGET:
         return tt_fail(
             TT_ERR_INPUT, "lmhead: target %d at row %d is outside the vocabulary", fault->value, fault->row);
     case TT_FAULT_LOGITS:
         return tt_fail(TT_ERR_NUMERIC,
-            "sample: the logits of row %d hold NaN or inf; the model has diverged, or its weights are damaged",
+            "sample: the logits of row %d hold NaN or inf; the model has diverged, or its weights are "
+            "damaged",
             fault->row);
     case TT_FAULT_SCORES:
         return tt_fail(TT_ERR_NUMERIC,
@@ -54,7 +57,8 @@ static tt_status fault_status(const tt_cuda_fault *fault) {
             fault->row);
     case TT_FAULT_UNIFORM:
         return tt_fail(TT_ERR_INPUT, "sample: the random number of row %d is not in [0, 1)", fault->row);
-    default: return tt_fail(TT_ERR_INTERNAL, "GPU: unknown fault %d", fault->code);
+    default:
+        return tt_fail(TT_ERR_INTERNAL, "GPU: unknown fault %d", fault->code);
     }
 }
 
@@ -152,8 +156,8 @@ bool tt_cuda_available(char why[TT_CUDA_WHY_SIZE]) {
         return false;
     }
     if (major < LEAST_MAJOR) {
-        snprintf(why, TT_CUDA_WHY_SIZE, "the GPU's compute capability is %d.x; %d.0 or later is needed", major,
-            LEAST_MAJOR);
+        snprintf(why, TT_CUDA_WHY_SIZE, "the GPU's compute capability is %d.x; %d.0 or later is needed",
+            major, LEAST_MAJOR);
         return false;
     }
     return true;

@@ -60,8 +60,8 @@ static __device__ __forceinline__ float4x dropout_factors(
 // x *= the factors of elements 4 * block .. of row `row`.
 static __device__ __forceinline__ void drop4(const dropout_plan &plan, int64_t row, int block, float4x *x) {
     if (!plan.threshold) return;
-    const float4x factor = dropout_factors(
-        plan, plan.site, plan.example[row], plan.position[row], static_cast<uint32_t>(block));
+    const float4x factor =
+        dropout_factors(plan, plan.site, plan.example[row], plan.position[row], static_cast<uint32_t>(block));
     for (int i = 0; i < 4; ++i) x->v[i] *= factor.v[i];
 }
 

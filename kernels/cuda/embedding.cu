@@ -1,9 +1,9 @@
 // Embedding gather and its gradient.
 //
-// Backward sorts the rows by id: a histogram of ids and its prefix sums give where an id's rows begin; a row's
-// place among them is the number of earlier rows with the same id. Sorted rows are then summed in pieces of
-// PIECE: runs of one id that lie within a piece are added to the table at once, what is cut at a piece's edge
-// goes to a buffer that a second kernel adds up in order. So every sum has one order.
+// Backward sorts the rows by id: a histogram of ids and its prefix sums give where an id's rows begin; a
+// row's place among them is the number of earlier rows with the same id. Sorted rows are then summed in
+// pieces of PIECE: runs of one id that lie within a piece are added to the table at once, what is cut at a
+// piece's edge goes to a buffer that a second kernel adds up in order. So every sum has one order.
 #include "kernels/cuda/dropout.cuh"
 
 namespace {
@@ -80,12 +80,12 @@ __global__ void place(int *order, const int *start, const int32_t *ids, int rows
 struct pieces {
     const int *order; // [n] rows sorted by id
     int n;
-    float *open;      // [pieces, d]: sum of the run that a piece begins with, if it began before
+    float *open; // [pieces, d]: sum of the run that a piece begins with, if it began before
 };
 
 // One block per piece, threads over columns by fours.
-__global__ void sum_pieces(float *dtable, const float *dout, const int32_t *ids, int d, pieces p,
-    dropout_plan drop) {
+__global__ void sum_pieces(
+    float *dtable, const float *dout, const int32_t *ids, int d, pieces p, dropout_plan drop) {
     const int first = blockIdx.x * PIECE, end = min(first + PIECE, p.n);
     const bool whole = d % 4 == 0;
     for (int c = 4 * threadIdx.x; c < d; c += 4 * blockDim.x) {
@@ -112,7 +112,8 @@ __global__ void sum_pieces(float *dtable, const float *dout, const int32_t *ids,
     }
 }
 
-// Adds to an id the pieces that its run was continued in. The block of the piece in which the run began does it.
+// Adds to an id the pieces that its run was continued in. The block of the piece in which the run began does
+// it.
 __global__ void close_pieces(float *dtable, const int32_t *ids, int d, pieces p) {
     const int first = blockIdx.x * PIECE, end = min(first + PIECE, p.n);
     if (end == p.n) return; // nothing comes after
@@ -149,8 +150,8 @@ tt_status tt_cuda_embed_fwd(tt_device *device, float *out, const float *table, c
     int d, int vocab, const tt_dropout *drop) {
     TT_TRY(check(rows, d, vocab, drop, "embed_fwd"));
     if (rows == 0) return TT_OK;
-    TT_CUDA(TT_LAUNCH(gather, tt_ceil_div(rows, THREADS / WARP), THREADS, 0, tt_stream(device), out, table, ids,
-                rows, d, vocab, plan_dropout(drop), tt_cuda_of(device)->fault),
+    TT_CUDA(TT_LAUNCH(gather, tt_ceil_div(rows, THREADS / WARP), THREADS, 0, tt_stream(device), out, table,
+                ids, rows, d, vocab, plan_dropout(drop), tt_cuda_of(device)->fault),
         "embed_fwd");
     return TT_OK;
 }
@@ -168,10 +169,12 @@ tt_status tt_cuda_embed_bwd(tt_device *device, float *dtable, const float *dout,
     const cudaStream_t stream = tt_stream(device);
     TT_TRY(tt_device_zero(device, count, static_cast<size_t>(vocab) * sizeof *count));
     const int blocks = tt_ceil_div(rows, THREADS);
-    TT_CUDA(TT_LAUNCH(count_ids, blocks, THREADS, 0, stream, count, ids, rows, vocab, tt_cuda_of(device)->fault),
+    TT_CUDA(
+        TT_LAUNCH(count_ids, blocks, THREADS, 0, stream, count, ids, rows, vocab, tt_cuda_of(device)->fault),
         "embed_bwd");
     TT_CUDA(TT_LAUNCH(scan, 1, SCAN, 0, stream, start, count, vocab), "embed_bwd");
-    // Rows with an id outside the vocabulary have no place: what stands there is row 0, and the fault is told.
+    // Rows with an id outside the vocabulary have no place: what stands there is row 0, and the fault is
+    // told.
     TT_TRY(tt_device_zero(device, order, static_cast<size_t>(rows) * sizeof *order));
     TT_CUDA(TT_LAUNCH(place, blocks, THREADS, 0, stream, order, start, ids, rows, vocab), "embed_bwd");
     const pieces p = {order, rows, open};

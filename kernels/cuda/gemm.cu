@@ -57,8 +57,8 @@ tt_status open_gemm(tt_cuda_state *state, const shape *s) {
     if (!state->gemm) return tt_fail(TT_ERR_NOMEM, "out of memory: gemm");
     TT_LT(cublasLtCreate(&state->gemm->handle), s);
     TT_LT(cublasLtMatmulPreferenceCreate(&state->gemm->preference), s);
-    TT_LT(cublasLtMatmulPreferenceSetAttribute(state->gemm->preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-              &workspace_bytes, sizeof workspace_bytes),
+    TT_LT(cublasLtMatmulPreferenceSetAttribute(state->gemm->preference,
+              CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace_bytes, sizeof workspace_bytes),
         s);
     TT_CUDA(cudaMallocAsync(&state->gemm->workspace, workspace_bytes, state->stream), "workspace of gemm");
     return TT_OK;
@@ -116,7 +116,8 @@ bool same(const shape *a, const shape *b) {
 uint32_t mix(const shape *s) {
     uint32_t h = 2166136261u;
     const int parts[] = {s->m, s->n, s->k, s->lda, s->ldb, s->ldc,
-        static_cast<int>(s->align_a << 20 | s->align_b << 10 | s->align_c), s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3};
+        static_cast<int>(s->align_a << 20 | s->align_b << 10 | s->align_c),
+        s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3};
     for (int part : parts) h = (h ^ static_cast<uint32_t>(part)) * 16777619u;
     return h;
 }
@@ -165,8 +166,8 @@ tt_status tt_cuda_gemm_do(tt_device *device, const tt_gemm *p) {
     TT_TRY(open_gemm(state, &s));
     choice *c;
     TT_TRY(find(device, state->gemm, &c, &s));
-    TT_LT(cublasLtMatmul(state->gemm->handle, c->desc, &p->alpha, p->b, c->b, p->a, c->a, &p->beta, p->c, c->c,
-              p->c, c->c, &c->algo, state->gemm->workspace, workspace_bytes, state->stream),
+    TT_LT(cublasLtMatmul(state->gemm->handle, c->desc, &p->alpha, p->b, c->b, p->a, c->a, &p->beta, p->c,
+              c->c, p->c, c->c, &c->algo, state->gemm->workspace, workspace_bytes, state->stream),
         &s);
     return TT_OK;
 }

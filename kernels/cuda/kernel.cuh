@@ -36,7 +36,14 @@ using bf16 = __nv_bfloat16;
 // ---- host side
 
 // What a kernel found wrong in data; fetched with the next download.
-enum tt_cuda_fault_code { TT_FAULT_NONE, TT_FAULT_ID, TT_FAULT_TARGET, TT_FAULT_LOGITS, TT_FAULT_UNIFORM, TT_FAULT_SCORES };
+enum tt_cuda_fault_code {
+    TT_FAULT_NONE,
+    TT_FAULT_ID,
+    TT_FAULT_TARGET,
+    TT_FAULT_LOGITS,
+    TT_FAULT_UNIFORM,
+    TT_FAULT_SCORES
+};
 struct tt_cuda_fault {
     int code, row, value;
 };
@@ -44,7 +51,7 @@ struct tt_cuda_fault {
 struct tt_cuda_gemm; // gemm.cu's own
 struct tt_cuda_state {
     cudaStream_t stream;
-    int processors;      // multiprocessors
+    int processors;       // multiprocessors
     tt_cuda_fault *fault; // device memory
     tt_cuda_gemm *gemm;
     uint8_t *buckets[2]; // device memory: bucket of a distance, one-sided and two-sided (attention.cuh)

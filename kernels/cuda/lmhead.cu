@@ -109,20 +109,23 @@ tt_status chunk_gradients(
 template <class T, bool FORWARD, bool BACKWARD> tt_status run(tt_device *device, const tt_lmhead *p) {
     const size_t vocab = static_cast<size_t>(p->vocab), d = static_cast<size_t>(p->d);
     const size_t fit = chunk_bytes / (vocab * sizeof(float));
-    int chunk = fit < CHUNK_MIN ? CHUNK_MIN : fit > static_cast<size_t>(p->rows) ? p->rows : static_cast<int>(fit);
+    int chunk = fit < CHUNK_MIN                      ? CHUNK_MIN
+                : fit > static_cast<size_t>(p->rows) ? p->rows
+                                                     : static_cast<int>(fit);
     if (chunk > p->rows) chunk = p->rows;
     const bool apart = BACKWARD && sizeof(T) != sizeof(float); // else dlogits take the logits' memory
     const size_t elements = (static_cast<size_t>(chunk) * vocab + 7) / 8 * 8;
-    float *logits = static_cast<float *>(
-        tt_device_scratch(device, elements * (sizeof(float) + (apart ? sizeof(T) : 0))));
+    float *logits =
+        static_cast<float *>(tt_device_scratch(device, elements * (sizeof(float) + (apart ? sizeof(T) : 0))));
     if (!logits) return tt_context(TT_ERR_NOMEM, "lmhead");
     T *dlogits = apart ? reinterpret_cast<T *>(logits + elements) : reinterpret_cast<T *>(logits);
     for (int first = 0; first < p->rows; first += chunk) {
         const int n = p->rows - first < chunk ? p->rows - first : chunk;
         const T *h = static_cast<const T *>(p->h) + static_cast<size_t>(first) * d;
         TT_TRY(chunk_logits(device, p, h, n, logits));
-        const rows r = {logits, p->vocab, p->targets + first, p->lse + first, p->logp ? p->logp + first : nullptr,
-            BACKWARD ? p->dlogp + first : nullptr, tt_cuda_of(device)->fault, first};
+        const rows r = {logits, p->vocab, p->targets + first, p->lse + first,
+            p->logp ? p->logp + first : nullptr, BACKWARD ? p->dlogp + first : nullptr,
+            tt_cuda_of(device)->fault, first};
         TT_CUDA(TT_LAUNCH((head_rows<T, FORWARD, BACKWARD>), n, THREADS, 0, tt_stream(device), r, dlogits),
             "lmhead");
         if (BACKWARD)

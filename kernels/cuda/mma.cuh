@@ -1,30 +1,24 @@
-// Small matrix products of a warp: D[16, 8] += A[16, 16] B[16, 8], in the layout of the tensor cores' m16n8k16.
+// Small matrix products of a warp: D[16, 8] += A[16, 16] B[16, 8], in the layout of the tensor cores'
+// m16n8k16.
 //
 // With g = lane / 4 and t = lane % 4 a lane holds, as pairs along k of A and B and along n of D,
 //   A: rows g and g + 8 of columns 2t, 2t + 1, then the same rows of columns 2t + 8, 2t + 9
 //   B: column g of rows 2t, 2t + 1, then of rows 2t + 8, 2t + 9
 //   D: row g, then row g + 8, of columns 2t, 2t + 1
-// bf16 goes to the tensor cores; fp32 (for parity) is multiplied in full precision, elements coming by shuffles.
-// Two D of neighbouring columns, converted to T, are one A: so the product of a product needs no memory.
+// bf16 goes to the tensor cores; fp32 (for parity) is multiplied in full precision, elements coming by
+// shuffles. Two D of neighbouring columns, converted to T, are one A: so the product of a product needs no
+// memory.
 #ifndef TT_KERNELS_CUDA_MMA_CUH
 #define TT_KERNELS_CUDA_MMA_CUH
 
 #include "kernels/cuda/kernel.cuh"
 
 template <class T> struct pair_of;
-template <> struct pair_of<float> {
-    float low, high;
-};
-template <> struct pair_of<bf16> {
-    uint32_t bits;
-};
+template <> struct pair_of<float> { float low, high; };
+template <> struct pair_of<bf16> { uint32_t bits; };
 
-template <class T> struct fragment_a {
-    pair_of<T> v[4];
-};
-template <class T> struct fragment_b {
-    pair_of<T> v[2];
-};
+template <class T> struct fragment_a { pair_of<T> v[4]; };
+template <class T> struct fragment_b { pair_of<T> v[2]; };
 
 template <class T> __device__ __forceinline__ pair_of<T> make_pair(float low, float high);
 template <> __device__ __forceinline__ pair_of<float> make_pair<float>(float low, float high) {
@@ -92,20 +86,21 @@ __device__ __forceinline__ fragment_a<T> as_a(const float (&left)[4], const floa
         make_pair<T>(right[2], right[3])}};
 }
 
-// fp32 on any device: lane (g, t) collects rows g and g + 8 of A and columns 2t and 2t + 1 of B.
+// fp32 on any device: lane (g, t) collects rows g and g + 8 of A and columns 2t and 2t + 1 of B. The loop
+// stays a loop: unrolled, kernels of dozens of products take minutes to compile.
 static __device__ __forceinline__ void mma_by_shuffles(
     float (&d)[4], const fragment_a<float> &a, const fragment_b<float> &b, int lane) {
-    const int t = lane % 4;
-#pragma unroll
+    const int row = lane / 4 * 4, column = lane % 4 * 8;
+#pragma unroll 1
     for (int k = 0; k < 16; ++k) {
-        const int part = k / 8, from = k % 8 / 2;
-        const float low = k % 2 ? a.v[2 * part].high : a.v[2 * part].low;
-        const float high = k % 2 ? a.v[2 * part + 1].high : a.v[2 * part + 1].low;
-        const float mine = k % 2 ? b.v[part].high : b.v[part].low;
-        const float a0 = __shfl_sync(TT_ALL_LANES, low, lane / 4 * 4 + from);
-        const float a1 = __shfl_sync(TT_ALL_LANES, high, lane / 4 * 4 + from);
-        const float b0 = __shfl_sync(TT_ALL_LANES, mine, 8 * t + from);
-        const float b1 = __shfl_sync(TT_ALL_LANES, mine, 8 * t + 4 + from);
+        const bool odd = k % 2, right = k >= 8;
+        const int from = k % 8 / 2;
+        const pair_of<float> low = right ? a.v[2] : a.v[0], high = right ? a.v[3] : a.v[1],
+                             mine = right ? b.v[1] : b.v[0];
+        const float a0 = __shfl_sync(TT_ALL_LANES, odd ? low.high : low.low, row + from);
+        const float a1 = __shfl_sync(TT_ALL_LANES, odd ? high.high : high.low, row + from);
+        const float b0 = __shfl_sync(TT_ALL_LANES, odd ? mine.high : mine.low, column + from);
+        const float b1 = __shfl_sync(TT_ALL_LANES, odd ? mine.high : mine.low, column + 4 + from);
         d[0] += a0 * b0, d[1] += a0 * b1, d[2] += a1 * b0, d[3] += a1 * b1;
     }
 }

@@ -31,7 +31,7 @@ __global__ void sum_in_order(double *total, const double *x, int n) {
 
 // to[c] += sum over strips of partial[strip, c]: 32 sums of every 32nd strip, then those in order.
 __global__ void add_strips(float *to, const float *partial, int strips, int d) {
-    TT_SHARED(float, sums, WARP * (WARP + 1));
+    TT_SHARED(float, sums, WARP *(WARP + 1));
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, c = blockIdx.x * WARP + lane;
     float sum = 0;
     for (int s = warp; c < d && s < strips; s += WARP) sum += partial[static_cast<int64_t>(s) * d + c];
@@ -107,8 +107,8 @@ tt_status tt_cuda_from_bf16(tt_device *device, float *out, const uint16_t *x, in
 }
 
 tt_status tt_cuda_add_strips(tt_device *device, float *to, const float *partial, int strips, int columns) {
-    TT_CUDA(TT_LAUNCH(add_strips, tt_ceil_div(columns, WARP), WARP * WARP, 0, tt_stream(device), to, partial, strips,
-                columns),
+    TT_CUDA(TT_LAUNCH(add_strips, tt_ceil_div(columns, WARP), WARP * WARP, 0, tt_stream(device), to, partial,
+                strips, columns),
         "adding partial sums");
     return TT_OK;
 }

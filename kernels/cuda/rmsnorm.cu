@@ -6,8 +6,7 @@ namespace {
 
 enum { ROWS = 4, THREADS = ROWS * WARP, STRIP = 32, STRIP_THREADS = 256 };
 
-template <class T>
-__global__ void forward(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop) {
+template <class T> __global__ void forward(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop) {
     const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
     if (row >= p.rows) return;
     const bool whole = d % 4 == 0;
@@ -38,8 +37,7 @@ __global__ void forward(tt_rmsnorm p, dropout_plan drop, dropout_plan output_dro
 }
 
 // dx and dbranch; dw needs all rows of a column and has a kernel of its own.
-template <class T>
-__global__ void backward(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop) {
+template <class T> __global__ void backward(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop) {
     const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
     if (row >= p.rows) return;
     const bool whole = d % 4 == 0;
@@ -111,7 +109,8 @@ template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p
     TT_CUDA(TT_LAUNCH((backward<T>), tt_ceil_div(p->rows, ROWS), THREADS, 0, stream, *p,
                 plan_dropout(&p->drop), output_drop),
         "rmsnorm_bwd");
-    const dim3 grid(static_cast<unsigned>(strips), static_cast<unsigned>(tt_ceil_div(p->d, 4 * STRIP_THREADS)));
+    const dim3 grid(
+        static_cast<unsigned>(strips), static_cast<unsigned>(tt_ceil_div(p->d, 4 * STRIP_THREADS)));
     TT_CUDA(TT_LAUNCH((weight_strips<T>), grid, STRIP_THREADS, 0, stream, *p, output_drop, partial),
         "rmsnorm_bwd");
     return tt_cuda_add_strips(device, p->dw, partial, strips, p->d);

@@ -6,7 +6,8 @@ namespace {
 enum { ROWS = 4, THREADS = ROWS * WARP };
 
 template <class T>
-__global__ void put(T *to, int ld_to, const int32_t *row, const T *from, int ld_from, int rows, int n, bool aligned) {
+__global__ void put(
+    T *to, int ld_to, const int32_t *row, const T *from, int ld_from, int rows, int n, bool aligned) {
     const int i = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP;
     if (i >= rows) return;
     constexpr int chunk = 16 / static_cast<int>(sizeof(T));
@@ -21,13 +22,13 @@ __global__ void put(T *to, int ld_to, const int32_t *row, const T *from, int ld_
 }
 
 template <class T>
-tt_status run(tt_device *device, void *to, int ld_to, const int32_t *row, const void *from, int ld_from, int rows,
-    int n) {
+tt_status run(tt_device *device, void *to, int ld_to, const int32_t *row, const void *from, int ld_from,
+    int rows, int n) {
     const int chunk = 16 / static_cast<int>(sizeof(T));
     const bool aligned = n % chunk == 0 && ld_to % chunk == 0 && ld_from % chunk == 0 &&
                          (reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) % 16 == 0;
-    TT_CUDA(TT_LAUNCH((put<T>), tt_ceil_div(rows, ROWS), THREADS, 0, tt_stream(device), static_cast<T *>(to), ld_to,
-                row, static_cast<const T *>(from), ld_from, rows, n, aligned),
+    TT_CUDA(TT_LAUNCH((put<T>), tt_ceil_div(rows, ROWS), THREADS, 0, tt_stream(device), static_cast<T *>(to),
+                ld_to, row, static_cast<const T *>(from), ld_from, rows, n, aligned),
         "put_rows");
     return TT_OK;
 }
@@ -37,6 +38,7 @@ tt_status run(tt_device *device, void *to, int ld_to, const int32_t *row, const 
 tt_status tt_cuda_put_rows(tt_device *device, tt_operand *to, int ld_to, const int32_t *row,
     const tt_operand *from, int ld_from, int rows, int n) {
     if (rows < 0 || n < 1 || ld_to < n || ld_from < n)
-        return tt_fail(TT_ERR_INPUT, "put_rows: %d rows of %d with row distances %d and %d", rows, n, ld_to, ld_from);
+        return tt_fail(
+            TT_ERR_INPUT, "put_rows: %d rows of %d with row distances %d and %d", rows, n, ld_to, ld_from);
     return rows == 0 ? TT_OK : TT_BY_OPERAND(device, run, device, to, ld_to, row, from, ld_from, rows, n);
 }

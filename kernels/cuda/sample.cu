@@ -78,8 +78,8 @@ __device__ void fill_bins(cut_memory *m, const float *x, const float *weight, in
     __syncthreads();
 }
 
-// Keeps the smallest set of the largest logits among those of positive weight whose measure reaches `goal`; the
-// others' weights become 0. Of equal logits those with lower ids are kept.
+// Keeps the smallest set of the largest logits among those of positive weight whose measure reaches `goal`;
+// the others' weights become 0. Of equal logits those with lower ids are kept.
 __device__ void cut(cut_memory *m, const float *x, float *weight, int n, bool count, measure goal) {
     if (threadIdx.x == 0) m->threshold = m->known = 0, m->above = 0;
     __syncthreads();
@@ -97,7 +97,8 @@ __device__ void cut(cut_memory *m, const float *x, float *weight, int n, bool co
     const uint32_t threshold = m->threshold;
     int before = 0;
     for (int first = 0; first < n; first += THREADS) {
-        const int i = first + static_cast<int>(threadIdx.x), lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+        const int i = first + static_cast<int>(threadIdx.x), lane = threadIdx.x % WARP,
+                  warp = threadIdx.x / WARP;
         const uint32_t key = i < n ? ordered(x[i]) : 0;
         const bool equal = i < n && key == threshold && weight[i] > 0;
         const unsigned votes = __ballot_sync(TT_ALL_LANES, equal);
@@ -153,7 +154,7 @@ __device__ int draw(const float *weight, int n, double u, double *sums, int *cho
     return *chosen;
 }
 
-__global__ void __launch_bounds__(THREADS) sample_rows(tt_sample p, float *weights, tt_cuda_fault *fault) {
+__global__ void __launch_bounds__(THREADS, 2) sample_rows(tt_sample p, float *weights, tt_cuda_fault *fault) {
     TT_SHARED(best, partial, THREADS / WARP);
     TT_SHARED(double, sums, THREADS);
     TT_SHARED(cut_memory, memory, 1);
@@ -201,7 +202,8 @@ __global__ void __launch_bounds__(THREADS) sample_rows(tt_sample p, float *weigh
 
 tt_status check(const tt_sample *t) {
     if (t->rows < 1 || t->vocab < 1)
-        return tt_fail(TT_ERR_INPUT, "sample: %d rows of %d logits; both must be at least 1", t->rows, t->vocab);
+        return tt_fail(
+            TT_ERR_INPUT, "sample: %d rows of %d logits; both must be at least 1", t->rows, t->vocab);
     if (!(t->temperature >= 0) || isinf(t->temperature))
         return tt_fail(TT_ERR_INPUT, "sample: temperature %g; expected 0 (greedy) or more",
             static_cast<double>(t->temperature));
@@ -222,7 +224,8 @@ tt_status tt_cuda_sample(tt_device *device, const tt_sample *p) {
             device, static_cast<size_t>(p->rows) * static_cast<size_t>(p->vocab) * sizeof *weights));
         if (!weights) return tt_context(TT_ERR_NOMEM, "sample");
     }
-    TT_CUDA(TT_LAUNCH(sample_rows, p->rows, THREADS, 0, tt_stream(device), *p, weights, tt_cuda_of(device)->fault),
+    TT_CUDA(TT_LAUNCH(
+                sample_rows, p->rows, THREADS, 0, tt_stream(device), *p, weights, tt_cuda_of(device)->fault),
         "sample");
     return TT_OK;
 }

@@ -62,7 +62,8 @@ __global__ void top_rows(tt_top p) {
         for (int step = WARP / 2; step > 0; step /= 2) {
             const float value = __shfl_xor_sync(TT_ALL_LANES, mine.value, step);
             const int id = __shfl_xor_sync(TT_ALL_LANES, mine.id, step);
-            if (id < p.vocab && (mine.id == p.vocab || value > mine.value || (value == mine.value && id < mine.id)))
+            if (id < p.vocab &&
+                (mine.id == p.vocab || value > mine.value || (value == mine.value && id < mine.id)))
                 mine = {value, id};
         }
         if (threadIdx.x % WARP == 0) partial[threadIdx.x / WARP] = mine;
@@ -70,8 +71,8 @@ __global__ void top_rows(tt_top p) {
         last = partial[0];
         for (int w = 1; w < THREADS / WARP; ++w) {
             const best other = partial[w];
-            if (other.id < p.vocab &&
-                (last.id == p.vocab || other.value > last.value || (other.value == last.value && other.id < last.id)))
+            if (other.id < p.vocab && (last.id == p.vocab || other.value > last.value ||
+                                          (other.value == last.value && other.id < last.id)))
                 last = other;
         }
         if (threadIdx.x == 0) {

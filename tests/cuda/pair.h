@@ -3,6 +3,7 @@
 #ifndef TT_TESTS_PAIR_H
 #define TT_TESTS_PAIR_H
 
+#include "kernels/cuda/cuda.h"
 #include "tests/twins/twin.h"
 
 // norm(difference) / norm(CPU's result) may be this much.
@@ -21,6 +22,13 @@ typedef struct tensor {
     size_t n;
     bool operand;
 } tensor;
+
+// For main(): returns with 77 (skipped) where there is no GPU.
+#define PAIR_NEEDS_GPU()                                                                                     \
+    do {                                                                                                     \
+        char why[TT_CUDA_WHY_SIZE];                                                                          \
+        if (!tt_cuda_available(why)) return printf("skipped: %s\n", why), 77;                                \
+    } while (0)
 
 static inline pair pair_open(tt_precision precision) {
     pair p = {.bf16 = precision == TT_BF16};
@@ -97,7 +105,8 @@ static inline void tensor_close(const pair *p, tensor *t) {
 }
 
 // Fails unless the GPU's tensor is near the CPU's.
-#define tensor_compare(p, what, t) tensor_near(p, what, t, (p)->bf16 ? PAIR_BF16 : PAIR_FP32, __FILE__, __LINE__)
+#define tensor_compare(p, what, t)                                                                           \
+    tensor_near(p, what, t, (p)->bf16 ? PAIR_BF16 : PAIR_FP32, __FILE__, __LINE__)
 static inline void tensor_near(
     const pair *p, const char *what, const tensor *t, double allowed, const char *file, int line) {
     float *got = tensor_fetch(p, t);
@@ -112,7 +121,8 @@ static inline void tensor_near(
     }
     const double error = sqrt(difference) / (sqrt(reference) + 1e-30);
     if (!(error <= allowed)) {
-        print_error("%s (%s): norm(difference)/norm = %.3g, allowed %.3g; worst at %zu of %zu: GPU %.9g, CPU %.9g\n",
+        print_error(
+            "%s (%s): norm(difference)/norm = %.3g, allowed %.3g; worst at %zu of %zu: GPU %.9g, CPU %.9g\n",
             what, p->bf16 ? "bf16" : "fp32", error, allowed, at, t->n, (double)got[at], (double)t->cpu[at]);
         _fail(file, line);
     }

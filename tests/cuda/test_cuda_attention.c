@@ -60,8 +60,9 @@ static void check(const pair *p, const attention_case *c) {
         [DBIAS] = buckets * c->heads};
     tensor t[TENSORS];
     for (int i = 0; i < TENSORS; ++i)
-        t[i] = i == LSE || i == BIAS || i == DBIAS ? tensor_f32(p, sizes[i], 0.5, (uint64_t)i)
-                                                   : tensor_operand(p, sizes[i], i <= K ? 0.5 : 1, (uint64_t)i);
+        t[i] = i == LSE || i == BIAS || i == DBIAS
+                   ? tensor_f32(p, sizes[i], 0.5, (uint64_t)i)
+                   : tensor_operand(p, sizes[i], i <= K ? 0.5 : 1, (uint64_t)i);
     tt_dropout host = twin_dropout(c->dropout, 1000, q_rows), gpu = pair_dropout(p, &host, q_rows);
     int32_t *gpu_q = pair_ints(p, q_offsets, (size_t)c->q_seqs + 1),
             *gpu_kv = pair_ints(p, kv_offsets, (size_t)kv_seqs + 1),
@@ -75,7 +76,9 @@ static void check(const pair *p, const attention_case *c) {
             .kv_seqs = kv_seqs,
             .q_offsets = side ? gpu_q : q_offsets,
             .kv_offsets = side ? gpu_kv : kv_offsets,
-            .source = !cross ? NULL : side ? gpu_source : c->source,
+            .source = !cross ? NULL
+                      : side ? gpu_source
+                             : c->source,
             .causal = c->causal,
             .q_rows = q_rows,
             .longest_q = longest_of(c->q_length, c->q_seqs),
@@ -143,6 +146,8 @@ static void bad_input(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fp32), cmocka_unit_test(bf16), cmocka_unit_test(bad_input)};
+    PAIR_NEEDS_GPU();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fp32), cmocka_unit_test(bf16), cmocka_unit_test(bad_input)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

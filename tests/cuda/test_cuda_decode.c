@@ -1,10 +1,12 @@
-// Operations of decoding, CUDA against CPU: attention over caches, sampling, log-softmax, penalties, the largest.
+// Operations of decoding, CUDA against CPU: attention over caches, sampling, log-softmax, penalties, the
+// largest.
 #include "tests/cuda/pair.h"
 
 static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bool bias) {
     enum { ROWS = 150 };
     const int inner = heads * d_kv, ld = 2 * inner + gap, buckets = 8;
-    tensor q = tensor_operand(p, (size_t)slots * (inner + gap), 1, 1), kv = tensor_operand(p, (size_t)ROWS * ld, 1, 2),
+    tensor q = tensor_operand(p, (size_t)slots * (inner + gap), 1, 1),
+           kv = tensor_operand(p, (size_t)ROWS * ld, 1, 2),
            out = tensor_operand(p, (size_t)slots * (inner + gap), 1, 3),
            table = tensor_f32(p, (size_t)buckets * heads, 1, 4);
     int32_t *start = (int32_t *)twin_alloc(2 * (size_t)slots, 4), *length = start + slots;
@@ -28,7 +30,9 @@ static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bo
                                                           .ldkv = ld,
                                                           .start = side ? gpu_start : start,
                                                           .length = side ? gpu_start + slots : length,
-                                                          .bias = !bias ? NULL : side ? table.gpu : table.cpu,
+                                                          .bias = !bias  ? NULL
+                                                                  : side ? table.gpu
+                                                                         : table.cpu,
                                                           .longest = longest,
                                                           .buckets = buckets,
                                                           .max_distance = 20,
@@ -81,14 +85,17 @@ static chosen sample_on(tt_device *device, const tt_sample *host, const void *lo
 
 // Tokens must be the same. (A sum of weights that rounds past a uniform number could tell them apart: with
 // these few draws none does.)
-static void sample(const pair *p, int rows, int vocab, float temperature, int top_k, float top_p, bool coarse) {
+static void sample(
+    const pair *p, int rows, int vocab, float temperature, int top_k, float top_p, bool coarse) {
     tensor logits = tensor_f32(p, (size_t)rows * vocab, 2, 1), uniform = tensor_f32(p, (size_t)rows, 1, 2);
     for (size_t i = 0; coarse && i < logits.n; ++i) logits.cpu[i] = roundf(logits.cpu[i]); // ties
     for (int i = 0; i < rows; ++i) uniform.cpu[i] = i == 0 ? 0 : (float)i / (float)rows + 0.003f;
     twin_ok(tt_device_upload(p->gpu, logits.gpu, logits.cpu, logits.n * 4));
     twin_ok(tt_device_upload(p->gpu, uniform.gpu, uniform.cpu, uniform.n * 4));
-    const tt_sample op = {.rows = rows, .vocab = vocab, .temperature = temperature, .top_p = top_p, .top_k = top_k};
-    chosen cpu = sample_on(p->cpu, &op, logits.cpu, uniform.cpu), gpu = sample_on(p->gpu, &op, logits.gpu, uniform.gpu);
+    const tt_sample op = {
+        .rows = rows, .vocab = vocab, .temperature = temperature, .top_p = top_p, .top_k = top_k};
+    chosen cpu = sample_on(p->cpu, &op, logits.cpu, uniform.cpu),
+           gpu = sample_on(p->gpu, &op, logits.gpu, uniform.gpu);
     for (int i = 0; i < rows; ++i) {
         assert_int_equal(cpu.token[i], gpu.token[i]);
         assert_true(fabsf(cpu.logp[i] - gpu.logp[i]) < 1e-5f);
@@ -127,7 +134,8 @@ static void sampling_tells_bad_logits(void **state) {
         twin_ok(p.gpu->ops->sample(p.gpu, &op));
         twin_refused(tt_device_download(p.gpu, host, token, sizeof host), TT_ERR_NUMERIC, "logits of row 1");
         twin_ok(p.gpu->ops->log_softmax(p.gpu, logits.gpu, 3, 50));
-        twin_refused(tt_device_download(p.gpu, host, token, sizeof host), TT_ERR_NUMERIC, "log_softmax: row 1");
+        twin_refused(
+            tt_device_download(p.gpu, host, token, sizeof host), TT_ERR_NUMERIC, "log_softmax: row 1");
         tt_device_free(p.gpu, token);
         tensor_close(&p, &logits);
     }
@@ -168,7 +176,8 @@ static void scores(const pair *p, int rows, int vocab, int k) {
     twin_ok(p->cpu->ops->top(p->cpu,
         &(tt_top){.rows = rows, .vocab = vocab, .k = k, .scores = x.cpu, .token = ids, .score = score.cpu}));
     twin_ok(p->gpu->ops->top(p->gpu,
-        &(tt_top){.rows = rows, .vocab = vocab, .k = k, .scores = x.gpu, .token = gpu_ids, .score = score.gpu}));
+        &(tt_top){
+            .rows = rows, .vocab = vocab, .k = k, .scores = x.gpu, .token = gpu_ids, .score = score.gpu}));
     twin_ok(tt_device_download(p->gpu, ids + score.n, gpu_ids, score.n * 4));
     twin_same_bits("the largest ids", ids, ids + score.n, score.n, 4);
     float *top = tensor_fetch(p, &score);
@@ -189,7 +198,9 @@ static void scores_of_beams(void **state) {
 }
 
 int main(void) {
+    PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(attention_fp32), cmocka_unit_test(attention_bf16),
-        cmocka_unit_test(sampling), cmocka_unit_test(sampling_tells_bad_logits), cmocka_unit_test(scores_of_beams)};
+        cmocka_unit_test(sampling), cmocka_unit_test(sampling_tells_bad_logits),
+        cmocka_unit_test(scores_of_beams)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

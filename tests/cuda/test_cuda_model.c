@@ -208,6 +208,7 @@ static void same_texts(void **state) {
 }
 
 int main(void) {
+    PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(training_in_fp32), cmocka_unit_test(training_in_bf16),
         cmocka_unit_test(training_repeats), cmocka_unit_test(same_texts)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 // Matrix products and the LM head, CUDA against CPU.
 #include "tests/cuda/pair.h"
 
-static void gemm(const pair *p, bool trans_a, bool trans_b, int m, int n, int k, float beta, bool c_fp32, int pad) {
+static void gemm(
+    const pair *p, bool trans_a, bool trans_b, int m, int n, int k, float beta, bool c_fp32, int pad) {
     const int lda = (trans_a ? m : k) + pad, ldb = (trans_b ? k : n) + pad, ldc = n + pad;
     tensor a = tensor_operand(p, (size_t)(trans_a ? k : m) * lda, 1, 1),
            b = tensor_operand(p, (size_t)(trans_b ? n : k) * ldb, 1, 2),
@@ -115,7 +116,16 @@ static void bad_input(void **state) {
     twin_ok(p.gpu->ops->lmhead_fwd(p.gpu, &op));
     float host[4];
     twin_refused(tt_device_download(p.gpu, host, out.gpu, sizeof host), TT_ERR_INPUT, "target 5 at row 1");
-    tt_gemm bad = {.m = 2, .n = 2, .k = 2, .alpha = 1, .a = h.gpu, .b = w.gpu, .c = out.gpu, .lda = 1, .ldb = 2, .ldc = 2};
+    tt_gemm bad = {.m = 2,
+        .n = 2,
+        .k = 2,
+        .alpha = 1,
+        .a = h.gpu,
+        .b = w.gpu,
+        .c = out.gpu,
+        .lda = 1,
+        .ldb = 2,
+        .ldc = 2};
     twin_refused(p.gpu->ops->gemm(p.gpu, &bad), TT_ERR_INPUT, "row distances 1, 2, 2");
     tensor_close(&p, &h), tensor_close(&p, &w), tensor_close(&p, &out);
     tt_device_free(p.gpu, targets);
@@ -123,6 +133,8 @@ static void bad_input(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fp32), cmocka_unit_test(bf16), cmocka_unit_test(bad_input)};
+    PAIR_NEEDS_GPU();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fp32), cmocka_unit_test(bf16), cmocka_unit_test(bad_input)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-// Operations on rows and flat buffers, CUDA against CPU: embedding, norm, feed-forward, optimiser, sums, put_rows.
+// Operations on rows and flat buffers, CUDA against CPU: embedding, norm, feed-forward, optimiser, sums,
+// put_rows.
 #include "tests/cuda/pair.h"
 
 static void embedding(const pair *p, int rows, int d, int vocab, float drop) {
@@ -24,7 +25,8 @@ static void rmsnorm(const pair *p, int rows, int d, bool branch, bool x_in, floa
     const size_t n = (size_t)rows * d;
     tensor x = tensor_f32(p, n, 2, 1), in = tensor_f32(p, n, 2, 2), w = tensor_f32(p, (size_t)d, 1, 3);
     tensor b = tensor_operand(p, n, 1, 4), y = tensor_operand(p, n, 1, 5), dy = tensor_operand(p, n, 1, 6);
-    tensor dx = tensor_f32(p, n, 1, 7), dbranch = tensor_operand(p, n, 1, 8), dw = tensor_f32(p, (size_t)d, 1, 9);
+    tensor dx = tensor_f32(p, n, 1, 7), dbranch = tensor_operand(p, n, 1, 8),
+           dw = tensor_f32(p, (size_t)d, 1, 9);
     tensor rstd = tensor_f32(p, (size_t)rows, 1, 10);
     tt_dropout host = twin_dropout(drop, 21, rows), gpu = pair_dropout(p, &host, rows);
     for (int side = 0; side < 2; ++side) {
@@ -113,7 +115,8 @@ static void adamw(const pair *p, size_t n) {
     twin_ok(p->cpu->ops->scale(p->cpu, g.cpu, (int64_t)n, 0.3f));
     twin_ok(p->gpu->ops->scale(p->gpu, g.gpu, (int64_t)n, 0.3f));
     tensor_near(p, "scaled", &g, PAIR_FP32, __FILE__, __LINE__);
-    tensor_close(p, &w), tensor_close(p, &m), tensor_close(p, &v), tensor_close(p, &g), tensor_close(p, &copy);
+    tensor_close(p, &w), tensor_close(p, &m), tensor_close(p, &v), tensor_close(p, &g),
+        tensor_close(p, &copy);
 }
 
 // To bf16 and back: the same bits as on the CPU, NaN stays NaN.
@@ -207,6 +210,7 @@ static void bad_data_is_told_at_the_next_download(void **state) {
 }
 
 int main(void) {
+    PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(fp32), cmocka_unit_test(bf16),
         cmocka_unit_test(bad_data_is_told_at_the_next_download)};
     return cmocka_run_group_tests(tests, NULL, NULL);

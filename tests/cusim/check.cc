@@ -91,12 +91,13 @@ static region *region_of(
             address < reinterpret_cast<uintptr_t>(&end))
             return nullptr; // a constant, or what the runtime keeps for the thread
         describe_nearest(address, place, sizeof place);
-        cusim_complain("%s: out of bounds: %s %zu bytes, %s", line_of(code, line, sizeof line), does, bytes, place);
+        cusim_complain(
+            "%s: out of bounds: %s %zu bytes, %s", line_of(code, line, sizeof line), does, bytes, place);
     }
     if (address + bytes > r->end)
         cusim_complain("%s: out of bounds: %s %zu bytes, of which %zu are behind %s of %zu bytes",
-            line_of(code, line, sizeof line), does, bytes, static_cast<size_t>(address + bytes - r->end), r->name,
-            static_cast<size_t>(r->end - r->begin));
+            line_of(code, line, sizeof line), does, bytes, static_cast<size_t>(address + bytes - r->end),
+            r->name, static_cast<size_t>(r->end - r->begin));
     if (address % alignment)
         cusim_complain("%s: misaligned: %s %zu bytes at an address that is no multiple of %zu",
             line_of(code, line, sizeof line), does, bytes, alignment);
@@ -141,7 +142,8 @@ void cusim_atomic(const void *at, size_t bytes) {
     const cell *c = &r->cells[(reinterpret_cast<uintptr_t>(at) - r->begin) / 2];
     char line[200];
     if (c->written.block != current->now.block)
-        cusim_complain("%s: uninitialised: atomically changes %s where no thread of this block has written it yet",
+        cusim_complain(
+            "%s: uninitialised: atomically changes %s where no thread of this block has written it yet",
             line_of(code, line, sizeof line), r->name);
 }
 

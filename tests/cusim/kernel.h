@@ -34,7 +34,6 @@ cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, 
 void *shared_static(size_t bytes, const char *name, const char *file, int line);
 void *shared_dynamic();
 
-
 } // namespace cusim
 
 #define TT_LAUNCH(kernel, grid, block, shared, stream, ...)                                                  \

@@ -1,6 +1,6 @@
-// A small GPU on one CPU thread. The threads of a block are fibers that run until they come to a barrier or to
-// an operation of their warp; blocks run one after another. Device memory is host memory with a register of
-// what was allocated. See README.md.
+// A small GPU on one CPU thread. The threads of a block are fibers that run until they come to a barrier or
+// to an operation of their warp; blocks run one after another. Device memory is host memory with a register
+// of what was allocated. See README.md.
 #include "machine.h"
 
 #include "kernel.h"
@@ -225,8 +225,9 @@ static void pass_barrier() {
     if (finished >= 0) {
         char text[300];
         snprintf(text, sizeof text,
-            "%s: divergent barrier: thread %d waits at %s:%d, thread %d has already returned", where().c_str(),
-            static_cast<int>(first - machine.fibers), base(first->file), first->line, finished);
+            "%s: divergent barrier: thread %d waits at %s:%d, thread %d has already returned",
+            where().c_str(), static_cast<int>(first - machine.fibers), base(first->file), first->line,
+            finished);
         give_up(text);
     }
     ++machine.epoch;
@@ -354,8 +355,9 @@ cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, 
     const size_t limit = allowed == allowed_shared.end() ? 48u << 10 : allowed->second;
     if (threads < 1 || threads > MAX_THREADS || grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.y > 65535 ||
         grid.z > 65535 || shared > limit) {
-        fprintf(stderr, "cusim: %s: launch of (%u, %u, %u) blocks of %zu threads with %zu of %zu bytes shared\n",
-            name, grid.x, grid.y, grid.z, threads, shared, limit);
+        fprintf(stderr,
+            "cusim: %s: launch of (%u, %u, %u) blocks of %zu threads with %zu of %zu bytes shared\n", name,
+            grid.x, grid.y, grid.z, threads, shared, limit);
         return fail(cudaErrorInvalidConfiguration);
     }
     return enqueue(stream, [=] { run_grid(name, grid, block, shared, task.get()); });
@@ -393,8 +395,8 @@ void cusim_warp(const char *operation, unsigned mask, void *mine, void (*resolve
     const int index = machine.running, lane = index % WARP_SIZE, first = index - lane;
     warp *w = &machine.warps[index / WARP_SIZE];
     if (!(mask >> lane & 1))
-        cusim_complain("%s at %s:%d by lane %d, which is not in its mask %08x", operation, base(file), line,
-            lane, mask);
+        cusim_complain(
+            "%s at %s:%d by lane %d, which is not in its mask %08x", operation, base(file), line, lane, mask);
     for (int other = 0; other < WARP_SIZE; ++other)
         if ((mask >> other & 1) &&
             (first + other >= machine.threads || machine.fibers[first + other].at == state::done))
@@ -495,14 +497,22 @@ extern "C" {
 
 const char *cudaGetErrorName(cudaError_t error) {
     switch (error) {
-    case cudaSuccess: return "cudaSuccess";
-    case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
-    case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
-    case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
-    case cudaErrorInsufficientDriver: return "cudaErrorInsufficientDriver";
-    case cudaErrorNoDevice: return "cudaErrorNoDevice";
-    case cudaErrorIllegalState: return "cudaErrorIllegalState";
-    case cudaErrorNotReady: return "cudaErrorNotReady";
+    case cudaSuccess:
+        return "cudaSuccess";
+    case cudaErrorInvalidValue:
+        return "cudaErrorInvalidValue";
+    case cudaErrorMemoryAllocation:
+        return "cudaErrorMemoryAllocation";
+    case cudaErrorInvalidConfiguration:
+        return "cudaErrorInvalidConfiguration";
+    case cudaErrorInsufficientDriver:
+        return "cudaErrorInsufficientDriver";
+    case cudaErrorNoDevice:
+        return "cudaErrorNoDevice";
+    case cudaErrorIllegalState:
+        return "cudaErrorIllegalState";
+    case cudaErrorNotReady:
+        return "cudaErrorNotReady";
     }
     return "unknown error";
 }
@@ -546,10 +556,18 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device) {
 cudaError_t cudaDeviceGetAttribute(int *out, cudaDeviceAttr attribute, int device) {
     (void)device;
     switch (attribute) {
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin: *out = 227 << 10; break;
-    case cudaDevAttrMultiProcessorCount: *out = 4; break;
-    case cudaDevAttrComputeCapabilityMajor: *out = 9; break;
-    case cudaDevAttrComputeCapabilityMinor: *out = 0; break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+        *out = 227 << 10;
+        break;
+    case cudaDevAttrMultiProcessorCount:
+        *out = 4;
+        break;
+    case cudaDevAttrComputeCapabilityMajor:
+        *out = 9;
+        break;
+    case cudaDevAttrComputeCapabilityMinor:
+        *out = 0;
+        break;
     }
     return cudaSuccess;
 }

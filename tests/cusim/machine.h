@@ -9,10 +9,10 @@ namespace cusim {
 
 // Where a memory access stands in the order of a block.
 struct moment {
-    uint32_t block;       // number of the block's run, counted over all launches from 1; 0: none
-    uint32_t epoch;       // barriers of the block so far
-    uint16_t thread;      // within the block
-    uint16_t warp_epoch;  // __syncwarp of its whole warp so far
+    uint32_t block;      // number of the block's run, counted over all launches from 1; 0: none
+    uint32_t epoch;      // barriers of the block so far
+    uint16_t thread;     // within the block
+    uint16_t warp_epoch; // __syncwarp of its whole warp so far
 };
 
 // What the checker knows of two bytes of memory: who wrote and who read them last.

@@ -60,8 +60,8 @@ extern dim3 blockDim, gridDim;
 void cusim_barrier(const char *file, int line);
 void cusim_syncwarp(unsigned mask, const char *file, int line);
 #define __syncthreads() cusim_barrier(__FILE__, __LINE__)
-static inline void __syncwarp(unsigned mask = 0xffffffffu, const char *file = __builtin_FILE(),
-    int line = __builtin_LINE()) {
+static inline void __syncwarp(
+    unsigned mask = 0xffffffffu, const char *file = __builtin_FILE(), int line = __builtin_LINE()) {
     cusim_syncwarp(mask, file, line);
 }
 
@@ -89,8 +89,7 @@ template <class T> CUSIM_UNCHECKED void cusim_shuffle_resolve(void *const lanes[
     }
 }
 
-template <class T>
-T cusim_shuffle_from(unsigned mask, T value, int from, const char *file, int line) {
+template <class T> T cusim_shuffle_from(unsigned mask, T value, int from, const char *file, int line) {
     cusim_shuffle<T> mine = {value, value, from, 32};
     cusim_warp("shuffle", mask, &mine, cusim_shuffle_resolve<T>, file, line);
     return mine.result;
@@ -149,7 +148,8 @@ static inline int __all_sync(
     return __ballot_sync(mask, yes, file, line) == mask;
 }
 
-// ---- atomics: threads never run at the same time; of these accesses the checker sees where they go, no races
+// ---- atomics: threads never run at the same time; of these accesses the checker sees where they go, no
+// races
 
 void cusim_atomic(const void *at, size_t bytes);
 template <class T, class V> CUSIM_UNCHECKED T atomicAdd(T *at, V by) {
