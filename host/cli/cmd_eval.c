@@ -2,6 +2,7 @@
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/dist/comm.h"
+#include "host/dist/gpu.h"
 #include "host/model/checkpoint.h"
 #include "host/reason/evaluate.h"
 
@@ -93,6 +94,7 @@ static tt_status evaluate(const arguments *a, tt_comm *comm) {
     tt_checkpoint student = {0};
     tt_corpus corpus = {0};
     FILE *predictions = NULL;
+    TT_TRY(tt_comm_choose_gpu(comm, a->device));
     TT_TRY(tt_device_open(
         &device, a->device, strcmp(a->precision, "bf16") == 0 ? TT_BF16 : TT_FP32, (int)a->threads));
     tt_status status = tt_checkpoint_load(&student, a->model, device);

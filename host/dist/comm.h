@@ -11,7 +11,7 @@
 
 typedef struct tt_comm {
     int rank, size;
-    int local_size;                          // ranks of the whole job on this machine
+    int local_rank, local_size;              // among the ranks of the whole job on this machine
     bool agreed;                             // tt_comm_agree failed: every rank knows, rank 0 tells
     const char *transport;                   // "none", "mpi"
     const struct tt_comm_transport *methods; // private

@@ -139,10 +139,11 @@ static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out);
 static const tt_comm_transport mpi = {
     mpi_sum_f32, mpi_sum_f64, mpi_max_i64, mpi_broadcast, mpi_gather, mpi_barrier, mpi_leave, mpi_split};
 
-static tt_status local_ranks(MPI_Comm ranks, int *count) {
+static tt_status local_ranks(MPI_Comm ranks, int *rank, int *count) {
     MPI_Comm local;
     MPI_TRY(MPI_Comm_split_type(ranks, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local), "split");
     tt_status status = check(MPI_Comm_size(local, count), "size");
+    if (status == TT_OK) status = check(MPI_Comm_rank(local, rank), "rank");
     MPI_Comm_free(&local);
     return status;
 }
@@ -158,7 +159,7 @@ static tt_status enter(tt_comm *comm, MPI_Comm ranks) {
     MPI_TRY(MPI_Comm_set_errhandler(ranks, MPI_ERRORS_RETURN), "error handler");
     MPI_TRY(MPI_Comm_rank(ranks, &comm->rank), "rank");
     MPI_TRY(MPI_Comm_size(ranks, &comm->size), "size");
-    TT_TRY(local_ranks(ranks, &comm->local_size));
+    TT_TRY(local_ranks(ranks, &comm->local_rank, &comm->local_size));
     TT_TRY(tt_alloc(&s->counts, comm->size, sizeof *s->counts, "MPI"));
     TT_TRY(tt_alloc(&s->starts, comm->size, sizeof *s->starts, "MPI"));
     return tt_alloc(&s->part, SUM_CHUNK / comm->size + 1, sizeof *s->part, "MPI");
@@ -168,7 +169,8 @@ static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out) {
     MPI_Comm part;
     MPI_TRY(MPI_Comm_split(ranks_of(comm), group, comm->rank, &part), "split");
     TT_TRY(enter(out, part));
-    out->local_size = comm->local_size; // the other parts compute here too
+    out->local_rank = comm->local_rank; // the other parts compute here too
+    out->local_size = comm->local_size;
     return TT_OK;
 }
 

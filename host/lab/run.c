@@ -3,6 +3,7 @@
 
 #include "host/base/log.h"
 #include "host/data/world.h"
+#include "host/dist/gpu.h"
 #include "host/lab/environment.h"
 #include "host/lab/result.h"
 #include "host/lab/run_directory.h"
@@ -44,6 +45,7 @@ static tt_status open_directory(run *r, bool fresh) {
 static tt_status open_device(run *r) {
     const tt_precision precision = strcmp(r->config->precision, "bf16") == 0 ? TT_BF16 : TT_FP32;
     const int threads = r->config->threads > 0 ? (int)r->config->threads : tt_comm_threads(r->comm);
+    TT_TRY(tt_comm_choose_gpu(r->comm, r->config->device));
     return tt_comm_agree(r->comm, tt_device_open(&r->device, r->config->device, precision, threads));
 }
 

@@ -1,0 +1,54 @@
+#define _GNU_SOURCE
+#include "host/dist/gpu.h"
+
+#include "host/base/log.h"
+#include "kernels/cuda/cuda.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct seat {
+    bool gpu;
+    char host[64], device[TT_CUDA_NAME_SIZE]; // device: what it is, or why there is none
+} seat;
+
+static tt_status take_seat(const tt_comm *comm, seat *mine) {
+    *mine = (seat){.gpu = tt_cuda_available(mine->device)};
+    gethostname(mine->host, sizeof mine->host - 1);
+    if (!mine->gpu) return TT_OK;
+    TT_TRY(tt_cuda_choose(comm->local_rank));
+    return tt_cuda_describe(mine->device);
+}
+
+static tt_status print_seats(const seat *seats, int n) {
+    int with = 0, without = -1;
+    for (int r = 0; r < n; ++r) {
+        with += seats[r].gpu;
+        if (!seats[r].gpu && without < 0) without = r;
+    }
+    if (with == 0) return TT_OK;
+    if (with < n)
+        return tt_fail(TT_ERR_UNSUPPORTED,
+            "rank %d on %s has no GPU (%s), %d of %d ranks have one; set device: cpu, or start ranks where GPUs are",
+            without, seats[without].host, seats[without].device, with, n);
+    tt_info("%-5s %-20s %s", "rank", "host", "GPU");
+    for (int r = 0; r < n; ++r) tt_info("%-5d %-20s %s", r, seats[r].host, seats[r].device);
+    return TT_OK;
+}
+
+tt_status tt_comm_choose_gpu(tt_comm *comm, const char *device) {
+    if (strcmp(device, "cpu") == 0) return TT_OK;
+    seat mine;
+    TT_TRY(tt_comm_agree(comm, take_seat(comm, &mine)));
+    if (comm->size == 1) return TT_OK;
+    char *all = NULL;
+    size_t *sizes = calloc((size_t)comm->size, sizeof *sizes);
+    tt_status status = sizes ? TT_OK : tt_fail(TT_ERR_NOMEM, "out of memory: table of GPUs");
+    if (status == TT_OK) status = tt_comm_gather(comm, &mine, sizeof mine, &all, sizes);
+    if (status == TT_OK && comm->rank == 0) status = print_seats((const seat *)all, comm->size);
+    free(all);
+    free(sizes);
+    return tt_comm_agree(comm, status);
+}

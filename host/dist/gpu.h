@@ -1,0 +1,12 @@
+// Which GPU a rank computes on.
+#ifndef TT_DIST_GPU_H
+#define TT_DIST_GPU_H
+
+#include "host/dist/comm.h"
+
+// Each rank takes the GPU with its number among the ranks of its machine (modulo the GPUs there), unless
+// `device` is "cpu". With several ranks, rank 0 prints who has which. All ranks call it, before they open a
+// device. Errors, on all ranks: TT_ERR_UNSUPPORTED where only some of them have a GPU.
+tt_status tt_comm_choose_gpu(tt_comm *comm, const char *device) TT_MUST_CHECK;
+
+#endif

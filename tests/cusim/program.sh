@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# The whole program on the CUDA device: training, reflection's generation and preference steps, evaluation, resuming,
+# and two ranks with a GPU each; losses as on the CPU. By cusim, so few steps of a very small student.
+set -u
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
+"$TT_MAKE_FIXTURE" data || exit 1
+
+cat > base.yaml <<'YAML'
+corpus: data/corpus.h5
+threads: 1
+model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 16, d_kv: 8, d_ff: 24, num_heads: 2,
+  num_layers: 1, num_decoder_layers: 1}
+acquisition: {steps: 8, batch_size: 4, interval: 1, learning_rate: 2e-3, log_every: 1, validate_every: 0, save_every: 3}
+reflection: {questions: 6, samples: 2, batch_size: 4, cycles: 1, log_every: 1, learning_rate: 1e-4}
+evaluation: {splits: [], max_length: 8, samples: 0}
+YAML
+failed=0
+run() { # log, arguments
+    "$TINYTHINKER" run base.yaml "${@:2}" > "$1" 2>&1 || { echo "FAILED: run ${*:2}"; cat "$1"; exit 1; }
+}
+losses() {
+    sed -n 's/.*"step": \([0-9]*\),.*"loss": \([^,]*\), "lr".*/\1 \2/p' "runs/$1/metrics.jsonl"
+}
+near() { # run, other run, relative difference allowed
+    [ "$(losses "$1" | wc -l)" -ge 8 ] || { echo "FAILED: $1 has too few losses"; failed=1; }
+    paste -d ' ' <(losses "$1") <(losses "$2" | head -n "$(losses "$1" | wc -l)") | awk -v most="$3" -v runs="$1 and $2" '
+        { d = ($2 - $4) / $4; if (d < 0) d = -d; if ($1 != $3 || d > most) { print "FAILED: " runs ": " $0; bad = 1 } }
+        END { exit bad }' || failed=1
+}
+
+run cpu.log --set name=cpu --set device=cpu --set reflection.iterations=1
+run gpu.log --set name=gpu --set device=cuda --set reflection.iterations=1
+near gpu cpu 1e-4
+for file in recall_runs.jsonl analyze_runs.jsonl; do
+    # The first line has the hash of the weights, which differ in their last bits.
+    diff <(tail -n +2 "runs/cpu/reflection_1/$file") <(tail -n +2 "runs/gpu/reflection_1/$file") > diff.log ||
+        { echo "FAILED: $file"; head diff.log; failed=1; }
+done
+run bf16.log --set name=bf16 --set device=cuda --set precision=bf16
+near bf16 cpu 2e-2
+"$TINYTHINKER" device | grep -q "cuda   cusim" || { echo "FAILED: tinythinker device"; failed=1; }
+
+# Killed on the way, then on to the end: the same bits.
+timeout -s KILL 2 "$TINYTHINKER" run base.yaml --set name=part --set device=cuda > part.log 2>&1
+run part.log --set name=part --set device=cuda
+"$TINYTHINKER" diff runs/gpu/checkpoints/acquisition.h5 runs/part/checkpoints/acquisition.h5 > diff.log 2>&1 ||
+    { cat diff.log; failed=1; }
+
+if command -v mpirun > /dev/null; then
+    CUSIM_DEVICES=2 mpirun --oversubscribe -np 2 "$TINYTHINKER" run base.yaml --set name=ranks --set device=cuda \
+        > ranks.log 2>&1 || { cat ranks.log; exit 1; }
+    near ranks cpu 1e-4
+    for bus in 0000:00:00.0 0000:01:00.0; do
+        grep -q "$bus" ranks.log || { echo "FAILED: the table of GPUs lacks $bus"; cat ranks.log; failed=1; }
+    done
+fi
+
+# No GPU: asked for, an error; else the CPU.
+CUSIM_DEVICES=0 "$TINYTHINKER" run base.yaml --set name=none --set device=cuda > none.log 2>&1 &&
+    { echo "FAILED: device cuda without a GPU"; failed=1; }
+grep -q "no usable GPU" none.log || { cat none.log; failed=1; }
+CUSIM_DEVICES=0 "$TINYTHINKER" device | grep -q "'device: auto' takes cpu" || { echo "FAILED: auto"; failed=1; }
+exit $failed
