@@ -153,8 +153,13 @@ static void on_signal(int number) {
     interrupted = 1;
 }
 
+// The handler needs a stack of its own: oneDNN's kernels use the stack pointer as one more register, and a
+// signal that came meanwhile would put its frame into the matrices it points to.
 void tt_interrupt_install(void) {
+    static char memory[64 << 10];
+    const stack_t stack = {.ss_sp = memory, .ss_size = sizeof memory};
     struct sigaction action = {.sa_handler = on_signal};
+    if (sigaltstack(&stack, NULL) == 0) action.sa_flags = SA_ONSTACK;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

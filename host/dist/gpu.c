@@ -31,7 +31,8 @@ static tt_status print_seats(const seat *seats, int n) {
     if (with == 0) return TT_OK;
     if (with < n)
         return tt_fail(TT_ERR_UNSUPPORTED,
-            "rank %d on %s has no GPU (%s), %d of %d ranks have one; set device: cpu, or start ranks where GPUs are",
+            "rank %d on %s has no GPU (%s), %d of %d ranks have one; set device: cpu, or start ranks where "
+            "GPUs are",
             without, seats[without].host, seats[without].device, with, n);
     tt_info("%-5s %-20s %s", "rank", "host", "GPU");
     for (int r = 0; r < n; ++r) tt_info("%-5d %-20s %s", r, seats[r].host, seats[r].device);

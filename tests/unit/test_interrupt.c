@@ -1,0 +1,80 @@
+// Signals in the middle of matrix products, taken as the program takes them, leave memory as it was.
+#include "host/base/log.h"
+#include "kernels/ops.h"
+
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PRODUCTS = 3000, SIZE = 512 };
+
+static volatile sig_atomic_t signals;
+
+static void count(int number) {
+    (void)number;
+    signals++;
+}
+
+// Ticks come as Ctrl-C would: with the flags and on the stack that tt_interrupt_install gives its handler.
+static void start_ticks(void) {
+    struct sigaction action;
+    tt_interrupt_install();
+    sigaction(SIGINT, NULL, &action);
+    action.sa_handler = count;
+    sigaction(SIGALRM, &action, NULL);
+    const struct itimerval every = {.it_interval = {.tv_usec = 500}, .it_value = {.tv_usec = 500}};
+    setitimer(ITIMER_REAL, &every, NULL);
+}
+
+static int multiply(void) {
+    tt_device *device;
+    const size_t n = (size_t)SIZE * SIZE;
+    float *m = calloc(3 * n, sizeof *m);
+    if (!m || tt_device_open(&device, "cpu", TT_FP32, 1) != TT_OK) return 2;
+    start_ticks();
+    for (int k = 0; k < PRODUCTS; ++k) {
+        const tt_gemm product = {.trans_b = k & 1,
+            .trans_a = (k >> 1) & 1,
+            .m = 64 + k % 300,
+            .n = 96 + k % 200,
+            .k = 32 + k % 128,
+            .alpha = 1,
+            .beta = k & 4 ? 1 : 0,
+            .a = m,
+            .b = m + n,
+            .c = m + 2 * n,
+            .lda = SIZE,
+            .ldb = SIZE,
+            .ldc = SIZE};
+        if (device->ops->gemm(device, &product) != TT_OK) return 3;
+    }
+    int sum = 0;
+    for (size_t i = 0; i < 3 * n; ++i) sum += m[i] != 0; // products of zeros
+    tt_device_close(device);
+    free(m); // the heap's own marks are checked here
+    return sum != 0 ? 4 : signals < 10 ? 5 : 0;
+}
+
+static void signals_leave_memory_alone(void **state) {
+    (void)state;
+    const pid_t child = fork(); // it may crash
+    assert_true(child >= 0);
+    if (child == 0) _exit(multiply());
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(signals_leave_memory_alone)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
