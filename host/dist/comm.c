@@ -52,8 +52,8 @@ static tt_status none_split(tt_comm *comm, int group, tt_comm *out) {
     return TT_OK;
 }
 
-// How many ranks the launcher that started this process says there are: 1 without a launcher, 0 when there is
-// one that does not say. sbatch sets SLURM_NTASKS for a script's plain processes too; SLURM_STEP_ID tells
+// How many ranks MPI's launcher that started this process says there are: 1 without a launcher, 0 when there
+// is one that does not say. sbatch sets SLURM_NTASKS for a script's plain processes too; SLURM_STEP_ID tells
 // srun.
 static int launched_ranks(void) {
     static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"};
@@ -67,17 +67,29 @@ static int launched_ranks(void) {
     return getenv("PMIX_RANK") ? 0 : 1;
 }
 
+static tt_status join_world(tt_comm *comm) {
+    if (getenv("TT_RENDEZVOUS") || getenv("TT_WORLD")) return tt_comm_meet(comm);
+    const int ranks = launched_ranks();
+    if (ranks == 1) return TT_OK;
+    TT_TRY(tt_comm_join(comm));
+    if (ranks < 2 || comm->size > 1) return TT_OK;
+    comm->methods->leave(comm, false, 0);
+    return tt_fail(TT_ERR_DIST,
+        "started as one of %d ranks, but MPI knows of one only: this MPI and the launcher do not fit "
+        "together. "
+        "Try srun --mpi=pmix, or set TT_RENDEZVOUS to a file that all ranks see, which needs no MPI",
+        ranks);
+}
+
 tt_status tt_comm_open(tt_comm **out) {
     *out = NULL;
     tt_comm *comm;
     TT_TRY(tt_alloc(&comm, 1, sizeof *comm, "ranks"));
     *comm = (tt_comm){.size = 1, .local_size = 1, .transport = "none", .methods = &none};
-    if (launched_ranks() != 1) {
-        tt_status status = tt_comm_join(comm);
-        if (status != TT_OK) {
-            free(comm);
-            return status;
-        }
+    const tt_status status = join_world(comm);
+    if (status != TT_OK) {
+        free(comm);
+        return status;
     }
     if (comm->size > 1) tt_log_rank(comm->rank, comm->size);
     *out = comm;

@@ -13,14 +13,17 @@ typedef struct tt_comm {
     int rank, size;
     int local_rank, local_size;              // among the ranks of the whole job on this machine
     bool agreed;                             // tt_comm_agree failed: every rank knows, rank 0 tells
-    const char *transport;                   // "none", "mpi"
+    const char *transport;                   // "none", "mpi", "tcp"
     const struct tt_comm_transport *methods; // private
     void *state;                             // private
 } tt_comm;
 
-// Joins the world of this job: MPI's if the program was started by mpirun or srun and MPI is built in, else
-// rank 0 of 1. Call once per process, first. Errors: TT_ERR_UNSUPPORTED when started as one of several ranks
-// by a build without MPI.
+// Joins the world of this job; call once per process, first.
+//   TT_RENDEZVOUS (or TT_WORLD) set  the processes with TT_RANK 0 .. TT_WORLD - 1 meet by a file, without MPI
+//   started by mpirun or srun        MPI's world; by srun in a build without MPI, as above
+//   else                             rank 0 of 1
+// Errors: TT_ERR_CONFIG (a variable), TT_ERR_DIST (who did not come), TT_ERR_UNSUPPORTED (mpirun, but a build
+// without MPI).
 tt_status tt_comm_open(tt_comm **out) TT_MUST_CHECK;
 // Leaves the world. With a status other than TT_OK that the ranks have not agreed on, the whole job is
 // aborted, so that nobody waits for a rank that is gone. With several ranks a failure's message is printed

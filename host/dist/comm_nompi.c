@@ -1,9 +1,11 @@
-// The build without MPI: several ranks are refused.
+// The build without MPI: what srun starts meets by a file; mpirun's ranks are refused.
 #include "host/dist/transport.h"
 
+#include <stdlib.h>
+
 tt_status tt_comm_join(tt_comm *comm) {
-    (void)comm;
+    if (getenv("SLURM_STEP_ID")) return tt_comm_meet(comm);
     return tt_fail(TT_ERR_UNSUPPORTED,
-        "started as one of several ranks, but this build has no MPI; run it as one "
-        "process, or install an MPI (libopenmpi-dev) and build again");
+        "started as one of several ranks, but this build has no MPI; set TT_RANK, TT_WORLD and TT_RENDEZVOUS "
+        "(a file that all ranks see) instead, or install an MPI (libopenmpi-dev) and build again");
 }

@@ -1,6 +1,7 @@
-// Collectives that check themselves; run under mpirun by comm.sh. Sizes cross the chunks that sums are cut
+// Collectives that check themselves; run under mpirun by comm.sh, by processes that meet without MPI in
+// rendezvous.sh. Sizes cross the chunks that sums are cut
 // into. comm_check agree: rank 1 fails, all agree. comm_check leave: rank 1 leaves with a failure while
-// others wait.
+// others wait; comm_check sleep: rank 1 comes three seconds late.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/str.h"
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static float value(int rank, size_t i) {
     return (float)(rank + 1) * 0.1f + (float)(i % 1013) * 1e-3f;
@@ -61,15 +63,41 @@ static tt_status check_gather(tt_comm *comm) {
     return same ? TT_OK : tt_fail(TT_ERR_INTERNAL, "gathered something else");
 }
 
+// Odd and even ranks apart: each part adds up its own, in worlds with numbers of their own.
+static tt_status check_split(tt_comm *comm) {
+    tt_comm *part;
+    TT_TRY(tt_comm_split(comm, comm->rank % 2, &part));
+    double sum = comm->rank, expected = 0;
+    for (int r = comm->rank % 2; r < comm->size; r += 2) expected += r;
+    char *all;
+    size_t sizes[64];
+    tt_status status = tt_comm_sum_f64(part, &sum, 1);
+    if (status == TT_OK) status = tt_comm_gather(part, &comm->rank, sizeof comm->rank, &all, sizes);
+    if (status == TT_OK && part->rank == 0)
+        for (int r = 0; r < part->size; ++r)
+            if (((const int *)(const void *)all)[r] != 2 * r + comm->rank % 2)
+                status = tt_fail(TT_ERR_INTERNAL, "part: wrong order of ranks");
+    if (status == TT_OK) free(all);
+    if (status == TT_OK && (sum != expected || part->rank != comm->rank / 2))
+        status = tt_fail(TT_ERR_INTERNAL, "part: rank %d, sum %g, expected %g", part->rank, sum, expected);
+    tt_comm_close_part(part);
+    return status;
+}
+
 static tt_status check(tt_comm *comm, const char *what) {
     const bool fails = comm->rank == 1;
     if (strcmp(what, "agree") == 0)
         return tt_comm_agree(comm, fails ? tt_fail(TT_ERR_INPUT, "the second rank is unhappy") : TT_OK);
     if (strcmp(what, "leave") == 0)
         return fails ? tt_fail(TT_ERR_IO, "the second rank is gone") : tt_comm_barrier(comm);
+    if (strcmp(what, "sleep") == 0) {
+        if (fails) sleep(3);
+        return tt_comm_barrier(comm);
+    }
     static const size_t sizes[] = {1, 2, 7, 4096, (1 << 22) - 1, (1 << 22) + 1, 2 * (1 << 22) + 5};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) TT_TRY(check_sum(comm, sizes[i]));
     TT_TRY(check_small(comm));
+    TT_TRY(check_split(comm));
     return check_gather(comm);
 }
 

@@ -1,0 +1,171 @@
+#define _GNU_SOURCE
+#include "host/dist/rendezvous.h"
+
+#include "host/base/log.h"
+#include "host/base/str.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const double first_patience = 300, usual_patience = 1800, most_patience = 1e7;
+enum { MOST_RANKS = 65536, FILE_LIMIT = 1 << 16 };
+
+// ---- the environment
+
+static const char *first_set(const char *const *names, const char **name) {
+    for (; *names; ++names) {
+        const char *text = getenv(*names);
+        if (text && *text) {
+            *name = *names;
+            return text;
+        }
+    }
+    return NULL;
+}
+
+static tt_status read_number(int *out, const char *const *names, int least, int most, const char *what) {
+    const char *name = names[0], *text = first_set(names, &name);
+    if (!text)
+        return tt_fail(
+            TT_ERR_CONFIG, "%s is not set: %s, which ranks that meet without MPI need", names[0], what);
+    char *end;
+    errno = 0;
+    const long value = strtol(text, &end, 10);
+    if (errno || *end || value < least || value > most)
+        return tt_fail(TT_ERR_CONFIG, "%s is '%s', expected %s: a whole number from %d to %d", name, text,
+            what, least, most);
+    *out = (int)value;
+    return TT_OK;
+}
+
+static tt_status read_seconds(double *out, double otherwise) {
+    const char *text = getenv("TT_TIMEOUT");
+    *out = otherwise;
+    if (!text || !*text) return TT_OK;
+    char *end;
+    *out = strtod(text, &end);
+    if (*end || !(*out > 0 && *out <= most_patience))
+        return tt_fail(TT_ERR_CONFIG, "TT_TIMEOUT is '%s', expected seconds: a number above 0", text);
+    return TT_OK;
+}
+
+tt_status tt_patience(double *seconds) {
+    return read_seconds(seconds, usual_patience);
+}
+
+static tt_status read_path(char path[TT_PATH_MAX]) {
+    const char *text = getenv("TT_RENDEZVOUS"), *job = getenv("SLURM_JOB_ID"),
+               *step = getenv("SLURM_STEP_ID"), *folder = getenv("SLURM_SUBMIT_DIR");
+    int n;
+    if (text && *text)
+        n = snprintf(path, TT_PATH_MAX, "%s", text);
+    else if (job && step)
+        n = snprintf(path, TT_PATH_MAX, "%s/.tinythinker-%s-%s", folder && *folder ? folder : ".", job, step);
+    else
+        return tt_fail(TT_ERR_CONFIG,
+            "TT_RENDEZVOUS is not set: a file on a file system that all ranks see, by which they meet");
+    return n < TT_PATH_MAX - 16 ? TT_OK : tt_fail(TT_ERR_CONFIG, "TT_RENDEZVOUS is too long");
+}
+
+tt_status tt_rendezvous_read(tt_rendezvous *out) {
+    static const char *const ranks[] = {"TT_RANK", "SLURM_PROCID", NULL};
+    static const char *const worlds[] = {"TT_WORLD", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", NULL};
+    TT_TRY(read_number(&out->size, worlds, 1, MOST_RANKS, "the number of ranks"));
+    TT_TRY(read_number(&out->rank, ranks, 0, out->size - 1, "this process's rank"));
+    TT_TRY(read_seconds(&out->seconds, first_patience));
+    return read_path(out->path);
+}
+
+// ---- the file
+
+static const char first_line[] = "tinythinker rendezvous 1";
+
+static tt_status write_place(const char *path, const tt_address *at, uint64_t nonce) {
+    tt_str text = {0};
+    tt_str_format(&text, "%s\n%016" PRIx64 " %s %d\n", first_line, nonce, at->host, at->port);
+    for (int i = 0; i < at->n; ++i) tt_str_format(&text, "%s\n", at->numbers[i]);
+    tt_str_append(&text, "end\n");
+    tt_status status = tt_str_status(&text);
+    if (status == TT_OK) status = tt_write_file(path, text.data, text.length);
+    tt_str_close(&text);
+    return status == TT_OK ? TT_OK : tt_context(status, "TT_RENDEZVOUS");
+}
+
+static bool parse_place(char *text, tt_address *at, uint64_t *nonce) {
+    memset(at, 0, sizeof *at);
+    char *rest = NULL;
+    const char *line = strtok_r(text, "\n", &rest);
+    if (!line || strcmp(line, first_line) != 0) return false;
+    line = strtok_r(NULL, "\n", &rest);
+    if (!line || sscanf(line, "%" SCNx64 " %63s %d", nonce, at->host, &at->port) != 3) return false;
+    for (;;) {
+        line = strtok_r(NULL, "\n", &rest);
+        if (!line || strcmp(line, "end") == 0) return line != NULL;
+        if (at->n < TT_WIRE_ADDRESSES) snprintf(at->numbers[at->n++], TT_WIRE_NUMBER, "%s", line);
+    }
+}
+
+static bool read_place(const char *path, tt_address *at, uint64_t *nonce) {
+    char *text = NULL;
+    size_t size;
+    if (!tt_file_exists(path) || tt_read_file(path, FILE_LIMIT, &text, &size) != TT_OK) return false;
+    const bool good = parse_place(text, at, nonce);
+    free(text);
+    return good;
+}
+
+// ---- meeting
+
+static tt_status host(const tt_rendezvous *r, tt_star *out) {
+    int listener;
+    tt_address at;
+    const double deadline = tt_seconds() + r->seconds;
+    const uint64_t nonce = tt_nonce();
+    TT_TRY(tt_wire_listen(&listener, &at));
+    tt_status status = write_place(r->path, &at, nonce);
+    if (status == TT_OK) {
+        status = tt_star_host(out, listener, nonce, r->size, deadline);
+        unlink(r->path);
+    }
+    close(listener);
+    return status;
+}
+
+static tt_status join(const tt_rendezvous *r, tt_star *out) {
+    static const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+    const double deadline = tt_seconds() + r->seconds;
+    bool seen = false;
+    tt_address at = {0};
+    while (tt_seconds() < deadline) {
+        uint64_t nonce;
+        bool joined = false;
+        if (read_place(r->path, &at, &nonce)) {
+            seen = true;
+            TT_TRY(tt_star_join(out, &at, nonce, r->rank, r->size, r->seconds, &joined));
+        }
+        if (joined) return TT_OK;
+        if (tt_interrupted()) return tt_fail(TT_ERR_INTERRUPTED, "interrupted while looking for rank 0");
+        nanosleep(&pause, NULL);
+    }
+    if (seen)
+        return tt_fail(TT_ERR_DIST,
+            "rank 0 did not answer on %s, port %d (from %s), within %g seconds: is the network between the "
+            "machines open? TT_TIMEOUT=seconds waits longer",
+            at.host, at.port, r->path, r->seconds);
+    return tt_fail(TT_ERR_DIST,
+        "rank 0 did not come: no rendezvous in %s within %g seconds; all ranks need the same file, on a file "
+        "system they share. TT_TIMEOUT=seconds waits longer",
+        r->path, r->seconds);
+}
+
+tt_status tt_rendezvous_meet(const tt_rendezvous *r, tt_star *out) {
+    TT_TRY(r->rank == 0 ? host(r, out) : join(r, out));
+    const tt_status status = tt_patience(&out->seconds);
+    if (status != TT_OK) tt_star_close(out);
+    return status;
+}

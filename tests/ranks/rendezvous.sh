@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Ranks that meet by a file, without MPI: collectives, what is said when someone is missing, comes twice or leaves,
+# files of earlier starts, Slurm's variables, and a training run on two ranks.
+set -u
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+unset SLURM_STEP_ID SLURM_JOB_ID SLURM_PROCID SLURM_NTASKS SLURM_STEP_NUM_TASKS SLURM_SUBMIT_DIR
+export OMP_NUM_THREADS=1 TT_RENDEZVOUS="$work/meet"
+failed=0
+fail() {
+    echo "FAILED: $*"
+    failed=1
+}
+# Starts `ranks` processes of a command; their output in rank-N.log, the highest exit status in $status.
+launch() { # ranks, command
+    local ranks=$1 pids=() r
+    shift
+    for ((r = ranks - 1; r >= 0; --r)); do
+        TT_RANK=$r TT_WORLD=$ranks EXPECTED_RANKS=$ranks timeout 120 "$@" > "rank-$r.log" 2>&1 &
+        pids+=($!)
+    done
+    status=0
+    for pid in "${pids[@]}"; do
+        wait "$pid"
+        local s=$?
+        [ $s -gt $status ] && status=$s
+    done
+}
+says() { # log, text
+    grep -q -- "$2" "$1" || { fail "'$2' is not in $1:"; cat "$1"; }
+}
+
+for ranks in 1 2 3 4; do
+    launch $ranks "$TT_COMM_CHECK"
+    [ $status -eq 0 ] || { fail "$ranks ranks"; cat rank-*.log; }
+done
+[ -e meet ] && fail "the file is still there"
+launch 3 "$TT_COMM_CHECK" agree
+[ $status -eq 2 ] && [ "$(cat rank-*.log | grep -c 'rank 1: the second rank is unhappy')" = 1 ] || fail "agree"
+launch 3 "$TT_COMM_CHECK" leave
+[ $status -eq 1 ] || fail "leave: exit status $status"
+says rank-1.log 'rank 1 of 3: the second rank is gone'
+says rank-0.log "rank 1 on $(hostname) has left"
+
+# A file of an earlier start whose rank 0 is gone.
+printf 'tinythinker rendezvous 1\n0123456789abcdef elsewhere 9\n127.0.0.1\nend\n' > meet
+launch 2 "$TT_COMM_CHECK"
+[ $status -eq 0 ] || { fail "stale file"; cat rank-*.log; }
+
+# Rank 2 of 4 does not come: all the others hear its name.
+for r in 0 1 3; do
+    TT_TIMEOUT=1.5 TT_RANK=$r TT_WORLD=4 "$TT_COMM_CHECK" > "rank-$r.log" 2>&1 &
+done
+wait
+for r in 0 1 3; do says rank-$r.log "1 of 4 ranks did not come in time: 2;"; done
+TT_TIMEOUT=0.5 TT_RANK=1 TT_WORLD=2 "$TT_COMM_CHECK" > log 2>&1 && fail "no rank 0"
+says log "rank 0 did not come"
+
+# Rank 1 twice; another number of ranks.
+for r in 0 1 1; do
+    TT_TIMEOUT=20 TT_RANK=$r TT_WORLD=3 timeout 60 "$TT_COMM_CHECK" > "twice-$r-$RANDOM.log" 2>&1 &
+done
+wait
+cat twice-*.log > log
+says log "rank 1 was started twice"
+for r in 0 1; do
+    TT_TIMEOUT=20 TT_RANK=$r TT_WORLD=$((2 + r)) timeout 60 "$TT_COMM_CHECK" > "rank-$r.log" 2>&1 &
+done
+wait
+says rank-0.log "rank 1 on $(hostname) was started as one of 3 ranks, rank 0 on $(hostname) of 2"
+
+# A rank that computes on while the others wait longer than they want to.
+for r in 0 1; do
+    TT_TIMEOUT=1 TT_RANK=$r TT_WORLD=2 timeout 60 "$TT_COMM_CHECK" sleep > "rank-$r.log" 2>&1 &
+done
+wait
+says rank-0.log "no word from rank 1 on $(hostname) within 1 seconds"
+
+# Variables.
+for bad in "TT_RANK=x TT_WORLD=2" "TT_RANK=2 TT_WORLD=2" "TT_RANK=0 TT_WORLD=0" "TT_WORLD=2" "TT_RANK=0" \
+    "TT_RANK=0 TT_WORLD=2 TT_TIMEOUT=soon"; do
+    env $bad "$TT_COMM_CHECK" > log 2>&1
+    [ $? -eq 2 ] || { fail "$bad"; cat log; }
+    says log "TT_"
+done
+for r in 0 1; do
+    env -u TT_RENDEZVOUS SLURM_JOB_ID=7 SLURM_STEP_ID=0 SLURM_PROCID=$r SLURM_NTASKS=2 SLURM_SUBMIT_DIR="$work" \
+        TT_WORLD= EXPECTED_RANKS=2 timeout 60 "$TT_COMM_CHECK" > "rank-$r.log" 2>&1 &
+    pids[r]=$!
+done
+for r in 0 1; do
+    wait "${pids[r]}" || { fail "Slurm"; cat rank-$r.log; }
+done
+
+# Training: as on one rank but for rounding, and the ranks write one run.
+"$TT_MAKE_FIXTURE" data || exit 1
+cat > base.yaml <<'YAML'
+corpus: data/corpus.h5
+threads: 1
+model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 32, d_kv: 8, d_ff: 64, num_heads: 4,
+  num_layers: 2, num_decoder_layers: 2}
+acquisition: {steps: 12, batch_size: 8, interval: 2, learning_rate: 5e-4, log_every: 1, validate_every: 6}
+evaluation: {splits: [], max_length: 8}
+YAML
+losses() {
+    sed -n 's/.*"step": \([0-9]*\),.*"loss": \([^,]*\), "lr".*/\1 \2/p' "runs/$1/metrics.jsonl"
+}
+launch 2 "$TINYTHINKER" run base.yaml --set name=two
+[ $status -eq 0 ] || { fail "two ranks"; cat rank-*.log; }
+env -u TT_RENDEZVOUS "$TINYTHINKER" run base.yaml --set name=one > log 2>&1 || { fail "one rank"; cat log; }
+paste -d ' ' <(losses one) <(losses two) | awk '
+    { d = ($4 - $2) / $2; if (d < 0) d = -d; n++; if ($1 != $3 || d > 1e-4) { print "FAILED: losses " $0; bad = 1 } }
+    END { if (n != 12) print "FAILED: " n " losses"; exit bad || n != 12 }' || failed=1
+exit $failed
