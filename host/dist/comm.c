@@ -3,6 +3,7 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/dist/nccl.h"
 #include "host/dist/transport.h"
 
 #include <omp.h>
@@ -103,6 +104,7 @@ void tt_comm_close(tt_comm *comm, tt_status status) {
         if (comm->rank == 0 || !comm->agreed) tt_error("%s", tt_error_message());
         tt_log_told();
     }
+    tt_nccl_close(comm->nccl, status != TT_OK);
     comm->methods->leave(comm, status != TT_OK && !comm->agreed, tt_status_exit(status));
     free(comm);
 }
@@ -121,6 +123,7 @@ tt_status tt_comm_split(tt_comm *comm, int group, tt_comm **out) {
 
 void tt_comm_close_part(tt_comm *part) {
     if (!part) return;
+    tt_nccl_close(part->nccl, part->agreed);
     part->methods->leave(part, false, 0);
     free(part);
 }
@@ -141,17 +144,6 @@ int tt_comm_threads(const tt_comm *comm) {
 
 tt_status tt_comm_sum_f32(tt_comm *comm, float *x, size_t n) {
     return comm->methods->sum_f32(comm, x, n);
-}
-tt_status tt_comm_sum_device(tt_comm *comm, tt_device *device, float *x, size_t n) {
-    if (comm->size == 1) return TT_OK;
-    if (strcmp(device->name, "cpu") == 0) return tt_comm_sum_f32(comm, x, n);
-    float *host;
-    TT_TRY(tt_alloc(&host, n, sizeof *host, "sum over ranks"));
-    tt_status status = tt_device_download(device, host, x, n * sizeof *host);
-    if (status == TT_OK) status = tt_comm_sum_f32(comm, host, n);
-    if (status == TT_OK) status = tt_device_upload(device, x, host, n * sizeof *host);
-    free(host);
-    return status;
 }
 tt_status tt_comm_sum_f64(tt_comm *comm, double *x, size_t n) {
     return comm->methods->sum_f64(comm, x, n);

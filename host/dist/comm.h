@@ -13,6 +13,8 @@ typedef struct tt_comm {
     int rank, size;
     int local_rank, local_size;              // among the ranks of the whole job on this machine
     bool agreed;                             // tt_comm_agree failed: every rank knows, rank 0 tells
+    bool own_gpu;                            // each rank has a GPU of its own (gpu.h)
+    struct tt_nccl *nccl;                    // sums between them, or NULL
     const char *transport;                   // "none", "mpi", "tcp"
     const struct tt_comm_transport *methods; // private
     void *state;                             // private
@@ -42,8 +44,6 @@ int tt_comm_threads(const tt_comm *comm);
 // Collectives: every rank calls them in the same order. All block. Errors: TT_ERR_DIST.
 tt_status tt_comm_sum_f32(
     tt_comm *comm, float *x, size_t n) TT_MUST_CHECK; // in place, same bits on all ranks
-// The same for memory of a device; by way of the host where the transport cannot read that.
-tt_status tt_comm_sum_device(tt_comm *comm, tt_device *device, float *x, size_t n) TT_MUST_CHECK;
 tt_status tt_comm_sum_f64(tt_comm *comm, double *x, size_t n) TT_MUST_CHECK;
 tt_status tt_comm_max_i64(tt_comm *comm, int64_t *x, size_t n) TT_MUST_CHECK;
 tt_status tt_comm_broadcast(tt_comm *comm, void *bytes, size_t n, int root) TT_MUST_CHECK;

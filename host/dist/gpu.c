@@ -2,6 +2,7 @@
 #include "host/dist/gpu.h"
 
 #include "host/base/log.h"
+#include "host/dist/nccl.h"
 #include "kernels/cuda/cuda.h"
 
 #include <stdio.h>
@@ -22,7 +23,19 @@ static tt_status take_seat(const tt_comm *comm, seat *mine) {
     return tt_cuda_describe(mine->device);
 }
 
-static tt_status print_seats(const seat *seats, int n) {
+static bool apart(const seat *seats, int n) {
+    for (int i = 0; i < n; ++i)
+        for (int j = 0; j < i; ++j)
+            if (strcmp(seats[i].host, seats[j].host) == 0 && strcmp(seats[i].device, seats[j].device) == 0) {
+                tt_warn("ranks %d and %d share a GPU on %s: gradients go by way of the host; start one rank "
+                        "for each GPU",
+                    j, i, seats[i].host);
+                return false;
+            }
+    return true;
+}
+
+static tt_status print_seats(const seat *seats, int n, bool *own_gpu) {
     int with = 0, without = -1;
     for (int r = 0; r < n; ++r) {
         with += seats[r].gpu;
@@ -36,6 +49,7 @@ static tt_status print_seats(const seat *seats, int n) {
             without, seats[without].host, seats[without].device, with, n);
     tt_info("%-5s %-20s %s", "rank", "host", "GPU");
     for (int r = 0; r < n; ++r) tt_info("%-5d %-20s %s", r, seats[r].host, seats[r].device);
+    *own_gpu = apart(seats, n);
     return TT_OK;
 }
 
@@ -48,8 +62,15 @@ tt_status tt_comm_choose_gpu(tt_comm *comm, const char *device) {
     size_t *sizes = calloc((size_t)comm->size, sizeof *sizes);
     tt_status status = sizes ? TT_OK : tt_fail(TT_ERR_NOMEM, "out of memory: table of GPUs");
     if (status == TT_OK) status = tt_comm_gather(comm, &mine, sizeof mine, &all, sizes);
-    if (status == TT_OK && comm->rank == 0) status = print_seats((const seat *)all, comm->size);
+    if (status == TT_OK && comm->rank == 0)
+        status = print_seats((const seat *)all, comm->size, &comm->own_gpu);
     free(all);
     free(sizes);
-    return tt_comm_agree(comm, status);
+    TT_TRY(tt_comm_agree(comm, status));
+    return tt_comm_broadcast(comm, &comm->own_gpu, sizeof comm->own_gpu, 0);
+}
+
+tt_status tt_comm_connect_gpus(tt_comm *comm, const tt_device *device) {
+    if (comm->size == 1 || comm->nccl || !comm->own_gpu || strcmp(device->name, "cuda") != 0) return TT_OK;
+    return tt_nccl_open(&comm->nccl, comm);
 }

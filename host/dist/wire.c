@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -92,18 +93,19 @@ static int bound_socket(void) {
 
 tt_status tt_wire_listen(int *listener, tt_address *where) {
     memset(where, 0, sizeof *where);
-    struct sockaddr_storage at = {0};
+    struct sockaddr_storage at;
     socklen_t size = sizeof at;
+    char port[16];
     const int s = bound_socket();
-    if (s < 0 || listen(s, SOMAXCONN) != 0 || getsockname(s, (struct sockaddr *)&at, &size) != 0) {
+    if (s < 0 || listen(s, SOMAXCONN) != 0 || getsockname(s, (struct sockaddr *)&at, &size) != 0 ||
+        getnameinfo((const struct sockaddr *)&at, size, NULL, 0, port, sizeof port, NI_NUMERICSERV) != 0) {
         const int error = errno;
         if (s >= 0) close(s);
         return tt_fail(TT_ERR_DIST, "cannot listen for the other ranks: %s", strerror(error));
     }
     fcntl(s, F_SETFL, fcntl(s, F_GETFL) | O_NONBLOCK);
     fcntl(s, F_SETFD, FD_CLOEXEC);
-    where->port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&at)->sin6_port
-                                                 : ((struct sockaddr_in *)(void *)&at)->sin_port);
+    where->port = (int)strtol(port, NULL, 10);
     tt_wire_host(where->host);
     list_addresses(where);
     *listener = s;

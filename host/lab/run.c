@@ -46,7 +46,8 @@ static tt_status open_device(run *r) {
     const tt_precision precision = strcmp(r->config->precision, "bf16") == 0 ? TT_BF16 : TT_FP32;
     const int threads = r->config->threads > 0 ? (int)r->config->threads : tt_comm_threads(r->comm);
     TT_TRY(tt_comm_choose_gpu(r->comm, r->config->device));
-    return tt_comm_agree(r->comm, tt_device_open(&r->device, r->config->device, precision, threads));
+    TT_TRY(tt_comm_agree(r->comm, tt_device_open(&r->device, r->config->device, precision, threads)));
+    return tt_comm_connect_gpus(r->comm, r->device);
 }
 
 static tt_status open_corpus(run *r) {

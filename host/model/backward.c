@@ -22,6 +22,11 @@ static tt_status norm_bwd(tt_pass *pass, const tt_stack_pass *stack, size_t w, f
                                                               .dw = model->g + w});
 }
 
+// The flat buffers are in the order in which forward uses the weights; backward goes from end to beginning.
+static tt_status complete(const tt_pass *pass, size_t from) {
+    return pass->watch.ready ? pass->watch.ready(pass->watch.context, from) : TT_OK;
+}
+
 // dbranch -> dy of the feed-forward's norm.
 static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l, const tt_block_layout *b) {
     tt_model *model = pass->model;
@@ -100,6 +105,7 @@ static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *d
         drop = tt_pass_dropout(pass, decoder, l - 1, TT_SITE_FFN_OUT);
         TT_TRY(
             norm_bwd(pass, stack, b->self_norm, p->x[0], p->rstd[0], pass->dy, l > 0 ? &drop : NULL, none));
+        TT_TRY(complete(pass, b->q));
     }
     const tt_dropout embedding = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING);
     return device->ops->embed_bwd(device, model->g + model->layout->shared, pass->dx, stack->ids, stack->rows,
@@ -111,10 +117,15 @@ static tt_status stacks_backward(tt_pass *pass) {
     tt_device *device = pass->model->device;
     const size_t encoder = (size_t)pass->encoder.rows * (size_t)pass->model->config.d_model;
     TT_TRY(tt_device_zero(device, pass->denc, encoder * sizeof(float)));
+    if (!pass->model->config.tie_word_embeddings) TT_TRY(complete(pass, pass->model->layout->head));
     TT_TRY(stack_backward(pass, true, pass->dy));
-    if (device->operand_size == sizeof(float)) return stack_backward(pass, false, pass->denc);
-    TT_TRY(device->ops->to_bf16(device, pass->dy, pass->denc, (int64_t)encoder));
-    return stack_backward(pass, false, pass->dy);
+    tt_operand *denc = pass->denc;
+    if (device->operand_size != sizeof(float)) {
+        TT_TRY(device->ops->to_bf16(device, pass->dy, pass->denc, (int64_t)encoder));
+        denc = pass->dy;
+    }
+    TT_TRY(stack_backward(pass, false, denc));
+    return complete(pass, 0);
 }
 
 static tt_status need_gradients(const tt_pass *pass) {

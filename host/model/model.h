@@ -85,6 +85,14 @@ tt_status tt_backward(tt_pass *pass, const tt_batch *batch, const float *dlogp) 
 tt_status tt_forward_backward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout,
     const float *dlogp, float *logp) TT_MUST_CHECK;
 
+// Who wants to know, during backward, what of the gradient is complete: ready(context, from) says that the
+// device has been told everything that adds to model->g[from, size). `from` falls, layer by layer, to 0.
+typedef struct tt_gradient_watch {
+    tt_status (*ready)(void *context, size_t from); // NULL: nobody
+    void *context;
+} tt_gradient_watch;
+void tt_pass_watch(tt_pass *pass, tt_gradient_watch watch); // of the passes to come
+
 // Floating-point operations of forward and backward (3 x 2 x multiply-adds of all matrix products and
 // attention over real tokens) for a batch.
 double tt_model_flops(const tt_model *model, const tt_batch *batch);

@@ -28,6 +28,10 @@ void tt_pass_close(tt_pass *pass) {
     free(pass);
 }
 
+void tt_pass_watch(tt_pass *pass, tt_gradient_watch watch) {
+    pass->watch = watch;
+}
+
 size_t tt_pass_bytes(const tt_pass *pass) {
     return pass->bytes;
 }

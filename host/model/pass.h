@@ -37,6 +37,7 @@ struct tt_pass {
     tt_operand *dy, *dbranch;       // [R, D]
     tt_operand *dq, *wide, *narrow; // dq [R, I], wide [R, max(3I, 2F)], narrow [R, max(I, F)]
     tt_dropout_key dropout;
+    tt_gradient_watch watch;
     bool forward_done;
     char *memory; // device arena
     size_t bytes;

@@ -96,6 +96,10 @@ tt_status tt_preference_pack(const tt_dataset *dataset, const tt_preference_pair
     return TT_OK;
 }
 
+static tt_status sum_ready(void *context, size_t from) {
+    return tt_gradient_sum_ready(context, from);
+}
+
 static int64_t chosen_tokens(const tt_global_batch *global) {
     int64_t tokens = 0;
     for (int i = 0; i < global->n; ++i)
@@ -113,9 +117,12 @@ tt_status tt_trainer_gradient(tt_trainer *t, const tt_global_batch *global, tt_p
                                : tt_dataset_target_tokens(dataset, global->examples, global->n);
     const int mine = tt_deal(dataset, global->examples, global->n, t->comm->rank, t->comm->size, t->mine);
     *share = (tt_preference_sums){0};
+    t->sum = (tt_gradient_sum){t->comm, t->model->device, t->model->g, t->model->size};
     for (int part = 0; part < t->parts; ++part) {
         int portion = tt_deal(dataset, t->mine, mine, part, t->parts, t->portion);
         if (portion == 0) continue;
+        const bool last = part == t->parts - 1;
+        tt_pass_watch(t->pass, last ? (tt_gradient_watch){sum_ready, &t->sum} : (tt_gradient_watch){0});
         tt_batch_clear(&t->batch);
         if (global->preference)
             TT_TRY(preference_part(t, global, portion, tokens, share));
@@ -144,7 +151,7 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
     TT_TRY(tt_trainer_gradient(t, global, &sums.share));
     sums.interrupted = tt_interrupted();
     TT_TRY(tt_comm_sum_f64(t->comm, (double *)&sums, TT_PREFERENCE_SUMS + 1));
-    TT_TRY(tt_comm_sum_device(t->comm, t->model->device, t->model->g, t->model->size));
+    TT_TRY(tt_gradient_sum_end(&t->sum));
     count_tokens(global, out);
     out->loss = sums.share.loss;
     out->preferred = global->preference != NULL;

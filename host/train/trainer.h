@@ -1,5 +1,5 @@
 // One step, shared by all phases, supervised or of preferences: the examples of a global batch are dealt to
-// ranks and cut into parts; forward, backward, one sum of the flat gradient over ranks, one update.
+// ranks and cut into parts; forward, backward and, beside it, the sum of the gradient over ranks, one update.
 //
 // What a step computes depends on neither: the loss is divided by the target tokens of the global batch,
 // which every rank can count beforehand, and dropout is keyed by (seed, step, example, position).
@@ -8,7 +8,7 @@
 
 #include "host/config/config.h"
 #include "host/data/dataset.h"
-#include "host/dist/comm.h"
+#include "host/dist/gradient_sum.h"
 #include "host/train/optimizer.h"
 #include "host/train/preference.h"
 #include "host/train/schedule.h"
@@ -48,6 +48,7 @@ typedef struct tt_trainer {
     int parts;
     // working memory, kept from step to step
     tt_pass *pass;
+    tt_gradient_sum sum;
     tt_batch batch;
     int32_t *mine, *portion;
     float *logp, *dlogp;
@@ -76,8 +77,8 @@ tt_status tt_trainer_open(tt_trainer *out, tt_model *model, tt_comm *comm, const
     uint64_t seed, int64_t total) TT_MUST_CHECK;
 void tt_trainer_close(tt_trainer *trainer);
 
-// model->g += this rank's share of the gradient of `global`, and *share = its share of the loss (and, for
-// pairs, of what is logged).
+// model->g += this rank's share of the gradient of `global`, on its way to being summed over ranks, and
+// *share = its share of the loss (and, for pairs, of what is logged).
 tt_status tt_trainer_gradient(
     tt_trainer *trainer, const tt_global_batch *global, tt_preference_sums *share) TT_MUST_CHECK;
 // One whole step. Errors: TT_ERR_NUMERIC, agreed by the ranks, when the loss or the gradient is not finite:

@@ -6,9 +6,11 @@
 #include "kernel.h"
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -329,26 +331,65 @@ using namespace cusim;
 struct cusim_graph {
     std::vector<std::function<void()>> work;
 };
+// Work of the first stream waits until the host, or another stream, waits for it: as late as a GPU might do
+// it. Other streams do theirs at once: as early as a GPU might. So a missing wait shows.
 struct cusim_stream {
     cusim_graph *recording = nullptr;
+    std::deque<std::function<void()>> queue;
+    bool stalled = false; // see cusim::stall
 };
 struct cusim_event {
+    cudaStream_t stream = nullptr;
+    std::shared_ptr<bool> passed; // of the latest record
     std::chrono::steady_clock::time_point at;
 };
 static cusim_stream default_stream;
+static cudaStream_t first_stream;
+static std::set<cudaStream_t> streams = {&default_stream};
+static std::set<const void *> pinned; // memory of the host that copies read when they are done
+
+static bool do_next(cudaStream_t stream) {
+    if (stream->queue.empty() || stream->stalled) return false;
+    const std::function<void()> work = std::move(stream->queue.front());
+    stream->queue.pop_front();
+    work();
+    return true;
+}
+static void drain(cudaStream_t stream) {
+    while (do_next(stream)) {
+    }
+}
+static bool pass(const std::shared_ptr<bool> &passed, cudaStream_t stream) {
+    while (!*passed && do_next(stream)) {
+    }
+    return *passed;
+}
 
 namespace cusim {
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) {
+    enum { MOST = 4096 }; // a GPU gets on by itself, too
     if (!stream) stream = &default_stream;
-    if (stream->recording)
+    if (stream->recording) {
         stream->recording->work.push_back(std::move(work));
-    else
-        work();
+        return cudaSuccess;
+    }
+    stream->queue.push_back(std::move(work));
+    if (stream != first_stream || stream->queue.size() > MOST) drain(stream);
     return cudaSuccess;
+}
+
+void stall(cudaStream_t stream, bool stalled) {
+    stream->stalled = stalled;
+}
+
+static unsigned long launched;
+unsigned long launches() {
+    return launched;
 }
 
 cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared,
     cudaStream_t stream, task *work) {
+    ++launched;
     const std::shared_ptr<task> task(work);
     const size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
     const auto allowed = allowed_shared.find(kernel);
@@ -583,6 +624,7 @@ cudaError_t cudaRuntimeGetVersion(int *version) {
     return cudaDriverGetVersion(version);
 }
 cudaError_t cudaDeviceSynchronize() {
+    for (cudaStream_t stream : streams) drain(stream);
     return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) {
@@ -609,19 +651,22 @@ cudaError_t cudaMallocAsync(void **out, size_t bytes, cudaStream_t stream) {
     return cudaSuccess;
 }
 cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream) {
-    (void)stream;
-    auto it = allocations.find(reinterpret_cast<uintptr_t>(memory));
-    if (it == allocations.end()) return fail(cudaErrorInvalidValue);
-    free(it->second.cells);
-    allocations.erase(it);
-    free(memory);
-    return cudaSuccess;
+    if (!allocations.count(reinterpret_cast<uintptr_t>(memory))) return fail(cudaErrorInvalidValue);
+    return enqueue(stream, [=] {
+        auto it = allocations.find(reinterpret_cast<uintptr_t>(memory));
+        free(it->second.cells);
+        allocations.erase(it);
+        free(memory);
+    });
 }
 cudaError_t cudaMallocHost(void **out, size_t bytes) {
     *out = malloc(bytes + 1);
+    pinned.insert(*out);
     return *out ? cudaSuccess : fail(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFreeHost(void *memory) {
+    cudaDeviceSynchronize();
+    pinned.erase(memory);
     free(memory);
     return cudaSuccess;
 }
@@ -637,7 +682,11 @@ cudaError_t cudaMemcpyAsync(
         fprintf(stderr, "cusim: a copy takes device memory for the host's\n");
         return fail(cudaErrorInvalidValue);
     }
-    return enqueue(stream, [=] { memmove(to, from, bytes); });
+    if (kind != cudaMemcpyHostToDevice || pinned.count(from) || (stream && stream->recording))
+        return enqueue(stream, [=] { memmove(to, from, bytes); });
+    const char *bytes_now = static_cast<const char *>(from);
+    const std::vector<char> now(bytes_now, bytes_now + bytes);
+    return enqueue(stream, [=] { memcpy(to, now.data(), bytes); });
 }
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream) {
     if (!device_memory(memory, bytes, "memory to set")) return fail(cudaErrorInvalidValue);
@@ -646,18 +695,31 @@ cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags) {
     (void)flags;
     *out = new cusim_stream;
+    if (!first_stream) first_stream = *out;
+    streams.insert(*out);
     return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    drain(stream);
+    if (stream == first_stream) first_stream = nullptr;
+    streams.erase(stream);
     delete stream;
     return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-    return stream && stream->recording ? fail(cudaErrorIllegalState) : cudaSuccess;
+    if (!stream) stream = &default_stream;
+    if (stream->recording) return fail(cudaErrorIllegalState);
+    drain(stream);
+    return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
-    (void)stream, (void)event, (void)flags;
-    return cudaSuccess;
+    (void)flags;
+    if (!event->passed) return cudaSuccess; // never recorded
+    const auto passed = event->passed;
+    const cudaStream_t other = event->stream;
+    return enqueue(stream, [=] {
+        if (!pass(passed, other)) cusim_complain("a stream waits for a stream that waits for it");
+    });
 }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags) {
     (void)flags;
@@ -665,14 +727,24 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags) {
     return cudaSuccess;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
+    if (event->passed) pass(event->passed, event->stream);
     delete event;
     return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-    return enqueue(stream, [=] { event->at = std::chrono::steady_clock::now(); });
+    const auto passed = std::make_shared<bool>(false);
+    event->stream = stream ? stream : &default_stream;
+    event->passed = passed;
+    return enqueue(stream, [=] {
+        event->at = std::chrono::steady_clock::now();
+        *passed = true;
+    });
+}
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+    return !event->passed || pass(event->passed, event->stream) ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-    (void)event;
+    if (event->passed) pass(event->passed, event->stream);
     return cudaSuccess;
 }
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to) {

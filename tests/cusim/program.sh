@@ -31,6 +31,15 @@ near() { # run, other run, relative difference allowed
         END { exit bad }' || failed=1
 }
 
+# The sums of a step's gradient begin while kernels are still being launched: the first piece long before the last.
+begun_early() { # log
+    sed -n 's/.*all-reduce of \([0-9]*\) after \([0-9]*\) launches.*/\1 \2/p' "$1" | awk '
+        $1 != 2000 { if (n++ && last - first < 5) bad++; first = 0 }
+        $1 == 2000 { if (!first) first = $2; last = $2 }
+        END { if (n < 8 || bad) { print "FAILED: gradients summed in " n " steps, " bad " of them at the end"; exit 1 } }' ||
+        failed=1
+}
+
 run cpu.log --set name=cpu --set device=cpu --set reflection.iterations=1
 run gpu.log --set name=gpu --set device=cuda --set reflection.iterations=1
 near gpu cpu 1e-4
@@ -50,13 +59,30 @@ run part.log --set name=part --set device=cuda
     { cat diff.log; failed=1; }
 
 if command -v mpirun > /dev/null; then
-    CUSIM_DEVICES=2 mpirun --oversubscribe -np 2 "$TINYTHINKER" run base.yaml --set name=ranks --set device=cuda \
-        > ranks.log 2>&1 || { cat ranks.log; exit 1; }
+    CUSIM_DEVICES=2 CUSIM_NCCL_LOG=1 TT_SUM_PIECE=2000 mpirun --oversubscribe -np 2 "$TINYTHINKER" run base.yaml \
+        --set name=ranks --set device=cuda > ranks.log 2>&1 || { cat ranks.log; exit 1; }
     near ranks cpu 1e-4
+    begun_early ranks.log
     for bus in 0000:00:00.0 0000:01:00.0; do
         grep -q "$bus" ranks.log || { echo "FAILED: the table of GPUs lacks $bus"; cat ranks.log; failed=1; }
     done
 fi
+
+# The same without MPI. Then an all-reduce that does not come to its end: told, not waited for.
+pair() { # log, arguments
+    local r pids=()
+    for r in 0 1; do
+        CUSIM_DEVICES=2 TT_SUM_PIECE=2000 TT_RENDEZVOUS="$work/meet" TT_WORLD=2 TT_RANK=$r timeout 120 \
+            "$TINYTHINKER" run base.yaml --set device=cuda "${@:2}" > "$1-$r" 2>&1 &
+        pids+=($!)
+    done
+    wait "${pids[0]}" && wait "${pids[1]}"
+}
+pair tcp.log --set name=tcp || { echo "FAILED: ranks without MPI"; cat tcp.log-*; failed=1; }
+near tcp cpu 1e-4
+CUSIM_NCCL_STALL=1 TT_TIMEOUT=3 pair stall.log --set name=stall && { echo "FAILED: a stalled sum"; failed=1; }
+grep -q "the sum over 2 ranks did not end within 3 seconds" stall.log-0 ||
+    { echo "FAILED: message of a stalled sum"; cat stall.log-*; failed=1; }
 
 # No GPU: asked for, an error; else the CPU.
 CUSIM_DEVICES=0 "$TINYTHINKER" run base.yaml --set name=none --set device=cuda > none.log 2>&1 &&

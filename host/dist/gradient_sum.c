@@ -1,0 +1,48 @@
+#include "host/dist/gradient_sum.h"
+
+#include "host/base/memory.h"
+#include "host/dist/nccl.h"
+#include "host/dist/rendezvous.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// Large enough for the links' full speed, small enough that the first is under way early. The same on all
+// ranks, whatever they have complete: every rank makes the same sums.
+static size_t piece_size(void) {
+    const char *text = getenv("TT_SUM_PIECE");
+    const long long wanted = text ? strtoll(text, NULL, 10) : 0;
+    return wanted > 0 ? (size_t)wanted : (size_t)8 << 20;
+}
+
+tt_status tt_gradient_sum_ready(tt_gradient_sum *sum, size_t from) {
+    if (!sum->comm->nccl) return TT_OK;
+    const size_t piece = piece_size();
+    while (sum->left >= piece && sum->left - piece >= from) {
+        sum->left -= piece;
+        TT_TRY(tt_nccl_sum(sum->comm->nccl, sum->device, sum->g + sum->left, piece));
+    }
+    return TT_OK;
+}
+
+static tt_status sum_by_host(tt_comm *comm, tt_device *device, float *x, size_t n) {
+    if (strcmp(device->name, "cpu") == 0) return tt_comm_sum_f32(comm, x, n);
+    float *host;
+    TT_TRY(tt_alloc(&host, n, sizeof *host, "sum over ranks"));
+    tt_status status = tt_device_download(device, host, x, n * sizeof *host);
+    if (status == TT_OK) status = tt_comm_sum_f32(comm, host, n);
+    if (status == TT_OK) status = tt_device_upload(device, x, host, n * sizeof *host);
+    free(host);
+    return status;
+}
+
+tt_status tt_gradient_sum_end(tt_gradient_sum *sum) {
+    if (sum->comm->size == 1) return TT_OK;
+    if (!sum->comm->nccl) return sum_by_host(sum->comm, sum->device, sum->g, sum->left);
+    TT_TRY(tt_gradient_sum_ready(sum, 0));
+    if (sum->left > 0) TT_TRY(tt_nccl_sum(sum->comm->nccl, sum->device, sum->g, sum->left));
+    sum->left = 0;
+    double seconds;
+    TT_TRY(tt_patience(&seconds));
+    return tt_nccl_finish(sum->comm->nccl, sum->device, seconds);
+}

@@ -1,0 +1,138 @@
+// NCCL, not blocking: the host asks how things stand, so that a rank that is gone ends in a message.
+#include "kernels/cuda/kernel.cuh"
+
+extern "C" {
+#include "host/base/log.h"
+#include "host/dist/nccl.h"
+#include "host/dist/rendezvous.h"
+}
+
+#include <nccl.h>
+#include <sched.h>
+#include <stdlib.h>
+
+struct tt_nccl {
+    ncclComm_t comm;
+    cudaStream_t stream;
+    cudaEvent_t ready, done; // the device has come to a sum; the sums have come to an end
+    double seconds;          // patience at the start
+    int size;
+};
+
+namespace {
+
+tt_status failed(const tt_nccl *nccl, ncclResult_t result, const char *what) {
+    const char *last = ncclGetLastError(nccl->comm);
+    return tt_fail(TT_ERR_DIST, "NCCL: %s of %d ranks: %s%s%s; NCCL_DEBUG=INFO tells more", what, nccl->size,
+        ncclGetErrorString(result), last && *last ? ": " : "", last ? last : "");
+}
+
+// Waits while NCCL works on `result`'s call in the background.
+tt_status settle(const tt_nccl *nccl, ncclResult_t result, double seconds, const char *what) {
+    const double deadline = tt_seconds() + seconds;
+    while (result == ncclInProgress) {
+        if (tt_seconds() > deadline)
+            return tt_fail(TT_ERR_DIST,
+                "NCCL: %s of %d ranks did not end within %g seconds; is the network between the GPUs open? "
+                "NCCL_DEBUG=INFO tells more, TT_TIMEOUT=seconds waits longer",
+                what, nccl->size, seconds);
+        sched_yield();
+        const ncclResult_t asked = ncclCommGetAsyncError(nccl->comm, &result);
+        if (asked != ncclSuccess) result = asked;
+    }
+    return result == ncclSuccess ? TT_OK : failed(nccl, result, what);
+}
+
+// What is under way ends at once, so that nothing on the GPU waits for it any more. Keeps `status`.
+tt_status give_up(tt_nccl *nccl, tt_status status) {
+    if (status != TT_OK && nccl->comm) {
+        ncclCommAbort(nccl->comm);
+        nccl->comm = nullptr;
+    }
+    return status;
+}
+
+tt_status make_stream(tt_nccl *nccl) {
+    TT_CUDA(cudaStreamCreateWithFlags(&nccl->stream, cudaStreamNonBlocking), "stream of NCCL");
+    TT_CUDA(cudaEventCreateWithFlags(&nccl->ready, cudaEventDisableTiming), "stream of NCCL");
+    TT_CUDA(cudaEventCreateWithFlags(&nccl->done, cudaEventDisableTiming), "stream of NCCL");
+    return TT_OK;
+}
+
+tt_status join(tt_nccl *nccl, tt_comm *comm) {
+    struct {
+        ncclResult_t result;
+        ncclUniqueId id;
+    } news = {ncclSuccess, {}};
+    if (comm->rank == 0) news.result = ncclGetUniqueId(&news.id);
+    TT_TRY(tt_comm_broadcast(comm, &news, sizeof news, 0));
+    if (news.result != ncclSuccess) return failed(nccl, news.result, "start");
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 0;
+    return settle(nccl, ncclCommInitRankConfig(&nccl->comm, comm->size, news.id, comm->rank, &config),
+        nccl->seconds, "start");
+}
+
+} // namespace
+
+tt_status tt_nccl_open(tt_nccl **out, tt_comm *comm) {
+    *out = nullptr;
+    tt_nccl *nccl = static_cast<tt_nccl *>(calloc(1, sizeof *nccl));
+    tt_status status = nccl ? TT_OK : tt_fail(TT_ERR_NOMEM, "out of memory: NCCL");
+    if (status == TT_OK) {
+        nccl->size = comm->size;
+        status = tt_patience(&nccl->seconds);
+    }
+    if (status == TT_OK) status = make_stream(nccl);
+    status = tt_comm_agree(comm, status); // nobody waits for a rank that could not begin
+    if (status == TT_OK) status = tt_comm_agree(comm, join(nccl, comm));
+    if (status == TT_OK)
+        *out = nccl;
+    else
+        tt_nccl_close(nccl, true);
+    return status;
+}
+
+void tt_nccl_close(tt_nccl *nccl, bool failed) {
+    if (!nccl) return;
+    if (failed) (void)give_up(nccl, TT_ERR_DIST);
+    if (nccl->comm) (void)give_up(nccl, settle(nccl, ncclCommFinalize(nccl->comm), nccl->seconds, "end"));
+    if (nccl->comm) ncclCommDestroy(nccl->comm);
+    if (nccl->ready) cudaEventDestroy(nccl->ready);
+    if (nccl->done) cudaEventDestroy(nccl->done);
+    if (nccl->stream) cudaStreamDestroy(nccl->stream);
+    free(nccl);
+}
+
+tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, float *x, size_t n) {
+    TT_CUDA(cudaEventRecord(nccl->ready, tt_stream(device)), "sum over ranks");
+    TT_CUDA(cudaStreamWaitEvent(nccl->stream, nccl->ready, 0), "sum over ranks");
+    const ncclResult_t result = ncclAllReduce(x, x, n, ncclFloat32, ncclSum, nccl->comm, nccl->stream);
+    return give_up(nccl, settle(nccl, result, nccl->seconds, "sum"));
+}
+
+static tt_status await(const tt_nccl *nccl, double seconds) {
+    const double deadline = tt_seconds() + seconds;
+    for (;;) {
+        const cudaError_t error = cudaEventQuery(nccl->done);
+        if (error == cudaSuccess) return TT_OK;
+        if (error != cudaErrorNotReady) return tt_cuda_failed(error, "sum over ranks");
+        ncclResult_t result = ncclSuccess;
+        if (ncclCommGetAsyncError(nccl->comm, &result) == ncclSuccess && result != ncclSuccess &&
+            result != ncclInProgress)
+            return failed(nccl, result, "sum");
+        if (tt_seconds() > deadline)
+            return tt_fail(TT_ERR_DIST,
+                "NCCL: the sum over %d ranks did not end within %g seconds, although all ranks came to it; "
+                "NCCL_DEBUG=INFO tells more, TT_TIMEOUT=seconds waits longer",
+                nccl->size, seconds);
+        sched_yield();
+    }
+}
+
+tt_status tt_nccl_finish(tt_nccl *nccl, tt_device *device, double seconds) {
+    TT_CUDA(cudaEventRecord(nccl->done, nccl->stream), "sum over ranks");
+    TT_TRY(give_up(nccl, await(nccl, seconds)));
+    TT_CUDA(cudaStreamWaitEvent(tt_stream(device), nccl->done, 0), "sum over ranks");
+    return TT_OK;
+}
