@@ -1,5 +1,6 @@
 // Ranks over MPI. Counts are ints in MPI: everything goes in chunks.
 #include "host/base/memory.h"
+#include "host/dist/arrival_mpi.h"
 #include "host/dist/transport.h"
 
 #include <mpi.h>
@@ -9,7 +10,8 @@
 enum { SUM_CHUNK = 1 << 22, BYTE_CHUNK = 1 << 30, TAG = 7 };
 
 typedef struct mpi_state {
-    MPI_Comm ranks;       // MPI_COMM_WORLD, or a part of it
+    MPI_Comm ranks; // MPI_COMM_WORLD, or a part of it
+    tt_arrival arrival;
     int *counts, *starts; // [size]: the ranks' parts of a chunk
     double *part;         // this rank's part, summed: room for SUM_CHUNK / size + 1 numbers of any type
 } mpi_state;
@@ -22,12 +24,17 @@ static tt_status check(int code, const char *what) {
     return tt_fail(TT_ERR_DIST, "MPI %s: %s", what, text);
 }
 
+static tt_status arrive(tt_comm *comm, const char *what) {
+    return tt_arrival_wait(&((mpi_state *)comm->state)->arrival, what);
+}
+
 #define MPI_TRY(call, what) TT_TRY(check((call), (what)))
 
 // Each element is summed on one rank and handed to all, so that all ranks hold the same bits whatever
 // algorithm the library picks. (MPI only recommends that of MPI_Allreduce.)
 static tt_status sum(tt_comm *comm, void *x, size_t n, size_t size, MPI_Datatype type) {
     mpi_state *s = comm->state;
+    TT_TRY(arrive(comm, "sum"));
     for (size_t done = 0; done < n;) {
         int chunk = n - done < SUM_CHUNK ? (int)(n - done) : SUM_CHUNK;
         for (int r = 0, start = 0; r < comm->size; ++r) {
@@ -57,6 +64,7 @@ static MPI_Comm ranks_of(const tt_comm *comm) {
 }
 
 static tt_status mpi_max_i64(tt_comm *comm, int64_t *x, size_t n) {
+    TT_TRY(arrive(comm, "max"));
     for (size_t done = 0; done < n; done += SUM_CHUNK) {
         int chunk = n - done < SUM_CHUNK ? (int)(n - done) : SUM_CHUNK;
         MPI_TRY(MPI_Allreduce(MPI_IN_PLACE, x + done, chunk, MPI_INT64_T, MPI_MAX, ranks_of(comm)), "max");
@@ -65,6 +73,7 @@ static tt_status mpi_max_i64(tt_comm *comm, int64_t *x, size_t n) {
 }
 
 static tt_status mpi_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
+    TT_TRY(arrive(comm, "broadcast"));
     for (size_t done = 0; done < n; done += BYTE_CHUNK) {
         int chunk = n - done < BYTE_CHUNK ? (int)(n - done) : BYTE_CHUNK;
         MPI_TRY(MPI_Bcast((char *)bytes + done, chunk, MPI_BYTE, root, ranks_of(comm)), "broadcast");
@@ -86,6 +95,7 @@ static tt_status receive_all(tt_comm *comm, char *all, const uint64_t *wide) {
 
 static tt_status mpi_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) {
     uint64_t mine = n, *wide;
+    TT_TRY(arrive(comm, "gather"));
     TT_TRY(tt_alloc(&wide, comm->size, sizeof *wide, "gathered sizes"));
     tt_status status;
     TT_TRY_GOTO(status,
@@ -114,11 +124,12 @@ release:
 }
 
 static tt_status mpi_barrier(tt_comm *comm) {
-    return check(MPI_Barrier(ranks_of(comm)), "barrier");
+    return arrive(comm, "barrier");
 }
 
 static void close_state(mpi_state *s) {
     if (!s) return;
+    tt_arrival_close(&s->arrival);
     free(s->counts);
     free(s->starts);
     free(s->part);
@@ -153,6 +164,7 @@ static tt_status enter(tt_comm *comm, MPI_Comm ranks) {
     mpi_state *s;
     TT_TRY(tt_alloc(&s, 1, sizeof *s, "MPI"));
     s->ranks = ranks;
+    s->arrival.ranks = MPI_COMM_NULL;
     comm->state = s;
     comm->transport = "mpi";
     comm->methods = &mpi;
@@ -160,6 +172,7 @@ static tt_status enter(tt_comm *comm, MPI_Comm ranks) {
     MPI_TRY(MPI_Comm_rank(ranks, &comm->rank), "rank");
     MPI_TRY(MPI_Comm_size(ranks, &comm->size), "size");
     TT_TRY(local_ranks(ranks, &comm->local_rank, &comm->local_size));
+    TT_TRY(tt_arrival_open(&s->arrival, ranks));
     TT_TRY(tt_alloc(&s->counts, comm->size, sizeof *s->counts, "MPI"));
     TT_TRY(tt_alloc(&s->starts, comm->size, sizeof *s->starts, "MPI"));
     return tt_alloc(&s->part, SUM_CHUNK / comm->size + 1, sizeof *s->part, "MPI");
