@@ -72,7 +72,42 @@ tt_status tt_device_zero(tt_device *device, void *memory, size_t bytes) {
     return bytes ? device->memory->zero(device, memory, bytes) : TT_OK;
 }
 
+tt_status tt_device_wait(tt_device *device) {
+    return device->memory->wait(device);
+}
+
+bool tt_device_records(const tt_device *device) {
+    return device->memory->record != NULL;
+}
+
+tt_status tt_device_record(tt_device *device) {
+    if (device->recording || !tt_device_records(device))
+        return tt_fail(
+            TT_ERR_INTERNAL, "device %s: recording within a recording, or none here", device->name);
+    TT_TRY(device->memory->record(device));
+    device->recording = true;
+    return TT_OK;
+}
+
+tt_status tt_device_recorded(tt_device *device, tt_recording **out) {
+    *out = NULL;
+    device->recording = false;
+    return device->memory->recorded(device, out);
+}
+
+tt_status tt_device_replay(tt_device *device, tt_recording *recording) {
+    return device->memory->replay(device, recording);
+}
+
+void tt_recording_close(tt_device *device, tt_recording *recording) {
+    if (recording) device->memory->forget(device, recording);
+}
+
 void *tt_device_scratch(tt_device *device, size_t bytes) {
+    if (device->recording) { // the memory may be elsewhere when it is replayed
+        tt_message_set("an operation that needs scratch memory cannot be recorded");
+        return NULL;
+    }
     if (bytes > device->scratch_bytes) {
         void *grown;
         if (device->memory->alloc(device, &grown, bytes + bytes / 4, "scratch memory of an operation") !=

@@ -4,6 +4,7 @@
 
 #include "host/base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum tt_precision {
@@ -12,6 +13,7 @@ typedef enum tt_precision {
 } tt_precision;
 
 struct tt_ops;
+struct tt_recording;
 
 typedef struct tt_device {
     const struct tt_ops *ops;
@@ -20,6 +22,7 @@ typedef struct tt_device {
     tt_precision precision;
     size_t operand_size; // bytes of what matrix products read and write: 4, or 2 (bf16)
     int threads;         // of the CPU device
+    bool recording;      // between tt_device_record and tt_device_recorded
     void *scratch;       // see tt_device_scratch
     size_t scratch_bytes;
     void *state; // private to the implementation
@@ -33,7 +36,13 @@ typedef struct tt_memory {
     tt_status (*download)(tt_device *, void *to_host, const void *from, size_t bytes);
     tt_status (*copy)(tt_device *, void *to, const void *from, size_t bytes);
     tt_status (*zero)(tt_device *, void *memory, size_t bytes);
-    void (*close)(tt_device *); // releases state
+    tt_status (*wait)(tt_device *); // until everything is done
+    void (*close)(tt_device *);     // releases state
+    // Recordings; NULL where there are none.
+    tt_status (*record)(tt_device *);
+    tt_status (*recorded)(tt_device *, struct tt_recording **);
+    tt_status (*replay)(tt_device *, struct tt_recording *);
+    void (*forget)(tt_device *, struct tt_recording *);
 } tt_memory;
 
 // Opens "auto" (cuda if this build and machine have it, else cpu), "cpu" or "cuda". threads 0 = as many as
@@ -54,8 +63,26 @@ tt_status tt_device_download(tt_device *device, void *to_host, const void *from,
 tt_status tt_device_copy(tt_device *device, void *to, const void *from, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_zero(tt_device *device, void *memory, size_t bytes) TT_MUST_CHECK;
 
+// Returns when all that the device was told to do is done. Errors: TT_ERR_DEVICE.
+tt_status tt_device_wait(tt_device *device) TT_MUST_CHECK;
+
+// A sequence of operations, recorded once and done again at the cost of one: for devices on which handing an
+// operation over takes longer than a small one (CUDA graphs). What is repeated are the very calls, pointers
+// and numbers, on what the memory holds by then.
+//
+// Between record and recorded, operations are taken down and not done. They must have been done before in the
+// same sizes, and must be such that need neither scratch memory nor an answer; nothing else may be asked of
+// the device meanwhile.
+typedef struct tt_recording tt_recording;
+bool tt_device_records(const tt_device *device); // whether it pays; the CPU device has no recordings
+tt_status tt_device_record(tt_device *device) TT_MUST_CHECK;
+// Ends it, whether the operations succeeded or not. *out is released with tt_recording_close.
+tt_status tt_device_recorded(tt_device *device, tt_recording **out) TT_MUST_CHECK;
+tt_status tt_device_replay(tt_device *device, tt_recording *recording) TT_MUST_CHECK;
+void tt_recording_close(tt_device *device, tt_recording *recording);
+
 // Working memory of one operation: valid until the next call on this device, grows and is kept, so that a
-// steady state allocates nothing. Not zeroed. NULL when memory runs out (message set).
+// steady state allocates nothing. Not zeroed. NULL when memory runs out, or in a recording (message set).
 void *tt_device_scratch(tt_device *device, size_t bytes);
 
 // The operand `n` elements behind `at`.

@@ -2,6 +2,9 @@
 //
 // Self-attention: slot s owns rows s * max_length .. of each layer's cache. Cross-attention: encoded sources
 // lie in rows that the caller manages; any number of slots read the same rows.
+//
+// Devices that can record get steps of few sizes: to a multiple of STRIDE rows, filled up with rows that read
+// and write spare rows of the caches. Of each size the first step is done plainly, the second recorded.
 #include "host/model/decoder.h"
 #include "host/model/pass.h"
 
@@ -9,19 +12,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Numbers of a step, one row of `slots` each: uploaded at once.
+// Numbers of a step, one row of `capacity` each: uploaded at once.
 typedef enum step_row { TOKEN, CACHE_ROW, START, LENGTH, SOURCE_START, SOURCE_LENGTH, STEP_ROWS } step_row;
+
+enum { STRIDE = 16 };
 
 struct tt_decoder {
     tt_model *model;
     tt_pass *pass; // of the encoder
     int slots, max_length, source_tokens;
-    tt_operand **self_kv, **cross_kv; // per layer: [slots * max_length, 2I], [source_tokens, 2I]
+    int capacity;                     // slots, to a multiple of STRIDE
+    tt_operand **self_kv, **cross_kv; // per layer: [slots * max_length + STRIDE, 2I], [source_tokens, 2I]
     float *x, *rstd, *logits;
     tt_operand *y, *qkv, *out, *branch, *h, *a;
-    int32_t *step, *host; // [STEP_ROWS, slots]: device; host
+    int32_t *step, *host; // [STEP_ROWS, capacity]: device; host
     int longest, longest_source;
+    tt_recording **recordings; // [capacity / STRIDE + 1]: of steps of STRIDE * i rows; NULL: not recorded
+    bool *seen;                // [capacity / STRIDE + 1]: a step of this size has been done
 };
+
+// Rows of a step of n slots: on devices that record, a multiple of STRIDE.
+static int step_rows(const tt_decoder *p, int n) {
+    return p->recordings ? (n + STRIDE - 1) / STRIDE * STRIDE : n;
+}
 
 tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_length, int source_tokens) {
     *out = NULL;
@@ -30,7 +43,8 @@ tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_
             "decoder: %d slots, %d tokens, %d source tokens; each must be at least 1", slots, max_length,
             source_tokens);
     const tt_model_config *c = &model->config;
-    const size_t s = (size_t)slots, d = (size_t)c->d_model, inner = (size_t)tt_inner(c),
+    const int capacity = (slots + STRIDE - 1) / STRIDE * STRIDE;
+    const size_t s = (size_t)capacity, d = (size_t)c->d_model, inner = (size_t)tt_inner(c),
                  layers = (size_t)c->num_decoder_layers;
     const size_t wide = (c->gated_gelu ? 2u : 1u) * (size_t)c->d_ff;
     tt_device *device = model->device;
@@ -39,6 +53,7 @@ tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_
     TT_TRY(tt_alloc(&p, 1, sizeof *p, "decoder"));
     p->model = model;
     p->slots = slots;
+    p->capacity = capacity;
     p->max_length = max_length;
     p->source_tokens = source_tokens;
     tt_status status;
@@ -46,9 +61,14 @@ tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_
     TT_TRY_GOTO(status, tt_alloc(&p->self_kv, layers, sizeof(void *), "decoder"), failed);
     TT_TRY_GOTO(status, tt_alloc(&p->cross_kv, layers, sizeof(void *), "decoder"), failed);
     TT_TRY_GOTO(status, tt_alloc(&p->host, STEP_ROWS * s, sizeof(int32_t), "decoder"), failed);
+    if (tt_device_records(device)) {
+        TT_TRY_GOTO(status, tt_alloc(&p->recordings, s / STRIDE + 1, sizeof(void *), "decoder"), failed);
+        TT_TRY_GOTO(status, tt_alloc(&p->seen, s / STRIDE + 1, sizeof *p->seen, "decoder"), failed);
+    }
     for (size_t l = 0; l < layers; ++l) {
         TT_TRY_GOTO(status,
-            tt_device_alloc(device, &p->self_kv[l], s * (size_t)max_length * 2 * inner, size, "K/V cache"),
+            tt_device_alloc(device, &p->self_kv[l], ((size_t)slots * (size_t)max_length + STRIDE) * 2 * inner,
+                size, "K/V cache"),
             failed);
         TT_TRY_GOTO(status,
             tt_device_alloc(
@@ -81,7 +101,11 @@ void tt_decoder_close(tt_decoder *p) {
     }
     void *const buffers[] = {p->x, p->rstd, p->logits, p->step, p->y, p->qkv, p->out, p->branch, p->h, p->a};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i) tt_device_free(device, buffers[i]);
+    for (int i = 0; p->recordings && i <= p->capacity / STRIDE; ++i)
+        tt_recording_close(device, p->recordings[i]);
     tt_pass_close(p->pass);
+    free(p->recordings);
+    free(p->seen);
     free(p->self_kv);
     free(p->cross_kv);
     free(p->host);
@@ -114,7 +138,7 @@ static tt_status norm(tt_decoder *p, int n, size_t w, bool branch) {
 }
 
 static const int32_t *step_of(const tt_decoder *p, step_row row) {
-    return p->step + (size_t)row * (size_t)p->slots;
+    return p->step + (size_t)row * (size_t)p->capacity;
 }
 
 // q, k and v of the new tokens in p->qkv; k and v go to their row of the cache.
@@ -182,7 +206,8 @@ static tt_status feed_forward(tt_decoder *p, int l, int n) {
 
 static tt_status upload_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *token,
     const int32_t *position, const int32_t *source_start, const int32_t *source_length) {
-    const size_t slots = (size_t)p->slots;
+    const size_t slots = (size_t)p->capacity;
+    const int32_t spare = p->slots * p->max_length;
     int32_t *to = p->host;
     p->longest = p->longest_source = 1;
     for (int i = 0; i < n; ++i) {
@@ -201,18 +226,19 @@ static tt_status upload_step(tt_decoder *p, int n, const int32_t *slot, const in
         if (position[i] + 1 > p->longest) p->longest = position[i] + 1;
         if (source_length[i] > p->longest_source) p->longest_source = source_length[i];
     }
+    for (int i = n; i < step_rows(p, n); ++i) {
+        to[TOKEN * slots + i] = to[SOURCE_START * slots + i] = 0;
+        to[CACHE_ROW * slots + i] = to[START * slots + i] = spare + i - n;
+        to[LENGTH * slots + i] = to[SOURCE_LENGTH * slots + i] = 1;
+    }
     return tt_device_upload(p->model->device, p->step, to, STEP_ROWS * slots * sizeof *to);
 }
 
-tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *token,
-    const int32_t *position, const int32_t *source_start, const int32_t *source_length, float **logits) {
+static tt_status compute(tt_decoder *p, int n) {
     tt_model *model = p->model;
     tt_device *device = model->device;
     const tt_model_config *c = &model->config;
     const tt_stack_layout *layout = &model->layout->decoder;
-    if (n < 1 || n > p->slots)
-        return tt_fail(TT_ERR_INTERNAL, "decoder: a step of %d of %d slots", n, p->slots);
-    TT_TRY(upload_step(p, n, slot, token, position, source_start, source_length));
     const tt_dropout none = {0};
     TT_TRY(device->ops->embed_fwd(device, p->x, model->w + model->layout->shared, step_of(p, TOKEN), n,
         c->d_model, c->vocab_size, &none));
@@ -226,7 +252,7 @@ tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32
         TT_TRY(feed_forward(p, l, n));
     }
     TT_TRY(norm(p, n, layout->final_norm, true));
-    TT_TRY(device->ops->gemm(
+    return device->ops->gemm(
         device, &(tt_gemm){.trans_b = true,
                     .m = n,
                     .n = c->vocab_size,
@@ -238,9 +264,38 @@ tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32
                     .ldb = c->d_model,
                     .c = p->logits,
                     .c_fp32 = true,
-                    .ldc = c->vocab_size}));
+                    .ldc = c->vocab_size});
+}
+
+static tt_status record(tt_decoder *p, int n, tt_recording **out) {
+    tt_device *device = p->model->device;
+    // A recording is for all steps of its size, however long their texts are.
+    p->longest = p->max_length;
+    p->longest_source = p->source_tokens;
+    TT_TRY(tt_device_record(device));
+    const tt_status computed = compute(p, n), status = tt_device_recorded(device, out);
+    if (computed == TT_OK) return status;
+    tt_recording_close(device, *out);
+    *out = NULL;
+    return computed;
+}
+
+tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *token,
+    const int32_t *position, const int32_t *source_start, const int32_t *source_length, float **logits) {
+    if (n < 1 || n > p->slots)
+        return tt_fail(TT_ERR_INTERNAL, "decoder: a step of %d of %d slots", n, p->slots);
+    TT_TRY(upload_step(p, n, slot, token, position, source_start, source_length));
     *logits = p->logits;
-    return TT_OK;
+    const int rows = step_rows(p, n);
+    if (!p->recordings) return compute(p, rows);
+    tt_recording **recording = &p->recordings[rows / STRIDE];
+    bool *seen = &p->seen[rows / STRIDE];
+    if (!*seen) {
+        *seen = true;
+        return compute(p, rows);
+    }
+    if (!*recording) TT_TRY(record(p, rows, recording));
+    return tt_device_replay(p->model->device, *recording);
 }
 
 tt_status tt_decoder_copy(tt_decoder *p, int to, int from, int length) {

@@ -28,6 +28,11 @@ static tt_status memory_zero(tt_device *device, void *memory, size_t bytes) {
     return TT_OK;
 }
 
+static tt_status memory_wait(tt_device *device) {
+    (void)device;
+    return TT_OK;
+}
+
 void tt_cpu_open(tt_device *device, int threads) {
     static const tt_memory memory = {.alloc = memory_alloc,
         .free = memory_free,
@@ -35,6 +40,7 @@ void tt_cpu_open(tt_device *device, int threads) {
         .download = memory_copy,
         .copy = memory_copy,
         .zero = memory_zero,
+        .wait = memory_wait,
         .close = tt_cpu_gemm_close};
     device->ops = tt_cpu_ops();
     device->memory = &memory;

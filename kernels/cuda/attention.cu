@@ -3,6 +3,10 @@
 // 2018; FlashAttention-2, Dao 2023). Four warps have 16 queries each.
 #include "kernels/cuda/attention.cuh"
 
+extern "C" {
+#include "host/base/memory.h"
+}
+
 #include <stdlib.h>
 
 namespace {
@@ -165,28 +169,41 @@ tt_status tt_cuda_attention_check(const tt_attention *t) {
     return check_dropout(&t->drop, "attention");
 }
 
+static tt_status fill_table(tt_device *device, const tt_cuda_bucket_table *table) {
+    const size_t n = static_cast<size_t>(table->max_distance) + 1;
+    uint8_t *host = static_cast<uint8_t *>(malloc(n));
+    if (!host) return tt_fail(TT_ERR_NOMEM, "out of memory: buckets of distances");
+    for (size_t i = 0; i < n; ++i)
+        host[i] = static_cast<uint8_t>(tt_relative_bucket(
+            -static_cast<int>(i), table->bidirectional, table->buckets, table->max_distance));
+    tt_status status = tt_device_upload(device, table->bucket, host, n);
+    free(host);
+    return status;
+}
+
 tt_status tt_cuda_buckets(
-    tt_device *device, bool bidirectional, int buckets, int max_distance, const uint8_t **table) {
+    tt_device *device, bool bidirectional, int buckets, int max_distance, const uint8_t **out) {
     tt_cuda_state *state = tt_cuda_of(device);
-    uint8_t **kept = &state->buckets[bidirectional];
-    int *key = state->bucket_key[bidirectional];
-    if (!*kept || key[0] != buckets || key[1] != max_distance) {
-        tt_device_free(device, *kept);
-        *kept = nullptr;
-        const size_t n = static_cast<size_t>(max_distance) + 1;
-        TT_TRY(tt_device_alloc(device, kept, n, 1, "buckets of distances"));
-        uint8_t *host = static_cast<uint8_t *>(malloc(n));
-        if (!host) return tt_fail(TT_ERR_NOMEM, "out of memory: buckets of distances");
-        for (size_t i = 0; i < n; ++i)
-            host[i] = static_cast<uint8_t>(
-                tt_relative_bucket(-static_cast<int>(i), bidirectional, buckets, max_distance));
-        tt_status status = tt_device_upload(device, *kept, host, n);
-        free(host);
-        TT_TRY(status);
-        key[0] = buckets, key[1] = max_distance;
+    for (size_t i = 0; i < state->n_tables; ++i) {
+        const tt_cuda_bucket_table *t = &state->tables[i];
+        if (t->bidirectional == bidirectional && t->buckets == buckets && t->max_distance == max_distance) {
+            *out = t->bucket;
+            return TT_OK;
+        }
     }
-    *table = *kept;
-    return TT_OK;
+    TT_TRY(tt_grow(&state->tables, &state->table_capacity, state->n_tables + 1, sizeof *state->tables,
+        "buckets of distances"));
+    tt_cuda_bucket_table *table = &state->tables[state->n_tables];
+    *table = {bidirectional, buckets, max_distance, nullptr};
+    TT_TRY(tt_device_alloc(
+        device, &table->bucket, static_cast<size_t>(max_distance) + 1, 1, "buckets of distances"));
+    tt_status status = fill_table(device, table);
+    if (status == TT_OK)
+        state->n_tables++;
+    else
+        tt_device_free(device, table->bucket);
+    *out = table->bucket;
+    return status;
 }
 
 tt_status tt_cuda_bias_plan(tt_device *device, const tt_attention *t, bias_plan *out) {

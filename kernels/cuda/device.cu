@@ -84,13 +84,54 @@ static tt_status memory_zero(tt_device *device, void *memory, size_t bytes) {
     return TT_OK;
 }
 
+static tt_status device_wait(tt_device *device) {
+    TT_CUDA(cudaStreamSynchronize(tt_stream(device)), "computing");
+    return TT_OK;
+}
+
+// Recordings: CUDA graphs of what the stream is given.
+struct tt_recording {
+    cudaGraphExec_t graph;
+};
+
+static tt_status device_record(tt_device *device) {
+    TT_CUDA(cudaStreamBeginCapture(tt_stream(device), cudaStreamCaptureModeThreadLocal), "recording");
+    return TT_OK;
+}
+
+static tt_status device_recorded(tt_device *device, tt_recording **out) {
+    cudaGraph_t graph;
+    TT_CUDA(cudaStreamEndCapture(tt_stream(device), &graph), "recording");
+    tt_recording *recording = static_cast<tt_recording *>(calloc(1, sizeof *recording));
+    const cudaError_t error =
+        recording ? cudaGraphInstantiate(&recording->graph, graph, 0) : cudaErrorMemoryAllocation;
+    cudaGraphDestroy(graph);
+    if (error != cudaSuccess) {
+        free(recording);
+        return tt_cuda_failed(error, "recording");
+    }
+    *out = recording;
+    return TT_OK;
+}
+
+static tt_status device_replay(tt_device *device, tt_recording *recording) {
+    TT_CUDA(cudaGraphLaunch(recording->graph, tt_stream(device)), "replaying a recording");
+    return TT_OK;
+}
+
+static void device_forget(tt_device *device, tt_recording *recording) {
+    cudaStreamSynchronize(tt_stream(device)); // it may be under way
+    cudaGraphExecDestroy(recording->graph);
+    free(recording);
+}
+
 static void device_close(tt_device *device) {
     tt_cuda_state *state = tt_cuda_of(device);
     if (!state) return;
     tt_cuda_gemm_close(state);
     if (state->fault) cudaFreeAsync(state->fault, state->stream);
-    for (uint8_t *table : state->buckets)
-        if (table) cudaFreeAsync(table, state->stream);
+    for (size_t i = 0; i < state->n_tables; ++i) cudaFreeAsync(state->tables[i].bucket, state->stream);
+    free(state->tables);
     if (state->stream) {
         cudaStreamSynchronize(state->stream);
         cudaStreamDestroy(state->stream);
@@ -124,8 +165,9 @@ static const tt_ops operations = {
     tt_cuda_penalise,
     tt_cuda_top,
 };
-static const tt_memory memory_functions = {
-    memory_alloc, memory_free, memory_upload, memory_download, memory_copy, memory_zero, device_close};
+static const tt_memory memory_functions = {memory_alloc, memory_free, memory_upload, memory_download,
+    memory_copy, memory_zero, device_wait, device_close, device_record, device_recorded, device_replay,
+    device_forget};
 
 // Kernels are built for compute capability 8.0 and later (bf16 tensor cores).
 enum { LEAST_MAJOR = 8 };

@@ -48,14 +48,21 @@ struct tt_cuda_fault {
     int code, row, value;
 };
 
+// Device memory: the bucket of each distance (attention.cuh). Kept to the end: recordings know its address.
+struct tt_cuda_bucket_table {
+    bool bidirectional;
+    int buckets, max_distance;
+    uint8_t *bucket;
+};
+
 struct tt_cuda_gemm; // gemm.cu's own
 struct tt_cuda_state {
     cudaStream_t stream;
     int processors;       // multiprocessors
     tt_cuda_fault *fault; // device memory
     tt_cuda_gemm *gemm;
-    uint8_t *buckets[2]; // device memory: bucket of a distance, one-sided and two-sided (attention.cuh)
-    int bucket_key[2][2];
+    tt_cuda_bucket_table *tables;
+    size_t n_tables, table_capacity;
 };
 
 static inline tt_cuda_state *tt_cuda_of(tt_device *device) {

@@ -209,9 +209,48 @@ static void bad_data_is_told_at_the_next_download(void **state) {
     pair_close(&p);
 }
 
+// What is recorded is not done; replayed, it works on what the memory holds by then.
+static void recordings_repeat_operations(void **state) {
+    (void)state;
+    pair p = pair_open(TT_FP32);
+    const tt_ops *ops = p.gpu->ops;
+    tensor x = tensor_f32(&p, 1000, 1, 1);
+    const size_t bytes = 1000 * sizeof(float);
+    float *host = malloc(bytes), *seven = malloc(bytes);
+    for (int i = 0; i < 1000; ++i) seven[i] = 7;
+    tt_recording *recording, *none;
+    assert_true(tt_device_records(p.gpu) && !tt_device_records(p.cpu));
+    twin_ok(tt_device_record(p.gpu));
+    twin_ok(ops->scale(p.gpu, x.gpu, 1000, 2));
+    twin_ok(ops->scale(p.gpu, x.gpu, 500, 3));
+    twin_ok(tt_device_recorded(p.gpu, &recording));
+    twin_ok(tt_device_download(p.gpu, host, x.gpu, bytes));
+    assert_memory_equal(host, x.cpu, bytes);
+    for (int times = 1; times <= 2; ++times) {
+        twin_ok(tt_device_upload(p.gpu, x.gpu, seven, bytes));
+        for (int i = 0; i < times; ++i) twin_ok(tt_device_replay(p.gpu, recording));
+        twin_ok(tt_device_download(p.gpu, host, x.gpu, bytes));
+        for (int i = 0; i < 1000; ++i) {
+            float expected = 7;
+            for (int k = 0; k < times; ++k) expected *= i < 500 ? 6 : 2;
+            assert_true(host[i] == expected);
+        }
+    }
+    twin_ok(tt_device_record(p.gpu));
+    assert_null(tt_device_scratch(p.gpu, 64));
+    twin_ok(tt_device_recorded(p.gpu, &none));
+    assert_non_null(tt_device_scratch(p.gpu, 64));
+    tt_recording_close(p.gpu, none);
+    tt_recording_close(p.gpu, recording);
+    tensor_close(&p, &x);
+    free(host), free(seven);
+    pair_close(&p);
+}
+
 int main(void) {
     PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(fp32), cmocka_unit_test(bf16),
-        cmocka_unit_test(bad_data_is_told_at_the_next_download)};
+        cmocka_unit_test(bad_data_is_told_at_the_next_download),
+        cmocka_unit_test(recordings_repeat_operations)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
