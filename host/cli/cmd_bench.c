@@ -1,4 +1,4 @@
-// tinythinker bench: training speed of tiny, small and base shapes as a share of the machine's GEMM peak.
+// tinythinker bench: speed of training as a share of the machine's GEMM peak, and of generation.
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/lab/bench.h"
@@ -9,38 +9,59 @@
 
 typedef struct arguments {
     tt_texts shapes;
-    int64_t steps, tokens, threads;
+    int64_t steps, tokens, threads, prompts, new_tokens, slots;
     double dropout;
     tt_precision precision;
+    tt_bench_work work;
+    const char *device;
     bool json, help;
 } arguments;
 
 static tt_status read_arguments(arguments *a, int argc, char **argv) {
-    const char *precision = "fp32";
+    static const char *const works[] = {"training", "preference", "generation"};
+    const char *precision = "fp32", *work = works[0];
     tt_texts rest;
-    *a = (arguments){.steps = 5, .tokens = 2048, .dropout = 0.1};
+    *a = (arguments){.steps = 5,
+        .tokens = 2048,
+        .dropout = 0.1,
+        .prompts = 64,
+        .new_tokens = 48,
+        .slots = 256,
+        .device = "auto"};
     const tt_arg table[] = {
         {"shape", TT_ARG_TEXTS, &a->shapes, "NAME",
             "tiny, small, base or a preset such as t5-large; may be given several times (default: the first "
             "three)",
             0, 0},
+        {"work", TT_ARG_TEXT, &work, "W",
+            "training (default), preference (DPO) or generation (ten samples a prompt)", 0, 0},
+        {"device", TT_ARG_TEXT, &a->device, "D", "auto (default), cpu or cuda", 0, 0},
         {"precision", TT_ARG_TEXT, &precision, "P", "fp32 (default) or bf16", 0, 0},
         {"steps", TT_ARG_INTEGER, &a->steps, "N", "measured steps of each shape (default 5)", 1, 10000},
         {"tokens", TT_ARG_INTEGER, &a->tokens, "N", "target tokens of a batch, about (default 2048)", 1,
             1 << 20},
         {"dropout", TT_ARG_REAL, &a->dropout, "P", "rate of dropout (default 0.1)", 0, 0.99},
+        {"prompts", TT_ARG_INTEGER, &a->prompts, "N", "generation: prompts of a step (default 64)", 1,
+            100000},
+        {"new-tokens", TT_ARG_INTEGER, &a->new_tokens, "N", "generation: tokens of a sample (default 48)", 1,
+            4096},
+        {"slots", TT_ARG_INTEGER, &a->slots, "N", "generation: decoded at a time (default 256)", 1, 65536},
         {"threads", TT_ARG_INTEGER, &a->threads, "N", "compute threads (default: all)", 0, 4096},
         {"json", TT_ARG_FLAG, &a->json, NULL, "one JSON object instead of text", 0, 0},
     };
     TT_TRY(tt_args_parse(argc, argv,
         "usage: tinythinker bench [options]\n\n"
         "Trains random models on random tokens and compares the speed with this machine's fastest matrix\n"
-        "product, measured in the same run.",
+        "product, measured in the same run; or lets them generate.",
         table, sizeof table / sizeof *table, &rest, 0, 0, &a->help));
     if (strcmp(precision, "fp16") == 0)
         return tt_fail(TT_ERR_UNSUPPORTED, "--precision fp16: T5 overflows in it; use fp32 or bf16");
     if (strcmp(precision, "fp32") != 0 && strcmp(precision, "bf16") != 0)
         return tt_fail(TT_ERR_USAGE, "--precision %s: allowed are fp32, bf16", precision);
+    a->work = TT_BENCH_TRAINING;
+    while (a->work <= TT_BENCH_GENERATION && strcmp(work, works[a->work]) != 0) a->work++;
+    if (a->work > TT_BENCH_GENERATION)
+        return tt_fail(TT_ERR_USAGE, "--work %s: allowed are training, preference, generation", work);
     a->precision = strcmp(precision, "bf16") == 0 ? TT_BF16 : TT_FP32;
     if (a->shapes.n == 0) a->shapes = (tt_texts){{"tiny", "small", "base"}, 3};
     for (int i = 0; i < a->shapes.n; ++i) { // before anything is measured
@@ -90,6 +111,42 @@ static json_t *result_json(const tt_bench_result *r) {
         r->parameter_bytes, "activations", r->activation_bytes, "allocations", (json_int_t)r->allocations);
 }
 
+static void print_generation(const tt_bench_generation *r) {
+    printf("\n%s: %.1f M parameters, %d prompts of %.0f tokens in all, %d samples each, %d slots\n", r->shape,
+        (double)r->parameters / 1e6, r->prompts, r->source_tokens, r->samples, r->slots);
+    printf("  new tokens/s    %10.0f  (%.0f to %.0f);  %.0f tokens in %.3f s\n", r->rate.median, r->rate.low,
+        r->rate.high, r->new_tokens, r->seconds.median);
+    fflush(stdout);
+}
+
+static json_t *generation_json(const tt_bench_generation *r) {
+    return json_pack("{s:s, s:I, s:i, s:i, s:i, s:f, s:f, s:o, s:o}", "shape", r->shape, "parameters",
+        (json_int_t)r->parameters, "prompts", r->prompts, "samples", r->samples, "slots", r->slots,
+        "source_tokens", r->source_tokens, "new_tokens", r->new_tokens, "step_seconds",
+        spread_json(r->seconds), "new_tokens_per_second", spread_json(r->rate));
+}
+
+// One shape: printed, or added to `all`.
+static tt_status run_shape(
+    const arguments *a, tt_device *device, const tt_bench_options *options, double *peak, json_t *all) {
+    if (options->work == TT_BENCH_GENERATION) {
+        tt_bench_generation result;
+        TT_TRY(tt_bench_generate(&result, device, options));
+        if (a->json)
+            json_array_append_new(all, generation_json(&result));
+        else
+            print_generation(&result);
+        return TT_OK;
+    }
+    tt_bench_result result;
+    TT_TRY(tt_bench_training(&result, device, options, peak));
+    if (a->json)
+        json_array_append_new(all, result_json(&result));
+    else
+        print_result(&result);
+    return TT_OK;
+}
+
 static tt_status run_shapes(const arguments *a, tt_device *device) {
     const char *precision = device->precision == TT_BF16 ? "bf16" : "fp32";
     double peak = 0;
@@ -105,14 +162,12 @@ static tt_status run_shapes(const arguments *a, tt_device *device) {
             .steps = (int)a->steps,
             .target_tokens = (int)a->tokens,
             .dropout = a->dropout,
-            .seed = 1};
-        tt_bench_result result;
-        status = tt_bench_training(&result, device, &options, &peak);
-        if (status != TT_OK) break;
-        if (a->json)
-            json_array_append_new(shapes, result_json(&result));
-        else
-            print_result(&result);
+            .seed = 1,
+            .work = a->work,
+            .prompts = (int)a->prompts,
+            .new_tokens = (int)a->new_tokens,
+            .slots = (int)a->slots};
+        status = run_shape(a, device, &options, &peak, shapes);
     }
     if (status == TT_OK && a->json) {
         json_t *all = json_pack("{s:s, s:s, s:s, s:i, s:f, s:O}", "device", device->name, "isa", tt_cpu_isa(),
@@ -132,7 +187,7 @@ tt_status tt_cmd_bench(int argc, char **argv) {
     TT_TRY(read_arguments(&a, argc, argv));
     if (a.help) return TT_OK;
     tt_device *device;
-    TT_TRY(tt_device_open(&device, "auto", a.precision, (int)a.threads));
+    TT_TRY(tt_device_open(&device, a.device, a.precision, (int)a.threads));
     tt_status status = run_shapes(&a, device);
     tt_device_close(device);
     return status;

@@ -1,50 +1,12 @@
 #include "host/lab/bench.h"
+#include "host/lab/bench_parts.h"
 
-#include "host/base/log.h"
-#include "host/base/memory.h"
-#include "host/base/philox.h"
-#include "kernels/ops.h"
-
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Where large products run fastest depends on the caches.
-enum { PEAK_SIZES = 3, PEAK_LARGEST = 2048 };
-static const int peak_sizes[PEAK_SIZES] = {1024, 1536, PEAK_LARGEST};
-
-tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) {
-    const size_t count = (size_t)PEAK_LARGEST * PEAK_LARGEST;
-    float *memory;
-    TT_TRY(tt_device_alloc(device, &memory, 3 * count, sizeof *memory, "matrices of the peak's measurement"));
-    tt_rng rng;
-    tt_rng_open(&rng, 1, TT_FOR_TEST, 0, 0);
-    tt_status status = TT_OK;
-    for (size_t i = 0; i < 2 * count; i += 16) { // something in every line of the cache
-        float x = (float)tt_rng_uniform(&rng) - 0.5f;
-        TT_TRY_GOTO(status, tt_device_upload(device, memory + i, &x, sizeof x), done);
-    }
-    for (int i = 0; i < PEAK_SIZES * tries; ++i) {
-        const int n = peak_sizes[i % PEAK_SIZES];
-        const tt_gemm product = {.m = n,
-            .n = n,
-            .k = n,
-            .alpha = 1,
-            .a = memory,
-            .b = memory + count,
-            .c = memory + 2 * count,
-            .lda = n,
-            .ldb = n,
-            .ldc = n};
-        const double started = tt_seconds();
-        TT_TRY_GOTO(status, device->ops->gemm(device, &product), done);
-        const double rate = 2.0 * n * n * n / (tt_seconds() - started);
-        if (rate > *flops_per_second) *flops_per_second = rate;
-    }
-done:
-    tt_device_free(device, memory);
-    return status;
+bool tt_bench_apart(const tt_device *device) {
+    return strcmp(device->name, "cpu") != 0;
 }
 
 tt_status tt_bench_shape(tt_model_config *config, const char *name) {
@@ -64,126 +26,13 @@ tt_status tt_bench_shape(tt_model_config *config, const char *name) {
     return tt_model_preset(config, preset);
 }
 
-static int between(tt_rng *rng, int low, int high) {
+int tt_bench_between(tt_rng *rng, int low, int high) {
     return low + (int)tt_rng_below(rng, (uint32_t)(high - low + 1));
 }
 
-static void draw_tokens(tt_rng *rng, int32_t *ids, int n, int vocab) {
-    for (int i = 0; i + 1 < n; ++i) ids[i] = between(rng, 3, vocab - 1);
+void tt_bench_tokens(tt_rng *rng, int32_t *ids, int n, int vocab) {
+    for (int i = 0; i + 1 < n; ++i) ids[i] = tt_bench_between(rng, 3, vocab - 1);
     ids[n - 1] = 1; // </s>
-}
-
-static tt_status fill_batch(tt_batch *batch, tt_rng *rng, int target_tokens, int vocab) {
-    enum { SOURCE_MIN = 20, SOURCE_MAX = 150, TARGET_MIN = 8, TARGET_MAX = 60 };
-    int32_t ids[SOURCE_MAX];
-    tt_batch_clear(batch);
-    while (batch->dec_tokens < target_tokens) {
-        const uint32_t example = (uint32_t)batch->enc_seqs;
-        int n = between(rng, SOURCE_MIN, SOURCE_MAX);
-        draw_tokens(rng, ids, n, vocab);
-        TT_TRY(tt_batch_add_source(batch, ids, n, example));
-        n = between(rng, TARGET_MIN, TARGET_MAX);
-        draw_tokens(rng, ids, n, vocab);
-        TT_TRY(tt_batch_add_target(batch, ids, n, batch->enc_seqs - 1, 0, example));
-    }
-    return TT_OK;
-}
-
-// Highest resident memory of the process in bytes since `reset_memory`, 0 where the system does not say.
-static double highest_memory(void) {
-    double kib = 0;
-    char line[256];
-    FILE *file = fopen("/proc/self/status", "r");
-    if (!file) return 0;
-    while (fgets(line, sizeof line, file))
-        if (strncmp(line, "VmHWM:", 6) == 0) kib = strtod(line + 6, NULL);
-    fclose(file);
-    return kib * 1024;
-}
-
-static double reset_memory(void) {
-    FILE *file = fopen("/proc/self/clear_refs", "w");
-    if (file) {
-        fputs("5\n", file);
-        fclose(file);
-    }
-    return highest_memory();
-}
-
-// All of one measurement.
-typedef struct bench {
-    tt_device *device;
-    tt_model *model;
-    tt_pass *pass;
-    tt_batch *batches; // [steps]
-    int steps;
-    float *m, *v;        // Adam's moments
-    float *logp, *dlogp; // [most target tokens]
-    double *seconds;     // [steps]
-    double *sorted;      // [steps]
-} bench;
-
-static void bench_close(bench *b) {
-    for (int i = 0; b->batches && i < b->steps; ++i) tt_batch_close(&b->batches[i]);
-    free(b->batches);
-    free(b->logp);
-    free(b->dlogp);
-    free(b->seconds);
-    free(b->sorted);
-    tt_device_free(b->device, b->m);
-    tt_device_free(b->device, b->v);
-    tt_pass_close(b->pass);
-    tt_model_close(b->model);
-}
-
-static tt_status bench_open(bench *b, const tt_bench_options *o) {
-    tt_model_config config;
-    TT_TRY(tt_bench_shape(&config, o->shape));
-    TT_TRY(tt_model_open(&b->model, &config, b->device));
-    TT_TRY(tt_model_init(b->model, TT_INIT_T5, o->seed));
-    TT_TRY(tt_model_train(b->model));
-    TT_TRY(tt_pass_open(&b->pass, b->model));
-    TT_TRY(tt_device_alloc(b->device, &b->m, b->model->size, sizeof *b->m, "Adam's first moment"));
-    TT_TRY(tt_device_alloc(b->device, &b->v, b->model->size, sizeof *b->v, "Adam's second moment"));
-    b->steps = o->steps;
-    TT_TRY(tt_alloc(&b->batches, (size_t)b->steps, sizeof *b->batches, "batches"));
-    tt_rng rng;
-    tt_rng_open(&rng, o->seed, TT_FOR_TEST, 1, 0);
-    int most = 0;
-    for (int i = 0; i < b->steps; ++i) {
-        TT_TRY(fill_batch(&b->batches[i], &rng, o->target_tokens, config.vocab_size));
-        if (b->batches[i].dec_tokens > most) most = b->batches[i].dec_tokens;
-    }
-    TT_TRY(tt_alloc(&b->logp, (size_t)most, sizeof *b->logp, "log-probabilities"));
-    TT_TRY(tt_alloc(&b->dlogp, (size_t)most, sizeof *b->dlogp, "weights"));
-    TT_TRY(tt_alloc(&b->seconds, (size_t)b->steps, sizeof *b->seconds, "times"));
-    return tt_alloc(&b->sorted, (size_t)b->steps, sizeof *b->sorted, "times");
-}
-
-static tt_status train_step(bench *b, const tt_bench_options *o, const tt_batch *batch, int64_t step) {
-    const tt_ops *ops = b->device->ops;
-    const tt_dropout_key dropout = {(float)o->dropout, tt_key(o->seed, TT_FOR_DROPOUT, (uint64_t)step)};
-    double squares, loss = 0;
-    for (int t = 0; t < batch->dec_tokens; ++t) b->dlogp[t] = -1 / (float)batch->dec_tokens;
-    TT_TRY(tt_device_zero(b->device, b->model->g, b->model->size * sizeof(float)));
-    TT_TRY(tt_forward_backward(b->pass, batch, dropout, b->dlogp, b->logp));
-    for (int t = 0; t < batch->dec_tokens; ++t) loss -= (double)b->logp[t] / batch->dec_tokens;
-    TT_TRY(ops->square_sum(b->device, &squares, b->model->g, (int64_t)b->model->size));
-    if (!isfinite(loss) || !isfinite(squares))
-        return tt_fail(TT_ERR_NUMERIC, "bench: loss %g, squared gradient norm %g", loss, squares);
-    const tt_adamw update = {.n = (int64_t)b->model->size,
-        .w = b->model->w,
-        .m = b->m,
-        .v = b->v,
-        .g = b->model->g,
-        .copy = b->model->operands == b->model->w ? NULL : b->model->operands,
-        .g_scale = squares > 1 ? (float)(1 / sqrt(squares)) : 1,
-        .lr = 1e-4f,
-        .beta1 = 0.9f,
-        .beta2 = 0.999f,
-        .eps = 1e-8f,
-        .step = step};
-    return ops->adamw(b->device, &update);
 }
 
 static int by_size(const void *a, const void *b) {
@@ -191,89 +40,8 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-// Of per[step] / seconds[step]; of the seconds themselves where `per` gives 0.
-static tt_bench_spread spread_of(
-    const bench *b, double (*per)(const bench *, const tt_batch *), double scale) {
-    for (int i = 0; i < b->steps; ++i) {
-        const double amount = per(b, &b->batches[i]);
-        b->sorted[i] = (amount > 0 ? amount / b->seconds[i] : b->seconds[i]) * scale;
-    }
-    qsort(b->sorted, (size_t)b->steps, sizeof *b->sorted, by_size);
-    const int middle = b->steps / 2;
-    const double median = b->steps % 2 ? b->sorted[middle] : (b->sorted[middle - 1] + b->sorted[middle]) / 2;
-    return (tt_bench_spread){median, b->sorted[0], b->sorted[b->steps - 1]};
-}
-
-static double nothing(const bench *b, const tt_batch *batch) {
-    return (void)b, (void)batch, 0;
-}
-static double targets(const bench *b, const tt_batch *batch) {
-    return (void)b, batch->dec_tokens;
-}
-static double tokens(const bench *b, const tt_batch *batch) {
-    return (void)b, batch->dec_tokens + batch->enc_tokens;
-}
-static double flops(const bench *b, const tt_batch *batch) {
-    return tt_model_flops(b->model, batch);
-}
-
-static tt_status measure(bench *b, const tt_bench_options *o, tt_bench_result *out) {
-    // Memory has its size after the batch with most source tokens, that with most target tokens, and once
-    // more the first, since an arena merges its chunks when it is reset.
-    int sources = 0, longest = 0;
-    for (int i = 1; i < b->steps; ++i) {
-        if (b->batches[i].enc_tokens > b->batches[sources].enc_tokens) sources = i;
-        if (b->batches[i].dec_tokens > b->batches[longest].dec_tokens) longest = i;
-    }
-    int64_t step = 1;
-    TT_TRY(train_step(b, o, &b->batches[sources], step++));
-    if (longest != sources) TT_TRY(train_step(b, o, &b->batches[longest], step++));
-    TT_TRY(train_step(b, o, &b->batches[sources], step++));
-    double kinds[TT_OP_KINDS], inside = 0, all = 0;
-    const long allocations = tt_alloc_count();
-    tt_timed_ops_take(kinds);
-    for (int i = 0; i < b->steps; ++i) {
-        const double started = tt_seconds();
-        TT_TRY(train_step(b, o, &b->batches[i], step++));
-        b->seconds[i] = tt_seconds() - started;
-        all += b->seconds[i];
-        out->source_tokens += (double)b->batches[i].enc_tokens / b->steps;
-        out->target_tokens += (double)b->batches[i].dec_tokens / b->steps;
-        out->flops += tt_model_flops(b->model, &b->batches[i]) / b->steps;
-    }
-    tt_timed_ops_take(kinds);
-    out->allocations = tt_alloc_count() - allocations;
-    for (int k = 0; k < TT_OP_KINDS; ++k) {
-        out->kind_seconds[k] = kinds[k] / b->steps;
-        inside += kinds[k];
-    }
-    out->other_seconds = (all - inside) / b->steps;
-    return TT_OK;
-}
-
-tt_status tt_bench_training(
-    tt_bench_result *out, tt_device *device, const tt_bench_options *options, double *peak) {
-    bench b = {.device = device};
-    *out = (tt_bench_result){.shape = options->shape};
-    tt_status status;
-    TT_TRY(tt_bench_peak(device, 3, peak));
-    const double before = reset_memory();
-    tt_timed_ops_open(device);
-    TT_TRY_GOTO(status, bench_open(&b, options), done);
-    TT_TRY_GOTO(status, measure(&b, options, out), done);
-    out->parameters = (int64_t)b.model->size;
-    out->parameter_bytes = 16.0 * (double)b.model->size;
-    out->activation_bytes = (double)tt_pass_bytes(b.pass);
-    out->peak_bytes = highest_memory() - before;
-    out->seconds = spread_of(&b, nothing, 1);
-    out->target_rate = spread_of(&b, targets, 1);
-    out->token_rate = spread_of(&b, tokens, 1);
-    out->flop_rate = spread_of(&b, flops, 1);
-    TT_TRY_GOTO(status, tt_bench_peak(device, 3, peak), done);
-    out->peak = *peak;
-    out->share = spread_of(&b, flops, 1 / *peak);
-done:
-    tt_timed_ops_close(device);
-    bench_close(&b);
-    return status;
+tt_bench_spread tt_bench_spread_of(double *values, int n) {
+    qsort(values, (size_t)n, sizeof *values, by_size);
+    const double median = n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+    return (tt_bench_spread){median, values[0], values[n - 1]};
 }

@@ -25,7 +25,8 @@ typedef enum tt_op_kind {
 
 const char *tt_op_kind_label(tt_op_kind kind);
 
-// From now on the device's operations are timed; tt_timed_ops_close gives it its own table back.
+// From now on the device's operations are timed, each until its end; tt_timed_ops_close gives it its own
+// table back.
 void tt_timed_ops_open(tt_device *device);
 void tt_timed_ops_close(tt_device *device);
 // Seconds per kind since the last call or the opening.

@@ -16,4 +16,10 @@ awk -v peak="$(value peak)" -v parameters="$(value parameters)" -v activations="
 for key in peak_flops_per_second share_of_peak target_tokens_per_second seconds_by_kind; do
     grep -q "\"$key\"" <<<"$out" || { echo "no $key in the output"; exit 1; }
 done
+for work in preference generation; do
+    out=$("$TINYTHINKER" bench --shape tiny --work $work --tokens 64 --steps 1 --prompts 2 --new-tokens 4 --json)
+    grep -q '"step_seconds"' <<<"$out" || { echo "no $work"; exit 1; }
+done
+[ "$(value new_tokens)" = 80.0 ] || { echo "2 prompts, 10 samples of 4 tokens: $(value new_tokens) tokens"; exit 1; }
+! "$TINYTHINKER" bench --work sleep 2>/dev/null || { echo "an unknown work is accepted"; exit 1; }
 ! "$TINYTHINKER" bench --shape unheard-of 2>/dev/null || { echo "an unknown shape is accepted"; exit 1; }
