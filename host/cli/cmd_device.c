@@ -33,9 +33,9 @@ tt_status tt_cmd_device(int argc, char **argv) {
     tt_device_close(device);
     TT_TRY(print_cuda());
 #ifdef TT_HAVE_MPI
-    printf("ranks  MPI\n");
+    printf("ranks  by MPI, or by a file (TT_RENDEZVOUS)\n");
 #else
-    printf("ranks  none: built without MPI\n");
+    printf("ranks  by a file (TT_RENDEZVOUS); built without MPI\n");
 #endif
     TT_TRY(tt_device_open(&device, "auto", TT_FP32, 0));
     printf("'device: auto' takes %s\n", device->name);

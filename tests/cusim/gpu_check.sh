@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# tools/gpu_check.sh: skipped without a GPU; with one (a make-believe nvidia-smi, programs on cusim) it runs the tests it
+# finds, writes their results as JSON and fails if one fails.
+set -u
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+check=$TT_SOURCE_DIR/tools/gpu_check.sh
+mkdir -p "$work/build/tests" "$work/bin"
+cp "$TINYTHINKER" "$work/build/tinythinker"
+cp "$TT_ROWS" "$work/build/tests/test_cuda_rows"
+fail() {
+    echo "FAILED: $1"
+    cat "$work/out"
+    exit 1
+}
+printf '#!/bin/sh\nexit 9\n' > "$work/bin/nvidia-smi"
+chmod +x "$work/bin/nvidia-smi"
+export PATH=$work/bin:$PATH
+"$check" -o "$work/r.json" "$work/build" > "$work/out" 2>&1
+[ $? -eq 77 ] || fail "without a GPU"
+printf '#!/bin/sh\necho "A card, 1.0, 1 MiB"\n' > "$work/bin/nvidia-smi"
+"$check" -o "$work/r.json" "$work/build" test > "$work/out" 2>&1 || fail "one good test"
+for line in '"test_cuda_rows": "passed"' '"card": "A card, 1.0, 1 MiB"'; do
+    grep -q "$line" "$work/r.json" || fail "record"
+done
+printf '#!/bin/sh\nexit 1\n' > "$work/build/tests/test_cuda_wrong"
+chmod +x "$work/build/tests/test_cuda_wrong"
+"$check" -o "$work/r.json" "$work/build" test > "$work/out" 2>&1 && fail "a bad test"
+grep -q '"test_cuda_wrong": "failed"' "$work/r.json" || fail "record of a bad test"

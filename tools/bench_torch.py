@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Speed of Hugging Face's T5 on the work that `tinythinker bench` measures, for comparison.
+
+    bench_torch.py --shape base --work training|preference|generation --mode eager|compile
+
+Random models and random tokens, sequences as long as there (sources of 20 to 150 tokens, targets of 8 to 60, generation
+of --new-tokens for ten samples of each prompt). Batches are padded to their longest sequence, as is usual; tokens are
+counted without padding. Training: weights in fp32, computation in bf16 by autocast, fused AdamW, clipped norm.
+Preference: DPO as TRL did it for encoder-decoders: each pair's prompt is encoded for both texts, the reference's
+log-probabilities are given. Generation: weights in bf16. Prints one JSON object.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import time
+
+import torch
+import transformers
+from transformers import T5Config, T5ForConditionalGeneration
+
+SHAPES = {  # d_model, d_kv, d_ff, layers, heads, vocabulary
+    "tiny": (128, 32, 512, 2, 4, 1024),
+    "small": (512, 64, 2048, 6, 8, 32128),
+    "base": (768, 64, 3072, 12, 12, 32128),
+    "large": (1024, 64, 4096, 24, 16, 32128),
+}
+SAMPLES = 10
+
+
+def model_of(args):
+    d, d_kv, d_ff, layers, heads, vocab = SHAPES[args.shape]
+    torch.manual_seed(1)
+    config = T5Config(
+        vocab_size=vocab, d_model=d, d_kv=d_kv, d_ff=d_ff, num_layers=layers, num_heads=heads, dropout_rate=args.dropout,
+        decoder_start_token_id=0)
+    return T5ForConditionalGeneration(config).to(args.device)
+
+
+def ids(rng, low, high, vocab):
+    return [rng.randint(3, vocab - 1) for _ in range(rng.randint(low, high) - 1)] + [1]
+
+
+def padded(rows, fill, args):
+    """Compiled code is kept for few lengths: multiples of 32."""
+    longest = max(map(len, rows))
+    if args.mode == "compile":
+        longest = (longest + 31) // 32 * 32
+    return torch.tensor([r + [fill] * (longest - len(r)) for r in rows], device=args.device)
+
+
+def batch_of(rng, args, texts):
+    """A fixed number of texts, of 34 tokens on average: compiled code is for one number."""
+    vocab = SHAPES[args.shape][-1]
+    sources, targets = [], []
+    for _ in range(max(1, round(args.tokens / (34 * texts)))):
+        source = ids(rng, 20, 150, vocab)
+        for _ in range(texts):
+            sources.append(source)
+            targets.append(ids(rng, 8, 60, vocab))
+    tokens = sum(map(len, targets))
+    real_sources = sum(map(len, sources)) // texts  # a prompt is counted once
+    source = padded(sources, 0, args)
+    return {
+        "input_ids": source, "attention_mask": (source != 0).long(), "labels": padded(targets, -100, args),
+        "target_tokens": tokens, "tokens": tokens + real_sources}
+
+
+def log_probabilities(model, batch):
+    logits = model(
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]).logits.float()
+    labels = batch["labels"]
+    picked = logits.log_softmax(-1).gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return (picked * (labels != -100)).sum(-1)
+
+
+def loss_of(model, batch, work):
+    with torch.autocast(batch["input_ids"].device.type, dtype=torch.bfloat16):
+        if work == "training":
+            return model(
+                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]).loss
+        logp = log_probabilities(model, batch)
+    chosen, rejected = logp[0::2], logp[1::2]
+    return -torch.nn.functional.logsigmoid(0.1 * (chosen - rejected - 1.0)).mean()
+
+
+def wait(args):
+    if args.device != "cpu":
+        torch.cuda.synchronize()
+
+
+def training(args, model):
+    rng = random.Random(1)
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=args.device != "cpu")
+    run = torch.compile(model, dynamic=False) if args.mode == "compile" else model
+    batches = [batch_of(rng, args, 2 if args.work == "preference" else 1) for _ in range(args.steps)]
+    seconds = []
+    for i in list(range(args.steps)) * 2:  # the first round warms up, and compiles every shape
+        wait(args)
+        started = time.perf_counter()
+        loss = loss_of(run, batches[i], args.work)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        value = loss.item()
+        wait(args)
+        seconds.append(time.perf_counter() - started)
+        assert value == value, "the loss is not a number"
+    seconds = seconds[args.steps:]
+    return {
+        "step_seconds": spread(seconds),
+        "target_tokens_per_second": spread([b["target_tokens"] / s for b, s in zip(batches, seconds)]),
+        "tokens_per_second": spread([b["tokens"] / s for b, s in zip(batches, seconds)])}
+
+
+def generation(args, model):
+    rng = random.Random(1)
+    vocab = SHAPES[args.shape][-1]
+    model = model.to(torch.bfloat16).eval()
+    if args.mode == "compile":
+        model.generation_config.cache_implementation = "static"
+        model.forward = torch.compile(model.forward, dynamic=False)
+    source = padded([ids(rng, 20, 150, vocab) for _ in range(args.prompts)], 0, args)
+    seconds, tokens = [], []
+    for i in range(args.steps + 2):
+        wait(args)
+        started = time.perf_counter()
+        with torch.no_grad():
+            out = model.generate(
+                input_ids=source, attention_mask=(source != 0).long(), do_sample=True, top_p=0.95, top_k=0,
+                num_return_sequences=SAMPLES, min_new_tokens=args.new_tokens, max_new_tokens=args.new_tokens)
+        wait(args)
+        if i >= 2:
+            seconds.append(time.perf_counter() - started)
+            tokens.append(out.shape[0] * (out.shape[1] - 1))
+    return {
+        "prompts": args.prompts, "samples": SAMPLES, "new_tokens": statistics.mean(tokens),
+        "step_seconds": spread(seconds), "new_tokens_per_second": spread([n / s for n, s in zip(tokens, seconds)])}
+
+
+def spread(values):
+    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES, default="base")
+    parser.add_argument("--work", choices=["training", "preference", "generation"], default="training")
+    parser.add_argument("--mode", choices=["eager", "compile"], default="eager")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--tokens", type=int, default=16384, help="target tokens of a batch, about")
+    parser.add_argument("--prompts", type=int, default=64)
+    parser.add_argument("--new-tokens", type=int, default=48)
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--json", action="store_true", help="what it prints is JSON anyway")
+    args = parser.parse_args()
+    torch.backends.cuda.matmul.allow_tf32 = True
+    measured = generation(args, model_of(args)) if args.work == "generation" else training(args, model_of(args))
+    card = torch.cuda.get_device_name() if args.device != "cpu" else "cpu"
+    print(json.dumps({
+        "torch": torch.__version__, "transformers": transformers.__version__, "card": card, "shape": args.shape,
+        "work": args.work, "mode": args.mode, **measured}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

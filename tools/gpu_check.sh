@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Tests and measures the CUDA device on a machine with an NVIDIA GPU:
+#
+#   tools/gpu_check.sh [-o FILE.json] [FOLDER] [PART ...]
+#
+# FOLDER: an unpacked bundle (cmake --preset bundle), or a build folder of the preset cuda (default: the bundle that this
+# script is in, else build/cuda). Parts: test (native tests), sanitize (the same under compute-sanitizer: memcheck,
+# racecheck, initcheck, synccheck), bench (tinythinker bench), torch (bench_torch.py, where Python has PyTorch and
+# transformers); default: all. What was found is one JSON object in FILE (default: gpu_check.json), written even if
+# something failed. SHAPES="base large", STEPS=10 and TOKENS=8192 (target tokens of a batch, about) set what is
+# measured. Exit status: 77 without a GPU, 1 if a test failed, else 0.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+record=gpu_check.json
+[ "${1:-}" = -o ] && { record=$2; shift 2; }
+folder=$here/../build/cuda
+[ -x "$here/../run" ] && folder=$here/..
+[ -d "${1:-}" ] && { folder=$1; shift; }
+parts=${*:-test sanitize bench torch}
+shapes=${SHAPES:-base large}
+steps=${STEPS:-10}
+tokens=${TOKENS:-8192}
+if [ -x "$folder/run" ]; then
+    tests=("$folder"/bin/test_cuda_*)
+    commit=$(cat "$folder/commit")
+else
+    tests=("$folder"/tests/test_cuda_*)
+    commit=$(git -C "$here" describe --always --dirty --exclude='*' 2> /dev/null || echo unknown)
+fi
+launch() { # program of the folder, arguments
+    local program=$folder/$1
+    [ "$1" = tinythinker ] || program=$folder/tests/$1
+    if [ -x "$folder/run" ]; then
+        "$folder/run" "$@"
+    else
+        "$program" "${@:2}"
+    fi
+}
+[ -e "${tests[0]}" ] || { echo "gpu_check: no programs in $folder; build with the preset cuda or bundle first"; exit 1; }
+device=$(launch tinythinker device) || exit 1
+if ! command -v nvidia-smi > /dev/null || ! nvidia-smi > /dev/null 2>&1; then
+    echo "gpu_check: skipped, no NVIDIA GPU here (nvidia-smi finds none)"
+    exit 77
+fi
+echo "$device"
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+failed=0
+wants() { [[ " $parts " == *" $1 "* ]]; }
+# A line of JSON for each test in $work/results; its output only if it failed.
+result() { # name, status, log
+    local word=passed
+    [ "$2" -eq 77 ] && word=skipped
+    [ "$2" -ne 0 ] && [ "$2" -ne 77 ] && { word=failed; failed=1; tail -n 40 "$3"; }
+    echo "$word: $1"
+    echo "    \"$1\": \"$word\"" >> "$work/results"
+}
+touch "$work/results"
+for path in "${tests[@]}"; do
+    name=$(basename "$path")
+    if wants test; then
+        launch "$name" > "$work/log" 2>&1
+        result "$name" $? "$work/log"
+    fi
+    # Kernels alone: a model's training under a sanitizer takes too long.
+    if wants sanitize && command -v compute-sanitizer > /dev/null && [ "$name" != test_cuda_model ]; then
+        for tool in memcheck racecheck initcheck synccheck; do
+            if [ -x "$folder/run" ]; then
+                # The loader is the program here: libraries as `run` names them.
+                compute-sanitizer --tool $tool --error-exitcode 9 --target-processes all "$folder/run" "$name" > "$work/log" 2>&1
+            else
+                compute-sanitizer --tool $tool --error-exitcode 9 "$path" > "$work/log" 2>&1
+            fi
+            result "$name, $tool" $? "$work/log"
+        done
+    fi
+done
+measure() { # key, command: its JSON
+    echo "measuring $1"
+    if "${@:2}" > "$work/json" 2> "$work/log"; then
+        printf ',\n  "%s": ' "$1" >> "$work/measured"
+        cat "$work/json" >> "$work/measured"
+    else
+        echo "failed: $1"
+        tail -n 20 "$work/log"
+        failed=1
+    fi
+}
+touch "$work/measured"
+for shape in $shapes; do
+    common=(--shape "$shape" --steps "$steps" --json)
+    if wants bench; then
+        ours=(launch tinythinker bench --device cuda --precision bf16 --tokens "$tokens" "${common[@]}")
+        for work_kind in training preference generation; do
+            measure "tinythinker $shape $work_kind" "${ours[@]}" --work $work_kind
+        done
+    fi
+    if wants torch && python3 -c 'import torch, transformers' 2> /dev/null; then
+        for mode in eager compile; do
+            for work_kind in training preference generation; do
+                measure "torch $shape $work_kind $mode" python3 "$here/bench_torch.py" --tokens "$tokens" "${common[@]}" \
+                    --work $work_kind --mode $mode
+            done
+        done
+    fi
+done
+card=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -n 1)
+{
+    printf '{\n  "card": "%s",\n  "device": "%s",\n  "commit": "%s",\n  "date": "%s",\n  "tests": {\n' "$card" \
+        "$(grep -m 1 cuda <<< "$device")" "$commit" "$(date -u +%F)"
+    sed '$!s/$/,/' "$work/results"
+    printf '  }'
+    cat "$work/measured"
+    printf '\n}\n'
+} > "$record"
+echo "recorded in $record"
+exit $failed
