@@ -19,7 +19,8 @@ tt_status tt_decoder_encode(tt_decoder *decoder, const tt_batch *batch, int firs
 
 // One step for n active slots: slot[i] reads token[i] at position position[i] (0 = start token, counted per
 // slot, each step one higher) and attends to source rows source_start[i]..+source_length[i]. All arrays are
-// host memory. *logits receives device memory [n, vocab_size], valid until the next call.
+// host memory. Slots that read the same source are best neighbours. *logits receives device memory [n,
+// vocab_size], valid until the next call.
 tt_status tt_decoder_step(tt_decoder *decoder, int n, const int32_t *slot, const int32_t *token,
     const int32_t *position, const int32_t *source_start, const int32_t *source_length,
     float **logits) TT_MUST_CHECK;

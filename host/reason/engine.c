@@ -30,6 +30,10 @@ typedef struct slot {
     int32_t last;
 } slot;
 
+typedef struct seat {
+    int row, slot; // of the slot's source
+} seat;
+
 struct tt_engine {
     tt_model *model;
     tt_decoder *decoder; // NULL until the first prompts
@@ -39,6 +43,7 @@ struct tt_engine {
     int32_t *at, *token, *position, *start, *length; // [slots]: a step's arguments
     float *uniform, *device_uniform;                 // [slots]
     int32_t *device_token, *idle;                    // [slots]
+    seat *seats;                                     // [slots]
     int n_idle;
     live *alive;                  // [MAX_ALIVE], a ring as well
     int oldest, n_alive, waiting; // waiting: index within the ring of the first with samples to spawn
@@ -66,7 +71,7 @@ tt_status tt_engine_open(tt_engine **out, tt_model *model, int slots, int max_le
         size_t count, size;
     } arrays[] = {{&e->slot, s, sizeof *e->slot}, {&e->ids, s * (size_t)max_length, 4}, {&e->at, s, 4},
         {&e->token, s, 4}, {&e->position, s, 4}, {&e->start, s, 4}, {&e->length, s, 4}, {&e->uniform, s, 4},
-        {&e->idle, s, 4}, {&e->alive, MAX_ALIVE, sizeof *e->alive}};
+        {&e->idle, s, 4}, {&e->seats, s, sizeof *e->seats}, {&e->alive, MAX_ALIVE, sizeof *e->alive}};
     tt_status status = TT_OK;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays && status == TT_OK; ++i)
         status = tt_alloc(arrays[i].field, arrays[i].count, arrays[i].size, "engine");
@@ -83,8 +88,8 @@ void tt_engine_close(tt_engine *e) {
     if (!e) return;
     tt_device_free(e->model->device, e->device_uniform);
     tt_device_free(e->model->device, e->device_token);
-    void *const arrays[] = {
-        e->slot, e->ids, e->at, e->token, e->position, e->start, e->length, e->uniform, e->idle, e->alive};
+    void *const arrays[] = {e->slot, e->ids, e->at, e->token, e->position, e->start, e->length, e->uniform,
+        e->idle, e->seats, e->alive};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i) free(arrays[i]);
     tt_batch_close(&e->batch);
     tt_penalties_close(&e->penalties);
@@ -218,19 +223,32 @@ static tt_status penalise(tt_engine *e, const job *j, int n, float *logits) {
     return tt_penalties_apply(&e->penalties, j->decoding, n, e->model->config.vocab_size, logits);
 }
 
+static int by_source(const void *a, const void *b) {
+    const seat *x = a, *y = b;
+    return x->row != y->row ? (x->row > y->row) - (x->row < y->row)
+                            : (x->slot > y->slot) - (x->slot < y->slot);
+}
+
+// Active slots, those of the same prompt side by side: e->at. Returns how many.
+static int line_up(tt_engine *e) {
+    int n = 0;
+    for (int i = 0; i < e->slots; ++i)
+        if (e->slot[i].source) e->seats[n++] = (seat){e->slot[i].source->row, i};
+    qsort(e->seats, (size_t)n, sizeof *e->seats, by_source);
+    for (int i = 0; i < n; ++i) e->at[i] = e->seats[i].slot;
+    return n;
+}
+
 static tt_status step(tt_engine *e, const job *j) {
     tt_device *device = e->model->device;
-    int n = 0;
-    for (int i = 0; i < e->slots; ++i) {
-        const slot *s = &e->slot[i];
-        if (!s->source) continue;
-        e->at[n] = i;
-        e->token[n] = s->last;
-        e->position[n] = s->n;
-        e->start[n] = s->source->row;
-        e->length[n] = s->source->rows;
-        if (j->decoding->temperature > 0) e->uniform[n] = draw(j, s);
-        n++;
+    const int n = line_up(e);
+    for (int i = 0; i < n; ++i) {
+        const slot *s = &e->slot[e->at[i]];
+        e->token[i] = s->last;
+        e->position[i] = s->n;
+        e->start[i] = s->source->row;
+        e->length[i] = s->source->rows;
+        if (j->decoding->temperature > 0) e->uniform[i] = draw(j, s);
     }
     float *logits;
     TT_TRY(tt_decoder_step(e->decoder, n, e->at, e->token, e->position, e->start, e->length, &logits));

@@ -87,6 +87,7 @@ tt_status tt_cuda_attention_decode(tt_device *device, const tt_attention_decode 
             "above "
             "half of it",
             t->buckets, t->max_distance);
+    if (t->shared && !t->bias) return tt_cuda_attention_decode_shared(device, t);
     bias_plan bias = {};
     if (t->bias) {
         bias.table = t->bias;

@@ -2,7 +2,8 @@
 // largest.
 #include "tests/cuda/pair.h"
 
-static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bool bias) {
+// `group`: so many neighbours read the same rows (1: each its own, but for some).
+static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bool bias, int group) {
     enum { ROWS = 150 };
     const int inner = heads * d_kv, ld = 2 * inner + gap, buckets = 8;
     tensor q = tensor_operand(p, (size_t)slots * (inner + gap), 1, 1),
@@ -14,6 +15,7 @@ static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bo
     for (int s = 0; s < slots; ++s) {
         start[s] = s % 3 == 2 ? start[s - 1] : s * 7 % 40; // some slots share their rows
         length[s] = s == 0 ? 1 : s * 23 % 100 + 1;
+        if (group > 1) start[s] = s / group * 11, length[s] = s / group * 31 % 90 + 1 + 5 * group;
         longest = length[s] > longest ? length[s] : longest;
     }
     int32_t *gpu_start = pair_ints(p, start, 2 * (size_t)slots);
@@ -34,6 +36,7 @@ static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bo
                                                                   : side ? table.gpu
                                                                          : table.cpu,
                                                           .longest = longest,
+                                                          .shared = group > 1,
                                                           .buckets = buckets,
                                                           .max_distance = 20,
                                                           .out = side ? out.gpu : out.cpu,
@@ -47,12 +50,17 @@ static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bo
 
 static void attention_with(tt_precision precision) {
     pair p = pair_open(precision);
-    attention(&p, 1, 1, 1, 0, false);
-    attention(&p, 7, 2, 64, 0, true);
-    attention(&p, 10, 3, 32, 8, false);
-    attention(&p, 5, 2, 17, 3, true);
-    attention(&p, 3, 1, 128, 0, true);
-    attention(&p, 2, 1, 200, 0, false);
+    attention(&p, 1, 1, 1, 0, false, 1);
+    attention(&p, 7, 2, 64, 0, true, 1);
+    attention(&p, 10, 3, 32, 8, false, 1);
+    attention(&p, 5, 2, 17, 3, true, 1);
+    attention(&p, 3, 1, 128, 0, true, 1);
+    attention(&p, 2, 1, 200, 0, false, 1);
+    attention(&p, 8, 2, 64, 0, false, 8);
+    attention(&p, 21, 2, 64, 8, false, 10); // blocks of one prompt, of two, and a last one that is not full
+    attention(&p, 9, 1, 17, 3, false, 4);
+    attention(&p, 3, 1, 256, 0, false, 3);
+    attention(&p, 5, 2, 30, 1, true, 5); // with a bias: the other kernel
     pair_close(&p);
 }
 static void attention_fp32(void **state) {
