@@ -56,8 +56,9 @@ typedef struct tt_rmsnorm {
     float *dw;                // [d]; backward, +=
 } tt_rmsnorm;
 
-// C[m, n] = alpha op(A) op(B) + beta C, where op(A) is [m, k] and op(B) is [k, n]. Inputs are rounded to bf16
-// if the device's precision says so and they are not stored so; sums are fp32.
+// C[m, n] = alpha op(A) op(B) + beta C, where op(A) is [m, k] and op(B) is [k, n]; with `relu`, what is below
+// 0 becomes 0. Inputs are rounded to bf16 if the device's precision says so and they are not stored so; sums
+// are fp32.
 typedef struct tt_gemm {
     bool trans_a, trans_b;
     int m, n, k;
@@ -65,6 +66,7 @@ typedef struct tt_gemm {
     const tt_operand *a, *b;
     void *c;     // an operand, or fp32
     bool c_fp32; // where operands are fp32, both are the same
+    bool relu;
     int lda, ldb, ldc;
 } tt_gemm;
 

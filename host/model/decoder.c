@@ -198,10 +198,13 @@ static tt_status feed_forward(tt_decoder *p, int l, int n) {
     tt_model *model = p->model;
     const tt_model_config *c = &model->config;
     const tt_block_layout *b = &model->layout->decoder.blocks[l];
-    TT_TRY(tt_linear(model, p->h, p->y, b->wi, n, c->d_model, c->gated_gelu ? 2 * c->d_ff : c->d_ff));
-    TT_TRY(model->device->ops->ffn_fwd(model->device,
-        &(tt_ffn){
-            .kind = c->gated_gelu ? TT_GATED_GELU : TT_RELU, .rows = n, .f = c->d_ff, .h = p->h, .a = p->a}));
+    if (!c->gated_gelu) {
+        TT_TRY(tt_linear_relu(model, p->a, p->y, b->wi, n, c->d_model, c->d_ff));
+    } else {
+        TT_TRY(tt_linear(model, p->h, p->y, b->wi, n, c->d_model, 2 * c->d_ff));
+        TT_TRY(model->device->ops->ffn_fwd(
+            model->device, &(tt_ffn){.kind = TT_GATED_GELU, .rows = n, .f = c->d_ff, .h = p->h, .a = p->a}));
+    }
     return tt_linear(model, p->branch, p->a, b->wo, n, c->d_ff, c->d_model);
 }
 

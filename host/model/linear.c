@@ -1,8 +1,8 @@
 // Matrix products of the model: linear layers without bias, as all of T5's are.
 #include "host/model/pass.h"
 
-tt_status tt_linear(
-    tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out) {
+static tt_status forward(
+    tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out, bool relu) {
     return model->device->ops->gemm(model->device, &(tt_gemm){.trans_b = true,
                                                        .m = rows,
                                                        .n = out,
@@ -13,7 +13,17 @@ tt_status tt_linear(
                                                        .b = tt_model_operand(model, w),
                                                        .ldb = in,
                                                        .c = y,
+                                                       .relu = relu,
                                                        .ldc = out});
+}
+
+tt_status tt_linear(
+    tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out) {
+    return forward(model, y, x, w, rows, in, out, false);
+}
+tt_status tt_linear_relu(
+    tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out) {
+    return forward(model, y, x, w, rows, in, out, true);
 }
 
 static tt_status backward(tt_model *model, void *dx, bool add, const tt_operand *dy, const tt_operand *x,

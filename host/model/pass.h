@@ -73,6 +73,9 @@ tt_status tt_pass_encode(tt_pass *pass, const tt_batch *batch) TT_MUST_CHECK;
 // y[rows, out] = x[rows, in] w[out, in]^T
 tt_status tt_linear(
     tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out) TT_MUST_CHECK;
+// y = max(x w^T, 0)
+tt_status tt_linear_relu(
+    tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out) TT_MUST_CHECK;
 // dx = dy w;  dw += dy^T x
 tt_status tt_linear_bwd(tt_model *model, tt_operand *dx, const tt_operand *dy, const tt_operand *x, size_t w,
     int rows, int in, int out) TT_MUST_CHECK;

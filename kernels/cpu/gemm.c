@@ -442,7 +442,7 @@ static tt_status multiply(
     return first_error == dnnl_success ? TT_OK : failed(first_error, "product", p->m, p->n, p->k);
 }
 
-tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
+static tt_status product_of(tt_device *device, const tt_gemm *p) {
     const int a_columns = p->trans_a ? p->m : p->k, b_columns = p->trans_b ? p->k : p->n;
     if (p->m < 0 || p->n < 0 || p->k < 1 || p->lda < a_columns || p->ldb < b_columns || p->ldc < p->n)
         return tt_fail(TT_ERR_INPUT,
@@ -467,4 +467,16 @@ tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
     bf16_product product;
     TT_TRY(bf16_prepare(&product, state, p, &plan));
     return multiply(state, p, &plan, &product);
+}
+
+tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
+    TT_TRY(product_of(device, p));
+    float *c = p->c;
+#pragma omp parallel for num_threads(device->threads) schedule(static) if (p->relu)
+    for (int i = 0; i < (p->relu ? p->m : 0); ++i)
+        for (int j = 0; j < p->n; ++j) {
+            float *x = &c[(ptrdiff_t)i * p->ldc + j];
+            *x = *x < 0 ? 0 : *x;
+        }
+    return TT_OK;
 }

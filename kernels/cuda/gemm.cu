@@ -17,7 +17,7 @@ const size_t workspace_bytes = static_cast<size_t>(32) << 20; // as NVIDIA advis
 struct shape {
     int m, n, k, lda, ldb, ldc;
     uint32_t align_a, align_b, align_c; // bytes; the heuristic would else count on 256
-    bool trans_a, trans_b, c_fp32, accumulate;
+    bool trans_a, trans_b, c_fp32, accumulate, relu;
 };
 
 struct choice {
@@ -81,6 +81,9 @@ tt_status choose(const tt_device *device, tt_cuda_gemm *g, choice *c, const shap
     TT_LT(cublasLtMatmulDescCreate(&c->desc, compute, CUDA_R_32F), s);
     TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_TRANSA, &tb, sizeof tb), s);
     TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_TRANSB, &ta, sizeof ta), s);
+    const cublasLtEpilogue_t epilogue = s->relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
+    TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue),
+        s);
     const uint64_t m = static_cast<uint64_t>(s->m), n = static_cast<uint64_t>(s->n),
                    k = static_cast<uint64_t>(s->k);
     TT_LT(cublasLtMatrixLayoutCreate(&c->b, in, s->trans_b ? k : n, s->trans_b ? n : k, s->ldb), s);
@@ -110,14 +113,14 @@ bool same(const shape *a, const shape *b) {
     return a->m == b->m && a->n == b->n && a->k == b->k && a->lda == b->lda && a->ldb == b->ldb &&
            a->ldc == b->ldc && a->align_a == b->align_a && a->align_b == b->align_b &&
            a->align_c == b->align_c && a->trans_a == b->trans_a && a->trans_b == b->trans_b &&
-           a->c_fp32 == b->c_fp32 && a->accumulate == b->accumulate;
+           a->c_fp32 == b->c_fp32 && a->accumulate == b->accumulate && a->relu == b->relu;
 }
 
 uint32_t mix(const shape *s) {
     uint32_t h = 2166136261u;
     const int parts[] = {s->m, s->n, s->k, s->lda, s->ldb, s->ldc,
         static_cast<int>(s->align_a << 20 | s->align_b << 10 | s->align_c),
-        s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3};
+        s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3 | s->relu << 4};
     for (int part : parts) h = (h ^ static_cast<uint32_t>(part)) * 16777619u;
     return h;
 }
@@ -162,7 +165,7 @@ tt_status tt_cuda_gemm_do(tt_device *device, const tt_gemm *p) {
     if (p->m == 0 || p->n == 0) return TT_OK;
     tt_cuda_state *state = tt_cuda_of(device);
     const shape s = {p->m, p->n, p->k, p->lda, p->ldb, p->ldc, alignment_of(p->a), alignment_of(p->b),
-        alignment_of(p->c), p->trans_a, p->trans_b, p->c_fp32, p->beta != 0};
+        alignment_of(p->c), p->trans_a, p->trans_b, p->c_fp32, p->beta != 0, p->relu};
     TT_TRY(open_gemm(state, &s));
     choice *c;
     TT_TRY(find(device, state->gemm, &c, &s));

@@ -1,8 +1,8 @@
 // Matrix products and the LM head, CUDA against CPU.
 #include "tests/cuda/pair.h"
 
-static void gemm(
-    const pair *p, bool trans_a, bool trans_b, int m, int n, int k, float beta, bool c_fp32, int pad) {
+static void gemm_with(const pair *p, bool trans_a, bool trans_b, int m, int n, int k, float beta, bool c_fp32,
+    int pad, bool relu) {
     const int lda = (trans_a ? m : k) + pad, ldb = (trans_b ? k : n) + pad, ldc = n + pad;
     tensor a = tensor_operand(p, (size_t)(trans_a ? k : m) * lda, 1, 1),
            b = tensor_operand(p, (size_t)(trans_b ? n : k) * ldb, 1, 2),
@@ -20,12 +20,21 @@ static void gemm(
                                               .b = side ? b.gpu : b.cpu,
                                               .c = side ? c.gpu : c.cpu,
                                               .c_fp32 = c_fp32,
+                                              .relu = relu,
                                               .lda = lda,
                                               .ldb = ldb,
                                               .ldc = ldc}));
     }
     tensor_compare(p, "product", &c);
+    int zeros = 0;
+    for (int i = 0; i < m * n; ++i) zeros += c.cpu[i / n * ldc + i % n] == 0;
+    if (relu) assert_true(zeros > m * n / 4);
     tensor_close(p, &a), tensor_close(p, &b), tensor_close(p, &c);
+}
+
+static void gemm(
+    const pair *p, bool trans_a, bool trans_b, int m, int n, int k, float beta, bool c_fp32, int pad) {
+    gemm_with(p, trans_a, trans_b, m, n, k, beta, c_fp32, pad, false);
 }
 
 static void lmhead(const pair *p, int rows, int d, int vocab, float spread) {
@@ -78,6 +87,7 @@ static void lmhead(const pair *p, int rows, int d, int vocab, float spread) {
 static void with(tt_precision precision) {
     pair p = pair_open(precision);
     for (int i = 0; i < 4; ++i) {
+        gemm_with(&p, i & 1, i >> 1, 33, 20, 40, 0, false, 1, true);
         gemm(&p, i & 1, i >> 1, 1, 1, 1, 0, false, 0);
         gemm(&p, i & 1, i >> 1, 13, 7, 29, 0, true, 3);
         gemm(&p, i & 1, i >> 1, 40, 33, 64, 1, true, 0);

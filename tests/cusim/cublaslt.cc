@@ -61,7 +61,7 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 cublasStatus_t cublasLtMatmulDescCreate(
     cublasLtMatmulDesc_t *out, cublasComputeType_t compute, cudaDataType_t scale) {
     (void)compute, (void)scale;
-    *out = new cusim_desc{CUBLAS_OP_N, CUBLAS_OP_N};
+    *out = new cusim_desc{CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT};
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
@@ -71,7 +71,10 @@ cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
 cublasStatus_t cublasLtMatmulDescSetAttribute(
     cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute, const void *value, size_t size) {
     if (size != sizeof(cublasOperation_t)) return CUBLAS_STATUS_INVALID_VALUE;
-    memcpy(attribute == CUBLASLT_MATMUL_DESC_TRANSA ? &desc->a : &desc->b, value, size);
+    void *const field = attribute == CUBLASLT_MATMUL_DESC_TRANSA   ? static_cast<void *>(&desc->a)
+                        : attribute == CUBLASLT_MATMUL_DESC_TRANSB ? static_cast<void *>(&desc->b)
+                                                                   : static_cast<void *>(&desc->epilogue);
+    memcpy(field, value, size);
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatrixLayoutCreate(
@@ -122,6 +125,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     float alpha, beta;
     memcpy(&alpha, alpha_at, sizeof alpha);
     memcpy(&beta, beta_at, sizeof beta);
+    const bool relu = desc->epilogue == CUBLASLT_EPILOGUE_RELU;
     const cusim_layout A = *la, B = *lb, C = *lc, D = *ld;
     cusim::enqueue(stream, [=] {
         const std::vector<float> left = gather(a, A, m, k, ta), right = gather(b, B, n, k, !tb);
@@ -133,6 +137,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
                 const size_t at = i + j * static_cast<size_t>(D.ld);
                 float value = alpha * sum;
                 if (beta != 0) value += beta * element(c, C.type, i + j * static_cast<size_t>(C.ld));
+                if (relu && value < 0) value = 0;
                 if (D.type == CUDA_R_32F)
                     static_cast<float *>(d)[at] = value;
                 else
