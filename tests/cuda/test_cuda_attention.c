@@ -1,18 +1,6 @@
 // Attention, CUDA against CPU: packed sequences of many lengths, shared sources, biases, dropout, head sizes.
 #include "tests/cuda/pair.h"
-
-enum { MAX_SEQS = 8 };
-
-typedef struct attention_case {
-    const char *name;
-    int heads, d_kv;
-    int q_seqs, q_length[MAX_SEQS];
-    int kv_seqs, kv_length[MAX_SEQS]; // 0: as the queries, and without sources
-    int source[MAX_SEQS];
-    bool causal, bias, bidirectional;
-    float dropout;
-    int gap; // between rows, beyond heads * d_kv
-} attention_case;
+#include "tests/twins/attention_case.h"
 
 static const attention_case cases[] = {
     {"one token", 1, 1, 1, {1}, .bias = true, .bidirectional = true},

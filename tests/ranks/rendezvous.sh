@@ -112,4 +112,21 @@ env -u TT_RENDEZVOUS "$TINYTHINKER" run base.yaml --set name=one > log 2>&1 || {
 paste -d ' ' <(losses one) <(losses two) | awk '
     { d = ($4 - $2) / $2; if (d < 0) d = -d; n++; if ($1 != $3 || d > 1e-4) { print "FAILED: losses " $0; bad = 1 } }
     END { if (n != 12) print "FAILED: " n " losses"; exit bad || n != 12 }' || failed=1
+
+# One of two ranks killed on the way: the other says so and ends. Both started again: the same bits as without that.
+for r in 0 1; do
+    TT_RANK=$r TT_WORLD=2 TT_TIMEOUT=60 "$TINYTHINKER" run base.yaml --set name=killed --set acquisition.steps=600 \
+        --set acquisition.save_every=5 > "rank-$r.log" 2>&1 &
+    pids[r]=$!
+done
+until [ -e runs/killed/checkpoints/acquisition.h5 ] || ! kill -0 "${pids[0]}" 2> /dev/null; do sleep 0.05; done
+kill -KILL "${pids[1]}"
+wait "${pids[0]}" && fail "rank 0 ended well without rank 1"
+wait "${pids[1]}"
+says rank-0.log "rank 1 on $(hostname) has left"
+launch 2 "$TINYTHINKER" run base.yaml --set name=killed --set acquisition.steps=600 --set acquisition.save_every=5
+[ $status -eq 0 ] || { fail "going on"; cat rank-*.log; }
+launch 2 "$TINYTHINKER" run base.yaml --set name=whole --set acquisition.steps=600 --set acquisition.save_every=5
+[ $status -eq 0 ] || { fail "whole run"; cat rank-*.log; }
+"$TINYTHINKER" diff runs/whole/checkpoints/acquisition.h5 runs/killed/checkpoints/acquisition.h5 || fail "other bits"
 exit $failed

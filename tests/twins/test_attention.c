@@ -1,23 +1,11 @@
 // Attention over packed sequences against a naive float64 version: one (query, key, head) at a time, as the
 // contract in kernels/ops.h words it.
+#include "tests/twins/attention_case.h"
 #include "tests/twins/twin.h"
 
 #include "kernels/ops.h"
 
 #include <string.h>
-
-enum { MAX_SEQS = 8 };
-
-typedef struct attention_case {
-    const char *name;
-    int heads, d_kv;
-    int q_seqs, q_length[MAX_SEQS];
-    int kv_seqs, kv_length[MAX_SEQS]; // 0: as the queries, and without sources
-    int source[MAX_SEQS];
-    bool causal, bias, bidirectional;
-    float dropout;
-    int gap; // between rows, beyond heads * d_kv
-} attention_case;
 
 static const attention_case cases[] = {
     {.name = "one token",
