@@ -8,7 +8,7 @@
 # racecheck, initcheck, synccheck), bench (tinythinker bench), torch (bench_torch.py, where Python has PyTorch and
 # transformers); default: all. What was found is one JSON object in FILE (default: gpu_check.json), written even if
 # something failed. SHAPES="base large", STEPS=10 and TOKENS=8192 (target tokens of a batch, about) set what is
-# measured. Exit status: 77 without a GPU, 1 if a test failed, else 0.
+# measured; BENCH_OPTIONS goes to tinythinker bench. Exit status: 77 without a GPU, 1 if a test failed, else 0.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 record=gpu_check.json
@@ -20,6 +20,7 @@ parts=${*:-test sanitize bench torch}
 shapes=${SHAPES:-base large}
 steps=${STEPS:-10}
 tokens=${TOKENS:-8192}
+read -ra extra <<< "${BENCH_OPTIONS:-}"
 if [ -x "$folder/run" ]; then
     tests=("$folder"/bin/test_cuda_*)
     commit=$(cat "$folder/commit")
@@ -90,7 +91,7 @@ touch "$work/measured"
 for shape in $shapes; do
     common=(--shape "$shape" --steps "$steps" --json)
     if wants bench; then
-        ours=(launch tinythinker bench --device cuda --precision bf16 --tokens "$tokens" "${common[@]}")
+        ours=(launch tinythinker bench --device cuda --precision bf16 --tokens "$tokens" "${common[@]}" "${extra[@]}")
         for work_kind in training preference generation; do
             measure "tinythinker $shape $work_kind" "${ours[@]}" --work $work_kind
         done

@@ -10,7 +10,7 @@
 typedef struct arguments {
     tt_texts shapes;
     int64_t steps, tokens, threads, prompts, new_tokens, slots;
-    double dropout;
+    double dropout, peak;
     tt_precision precision;
     tt_bench_work work;
     const char *device;
@@ -46,6 +46,8 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
         {"new-tokens", TT_ARG_INTEGER, &a->new_tokens, "N", "generation: tokens of a sample (default 48)", 1,
             4096},
         {"slots", TT_ARG_INTEGER, &a->slots, "N", "generation: decoded at a time (default 256)", 1, 65536},
+        {"peak", TT_ARG_REAL, &a->peak, "G", "GFLOP/s that training is compared with (default: measured)", 0,
+            1e9},
         {"threads", TT_ARG_INTEGER, &a->threads, "N", "compute threads (default: all)", 0, 4096},
         {"json", TT_ARG_FLAG, &a->json, NULL, "one JSON object instead of text", 0, 0},
     };
@@ -87,8 +89,12 @@ static void print_result(const tt_bench_result *r) {
             printf(" %s %.1f%%,", tt_op_kind_label(k), 100 * r->kind_seconds[k] / step);
     printf(" rest %.1f%%\n", 100 * r->other_seconds / step);
     const double expected = r->parameter_bytes + r->activation_bytes;
-    printf("  memory          %9.1f MB = %.2f x (16 bytes a parameter %.1f MB + activations %.1f MB)\n",
-        r->peak_bytes / 1e6, r->peak_bytes / expected, r->parameter_bytes / 1e6, r->activation_bytes / 1e6);
+    if (r->peak_bytes > 0)
+        printf("  memory          %9.1f MB = %.2f x (", r->peak_bytes / 1e6, r->peak_bytes / expected);
+    else
+        printf("  memory          %9.1f MB (", expected / 1e6);
+    printf("16 bytes a parameter %.1f MB + activations %.1f MB)\n", r->parameter_bytes / 1e6,
+        r->activation_bytes / 1e6);
     printf("  allocations     %9ld in the measured steps\n", r->allocations);
     fflush(stdout);
 }
@@ -149,11 +155,12 @@ static tt_status run_shape(
 
 static tt_status run_shapes(const arguments *a, tt_device *device) {
     const char *precision = device->precision == TT_BF16 ? "bf16" : "fp32";
-    double peak = 0;
-    TT_TRY(tt_bench_peak(device, 5, &peak));
-    if (!a->json)
-        printf("%s, %s, %d threads, %s: matrix products run at up to %.1f GFLOP/s\n", device->name,
-            tt_cpu_isa(), device->threads, precision, peak / 1e9);
+    const bool trains = a->work != TT_BENCH_GENERATION, measured = trains && a->peak <= 0;
+    double peak = a->peak * 1e9;
+    if (measured) TT_TRY(tt_bench_peak(device, 5, &peak));
+    if (!a->json) printf("%s, %s, %d threads, %s", device->name, tt_cpu_isa(), device->threads, precision);
+    if (!a->json && measured) printf(": matrix products run at up to %.1f GFLOP/s", peak / 1e9);
+    if (!a->json) printf("\n");
     fflush(stdout);
     json_t *shapes = json_array();
     tt_status status = TT_OK;
@@ -162,6 +169,7 @@ static tt_status run_shapes(const arguments *a, tt_device *device) {
             .steps = (int)a->steps,
             .target_tokens = (int)a->tokens,
             .dropout = a->dropout,
+            .peak_given = !measured,
             .seed = 1,
             .work = a->work,
             .prompts = (int)a->prompts,

@@ -23,6 +23,7 @@ typedef struct tt_bench_options {
     int steps;         // measured, after one to warm up; at least 1
     int target_tokens; // of a batch, about
     double dropout;
+    bool peak_given; // *peak is taken as it is
     uint64_t seed;
     tt_bench_work work;
     int prompts, new_tokens, slots; // of generation: prompts of a step, tokens of a sample, decoded at a time
@@ -43,7 +44,7 @@ typedef struct tt_bench_result {
     double other_seconds;                                               // of a step outside operations
     double parameter_bytes;  // 16 for each: weight, gradient, two moments
     double activation_bytes; // of the pass
-    double peak_bytes;       // of the process's memory from opening the model, 0 where unknown
+    double peak_bytes;       // of the process's memory from opening the model, 0 where unknown (GPUs)
     long allocations;        // in all measured steps
 } tt_bench_result;
 
@@ -64,7 +65,7 @@ tt_status tt_bench_shape(tt_model_config *config, const char *name) TT_MUST_CHEC
 tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) TT_MUST_CHECK;
 // Trains a random model on random tokens in sequences of random lengths (sources of 20 to 150 tokens, targets
 // of 8 to 60): loss by options->work, gradient norm, AdamW. The peak is measured again before and after, and
-// *peak, which the share is of, raised. Errors: TT_ERR_CONFIG for an unknown shape.
+// *peak, which the share is of, raised, unless it is given. Errors: TT_ERR_CONFIG for an unknown shape.
 tt_status tt_bench_training(
     tt_bench_result *out, tt_device *device, const tt_bench_options *options, double *peak) TT_MUST_CHECK;
 // Samples texts of a random model with top-p 0.95, all of options->new_tokens tokens or nearly so. Errors:

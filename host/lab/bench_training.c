@@ -227,7 +227,7 @@ tt_status tt_bench_training(
     bench b = {.device = device};
     *out = (tt_bench_result){.shape = options->shape};
     tt_status status;
-    TT_TRY(tt_bench_peak(device, 3, peak));
+    if (!options->peak_given) TT_TRY(tt_bench_peak(device, 3, peak));
     const double before = reset_memory();
     const bool timed = !tt_bench_apart(device);
     if (timed) tt_timed_ops_open(device);
@@ -236,12 +236,12 @@ tt_status tt_bench_training(
     out->parameters = (int64_t)b.model->size;
     out->parameter_bytes = 16.0 * (double)b.model->size;
     out->activation_bytes = (double)tt_pass_bytes(b.pass);
-    out->peak_bytes = highest_memory() - before;
+    if (!tt_bench_apart(device)) out->peak_bytes = highest_memory() - before;
     out->seconds = spread_of(&b, nothing, 1);
     out->target_rate = spread_of(&b, targets, 1);
     out->token_rate = spread_of(&b, tokens, 1);
     out->flop_rate = spread_of(&b, flops, 1);
-    TT_TRY_GOTO(status, tt_bench_peak(device, 3, peak), done);
+    if (!options->peak_given) TT_TRY_GOTO(status, tt_bench_peak(device, 3, peak), done);
     out->peak = *peak;
     out->share = spread_of(&b, flops, 1 / *peak);
 done:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tools/gpu_check.sh: skipped without a GPU; with one (a make-believe nvidia-smi, programs on cusim) it runs the tests it
-# finds, writes their results as JSON and fails if one fails.
+# finds, writes their results as JSON and fails if one fails; the benchmarks run, too.
 set -u
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -22,6 +22,11 @@ printf '#!/bin/sh\necho "A card, 1.0, 1 MiB"\n' > "$work/bin/nvidia-smi"
 "$check" -o "$work/r.json" "$work/build" test > "$work/out" 2>&1 || fail "one good test"
 for line in '"test_cuda_rows": "passed"' '"card": "A card, 1.0, 1 MiB"'; do
     grep -q "$line" "$work/r.json" || fail "record"
+done
+SHAPES=tiny STEPS=1 TOKENS=8 BENCH_OPTIONS="--peak 1 --prompts 1 --new-tokens 4" \
+    "$check" -o "$work/r.json" "$work/build" bench > "$work/out" 2>&1 || fail "bench"
+for key in training preference generation; do
+    grep -q "\"tinythinker tiny $key\": {" "$work/r.json" || fail "no record of $key"
 done
 printf '#!/bin/sh\nexit 1\n' > "$work/build/tests/test_cuda_wrong"
 chmod +x "$work/build/tests/test_cuda_wrong"
