@@ -66,6 +66,7 @@ tt_status join(tt_nccl *nccl, tt_comm *comm) {
     } news = {ncclSuccess, {}};
     if (comm->rank == 0) news.result = ncclGetUniqueId(&news.id);
     TT_TRY(tt_comm_broadcast(comm, &news, sizeof news, 0));
+    TT_TRY(tt_comm_barrier(comm)); // some MPIs finish sending a broadcast only in a later call
     if (news.result != ncclSuccess) return failed(nccl, news.result, "start");
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;

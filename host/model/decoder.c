@@ -298,7 +298,8 @@ tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32
         *seen = true;
         return compute(p, rows);
     }
-    if (!*recording) TT_TRY(record(p, rows, recording));
+    // What cannot be recorded (a library may refuse meanwhile) is done plainly, and tried again.
+    if (!*recording && record(p, rows, recording) != TT_OK) return compute(p, rows);
     return tt_device_replay(p->model->device, *recording);
 }
 

@@ -378,6 +378,12 @@ cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) {
     return cudaSuccess;
 }
 
+bool recording() {
+    for (cudaStream_t stream : streams)
+        if (stream->recording) return true;
+    return false;
+}
+
 void stall(cudaStream_t stream, bool stalled) {
     stream->stalled = stalled;
 }
@@ -775,6 +781,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsign
     return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+    if (getenv("CUSIM_GRAPH_LOG")) fprintf(stderr, "cusim: graph of %zu\n", graph->work.size());
     for (const auto &work : graph->work) enqueue(stream, work);
     return cudaSuccess;
 }

@@ -41,8 +41,9 @@ begun_early() { # log
 }
 
 run cpu.log --set name=cpu --set device=cpu --set reflection.iterations=1
-run gpu.log --set name=gpu --set device=cuda --set reflection.iterations=1
+CUSIM_GRAPH_LOG=1 run gpu.log --set name=gpu --set device=cuda --set reflection.iterations=1
 near gpu cpu 1e-4
+[ "$(grep -c "cusim: graph of" gpu.log)" -gt 20 ] || { echo "FAILED: decoding steps are not replayed"; failed=1; }
 for file in recall_runs.jsonl analyze_runs.jsonl; do
     # The first line has the hash of the weights, which differ in their last bits.
     diff <(tail -n +2 "runs/cpu/reflection_1/$file") <(tail -n +2 "runs/gpu/reflection_1/$file") > diff.log ||
