@@ -1,4 +1,4 @@
-// The feed-forward's activation with its dropout, by fours. gelu_new as in kernels/cpu/ffn.c.
+// The feed-forward's activation with its dropout, by pieces of 16 bytes. gelu_new as in kernels/cpu/ffn.c.
 #include "kernels/cuda/dropout.cuh"
 
 namespace {
@@ -16,60 +16,72 @@ __device__ __forceinline__ gelu gelu_at(float x) {
     return {x * s, s + x * s * (1.0f - s) * c * (1.0f + 3.0f * a * x * x)};
 }
 
-// Fours of a row: where the i-th of the launch's threads is.
+// Where the launch's i-th thread is: at a piece of a row.
 struct place {
     int row, c;
     bool whole;
 };
-__device__ __forceinline__ bool place_of(int rows, int f, place *out) {
-    const int fours = (f + 3) / 4;
-    const int64_t i = static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x;
-    if (i >= static_cast<int64_t>(rows) * fours) return false;
-    out->row = static_cast<int>(i / fours);
-    out->c = 4 * static_cast<int>(i % fours);
-    out->whole = f % 4 == 0;
+template <class T> __device__ __forceinline__ bool place_of(int rows, int f, place *out) {
+    const uint32_t pieces = static_cast<uint32_t>(f + piece<T>::size - 1) / piece<T>::size;
+    const uint32_t i = blockIdx.x * THREADS + threadIdx.x; // fits: see blocks_of
+    if (i >= static_cast<uint32_t>(rows) * pieces) return false;
+    out->row = static_cast<int>(i / pieces);
+    out->c = static_cast<int>(i % pieces) * piece<T>::size;
+    out->whole = f % piece<T>::size == 0;
     return true;
 }
 
 template <class T, bool GATED> __global__ void forward(tt_ffn p, dropout_plan drop) {
     place at;
-    if (!place_of(p.rows, p.f, &at)) return;
+    if (!place_of<T>(p.rows, p.f, &at)) return;
     const int n = p.f - at.c;
     const T *h = static_cast<const T *>(p.h) + static_cast<int64_t>(at.row) * (GATED ? 2 : 1) * p.f + at.c;
-    float4x x = load4(h, at.whole, n);
-    if (GATED) {
-        const float4x linear = load4(h + p.f, at.whole, n);
-        for (int i = 0; i < 4; ++i) x.v[i] = gelu_at(x.v[i]).value * linear.v[i];
-    } else {
-        for (int i = 0; i < 4; ++i) x.v[i] = x.v[i] < 0 ? 0 : x.v[i]; // NaN passes
+    piece<T> x, linear;
+    load_piece(&x, h, at.whole, n);
+    if (GATED) load_piece(&linear, h + p.f, at.whole, n);
+#pragma unroll
+    for (int k = 0; k < piece<T>::fours; ++k) {
+        float4x *four = &x.four[k];
+        for (int i = 0; i < 4; ++i) {
+            if (GATED)
+                four->v[i] = gelu_at(four->v[i]).value * linear.four[k].v[i];
+            else
+                four->v[i] = four->v[i] < 0 ? 0 : four->v[i]; // NaN passes
+        }
+        drop4(drop, at.row, at.c / 4 + k, four);
     }
-    drop4(drop, at.row, at.c / 4, &x);
-    store4(static_cast<T *>(p.a) + static_cast<int64_t>(at.row) * p.f + at.c, x, at.whole, n);
+    store_piece(static_cast<T *>(p.a) + static_cast<int64_t>(at.row) * p.f + at.c, x, at.whole, n);
 }
 
 template <class T, bool GATED> __global__ void backward(tt_ffn p, dropout_plan drop) {
     place at;
-    if (!place_of(p.rows, p.f, &at)) return;
+    if (!place_of<T>(p.rows, p.f, &at)) return;
     const int n = p.f - at.c;
     const int64_t offset = static_cast<int64_t>(at.row) * (GATED ? 2 : 1) * p.f + at.c;
     const T *h = static_cast<const T *>(p.h) + offset;
     T *dh = static_cast<T *>(p.dh) + offset;
-    float4x g = load4(static_cast<const T *>(p.da) + static_cast<int64_t>(at.row) * p.f + at.c, at.whole, n);
-    drop4(drop, at.row, at.c / 4, &g);
-    const float4x x = load4(h, at.whole, n);
-    if (GATED) {
-        const float4x linear = load4(h + p.f, at.whole, n);
-        float4x dlinear;
+    piece<T> g, x, linear;
+    load_piece(&g, static_cast<const T *>(p.da) + static_cast<int64_t>(at.row) * p.f + at.c, at.whole, n);
+    load_piece(&x, h, at.whole, n);
+    if (GATED) load_piece(&linear, h + p.f, at.whole, n);
+#pragma unroll
+    for (int k = 0; k < piece<T>::fours; ++k) {
+        float4x *four = &g.four[k];
+        drop4(drop, at.row, at.c / 4 + k, four);
         for (int i = 0; i < 4; ++i) {
-            const gelu y = gelu_at(x.v[i]);
-            dlinear.v[i] = g.v[i] * y.value;
-            g.v[i] *= linear.v[i] * y.slope;
+            const float value = x.four[k].v[i];
+            if (GATED) {
+                const gelu y = gelu_at(value);
+                const float gradient = four->v[i];
+                four->v[i] = gradient * (linear.four[k].v[i] * y.slope);
+                linear.four[k].v[i] = gradient * y.value;
+            } else {
+                four->v[i] = value <= 0 ? 0 : four->v[i];
+            }
         }
-        store4(dh + p.f, dlinear, at.whole, n);
-    } else {
-        for (int i = 0; i < 4; ++i) g.v[i] = x.v[i] <= 0 ? 0 : g.v[i];
     }
-    store4(dh, g, at.whole, n);
+    if (GATED) store_piece(dh + p.f, linear, at.whole, n);
+    store_piece(dh, g, at.whole, n);
 }
 
 tt_status check(const tt_ffn *p, const char *op) {
@@ -77,20 +89,24 @@ tt_status check(const tt_ffn *p, const char *op) {
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and f >= 1", op, p->rows, p->f);
     if (p->kind != TT_RELU && p->kind != TT_GATED_GELU)
         return tt_fail(TT_ERR_INPUT, "%s: unknown activation %d", op, static_cast<int>(p->kind));
+    if (static_cast<int64_t>(p->rows) * ((p->f + 3) / 4) > INT32_MAX)
+        return tt_fail(TT_ERR_UNSUPPORTED, "%s: %d rows of %d are too many for one call on device cuda", op,
+            p->rows, p->f);
     return check_dropout(&p->drop, op);
 }
 
-int blocks_of(const tt_ffn *p) {
-    return tt_ceil_div(static_cast<int64_t>(p->rows) * ((p->f + 3) / 4), THREADS);
+template <class T> int blocks_of(const tt_ffn *p) {
+    const int pieces = (p->f + piece<T>::size - 1) / piece<T>::size;
+    return tt_ceil_div(static_cast<int64_t>(p->rows) * pieces, THREADS);
 }
 
 template <class T> tt_status run_forward(tt_device *device, const tt_ffn *p) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan drop = plan_dropout(&p->drop);
     if (p->kind == TT_RELU)
-        TT_CUDA(TT_LAUNCH((forward<T, false>), blocks_of(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
+        TT_CUDA(TT_LAUNCH((forward<T, false>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
     else
-        TT_CUDA(TT_LAUNCH((forward<T, true>), blocks_of(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
+        TT_CUDA(TT_LAUNCH((forward<T, true>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
     return TT_OK;
 }
 
@@ -98,9 +114,9 @@ template <class T> tt_status run_backward(tt_device *device, const tt_ffn *p) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan drop = plan_dropout(&p->drop);
     if (p->kind == TT_RELU)
-        TT_CUDA(TT_LAUNCH((backward<T, false>), blocks_of(p), THREADS, 0, stream, *p, drop), "ffn_bwd");
+        TT_CUDA(TT_LAUNCH((backward<T, false>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_bwd");
     else
-        TT_CUDA(TT_LAUNCH((backward<T, true>), blocks_of(p), THREADS, 0, stream, *p, drop), "ffn_bwd");
+        TT_CUDA(TT_LAUNCH((backward<T, true>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_bwd");
     return TT_OK;
 }
 

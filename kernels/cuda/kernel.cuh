@@ -160,6 +160,42 @@ static __device__ __forceinline__ void store4(bf16 *p, const float4x &x, bool wh
     }
 }
 
+// As many consecutive elements as 16 bytes hold: four, of bf16 eight. `whole` and `n` as above.
+template <class T> struct piece {
+    static constexpr int fours = 4 / sizeof(T), size = 4 * fours;
+    float4x four[fours];
+};
+static __device__ __forceinline__ void load_piece(piece<float> *out, const float *p, bool whole, int n) {
+    out->four[0] = load4(p, whole, n);
+}
+static __device__ __forceinline__ void load_piece(piece<bf16> *out, const bf16 *p, bool whole, int n) {
+    if (whole) {
+        const uint4 x = *reinterpret_cast<const uint4 *>(p);
+        const uint32_t pairs[4] = {x.x, x.y, x.z, x.w};
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            out->four[i / 2].v[2 * (i % 2)] = __uint_as_float(pairs[i] << 16);
+            out->four[i / 2].v[2 * (i % 2) + 1] = __uint_as_float(pairs[i] & 0xffff0000u);
+        }
+    } else {
+        out->four[0] = load4(p, false, n);
+        out->four[1] = load4(p + 4, false, n - 4);
+    }
+}
+static __device__ __forceinline__ void store_piece(float *p, const piece<float> &x, bool whole, int n) {
+    store4(p, x.four[0], whole, n);
+}
+static __device__ __forceinline__ void store_piece(bf16 *p, const piece<bf16> &x, bool whole, int n) {
+    if (whole) {
+        *reinterpret_cast<uint4 *>(p) =
+            make_uint4(pack2(x.four[0].v[0], x.four[0].v[1]), pack2(x.four[0].v[2], x.four[0].v[3]),
+                pack2(x.four[1].v[0], x.four[1].v[1]), pack2(x.four[1].v[2], x.four[1].v[3]));
+    } else {
+        store4(p, x.four[0], false, n);
+        store4(p + 4, x.four[1], false, n - 4);
+    }
+}
+
 enum { WARP = 32 };
 #define TT_ALL_LANES 0xffffffffu
 

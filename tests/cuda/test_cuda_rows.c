@@ -173,6 +173,7 @@ static void with(tt_precision precision) {
     ffn(&p, TT_RELU, 33, 64, 0);
     ffn(&p, TT_GATED_GELU, 5, 7, 0);
     ffn(&p, TT_GATED_GELU, 21, 132, 0.2f);
+    ffn(&p, TT_GATED_GELU, 9, 136, 0.1f);
     adamw(&p, 1);
     adamw(&p, 40003);
     bf16_conversion(&p);

@@ -1,2 +1,2 @@
-# One group of four too many.
-s/if (i >= static_cast<int64_t>(rows) \* fours)/if (i > static_cast<int64_t>(rows) * fours)/
+# One piece too many.
+s/if (i >= static_cast<uint32_t>(rows) \* pieces)/if (i > static_cast<uint32_t>(rows) * pieces)/
