@@ -4,14 +4,8 @@
 #include "cuda_bf16.h"
 #include "machine.h"
 
-#include <functional>
 #include <stdio.h>
 #include <vector>
-
-namespace cusim {
-cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
-bool recording();
-} // namespace cusim
 
 struct cusim_lt {
     int unused;

@@ -1,16 +1,9 @@
-// A small GPU on one CPU thread. The threads of a block are fibers that run until they come to a barrier or
-// to an operation of their warp; blocks run one after another. Device memory is host memory with a register
-// of what was allocated. See README.md.
+// A small GPU's multiprocessor on one CPU thread: the threads of a block are fibers that run until they come
+// to a barrier or to an operation of their warp; blocks run one after another. See README.md.
 #include "machine.h"
 
 #include "kernel.h"
 
-#include <chrono>
-#include <deque>
-#include <functional>
-#include <map>
-#include <memory>
-#include <set>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +29,7 @@ running *current;
 
 // ---- fibers
 
-enum { MAX_THREADS = 1024, WARP_SIZE = 32 };
+enum { WARP_SIZE = 32 };
 static const size_t stack_bytes = 256 << 10, guard_bytes = 4096;
 
 enum class state { ready, at_barrier, in_warp, done };
@@ -282,17 +275,9 @@ static void run_block() {
     }
 }
 
-// ---- launches
+// ---- a launch's blocks, and their shared memory
 
-static cudaError_t last_error = cudaSuccess;
-static std::map<const void *, size_t> allowed_shared; // cudaFuncSetAttribute
-
-static cudaError_t fail(cudaError_t error) {
-    last_error = error;
-    return error;
-}
-
-static void run_grid(const char *name, dim3 grid, dim3 block, size_t shared, task *body) {
+void run_grid(const char *name, dim3 grid, dim3 block, size_t shared, task *body) {
     now = {};
     now.kernel = name;
     now.first_block = machine.blocks_run + 1;
@@ -322,94 +307,6 @@ static void run_grid(const char *name, dim3 grid, dim3 block, size_t shared, tas
     now.kernel = nullptr;
 }
 
-} // namespace cusim
-
-using namespace cusim;
-
-// ---- streams: everything is done at once, or recorded
-
-struct cusim_graph {
-    std::vector<std::function<void()>> work;
-};
-// Work of the first stream waits until the host, or another stream, waits for it: as late as a GPU might do
-// it. Other streams do theirs at once: as early as a GPU might. So a missing wait shows.
-struct cusim_stream {
-    cusim_graph *recording = nullptr;
-    std::deque<std::function<void()>> queue;
-    bool stalled = false; // see cusim::stall
-};
-struct cusim_event {
-    cudaStream_t stream = nullptr;
-    std::shared_ptr<bool> passed; // of the latest record
-    std::chrono::steady_clock::time_point at;
-};
-static cusim_stream default_stream;
-static cudaStream_t first_stream;
-static std::set<cudaStream_t> streams = {&default_stream};
-static std::set<const void *> pinned; // memory of the host that copies read when they are done
-
-static bool do_next(cudaStream_t stream) {
-    if (stream->queue.empty() || stream->stalled) return false;
-    const std::function<void()> work = std::move(stream->queue.front());
-    stream->queue.pop_front();
-    work();
-    return true;
-}
-static void drain(cudaStream_t stream) {
-    while (do_next(stream)) {
-    }
-}
-static bool pass(const std::shared_ptr<bool> &passed, cudaStream_t stream) {
-    while (!*passed && do_next(stream)) {
-    }
-    return *passed;
-}
-
-namespace cusim {
-cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) {
-    enum { MOST = 4096 }; // a GPU gets on by itself, too
-    if (!stream) stream = &default_stream;
-    if (stream->recording) {
-        stream->recording->work.push_back(std::move(work));
-        return cudaSuccess;
-    }
-    stream->queue.push_back(std::move(work));
-    if (stream != first_stream || stream->queue.size() > MOST) drain(stream);
-    return cudaSuccess;
-}
-
-bool recording() {
-    for (cudaStream_t stream : streams)
-        if (stream->recording) return true;
-    return false;
-}
-
-void stall(cudaStream_t stream, bool stalled) {
-    stream->stalled = stalled;
-}
-
-static unsigned long launched;
-unsigned long launches() {
-    return launched;
-}
-
-cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared,
-    cudaStream_t stream, task *work) {
-    ++launched;
-    const std::shared_ptr<task> task(work);
-    const size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
-    const auto allowed = allowed_shared.find(kernel);
-    const size_t limit = allowed == allowed_shared.end() ? 48u << 10 : allowed->second;
-    if (threads < 1 || threads > MAX_THREADS || grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.y > 65535 ||
-        grid.z > 65535 || shared > limit) {
-        fprintf(stderr,
-            "cusim: %s: launch of (%u, %u, %u) blocks of %zu threads with %zu of %zu bytes shared\n", name,
-            grid.x, grid.y, grid.z, threads, shared, limit);
-        return fail(cudaErrorInvalidConfiguration);
-    }
-    return enqueue(stream, [=] { run_grid(name, grid, block, shared, task.get()); });
-}
-
 void *shared_static(size_t bytes, const char *name, const char *file, int line) {
     for (const shared_block &s : shared_statics)
         if (s.line == line && s.file == file && s.where.end - s.where.begin == bytes)
@@ -425,7 +322,28 @@ void *shared_static(size_t bytes, const char *name, const char *file, int line) 
 void *shared_dynamic() {
     return reinterpret_cast<void *>(shared_dynamic_region.begin);
 }
+region *find_shared(uintptr_t address) {
+    if (shared_dynamic_region.begin && address >= shared_dynamic_region.begin &&
+        address < shared_dynamic_region.end)
+        return &shared_dynamic_region;
+    for (shared_block &s : shared_statics)
+        if (address >= s.where.begin && address < s.where.end) return &s.where;
+    return nullptr;
+}
+
+void nearest(const region &r, uintptr_t address, const region **best, uintptr_t *distance) {
+    const uintptr_t away = address < r.begin ? r.begin - address : address - r.end;
+    if (away < *distance) *best = &r, *distance = away;
+}
+
+void nearest_shared(uintptr_t address, const region **best, uintptr_t *distance) {
+    if (shared_dynamic_region.begin) nearest(shared_dynamic_region, address, best, distance);
+    for (const shared_block &s : shared_statics) nearest(s.where, address, best, distance);
+}
+
 } // namespace cusim
+
+using namespace cusim;
 
 // ---- what threads call
 
@@ -491,306 +409,4 @@ void cusim_complain(const char *format, ...) {
 // The checker has another one.
 __attribute__((weak)) void cusim_atomic(const void *at, size_t bytes) {
     (void)at, (void)bytes;
-}
-
-// ---- memory
-
-static std::map<uintptr_t, region> allocations; // by begin
-
-namespace cusim {
-region *find_region(uintptr_t address) {
-    static region *recent = nullptr;
-    (void)recent;
-    if (shared_dynamic_region.begin && address >= shared_dynamic_region.begin &&
-        address < shared_dynamic_region.end)
-        return &shared_dynamic_region;
-    for (shared_block &s : shared_statics)
-        if (address >= s.where.begin && address < s.where.end) return &s.where;
-    auto it = allocations.upper_bound(address);
-    if (it == allocations.begin()) return nullptr;
-    --it;
-    return address < it->second.end ? &it->second : nullptr;
-}
-
-static void nearest(const region &r, uintptr_t address, const region **best, uintptr_t *distance) {
-    const uintptr_t away = address < r.begin ? r.begin - address : address - r.end;
-    if (away < *distance) *best = &r, *distance = away;
-}
-
-void describe_nearest(uintptr_t address, char *out, size_t size) {
-    const region *best = nullptr;
-    uintptr_t distance = 1 << 20;
-    if (shared_dynamic_region.begin) nearest(shared_dynamic_region, address, &best, &distance);
-    for (const shared_block &s : shared_statics) nearest(s.where, address, &best, &distance);
-    for (const auto &a : allocations) nearest(a.second, address, &best, &distance);
-    if (!best)
-        snprintf(out, size, "far from all device memory");
-    else
-        snprintf(out, size, "%zu bytes %s %s of %zu bytes", static_cast<size_t>(distance),
-            address < best->begin ? "before" : "behind", best->name,
-            static_cast<size_t>(best->end - best->begin));
-}
-} // namespace cusim
-
-static bool device_memory(const void *at, size_t bytes, const char *what) {
-    const uintptr_t begin = reinterpret_cast<uintptr_t>(at);
-    const region *r = find_region(begin);
-    if (r && begin + bytes <= r->end) return true;
-    fprintf(stderr, "cusim: %s of %zu bytes is not within an allocation of device memory\n", what, bytes);
-    return false;
-}
-
-extern "C" {
-
-const char *cudaGetErrorName(cudaError_t error) {
-    switch (error) {
-    case cudaSuccess:
-        return "cudaSuccess";
-    case cudaErrorInvalidValue:
-        return "cudaErrorInvalidValue";
-    case cudaErrorMemoryAllocation:
-        return "cudaErrorMemoryAllocation";
-    case cudaErrorInvalidConfiguration:
-        return "cudaErrorInvalidConfiguration";
-    case cudaErrorInsufficientDriver:
-        return "cudaErrorInsufficientDriver";
-    case cudaErrorNoDevice:
-        return "cudaErrorNoDevice";
-    case cudaErrorIllegalState:
-        return "cudaErrorIllegalState";
-    case cudaErrorNotReady:
-        return "cudaErrorNotReady";
-    }
-    return "unknown error";
-}
-const char *cudaGetErrorString(cudaError_t error) {
-    return cudaGetErrorName(error);
-}
-cudaError_t cudaGetLastError() {
-    const cudaError_t error = last_error;
-    last_error = cudaSuccess;
-    return error;
-}
-cudaError_t cudaPeekAtLastError() {
-    return last_error;
-}
-cudaError_t cudaGetDeviceCount(int *count) {
-    const char *text = getenv("CUSIM_DEVICES");
-    *count = text ? atoi(text) : 1;
-    return *count > 0 ? cudaSuccess : fail(cudaErrorNoDevice);
-}
-static int chosen_device;
-cudaError_t cudaSetDevice(int device) {
-    int count;
-    if (cudaGetDeviceCount(&count) != cudaSuccess || device < 0 || device >= count)
-        return fail(cudaErrorInvalidValue);
-    chosen_device = device;
-    return cudaSuccess;
-}
-cudaError_t cudaGetDevice(int *device) {
-    *device = chosen_device;
-    return cudaSuccess;
-}
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device) {
-    (void)device;
-    *out = {};
-    snprintf(out->name, sizeof out->name, "cusim (CPU run-time for tests)");
-    out->totalGlobalMem = static_cast<size_t>(1) << 32;
-    out->major = 9;
-    out->multiProcessorCount = 4;
-    return cudaSuccess;
-}
-cudaError_t cudaDeviceGetAttribute(int *out, cudaDeviceAttr attribute, int device) {
-    (void)device;
-    switch (attribute) {
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-        *out = 227 << 10;
-        break;
-    case cudaDevAttrMultiProcessorCount:
-        *out = 4;
-        break;
-    case cudaDevAttrComputeCapabilityMajor:
-        *out = 9;
-        break;
-    case cudaDevAttrComputeCapabilityMinor:
-        *out = 0;
-        break;
-    }
-    return cudaSuccess;
-}
-cudaError_t cudaDeviceGetPCIBusId(char *out, int size, int device) {
-    snprintf(out, static_cast<size_t>(size), "0000:%02x:00.0", device);
-    return cudaSuccess;
-}
-cudaError_t cudaDriverGetVersion(int *version) {
-    *version = 13000;
-    return cudaSuccess;
-}
-cudaError_t cudaRuntimeGetVersion(int *version) {
-    return cudaDriverGetVersion(version);
-}
-cudaError_t cudaDeviceSynchronize() {
-    for (cudaStream_t stream : streams) drain(stream);
-    return cudaSuccess;
-}
-cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) {
-    *total = *free_bytes = static_cast<size_t>(1) << 32;
-    for (const auto &a : allocations) *free_bytes -= a.second.end - a.second.begin;
-    return cudaSuccess;
-}
-cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device) {
-    (void)device;
-    *pool = nullptr;
-    return cudaSuccess;
-}
-cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value) {
-    (void)pool, (void)attribute, (void)value;
-    return cudaSuccess;
-}
-cudaError_t cudaMallocAsync(void **out, size_t bytes, cudaStream_t stream) {
-    (void)stream;
-    // A gap behind each block, so that its neighbour does not begin where it ends.
-    if (posix_memalign(out, 256, bytes + 256)) return fail(cudaErrorMemoryAllocation);
-    memset(*out, 0xcb, bytes + 256);
-    const uintptr_t at = reinterpret_cast<uintptr_t>(*out);
-    allocations[at] = {at, at + bytes, nullptr, false, "an allocation"};
-    return cudaSuccess;
-}
-cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream) {
-    if (!allocations.count(reinterpret_cast<uintptr_t>(memory))) return fail(cudaErrorInvalidValue);
-    return enqueue(stream, [=] {
-        auto it = allocations.find(reinterpret_cast<uintptr_t>(memory));
-        free(it->second.cells);
-        allocations.erase(it);
-        free(memory);
-    });
-}
-cudaError_t cudaMallocHost(void **out, size_t bytes) {
-    *out = malloc(bytes + 1);
-    pinned.insert(*out);
-    return *out ? cudaSuccess : fail(cudaErrorMemoryAllocation);
-}
-cudaError_t cudaFreeHost(void *memory) {
-    cudaDeviceSynchronize();
-    pinned.erase(memory);
-    free(memory);
-    return cudaSuccess;
-}
-cudaError_t cudaMemcpyAsync(
-    void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
-    const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
-    const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
-    if ((to_device && !device_memory(to, bytes, "destination of a copy")) ||
-        (from_device && !device_memory(from, bytes, "source of a copy")))
-        return fail(cudaErrorInvalidValue);
-    if ((!to_device && find_region(reinterpret_cast<uintptr_t>(to))) ||
-        (!from_device && find_region(reinterpret_cast<uintptr_t>(from)))) {
-        fprintf(stderr, "cusim: a copy takes device memory for the host's\n");
-        return fail(cudaErrorInvalidValue);
-    }
-    if (kind != cudaMemcpyHostToDevice || pinned.count(from) || (stream && stream->recording))
-        return enqueue(stream, [=] { memmove(to, from, bytes); });
-    const char *bytes_now = static_cast<const char *>(from);
-    const std::vector<char> now(bytes_now, bytes_now + bytes);
-    return enqueue(stream, [=] { memcpy(to, now.data(), bytes); });
-}
-cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream) {
-    if (!device_memory(memory, bytes, "memory to set")) return fail(cudaErrorInvalidValue);
-    return enqueue(stream, [=] { memset(memory, value, bytes); });
-}
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags) {
-    (void)flags;
-    *out = new cusim_stream;
-    if (!first_stream) first_stream = *out;
-    streams.insert(*out);
-    return cudaSuccess;
-}
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-    drain(stream);
-    if (stream == first_stream) first_stream = nullptr;
-    streams.erase(stream);
-    delete stream;
-    return cudaSuccess;
-}
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-    if (!stream) stream = &default_stream;
-    if (stream->recording) return fail(cudaErrorIllegalState);
-    drain(stream);
-    return cudaSuccess;
-}
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
-    (void)flags;
-    if (!event->passed) return cudaSuccess; // never recorded
-    const auto passed = event->passed;
-    const cudaStream_t other = event->stream;
-    return enqueue(stream, [=] {
-        if (!pass(passed, other)) cusim_complain("a stream waits for a stream that waits for it");
-    });
-}
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags) {
-    (void)flags;
-    *out = new cusim_event;
-    return cudaSuccess;
-}
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-    if (event->passed) pass(event->passed, event->stream);
-    delete event;
-    return cudaSuccess;
-}
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-    const auto passed = std::make_shared<bool>(false);
-    event->stream = stream ? stream : &default_stream;
-    event->passed = passed;
-    return enqueue(stream, [=] {
-        event->at = std::chrono::steady_clock::now();
-        *passed = true;
-    });
-}
-cudaError_t cudaEventQuery(cudaEvent_t event) {
-    return !event->passed || pass(event->passed, event->stream) ? cudaSuccess : cudaErrorNotReady;
-}
-cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-    if (event->passed) pass(event->passed, event->stream);
-    return cudaSuccess;
-}
-cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to) {
-    *ms = std::chrono::duration<float, std::milli>(to->at - from->at).count();
-    return cudaSuccess;
-}
-cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute, int value) {
-    (void)attribute;
-    if (value > 227 << 10) return fail(cudaErrorInvalidValue);
-    allowed_shared[kernel] = static_cast<size_t>(value);
-    return cudaSuccess;
-}
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
-    (void)mode;
-    if (!stream || stream->recording) return fail(cudaErrorIllegalState);
-    stream->recording = new cusim_graph;
-    return cudaSuccess;
-}
-cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
-    if (!stream || !stream->recording) return fail(cudaErrorIllegalState);
-    *graph = stream->recording;
-    stream->recording = nullptr;
-    return cudaSuccess;
-}
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long flags) {
-    (void)flags;
-    *out = new cusim_graph(*graph);
-    return cudaSuccess;
-}
-cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
-    if (getenv("CUSIM_GRAPH_LOG")) fprintf(stderr, "cusim: graph of %zu\n", graph->work.size());
-    for (const auto &work : graph->work) enqueue(stream, work);
-    return cudaSuccess;
-}
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-    delete graph;
-    return cudaSuccess;
-}
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
-    delete graph;
-    return cudaSuccess;
-}
 }

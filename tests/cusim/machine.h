@@ -1,7 +1,11 @@
-// Between the runtime (machine.cc) and the checker (check.cc).
+// What the parts of cusim know of each other: blocks (machine.cc), the host's functions (runtime.cc), the
+// checker (check.cc), the libraries (cublaslt.cc, nccl.cc).
 #ifndef TT_CUSIM_MACHINE_H
 #define TT_CUSIM_MACHINE_H
 
+#include <cuda_runtime.h>
+
+#include <functional>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,7 +41,20 @@ struct running {
 };
 extern running *current;
 
-region *find_region(uintptr_t address); // device memory or this block's shared memory; NULL
+// machine.cc: the blocks of a launch, one after another; the shared memory of the one that runs.
+enum { MAX_THREADS = 1024 };
+struct task;
+void run_grid(const char *name, dim3 grid, dim3 block, size_t shared, task *body);
+region *find_shared(uintptr_t address);
+void nearest(const region &r, uintptr_t address, const region **best, uintptr_t *distance);
+void nearest_shared(uintptr_t address, const region **best, uintptr_t *distance);
+
+// runtime.cc
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
+bool recording();                              // some stream
+void stall(cudaStream_t stream, bool stalled); // its work waits
+unsigned long launches();                      // of kernels, so far
+region *find_region(uintptr_t address);        // device memory or this block's shared memory; NULL
 void describe_nearest(uintptr_t address, char *out, size_t size);
 
 } // namespace cusim

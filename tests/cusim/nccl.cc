@@ -3,25 +3,18 @@
 // Initialisation answers "in progress" until all ranks have come. CUSIM_NCCL_STALL=1 lets the first
 // all-reduce never end. CUSIM_NCCL_LOG=1 prints each one on rank 0, with the number of kernels launched so
 // far.
+#include "machine.h"
+
 #include <nccl.h>
 
 #include <atomic>
 #include <fcntl.h>
-#include <functional>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-namespace cusim {
-cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
-void stall(cudaStream_t stream, bool stalled);
-unsigned long launches();
-struct region;
-region *find_region(uintptr_t address);
-} // namespace cusim
 
 namespace {
 const size_t chunk_floats = 1 << 16; // floats
