@@ -44,6 +44,7 @@ if ! command -v nvidia-smi > /dev/null || ! nvidia-smi > /dev/null 2>&1; then
     exit 77
 fi
 echo "$device"
+grep -q '^cuda *none' <<< "$device" && { echo "gpu_check: there is a GPU, but the program cannot use it"; exit 1; }
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 failed=0
@@ -57,6 +58,10 @@ result() { # name, status, log
     echo "    \"$1\": \"$word\"" >> "$work/results"
 }
 touch "$work/results"
+if wants sanitize && ! command -v compute-sanitizer > /dev/null; then
+    echo "compute-sanitizer was not found: nothing is checked under it"
+    echo '    "compute-sanitizer": "not found"' >> "$work/results"
+fi
 for path in "${tests[@]}"; do
     name=$(basename "$path")
     if wants test; then

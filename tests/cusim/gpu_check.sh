@@ -19,6 +19,7 @@ export PATH=$work/bin:$PATH
 "$check" -o "$work/r.json" "$work/build" > "$work/out" 2>&1
 [ $? -eq 77 ] || fail "without a GPU"
 printf '#!/bin/sh\necho "A card, 1.0, 1 MiB"\n' > "$work/bin/nvidia-smi"
+CUSIM_DEVICES=0 "$check" -o "$work/r.json" "$work/build" test > "$work/out" 2>&1 && fail "a GPU that cannot be used"
 "$check" -o "$work/r.json" "$work/build" test > "$work/out" 2>&1 || fail "one good test"
 for line in '"test_cuda_rows": "passed"' '"card": "A card, 1.0, 1 MiB"'; do
     grep -q "$line" "$work/r.json" || fail "record"
