@@ -39,8 +39,14 @@ tt_status tt_device_open(tt_device **out, const char *name, tt_precision precisi
     return TT_OK;
 }
 
+static void release_outgrown(tt_device *device) {
+    while (device->n_outgrown > 0) device->memory->free(device, device->outgrown[--device->n_outgrown]);
+}
+
 void tt_device_close(tt_device *device) {
     if (!device) return;
+    release_outgrown(device);
+    free(device->outgrown);
     if (device->scratch) device->memory->free(device, device->scratch);
     device->memory->close(device);
     free(device);
@@ -92,7 +98,9 @@ tt_status tt_device_record(tt_device *device) {
 tt_status tt_device_recorded(tt_device *device, tt_recording **out) {
     *out = NULL;
     device->recording = false;
-    return device->memory->recorded(device, out);
+    TT_TRY(device->memory->recorded(device, out));
+    ++device->recordings;
+    return TT_OK;
 }
 
 tt_status tt_device_replay(tt_device *device, tt_recording *recording) {
@@ -100,22 +108,29 @@ tt_status tt_device_replay(tt_device *device, tt_recording *recording) {
 }
 
 void tt_recording_close(tt_device *device, tt_recording *recording) {
-    if (recording) device->memory->forget(device, recording);
+    if (!recording) return;
+    device->memory->forget(device, recording);
+    if (--device->recordings == 0) release_outgrown(device);
+}
+
+static tt_status grow_scratch(tt_device *device, size_t bytes) {
+    if (device->recording)
+        return tt_fail(TT_ERR_INTERNAL,
+            "a recording needs %zu bytes of scratch memory, more than there were when "
+            "its operations were done before",
+            bytes);
+    TT_TRY(tt_grow(&device->outgrown, &device->outgrown_capacity, device->n_outgrown + 1,
+        sizeof *device->outgrown, "scratch memory"));
+    void *grown;
+    TT_TRY(device->memory->alloc(device, &grown, bytes, "scratch memory of an operation"));
+    if (device->scratch) device->outgrown[device->n_outgrown++] = device->scratch;
+    if (device->recordings == 0) release_outgrown(device);
+    device->scratch = grown;
+    device->scratch_bytes = bytes;
+    return TT_OK;
 }
 
 void *tt_device_scratch(tt_device *device, size_t bytes) {
-    if (device->recording) { // the memory may be elsewhere when it is replayed
-        tt_message_set("an operation that needs scratch memory cannot be recorded");
-        return NULL;
-    }
-    if (bytes > device->scratch_bytes) {
-        void *grown;
-        if (device->memory->alloc(device, &grown, bytes + bytes / 4, "scratch memory of an operation") !=
-            TT_OK)
-            return NULL;
-        if (device->scratch) device->memory->free(device, device->scratch);
-        device->scratch = grown;
-        device->scratch_bytes = bytes + bytes / 4;
-    }
-    return device->scratch;
+    const bool fits = bytes <= device->scratch_bytes;
+    return fits || grow_scratch(device, bytes + bytes / 4) == TT_OK ? device->scratch : NULL;
 }

@@ -23,8 +23,11 @@ typedef struct tt_device {
     size_t operand_size; // bytes of what matrix products read and write: 4, or 2 (bf16)
     int threads;         // of the CPU device
     bool recording;      // between tt_device_record and tt_device_recorded
+    int recordings;      // that exist
     void *scratch;       // see tt_device_scratch
     size_t scratch_bytes;
+    void **outgrown; // scratch memory of before, which recordings may know
+    size_t n_outgrown, outgrown_capacity;
     void *state; // private to the implementation
 } tt_device;
 
@@ -71,8 +74,7 @@ tt_status tt_device_wait(tt_device *device) TT_MUST_CHECK;
 // and numbers, on what the memory holds by then.
 //
 // Between record and recorded, operations are taken down and not done. They must have been done before in the
-// same sizes, and must be such that need neither scratch memory nor an answer; nothing else may be asked of
-// the device meanwhile.
+// same sizes, and be such that need no answer from the device; nothing else may be asked of it meanwhile.
 typedef struct tt_recording tt_recording;
 bool tt_device_records(const tt_device *device); // whether it pays; the CPU device has no recordings
 tt_status tt_device_record(tt_device *device) TT_MUST_CHECK;
@@ -82,7 +84,8 @@ tt_status tt_device_replay(tt_device *device, tt_recording *recording) TT_MUST_C
 void tt_recording_close(tt_device *device, tt_recording *recording);
 
 // Working memory of one operation: valid until the next call on this device, grows and is kept, so that a
-// steady state allocates nothing. Not zeroed. NULL when memory runs out, or in a recording (message set).
+// steady state allocates nothing; what recordings have seen of it stays until they are closed. Not zeroed.
+// NULL (message set) when memory runs out, or when it would have to grow within a recording.
 void *tt_device_scratch(tt_device *device, size_t bytes);
 
 // The operand `n` elements behind `at`.

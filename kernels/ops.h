@@ -28,10 +28,11 @@ typedef void tt_operand;
 
 // Inverted dropout (kept values are scaled by 1/(1-p)) with masks from Philox4x32-10. Element `c` of the row
 // of token t is dropped if word c%4 of block {c/4, site, position[t], example[t]} under `key` is below
-// p * 2^32. So a mask depends on what it is for, not on where in a batch the token stands.
+// p * 2^32. So a mask depends on what it is for, not on where in a batch the token stands. The key lies in
+// device memory, so that a recorded step (kernels/device.h) can be done again under another.
 typedef struct tt_dropout {
     float p;                            // 0 = off; then nothing else is read
-    uint64_t key;                       // tt_key(seed, TT_FOR_DROPOUT, step)
+    const uint64_t *key;                // [1]: tt_key(seed, TT_FOR_DROPOUT, step)
     uint32_t site;                      // which dropout of the model: no two places share one
     const uint32_t *example, *position; // [rows]
 } tt_dropout;

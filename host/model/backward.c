@@ -22,11 +22,6 @@ static tt_status norm_bwd(tt_pass *pass, const tt_stack_pass *stack, size_t w, f
                                                               .dw = model->g + w});
 }
 
-// The flat buffers are in the order in which forward uses the weights; backward goes from end to beginning.
-static tt_status complete(const tt_pass *pass, size_t from) {
-    return pass->watch.ready ? pass->watch.ready(pass->watch.context, from) : TT_OK;
-}
-
 // dbranch -> dy of the feed-forward's norm.
 static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l, const tt_block_layout *b) {
     tt_model *model = pass->model;
@@ -79,6 +74,8 @@ static tt_status cross_attention_bwd(tt_pass *pass, int l, const tt_block_layout
     return tt_linear_bwd(model, pass->dy, dq, p->y[1], b->cross_q, rows, d, inner);
 }
 
+// The flat buffers are in the order in which forward uses the weights; backward goes from end to beginning,
+// and tells how far it is.
 static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *dy) {
     tt_model *model = pass->model;
     tt_device *device = model->device;
@@ -105,7 +102,7 @@ static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *d
         drop = tt_pass_dropout(pass, decoder, l - 1, TT_SITE_FFN_OUT);
         TT_TRY(
             norm_bwd(pass, stack, b->self_norm, p->x[0], p->rstd[0], pass->dy, l > 0 ? &drop : NULL, none));
-        TT_TRY(complete(pass, b->q));
+        TT_TRY(tt_pass_complete(pass, b->q));
     }
     const tt_dropout embedding = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING);
     return device->ops->embed_bwd(device, model->g + model->layout->shared, pass->dx, stack->ids, stack->rows,
@@ -117,7 +114,7 @@ static tt_status stacks_backward(tt_pass *pass) {
     tt_device *device = pass->model->device;
     const size_t encoder = (size_t)pass->encoder.rows * (size_t)pass->model->config.d_model;
     TT_TRY(tt_device_zero(device, pass->denc, encoder * sizeof(float)));
-    if (!pass->model->config.tie_word_embeddings) TT_TRY(complete(pass, pass->model->layout->head));
+    if (!pass->model->config.tie_word_embeddings) TT_TRY(tt_pass_complete(pass, pass->model->layout->head));
     TT_TRY(stack_backward(pass, true, pass->dy));
     tt_operand *denc = pass->denc;
     if (device->operand_size != sizeof(float)) {
@@ -125,7 +122,7 @@ static tt_status stacks_backward(tt_pass *pass) {
         denc = pass->dy;
     }
     TT_TRY(stack_backward(pass, false, denc));
-    return complete(pass, 0);
+    return tt_pass_complete(pass, 0);
 }
 
 static tt_status need_gradients(const tt_pass *pass) {
@@ -133,35 +130,51 @@ static tt_status need_gradients(const tt_pass *pass) {
                           : tt_fail(TT_ERR_INTERNAL, "backward without gradients: call tt_model_train first");
 }
 
+static tt_lmhead head_with_gradient(const tt_pass *pass) {
+    tt_lmhead head = tt_pass_head(pass);
+    head.dlogp = pass->dlogp;
+    head.dh = pass->dy;
+    head.dw = pass->model->g + pass->model->layout->head;
+    return head;
+}
+
+static tt_status head_and_backward(tt_pass *pass) {
+    tt_device *device = pass->model->device;
+    const tt_lmhead head = head_with_gradient(pass);
+    TT_TRY(device->ops->lmhead_bwd(device, &head));
+    return stacks_backward(pass);
+}
+
+static tt_status forward_and_backward(tt_pass *pass) {
+    tt_device *device = pass->model->device;
+    TT_TRY(tt_pass_stacks(pass));
+    const tt_lmhead head = head_with_gradient(pass);
+    TT_TRY(device->ops->lmhead_fused(device, &head));
+    return stacks_backward(pass);
+}
+
+static tt_status upload_gradient(tt_pass *pass, const float *dlogp) {
+    return tt_device_upload(
+        pass->model->device, pass->dlogp, dlogp, (size_t)pass->decoder.rows * sizeof *dlogp);
+}
+
 tt_status tt_backward(tt_pass *pass, const tt_batch *batch, const float *dlogp) {
-    tt_model *model = pass->model;
-    tt_device *device = model->device;
     TT_TRY(need_gradients(pass));
     if (!pass->forward_done || pass->decoder.rows != batch->dec_tokens ||
         pass->encoder.rows != batch->enc_tokens)
         return tt_fail(TT_ERR_INTERNAL, "backward without forward on the same batch");
     pass->forward_done = false;
-    TT_TRY(tt_device_upload(device, pass->dlogp, dlogp, (size_t)batch->dec_tokens * sizeof *dlogp));
-    tt_lmhead head = tt_pass_head(pass);
-    head.dlogp = pass->dlogp;
-    head.dh = pass->dy;
-    head.dw = model->g + model->layout->head;
-    TT_TRY(device->ops->lmhead_bwd(device, &head));
-    return stacks_backward(pass);
+    TT_TRY(upload_gradient(pass, dlogp));
+    return tt_pass_do(pass, head_and_backward);
 }
 
 tt_status tt_forward_backward(
     tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, const float *dlogp, float *logp) {
-    tt_model *model = pass->model;
-    tt_device *device = model->device;
     TT_TRY(need_gradients(pass));
-    TT_TRY(tt_pass_stacks(pass, batch, dropout, true));
-    TT_TRY(tt_device_upload(device, pass->dlogp, dlogp, (size_t)batch->dec_tokens * sizeof *dlogp));
-    tt_lmhead head = tt_pass_head(pass);
-    head.dlogp = pass->dlogp;
-    head.dh = pass->dy;
-    head.dw = model->g + model->layout->head;
-    TT_TRY(device->ops->lmhead_fused(device, &head));
-    TT_TRY(stacks_backward(pass));
-    return tt_device_download(device, logp, pass->logp, (size_t)batch->dec_tokens * sizeof *logp);
+    pass->forward_done = false;
+    TT_TRY(tt_pass_prepare(pass, batch, dropout, true, false));
+    TT_TRY(upload_gradient(pass, dlogp));
+    TT_TRY(tt_pass_do(pass, forward_and_backward));
+    return tt_device_download(
+        pass->model->device, logp, pass->logp, (size_t)batch->dec_tokens * sizeof *logp);
 }

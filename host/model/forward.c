@@ -155,15 +155,11 @@ static tt_status stack_forward(tt_pass *pass, bool decoder) {
 
 tt_status tt_pass_encode(tt_pass *pass, const tt_batch *batch) {
     pass->forward_done = false;
-    pass->dropout = (tt_dropout_key){0};
-    TT_TRY(tt_pass_prepare(pass, batch, false, true));
+    TT_TRY(tt_pass_prepare(pass, batch, (tt_dropout_key){0}, false, true));
     return stack_forward(pass, false);
 }
 
-tt_status tt_pass_stacks(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, bool backward) {
-    pass->forward_done = false;
-    pass->dropout = dropout;
-    TT_TRY(tt_pass_prepare(pass, batch, backward, false));
+tt_status tt_pass_stacks(tt_pass *pass) {
     TT_TRY(stack_forward(pass, false));
     return stack_forward(pass, true);
 }
@@ -182,11 +178,19 @@ tt_lmhead tt_pass_head(const tt_pass *pass) {
         .logp = pass->logp};
 }
 
-tt_status tt_forward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, float *logp) {
+static tt_status stacks_and_head(tt_pass *pass) {
     tt_device *device = pass->model->device;
-    TT_TRY(tt_pass_stacks(pass, batch, dropout, pass->model->g != NULL));
+    TT_TRY(tt_pass_stacks(pass));
     const tt_lmhead head = tt_pass_head(pass);
-    TT_TRY(device->ops->lmhead_fwd(device, &head));
-    pass->forward_done = pass->model->g != NULL;
-    return tt_device_download(device, logp, pass->logp, (size_t)batch->dec_tokens * sizeof *logp);
+    return device->ops->lmhead_fwd(device, &head);
+}
+
+tt_status tt_forward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, float *logp) {
+    const bool backward = pass->model->g != NULL;
+    pass->forward_done = false;
+    TT_TRY(tt_pass_prepare(pass, batch, dropout, backward, false));
+    TT_TRY(tt_pass_do(pass, stacks_and_head));
+    pass->forward_done = backward;
+    return tt_device_download(
+        pass->model->device, logp, pass->logp, (size_t)batch->dec_tokens * sizeof *logp);
 }

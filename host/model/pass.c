@@ -13,6 +13,7 @@ tt_status tt_pass_open(tt_pass **out, tt_model *model) {
     if (status == TT_OK)
         status = tt_alloc(
             &pass->decoder.layers, (size_t)model->config.num_decoder_layers, sizeof(tt_layer_pass), "pass");
+    if (status == TT_OK) status = tt_pass_replay_open(pass);
     if (status != TT_OK) {
         tt_pass_close(pass);
         *out = NULL;
@@ -22,6 +23,7 @@ tt_status tt_pass_open(tt_pass **out, tt_model *model) {
 
 void tt_pass_close(tt_pass *pass) {
     if (!pass) return;
+    tt_pass_replay_close(pass);
     tt_device_free(pass->model->device, pass->memory);
     free(pass->encoder.layers);
     free(pass->decoder.layers);
@@ -114,6 +116,7 @@ static size_t lay_out(tt_pass *pass, char *base, bool backward, bool encoder_onl
     pass->branch = take_operand(&at, rows, d);
     if (encoder_only) return at.used;
     take_stack(&at, c, &pass->decoder, c->num_decoder_layers, encoder_rows, backward);
+    pass->key = take(&at, 1, sizeof *pass->key);
     pass->source = take(&at, (size_t)pass->decoder.seqs, sizeof *pass->source);
     pass->targets = take(&at, (size_t)pass->decoder.rows, sizeof *pass->targets);
     pass->lse = take_f32(&at, pass->decoder.rows, 1);
@@ -139,18 +142,22 @@ static tt_status upload_stack(tt_device *device, const tt_stack_pass *stack, con
     return tt_device_upload(device, stack->position, position, rows * sizeof *position);
 }
 
+// The longest sequence or a little more, so that shapes come again (see pass_replay.c).
 static int longest(const int32_t *offsets, int seqs) {
-    int most = 0;
+    enum { STEP = 64 };
+    int most = 1;
     for (int i = 0; i < seqs; ++i) most = max_int(most, offsets[i + 1] - offsets[i]);
-    return most;
+    return (most + STEP - 1) / STEP * STEP;
 }
 
-tt_status tt_pass_prepare(tt_pass *pass, const tt_batch *batch, bool backward, bool encoder_only) {
+tt_status tt_pass_prepare(
+    tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, bool backward, bool encoder_only) {
     tt_device *device = pass->model->device;
     if (batch->enc_seqs < 1 || (!encoder_only && batch->dec_seqs < 1))
         return tt_fail(TT_ERR_INPUT,
             "a batch of %d encoder and %d decoder sequences: at least one of each is needed", batch->enc_seqs,
             batch->dec_seqs);
+    pass->dropout = dropout;
     pass->encoder.rows = batch->enc_tokens;
     pass->encoder.seqs = batch->enc_seqs;
     pass->encoder.longest = longest(batch->enc_offsets, batch->enc_seqs);
@@ -159,6 +166,7 @@ tt_status tt_pass_prepare(tt_pass *pass, const tt_batch *batch, bool backward, b
     pass->decoder.longest = encoder_only ? 0 : longest(batch->dec_offsets, batch->dec_seqs);
     const size_t need = lay_out(pass, NULL, backward, encoder_only);
     if (need > pass->bytes) {
+        tt_pass_replay_forget(pass);
         tt_device_free(device, pass->memory);
         pass->memory = NULL;
         pass->bytes = 0;
@@ -170,6 +178,7 @@ tt_status tt_pass_prepare(tt_pass *pass, const tt_batch *batch, bool backward, b
     TT_TRY(upload_stack(
         device, &pass->encoder, batch->enc_ids, batch->enc_offsets, batch->enc_example, batch->enc_position));
     if (encoder_only) return TT_OK;
+    TT_TRY(tt_device_upload(device, pass->key, &dropout.key, sizeof dropout.key));
     TT_TRY(upload_stack(
         device, &pass->decoder, batch->dec_ids, batch->dec_offsets, batch->dec_example, batch->dec_position));
     const size_t rows = (size_t)batch->dec_tokens;
@@ -181,7 +190,7 @@ tt_status tt_pass_prepare(tt_pass *pass, const tt_batch *batch, bool backward, b
 tt_dropout tt_pass_dropout(const tt_pass *pass, bool decoder, int layer, tt_site site) {
     const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     return (tt_dropout){.p = pass->dropout.rate,
-        .key = pass->dropout.key,
+        .key = pass->key,
         .site = (((uint32_t)decoder << 8 | (uint32_t)layer) << 3 | (uint32_t)site) << 8,
         .example = stack->example,
         .position = stack->position};

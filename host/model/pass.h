@@ -37,7 +37,9 @@ struct tt_pass {
     tt_operand *dy, *dbranch;       // [R, D]
     tt_operand *dq, *wide, *narrow; // dq [R, I], wide [R, max(3I, 2F)], narrow [R, max(I, F)]
     tt_dropout_key dropout;
+    uint64_t *key; // dropout.key, device memory
     tt_gradient_watch watch;
+    struct tt_pass_replay *replay; // NULL: the device has no recordings
     bool forward_done;
     char *memory; // device arena
     size_t bytes;
@@ -55,20 +57,30 @@ typedef enum tt_site {
     TT_SITE_FINAL
 } tt_site;
 
-// Lays the arena out for a batch and uploads its indices.
-tt_status tt_pass_prepare(
-    tt_pass *pass, const tt_batch *batch, bool backward, bool encoder_only) TT_MUST_CHECK;
+// Lays the arena out for a batch and uploads its indices and the dropout's key.
+tt_status tt_pass_prepare(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, bool backward,
+    bool encoder_only) TT_MUST_CHECK;
 tt_dropout tt_pass_dropout(const tt_pass *pass, bool decoder, int layer, tt_site site);
 tt_attention tt_pass_self_attention(const tt_pass *pass, bool decoder, int layer);
 tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer);
 
-// Both stacks; the head is the caller's.
-tt_status tt_pass_stacks(
-    tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, bool backward) TT_MUST_CHECK;
+// Both stacks of the batch that was prepared; the head is the caller's.
+tt_status tt_pass_stacks(tt_pass *pass) TT_MUST_CHECK;
 tt_lmhead tt_pass_head(const tt_pass *pass);
 
 // Encoder alone, for decoding: pass->encoder.y afterwards.
 tt_status tt_pass_encode(tt_pass *pass, const tt_batch *batch) TT_MUST_CHECK;
+
+// Operations on a batch that was prepared: no uploads, no downloads, nothing that depends on more than the
+// batch's shape, the pass's memory and the dropout rate. tt_pass_do does them; on devices that record, it
+// replays them when a shape comes again (pass_replay.c).
+typedef tt_status tt_pass_work(tt_pass *pass);
+tt_status tt_pass_do(tt_pass *pass, tt_pass_work *work) TT_MUST_CHECK;
+// Part of such work: the device has been told all that adds to g[from, size).
+tt_status tt_pass_complete(tt_pass *pass, size_t from) TT_MUST_CHECK;
+tt_status tt_pass_replay_open(tt_pass *pass) TT_MUST_CHECK;
+void tt_pass_replay_forget(tt_pass *pass); // the pass's memory is about to be elsewhere
+void tt_pass_replay_close(tt_pass *pass);
 
 // y[rows, out] = x[rows, in] w[out, in]^T
 tt_status tt_linear(

@@ -118,7 +118,7 @@ bool tt_attention_mask_open(tt_attention_mask *mask, const tt_dropout *drop, int
     mask->site = drop->site + (uint32_t)head;
     mask->threshold = (uint32_t)ceil((double)drop->p * 4294967296.0);
     mask->scale = 1 / (1 - drop->p);
-    mask->key = drop->key;
+    mask->key = *drop->key;
     for (int i = 0; i < TT_BLOCK; ++i) {
         mask->position[i] = i < rows ? drop->position[row + i] : 0;
         mask->example[i] = i < rows ? drop->example[row + i] : 0;

@@ -27,7 +27,7 @@ static tt_draw_function *best_draw(void) {
 void tt_dropout_factors(const tt_dropout *drop, uint32_t site, int64_t row, int first, int n, float *factor) {
     tt_draw_function *const make = best_draw();
     tt_draw draw = {
-        .key = {(uint32_t)drop->key, (uint32_t)(drop->key >> 32)},
+        .key = {(uint32_t)*drop->key, (uint32_t)(*drop->key >> 32)},
         .block = (uint32_t)first / 4,
         .site = site,
         .position = drop->position[row],
@@ -68,7 +68,8 @@ tt_status tt_dropout_check(const tt_dropout *drop, const char *op) {
     if (!drop || drop->p == 0) return TT_OK;
     if (!(drop->p > 0 && drop->p < 1))
         return tt_fail(TT_ERR_INPUT, "%s: dropout probability %g, expected 0 <= p < 1", op, (double)drop->p);
-    if (!drop->example || !drop->position)
-        return tt_fail(TT_ERR_INPUT, "%s: dropout needs the example and the position of each row", op);
+    if (!drop->key || !drop->example || !drop->position)
+        return tt_fail(
+            TT_ERR_INPUT, "%s: dropout needs a key, and the example and the position of each row", op);
     return TT_OK;
 }

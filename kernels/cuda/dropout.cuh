@@ -8,16 +8,16 @@
 
 // tt_dropout with what threads would otherwise compute again.
 struct dropout_plan {
-    uint32_t key[2], site, threshold; // a word below threshold drops its element; 0 = off
-    float kept;                       // the factor of the others
+    uint32_t site, threshold; // a word below threshold drops its element; 0 = off
+    float kept;               // the factor of the others
+    const uint2 *key;
     const uint32_t *example, *position;
 };
 
 static inline dropout_plan plan_dropout(const tt_dropout *drop) {
     dropout_plan plan = {};
     if (!drop || !(drop->p > 0)) return plan;
-    plan.key[0] = static_cast<uint32_t>(drop->key);
-    plan.key[1] = static_cast<uint32_t>(drop->key >> 32);
+    plan.key = reinterpret_cast<const uint2 *>(drop->key);
     plan.site = drop->site;
     plan.threshold = static_cast<uint32_t>(ceil(static_cast<double>(drop->p) * 4294967296.0));
     plan.kept = 1.0f / (1.0f - drop->p);
@@ -32,8 +32,9 @@ static inline tt_status check_dropout(const tt_dropout *drop, const char *op) {
     if (!(drop->p > 0 && drop->p < 1))
         return tt_fail(TT_ERR_INPUT, "%s: dropout probability %g, expected 0 <= p < 1", op,
             static_cast<double>(drop->p));
-    if (!drop->example || !drop->position)
-        return tt_fail(TT_ERR_INPUT, "%s: dropout needs the example and the position of each row", op);
+    if (!drop->key || !drop->example || !drop->position)
+        return tt_fail(
+            TT_ERR_INPUT, "%s: dropout needs a key, and the example and the position of each row", op);
     return TT_OK;
 }
 
@@ -52,7 +53,8 @@ static __device__ __forceinline__ uint4 philox(uint4 c, uint32_t k0, uint32_t k1
 // The factors of elements 4 * block .. 4 * block + 3 of a row whose token is (example, position).
 static __device__ __forceinline__ float4x dropout_factors(
     const dropout_plan &plan, uint32_t site, uint32_t example, uint32_t position, uint32_t block) {
-    const uint4 word = philox(make_uint4(block, site, position, example), plan.key[0], plan.key[1]);
+    const uint2 key = __ldg(plan.key);
+    const uint4 word = philox(make_uint4(block, site, position, example), key.x, key.y);
     return {{word.x < plan.threshold ? 0.0f : plan.kept, word.y < plan.threshold ? 0.0f : plan.kept,
         word.z < plan.threshold ? 0.0f : plan.kept, word.w < plan.threshold ? 0.0f : plan.kept}};
 }

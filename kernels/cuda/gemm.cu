@@ -11,7 +11,7 @@
 
 namespace {
 
-enum { SLOTS = 512 };
+enum { SLOTS = 2048 }; // a step has some twenty shapes, and others with every number of rows
 const size_t workspace_bytes = static_cast<size_t>(32) << 20; // as NVIDIA advises for Hopper
 
 struct shape {
@@ -121,7 +121,10 @@ uint32_t mix(const shape *s) {
     const int parts[] = {s->m, s->n, s->k, s->lda, s->ldb, s->ldc,
         static_cast<int>(s->align_a << 20 | s->align_b << 10 | s->align_c),
         s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3 | s->relu << 4};
-    for (int part : parts) h = (h ^ static_cast<uint32_t>(part)) * 16777619u;
+    for (int part : parts) {
+        h = (h ^ static_cast<uint32_t>(part)) * 16777619u;
+        h ^= h >> 15; // sizes are mostly multiples of 64: their differences have to reach the low bits
+    }
     return h;
 }
 

@@ -133,15 +133,17 @@ static inline int32_t *pair_ints(const pair *p, const int32_t *host, size_t n) {
     return (int32_t *)pair_upload(p, host, n, sizeof *host);
 }
 
-// The dropout of `host` with its indices on the GPU.
+// The dropout of `host` with its key and indices on the GPU.
 static inline tt_dropout pair_dropout(const pair *p, const tt_dropout *host, int rows) {
     tt_dropout d = *host;
+    d.key = (uint64_t *)pair_upload(p, host->key, 1, sizeof *host->key);
     d.example = (uint32_t *)pair_upload(p, host->example, (size_t)rows, 4);
     d.position = (uint32_t *)pair_upload(p, host->position, (size_t)rows, 4);
     return d;
 }
 
 static inline void pair_dropout_close(const pair *p, tt_dropout *gpu) {
+    tt_device_free(p->gpu, (void *)gpu->key);
     tt_device_free(p->gpu, (void *)gpu->example);
     tt_device_free(p->gpu, (void *)gpu->position);
 }

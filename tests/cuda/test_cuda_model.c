@@ -159,6 +159,66 @@ static void training_repeats(void **state) {
     free(w[0]), free(w[1]);
 }
 
+// What the device was asked to replay, and what the gradient's watcher was told.
+enum { TOLD = 256 };
+static int replays, told;
+static size_t complete_from[TOLD];
+static tt_status (*replay)(tt_device *, tt_recording *);
+
+static tt_status counted_replay(tt_device *device, tt_recording *recording) {
+    ++replays;
+    return replay(device, recording);
+}
+
+static tt_status hear(void *context, size_t from) {
+    (void)context;
+    assert_in_range(told, 0, TOLD - 1);
+    complete_from[told++] = from;
+    return TT_OK;
+}
+
+// Steps of shapes that come again are replayed: the same bits, and the watcher is told the same. First both
+// passes at once and watched, then one after the other and not.
+static void replayed_steps_equal_plain_ones(void **state) {
+    (void)state;
+    tt_model_config config = config_of(false, 8);
+    config.num_layers = config.num_decoder_layers = 1;
+    float *w[2];
+    size_t n = 0, first_from[TOLD];
+    for (int recorded = 0; recorded < 2; ++recorded) {
+        student gpu = open_student("cuda", TT_BF16, &config);
+        const tt_memory *own = gpu.device->memory;
+        tt_memory memory = *own;
+        replay = memory.replay;
+        memory.replay = counted_replay;
+        if (!recorded) memory.record = NULL;
+        gpu.device->memory = &memory;
+        tt_pass_close(gpu.pass);
+        twin_ok(tt_pass_open(&gpu.pass, gpu.model));
+        tt_pass_watch(gpu.pass, (tt_gradient_watch){hear, NULL});
+        replays = told = 0;
+        tt_batch batch = {0};
+        for (int step = 0; step < 14; ++step) {
+            if (step == 7) tt_pass_watch(gpu.pass, (tt_gradient_watch){0});
+            fill(&batch, config.vocab_size, step % 2);
+            train(&gpu, &batch, step, step < 7);
+        }
+        // From its third step on a shape is replayed: three times in three pieces, three times forward and
+        // backward.
+        assert_int_equal(replays, recorded ? 3 * 3 + 3 * 2 : 0);
+        assert_int_equal(told, 7 * 3);
+        if (recorded) assert_memory_equal(complete_from, first_from, sizeof(size_t) * (size_t)told);
+        memcpy(first_from, complete_from, sizeof first_from);
+        w[recorded] = weights(&gpu);
+        n = gpu.model->size;
+        tt_batch_close(&batch);
+        gpu.device->memory = own;
+        close_student(&gpu);
+    }
+    twin_same_bits("weights after plain and after replayed steps", w[0], w[1], n, 4);
+    free(w[0]), free(w[1]);
+}
+
 enum { PROMPTS = 3, SAMPLES = 4, LENGTH = 24 };
 typedef struct texts {
     int32_t ids[PROMPTS][SAMPLES][LENGTH];
@@ -210,6 +270,7 @@ static void same_texts(void **state) {
 int main(void) {
     PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(training_in_fp32), cmocka_unit_test(training_in_bf16),
-        cmocka_unit_test(training_repeats), cmocka_unit_test(same_texts)};
+        cmocka_unit_test(training_repeats), cmocka_unit_test(replayed_steps_equal_plain_ones),
+        cmocka_unit_test(same_texts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

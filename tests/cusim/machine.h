@@ -53,7 +53,7 @@ void nearest_shared(uintptr_t address, const region **best, uintptr_t *distance)
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
 bool recording();                              // some stream
 void stall(cudaStream_t stream, bool stalled); // its work waits
-unsigned long launches();                      // of kernels, so far
+unsigned long launches();                      // so far, of kernels; in graphs, of all that is in them
 region *find_region(uintptr_t address);        // device memory or this block's shared memory; NULL
 void describe_nearest(uintptr_t address, char *out, size_t size);
 

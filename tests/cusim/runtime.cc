@@ -93,7 +93,7 @@ unsigned long launches() {
 
 cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared,
     cudaStream_t stream, task *work) {
-    ++launched;
+    if (!recording()) ++launched;
     const std::shared_ptr<task> task(work);
     const size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
     const auto allowed = allowed_shared.find(kernel);
@@ -387,6 +387,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsign
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
     if (getenv("CUSIM_GRAPH_LOG")) fprintf(stderr, "cusim: graph of %zu\n", graph->work.size());
+    cusim::launched += graph->work.size();
     for (const auto &work : graph->work) enqueue(stream, work);
     return cudaSuccess;
 }

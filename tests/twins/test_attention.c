@@ -154,11 +154,9 @@ static void open_problem(problem *p, const attention_case *c) {
     uint32_t *example = twin_alloc(p->q_rows, sizeof *example),
              *position = twin_alloc(p->q_rows, sizeof *position);
     for (int r = 0; r < p->q_rows; ++r) example[r] = 100 + (uint32_t)r / 7, position[r] = (uint32_t)r % 7;
-    t->drop = (tt_dropout){.p = c->dropout,
-        .key = tt_key(5, TT_FOR_DROPOUT, 3),
-        .site = 40,
-        .example = example,
-        .position = position};
+    uint64_t *key = twin_alloc(1, sizeof *key);
+    *key = tt_key(5, TT_FOR_DROPOUT, 3);
+    t->drop = (tt_dropout){.p = c->dropout, .key = key, .site = 40, .example = example, .position = position};
 }
 
 static void close_problem(problem *p) {
@@ -166,7 +164,7 @@ static void close_problem(problem *p) {
     for (int x = 0; x < TENSORS; ++x)
         free(p->in[x]), free(p->grad[x]), free(p->exact[x]), free(p->exact_grad[x]);
     free((void *)t->q_offsets), free((void *)t->kv_offsets), free((void *)t->source);
-    free((void *)t->drop.example), free((void *)t->drop.position);
+    free((void *)t->drop.key), free((void *)t->drop.example), free((void *)t->drop.position);
     free(t->out), free((void *)t->dout), free(t->lse), free(p->exact_out), free(p->exact_lse);
 }
 
@@ -175,7 +173,7 @@ static double keep_factor(const tt_dropout *drop, int head, int row, int key) {
     if (!(drop->p > 0)) return 1;
     const uint32_t counter[4] = {
         (uint32_t)key / 4, drop->site + (uint32_t)head, drop->position[row], drop->example[row]};
-    const uint32_t philox_key[2] = {(uint32_t)drop->key, (uint32_t)(drop->key >> 32)};
+    const uint32_t philox_key[2] = {(uint32_t)*drop->key, (uint32_t)(*drop->key >> 32)};
     uint32_t word[4];
     tt_philox(counter, philox_key, word);
     return (double)word[key % 4] < (double)drop->p * 4294967296.0 ? 0 : 1 / (1 - (double)drop->p);

@@ -79,15 +79,16 @@ static void depends_on_what_it_is_for(void **state) {
     (void)state;
     enum { N = 256 };
     uint32_t example[4] = {5, 6, 5, 5}, position[4] = {2, 2, 3, 2};
-    tt_dropout drop = {.p = 0.5f, .key = 99, .site = 4, .example = example, .position = position};
+    uint64_t key = 99;
+    tt_dropout drop = {.p = 0.5f, .key = &key, .site = 4, .example = example, .position = position};
     float base[N], other[N];
     tt_dropout_factors(&drop, 4, 0, 0, N, base);
     tt_dropout_factors(&drop, 4, 3, 0, N, other);
     assert_memory_equal(base, other, sizeof base);
     for (int change = 0; change < 5; ++change) {
         tt_dropout changed = drop;
-        if (change == 3) changed.key ^= 1;
-        if (change == 4) changed.key ^= 1ull << 40;
+        const uint64_t other_key = key ^ (change == 3) ^ (uint64_t)(change == 4) << 40;
+        changed.key = &other_key;
         tt_dropout_factors(&changed, change == 2 ? 5 : 4, change < 2 ? change + 1 : 0, 0, N, other);
         int same = 0;
         for (int c = 0; c < N; ++c) same += base[c] == other[c];
@@ -97,14 +98,17 @@ static void depends_on_what_it_is_for(void **state) {
 
 static void bad_input(void **state) {
     (void)state;
-    uint32_t row[1] = {0};
+    const uint32_t row[1] = {0};
+    const uint64_t key = 1;
     const float bad[] = {-0.1f, 1, 2, NAN, INFINITY};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {
-        tt_dropout drop = {.p = bad[i], .example = row, .position = row};
+        tt_dropout drop = {.p = bad[i], .key = &key, .example = row, .position = row};
         twin_refused(tt_dropout_check(&drop, "op"), TT_ERR_INPUT, "expected 0 <= p < 1");
     }
-    tt_dropout drop = {.p = 0.1f, .example = row};
+    tt_dropout drop = {.p = 0.1f, .key = &key, .example = row};
     twin_refused(tt_dropout_check(&drop, "op"), TT_ERR_INPUT, "op: dropout needs");
+    drop = (tt_dropout){.p = 0.1f, .example = row, .position = row};
+    twin_refused(tt_dropout_check(&drop, "op"), TT_ERR_INPUT, "op: dropout needs a key");
     drop.p = 0;
     twin_ok(tt_dropout_check(&drop, "op"));
     twin_ok(tt_dropout_check(NULL, "op"));

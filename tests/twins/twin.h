@@ -135,12 +135,14 @@ static inline tt_dropout twin_dropout(float p, uint32_t site, int rows) {
     uint32_t *example = (uint32_t *)twin_alloc((size_t)rows, sizeof *example);
     uint32_t *position = (uint32_t *)twin_alloc((size_t)rows, sizeof *position);
     for (int t = 0; t < rows; ++t) example[t] = 1000 + (uint32_t)t / 5, position[t] = (uint32_t)t % 5;
-    tt_dropout drop = {
-        .p = p, .key = tt_key(3, TT_FOR_DROPOUT, 11), .site = site, .example = example, .position = position};
+    uint64_t *key = (uint64_t *)twin_alloc(1, sizeof *key);
+    *key = tt_key(3, TT_FOR_DROPOUT, 11);
+    tt_dropout drop = {.p = p, .key = key, .site = site, .example = example, .position = position};
     return drop;
 }
 
 static inline void twin_dropout_close(tt_dropout *drop) {
+    free((void *)drop->key);
     free((void *)drop->example);
     free((void *)drop->position);
 }
@@ -149,7 +151,7 @@ static inline void twin_dropout_close(tt_dropout *drop) {
 static inline double twin_factor(const tt_dropout *drop, uint32_t site, int t, int c) {
     if (drop->p == 0) return 1;
     const uint32_t counter[4] = {(uint32_t)c / 4, site, drop->position[t], drop->example[t]};
-    const uint32_t key[2] = {(uint32_t)drop->key, (uint32_t)(drop->key >> 32)};
+    const uint32_t key[2] = {(uint32_t)*drop->key, (uint32_t)(*drop->key >> 32)};
     uint32_t word[4];
     tt_philox(counter, key, word);
     return (double)word[c % 4] < (double)drop->p * 4294967296.0 ? 0 : 1 / (1 - (double)drop->p);

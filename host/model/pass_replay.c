@@ -1,0 +1,151 @@
+// Passes of shapes that come again, on devices that record.
+//
+// What a pass tells the device follows from its shape: rows, sequences and longest sequences of both stacks,
+// the dropout rate, where its memory is. What differs between batches of one shape (ids, offsets, the
+// dropout's key) lies in device memory. So a shape that is seen for the second time is recorded, and
+// from then on it costs one call instead of hundreds.
+//
+// Someone who watches the gradient (tt_pass_watch) has to be told in between: then a recording ends wherever
+// a layer's gradient is complete, and the next begins.
+#include "host/model/pass.h"
+
+#include <stdlib.h>
+
+// Shapes that are remembered; the one not used for longest makes room.
+enum { SHAPES = 64 };
+
+typedef struct shape {
+    tt_pass_work *work;
+    const float *g; // NULL: nothing is kept for backward
+    struct {
+        int rows, seqs, longest;
+    } encoder, decoder;
+    float dropout;
+    bool watched;
+} shape;
+
+typedef struct segment {
+    tt_recording *recording;
+    size_t complete; // the gradient, from here on, when it has been done
+} segment;
+
+typedef struct known {
+    shape shape;
+    uint64_t used; // 0: free
+    segment *segments;
+    size_t n, capacity;
+} known;
+
+struct tt_pass_replay {
+    known shapes[SHAPES];
+    uint64_t clock;
+    known *recording; // what is being recorded, or NULL
+};
+
+tt_status tt_pass_replay_open(tt_pass *pass) {
+    return tt_device_records(pass->model->device) ? tt_alloc(&pass->replay, 1, sizeof *pass->replay, "pass")
+                                                  : TT_OK;
+}
+
+static void forget(tt_device *device, known *k) {
+    for (size_t i = 0; i < k->n; ++i) tt_recording_close(device, k->segments[i].recording);
+    free(k->segments);
+    *k = (known){0};
+}
+
+void tt_pass_replay_forget(tt_pass *pass) {
+    for (int i = 0; pass->replay && i < SHAPES; ++i) forget(pass->model->device, &pass->replay->shapes[i]);
+}
+
+void tt_pass_replay_close(tt_pass *pass) {
+    tt_pass_replay_forget(pass);
+    free(pass->replay);
+    pass->replay = NULL;
+}
+
+static shape shape_of(const tt_pass *pass, tt_pass_work *work) {
+    const tt_stack_pass *e = &pass->encoder, *d = &pass->decoder;
+    return (shape){.work = work,
+        .g = pass->model->g,
+        .encoder = {e->rows, e->seqs, e->longest},
+        .decoder = {d->rows, d->seqs, d->longest},
+        .dropout = pass->dropout.rate,
+        .watched = pass->watch.ready != NULL};
+}
+
+static bool same(const shape *a, const shape *b) {
+    return a->work == b->work && a->g == b->g && a->encoder.rows == b->encoder.rows &&
+           a->encoder.seqs == b->encoder.seqs && a->encoder.longest == b->encoder.longest &&
+           a->decoder.rows == b->decoder.rows && a->decoder.seqs == b->decoder.seqs &&
+           a->decoder.longest == b->decoder.longest && !(a->dropout < b->dropout) &&
+           !(a->dropout > b->dropout) && a->watched == b->watched;
+}
+
+// The pass's shape among those known, and whether it was; else in the place of the oldest.
+static known *find(tt_pass *pass, tt_pass_work *work, bool *seen) {
+    struct tt_pass_replay *replay = pass->replay;
+    const shape wanted = shape_of(pass, work);
+    known *found = replay->shapes;
+    for (known *k = replay->shapes; k < replay->shapes + SHAPES; ++k) {
+        *seen = k->used > 0 && same(&k->shape, &wanted);
+        if (*seen || k->used < found->used) found = k;
+        if (*seen) break;
+    }
+    if (!*seen) {
+        forget(pass->model->device, found);
+        found->shape = wanted;
+    }
+    found->used = ++replay->clock;
+    return found;
+}
+
+static tt_status end_segment(tt_pass *pass, size_t complete) {
+    known *k = pass->replay->recording;
+    tt_device *device = pass->model->device;
+    tt_recording *recording;
+    TT_TRY(tt_device_recorded(device, &recording));
+    const tt_status status =
+        tt_grow(&k->segments, &k->capacity, k->n + 1, sizeof *k->segments, "recordings of a pass");
+    if (status == TT_OK)
+        k->segments[k->n++] = (segment){recording, complete};
+    else
+        tt_recording_close(device, recording);
+    return status;
+}
+
+tt_status tt_pass_complete(tt_pass *pass, size_t from) {
+    if (!pass->watch.ready) return TT_OK;
+    if (!pass->replay || !pass->replay->recording) return pass->watch.ready(pass->watch.context, from);
+    TT_TRY(end_segment(pass, from));
+    return from > 0 ? tt_device_record(pass->model->device) : TT_OK; // nothing comes after the front
+}
+
+static tt_status record(tt_pass *pass, known *k) {
+    tt_device *device = pass->model->device;
+    TT_TRY(tt_device_record(device));
+    pass->replay->recording = k;
+    const tt_status computed = k->shape.work(pass);
+    tt_status status = TT_OK;
+    if (device->recording) status = end_segment(pass, pass->model->size);
+    pass->replay->recording = NULL;
+    return computed == TT_OK ? status : computed;
+}
+
+tt_status tt_pass_do(tt_pass *pass, tt_pass_work *work) {
+    if (!pass->replay) return work(pass);
+    bool seen;
+    known *k = find(pass, work, &seen);
+    if (k->n == 0) {
+        TT_TRY(work(pass));
+        // All it needs (a library's choices, scratch memory) is there just after it was done. What cannot be
+        // recorded all the same counts as new.
+        if (seen && record(pass, k) != TT_OK) forget(pass->model->device, k);
+        return TT_OK;
+    }
+    for (size_t i = 0; i < k->n; ++i) {
+        TT_TRY(tt_device_replay(pass->model->device, k->segments[i].recording));
+        if (pass->watch.ready && k->segments[i].complete < pass->model->size)
+            TT_TRY(pass->watch.ready(pass->watch.context, k->segments[i].complete));
+    }
+    return TT_OK;
+}
