@@ -154,14 +154,15 @@ static tt_status forward_and_backward(tt_pass *pass) {
 }
 
 static tt_status upload_gradient(tt_pass *pass, const float *dlogp) {
-    return tt_device_upload(
-        pass->model->device, pass->dlogp, dlogp, (size_t)pass->decoder.rows * sizeof *dlogp);
+    const size_t tokens = (size_t)pass->decoder_tokens, filler = (size_t)pass->decoder.rows - tokens;
+    TT_TRY(tt_device_upload(pass->model->device, pass->dlogp, dlogp, tokens * sizeof *dlogp));
+    return tt_device_zero(pass->model->device, pass->dlogp + tokens, filler * sizeof *dlogp);
 }
 
 tt_status tt_backward(tt_pass *pass, const tt_batch *batch, const float *dlogp) {
     TT_TRY(need_gradients(pass));
-    if (!pass->forward_done || pass->decoder.rows != batch->dec_tokens ||
-        pass->encoder.rows != batch->enc_tokens)
+    if (!pass->forward_done || pass->decoder_tokens != batch->dec_tokens ||
+        pass->encoder_tokens != batch->enc_tokens)
         return tt_fail(TT_ERR_INTERNAL, "backward without forward on the same batch");
     pass->forward_done = false;
     TT_TRY(upload_gradient(pass, dlogp));

@@ -2,6 +2,7 @@
 #include "host/model/pass.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 tt_status tt_pass_open(tt_pass **out, tt_model *model) {
     tt_pass *pass;
@@ -27,6 +28,7 @@ void tt_pass_close(tt_pass *pass) {
     tt_device_free(pass->model->device, pass->memory);
     free(pass->encoder.layers);
     free(pass->decoder.layers);
+    free(pass->host);
     free(pass);
 }
 
@@ -59,11 +61,21 @@ static tt_operand *take_operand(cursor *at, int rows, int columns) {
     return take(at, (size_t)rows * (size_t)columns, at->operand_size);
 }
 
-static void take_indices(cursor *at, tt_stack_pass *stack) {
+static void take_stack_indices(cursor *at, tt_stack_pass *stack) {
     stack->ids = take(at, (size_t)stack->rows, sizeof *stack->ids);
     stack->offsets = take(at, (size_t)stack->seqs + 1, sizeof *stack->offsets);
     stack->example = take(at, (size_t)stack->rows, sizeof *stack->example);
     stack->position = take(at, (size_t)stack->rows, sizeof *stack->position);
+}
+
+// What is uploaded for a batch: at the front, so that one copy does it.
+static void take_indices(cursor *at, tt_pass *pass, bool encoder_only) {
+    take_stack_indices(at, &pass->encoder);
+    if (encoder_only) return;
+    take_stack_indices(at, &pass->decoder);
+    pass->key = take(at, 1, sizeof *pass->key);
+    pass->source = take(at, (size_t)pass->decoder.seqs, sizeof *pass->source);
+    pass->targets = take(at, (size_t)pass->decoder.rows, sizeof *pass->targets);
 }
 
 static void take_layer(cursor *at, const tt_model_config *c, tt_layer_pass *p, int rows, int encoder_rows) {
@@ -91,7 +103,6 @@ static void take_layer(cursor *at, const tt_model_config *c, tt_layer_pass *p, i
 // Without backward all layers work in the memory of one: each reads its predecessor's x[2] before writing it.
 static void take_stack(
     cursor *at, const tt_model_config *c, tt_stack_pass *stack, int layers, int encoder_rows, bool backward) {
-    take_indices(at, stack);
     for (int l = 0; l < layers; ++l) {
         if (l > 0 && !backward)
             stack->layers[l] = stack->layers[0];
@@ -112,13 +123,11 @@ static size_t lay_out(tt_pass *pass, char *base, bool backward, bool encoder_onl
     const int d = c->d_model, inner = tt_inner(c), encoder_rows = pass->encoder.rows;
     const int rows = max_int(encoder_rows, pass->decoder.rows);
     cursor at = {.base = base, .operand_size = pass->model->device->operand_size};
+    take_indices(&at, pass, encoder_only);
     take_stack(&at, c, &pass->encoder, c->num_layers, 0, backward);
     pass->branch = take_operand(&at, rows, d);
     if (encoder_only) return at.used;
     take_stack(&at, c, &pass->decoder, c->num_decoder_layers, encoder_rows, backward);
-    pass->key = take(&at, 1, sizeof *pass->key);
-    pass->source = take(&at, (size_t)pass->decoder.seqs, sizeof *pass->source);
-    pass->targets = take(&at, (size_t)pass->decoder.rows, sizeof *pass->targets);
     pass->lse = take_f32(&at, pass->decoder.rows, 1);
     pass->logp = take_f32(&at, pass->decoder.rows, 1);
     pass->dlogp = take_f32(&at, pass->decoder.rows, 1);
@@ -133,13 +142,44 @@ static size_t lay_out(tt_pass *pass, char *base, bool backward, bool encoder_onl
     return at.used;
 }
 
-static tt_status upload_stack(tt_device *device, const tt_stack_pass *stack, const int32_t *ids,
+static void write_stack(const tt_stack_pass *to, int filler_id, int tokens, int seqs, const int32_t *ids,
     const int32_t *offsets, const uint32_t *example, const uint32_t *position) {
-    const size_t rows = (size_t)stack->rows;
-    TT_TRY(tt_device_upload(device, stack->ids, ids, rows * sizeof *ids));
-    TT_TRY(tt_device_upload(device, stack->offsets, offsets, ((size_t)stack->seqs + 1) * sizeof *offsets));
-    TT_TRY(tt_device_upload(device, stack->example, example, rows * sizeof *example));
-    return tt_device_upload(device, stack->position, position, rows * sizeof *position);
+    const size_t n = (size_t)tokens;
+    memcpy(to->ids, ids, n * sizeof *ids);
+    memcpy(to->offsets, offsets, ((size_t)seqs + 1) * sizeof *offsets);
+    memcpy(to->example, example, n * sizeof *example);
+    memcpy(to->position, position, n * sizeof *position);
+    for (int t = tokens; t < to->rows; ++t) {
+        to->ids[t] = filler_id;
+        to->example[t] = UINT32_MAX;
+        to->position[t] = (uint32_t)(t - tokens);
+    }
+    to->offsets[to->seqs] = to->rows;
+}
+
+// The filler attends to the encoder's last sequence, which is the encoder's filler if there is one.
+static void write_decoder(const tt_pass *to, const tt_batch *batch, int filler_id) {
+    write_stack(&to->decoder, filler_id, batch->dec_tokens, batch->dec_seqs, batch->dec_ids,
+        batch->dec_offsets, batch->dec_example, batch->dec_position);
+    memcpy(to->source, batch->dec_source, (size_t)batch->dec_seqs * sizeof *to->source);
+    memcpy(to->targets, batch->dec_targets, (size_t)batch->dec_tokens * sizeof *to->targets);
+    if (to->decoder.seqs > batch->dec_seqs) to->source[batch->dec_seqs] = to->encoder.seqs - 1;
+    for (int t = batch->dec_tokens; t < to->decoder.rows; ++t) to->targets[t] = filler_id;
+    *to->key = to->dropout.key;
+}
+
+static tt_status upload_indices(tt_pass *pass, const tt_batch *batch, bool encoder_only) {
+    const int filler_id = pass->model->config.vocab_size - 1;
+    tt_pass host = *pass; // the same arrays in the host's memory
+    cursor at = {0};
+    take_indices(&at, &host, encoder_only);
+    TT_TRY(tt_grow(&pass->host, &pass->host_capacity, at.used, 1, "indices of a batch"));
+    at = (cursor){.base = pass->host};
+    take_indices(&at, &host, encoder_only);
+    write_stack(&host.encoder, filler_id, batch->enc_tokens, batch->enc_seqs, batch->enc_ids,
+        batch->enc_offsets, batch->enc_example, batch->enc_position);
+    if (!encoder_only) write_decoder(&host, batch, filler_id);
+    return tt_device_upload(pass->model->device, pass->memory, pass->host, at.used);
 }
 
 // The longest sequence or a little more, so that shapes come again (see pass_replay.c).
@@ -150,6 +190,12 @@ static int longest(const int32_t *offsets, int seqs) {
     return (most + STEP - 1) / STEP * STEP;
 }
 
+static void set_shape(tt_stack_pass *stack, int tokens, int seqs, const int32_t *offsets, bool fill) {
+    stack->rows = fill ? tt_pass_replay_rows(tokens) : tokens;
+    stack->seqs = stack->rows > tokens ? seqs + 1 : seqs;
+    stack->longest = seqs > 0 ? longest(offsets, seqs) : 0;
+}
+
 tt_status tt_pass_prepare(
     tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, bool backward, bool encoder_only) {
     tt_device *device = pass->model->device;
@@ -157,13 +203,13 @@ tt_status tt_pass_prepare(
         return tt_fail(TT_ERR_INPUT,
             "a batch of %d encoder and %d decoder sequences: at least one of each is needed", batch->enc_seqs,
             batch->dec_seqs);
+    const bool fill = pass->replay && !encoder_only;
     pass->dropout = dropout;
-    pass->encoder.rows = batch->enc_tokens;
-    pass->encoder.seqs = batch->enc_seqs;
-    pass->encoder.longest = longest(batch->enc_offsets, batch->enc_seqs);
-    pass->decoder.rows = encoder_only ? 0 : batch->dec_tokens;
-    pass->decoder.seqs = encoder_only ? 0 : batch->dec_seqs;
-    pass->decoder.longest = encoder_only ? 0 : longest(batch->dec_offsets, batch->dec_seqs);
+    pass->encoder_tokens = batch->enc_tokens;
+    pass->decoder_tokens = encoder_only ? 0 : batch->dec_tokens;
+    set_shape(&pass->encoder, batch->enc_tokens, batch->enc_seqs, batch->enc_offsets, fill);
+    set_shape(
+        &pass->decoder, pass->decoder_tokens, encoder_only ? 0 : batch->dec_seqs, batch->dec_offsets, fill);
     const size_t need = lay_out(pass, NULL, backward, encoder_only);
     if (need > pass->bytes) {
         tt_pass_replay_forget(pass);
@@ -175,16 +221,7 @@ tt_status tt_pass_prepare(
         pass->bytes = bytes;
     }
     lay_out(pass, pass->memory, backward, encoder_only);
-    TT_TRY(upload_stack(
-        device, &pass->encoder, batch->enc_ids, batch->enc_offsets, batch->enc_example, batch->enc_position));
-    if (encoder_only) return TT_OK;
-    TT_TRY(tt_device_upload(device, pass->key, &dropout.key, sizeof dropout.key));
-    TT_TRY(upload_stack(
-        device, &pass->decoder, batch->dec_ids, batch->dec_offsets, batch->dec_example, batch->dec_position));
-    const size_t rows = (size_t)batch->dec_tokens;
-    TT_TRY(
-        tt_device_upload(device, pass->source, batch->dec_source, (size_t)batch->dec_seqs * sizeof(int32_t)));
-    return tt_device_upload(device, pass->targets, batch->dec_targets, rows * sizeof(int32_t));
+    return upload_indices(pass, batch, encoder_only);
 }
 
 tt_dropout tt_pass_dropout(const tt_pass *pass, bool decoder, int layer, tt_site site) {

@@ -41,8 +41,11 @@ struct tt_pass {
     tt_gradient_watch watch;
     struct tt_pass_replay *replay; // NULL: the device has no recordings
     bool forward_done;
-    char *memory; // device arena
+    int encoder_tokens, decoder_tokens; // rows of the batch; those behind are filler (tt_pass_replay_rows)
+    char *memory;                       // device arena
     size_t bytes;
+    char *host; // indices on their way to the device
+    size_t host_capacity;
 };
 
 // Every dropout of the model has a site of its own; attention adds its head to it.
@@ -79,6 +82,9 @@ tt_status tt_pass_do(tt_pass *pass, tt_pass_work *work) TT_MUST_CHECK;
 // Part of such work: the device has been told all that adds to g[from, size).
 tt_status tt_pass_complete(tt_pass *pass, size_t from) TT_MUST_CHECK;
 tt_status tt_pass_replay_open(tt_pass *pass) TT_MUST_CHECK;
+// Rows for a stack's tokens: more than those by a filler, a sequence of its own without loss or gradient, so
+// that shapes come again; as many where there are very many.
+int tt_pass_replay_rows(int tokens);
 void tt_pass_replay_forget(tt_pass *pass); // the pass's memory is about to be elsewhere
 void tt_pass_replay_close(tt_pass *pass);
 

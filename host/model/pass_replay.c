@@ -5,6 +5,9 @@
 // dropout's key) lies in device memory. So a shape that is seen for the second time is recorded, and
 // from then on it costs one call instead of hundreds.
 //
+// Batches seldom agree in their rows by chance. So stacks are filled up to some round number of rows with one
+// sequence more, whose tokens have no loss: its gradients are zeros, and sums over rows only end with them.
+//
 // Someone who watches the gradient (tt_pass_watch) has to be told in between: then a recording ends wherever
 // a layer's gradient is complete, and the next begins.
 #include "host/model/pass.h"
@@ -45,6 +48,15 @@ struct tt_pass_replay {
 tt_status tt_pass_replay_open(tt_pass *pass) {
     return tt_device_records(pass->model->device) ? tt_alloc(&pass->replay, 1, sizeof *pass->replay, "pass")
                                                   : TT_OK;
+}
+
+int tt_pass_replay_rows(int tokens) {
+    // By at most a 32nd, on average half of that. With more rows a GPU takes longer to do than to be told.
+    enum { LEAST = 16, SHARE = 32, MOST = 8192 };
+    if (tokens >= MOST) return tokens;
+    int step = LEAST;
+    while (2 * step * SHARE <= tokens) step *= 2;
+    return tokens / step * step + step; // always a filler: the number of sequences belongs to the shape
 }
 
 static void forget(tt_device *device, known *k) {
