@@ -35,6 +35,8 @@ tt_status tt_device_open(tt_device **out, const char *name, tt_precision precisi
         free(device);
         return status;
     }
+    const char *record = getenv("TT_RECORD");
+    device->plain = record && strcmp(record, "0") == 0;
     *out = device;
     return TT_OK;
 }
@@ -83,7 +85,7 @@ tt_status tt_device_wait(tt_device *device) {
 }
 
 bool tt_device_records(const tt_device *device) {
-    return device->memory->record != NULL;
+    return device->memory->record && !device->plain;
 }
 
 tt_status tt_device_record(tt_device *device) {

@@ -22,6 +22,7 @@ typedef struct tt_device {
     tt_precision precision;
     size_t operand_size; // bytes of what matrix products read and write: 4, or 2 (bf16)
     int threads;         // of the CPU device
+    bool plain;          // nothing is to be recorded or replayed, e.g. while operations are timed
     bool recording;      // between tt_device_record and tt_device_recorded
     int recordings;      // that exist
     void *scratch;       // see tt_device_scratch
@@ -76,7 +77,10 @@ tt_status tt_device_wait(tt_device *device) TT_MUST_CHECK;
 // Between record and recorded, operations are taken down and not done. They must have been done before in the
 // same sizes, and be such that need no answer from the device; nothing else may be asked of it meanwhile.
 typedef struct tt_recording tt_recording;
-bool tt_device_records(const tt_device *device); // whether it pays; the CPU device has no recordings
+//
+// tt_device_records: whether it pays; the CPU device has no recordings, and TT_RECORD=0 in the environment
+// turns them off, for comparisons.
+bool tt_device_records(const tt_device *device);
 tt_status tt_device_record(tt_device *device) TT_MUST_CHECK;
 // Ends it, whether the operations succeeded or not. *out is released with tt_recording_close.
 tt_status tt_device_recorded(tt_device *device, tt_recording **out) TT_MUST_CHECK;

@@ -100,6 +100,11 @@ for shape in $shapes; do
         for work_kind in training preference generation; do
             measure "tinythinker $shape $work_kind" "${ours[@]}" --work $work_kind
         done
+        # One batch again and again, of an eighth of the tokens: what replaying a step saves where launches weigh most.
+        for replay in 1 0; do
+            TT_RECORD=$replay measure "tinythinker $shape training, one batch, TT_RECORD=$replay" "${ours[@]}" \
+                --tokens $((tokens / 8 + 1)) --batches 1
+        done
     fi
     if wants torch && python3 -c 'import torch, transformers' 2> /dev/null; then
         for mode in eager compile; do

@@ -9,7 +9,7 @@
 
 typedef struct arguments {
     tt_texts shapes;
-    int64_t steps, tokens, threads, prompts, new_tokens, slots;
+    int64_t steps, batches, tokens, threads, prompts, new_tokens, slots;
     double dropout, peak;
     tt_precision precision;
     tt_bench_work work;
@@ -38,6 +38,8 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
         {"device", TT_ARG_TEXT, &a->device, "D", "auto (default), cpu or cuda", 0, 0},
         {"precision", TT_ARG_TEXT, &precision, "P", "fp32 (default) or bf16", 0, 0},
         {"steps", TT_ARG_INTEGER, &a->steps, "N", "measured steps of each shape (default 5)", 1, 10000},
+        {"batches", TT_ARG_INTEGER, &a->batches, "N",
+            "training: different batches, taken in turn (default: one for each step)", 1, 10000},
         {"tokens", TT_ARG_INTEGER, &a->tokens, "N", "target tokens of a batch, about (default 2048)", 1,
             1 << 20},
         {"dropout", TT_ARG_REAL, &a->dropout, "P", "rate of dropout (default 0.1)", 0, 0.99},
@@ -167,6 +169,7 @@ static tt_status run_shapes(const arguments *a, tt_device *device) {
     for (int i = 0; i < a->shapes.n && status == TT_OK; ++i) {
         const tt_bench_options options = {.shape = a->shapes.items[i],
             .steps = (int)a->steps,
+            .batches = (int)(a->batches > 0 && a->batches < a->steps ? a->batches : a->steps),
             .target_tokens = (int)a->tokens,
             .dropout = a->dropout,
             .peak_given = !measured,

@@ -21,6 +21,7 @@ typedef enum tt_bench_work {
 typedef struct tt_bench_options {
     const char *shape; // tiny, small, base, or a preset's name
     int steps;         // measured, after one to warm up; at least 1
+    int batches;       // different ones, taken in turn; 1 to steps
     int target_tokens; // of a batch, about
     double dropout;
     bool peak_given; // *peak is taken as it is

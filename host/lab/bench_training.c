@@ -55,8 +55,8 @@ typedef struct bench {
     tt_device *device;
     tt_model *model;
     tt_pass *pass;
-    tt_batch *batches; // [steps]
-    int steps;
+    tt_batch *batches; // [n_batches]
+    int n_batches, steps;
     float *m, *v;              // Adam's moments
     float *logp, *dlogp;       // [most target tokens]
     double *seconds;           // [steps]
@@ -65,8 +65,12 @@ typedef struct bench {
     size_t pair_capacity;
 } bench;
 
+static const tt_batch *batch_of(const bench *b, int step) {
+    return &b->batches[step % b->n_batches];
+}
+
 static void bench_close(bench *b) {
-    for (int i = 0; b->batches && i < b->steps; ++i) tt_batch_close(&b->batches[i]);
+    for (int i = 0; b->batches && i < b->n_batches; ++i) tt_batch_close(&b->batches[i]);
     free(b->batches);
     free(b->logp);
     free(b->dlogp);
@@ -89,11 +93,12 @@ static tt_status bench_open(bench *b, const tt_bench_options *o) {
     TT_TRY(tt_device_alloc(b->device, &b->m, b->model->size, sizeof *b->m, "Adam's first moment"));
     TT_TRY(tt_device_alloc(b->device, &b->v, b->model->size, sizeof *b->v, "Adam's second moment"));
     b->steps = o->steps;
-    TT_TRY(tt_alloc(&b->batches, (size_t)b->steps, sizeof *b->batches, "batches"));
+    b->n_batches = o->batches;
+    TT_TRY(tt_alloc(&b->batches, (size_t)b->n_batches, sizeof *b->batches, "batches"));
     tt_rng rng;
     tt_rng_open(&rng, o->seed, TT_FOR_TEST, 1, 0);
     int most = 0;
-    for (int i = 0; i < b->steps; ++i) {
+    for (int i = 0; i < b->n_batches; ++i) {
         TT_TRY(fill_batch(&b->batches[i], &rng, o, config.vocab_size));
         if (b->batches[i].dec_tokens > most) most = b->batches[i].dec_tokens;
     }
@@ -157,7 +162,7 @@ static tt_status train_step(bench *b, const tt_bench_options *o, const tt_batch 
 static tt_bench_spread spread_of(
     const bench *b, double (*per)(const bench *, const tt_batch *), double scale) {
     for (int i = 0; i < b->steps; ++i) {
-        const double amount = per(b, &b->batches[i]);
+        const double amount = per(b, batch_of(b, i));
         b->sorted[i] = (amount > 0 ? amount / b->seconds[i] : b->seconds[i]) * scale;
     }
     return tt_bench_spread_of(b->sorted, b->steps);
@@ -180,7 +185,7 @@ static tt_status measure(bench *b, const tt_bench_options *o, tt_bench_result *o
     // Memory has its size after the batch with most source tokens, that with most target tokens, and once
     // more the first, since an arena merges its chunks when it is reset.
     int sources = 0, longest = 0;
-    for (int i = 1; i < b->steps; ++i) {
+    for (int i = 1; i < b->n_batches; ++i) {
         if (b->batches[i].enc_tokens > b->batches[sources].enc_tokens) sources = i;
         if (b->batches[i].dec_tokens > b->batches[longest].dec_tokens) longest = i;
     }
@@ -193,13 +198,14 @@ static tt_status measure(bench *b, const tt_bench_options *o, tt_bench_result *o
     tt_timed_ops_take(kinds);
     double all = 0;
     for (int i = 0; i < b->steps; ++i) {
+        const tt_batch *batch = batch_of(b, i);
         const double started = tt_seconds();
-        TT_TRY(train_step(b, o, &b->batches[i], step++));
+        TT_TRY(train_step(b, o, batch, step++));
         b->seconds[i] = tt_seconds() - started;
         all += b->seconds[i];
-        out->source_tokens += (double)b->batches[i].enc_tokens / b->steps;
-        out->target_tokens += (double)b->batches[i].dec_tokens / b->steps;
-        out->flops += tt_model_flops(b->model, &b->batches[i]) / b->steps;
+        out->source_tokens += (double)batch->enc_tokens / b->steps;
+        out->target_tokens += (double)batch->dec_tokens / b->steps;
+        out->flops += tt_model_flops(b->model, batch) / b->steps;
     }
     out->allocations = tt_alloc_count() - allocations;
     int timed = b->steps;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const tt_ops *own;
+static bool plain;
 static double spent[TT_OP_KINDS];
 
 // Operations with one argument besides the device.
@@ -76,7 +77,9 @@ const char *tt_op_kind_label(tt_op_kind kind) {
 void tt_timed_ops_open(tt_device *device) {
     static tt_ops timed;
     own = device->ops;
-    timed = *own; // operations that are not timed stay as they are
+    plain = device->plain;
+    device->plain = true; // what is replayed is not seen here
+    timed = *own;         // operations that are not timed stay as they are
 #define TT_TIMED_ENTRY(op, type, kind) timed.op = timed_##op;
     TT_TIMED_MAP(TT_TIMED_ENTRY)
     timed.embed_fwd = timed_embed_fwd;
@@ -89,6 +92,7 @@ void tt_timed_ops_open(tt_device *device) {
 
 void tt_timed_ops_close(tt_device *device) {
     device->ops = own;
+    device->plain = plain;
 }
 
 void tt_timed_ops_take(double seconds[TT_OP_KINDS]) {

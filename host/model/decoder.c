@@ -291,7 +291,7 @@ tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32
     TT_TRY(upload_step(p, n, slot, token, position, source_start, source_length));
     *logits = p->logits;
     const int rows = step_rows(p, n);
-    if (!p->recordings) return compute(p, rows);
+    if (!p->recordings || !tt_device_records(p->model->device)) return compute(p, rows);
     tt_recording **recording = &p->recordings[rows / STRIDE];
     bool *seen = &p->seen[rows / STRIDE];
     if (!*seen) {

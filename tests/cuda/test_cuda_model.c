@@ -192,8 +192,8 @@ static void replayed_steps_equal_plain_ones(void **state) {
         tt_memory memory = *own;
         replay = memory.replay;
         memory.replay = counted_replay;
-        if (!recorded) memory.record = NULL;
         gpu.device->memory = &memory;
+        gpu.device->plain = !recorded;
         tt_pass_close(gpu.pass);
         twin_ok(tt_pass_open(&gpu.pass, gpu.model));
         tt_pass_watch(gpu.pass, (tt_gradient_watch){hear, NULL});
