@@ -131,12 +131,16 @@ typedef struct tt_lmhead {
     float *dw;              // [vocab, d], +=
 } tt_lmhead;
 
+// AdamW, the gradient scaled by min(1, clip / (sqrt(squares) + 1e-6)) before. It is decided on the device, so
+// that the host need not wait between the sum of squares and the update.
 typedef struct tt_adamw {
     int64_t n;
     float *w, *m, *v; // [n]
     const float *g;   // [n]
     tt_operand *copy; // [n] or NULL: receives w, for a device whose operands are not fp32
-    float g_scale;    // gradient is g_scale * g (normalisation and clipping)
+    // [1], square_sum of g, or NULL: no clipping. If it is not finite, nothing is written.
+    const double *squares;
+    double clip; // largest norm of the gradient; 0: no clipping
     float lr, beta1, beta2, eps, weight_decay;
     int64_t step; // counted from 1, for the bias correction
 } tt_adamw;
@@ -212,7 +216,7 @@ typedef struct tt_ops {
     tt_status (*lmhead_bwd)(tt_device *, const tt_lmhead *);   // dh, dw from lse and dlogp
     tt_status (*lmhead_fused)(tt_device *, const tt_lmhead *); // both in one pass: dlogp known beforehand
     tt_status (*adamw)(tt_device *, const tt_adamw *);
-    // *sum = sum of x[i]^2 in fp64, in a fixed order
+    // *sum (device memory) = sum of x[i]^2 in fp64, in a fixed order
     tt_status (*square_sum)(tt_device *, double *sum, const float *x, int64_t n);
     tt_status (*scale)(tt_device *, float *x, int64_t n, float factor);
     // Rounds to nearest even; NaN stays NaN.

@@ -58,6 +58,7 @@ typedef struct bench {
     tt_batch *batches; // [n_batches]
     int n_batches, steps;
     float *m, *v;              // Adam's moments
+    double *squares;           // device memory: of the gradient
     float *logp, *dlogp;       // [most target tokens]
     double *seconds;           // [steps]
     double *sorted;            // [steps]
@@ -79,6 +80,7 @@ static void bench_close(bench *b) {
     free(b->pairs);
     tt_device_free(b->device, b->m);
     tt_device_free(b->device, b->v);
+    tt_device_free(b->device, b->squares);
     tt_pass_close(b->pass);
     tt_model_close(b->model);
 }
@@ -92,6 +94,7 @@ static tt_status bench_open(bench *b, const tt_bench_options *o) {
     TT_TRY(tt_pass_open(&b->pass, b->model));
     TT_TRY(tt_device_alloc(b->device, &b->m, b->model->size, sizeof *b->m, "Adam's first moment"));
     TT_TRY(tt_device_alloc(b->device, &b->v, b->model->size, sizeof *b->v, "Adam's second moment"));
+    TT_TRY(tt_device_alloc(b->device, &b->squares, 1, sizeof *b->squares, "squared norm"));
     b->steps = o->steps;
     b->n_batches = o->batches;
     TT_TRY(tt_alloc(&b->batches, (size_t)b->n_batches, sizeof *b->batches, "batches"));
@@ -139,23 +142,25 @@ static tt_status train_step(bench *b, const tt_bench_options *o, const tt_batch 
     TT_TRY(tt_device_zero(b->device, b->model->g, b->model->size * sizeof(float)));
     TT_TRY(o->work == TT_BENCH_PREFERENCE ? preference(b, batch, dropout, &loss)
                                           : supervised(b, batch, dropout, &loss));
-    TT_TRY(ops->square_sum(b->device, &squares, b->model->g, (int64_t)b->model->size));
-    if (!isfinite(loss) || !isfinite(squares))
-        return tt_fail(TT_ERR_NUMERIC, "bench: loss %g, squared gradient norm %g", loss, squares);
+    TT_TRY(ops->square_sum(b->device, b->squares, b->model->g, (int64_t)b->model->size));
     const tt_adamw update = {.n = (int64_t)b->model->size,
         .w = b->model->w,
         .m = b->m,
         .v = b->v,
         .g = b->model->g,
         .copy = b->model->operands == b->model->w ? NULL : b->model->operands,
-        .g_scale = squares > 1 ? (float)(1 / sqrt(squares)) : 1,
+        .squares = b->squares,
+        .clip = 1,
         .lr = 1e-4f,
         .beta1 = 0.9f,
         .beta2 = 0.999f,
         .eps = 1e-8f,
         .step = step};
     TT_TRY(ops->adamw(b->device, &update));
-    return tt_device_wait(b->device);
+    TT_TRY(tt_device_download(b->device, &squares, b->squares, sizeof squares));
+    if (!isfinite(loss) || !isfinite(squares))
+        return tt_fail(TT_ERR_NUMERIC, "bench: loss %g, squared gradient norm %g", loss, squares);
+    return TT_OK;
 }
 
 // Of per[step] / seconds[step]; of the seconds themselves where `per` gives 0.

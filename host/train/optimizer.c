@@ -11,6 +11,8 @@ tt_status tt_optimizer_open(tt_optimizer *out, tt_model *model) {
         tt_device_alloc(model->device, &out->m, model->size, sizeof *out->m, "Adam's first moment");
     if (status == TT_OK)
         status = tt_device_alloc(model->device, &out->v, model->size, sizeof *out->v, "Adam's second moment");
+    if (status == TT_OK)
+        status = tt_device_alloc(model->device, &out->squares, 1, sizeof *out->squares, "squared norm");
     if (status != TT_OK) tt_optimizer_close(out);
     return status;
 }
@@ -19,28 +21,22 @@ void tt_optimizer_close(tt_optimizer *optimizer) {
     if (!optimizer->model) return;
     tt_device_free(optimizer->model->device, optimizer->m);
     tt_device_free(optimizer->model->device, optimizer->v);
+    tt_device_free(optimizer->model->device, optimizer->squares);
     *optimizer = (tt_optimizer){0};
 }
 
 tt_status tt_optimizer_update(tt_optimizer *o, double learning_rate, double *norm) {
     tt_device *device = o->model->device;
     const int64_t n = (int64_t)o->model->size;
-    double squares;
-    TT_TRY(device->ops->square_sum(device, &squares, o->model->g, n));
-    *norm = sqrt(squares);
-    if (!isfinite(*norm))
-        return tt_fail(TT_ERR_NUMERIC,
-            "the gradient's norm is not finite at update %lld; try a lower learning "
-            "rate or a longer warm-up",
-            (long long)o->updates + 1);
-    double factor = o->clip > 0 ? o->clip / (*norm + 1e-6) : 1;
+    TT_TRY(device->ops->square_sum(device, o->squares, o->model->g, n));
     const tt_adamw update = {.n = n,
         .w = o->model->w,
         .m = o->m,
         .v = o->v,
         .g = o->model->g,
         .copy = o->model->operands == o->model->w ? NULL : o->model->operands,
-        .g_scale = (float)(factor < 1 ? factor : 1),
+        .squares = o->squares,
+        .clip = o->clip,
         .lr = (float)learning_rate,
         .beta1 = (float)o->beta1,
         .beta2 = (float)o->beta2,
@@ -48,6 +44,14 @@ tt_status tt_optimizer_update(tt_optimizer *o, double learning_rate, double *nor
         .weight_decay = (float)o->weight_decay,
         .step = o->updates + 1};
     TT_TRY(device->ops->adamw(device, &update));
+    double squares;
+    TT_TRY(tt_device_download(device, &squares, o->squares, sizeof squares));
+    *norm = sqrt(squares);
+    if (!isfinite(*norm))
+        return tt_fail(TT_ERR_NUMERIC,
+            "the gradient's norm is not finite at update %lld; try a lower learning "
+            "rate or a longer warm-up",
+            (long long)o->updates + 1);
     o->updates++;
     return tt_device_zero(device, o->model->g, o->model->size * sizeof *o->model->g);
 }

@@ -7,6 +7,7 @@
 typedef struct tt_optimizer {
     tt_model *model; // borrowed; has a gradient buffer
     float *m, *v;    // device memory [model->size]
+    double *squares; // device memory [1]: of the gradient
     int64_t updates; // made so far
     double beta1, beta2, eps, weight_decay;
     double clip; // largest global norm; 0 = off
@@ -18,7 +19,7 @@ void tt_optimizer_close(tt_optimizer *optimizer);
 
 // One update from model->g, which is zeroed afterwards. *norm receives the gradient's norm before clipping;
 // the factor is min(1, clip / (norm + 1e-6)), as in PyTorch. Errors: TT_ERR_NUMERIC when the norm is not
-// finite; then nothing was changed.
+// finite; then nothing was changed. The one wait for the device is at its end.
 tt_status tt_optimizer_update(tt_optimizer *optimizer, double learning_rate, double *norm) TT_MUST_CHECK;
 
 #endif

@@ -23,6 +23,15 @@ static void update(int64_t n, float *restrict w, float *restrict m, float *restr
     }
 }
 
+// False: the gradient is not finite.
+static bool clip_factor(const double *squares, double clip, double *factor) {
+    *factor = 1;
+    if (!squares) return true;
+    const double norm = sqrt(*squares);
+    if (clip > 0 && clip < norm + 1e-6) *factor = clip / (norm + 1e-6);
+    return isfinite(norm);
+}
+
 tt_status tt_cpu_adamw(tt_device *device, const tt_adamw *p) {
     if (p->n < 0 || p->step < 1)
         return tt_fail(TT_ERR_INPUT, "adamw: n %lld, step %lld, expected n >= 0 and step >= 1",
@@ -30,9 +39,11 @@ tt_status tt_cpu_adamw(tt_device *device, const tt_adamw *p) {
     if (!(p->beta1 >= 0 && p->beta1 < 1 && p->beta2 >= 0 && p->beta2 < 1 && p->eps > 0))
         return tt_fail(TT_ERR_INPUT, "adamw: beta1 %g, beta2 %g, eps %g, expected 0 <= beta < 1 and eps > 0",
             (double)p->beta1, (double)p->beta2, (double)p->eps);
+    double g_scale;
+    if (!clip_factor(p->squares, p->clip, &g_scale)) return TT_OK;
     const double step = (double)p->step;
     const double correction1 = 1 - pow((double)p->beta1, step), correction2 = 1 - pow((double)p->beta2, step);
-    const factors k = {.g_scale = p->g_scale,
+    const factors k = {.g_scale = (float)g_scale,
         .beta1 = p->beta1,
         .rest1 = 1 - p->beta1,
         .beta2 = p->beta2,

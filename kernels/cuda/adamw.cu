@@ -7,18 +7,30 @@ namespace {
 enum { THREADS = 256 };
 
 struct factors {
-    float g_scale, beta1, rest1, beta2, rest2, eps, keep, step_size, root2;
+    float beta1, rest1, beta2, rest2, eps, keep, step_size, root2;
 };
 
+// By one thread of a block. 0: the gradient is not finite.
+__device__ float clip_factor(const double *squares, double clip) {
+    if (!squares) return 1;
+    const double norm = sqrt(*squares);
+    if (!isfinite(norm)) return 0;
+    return clip > 0 && clip < norm + 1e-6 ? static_cast<float>(clip / (norm + 1e-6)) : 1;
+}
+
 __global__ void update(tt_adamw p, factors k) {
+    TT_SHARED(float, scale, 1);
+    if (threadIdx.x == 0) *scale = clip_factor(p.squares, p.clip);
+    __syncthreads();
+    const float g_scale = *scale;
     const int64_t i = 4 * (static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x);
-    if (i >= p.n) return;
+    if (i >= p.n || !(g_scale > 0)) return;
     const bool whole = i + 4 <= p.n;
     const int n = whole ? 4 : static_cast<int>(p.n - i);
     float4x w = load4(p.w + i, whole, n), m = load4(p.m + i, whole, n), v = load4(p.v + i, whole, n);
     const float4x g = load4(p.g + i, whole, n);
     for (int j = 0; j < 4; ++j) {
-        const float gj = k.g_scale * g.v[j];
+        const float gj = g_scale * g.v[j];
         m.v[j] = k.beta1 * m.v[j] + k.rest1 * gj;
         v.v[j] = k.beta2 * v.v[j] + k.rest2 * gj * gj;
         w.v[j] = w.v[j] * k.keep - k.step_size * m.v[j] / (sqrtf(v.v[j]) * k.root2 + k.eps);
@@ -42,7 +54,7 @@ tt_status tt_cuda_adamw(tt_device *device, const tt_adamw *p) {
     const double step = static_cast<double>(p->step);
     const double correction1 = 1 - pow(static_cast<double>(p->beta1), step),
                  correction2 = 1 - pow(static_cast<double>(p->beta2), step);
-    const factors k = {p->g_scale, p->beta1, 1 - p->beta1, p->beta2, 1 - p->beta2, p->eps,
+    const factors k = {p->beta1, 1 - p->beta1, p->beta2, 1 - p->beta2, p->eps,
         static_cast<float>(1 - static_cast<double>(p->lr) * static_cast<double>(p->weight_decay)),
         static_cast<float>(static_cast<double>(p->lr) / correction1),
         static_cast<float>(1 / sqrt(correction2))};

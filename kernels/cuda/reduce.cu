@@ -68,16 +68,14 @@ tt_status check(int64_t n, const char *op) {
 
 tt_status tt_cuda_square_sum(tt_device *device, double *sum, const float *x, int64_t n) {
     TT_TRY(check(n, "square_sum"));
-    *sum = 0;
-    if (n == 0) return TT_OK;
+    if (n == 0) return tt_device_zero(device, sum, sizeof *sum);
     const int strips = tt_ceil_div(n, STRIP);
     double *partial =
-        static_cast<double *>(tt_device_scratch(device, (static_cast<size_t>(strips) + 1) * sizeof(double)));
+        static_cast<double *>(tt_device_scratch(device, static_cast<size_t>(strips) * sizeof(double)));
     if (!partial) return tt_context(TT_ERR_NOMEM, "square_sum");
     TT_CUDA(TT_LAUNCH(square_strips, strips, THREADS, 0, tt_stream(device), partial, x, n), "square_sum");
-    TT_CUDA(TT_LAUNCH(sum_in_order, 1, LAST, 0, tt_stream(device), partial + strips, partial, strips),
-        "square_sum");
-    return tt_device_download(device, sum, partial + strips, sizeof *sum);
+    TT_CUDA(TT_LAUNCH(sum_in_order, 1, LAST, 0, tt_stream(device), sum, partial, strips), "square_sum");
+    return TT_OK;
 }
 
 tt_status tt_cuda_scale(tt_device *device, float *x, int64_t n, float factor) {

@@ -84,15 +84,26 @@ static void adamw(const pair *p, size_t n) {
            g = tensor_f32(p, n, 1, 4), copy = tensor_operand(p, n, 1, 5);
     for (size_t i = 0; i < n; ++i) v.cpu[i] *= v.cpu[i];
     twin_ok(tt_device_upload(p->gpu, v.gpu, v.cpu, n * sizeof(float)));
-    for (int side = 0; side < 2; ++side) {
+    double cpu_sum, got, *gpu_sum;
+    twin_ok(tt_device_alloc(p->gpu, &gpu_sum, 1, sizeof *gpu_sum, "sum"));
+    twin_ok(p->cpu->ops->square_sum(p->cpu, &cpu_sum, g.cpu, (int64_t)n));
+    twin_ok(p->gpu->ops->square_sum(p->gpu, gpu_sum, g.gpu, (int64_t)n));
+    twin_ok(tt_device_download(p->gpu, &got, gpu_sum, sizeof got));
+    assert_true(fabs(cpu_sum - got) <= 1e-12 * cpu_sum);
+    const double not_finite = NAN;
+    for (int run = 0; run < 3;
+         ++run) { // on the CPU, on the GPU, and there with a gradient that changes nothing
+        const int side = run > 0;
         tt_device *device = side ? p->gpu : p->cpu;
+        if (run == 2) twin_ok(tt_device_upload(device, gpu_sum, &not_finite, sizeof not_finite));
         const tt_adamw op = {.n = (int64_t)n,
             .w = AT(w),
             .m = AT(m),
             .v = AT(v),
             .g = AT(g),
             .copy = side && p->bf16 ? copy.gpu : NULL,
-            .g_scale = 0.7f,
+            .squares = side ? gpu_sum : &cpu_sum,
+            .clip = 0.7 * sqrt(cpu_sum),
             .lr = 0.01f,
             .beta1 = 0.9f,
             .beta2 = 0.999f,
@@ -108,10 +119,7 @@ static void adamw(const pair *p, size_t n) {
         memcpy(copy.cpu, w.cpu, n * sizeof(float));
         tensor_compare(p, "copy of w", &copy);
     }
-    double cpu_sum, gpu_sum;
-    twin_ok(p->cpu->ops->square_sum(p->cpu, &cpu_sum, g.cpu, (int64_t)n));
-    twin_ok(p->gpu->ops->square_sum(p->gpu, &gpu_sum, g.gpu, (int64_t)n));
-    assert_true(fabs(cpu_sum - gpu_sum) <= 1e-12 * cpu_sum);
+    tt_device_free(p->gpu, gpu_sum);
     twin_ok(p->cpu->ops->scale(p->cpu, g.cpu, (int64_t)n, 0.3f));
     twin_ok(p->gpu->ops->scale(p->gpu, g.gpu, (int64_t)n, 0.3f));
     tensor_near(p, "scaled", &g, PAIR_FP32, __FILE__, __LINE__);

@@ -6,7 +6,7 @@ static void check(int64_t n, double decay) {
     float *other_m = twin_alloc(n, 4), *other_v = twin_alloc(n, 4);
     double *ww = twin_alloc(n, 8), *mm = twin_alloc(n, 8), *vv = twin_alloc(n, 8);
     for (int64_t i = 0; i < n; ++i) ww[i] = w[i];
-    const double lr = 1e-2f, b1 = 0.9f, b2 = 0.999f, eps = 1e-8f, scale = 0.25;
+    const double lr = 1e-2f, b1 = 0.9f, b2 = 0.999f, eps = 1e-8f, scale = 0.25, squares = 16;
     tt_device *one = twin_device(1), *two = twin_device(2);
     for (int step = 1; step <= 5; ++step) {
         float *g = twin_normal(n, 3, 10 + step);
@@ -15,7 +15,8 @@ static void check(int64_t n, double decay) {
             .m = m,
             .v = v,
             .g = g,
-            .g_scale = (float)scale,
+            .squares = &squares,
+            .clip = scale * (4 + 1e-6),
             .lr = (float)lr,
             .beta1 = (float)b1,
             .beta2 = (float)b2,
@@ -61,7 +62,6 @@ static void first_step(void **state) {
         .m = m,
         .v = v,
         .g = g,
-        .g_scale = 1,
         .lr = 0.125f,
         .beta1 = 0.9f,
         .beta2 = 0.99f,
