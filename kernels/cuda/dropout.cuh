@@ -67,4 +67,11 @@ static __device__ __forceinline__ void drop4(const dropout_plan &plan, int64_t r
     for (int i = 0; i < 4; ++i) x->v[i] *= factor.v[i];
 }
 
+// The same of the elements from column c on.
+template <class T>
+__device__ __forceinline__ void drop_piece(const dropout_plan &plan, int64_t row, int c, piece<T> *x) {
+#pragma unroll
+    for (int k = 0; k < piece<T>::fours; ++k) drop4(plan, row, c / 4 + k, &x->four[k]);
+}
+
 #endif

@@ -164,6 +164,7 @@ static __device__ __forceinline__ void store4(bf16 *p, const float4x &x, bool wh
 template <class T> struct piece {
     static constexpr int fours = 4 / sizeof(T), size = 4 * fours;
     float4x four[fours];
+    __device__ __forceinline__ float &operator[](int i) { return four[i / 4].v[i % 4]; }
 };
 static __device__ __forceinline__ void load_piece(piece<float> *out, const float *p, bool whole, int n) {
     out->four[0] = load4(p, whole, n);
@@ -194,6 +195,18 @@ static __device__ __forceinline__ void store_piece(bf16 *p, const piece<bf16> &x
         store4(p, x.four[0], false, n);
         store4(p + 4, x.four[1], false, n - 4);
     }
+}
+
+// The floats that go with a piece of T.
+template <class T>
+__device__ __forceinline__ void load_floats(piece<T> *out, const float *p, bool whole, int n) {
+#pragma unroll
+    for (int k = 0; k < piece<T>::fours; ++k) out->four[k] = load4(p + 4 * k, whole, n - 4 * k);
+}
+template <class T>
+__device__ __forceinline__ void store_floats(float *p, const piece<T> &x, bool whole, int n) {
+#pragma unroll
+    for (int k = 0; k < piece<T>::fours; ++k) store4(p + 4 * k, x.four[k], whole, n - 4 * k);
 }
 
 enum { WARP = 32 };
