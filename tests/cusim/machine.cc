@@ -362,14 +362,15 @@ void cusim_warp(const char *operation, unsigned mask, void *mine, void (*resolve
     if (!(mask >> lane & 1))
         cusim_complain(
             "%s at %s:%d by lane %d, which is not in its mask %08x", operation, base(file), line, lane, mask);
-    for (int other = 0; other < WARP_SIZE; ++other)
+    for (int other = 0; !w->arrived && other < WARP_SIZE; ++other)
         if ((mask >> other & 1) &&
             (first + other >= machine.threads || machine.fibers[first + other].at == state::done))
             cusim_complain("divergent %s at %s:%d: lane %d of mask %08x is not there", operation, base(file),
                 line, other, mask);
     if (!w->arrived) {
         *w = {operation, file, line, mask, 0, {}};
-    } else if (w->mask != mask || w->line != line || strcmp(w->operation, operation) != 0) {
+    } else if (w->mask != mask || w->line != line ||
+               (w->operation != operation && strcmp(w->operation, operation) != 0)) {
         cusim_complain("divergent warp: thread %d is at %s of %s:%d with mask %08x, others at %s of %s:%d "
                        "with mask %08x",
             index, operation, base(file), line, mask, w->operation, base(w->file), w->line, w->mask);

@@ -25,7 +25,7 @@ template <class T> struct product {
 };
 
 template <class T> CUSIM_UNCHECKED void multiply(void *const lanes[32]) {
-    float a[16][16], b[16][8];
+    float a[16][16], b[16][8], d[16][8];
     for (int lane = 0; lane < 32; ++lane) {
         const auto *p = static_cast<const product<T> *>(lanes[lane]);
         const int g = lane / 4, t = lane % 4;
@@ -38,13 +38,15 @@ template <class T> CUSIM_UNCHECKED void multiply(void *const lanes[32]) {
             b[2 * t + 8 * i + 1][g] = second_of(p->b->v[i]);
         }
     }
-    for (int lane = 0; lane < 32; ++lane) {
-        const auto *p = static_cast<const product<T> *>(lanes[lane]);
-        for (int i = 0; i < 4; ++i) {
-            const int row = lane / 4 + i / 2 * 8, column = 2 * (lane % 4) + i % 2;
-            for (int k = 0; k < 16; ++k) p->d[i] += a[row][k] * b[k][column];
-        }
-    }
+    for (int i = 0; i < 32 * 4; ++i)
+        d[i / 4 / 4 + i % 4 / 2 * 8][2 * (i / 4 % 4) + i % 2] =
+            static_cast<const product<T> *>(lanes[i / 4])->d[i % 4];
+    for (int row = 0; row < 16; ++row)
+        for (int k = 0; k < 16; ++k)
+            for (int column = 0; column < 8; ++column) d[row][column] += a[row][k] * b[k][column];
+    for (int i = 0; i < 32 * 4; ++i)
+        static_cast<const product<T> *>(lanes[i / 4])->d[i % 4] =
+            d[i / 4 / 4 + i % 4 / 2 * 8][2 * (i / 4 % 4) + i % 2];
 }
 
 } // namespace cusim
