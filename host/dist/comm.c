@@ -77,8 +77,8 @@ static tt_status join_world(tt_comm *comm) {
     comm->methods->leave(comm, false, 0);
     return tt_fail(TT_ERR_DIST,
         "started as one of %d ranks, but MPI knows of one only: this MPI and the launcher do not fit "
-        "together. "
-        "Try srun --mpi=pmix, or set TT_RENDEZVOUS to a file that all ranks see, which needs no MPI",
+        "together. Try srun --mpi=pmix, or set TT_RENDEZVOUS to a file that all ranks see, which needs no "
+        "MPI",
         ranks);
 }
 

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,11 @@
 #include <unistd.h>
 
 namespace {
+enum { MOST_RANKS = 64 };
 const size_t chunk_floats = 1 << 16; // floats
 struct shared {
     std::atomic<int> joined, arrived, turn, left;
+    std::atomic<pid_t> process[MOST_RANKS];
     float chunks[]; // [ranks, chunk_floats]
 };
 } // namespace
@@ -29,39 +32,59 @@ struct cusim_nccl {
     size_t bytes;
     int rank, ranks;
     cudaStream_t stalled;
+    int pending; // sums that a stream has still to do
+    bool gone;   // destroyed or aborted: what is pending does nothing
 };
 
 namespace {
 
-void meet(cusim_nccl *c) {
+// False: one of the others is no more.
+bool meet(cusim_nccl *c) {
     shared *s = c->memory;
     const int turn = s->turn;
     if (++s->arrived == c->ranks) {
         s->arrived = 0;
         ++s->turn;
     }
-    while (s->turn == turn) sched_yield();
+    while (s->turn == turn) {
+        for (int r = 0; r < c->ranks; ++r)
+            if (kill(s->process[r], 0) != 0 && s->turn == turn) return false;
+        sched_yield();
+    }
+    return true;
 }
 
-void all_reduce(cusim_nccl *c, const float *from, float *to, size_t count) {
+bool all_reduce(cusim_nccl *c, const float *from, float *to, size_t count) {
     for (size_t done = 0; done < count; done += chunk_floats) {
         const size_t n = count - done < chunk_floats ? count - done : chunk_floats;
         memcpy(
             c->memory->chunks + static_cast<size_t>(c->rank) * chunk_floats, from + done, n * sizeof(float));
-        meet(c);
+        if (!meet(c)) return false;
         for (size_t i = 0; i < n; ++i) {
             float sum = 0;
             for (int r = 0; r < c->ranks; ++r)
                 sum += c->memory->chunks[static_cast<size_t>(r) * chunk_floats + i];
             to[done + i] = sum;
         }
-        meet(c);
+        if (!meet(c)) return false;
+    }
+    return true;
+}
+
+void reduce_now(cusim_nccl *c, const float *from, float *to, size_t count, cudaStream_t stream) {
+    --c->pending;
+    if (c->gone) {
+        if (c->pending == 0) delete c;
+    } else if (getenv("CUSIM_NCCL_STALL") || !all_reduce(c, from, to, count)) {
+        c->stalled = stream; // as on GPUs: it never ends
+        cusim::stall(stream, true);
     }
 }
 
 void detach(cusim_nccl *c) {
     munmap(c->memory, c->bytes);
-    delete c;
+    c->gone = true;
+    if (c->pending == 0) delete c;
 }
 
 } // namespace
@@ -83,14 +106,15 @@ ncclResult_t ncclGetUniqueId(ncclUniqueId *id) {
 }
 ncclResult_t ncclCommInitRankConfig(
     ncclComm_t *comm, int ranks, ncclUniqueId id, int rank, ncclConfig_t *config) {
-    if (rank < 0 || rank >= ranks || config->blocking != 0) return ncclInvalidArgument;
+    if (rank < 0 || rank >= ranks || ranks > MOST_RANKS || config->blocking != 0) return ncclInvalidArgument;
     const int file = shm_open(id.internal, O_RDWR | O_CREAT, 0600);
     const size_t bytes = sizeof(shared) + static_cast<size_t>(ranks) * chunk_floats * sizeof(float);
     if (file < 0 || ftruncate(file, static_cast<off_t>(bytes)) != 0) return ncclSystemError;
     void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
     if (memory == MAP_FAILED) return ncclSystemError;
-    *comm = new cusim_nccl{static_cast<shared *>(memory), bytes, rank, ranks, nullptr};
+    *comm = new cusim_nccl{static_cast<shared *>(memory), bytes, rank, ranks, nullptr, 0, false};
+    (*comm)->memory->process[rank] = getpid();
     if (++(*comm)->memory->joined == ranks) shm_unlink(id.internal);
     return ncclInProgress;
 }
@@ -104,15 +128,11 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataTyp
         !cusim::find_region(reinterpret_cast<uintptr_t>(to)))
         return ncclInvalidArgument;
     const unsigned long launches = cusim::launches();
+    ++comm->pending;
     cusim::enqueue(stream, [=] {
-        if (getenv("CUSIM_NCCL_STALL")) {
-            comm->stalled = stream;
-            cusim::stall(stream, true);
-            return;
-        }
         if (getenv("CUSIM_NCCL_LOG") && comm->rank == 0)
             fprintf(stderr, "cusim: all-reduce of %zu after %lu launches\n", count, launches);
-        all_reduce(comm, static_cast<const float *>(from), static_cast<float *>(to), count);
+        reduce_now(comm, static_cast<const float *>(from), static_cast<float *>(to), count, stream);
     });
     return ncclSuccess;
 }

@@ -85,6 +85,19 @@ CUSIM_NCCL_STALL=1 TT_TIMEOUT=3 pair stall.log --set name=stall && { echo "FAILE
 grep -q "the sum over 2 ranks did not end within 3 seconds" stall.log-0 ||
     { echo "FAILED: message of a stalled sum"; cat stall.log-*; failed=1; }
 
+# A rank that is killed on the way: the other says so and ends, whatever it waits for.
+for r in 0 1; do
+    CUSIM_DEVICES=2 TT_SUM_PIECE=2000 TT_RENDEZVOUS="$work/meet" TT_WORLD=2 TT_RANK=$r TT_TIMEOUT=5 "$TINYTHINKER" \
+        run base.yaml --set device=cuda --set name=killed --set acquisition.steps=4000 > "killed-$r" 2>&1 &
+    pids[r]=$!
+done
+until [ -e runs/killed/checkpoints/acquisition.h5 ] || ! kill -0 "${pids[0]}" 2> /dev/null; do sleep 0.05; done
+kill -KILL "${pids[1]}"
+wait "${pids[0]}"
+status=$?
+{ [ $status -ne 0 ] && [ $status -lt 124 ]; } || { echo "FAILED: status $status after a rank was killed"; failed=1; }
+grep -qE "rank 1 .* has left|did not end within 5 seconds" killed-0 || { echo "FAILED: a killed rank"; cat killed-0; failed=1; }
+
 # No GPU: asked for, an error; else the CPU.
 CUSIM_DEVICES=0 "$TINYTHINKER" run base.yaml --set name=none --set device=cuda > none.log 2>&1 &&
     { echo "FAILED: device cuda without a GPU"; failed=1; }
