@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Speed of Hugging Face's T5 on the work that `tinythinker bench` measures, for comparison.
 
-    bench_torch.py --shape base --work training|preference|generation --mode eager|compile
+    bench_torch.py --shape base --work training|preference|generation|attention --mode eager|compile
 
 Random models and random tokens, sequences as long as there (sources of 20 to 150 tokens, targets of 8 to 60, generation
 of --new-tokens for ten samples of each prompt). Batches are padded to their longest sequence, as is usual; tokens are
 counted without padding. Training: weights in fp32, computation in bf16 by autocast, fused AdamW, clipped norm.
 Preference: DPO as TRL did it for encoder-decoders: each pair's prompt is encoded for both texts, the reference's
-log-probabilities are given. Generation: weights in bf16. Prints one JSON object.
+log-probabilities are given. Generation: weights in bf16. Attention: PyTorch's fused attention without bias and dropout
+on --tokens tokens in sequences of 512, forward and backward, in bf16. Prints one JSON object.
 """
 
 import argparse
@@ -141,6 +142,36 @@ def generation(args, model):
         "step_seconds": spread(seconds), "new_tokens_per_second": spread([n / s for n, s in zip(tokens, seconds)])}
 
 
+def repeated(args, work):
+    """Seconds of one call, as a spread over the steps; each measures as many calls as take 5 ms."""
+    def measure(times):
+        wait(args)
+        started = time.perf_counter()
+        for _ in range(times):
+            work()
+        wait(args)
+        return (time.perf_counter() - started) / times
+    measure(3)
+    times = max(1, min(200, int(5e-3 / measure(1))))
+    return spread([measure(times) for _ in range(args.steps)])
+
+
+def attention(args):
+    heads, d_kv, length = SHAPES[args.shape][4], SHAPES[args.shape][1], 512
+    shape = (max(1, args.tokens // length), heads, min(length, args.tokens), d_kv)
+    tensors = [torch.rand(shape, device=args.device, dtype=torch.bfloat16) - 0.5 for _ in range(4)]
+    q, k, v = (t.requires_grad_() for t in tensors[:3])
+
+    def forward():
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=1.0)
+
+    out = forward()
+    return {
+        "tokens": args.tokens, "forward_seconds": repeated(args, forward),
+        "backward_seconds": repeated(
+            args, lambda: torch.autograd.grad(out, (q, k, v), tensors[3], retain_graph=True))}
+
+
 def spread(values):
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
@@ -148,7 +179,7 @@ def spread(values):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="base")
-    parser.add_argument("--work", choices=["training", "preference", "generation"], default="training")
+    parser.add_argument("--work", choices=["training", "preference", "generation", "attention"], default="training")
     parser.add_argument("--mode", choices=["eager", "compile"], default="eager")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--steps", type=int, default=10)
@@ -159,7 +190,12 @@ def main():
     parser.add_argument("--json", action="store_true", help="what it prints is JSON anyway")
     args = parser.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = True
-    measured = generation(args, model_of(args)) if args.work == "generation" else training(args, model_of(args))
+    if args.work == "attention":
+        measured = attention(args)
+    elif args.work == "generation":
+        measured = generation(args, model_of(args))
+    else:
+        measured = training(args, model_of(args))
     card = torch.cuda.get_device_name() if args.device != "cpu" else "cpu"
     print(json.dumps({
         "torch": torch.__version__, "transformers": transformers.__version__, "card": card, "shape": args.shape,

@@ -100,6 +100,8 @@ for shape in $shapes; do
         for work_kind in training preference generation; do
             measure "tinythinker $shape $work_kind" "${ours[@]}" --work $work_kind
         done
+        # Eight times the tokens: what a GPU's caches cannot hold.
+        measure "tinythinker $shape operations" "${ours[@]}" --work operations --tokens $((tokens * 8))
         # One batch again and again, of an eighth of the tokens: what replaying a step saves where launches weigh most.
         for replay in 1 0; do
             TT_RECORD=$replay measure "tinythinker $shape training, one batch, TT_RECORD=$replay" "${ours[@]}" \
@@ -113,6 +115,7 @@ for shape in $shapes; do
                     --work $work_kind --mode $mode
             done
         done
+        measure "torch $shape attention" python3 "$here/bench_torch.py" --tokens $((tokens * 8)) "${common[@]}" --work attention
     fi
 done
 card=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -n 1)

@@ -18,7 +18,7 @@ typedef struct arguments {
 } arguments;
 
 static tt_status read_arguments(arguments *a, int argc, char **argv) {
-    static const char *const works[] = {"training", "preference", "generation"};
+    static const char *const works[] = {"training", "preference", "generation", "operations"};
     const char *precision = "fp32", *work = works[0];
     tt_texts rest;
     *a = (arguments){.steps = 5,
@@ -34,7 +34,9 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
             "three)",
             0, 0},
         {"work", TT_ARG_TEXT, &work, "W",
-            "training (default), preference (DPO) or generation (ten samples a prompt)", 0, 0},
+            "training (default), preference (DPO), generation (ten samples a prompt) or operations (one by "
+            "one)",
+            0, 0},
         {"device", TT_ARG_TEXT, &a->device, "D", "auto (default), cpu or cuda", 0, 0},
         {"precision", TT_ARG_TEXT, &precision, "P", "fp32 (default) or bf16", 0, 0},
         {"steps", TT_ARG_INTEGER, &a->steps, "N", "measured steps of each shape (default 5)", 1, 10000},
@@ -56,16 +58,17 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
     TT_TRY(tt_args_parse(argc, argv,
         "usage: tinythinker bench [options]\n\n"
         "Trains random models on random tokens and compares the speed with this machine's fastest matrix\n"
-        "product, measured in the same run; or lets them generate.",
+        "product, measured in the same run; or lets them generate; or times each operation alone.",
         table, sizeof table / sizeof *table, &rest, 0, 0, &a->help));
     if (strcmp(precision, "fp16") == 0)
         return tt_fail(TT_ERR_UNSUPPORTED, "--precision fp16: T5 overflows in it; use fp32 or bf16");
     if (strcmp(precision, "fp32") != 0 && strcmp(precision, "bf16") != 0)
         return tt_fail(TT_ERR_USAGE, "--precision %s: allowed are fp32, bf16", precision);
     a->work = TT_BENCH_TRAINING;
-    while (a->work <= TT_BENCH_GENERATION && strcmp(work, works[a->work]) != 0) a->work++;
-    if (a->work > TT_BENCH_GENERATION)
-        return tt_fail(TT_ERR_USAGE, "--work %s: allowed are training, preference, generation", work);
+    while (a->work <= TT_BENCH_OPERATIONS_ALONE && strcmp(work, works[a->work]) != 0) a->work++;
+    if (a->work > TT_BENCH_OPERATIONS_ALONE)
+        return tt_fail(
+            TT_ERR_USAGE, "--work %s: allowed are training, preference, generation, operations", work);
     a->precision = strcmp(precision, "bf16") == 0 ? TT_BF16 : TT_FP32;
     if (a->shapes.n == 0) a->shapes = (tt_texts){{"tiny", "small", "base"}, 3};
     for (int i = 0; i < a->shapes.n; ++i) { // before anything is measured
@@ -127,6 +130,35 @@ static void print_generation(const tt_bench_generation *r) {
     fflush(stdout);
 }
 
+// Shares: of the faster copy, of the peak.
+static void print_operations(const char *shape, int tokens, const tt_bench_operation *all, double peak) {
+    const double copies[] = {all[0].bytes / all[0].seconds.median, all[1].bytes / all[1].seconds.median};
+    const double copy = copies[0] > copies[1] ? copies[0] : copies[1];
+    printf("\n%s, %d rows; bytes: each tensor once\n", shape, tokens);
+    printf("  %-24s %10s %23s %9s %7s %10s %7s\n", "", "us", "", "GB/s", "of copy", "GFLOP/s", "of peak");
+    for (const tt_bench_operation *o = all; o < all + TT_BENCH_OPERATIONS; ++o) {
+        char range[40], bytes[40] = "", flops[40] = "";
+        const double seconds = o->seconds.median;
+        snprintf(range, sizeof range, "(%.1f to %.1f)", 1e6 * o->seconds.low, 1e6 * o->seconds.high);
+        if (o->bytes > 0)
+            snprintf(bytes, sizeof bytes, "%9.1f %6.0f%%", o->bytes / seconds / 1e9,
+                100 * o->bytes / seconds / copy);
+        if (o->flops > 0)
+            snprintf(flops, sizeof flops, "%10.1f %6.0f%%", o->flops / seconds / 1e9,
+                100 * o->flops / seconds / peak);
+        printf("  %-24s %10.1f %23s %17s %18s\n", o->name, 1e6 * seconds, range, bytes, flops);
+    }
+    fflush(stdout);
+}
+
+static json_t *operations_json(const char *shape, int tokens, const tt_bench_operation *all) {
+    json_t *list = json_array();
+    for (const tt_bench_operation *o = all; o < all + TT_BENCH_OPERATIONS; ++o)
+        json_array_append_new(list, json_pack("{s:s, s:o, s:f, s:f}", "operation", o->name, "seconds",
+                                        spread_json(o->seconds), "bytes", o->bytes, "flops", o->flops));
+    return json_pack("{s:s, s:i, s:o}", "shape", shape, "rows", tokens, "operations", list);
+}
+
 static json_t *generation_json(const tt_bench_generation *r) {
     return json_pack("{s:s, s:I, s:i, s:i, s:i, s:f, s:f, s:o, s:o}", "shape", r->shape, "parameters",
         (json_int_t)r->parameters, "prompts", r->prompts, "samples", r->samples, "slots", r->slots,
@@ -144,6 +176,15 @@ static tt_status run_shape(
             json_array_append_new(all, generation_json(&result));
         else
             print_generation(&result);
+        return TT_OK;
+    }
+    if (options->work == TT_BENCH_OPERATIONS_ALONE) {
+        tt_bench_operation operations[TT_BENCH_OPERATIONS];
+        TT_TRY(tt_bench_operate(operations, device, options));
+        if (a->json)
+            json_array_append_new(all, operations_json(options->shape, options->target_tokens, operations));
+        else
+            print_operations(options->shape, options->target_tokens, operations, *peak);
         return TT_OK;
     }
     tt_bench_result result;

@@ -13,9 +13,10 @@
 #include <stdint.h>
 
 typedef enum tt_bench_work {
-    TT_BENCH_TRAINING,   // cross-entropy
-    TT_BENCH_PREFERENCE, // DPO: two targets for each source, which is encoded once
-    TT_BENCH_GENERATION, // ten samples of each prompt
+    TT_BENCH_TRAINING,         // cross-entropy
+    TT_BENCH_PREFERENCE,       // DPO: two targets for each source, which is encoded once
+    TT_BENCH_GENERATION,       // ten samples of each prompt
+    TT_BENCH_OPERATIONS_ALONE, // each operation by itself
 } tt_bench_work;
 
 typedef struct tt_bench_options {
@@ -57,6 +58,15 @@ typedef struct tt_bench_generation {
     tt_bench_spread seconds, rate;    // of a step; new tokens per second
 } tt_bench_generation;
 
+// An operation by itself. bytes: what it has to read and write, 0 where arithmetic bounds it; flops: 0 where
+// memory does.
+enum { TT_BENCH_OPERATIONS = 19 };
+typedef struct tt_bench_operation {
+    const char *name;
+    tt_bench_spread seconds;
+    double bytes, flops;
+} tt_bench_operation;
+
 // Whether the device computes beside the host, so that it must be waited for.
 bool tt_bench_apart(const tt_device *device);
 // tiny (the shape of the everyday world's student), small, base, or a preset. Errors: TT_ERR_CONFIG.
@@ -73,5 +83,11 @@ tt_status tt_bench_training(
 // TT_ERR_CONFIG for an unknown shape.
 tt_status tt_bench_generate(
     tt_bench_generation *out, tt_device *device, const tt_bench_options *options) TT_MUST_CHECK;
+
+// Times operations on random tensors of a shape's sizes, options->target_tokens rows of them; attention in
+// sequences of 512. The first two are copies, what those bound by memory are compared with. Errors:
+// TT_ERR_CONFIG for an unknown shape.
+tt_status tt_bench_operate(tt_bench_operation out[TT_BENCH_OPERATIONS], tt_device *device,
+    const tt_bench_options *options) TT_MUST_CHECK;
 
 #endif

@@ -2,7 +2,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/philox.h"
-#include "host/lab/bench.h"
+#include "host/lab/bench_parts.h"
 #include "kernels/ops.h"
 
 #include <stdlib.h>
@@ -12,23 +12,22 @@
 enum { SIZES = 3, BLOCK = 1 << 20 };
 static const int cpu_sizes[SIZES] = {1024, 1536, 2048}, gpu_sizes[SIZES] = {4096, 6144, 8192};
 
-// Random numbers: zeros and repeated values take less power, and a GPU then runs faster than it ever will.
-static tt_status fill(tt_device *device, void *operands, size_t n) {
+tt_status tt_bench_fill(tt_device *device, void *memory, size_t n, size_t size) {
     float *block;
     TT_TRY(tt_alloc(&block, BLOCK, sizeof *block, "matrices of the peak's measurement"));
     tt_rng rng;
     tt_rng_open(&rng, 1, TT_FOR_TEST, 0, 0);
     for (size_t i = 0; i < BLOCK; ++i) block[i] = (float)tt_rng_uniform(&rng) - 0.5f;
     uint16_t *half = (uint16_t *)block;
-    for (size_t i = 0; device->operand_size == sizeof *half && i < BLOCK; ++i) {
+    for (size_t i = 0; size == sizeof *half && i < BLOCK; ++i) {
         uint32_t bits;
         memcpy(&bits, &block[i], sizeof bits);
         half[i] = (uint16_t)(bits >> 16); // bf16 is fp32's upper half
     }
     tt_status status = TT_OK;
     for (size_t done = 0; done < n && status == TT_OK; done += BLOCK)
-        status = tt_device_upload(device, tt_operand_at(device, operands, done), block,
-            (n - done < BLOCK ? n - done : BLOCK) * device->operand_size);
+        status = tt_device_upload(
+            device, (char *)memory + done * size, block, (n - done < BLOCK ? n - done : BLOCK) * size);
     free(block);
     return status;
 }
@@ -64,7 +63,7 @@ tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) 
     char *memory;
     TT_TRY(tt_device_alloc(
         device, &memory, 3 * count, device->operand_size, "matrices of the peak's measurement"));
-    tt_status status = fill(device, memory, 2 * count);
+    tt_status status = tt_bench_fill(device, memory, 2 * count, device->operand_size);
     for (int i = 0; i < SIZES * tries && status == TT_OK; ++i) {
         double rate = 0;
         status = products(device, memory, count, sizes[i % SIZES], gpu ? 10 : 1, &rate);

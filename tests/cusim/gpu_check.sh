@@ -26,7 +26,7 @@ for line in '"test_cuda_rows": "passed"' '"card": "A card, 1.0, 1 MiB"'; do
 done
 SHAPES=tiny STEPS=1 TOKENS=8 BENCH_OPTIONS="--peak 1 --prompts 1 --new-tokens 4" \
     "$check" -o "$work/r.json" "$work/build" bench > "$work/out" 2>&1 || fail "bench"
-for key in training preference generation "training, one batch, TT_RECORD=0"; do
+for key in training preference generation operations "training, one batch, TT_RECORD=0"; do
     grep -q "\"tinythinker tiny $key\": {" "$work/r.json" || fail "no record of $key"
 done
 printf '#!/bin/sh\nexit 1\n' > "$work/build/tests/test_cuda_wrong"

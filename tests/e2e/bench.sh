@@ -21,5 +21,11 @@ for work in preference generation; do
     grep -q '"step_seconds"' <<<"$out" || { echo "no $work"; exit 1; }
 done
 [ "$(value new_tokens)" = 80.0 ] || { echo "2 prompts, 10 samples of 4 tokens: $(value new_tokens) tokens"; exit 1; }
+out=$("$TINYTHINKER" bench --shape tiny --work operations --tokens 64 --steps 1 --peak 1 --json)
+for operation in copy rmsnorm_bwd adamw "attention_bwd, encoder" lmhead_fused; do
+    grep -q "\"operation\": \"$operation\"" <<<"$out" || { echo "no $operation"; exit 1; }
+done
+# The gradient of a norm: 64 rows of 128, two operands and three times fp32 in memory.
+grep -A7 '"operation": "rmsnorm_bwd"' <<<"$out" | grep -q "\"bytes\": $((64 * 128 * 20)).0" || { echo "bytes: $out"; exit 1; }
 ! "$TINYTHINKER" bench --work sleep 2>/dev/null || { echo "an unknown work is accepted"; exit 1; }
 ! "$TINYTHINKER" bench --shape unheard-of 2>/dev/null || { echo "an unknown shape is accepted"; exit 1; }
