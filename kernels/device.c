@@ -37,6 +37,8 @@ tt_status tt_device_open(tt_device **out, const char *name, tt_precision precisi
     }
     const char *record = getenv("TT_RECORD");
     device->plain = record && strcmp(record, "0") == 0;
+    const char *poison = getenv("TT_POISON");
+    device->poison = poison && strcmp(poison, "1") == 0;
     *out = device;
     return TT_OK;
 }
@@ -78,6 +80,10 @@ tt_status tt_device_copy(tt_device *device, void *to, const void *from, size_t b
 
 tt_status tt_device_zero(tt_device *device, void *memory, size_t bytes) {
     return bytes ? device->memory->zero(device, memory, bytes) : TT_OK;
+}
+
+tt_status tt_device_discard(tt_device *device, void *memory, size_t bytes) {
+    return bytes ? device->memory->discard(device, memory, bytes) : TT_OK;
 }
 
 tt_status tt_device_wait(tt_device *device) {
@@ -133,6 +139,6 @@ static tt_status grow_scratch(tt_device *device, size_t bytes) {
 }
 
 void *tt_device_scratch(tt_device *device, size_t bytes) {
-    const bool fits = bytes <= device->scratch_bytes;
-    return fits || grow_scratch(device, bytes + bytes / 4) == TT_OK ? device->scratch : NULL;
+    if (bytes > device->scratch_bytes && grow_scratch(device, bytes + bytes / 4) != TT_OK) return NULL;
+    return tt_device_discard(device, device->scratch, device->scratch_bytes) == TT_OK ? device->scratch : NULL;
 }

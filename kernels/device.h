@@ -23,6 +23,7 @@ typedef struct tt_device {
     size_t operand_size; // bytes of what matrix products read and write: 4, or 2 (bf16)
     int threads;         // of the CPU device
     bool plain;          // nothing is to be recorded or replayed, e.g. while operations are timed
+    bool poison;         // what is discarded is filled with NaN: tt_device_discard
     bool recording;      // between tt_device_record and tt_device_recorded
     int recordings;      // that exist
     void *scratch;       // see tt_device_scratch
@@ -40,6 +41,7 @@ typedef struct tt_memory {
     tt_status (*download)(tt_device *, void *to_host, const void *from, size_t bytes);
     tt_status (*copy)(tt_device *, void *to, const void *from, size_t bytes);
     tt_status (*zero)(tt_device *, void *memory, size_t bytes);
+    tt_status (*discard)(tt_device *, void *memory, size_t bytes);
     tt_status (*wait)(tt_device *); // until everything is done
     void (*close)(tt_device *);     // releases state
     // Recordings; NULL where there are none.
@@ -67,6 +69,11 @@ tt_status tt_device_download(tt_device *device, void *to_host, const void *from,
 tt_status tt_device_copy(tt_device *device, void *to, const void *from, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_zero(tt_device *device, void *memory, size_t bytes) TT_MUST_CHECK;
 
+// Says that nobody may read what the memory holds before writing it again. Costs nothing, unless TT_POISON=1 is
+// in the environment: then the memory is filled with bytes that are NaN in fp32 and bf16, so that whoever reads
+// it all the same is found out. tests/cusim names the kernel, thread and line of such a read.
+tt_status tt_device_discard(tt_device *device, void *memory, size_t bytes) TT_MUST_CHECK;
+
 // Returns when all that the device was told to do is done. Errors: TT_ERR_DEVICE.
 tt_status tt_device_wait(tt_device *device) TT_MUST_CHECK;
 
@@ -88,7 +95,8 @@ tt_status tt_device_replay(tt_device *device, tt_recording *recording) TT_MUST_C
 void tt_recording_close(tt_device *device, tt_recording *recording);
 
 // Working memory of one operation: valid until the next call on this device, grows and is kept, so that a
-// steady state allocates nothing; what recordings have seen of it stays until they are closed. Not zeroed.
+// steady state allocates nothing; what recordings have seen of it stays until they are closed. Its contents are
+// undefined (tt_device_discard).
 // NULL (message set) when memory runs out, or when it would have to grow within a recording.
 void *tt_device_scratch(tt_device *device, size_t bytes);
 

@@ -4,11 +4,15 @@
 #   tools/gpu_check.sh [-o FILE.json] [FOLDER] [PART ...]
 #
 # FOLDER: an unpacked bundle (cmake --preset bundle), or a build folder of the preset cuda (default: the bundle that this
-# script is in, else build/cuda). Parts: test (native tests), sanitize (the same under compute-sanitizer: memcheck,
-# racecheck, initcheck, synccheck), bench (tinythinker bench), torch (bench_torch.py, where Python has PyTorch and
-# transformers); default: all. What was found is one JSON object in FILE (default: gpu_check.json), written even if
-# something failed. SHAPES="base large", STEPS=10 and TOKENS=8192 (target tokens of a batch, about) set what is
-# measured; BENCH_OPTIONS goes to tinythinker bench. Exit status: 77 without a GPU, 1 if a test failed, else 0.
+# script is in, else build/cuda). Parts, done in this order: test (native tests, with what is discarded filled with NaN:
+# TT_POISON=1), bench (tinythinker bench), torch (bench_torch.py, where Python has PyTorch and transformers), sanitize
+# (the tests again under compute-sanitizer: memcheck, racecheck, initcheck, synccheck); default: all. What was found is
+# one JSON object in FILE (default: gpu_check.json), written after each step, so that nothing is lost if time runs out.
+#
+# SHAPES="base large", STEPS=10 and TOKENS=8192 (target tokens of a batch, about) set what is measured; MODES="eager
+# compile" how PyTorch runs; TOOLS="memcheck racecheck initcheck synccheck" what sanitizes; LIMIT=600 the seconds after
+# which a step is given up; BENCH_OPTIONS goes to tinythinker bench. Exit status: 77 without a GPU, 1 if a test failed,
+# else 0.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 record=gpu_check.json
@@ -16,10 +20,13 @@ record=gpu_check.json
 folder=$here/../build/cuda
 [ -x "$here/../run" ] && folder=$here/..
 [ -d "${1:-}" ] && { folder=$1; shift; }
-parts=${*:-test sanitize bench torch}
+parts=${*:-test bench torch sanitize}
 shapes=${SHAPES:-base large}
 steps=${STEPS:-10}
 tokens=${TOKENS:-8192}
+limit=${LIMIT:-600}
+read -ra modes <<< "${MODES:-eager compile}"
+read -ra tools <<< "${TOOLS:-memcheck racecheck initcheck synccheck}"
 read -ra extra <<< "${BENCH_OPTIONS:-}"
 if [ -x "$folder/run" ]; then
     tests=("$folder"/bin/test_cuda_*)
@@ -28,17 +35,19 @@ else
     tests=("$folder"/tests/test_cuda_*)
     commit=$(git -C "$here" describe --always --dirty --exclude='*' 2> /dev/null || echo unknown)
 fi
-launch() { # program of the folder, arguments
-    local program=$folder/$1
-    [ "$1" = tinythinker ] || program=$folder/tests/$1
+# The command line of a program of the folder, in `command`.
+command_of() { # program, arguments
     if [ -x "$folder/run" ]; then
-        "$folder/run" "$@"
+        command=("$folder/run" "$@")
+    elif [ "$1" = tinythinker ]; then
+        command=("$folder/$1" "${@:2}")
     else
-        "$program" "${@:2}"
+        command=("$folder/tests/$1" "${@:2}")
     fi
 }
 [ -e "${tests[0]}" ] || { echo "gpu_check: no programs in $folder; build with the preset cuda or bundle first"; exit 1; }
-device=$(launch tinythinker device) || exit 1
+command_of tinythinker device
+device=$("${command[@]}") || exit 1
 if ! command -v nvidia-smi > /dev/null || ! nvidia-smi > /dev/null 2>&1; then
     echo "gpu_check: skipped, no NVIDIA GPU here (nvidia-smi finds none)"
     exit 77
@@ -49,83 +58,99 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 failed=0
 wants() { [[ " $parts " == *" $1 "* ]]; }
+card=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -n 1)
+touch "$work/results" "$work/measured"
+write_record() {
+    {
+        printf '{\n  "card": "%s",\n  "device": "%s",\n  "commit": "%s",\n  "date": "%s",\n  "tests": {\n' "$card" \
+            "$(grep -m 1 cuda <<< "$device")" "$commit" "$(date -u +%F)"
+        sed '$!s/$/,/' "$work/results"
+        printf '  }'
+        cat "$work/measured"
+        printf '\n}\n'
+    } > "$record"
+}
 # A line of JSON for each test in $work/results; its output only if it failed.
 result() { # name, status, log
     local word=passed
     [ "$2" -eq 77 ] && word=skipped
-    [ "$2" -ne 0 ] && [ "$2" -ne 77 ] && { word=failed; failed=1; tail -n 40 "$3"; }
+    if [ "$2" -ne 0 ] && [ "$2" -ne 77 ]; then
+        word=failed
+        [ "$2" -eq 124 ] && word="not finished within $limit s"
+        failed=1
+        tail -n 40 "$3"
+    fi
     echo "$word: $1"
     echo "    \"$1\": \"$word\"" >> "$work/results"
+    write_record
 }
-touch "$work/results"
-if wants sanitize && ! command -v compute-sanitizer > /dev/null; then
-    echo "compute-sanitizer was not found: nothing is checked under it"
-    echo '    "compute-sanitizer": "not found"' >> "$work/results"
-fi
-for path in "${tests[@]}"; do
-    name=$(basename "$path")
-    if wants test; then
-        launch "$name" > "$work/log" 2>&1
-        result "$name" $? "$work/log"
-    fi
-    # Kernels alone: a model's training under a sanitizer takes too long.
-    if wants sanitize && command -v compute-sanitizer > /dev/null && [ "$name" != test_cuda_model ]; then
-        for tool in memcheck racecheck initcheck synccheck; do
-            if [ -x "$folder/run" ]; then
-                # The loader is the program here: libraries as `run` names them.
-                compute-sanitizer --tool $tool --error-exitcode 9 --target-processes all "$folder/run" "$name" > "$work/log" 2>&1
-            else
-                compute-sanitizer --tool $tool --error-exitcode 9 "$path" > "$work/log" 2>&1
-            fi
-            result "$name, $tool" $? "$work/log"
-        done
-    fi
-done
 measure() { # key, command: its JSON
-    echo "measuring $1"
-    if "${@:2}" > "$work/json" 2> "$work/log"; then
+    local started=$SECONDS status
+    timeout "$limit" "${@:2}" > "$work/json" 2> "$work/log"
+    status=$?
+    if [ $status -eq 0 ]; then
         printf ',\n  "%s": ' "$1" >> "$work/measured"
         cat "$work/json" >> "$work/measured"
+        echo "measured: $1 ($((SECONDS - started)) s)"
     else
+        [ $status -eq 124 ] && echo "not finished within $limit s"
         echo "failed: $1"
         tail -n 20 "$work/log"
         failed=1
     fi
+    write_record
 }
-touch "$work/measured"
+if wants test; then
+    for path in "${tests[@]}"; do
+        name=$(basename "$path")
+        command_of "$name"
+        TT_POISON=1 timeout "$limit" "${command[@]}" > "$work/log" 2>&1
+        result "$name" $? "$work/log"
+    done
+fi
 for shape in $shapes; do
     common=(--shape "$shape" --steps "$steps" --json)
     if wants bench; then
-        ours=(launch tinythinker bench --device cuda --precision bf16 --tokens "$tokens" "${common[@]}" "${extra[@]}")
+        command_of tinythinker bench --device cuda --precision bf16 --tokens "$tokens" "${common[@]}" "${extra[@]}"
         for work_kind in training preference generation; do
-            measure "tinythinker $shape $work_kind" "${ours[@]}" --work $work_kind
+            measure "tinythinker $shape $work_kind" "${command[@]}" --work $work_kind
         done
         # Eight times the tokens: what a GPU's caches cannot hold.
-        measure "tinythinker $shape operations" "${ours[@]}" --work operations --tokens $((tokens * 8))
+        measure "tinythinker $shape operations" "${command[@]}" --work operations --tokens $((tokens * 8))
         # One batch again and again, of an eighth of the tokens: what replaying a step saves where launches weigh most.
         for replay in 1 0; do
-            TT_RECORD=$replay measure "tinythinker $shape training, one batch, TT_RECORD=$replay" "${ours[@]}" \
+            TT_RECORD=$replay measure "tinythinker $shape training, one batch, TT_RECORD=$replay" "${command[@]}" \
                 --tokens $((tokens / 8 + 1)) --batches 1
         done
     fi
     if wants torch && python3 -c 'import torch, transformers' 2> /dev/null; then
-        for mode in eager compile; do
+        for mode in "${modes[@]}"; do
             for work_kind in training preference generation; do
                 measure "torch $shape $work_kind $mode" python3 "$here/bench_torch.py" --tokens "$tokens" "${common[@]}" \
-                    --work $work_kind --mode $mode
+                    --work $work_kind --mode "$mode"
             done
         done
         measure "torch $shape attention" python3 "$here/bench_torch.py" --tokens $((tokens * 8)) "${common[@]}" --work attention
     fi
 done
-card=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -n 1)
-{
-    printf '{\n  "card": "%s",\n  "device": "%s",\n  "commit": "%s",\n  "date": "%s",\n  "tests": {\n' "$card" \
-        "$(grep -m 1 cuda <<< "$device")" "$commit" "$(date -u +%F)"
-    sed '$!s/$/,/' "$work/results"
-    printf '  }'
-    cat "$work/measured"
-    printf '\n}\n'
-} > "$record"
+if wants sanitize && ! command -v compute-sanitizer > /dev/null; then
+    echo "compute-sanitizer was not found: nothing is checked under it"
+    echo '    "compute-sanitizer": "not found"' >> "$work/results"
+elif wants sanitize; then
+    for path in "${tests[@]}"; do
+        name=$(basename "$path")
+        # Kernels alone: a model's training under a sanitizer takes too long.
+        [ "$name" = test_cuda_model ] || [ "$name" = test_cuda_sizes ] && continue
+        command_of "$name"
+        follow=()
+        [ -x "$folder/run" ] && follow=(--target-processes all) # the loader is the program there
+        for tool in "${tools[@]}"; do
+            timeout "$limit" compute-sanitizer --tool "$tool" --error-exitcode 9 "${follow[@]}" "${command[@]}" \
+                > "$work/log" 2>&1
+            result "$name, $tool" $? "$work/log"
+        done
+    done
+fi
+write_record
 echo "recorded in $record"
 exit $failed

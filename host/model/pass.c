@@ -183,17 +183,19 @@ static tt_status upload_indices(tt_pass *pass, const tt_batch *batch, bool encod
 }
 
 // The longest sequence or a little more, so that shapes come again (see pass_replay.c).
-static int longest(const int32_t *offsets, int seqs) {
+static int longest(const int32_t *offsets, int seqs, int filler) {
     enum { STEP = 64 };
-    int most = 1;
+    int most = max_int(filler, 1);
     for (int i = 0; i < seqs; ++i) most = max_int(most, offsets[i + 1] - offsets[i]);
     return (most + STEP - 1) / STEP * STEP;
 }
 
 static void set_shape(tt_stack_pass *stack, int tokens, int seqs, const int32_t *offsets, bool fill) {
-    stack->rows = fill ? tt_pass_replay_rows(tokens) : tokens;
-    stack->seqs = stack->rows > tokens ? seqs + 1 : seqs;
-    stack->longest = seqs > 0 ? longest(offsets, seqs) : 0;
+    const int step = fill ? tt_pass_replay_step(tokens) : 0;
+    // Always a filler, since the number of sequences belongs to the shape; of its length only the most does.
+    stack->rows = step ? tokens / step * step + step : tokens;
+    stack->seqs = step ? seqs + 1 : seqs;
+    stack->longest = seqs > 0 ? longest(offsets, seqs, step) : 0;
 }
 
 tt_status tt_pass_prepare(
@@ -221,6 +223,7 @@ tt_status tt_pass_prepare(
         pass->bytes = bytes;
     }
     lay_out(pass, pass->memory, backward, encoder_only);
+    TT_TRY(tt_device_discard(device, pass->memory, pass->bytes));
     return upload_indices(pass, batch, encoder_only);
 }
 

@@ -41,7 +41,7 @@ struct tt_pass {
     tt_gradient_watch watch;
     struct tt_pass_replay *replay; // NULL: the device has no recordings
     bool forward_done;
-    int encoder_tokens, decoder_tokens; // rows of the batch; those behind are filler (tt_pass_replay_rows)
+    int encoder_tokens, decoder_tokens; // rows of the batch; those behind are filler (tt_pass_replay_step)
     char *memory;                       // device arena
     size_t bytes;
     char *host; // indices on their way to the device
@@ -82,9 +82,9 @@ tt_status tt_pass_do(tt_pass *pass, tt_pass_work *work) TT_MUST_CHECK;
 // Part of such work: the device has been told all that adds to g[from, size).
 tt_status tt_pass_complete(tt_pass *pass, size_t from) TT_MUST_CHECK;
 tt_status tt_pass_replay_open(tt_pass *pass) TT_MUST_CHECK;
-// Rows for a stack's tokens: more than those by a filler, a sequence of its own without loss or gradient, so
-// that shapes come again; as many where there are very many.
-int tt_pass_replay_rows(int tokens);
+// So that shapes come again, a stack's tokens are filled up to the next multiple of this number of rows by a
+// sequence of 1 to so many tokens without loss or gradient. 0: so many tokens are left as they are.
+int tt_pass_replay_step(int tokens);
 void tt_pass_replay_forget(tt_pass *pass); // the pass's memory is about to be elsewhere
 void tt_pass_replay_close(tt_pass *pass);
 

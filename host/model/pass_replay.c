@@ -50,13 +50,13 @@ tt_status tt_pass_replay_open(tt_pass *pass) {
                                                   : TT_OK;
 }
 
-int tt_pass_replay_rows(int tokens) {
+int tt_pass_replay_step(int tokens) {
     // By at most a 32nd, on average half of that. With more rows a GPU takes longer to do than to be told.
     enum { LEAST = 16, SHARE = 32, MOST = 8192 };
-    if (tokens >= MOST) return tokens;
+    if (tokens >= MOST) return 0;
     int step = LEAST;
     while (2 * step * SHARE <= tokens) step *= 2;
-    return tokens / step * step + step; // always a filler: the number of sequences belongs to the shape
+    return step;
 }
 
 static void forget(tt_device *device, known *k) {

@@ -28,6 +28,11 @@ static tt_status memory_zero(tt_device *device, void *memory, size_t bytes) {
     return TT_OK;
 }
 
+static tt_status memory_discard(tt_device *device, void *memory, size_t bytes) {
+    if (device->poison) memset(memory, 0xff, bytes);
+    return TT_OK;
+}
+
 static tt_status memory_wait(tt_device *device) {
     (void)device;
     return TT_OK;
@@ -40,6 +45,7 @@ void tt_cpu_open(tt_device *device, int threads) {
         .download = memory_copy,
         .copy = memory_copy,
         .zero = memory_zero,
+        .discard = memory_discard,
         .wait = memory_wait,
         .close = tt_cpu_gemm_close};
     device->ops = tt_cpu_ops();

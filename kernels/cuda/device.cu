@@ -84,6 +84,11 @@ static tt_status memory_zero(tt_device *device, void *memory, size_t bytes) {
     return TT_OK;
 }
 
+static tt_status memory_discard(tt_device *device, void *memory, size_t bytes) {
+    TT_CUDA(TT_DISCARD(device->poison, memory, bytes, tt_stream(device)), "discarding GPU memory");
+    return TT_OK;
+}
+
 static tt_status device_wait(tt_device *device) {
     TT_CUDA(cudaStreamSynchronize(tt_stream(device)), "computing");
     return TT_OK;
@@ -166,8 +171,8 @@ static const tt_ops operations = {
     tt_cuda_top,
 };
 static const tt_memory memory_functions = {memory_alloc, memory_free, memory_upload, memory_download,
-    memory_copy, memory_zero, device_wait, device_close, device_record, device_recorded, device_replay,
-    device_forget};
+    memory_copy, memory_zero, memory_discard, device_wait, device_close, device_record, device_recorded,
+    device_replay, device_forget};
 
 // Kernels are built for compute capability 8.0 and later (bf16 tensor cores).
 enum { LEAST_MAJOR = 8 };

@@ -24,6 +24,8 @@ extern "C" {
 #else
 #define TT_LAUNCH(kernel, grid, block, shared, stream, ...)                                                  \
     (kernel<<<(grid), (block), (shared), (stream)>>>(__VA_ARGS__), cudaGetLastError())
+#define TT_DISCARD(poison, memory, bytes, stream)                                                            \
+    ((poison) ? cudaMemsetAsync((memory), 0xff, (bytes), (stream)) : cudaSuccess)
 #define TT_SHARED(type, name, count) __shared__ type name[count]
 // 16-byte aligned; one per kernel.
 #define TT_SHARED_DYNAMIC(type, name)                                                                        \

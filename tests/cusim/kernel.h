@@ -30,6 +30,9 @@ template <class... P, class... A> task *bind(void (*kernel)(P...), A &&...argume
 cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared,
     cudaStream_t stream, task *task); // takes the task
 
+// Kernels that read this before it is written are reported; it is filled with NaN.
+cudaError_t discard(void *memory, size_t bytes, cudaStream_t stream);
+
 // `bytes` of this block's shared memory: the same for all threads that come from the same place.
 void *shared_static(size_t bytes, const char *name, const char *file, int line);
 void *shared_dynamic();
@@ -39,6 +42,8 @@ void *shared_dynamic();
 #define TT_LAUNCH(kernel, grid, block, shared, stream, ...)                                                  \
     cusim::launch(#kernel, reinterpret_cast<const void *>(&kernel), (grid), (block), (shared), (stream),     \
         cusim::bind(kernel, __VA_ARGS__))
+#define TT_DISCARD(poison, memory, bytes, stream)                                                            \
+    ((void)(poison), cusim::discard((memory), (bytes), (stream)))
 #define TT_SHARED(type, name, count)                                                                         \
     type *const name =                                                                                       \
         static_cast<type *>(cusim::shared_static(sizeof(type) * (count), #name, __FILE__, __LINE__))

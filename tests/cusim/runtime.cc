@@ -145,6 +145,11 @@ static bool device_memory(const void *at, size_t bytes, const char *what) {
     return false;
 }
 
+cudaError_t cusim::discard(void *memory, size_t bytes, cudaStream_t stream) {
+    if (!device_memory(memory, bytes, "memory to discard")) return fail(cudaErrorInvalidValue);
+    return enqueue(stream, [=] { memset(memory, 0xff, bytes); });
+}
+
 extern "C" {
 
 const char *cudaGetErrorName(cudaError_t error) {
