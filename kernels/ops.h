@@ -83,6 +83,9 @@ typedef struct tt_attention {
     const int32_t *q_offsets;    // [q_seqs + 1]
     const int32_t *kv_offsets;   // [kv_seqs + 1]
     const int32_t *source;       // [q_seqs] or NULL
+    // Backward, with source, on devices that cannot look for them: the query sequences that read key sequence i are
+    // readers[reader_offsets[i]] .. readers[reader_offsets[i + 1] - 1], in increasing order (tt_attention_readers).
+    const int32_t *readers, *reader_offsets; // [q_seqs], [kv_seqs + 1]
     bool causal;                 // query at position p sees keys at positions <= p
     int q_rows;                  // of all query sequences: q_offsets[q_seqs]
     int longest_q, longest_kv;   // lengths of the longest sequences, or more
@@ -234,6 +237,10 @@ typedef struct tt_ops {
 } tt_ops;
 
 const tt_ops *tt_cpu_ops(void);
+
+// Fills tt_attention.readers[q_seqs] and reader_offsets[kv_seqs + 1] from source[q_seqs]; all in host memory.
+void tt_attention_readers(
+    int32_t *readers, int32_t *reader_offsets, const int32_t *source, int q_seqs, int kv_seqs);
 
 // T5's bucket of a relative position (key - query), as Hugging Face computes it in fp32: half of the buckets
 // exact, half logarithmic up to max_distance; bidirectional uses the upper half of the table for keys to the

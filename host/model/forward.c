@@ -49,6 +49,8 @@ tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer) {
         .q_offsets = pass->decoder.offsets,
         .kv_offsets = pass->encoder.offsets,
         .source = pass->source,
+        .readers = pass->readers,
+        .reader_offsets = pass->reader_offsets,
         .q_rows = pass->decoder.rows,
         .longest_q = pass->decoder.longest,
         .longest_kv = pass->encoder.longest,

@@ -76,6 +76,8 @@ static void take_indices(cursor *at, tt_pass *pass, bool encoder_only) {
     pass->key = take(at, 1, sizeof *pass->key);
     pass->source = take(at, (size_t)pass->decoder.seqs, sizeof *pass->source);
     pass->targets = take(at, (size_t)pass->decoder.rows, sizeof *pass->targets);
+    pass->readers = take(at, (size_t)pass->decoder.seqs, sizeof *pass->readers);
+    pass->reader_offsets = take(at, (size_t)pass->encoder.seqs + 1, sizeof *pass->reader_offsets);
 }
 
 static void take_layer(cursor *at, const tt_model_config *c, tt_layer_pass *p, int rows, int encoder_rows) {
@@ -165,6 +167,7 @@ static void write_decoder(const tt_pass *to, const tt_batch *batch, int filler_i
     memcpy(to->targets, batch->dec_targets, (size_t)batch->dec_tokens * sizeof *to->targets);
     if (to->decoder.seqs > batch->dec_seqs) to->source[batch->dec_seqs] = to->encoder.seqs - 1;
     for (int t = batch->dec_tokens; t < to->decoder.rows; ++t) to->targets[t] = filler_id;
+    tt_attention_readers(to->readers, to->reader_offsets, to->source, to->decoder.seqs, to->encoder.seqs);
     *to->key = to->dropout.key;
 }
 

@@ -31,6 +31,7 @@ struct tt_pass {
     tt_model *model;
     tt_stack_pass encoder, decoder;
     int32_t *source, *targets;      // [decoder seqs], [decoder rows]
+    int32_t *readers, *reader_offsets; // [decoder seqs], [encoder seqs + 1]: see tt_attention
     float *lse, *logp, *dlogp;      // [decoder rows]
     tt_operand *branch;             // [R, D]: a sublayer's output before it is added
     float *dx, *denc;               // backward: of the residual stream, of encoder.y; [R, D]

@@ -90,11 +90,9 @@ tt_status tt_cuda_attention_decode(tt_device *device, const tt_attention_decode 
     if (t->shared && !t->bias) return tt_cuda_attention_decode_shared(device, t);
     bias_plan bias = {};
     if (t->bias) {
-        bias.table = t->bias;
-        bias.buckets = t->buckets;
-        bias.heads = t->heads;
-        bias.max_distance = t->max_distance;
-        TT_TRY(tt_cuda_buckets(device, false, t->buckets, t->max_distance, &bias.bucket));
+        tt_attention of = {};
+        of.bias = t->bias, of.buckets = t->buckets, of.heads = t->heads, of.max_distance = t->max_distance;
+        TT_TRY(tt_cuda_bias_plan(device, &of, &bias));
     }
     return TT_BY_OPERAND(device, run, device, t, &bias);
 }

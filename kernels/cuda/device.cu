@@ -135,7 +135,10 @@ static void device_close(tt_device *device) {
     if (!state) return;
     tt_cuda_gemm_close(state);
     if (state->fault) cudaFreeAsync(state->fault, state->stream);
-    for (size_t i = 0; i < state->n_tables; ++i) cudaFreeAsync(state->tables[i].bucket, state->stream);
+    for (size_t i = 0; i < state->n_tables; ++i) {
+        cudaFreeAsync(state->tables[i].bucket, state->stream);
+        cudaFreeAsync(state->tables[i].begin, state->stream);
+    }
     free(state->tables);
     if (state->stream) {
         cudaStreamSynchronize(state->stream);

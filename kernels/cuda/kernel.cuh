@@ -55,6 +55,7 @@ struct tt_cuda_bucket_table {
     bool bidirectional;
     int buckets, max_distance;
     uint8_t *bucket;
+    int32_t *begin;
 };
 
 struct tt_cuda_gemm; // gemm.cu's own
@@ -142,8 +143,9 @@ static __device__ __forceinline__ float4x load4(const bf16 *p, bool whole, int n
     return out;
 }
 static __device__ __forceinline__ uint32_t pack2(float low, float high) {
-    return static_cast<uint32_t>(__bfloat16_as_ushort(__float2bfloat16_rn(low))) |
-           static_cast<uint32_t>(__bfloat16_as_ushort(__float2bfloat16_rn(high))) << 16;
+    const __nv_bfloat162 both = __floats2bfloat162_rn(low, high); // one instruction
+    return static_cast<uint32_t>(__bfloat16_as_ushort(both.x)) |
+           static_cast<uint32_t>(__bfloat16_as_ushort(both.y)) << 16;
 }
 static __device__ __forceinline__ void store4(float *p, const float4x &x, bool whole, int n) {
     if (whole) {
@@ -160,6 +162,14 @@ static __device__ __forceinline__ void store4(bf16 *p, const float4x &x, bool wh
         for (int i = 0; i < 4; ++i)
             if (i < n) p[i] = from_float<bf16>(x.v[i]);
     }
+}
+
+// Two consecutive elements, the first at an even place.
+static __device__ __forceinline__ void store_pair(float *p, float low, float high) {
+    *reinterpret_cast<float2 *>(p) = make_float2(low, high);
+}
+static __device__ __forceinline__ void store_pair(bf16 *p, float low, float high) {
+    *reinterpret_cast<uint32_t *>(p) = pack2(low, high);
 }
 
 // As many consecutive elements as 16 bytes hold: four, of bf16 eight. `whole` and `n` as above.
@@ -226,6 +236,17 @@ static __device__ __forceinline__ double warp_sum(double x) {
 static __device__ __forceinline__ float warp_max(float x) {
     for (int step = WARP / 2; step > 0; step /= 2) x = fmaxf(x, __shfl_xor_sync(TT_ALL_LANES, x, step));
     return x;
+}
+
+// 2^x in one instruction, 0 for minus infinity; its error is about two units of the last place.
+static __device__ __forceinline__ float power_of_two(float x) {
+#ifdef TT_CUSIM
+    return exp2f(x);
+#else
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+#endif
 }
 
 // The same over a block of BLOCK threads (a multiple of 32): the result in all threads. `partial` is shared

@@ -64,17 +64,56 @@ __device__ __forceinline__ fragment_b<T> load_b_rows(const T *tile, int ld, int 
     const T *at = tile + (k0 + 2 * (lane % 4)) * ld + n0 + lane / 4;
     return {{join(at[0], at[ld]), join(at[8 * ld], at[9 * ld])}};
 }
+
+// Two of these: columns n0 .. n0 + 7 and n0 + 8 .. n0 + 15.
+template <class T> struct fragment_b2 { fragment_b<T> v[2]; };
+template <class T>
+__device__ __forceinline__ fragment_b2<T> load_b2(const T *tile, int ld, int k0, int n0, int lane) {
+    return {{load_b(tile, ld, k0, n0, lane), load_b(tile, ld, k0, n0 + 8, lane)}};
+}
+template <class T>
+__device__ __forceinline__ fragment_b2<T> load_b2_rows(const T *tile, int ld, int k0, int n0, int lane) {
+    return {{load_b_rows(tile, ld, k0, n0, lane), load_b_rows(tile, ld, k0, n0 + 8, lane)}};
+}
+
 #ifndef TT_CUSIM
-// The same by ldmatrix: lanes 0 .. 15 name the rows k0 .. k0 + 15, and each receives its elements transposed.
+// bf16 by ldmatrix, which reads four matrices of 8 x 8: lanes 8i .. 8i + 7 name the rows of matrix i, of 16 aligned
+// bytes each, and every lane receives its two elements of each; with .trans, of the transposed matrices.
+template <bool TRANSPOSED>
+__device__ __forceinline__ void load_matrices(const bf16 *row, uint32_t &a, uint32_t &b, uint32_t &c, uint32_t &d) {
+    const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(row));
+    if (TRANSPOSED)
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];\n"
+                     : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
+                     : "r"(address)
+                     : "memory");
+    else
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n"
+                     : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
+                     : "r"(address)
+                     : "memory");
+}
 template <>
-__device__ __forceinline__ fragment_b<bf16> load_b_rows<bf16>(
+__device__ __forceinline__ fragment_a<bf16> load_a<bf16>(const bf16 *tile, int ld, int row0, int k0, int lane) {
+    fragment_a<bf16> a;
+    load_matrices<false>(tile + (row0 + lane % 16) * ld + k0 + lane / 16 * 8, a.v[0].bits, a.v[1].bits,
+        a.v[2].bits, a.v[3].bits);
+    return a;
+}
+template <>
+__device__ __forceinline__ fragment_b2<bf16> load_b2<bf16>(
     const bf16 *tile, int ld, int k0, int n0, int lane) {
-    const uint32_t row = static_cast<uint32_t>(__cvta_generic_to_shared(tile + (k0 + lane % 16) * ld + n0));
-    fragment_b<bf16> b;
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];\n"
-                 : "=r"(b.v[0].bits), "=r"(b.v[1].bits)
-                 : "r"(row)
-                 : "memory");
+    fragment_b2<bf16> b;
+    load_matrices<false>(tile + (n0 + lane % 8 + lane / 16 * 8) * ld + k0 + lane / 8 % 2 * 8,
+        b.v[0].v[0].bits, b.v[0].v[1].bits, b.v[1].v[0].bits, b.v[1].v[1].bits);
+    return b;
+}
+template <>
+__device__ __forceinline__ fragment_b2<bf16> load_b2_rows<bf16>(
+    const bf16 *tile, int ld, int k0, int n0, int lane) {
+    fragment_b2<bf16> b;
+    load_matrices<true>(tile + (k0 + lane % 16) * ld + n0 + lane / 16 * 8, b.v[0].v[0].bits,
+        b.v[0].v[1].bits, b.v[1].v[0].bits, b.v[1].v[1].bits);
     return b;
 }
 #endif

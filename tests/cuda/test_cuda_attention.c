@@ -13,6 +13,11 @@ static const attention_case cases[] = {
     {"encoder, dropout", 2, 16, 3, {35, 6, 70}, .bias = true, .bidirectional = true, .dropout = 0.1f},
     {"decoder, dropout", 3, 8, 2, {3, 67}, .bias = true, .causal = true, .dropout = 0.3f},
     {"cross, dropout", 2, 64, 3, {4, 2, 33}, 3, {7, 3, 75}, {2, 2, 0}, .dropout = 0.2f},
+    // Distances beyond all buckets, tiles that are full and those that are not, for each head size.
+    {"encoder, far", 2, 64, 3, {200, 33, 64}, .bias = true, .bidirectional = true, .dropout = 0.1f},
+    {"decoder, far", 1, 128, 2, {130, 65}, .bias = true, .causal = true, .dropout = 0.1f},
+    {"decoder, 192", 1, 32, 1, {192}, .bias = true, .causal = true},
+    {"cross, full tiles", 2, 64, 4, {40, 65, 1, 32}, 2, {100, 64}, {1, 0, 1, 0}, .dropout = 0.1f},
 };
 
 static int32_t *offsets_of(const int *length, int n) {
@@ -55,6 +60,10 @@ static void check(const pair *p, const attention_case *c) {
     int32_t *gpu_q = pair_ints(p, q_offsets, (size_t)c->q_seqs + 1),
             *gpu_kv = pair_ints(p, kv_offsets, (size_t)kv_seqs + 1),
             *gpu_source = pair_ints(p, c->source, MAX_SEQS);
+    int32_t readers[MAX_SEQS], reader_offsets[MAX_SEQS + 1];
+    if (cross) tt_attention_readers(readers, reader_offsets, c->source, c->q_seqs, kv_seqs);
+    int32_t *gpu_readers = cross ? pair_ints(p, readers, (size_t)c->q_seqs) : NULL,
+            *gpu_reader_offsets = cross ? pair_ints(p, reader_offsets, (size_t)kv_seqs + 1) : NULL;
     for (int side = 0; side < 2; ++side) {
 #define AT(i) (side ? t[i].gpu : (void *)t[i].cpu)
         tt_device *device = side ? p->gpu : p->cpu;
@@ -67,6 +76,8 @@ static void check(const pair *p, const attention_case *c) {
             .source = !cross ? NULL
                       : side ? gpu_source
                              : c->source,
+            .readers = gpu_readers,
+            .reader_offsets = gpu_reader_offsets,
             .causal = c->causal,
             .q_rows = q_rows,
             .longest_q = longest_of(c->q_length, c->q_seqs),
@@ -104,6 +115,7 @@ static void check(const pair *p, const attention_case *c) {
     }
     for (int i = 0; i < TENSORS; ++i) tensor_close(p, &t[i]);
     tt_device_free(p->gpu, gpu_q), tt_device_free(p->gpu, gpu_kv), tt_device_free(p->gpu, gpu_source);
+    tt_device_free(p->gpu, gpu_readers), tt_device_free(p->gpu, gpu_reader_offsets);
     pair_dropout_close(p, &gpu), twin_dropout_close(&host);
     free(q_offsets), free(kv_offsets);
 }

@@ -1,0 +1,39 @@
+// Copies from device memory to a block's shared memory that the block waits for later (cp.async): threads go on while
+// they are under way. What a thread has started becomes a group by commit_copies; wait_for_copies<N> returns when all
+// but the last N groups of this thread have arrived. Other threads see them after a barrier.
+#ifndef TT_KERNELS_CUDA_ASYNC_CUH
+#define TT_KERNELS_CUDA_ASYNC_CUH
+
+#include "kernels/cuda/kernel.cuh"
+
+#ifdef TT_CUSIM
+// Everything has arrived at once.
+template <int BYTES> __device__ __forceinline__ void copy_async(void *to, const void *from, bool there) {
+    if (BYTES == 16)
+        *static_cast<uint4 *>(to) = there ? *static_cast<const uint4 *>(from) : make_uint4(0, 0, 0, 0);
+    else
+        *static_cast<uint32_t *>(to) = there ? *static_cast<const uint32_t *>(from) : 0;
+}
+__device__ __forceinline__ void commit_copies() {}
+template <int PENDING> __device__ __forceinline__ void wait_for_copies() {}
+#else
+// 16 or 4 bytes, both places aligned to as many. Unless `there`, zeros are written and nothing is read.
+template <int BYTES> __device__ __forceinline__ void copy_async(void *to, const void *from, bool there) {
+    const uint32_t shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+    const int bytes = there ? BYTES : 0;
+    if (BYTES == 16)
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(shared), "l"(from), "r"(bytes)
+                     : "memory");
+    else
+        asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;\n" ::"r"(shared), "l"(from), "r"(bytes)
+                     : "memory");
+}
+__device__ __forceinline__ void commit_copies() {
+    asm volatile("cp.async.commit_group;\n" ::: "memory");
+}
+template <int PENDING> __device__ __forceinline__ void wait_for_copies() {
+    asm volatile("cp.async.wait_group %0;\n" ::"n"(PENDING) : "memory");
+}
+#endif
+
+#endif
