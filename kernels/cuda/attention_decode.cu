@@ -1,52 +1,108 @@
-// Attention of one query per slot over a K/V cache: one block per slot and head. Warps take the keys in turn,
-// each with a running maximum, sum and output of its own; lanes share a key's elements. In the end the warps'
-// parts are put together in order.
+// Attention of one query per slot over a K/V cache: one block per slot and head. A key's elements are 16 bytes for each
+// of some lanes; so groups of lanes take keys in turn, each with a running maximum, sum and output of its own. In the
+// end groups are put together within warps, then the warps in order. Samples of one prompt read the same keys: the
+// second-level cache has them.
 #include "kernels/cuda/attention.cuh"
 
 namespace {
 
-enum { WARPS = 4, THREADS = WARPS * WARP, WIDTH = 256, OWN = WIDTH / WARP };
+enum { WARPS = 4, THREADS = WARPS * WARP, WIDTH = 256, AT_ONCE = 2 };
 
-// Columns of a lane: four at a time, 4 * lane + 128 * i. `aligned`: rows begin at multiples of four elements.
-template <class T>
-__device__ __forceinline__ void load_own(float (&x)[OWN], const T *row, int d, int lane, bool aligned) {
+// What a group has so far of softmax(scores) v, `out` being a lane's elements.
+template <class T, int PIECES> struct running {
+    float top, sum;
+    piece<T> out[PIECES];
+
+    __device__ __forceinline__ void scale(float to_top) {
+        const float factor = expf(top - to_top);
+        sum *= factor;
 #pragma unroll
-    for (int i = 0; i < OWN / 4; ++i) {
-        const int c = 4 * lane + 4 * WARP * i;
-        const float4x v = load4(row + c, aligned && c + 4 <= d, d - c);
-        for (int j = 0; j < 4; ++j) x[4 * i + j] = v.v[j];
+        for (int i = 0; i < PIECES; ++i)
+#pragma unroll
+            for (int j = 0; j < piece<T>::size; ++j) out[i][j] *= factor;
+        top = to_top;
+    }
+};
+
+// Elements of a row that belong to a lane: pieces part, part + LANES, ...
+template <class T, int LANES, int PIECES>
+__device__ __forceinline__ void load_own(piece<T> (&x)[PIECES], const T *row, int d, int part, bool aligned) {
+    constexpr int P = piece<T>::size;
+#pragma unroll
+    for (int i = 0; i < PIECES; ++i) {
+        const int c = P * (part + LANES * i);
+        x[i] = piece<T>();
+        if (c < d) load_piece(&x[i], row + c, aligned, d - c);
     }
 }
 
-template <class T> __global__ void decode(tt_attention_decode p, bias_plan bias, bool aligned) {
+template <class T, int LANES, int PIECES>
+__global__ void __launch_bounds__(THREADS) decode(tt_attention_decode p, bias_plan bias, bool aligned) {
+    constexpr int P = piece<T>::size, GROUPS = WARP / LANES;
     TT_SHARED(float, tops, WARPS);
     TT_SHARED(float, sums, WARPS);
     TT_SHARED(float, parts, WARPS *WIDTH);
     const int slot = blockIdx.x, head = blockIdx.y, n = p.length[slot];
-    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, group = lane / LANES, part = lane % LANES;
     const int64_t column = static_cast<int64_t>(head) * p.d_kv, first = p.start[slot];
     const T *k = static_cast<const T *>(p.k) + first * p.ldkv + column;
     const T *v = static_cast<const T *>(p.v) + first * p.ldkv + column;
-    float q[OWN], out[OWN] = {}, top = -INFINITY, sum = 0;
-    load_own(
-        q, static_cast<const T *>(p.q) + static_cast<int64_t>(slot) * p.ldq + column, p.d_kv, lane, aligned);
-    for (int key = warp; key < n; key += WARPS) {
-        float x[OWN], score = 0;
-        load_own(x, k + static_cast<int64_t>(key) * p.ldkv, p.d_kv, lane, aligned);
+    piece<T> q[PIECES];
+    load_own<T, LANES>(
+        q, static_cast<const T *>(p.q) + static_cast<int64_t>(slot) * p.ldq + column, p.d_kv, part, aligned);
+    running<T, PIECES> r = {-INFINITY, 0, {}};
+    for (int base = 0; base < n; base += AT_ONCE * WARPS * GROUPS) {
+        piece<T> keys[AT_ONCE][PIECES], values[AT_ONCE][PIECES];
+        float score[AT_ONCE], high = r.top;
 #pragma unroll
-        for (int i = 0; i < OWN; ++i) score += q[i] * x[i];
-        score = warp_sum(score);
-        if (bias.table) score += bias.table[bucket_of(bias, key - (n - 1)) * p.heads + head];
-        const float high = fmaxf(top, score), scale = expf(top - high), weight = expf(score - high);
-        load_own(x, v + static_cast<int64_t>(key) * p.ldkv, p.d_kv, lane, aligned);
-        sum = sum * scale + weight;
+        for (int u = 0; u < AT_ONCE; ++u) {
+            const int key = base + (u * WARPS + warp) * GROUPS + group;
+            const int64_t row = static_cast<int64_t>(min(key, n - 1)) * p.ldkv;
+            load_own<T, LANES>(keys[u], k + row, p.d_kv, part, aligned);
+            load_own<T, LANES>(values[u], v + row, p.d_kv, part, aligned);
+            score[u] = bias.table ? bias.table[bucket_of(bias, key - (n - 1)) * p.heads + head] : 0;
+        }
 #pragma unroll
-        for (int i = 0; i < OWN; ++i) out[i] = out[i] * scale + weight * x[i];
-        top = high;
+        for (int u = 0; u < AT_ONCE; ++u) {
+            float product = 0;
+#pragma unroll
+            for (int i = 0; i < PIECES; ++i)
+#pragma unroll
+                for (int j = 0; j < P; ++j) product += q[i][j] * keys[u][i][j];
+            for (int step = LANES / 2; step > 0; step /= 2)
+                product += __shfl_xor_sync(TT_ALL_LANES, product, step);
+            score[u] = base + (u * WARPS + warp) * GROUPS + group < n ? score[u] + product : -INFINITY;
+            high = fmaxf(high, score[u]);
+        }
+        if (high == -INFINITY) continue; // no key for this group
+        r.scale(high);
+#pragma unroll
+        for (int u = 0; u < AT_ONCE; ++u) {
+            const float weight = expf(score[u] - high);
+            r.sum += weight;
+#pragma unroll
+            for (int i = 0; i < PIECES; ++i)
+#pragma unroll
+                for (int j = 0; j < P; ++j) r.out[i][j] += weight * values[u][i][j];
+        }
     }
-    if (lane == 0) tops[warp] = top, sums[warp] = sum;
+    for (int step = LANES; step < WARP; step *= 2) {
+        const float other_top = __shfl_xor_sync(TT_ALL_LANES, r.top, step);
+        const float high = fmaxf(r.top, other_top), base = high == -INFINITY ? 0 : high;
+        r.scale(base);
+        r.sum += __shfl_xor_sync(TT_ALL_LANES, r.sum, step);
 #pragma unroll
-    for (int i = 0; i < OWN; ++i) parts[warp * WIDTH + 4 * lane + 4 * WARP * (i / 4) + i % 4] = out[i];
+        for (int i = 0; i < PIECES; ++i)
+#pragma unroll
+            for (int j = 0; j < P; ++j) r.out[i][j] += __shfl_xor_sync(TT_ALL_LANES, r.out[i][j], step);
+        r.top = high;
+    }
+    if (lane == 0) tops[warp] = r.top, sums[warp] = r.sum;
+    if (group == 0) {
+#pragma unroll
+        for (int i = 0; i < PIECES; ++i)
+            store_floats(parts + warp * WIDTH + P * (part + LANES * i), r.out[i], true, P);
+    }
     __syncthreads();
     float most = tops[0], total = 0;
     for (int w = 1; w < WARPS; ++w) most = fmaxf(most, tops[w]);
@@ -59,15 +115,26 @@ template <class T> __global__ void decode(tt_attention_decode p, bias_plan bias,
     }
 }
 
-template <class T> tt_status run(tt_device *device, const tt_attention_decode *p, const bias_plan *bias) {
+template <class T, int LANES, int PIECES>
+tt_status launch(tt_device *device, const tt_attention_decode *p, const bias_plan *bias) {
     const uintptr_t pointers = reinterpret_cast<uintptr_t>(p->q) | reinterpret_cast<uintptr_t>(p->k) |
                                reinterpret_cast<uintptr_t>(p->v);
+    constexpr int P = piece<T>::size;
     const bool aligned =
-        p->d_kv % 4 == 0 && p->ldq % 4 == 0 && p->ldkv % 4 == 0 && pointers % (4 * sizeof(T)) == 0;
+        p->d_kv % P == 0 && p->ldq % P == 0 && p->ldkv % P == 0 && pointers % 16 == 0;
     const dim3 grid(static_cast<unsigned>(p->slots), static_cast<unsigned>(p->heads));
-    TT_CUDA(
-        TT_LAUNCH((decode<T>), grid, THREADS, 0, tt_stream(device), *p, *bias, aligned), "attention_decode");
+    TT_CUDA(TT_LAUNCH((decode<T, LANES, PIECES>), grid, THREADS, 0, tt_stream(device), *p, *bias, aligned),
+        "attention_decode");
     return TT_OK;
+}
+
+template <class T> tt_status run(tt_device *device, const tt_attention_decode *p, const bias_plan *bias) {
+    const int pieces = tt_ceil_div(p->d_kv, piece<T>::size);
+    if (pieces <= 4) return launch<T, 4, 1>(device, p, bias);
+    if (pieces <= 8) return launch<T, 8, 1>(device, p, bias);
+    if (pieces <= 16) return launch<T, 16, 1>(device, p, bias);
+    if (pieces <= 32) return launch<T, 32, 1>(device, p, bias);
+    return launch<T, 32, 2>(device, p, bias);
 }
 
 } // namespace
@@ -87,7 +154,6 @@ tt_status tt_cuda_attention_decode(tt_device *device, const tt_attention_decode 
             "above "
             "half of it",
             t->buckets, t->max_distance);
-    if (t->shared && !t->bias) return tt_cuda_attention_decode_shared(device, t);
     bias_plan bias = {};
     if (t->bias) {
         tt_attention of = {};

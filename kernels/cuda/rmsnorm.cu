@@ -1,11 +1,128 @@
 // RMSNorm fused with the residual add and both dropouts, by pieces of 16 bytes of the operands. One warp per
-// row; the row is read twice, the second time from cache. dw is summed over strips of rows, then over strips
-// in order.
+// row. Rows of up to HELD pieces a lane are held in registers, so that everything is read once, and backward's dw is
+// summed on the way; longer ones are read twice, the second time from cache. dw is summed over strips of rows, then over
+// strips in order.
 #include "kernels/cuda/dropout.cuh"
 
 namespace {
 
-enum { ROWS = 4, THREADS = ROWS * WARP, STRIP = 16, STRIP_THREADS = 256 };
+enum { ROWS = 4, THREADS = ROWS * WARP, STRIP = 16, STRIP_THREADS = 256, HELD = 4 };
+
+// ---- rows in registers: N pieces a lane
+
+template <class T, int N>
+__global__ void __launch_bounds__(THREADS)
+    forward_held(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop) {
+    constexpr int P = piece<T>::size;
+    const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
+    if (row >= p.rows) return;
+    const bool whole = d % P == 0;
+    const int64_t at = static_cast<int64_t>(row) * d;
+    const T *branch = static_cast<const T *>(p.branch);
+    const float *from = branch && p.x_in ? p.x_in : p.x;
+    piece<T> x[N], add[N];
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+        const int c = P * (lane + WARP * i);
+        const bool there = c < d;
+        x[i] = piece<T>(), add[i] = piece<T>();
+        if (there) load_floats(&x[i], from + at + c, whole, d - c);
+        if (there && branch) load_piece(&add[i], branch + at + c, whole, d - c);
+    }
+    float squares = 0;
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+        const int c = P * (lane + WARP * i);
+        if (branch && c < d) {
+            drop_piece(drop, row, c, &add[i]);
+#pragma unroll
+            for (int j = 0; j < P; ++j) x[i][j] += add[i][j];
+            store_floats(p.x + at + c, x[i], whole, d - c);
+        }
+#pragma unroll
+        for (int j = 0; j < P; ++j) squares += x[i][j] * x[i][j];
+    }
+    const float rstd = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(d) + p.eps);
+    if (lane == 0) p.rstd[row] = rstd;
+    T *y = static_cast<T *>(p.y);
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+        const int c = P * (lane + WARP * i);
+        if (c >= d) break;
+        piece<T> w;
+        load_floats(&w, p.w + c, whole, d - c);
+#pragma unroll
+        for (int j = 0; j < P; ++j) x[i][j] *= rstd * w[j];
+        drop_piece(output_drop, row, c, &x[i]);
+        store_piece(y + at + c, x[i], whole, d - c);
+    }
+}
+
+// A block has a strip of rows: dx, dbranch, and partial[strip, c] = sum of dy x rstd over them.
+template <class T, int N>
+__global__ void __launch_bounds__(THREADS)
+    backward_held(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop, float *partial) {
+    constexpr int P = piece<T>::size, WIDTH = N * P * WARP;
+    TT_SHARED(float, sums, ROWS *WIDTH);
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, d = p.d;
+    const int first = blockIdx.x * STRIP, end = min(first + STRIP, p.rows);
+    const bool whole = d % P == 0;
+    const T *dy = static_cast<const T *>(p.dy);
+    T *dbranch = static_cast<T *>(p.dbranch);
+    piece<T> dw[N];
+#pragma unroll
+    for (int i = 0; i < N; ++i) dw[i] = piece<T>();
+    for (int row = first + warp; row < end; row += ROWS) {
+        const int64_t at = static_cast<int64_t>(row) * d;
+        const float rstd = p.rstd[row];
+        piece<T> g[N], x[N], dx[N];
+#pragma unroll
+        for (int i = 0; i < N; ++i) {
+            const int c = P * (lane + WARP * i);
+            g[i] = piece<T>(), x[i] = piece<T>(), dx[i] = piece<T>();
+            if (c >= d) continue;
+            load_piece(&g[i], dy + at + c, whole, d - c);
+            load_floats(&x[i], p.x + at + c, whole, d - c);
+            load_floats(&dx[i], p.dx + at + c, whole, d - c);
+        }
+        float dot = 0;
+#pragma unroll
+        for (int i = 0; i < N; ++i) {
+            const int c = P * (lane + WARP * i);
+            piece<T> w = piece<T>();
+            if (c < d) load_floats(&w, p.w + c, whole, d - c);
+            if (c < d) drop_piece(output_drop, row, c, &g[i]);
+#pragma unroll
+            for (int j = 0; j < P; ++j) {
+                dw[i][j] += g[i][j] * x[i][j] * rstd;
+                g[i][j] *= w[j];
+                dot += g[i][j] * x[i][j];
+            }
+        }
+        const float mean = warp_sum(dot) * rstd * rstd / static_cast<float>(d);
+#pragma unroll
+        for (int i = 0; i < N; ++i) {
+            const int c = P * (lane + WARP * i);
+            if (c >= d) break;
+#pragma unroll
+            for (int j = 0; j < P; ++j) dx[i][j] += rstd * (g[i][j] - x[i][j] * mean);
+            store_floats(p.dx + at + c, dx[i], whole, d - c);
+            if (!dbranch) continue;
+            drop_piece(drop, row, c, &dx[i]);
+            store_piece(dbranch + at + c, dx[i], whole, d - c);
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < N; ++i) store_floats(sums + warp * WIDTH + P * (lane + WARP * i), dw[i], true, P);
+    __syncthreads();
+    for (int c = threadIdx.x; c < d; c += THREADS) {
+        float sum = 0;
+        for (int w = 0; w < ROWS; ++w) sum += sums[w * WIDTH + c];
+        partial[static_cast<int64_t>(blockIdx.x) * d + c] = sum;
+    }
+}
+
+// ---- rows of any length
 
 template <class T> __global__ void forward(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop) {
     constexpr int P = piece<T>::size;
@@ -105,20 +222,37 @@ tt_status check(const tt_rmsnorm *p, const char *op) {
     return check_dropout(&p->output_drop, op);
 }
 
+int held(int d, int piece_size) {
+    return tt_ceil_div(d, piece_size * WARP);
+}
+
 template <class T> tt_status run_forward(tt_device *device, const tt_rmsnorm *p) {
-    TT_CUDA(TT_LAUNCH((forward<T>), tt_ceil_div(p->rows, ROWS), THREADS, 0, tt_stream(device), *p,
-                plan_dropout(&p->drop), plan_dropout(&p->output_drop)),
-        "rmsnorm_fwd");
+    const dropout_plan drop = plan_dropout(&p->drop), output = plan_dropout(&p->output_drop);
+    const int blocks = tt_ceil_div(p->rows, ROWS);
+    const cudaStream_t stream = tt_stream(device);
+    static_assert(HELD == 4, "one case for each number of pieces");
+    switch (held(p->d, piece<T>::size)) {
+    case 1:
+        TT_CUDA(TT_LAUNCH((forward_held<T, 1>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
+        break;
+    case 2:
+        TT_CUDA(TT_LAUNCH((forward_held<T, 2>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
+        break;
+    case 3:
+        TT_CUDA(TT_LAUNCH((forward_held<T, 3>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
+        break;
+    case 4:
+        TT_CUDA(TT_LAUNCH((forward_held<T, 4>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
+        break;
+    default:
+        TT_CUDA(TT_LAUNCH((forward<T>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
+    }
     return TT_OK;
 }
 
-template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p) {
-    const int strips = tt_ceil_div(p->rows, STRIP);
-    const dropout_plan output_drop = plan_dropout(&p->output_drop);
-    float *partial = static_cast<float *>(
-        tt_device_scratch(device, static_cast<size_t>(strips) * static_cast<size_t>(p->d) * sizeof(float)));
-    if (!partial) return tt_context(TT_ERR_NOMEM, "rmsnorm_bwd");
+template <class T> tt_status backward_in_two(tt_device *device, const tt_rmsnorm *p, int strips, float *partial) {
     const cudaStream_t stream = tt_stream(device);
+    const dropout_plan output_drop = plan_dropout(&p->output_drop);
     TT_CUDA(TT_LAUNCH((backward<T>), tt_ceil_div(p->rows, ROWS), THREADS, 0, stream, *p,
                 plan_dropout(&p->drop), output_drop),
         "rmsnorm_bwd");
@@ -127,6 +261,36 @@ template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p
     const dim3 grid(
         static_cast<unsigned>(strips), static_cast<unsigned>(tt_ceil_div(p->d, piece<T>::size * threads)));
     TT_CUDA(TT_LAUNCH((weight_strips<T>), grid, threads, 0, stream, *p, output_drop, partial), "rmsnorm_bwd");
+    return TT_OK;
+}
+
+template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p) {
+    const int strips = tt_ceil_div(p->rows, STRIP);
+    const dropout_plan drop = plan_dropout(&p->drop), output = plan_dropout(&p->output_drop);
+    float *partial = static_cast<float *>(
+        tt_device_scratch(device, static_cast<size_t>(strips) * static_cast<size_t>(p->d) * sizeof(float)));
+    if (!partial) return tt_context(TT_ERR_NOMEM, "rmsnorm_bwd");
+    const cudaStream_t stream = tt_stream(device);
+    switch (held(p->d, piece<T>::size)) {
+    case 1:
+        TT_CUDA(TT_LAUNCH((backward_held<T, 1>), strips, THREADS, 0, stream, *p, drop, output, partial),
+            "rmsnorm_bwd");
+        break;
+    case 2:
+        TT_CUDA(TT_LAUNCH((backward_held<T, 2>), strips, THREADS, 0, stream, *p, drop, output, partial),
+            "rmsnorm_bwd");
+        break;
+    case 3:
+        TT_CUDA(TT_LAUNCH((backward_held<T, 3>), strips, THREADS, 0, stream, *p, drop, output, partial),
+            "rmsnorm_bwd");
+        break;
+    case 4:
+        TT_CUDA(TT_LAUNCH((backward_held<T, 4>), strips, THREADS, 0, stream, *p, drop, output, partial),
+            "rmsnorm_bwd");
+        break;
+    default:
+        TT_TRY(backward_in_two<T>(device, p, strips, partial));
+    }
     return tt_cuda_add_strips(device, p->dw, partial, strips, p->d);
 }
 
