@@ -159,7 +159,6 @@ typedef struct tt_attention_decode {
     const int32_t *start, *length; // [slots]; length >= 1
     const float *bias;             // [buckets, heads] or NULL
     int longest;                   // of the lengths, or more
-    bool shared;                   // neighbouring slots often read the same rows; a hint
     int buckets, max_distance;
     tt_operand *out; // [slots, heads * d_kv], row distance ldo
     int ldo;

@@ -188,7 +188,6 @@ static tt_status cross_attention(tt_decoder *p, int l, int n) {
                            .start = step_of(p, SOURCE_START),
                            .length = step_of(p, SOURCE_LENGTH),
                            .longest = p->longest_source,
-                           .shared = true,
                            .out = p->out,
                            .ldo = inner}));
     return tt_linear(model, p->branch, p->out, b->cross_o, n, inner, c->d_model);

@@ -304,7 +304,6 @@ tt_status tt_cuda_from_bf16(tt_device *, float *out, const uint16_t *x, int64_t 
 tt_status tt_cuda_put_rows(tt_device *, tt_operand *to, int ld_to, const int32_t *row, const tt_operand *from,
     int ld_from, int rows, int n);
 tt_status tt_cuda_attention_decode(tt_device *, const tt_attention_decode *);
-tt_status tt_cuda_attention_decode_shared(tt_device *, const tt_attention_decode *); // checked by the former
 tt_status tt_cuda_sample(tt_device *, const tt_sample *);
 tt_status tt_cuda_log_softmax(tt_device *, float *x, int rows, int n);
 tt_status tt_cuda_penalise(tt_device *, const tt_penalise *);

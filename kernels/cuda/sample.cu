@@ -66,16 +66,64 @@ struct cut_memory {
     int ranks[THREADS / WARP];
 };
 
+// bins[bin] += amount for the lanes that have one; called by whole warps. Logits share their leading bits, and threads that
+// add to one place wait for each other: so the bins that a warp meets first are summed before they are added, in two
+// halves of 20 bits.
+__device__ void add_to_bins(measure *bins, bool has, int bin, measure amount) {
+    enum { ROUNDS = 3, HALF = 20 };
+    const int lane = threadIdx.x % WARP;
+    unsigned left = __ballot_sync(TT_ALL_LANES, has);
+    for (int round = 0; round < ROUNDS && left; ++round) {
+        const int leader = __ffs(static_cast<int>(left)) - 1;
+        const int common = __shfl_sync(TT_ALL_LANES, bin, leader);
+        const bool mine = has && bin == common;
+        const uint32_t low = mine ? static_cast<uint32_t>(amount & ((1u << HALF) - 1)) : 0;
+        const uint32_t high = mine ? static_cast<uint32_t>(amount >> HALF) : 0;
+        const measure sum = (static_cast<measure>(__reduce_add_sync(TT_ALL_LANES, high)) << HALF) +
+                            __reduce_add_sync(TT_ALL_LANES, low);
+        if (lane == leader) atomicAdd(&bins[common], sum);
+        has = has && !mine;
+        left = __ballot_sync(TT_ALL_LANES, has);
+    }
+    if (has) atomicAdd(&bins[bin], amount);
+}
+
 // Histogram of the next eight bits of what still matches the threshold's known bits.
 __device__ void fill_bins(cut_memory *m, const float *x, const float *weight, int n, bool count, int shift) {
     for (int b = threadIdx.x; b < BINS; b += THREADS) m->bins[b] = 0;
     __syncthreads();
-    for (int i = threadIdx.x; i < n; i += THREADS) {
-        const uint32_t key = ordered(x[i]);
-        if (weight[i] > 0 && (key & m->known) == m->threshold)
-            atomicAdd(&m->bins[key >> shift & (BINS - 1)], count ? 1ull : fixed_point(weight[i]));
+    for (int first = 0; first < n; first += THREADS) {
+        const int i = first + static_cast<int>(threadIdx.x);
+        const uint32_t key = i < n ? ordered(x[i]) : 0;
+        const float w = i < n ? weight[i] : 0;
+        add_to_bins(m->bins, w > 0 && (key & m->known) == m->threshold,
+            static_cast<int>(key >> shift & (BINS - 1)), count ? 1ull : fixed_point(w));
     }
     __syncthreads();
+}
+
+// The threshold's next eight bits: the bin in which the measures from above reach the goal. Of the first warp each lane
+// has eight bins, from the highest down.
+__device__ void choose_bin(cut_memory *m, measure goal, int shift) {
+    enum { OWN = BINS / WARP };
+    const int lane = threadIdx.x, high = BINS - 1 - lane * OWN;
+    measure own = 0;
+    for (int i = 0; i < OWN; ++i) own += m->bins[high - i];
+    measure through = own; // of this lane's bins and all above
+    for (int step = 1; step < WARP; step *= 2) {
+        const measure left = __shfl_up_sync(TT_ALL_LANES, through, step);
+        if (lane >= step) through += left;
+    }
+    measure above = __shfl_sync(TT_ALL_LANES, lane == 0 ? m->above : 0, 0);
+    const unsigned reached = __ballot_sync(TT_ALL_LANES, above + through >= goal);
+    __syncwarp(); // m->above has been read
+    if (lane != (reached ? __ffs(static_cast<int>(reached)) - 1 : WARP - 1)) return;
+    above += through - own;
+    int b = high;
+    while (b > high - OWN + 1 && above + m->bins[b] < goal) above += m->bins[b--];
+    m->above = above;
+    m->threshold |= static_cast<uint32_t>(b) << shift;
+    m->known |= static_cast<uint32_t>(BINS - 1) << shift;
 }
 
 // Keeps the smallest set of the largest logits among those of positive weight whose measure reaches `goal`;
@@ -85,12 +133,7 @@ __device__ void cut(cut_memory *m, const float *x, float *weight, int n, bool co
     __syncthreads();
     for (int shift = 24; shift >= 0; shift -= 8) {
         fill_bins(m, x, weight, n, count, shift);
-        if (threadIdx.x == 0) {
-            int b = BINS - 1;
-            while (b > 0 && m->above + m->bins[b] < goal) m->above += m->bins[b--];
-            m->threshold |= static_cast<uint32_t>(b) << shift;
-            m->known |= static_cast<uint32_t>(BINS - 1) << shift;
-        }
+        if (threadIdx.x < WARP) choose_bin(m, goal, shift);
         __syncthreads();
     }
     // All that equal the threshold have one weight: the first `wanted` of them reach the goal.
@@ -118,38 +161,47 @@ __device__ void cut(cut_memory *m, const float *x, float *weight, int n, bool co
     }
 }
 
-// The first id at which the running sum of weights exceeds u times their total; ids of weight 0 never. Each
-// thread has a stretch of ids.
+// The first id at which the running sum of weights exceeds u times their total; ids of weight 0 never. Each warp has a
+// stretch of ids; the one in whose stretch it happens goes through it again. If rounding keeps its sum below the goal, it
+// is the last id of that stretch.
 __device__ int draw(const float *weight, int n, double u, double *sums, int *chosen) {
-    const int each = (n + THREADS - 1) / THREADS, first = static_cast<int>(threadIdx.x) * each;
+    constexpr int WARPS = THREADS / WARP;
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, each = (n + THREADS - 1) / THREADS * WARP;
+    const int first = warp * each, end = min(first + each, n);
     double sum = 0;
-    for (int i = first; i < first + each && i < n; ++i) sum += static_cast<double>(weight[i]);
-    sums[threadIdx.x] = sum;
-    if (threadIdx.x == 0) *chosen = n;
+    for (int i = first + lane; i < end; i += WARP) sum += static_cast<double>(weight[i]);
+    sum = warp_sum(sum);
+    if (lane == 0) sums[warp] = sum;
     __syncthreads();
-    double before = 0, total = 0;
-    for (int t = 0; t < THREADS; ++t) {
-        if (t < static_cast<int>(threadIdx.x)) before += sums[t];
-        total += sums[t];
-    }
+    double total = 0, before = 0;
+    for (int w = 0; w < WARPS; ++w) total += sums[w];
     const double goal = u * total;
-    int last = -1, found = -1;
-    if (sum > 0 && before <= goal) {
-        double running = before;
-        for (int i = first; i < first + each && i < n && found < 0; ++i) {
-            if (!(weight[i] > 0)) continue;
-            running += static_cast<double>(weight[i]);
-            last = i;
-            if (running > goal) found = i;
-        }
+    int at = 0; // the warp: the first whose weights reach beyond the goal, or the last that has any
+    double running = 0;
+    for (int w = 0; w < WARPS; ++w) {
+        if (!(sums[w] > 0)) continue;
+        at = w, before = running;
+        running += sums[w];
+        if (running > goal) break;
     }
-    if (found >= 0) atomicMin(chosen, found);
-    __syncthreads();
-    const bool none = *chosen == n; // rounding left the sum at the goal: then the last id there is
-    __syncthreads();
-    if (none && threadIdx.x == 0) *chosen = -1;
-    __syncthreads();
-    if (none && last >= 0) atomicMax(chosen, last);
+    if (warp == at) {
+        int found = -1, last = first;
+        for (int from = first; from < end && found < 0; from += WARP) {
+            const int i = from + lane;
+            const double own = i < end ? static_cast<double>(weight[i]) : 0;
+            double through = own;
+            for (int step = 1; step < WARP; step *= 2) {
+                const double left = __shfl_up_sync(TT_ALL_LANES, through, step);
+                if (lane >= step) through += left;
+            }
+            const unsigned there = __ballot_sync(TT_ALL_LANES, own > 0);
+            const unsigned beyond = __ballot_sync(TT_ALL_LANES, own > 0 && before + through > goal);
+            if (there) last = from + 31 - __clz(static_cast<int>(there));
+            if (beyond) found = from + __ffs(static_cast<int>(beyond)) - 1;
+            before += __shfl_sync(TT_ALL_LANES, through, WARP - 1);
+        }
+        if (lane == 0) *chosen = found >= 0 ? found : last;
+    }
     __syncthreads();
     return *chosen;
 }

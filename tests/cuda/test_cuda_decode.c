@@ -36,7 +36,6 @@ static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bo
                                                                   : side ? table.gpu
                                                                          : table.cpu,
                                                           .longest = longest,
-                                                          .shared = group > 1,
                                                           .buckets = buckets,
                                                           .max_distance = 20,
                                                           .out = side ? out.gpu : out.cpu,
@@ -57,10 +56,13 @@ static void attention_with(tt_precision precision) {
     attention(&p, 3, 1, 128, 0, true, 1);
     attention(&p, 2, 1, 200, 0, false, 1);
     attention(&p, 8, 2, 64, 0, false, 8);
-    attention(&p, 21, 2, 64, 8, false, 10); // blocks of one prompt, of two, and a last one that is not full
+    attention(&p, 21, 2, 64, 8, false, 10);
     attention(&p, 9, 1, 17, 3, false, 4);
     attention(&p, 3, 1, 256, 0, false, 3);
-    attention(&p, 5, 2, 30, 1, true, 5); // with a bias: the other kernel
+    attention(&p, 5, 2, 30, 1, true, 5);
+    // A key is shared by 4, 8, 16 or 32 lanes, each with 16 bytes of it (in fp32 beyond 128 with 32).
+    static const int widths[] = {16, 24, 32, 40, 64, 72, 128, 136, 256};
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; ++i) attention(&p, 4, 1, widths[i], 0, i % 2, 1);
     pair_close(&p);
 }
 static void attention_fp32(void **state) {

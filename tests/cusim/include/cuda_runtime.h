@@ -148,6 +148,12 @@ static inline int __all_sync(
     return __ballot_sync(mask, yes, file, line) == mask;
 }
 
+static inline unsigned __reduce_add_sync(
+    unsigned mask, unsigned value, const char *file = __builtin_FILE(), int line = __builtin_LINE()) {
+    for (int step = 16; step > 0; step /= 2) value += __shfl_xor_sync(mask, value, step, 32, file, line);
+    return value;
+}
+
 // ---- atomics: threads never run at the same time; of these accesses the checker sees where they go, no
 // races
 
