@@ -59,11 +59,10 @@ static bool repeats(const tt_outcomes *o) {
     return false;
 }
 
-bool tt_outcomes_pair(tt_outcomes *before, tt_outcomes *after, tt_paired *out, char why[TT_PAIRED_WHY]) {
+bool tt_outcomes_pair(
+    const tt_outcomes *before, const tt_outcomes *after, tt_paired *out, char why[TT_PAIRED_WHY]) {
     *out = (tt_paired){0};
     *why = '\0';
-    tt_outcomes_sort(before);
-    tt_outcomes_sort(after);
     if (before->n == 0 || after->n == 0) {
         snprintf(why, TT_PAIRED_WHY, "answers are not stored");
         return false;

@@ -35,8 +35,9 @@ typedef struct tt_paired {
 
 enum { TT_PAIRED_WHY = 128 };
 
-// Counts changes from `before` to `after`, which it sorts. Questions are matched by their ids, and only where
+// Counts changes from `before` to `after`, both sorted. Questions are matched by their ids, and only where
 // both have the same ones, with the same texts and right options: else false, and `why` says so.
-bool tt_outcomes_pair(tt_outcomes *before, tt_outcomes *after, tt_paired *out, char why[TT_PAIRED_WHY]);
+bool tt_outcomes_pair(
+    const tt_outcomes *before, const tt_outcomes *after, tt_paired *out, char why[TT_PAIRED_WHY]);
 
 #endif

@@ -74,6 +74,10 @@ static void add(tt_outcomes *o, const char *line) {
     json_decref(object);
 }
 
+static void sort_all(tt_outcomes *const *all, int n) {
+    for (int i = 0; i < n; ++i) tt_outcomes_sort(all[i]);
+}
+
 #define LINE(id, question, answer, right)                                                                    \
     "{\"id\": \"" id "\", \"question\": \"" question "\", \"options\": [\"x\", \"y\"], \"gold\": \"A\", "    \
     "\"answer\": " answer ", \"right\": " right "}"
@@ -91,6 +95,7 @@ static void pairs(void **state) {
     add(&after, LINE("q3", "three?", "\"A\"", "true"));
     add(&after, LINE("q1", "one?", "\"A\"", "true"));
     add(&after, LINE("q2", "two?", "\"A\"", "true"));
+    sort_all((tt_outcomes *const[]){&before, &after}, 2);
     assert_true(tt_outcomes_pair(&before, &after, &p, why));
     assert_true(p.n == 4 && p.to_right == 2 && p.to_wrong == 1);
     assert_true(tt_outcomes_pair(&after, &before, &p, why));
@@ -98,14 +103,17 @@ static void pairs(void **state) {
 
     add(&fewer, LINE("q1", "one?", "\"A\"", "true"));
     add(&fewer, LINE("q2", "two?", "\"A\"", "true"));
+    tt_outcomes_sort(&fewer);
     assert_false(tt_outcomes_pair(&before, &fewer, &p, why));
     assert_string_equal(why, "other questions: 2 in common of 4 and 2");
     add(&others, LINE("q1", "one?", "\"A\"", "true"));
     add(&others, LINE("q2", "another two?", "\"A\"", "true"));
+    tt_outcomes_sort(&others);
     assert_false(tt_outcomes_pair(&fewer, &others, &p, why));
     assert_string_equal(why, "1 of 2 questions with the same ids differ");
     add(&twice, LINE("q1", "one?", "\"A\"", "true"));
     add(&twice, LINE("q1", "one?", "\"A\"", "true"));
+    tt_outcomes_sort(&twice);
     assert_false(tt_outcomes_pair(&fewer, &twice, &p, why));
     assert_string_equal(why, "question ids are repeated");
     assert_false(tt_outcomes_pair(&before, &none, &p, why));
