@@ -153,7 +153,7 @@ static void print_changes(tt_str *out, const tt_report *r, const tt_report_chang
 static void print_notes(tt_str *out, const tt_report_change *changes, int n) {
     tt_str_append(out, "Accuracies: Wilson's intervals; of several seeds, Student's t over the seeds.\n");
     if (n == 0) return;
-    tt_str_append(out, "Differences: Tango's interval over the paired questions; * where it leaves out 0.\n"
+    tt_str_append(out, "Differences: Tango's interval over paired questions; * where it leaves out 0.\n"
                        "Of twenty intervals, about one leaves out 0 by chance.\n");
     if (several_seeds(changes, n))
         tt_str_append(out, "Over several seeds: the upper interval is Student's t over the questions (each\n"
