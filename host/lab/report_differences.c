@@ -53,11 +53,13 @@ tt_status tt_report_differences(tt_str *out, const tt_report *r) {
     TT_TRY(tt_report_changes(r, &changes, &n));
     for (int i = 0; i < n; ++i) shown += changes[i].kind != TT_CHANGE_REFLECTION;
     if (shown > 0) {
-        tt_html_format(out,
-            "<p>In percentage points. Groups are compared with the first one, %s, run by run of the same "
-            "seed; "
-            "the votes of self-consistency with greedy answers of the same student.</p>\n",
-            r->groups[0].label);
+        tt_str_append(out,
+            "<p>In percentage points. Votes of self-consistency are compared with the greedy answers of the "
+            "same student");
+        if (r->n_groups > 1)
+            tt_html_format(
+                out, ", groups with the first one, %s, run by run of the same seed", r->groups[0].label);
+        tt_str_append(out, ".</p>\n");
         tt_str_append(out,
             "<div class=\"scroll\"><table>\n<thead><tr><th>group</th><th>answers</th>"
             "<th class=\"num\">difference</th><th class=\"num\">95 %, over questions</th>"

@@ -112,7 +112,7 @@ static void print_change(tt_str *out, const tt_report_change *c) {
         tt_str_format(out, "%-16s %8lld %8lld %5lld\n", points(interval, c->low, c->high),
             (long long)c->to_right, (long long)c->to_wrong, (long long)c->questions);
     else
-        tt_str_format(out, "not paired: %s\n", c->why);
+        tt_str_format(out, "not paired:\n    %s\n", c->why);
     if (isfinite(c->seeds_low)) {
         char over[32];
         snprintf(over, sizeof over, "  over %d seeds", c->pairs);
