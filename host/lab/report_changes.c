@@ -199,12 +199,13 @@ tt_status tt_report_change_of_run(const tt_report_run *run, const tt_report_run 
 static tt_status change_of_group(const tt_report *r, const tt_report_change *which, tt_report_change *out) {
     const tt_report_group *g = &r->groups[which->group], *first = &r->groups[0];
     pair pairs[g->n];
-    int others = 0;
+    int own = 0, others = 0;
     *out = empty(which);
     for (int i = 0; i < g->n; ++i) {
         const tt_report_run *run = &r->runs[g->runs[i]];
         if (!counted(run)) continue;
         pairs[out->pairs] = pair_of(run, tt_report_partner(r, run), which);
+        own += pairs[out->pairs].after.score != NULL;
         if (pairs[out->pairs].before.score && pairs[out->pairs].after.score)
             out->pairs++;
         else if (pairs[out->pairs].after.score && which->kind == TT_CHANGE_GROUP)
@@ -216,7 +217,7 @@ static tt_status change_of_group(const tt_report *r, const tt_report_change *whi
     }
     if (which->kind == TT_CHANGE_GROUP && others > 0) out->unpaired += others - out->pairs;
     if (out->pairs > 0) return work_out(out, pairs);
-    if (others == 0) out->unpaired = 0; // the first group has no such score: nothing to say
+    if (own == 0 || others == 0) out->unpaired = 0; // one side has no such score: nothing to say
     snprintf(out->why, sizeof out->why, "no run of the same seed");
     return TT_OK;
 }

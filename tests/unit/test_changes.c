@@ -109,6 +109,8 @@ static void one_pair(void **state) {
     open_runs(&r, 2);
     make_run(&r.runs[0], "a", 1, "0000000000000000000000000000000000000000");
     make_run(&r.runs[1], "b", 7, "0111110000000000000000000000000000000000");
+    answer(
+        &r.runs[0].outcomes[TT_REPORT_CONTROL], &r.runs[0].scores[TT_REPORT_CONTROL], "01"); // it alone has
     OK(tt_report_make_groups(&r));
     tt_report_change *c = only_change(&r);
     assert_true(c->pairs == 1 && c->unpaired == 0 && c->to_right == 5 && c->to_wrong == 0);
