@@ -55,7 +55,7 @@ tt_status tt_cmd_report(int argc, char **argv) {
     if (help) return TT_OK;
     tt_report report;
     tt_str source = {0};
-    TT_TRY(tt_report_open(&report, rest.items, rest.n));
+    TT_TRY(tt_report_open(&report, rest.items, rest.n, false));
     for (int i = 0; i < rest.n && !title; ++i)
         tt_str_format(&source, "%s%s", i > 0 ? ", " : "", rest.items[i]);
     tt_status status = tt_str_status(&source);

@@ -18,8 +18,10 @@ bool tt_report_key_ignored(const char *key) {
 }
 
 // What runs of one group have in common, as text.
-static tt_status identity(const tt_report_run *run, tt_str *out) {
-    if (*run->variant) {
+static tt_status identity(const tt_report *r, const tt_report_run *run, tt_str *out) {
+    if (r->each) {
+        tt_str_format(out, "path\n%s", run->path);
+    } else if (*run->variant) {
         tt_str_format(out, "sweep\n%s\n%s", run->sweep, run->variant);
     } else if (run->resolved) {
         tt_config_line line = {.at = run->resolved};
@@ -77,7 +79,9 @@ static void common_name(const tt_report *r, const tt_report_group *g, char *out,
 static void make_label(tt_report *r, int group, bool many_sweeps) {
     tt_report_group *g = &r->groups[group];
     const tt_report_run *first = &r->runs[g->runs[0]];
-    if (*first->variant && many_sweeps)
+    if (r->each)
+        snprintf(g->label, sizeof g->label, "%s", first->name);
+    else if (*first->variant && many_sweeps)
         snprintf(g->label, sizeof g->label, "%s: %s", first->sweep, first->variant);
     else if (*first->variant)
         snprintf(g->label, sizeof g->label, "%s", first->variant);
@@ -124,7 +128,7 @@ tt_status tt_report_make_groups(tt_report *r) {
     tt_status status = tt_alloc(&r->groups, (size_t)r->n_runs, sizeof *r->groups, "groups");
     for (int i = 0; i < r->n_runs && status == TT_OK; ++i) {
         tt_str text = {0};
-        status = identity(&r->runs[i], &text);
+        status = identity(r, &r->runs[i], &text);
         if (status == TT_OK) status = tt_strdup(&identities[i], tt_str_text(&text));
         tt_str_close(&text);
         if (status == TT_OK) status = place(r, identities, i);

@@ -21,15 +21,17 @@ typedef struct tt_report {
     int n_groups;
     tt_report_names stages;
     double chance; // of all runs' questions, where they agree; else NaN
+    bool each;     // every run is a group of its own
 } tt_report;
 
 // Finds, reads and groups the runs at or below `paths`. Zeroed on failure. Errors: those of finding and
 // reading.
-tt_status tt_report_open(tt_report *out, const char *const *paths, int n) TT_MUST_CHECK;
+tt_status tt_report_open(tt_report *out, const char *const *paths, int n, bool each) TT_MUST_CHECK;
 void tt_report_close(tt_report *report);
 
 // Groups report->runs by (sweep, variant) where they are of a sweep, else by every key of their configuration
-// but those below; a run without a configuration is alone. Marks runs whose seed their group has already.
+// but those below; a run without a configuration is alone, and so is every run with `each`. Marks runs whose
+// seed their group has already.
 tt_status tt_report_make_groups(tt_report *report) TT_MUST_CHECK;
 // seed, name, output, device, threads, evaluation.slots: they do not make another experiment.
 bool tt_report_key_ignored(const char *key);

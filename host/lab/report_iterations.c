@@ -1,6 +1,8 @@
 // Accuracy after acquisition and after each iteration of preference training.
 #define _GNU_SOURCE
+#include "host/lab/report_changes.h"
 #include "host/lab/report_section.h"
+
 #include "host/lab/report_text.h"
 
 #include <math.h>
@@ -106,7 +108,12 @@ static bool all_skipped(const tt_report *r, const tt_report_group *g, const char
 
 static void print_mean(tt_str *out, const tt_report_mean *m) {
     tt_str_append(out, "<td class=\"num\">");
-    tt_text_mean(out, m);
+    tt_text_percent(out, m->mean);
+    if (isfinite(m->mean) && isfinite(m->low)) {
+        tt_str_append(out, "<small>");
+        tt_text_interval(out, m->low, m->high);
+        tt_str_append(out, "</small>");
+    }
     tt_str_append(out, "</td>");
 }
 
@@ -120,8 +127,43 @@ static void print_gain(tt_str *out, tt_estimate e) {
     tt_str_append(out, "</td>");
 }
 
-static void print_row(
-    tt_str *out, const tt_report *r, const tt_report_group *g, const phase_names *names, int k, bool test) {
+// What the table says: phases in rows, the test split or validation, and the paired differences.
+typedef struct table {
+    const phase_names *names;
+    bool test;
+    const tt_report_change *changes;
+    int n_changes;
+} table;
+
+static const tt_report_change *change_of(const table *t, int group, const char *phase) {
+    for (int i = 0; i < t->n_changes && t->test; ++i)
+        if (t->changes[i].kind == TT_CHANGE_REFLECTION && t->changes[i].group == group &&
+            strcmp(t->changes[i].phase, phase) == 0)
+            return &t->changes[i];
+    return NULL;
+}
+
+static void print_small(tt_str *out, double low, double high, const char *of) {
+    if (!isfinite(low)) return;
+    tt_str_format(out, "<small%s>", tt_report_sure(low, high) ? " class=\"sure\"" : "");
+    tt_text_points_interval(out, low, high);
+    tt_str_format(out, " %s</small>", of);
+}
+
+static void print_change(tt_str *out, const tt_report_change *c) {
+    tt_str_append(out, "<td class=\"num\">");
+    tt_text_points(out, c->difference);
+    print_small(out, c->low, c->high, "over questions");
+    print_small(out, c->seeds_low, c->seeds_high, "over seeds");
+    if (*c->why) tt_html_format(out, "<small class=\"warn\">%s</small>", c->why);
+    if (c->questions > 0)
+        tt_str_format(out, "<small>%lld to right, %lld to wrong</small>", (long long)c->to_right,
+            (long long)c->to_wrong);
+    tt_str_append(out, "</td>");
+}
+
+static void print_row(tt_str *out, const tt_report *r, const tt_report_group *g, const table *t, int k) {
+    const phase_names *names = t->names;
     const count_names counts = counts_of(r);
     const tt_report_mean score = tt_report_group_phase(r, g, names->items[k], true),
                          best = tt_report_group_phase(r, g, names->items[k], false);
@@ -130,14 +172,17 @@ static void print_row(
     tt_html_format(out, "<tr><th scope=\"row\">%s</th><td>%s%s</td>", g->label, names->items[k],
         skipped ? ": skipped, no pairs" : "");
     tt_str_append(out, "<td class=\"num\">");
-    tt_text_count(out, test ? &score : &best);
+    tt_text_count(out, t->test ? &score : &best);
     tt_str_append(out, "</td>");
     print_mean(out, &score);
     print_mean(out, &best);
-    if (k == 0)
+    const tt_report_change *change = change_of(t, (int)(g - r->groups), names->items[k]);
+    if (change)
+        print_change(out, change);
+    else if (k == 0)
         tt_str_append(out, "<td></td>");
     else
-        print_gain(out, gain(r, g, names->items[0], names->items[k], test));
+        print_gain(out, gain(r, g, names->items[0], names->items[k], t->test));
     for (int i = 0; i < counts.n; ++i) {
         tt_str_append(out, "<td class=\"num\">");
         if (k > 0) tt_text_number(out, pairs_of(r, g, names->items[k], counts.items[i]), 0);
@@ -146,12 +191,13 @@ static void print_row(
     tt_str_append(out, "</tr>\n");
 }
 
-static void print_table(tt_str *out, const tt_report *r, const phase_names *names, bool test) {
+static void print_table(tt_str *out, const tt_report *r, const table *t) {
     tt_str_append(out,
         "<div class=\"scroll\"><table>\n<thead><tr><th>group</th><th>phase</th><th class=\"num\">of</th>"
         "<th class=\"num\">test, greedy</th><th class=\"num\">best validation</th>");
     tt_html_format(
-        out, "<th class=\"num\">%s: gain over %s</th>", test ? "test" : "validation", names->items[0]);
+        out, "<th class=\"num\">%s: gain over %s</th>", t->test ? "test" : "validation", t->names->items[0]);
+
     const count_names counts = counts_of(r);
     for (int i = 0; i < counts.n; ++i) {
         tt_str heading = {0};
@@ -162,7 +208,7 @@ static void print_table(tt_str *out, const tt_report *r, const phase_names *name
     }
     tt_str_append(out, "</tr></thead>\n<tbody>\n");
     for (int g = 0; g < r->n_groups; ++g)
-        for (int k = 0; k < names->n; ++k) print_row(out, r, &r->groups[g], names, k, test);
+        for (int k = 0; k < t->names->n; ++k) print_row(out, r, &r->groups[g], t, k);
     tt_str_append(out, "</tbody></table></div>\n");
 }
 
@@ -216,8 +262,15 @@ tt_status tt_report_iterations(tt_str *out, const tt_report *r) {
     tt_str_append(out,
         "<p>Greedy answers of the best checkpoint of each phase, chosen on validation. Intervals are 95 %, "
         "made as in the summary; the gain, in percentage points, is taken within each run and then averaged "
-        "over seeds, and "
-        "has an interval where there are two or more.</p>\n");
-    print_table(out, r, &names, test);
+        "over seeds.</p>\n");
+    table t = {.names = &names, .test = test};
+    tt_report_change *changes = NULL;
+    if (test) TT_TRY(tt_report_changes(r, &changes, &t.n_changes));
+    t.changes = changes;
+    print_table(out, r, &t);
+    bool any = false;
+    for (int i = 0; i < t.n_changes; ++i) any = any || changes[i].kind == TT_CHANGE_REFLECTION;
+    if (any) tt_report_explain_changes(out);
+    free(changes);
     return draw(out, r, &names, test);
 }

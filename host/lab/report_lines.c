@@ -30,8 +30,13 @@ static json_t *parse(char *line, json_error_t *error) {
     return json_loads(line, 0, error);
 }
 
-tt_status tt_report_read_lines(
-    tt_report_run *run, const char *name, const char *without, tt_report_line take, void *context) {
+static void cut_off(char *line, const char *mark, const char *cut) {
+    char *at = mark && strstr(line, mark) ? strstr(line, cut) : NULL;
+    if (at) memcpy(at, "}", 2);
+}
+
+tt_status tt_report_read_lines(tt_report_run *run, const char *name, const char *mark, const char *cut,
+    tt_report_line take, void *context) {
     char path[TT_PATH_MAX], *line = NULL;
     size_t room = 0;
     int number = 0, damaged = 0;
@@ -43,7 +48,8 @@ tt_status tt_report_read_lines(
     while (status == TT_OK && getline(&line, &room, file) >= 0) {
         json_error_t error;
         number++;
-        if (line[strspn(line, " \t\r\n")] == '\0' || (without && strstr(line, without))) continue;
+        if (line[strspn(line, " \t\r\n")] == '\0') continue;
+        cut_off(line, mark, cut);
         json_t *object = parse(line, &error);
         if (json_is_object(object))
             status = take(run, object, context);

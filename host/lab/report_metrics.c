@@ -70,5 +70,5 @@ static tt_status take(tt_report_run *run, const json_t *object, void *names) {
 }
 
 tt_status tt_report_read_metrics(tt_report_run *run, tt_report_names *stages) {
-    return tt_report_read_lines(run, "metrics.jsonl", NULL, take, stages);
+    return tt_report_read_lines(run, "metrics.jsonl", NULL, NULL, take, stages);
 }

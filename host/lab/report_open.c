@@ -43,9 +43,9 @@ static void align_phases(tt_report *r) {
     }
 }
 
-tt_status tt_report_open(tt_report *out, const char *const *paths, int n) {
+tt_status tt_report_open(tt_report *out, const char *const *paths, int n, bool each) {
     size_t found;
-    *out = (tt_report){0};
+    *out = (tt_report){.each = each};
     TT_TRY(tt_report_find(paths, n, &out->runs, &found));
     out->n_runs = (int)found;
     for (int s = 0; s < TT_STAGES; ++s) // these first, in their own order

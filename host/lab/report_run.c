@@ -206,6 +206,8 @@ tt_status tt_report_run_read(tt_report_run *run, tt_report_names *stages) {
 void tt_report_run_close(tt_report_run *run) {
     for (int kind = 0; kind < 2; ++kind)
         for (int i = 0; i < TT_REPORT_EXAMPLES; ++i) json_decref(run->answers.examples[kind][i]);
+    for (int k = 0; k < TT_REPORT_BEST; ++k) tt_outcomes_close(&run->outcomes[k]);
+    for (int p = 0; p < run->n_phases; ++p) tt_outcomes_close(&run->phases[p].outcomes);
     json_decref(run->result);
     json_decref(run->environment);
     free(run->config);

@@ -5,6 +5,7 @@
 
 #include "host/base/fs.h"
 #include "host/base/status.h"
+#include "host/lab/outcomes.h"
 #include "host/text/stages.h"
 
 #include <jansson.h>
@@ -87,6 +88,8 @@ typedef struct tt_report_phase {
     bool unvalidated;    // its validations had no questions to score
     bool skipped;        // an iteration that found no pairs
     const json_t *pairs; // counts of result.json, or NULL
+    tt_outcomes
+        outcomes; // greedy answers to the test questions after it; of the last phase they are the run's
 } tt_report_phase;
 
 typedef enum tt_report_state { TT_REPORT_FINISHED, TT_REPORT_UNFINISHED, TT_REPORT_DAMAGED } tt_report_state;
@@ -118,6 +121,7 @@ typedef struct tt_report_run {
     tt_report_validation *validations;
     size_t n_steps, n_validations, steps_room, validations_room;
     tt_report_answers answers;
+    tt_outcomes outcomes[TT_REPORT_BEST]; // of the scores that come from answers
     int damaged_lines;
     int lost_losses; // steps whose loss is no number
     int group;
@@ -143,9 +147,10 @@ double tt_report_count_parameters(const tt_report_run *run);
 // Calls `line` for every JSON object of a file of lines; a file that is missing has none. NaN and infinities,
 // which JSON does not know, are read as null.
 typedef tt_status (*tt_report_line)(tt_report_run *run, const json_t *object, void *context);
-// `without`: lines that hold this text are passed over unread; NULL: none.
-tt_status tt_report_read_lines(tt_report_run *run, const char *file, const char *without, tt_report_line line,
-    void *context) TT_MUST_CHECK;
+// Lines that hold `mark` end at `cut`, a member that is left out with all behind it: long texts that nobody
+// asks for. NULL: none.
+tt_status tt_report_read_lines(tt_report_run *run, const char *file, const char *mark, const char *cut,
+    tt_report_line line, void *context) TT_MUST_CHECK;
 
 // Steps of all its phases that are known of.
 int64_t tt_report_run_steps(const tt_report_run *run);

@@ -9,6 +9,7 @@
 #define TT_REPORT_SECTION_MAP(X)                                                                             \
     X(summary, "Summary")                                                                                    \
     X(iterations, "Before and after preference training")                                                    \
+    X(differences, "Differences on the same questions")                                                      \
     X(learning, "Learning")                                                                                  \
     X(preference, "Preference training")                                                                     \
     X(lengths, "Texts at validation")                                                                        \
@@ -20,6 +21,9 @@
     tt_status tt_report_##id(tt_str *out, const tt_report *r) TT_MUST_CHECK;
 TT_REPORT_SECTION_MAP(TT_REPORT_SECTION_DECLARE)
 #undef TT_REPORT_SECTION_DECLARE
+
+// How differences and their intervals are to be read, as a paragraph.
+void tt_report_explain_changes(tt_str *out);
 
 // The page's style sheet.
 const char *tt_report_style(void);

@@ -96,6 +96,20 @@ void tt_text_interval(tt_str *out, double low, double high) {
     if (isfinite(low) && isfinite(high)) tt_str_format(out, "[%.1f, %.1f]", 100 * low, 100 * high);
 }
 
+void tt_text_points(tt_str *out, double difference) {
+    if (isfinite(difference))
+        tt_str_format(out, "%+.1f", 100 * difference);
+    else
+        tt_str_append(out, TT_REPORT_DASH);
+}
+
+void tt_text_points_interval(tt_str *out, double low, double high) {
+    if (isfinite(low) && isfinite(high))
+        tt_str_format(out, "[%+.1f, %+.1f]", 100 * low, 100 * high);
+    else
+        tt_str_append(out, TT_REPORT_DASH);
+}
+
 void tt_text_number(tt_str *out, double value, int decimals) {
     char digits[400];
     if (!isfinite(value)) {

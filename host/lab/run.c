@@ -226,21 +226,56 @@ static tt_status evaluate_split(run *r, tt_split split, int samples, FILE *predi
     return evaluate_student(r, &r->student, split, samples, predictions, label, out);
 }
 
+// A file of predictions is written beside its place and committed when all of it is there; on rank 0 alone.
+static tt_status open_predictions(run *r, const char *path, FILE **out) {
+    char temporary[TT_PATH_MAX + 8];
+    tt_status status = TT_OK;
+    *out = NULL;
+    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    if (r->comm->rank == 0 && !(*out = fopen(temporary, "we")))
+        status = tt_fail(TT_ERR_IO, "%s: cannot be written", temporary);
+    return tt_comm_agree(r->comm, status);
+}
+
+// `status`: of what was to be written. It comes back, or that of the disk.
+static tt_status close_predictions(FILE *file, const char *path, tt_status status) {
+    char temporary[TT_PATH_MAX + 8];
+    if (!file) return status;
+    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    const bool written = ferror(file) == 0;
+    if ((fclose(file) != 0 || !written) && status == TT_OK)
+        status = tt_fail(TT_ERR_IO, "%s: cannot be written; is the disk full?", temporary);
+    if (status == TT_OK) return tt_commit_file(temporary, path);
+    unlink(temporary);
+    return status;
+}
+
 // The test split after each phase that has another one behind it: what an iteration of reflection changed.
-static tt_status evaluate_phases(run *r) {
-    for (int i = 0; i + 1 < r->result.n_phases; ++i) {
-        tt_phase_outcome *phase = &r->result.phases[i];
-        char best[TT_PATH_MAX], label[64];
-        tt_checkpoint student;
-        if (strcmp(phase->name, "pretraining") == 0 || r->config->reflection.iterations == 0) continue;
-        TT_TRY(best_of(r, i, best));
-        TT_TRY(tt_comm_agree(r->comm, tt_checkpoint_load(&student, best, r->device)));
-        snprintf(label, sizeof label, "test, greedy, after %s", phase->name);
-        tt_status status = evaluate_student(r, &student, TT_TEST, 0, NULL, label, &phase->test);
-        tt_checkpoint_close(&student);
-        TT_TRY(status);
-        phase->scored = true;
+// The answers are kept, so that they can be compared question by question.
+static tt_status evaluate_phase(run *r, int i) {
+    tt_phase_outcome *phase = &r->result.phases[i];
+    char best[TT_PATH_MAX], path[TT_PATH_MAX], label[64];
+    tt_checkpoint student;
+    FILE *predictions;
+    TT_TRY(best_of(r, i, best));
+    TT_TRY(tt_run_directory_predictions(r->dir.path, phase->name, path));
+    TT_TRY(tt_comm_agree(r->comm, tt_checkpoint_load(&student, best, r->device)));
+    snprintf(label, sizeof label, "test, greedy, after %s", phase->name);
+    tt_status status = open_predictions(r, path, &predictions);
+    if (status == TT_OK) {
+        status = evaluate_student(r, &student, TT_TEST, 0, predictions, label, &phase->test);
+        const bool all = status == TT_OK; // the ranks are together; where one failed alone they may not be
+        status = close_predictions(predictions, path, status);
+        if (all) status = tt_comm_agree(r->comm, status);
     }
+    tt_checkpoint_close(&student);
+    phase->scored = status == TT_OK;
+    return status;
+}
+
+static tt_status evaluate_phases(run *r) {
+    for (int i = 0; i + 1 < r->result.n_phases && r->config->reflection.iterations > 0; ++i)
+        if (strcmp(r->result.phases[i].name, "pretraining") != 0) TT_TRY(evaluate_phase(r, i));
     return TT_OK;
 }
 
@@ -278,24 +313,13 @@ static tt_status evaluate_splits(run *r, FILE *predictions) {
 static tt_status do_evaluation(run *r) {
     if (!r->has_corpus || r->config->evaluation.splits.n == 0) return TT_OK;
     if (!r->student.model) TT_TRY(tt_comm_agree(r->comm, tt_start_open(&r->student, r->config, r->device)));
-    FILE *predictions = NULL;
-    tt_status status = TT_OK;
-    char temporary[TT_PATH_MAX + 8];
-    snprintf(temporary, sizeof temporary, "%s.tmp", r->dir.predictions);
-    if (r->comm->rank == 0 && !(predictions = fopen(temporary, "we")))
-        status = tt_fail(TT_ERR_IO, "%s: cannot be written", temporary);
-    TT_TRY(tt_comm_agree(r->comm, status));
-    status = evaluate_splits(r, predictions);
+    FILE *predictions;
+    TT_TRY(open_predictions(r, r->dir.predictions, &predictions));
+    tt_status status = evaluate_splits(r, predictions);
     if (status == TT_ERR_INTERRUPTED)
         status = tt_fail(status,
             "stopped in the final evaluation; the student is saved, the same command goes on from here");
-    if (!predictions) return status;
-    const bool written = ferror(predictions) == 0;
-    if ((fclose(predictions) != 0 || !written) && status == TT_OK)
-        status = tt_fail(TT_ERR_IO, "%s: cannot be written; is the disk full?", temporary);
-    if (status == TT_OK) return tt_commit_file(temporary, r->dir.predictions);
-    unlink(temporary);
-    return status;
+    return close_predictions(predictions, r->dir.predictions, status);
 }
 
 // ---- the whole

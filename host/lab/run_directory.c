@@ -29,6 +29,12 @@ tt_status tt_run_directory_checkpoint(const tt_run_directory *dir, const char *p
     return tt_path_join(out, TT_PATH_MAX, dir->checkpoints, name);
 }
 
+tt_status tt_run_directory_predictions(const char *run, const char *phase, char *out) {
+    char name[160];
+    snprintf(name, sizeof name, "predictions_%s.jsonl", phase);
+    return tt_path_join(out, TT_PATH_MAX, run, name);
+}
+
 // ---- configurations, compared key by key
 
 static bool among(const char *key, const char *const *keys, int n) {
@@ -117,6 +123,8 @@ static tt_status remove_run(const tt_run_directory *dir) {
         if (unlink(files[i]) != 0 && errno != ENOENT)
             return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", files[i], strerror(errno));
     TT_TRY(remove_files(dir->checkpoints, ".h5"));
+    TT_TRY(remove_files(dir->path, "predictions_acquisition.jsonl"));
+    TT_TRY(remove_files(dir->path, "predictions_reflection_"));
     return remove_reflections(dir);
 }
 

@@ -8,6 +8,7 @@
 //   reflection_<k>/   of an iteration: recall_runs.jsonl, analyze_runs.jsonl, pairs.h5
 //   tensorboard/      event files, with log: tensorboard
 //   metrics.jsonl     predictions.jsonl     result.json     result.txt (for people)
+//   predictions_<phase>.jsonl   answers to the test questions after a phase that reflection followed
 #ifndef TT_LAB_RUN_DIRECTORY_H
 #define TT_LAB_RUN_DIRECTORY_H
 
@@ -27,6 +28,9 @@ tt_status tt_run_directory_name(tt_run_directory *out, const tt_config *config) 
 // "<checkpoints>/<phase>.h5", or "<checkpoints>/<phase>_best.h5", into out[TT_PATH_MAX].
 tt_status tt_run_directory_checkpoint(
     const tt_run_directory *dir, const char *phase, bool best, char *out) TT_MUST_CHECK;
+
+// "<run>/predictions_<phase>.jsonl" into out[TT_PATH_MAX]; `run` is the path of a run directory.
+tt_status tt_run_directory_predictions(const char *run, const char *phase, char *out) TT_MUST_CHECK;
 
 // Makes the folder ready for `config`, on one rank. A new one receives config.yaml. In an existing one the
 // configuration must be the same, but for keys that cannot change what is trained (device, threads, the final

@@ -1,14 +1,16 @@
-// Finished runs side by side.
+// Finished runs side by side, and what differs between their answers to the same questions.
 #ifndef TT_LAB_SIDE_BY_SIDE_H
 #define TT_LAB_SIDE_BY_SIDE_H
 
-#include "host/base/status.h"
+#include "host/lab/report_group.h"
 
 #include <stdio.h>
 
-// One row per run directory, read from its result.json: steps, accuracy on test and control with their 95 %
-// intervals, self-consistency, speed and wall time. Errors: TT_ERR_IO or TT_ERR_FORMAT naming the directory
-// without a (readable) result.
-tt_status tt_side_by_side(const char *const *directories, int n, FILE *out) TT_MUST_CHECK;
+// A block for each group of runs that differ in their seed only: steps, speed, wall time, and its accuracies
+// with 95 % intervals. Below, the differences of report_changes.h: each with its intervals, and how many
+// answers changed to right and to wrong. As text at most 80 columns wide (but for long names), or as one JSON
+// object. Errors: TT_ERR_IO or TT_ERR_FORMAT naming a run that has no (readable) result.
+tt_status tt_side_by_side(const tt_report *report, FILE *out) TT_MUST_CHECK;
+tt_status tt_side_by_side_json(const tt_report *report, FILE *out) TT_MUST_CHECK;
 
 #endif

@@ -29,7 +29,9 @@ has "$work/everyday/predictions.jsonl" '"recall":' '"analyze":\[' '"summarize":'
 [ "$(grep -c '"split":"control"' "$work/everyday/predictions.jsonl")" -eq 20 ]
 
 "$TINYTHINKER" compare "$work/everyday" "$work/everyday-summarize-only" >"$work/table"
-has "$work/table" "^everyday +all +21 +[0-9.]+ % .*[0-9.]+ % " "^everyday-summarize-only +summarize_only +21 "
+has "$work/table" "^everyday: all, [0-9]+ steps" "^everyday-summarize-only: summarize_only, 21 steps" "  test, before reflection +[0-9.]+ %" \
+    "everyday after reflection_1, against after acquisition" "everyday-summarize-only against everyday" \
+    "  test, greedy +[-+][0-9.]+  \[[-+][0-9.]+, [-+][0-9.]+\].* 20$"
 
 "$TINYTHINKER" ask --model "$work/everyday/best.h5" "What holds water?" cup knife rope >"$work/answer"
 has "$work/answer" "^Recall$" "^Analyze$" "\(C\) rope: " "^Summarize$" "^Answer$"

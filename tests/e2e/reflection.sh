@@ -65,6 +65,20 @@ grep -q '"skipped": true' runs/easy/result.json || { echo "FAILED: result.json k
 "$TINYTHINKER" diff --only weights runs/easy/best.h5 runs/easy/checkpoints/acquisition_best.h5 > diff.log 2>&1 ||
     { echo "FAILED: a skipped iteration changed the student"; cat diff.log; failed=1; }
 
+# A run keeps its answers before reflection: they pair with those after it, and counts fit the two accuracies. What an
+# earlier start left goes with --fresh.
+"$TINYTHINKER" run base.yaml --set name=whole --set reflection.iterations=1 --set reflection.questions=40 \
+    --set reflection.samples=4 --set reflection.batch_size=16 --set reflection.cycles=1 \
+    --set reflection.learning_rate=3e-3 > whole.log 2>&1 || { cat whole.log; failed=1; }
+[ "$(wc -l < runs/whole/predictions_acquisition.jsonl)" = 12 ] || { echo "FAILED: answers before reflection"; failed=1; }
+"$TINYTHINKER" compare --json runs/whole > whole.json || failed=1
+right() { grep -c '"right":true' "runs/whole/$1"; }
+difference=$(($(right predictions.jsonl) - $(right predictions_acquisition.jsonl)))
+awk -F '[:,]' -v d="$difference" '/"to_right"/ { r = $2 } /"to_wrong"/ { w = $2 } /"questions"/ { n = $2 }
+    END { exit !(n == 12 && r - w == d) }' whole.json || { echo "FAILED: changes are not $difference"; cat whole.json; failed=1; }
+"$TINYTHINKER" run base.yaml --set name=whole --fresh > whole.log 2>&1 || { cat whole.log; failed=1; }
+[ ! -e runs/whole/predictions_acquisition.jsonl ] || { echo "FAILED: --fresh left answers behind"; failed=1; }
+
 refused() { # message, arguments
     local message=$1
     shift

@@ -73,7 +73,7 @@ has page.md "| both | all | 3 | 82.0 % [77.0, 87.0] | 75.0 %" "3 seeds, n = 1000
     "| recall | all | 2 | 70.0 % [10.0, 90.0] |" "| recall-2 | recall | 2 | unfinished | – |" \
     "| both | reflection\\_1 | 82.0 % [77.0, 87.0] |"
 has page.html "82.0 %<small>[77.0, 87.0]</small><small>3 seeds, n = 1000</small>" "1 unfinished" \
-    "1 of them not finished" "unfinished: reflection_1, step 10" "+32.0 [+27.0, +37.0]" ">456<" \
+    "1 of them not finished" "unfinished: reflection_1, step 10" "+32.0<small class=\"sure\">[+27.0, +37.0] over seeds</small>" "seed 1: answers are not stored" ">456<" \
     "Chosen rewards often fall below 0" "nll_weight = 0.5" "= 0.25" "ln 2" "reflection.targets" \
     "1 &lt; 2 &amp; why?" "Numbers &lt;grow&gt;." "Imagined &lt;CPU&gt;" "chance is right 50.0 %" "1 damaged lines" "1 losses that are no" \
     "Recall: rewards of chosen" "prefers-color-scheme" "unreadable"
@@ -114,6 +114,46 @@ printf 'evaluation:\n  beams: 1\n' >>versions/2/config.yaml
 "$TINYTHINKER" report versions -o versions.html --markdown versions.md >out 2>err || fail "versions" err
 has versions.md "| v | all | 2 | 61.5 % [55.1, 67.9] | 50.0 % | 2 seeds, n = 100 |"
 has versions.html "reflection_1: skipped, no pairs"
+
+# The same 229 questions, before and after: 30 to right, 12 to wrong. Tango's interval of 18 / 229 is 0.0242 to 0.1360
+# (tests/unit/test_paired.c says by which program). Votes: 12 more to right, none to wrong.
+answers() { # first and last question that is right, number of questions, members behind
+    awk -v first="$1" -v last="$2" -v n="$3" -v more="${4:-}" 'BEGIN { for (i = 1; i <= n; i++) { right = (i >= first && i <= last)
+        printf "{\"id\":\"q%d\",\"split\":\"test\",\"question\":\"?\",\"options\":[\"x\",\"y\"],\"gold\":\"A\",\"answer\":%s,\"right\":%s%s}\n",
+            i, (right ? "\"A\"" : i % 2 ? "null" : "\"B\""), (right ? "true" : "false"), more } }'
+}
+score() { awk -v r="$1" -v n="$2" 'BEGIN { printf "{\"accuracy\": %.9f, \"n\": %d, \"unanswered\": 0}", r / n, n }'; }
+mkdir -p pairs/a pairs/b pairs/c pairs/d
+answers 1 100 229 >pairs/a/predictions.jsonl
+echo "{\"name\": \"a\", \"stages\": \"all\", \"test\": {\"greedy\": $(score 100 229)}}" >pairs/a/result.json
+answers 1 100 229 >pairs/b/predictions_acquisition.jsonl
+{ answers 13 130 229; answers 1 130 229 ',"votes":{"A":2},"runs":[{"recall":"not read"}]'; } >pairs/b/predictions.jsonl
+cat >pairs/b/result.json <<JSON
+{"name": "b", "stages": "all", "test": {"greedy": $(score 118 229), "self_consistency": $(score 130 229)}, "phases": [
+ {"name": "acquisition", "steps": 20, "test": $(score 100 229)}, {"name": "reflection_1", "steps": 5, "test": $(score 118 229)}]}
+JSON
+answers 1 100 200 >pairs/c/predictions.jsonl
+echo "{\"name\": \"c\", \"stages\": \"all\", \"test\": {\"greedy\": $(score 100 200)}}" >pairs/c/result.json
+echo "{\"name\": \"d\", \"stages\": \"all\", \"test\": {\"greedy\": $(score 100 229)}}" >pairs/d/result.json
+
+"$TINYTHINKER" compare pairs/a pairs/b pairs/c pairs/d >table 2>err || fail "compare" err
+tr -s ' ' <table >words
+has words "b after reflection_1, against after acquisition" "b against a" " test, greedy +7.9 [+2.4, +13.6] * 30 12 229" \
+    " test, self-consistency +5.2 [+3.0, +8.9] * 12 0 229" " test, before reflection 43.7 %" \
+    "not paired:" " other questions: 200 in common of 229 and 200" " answers are not stored"
+[ "$(grep -c " test, greedy +7.9 " words)" -eq 2 ] || fail "reflection and the other run differ alike" table
+if awk 'length > 80' table | grep .; then fail "wider than 80 columns"; fi
+"$TINYTHINKER" compare --json pairs/a pairs/b >table.json
+has table.json '"kind": "reflection"' '"to_right": 30' '"to_wrong": 12' '"mcnemar_p": 0.00791589733' '"against": "a"'
+"$TINYTHINKER" report pairs -o pairs.html --markdown pairs.md --csv pairs.csv >out 2>err || fail "pairs" err
+has pairs.html "Differences on the same questions" ">30 to right, 12 to wrong<" "<td class=\"num sure\">[+2.4, +13.6]</td>" \
+    "other questions: 200 in common of 229 and 200"
+has pairs.md "| b | against a | test, greedy | +7.9 | [+2.4, +13.6] \\* | – | 30 | 12 | n = 229 |"
+has pairs.csv ",30,12,0.00791589733,pairs/a"
+got=0
+"$TINYTHINKER" compare pairs/a runs/sweep/recall-2 >out 2>err || got=$?
+[ "$got" -eq 1 ] || fail "compare of a run that is not finished exits with $got" err
+has err "runs/sweep/recall-2: no result.json; has the run finished?"
 
 refused() { # exit status, text, arguments...
     local expected=$1 text=$2 got=0
