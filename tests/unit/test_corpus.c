@@ -164,7 +164,7 @@ static void datasets(void **state) {
         tt_dataset d = {0};
         OK(tt_dataset_build(&d, &corpus, TT_TRAIN, cases[i].set, cases[i].stage, t, 512, 200));
         assert_int_equal(d.n, cases[i].n);
-        assert_int_equal(d.truncated, 0);
+        assert_int_equal(d.cut_inputs + d.cut_targets, 0);
         tt_dataset_close(&d);
     }
     tt_dataset d = {0};
@@ -173,7 +173,8 @@ static void datasets(void **state) {
     assert_non_null(strstr(tt_error_message(), "q2 has no specific knowledge"));
     tt_dataset_close(&d);
     OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_ALL, TT_SUMMARIZE, t, 7, 3));
-    assert_int_equal(d.truncated, 4);
+    assert_int_equal(d.cut_inputs, 2);
+    assert_int_equal(d.cut_targets, 2);
     assert_int_equal(d.offsets[1], 7);
     assert_int_equal(d.ids[6], TT_EOS);
     tt_batch batch = {0};

@@ -317,8 +317,14 @@ static tt_status run_phase(
     if (resume) OK(tt_phase_read(&saved, start->state, "testing"));
     tt_metrics metrics;
     OK(tt_metrics_open(&metrics, lines, saved.metrics_bytes));
-    const tt_phase_room room = {comm, &metrics, last, best, 1, tt_seconds()};
-    const tt_phase phase = {"testing", &config, TOTAL, {f, flaky_batch}, f, every_six, rising_then_falling};
+    const tt_phase_room room = {comm, &metrics, last, best, 1, tt_seconds(), NULL};
+    const tt_phase phase = {.name = "testing",
+        .config = &config,
+        .total = TOTAL,
+        .source = {f, flaky_batch},
+        .self = f,
+        .due = every_six,
+        .validate = rising_then_falling};
     tt_status status = tt_phase_run(&phase, &room, start, resume, result);
     tt_metrics_close(&metrics);
     return status;
