@@ -23,7 +23,7 @@ typedef struct tt_training_config {
     int64_t steps;      // 0 = from epochs
     int64_t batch_size; // examples of the global batch, whatever the number of ranks
     int64_t accumulate; // parts that a batch is cut into to save memory; the result is the same
-    int64_t interval;   // acquisition: steps of recall before the cycle moves on (analyze: x number of options)
+    int64_t interval; // acquisition: steps of recall before the cycle moves on (analyze: x number of options)
     double learning_rate, warmup; // warmup: share of all steps
     char *schedule;               // cosine | linear | constant
     double min_learning_rate;     // share of learning_rate that the schedule ends at

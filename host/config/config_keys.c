@@ -132,7 +132,8 @@ static const tt_key keys[] = {
     BOOL("reflection.length_normalised", reflection.length_normalised, "false",
         "log-probabilities of texts are means over their tokens instead of sums"),
     INTEGER("reflection.cycles", reflection.cycles, "10", 1, 1e6,
-        "per iteration; a cycle is one pass over all recall pairs, then one over all analyze pairs, each in a "
+        "per iteration; a cycle is one pass over all recall pairs, then one over all analyze pairs, each in "
+        "a "
         "new shuffled order (with targets: recall or analyze, over those alone)"),
     INTEGER("reflection.max_input", reflection.train.max_input, "200", 2, 1e6,
         "tokens of a pair's prompt in training, </s> included; texts are written and answers validated under "
@@ -173,7 +174,8 @@ enum { KEYS = sizeof keys / sizeof *keys };
 static const struct {
     const char *path, *advice;
 } removed[] = {
-    {"pretraining.interval", "it never had an effect, since pretraining has no stages to take turns; remove it"},
+    {"pretraining.interval",
+        "it never had an effect, since pretraining has no stages to take turns; remove it"},
 };
 
 const char *tt_key_removed(const char *path) {

@@ -84,8 +84,8 @@ tt_status tt_corpus_add_question(tt_corpus *corpus, const tt_question *question)
     TT_TRY(check_question(question));
     TT_TRY(tt_grow(&corpus->questions, &corpus->questions_capacity, corpus->n_questions + 1, sizeof *question,
         "questions"));
-    TT_TRY(tt_grow(&corpus->latest, &corpus->latest_capacity, corpus->n_questions + 1,
-        sizeof *corpus->latest, "questions"));
+    TT_TRY(tt_grow(&corpus->latest, &corpus->latest_capacity, corpus->n_questions + 1, sizeof *corpus->latest,
+        "questions"));
     tt_question *q = &corpus->questions[corpus->n_questions];
     *q = *question;
     q->taught = q->gold;
@@ -218,7 +218,8 @@ static void show_teacher(const tt_corpus *corpus, FILE *out) {
         fprintf(out, "it never differs from the data set's gold\n");
     if (t.left_out > 0)
         fprintf(out,
-            "of its answers, %lld disagree with most of the others on their question: nothing is learned from "
+            "of its answers, %lld disagree with most of the others on their question: nothing is learned "
+            "from "
             "them\n",
             (long long)t.left_out);
 }

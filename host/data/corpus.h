@@ -21,8 +21,8 @@ typedef struct tt_question {
     int taught; // what most of the teacher's answers say, gold without any; kept by tt_corpus_add_reasoning
 } tt_question;
 
-// The right answer of a question: of a training question what acquisition teaches, `taught`; of all others the
-// data set's gold. Training, pairs, scores and reports all ask this function.
+// The right answer of a question: of a training question what acquisition teaches, `taught`; of all others
+// the data set's gold. Training, pairs, scores and reports all ask this function.
 int tt_right_answer(const tt_question *question);
 
 // One accepted answer of the teacher. A corpus without recall has general NULL; without analyze, specific

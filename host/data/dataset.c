@@ -157,7 +157,8 @@ static tt_status add_answer(builder *b, const tt_question *q) {
     return add_once(b);
 }
 
-static tt_status add_all(builder *b, const tt_corpus *corpus, tt_split split, tt_stage_set set, tt_stage stage) {
+static tt_status add_all(
+    builder *b, const tt_corpus *corpus, tt_split split, tt_stage_set set, tt_stage stage) {
     if (set == TT_SET_SUMMARIZE_ONLY) {
         for (size_t i = 0; i < corpus->n_questions; ++i)
             if (corpus->questions[i].split == split) TT_TRY(add_answer(b, &corpus->questions[i]));
@@ -211,8 +212,8 @@ void tt_dataset_warn(const tt_dataset *d, const char *phase, const char *input_k
     else
         tt_limit_warn_targets(where, d->cut_targets, d->n, max_target, target_key);
     if (d->unknown > 0)
-        tt_warn("%s: %lld of %lld tokens (%.2f %%) are unknown to the tokenizer", where, (long long)d->unknown,
-            (long long)d->tokens, 100.0 * (double)d->unknown / (double)d->tokens);
+        tt_warn("%s: %lld of %lld tokens (%.2f %%) are unknown to the tokenizer", where,
+            (long long)d->unknown, (long long)d->tokens, 100.0 * (double)d->unknown / (double)d->tokens);
 }
 
 void tt_order(int32_t *order, int n, uint64_t seed, uint32_t stream, uint32_t epoch) {

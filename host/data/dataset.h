@@ -12,13 +12,13 @@
 #include <stdint.h>
 
 typedef struct tt_dataset {
-    const char *name;  // of the stage
-    int32_t *ids;      // inputs and targets back to back: input 0, target 0, input 1, ...
-    int64_t *offsets;  // [2 n + 1]: input i at offsets[2i]..offsets[2i+1], its target up to offsets[2i+2]
-    int n;             // examples
+    const char *name; // of the stage
+    int32_t *ids;     // inputs and targets back to back: input 0, target 0, input 1, ...
+    int64_t *offsets; // [2 n + 1]: input i at offsets[2i]..offsets[2i+1], its target up to offsets[2i+2]
+    int n;            // examples
     int64_t cut_inputs, cut_targets; // that were longer than their limit
     int64_t unknown, tokens;         // <unk> among all tokens
-    uint32_t first_example;  // example i has dropout identity first_example + i
+    uint32_t first_example;          // example i has dropout identity first_example + i
     size_t ids_capacity, offsets_capacity;
 } tt_dataset;
 
@@ -31,8 +31,8 @@ tt_status tt_dataset_add(tt_dataset *dataset, const tt_tokenizer *tokenizer, con
 // the stage set needs (e.g. no specific knowledge: use no_analyze).
 tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, tt_split split, tt_stage_set set,
     tt_stage stage, const tt_tokenizer *tokenizer, int max_input, int max_target) TT_MUST_CHECK;
-// Warns of examples that were cut to their limits, and of tokens that the tokenizer does not know. `phase` names
-// the place, `*_key` what sets a limit.
+// Warns of examples that were cut to their limits, and of tokens that the tokenizer does not know. `phase`
+// names the place, `*_key` what sets a limit.
 void tt_dataset_warn(const tt_dataset *dataset, const char *phase, const char *input_key, int64_t max_input,
     const char *target_key, int64_t max_target);
 void tt_dataset_close(tt_dataset *dataset);

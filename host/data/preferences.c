@@ -25,8 +25,7 @@ enum { FORMAT = 1 };
     X(reference_chosen)                                                                                      \
     X(reference_rejected)
 
-static tt_status keep_came_with(
-    tt_preferences *p, tt_preference_texts *to, const char *const *texts, int n) {
+static tt_status keep_came_with(tt_preferences *p, tt_preference_texts *to, const char *const *texts, int n) {
     const char **copy = n ? tt_arena_alloc(&p->memory, (size_t)n * sizeof *copy) : NULL;
     if (n && !copy) return TT_ERR_NOMEM;
     for (int i = 0; i < n; ++i)

@@ -14,10 +14,10 @@ typedef struct tt_preference_texts {
     tt_stage stage;     // TT_RECALL or TT_ANALYZE
     int question;       // index in the corpus
     int option;         // that the texts analyze; 0 for recall
-    const char *source; // of the chosen text: "run", "teacher" (a recall of the teacher's), "came_with" (analyses
-                        // that came with the chosen recall)
-    int chosen_run;     // index of the run, of the teacher's reasoning among those of the question that agree,
-                        // or of what came with the recall
+    const char *source; // of the chosen text: "run", "teacher" (a recall of the teacher's), "came_with"
+                        // (analyses that came with the chosen recall)
+    int chosen_run; // index of the run, of the teacher's reasoning among those of the question that agree,
+                    // or of what came with the recall
     int rejected_run;
     const char *const *came_with; // of a recall pair: the analyses that came with the chosen recall, one for
     int n_came_with;              // each option; 0 = none

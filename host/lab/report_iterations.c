@@ -141,8 +141,8 @@ static void print_row(
     tt_html_format(out, "<tr><th scope=\"row\">%s</th><td>%s%s", g->label, names->items[k],
         skipped ? ": skipped, no pairs" : "");
     if (kept > 0)
-        tt_str_format(out, "<small>%d of %d kept the student they began with: no cycle did better</small>",
-            kept, g->n);
+        tt_str_format(
+            out, "<small>%d of %d kept the student they began with: no cycle did better</small>", kept, g->n);
     tt_str_append(out, "</td>");
     tt_str_append(out, "<td class=\"num\">");
     tt_text_count(out, test ? &score : &best);

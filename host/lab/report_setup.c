@@ -215,7 +215,8 @@ static void warn_of_corpora(tt_str *out, const tt_report *r) {
 // Where training takes the teacher's answer for right though the data set has another: once for each corpus.
 static void tell_of_teachers(tt_str *out, const tt_report *r) {
     for (int i = 0; i < r->n_runs; ++i) {
-        const json_t *environment = r->runs[i].environment, *teacher = json_object_get(environment, "teacher");
+        const json_t *environment = r->runs[i].environment,
+                     *teacher = json_object_get(environment, "teacher");
         const json_t *hash = json_object_get(environment, "corpus");
         const json_int_t questions = json_integer_value(json_object_get(teacher, "questions")),
                          differing = json_integer_value(json_object_get(teacher, "differing")),

@@ -29,8 +29,7 @@ static json_t *phase_json(const tt_phase_outcome *p) {
             json_pack("{s:i, s:i, s:i, s:i}", "recall", p->recall_pairs, "analyze", p->analyze_pairs,
                 "questions", p->questions, "without_pairs", p->without_pairs));
     if (p->iteration) json_object_set_new(phase, "skipped", json_boolean(p->result.steps == 0));
-    if (p->iteration)
-        json_object_set_new(phase, "kept_reference", json_boolean(tt_phase_kept_reference(p)));
+    if (p->iteration) json_object_set_new(phase, "kept_reference", json_boolean(tt_phase_kept_reference(p)));
     if (p->scored) json_object_set_new(phase, "test", score_json(&p->test, 0));
     return phase;
 }

@@ -90,7 +90,8 @@ static tt_status reflect(run *r, int i, tt_phase_room *room, bool resume) {
         TT_TRY(best_of(r, i - 1, reference));
     else
         snprintf(reference, sizeof reference, "%s", r->config->model.start);
-    const tt_reflection_room of = {r->config, &r->corpus, r->comm, phase->iteration, folder, &r->told_of_cuts};
+    const tt_reflection_room of = {
+        r->config, &r->corpus, r->comm, phase->iteration, folder, &r->told_of_cuts};
     return tt_reflection_run(&of, room, &r->student, resume, reference, &phase->result);
 }
 
@@ -165,8 +166,8 @@ static tt_status do_phase(run *r, int i) {
         tt_status status = TT_OK;
         if (r->comm->rank == 0) status = open_metrics(r, &metrics);
         TT_TRY(tt_comm_agree(r->comm, status));
-        tt_phase_room room = {r->comm, &metrics, last, best, (uint64_t)r->config->seed, r->began,
-            &r->told_of_cuts};
+        tt_phase_room room = {
+            r->comm, &metrics, last, best, (uint64_t)r->config->seed, r->began, &r->told_of_cuts};
         status = run_phase(r, i, &room, saved);
         int64_t bytes = 0;
         if (status == TT_OK) status = tt_metrics_sync(&metrics, &bytes);

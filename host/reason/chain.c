@@ -71,8 +71,7 @@ static uint64_t example_key(const tt_question *q, tt_stage stage, int option) {
 static tt_status add_prompt(stage_job *j, const char *text, int question, int option) {
     int n;
     bool cut;
-    TT_TRY(tt_limit_encode(
-        j->tokenizer, text, j->options->max_input, &j->ids, &j->ids_capacity, &n, &cut));
+    TT_TRY(tt_limit_encode(j->tokenizer, text, j->options->max_input, &j->ids, &j->ids_capacity, &n, &cut));
     j->chain->prompts++;
     j->chain->cut += cut;
     const size_t need = (size_t)j->n_prompts + 1;

@@ -34,8 +34,7 @@ static void draw_rejected(sides *s, tt_rng *rng) {
     s->n_rejected = s->n_chosen;
 }
 
-static void fill_pool(
-    const tt_contrast_run *runs, int n, const char *const *pool, int n_pool, sides *s) {
+static void fill_pool(const tt_contrast_run *runs, int n, const char *const *pool, int n_pool, sides *s) {
     for (int t = 0; t < n_pool; ++t)
         if (!has(runs, n, pool[t], false)) s->pool[s->n_pool++] = t;
 }

@@ -50,8 +50,8 @@ void tt_stage_rationale_input(tt_str *out, const char *block); // [rationale] {b
 void tt_stage_rationale(tt_str *out, const char *general, const char *const *specific, int n_options);
 void tt_stage_answer(tt_str *out, int option); // So the answer is option X.
 
-// Knowledge as all stages read it, generated, imported or made: trimmed of white space; what then ends in none
-// of . " ' gets a "."
+// Knowledge as all stages read it, generated, imported or made: trimmed of white space; what then ends in
+// none of . " ' gets a "."
 void tt_stage_close_knowledge(tt_str *knowledge);
 // Option that `the answer is option ([A-Z])\.` finds in the text (its first match), or TT_NO_ANSWER. A letter
 // beyond the options is the caller's to judge.

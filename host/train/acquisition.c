@@ -66,8 +66,8 @@ static tt_status build_sets(acquisition *a, uint64_t seed) {
         set->first_example = first;
         first += (uint32_t)set->n;
         TT_TRY(tt_sequence_open(&a->orders[s], set->n, seed, (uint32_t)s));
-        tt_dataset_warn(set, "acquisition", "acquisition.max_input", train->max_input, "acquisition.max_target",
-            train->max_target);
+        tt_dataset_warn(set, "acquisition", "acquisition.max_input", train->max_input,
+            "acquisition.max_target", train->max_target);
     }
     return TT_OK;
 }
@@ -90,8 +90,7 @@ static tt_status open_data(acquisition *a, uint64_t seed) {
     const int64_t size = a->config->acquisition.batch_size;
     for (int s = 0; s < TT_STAGES; ++s) batches[s] = (int)((a->sets[s].n + size - 1) / size);
     tt_student_validation_open(
-        &a->validation, a->config, &a->config->acquisition, a->corpus, a->tokenizer, a->comm,
-        a->told);
+        &a->validation, a->config, &a->config->acquisition, a->corpus, a->tokenizer, a->comm, a->told);
     if (a->validation.empty)
         tt_warn("the corpus has no validation questions: the last weights count as best");
     if (a->set == TT_SET_STEP_BY_STEP) {

@@ -89,7 +89,8 @@ static tt_status resume(run *r, tt_checkpoint *start) {
     r->trainer.step = o->updates = s.result.steps;
     r->validated = s.validated;
     r->best_step = s.result.best_step;
-    if (!r->phase->start_competes && r->best_step == 0) r->validated = r->best_step = -1; // earlier versions' none
+    if (!r->phase->start_competes && r->best_step == 0)
+        r->validated = r->best_step = -1; // earlier versions' none
     r->best_score = s.result.best_score;
     r->tokens = s.result.tokens;
     r->seconds = s.result.seconds;
@@ -170,9 +171,9 @@ static tt_status loop(run *r) {
     bool interrupted = false;
     while (status == TT_OK) {
         const int64_t step = r->trainer.step;
-        const bool due = step != r->validated && (step == 0 ? phase->start_competes
-                                                            : step == phase->total ||
-                                                                  phase->due(phase->self, step));
+        const bool due =
+            step != r->validated &&
+            (step == 0 ? phase->start_competes : step == phase->total || phase->due(phase->self, step));
         if (due && !interrupted) status = validate(r);
         if (status != TT_OK || interrupted || step == phase->total) break;
         status = one_step(r, &progress, &interrupted);

@@ -23,7 +23,7 @@ typedef struct tt_phase_room {
     const char *last_path; // checkpoint to resume from, replaced at each save
     const char *best_path; // checkpoint with the best validation
     uint64_t seed;
-    double began; // tt_seconds() of the run's beginning, moved forward by the time between its starts
+    double began;       // tt_seconds() of the run's beginning, moved forward by the time between its starts
     bool *told_of_cuts; // whether people know that generation cuts prompts: once for all phases
 } tt_phase_room;
 
@@ -35,8 +35,8 @@ typedef struct tt_phase {
     void *self;                            // for the two below
     bool (*due)(void *self, int64_t step); // validate after `step` updates? (always at the end)
     tt_status (*validate)(void *self, tt_model *model, tt_validation *out); // all ranks; same score on all
-    bool start_competes; // the weights that the phase begins with are validated too and win unless a later step
-                         // does better: then best_step is 0
+    bool start_competes; // the weights that the phase begins with are validated too and win unless a later
+                         // step does better: then best_step is 0
 } tt_phase;
 
 typedef struct tt_phase_result {

@@ -26,8 +26,8 @@ tt_reflection_cycle tt_reflection_cycle_of(
     return c;
 }
 
-tt_reflection_step tt_reflection_step_of(const tt_reflection_cycle *cycle, int64_t step, int recall_pairs,
-    int analyze_pairs, int64_t batch_size) {
+tt_reflection_step tt_reflection_step_of(
+    const tt_reflection_cycle *cycle, int64_t step, int recall_pairs, int analyze_pairs, int64_t batch_size) {
     const int64_t length = cycle->recall + cycle->analyze, at = step % length;
     const bool recall = at < cycle->recall;
     const int64_t first = (recall ? at : at - cycle->recall) * batch_size;
@@ -83,9 +83,8 @@ static tt_status open_data(
     }
     r->cycle = tt_reflection_cycle_of(r->sets[TT_RECALL].dataset.n, r->sets[TT_ANALYZE].dataset.n,
         c->reflection.train.batch_size, c->reflection.targets);
-    tt_student_validation_open(
-        &r->validation, c, &c->reflection.train, r->room->corpus, tokenizer, r->room->comm,
-        r->room->told_of_cuts);
+    tt_student_validation_open(&r->validation, c, &c->reflection.train, r->room->corpus, tokenizer,
+        r->room->comm, r->room->told_of_cuts);
     return TT_OK;
 }
 

@@ -38,15 +38,14 @@ static tt_status pairs_of_items(
 }
 
 // Behind the chosen recalls, or, where the student writes none, behind the questions.
-static tt_status analyze_pairs(maker *m, const tt_reflection_items *questions, bool recall,
-    tt_preferences *out, const char *path) {
+static tt_status analyze_pairs(
+    maker *m, const tt_reflection_items *questions, bool recall, tt_preferences *out, const char *path) {
     tt_comm *comm = m->runs.room->comm;
     static const char name[] = "analyze_runs.jsonl";
     if (!recall) return pairs_of_items(m, questions, TT_ANALYZE, name, out);
     tt_reflection_items recalls = {0};
     tt_status status = share(comm, out, path);
-    if (status == TT_OK)
-        status = tt_comm_agree(comm, tt_reflection_recalls(&recalls, m->rules.corpus, out));
+    if (status == TT_OK) status = tt_comm_agree(comm, tt_reflection_recalls(&recalls, m->rules.corpus, out));
     if (status == TT_OK) status = pairs_of_items(m, &recalls, TT_ANALYZE, name, out);
     tt_reflection_items_close(&recalls);
     return status;
@@ -58,11 +57,11 @@ static tt_status make(maker *m, const tt_reflection_room *room, tt_checkpoint *r
     tt_reflection_items questions = {0};
     TT_TRY(tt_stage_set_parse(&m->runs.set, c->stages));
     const bool recall = tt_stage_set_has(m->runs.set, TT_RECALL),
-               analyze = tt_stage_set_has(m->runs.set, TT_ANALYZE) &&
-                         strcmp(c->reflection.targets, "recall") != 0;
-    tt_status status = tt_comm_agree(room->comm,
-        tt_reflection_questions(&questions, room->corpus, c->reflection.questions, m->rules.seed,
-            room->iteration));
+               analyze =
+                   tt_stage_set_has(m->runs.set, TT_ANALYZE) && strcmp(c->reflection.targets, "recall") != 0;
+    tt_status status =
+        tt_comm_agree(room->comm, tt_reflection_questions(&questions, room->corpus, c->reflection.questions,
+                                      m->rules.seed, room->iteration));
     if (status == TT_OK && recall)
         status = pairs_of_items(m, &questions, TT_RECALL, "recall_runs.jsonl", out);
     if (status == TT_OK && analyze) status = analyze_pairs(m, &questions, recall, out, path);
@@ -129,7 +128,8 @@ tt_status tt_reflection_pairs_again(tt_preferences *out, const tt_reflection_roo
     const bool old = out->rules != TT_PREFERENCE_RULES;
     tt_preferences_close(out);
     return tt_fail(TT_ERR_FORMAT,
-        old ? "%s: was made by an earlier version, which chose pairs by other rules; finish the run with that "
+        old ? "%s: was made by an earlier version, which chose pairs by other rules; finish the run with "
+              "that "
               "version, or start it over with --fresh"
             : "%s: is not complete, though training on it has begun; start the run over with --fresh",
         path);

@@ -1,8 +1,8 @@
-// The pairs of an iteration of reflection, from runs (reflection_runs.h) by rules (reflection_rules.h), with what
-// the reference thinks of them (reflection_reference.h): pairs.h5 in the iteration's folder.
+// The pairs of an iteration of reflection, from runs (reflection_runs.h) by rules (reflection_rules.h), with
+// what the reference thinks of them (reflection_reference.h): pairs.h5 in the iteration's folder.
 //
-// Recall runs of all questions come first; behind each distinct recall that their pairs chose come the analyze
-// runs. Stopped at any point, the same call goes on. Which pairs come out does not depend on ranks or
+// Recall runs of all questions come first; behind each distinct recall that their pairs chose come the
+// analyze runs. Stopped at any point, the same call goes on. Which pairs come out does not depend on ranks or
 // interruptions.
 #ifndef TT_TRAIN_REFLECTION_PAIRS_H
 #define TT_TRAIN_REFLECTION_PAIRS_H

@@ -9,8 +9,8 @@ typedef struct tt_reflection_item {
     tt_question question; // its id names the item: sampling and draws are keyed by it
     int index;            // of the question in the corpus
     const char *general;  // the recall that runs begin with, or NULL
-    // Analyses that follow from this item's prompt, one for each option: those that came with the recall; where
-    // the student writes no recall, the teacher's.
+    // Analyses that follow from this item's prompt, one for each option: those that came with the recall;
+    // where the student writes no recall, the teacher's.
     const char *const **came_with; // [n_came_with]
     int n_came_with;
 } tt_reflection_item;

@@ -37,8 +37,8 @@ static tt_status score_share(
          at += (int64_t)comm->size * batch_size) {
         const int end = (int)(n - at < batch_size ? n : at + batch_size);
         for (int first = (int)at; first < end && status == TT_OK; first += MOST)
-            status = score_part(set, first, end - first < MOST ? end - first : MOST, pass, &batch, &logp,
-                &capacity, sums);
+            status = score_part(
+                set, first, end - first < MOST ? end - first : MOST, pass, &batch, &logp, &capacity, sums);
     }
     tt_pass_close(pass);
     tt_batch_close(&batch);
@@ -46,8 +46,8 @@ static tt_status score_share(
     return status;
 }
 
-tt_status tt_reflection_score(tt_preferences *pairs, tt_stage stage, const tt_config *config, tt_comm *comm,
-    tt_checkpoint *reference) {
+tt_status tt_reflection_score(
+    tt_preferences *pairs, tt_stage stage, const tt_config *config, tt_comm *comm, tt_checkpoint *reference) {
     const tt_training_config *train = &config->reflection.train;
     tt_preference_set set = {0};
     double *sums = NULL;

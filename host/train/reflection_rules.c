@@ -65,8 +65,7 @@ static tt_status divide_recalls(
     TT_TRY(sides_open(s, rules->samples, taught));
     s->n_runs = rules->samples;
     for (int r = 0; r < s->n_runs; ++r)
-        s->runs[r] =
-            (tt_contrast_run){runs[r].general, runs[r].answer == tt_right_answer(&item->question)};
+        s->runs[r] = (tt_contrast_run){runs[r].general, runs[r].answer == tt_right_answer(&item->question)};
     tt_corpus_reasonings(c, item->index, s->reasoning);
     for (int i = 0; i < taught; ++i) { // those without general knowledge are passed over
         if (!c->reasoning[s->reasoning[i]].general) continue;
@@ -142,16 +141,16 @@ static tt_status add_analysis(const sides *s, const tt_contrast_pair *p, const t
     tt_str prompt = {0};
     tt_status status = prompt_of(&prompt, item, TT_ANALYZE, option);
     if (status == TT_OK)
-        status = tt_preferences_add(out,
-            &(tt_preference_texts){.stage = TT_ANALYZE,
-                .question = item->index,
-                .option = option,
-                .source = run ? "run" : "came_with",
-                .chosen_run = chosen,
-                .rejected_run = rejected,
-                .prompt = tt_str_text(&prompt),
-                .chosen = run ? runs[chosen].specific[option] : item->came_with[chosen][option],
-                .rejected = runs[rejected].specific[option]});
+        status = tt_preferences_add(
+            out, &(tt_preference_texts){.stage = TT_ANALYZE,
+                     .question = item->index,
+                     .option = option,
+                     .source = run ? "run" : "came_with",
+                     .chosen_run = chosen,
+                     .rejected_run = rejected,
+                     .prompt = tt_str_text(&prompt),
+                     .chosen = run ? runs[chosen].specific[option] : item->came_with[chosen][option],
+                     .rejected = runs[rejected].specific[option]});
     tt_str_close(&prompt);
     return status;
 }
@@ -163,8 +162,7 @@ tt_status tt_reflection_analyze_pairs(const tt_reflection_rules *rules, const tt
     for (int i = 0; i < s.n_pairs && status == TT_OK; ++i) {
         const tt_contrast_pair *p = &s.pairs[i];
         status = add_analysis(&s, p, item, runs, tt_right_answer(&item->question), out);
-        if (status == TT_OK)
-            status = add_analysis(&s, p, item, runs, runs[s.run[p->rejected]].answer, out);
+        if (status == TT_OK) status = add_analysis(&s, p, item, runs, runs[s.run[p->rejected]].answer, out);
     }
     if (!item->general) out->without_pairs += s.n_pairs == 0; // without recall these are the questions' runs
     sides_close(&s);

@@ -1,12 +1,13 @@
 // The pairs that a question's runs give (section 5 of the method; contrast.h has the counting):
 //
 // Recall pairs: the texts are recalls. Of ten runs with a sampled recall the right ones are chosen, the wrong
-// ones, unreadable answers among them, rejected; too few chosen are filled up with the teacher's recalls of the
-// question. Each pair remembers the analyses that came with its chosen recall: the run's own, or the teacher's.
+// ones, unreadable answers among them, rejected; too few chosen are filled up with the teacher's recalls of
+// the question. Each pair remembers the analyses that came with its chosen recall: the run's own, or the
+// teacher's.
 //
-// Analyze pairs, behind each distinct chosen recall: a run's text is the tuple of its analyses; runs without a
-// readable answer are left out. Too few chosen are drawn again; where no run is right, the analyses that came
-// with this recall are chosen, and nothing from elsewhere. Each two tuples give two pairs of texts: the
+// Analyze pairs, behind each distinct chosen recall: a run's text is the tuple of its analyses; runs without
+// a readable answer are left out. Too few chosen are drawn again; where no run is right, the analyses that
+// came with this recall are chosen, and nothing from elsewhere. Each two tuples give two pairs of texts: the
 // analyses of the right option, and of the option that the rejected run fell for.
 //
 // Draws are keyed by seed, iteration, stage and the item's id. No model, no files, no ranks.

@@ -20,14 +20,13 @@ static tt_status made_with(const tt_reflection_runs *w, const char *what, int n,
     tt_str_format(out, "temperature %g, top_k %lld, top_p %g, max_length %lld, max_input %d, rules %d, ",
         c->reflection.temperature, (long long)c->reflection.top_k, c->reflection.top_p,
         (long long)c->evaluation.max_length, tt_prompt_limit_of(c), TT_PREFERENCE_RULES);
-    tt_str_format(
-        out, "corpus %016" PRIx64 ", student %016" PRIx64, w->room->corpus->hash, w->student->hash);
+    tt_str_format(out, "corpus %016" PRIx64 ", student %016" PRIx64, w->room->corpus->hash, w->student->hash);
     return tt_str_status(out);
 }
 
 // This rank's items of a round, as lines.
-static tt_status generate_round(
-    tt_reflection_runs *w, const tt_reflection_item *items, const int *mine, int n, tt_stage sampled, tt_str *lines) {
+static tt_status generate_round(tt_reflection_runs *w, const tt_reflection_item *items, const int *mine,
+    int n, tt_stage sampled, tt_str *lines) {
     const tt_config *c = w->room->config;
     const tt_question *questions[ROUND];
     const char *general[ROUND] = {0};
@@ -74,8 +73,8 @@ static tt_status gather_round(tt_reflection_runs *w, const tt_str *lines, tt_run
 }
 
 // What is left to do, in rounds of ROUND items a rank.
-static tt_status generate_rest(
-    tt_reflection_runs *w, const tt_reflection_item *items, const bool *done, int n, tt_stage sampled, tt_run_log *log) {
+static tt_status generate_rest(tt_reflection_runs *w, const tt_reflection_item *items, const bool *done,
+    int n, tt_stage sampled, tt_run_log *log) {
     tt_comm *comm = w->room->comm;
     tt_progress progress;
     char label[64];
@@ -100,7 +99,8 @@ static tt_status generate_rest(
     }
     tt_progress_close(&progress);
     if (status == TT_ERR_INTERRUPTED)
-        return tt_context(status, "reflection %d: the runs so far are saved; run the same command again to resume",
+        return tt_context(status,
+            "reflection %d: the runs so far are saved; run the same command again to resume",
             w->room->iteration);
     return status;
 }
@@ -139,8 +139,8 @@ tt_status tt_reflection_generate(tt_reflection_runs *w, const tt_reflection_item
     }
     status = tt_comm_agree(comm, status);
     if (status == TT_OK && !w->engine)
-        status = tt_comm_agree(comm, tt_engine_open(&w->engine, w->student->model,
-                                         (int)c->evaluation.slots, (int)c->evaluation.max_length));
+        status = tt_comm_agree(comm, tt_engine_open(&w->engine, w->student->model, (int)c->evaluation.slots,
+                                         (int)c->evaluation.max_length));
     if (status == TT_OK && n) status = tt_comm_broadcast(comm, done, (size_t)n * sizeof *done, 0);
     if (status == TT_OK) status = generate_rest(w, items->items, done, n, sampled, log);
     free(done);

@@ -1,6 +1,6 @@
-// Runs for reflection: the student goes through its stages several times for each item, one stage sampled, the
-// others greedy. All ranks generate; rank 0 keeps runs as they come (run_log.h). Stopped at any point, the same
-// call goes on.
+// Runs for reflection: the student goes through its stages several times for each item, one stage sampled,
+// the others greedy. All ranks generate; rank 0 keeps runs as they come (run_log.h). Stopped at any point,
+// the same call goes on.
 #ifndef TT_TRAIN_REFLECTION_RUNS_H
 #define TT_TRAIN_REFLECTION_RUNS_H
 
@@ -25,8 +25,8 @@ typedef struct tt_reflection_runs {
     const tt_reflection_room *room;
     tt_checkpoint *student;
     tt_stage_set set;
-    tt_engine *engine;     // opened by the first call, closed by the caller
-    int64_t prompts, cut;  // of this rank: how many there were, how many were longer than the limit
+    tt_engine *engine;    // opened by the first call, closed by the caller
+    int64_t prompts, cut; // of this rank: how many there were, how many were longer than the limit
 } tt_reflection_runs;
 
 // Runs of all items with the stage `sampled`, kept in the file `name` of the iteration's folder. Rank 0's log

@@ -92,8 +92,8 @@ static void draws(void **state) {
     for (int i = 0; i < 4; ++i) assert_true(abs(taught[i] - 2250) < 120);
 }
 
-// Right runs that are drawn again stay themselves beside what is drawn, and each has the same chance; where all
-// comes from the pool, every draw has every text.
+// Right runs that are drawn again stay themselves beside what is drawn, and each has the same chance; where
+// all comes from the pool, every draw has every text.
 static void right_runs_are_drawn_again(void **state) {
     (void)state;
     int again[2] = {0}, pool[3] = {0}, repeated = 0;

@@ -1,6 +1,6 @@
-// Logs of runs in, preference pairs out: every rule of section 5 of the method, worked out by hand. Each question
-// is one case; its name says which. Where a draw decides, the case leaves it one outcome, or checks what all
-// outcomes have in common.
+// Logs of runs in, preference pairs out: every rule of section 5 of the method, worked out by hand. Each
+// question is one case; its name says which. Where a draw decides, the case leaves it one outcome, or checks
+// what all outcomes have in common.
 #include "host/base/fs.h"
 #include "host/data/import.h"
 #include "host/reason/run_log.h"
@@ -11,6 +11,7 @@
 
 enum { SAMPLES = 4 };
 
+// clang-format off
 #define OPTIONS "\"options\": [\"red\", \"blue\", \"green\"]"
 #define QUESTION(id, gold) "{\"id\": \"" id "\", \"question\": \"Is it " id "?\", " OPTIONS ", \"gold\": \"" gold "\""
 #define TAUGHT(recall, answer)                                                                               \
@@ -28,6 +29,7 @@ enum { SAMPLES = 4 };
     " c.\"], \"answer\": " answer "}"
 #define FOUR(a, b, c, d) "\"runs\": [" a ", " b ", " c ", " d "]}\n"
 #define SYNCED "{\"synced\": true}\n"
+// clang-format on
 
 static void read_corpus(tt_corpus *corpus, const char *text) {
     *corpus = (tt_corpus){.name = "cases"};
@@ -63,6 +65,7 @@ static void make_pairs(const tt_reflection_rules *rules, const tt_reflection_ite
 }
 
 // Recalls. Pairs are told as "chosen / rejected".
+// clang-format off
 static const char recall_corpus[] =
     QUESTION("duplicates", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") "]}\n"
     QUESTION("both-sides", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") "]}\n"
@@ -93,6 +96,8 @@ static const char recall_runs[] =
     // what the teacher calls right is right, and a recall that led it elsewhere is never chosen
     "{\"item\": 6, " FOUR(RUN("Gold.", "0"), RUN("Good.", "1"), RUN("B1.", "2"), RUN("B2.", "2"))
     "{\"item\": 7, " FOUR(RUN("Good.", "0"), RUN("B1.", "1"), RUN("B2.", "1"), RUN("B3.", "1"));
+
+// clang-format on
 
 static const struct {
     const char *id, *source, *chosen, *rejected;
@@ -164,8 +169,9 @@ static void recalls(void **state) {
     tt_corpus_close(&corpus);
 }
 
-// Analyses. The first log leaves each question one chosen recall (but for the last); behind it come the runs of
-// the second log.
+// Analyses. The first log leaves each question one chosen recall (but for the last); behind it come the runs
+// of the second log.
+// clang-format off
 static const char analyze_corpus[] =
     QUESTION("two-pairs", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") "]}\n"
     QUESTION("drawn-again", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") "]}\n"
@@ -199,6 +205,8 @@ static const char analyze_runs[] =
     "{\"item\": 6, " FOUR(TUPLE("S", "0"), TUPLE("S", "1"), TUPLE("X", "0"), TUPLE("Y", "2"))
     "{\"item\": 7, " FOUR(TUPLE("X", "2"), TUPLE("Y", "0"), TUPLE("X", "2"), TUPLE("Y", "0"))
     "{\"item\": 8, " FOUR(TUPLE("Y", "1"), TUPLE("Y", "1"), TUPLE("Y", "1"), TUPLE("Y", "1"));
+
+// clang-format on
 
 static const struct {
     const char *id, *recall, *source;
@@ -235,7 +243,8 @@ static void check_analyze_pair(const tt_corpus *c, const tt_preference_texts *t,
     char prompt[160];
     assert_string_equal(c->questions[t->question].id, analyze_pairs[i].id);
     if (strcmp(t->source, analyze_pairs[i].source) != 0 || t->option != analyze_pairs[i].option ||
-        strcmp(t->chosen, analyze_pairs[i].chosen) != 0 || strcmp(t->rejected, analyze_pairs[i].rejected) != 0)
+        strcmp(t->chosen, analyze_pairs[i].chosen) != 0 ||
+        strcmp(t->rejected, analyze_pairs[i].rejected) != 0)
         fail_msg("%s: option %c, %s %s / %s; expected option %c, %s %s / %s", analyze_pairs[i].id,
             'A' + t->option, t->source, t->chosen, t->rejected, 'A' + analyze_pairs[i].option,
             analyze_pairs[i].source, analyze_pairs[i].chosen, analyze_pairs[i].rejected);
@@ -305,10 +314,12 @@ static void company_changes_no_draw(void **state) {
     static const char first[] = QUESTION("first", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") "]}\n";
     static const char drawn[] = QUESTION("drawn", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") ", " TAUGHT(
         "T2.", "A") ", " TAUGHT("T3.", "A") ", " TAUGHT("T4.", "A") ", " TAUGHT("T5.", "A") "]}\n";
+// clang-format off
 #define ALL_WRONG FOUR(RUN("B1.", "1"), RUN("B2.", "1"), RUN("B3.", "1"), RUN("B4.", "1"))
     static const char *const corpora[2][2] = {{"", drawn}, {first, drawn}};
     static const char *const logs[2] = {
         "{\"item\": 0, " ALL_WRONG, "{\"item\": 0, " ALL_WRONG "{\"item\": 1, " ALL_WRONG};
+    // clang-format on
     char chosen[2][64] = {"", ""};
     for (int k = 0; k < 2; ++k) {
         tt_corpus corpus;
