@@ -181,6 +181,7 @@ static const char analyze_corpus[] =
     QUESTION("none-wrong", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") "]}\n"
     QUESTION("both-sides", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") "]}\n"
     QUESTION("teacher-differs", "A") ", \"reasoning\": [" TAUGHT("T1.", "C") "]}\n"
+    QUESTION("two-recalls", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") "]}\n"
     QUESTION("one-recall-twice", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") "]}\n";
 
 #define ONE_GOOD FOUR(RUN("Good.", "0"), RUN("Good.", "0"), RUN("Bad.", "1"), RUN("Bad.", "1"))
@@ -188,7 +189,8 @@ static const char before_analyze[] = "{\"item\": 0, " ONE_GOOD "{\"item\": 1, " 
     "{\"item\": 3, " FOUR(RUN("B1.", "1"), RUN("B2.", "1"), RUN("B3.", "1"), RUN("B4.", "1"))
     "{\"item\": 4, " ONE_GOOD "{\"item\": 5, " ONE_GOOD "{\"item\": 6, " ONE_GOOD
     "{\"item\": 7, " FOUR(RUN("Good.", "2"), RUN("Good.", "2"), RUN("Bad.", "0"), RUN("Bad.", "0"))
-    "{\"item\": 8, " FOUR(RUN("T1.", "0"), RUN("B1.", "1"), RUN("B2.", "1"), RUN("B2.", "1"));
+    "{\"item\": 8, " FOUR(RUN("G1.", "0"), RUN("G2.", "0"), RUN("B1.", "1"), RUN("B2.", "1"))
+    "{\"item\": 9, " FOUR(RUN("T1.", "0"), RUN("B1.", "1"), RUN("B2.", "1"), RUN("B2.", "1"));
 
 static const char analyze_runs[] =
     // the same tuple twice counts once, an unreadable answer not at all
@@ -204,7 +206,10 @@ static const char analyze_runs[] =
     "{\"item\": 5, " FOUR(TUPLE("X", "0"), TUPLE("U", "-1"), TUPLE("V", "0"), TUPLE("U", "-1"))
     "{\"item\": 6, " FOUR(TUPLE("S", "0"), TUPLE("S", "1"), TUPLE("X", "0"), TUPLE("Y", "2"))
     "{\"item\": 7, " FOUR(TUPLE("X", "2"), TUPLE("Y", "0"), TUPLE("X", "2"), TUPLE("Y", "0"))
-    "{\"item\": 8, " FOUR(TUPLE("Y", "1"), TUPLE("Y", "1"), TUPLE("Y", "1"), TUPLE("Y", "1"));
+    // each distinct recall has runs and analyses of its own
+    "{\"item\": 8, " FOUR(TUPLE("Y", "1"), TUPLE("Y", "1"), TUPLE("Y", "1"), TUPLE("Y", "1"))
+    "{\"item\": 9, " FOUR(TUPLE("Z", "2"), TUPLE("Z", "2"), TUPLE("Z", "2"), TUPLE("Z", "2"))
+    "{\"item\": 10, " FOUR(TUPLE("Y", "1"), TUPLE("Y", "1"), TUPLE("Y", "1"), TUPLE("Y", "1"));
 
 // clang-format on
 
@@ -236,6 +241,10 @@ static const struct {
     {"both-sides", "Good.", "run", 2, "X c.", "Y c."},
     {"teacher-differs", "Good.", "run", 2, "X c.", "Y c."},
     {"teacher-differs", "Good.", "run", 0, "X a.", "Y a."},
+    {"two-recalls", "G1.", "came_with", 0, "G1. own A.", "Y a."},
+    {"two-recalls", "G1.", "came_with", 1, "G1. own B.", "Y b."},
+    {"two-recalls", "G2.", "came_with", 0, "G2. own A.", "Z a."},
+    {"two-recalls", "G2.", "came_with", 2, "G2. own C.", "Z c."},
 };
 enum { ANALYZE_PAIRS = sizeof analyze_pairs / sizeof *analyze_pairs };
 
@@ -266,13 +275,13 @@ static void analyses(void **state) {
         OK(tt_reflection_questions(&questions, &corpus, 0, seed, 1));
         make_pairs(&rules, &questions, TT_RECALL, before_analyze, &before);
         OK(tt_reflection_recalls(&recalls_of, &corpus, &before));
-        assert_int_equal(recalls_of.n, 9); // distinct: four pairs of taught-analyses have one recall
+        assert_int_equal(recalls_of.n, 11); // distinct: four pairs of taught-analyses have one recall
         make_pairs(&rules, &recalls_of, TT_ANALYZE, analyze_runs, &pairs);
         assert_int_equal(pairs.n, ANALYZE_PAIRS + 2);
         for (int i = 0; i < ANALYZE_PAIRS; ++i) check_analyze_pair(&corpus, &pairs.items[i], i);
         // A run and the teacher wrote the same recall: what came with either may be drawn.
         const tt_preference_texts *last = &pairs.items[ANALYZE_PAIRS];
-        assert_int_equal(recalls_of.items[8].n_came_with, 2);
+        assert_int_equal(recalls_of.items[10].n_came_with, 2);
         const bool from_teacher = strcmp(last[0].chosen, "T1. A.") == 0;
         taught += from_teacher;
         own += !from_teacher;
@@ -309,6 +318,7 @@ static void analyses_without_recalls(void **state) {
 }
 
 // Draws are keyed by the item: a question's pairs are the same whatever questions stand beside it.
+#define ONE_WRONG FOUR(RUN("B1.", "1"), RUN("B1.", "1"), RUN("B1.", "1"), RUN("B1.", "1"))
 static void company_changes_no_draw(void **state) {
     (void)state;
     static const char first[] = QUESTION("first", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") "]}\n";
@@ -342,12 +352,38 @@ static void company_changes_no_draw(void **state) {
     assert_string_equal(chosen[0], chosen[1]);
 }
 
+// Two questions in the same situation draw apart.
+static void items_draw_apart(void **state) {
+    (void)state;
+    static const char text[] = QUESTION("one", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") ", " TAUGHT(
+        "T2.", "A") ", " TAUGHT("T3.", "A") "]}\n" QUESTION("two", "A") ", \"reasoning\": [" TAUGHT("T1.",
+        "A") ", " TAUGHT("T2.", "A") ", " TAUGHT("T3.", "A") "]}\n";
+    static const char log[] = "{\"item\": 0, " ONE_WRONG "{\"item\": 1, " ONE_WRONG;
+    tt_corpus corpus;
+    int apart = 0;
+    read_corpus(&corpus, text);
+    for (uint64_t seed = 0; seed < 30; ++seed) {
+        tt_reflection_items items = {0};
+        tt_preferences pairs = {0};
+        const tt_reflection_rules rules = rules_of(&corpus, seed);
+        OK(tt_reflection_questions(&items, &corpus, 0, seed, 1));
+        make_pairs(&rules, &items, TT_RECALL, log, &pairs);
+        assert_int_equal(pairs.n, 2);
+        apart += strcmp(pairs.items[0].chosen, pairs.items[1].chosen) != 0;
+        tt_preferences_close(&pairs);
+        tt_reflection_items_close(&items);
+    }
+    assert_true(apart > 10 && apart < 30); // two times in three
+    tt_corpus_close(&corpus);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recalls),
         cmocka_unit_test(analyses),
         cmocka_unit_test(analyses_without_recalls),
         cmocka_unit_test(company_changes_no_draw),
+        cmocka_unit_test(items_draw_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
