@@ -24,6 +24,7 @@ void tt_corpus_tokens_close(tt_corpus *corpus) {
 
 static tt_stage_set largest_set(const tt_corpus *corpus) {
     bool general = true, specific = true;
+    if (corpus->n_reasoning == 0) return TT_SET_SUMMARIZE_ONLY;
     for (size_t i = 0; i < corpus->n_reasoning; ++i) {
         general = general && corpus->reasoning[i].general;
         specific = specific && corpus->reasoning[i].specific;

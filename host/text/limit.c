@@ -15,8 +15,8 @@ tt_status tt_limit_encode(const tt_tokenizer *tokenizer, const char *text, int l
 
 void tt_limit_warn_prompts(const char *where, int64_t cut, int64_t of, int64_t limit, const char *key) {
     if (cut > 0)
-        tt_warn("%s: %lld of %lld prompts are longer than %lld tokens and lose their last words, among them "
-                "the mark that says what to write (such as 'Summarize:'); raise %s",
+        tt_warn("%s: %lld of %lld prompts are longer than %lld tokens and lose their last words, where the "
+                "stages have the mark that says what to write (such as 'Summarize:'); raise %s",
             where, (long long)cut, (long long)of, (long long)limit, key);
 }
 

@@ -345,6 +345,10 @@ static void training_learns_the_right_answer(void **state) {
     tt_dataset_close(&d);
     tt_corpus_close(&corpus);
     OK(import(&corpus, ASKED("untaught", "train") "]}\n"));
+    OK(tt_corpus_tokenise(&corpus, t, 512, 200)); // also as token ids
+    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_SUMMARIZE_ONLY, TT_SUMMARIZE, t, 512, 200));
+    assert_int_equal(d.n, 1);
+    tt_dataset_close(&d);
     assert_int_equal(
         tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_ALL, TT_RECALL, t, 512, 200), TT_ERR_INPUT);
     assert_non_null(strstr(tt_error_message(), "answers alone need none (stages: summarize_only)"));
