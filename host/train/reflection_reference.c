@@ -58,7 +58,7 @@ tt_status tt_reflection_score(
     if (status == TT_OK) status = score_share(&set, (int)train->batch_size, comm, reference->model, sums);
     status = tt_comm_agree(comm, status);
     if (status == TT_OK && n) status = tt_comm_sum_f64(comm, sums, 2 * n);
-    for (size_t i = 0, k = 0; i < pairs->n && status == TT_OK; ++i) {
+    for (size_t i = 0, k = 0; i < pairs->n && sums && status == TT_OK; ++i) {
         if (pairs->items[i].stage != stage) continue;
         pairs->items[i].reference_chosen = sums[2 * k];
         pairs->items[i].reference_rejected = sums[2 * k + 1];
