@@ -64,6 +64,33 @@ void tt_str_close(tt_str *s) {
     *s = (tt_str){0};
 }
 
+// Bytes of the white space that text[0..n) begins with; 0 if it begins with none.
+static size_t space_at(const char *text, size_t n) {
+    static const char *const wide[] = {"\xc2\x85", "\xc2\xa0", "\xe1\x9a\x80", "\xe2\x80\xa8", "\xe2\x80\xa9",
+        "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"};
+    if (n == 0) return 0;
+    if (text[0] == ' ' || (text[0] >= '\t' && text[0] <= '\r')) return 1;
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; ++i) {
+        const size_t length = strlen(wide[i]);
+        if (n >= length && memcmp(text, wide[i], length) == 0) return length;
+    }
+    // U+2000 to U+200A, spaces of various widths
+    const unsigned char *u = (const unsigned char *)text;
+    return n >= 3 && u[0] == 0xe2 && u[1] == 0x80 && u[2] >= 0x80 && u[2] <= 0x8a ? 3 : 0;
+}
+
+void tt_trim(const char **text, size_t *n) {
+    for (size_t space; (space = space_at(*text, *n)) > 0; *n -= space) *text += space;
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t length = 1; length <= 3 && length <= *n && !more; ++length)
+            if (space_at(*text + *n - length, length) == length) {
+                *n -= length;
+                more = true;
+            }
+    }
+}
+
 bool tt_ends_with(const char *text, const char *suffix) {
     size_t n = strlen(text), m = strlen(suffix);
     return n >= m && memcmp(text + n - m, suffix, m) == 0;

@@ -24,6 +24,8 @@ const char *tt_str_text(const tt_str *s); // never NULL
 tt_status tt_str_status(const tt_str *s) TT_MUST_CHECK;
 void tt_str_close(tt_str *s);
 
+// Narrows text[0..*n) to what is left without white space at either end (Unicode's White_Space in UTF-8).
+void tt_trim(const char **text, size_t *n);
 bool tt_ends_with(const char *text, const char *suffix);
 bool tt_starts_with(const char *text, const char *prefix);
 // True where text[0..n) is well-formed UTF-8 without NUL (RFC 3629: no surrogates, no overlong forms).

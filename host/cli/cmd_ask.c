@@ -1,11 +1,11 @@
 // tinythinker ask: reasons about one question and shows its stages.
-#include "host/base/log.h"
 #include "host/base/str.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/model/checkpoint.h"
 #include "host/reason/chain.h"
 #include "host/reason/vote.h"
+#include "host/text/limit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -123,9 +123,7 @@ static tt_status ask(
         if (!watched) show_run(q, &chain.runs[shown]);
         if (samples) show_vote(q, chain.runs, chain.runs_each);
         show_answer(q, answer);
-        if (chain.truncated)
-            tt_warn("%lld prompts were longer than %d tokens and were cut", (long long)chain.truncated,
-                options.max_input);
+        tt_limit_warn_prompts("ask", chain.cut, chain.prompts, options.max_input, "--max-input");
     } else if (live.begun) {
         putchar('\n');
     }
@@ -136,7 +134,7 @@ static tt_status ask(
 
 tt_status tt_cmd_ask(int argc, char **argv) {
     const char *model = NULL, *stages = "all";
-    int64_t samples = 0, seed = 1, max_length = 200, beams = 1;
+    int64_t samples = 0, seed = 1, max_length = 200, max_input = 512, beams = 1;
     double temperature = 0.7;
     const tt_arg args[] = {
         {"model", TT_ARG_TEXT, &model, "F.h5", "the student", 0, 0},
@@ -147,6 +145,7 @@ tt_status tt_cmd_ask(int argc, char **argv) {
         {"beams", TT_ARG_INTEGER, &beams, "N", "beam search of stages that are not sampled", 1, 256},
         {"max-length", TT_ARG_INTEGER, &max_length, "N",
             "generated tokens, start token counted (default 200)", 2, 1e6},
+        {"max-input", TT_ARG_INTEGER, &max_input, "N", "tokens of a prompt (default 512)", 2, 30000},
         {"seed", TT_ARG_INTEGER, &seed, "N", "of sampling (default 1)", 0, 9e15},
     };
     tt_texts rest;
@@ -163,7 +162,7 @@ tt_status tt_cmd_ask(int argc, char **argv) {
                                     .length_penalty = 1,
                                     .seed = (uint64_t)seed},
         .sampled = {[TT_RECALL] = true, [TT_ANALYZE] = true},
-        .max_input = 4096};
+        .max_input = (int)max_input};
     TT_TRY(tt_stage_set_parse(&options.set, stages));
     options.sampled[TT_SUMMARIZE] = options.set == TT_SET_CHAIN_OF_THOUGHT;
     tt_corpus one = {0}; // its checks are those of any question

@@ -55,6 +55,7 @@ static void print_score(const arguments *a, const char *split, const char *how, 
 static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkpoint *student,
     const tt_corpus *corpus, FILE *predictions) {
     tt_stage_set set;
+    bool told = false;
     TT_TRY(tt_stage_set_parse(&set, a->stages));
     if (comm->rank == 0 && !a->json)
         printf("%-11s %-22s %7s  %-12s  %6s  %10s  %9s\n", "split", "decoding", "right", "95 % of", "n",
@@ -75,6 +76,8 @@ static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkp
                     .seed = (uint64_t)a->seed},
                 .max_input = (int)a->max_input,
                 .slots = (int)a->slots,
+                .limit_name = "--max-input",
+                .told = &told,
                 .predictions = predictions,
                 .label = a->splits.items[i]};
             tt_evaluation e;

@@ -30,6 +30,8 @@ void tt_config_close(tt_config *config) {
 tt_status tt_config_set(tt_config *config, const char *path, const char *value) {
     const tt_key *key = tt_key_find(path);
     if (key) return tt_key_set(config, key, value);
+    if (tt_key_removed(path))
+        return tt_fail(TT_ERR_CONFIG, "%s: this key was removed: %s", path, tt_key_removed(path));
     const char *nearest = tt_key_nearest(path);
     return tt_fail(
         TT_ERR_CONFIG, "%s: no such key%s%s", path, nearest ? "; did you mean " : "", nearest ? nearest : "");
@@ -46,7 +48,11 @@ static tt_status override(tt_config *config, const char *text) {
     return status == TT_OK ? TT_OK : tt_context(status, "--set");
 }
 
-// What no single key can say.
+bool tt_config_removed(const char *key) {
+    return tt_key_removed(key) != NULL;
+}
+
+// Checks that involve more than one key.
 static tt_status check(const tt_config *c) {
     if (c->name[0] == '\0' || strchr(c->name, '/') || c->name[0] == '.')
         return tt_fail(TT_ERR_CONFIG, "name: '%s' cannot name a directory", c->name);
@@ -62,14 +68,22 @@ static tt_status check(const tt_config *c) {
 
 tt_status tt_config_read(tt_config *config, const char *path) {
     tt_status status = tt_config_open(config);
-    if (status == TT_OK) status = tt_config_read_yaml(config, path, 0);
+    if (status == TT_OK) status = tt_config_read_yaml(config, path, 0, false);
+    if (status != TT_OK) tt_config_close(config);
+    return status;
+}
+
+tt_status tt_config_load_written(tt_config *config, const char *path) {
+    tt_status status = tt_config_open(config);
+    if (status == TT_OK) status = tt_config_read_yaml(config, path, 0, true);
+    if (status == TT_OK) status = check(config);
     if (status != TT_OK) tt_config_close(config);
     return status;
 }
 
 tt_status tt_config_load(tt_config *config, const char *path, const char *const *overrides, int n_overrides) {
     tt_status status = tt_config_open(config);
-    if (status == TT_OK) status = tt_config_read_yaml(config, path, 0);
+    if (status == TT_OK) status = tt_config_read_yaml(config, path, 0, false);
     for (int i = 0; i < n_overrides && status == TT_OK; ++i) status = override(config, overrides[i]);
     if (status == TT_OK) {
         status = check(config);

@@ -23,13 +23,13 @@ typedef struct tt_training_config {
     int64_t steps;      // 0 = from epochs
     int64_t batch_size; // examples of the global batch, whatever the number of ranks
     int64_t accumulate; // parts that a batch is cut into to save memory; the result is the same
-    int64_t interval;   // steps of recall before the cycle moves on (analyze: x number of options)
+    int64_t interval; // acquisition: steps of recall before the cycle moves on (analyze: x number of options)
     double learning_rate, warmup; // warmup: share of all steps
     char *schedule;               // cosine | linear | constant
     double min_learning_rate;     // share of learning_rate that the schedule ends at
     double beta1, beta2, eps, weight_decay, clip;
     double dropout;                // -1 = the model's own rate
-    int64_t max_input, max_target; // tokens, </s> included
+    int64_t max_input, max_target; // tokens of what is trained on, </s> included
     int64_t validate_every;        // cycles between validations (acquisition); steps (pretraining)
     int64_t validation_questions;  // 0 = the whole split
     int64_t log_every;             // steps between lines of metrics.jsonl
@@ -71,7 +71,7 @@ typedef struct tt_config {
     struct {
         tt_training_config train; // of each iteration; epochs, steps and interval are not its keys
         int64_t iterations;       // 0 = no reflection
-        int64_t cycles;           // of recall and analyze steps, per iteration
+        int64_t cycles;           // per iteration: passes over all recall pairs, then all analyze pairs
         char *targets;            // recall | analyze | both
         int64_t samples;          // runs per question
         int64_t questions;        // of the training split; 0 = all
@@ -89,6 +89,7 @@ typedef struct tt_config {
         double temperature;  // of sampled recall and analyze
         int64_t top_k;
         double top_p;
+        int64_t max_input;  // tokens of a prompt, wherever the student writes; 0 = acquisition's
         int64_t max_length; // generated tokens, start token counted
         int64_t min_length;
         double repetition_penalty;
@@ -107,6 +108,11 @@ void tt_config_close(tt_config *config);
 // Errors: TT_ERR_CONFIG as `file:line: key: what is wrong, what is allowed`, nearest known key suggested.
 tt_status tt_config_load(
     tt_config *config, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
+// The same for the config.yaml that a run of this or an earlier version wrote: keys that are gone are passed
+// over. (Elsewhere they are an error that says what to do.)
+tt_status tt_config_load_written(tt_config *config, const char *path) TT_MUST_CHECK;
+// Whether earlier versions had the key and it is gone.
+bool tt_config_removed(const char *key);
 // The file over the defaults, each key checked, but not whether they make a run together.
 tt_status tt_config_read(tt_config *config, const char *path) TT_MUST_CHECK;
 // One key from text. Errors: TT_ERR_CONFIG, `key: what is wrong`, nearest known key suggested.

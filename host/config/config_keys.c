@@ -38,8 +38,6 @@
         REAL(name ".weight_decay", field.weight_decay, "0", 0, 10, "AdamW, decoupled"),                      \
         REAL(name ".clip", field.clip, "1", 0, 1e9, "largest norm of the gradient; 0 = never clipped"),      \
         REAL(name ".dropout", field.dropout, dropout_, -1, 0.99, "-1 = the model's own rate"),               \
-        INTEGER(name ".max_input", field.max_input, "512", 2, 1e6, "tokens of an input, </s> included"),     \
-        INTEGER(name ".max_target", field.max_target, "200", 2, 1e6, "tokens of a target, </s> included"),   \
         INTEGER(name ".validate_every", field.validate_every, validate, 0, 1e12, validate_help),             \
         INTEGER(name ".validation_questions", field.validation_questions, "0", 0, 1e9,                       \
             "validate on the first so many; 0 = the whole split"),                                           \
@@ -53,13 +51,15 @@
         REAL(name ".epochs", field.epochs, "10", 0, 1e6,                                                     \
             "total steps = epochs x batches of all its data sets, unless steps says"),                       \
         INTEGER(name ".steps", field.steps, steps_, 0, 1e12, "total optimiser steps; 0 = from epochs"),      \
-        INTEGER(name ".interval", field.interval, "100", 1, 1e9,                                             \
-            "steps of recall before the cycle moves on (analyze: times the number of options)"),             \
+        INTEGER(name ".max_input", field.max_input, "512", 2, 1e6,                                           \
+            "tokens of an input that is trained on, </s> included"),                                         \
+        INTEGER(name ".max_target", field.max_target, "200", 2, 1e6,                                         \
+            "tokens of a target that is trained on, </s> included"),                                         \
         UPDATES(name, field, batch, lr, dropout_, validate, validate_help, save)
 
 static const tt_key keys[] = {
     TEXT("name", name, "run", NULL, "of the run; its directory is output/name"),
-    INTEGER("seed", seed, "1", 0, 9e15, "of everything random"),
+    INTEGER("seed", seed, "1", 0, 9e15, "Seed for every random choice: order, dropout, sampling."),
     TEXT("device", device, "auto", "auto|cpu|cuda", "where to compute"),
     TEXT("precision", precision, "fp32", "fp32|bf16",
         "of matrix products; bf16 keeps fp32 weights, norms, softmax and loss"),
@@ -110,6 +110,8 @@ static const tt_key keys[] = {
         "tokens of a document that an example takes"),
     TRAINING("acquisition", acquisition, "true", "0", "64", "5e-4", "-1", "1",
         "cycles between validations; 0 = at the end", "0"),
+    INTEGER("acquisition.interval", acquisition.interval, "100", 1, 1e9,
+        "steps of recall before the cycle moves on (analyze: times the number of options)"),
     REAL("acquisition.rationale_weight", rationale_weight, "0.5", 0, 100,
         "stages: step_by_step: loss = label + rationale_weight x rationale"),
     INTEGER("reflection.iterations", reflection.iterations, "0", 0, 99,
@@ -122,7 +124,7 @@ static const tt_key keys[] = {
     INTEGER("reflection.top_k", reflection.top_k, "0", 0, 1e6, "0 = all"),
     REAL("reflection.top_p", reflection.top_p, "1", 1e-6, 1, "1 = all"),
     TEXT("reflection.loss", reflection.loss, "sigmoid", "sigmoid|hinge|ipo|robust", "preference loss"),
-    REAL("reflection.beta", reflection.beta, "0.1", 1e-9, 1000, "strength of the tie to the reference model"),
+    REAL("reflection.beta", reflection.beta, "0.5", 1e-9, 1000, "strength of the tie to the reference model"),
     REAL("reflection.nll_weight", reflection.nll_weight, "0.5", 0, 1000,
         "loss = preference + nll_weight x mean cross-entropy over the tokens of the chosen texts"),
     REAL("reflection.label_smoothing", reflection.label_smoothing, "0", 0, 0.499999,
@@ -130,7 +132,14 @@ static const tt_key keys[] = {
     BOOL("reflection.length_normalised", reflection.length_normalised, "false",
         "log-probabilities of texts are means over their tokens instead of sums"),
     INTEGER("reflection.cycles", reflection.cycles, "10", 1, 1e6,
-        "per iteration; in a cycle every recall pair is seen once"),
+        "per iteration; a cycle is one pass over all recall pairs, then one over all analyze pairs, each in "
+        "a "
+        "new shuffled order (with targets: recall or analyze, over those alone)"),
+    INTEGER("reflection.max_input", reflection.train.max_input, "200", 2, 1e6,
+        "tokens of a pair's prompt in training, </s> included; texts are written and answers validated under "
+        "evaluation.max_input"),
+    INTEGER("reflection.max_target", reflection.train.max_target, "200", 2, 1e6,
+        "tokens of a pair's text in training, </s> included; texts are written under evaluation.max_length"),
     UPDATES("reflection", reflection.train, "32", "5e-6", "0", "1",
         "cycles between validations; 0 = at the end", "0"),
     LIST(
@@ -142,8 +151,11 @@ static const tt_key keys[] = {
     REAL("evaluation.temperature", evaluation.temperature, "0.7", 0, 100, "of sampled recall and analyze"),
     INTEGER("evaluation.top_k", evaluation.top_k, "0", 0, 1e6, "0 = all"),
     REAL("evaluation.top_p", evaluation.top_p, "1", 1e-6, 1, "1 = all"),
+    INTEGER("evaluation.max_input", evaluation.max_input, "0", 0, 1e6,
+        "tokens of a prompt, </s> included, wherever the student writes: pairs of reflection, validation of "
+        "every phase, the final evaluation; 0 = acquisition.max_input"),
     INTEGER("evaluation.max_length", evaluation.max_length, "200", 2, 1e6,
-        "generated tokens, the start token counted"),
+        "generated tokens, the start token counted: of pairs, validation and the final evaluation"),
     INTEGER("evaluation.min_length", evaluation.min_length, "0", 0, 1e6,
         "no text ends before so many tokens, the start token counted; 0 = off"),
     REAL("evaluation.repetition_penalty", evaluation.repetition_penalty, "1", 1e-3, 100,
@@ -157,6 +169,20 @@ static const tt_key keys[] = {
     INTEGER("evaluation.slots", evaluation.slots, "256", 1, 65536, "sequences decoded at a time"),
 };
 enum { KEYS = sizeof keys / sizeof *keys };
+
+// Keys of earlier versions. None of them ever changed what a run does.
+static const struct {
+    const char *path, *advice;
+} removed[] = {
+    {"pretraining.interval",
+        "it never had an effect, since pretraining has no stages to take turns; remove it"},
+};
+
+const char *tt_key_removed(const char *path) {
+    for (size_t i = 0; i < sizeof removed / sizeof *removed; ++i)
+        if (strcmp(removed[i].path, path) == 0) return removed[i].advice;
+    return NULL;
+}
 
 const tt_key *tt_keys(int *n) {
     *n = KEYS;

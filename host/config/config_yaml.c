@@ -14,6 +14,7 @@ typedef struct reader {
     tt_config *config;
     const char *file;
     int depth;
+    bool written;
     yaml_document_t *document;
 } reader;
 
@@ -60,7 +61,9 @@ static tt_status check_duplicates(reader *r, const yaml_node_t *map) {
 }
 
 static tt_status unknown(reader *r, const yaml_node_t *key, const char *path) {
-    const char *nearest = tt_key_nearest(path);
+    const char *nearest = tt_key_nearest(path), *removed = tt_key_removed(path);
+    if (removed && r->written) return TT_OK;
+    if (removed) return at(r, key, tt_fail(TT_ERR_CONFIG, "%s: this key was removed: %s", path, removed));
     return at(r, key,
         tt_fail(TT_ERR_CONFIG, "%s: no such key%s%s", path, nearest ? "; did you mean " : "",
             nearest ? nearest : "; `tinythinker run --keys` lists them"));
@@ -79,7 +82,7 @@ static tt_status read_map(reader *r, const yaml_node_t *map, const char *section
         if (known)
             TT_TRY(read_value(r, known, value));
         else if (!tt_key_is_section(path))
-            return unknown(r, key, path);
+            TT_TRY(unknown(r, key, path));
         else if (value->type == YAML_MAPPING_NODE)
             TT_TRY(read_map(r, value, path));
         else
@@ -101,7 +104,7 @@ static tt_status read_base(reader *r, const yaml_node_t *root) {
         char dir[TT_PATH_MAX], path[TT_PATH_MAX];
         TT_TRY(tt_path_dir(dir, sizeof dir, r->file));
         TT_TRY(tt_path_join(path, sizeof path, dir, scalar(value)));
-        return at(r, value, tt_config_read_yaml(r->config, path, r->depth + 1));
+        return at(r, value, tt_config_read_yaml(r->config, path, r->depth + 1, r->written));
     }
     return TT_OK;
 }
@@ -115,7 +118,7 @@ static tt_status read_document(reader *r) {
     return read_map(r, root, "");
 }
 
-tt_status tt_config_read_yaml(tt_config *config, const char *path, int depth) {
+tt_status tt_config_read_yaml(tt_config *config, const char *path, int depth, bool written) {
     char *text;
     size_t size;
     tt_status status = tt_read_file(path, (size_t)16 << 20, &text, &size);
@@ -128,7 +131,7 @@ tt_status tt_config_read_yaml(tt_config *config, const char *path, int depth) {
     }
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
     if (yaml_parser_load(&parser, &document)) {
-        status = read_document(&(reader){config, path, depth, &document});
+        status = read_document(&(reader){config, path, depth, written, &document});
         yaml_document_delete(&document);
     } else {
         status = tt_fail(TT_ERR_CONFIG, "%s:%zu: not YAML: %s", path, parser.problem_mark.line + 1,

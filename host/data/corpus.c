@@ -27,12 +27,16 @@ void tt_corpus_close(tt_corpus *corpus) {
     tt_corpus_tokens_close(corpus);
     free(corpus->questions);
     free(corpus->reasoning);
+    free(corpus->latest);
+    free(corpus->earlier);
     tt_arena_close(&corpus->memory);
     *corpus = (tt_corpus){0};
 }
 
 static bool blank(const char *text) {
-    return !text || text[strspn(text, " \t\r\n")] == '\0';
+    size_t n = text ? strlen(text) : 0;
+    if (n) tt_trim(&text, &n);
+    return n == 0;
 }
 
 static tt_status check_text(const char *id, const char *what, const char *text) {
@@ -80,12 +84,59 @@ tt_status tt_corpus_add_question(tt_corpus *corpus, const tt_question *question)
     TT_TRY(check_question(question));
     TT_TRY(tt_grow(&corpus->questions, &corpus->questions_capacity, corpus->n_questions + 1, sizeof *question,
         "questions"));
+    TT_TRY(tt_grow(&corpus->latest, &corpus->latest_capacity, corpus->n_questions + 1, sizeof *corpus->latest,
+        "questions"));
     tt_question *q = &corpus->questions[corpus->n_questions];
     *q = *question;
+    q->taught = q->gold;
+    corpus->latest[corpus->n_questions] = -1;
     TT_TRY(copy_text(&corpus->memory, &q->id, question->id));
     TT_TRY(copy_text(&corpus->memory, &q->text, question->text));
     TT_TRY(copy_texts(&corpus->memory, &q->options, question->options, question->n_options));
     corpus->n_questions++;
+    return TT_OK;
+}
+
+int tt_right_answer(const tt_question *question) {
+    return question->split == TT_TRAIN ? question->taught : question->gold;
+}
+
+bool tt_reasoning_agrees(const tt_corpus *corpus, const tt_reasoning *reasoning) {
+    return reasoning->answer == tt_right_answer(&corpus->questions[reasoning->question]);
+}
+
+// The answer that most reasonings of a question have; of several the gold one, else the one seen first.
+static int majority(const tt_corpus *corpus, int question) {
+    const tt_question *q = &corpus->questions[question];
+    int votes[TT_MAX_OPTIONS] = {0}, first[TT_MAX_OPTIONS] = {0}, best = q->gold;
+    for (int r = corpus->latest[question]; r >= 0; r = corpus->earlier[r]) {
+        votes[corpus->reasoning[r].answer]++;
+        first[corpus->reasoning[r].answer] = r;
+    }
+    for (int o = 0; o < q->n_options; ++o)
+        if (votes[o] > votes[best] || (votes[o] == votes[best] && best != q->gold && first[o] < first[best]))
+            best = o;
+    return best;
+}
+
+// Knowledge is trimmed and closed.
+static tt_status copy_knowledge(tt_arena *memory, const char **out, const char *text) {
+    tt_str knowledge = {0};
+    tt_str_append(&knowledge, text);
+    tt_stage_close_knowledge(&knowledge);
+    tt_status status = tt_str_status(&knowledge);
+    if (status == TT_OK) status = copy_text(memory, out, tt_str_text(&knowledge));
+    tt_str_close(&knowledge);
+    return status;
+}
+
+static tt_status copy_all_knowledge(tt_arena *memory, tt_reasoning *r, int n_options) {
+    if (r->general) TT_TRY(copy_knowledge(memory, &r->general, r->general));
+    if (!r->specific) return TT_OK;
+    const char **copy = tt_arena_alloc(memory, (size_t)n_options * sizeof *copy);
+    if (!copy) return TT_ERR_NOMEM;
+    for (int i = 0; i < n_options; ++i) TT_TRY(copy_knowledge(memory, &copy[i], r->specific[i]));
+    r->specific = copy;
     return TT_OK;
 }
 
@@ -102,12 +153,15 @@ tt_status tt_corpus_add_reasoning(tt_corpus *corpus, const tt_reasoning *reasoni
         TT_TRY(check_text(q->id, "specific knowledge", reasoning->specific[i]));
     TT_TRY(tt_grow(&corpus->reasoning, &corpus->reasoning_capacity, corpus->n_reasoning + 1,
         sizeof *reasoning, "reasoning"));
+    TT_TRY(tt_grow(&corpus->earlier, &corpus->earlier_capacity, corpus->n_reasoning + 1,
+        sizeof *corpus->earlier, "reasoning"));
     tt_reasoning *r = &corpus->reasoning[corpus->n_reasoning];
     *r = *reasoning;
-    TT_TRY(copy_text(&corpus->memory, &r->general, reasoning->general));
     TT_TRY(copy_text(&corpus->memory, &r->source, reasoning->source ? reasoning->source : ""));
-    TT_TRY(copy_texts(&corpus->memory, &r->specific, reasoning->specific, q->n_options));
-    corpus->n_reasoning++;
+    TT_TRY(copy_all_knowledge(&corpus->memory, r, q->n_options));
+    corpus->earlier[corpus->n_reasoning] = corpus->latest[r->question];
+    corpus->latest[r->question] = (int)corpus->n_reasoning++;
+    corpus->questions[r->question].taught = majority(corpus, r->question);
     return TT_OK;
 }
 
@@ -127,6 +181,47 @@ tt_status tt_corpus_check(const tt_corpus *corpus) {
             status = tt_fail(TT_ERR_INPUT, "question id '%s' occurs twice", ids[i]);
     free(ids);
     return status;
+}
+
+int tt_corpus_reasonings(const tt_corpus *corpus, int question, int *out) {
+    int n = 0;
+    for (int r = corpus->latest[question]; r >= 0; r = corpus->earlier[r])
+        n += tt_reasoning_agrees(corpus, &corpus->reasoning[r]);
+    int at = n; // from the latest to the earliest
+    for (int r = corpus->latest[question]; out && r >= 0; r = corpus->earlier[r])
+        if (tt_reasoning_agrees(corpus, &corpus->reasoning[r])) out[--at] = r;
+    return n;
+}
+
+tt_teacher_counts tt_corpus_count_teacher(const tt_corpus *corpus) {
+    tt_teacher_counts counts = {0};
+    for (size_t i = 0; i < corpus->n_questions; ++i) {
+        const tt_question *q = &corpus->questions[i];
+        if (q->split != TT_TRAIN || corpus->latest[i] < 0) continue;
+        counts.questions++;
+        counts.differing += tt_right_answer(q) != q->gold;
+        for (int r = corpus->latest[i]; r >= 0; r = corpus->earlier[r])
+            counts.left_out += !tt_reasoning_agrees(corpus, &corpus->reasoning[r]);
+    }
+    return counts;
+}
+
+static void show_teacher(const tt_corpus *corpus, FILE *out) {
+    const tt_teacher_counts t = tt_corpus_count_teacher(corpus);
+    if (t.questions == 0) return;
+    fprintf(out, "training questions that the teacher answered: %lld; ", (long long)t.questions);
+    if (t.differing > 0)
+        fprintf(out,
+            "on %lld of them it differs from the data set's gold, and training takes its answer for right\n",
+            (long long)t.differing);
+    else
+        fprintf(out, "it never differs from the data set's gold\n");
+    if (t.left_out > 0)
+        fprintf(out,
+            "of its answers, %lld disagree with most of the others on their question: nothing is learned "
+            "from "
+            "them\n",
+            (long long)t.left_out);
 }
 
 static void show_counts(const tt_corpus *corpus, FILE *out) {
@@ -149,6 +244,7 @@ static void show_counts(const tt_corpus *corpus, FILE *out) {
         if (questions[s]) fprintf(out, "%-12s %10zu %18zu\n", split_names[s], questions[s], reasoning[s]);
     fprintf(out, "options per question: %d to %d; answers with general knowledge: %zu, with specific: %zu\n",
         fewest, most, general, specific);
+    show_teacher(corpus, out);
 }
 
 void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out) {
@@ -161,7 +257,8 @@ void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out) {
         const tt_question *q = &corpus->questions[i];
         fprintf(out, "\n%s (%s)\n  %s\n", q->id, split_names[q->split], q->text);
         for (int o = 0; o < q->n_options; ++o)
-            fprintf(out, "  (%c) %s%s\n", 'A' + o, q->options[o], o == q->gold ? "   <- gold" : "");
+            fprintf(out, "  (%c) %s%s%s\n", 'A' + o, q->options[o], o == q->gold ? "   <- gold" : "",
+                o == tt_right_answer(q) && o != q->gold ? "   <- the teacher's, right in training" : "");
         for (size_t k = 0; k < corpus->n_reasoning; ++k) {
             const tt_reasoning *r = &corpus->reasoning[k];
             if ((size_t)r->question != i) continue;

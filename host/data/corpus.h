@@ -5,6 +5,7 @@
 #include "host/base/memory.h"
 #include "host/base/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -15,9 +16,14 @@ tt_status tt_split_parse(tt_split *out, const char *name) TT_MUST_CHECK;
 typedef struct tt_question {
     const char *id, *text;
     const char *const *options; // [n_options]
-    int n_options, gold;        // gold: index of the right option
+    int n_options, gold;        // gold: index of the option that the data set calls right
     tt_split split;
+    int taught; // what most of the teacher's answers say, gold without any; kept by tt_corpus_add_reasoning
 } tt_question;
+
+// The right answer of a question: of a training question what acquisition teaches, `taught`; of all others
+// the data set's gold. Training, pairs, scores and reports all ask this function.
+int tt_right_answer(const tt_question *question);
 
 // One accepted answer of the teacher. A corpus without recall has general NULL; without analyze, specific
 // NULL.
@@ -39,6 +45,8 @@ typedef struct tt_corpus {
     const char *provenance;          // JSON text: sources, seeds, options of the import
     uint64_t hash;                   // of its content, set by load and save
     struct tt_corpus_tokens *tokens; // the training split, tokenised (corpus_tokens.h), or NULL
+    int *latest, *earlier; // of a question and of a reasoning: its latest, its next earlier reasoning, or -1
+    size_t latest_capacity, earlier_capacity;
     tt_arena memory;
 } tt_corpus;
 
@@ -47,7 +55,23 @@ void tt_corpus_close(tt_corpus *corpus);
 // options, empty or repeated options, gold out of range, invalid UTF-8, repeated id is checked by
 // tt_corpus_check.
 tt_status tt_corpus_add_question(tt_corpus *corpus, const tt_question *question) TT_MUST_CHECK;
+// Appends a copy, its knowledge trimmed and closed (tt_stage_close_knowledge), and counts its answer: a tie
+// between options goes to gold if it is among them, else to the option seen first.
 tt_status tt_corpus_add_reasoning(tt_corpus *corpus, const tt_reasoning *reasoning) TT_MUST_CHECK;
+// Whether it leads to its question's right answer: others are kept, but nothing is learned from them.
+bool tt_reasoning_agrees(const tt_corpus *corpus, const tt_reasoning *reasoning);
+
+// Indices of the question's reasonings that agree, in their order, are written to out (NULL: only counted);
+// their number.
+int tt_corpus_reasonings(const tt_corpus *corpus, int question, int *out);
+
+// The teacher on the training questions.
+typedef struct tt_teacher_counts {
+    int64_t questions; // that it answered
+    int64_t differing; // of these: it differs from the data set's gold
+    int64_t left_out;  // of its answers: those that do not lead to the right one
+} tt_teacher_counts;
+tt_teacher_counts tt_corpus_count_teacher(const tt_corpus *corpus);
 tt_status tt_corpus_check(const tt_corpus *corpus) TT_MUST_CHECK; // ids are distinct, indices in range
 
 tt_status tt_corpus_load(tt_corpus *out, const char *path) TT_MUST_CHECK;

@@ -5,6 +5,7 @@
 //   specific_offsets}
 #include "host/data/corpus.h"
 
+#include "host/base/log.h"
 #include "host/base/str.h"
 #include "host/data/corpus_tokens.h"
 #include "host/data/hdf5_file.h"
@@ -19,20 +20,27 @@ static uint64_t mix_text(uint64_t h, const char *text) {
     return (h ^ tt_hash(text, strlen(text))) * 0x9E3779B97F4A7C15ull;
 }
 
-// Of everything that training and scoring read.
-static uint64_t content_hash(const tt_corpus *c) {
+static uint64_t hash_of_questions(const tt_corpus *c) {
     uint64_t h = 1;
     for (size_t i = 0; i < c->n_questions; ++i) {
         const tt_question *q = &c->questions[i];
         h = mix_text(mix_text(h, q->id), q->text) ^ (uint64_t)(q->gold * TT_SPLITS + (int)q->split);
         for (int o = 0; o < q->n_options; ++o) h = mix_text(h, q->options[o]);
     }
-    for (size_t i = 0; i < c->n_reasoning; ++i) {
-        const tt_reasoning *r = &c->reasoning[i];
-        h = mix_text(h, r->general ? r->general : "") ^ ((uint64_t)r->question << 8 | (uint64_t)r->answer);
-        for (int o = 0; r->specific && o < c->questions[r->question].n_options; ++o)
-            h = mix_text(h, r->specific[o]);
-    }
+    return h;
+}
+
+static uint64_t mix_reasoning(uint64_t h, const tt_reasoning *r, int n_options) {
+    h = mix_text(h, r->general ? r->general : "") ^ ((uint64_t)r->question << 8 | (uint64_t)r->answer);
+    for (int o = 0; r->specific && o < n_options; ++o) h = mix_text(h, r->specific[o]);
+    return h;
+}
+
+// Of everything that training and scoring read.
+static uint64_t content_hash(const tt_corpus *c) {
+    uint64_t h = hash_of_questions(c);
+    for (size_t i = 0; i < c->n_reasoning; ++i)
+        h = mix_reasoning(h, &c->reasoning[i], c->questions[c->reasoning[i].question].n_options);
     return h;
 }
 
@@ -185,7 +193,8 @@ done:
     return status;
 }
 
-static tt_status read_reasoning(const tt_h5 *h, tt_corpus *corpus) {
+// *content receives the hash of what the file holds, as it stands there: adding trims and closes knowledge.
+static tt_status read_reasoning(const tt_h5 *h, tt_corpus *corpus, uint64_t *content) {
     texts source = {0}, general = {0}, specific = {0};
     int32_t *question = NULL, *answer = NULL, *has_general = NULL;
     int64_t *offsets = NULL;
@@ -201,6 +210,7 @@ static tt_status read_reasoning(const tt_h5 *h, tt_corpus *corpus) {
     TT_TRY_GOTO(
         status, read_numbers(h, "/reasoning/specific_offsets", H5T_NATIVE_INT64, 8, &offsets, n + 1), done);
     TT_TRY_GOTO(status, check_offsets(h, "/reasoning/specific_offsets", offsets, n, specific.n), done);
+    *content = hash_of_questions(corpus);
     for (size_t i = 0; i < n && status == TT_OK; ++i) {
         const int64_t count = offsets[i + 1] - offsets[i];
         const bool known = question[i] >= 0 && (size_t)question[i] < corpus->n_questions;
@@ -208,12 +218,13 @@ static tt_status read_reasoning(const tt_h5 *h, tt_corpus *corpus) {
             status = tt_fail(TT_ERR_FORMAT, "%s: reasoning %zu is damaged", h->path, i);
             break;
         }
-        status = tt_corpus_add_reasoning(
-            corpus, &(tt_reasoning){.question = question[i],
-                        .general = has_general[i] ? general.at[i] : NULL,
-                        .specific = count ? (const char *const *)specific.at + offsets[i] : NULL,
-                        .answer = answer[i],
-                        .source = source.at[i]});
+        const tt_reasoning stored = {.question = question[i],
+            .general = has_general[i] ? general.at[i] : NULL,
+            .specific = count ? (const char *const *)specific.at + offsets[i] : NULL,
+            .answer = answer[i],
+            .source = source.at[i]};
+        *content = mix_reasoning(*content, &stored, corpus->questions[question[i]].n_options);
+        status = tt_corpus_add_reasoning(corpus, &stored);
     }
 done:
     free(source.at);
@@ -247,18 +258,24 @@ static tt_status read_attributes(const tt_h5 *h, tt_corpus *corpus, uint64_t *ha
 tt_status tt_corpus_load(tt_corpus *out, const char *path) {
     *out = (tt_corpus){0};
     tt_h5 h;
-    uint64_t hash = 0;
+    uint64_t hash = 0, content = 0;
     TT_TRY(tt_h5_open(&h, path, "corpus"));
     tt_status status = read_attributes(&h, out, &hash);
     if (status == TT_OK) status = read_questions(&h, out);
-    if (status == TT_OK) status = read_reasoning(&h, out);
+    if (status == TT_OK) status = read_reasoning(&h, out, &content);
     if (status == TT_OK) status = tt_corpus_tokens_read(&h, out);
     tt_h5_close(&h);
     if (status == TT_OK) {
         out->hash = content_hash(out);
-        if (out->hash != hash)
+        if (content != hash) {
             status =
                 tt_fail(TT_ERR_FORMAT, "%s: its content does not match its checksum; build it again", path);
+        } else if (out->hash != content) {
+            tt_corpus_tokens_close(out); // they are those of the texts as they were
+            tt_warn("%s: was written by an older version, with knowledge that is not trimmed or does not end "
+                    "in a period; it is read as training reads it now, and importing it again keeps it so",
+                path);
+        }
     } else if (status == TT_ERR_INPUT) {
         status = tt_context(TT_ERR_FORMAT, "%s", path);
     }

@@ -1,7 +1,12 @@
 #include "host/data/corpus_tokens.h"
 
+#include "host/base/log.h"
+
 #include <stdlib.h>
 #include <string.h>
+
+// Which examples a corpus gives: files tokenised under other rules are tokenised again from their texts.
+enum { RULES = 2 };
 
 struct tt_corpus_tokens {
     tt_stage_set set;
@@ -19,6 +24,7 @@ void tt_corpus_tokens_close(tt_corpus *corpus) {
 
 static tt_stage_set largest_set(const tt_corpus *corpus) {
     bool general = true, specific = true;
+    if (corpus->n_reasoning == 0) return TT_SET_SUMMARIZE_ONLY;
     for (size_t i = 0; i < corpus->n_reasoning; ++i) {
         general = general && corpus->reasoning[i].general;
         specific = specific && corpus->reasoning[i].specific;
@@ -41,6 +47,8 @@ tt_status tt_corpus_tokenise(
         if (tt_stage_set_has(tokens->set, (tt_stage)s))
             status = tt_dataset_build(&tokens->stages[s], corpus, TT_TRAIN, tokens->set, (tt_stage)s,
                 tokenizer, max_input, max_target);
+    for (int s = 0; s < TT_STAGES && status == TT_OK; ++s)
+        tt_dataset_warn(&tokens->stages[s], "tokenised", "max_input", max_input, "max_target", max_target);
     corpus->tokens = tokens;
     if (status != TT_OK) tt_corpus_tokens_close(corpus);
     return status;
@@ -64,6 +72,7 @@ tt_status tt_corpus_tokens_write(const tt_h5 *h, const tt_corpus *corpus) {
     const struct tt_corpus_tokens *t = corpus->tokens;
     if (!t) return TT_OK;
     TT_TRY(tt_h5_group(h, "/stages"));
+    TT_TRY(tt_h5_put_i64(h, "/stages", "rules", RULES));
     TT_TRY(tt_h5_put_text(h, "/stages", "set", tt_stage_set_name(t->set)));
     TT_TRY(tt_h5_put_i64(h, "/stages", "tokenizer_hash", (int64_t)t->tokenizer));
     TT_TRY(tt_h5_put_i64(h, "/stages", "max_input", t->max_input));
@@ -77,7 +86,8 @@ tt_status tt_corpus_tokens_write(const tt_h5 *h, const tt_corpus *corpus) {
         snprintf(name, sizeof name, "/stages/%s/offsets", tt_stage_name((tt_stage)s));
         TT_TRY(tt_h5_write(h, name, H5T_NATIVE_INT64, d->offsets, 2 * (size_t)d->n + 1, 0));
         snprintf(name, sizeof name, "/stages/%s", tt_stage_name((tt_stage)s));
-        TT_TRY(tt_h5_put_i64(h, name, "truncated", d->truncated));
+        TT_TRY(tt_h5_put_i64(h, name, "cut_inputs", d->cut_inputs));
+        TT_TRY(tt_h5_put_i64(h, name, "cut_targets", d->cut_targets));
         TT_TRY(tt_h5_put_i64(h, name, "unknown", d->unknown));
     }
     return TT_OK;
@@ -105,7 +115,8 @@ static tt_status read_stage(const tt_h5 *h, tt_dataset *d, tt_stage stage) {
     TT_TRY(tt_grow(&d->offsets, &d->offsets_capacity, n_offsets + 1, sizeof *d->offsets, offsets));
     TT_TRY(tt_h5_read(h, ids, H5T_NATIVE_INT32, d->ids, n_ids, 0));
     TT_TRY(tt_h5_read(h, offsets, H5T_NATIVE_INT64, d->offsets, n_offsets, 0));
-    TT_TRY(tt_h5_get_i64(h, name, "truncated", &d->truncated));
+    TT_TRY(tt_h5_get_i64(h, name, "cut_inputs", &d->cut_inputs));
+    TT_TRY(tt_h5_get_i64(h, name, "cut_targets", &d->cut_targets));
     TT_TRY(tt_h5_get_i64(h, name, "unknown", &d->unknown));
     d->tokens = (int64_t)n_ids;
     d->n = (int)(n_offsets / 2);
@@ -114,9 +125,15 @@ static tt_status read_stage(const tt_h5 *h, tt_dataset *d, tt_stage stage) {
 }
 
 tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) {
-    int64_t hash, max_input, max_target;
+    int64_t hash, max_input, max_target, rules;
     char *set;
     if (!tt_h5_has(h, "/stages")) return TT_OK;
+    rules = 0;
+    if (tt_h5_has_attribute(h, "/stages", "rules")) TT_TRY(tt_h5_get_i64(h, "/stages", "rules", &rules));
+    if (rules != RULES) {
+        tt_warn("%s: its tokens were made by another version and are made again from its texts", h->path);
+        return TT_OK;
+    }
     TT_TRY(tt_alloc(&corpus->tokens, 1, sizeof *corpus->tokens, "tokens"));
     struct tt_corpus_tokens *t = corpus->tokens;
     TT_TRY(tt_h5_get_i64(h, "/stages", "tokenizer_hash", &hash));
@@ -161,7 +178,8 @@ tt_status tt_corpus_tokens_take(tt_dataset *dataset, const tt_corpus *corpus, tt
     memcpy(dataset->offsets, from->offsets, (2 * (size_t)from->n + 1) * sizeof *from->offsets);
     dataset->n = from->n;
     dataset->tokens = from->tokens;
-    dataset->truncated = from->truncated;
+    dataset->cut_inputs = from->cut_inputs;
+    dataset->cut_targets = from->cut_targets;
     dataset->unknown = from->unknown;
     *taken = true;
     return TT_OK;

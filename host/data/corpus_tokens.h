@@ -6,8 +6,9 @@
 #include "host/data/dataset.h"
 #include "host/data/hdf5_file.h"
 
-// Tokenises the stages of the largest stage set that the corpus has reasoning for (all, no_recall or
-// no_analyze); tt_corpus_save then writes them. Errors: TT_ERR_INPUT without reasoning for any stage.
+// Tokenises the stages of the largest stage set that the corpus has reasoning for (all, no_recall,
+// no_analyze, or summarize_only, which needs none); tt_corpus_save then writes them. Warns of what is cut.
+// Errors: TT_ERR_INPUT without training questions.
 tt_status tt_corpus_tokenise(
     tt_corpus *corpus, const tt_tokenizer *tokenizer, int max_input, int max_target) TT_MUST_CHECK;
 

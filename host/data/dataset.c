@@ -1,10 +1,13 @@
 // Tokenised pairs of one stage.
 #include "host/data/dataset.h"
 
+#include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/philox.h"
 #include "host/data/corpus_tokens.h"
+#include "host/text/limit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,16 +17,12 @@ void tt_dataset_close(tt_dataset *d) {
     *d = (tt_dataset){0};
 }
 
-static tt_status append(tt_dataset *d, const tt_tokenizer *tokenizer, const char *text, int limit) {
+static tt_status append(
+    tt_dataset *d, const tt_tokenizer *tokenizer, const char *text, int limit, bool *cut) {
     int32_t *ids = NULL;
     size_t capacity = 0;
     int n;
-    tt_status status = tt_tokenizer_encode(tokenizer, text, true, &ids, &capacity, &n);
-    if (status == TT_OK && n > limit) {
-        ids[limit - 1] = TT_EOS;
-        n = limit;
-        d->truncated++;
-    }
+    tt_status status = tt_limit_encode(tokenizer, text, limit, &ids, &capacity, &n, cut);
     const size_t at = (size_t)d->tokens;
     if (status == TT_OK)
         status = tt_grow(&d->ids, &d->ids_capacity, at + (size_t)n, sizeof *d->ids, "token ids");
@@ -41,15 +40,18 @@ tt_status tt_dataset_add(tt_dataset *d, const tt_tokenizer *tokenizer, const cha
     const size_t at = 2 * (size_t)d->n;
     TT_TRY(tt_grow(&d->offsets, &d->offsets_capacity, at + 3, sizeof *d->offsets, "offsets"));
     const int64_t start = d->tokens;
-    tt_status status = append(d, tokenizer, input, max_input);
+    bool cut_input = false, cut_target = false;
+    tt_status status = append(d, tokenizer, input, max_input, &cut_input);
     d->offsets[at + 1] = d->tokens;
-    if (status == TT_OK) status = append(d, tokenizer, target, max_target);
+    if (status == TT_OK) status = append(d, tokenizer, target, max_target, &cut_target);
     if (status != TT_OK) {
         d->tokens = start; // a pair is there as a whole or not at all
         return status;
     }
     d->offsets[at] = start;
     d->offsets[at + 2] = d->tokens;
+    d->cut_inputs += cut_input;
+    d->cut_targets += cut_target;
     d->n++;
     return TT_OK;
 }
@@ -144,6 +146,32 @@ static tt_status add_reasoning(
     return TT_OK;
 }
 
+// Answers alone: every question of the split, with or without reasoning.
+static tt_status add_answer(builder *b, const tt_question *q) {
+    tt_str_clear(&b->block);
+    tt_str_clear(&b->input);
+    tt_str_clear(&b->target);
+    tt_stage_block(&b->block, q->text, q->options, q->n_options);
+    tt_stage_summarize_input(&b->input, tt_str_text(&b->block), NULL, NULL, q->n_options);
+    tt_stage_answer(&b->target, tt_right_answer(q));
+    return add_once(b);
+}
+
+static tt_status add_all(
+    builder *b, const tt_corpus *corpus, tt_split split, tt_stage_set set, tt_stage stage) {
+    if (set == TT_SET_SUMMARIZE_ONLY) {
+        for (size_t i = 0; i < corpus->n_questions; ++i)
+            if (corpus->questions[i].split == split) TT_TRY(add_answer(b, &corpus->questions[i]));
+        return TT_OK;
+    }
+    for (size_t i = 0; i < corpus->n_reasoning; ++i) {
+        const tt_reasoning *r = &corpus->reasoning[i];
+        const tt_question *q = &corpus->questions[r->question];
+        if (q->split == split && tt_reasoning_agrees(corpus, r)) TT_TRY(add_reasoning(b, q, r, set, stage));
+    }
+    return TT_OK;
+}
+
 tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, tt_split split, tt_stage_set set,
     tt_stage stage, const tt_tokenizer *tokenizer, int max_input, int max_target) {
     dataset->name = tt_stage_name(stage);
@@ -156,22 +184,36 @@ tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, tt_spli
         .max_input = max_input,
         .max_target = max_target,
         .inputs_only = set == TT_SET_SUMMARIZE_ONLY || (set == TT_SET_STEP_BY_STEP && stage == TT_SUMMARIZE)};
-    b.seen.size = 2 * corpus->n_reasoning * TT_MAX_OPTIONS + 1;
+    b.seen.size = 2 * (corpus->n_reasoning * TT_MAX_OPTIONS + corpus->n_questions) + 1;
     TT_TRY(tt_alloc(&b.seen.slots, b.seen.size, sizeof *b.seen.slots, "dataset"));
-    tt_status status = TT_OK;
-    for (size_t i = 0; i < corpus->n_reasoning && status == TT_OK; ++i) {
-        const tt_reasoning *r = &corpus->reasoning[i];
-        const tt_question *q = &corpus->questions[r->question];
-        if (q->split == split) status = add_reasoning(&b, q, r, set, stage);
-    }
+    tt_status status = add_all(&b, corpus, split, set, stage);
     free(b.seen.slots);
     tt_str_close(&b.block);
     tt_str_close(&b.input);
     tt_str_close(&b.target);
     if (status == TT_OK && dataset->n == 0)
-        status = tt_fail(TT_ERR_INPUT, "corpus %s has no reasoning for split %s, stage %s", corpus->name,
-            tt_split_name(split), dataset->name);
+        status = tt_fail(TT_ERR_INPUT,
+            set == TT_SET_SUMMARIZE_ONLY
+                ? "corpus %s has no questions in split %s (stage %s)"
+                : "corpus %s has no reasoning of a teacher for split %s, stage %s; answers alone need none "
+                  "(stages: summarize_only)",
+            corpus->name, tt_split_name(split), dataset->name);
     return status;
+}
+
+void tt_dataset_warn(const tt_dataset *d, const char *phase, const char *input_key, int64_t max_input,
+    const char *target_key, int64_t max_target) {
+    char where[64];
+    snprintf(where, sizeof where, "%s%s%s", phase, d->name ? ", " : "", d->name ? d->name : "");
+    tt_limit_warn_prompts(where, d->cut_inputs, d->n, max_input, input_key);
+    // The targets of summarize, a chain of thought among them, end with the answer.
+    if (d->name && strcmp(d->name, tt_stage_name(TT_SUMMARIZE)) == 0)
+        tt_limit_warn_answers(where, d->cut_targets, d->n, max_target, target_key);
+    else
+        tt_limit_warn_targets(where, d->cut_targets, d->n, max_target, target_key);
+    if (d->unknown > 0)
+        tt_warn("%s: %lld of %lld tokens (%.2f %%) are unknown to the tokenizer", where,
+            (long long)d->unknown, (long long)d->tokens, 100.0 * (double)d->unknown / (double)d->tokens);
 }
 
 void tt_order(int32_t *order, int n, uint64_t seed, uint32_t stream, uint32_t epoch) {

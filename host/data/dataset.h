@@ -12,24 +12,29 @@
 #include <stdint.h>
 
 typedef struct tt_dataset {
-    const char *name;  // of the stage
-    int32_t *ids;      // inputs and targets back to back: input 0, target 0, input 1, ...
-    int64_t *offsets;  // [2 n + 1]: input i at offsets[2i]..offsets[2i+1], its target up to offsets[2i+2]
-    int n;             // examples
-    int64_t truncated; // inputs or targets that were cut
-    int64_t unknown, tokens; // <unk> among all tokens
-    uint32_t first_example;  // example i has dropout identity first_example + i
+    const char *name; // of the stage
+    int32_t *ids;     // inputs and targets back to back: input 0, target 0, input 1, ...
+    int64_t *offsets; // [2 n + 1]: input i at offsets[2i]..offsets[2i+1], its target up to offsets[2i+2]
+    int n;            // examples
+    int64_t cut_inputs, cut_targets; // that were longer than their limit
+    int64_t unknown, tokens;         // <unk> among all tokens
+    uint32_t first_example;          // example i has dropout identity first_example + i
     size_t ids_capacity, offsets_capacity;
 } tt_dataset;
 
 // Appends a pair of texts, tokenised, each cut to at most max_input / max_target tokens, </s> included.
 tt_status tt_dataset_add(tt_dataset *dataset, const tt_tokenizer *tokenizer, const char *input,
     const char *target, int max_input, int max_target) TT_MUST_CHECK;
-// The stage's pairs of all reasoning of a split in a corpus, duplicates dropped (summarize only: duplicate
-// inputs). `dataset` is zero-initialised by the caller. Errors: TT_ERR_INPUT where the corpus lacks what the
-// stage set needs (e.g. no specific knowledge: use no_analyze).
+// The stage's pairs of a split in a corpus, duplicates dropped (of answers alone: duplicate inputs). Answers
+// alone come from the questions and need no reasoning; all else comes from the reasoning that agrees with the
+// right answer. `dataset` is zero-initialised by the caller. Errors: TT_ERR_INPUT where the corpus lacks what
+// the stage set needs (e.g. no specific knowledge: use no_analyze).
 tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, tt_split split, tt_stage_set set,
     tt_stage stage, const tt_tokenizer *tokenizer, int max_input, int max_target) TT_MUST_CHECK;
+// Warns of examples that were cut to their limits, and of tokens that the tokenizer does not know. `phase`
+// names the place, `*_key` what sets a limit.
+void tt_dataset_warn(const tt_dataset *dataset, const char *phase, const char *input_key, int64_t max_input,
+    const char *target_key, int64_t max_target);
 void tt_dataset_close(tt_dataset *dataset);
 
 // The examples' order in an epoch: a permutation of 0..n-1 from (seed, stream, epoch), where `stream` tells

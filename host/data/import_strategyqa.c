@@ -3,26 +3,44 @@
 #include "host/base/philox.h"
 #include "host/base/str.h"
 #include "host/data/import.h"
+#include "host/text/stages.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const options[] = {"yes", "no"};
 
-static tt_status add_facts(tt_corpus *corpus, const json_t *facts, const tt_question *q) {
-    tt_str general = {0};
+// Appends a fact, closed as any knowledge is; one of white space alone is none.
+static void append_fact(tt_str *general, const char *text) {
+    size_t n = strlen(text);
+    tt_str fact = {0};
+    tt_trim(&text, &n);
+    if (n == 0) return;
+    tt_str_append_n(&fact, text, n);
+    tt_stage_close_knowledge(&fact);
+    tt_str_format(general, "%s%s", general->length ? " " : "", tt_str_text(&fact));
+    general->failed |= fact.failed;
+    tt_str_close(&fact);
+}
+
+static tt_status join_facts(tt_str *general, const json_t *facts, const tt_question *q) {
     size_t i;
     json_t *fact;
+    if (json_is_string(facts)) append_fact(general, json_string_value(facts));
+    if (facts && !json_is_null(facts) && !json_is_array(facts) && !json_is_string(facts))
+        return tt_fail(TT_ERR_INPUT, "question %s: \"facts\": expected a list of texts", q->id);
     json_array_foreach(facts, i, fact) {
-        const char *text = json_string_value(fact);
-        if (!text) {
-            tt_str_close(&general);
-            return tt_fail(TT_ERR_INPUT, "question %s: fact %zu is no text", q->id, i + 1);
-        }
-        if (!*text) continue;
-        tt_str_format(&general, "%s%s", general.length ? " " : "", text);
-        if (!tt_ends_with(text, ".")) tt_str_append(&general, ".");
+        if (!json_is_string(fact))
+            return tt_fail(TT_ERR_INPUT, "question %s: fact %zu is not a text", q->id, i + 1);
+        append_fact(general, json_string_value(fact));
     }
-    tt_status status = tt_str_status(&general);
+    return TT_OK;
+}
+
+static tt_status add_facts(tt_corpus *corpus, const json_t *facts, const tt_question *q) {
+    tt_str general = {0};
+    tt_status status = join_facts(&general, facts, q);
+    if (status == TT_OK) status = tt_str_status(&general);
     if (status == TT_OK && general.length)
         status = tt_corpus_add_reasoning(corpus, &(tt_reasoning){.question = (int)corpus->n_questions - 1,
                                                      .general = general.data,

@@ -25,6 +25,16 @@ enum { FORMAT = 1 };
     X(reference_chosen)                                                                                      \
     X(reference_rejected)
 
+static tt_status keep_came_with(tt_preferences *p, tt_preference_texts *to, const char *const *texts, int n) {
+    const char **copy = n ? tt_arena_alloc(&p->memory, (size_t)n * sizeof *copy) : NULL;
+    if (n && !copy) return TT_ERR_NOMEM;
+    for (int i = 0; i < n; ++i)
+        if (!(copy[i] = tt_arena_strdup(&p->memory, texts[i]))) return TT_ERR_NOMEM;
+    to->came_with = copy;
+    to->n_came_with = n;
+    return TT_OK;
+}
+
 tt_status tt_preferences_add(tt_preferences *p, const tt_preference_texts *texts) {
     TT_TRY(tt_grow(&p->items, &p->capacity, p->n + 1, sizeof *p->items, "preference pairs"));
     tt_preference_texts *to = &p->items[p->n];
@@ -33,6 +43,7 @@ tt_status tt_preferences_add(tt_preferences *p, const tt_preference_texts *texts
     if (!(to->name = tt_arena_strdup(&p->memory, texts->name))) return TT_ERR_NOMEM;
     TEXTS(COPY)
 #undef COPY
+    TT_TRY(keep_came_with(p, to, texts->came_with, texts->n_came_with));
     p->n++;
     return TT_OK;
 }
@@ -49,12 +60,33 @@ int tt_preferences_count(const tt_preferences *p, tt_stage stage) {
     return n;
 }
 
+// Texts of all pairs back to back, those of pair i at offsets[i]..offsets[i+1].
+static tt_status put_came_with(const tt_h5 *h, const tt_preferences *p) {
+    size_t total = 0, at = 0;
+    for (size_t i = 0; i < p->n; ++i) total += (size_t)p->items[i].n_came_with;
+    const char **texts = NULL;
+    int64_t *offsets = NULL;
+    tt_status status = tt_alloc(&offsets, p->n + 1, sizeof *offsets, "preference pairs");
+    if (status == TT_OK) status = tt_alloc(&texts, total, sizeof *texts, "preference pairs");
+    for (size_t i = 0; i < p->n && status == TT_OK; ++i) {
+        for (int k = 0; k < p->items[i].n_came_with; ++k) texts[at++] = p->items[i].came_with[k];
+        offsets[i + 1] = (int64_t)at;
+    }
+    if (status == TT_OK && total) status = tt_h5_write_texts(h, "/pairs/came_with", texts, total);
+    if (status == TT_OK)
+        status = tt_h5_write(h, "/pairs/came_with_offsets", H5T_NATIVE_INT64, offsets, p->n + 1, 0);
+    free(texts);
+    free(offsets);
+    return status;
+}
+
 static tt_status put_all(const tt_h5 *h, const tt_preferences *p) {
     TT_TRY(tt_h5_put_i64(h, "/", "format", FORMAT));
     TT_TRY(tt_h5_group(h, "/pairs"));
     TT_TRY(tt_h5_put_i64(h, "/pairs", "n", (int64_t)p->n));
     TT_TRY(tt_h5_put_i64(h, "/pairs", "questions", p->questions));
     TT_TRY(tt_h5_put_i64(h, "/pairs", "without_pairs", p->without_pairs));
+    TT_TRY(tt_h5_put_i64(h, "/pairs", "rules", p->rules));
     TT_TRY(tt_h5_put_i64(h, "/pairs", "scored", p->scored));
     TT_TRY(tt_h5_put_i64(h, "/pairs", "reference", (int64_t)p->reference));
     if (p->n == 0) return TT_OK;
@@ -84,7 +116,7 @@ static tt_status put_all(const tt_h5 *h, const tt_preferences *p) {
     REALS(PUT)
 #undef PUT
     free(column);
-    return status;
+    return status == TT_OK ? put_came_with(h, p) : status;
 }
 
 tt_status tt_preferences_save(const tt_preferences *p, const char *path) {
@@ -111,6 +143,33 @@ static tt_status get_texts(const tt_h5 *h, const char *name, tt_preferences *p, 
     return status;
 }
 
+static tt_status share_out(
+    const tt_h5 *h, tt_preferences *p, const int64_t *offsets, char *const *texts, size_t total) {
+    for (size_t i = 0; i < p->n; ++i) {
+        const int64_t n = offsets[i + 1] - offsets[i];
+        if (offsets[0] != 0 || n < 0 || n > TT_MAX_OPTIONS || offsets[i + 1] > (int64_t)total)
+            return tt_fail(TT_ERR_FORMAT, "%s: /pairs/came_with_offsets is damaged", h->path);
+        TT_TRY(keep_came_with(p, &p->items[i], (const char *const *)texts + offsets[i], (int)n));
+    }
+    return TT_OK;
+}
+
+// Files of earlier versions have no such columns.
+static tt_status get_came_with(const tt_h5 *h, tt_preferences *p) {
+    if (!tt_h5_has(h, "/pairs/came_with_offsets")) return TT_OK;
+    char **texts = NULL;
+    size_t total = 0;
+    int64_t *offsets = NULL;
+    TT_TRY(tt_alloc(&offsets, p->n + 1, sizeof *offsets, "preference pairs"));
+    tt_status status = tt_h5_read(h, "/pairs/came_with_offsets", H5T_NATIVE_INT64, offsets, p->n + 1, 0);
+    if (status == TT_OK && tt_h5_has(h, "/pairs/came_with"))
+        status = tt_h5_read_texts(h, "/pairs/came_with", &texts, &total);
+    if (status == TT_OK) status = share_out(h, p, offsets, texts, total);
+    free(texts);
+    free(offsets);
+    return status;
+}
+
 static tt_status get_columns(const tt_h5 *h, tt_preferences *p) {
 #define GET(name) TT_TRY(get_texts(h, "/pairs/" #name, p, offsetof(tt_preference_texts, name)));
     TEXTS(GET)
@@ -130,6 +189,7 @@ static tt_status get_columns(const tt_h5 *h, tt_preferences *p) {
     REALS(GET)
 #undef GET
     free(reals);
+    if (status == TT_OK) status = get_came_with(h, p);
     for (size_t i = 0; i < p->n && status == TT_OK; ++i)
         if (p->items[i].stage > TT_ANALYZE || p->items[i].question < 0 || p->items[i].option < 0 ||
             p->items[i].option >= TT_MAX_OPTIONS)
@@ -138,7 +198,7 @@ static tt_status get_columns(const tt_h5 *h, tt_preferences *p) {
 }
 
 static tt_status get_all(const tt_h5 *h, tt_preferences *p) {
-    int64_t format, n, questions, without_pairs, scored, reference;
+    int64_t format, n, questions, without_pairs, scored, reference, rules = 0;
     TT_TRY(tt_h5_get_i64(h, "/", "format", &format));
     if (format != FORMAT)
         return tt_fail(TT_ERR_FORMAT, "%s: preference pairs of format %lld, this program reads %d", h->path,
@@ -148,10 +208,12 @@ static tt_status get_all(const tt_h5 *h, tt_preferences *p) {
     TT_TRY(tt_h5_get_i64(h, "/pairs", "without_pairs", &without_pairs));
     TT_TRY(tt_h5_get_i64(h, "/pairs", "scored", &scored));
     TT_TRY(tt_h5_get_i64(h, "/pairs", "reference", &reference));
+    if (tt_h5_has_attribute(h, "/pairs", "rules")) TT_TRY(tt_h5_get_i64(h, "/pairs", "rules", &rules));
     if (n < 0 || n > INT32_MAX)
         return tt_fail(TT_ERR_FORMAT, "%s: %lld pairs are out of range", h->path, (long long)n);
     p->questions = (int)questions;
     p->without_pairs = (int)without_pairs;
+    p->rules = (int)rules;
     p->scored = scored != 0;
     p->reference = (uint64_t)reference;
     if (n == 0) return TT_OK;
@@ -183,6 +245,8 @@ static void show_pair(const tt_preference_texts *t, bool scored, FILE *out) {
     fprintf(out, "\n  prompt    ");
     for (const char *p = t->prompt; *p; ++p) fputs(*p == '\n' ? "\n            " : (char[]){*p, '\0'}, out);
     fprintf(out, "\n  chosen    %s\n            (%s %d)\n", t->chosen, t->source, t->chosen_run);
+    for (int i = 0; i < t->n_came_with; ++i)
+        fprintf(out, "            came with it: (%c) %s\n", 'A' + i, t->came_with[i]);
     fprintf(out, "  rejected  %s\n            (run %d)\n", t->rejected, t->rejected_run);
     if (scored)
         fprintf(out, "  log-probability under the reference: chosen %.3f, rejected %.3f\n",
@@ -190,7 +254,8 @@ static void show_pair(const tt_preference_texts *t, bool scored, FILE *out) {
 }
 
 void tt_preferences_show(const tt_preferences *p, int examples, FILE *out) {
-    static const char *const sources[] = {"run", "teacher", "fallback"};
+    static const char *const sources[][2] = {{"run", "runs"}, {"teacher", "of the teacher's"},
+        {"came_with", "that came with their recall"}, {"fallback", "fallbacks of an earlier version"}};
     fprintf(out, "preference pairs: %zu, from the runs of %d questions; %d gave none\n", p->n, p->questions,
         p->without_pairs);
     if (p->scored)
@@ -200,17 +265,18 @@ void tt_preferences_show(const tt_preferences *p, int examples, FILE *out) {
     for (int stage = TT_RECALL; stage <= TT_ANALYZE; ++stage) {
         fprintf(out, "%-8s %7d pairs; chosen from", tt_stage_name((tt_stage)stage),
             tt_preferences_count(p, (tt_stage)stage));
-        for (int s = 0; s < 3; ++s) {
+        for (int s = 0; s < 4; ++s) {
             int n = 0;
             for (size_t i = 0; i < p->n; ++i)
-                n += (int)p->items[i].stage == stage && strcmp(p->items[i].source, sources[s]) == 0;
-            fprintf(out, "%s %d %s", s ? "," : "", n,
-                s == 0   ? "runs"
-                : s == 1 ? "of the teacher's"
-                         : "fallbacks");
+                n += (int)p->items[i].stage == stage && strcmp(p->items[i].source, sources[s][0]) == 0;
+            if (n || s == 0) fprintf(out, "%s %d %s", s ? "," : "", n, sources[s][1]);
         }
         fputc('\n', out);
     }
+    int equal = 0;
+    for (size_t i = 0; i < p->n; ++i) equal += strcmp(p->items[i].chosen, p->items[i].rejected) == 0;
+    if (equal)
+        fprintf(out, "%d pairs hold a text against itself: of these the NLL term alone teaches\n", equal);
     for (int stage = TT_RECALL; stage <= TT_ANALYZE; ++stage)
         for (size_t i = 0, shown = 0; i < p->n && (int)shown < examples; ++i)
             if ((int)p->items[i].stage == stage) {

@@ -14,12 +14,19 @@ typedef struct tt_preference_texts {
     tt_stage stage;     // TT_RECALL or TT_ANALYZE
     int question;       // index in the corpus
     int option;         // that the texts analyze; 0 for recall
-    const char *source; // of the chosen text: "run", "teacher", "fallback"
-    int chosen_run;     // index of the run, or of the teacher's reasoning among the question's
+    const char *source; // of the chosen text: "run", "teacher" (a recall of the teacher's), "came_with"
+                        // (analyses that came with the chosen recall)
+    int chosen_run; // index of the run, of the teacher's reasoning among those of the question that agree,
+                    // or of what came with the recall
     int rejected_run;
+    const char *const *came_with; // of a recall pair: the analyses that came with the chosen recall, one for
+    int n_came_with;              // each option; 0 = none
     const char *prompt, *chosen, *rejected;
     double reference_chosen, reference_rejected; // log-probabilities (sums over tokens) under the reference
 } tt_preference_texts;
+
+// Counts the ways in which pairs were ever chosen.
+enum { TT_PREFERENCE_RULES = 2 };
 
 // Zero-initialise; tt_preferences_close releases it. Texts live in `memory`.
 typedef struct tt_preferences {
@@ -27,6 +34,7 @@ typedef struct tt_preferences {
     size_t n, capacity;
     int questions;      // that runs were made for
     int without_pairs;  // of these: no wrong run, or nothing right to hold against it
+    int rules;          // TT_PREFERENCE_RULES of the program that made them; 0 = earlier
     bool scored;        // the reference's log-probabilities are there
     uint64_t reference; // hash of the reference checkpoint's weights
     tt_arena memory;

@@ -1,4 +1,5 @@
 #include "host/data/world_parts.h"
+#include "host/text/stages.h"
 
 #include <string.h>
 
@@ -74,6 +75,16 @@ void tt_say_predicate(
     tt_str_close(&with_articles);
 }
 
+// Appends a template, filled in and closed as knowledge is.
+static void fill_knowledge(tt_str *out, const char *template, const tt_blank *blanks, int n) {
+    tt_str text = {0};
+    tt_fill(&text, template, blanks, n);
+    tt_stage_close_knowledge(&text);
+    tt_str_append(out, tt_str_text(&text));
+    out->failed = out->failed || text.failed;
+    tt_str_close(&text);
+}
+
 void tt_say_specific(
     tt_str *out, const tt_world *world, const tt_exercise *e, int option, int verdict, tt_rng *rng) {
     tt_str fact = {0}, thing = {0}, capital = {0};
@@ -90,7 +101,7 @@ void tt_say_specific(
                                       : world->verdict_wrong.items[style];
     tt_blank blanks[] = {{"thing", e->things[option]}, {"a thing", tt_str_text(&thing)},
         {"A thing", tt_str_text(&capital)}, {"fact", tt_str_text(&fact)}, {"verdict", said}};
-    tt_fill(out, tt_pick(&world->specific, rng), blanks, 5);
+    fill_knowledge(out, tt_pick(&world->specific, rng), blanks, 5);
     out->failed = out->failed || fact.failed || thing.failed || capital.failed;
     tt_str_close(&fact);
     tt_str_close(&thing);
@@ -130,7 +141,7 @@ void tt_say_general(tt_str *out, const tt_world *world, const tt_exercise *e, tt
         tt_say_predicate(&need, e->property[k], &e->need[k], 1, rng);
     }
     tt_blank blank = {"need", tt_str_text(&need)};
-    tt_fill(out, tt_pick(&world->general, rng), &blank, 1);
+    fill_knowledge(out, tt_pick(&world->general, rng), &blank, 1);
     out->failed = out->failed || need.failed;
     tt_str_close(&need);
 }

@@ -70,6 +70,12 @@ tt_status tt_environment_write(
         "commit", TT_COMMIT, "machine", machine(), "device", device->name, "isa", tt_cpu_isa(), "precision",
         device->precision == TT_BF16 ? "bf16" : "fp32", "ranks", comm->size, "threads", device->threads,
         "transport", comm->transport, "corpus", hash, "started", when);
+    if (root && corpus) {
+        const tt_teacher_counts t = tt_corpus_count_teacher(corpus);
+        json_object_set_new(root, "teacher",
+            json_pack("{s:I, s:I, s:I}", "questions", (json_int_t)t.questions, "differing",
+                (json_int_t)t.differing, "left_out", (json_int_t)t.left_out));
+    }
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(root);
     if (!text) return tt_fail(TT_ERR_NOMEM, "%s: no memory to write it", path);

@@ -96,6 +96,16 @@ static count_names counts_of(const tt_report *r) {
     return names;
 }
 
+// Runs of the group whose iteration kept the student it began with.
+static int keepers(const tt_report *r, const tt_report_group *g, const char *phase) {
+    int n = 0;
+    for (int i = 0; i < g->n; ++i) {
+        const tt_report_phase *p = phase_of(&r->runs[g->runs[i]], phase);
+        n += p && counted(&r->runs[g->runs[i]]) && p->kept_reference;
+    }
+    return n;
+}
+
 static bool all_skipped(const tt_report *r, const tt_report_group *g, const char *phase) {
     bool any = false;
     for (int i = 0; i < g->n; ++i) {
@@ -169,8 +179,13 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_group *g,
                          best = tt_report_group_phase(r, g, names->items[k], false);
     const bool skipped = all_skipped(r, g, names->items[k]);
     if (score.seeds == 0 && best.seeds == 0 && !skipped) return;
-    tt_html_format(out, "<tr><th scope=\"row\">%s</th><td>%s%s</td>", g->label, names->items[k],
+    const int kept = keepers(r, g, names->items[k]);
+    tt_html_format(out, "<tr><th scope=\"row\">%s</th><td>%s%s", g->label, names->items[k],
         skipped ? ": skipped, no pairs" : "");
+    if (kept > 0)
+        tt_str_format(
+            out, "<small>%d of %d kept the student they began with: no cycle did better</small>", kept, g->n);
+    tt_str_append(out, "</td>");
     tt_str_append(out, "<td class=\"num\">");
     tt_text_count(out, t->test ? &score : &best);
     tt_str_append(out, "</td>");

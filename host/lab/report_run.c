@@ -86,6 +86,7 @@ static void read_phase(tt_report_run *run, const char *name, const json_t *objec
     if (steps > (double)p->last && steps <= TT_REPORT_LAST_STEP) p->last = (int64_t)steps;
     if (best >= 0 && best <= TT_REPORT_LAST_STEP) p->best_step = (int64_t)best;
     p->skipped = json_is_true(json_object_get(object, "skipped"));
+    p->kept_reference = json_is_true(json_object_get(object, "kept_reference"));
     p->best_validation = p->skipped ? NAN : tt_report_number(object, "best_validation");
     p->tokens = tt_report_number(object, "tokens");
     p->seconds = tt_report_number(object, "seconds");
@@ -151,7 +152,7 @@ static void config_text(const tt_report_run *run, const char *key, char *out) {
 static tt_status resolve(tt_report_run *run, const char *path) {
     tt_config config;
     tt_str yaml = {0};
-    tt_status status = tt_config_load(&config, path, NULL, 0);
+    tt_status status = tt_config_load_written(&config, path);
     if (status != TT_OK) return tt_strdup(&run->resolved, run->config);
     status = tt_config_write(&config, &yaml);
     tt_config_close(&config);

@@ -87,6 +87,7 @@ typedef struct tt_report_phase {
     tt_report_score test, best;
     bool unvalidated;    // its validations had no questions to score
     bool skipped;        // an iteration that found no pairs
+    bool kept_reference; // an iteration that did no better than the student it began with, which it kept
     const json_t *pairs; // counts of result.json, or NULL
     tt_outcomes
         outcomes; // greedy answers to the test questions after it; of the last phase they are the run's

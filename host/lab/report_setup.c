@@ -212,8 +212,35 @@ static void warn_of_corpora(tt_str *out, const tt_report *r) {
                            "their accuracies may be of different questions.</p>\n");
 }
 
+// Where training takes the teacher's answer for right though the data set has another: once for each corpus.
+static void tell_of_teachers(tt_str *out, const tt_report *r) {
+    for (int i = 0; i < r->n_runs; ++i) {
+        const json_t *environment = r->runs[i].environment,
+                     *teacher = json_object_get(environment, "teacher");
+        const json_t *hash = json_object_get(environment, "corpus");
+        const json_int_t questions = json_integer_value(json_object_get(teacher, "questions")),
+                         differing = json_integer_value(json_object_get(teacher, "differing")),
+                         left_out = json_integer_value(json_object_get(teacher, "left_out"));
+        bool known = questions == 0;
+        for (int k = 0; k < i && !known; ++k)
+            known = json_equal(hash, json_object_get(r->runs[k].environment, "corpus"));
+        if (known) continue;
+        tt_html_format(out,
+            "<p>Corpus %s: the teacher answered %d training questions; on %d of them its answer differs from "
+            "the data set's gold, and training takes the teacher's for right.",
+            json_is_string(hash) ? json_string_value(hash) : "", (int)questions, (int)differing);
+        if (left_out > 0)
+            tt_html_format(out,
+                " %d of its answers disagree with most of the others on their question and are not learned "
+                "from.",
+                (int)left_out);
+        tt_str_append(out, " Validation and test are scored by the data set's gold.</p>\n");
+    }
+}
+
 tt_status tt_report_setup(tt_str *out, const tt_report *r) {
     warn_of_corpora(out, r);
+    tell_of_teachers(out, r);
     print_runs(out, r);
     print_differences(out, r);
     print_configurations(out, r);

@@ -14,6 +14,10 @@ static json_t *score_json(const tt_evaluation *e, int samples) {
     return score;
 }
 
+bool tt_phase_kept_reference(const tt_phase_outcome *p) {
+    return p->iteration > 0 && p->result.steps > 0 && p->result.best_step == 0;
+}
+
 static json_t *phase_json(const tt_phase_outcome *p) {
     const bool pretraining = strcmp(p->name, "pretraining") == 0;
     json_t *phase = json_pack("{s:I, s:I, s:f, s:f, s:f}", "steps", (json_int_t)p->result.steps, "best_step",
@@ -25,6 +29,7 @@ static json_t *phase_json(const tt_phase_outcome *p) {
             json_pack("{s:i, s:i, s:i, s:i}", "recall", p->recall_pairs, "analyze", p->analyze_pairs,
                 "questions", p->questions, "without_pairs", p->without_pairs));
     if (p->iteration) json_object_set_new(phase, "skipped", json_boolean(p->result.steps == 0));
+    if (p->iteration) json_object_set_new(phase, "kept_reference", json_boolean(tt_phase_kept_reference(p)));
     if (p->scored) json_object_set_new(phase, "test", score_json(&p->test, 0));
     return phase;
 }
@@ -77,9 +82,12 @@ static void print_phase(FILE *out, const tt_phase_outcome *p) {
         fprintf(out, "  %-12s skipped: no question had both right and wrong runs\n", p->name);
         return;
     }
-    fprintf(out, "  %-12s %lld steps, best after %lld; %.1f million tokens in %.0f s", p->name,
-        (long long)p->result.steps, (long long)p->result.best_step, p->result.tokens / 1e6,
-        p->result.seconds);
+    fprintf(out, "  %-12s %lld steps, ", p->name, (long long)p->result.steps);
+    if (tt_phase_kept_reference(p))
+        fputs("none better than the student it began with, which is kept", out);
+    else
+        fprintf(out, "best after %lld", (long long)p->result.best_step);
+    fprintf(out, "; %.1f million tokens in %.0f s", p->result.tokens / 1e6, p->result.seconds);
     if (p->iteration)
         fprintf(out, "; %d + %d pairs of %d questions", p->recall_pairs, p->analyze_pairs, p->questions);
     fputc('\n', out);

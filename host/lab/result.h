@@ -16,6 +16,10 @@ typedef struct tt_phase_outcome {
     tt_evaluation test;
 } tt_phase_outcome;
 
+// An iteration of reflection that was no better, at any validation, than the student it began with: that one
+// is its best.
+bool tt_phase_kept_reference(const tt_phase_outcome *phase);
+
 enum { TT_MAX_PHASES = 102 };
 
 typedef struct tt_result {

@@ -26,6 +26,7 @@ typedef struct run {
     tt_checkpoint student; // model NULL until there is one
     int64_t metrics_bytes; // of metrics.jsonl that count: what the last checkpoint saw
     double began;          // see tt_phase_room
+    bool told_of_cuts;     // that prompts are longer than the limit
     tt_result result;
 } run;
 
@@ -89,7 +90,8 @@ static tt_status reflect(run *r, int i, tt_phase_room *room, bool resume) {
         TT_TRY(best_of(r, i - 1, reference));
     else
         snprintf(reference, sizeof reference, "%s", r->config->model.start);
-    const tt_reflection_room of = {r->config, &r->corpus, r->comm, phase->iteration, folder};
+    const tt_reflection_room of = {
+        r->config, &r->corpus, r->comm, phase->iteration, folder, &r->told_of_cuts};
     return tt_reflection_run(&of, room, &r->student, resume, reference, &phase->result);
 }
 
@@ -164,7 +166,8 @@ static tt_status do_phase(run *r, int i) {
         tt_status status = TT_OK;
         if (r->comm->rank == 0) status = open_metrics(r, &metrics);
         TT_TRY(tt_comm_agree(r->comm, status));
-        tt_phase_room room = {r->comm, &metrics, last, best, (uint64_t)r->config->seed, r->began};
+        tt_phase_room room = {
+            r->comm, &metrics, last, best, (uint64_t)r->config->seed, r->began, &r->told_of_cuts};
         status = run_phase(r, i, &room, saved);
         int64_t bytes = 0;
         if (status == TT_OK) status = tt_metrics_sync(&metrics, &bytes);
@@ -208,7 +211,8 @@ static tt_status evaluate_student(run *r, const tt_checkpoint *student, tt_split
         .questions = c->evaluation.questions,
         .samples = samples,
         .decoding = tt_decoding_of(c),
-        .max_input = (int)c->acquisition.max_input,
+        .max_input = tt_prompt_limit_of(c),
+        .told = &r->told_of_cuts,
         .slots = (int)c->evaluation.slots,
         .predictions = predictions,
         .label = label};

@@ -6,6 +6,7 @@
 
 #include "host/base/log.h"
 #include "host/base/str.h"
+#include "host/text/limit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -69,12 +70,10 @@ static uint64_t example_key(const tt_question *q, tt_stage stage, int option) {
 
 static tt_status add_prompt(stage_job *j, const char *text, int question, int option) {
     int n;
-    TT_TRY(tt_tokenizer_encode(j->tokenizer, text, true, &j->ids, &j->ids_capacity, &n));
-    if (n > j->options->max_input) {
-        n = j->options->max_input;
-        j->ids[n - 1] = TT_EOS;
-        j->chain->truncated++;
-    }
+    bool cut;
+    TT_TRY(tt_limit_encode(j->tokenizer, text, j->options->max_input, &j->ids, &j->ids_capacity, &n, &cut));
+    j->chain->prompts++;
+    j->chain->cut += cut;
     const size_t need = (size_t)j->n_prompts + 1;
     TT_TRY(tt_grow(&j->prompts, &j->prompts_capacity, need, sizeof *j->prompts, "prompts"));
     TT_TRY(tt_grow(&j->purposes, &j->purposes_capacity, need, sizeof *j->purposes, "prompts"));
@@ -123,7 +122,7 @@ static tt_status read_text(const stage_job *j, const int32_t *ids, int n, bool e
     TT_TRY(tt_tokenizer_decode(j->tokenizer, ids, n, &text));
     tt_str_append(out, text);
     free(text);
-    if (ended && j->stage != TT_SUMMARIZE) tt_stage_close_sentence(out);
+    if (ended && j->stage != TT_SUMMARIZE) tt_stage_close_knowledge(out);
     return tt_str_status(out);
 }
 

@@ -28,7 +28,7 @@ typedef struct tt_chain_options {
     const char *const
         *general;         // [n questions]: recalls that are given, so that the stage is left out; or NULL
     tt_decoding decoding; // temperature, top_k and top_p of what is sampled; max_length; seed
-    int max_input;        // longer prompts lose their end but for </s>
+    int max_input;        // tokens of a prompt; longer ones lose their last words (limit.h)
     const char *label;    // of the progress bar; NULL = none
     tt_watch_text watch;  // NULL = nobody watches; for one run of few questions on an engine with one slot
     void *watch_context;
@@ -44,7 +44,7 @@ typedef struct tt_stage_use {
 typedef struct tt_chain {
     tt_chain_run *runs; // [n questions, runs]
     int n, runs_each;
-    int64_t truncated; // prompts that were cut
+    int64_t prompts, cut; // how many there were; how many were longer than max_input
     tt_stage_use use[TT_STAGES];
     tt_arena memory;
 } tt_chain;

@@ -7,7 +7,7 @@
 
 typedef struct sides {
     tt_contrast_pair *chosen; // .rejected unused
-    int *rejected, *pool;     // pool: the teacher's texts that may be drawn
+    int *rejected, *pool;     // pool: texts from elsewhere that may be drawn
     int n_chosen, n_rejected, n_pool;
 } sides;
 
@@ -34,38 +34,50 @@ static void draw_rejected(sides *s, tt_rng *rng) {
     s->n_rejected = s->n_chosen;
 }
 
-static void add_chosen(
-    const tt_contrast_run *runs, int n, const char *const *teacher, int n_teacher, tt_rng *rng, sides *s) {
-    for (int t = 0; t < n_teacher; ++t)
-        if (!has(runs, n, teacher[t], false)) s->pool[s->n_pool++] = t;
-    const bool enough = s->n_pool >= s->n_rejected - s->n_chosen;
+static void fill_pool(const tt_contrast_run *runs, int n, const char *const *pool, int n_pool, sides *s) {
+    for (int t = 0; t < n_pool; ++t)
+        if (!has(runs, n, pool[t], false)) s->pool[s->n_pool++] = t;
+}
+
+static void add_from_pool(tt_rng *rng, bool replace, sides *s) {
     while (s->n_pool && s->n_chosen < s->n_rejected) {
         const int at = (int)tt_rng_below(rng, (uint32_t)s->n_pool);
-        s->chosen[s->n_chosen++] = (tt_contrast_pair){.source = TT_FROM_TEACHER, .chosen = s->pool[at]};
-        if (enough) s->pool[at] = s->pool[--s->n_pool];
+        s->chosen[s->n_chosen++] = (tt_contrast_pair){.source = TT_FROM_POOL, .chosen = s->pool[at]};
+        if (!replace) s->pool[at] = s->pool[--s->n_pool];
     }
+}
+
+static void draw_again(tt_rng *rng, sides *s) {
+    const uint32_t right = (uint32_t)s->n_chosen;
+    while (s->n_chosen < s->n_rejected) s->chosen[s->n_chosen++] = s->chosen[tt_rng_below(rng, right)];
+}
+
+static void add_chosen(tt_contrast_rule rule, tt_rng *rng, sides *s) {
+    if (rule == TT_ADD_FROM_POOL)
+        add_from_pool(rng, s->n_pool < s->n_rejected - s->n_chosen, s);
+    else if (s->n_chosen == 0)
+        add_from_pool(rng, true, s);
+    else
+        draw_again(rng, s);
     if (s->n_rejected > s->n_chosen) s->n_rejected = s->n_chosen;
 }
 
-tt_status tt_contrast(const tt_contrast_run *runs, int n, const char *const *teacher, int n_teacher,
-    const char *fallback, tt_rng *rng, tt_contrast_pair *pairs, int *n_pairs) {
+tt_status tt_contrast(const tt_contrast_run *runs, int n, tt_contrast_rule rule, const char *const *pool,
+    int n_pool, tt_rng *rng, tt_contrast_pair *pairs, int *n_pairs) {
     sides s = {.chosen = pairs};
     *n_pairs = 0;
     if (n == 0) return TT_OK;
-    const size_t room = (size_t)n + (size_t)n_teacher;
+    const size_t room = (size_t)n + (size_t)n_pool;
     TT_TRY(tt_alloc(&s.rejected, (size_t)n + room, sizeof *s.rejected, "pairs"));
     s.pool = s.rejected + n;
     divide(runs, n, &s);
-    if (s.n_rejected) {
-        if (s.n_chosen == 0 && fallback)
-            s.chosen[s.n_chosen++] = (tt_contrast_pair){.source = TT_FROM_FALLBACK};
-        if (s.n_chosen > s.n_rejected)
-            draw_rejected(&s, rng);
-        else if (s.n_chosen < s.n_rejected)
-            add_chosen(runs, n, teacher, n_teacher, rng, &s);
-        for (int i = 0; i < s.n_chosen; ++i) pairs[i].rejected = s.rejected[i];
-        *n_pairs = s.n_chosen;
+    if (s.n_rejected && s.n_chosen > s.n_rejected) draw_rejected(&s, rng);
+    if (s.n_chosen < s.n_rejected) {
+        fill_pool(runs, n, pool, n_pool, &s);
+        add_chosen(rule, rng, &s);
     }
+    if (s.n_rejected) *n_pairs = s.n_chosen;
+    for (int i = 0; i < *n_pairs; ++i) pairs[i].rejected = s.rejected[i];
     free(s.rejected);
     return TT_OK;
 }

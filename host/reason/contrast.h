@@ -12,26 +12,31 @@ typedef struct tt_contrast_run {
     bool right;       // led to the right answer; no readable answer is wrong
 } tt_contrast_run;
 
-// The chosen side is a run, or came from elsewhere.
-typedef enum tt_contrast_source { TT_FROM_RUN, TT_FROM_TEACHER, TT_FROM_FALLBACK } tt_contrast_source;
+// What is done where fewer are chosen than rejected. `pool` holds texts from elsewhere.
+typedef enum tt_contrast_rule {
+    TT_ADD_FROM_POOL, // recalls: texts of the pool are added, each once if there are enough, else drawn with
+                      // replacement
+    TT_DRAW_AGAIN     // analyses: the chosen runs are drawn again, with replacement; only where no run is
+                      // right all come from the pool, with replacement
+} tt_contrast_rule;
+
+typedef enum tt_contrast_source { TT_FROM_RUN, TT_FROM_POOL } tt_contrast_source;
 
 typedef struct tt_contrast_pair {
-    tt_contrast_source source;
-    int chosen, rejected; // indices: of runs, chosen of teacher[] if that is its source
+    tt_contrast_source source; // of the chosen
+    int chosen, rejected;      // indices: chosen of a run or of the pool, rejected of a run
 } tt_contrast_pair;
 
 // The pairs of one question:
 //   1. of equal texts on one side the first counts; texts that are on both sides count on neither;
 //   2. without a wrong run left there are no pairs;
-//   3. without a right run left the fallback, if there is one, is the chosen;
-//   4. with more chosen than rejected, rejected ones are drawn with replacement, one for each chosen;
-//   5. with fewer, chosen ones are added from the teacher's texts (but those that are rejected): drawn
-//   without
-//      replacement if there are enough, with replacement if there are too few; with none at all, rejected
-//      ones beyond the chosen are dropped.
+//   3. with more chosen than rejected, rejected ones are drawn with replacement, one for each chosen;
+//   4. with fewer, chosen ones are added as `rule` says; a text of the pool that a wrong run wrote as well
+//      would be on both sides and does not count; where the pool has nothing left, rejected ones beyond the
+//      chosen are dropped.
 // The i-th chosen meets the i-th rejected, each side in the order of its runs. pairs[n] is the caller's:
 // there are never more than runs. *n_pairs receives their number. Errors: TT_ERR_NOMEM.
-tt_status tt_contrast(const tt_contrast_run *runs, int n, const char *const *teacher, int n_teacher,
-    const char *fallback, tt_rng *rng, tt_contrast_pair *pairs, int *n_pairs) TT_MUST_CHECK;
+tt_status tt_contrast(const tt_contrast_run *runs, int n, tt_contrast_rule rule, const char *const *pool,
+    int n_pool, tt_rng *rng, tt_contrast_pair *pairs, int *n_pairs) TT_MUST_CHECK;
 
 #endif

@@ -13,6 +13,10 @@ tt_status tt_early_stopping_parse(tt_early_stopping *out, const char *word) {
     return tt_fail(TT_ERR_CONFIG, "early_stopping '%s' is unknown; allowed are false, true, never", word);
 }
 
+int tt_prompt_limit_of(const tt_config *c) {
+    return (int)(c->evaluation.max_input > 0 ? c->evaluation.max_input : c->acquisition.max_input);
+}
+
 tt_decoding tt_decoding_of(const tt_config *c) {
     tt_decoding d = {.temperature = (float)c->evaluation.temperature,
         .top_p = (float)c->evaluation.top_p,

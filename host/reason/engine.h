@@ -34,6 +34,9 @@ typedef struct tt_decoding {
 tt_status tt_early_stopping_parse(tt_early_stopping *out, const char *word) TT_MUST_CHECK;
 // What the section `evaluation` of a configuration says.
 tt_decoding tt_decoding_of(const tt_config *config);
+// Tokens of a prompt wherever a configuration's student writes: pairs, validation of every phase, the final
+// evaluation.
+int tt_prompt_limit_of(const tt_config *config);
 
 typedef struct tt_prompt {
     const int32_t *ids; // ends with </s>

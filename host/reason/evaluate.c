@@ -4,6 +4,7 @@
 #include "host/base/log.h"
 #include "host/reason/chain.h"
 #include "host/reason/vote.h"
+#include "host/text/limit.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ enum {
     RIGHT,
     UNANSWERED,
     TOKENS,
-    TRUNCATED,
+    PROMPTS,
+    CUT,
     STAGE_TEXTS,
     STAGE_TOKENS = STAGE_TEXTS + TT_STAGES,
     STAGE_UNENDED = STAGE_TOKENS + TT_STAGES,
@@ -79,8 +81,9 @@ static tt_status append_prediction(
     json_object_set_new(object, "question", json_string(q->text));
     json_object_set_new(object, "options", options);
     json_object_set_new(object, "gold", letter(q->gold));
+    if (tt_right_answer(q) != q->gold) json_object_set_new(object, "taught", letter(tt_right_answer(q)));
     json_object_set_new(object, "answer", letter(answer));
-    json_object_set_new(object, "right", json_boolean(answer == q->gold));
+    json_object_set_new(object, "right", json_boolean(answer == tt_right_answer(q)));
     if (n > 1) json_object_set_new(object, "votes", votes_json(runs, n, q->n_options));
     json_object_set_new(object, "runs", list);
     char *text = json_dumps(object, JSON_COMPACT);
@@ -146,12 +149,13 @@ static tt_status run_questions(tt_model *model, const tt_tokenizer *tokenizer,
         const tt_chain_run *runs = chain.runs + (size_t)q * (size_t)chain.runs_each;
         for (int r = 0; r < chain.runs_each; ++r) answers[r] = runs[r].answer;
         const int answer = tt_vote(answers, chain.runs_each, questions[q]->n_options);
-        counts[RIGHT] += answer == questions[q]->gold;
+        counts[RIGHT] += answer == tt_right_answer(questions[q]);
         counts[UNANSWERED] += answer == TT_NO_ANSWER;
         if (predictions) status = append_prediction(lines, questions[q], runs, chain.runs_each, answer);
     }
     counts[TOKENS] = (double)tt_engine_tokens(engine);
-    counts[TRUNCATED] = (double)chain.truncated;
+    counts[PROMPTS] = (double)chain.prompts;
+    counts[CUT] = (double)chain.cut;
     for (int stage = 0; stage < TT_STAGES; ++stage) {
         counts[STAGE_TEXTS + stage] = (double)chain.use[stage].texts;
         counts[STAGE_TOKENS + stage] = (double)chain.use[stage].tokens;
@@ -183,8 +187,11 @@ tt_status tt_evaluate(tt_model *model, const tt_tokenizer *tokenizer, tt_comm *c
     tt_str_close(&lines);
     free(questions);
     if (status != TT_OK) return status;
-    if (counts[TRUNCATED] > 0)
-        tt_warn("%.0f prompts were longer than %d tokens and were cut", counts[TRUNCATED], o->max_input);
+    if (counts[CUT] > 0 && !(o->told && *o->told)) {
+        tt_limit_warn_prompts(o->label ? o->label : tt_split_name(o->split), (int64_t)counts[CUT],
+            (int64_t)counts[PROMPTS], o->max_input, o->limit_name ? o->limit_name : "evaluation.max_input");
+        if (o->told) *o->told = true;
+    }
     *out = (tt_evaluation){.n = all,
         .right = (int)counts[RIGHT],
         .unanswered = (int)counts[UNANSWERED],

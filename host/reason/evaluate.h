@@ -14,10 +14,12 @@
 typedef struct tt_evaluate_options {
     tt_stage_set set;
     tt_split split;
-    int64_t questions;    // the first so many of the split; 0 = all
-    int samples;          // 0 = greedy; else self-consistency: runs per question that vote
-    tt_decoding decoding; // temperature, top_k and top_p of sampled stages, beams of the others; seed
-    int max_input, slots;
+    int64_t questions;      // the first so many of the split; 0 = all
+    int samples;            // 0 = greedy; else self-consistency: runs per question that vote
+    tt_decoding decoding;   // temperature, top_k and top_p of sampled stages, beams of the others; seed
+    int max_input, slots;   // tokens of a prompt; sequences decoded at a time
+    const char *limit_name; // what sets max_input, for the warning; NULL = evaluation.max_input
+    bool *told; // that prompts are cut: the first call that cuts one warns and sets it; NULL = each warns
     FILE *predictions; // every stage's text as JSON lines, written by rank 0; NULL = none
     const char *label; // of the progress bar
 } tt_evaluate_options;

@@ -88,7 +88,15 @@ void tt_stage_answer(tt_str *out, int option) {
     tt_str_format(out, "So the answer is option %c.", 'A' + option);
 }
 
-void tt_stage_close_sentence(tt_str *knowledge) {
+void tt_stage_close_knowledge(tt_str *knowledge) {
+    const char *text = tt_str_text(knowledge);
+    size_t n = knowledge->length;
+    tt_trim(&text, &n);
+    if (n < knowledge->length) {
+        memmove(knowledge->data, text, n);
+        knowledge->data[n] = '\0';
+        knowledge->length = n;
+    }
     const char last = knowledge->length ? knowledge->data[knowledge->length - 1] : '\0';
     if (last != '.' && last != '"' && last != '\'') tt_str_append(knowledge, ".");
 }

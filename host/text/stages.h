@@ -33,7 +33,7 @@ bool tt_stage_set_has(tt_stage_set set, tt_stage stage);
 bool tt_stage_set_trains(tt_stage_set set, tt_stage stage);
 
 // Inputs are appended to `out`. `general` is NULL where the set has no recall; `specific` (one per option)
-// where it has no analyze. Generated knowledge goes through tt_stage_close_sentence first.
+// where it has no analyze. Knowledge has gone through tt_stage_close_knowledge, wherever it came from.
 //   block      {question}\n(A) {a} (B) {b} ...
 //   recall     {block}\nRecall:
 //   analyze    {block}\nRecall: {general}\nAnalyze: For option X,
@@ -50,8 +50,9 @@ void tt_stage_rationale_input(tt_str *out, const char *block); // [rationale] {b
 void tt_stage_rationale(tt_str *out, const char *general, const char *const *specific, int n_options);
 void tt_stage_answer(tt_str *out, int option); // So the answer is option X.
 
-// Appends "." to knowledge that ends in none of . " '
-void tt_stage_close_sentence(tt_str *knowledge);
+// Knowledge as all stages read it, generated, imported or made: trimmed of white space; what then ends in
+// none of . " ' gets a "."
+void tt_stage_close_knowledge(tt_str *knowledge);
 // Option that `the answer is option ([A-Z])\.` finds in the text (its first match), or TT_NO_ANSWER. A letter
 // beyond the options is the caller's to judge.
 int tt_stage_read_answer(const char *text);

@@ -19,6 +19,7 @@ typedef struct acquisition {
     tt_cycle cycle;
     tt_joint joint; // of step_by_step, which has no cycle: each step trains both tasks
     tt_student_validation validation;
+    bool *told; // that prompts are cut
 } acquisition;
 
 static tt_status batch_at(void *self, int64_t step, tt_global_batch *out) {
@@ -65,14 +66,8 @@ static tt_status build_sets(acquisition *a, uint64_t seed) {
         set->first_example = first;
         first += (uint32_t)set->n;
         TT_TRY(tt_sequence_open(&a->orders[s], set->n, seed, (uint32_t)s));
-        if (set->truncated > 0)
-            tt_warn("%s: %lld inputs or targets were cut to max_input %lld and max_target %lld tokens",
-                tt_stage_name((tt_stage)s), (long long)set->truncated, (long long)train->max_input,
-                (long long)train->max_target);
-        if (set->unknown > 0)
-            tt_warn("%s: %lld of %lld tokens (%.2f %%) are unknown to the tokenizer",
-                tt_stage_name((tt_stage)s), (long long)set->unknown, (long long)set->tokens,
-                100.0 * (double)set->unknown / (double)set->tokens);
+        tt_dataset_warn(set, "acquisition", "acquisition.max_input", train->max_input,
+            "acquisition.max_target", train->max_target);
     }
     return TT_OK;
 }
@@ -95,7 +90,7 @@ static tt_status open_data(acquisition *a, uint64_t seed) {
     const int64_t size = a->config->acquisition.batch_size;
     for (int s = 0; s < TT_STAGES; ++s) batches[s] = (int)((a->sets[s].n + size - 1) / size);
     tt_student_validation_open(
-        &a->validation, a->config, &a->config->acquisition, a->corpus, a->tokenizer, a->comm);
+        &a->validation, a->config, &a->config->acquisition, a->corpus, a->tokenizer, a->comm, a->told);
     if (a->validation.empty)
         tt_warn("the corpus has no validation questions: the last weights count as best");
     if (a->set == TT_SET_STEP_BY_STEP) {
@@ -119,7 +114,11 @@ static void close_data(acquisition *a) {
 tt_status tt_acquisition_run(const tt_config *config, const tt_corpus *corpus, const tt_phase_room *room,
     tt_checkpoint *start, bool resume, tt_phase_result *out) {
     const tt_training_config *train = &config->acquisition;
-    acquisition a = {.config = config, .corpus = corpus, .tokenizer = start->tokenizer, .comm = room->comm};
+    acquisition a = {.config = config,
+        .corpus = corpus,
+        .tokenizer = start->tokenizer,
+        .comm = room->comm,
+        .told = room->told_of_cuts};
     tt_status status = tt_comm_agree(room->comm, open_data(&a, room->seed));
     if (status == TT_OK) {
         int64_t total =
@@ -128,8 +127,13 @@ tt_status tt_acquisition_run(const tt_config *config, const tt_corpus *corpus, c
                 "epoch",
             config->stages, a.sets[TT_RECALL].n, a.sets[TT_ANALYZE].n, a.sets[TT_SUMMARIZE].n,
             (long long)total, (long long)train->batch_size, (long long)a.cycle.epoch_steps);
-        const tt_phase phase = {
-            "acquisition", train, total > 0 ? total : 1, {&a, batch_at}, &a, due, validate};
+        const tt_phase phase = {.name = "acquisition",
+            .config = train,
+            .total = total > 0 ? total : 1,
+            .source = {&a, batch_at},
+            .self = &a,
+            .due = due,
+            .validate = validate};
         status = tt_phase_run(&phase, room, start, resume, out);
     }
     close_data(&a);

@@ -14,8 +14,8 @@ typedef struct run {
     const tt_phase_room *room;
     const tt_checkpoint *start; // its tokenizer travels into every checkpoint
     tt_trainer trainer;
-    int64_t validated; // the last step after which was validated
-    int64_t best_step;
+    int64_t validated; // the last step after which was validated, -1 = none
+    int64_t best_step; // -1 = none
     double best_score, tokens, seconds;
     tt_str state;
 } run;
@@ -89,6 +89,8 @@ static tt_status resume(run *r, tt_checkpoint *start) {
     r->trainer.step = o->updates = s.result.steps;
     r->validated = s.validated;
     r->best_step = s.result.best_step;
+    if (!r->phase->start_competes && r->best_step == 0)
+        r->validated = r->best_step = -1; // earlier versions' none
     r->best_score = s.result.best_score;
     r->tokens = s.result.tokens;
     r->seconds = s.result.seconds;
@@ -105,7 +107,7 @@ static tt_status validate(run *r) {
     tt_status status = r->phase->validate(r->phase->self, r->trainer.model, &v);
     if (status != TT_OK) goto release;
     const int64_t step = r->trainer.step;
-    bool better = r->best_step == 0 || v.score > r->best_score;
+    bool better = r->best_step < 0 || v.score > r->best_score;
     tt_info("%s step %lld: %s%s", r->phase->name, (long long)step, tt_str_text(&v.text),
         better ? ", best so far" : "");
     TT_TRY_GOTO(status,
@@ -169,8 +171,9 @@ static tt_status loop(run *r) {
     bool interrupted = false;
     while (status == TT_OK) {
         const int64_t step = r->trainer.step;
-        bool due =
-            step > 0 && step != r->validated && (step == phase->total || phase->due(phase->self, step));
+        const bool due =
+            step != r->validated &&
+            (step == 0 ? phase->start_competes : step == phase->total || phase->due(phase->self, step));
         if (due && !interrupted) status = validate(r);
         if (status != TT_OK || interrupted || step == phase->total) break;
         status = one_step(r, &progress, &interrupted);
@@ -188,7 +191,7 @@ static tt_status loop(run *r) {
 
 tt_status tt_phase_run(const tt_phase *phase, const tt_phase_room *room, tt_checkpoint *start, bool resuming,
     tt_phase_result *out) {
-    run r = {.phase = phase, .room = room, .start = start, .best_score = 0};
+    run r = {.phase = phase, .room = room, .start = start, .validated = -1, .best_step = -1};
     tt_status status =
         tt_trainer_open(&r.trainer, start->model, room->comm, phase->config, room->seed, phase->total);
     if (status == TT_OK && resuming) status = resume(&r, start);

@@ -23,7 +23,8 @@ typedef struct tt_phase_room {
     const char *last_path; // checkpoint to resume from, replaced at each save
     const char *best_path; // checkpoint with the best validation
     uint64_t seed;
-    double began; // tt_seconds() of the run's beginning, moved forward by the time between its starts
+    double began;       // tt_seconds() of the run's beginning, moved forward by the time between its starts
+    bool *told_of_cuts; // whether people know that generation cuts prompts: once for all phases
 } tt_phase_room;
 
 typedef struct tt_phase {
@@ -34,10 +35,12 @@ typedef struct tt_phase {
     void *self;                            // for the two below
     bool (*due)(void *self, int64_t step); // validate after `step` updates? (always at the end)
     tt_status (*validate)(void *self, tt_model *model, tt_validation *out); // all ranks; same score on all
+    bool start_competes; // the weights that the phase begins with are validated too and win unless a later
+                         // step does better: then best_step is 0
 } tt_phase;
 
 typedef struct tt_phase_result {
-    int64_t steps, best_step;
+    int64_t steps, best_step; // best_step: -1 = nothing was validated yet
     double best_score;
     double tokens, seconds; // input and target tokens trained on; time in steps, without validation
     double wall;            // seconds of the whole run when it was saved
@@ -57,7 +60,7 @@ tt_status tt_phase_skip(const char *name, const tt_phase_room *room, const tt_ch
 // What a checkpoint says of the phase that wrote it.
 typedef struct tt_phase_state {
     tt_phase_result result;
-    int64_t total, validated; // steps of the phase; the last one after which was validated
+    int64_t total, validated; // steps of the phase; the last one after which was validated, -1 = none
     int64_t metrics_bytes;    // length of metrics.jsonl then
     bool finished;            // nothing is left to do
 } tt_phase_state;

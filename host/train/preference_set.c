@@ -1,31 +1,23 @@
-// Preference pairs as the trainer's examples.
-#include "host/train/reflection_pairs.h"
+#include "host/train/preference_set.h"
 
 #include "host/base/memory.h"
+#include "host/text/limit.h"
 #include "host/train/pairs.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-// Ids of a text, cut to `most` with </s> at their end.
-static tt_status encode(const tt_tokenizer *tokenizer, const char *text, int most, int32_t **ids,
-    size_t *capacity, int *n, int64_t *truncated) {
-    TT_TRY(tt_tokenizer_encode(tokenizer, text, true, ids, capacity, n));
-    if (*n <= most) return TT_OK;
-    *n = most;
-    (*ids)[most - 1] = TT_EOS;
-    ++*truncated;
-    return TT_OK;
-}
-
 static tt_status add(tt_preference_set *set, const tt_preference_texts *t, const tt_tokenizer *tokenizer,
     int max_input, int max_target, int32_t *buffers[3], size_t capacities[3]) {
     const char *const texts[3] = {t->prompt, t->chosen, t->rejected};
     int n[3];
+    bool cut[3];
     tt_dataset *d = &set->dataset;
     for (int i = 0; i < 3; ++i)
-        TT_TRY(encode(tokenizer, texts[i], i == 0 ? max_input : max_target, &buffers[i], &capacities[i],
-            &n[i], &d->truncated));
+        TT_TRY(tt_limit_encode(tokenizer, texts[i], i == 0 ? max_input : max_target, &buffers[i],
+            &capacities[i], &n[i], &cut[i]));
+    d->cut_inputs += cut[0];
+    d->cut_targets += cut[1] || cut[2];
     TT_TRY(tt_grow(&buffers[1], &capacities[1], (size_t)(n[1] + n[2]), sizeof *buffers[1], "pair"));
     memcpy(buffers[1] + n[1], buffers[2], (size_t)n[2] * sizeof *buffers[2]);
     set->pairs[d->n] = (tt_preference_pair){n[1], n[2], t->reference_chosen, t->reference_rejected};

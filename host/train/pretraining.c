@@ -131,16 +131,13 @@ static tt_status read_sources(pretraining *p) {
             TT_ERR_CONFIG, "pretraining is enabled, but pretraining.text and pretraining.pairs name no data");
     if (p->windows.n > 0 && tt_tokenizer_extra_ids(p->tokenizer) < 1)
         return tt_fail(TT_ERR_CONFIG, "span corruption needs sentinels: set model.extra_ids (100 in T5)");
-    if (p->pairs.truncated > 0)
-        tt_warn("pretraining: %lld inputs or targets of pairs were cut to max_input %lld and max_target %lld "
-                "tokens",
-            (long long)p->pairs.truncated, (long long)c->pretraining.train.max_input,
-            (long long)c->pretraining.train.max_target);
-    const int64_t unknown = p->windows.unknown + p->pairs.unknown,
-                  tokens = p->windows.tokens + p->pairs.tokens;
-    if (unknown > 0)
-        tt_warn("pretraining: %lld of %lld tokens (%.2f %%) are unknown to the tokenizer", (long long)unknown,
-            (long long)tokens, 100.0 * (double)unknown / (double)tokens);
+    p->pairs.name = "pairs";
+    tt_dataset_warn(&p->pairs, "pretraining", "pretraining.max_input", c->pretraining.train.max_input,
+        "pretraining.max_target", c->pretraining.train.max_target);
+    if (p->windows.unknown > 0)
+        tt_warn("pretraining, text: %lld of %lld tokens (%.2f %%) are unknown to the tokenizer",
+            (long long)p->windows.unknown, (long long)p->windows.tokens,
+            100.0 * (double)p->windows.unknown / (double)p->windows.tokens);
     return TT_OK;
 }
 
@@ -211,8 +208,13 @@ tt_status tt_pretraining_run(const tt_config *config, const tt_phase_room *room,
                 "%lld",
             p.windows.n, (long long)p.windows.tokens, p.pairs.n, p.held_out.n, (long long)total,
             (long long)train->batch_size);
-        const tt_phase phase = {
-            "pretraining", train, total > 0 ? total : 1, {&p, batch_at}, &p, due, validate};
+        const tt_phase phase = {.name = "pretraining",
+            .config = train,
+            .total = total > 0 ? total : 1,
+            .source = {&p, batch_at},
+            .self = &p,
+            .due = due,
+            .validate = validate};
         status = tt_phase_run(&phase, room, start, resume, out);
     }
     close_data(&p);

@@ -1,6 +1,7 @@
 #include "host/train/reflection.h"
 
 #include "host/base/log.h"
+#include "host/train/preference_set.h"
 #include "host/train/sequence.h"
 #include "host/train/student_validation.h"
 
@@ -14,36 +15,38 @@ typedef struct reflection {
     tt_sequence orders[2];
     tt_preference_data data[2];
     tt_reflection_cycle cycle;
-    int32_t *examples; // of a step
     tt_student_validation validation;
 } reflection;
 
 tt_reflection_cycle tt_reflection_cycle_of(
     int recall_pairs, int analyze_pairs, int64_t batch_size, const char *targets) {
-    const int64_t each = recall_pairs / batch_size + 1;
     tt_reflection_cycle c = {0};
-    if (analyze_pairs > 0 && strcmp(targets, "recall") != 0)
-        c.analyze =
-            recall_pairs > 0 ? (analyze_pairs / recall_pairs + 1) * each : analyze_pairs / batch_size + 1;
-    if (recall_pairs > 0 && strcmp(targets, "analyze") != 0) c.recall = each;
+    if (strcmp(targets, "analyze") != 0) c.recall = (recall_pairs + batch_size - 1) / batch_size;
+    if (strcmp(targets, "recall") != 0) c.analyze = (analyze_pairs + batch_size - 1) / batch_size;
     return c;
+}
+
+tt_reflection_step tt_reflection_step_of(
+    const tt_reflection_cycle *cycle, int64_t step, int recall_pairs, int analyze_pairs, int64_t batch_size) {
+    const int64_t length = cycle->recall + cycle->analyze, at = step % length;
+    const bool recall = at < cycle->recall;
+    const int64_t first = (recall ? at : at - cycle->recall) * batch_size;
+    const int64_t rest = (recall ? recall_pairs : analyze_pairs) - first;
+    return (tt_reflection_step){.cycle = step / length,
+        .stage = recall ? TT_RECALL : TT_ANALYZE,
+        .first = (int)first,
+        .n = (int)(rest < batch_size ? rest : batch_size)};
 }
 
 static tt_status batch_at(void *self, int64_t step, tt_global_batch *out) {
     reflection *r = self;
-    const int64_t length = r->cycle.recall + r->cycle.analyze, cycle = step / length, at = step % length;
-    const tt_stage stage = at < r->cycle.recall ? TT_RECALL : TT_ANALYZE;
-    // Batches of this stage before this one: each stage runs through its pairs again and again.
-    const int64_t batch =
-        stage == TT_RECALL ? cycle * r->cycle.recall + at : cycle * r->cycle.analyze + at - r->cycle.recall;
-    const tt_dataset *set = &r->sets[stage].dataset;
-    const int64_t size = r->room->config->reflection.train.batch_size, n = size < set->n ? size : set->n;
-    for (int64_t i = 0; i < n; ++i) r->examples[i] = tt_sequence_at(&r->orders[stage], batch * n + i);
-    *out = (tt_global_batch){.dataset = set,
-        .examples = r->examples,
-        .n = (int)n,
-        .stage = tt_stage_name(stage),
-        .preference = &r->data[stage]};
+    const tt_reflection_step at = tt_reflection_step_of(&r->cycle, step, r->sets[TT_RECALL].dataset.n,
+        r->sets[TT_ANALYZE].dataset.n, r->room->config->reflection.train.batch_size);
+    *out = (tt_global_batch){.dataset = &r->sets[at.stage].dataset,
+        .examples = tt_sequence_epoch(&r->orders[at.stage], at.cycle) + at.first,
+        .n = at.n,
+        .stage = tt_stage_name(at.stage),
+        .preference = &r->data[at.stage]};
     return TT_OK;
 }
 
@@ -59,22 +62,19 @@ static tt_status validate(void *self, tt_model *model, tt_validation *out) {
     return tt_student_validate(&r->validation, model, out);
 }
 
-static tt_status open_data(reflection *r, const tt_preferences *pairs, const tt_tokenizer *tokenizer) {
+static tt_status open_data(
+    reflection *r, const char *name, const tt_preferences *pairs, const tt_tokenizer *tokenizer) {
     const tt_config *c = r->room->config;
     tt_preference objective;
     TT_TRY(tt_preference_open(&objective, c->reflection.loss, c->reflection.beta,
         c->reflection.label_smoothing, c->reflection.nll_weight, c->reflection.length_normalised));
-    TT_TRY(tt_alloc(
-        &r->examples, (size_t)c->reflection.train.batch_size, sizeof *r->examples, "pairs of a step"));
     uint32_t first = 0;
     for (int stage = TT_RECALL; stage <= TT_ANALYZE; ++stage) {
         tt_preference_set *set = &r->sets[stage];
         TT_TRY(tt_preference_set_build(set, pairs, (tt_stage)stage, tokenizer,
             (int)c->reflection.train.max_input, (int)c->reflection.train.max_target));
-        if (set->dataset.truncated > 0)
-            tt_warn("%s: %lld texts of %d pairs were cut to max_input %lld and max_target %lld tokens",
-                tt_stage_name((tt_stage)stage), (long long)set->dataset.truncated, set->dataset.n,
-                (long long)c->reflection.train.max_input, (long long)c->reflection.train.max_target);
+        tt_dataset_warn(&set->dataset, name, "reflection.max_input", c->reflection.train.max_input,
+            "reflection.max_target", c->reflection.train.max_target);
         set->dataset.first_example = first;
         first += (uint32_t)set->dataset.n;
         r->data[stage] = (tt_preference_data){objective, set->pairs};
@@ -83,8 +83,8 @@ static tt_status open_data(reflection *r, const tt_preferences *pairs, const tt_
     }
     r->cycle = tt_reflection_cycle_of(r->sets[TT_RECALL].dataset.n, r->sets[TT_ANALYZE].dataset.n,
         c->reflection.train.batch_size, c->reflection.targets);
-    tt_student_validation_open(
-        &r->validation, c, &c->reflection.train, r->room->corpus, tokenizer, r->room->comm);
+    tt_student_validation_open(&r->validation, c, &c->reflection.train, r->room->corpus, tokenizer,
+        r->room->comm, r->room->told_of_cuts);
     return TT_OK;
 }
 
@@ -93,7 +93,6 @@ static void close_data(reflection *r) {
         tt_preference_set_close(&r->sets[s]);
         tt_sequence_close(&r->orders[s]);
     }
-    free(r->examples);
 }
 
 static tt_status check_stages(const tt_config *c) {
@@ -132,9 +131,18 @@ static tt_status train(reflection *r, const char *name, const tt_phase_room *pha
     tt_info("%s: %d recall and %d analyze pairs; %lld cycles of %lld + %lld steps of %lld", name,
         r->sets[TT_RECALL].dataset.n, r->sets[TT_ANALYZE].dataset.n, (long long)c->reflection.cycles,
         (long long)r->cycle.recall, (long long)r->cycle.analyze, (long long)c->reflection.train.batch_size);
-    const tt_phase phase = {
-        name, &c->reflection.train, c->reflection.cycles * length, {r, batch_at}, r, due, validate};
-    return tt_phase_run(&phase, phase_room, start, resume, out);
+    const tt_phase phase = {.name = name,
+        .config = &c->reflection.train,
+        .total = c->reflection.cycles * length,
+        .source = {r, batch_at},
+        .self = r,
+        .due = due,
+        .validate = validate,
+        .start_competes = !r->validation.empty};
+    TT_TRY(tt_phase_run(&phase, phase_room, start, resume, out));
+    if (out->best_step == 0)
+        tt_info("%s: no cycle did better on validation than the student it began with, which is kept", name);
+    return TT_OK;
 }
 
 tt_status tt_reflection_run(const tt_reflection_room *room, const tt_phase_room *phase_room,
@@ -145,7 +153,7 @@ tt_status tt_reflection_run(const tt_reflection_room *room, const tt_phase_room 
     tt_preferences pairs = {0};
     reflection r = {.room = room};
     tt_status status = get_pairs(&pairs, room, start, resume, reference_path);
-    if (status == TT_OK) status = tt_comm_agree(room->comm, open_data(&r, &pairs, start->tokenizer));
+    if (status == TT_OK) status = tt_comm_agree(room->comm, open_data(&r, name, &pairs, start->tokenizer));
     tt_preferences_close(&pairs);
     if (status == TT_OK) status = train(&r, name, phase_room, start, resume, out);
     close_data(&r);

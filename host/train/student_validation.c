@@ -3,8 +3,9 @@
 #include "host/reason/evaluate.h"
 
 void tt_student_validation_open(tt_student_validation *out, const tt_config *config,
-    const tt_training_config *train, const tt_corpus *corpus, const tt_tokenizer *tokenizer, tt_comm *comm) {
-    *out = (tt_student_validation){config, train, corpus, tokenizer, comm, true};
+    const tt_training_config *train, const tt_corpus *corpus, const tt_tokenizer *tokenizer, tt_comm *comm,
+    bool *told) {
+    *out = (tt_student_validation){config, train, corpus, tokenizer, comm, told, true};
     for (size_t i = 0; i < corpus->n_questions; ++i)
         if (corpus->questions[i].split == TT_VALIDATION) out->empty = false;
 }
@@ -18,7 +19,8 @@ tt_status tt_student_validate(const tt_student_validation *v, tt_model *model, t
     tt_evaluate_options options = {.split = TT_VALIDATION,
         .questions = v->train->validation_questions,
         .decoding = {.top_p = 1, .max_length = (int)v->config->evaluation.max_length},
-        .max_input = (int)v->train->max_input,
+        .max_input = tt_prompt_limit_of(v->config),
+        .told = v->told,
         .slots = (int)v->config->evaluation.slots,
         .label = "validation"};
     tt_evaluation e;

@@ -10,15 +10,17 @@
 
 typedef struct tt_student_validation {
     const tt_config *config;
-    const tt_training_config *train; // the phase's: how many questions, how long inputs may be
+    const tt_training_config *train; // the phase's: how many questions
     const tt_corpus *corpus;
     const tt_tokenizer *tokenizer;
     tt_comm *comm;
+    bool *told; // that prompts are cut; borrowed
     bool empty; // the corpus has no validation questions: every score is 0
 } tt_student_validation;
 
 void tt_student_validation_open(tt_student_validation *out, const tt_config *config,
-    const tt_training_config *train, const tt_corpus *corpus, const tt_tokenizer *tokenizer, tt_comm *comm);
+    const tt_training_config *train, const tt_corpus *corpus, const tt_tokenizer *tokenizer, tt_comm *comm,
+    bool *told);
 // All ranks; the same on all.
 tt_status tt_student_validate(
     const tt_student_validation *validation, tt_model *model, tt_validation *out) TT_MUST_CHECK;

@@ -45,6 +45,73 @@ grep -q '"name": "reflection_1"' runs/one/result.json || { echo "FAILED: no phas
 "$TINYTHINKER" corpus show runs/one/reflection_1/pairs.h5 > pairs.txt || failed=1
 grep -q "recall .* pairs; chosen from" pairs.txt || { echo "FAILED: pairs are not shown"; cat pairs.txt; failed=1; }
 
+# Each recall pair has what came with its chosen recall.
+grep -q "came with it: (A) " pairs.txt || { echo "FAILED: nothing came with a recall"; cat pairs.txt; failed=1; }
+
+# A cycle is one pass over all recall pairs, then one over all analyze pairs; 16 a step, the last step the rest.
+awk '/^recall .* pairs; chosen/ { r = int(($2 + 15) / 16) } /^analyze .* pairs; chosen/ { a = int(($2 + 15) / 16) }
+    END { print r + a }' pairs.txt > steps.txt
+grep -q "\"steps\": $(cat steps.txt)," runs/one/result.json || { echo "FAILED: not $(cat steps.txt) steps"; failed=1; }
+
+# The limits of preference batches cut these alone: the same runs, pairs and validation; one warning each.
+"$TINYTHINKER" run reflect.yaml --set name=cut --set reflection.max_input=12 --set reflection.max_target=4 > cut.log 2>&1 ||
+    { cat cut.log; failed=1; }
+for file in recall_runs.jsonl analyze_runs.jsonl; do
+    cmp runs/one/reflection_1/$file runs/cut/reflection_1/$file || { echo "FAILED: a limit of batches changed $file"; failed=1; }
+done
+start_of() { grep '"step": 0,' "runs/$1/metrics.jsonl" | sed 's/, "seconds".*//'; }
+case $(start_of one) in *accuracy*) ;; *) echo "FAILED: the start was not validated"; failed=1 ;; esac
+[ "$(start_of one)" = "$(start_of cut)" ] || { echo "FAILED: validation differs"; failed=1; }
+grep -q "warning: reflection_1, analyze: .* prompts are longer than 12 tokens .* raise reflection.max_input" cut.log ||
+    { echo "FAILED: no warning of cut prompts"; cat cut.log; failed=1; }
+grep -q "warning: reflection_1, analyze: .* targets are longer than 4 tokens .* raise reflection.max_target" cut.log ||
+    { echo "FAILED: no warning of cut texts"; cat cut.log; failed=1; }
+
+# The limit of generation holds for pairs, validation and the final evaluation, and is told once.
+"$TINYTHINKER" run reflect.yaml --set name=short --set evaluation.max_input=12 > short.log 2>&1 || { cat short.log; failed=1; }
+cmp -s <(tail -n +2 runs/one/reflection_1/recall_runs.jsonl) <(tail -n +2 runs/short/reflection_1/recall_runs.jsonl) &&
+    { echo "FAILED: the limit of generation left the runs alone"; failed=1; }
+[ "$(grep -c "prompts are longer than 12 tokens" short.log)" -eq 1 ] || { echo "FAILED: not told once"; cat short.log; failed=1; }
+"$TINYTHINKER" eval --model runs/start/best.h5 --corpus data/corpus.h5 --max-input 12 --max-length 16 --samples 2 > eval.log 2>&1
+[ "$(grep -c "prompts are longer than 12 tokens .* raise --max-input" eval.log)" -eq 1 ] ||
+    { echo "FAILED: eval told not once"; cat eval.log; failed=1; }
+"$TINYTHINKER" ask --model runs/start/best.h5 --max-input 8 --max-length 16 "What colour is the sky?" red blue > ask.log 2>&1
+grep -q "warning: ask: .* prompts are longer than 8 tokens" ask.log || { echo "FAILED: ask did not warn"; cat ask.log; failed=1; }
+
+# Where no cycle does better the student that the iteration began with is kept, and all say so.
+"$TINYTHINKER" run base.yaml --set name=idle --set reflection.iterations=1 --set reflection.questions=40 --set reflection.samples=4 \
+    --set reflection.cycles=2 --set reflection.learning_rate=0 > idle.log 2>&1 || { cat idle.log; failed=1; }
+grep -q '"kept_reference": true' runs/idle/result.json || { echo "FAILED: result.json does not say what was kept"; failed=1; }
+grep -q "none better than the student it began with, which is kept" runs/idle/result.txt ||
+    { echo "FAILED: the table does not say what was kept"; cat runs/idle/result.txt; failed=1; }
+"$TINYTHINKER" diff --only weights runs/idle/best.h5 runs/idle/checkpoints/acquisition_best.h5 > diff.log 2>&1 || { cat diff.log; failed=1; }
+"$TINYTHINKER" report runs/idle -o idle.html > report.log 2>&1 || { cat report.log; failed=1; }
+grep -q "kept the student they began with" idle.html || { echo "FAILED: the report does not say what was kept"; failed=1; }
+
+# The teacher's answers are right in training, gold in test; import, show and the report count where they differ.
+: > differs.jsonl
+for i in 1 2 3 4; do for split in train validation test; do
+    printf '{"id": "%s-%s", "question": "Is it %s?", "options": ["yes", "no"], "gold": "A", "split": "%s", "reasoning": [{"general": "It is not.", "specific": ["No.", "Yes."], "answer": "B"}]}\n' \
+        "$split" $i "$split $i" $split >> differs.jsonl
+done; done
+"$TINYTHINKER" corpus import jsonl differs.jsonl -o differs.h5 > import.log 2>&1 || { cat import.log; failed=1; }
+told="on 4 of them it differs from the data set's gold"
+grep -q "$told" import.log || { echo "FAILED: import does not count"; cat import.log; failed=1; }
+"$TINYTHINKER" corpus show differs.h5 | grep -q "$told" || { echo "FAILED: show does not count"; failed=1; }
+"$TINYTHINKER" run base.yaml --set name=differs --set corpus=differs.h5 --set acquisition.steps=400 --set acquisition.batch_size=4 \
+    --set 'evaluation.splits=[train, test]' --set reflection.iterations=1 --set reflection.samples=2 --set reflection.top_k=1 \
+    --set reflection.cycles=1 > differs.log 2>&1 || { cat differs.log; failed=1; }
+# The student learned B: right where it was taught, wrong where gold is A. Reflection finds nothing wrong with it.
+for line in "train, greedy: 100.0 %" "test, greedy: 0.0 %"; do
+    grep -q "^$line" differs.log && continue
+    echo "FAILED: training does not judge by what was taught"
+    cat differs.log
+    failed=1
+done
+grep -q "the iteration is skipped" differs.log || { echo "FAILED: pairs against the taught answer"; cat differs.log; failed=1; }
+"$TINYTHINKER" report runs/differs -o differs.html > report.log 2>&1 || { cat report.log; failed=1; }
+grep -q "on 4 of them its answer differs" differs.html || { echo "FAILED: the report does not count"; failed=1; }
+
 # Pairs of another reference are refused, by name.
 cp runs/start/best.h5 moving.h5
 "$TINYTHINKER" run reflect.yaml --set name=other --set model.start=moving.h5 > other.log 2>&1 || { cat other.log; failed=1; }

@@ -201,7 +201,8 @@ static void long_prompts_are_cut_and_counted(void **state) {
     options.max_input = 5;
     tt_chain chain;
     OK(tt_chain_generate(&chain, engine, tokenizer, all, QUESTIONS, &options));
-    assert_int_equal(chain.truncated, QUESTIONS);
+    assert_int_equal(chain.cut, QUESTIONS);
+    assert_int_equal(chain.prompts, QUESTIONS);
     tt_chain_close(&chain);
 }
 

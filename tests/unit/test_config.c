@@ -26,6 +26,8 @@ static void mistakes_are_named(void **state) {
             "config_test.yaml:4: acquisition.batchsize: no such key; did you mean acquisition.batch_size"},
         {START "aquisition: {steps: 3}\n",
             "config_test.yaml:3: aquisition: no such key; did you mean acquisition"},
+        {START "pretraining:\n  interval: 100\n",
+            "config_test.yaml:4: pretraining.interval: this key was removed: it never had an effect"},
         {START "seed: one\n", "config_test.yaml:3: seed: 'one' is no whole number"},
         {START "seed: 1.5\n", "config_test.yaml:3: seed: '1.5' is no whole number"},
         {START "acquisition: {warmup: 1.5}\n",
@@ -75,6 +77,9 @@ static void overrides(void **state) {
     assert_int_equal(load(&config, START, bad, 1), TT_ERR_CONFIG);
     assert_string_equal(
         tt_error_message(), "--set: acquisition.step: no such key; did you mean acquisition.steps");
+    const char *gone[] = {"pretraining.interval=7"};
+    assert_int_equal(load(&config, START, gone, 1), TT_ERR_CONFIG);
+    assert_non_null(strstr(tt_error_message(), "--set: pretraining.interval: this key was removed: "));
     const char *worse[] = {"steps"};
     assert_int_equal(load(&config, START, worse, 1), TT_ERR_USAGE);
 }
@@ -98,6 +103,52 @@ static void written_loads_the_same(void **state) {
     tt_str_close(&two);
 }
 
+// What a run of an earlier version wrote is read without the keys that are gone; all else is checked as ever.
+static void written_by_earlier_versions(void **state) {
+    (void)state;
+    tt_config config;
+    static const char text[] = START "pretraining:\n  interval: 100\n  window: 64\n";
+    assert_int_equal(tt_write_file("config_old.yaml", text, sizeof text - 1), TT_OK);
+    assert_int_equal(tt_config_load_written(&config, "config_old.yaml"), TT_OK);
+    assert_int_equal(config.pretraining.window, 64);
+    tt_config_close(&config);
+    assert_true(tt_config_removed("pretraining.interval"));
+    assert_false(tt_config_removed("acquisition.interval"));
+    static const char typo[] = START "pretraining: {windw: 64}\n";
+    assert_int_equal(tt_write_file("config_old.yaml", typo, sizeof typo - 1), TT_OK);
+    assert_int_equal(tt_config_load_written(&config, "config_old.yaml"), TT_ERR_CONFIG);
+}
+
+// The values that the published implementation runs with (sections 3 to 6 of the method).
+static void defaults_are_those_of_the_reference(void **state) {
+    (void)state;
+    tt_config c;
+    assert_int_equal(load(&c, START, NULL, 0), TT_OK);
+    assert_int_equal(c.acquisition.interval, 100);
+    assert_int_equal(c.acquisition.batch_size, 64);
+    assert_true(c.acquisition.epochs == 10 && c.acquisition.learning_rate == 5e-4);
+    assert_true(c.acquisition.warmup == 0.1 && c.acquisition.clip == 1 && c.acquisition.weight_decay == 0);
+    assert_true(c.acquisition.beta1 == 0.9 && c.acquisition.beta2 == 0.999 && c.acquisition.eps == 1e-8);
+    assert_string_equal(c.acquisition.schedule, "cosine");
+    assert_true(c.reflection.beta == 0.5 && c.reflection.nll_weight == 0.5);
+    assert_string_equal(c.reflection.loss, "sigmoid");
+    assert_true(c.reflection.train.learning_rate == 5e-6 && c.reflection.train.warmup == 0.1);
+    assert_string_equal(c.reflection.train.schedule, "cosine");
+    assert_int_equal(c.reflection.train.batch_size, 32);
+    assert_int_equal(c.reflection.cycles, 10);
+    assert_int_equal(c.reflection.samples, 10);
+    assert_int_equal(c.reflection.top_k, 0);
+    assert_true(c.reflection.temperature == 0.7);
+    assert_int_equal(c.reflection.train.max_input, 200);
+    assert_int_equal(c.reflection.train.max_target, 200);
+    assert_int_equal(c.reflection.train.validate_every, 1);
+    assert_string_equal(c.reflection.targets, "both");
+    assert_int_equal(c.evaluation.samples, 10);
+    assert_true(c.evaluation.temperature == 0.7);
+    assert_int_equal(c.evaluation.max_length, 200);
+    tt_config_close(&c);
+}
+
 static void bases_come_first(void **state) {
     (void)state;
     tt_config config;
@@ -115,6 +166,8 @@ int main(void) {
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(overrides),
         cmocka_unit_test(written_loads_the_same),
+        cmocka_unit_test(written_by_earlier_versions),
+        cmocka_unit_test(defaults_are_those_of_the_reference),
         cmocka_unit_test(bases_come_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

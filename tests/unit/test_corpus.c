@@ -164,7 +164,7 @@ static void datasets(void **state) {
         tt_dataset d = {0};
         OK(tt_dataset_build(&d, &corpus, TT_TRAIN, cases[i].set, cases[i].stage, t, 512, 200));
         assert_int_equal(d.n, cases[i].n);
-        assert_int_equal(d.truncated, 0);
+        assert_int_equal(d.cut_inputs + d.cut_targets, 0);
         tt_dataset_close(&d);
     }
     tt_dataset d = {0};
@@ -173,7 +173,8 @@ static void datasets(void **state) {
     assert_non_null(strstr(tt_error_message(), "q2 has no specific knowledge"));
     tt_dataset_close(&d);
     OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_ALL, TT_SUMMARIZE, t, 7, 3));
-    assert_int_equal(d.truncated, 4);
+    assert_int_equal(d.cut_inputs, 2);
+    assert_int_equal(d.cut_targets, 2);
     assert_int_equal(d.offsets[1], 7);
     assert_int_equal(d.ids[6], TT_EOS);
     tt_batch batch = {0};
@@ -268,6 +269,161 @@ static void order_depends_on_what_it_is_for(void **state) {
     assert_memory_not_equal(a, b, sizeof a);
 }
 
+// ---- the right answer
+
+#define ASKED(id, split)                                                                                     \
+    "{\"id\": \"" id "\", \"question\": \"Which " id "?\", \"options\": [\"red\", \"blue\", "                \
+    "\"green\"], \"gold\": \"A\", \"split\": \"" split "\", \"reasoning\": ["
+#define SAYS(recall, answer) "{\"general\": \"" recall "\", \"answer\": \"" answer "\"}"
+
+// The majority of the teacher's answers, for training questions; gold for all others and without a teacher.
+static void the_teacher_is_right_in_training(void **state) {
+    (void)state;
+    static const char text[] = ASKED("differs", "train")
+        SAYS("One.", "B") ", " SAYS("Two.", "A") ", " SAYS("Three.", "B") "]}\n" ASKED("held", "validation")
+            SAYS("One.", "B") ", " SAYS("Two.", "B") "]}\n" ASKED("test", "test")
+                SAYS("One.", "B") "]}\n" ASKED("agrees", "train")
+                    SAYS("One.", "A") "]}\n" ASKED("tied", "train")
+                        SAYS("One.", "B") ", " SAYS("Two.", "A") "]}\n" ASKED("tied-without-gold", "train")
+                            SAYS("One.", "C") ", " SAYS("Two.", "B") "]}\n" ASKED("untaught", "train") "]}\n";
+    static const int right[] = {1, 0, 0, 0, 0, 2, 0};
+    tt_corpus made, read;
+    OK(import(&made, text));
+    OK(tt_corpus_save(&made, "corpus_test.h5"));
+    OK(tt_corpus_load(&read, "corpus_test.h5"));
+    const tt_corpus *const both[] = {&made, &read};
+    for (int k = 0; k < 2; ++k) {
+        for (int q = 0; q < 7; ++q) {
+            assert_int_equal(tt_right_answer(&both[k]->questions[q]), right[q]);
+            assert_int_equal(both[k]->questions[q].gold, 0);
+        }
+        const tt_teacher_counts counts = tt_corpus_count_teacher(both[k]);
+        assert_int_equal(counts.questions, 4); // training questions with reasoning
+        assert_int_equal(counts.differing, 2); // differs, tied-without-gold
+        assert_int_equal(counts.left_out, 3);  // Two. of differs, One. of tied, Two. of tied-without-gold
+        int taught[3];
+        assert_int_equal(tt_corpus_reasonings(both[k], 0, taught), 2);
+        assert_string_equal(both[k]->reasoning[taught[0]].general, "One.");
+        assert_string_equal(both[k]->reasoning[taught[1]].general, "Three.");
+    }
+    tt_corpus_close(&made);
+    tt_corpus_close(&read);
+}
+
+// The ids of a target.
+static void target_is(const tt_dataset *d, int example, const tt_tokenizer *t, const char *text) {
+    int32_t *ids = NULL;
+    size_t capacity = 0;
+    int n;
+    OK(tt_tokenizer_encode(t, text, true, &ids, &capacity, &n));
+    assert_int_equal(d->offsets[2 * example + 2] - d->offsets[2 * example + 1], n);
+    assert_memory_equal(d->ids + d->offsets[2 * example + 1], ids, (size_t)n * sizeof *ids);
+    free(ids);
+}
+
+// What does not lead to the right answer is not learned from; answers alone need no reasoning.
+static void training_learns_the_right_answer(void **state) {
+    (void)state;
+    tt_tokenizer *t = tokenizer();
+    tt_corpus corpus;
+    tt_dataset d = {0};
+    OK(import(&corpus, ASKED("differs", "train") SAYS("Blades cut.", "B") ", " SAYS("Cups hold.",
+                           "A") ", " SAYS("It holds.", "B") "]}\n" ASKED("untaught", "train") "]}\n"));
+    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_NO_ANALYZE, TT_RECALL, t, 512, 200));
+    assert_int_equal(d.n, 2);
+    target_is(&d, 0, t, "Blades cut.");
+    target_is(&d, 1, t, "It holds.");
+    tt_dataset_close(&d);
+    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_NO_ANALYZE, TT_SUMMARIZE, t, 512, 200));
+    assert_int_equal(d.n, 2);
+    target_is(&d, 0, t, "So the answer is option B.");
+    tt_dataset_close(&d);
+    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_SUMMARIZE_ONLY, TT_SUMMARIZE, t, 512, 200));
+    assert_int_equal(d.n, 2);
+    target_is(&d, 0, t, "So the answer is option B.");
+    target_is(&d, 1, t, "So the answer is option A.");
+    tt_dataset_close(&d);
+    tt_corpus_close(&corpus);
+    OK(import(&corpus, ASKED("untaught", "train") "]}\n"));
+    OK(tt_corpus_tokenise(&corpus, t, 512, 200)); // also as token ids
+    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_SUMMARIZE_ONLY, TT_SUMMARIZE, t, 512, 200));
+    assert_int_equal(d.n, 1);
+    tt_dataset_close(&d);
+    assert_int_equal(
+        tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_ALL, TT_RECALL, t, 512, 200), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_error_message(), "answers alone need none (stages: summarize_only)"));
+    tt_dataset_close(&d);
+    tt_corpus_close(&corpus);
+    tt_tokenizer_close(t);
+}
+
+// ---- knowledge is trimmed and closed at every door
+
+static void imported_knowledge_is_closed(void **state) {
+    (void)state;
+    tt_corpus corpus, again;
+    OK(import(&corpus, "{\"id\": \"q\", \"question\": \"Q?\", \"options\": [\"a\", \"b\"], \"gold\": 0, "
+                       "\"general\": \" Blades cut\\n\", \"specific\": [\"It cuts. \", \"\\tIt holds\"]}\n"));
+    assert_string_equal(corpus.reasoning[0].general, "Blades cut.");
+    assert_string_equal(corpus.reasoning[0].specific[0], "It cuts.");
+    assert_string_equal(corpus.reasoning[0].specific[1], "It holds.");
+    // A file as earlier versions wrote it reads the same.
+    corpus.reasoning[0].general = " Blades cut";
+    OK(tt_corpus_save(&corpus, "corpus_test.h5"));
+    OK(tt_corpus_load(&again, "corpus_test.h5"));
+    assert_string_equal(again.reasoning[0].general, "Blades cut.");
+    assert_true(again.hash != corpus.hash);
+    tt_corpus_close(&again);
+    tt_corpus_close(&corpus);
+}
+
+static void facts_are_closed(void **state) {
+    (void)state;
+    static const char text[] =
+        "[{\"qid\": \"s0\", \"question\": \"Could a button fit a thimble?\", \"answer\": true, \"facts\": "
+        "[\"Is a thimble small? Yes!\", \"A button is 1 cm wide. \", \"He said \\\"no.\\\"\", \"Trailing "
+        "tab.\\t\", "
+        "\" \", \"etc...\"]}, {\"qid\": \"s1\", \"question\": \"One?\", \"answer\": false, \"facts\": \"One "
+        "fact\"}]";
+    const char *path = "facts_test.json";
+    tt_corpus corpus = {0};
+    OK(tt_write_file(path, text, strlen(text)));
+    OK(tt_import_strategyqa(&corpus, &path, 1, true, 1));
+    assert_int_equal(corpus.n_reasoning, 2);
+    assert_string_equal(corpus.reasoning[0].general,
+        "Is a thimble small? Yes!. A button is 1 cm wide. He said \"no.\" Trailing tab. etc...");
+    assert_string_equal(corpus.reasoning[1].general, "One fact.");
+    tt_corpus_close(&corpus);
+    static const char number[] = "[{\"qid\": \"s0\", \"question\": \"Q?\", \"answer\": true, \"facts\": 3}]";
+    OK(tt_write_file(path, number, strlen(number)));
+    assert_int_equal(tt_import_strategyqa(&corpus, &path, 1, true, 1), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_error_message(), "question s0: \"facts\": expected a list of texts"));
+    tt_corpus_close(&corpus);
+}
+
+// ---- limits
+
+// Where a chain of thought is cut, what is lost is its answer.
+static void cut_inputs_and_targets_are_counted_apart(void **state) {
+    (void)state;
+    tt_tokenizer *t = tokenizer();
+    tt_corpus corpus;
+    tt_dataset d = {0};
+    OK(import(&corpus, FIRST));
+    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_CHAIN_OF_THOUGHT, TT_SUMMARIZE, t, 512, 20));
+    assert_int_equal(d.cut_inputs, 0);
+    assert_int_equal(d.cut_targets, 1);
+    assert_int_equal(d.offsets[2] - d.offsets[1], 20);
+    assert_int_equal(d.ids[d.offsets[2] - 1], TT_EOS);
+    tt_dataset_close(&d);
+    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_CHAIN_OF_THOUGHT, TT_SUMMARIZE, t, 12, 200));
+    assert_int_equal(d.cut_inputs, 1);
+    assert_int_equal(d.cut_targets, 0);
+    tt_dataset_close(&d);
+    tt_corpus_close(&corpus);
+    tt_tokenizer_close(t);
+}
+
 #define DATA TT_SOURCE_DIR "/../shared/data/"
 
 static void count(const tt_corpus *c, int train, int validation, int test) {
@@ -288,6 +444,14 @@ static void published_data_sets(void **state) {
     tt_corpus c = {0};
     OK(tt_import_csqa(&c, DATA "csqa/train_rand_split.jsonl", DATA "csqa/dev_rand_split.jsonl", 1));
     count(&c, 9741 - 1221, 1221, 1221);
+    tt_tokenizer *t;
+    tt_dataset d = {0};
+    OK(tt_tokenizer_load(&t, DATA "tokenizer/t5_unigram_32000.model", 100));
+    OK(tt_dataset_build(&d, &c, TT_TRAIN, TT_SET_SUMMARIZE_ONLY, TT_SUMMARIZE, t, 512, 200));
+    assert_int_equal(d.n, 9741 - 1221); // no question occurs twice
+    assert_int_equal(d.cut_inputs + d.cut_targets, 0);
+    tt_dataset_close(&d);
+    tt_tokenizer_close(t);
     tt_corpus_close(&c);
     OK(tt_import_obqa(&c, DATA "obqa/train.jsonl", DATA "obqa/dev.jsonl", DATA "obqa/test.jsonl"));
     count(&c, 4957, 500, 500);
@@ -304,6 +468,8 @@ static void published_data_sets(void **state) {
     OK(tt_import_strategyqa(&c, paths, 2, true, 1));
     count(&c, 2290 - 2 * 229, 229, 229);
     assert_true(c.n_reasoning > 2200 && c.reasoning[0].general && !c.reasoning[0].specific);
+    for (size_t r = 0; r < c.n_reasoning; ++r)
+        if (strstr(c.reasoning[r].general, ". .")) fail_msg("a period too many: %s", c.reasoning[r].general);
     tt_corpus_close(&c);
 }
 
@@ -316,6 +482,11 @@ int main(void) {
         cmocka_unit_test(kept_tokens_are_those_of_the_texts),
         cmocka_unit_test(dealing_is_complete_and_balanced),
         cmocka_unit_test(order_depends_on_what_it_is_for),
+        cmocka_unit_test(the_teacher_is_right_in_training),
+        cmocka_unit_test(training_learns_the_right_answer),
+        cmocka_unit_test(imported_knowledge_is_closed),
+        cmocka_unit_test(facts_are_closed),
+        cmocka_unit_test(cut_inputs_and_targets_are_counted_apart),
         cmocka_unit_test(published_data_sets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,14 +64,18 @@ static void answers_are_read(void **state) {
         assert_int_equal(tt_stage_read_answer(cases[i].text), cases[i].answer);
 }
 
-static void sentences_are_closed(void **state) {
+static void knowledge_is_trimmed_and_closed(void **state) {
     (void)state;
     static const char *const cases[][2] = {{"It floats", "It floats."}, {"It floats.", "It floats."},
-        {"he said \"go\"", "he said \"go\""}, {"the cats'", "the cats'"}, {"why?", "why?."}, {"", "."}};
+        {"he said \"go\"", "he said \"go\""}, {"the cats'", "the cats'"}, {"why?", "why?."}, {"", "."},
+        {"A button is 1 cm wide. ", "A button is 1 cm wide."}, {" \t\nIt floats\r\n", "It floats."},
+        {"he said \"go.\" ", "he said \"go.\""}, {"etc...", "etc..."}, {"Yes! ", "Yes!."},
+        {"\xc2\xa0It sinks.\xe2\x80\x83\xe3\x80\x80", "It sinks."}, // no-break, em and ideographic spaces
+        {"\xc3\xa0 la carte", "\xc3\xa0 la carte."}, {" ", "."}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
         tt_str s = {0};
         tt_str_append(&s, cases[i][0]);
-        tt_stage_close_sentence(&s);
+        tt_stage_close_knowledge(&s);
         assert_string_equal(s.data, cases[i][1]);
         tt_str_close(&s);
     }
@@ -258,7 +262,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_are_exact),
         cmocka_unit_test(answers_are_read),
-        cmocka_unit_test(sentences_are_closed),
+        cmocka_unit_test(knowledge_is_trimmed_and_closed),
         cmocka_unit_test(sets_and_stages),
         cmocka_unit_test(texts_of_the_baselines),
         cmocka_unit_test(a_trained_tokenizer),

@@ -269,6 +269,8 @@ enum { TOTAL = 23, BATCH = 5 };
 typedef struct flaky {
     int64_t fails_at; // the step whose batch cannot be had; -1 = none
     int validations;
+    const double
+        *scores; // of the validations, the first of them before the first step; NULL = rise, then fall
 } flaky;
 
 static tt_status flaky_batch(void *self, int64_t step, tt_global_batch *out) {
@@ -290,6 +292,16 @@ static tt_status rising_then_falling(void *self, tt_model *model, tt_validation 
     (void)model;
     out->score = f->validations == 1 ? 1 : 0.5;
     f->validations++;
+    tt_str_format(&out->json, "\"accuracy\": %g", out->score);
+    tt_str_format(&out->text, "accuracy %g", out->score);
+    return TT_OK;
+}
+
+// As the table says: the start is validated as well.
+static tt_status by_the_table(void *self, tt_model *model, tt_validation *out) {
+    flaky *f = self;
+    (void)model;
+    out->score = f->scores[f->validations++];
     tt_str_format(&out->json, "\"accuracy\": %g", out->score);
     tt_str_format(&out->text, "accuracy %g", out->score);
     return TT_OK;
@@ -317,8 +329,15 @@ static tt_status run_phase(
     if (resume) OK(tt_phase_read(&saved, start->state, "testing"));
     tt_metrics metrics;
     OK(tt_metrics_open(&metrics, lines, saved.metrics_bytes));
-    const tt_phase_room room = {comm, &metrics, last, best, 1, tt_seconds()};
-    const tt_phase phase = {"testing", &config, TOTAL, {f, flaky_batch}, f, every_six, rising_then_falling};
+    const tt_phase_room room = {comm, &metrics, last, best, 1, tt_seconds(), NULL};
+    const tt_phase phase = {.name = "testing",
+        .config = &config,
+        .total = TOTAL,
+        .source = {f, flaky_batch},
+        .self = f,
+        .due = every_six,
+        .validate = f->scores ? by_the_table : rising_then_falling,
+        .start_competes = f->scores != NULL};
     tt_status status = tt_phase_run(&phase, &room, start, resume, result);
     tt_metrics_close(&metrics);
     return status;
@@ -400,12 +419,46 @@ static void a_phase_that_was_stopped_goes_on_to_the_same_bits(void **state) {
     tt_checkpoint_close(&b);
 }
 
+// Validations at steps 0, 6, 12, 18 and 23. Where no step does better than the start, the start is the best.
+static void the_start_competes(void **state) {
+    (void)state;
+    tt_log_quiet(true);
+    static const double no_better[] = {0.5, 0.5, 0.4, 0.3, 0.5}, better[] = {0.5, 0.4, 0.6, 0.6, 0.1};
+    tt_phase_result result;
+    tt_checkpoint start, best, fresh;
+    flaky f = {.fails_at = 2, .scores = no_better};
+    fresh_start("trainer_fresh", &fresh);
+    fresh_start("trainer_start", &start);
+    assert_int_equal(run_phase("trainer_start", &f, &start, false, &result), TT_ERR_IO);
+    tt_checkpoint_close(&start);
+    OK(tt_checkpoint_load(&start, "trainer_start/last.h5", device)); // the validation of the start counts
+    assert_int_equal(f.validations, 1);
+    f.fails_at = -1;
+    OK(run_phase("trainer_start", &f, &start, true, &result));
+    assert_int_equal(f.validations, 5);
+    assert_int_equal(result.steps, TOTAL);
+    assert_int_equal(result.best_step, 0);
+    assert_true(result.best_score == 0.5);
+    OK(tt_checkpoint_load(&best, "trainer_start/best.h5", device));
+    assert_memory_equal(best.model->w, fresh.model->w, fresh.model->size * sizeof(float));
+    tt_checkpoint_close(&best);
+    tt_checkpoint_close(&start);
+
+    f = (flaky){.fails_at = -1, .scores = better};
+    fresh_start("trainer_start", &start);
+    OK(run_phase("trainer_start", &f, &start, false, &result));
+    assert_int_equal(result.best_step, 12); // 18 is no better
+    tt_checkpoint_close(&start);
+    tt_checkpoint_close(&fresh);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_handful_of_pairs_is_learned),
         cmocka_unit_test(parts_and_ranks_give_the_same_gradient),
         cmocka_unit_test(joint_batches_add_two_means),
         cmocka_unit_test(a_loss_that_is_not_finite_stops_and_changes_nothing),
         cmocka_unit_test(a_step_after_warm_up_allocates_nothing),
-        cmocka_unit_test(a_phase_that_was_stopped_goes_on_to_the_same_bits)};
+        cmocka_unit_test(a_phase_that_was_stopped_goes_on_to_the_same_bits),
+        cmocka_unit_test(the_start_competes)};
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -1,0 +1,35 @@
+#include "host/text/limit.h"
+
+#include "host/base/log.h"
+
+tt_status tt_limit_encode(const tt_tokenizer *tokenizer, const char *text, int limit, int32_t **ids,
+    size_t *capacity, int *n, bool *cut) {
+    *cut = false;
+    TT_TRY(tt_tokenizer_encode(tokenizer, text, true, ids, capacity, n));
+    if (*n <= limit) return TT_OK;
+    *n = limit;
+    (*ids)[limit - 1] = TT_EOS;
+    *cut = true;
+    return TT_OK;
+}
+
+void tt_limit_warn_prompts(const char *where, int64_t cut, int64_t of, int64_t limit, const char *key) {
+    if (cut > 0)
+        tt_warn("%s: %lld of %lld prompts are longer than %lld tokens and lose their last words, where the "
+                "stages have the mark that says what to write (such as 'Summarize:'); raise %s",
+            where, (long long)cut, (long long)of, (long long)limit, key);
+}
+
+void tt_limit_warn_targets(const char *where, int64_t cut, int64_t of, int64_t limit, const char *key) {
+    if (cut > 0)
+        tt_warn("%s: %lld of %lld targets are longer than %lld tokens and lose their last words, which the "
+                "student cannot learn then; raise %s",
+            where, (long long)cut, (long long)of, (long long)limit, key);
+}
+
+void tt_limit_warn_answers(const char *where, int64_t cut, int64_t of, int64_t limit, const char *key) {
+    if (cut > 0)
+        tt_warn("%s: %lld of %lld targets are longer than %lld tokens and lose their answer ('So the answer "
+                "is option X.'): the student learns no answer from them; raise %s",
+            where, (long long)cut, (long long)of, (long long)limit, key);
+}
