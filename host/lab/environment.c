@@ -68,8 +68,8 @@ tt_status tt_environment_write(
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
     json_t *root = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s}", "version", TT_VERSION,
         "commit", TT_COMMIT, "machine", machine(), "device", device->name, "isa", tt_cpu_isa(), "precision",
-        tt_precision_name(device->precision), "ranks", comm->size, "threads", device->threads,
-        "transport", comm->transport, "corpus", hash, "started", when);
+        tt_precision_name(device->precision), "ranks", comm->size, "threads", device->threads, "transport",
+        comm->transport, "corpus", hash, "started", when);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(root);
     if (!text) return tt_fail(TT_ERR_NOMEM, "%s: no memory to write it", path);
