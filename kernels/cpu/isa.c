@@ -63,10 +63,8 @@ tt_status tt_cpu_isa_limit(void) {
             getenv("TT_MAX_CPU_ISA"), LEVELS > 1 ? "are sse2, avx2, avx512" : names[0]);
 #if defined(__x86_64__)
     // Refused once oneDNN has computed something; then it was limited before.
-    if (wanted < LEVELS && !getenv("ONEDNN_MAX_CPU_ISA")) {
-        static const dnnl_cpu_isa_t same[] = {dnnl_cpu_isa_sse41, dnnl_cpu_isa_avx2, dnnl_cpu_isa_all};
-        (void)dnnl_set_max_cpu_isa(same[wanted]);
-    }
+    if (wanted < TT_AVX512 && !getenv("ONEDNN_MAX_CPU_ISA"))
+        (void)dnnl_set_max_cpu_isa(wanted == TT_AVX2 ? dnnl_cpu_isa_avx2 : dnnl_cpu_isa_sse41);
 #endif
     return TT_OK;
 }
