@@ -64,8 +64,8 @@ run() { # release, name, command
         tail -n 40 "$log" >&2
         say "$1: $2 FAILED with status $status; all of its output: $log"
         failed=1
-    elif [ "$2" = quickstart ] && grep -n -i 'warning' "$log" >&2; then
-        say "$1: $2 FAILED: a newcomer sees the warnings above; all of its output: $log"
+    elif [ "$2" = quickstart ] && sed '/^built in/q' "$log" | grep -n -i 'warning' >&2; then
+        say "$1: $2 FAILED: building gives the warnings above; all of its output: $log"
         failed=1
     fi
 }

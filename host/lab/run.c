@@ -66,7 +66,8 @@ static tt_status resolve_precision(run *r, bool fresh) {
         r->precision = TT_PRECISION_AUTO;
         TT_TRY(choose_gpu(r));
         TT_TRY(tt_comm_precision(r->comm, r->config->device, &r->precision));
-        tt_info("precision: auto takes %s", tt_precision_name(r->precision));
+        tt_info("precision: auto takes %s%s", tt_precision_name(r->precision),
+            r->precision == TT_FP32 ? ", since not every device of this run is fast in bf16" : "");
     }
     return tt_config_set(r->config, "precision", tt_precision_name(r->precision));
 }
