@@ -46,6 +46,7 @@ inside() { # root, packages, command: in namespaces of its own, whose mounts and
     unshare --mount --pid --fork --kill-child bash -euc '
         mount --make-rprivate /
         mount -t proc proc "$0/proc"
+        mount -t sysfs sysfs "$0/sys"
         mkdir -p "$0/dev/shm"
         mount -t tmpfs tmpfs "$0/dev/shm"
         mount --bind "$1" "$0/var/cache/apt/archives"
