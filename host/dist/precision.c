@@ -4,7 +4,7 @@
 
 static tt_status ask_device(const char *name, tt_precision *out) {
     tt_device *device;
-    TT_TRY(tt_device_open(&device, name, TT_PRECISION_AUTO, 1));
+    TT_TRY(tt_device_open(&device, name, TT_PRECISION_AUTO, 0)); // a number would stay with OpenMP
     *out = device->precision;
     tt_device_close(device);
     return TT_OK;
