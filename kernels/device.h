@@ -10,7 +10,17 @@
 typedef enum tt_precision {
     TT_FP32, // matrix products in fp32
     TT_BF16, // inputs of matrix products in bf16, fp32 accumulation; residual stream and sums stay fp32
+    TT_PRECISION_AUTO // tt_device_open decides: bf16 on devices that are fast in it, else fp32
 } tt_precision;
+
+// What configurations and commands call them.
+#define TT_PRECISION_MAP(X) X(TT_PRECISION_AUTO, "auto") X(TT_FP32, "fp32") X(TT_BF16, "bf16")
+#define TT_PRECISION_WORD(code, word) "|" word
+#define TT_PRECISION_WORDS (&TT_PRECISION_MAP(TT_PRECISION_WORD)[1]) // "auto|fp32|bf16"
+
+const char *tt_precision_name(tt_precision precision);
+// Errors: TT_ERR_USAGE for any other word, saying which are allowed.
+tt_status tt_precision_parse(tt_precision *out, const char *word) TT_MUST_CHECK;
 
 struct tt_ops;
 struct tt_recording;
@@ -52,8 +62,8 @@ typedef struct tt_memory {
 } tt_memory;
 
 // Opens "auto" (cuda if this build and machine have it, else cpu), "cpu" or "cuda". threads 0 = as many as
-// OpenMP would take. Errors: TT_ERR_UNSUPPORTED for a device that this build or machine lacks; TT_ERR_CONFIG
-// for an unknown name.
+// OpenMP would take. Errors: TT_ERR_UNSUPPORTED for a device or a precision that this build or machine lacks;
+// TT_ERR_CONFIG for an unknown name.
 tt_status tt_device_open(
     tt_device **out, const char *name, tt_precision precision, int threads) TT_MUST_CHECK;
 void tt_device_close(tt_device *device);
@@ -69,9 +79,9 @@ tt_status tt_device_download(tt_device *device, void *to_host, const void *from,
 tt_status tt_device_copy(tt_device *device, void *to, const void *from, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_zero(tt_device *device, void *memory, size_t bytes) TT_MUST_CHECK;
 
-// Says that nobody may read what the memory holds before writing it again. Costs nothing, unless TT_POISON=1 is
-// in the environment: then the memory is filled with bytes that are NaN in fp32 and bf16, so that whoever reads
-// it all the same is found out. tests/cusim names the kernel, thread and line of such a read.
+// Says that nobody may read what the memory holds before writing it again. Costs nothing, unless TT_POISON=1
+// is in the environment: then the memory is filled with bytes that are NaN in fp32 and bf16, so that whoever
+// reads it all the same is found out. tests/cusim names the kernel, thread and line of such a read.
 tt_status tt_device_discard(tt_device *device, void *memory, size_t bytes) TT_MUST_CHECK;
 
 // Returns when all that the device was told to do is done. Errors: TT_ERR_DEVICE.
@@ -95,9 +105,9 @@ tt_status tt_device_replay(tt_device *device, tt_recording *recording) TT_MUST_C
 void tt_recording_close(tt_device *device, tt_recording *recording);
 
 // Working memory of one operation: valid until the next call on this device, grows and is kept, so that a
-// steady state allocates nothing; what recordings have seen of it stays until they are closed. Its contents are
-// undefined (tt_device_discard).
-// NULL (message set) when memory runs out, or when it would have to grow within a recording.
+// steady state allocates nothing; what recordings have seen of it stays until they are closed. Its contents
+// are undefined (tt_device_discard). NULL (message set) when memory runs out, or when it would have to grow
+// within a recording.
 void *tt_device_scratch(tt_device *device, size_t bytes);
 
 // The operand `n` elements behind `at`.
@@ -105,7 +115,12 @@ static inline void *tt_operand_at(const tt_device *device, const void *at, size_
     return (char *)at + n * device->operand_size;
 }
 
-// The CPU's instruction set that the kernels run with, e.g. "avx512", "avx2", "neon", "generic".
+// The CPU's instruction set that the kernels run with: "avx512", "avx2", "sse2", "neon" or "generic".
 const char *tt_cpu_isa(void);
+
+// bf16 products on the CPU: fast where it has instructions for them (AVX512-BF16, AMX); slow where oneDNN
+// makes do with others.
+typedef enum tt_bf16_support { TT_BF16_NONE, TT_BF16_SLOW, TT_BF16_FAST } tt_bf16_support;
+tt_bf16_support tt_cpu_bf16(void);
 
 #endif

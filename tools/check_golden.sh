@@ -69,6 +69,7 @@ name: curves
 output: $work/run
 corpus: $work/run/corpus.h5
 stages: no_analyze
+precision: fp32
 model: {start: $work/run/start.h5}
 acquisition: {steps: 200, batch_size: 16, interval: 1, learning_rate: 1e-4, dropout: 0, log_every: 1,
   validate_every: 0, validation_questions: 1}

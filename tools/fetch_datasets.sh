@@ -39,11 +39,8 @@ right() { [ -f "$1" ] && [ "$(sum_of "$1")" = "$2" ]; } # file, sha256
 download() { # address, file: goes on where an earlier one stopped
     if command -v curl >/dev/null; then
         curl -fsSL --retry 3 --connect-timeout 20 -C - -o "$2" "$1"
-    elif command -v wget >/dev/null; then
-        wget -q --tries=3 --connect-timeout=20 -c -O "$2" "$1"
     else
-        say "neither curl nor wget is installed; try: apt-get install curl"
-        return 1
+        wget -q --tries=3 --connect-timeout=20 -c -O "$2" "$1"
     fi
 }
 
@@ -69,10 +66,6 @@ get() { # file, sha256, address
 
 extract() { # file, archive, member
     [ -f "$folder/$2" ] || return 1
-    if ! command -v unzip >/dev/null; then
-        say "unzip is not installed; try: apt-get install unzip"
-        return 1
-    fi
     if ! unzip -p "$folder/$2" "$3" >"$folder/$1.part"; then
         rm -f "$folder/$1.part"
         say "cannot get $3 out of $folder/$2"
@@ -81,6 +74,13 @@ extract() { # file, archive, member
     mv "$folder/$1.part" "$folder/$1"
 }
 
+missing=()
+command -v curl >/dev/null || command -v wget >/dev/null || missing+=("curl (or wget)")
+command -v unzip >/dev/null || missing+=(unzip)
+if [ ${#missing[@]} -gt 0 ]; then
+    say "not installed: $(printf '%s, ' "${missing[@]}" | sed 's/, $//'); 'tools/setup.sh datasets' installs what is missing"
+    exit 1
+fi
 mkdir -p "$folder" || exit 1
 failed=0
 while read -r file sum address; do

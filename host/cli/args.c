@@ -96,3 +96,8 @@ tt_status tt_args_parse(int argc, char **argv, const char *synopsis, const tt_ar
     if (rest->n < least) return tt_fail(TT_ERR_USAGE, "%s: too few arguments; %s", command, synopsis);
     return TT_OK;
 }
+
+tt_status tt_args_precision(tt_precision *out, const char *command, const char *word) {
+    const tt_status status = tt_precision_parse(out, word);
+    return status == TT_OK ? TT_OK : tt_context(status, "%s: --precision", command);
+}

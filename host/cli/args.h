@@ -3,6 +3,7 @@
 #define TT_CLI_ARGS_H
 
 #include "host/base/status.h"
+#include "kernels/device.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,5 +29,8 @@ typedef struct tt_arg {
 // TT_ERR_USAGE naming the option, the nearest known one, or what is missing.
 tt_status tt_args_parse(int argc, char **argv, const char *synopsis, const tt_arg *args, int n,
     tt_texts *rest, int least, int most, bool *help) TT_MUST_CHECK;
+
+// The value of --precision. Errors: TT_ERR_USAGE naming the command, the value and what is allowed.
+tt_status tt_args_precision(tt_precision *out, const char *command, const char *word) TT_MUST_CHECK;
 
 #endif

@@ -38,7 +38,8 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
             "one)",
             0, 0},
         {"device", TT_ARG_TEXT, &a->device, "D", "auto (default), cpu or cuda", 0, 0},
-        {"precision", TT_ARG_TEXT, &precision, "P", "fp32 (default) or bf16", 0, 0},
+        {"precision", TT_ARG_TEXT, &precision, "P",
+            "fp32 (default), bf16 or auto: what the device is fast in", 0, 0},
         {"steps", TT_ARG_INTEGER, &a->steps, "N", "measured steps of each shape (default 5)", 1, 10000},
         {"batches", TT_ARG_INTEGER, &a->batches, "N",
             "training: different batches, taken in turn (default: one for each step)", 1, 10000},
@@ -60,16 +61,12 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
         "Trains random models on random tokens and compares the speed with this machine's fastest matrix\n"
         "product, measured in the same run; or lets them generate; or times each operation alone.",
         table, sizeof table / sizeof *table, &rest, 0, 0, &a->help));
-    if (strcmp(precision, "fp16") == 0)
-        return tt_fail(TT_ERR_UNSUPPORTED, "--precision fp16: T5 overflows in it; use fp32 or bf16");
-    if (strcmp(precision, "fp32") != 0 && strcmp(precision, "bf16") != 0)
-        return tt_fail(TT_ERR_USAGE, "--precision %s: allowed are fp32, bf16", precision);
+    TT_TRY(tt_args_precision(&a->precision, "bench", precision));
     a->work = TT_BENCH_TRAINING;
     while (a->work <= TT_BENCH_OPERATIONS_ALONE && strcmp(work, works[a->work]) != 0) a->work++;
     if (a->work > TT_BENCH_OPERATIONS_ALONE)
         return tt_fail(
             TT_ERR_USAGE, "--work %s: allowed are training, preference, generation, operations", work);
-    a->precision = strcmp(precision, "bf16") == 0 ? TT_BF16 : TT_FP32;
     if (a->shapes.n == 0) a->shapes = (tt_texts){{"tiny", "small", "base"}, 3};
     for (int i = 0; i < a->shapes.n; ++i) { // before anything is measured
         tt_model_config config;
@@ -197,7 +194,7 @@ static tt_status run_shape(
 }
 
 static tt_status run_shapes(const arguments *a, tt_device *device) {
-    const char *precision = device->precision == TT_BF16 ? "bf16" : "fp32";
+    const char *precision = tt_precision_name(device->precision);
     const bool trains = a->work != TT_BENCH_GENERATION, measured = trains && a->peak <= 0;
     double peak = a->peak * 1e9;
     if (measured) TT_TRY(tt_bench_peak(device, 5, &peak));

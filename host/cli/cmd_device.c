@@ -27,9 +27,12 @@ tt_status tt_cmd_device(int argc, char **argv) {
     if (help) return TT_OK;
     tt_device *device;
     TT_TRY(tt_device_open(&device, "cpu", TT_FP32, 0));
+    static const char *const bf16[] = {[TT_BF16_NONE] = "fp32, no bf16",
+        [TT_BF16_SLOW] = "fp32, bf16 without instructions for it",
+        [TT_BF16_FAST] = "fp32, bf16"};
     const dnnl_version_t *dnnl = dnnl_version();
-    printf("cpu    %s, %d threads of %ld cores, oneDNN %d.%d.%d (fp32, bf16)\n", tt_cpu_isa(),
-        device->threads, sysconf(_SC_NPROCESSORS_ONLN), dnnl->major, dnnl->minor, dnnl->patch);
+    printf("cpu    %s, %d threads of %ld cores, oneDNN %d.%d.%d (%s)\n", tt_cpu_isa(), device->threads,
+        sysconf(_SC_NPROCESSORS_ONLN), dnnl->major, dnnl->minor, dnnl->patch, bf16[tt_cpu_bf16()]);
     tt_device_close(device);
     TT_TRY(print_cuda());
 #ifdef TT_HAVE_MPI
@@ -37,8 +40,9 @@ tt_status tt_cmd_device(int argc, char **argv) {
 #else
     printf("ranks  by a file (TT_RENDEZVOUS); built without MPI\n");
 #endif
-    TT_TRY(tt_device_open(&device, "auto", TT_FP32, 0));
-    printf("'device: auto' takes %s\n", device->name);
+    TT_TRY(tt_device_open(&device, "auto", TT_PRECISION_AUTO, 0));
+    printf("'device: auto' takes %s, 'precision: auto' %s\n", device->name,
+        tt_precision_name(device->precision));
     tt_device_close(device);
     return TT_OK;
 }

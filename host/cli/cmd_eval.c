@@ -3,6 +3,7 @@
 #include "host/cli/cli.h"
 #include "host/dist/comm.h"
 #include "host/dist/gpu.h"
+#include "host/dist/precision.h"
 #include "host/model/checkpoint.h"
 #include "host/reason/evaluate.h"
 
@@ -12,7 +13,8 @@
 #include <string.h>
 
 typedef struct arguments {
-    const char *model, *corpus, *stages, *device, *precision, *predictions;
+    const char *model, *corpus, *stages, *device, *predictions;
+    tt_precision precision;
     tt_texts splits;
     int64_t samples, limit, slots, max_length, min_length, max_input, top_k, beams, seed, threads;
     double temperature, top_p, length_penalty, repetition_penalty;
@@ -97,9 +99,10 @@ static tt_status evaluate(const arguments *a, tt_comm *comm) {
     tt_checkpoint student = {0};
     tt_corpus corpus = {0};
     FILE *predictions = NULL;
+    tt_precision precision = a->precision;
     TT_TRY(tt_comm_choose_gpu(comm, a->device));
-    TT_TRY(tt_device_open(
-        &device, a->device, strcmp(a->precision, "bf16") == 0 ? TT_BF16 : TT_FP32, (int)a->threads));
+    TT_TRY(tt_comm_precision(comm, a->device, &precision));
+    TT_TRY(tt_comm_agree(comm, tt_device_open(&device, a->device, precision, (int)a->threads)));
     tt_status status = tt_checkpoint_load(&student, a->model, device);
     if (status == TT_OK) status = tt_corpus_load(&corpus, a->corpus);
     if (status == TT_OK && a->predictions && comm->rank == 0 && !(predictions = fopen(a->predictions, "we")))
@@ -117,7 +120,6 @@ static tt_status evaluate(const arguments *a, tt_comm *comm) {
 tt_status tt_cmd_eval(int argc, char **argv) {
     arguments a = {.stages = "all",
         .device = "auto",
-        .precision = "fp32",
         .slots = 128,
         .max_length = 200,
         .max_input = 512,
@@ -128,6 +130,7 @@ tt_status tt_cmd_eval(int argc, char **argv) {
         .repetition_penalty = 1,
         .early_stopping = "false",
         .seed = 1};
+    const char *precision = "fp32";
     const tt_arg args[] = {
         {"model", TT_ARG_TEXT, &a.model, "F.h5", "the student", 0, 0},
         {"corpus", TT_ARG_TEXT, &a.corpus, "F.h5", "the questions", 0, 0},
@@ -158,7 +161,8 @@ tt_status tt_cmd_eval(int argc, char **argv) {
         {"slots", TT_ARG_INTEGER, &a.slots, "N", "sequences decoded at a time (default 128)", 1, 65536},
         {"seed", TT_ARG_INTEGER, &a.seed, "N", "of sampling (default 1)", 0, 9e15},
         {"device", TT_ARG_TEXT, &a.device, "NAME", "auto (default), cpu or cuda", 0, 0},
-        {"precision", TT_ARG_TEXT, &a.precision, "P", "fp32 (default) or bf16", 0, 0},
+        {"precision", TT_ARG_TEXT, &precision, "P",
+            "fp32 (default), bf16 or auto: what the device is fast in", 0, 0},
         {"threads", TT_ARG_INTEGER, &a.threads, "N", "default: all", 0, 4096},
         {"json", TT_ARG_FLAG, &a.json, NULL, "one JSON object per line instead of a table", 0, 0},
     };
@@ -169,6 +173,7 @@ tt_status tt_cmd_eval(int argc, char **argv) {
     if (help) return TT_OK;
     if (!a.model || !a.corpus)
         return tt_fail(TT_ERR_USAGE, "eval: --%s is missing", a.model ? "corpus" : "model");
+    TT_TRY(tt_args_precision(&a.precision, "eval", precision));
     if (a.splits.n == 0) a.splits.items[a.splits.n++] = "test";
     tt_comm *comm;
     TT_TRY(tt_comm_open(&comm));

@@ -40,7 +40,7 @@ typedef struct tt_config {
     char *name;
     int64_t seed;
     char *device;    // auto | cpu | cuda
-    char *precision; // fp32 | bf16 (fp16 is refused: T5 overflows in it)
+    char *precision; // auto | fp32 | bf16 (fp16 is refused: T5 overflows in it)
     int64_t threads; // 0 = all
     char *output;    // folder that holds the run directory <output>/<name>
     char *log;       // metrics | tensorboard

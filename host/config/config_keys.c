@@ -3,6 +3,7 @@
 
 #include "host/base/memory.h"
 #include "host/base/str.h"
+#include "kernels/device.h"
 
 #include <errno.h>
 #include <math.h>
@@ -61,8 +62,10 @@ static const tt_key keys[] = {
     TEXT("name", name, "run", NULL, "of the run; its directory is output/name"),
     INTEGER("seed", seed, "1", 0, 9e15, "Seed for every random choice: order, dropout, sampling."),
     TEXT("device", device, "auto", "auto|cpu|cuda", "where to compute"),
-    TEXT("precision", precision, "fp32", "fp32|bf16",
-        "of matrix products; bf16 keeps fp32 weights, norms, softmax and loss"),
+    TEXT("precision", precision, "auto", TT_PRECISION_WORDS,
+        "of matrix products; bf16 keeps fp32 weights, norms, softmax and loss; auto = bf16 where the device "
+        "is "
+        "fast in it, else fp32, and a run keeps what it began with"),
     INTEGER("threads", threads, "0", 0, 4096, "of a rank; 0 = all cores"),
     TEXT("output", output, "runs", NULL, "folder that holds the run directory"),
     TEXT("log", log, "metrics", "metrics|tensorboard",
@@ -220,10 +223,10 @@ static bool word_allowed(const char *words, const char *text) {
 
 static tt_status check_words(const tt_key *key, const char *text) {
     if (!key->words || word_allowed(key->words, text)) return TT_OK;
-    if (strcmp(key->path, "precision") == 0 && strcmp(text, "fp16") == 0)
-        return tt_fail(TT_ERR_CONFIG,
-            "precision: fp16 is refused, since T5's activations overflow in it; use bf16 or fp32");
-    tt_str list = {0}; // "a|b|c" as "a, b, c"
+    tt_precision precision;
+    if (strcmp(key->path, "precision") == 0 && tt_precision_parse(&precision, text) != TT_OK)
+        return tt_context(TT_ERR_CONFIG, "%s", key->path); // which knows more about it
+    tt_str list = {0};                                     // "a|b|c" as "a, b, c"
     for (const char *p = key->words; *p; ++p) tt_str_append_n(&list, *p == '|' ? ", " : p, *p == '|' ? 2 : 1);
     tt_fail(TT_ERR_CONFIG, "%s: '%s' is not allowed; allowed are %s", key->path, text, tt_str_text(&list));
     tt_str_close(&list);

@@ -68,8 +68,8 @@ tt_status tt_environment_write(
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
     json_t *root = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s}", "version", TT_VERSION,
         "commit", TT_COMMIT, "machine", machine(), "device", device->name, "isa", tt_cpu_isa(), "precision",
-        device->precision == TT_BF16 ? "bf16" : "fp32", "ranks", comm->size, "threads", device->threads,
-        "transport", comm->transport, "corpus", hash, "started", when);
+        tt_precision_name(device->precision), "ranks", comm->size, "threads", device->threads, "transport",
+        comm->transport, "corpus", hash, "started", when);
     if (root && corpus) {
         const tt_teacher_counts t = tt_corpus_count_teacher(corpus);
         json_object_set_new(root, "teacher",

@@ -4,6 +4,7 @@
 #include "host/base/log.h"
 #include "host/data/world.h"
 #include "host/dist/gpu.h"
+#include "host/dist/precision.h"
 #include "host/lab/environment.h"
 #include "host/lab/result.h"
 #include "host/lab/run_directory.h"
@@ -17,9 +18,12 @@
 #include <unistd.h>
 
 typedef struct run {
-    const tt_config *config;
+    tt_config *config;
     tt_comm *comm;
     tt_device *device;
+    tt_precision precision;
+    bool gpu_chosen;
+    bool precision_kept; // auto, which became that of the run to be resumed
     tt_run_directory dir;
     tt_corpus corpus;
     bool has_corpus;
@@ -37,17 +41,46 @@ static tt_status exists_on_root(run *r, const char *path, bool *out) {
 }
 
 static tt_status open_directory(run *r, bool fresh) {
-    TT_TRY(tt_run_directory_name(&r->dir, r->config));
     tt_status status = TT_OK;
     if (r->comm->rank == 0) status = tt_run_directory_prepare(&r->dir, r->config, fresh);
     return tt_comm_agree(r->comm, status);
 }
 
+static tt_status choose_gpu(run *r) {
+    if (r->gpu_chosen) return TT_OK;
+    r->gpu_chosen = true;
+    return tt_comm_choose_gpu(r->comm, r->config->device);
+}
+
+// Before the run directory is made, since what `auto` became is written there. A finished run needs no
+// device.
+static tt_status resolve_precision(run *r, bool fresh) {
+    char kept[16] = "";
+    tt_status status = TT_OK;
+    TT_TRY(tt_precision_parse(&r->precision, r->config->precision));
+    if (r->precision != TT_PRECISION_AUTO) return TT_OK;
+    if (r->comm->rank == 0 && !fresh) status = tt_run_directory_kept(&r->dir, "precision", kept, sizeof kept);
+    TT_TRY(tt_comm_agree(r->comm, status));
+    TT_TRY(tt_comm_broadcast(r->comm, kept, sizeof kept, 0));
+    r->precision_kept = tt_precision_parse(&r->precision, kept) == TT_OK && r->precision != TT_PRECISION_AUTO;
+    if (!r->precision_kept) {
+        r->precision = TT_PRECISION_AUTO;
+        TT_TRY(choose_gpu(r));
+        TT_TRY(tt_comm_precision(r->comm, r->config->device, &r->precision));
+        tt_info("precision: auto takes %s%s", tt_precision_name(r->precision),
+            r->precision == TT_FP32 ? ", since not every device of this run is fast in bf16" : "");
+    }
+    return tt_config_set(r->config, "precision", tt_precision_name(r->precision));
+}
+
 static tt_status open_device(run *r) {
-    const tt_precision precision = strcmp(r->config->precision, "bf16") == 0 ? TT_BF16 : TT_FP32;
     const int threads = r->config->threads > 0 ? (int)r->config->threads : tt_comm_threads(r->comm);
-    TT_TRY(tt_comm_choose_gpu(r->comm, r->config->device));
-    TT_TRY(tt_comm_agree(r->comm, tt_device_open(&r->device, r->config->device, precision, threads)));
+    TT_TRY(choose_gpu(r));
+    tt_status status = tt_device_open(&r->device, r->config->device, r->precision, threads);
+    if (status == TT_ERR_UNSUPPORTED && r->precision_kept)
+        tt_context(status, "%s began with precision %s and keeps it (--fresh starts it over)", r->dir.path,
+            r->config->precision);
+    TT_TRY(tt_comm_agree(r->comm, status));
     return tt_comm_connect_gpus(r->comm, r->device);
 }
 
@@ -363,6 +396,8 @@ static tt_status show_finished(run *r, FILE *out, bool *finished) {
 
 static tt_status work(run *r, bool fresh, FILE *out) {
     bool finished;
+    TT_TRY(tt_run_directory_name(&r->dir, r->config));
+    TT_TRY(resolve_precision(r, fresh));
     TT_TRY(open_directory(r, fresh));
     TT_TRY(show_finished(r, out, &finished));
     if (finished) return TT_OK;
@@ -378,7 +413,7 @@ static tt_status work(run *r, bool fresh, FILE *out) {
     return tt_comm_agree(r->comm, finish(r, out));
 }
 
-tt_status tt_run(const tt_config *config, tt_comm *comm, bool fresh, FILE *out) {
+tt_status tt_run(tt_config *config, tt_comm *comm, bool fresh, FILE *out) {
     run r = {.config = config, .comm = comm, .began = tt_seconds()};
     tt_status status = work(&r, fresh, out);
     tt_checkpoint_close(&r.student);

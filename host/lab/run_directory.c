@@ -59,6 +59,13 @@ static bool is_scoring(const char *key) {
     return among(key, keys, sizeof keys / sizeof *keys);
 }
 
+// A run keeps the precision that it began with.
+static bool is_auto_precision(const char *key, const tt_config_line *now) {
+    static const char text[] = "\"auto\"";
+    return strcmp(key, "precision") == 0 && now->length == (int)strlen(text) &&
+           strncmp(now->value, text, strlen(text)) == 0;
+}
+
 tt_status tt_run_config_differences(const char *before, const char *now, tt_str *out, bool *rescore) {
     static const char unset[] = "(unset)";
     *rescore = false;
@@ -72,7 +79,7 @@ tt_status tt_run_config_differences(const char *before, const char *now, tt_str 
                      (one.length == other.length && memcmp(one.value, other.value, (size_t)one.length) == 0))
                 continue;
             const tt_config_line *old = turn == 0 ? &other : &one, *young = turn == 0 ? &one : &other;
-            if (is_place(one.key) || tt_config_removed(one.key)) continue;
+            if (is_place(one.key) || tt_config_removed(one.key) || is_auto_precision(one.key, young)) continue;
             if (is_scoring(one.key))
                 *rescore = true;
             else
@@ -138,6 +145,21 @@ static bool has_progress(const tt_run_directory *dir) {
         any = tt_ends_with(entry->d_name, ".h5");
     if (folder) closedir(folder);
     return any;
+}
+
+tt_status tt_run_directory_kept(const tt_run_directory *dir, const char *key, char *out, size_t size) {
+    char *text;
+    size_t n;
+    tt_config_line line;
+    *out = '\0';
+    if (!tt_file_exists(dir->config) || !has_progress(dir)) return TT_OK;
+    TT_TRY(tt_read_file(dir->config, 1 << 20, &text, &n));
+    if (tt_config_line_find(text, key, &line)) {
+        const bool quoted = line.length >= 2 && line.value[0] == '"';
+        snprintf(out, size, "%.*s", line.length - 2 * quoted, line.value + quoted);
+    }
+    free(text);
+    return TT_OK;
 }
 
 static tt_status compare_with_existing(const tt_run_directory *dir, const char *now) {

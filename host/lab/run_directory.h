@@ -39,9 +39,14 @@ tt_status tt_run_directory_predictions(const char *run, const char *phase, char 
 tt_status tt_run_directory_prepare(
     const tt_run_directory *dir, const tt_config *config, bool fresh) TT_MUST_CHECK;
 
+// The value of `key` in the configuration of a run that stands in the folder and can be resumed; empty where
+// there is none. On one rank.
+tt_status tt_run_directory_kept(
+    const tt_run_directory *dir, const char *key, char *out, size_t size) TT_MUST_CHECK;
+
 // Keys whose values differ between two resolved configurations (texts of tt_config_write), one a line as
-// "  key: old -> new". Keys that may differ between starts of one run are left out; *rescore: some of them
-// say what is scored at its end.
+// "  key: old -> new". Keys that may differ between starts of one run are left out, and a precision that
+// is now auto: the run keeps its own. *rescore: some of them say what is scored at its end.
 tt_status tt_run_config_differences(
     const char *before, const char *now, tt_str *out, bool *rescore) TT_MUST_CHECK;
 

@@ -8,9 +8,10 @@ typedef struct factors {
     float g_scale, beta1, rest1, beta2, rest2, eps, keep, step_size, root2;
 } factors;
 
-TT_MULTIVERSION
-static void update(int64_t n, float *restrict w, float *restrict m, float *restrict v,
-    const float *restrict g, const factors *by) {
+TT_MULTIVERSION(void, update,
+    (int64_t n, float *restrict w, float *restrict m, float *restrict v, const float *restrict g,
+        const factors *by),
+    (n, w, m, v, g, by)) {
     const factors k = *by;
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {

@@ -24,9 +24,9 @@ static size_t carve(workspace *w, char *memory, const tt_attention *t, const tt_
 }
 
 // Scores become exp(score + bias - maximum), those of hidden keys 0.
-TT_MULTIVERSION
-static void exponentials(
-    const tt_attention_block *b, float *scores, const float *bias, float *max, float *sum) {
+TT_MULTIVERSION(void, exponentials,
+    (const tt_attention_block *b, float *scores, const float *bias, float *max, float *sum),
+    (b, scores, bias, max, sum)) {
     for (int base = 0; base < b->lanes; base += TT_LANE_GROUP) {
         float top[TT_LANE_GROUP], total[TT_LANE_GROUP];
         for (int i = 0; i < TT_LANE_GROUP; ++i) top[i] = -FLT_MAX, total[i] = 0;
@@ -56,8 +56,8 @@ static void exponentials(
     }
 }
 
-TT_MULTIVERSION
-static void drop_scores(const tt_attention_block *b, float *scores, const tt_attention_mask *mask) {
+TT_MULTIVERSION(void, drop_scores,
+    (const tt_attention_block *b, float *scores, const tt_attention_mask *mask), (b, scores, mask)) {
     float keep[4 * TT_BLOCK];
     for (int j = 0; j < b->keys; j += 4) { // rows up to a multiple of four exist
         tt_attention_mask_keys(mask, (uint32_t)j / 4, b->lanes, keep);

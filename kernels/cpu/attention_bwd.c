@@ -65,9 +65,10 @@ static void list_readers(const readers *r, const tt_attention *t) {
 
 // p holds scores and becomes probabilities (hidden ones 0); kept = keep p; ds holds dP and becomes keep dP;
 // delta[i] = sum over keys of p keep dP. keep[4][TT_BLOCK] serves four keys.
-TT_MULTIVERSION
-static void probabilities(const tt_attention_block *b, const workspace *w, const float *bias,
-    const float *lse, const tt_attention_mask *mask, float *delta) {
+TT_MULTIVERSION(void, probabilities,
+    (const tt_attention_block *b, const workspace *w, const float *bias, const float *lse,
+        const tt_attention_mask *mask, float *delta),
+    (b, w, bias, lse, mask, delta)) {
     float keep[4 * TT_BLOCK];
     for (int i = 0; i < 4 * TT_BLOCK; ++i) keep[i] = 1;
     for (int i = 0; i < b->lanes; ++i) delta[i] = 0;
@@ -91,9 +92,9 @@ static void probabilities(const tt_attention_block *b, const workspace *w, const
 }
 
 // ds = p (ds - delta), and its sums by distance.
-TT_MULTIVERSION
-static void score_gradients(
-    const tt_attention_block *b, const workspace *w, const float *delta, float *by_distance) {
+TT_MULTIVERSION(void, score_gradients,
+    (const tt_attention_block *b, const workspace *w, const float *delta, float *by_distance),
+    (b, w, delta, by_distance)) {
     for (int j = 0; j < b->keys; ++j) {
         const float *restrict p = w->p + (size_t)j * TT_BLOCK;
         float *restrict ds = w->ds + (size_t)j * TT_BLOCK, *restrict sum = by_distance + b->first - j;

@@ -7,9 +7,9 @@
 #include <omp.h>
 
 // score[j] = q . k[j] + bias[j]; returns the largest.
-TT_MULTIVERSION
-static float scores(
-    int n, int d, const float *q, const float *k, ptrdiff_t ldk, const float *bias, float *score) {
+TT_MULTIVERSION(float, scores,
+    (int n, int d, const float *q, const float *k, ptrdiff_t ldk, const float *bias, float *score),
+    (n, d, q, k, ldk, bias, score)) {
     float top = -FLT_MAX;
     for (int j = 0; j < n; ++j) {
         const float *row = k + j * ldk;
@@ -24,8 +24,8 @@ static float scores(
 }
 
 // out = sum of exp(score[j] - top) v[j] / sum of exp(score[j] - top)
-TT_MULTIVERSION
-static void mix(int n, int d, float *score, float top, const float *v, ptrdiff_t ldv, float *out) {
+TT_MULTIVERSION(void, mix, (int n, int d, float *score, float top, const float *v, ptrdiff_t ldv, float *out),
+    (n, d, score, top, v, ldv, out)) {
     float total = 0;
 #pragma omp simd reduction(+ : total)
     for (int j = 0; j < n; ++j) {

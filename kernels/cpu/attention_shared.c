@@ -126,8 +126,8 @@ bool tt_attention_mask_open(tt_attention_mask *mask, const tt_dropout *drop, int
     return true;
 }
 
-TT_MULTIVERSION
-void tt_attention_mask_keys(const tt_attention_mask *mask, uint32_t group, int lanes, float *keep) {
+TT_MULTIVERSION(void, mask_keys, (const tt_attention_mask *mask, uint32_t group, int lanes, float *keep),
+    (mask, group, lanes, keep)) {
     const uint32_t key[2] = {(uint32_t)mask->key, (uint32_t)(mask->key >> 32)};
     const uint32_t site = mask->site, threshold = mask->threshold;
     const float scale = mask->scale;
@@ -140,4 +140,8 @@ void tt_attention_mask_keys(const tt_attention_mask *mask, uint32_t group, int l
         keep[2 * TT_BLOCK + i] = word[2] < threshold ? 0 : scale;
         keep[3 * TT_BLOCK + i] = word[3] < threshold ? 0 : scale;
     }
+}
+
+void tt_attention_mask_keys(const tt_attention_mask *mask, uint32_t group, int lanes, float *keep) {
+    mask_keys(mask, group, lanes, keep);
 }

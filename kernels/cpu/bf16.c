@@ -2,8 +2,7 @@
 
 #include "kernels/cpu/math.h"
 
-TT_MULTIVERSION
-void tt_bf16_from_float(int64_t n, uint16_t *out, const float *x) {
+TT_MULTIVERSION(void, round_all, (int64_t n, uint16_t *out, const float *x), (n, out, x)) {
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {
         uint32_t bits = tt_float_bits(x[i]);
@@ -13,10 +12,17 @@ void tt_bf16_from_float(int64_t n, uint16_t *out, const float *x) {
     }
 }
 
-TT_MULTIVERSION
-void tt_float_from_bf16(int64_t n, float *out, const uint16_t *x) {
+void tt_bf16_from_float(int64_t n, uint16_t *out, const float *x) {
+    round_all(n, out, x);
+}
+
+TT_MULTIVERSION(void, widen_all, (int64_t n, float *out, const uint16_t *x), (n, out, x)) {
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) out[i] = tt_bits_float((uint32_t)x[i] << 16);
+}
+
+void tt_float_from_bf16(int64_t n, float *out, const uint16_t *x) {
+    widen_all(n, out, x);
 }
 
 enum { BLOCK = 16384 };

@@ -1,23 +1,9 @@
-// Shared by the CPU kernels: function multiversioning, the vectorisable exponential, the operations' names.
+// Shared by the CPU kernels: how operands are read, the operations' names.
 #ifndef TT_KERNELS_CPU_CPU_H
 #define TT_KERNELS_CPU_CPU_H
 
+#include "kernels/cpu/isa.h"
 #include "kernels/ops.h"
-
-// A function compiled for several instruction sets, chosen when the program starts. Elsewhere (arm64, clang
-// without ifunc, sanitizers) the baseline alone. By feature level, not by arch=haswell and the like: GCC
-// dispatches such names to that one CPU model. The levels are known since GCC 12.
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&             \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#if __GNUC__ >= 12
-#define TT_MULTIVERSION __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define TT_MULTIVERSION __attribute__((target_clones("avx512f", "avx2", "default")))
-#endif
-#else
-#define TT_MULTIVERSION
-#endif
-#define TT_INLINE static inline __attribute__((always_inline))
 
 // Operands of the CPU device are fp32.
 TT_INLINE const float *tt_in(const tt_operand *operand) {
@@ -31,7 +17,9 @@ TT_INLINE float *tt_out(tt_operand *operand) {
 int tt_cpu_thread(void);
 
 // Fills in ops, memory, name and threads (0: as many as OpenMP would take).
-void tt_cpu_open(tt_device *, int threads);
+// Errors: TT_ERR_CONFIG for a TT_MAX_CPU_ISA that is unknown; TT_ERR_UNSUPPORTED for bf16 on a CPU without
+// it.
+tt_status tt_cpu_open(tt_device *, int threads) TT_MUST_CHECK;
 
 tt_status tt_cpu_embed_fwd(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
     int vocab, const tt_dropout *drop);

@@ -18,10 +18,12 @@ void tt_draw_portable(const tt_draw *draw, int units, float *factor) {
 
 static tt_draw_function *best_draw(void) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f")) return tt_draw_avx512;
-    if (__builtin_cpu_supports("avx2")) return tt_draw_avx2;
-#endif
+    static tt_draw_function *const draws[] = {
+        [TT_BASELINE] = tt_draw_portable, [TT_AVX2] = tt_draw_avx2, [TT_AVX512] = tt_draw_avx512};
+    return draws[tt_cpu_level_of_process()];
+#else
     return tt_draw_portable;
+#endif
 }
 
 void tt_dropout_factors(const tt_dropout *drop, uint32_t site, int64_t row, int first, int n, float *factor) {
@@ -45,8 +47,8 @@ void tt_dropout_factors(const tt_dropout *drop, uint32_t site, int64_t row, int 
     }
 }
 
-TT_MULTIVERSION
-static void multiply(int n, float *out, const float *in, const float *factor) {
+TT_MULTIVERSION(
+    void, multiply, (int n, float *out, const float *in, const float *factor), (n, out, in, factor)) {
 #pragma omp simd
     for (int i = 0; i < n; ++i) out[i] = in[i] * factor[i];
 }

@@ -31,8 +31,7 @@ tt_status tt_cpu_embed_fwd(tt_device *device, float *out, const float *table, co
     return TT_OK;
 }
 
-TT_MULTIVERSION
-static void add_to(int n, float *to, const float *from) {
+TT_MULTIVERSION(void, add_to, (int n, float *to, const float *from), (n, to, from)) {
 #pragma omp simd
     for (int c = 0; c < n; ++c) to[c] += from[c];
 }

@@ -6,20 +6,18 @@
 #define GELU_C 1.5957691216f // 2 sqrt(2/pi)
 #define GELU_A 0.044715f
 
-TT_MULTIVERSION
-static void relu_forward(int n, float *a, const float *h) {
+TT_MULTIVERSION(void, relu_forward, (int n, float *a, const float *h), (n, a, h)) {
 #pragma omp simd
     for (int c = 0; c < n; ++c) a[c] = h[c] < 0 ? 0 : h[c]; // NaN passes
 }
 
-TT_MULTIVERSION
-static void relu_backward(int n, float *dh, const float *h, const float *da) {
+TT_MULTIVERSION(void, relu_backward, (int n, float *dh, const float *h, const float *da), (n, dh, h, da)) {
 #pragma omp simd
     for (int c = 0; c < n; ++c) dh[c] = h[c] <= 0 ? 0 : da[c];
 }
 
-TT_MULTIVERSION
-static void gelu_forward(int n, float *a, const float *h, const float *linear) {
+TT_MULTIVERSION(
+    void, gelu_forward, (int n, float *a, const float *h, const float *linear), (n, a, h, linear)) {
 #pragma omp simd
     for (int c = 0; c < n; ++c) {
         float x = h[c];
@@ -27,9 +25,9 @@ static void gelu_forward(int n, float *a, const float *h, const float *linear) {
     }
 }
 
-TT_MULTIVERSION
-static void gelu_backward(
-    int n, float *dh, float *dlinear, const float *h, const float *linear, const float *da) {
+TT_MULTIVERSION(void, gelu_backward,
+    (int n, float *dh, float *dlinear, const float *h, const float *linear, const float *da),
+    (n, dh, dlinear, h, linear, da)) {
 #pragma omp simd
     for (int c = 0; c < n; ++c) {
         float x = h[c], l = linear[c], g = da[c];
@@ -84,8 +82,7 @@ tt_status tt_cpu_ffn_fwd(tt_device *device, const tt_ffn *p) {
     return TT_OK;
 }
 
-TT_MULTIVERSION
-static void multiply_by(int n, float *x, const float *y) {
+TT_MULTIVERSION(void, multiply_by, (int n, float *x, const float *y), (n, x, y)) {
 #pragma omp simd
     for (int c = 0; c < n; ++c) x[c] *= y[c];
 }

@@ -111,12 +111,9 @@ static tt_status need(buffer *b, size_t bytes) {
 }
 
 static tt_status failed(dnnl_status_t status, const char *what, int m, int n, int k) {
-    if (status == dnnl_unimplemented)
-        return tt_fail(TT_ERR_UNSUPPORTED,
-            "gemm: oneDNN has no bf16 product for this CPU (%s); set precision: fp32, or use a machine with "
-            "AVX-512",
-            tt_cpu_isa());
-    return tt_fail(status == dnnl_out_of_memory ? TT_ERR_NOMEM : TT_ERR_DEVICE,
+    return tt_fail(status == dnnl_out_of_memory   ? TT_ERR_NOMEM
+                   : status == dnnl_unimplemented ? TT_ERR_UNSUPPORTED
+                                                  : TT_ERR_DEVICE,
         "gemm: oneDNN's %s failed with status %d for m %d, n %d, k %d", what, (int)status, m, n, k);
 }
 
@@ -294,8 +291,8 @@ static void round_input(
 }
 
 // c = alpha tile + beta c, for one row.
-TT_MULTIVERSION
-static void write_row(int n, float *c, const float *tile, float alpha, float beta) {
+TT_MULTIVERSION(void, write_row, (int n, float *c, const float *tile, float alpha, float beta),
+    (n, c, tile, alpha, beta)) {
     if (beta == 0) { // c may hold anything, NaN too
 #pragma omp simd
         for (int j = 0; j < n; ++j) c[j] = alpha * tile[j];
@@ -479,4 +476,22 @@ tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
             *x = *x < 0 ? 0 : *x;
         }
     return TT_OK;
+}
+
+// Asked by doing one: what oneDNN has depends on its version, its build, the CPU and ONEDNN_MAX_CPU_ISA.
+tt_bf16_support tt_cpu_bf16(void) {
+    tt_device probe = {.precision = TT_BF16, .threads = 1};
+    const float one = 1;
+    float c;
+    const tt_gemm p = {
+        .m = 1, .n = 1, .k = 1, .alpha = 1, .a = &one, .b = &one, .c = &c, .lda = 1, .ldb = 1, .ldc = 1};
+    const tt_status status = product_of(&probe, &p);
+    tt_cpu_gemm_close(&probe);
+    if (status != TT_OK) return TT_BF16_NONE;
+#if defined(__x86_64__)
+    const unsigned has = (unsigned)dnnl_get_effective_cpu_isa(),
+                   bf16 = (unsigned)dnnl_cpu_isa_avx512_core_bf16;
+    if ((has & bf16) == bf16) return TT_BF16_FAST; // sets of bits: AMX includes it
+#endif
+    return TT_BF16_SLOW;
 }

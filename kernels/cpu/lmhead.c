@@ -13,8 +13,7 @@
 enum { CHUNK_FP32 = 256, CHUNK_BF16 = 512, CHUNK_MIN = 64, TILE = 1024 };
 static const size_t chunk_bytes = (size_t)64 << 20;
 
-TT_MULTIVERSION
-static float row_max(int n, const float *x) {
+TT_MULTIVERSION(float, row_max, (int n, const float *x), (n, x)) {
     float max = x[0];
 #pragma omp simd reduction(max : max)
     for (int j = 0; j < n; ++j) max = x[j] > max ? x[j] : max;
@@ -22,8 +21,7 @@ static float row_max(int n, const float *x) {
 }
 
 // Sum of exp(x - max).
-TT_MULTIVERSION
-static float tile_exp_sum(int n, const float *x, float max) {
+TT_MULTIVERSION(float, tile_exp_sum, (int n, const float *x, float max), (n, x, max)) {
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int j = 0; j < n; ++j) sum += tt_expf(x[j] - max);
@@ -39,8 +37,7 @@ static float row_lse(int n, const float *x) {
 }
 
 // x = -weight exp(x - lse)
-TT_MULTIVERSION
-static void row_backward(int n, float *x, float lse, float weight) {
+TT_MULTIVERSION(void, row_backward, (int n, float *x, float lse, float weight), (n, x, lse, weight)) {
 #pragma omp simd
     for (int j = 0; j < n; ++j) x[j] = -weight * tt_expf(x[j] - lse);
 }

@@ -48,8 +48,9 @@ TT_INLINE void pack_width(
     }
 }
 
-TT_MULTIVERSION
-static void pack(float *to, int width, const float *from, ptrdiff_t ld, int columns, int depth, float scale) {
+TT_MULTIVERSION(void, pack,
+    (float *to, int width, const float *from, ptrdiff_t ld, int columns, int depth, float scale),
+    (to, width, from, ld, columns, depth, scale)) {
     switch (width) { // constant widths make straight-line copies
     case 4:
         pack_width(4, to, from, ld, columns, depth, scale);

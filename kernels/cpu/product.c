@@ -3,6 +3,8 @@
 // one row of B after the other is read; an element of A is broadcast, so that A may be transposed for free.
 #include "kernels/cpu/product.h"
 
+#include "kernels/cpu/isa.h"
+
 #include <stdint.h>
 
 #define TT_PRAGMA(text) _Pragma(#text)
@@ -22,7 +24,7 @@
 #define TT_ISA(name) name##_avx2
 #define TT_LANES 8
 #define TT_ROWS 6
-#define TT_TARGET __attribute__((target("avx2,fma")))
+#define TT_TARGET TT_FOR_AVX2
 #include "kernels/cpu/product_tile.inc"
 #undef TT_ISA
 #undef TT_LANES
@@ -32,33 +34,23 @@
 #define TT_ISA(name) name##_avx512
 #define TT_LANES 16
 #define TT_ROWS 8
-#define TT_TARGET __attribute__((target("avx512f")))
+#define TT_TARGET TT_FOR_AVX512
 #include "kernels/cpu/product_tile.inc"
 #endif
 
-typedef enum level { BASELINE, AVX2, AVX512 } level;
-
-static level level_of_cpu(void) {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f")) return AVX512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return AVX2;
-#endif
-    return BASELINE;
-}
-
 int tt_cpu_product_rows(void) {
-    static const int rows[] = {[BASELINE] = 4, [AVX2] = 6, [AVX512] = 8};
-    return rows[level_of_cpu()];
+    static const int rows[] = {[TT_BASELINE] = 4, [TT_AVX2] = 6, [TT_AVX512] = 8};
+    return rows[tt_cpu_level_of_process()];
 }
 
 void tt_cpu_product(int rows, int columns, int k, const float *a, ptrdiff_t a_row, ptrdiff_t a_k,
     const float *b, ptrdiff_t ldb, float *c, ptrdiff_t ldc, bool add) {
-    switch (level_of_cpu()) {
+    switch (tt_cpu_level_of_process()) {
 #if defined(__x86_64__)
-    case AVX512:
+    case TT_AVX512:
         product_avx512(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
         break;
-    case AVX2:
+    case TT_AVX2:
         product_avx2(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
         break;
 #endif

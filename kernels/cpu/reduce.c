@@ -4,8 +4,7 @@
 
 enum { BLOCK = 16384 };
 
-TT_MULTIVERSION
-static double block_square_sum(int64_t n, const float *x) {
+TT_MULTIVERSION(double, block_square_sum, (int64_t n, const float *x), (n, x)) {
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < n; ++i) sum += (double)x[i] * x[i];
@@ -28,8 +27,7 @@ tt_status tt_cpu_square_sum(tt_device *device, double *sum, const float *x, int6
     return TT_OK;
 }
 
-TT_MULTIVERSION
-static void block_scale(int64_t n, float *x, float factor) {
+TT_MULTIVERSION(void, block_scale, (int64_t n, float *x, float factor), (n, x, factor)) {
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) x[i] *= factor;
 }

@@ -7,8 +7,8 @@
 
 enum { BLOCK = 32 }; // rows whose dw is summed one after another
 
-TT_MULTIVERSION
-static float add_branch(int d, float *x, const float *x_in, const float *branch) {
+TT_MULTIVERSION(
+    float, add_branch, (int d, float *x, const float *x_in, const float *branch), (d, x, x_in, branch)) {
     float sum = 0;
     if (branch) {
 #pragma omp simd reduction(+ : sum)
@@ -23,16 +23,16 @@ static float add_branch(int d, float *x, const float *x_in, const float *branch)
     return sum;
 }
 
-TT_MULTIVERSION
-static void normalise(int d, float *y, const float *x, const float *w, float rstd) {
+TT_MULTIVERSION(
+    void, normalise, (int d, float *y, const float *x, const float *w, float rstd), (d, y, x, w, rstd)) {
 #pragma omp simd
     for (int c = 0; c < d; ++c) y[c] = x[c] * rstd * w[c];
 }
 
 // dx += dnorm(dy), dw += dy * x * rstd
-TT_MULTIVERSION
-static void row_backward(
-    int d, float *dx, float *dw, const float *dy, const float *x, const float *w, float rstd) {
+TT_MULTIVERSION(void, row_backward,
+    (int d, float *dx, float *dw, const float *dy, const float *x, const float *w, float rstd),
+    (d, dx, dw, dy, x, w, rstd)) {
     float dot = 0;
 #pragma omp simd reduction(+ : dot)
     for (int c = 0; c < d; ++c) dot += dy[c] * w[c] * x[c];
@@ -45,8 +45,7 @@ static void row_backward(
     }
 }
 
-TT_MULTIVERSION
-static void add_to(int n, float *to, const float *from) {
+TT_MULTIVERSION(void, add_to, (int n, float *to, const float *from), (n, to, from)) {
 #pragma omp simd
     for (int c = 0; c < n; ++c) to[c] += from[c];
 }

@@ -16,8 +16,7 @@ TT_INLINE uint32_t ordered(float x) {
     return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
-TT_MULTIVERSION
-static float maximum(int n, const float *x) {
+TT_MULTIVERSION(float, maximum, (int n, const float *x), (n, x)) {
     float top = -INFINITY;
 #pragma omp simd reduction(max : top)
     for (int i = 0; i < n; ++i) top = x[i] > top ? x[i] : top;
@@ -25,8 +24,8 @@ static float maximum(int n, const float *x) {
 }
 
 // weight[i] = exp((x[i] - top) * factor) if weight is given; returns the sum of the exponentials.
-TT_MULTIVERSION
-static double weigh(int n, const float *x, float top, float factor, float *weight) {
+TT_MULTIVERSION(double, weigh, (int n, const float *x, float top, float factor, float *weight),
+    (n, x, top, factor, weight)) {
     enum { PART = 1024 };
     double total = 0;
     for (int from = 0; from < n; from += PART) {

@@ -5,8 +5,7 @@
 #include <float.h>
 #include <math.h>
 
-TT_MULTIVERSION
-static float largest(const float *x, int n) {
+TT_MULTIVERSION(float, largest, (const float *x, int n), (x, n)) {
     float top = -INFINITY;
 #pragma omp simd reduction(max : top)
     for (int i = 0; i < n; ++i) top = x[i] > top ? x[i] : top;
@@ -14,8 +13,7 @@ static float largest(const float *x, int n) {
 }
 
 // Sum of e^(x - top), in parts, so that the error does not grow with n.
-TT_MULTIVERSION
-static double exponentials(const float *x, int n, float top) {
+TT_MULTIVERSION(double, exponentials, (const float *x, int n, float top), (x, n, top)) {
     enum { PART = 1024 };
     double total = 0;
     for (int from = 0; from < n; from += PART) {

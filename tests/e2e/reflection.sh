@@ -14,6 +14,7 @@ threads: 1
 model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 32, d_kv: 8, d_ff: 64, num_heads: 4}
 acquisition: {steps: 120, batch_size: 16, interval: 1, learning_rate: 5e-3, dropout: 0, validate_every: 0}
 evaluation: {max_length: 16, samples: 0}
+precision: fp32
 YAML
 "$TINYTHINKER" run base.yaml --set name=start > start.log 2>&1 || { cat start.log; exit 1; }
 
@@ -25,6 +26,7 @@ model: {start: runs/start/best.h5}
 acquisition: {enabled: false}
 reflection: {iterations: 1, questions: 40, samples: 4, batch_size: 16, cycles: 1, learning_rate: 3e-4, log_every: 1}
 evaluation: {max_length: 16, samples: 0}
+precision: fp32
 YAML
 "$TINYTHINKER" run reflect.yaml --set name=one > one.log 2>&1 || { cat one.log; exit 1; }
 

@@ -21,6 +21,7 @@ threads: 1
 model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 32, d_kv: 8, d_ff: 64, num_heads: 4}
 acquisition: {steps: 60, batch_size: 16, interval: 1, learning_rate: 5e-3, dropout: 0, validate_every: 0, save_every: 5}
 evaluation: {max_length: 16, samples: 0}
+precision: fp32
 YAML
 cat > sweep.yaml <<'YAML'
 name: toy

@@ -16,6 +16,7 @@ model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 
 acquisition: {steps: 40, batch_size: 16, interval: 1, learning_rate: 5e-3, validate_every: 1, log_every: 3}
 reflection: {iterations: 1, questions: 10, samples: 3, batch_size: 16, cycles: 1, log_every: 1}
 evaluation: {splits: [], max_length: 16}
+precision: fp32
 YAML
 "$TINYTHINKER" run base.yaml > log 2>&1 || { cat log; exit 1; }
 "$python" -W ignore - <<'PY'

@@ -16,6 +16,7 @@ model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 
 pretraining: {text: [data/text.txt], pairs: [data/pairs.jsonl], window: 32, steps: 8, batch_size: 8}
 acquisition: {steps: 20, batch_size: 8, interval: 1, save_every: 5, validate_every: 0}
 evaluation: {max_length: 8, samples: 0}
+precision: fp32
 YAML
 pretrain="--set pretraining.enabled=true --set acquisition.enabled=false"
 

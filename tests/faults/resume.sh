@@ -22,6 +22,7 @@ acquisition: {steps: 150, batch_size: 16, interval: 2, learning_rate: 2e-3, log_
 reflection: {iterations: 1, samples: 3, batch_size: 16, cycles: 2, learning_rate: 5e-4, log_every: 3, save_every: 7,
   dropout: 0.1}
 evaluation: {max_length: 12, samples: 2}
+precision: fp32
 YAML
 
 began=$(date +%s%N)

@@ -16,6 +16,7 @@ model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 
   num_layers: 2, num_decoder_layers: 2}
 acquisition: {steps: 60, batch_size: 16, interval: 2, learning_rate: 5e-3, validate_every: 0}
 evaluation: {splits: [], max_length: 16}
+precision: fp32
 YAML
 "$TINYTHINKER" run toy.yaml > log 2>&1 || { cat log; exit 1; }
 

@@ -20,6 +20,7 @@ pretraining: {text: [data/text.txt], pairs: [data/pairs.jsonl], window: 32, step
   log_every: 1, validate_every: 0, validation_questions: 8}
 acquisition: {steps: 50, batch_size: 13, interval: 2, learning_rate: 5e-4, log_every: 1, validate_every: 0}
 evaluation: {splits: [], max_length: 16}
+precision: fp32
 YAML
 
 launch() { # ranks, arguments

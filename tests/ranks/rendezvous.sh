@@ -102,6 +102,7 @@ model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 
   num_layers: 2, num_decoder_layers: 2}
 acquisition: {steps: 12, batch_size: 8, interval: 2, learning_rate: 5e-4, log_every: 1, validate_every: 6}
 evaluation: {splits: [], max_length: 8}
+precision: fp32
 YAML
 losses() {
     sed -n 's/.*"step": \([0-9]*\),.*"loss": \([^,]*\), "lr".*/\1 \2/p' "runs/$1/metrics.jsonl"

@@ -16,6 +16,7 @@ threads: 1
 model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 32, d_kv: 8, d_ff: 64, num_heads: 4}
 acquisition: {steps: 20, batch_size: 8, interval: 1, learning_rate: 5e-3, dropout: 0, validate_every: 0}
 evaluation: {max_length: 8, samples: 0}
+precision: fp32
 YAML
 # Three good runs, so that two groups have unequal work, and one that fails.
 cat > sweep.yaml <<'YAML'

@@ -94,19 +94,28 @@ static void fp32_against_float64(void **state) {
     all_sizes(TT_FP32);
 }
 
-// Some CPUs have no bf16 product in oneDNN; then it must say so.
+// Some CPUs have no bf16 product in oneDNN; then opening a device says so.
 static bool has_bf16(void) {
+    const bool there = tt_cpu_bf16() != TT_BF16_NONE;
     tt_device *device;
-    twin_ok(tt_device_open(&device, "cpu", TT_BF16, 1));
-    float one = 1, c;
-    tt_gemm p = {
-        .m = 1, .n = 1, .k = 1, .alpha = 1, .a = &one, .b = &one, .c = &c, .lda = 1, .ldb = 1, .ldc = 1};
-    tt_status status = device->ops->gemm(device, &p);
-    tt_device_close(device);
-    if (status == TT_OK) return true;
-    twin_refused(status, TT_ERR_UNSUPPORTED, "precision: fp32");
+    const tt_status status = tt_device_open(&device, "cpu", TT_BF16, 1);
+    if (there) {
+        twin_ok(status);
+        tt_device_close(device);
+        return true;
+    }
+    twin_refused(status, TT_ERR_UNSUPPORTED, "precision fp32 works");
     print_message("skipped: %s\n", tt_error_message());
     return false;
+}
+
+// `auto` takes bf16 where the CPU has instructions for it.
+static void auto_takes_what_is_fast(void **state) {
+    (void)state;
+    tt_device *device;
+    twin_ok(tt_device_open(&device, "cpu", TT_PRECISION_AUTO, 1));
+    assert_int_equal(device->precision, tt_cpu_bf16() == TT_BF16_FAST ? TT_BF16 : TT_FP32);
+    tt_device_close(device);
 }
 
 static void bf16_against_float64(void **state) {
@@ -191,6 +200,7 @@ static void bad_input_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fp32_against_float64),
+        cmocka_unit_test(auto_takes_what_is_fast),
         cmocka_unit_test(bf16_against_float64),
         cmocka_unit_test(bf16_sums_in_fp32),
         cmocka_unit_test(scratch_and_many_shapes),

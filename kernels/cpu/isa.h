@@ -1,0 +1,56 @@
+// Instruction sets: which one this process computes with, and functions compiled for each of them.
+//
+// TT_MAX_CPU_ISA=avx2 (or sse2) in the environment makes the program compute as on a CPU that has no more
+// than that, oneDNN included (unless ONEDNN_MAX_CPU_ISA says otherwise): to test what other machines run.
+#ifndef TT_KERNELS_CPU_ISA_H
+#define TT_KERNELS_CPU_ISA_H
+
+#include "host/base/status.h"
+
+typedef enum tt_cpu_level {
+    TT_BASELINE, // what every CPU of the architecture has
+    TT_AVX2,     // with FMA
+    TT_AVX512    // F, BW, DQ and VL
+} tt_cpu_level;
+
+// The CPU's own, or less if TT_MAX_CPU_ISA says so; the same as long as the process lives.
+tt_cpu_level tt_cpu_level_of_process(void);
+// Checks TT_MAX_CPU_ISA and hands it on to oneDNN. Errors: TT_ERR_CONFIG for an unknown name.
+tt_status tt_cpu_isa_limit(void) TT_MUST_CHECK;
+
+#define TT_INLINE static inline __attribute__((always_inline))
+
+// A static function compiled for each level and chosen when it is called:
+//     TT_MULTIVERSION(float, largest, (const float *x, int n), (x, n)) { ... }
+// Not by the compiler's target_clones: those choose before main, whatever the environment says, and neither
+// clang nor the sanitizers get along with them.
+#if defined(__x86_64__) && defined(__GNUC__)
+#define TT_FOR_AVX2 __attribute__((target("avx2,fma")))
+#define TT_FOR_AVX512 __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
+#define TT_MULTIVERSION(type, name, parameters, arguments)                                                   \
+    TT_INLINE type name##_any parameters;                                                                    \
+    TT_FOR_AVX512 static type name##_avx512 parameters {                                                     \
+        return name##_any arguments;                                                                         \
+    }                                                                                                        \
+    TT_FOR_AVX2 static type name##_avx2 parameters {                                                         \
+        return name##_any arguments;                                                                         \
+    }                                                                                                        \
+    static type name##_baseline parameters {                                                                 \
+        return name##_any arguments;                                                                         \
+    }                                                                                                        \
+    static type name parameters {                                                                            \
+        switch (tt_cpu_level_of_process()) {                                                                 \
+        case TT_AVX512:                                                                                      \
+            return name##_avx512 arguments;                                                                  \
+        case TT_AVX2:                                                                                        \
+            return name##_avx2 arguments;                                                                    \
+        default:                                                                                             \
+            return name##_baseline arguments;                                                                \
+        }                                                                                                    \
+    }                                                                                                        \
+    TT_INLINE type name##_any parameters
+#else
+#define TT_MULTIVERSION(type, name, parameters, arguments) static type name parameters
+#endif
+
+#endif

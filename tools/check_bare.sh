@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# The README's two commands on bare Debian systems, as a newcomer runs them: each release is bootstrapped into a folder
+# with nothing but its base packages, a clean clone of the last commit is copied in, and tools/quickstart.sh and
+# tools/check.sh run there. Needs root, debootstrap, and about 5 GB of disk for each release.
+#   tools/check_bare.sh [RELEASE...]     (default: bookworm trixie)
+# TT_MIRROR=ADDRESS     where packages come from; default: what this machine's own apt uses for Debian
+# TT_BARE=FOLDER        default: build/bare; keeps logs and downloaded packages, and the system that failed
+# TT_QUICKSTART=...     arguments of quickstart.sh; default: few steps and questions; "full": as it is shipped
+# TT_QUICK=1            is handed on to check.sh
+# TT_PARTS=...          default: quickstart check
+set -euo pipefail
+cd "$(dirname "$0")/.."
+releases=("$@")
+[ $# -gt 0 ] || releases=(bookworm trixie)
+folder=$(realpath -m "${TT_BARE:-build/bare}")
+parts=${TT_PARTS:-quickstart check}
+short="--set acquisition.steps=49 --set acquisition.validate_every=7 --set acquisition.validation_questions=20
+    --set reflection.questions=20 --set reflection.samples=4 --set reflection.cycles=1 --set evaluation.questions=50
+    --set evaluation.samples=2"
+short=${TT_QUICKSTART-$short}
+[ "$short" != full ] || short=
+
+say() { echo "check_bare: $*" >&2; }
+if [ "$(id -u)" -ne 0 ] || ! command -v debootstrap >/dev/null; then
+    say "this needs root, and debootstrap (apt-get install debootstrap)"
+    exit 1
+fi
+mirror=${TT_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep '/debian/*$' | head -1)}
+if [ -z "$mirror" ]; then
+    say "this machine's apt has no mirror of Debian; name one with TT_MIRROR=ADDRESS"
+    exit 1
+fi
+
+bootstrap() { # release, root
+    local include=()
+    [ "${mirror#https}" = "$mirror" ] || include=(--include=ca-certificates)
+    mkdir -p "$folder/packages/$1"
+    debootstrap --variant=minbase "${include[@]}" --cache-dir="$folder/packages/$1" "$1" "$2" "$mirror"
+    # How this machine reaches the mirror: proxies, certificates, name servers.
+    apt-config dump | grep -E '^Acquire::(http|https|Retries|Check-)' >"$2/etc/apt/apt.conf.d/90machine" || true
+    cp -L /etc/resolv.conf /etc/hosts "$2/etc/"
+    [ ${#include[@]} -eq 0 ] || cp -L /etc/ssl/certs/ca-certificates.crt "$2/etc/ssl/certs/"
+}
+
+inside() { # root, packages, command: in namespaces of its own, whose mounts and processes end with it
+    unshare --mount --pid --fork --kill-child bash -euc '
+        mount --make-rprivate /
+        mount -t proc proc "$0/proc"
+        mount -t sysfs sysfs "$0/sys"
+        mkdir -p "$0/dev/shm"
+        mount -t tmpfs tmpfs "$0/dev/shm"
+        mount --bind "$1" "$0/var/cache/apt/archives"
+        exec chroot "$0" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin ${TT_QUICK:+TT_QUICK=$TT_QUICK} \
+            ${http_proxy:+http_proxy=$http_proxy} ${https_proxy:+https_proxy=$https_proxy} \
+            bash -c "cd /root/tinythinker && $2"' "$1" "$2" "$3" </dev/null
+}
+
+failed=0
+run() { # release, name, command
+    local log=$folder/$1-$2.log started=$SECONDS status=0
+    say "$1: $3"
+    inside "$folder/$1" "$folder/packages/$1" "$3" >"$log" 2>&1 || status=$?
+    say "$1: $2 took $((SECONDS - started)) s"
+    if [ $status -ne 0 ]; then
+        tail -n 40 "$log" >&2
+        say "$1: $2 FAILED with status $status; all of its output: $log"
+        failed=1
+    elif [ "$2" = quickstart ] && sed '/^built in/q' "$log" | grep -n -i 'warning' >&2; then
+        say "$1: $2 FAILED: building gives the warnings above; all of its output: $log"
+        failed=1
+    fi
+}
+
+mkdir -p "$folder"
+for release in "${releases[@]}"; do
+    root=$folder/$release
+    rm -rf --one-file-system "$root"
+    started=$SECONDS before=$failed
+    if ! bootstrap "$release" "$root" >"$folder/$release-bootstrap.log" 2>&1; then
+        tail -n 20 "$folder/$release-bootstrap.log" >&2
+        say "$release: FAILED to bootstrap; all of the output: $folder/$release-bootstrap.log"
+        failed=1
+        continue
+    fi
+    say "$release: bootstrapped in $((SECONDS - started)) s"
+    git clone -q --no-hardlinks . "$root/root/tinythinker"
+    for part in $parts; do
+        case $part in
+            quickstart) run "$release" quickstart "tools/quickstart.sh ${short//$'\n'/ }" ;;
+            check) run "$release" check "tools/check.sh" ;;
+        esac
+    done
+    [ $failed -ne $before ] || rm -rf --one-file-system "$root"
+done
+exit $failed
