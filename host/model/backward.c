@@ -4,8 +4,8 @@
 // pass->dbranch the gradient of the branch that was added before it (dropout undone): the sublayer below it.
 #include "host/model/pass.h"
 
-// Through y = norm(x); then dbranch for the sublayer whose output made x (none below the first norm). The sublayer
-// above is done with what it was given and what it worked in, and then with dy.
+// Through y = norm(x); then dbranch for the sublayer whose output made x (none below the first norm). The
+// sublayer above is done with what it was given and what it worked in, and then with dy.
 static tt_status norm_bwd(tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, float *rstd,
     const tt_operand *dy, const tt_dropout *drop, tt_dropout output_drop) {
     const tt_model *model = pass->model;

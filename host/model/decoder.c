@@ -4,7 +4,8 @@
 // lie in rows that the caller manages; any number of slots read the same rows.
 //
 // Devices that can record get steps of few sizes: to a multiple of STRIDE rows, filled up with rows that read
-// and write spare rows of the caches, and the first row of a source that is read anyway. Of each size the first step is done plainly, the second recorded.
+// and write spare rows of the caches, and the first row of a source that is read anyway. Of each size the
+// first step is done plainly, the second recorded.
 #include "host/model/decoder.h"
 #include "host/model/pass.h"
 
@@ -149,8 +150,8 @@ static tt_status norm(tt_decoder *p, int n, size_t w, bool branch) {
                                                               .y = p->y});
 }
 
-// What a step leaves besides the caches is for whoever asked for it, until the next one. A slot at position 0 begins
-// a new text; spare rows belong to no text.
+// What a step leaves besides the caches is for whoever asked for it, until the next one. A slot at position 0
+// begins a new text; spare rows belong to no text.
 static tt_status discard_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *position) {
     const size_t length = (size_t)p->max_length;
     for (int i = 0; i < n; ++i)
@@ -172,8 +173,8 @@ static tt_status discard_step(tt_decoder *p, int n, const int32_t *slot, const i
 
 tt_status tt_decoder_forget(tt_decoder *p, int first_row, int rows) {
     if (first_row < 0 || rows < 0 || rows > p->source_tokens - first_row)
-        return tt_fail(TT_ERR_INTERNAL, "decoder: %d rows from %d of %d source rows forgotten", rows, first_row,
-            p->source_tokens);
+        return tt_fail(TT_ERR_INTERNAL, "decoder: %d rows from %d of %d source rows forgotten", rows,
+            first_row, p->source_tokens);
     return discard_rows(p, p->cross_kv, (size_t)first_row, (size_t)rows);
 }
 

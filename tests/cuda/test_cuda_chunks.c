@@ -1,5 +1,5 @@
-// Sizes that cannot be made small, on both sides: chunks of logits in the LM head; sums of squares of so much that a
-// thread of the last kernel has more than one strip's sum.
+// Sizes that cannot be made small, on both sides: chunks of logits in the LM head; sums of squares of so much
+// that a thread of the last kernel has more than one strip's sum.
 #include "tests/cuda/pair.h"
 
 // The LM head of T5: 522 rows are one chunk of logits, 523 are two.
@@ -9,7 +9,8 @@ enum { ONE = 522, D = 8, VOCABULARY = 32128 };
 static void head(tt_precision precision, int rows, bool fused) {
     pair p = pair_open(precision);
     const size_t n = (size_t)rows * D, all = (size_t)VOCABULARY * D;
-    int32_t *targets = twin_ids((size_t)rows, VOCABULARY, 5), *gpu_targets = pair_ints(&p, targets, (size_t)rows);
+    int32_t *targets = twin_ids((size_t)rows, VOCABULARY, 5),
+            *gpu_targets = pair_ints(&p, targets, (size_t)rows);
     tensor h = tensor_operand(&p, n, 1, 1), w = tensor_operand(&p, all, 1, 2),
            dlogp = tensor_f32(&p, (size_t)rows, 1, 3);
     tensor lse = tensor_f32(&p, (size_t)rows, 1, 6), logp = tensor_f32(&p, (size_t)rows, 1, 7),
@@ -74,6 +75,7 @@ static void strips_of_a_sum(void **state) {
 
 int main(void) {
     PAIR_NEEDS_GPU();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(chunks_of_the_head), cmocka_unit_test(strips_of_a_sum)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chunks_of_the_head), cmocka_unit_test(strips_of_a_sum)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

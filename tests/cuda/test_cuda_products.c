@@ -101,7 +101,8 @@ static void with(tt_precision precision) {
 }
 
 // c[m, n] = a b, rows of c `ldc` apart, against sums in double.
-static void small_product(const pair *p, const tensor *a, const tensor *b, void *c, int m, int n, int k, int ldc) {
+static void small_product(
+    const pair *p, const tensor *a, const tensor *b, void *c, int m, int n, int k, int ldc) {
     float got[20 * 20];
     twin_ok(tt_device_zero(p->gpu, c, sizeof got));
     twin_ok(p->gpu->ops->gemm(p->gpu, &(tt_gemm){.m = m,
@@ -121,14 +122,14 @@ static void small_product(const pair *p, const tensor *a, const tensor *b, void 
         for (int l = 0; i / ldc < m && i % ldc < n && l < k; ++l)
             expected += (double)a->cpu[i / ldc * k + l] * (double)b->cpu[l * n + i % ldc];
         if (fabs((double)got[i] - expected) <= 1e-5 * k) continue;
-        print_error("product of m %d, n %d, k %d, rows %d apart: element %d: expected %g, got %g\n", m, n, k, ldc, i,
-            expected, (double)got[i]);
+        print_error("product of m %d, n %d, k %d, rows %d apart: element %d: expected %g, got %g\n", m, n, k,
+            ldc, i, expected, (double)got[i]);
         fail();
     }
 }
 
-// 2,048 choices of the library are kept, eight for shapes of one hash: more shapes than that, some that differ in one
-// number alone, and the first ones again.
+// 2,048 choices of the library are kept, eight for shapes of one hash: more shapes than that, some that
+// differ in one number alone, and the first ones again.
 static void more_shapes_than_are_kept(void **state) {
     (void)state;
     pair p = pair_open(TT_FP32);
@@ -186,8 +187,7 @@ static void bad_input(void **state) {
 
 int main(void) {
     PAIR_NEEDS_GPU();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fp32), cmocka_unit_test(bf16),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fp32), cmocka_unit_test(bf16),
         cmocka_unit_test(more_shapes_than_are_kept), cmocka_unit_test(bad_input)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,15 +172,15 @@ static void with(tt_precision precision) {
     embedding(&p, 77, 12, 9, 0.1f);
     embedding(&p, 300, 33, 50, 0);
     embedding(&p, 515, 260, 2100, 0.3f);
-    for (int rows = 31; rows <= 33; ++rows) embedding(&p, rows, 5, 2, 0);           // pieces
-    for (int rows = 255; rows <= 257; ++rows) embedding(&p, rows, 4, 3, 0);         // blocks of `place`
+    for (int rows = 31; rows <= 33; ++rows) embedding(&p, rows, 5, 2, 0);          // pieces
+    for (int rows = 255; rows <= 257; ++rows) embedding(&p, rows, 4, 3, 0);        // blocks of `place`
     for (int vocab = 1023; vocab <= 1025; ++vocab) embedding(&p, 60, 4, vocab, 0); // tiles of `scan`
     rmsnorm(&p, 1, 1, false, false, 0);
     rmsnorm(&p, 3, 7, true, false, 0);
     rmsnorm(&p, 70, 64, true, true, 0.1f);
     rmsnorm(&p, 37, 301, true, true, 0.5f);
     rmsnorm(&p, 5, 1500, false, true, 0.1f);
-    rmsnorm(&p, 16, 9, true, true, 0), rmsnorm(&p, 17, 8, true, true, 0);     // one strip of rows, two
+    rmsnorm(&p, 16, 9, true, true, 0), rmsnorm(&p, 17, 8, true, true, 0);       // one strip of rows, two
     rmsnorm(&p, 512, 9, false, false, 0), rmsnorm(&p, 513, 8, false, false, 0); // 32 strips, 33
     ffn(&p, TT_RELU, 5, 7, 0.1f);
     ffn(&p, TT_RELU, 33, 64, 0);

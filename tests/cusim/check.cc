@@ -2,12 +2,13 @@
 // usually ThreadSanitizer's library answers, here we do. Complaints name kernel, block, thread and line:
 //   - an address outside device memory, this block's shared memory and the thread's own stack;
 //   - a vector access that is not aligned to its size;
-//   - shared memory that is read before this block has written it, device memory that is read before anybody has
+//   - shared memory that is read before this block has written it, device memory that is read before anybody
+//   has
 //     written it since it was allocated or discarded;
 //   - two threads of a block (or two blocks of a launch) that touch the same bytes, one of them writing, with
 //     no barrier between.
-// CUSIM_RACES=0 leaves out what needs to know who accessed it last: the last one, and shared memory's part of the one
-// before. That is several times as fast, for whole models.
+// CUSIM_RACES=0 leaves out what needs to know who accessed it last: the last one, and shared memory's part of
+// the one before. That is several times as fast, for whole models.
 #include "machine.h"
 
 #include "kernel.h"
@@ -142,8 +143,8 @@ static void read_or_write(const void *at, size_t bytes, bool writes, const void 
     }
 }
 
-// Whether an access needs no more looking at: to the thread's own stack, or aligned and within the shared memory that
-// was accessed last, or within device memory that holds what it wants. Races aside.
+// Whether an access needs no more looking at: to the thread's own stack, or aligned and within the shared
+// memory that was accessed last, or within device memory that holds what it wants. Races aside.
 static bool quickly(const void *at, size_t bytes, size_t alignment) {
     const uintptr_t address = reinterpret_cast<uintptr_t>(at);
     if (address >= current->stack && address < current->stack_end) return true;

@@ -52,8 +52,9 @@ static void need_written(const void *x, const cusim_layout &l, const char *name,
         size_t at;
         char place[200];
         if (cusim::find_unwritten(from, l.rows * size_of(l), &at))
-            cusim_complain("cublasLtMatmul of m %zu, n %zu, k %zu: uninitialised: reads matrix %s, row %zu of column "
-                           "%zu: %s",
+            cusim_complain(
+                "cublasLtMatmul of m %zu, n %zu, k %zu: uninitialised: reads matrix %s, row %zu of column "
+                "%zu: %s",
                 s.m, s.n, s.k, name, at / size_of(l), column,
                 cusim::describe_unwritten(from + at, place, sizeof place));
     }
@@ -61,8 +62,8 @@ static void need_written(const void *x, const cusim_layout &l, const char *name,
 
 static void mark_written(void *x, const cusim_layout &l) {
     for (size_t column = 0; column < l.columns; ++column)
-        cusim::mark(static_cast<char *>(x) + column * static_cast<size_t>(l.ld) * size_of(l), l.rows * size_of(l),
-            cusim::WRITTEN);
+        cusim::mark(static_cast<char *>(x) + column * static_cast<size_t>(l.ld) * size_of(l),
+            l.rows * size_of(l), cusim::WRITTEN);
 }
 
 extern "C" {

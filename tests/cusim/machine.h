@@ -1,5 +1,5 @@
-// What the parts of cusim know of each other: blocks (machine.cc), the host's functions (runtime.cc), device memory
-// (memory.cc), the checker (check.cc), the libraries (cublaslt.cc, nccl.cc).
+// What the parts of cusim know of each other: blocks (machine.cc), the host's functions (runtime.cc), device
+// memory (memory.cc), the checker (check.cc), the libraries (cublaslt.cc, nccl.cc).
 #ifndef TT_CUSIM_MACHINE_H
 #define TT_CUSIM_MACHINE_H
 
@@ -63,7 +63,8 @@ size_t allocated();                     // bytes
 region *find_region(uintptr_t address); // device memory or this block's shared memory; NULL
 void describe_nearest(uintptr_t address, char *out, size_t size);
 
-// Whether the accesses of kernels are seen: this program has check.cc. Else nothing is known of what was written.
+// Whether the accesses of kernels are seen: this program has check.cc. Else nothing is known of what was
+// written.
 bool accesses_seen();
 
 // Of each byte of device memory, kept `shadow_distance` behind it. Only what is WRITTEN may be read.

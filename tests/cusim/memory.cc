@@ -1,6 +1,6 @@
-// Device memory: blocks of one reserved stretch of addresses, and for each of its bytes, at a fixed distance, a byte
-// that says whether anybody has written it. Copies take that along; kernels (check.cc), matrix products, sums between
-// GPUs and copies to the host may read only what was written.
+// Device memory: blocks of one reserved stretch of addresses, and for each of its bytes, at a fixed distance,
+// a byte that says whether anybody has written it. Copies take that along; kernels (check.cc), matrix
+// products, sums between GPUs and copies to the host may read only what was written.
 #include "machine.h"
 
 #include <map>
@@ -14,14 +14,15 @@ namespace cusim {
 uintptr_t heap_begin, heap_end, shadow_distance;
 
 static const size_t reserved = static_cast<size_t>(16) << 30;
-static const size_t alignment = 256; // and a gap behind each block, so that its neighbour does not begin where it ends
-static std::map<uintptr_t, region> blocks; // by begin
+static const size_t alignment =
+    256; // and a gap behind each block, so that its neighbour does not begin where it ends
+static std::map<uintptr_t, region> blocks;     // by begin
 static std::multimap<size_t, uintptr_t> freed; // by size; handed out again
 static uintptr_t unused;                       // from here on
 
 static char *reserve() {
-    void *const memory = mmap(
-        nullptr, reserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *const memory =
+        mmap(nullptr, reserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
         perror("cusim: no addresses for device memory");
         exit(1);
