@@ -49,7 +49,8 @@ add_broken(divergent_barrier lmhead products lmhead.cu head_rows "divergent barr
 add_broken(two_writers rmsnorm rows rmsnorm.cu weight_strips race "another block")
 add_broken(divergent_warp attention attention attention.cu attention_forward "divergent mma")
 
-# Memory whose contents do not count.
+# Memory that nobody has written, and memory whose contents do not count.
+add_broken(not_zeroed device rows device.cu "to the host" uninitialised allocated)
 add_broken(short_longest host/model/pass.c sizes host/model/pass.c "cublasLtMatmul" uninitialised discarded)
 add_broken(missing_strip rmsnorm rows rmsnorm.cu add_strips uninitialised discarded)
 add_broken(bins_not_cleared embedding rows embedding.cu count_ids uninitialised discarded)
