@@ -76,6 +76,6 @@ static void strips_of_a_sum(void **state) {
 int main(void) {
     PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chunks_of_the_head), cmocka_unit_test(strips_of_a_sum)};
+        cmocka_unit_test(strips_of_a_sum), cmocka_unit_test(chunks_of_the_head)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
