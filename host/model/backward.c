@@ -4,11 +4,13 @@
 // pass->dbranch the gradient of the branch that was added before it (dropout undone): the sublayer below it.
 #include "host/model/pass.h"
 
-// Through y = norm(x); then dbranch for the sublayer whose output made x (none below the first norm).
+// Through y = norm(x); then dbranch for the sublayer whose output made x (none below the first norm). The
+// sublayer above is done with what it was given and what it worked in, and then with dy.
 static tt_status norm_bwd(tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, float *rstd,
     const tt_operand *dy, const tt_dropout *drop, tt_dropout output_drop) {
     const tt_model *model = pass->model;
-    return model->device->ops->rmsnorm_bwd(model->device, &(tt_rmsnorm){.rows = stack->rows,
+    TT_TRY(tt_pass_discard(pass, pass->dbranch, pass->end));
+    TT_TRY(model->device->ops->rmsnorm_bwd(model->device, &(tt_rmsnorm){.rows = stack->rows,
                                                               .d = model->config.d_model,
                                                               .eps = model->config.layer_norm_epsilon,
                                                               .w = model->w + w,
@@ -19,7 +21,8 @@ static tt_status norm_bwd(tt_pass *pass, const tt_stack_pass *stack, size_t w, f
                                                               .dbranch = drop ? pass->dbranch : NULL,
                                                               .drop = drop ? *drop : (tt_dropout){0},
                                                               .output_drop = output_drop,
-                                                              .dw = model->g + w});
+                                                              .dw = model->g + w}));
+    return tt_pass_discard(pass, pass->dy, pass->dbranch);
 }
 
 // dbranch -> dy of the feed-forward's norm.

@@ -4,7 +4,8 @@
 // lie in rows that the caller manages; any number of slots read the same rows.
 //
 // Devices that can record get steps of few sizes: to a multiple of STRIDE rows, filled up with rows that read
-// and write spare rows of the caches. Of each size the first step is done plainly, the second recorded.
+// and write spare rows of the caches, and the first row of a source that is read anyway. Of each size the
+// first step is done plainly, the second recorded.
 #include "host/model/decoder.h"
 #include "host/model/pass.h"
 
@@ -34,6 +35,16 @@ struct tt_decoder {
 // Rows of a step of n slots: on devices that record, a multiple of STRIDE.
 static int step_rows(const tt_decoder *p, int n) {
     return p->recordings ? (n + STRIDE - 1) / STRIDE * STRIDE : n;
+}
+
+// Rows of all layers' caches that nobody may read before they are written again.
+static tt_status discard_rows(tt_decoder *p, tt_operand *const *cache, size_t first, size_t rows) {
+    tt_device *device = p->model->device;
+    const size_t row = 2 * (size_t)tt_inner(&p->model->config);
+    for (int l = 0; l < p->model->config.num_decoder_layers; ++l)
+        TT_TRY(tt_device_discard(
+            device, tt_operand_at(device, cache[l], first * row), rows * row * device->operand_size));
+    return TT_OK;
 }
 
 tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_length, int source_tokens) {
@@ -85,6 +96,8 @@ tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
         TT_TRY_GOTO(status,
             tt_device_alloc(device, buffers[i].slot, buffers[i].count, buffers[i].size, "decoder"), failed);
+    TT_TRY_GOTO(status, discard_rows(p, p->self_kv, 0, (size_t)slots * (size_t)max_length + STRIDE), failed);
+    TT_TRY_GOTO(status, discard_rows(p, p->cross_kv, 0, (size_t)source_tokens), failed);
     *out = p;
     return TT_OK;
 failed:
@@ -135,6 +148,34 @@ static tt_status norm(tt_decoder *p, int n, size_t w, bool branch) {
                                                               .x = p->x,
                                                               .branch = branch ? p->branch : NULL,
                                                               .y = p->y});
+}
+
+// What a step leaves besides the caches is for whoever asked for it, until the next one. A slot at position 0
+// begins a new text; spare rows belong to no text.
+static tt_status discard_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *position) {
+    const size_t length = (size_t)p->max_length;
+    for (int i = 0; i < n; ++i)
+        if (position[i] == 0) TT_TRY(discard_rows(p, p->self_kv, (size_t)slot[i] * length, length));
+    TT_TRY(discard_rows(p, p->self_kv, (size_t)p->slots * length, STRIDE));
+    const tt_model_config *c = &p->model->config;
+    const size_t s = (size_t)p->capacity, size = p->model->device->operand_size, d = (size_t)c->d_model,
+                 inner = (size_t)tt_inner(c), f = (size_t)c->d_ff;
+    const struct {
+        void *memory;
+        size_t bytes;
+    } buffers[] = {{p->x, d * 4}, {p->rstd, 4}, {p->logits, (size_t)c->vocab_size * 4}, {p->y, d * size},
+        {p->qkv, 3 * inner * size}, {p->out, inner * size}, {p->branch, d * size},
+        {p->h, (c->gated_gelu ? 2 : 1) * f * size}, {p->a, f * size}};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
+        TT_TRY(tt_device_discard(p->model->device, buffers[i].memory, s * buffers[i].bytes));
+    return TT_OK;
+}
+
+tt_status tt_decoder_forget(tt_decoder *p, int first_row, int rows) {
+    if (first_row < 0 || rows < 0 || rows > p->source_tokens - first_row)
+        return tt_fail(TT_ERR_INTERNAL, "decoder: %d rows from %d of %d source rows forgotten", rows,
+            first_row, p->source_tokens);
+    return discard_rows(p, p->cross_kv, (size_t)first_row, (size_t)rows);
 }
 
 static const int32_t *step_of(const tt_decoder *p, step_row row) {
@@ -230,7 +271,8 @@ static tt_status upload_step(tt_decoder *p, int n, const int32_t *slot, const in
         if (source_length[i] > p->longest_source) p->longest_source = source_length[i];
     }
     for (int i = n; i < step_rows(p, n); ++i) {
-        to[TOKEN * slots + i] = to[SOURCE_START * slots + i] = 0;
+        to[TOKEN * slots + i] = 0;
+        to[SOURCE_START * slots + i] = source_start[0];
         to[CACHE_ROW * slots + i] = to[START * slots + i] = spare + i - n;
         to[LENGTH * slots + i] = to[SOURCE_LENGTH * slots + i] = 1;
     }
@@ -288,6 +330,7 @@ tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32
     if (n < 1 || n > p->slots)
         return tt_fail(TT_ERR_INTERNAL, "decoder: a step of %d of %d slots", n, p->slots);
     TT_TRY(upload_step(p, n, slot, token, position, source_start, source_length));
+    TT_TRY(discard_step(p, n, slot, position));
     *logits = p->logits;
     const int rows = step_rows(p, n);
     if (!p->recordings || !tt_device_records(p->model->device)) return compute(p, rows);
@@ -311,5 +354,7 @@ tt_status tt_decoder_copy(tt_decoder *p, int to, int from, int length) {
         TT_TRY(tt_device_copy(device, tt_operand_at(device, p->self_kv[l], (size_t)to * slot),
             tt_operand_at(device, p->self_kv[l], (size_t)from * slot),
             (size_t)length * row * device->operand_size));
-    return TT_OK;
+    return to == from ? TT_OK
+                      : discard_rows(p, p->self_kv, (size_t)(to * p->max_length + length),
+                            (size_t)(p->max_length - length));
 }

@@ -17,6 +17,9 @@ void tt_decoder_close(tt_decoder *decoder);
 // first_row, first_row + 1, ... of the source memory (rows = batch->enc_tokens). The caller manages the rows.
 tt_status tt_decoder_encode(tt_decoder *decoder, const tt_batch *batch, int first_row) TT_MUST_CHECK;
 
+// These source rows are not read again before they are encoded anew (tt_device_discard).
+tt_status tt_decoder_forget(tt_decoder *decoder, int first_row, int rows) TT_MUST_CHECK;
+
 // One step for n active slots: slot[i] reads token[i] at position position[i] (0 = start token, counted per
 // slot, each step one higher) and attends to source rows source_start[i]..+source_length[i]. All arrays are
 // host memory. Slots that read the same source are best neighbours. *logits receives device memory [n,

@@ -66,11 +66,12 @@ tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer) {
         .lse = p->cross_lse};
 }
 
-// x = x_in + dropout(branch) (both NULL: x as it is), y = norm(x)
+// x = x_in + dropout(branch) (both NULL: x as it is), y = norm(x). Then the branch is of no use.
 static tt_status norm(const tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, tt_operand *y,
     float *rstd, const float *x_in, tt_dropout drop, tt_dropout output_drop) {
     const tt_model *model = pass->model;
-    return model->device->ops->rmsnorm_fwd(model->device, &(tt_rmsnorm){.rows = stack->rows,
+    const size_t n = (size_t)stack->rows * (size_t)model->config.d_model;
+    TT_TRY(model->device->ops->rmsnorm_fwd(model->device, &(tt_rmsnorm){.rows = stack->rows,
                                                               .d = model->config.d_model,
                                                               .eps = model->config.layer_norm_epsilon,
                                                               .w = model->w + w,
@@ -80,7 +81,16 @@ static tt_status norm(const tt_pass *pass, const tt_stack_pass *stack, size_t w,
                                                               .branch = x_in ? pass->branch : NULL,
                                                               .drop = drop,
                                                               .y = y,
-                                                              .output_drop = output_drop});
+                                                              .output_drop = output_drop}));
+    return tt_pass_discard(pass, pass->branch, tt_operand_at(model->device, pass->branch, n));
+}
+
+// Without backward a layer works in the memory of the one before: of that only x is still of use.
+static tt_status discard_layer(const tt_pass *pass, const tt_stack_pass *stack, int l) {
+    const tt_layer_pass *p = &stack->layers[l];
+    if (l == 0 || p->qkv != stack->layers[l - 1].qkv) return TT_OK;
+    const size_t n = (size_t)stack->rows * (size_t)pass->model->config.d_ff;
+    return tt_pass_discard(pass, p->qkv, tt_operand_at(pass->model->device, p->a, n));
 }
 
 static tt_status self_attention(tt_pass *pass, bool decoder, int l, const tt_block_layout *b) {
@@ -136,6 +146,7 @@ static tt_status stack_forward(tt_pass *pass, bool decoder) {
     for (int l = 0; l < layout->layers; ++l) {
         const tt_block_layout *b = &layout->blocks[l];
         const tt_layer_pass *p = &stack->layers[l];
+        TT_TRY(discard_layer(pass, stack, l));
         TT_TRY(norm(pass, stack, b->self_norm, p->x[0], p->y[0], p->rstd[0], x_in, drop, none));
         TT_TRY(self_attention(pass, decoder, l, b));
         x_in = p->x[0];

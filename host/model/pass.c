@@ -141,6 +141,7 @@ static size_t lay_out(tt_pass *pass, char *base, bool backward, bool encoder_onl
     pass->dq = take_operand(&at, pass->decoder.rows, inner);
     pass->wide = take_operand(&at, rows, max_int(3 * inner, c->gated_gelu ? 2 * c->d_ff : c->d_ff));
     pass->narrow = take_operand(&at, rows, max_int(inner, c->d_ff));
+    pass->end = take(&at, 0, 1);
     return at.used;
 }
 
@@ -228,6 +229,10 @@ tt_status tt_pass_prepare(
     lay_out(pass, pass->memory, backward, encoder_only);
     TT_TRY(tt_device_discard(device, pass->memory, pass->bytes));
     return upload_indices(pass, batch, encoder_only);
+}
+
+tt_status tt_pass_discard(const tt_pass *pass, void *from, const void *to) {
+    return tt_device_discard(pass->model->device, from, (size_t)((const char *)to - (const char *)from));
 }
 
 tt_dropout tt_pass_dropout(const tt_pass *pass, bool decoder, int layer, tt_site site) {

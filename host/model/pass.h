@@ -37,6 +37,7 @@ struct tt_pass {
     float *dx, *denc;               // backward: of the residual stream, of encoder.y; [R, D]
     tt_operand *dy, *dbranch;       // [R, D]
     tt_operand *dq, *wide, *narrow; // dq [R, I], wide [R, max(3I, 2F)], narrow [R, max(I, F)]
+    void *end;                      // behind narrow, the last
     tt_dropout_key dropout;
     uint64_t *key; // dropout.key, device memory
     tt_gradient_watch watch;
@@ -64,6 +65,8 @@ typedef enum tt_site {
 // Lays the arena out for a batch and uploads its indices and the dropout's key.
 tt_status tt_pass_prepare(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, bool backward,
     bool encoder_only) TT_MUST_CHECK;
+// Nobody may read what is in the arena from here to there before it is written again (tt_device_discard).
+tt_status tt_pass_discard(const tt_pass *pass, void *from, const void *to) TT_MUST_CHECK;
 tt_dropout tt_pass_dropout(const tt_pass *pass, bool decoder, int layer, tt_site site);
 tt_attention tt_pass_self_attention(const tt_pass *pass, bool decoder, int layer);
 tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer);

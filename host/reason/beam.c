@@ -41,6 +41,7 @@ typedef struct search {
     tt_model *model;
     const tt_decoding *decoding;
     int beams, group, top; // prompts at a time; continuations of a text
+    int source_rows;       // of encoded prompts
     tt_decoder *decoder;
     tt_batch batch;
     tt_penalties penalties;
@@ -108,7 +109,8 @@ static tt_status search_open(search *s, tt_model *model, const tt_prompt *prompt
         s->prompts[i].finished = s->prompts[i].running + b;
         s->prompts[i].finished_ids = s->finished_ids + i * b * length;
     }
-    return tt_decoder_open(&s->decoder, model, (int)all, d->max_length, group_rows(prompts, n, s->group));
+    s->source_rows = group_rows(prompts, n, s->group);
+    return tt_decoder_open(&s->decoder, model, (int)all, d->max_length, s->source_rows);
 }
 
 static int32_t *ids_of(const search *s, int slot) {
@@ -135,6 +137,7 @@ static tt_status encode(search *s, const tt_prompt *prompts, int first, int n, i
         rows += p->n;
         ++*count;
     }
+    TT_TRY(tt_decoder_forget(s->decoder, 0, s->source_rows));
     return tt_decoder_encode(s->decoder, &s->batch, 0);
 }
 

@@ -145,13 +145,15 @@ static live *alive_at(tt_engine *e, int i) {
     return &e->alive[(e->oldest + i) % MAX_ALIVE];
 }
 
-static void release(tt_engine *e, const job *j) {
+static tt_status release(tt_engine *e, const job *j) {
     while (e->n_alive && alive_at(e, 0)->ended == j->prompts[alive_at(e, 0)->prompt].n_samples) {
+        TT_TRY(tt_decoder_forget(e->decoder, alive_at(e, 0)->row, alive_at(e, 0)->rows));
         e->oldest = (e->oldest + 1) % MAX_ALIVE;
         e->n_alive--;
         if (e->waiting) e->waiting--;
     }
     if (e->n_alive == 0) e->head = 0;
+    return TT_OK;
 }
 
 // First row of `rows` free ones in the ring behind the newest prompt, or -1. A group is never split over the
@@ -323,7 +325,7 @@ tt_status tt_engine_generate(tt_engine *e, const tt_prompt *prompts, int n, cons
         e->idle[i] = e->slots - 1 - i;
     }
     for (;;) {
-        release(e, &j);
+        TT_TRY(release(e, &j));
         spawn(e, &j);
         const bool hungry = e->n_idle >= (e->slots + 3) / 4 && e->waiting >= e->n_alive;
         if (hungry && j.next < n) {

@@ -10,6 +10,13 @@ static const attention_case cases[] = {
     {"causal, no bias", 2, 24, 2, {70, 5}, .causal = true},
     {"cross", 2, 17, 5, {9, 70, 1, 8, 3}, 4, {80, 6, 13, 1}, {2, 0, 2, 3, 0}, .causal = false},
     {"wide head", 1, 128, 1, {20}, .bias = true, .bidirectional = true},
+    {"one tile, or a little more", 1, 8, 5, {63, 64, 65, 32, 33}, .bias = true, .bidirectional = true},
+    {"one tile, or a little more, causal", 1, 8, 5, {63, 64, 65, 31, 127}, .bias = true, .causal = true},
+    {"heads of 31", 1, 31, 1, {9}, .bias = true, .bidirectional = true},
+    {"heads of 33", 1, 33, 1, {9}, .bias = true, .causal = true},
+    {"heads of 63", 1, 63, 1, {9}, .bias = true, .bidirectional = true},
+    {"heads of 65", 1, 65, 1, {9}, .bias = true, .causal = true},
+    {"heads of 127", 1, 127, 1, {9}, .bias = true, .causal = true},
     {"encoder, dropout", 2, 16, 3, {35, 6, 70}, .bias = true, .bidirectional = true, .dropout = 0.1f},
     {"decoder, dropout", 3, 8, 2, {3, 67}, .bias = true, .causal = true, .dropout = 0.3f},
     {"cross, dropout", 2, 64, 3, {4, 2, 33}, 3, {7, 3, 75}, {2, 2, 0}, .dropout = 0.2f},
@@ -142,6 +149,10 @@ static void bad_input(void **state) {
     twin_refused(p.gpu->ops->attention_fwd(p.gpu, &t), TT_ERR_UNSUPPORTED, "d_kv 129");
     t.d_kv = 8, t.kv_seqs = 2;
     twin_refused(p.gpu->ops->attention_bwd(p.gpu, &t), TT_ERR_INPUT, "without a source");
+    t.q_seqs = t.kv_seqs = 65536;
+    twin_refused(p.gpu->ops->attention_fwd(p.gpu, &t), TT_ERR_INPUT, "up to 65535");
+    t.q_seqs = 1, t.kv_seqs = 1, t.bias = (const float *)&t, t.max_distance = 1000, t.buckets = 130;
+    twin_refused(p.gpu->ops->attention_fwd(p.gpu, &t), TT_ERR_INPUT, "130 buckets");
     pair_close(&p);
 }
 

@@ -2,8 +2,12 @@
 // largest.
 #include "tests/cuda/pair.h"
 
-// `group`: so many neighbours read the same rows (1: each its own, but for some).
-static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bool bias, int group) {
+// `group`: so many neighbours read the same rows (1: each its own, but for some); -group: they begin at the
+// same row, and end at different ones. `keys`: so many for every slot, if above 0.
+static void attention_over(
+    const pair *p, int slots, int heads, int d_kv, int gap, bool bias, int group, int keys) {
+    const bool ragged = group < 0;
+    if (ragged) group = -group;
     enum { ROWS = 150 };
     const int inner = heads * d_kv, ld = 2 * inner + gap, buckets = 8;
     tensor q = tensor_operand(p, (size_t)slots * (inner + gap), 1, 1),
@@ -16,6 +20,8 @@ static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bo
         start[s] = s % 3 == 2 ? start[s - 1] : s * 7 % 40; // some slots share their rows
         length[s] = s == 0 ? 1 : s * 23 % 100 + 1;
         if (group > 1) start[s] = s / group * 11, length[s] = s / group * 31 % 90 + 1 + 5 * group;
+        if (ragged) length[s] = 30 + s % group;
+        if (keys > 0) length[s] = keys;
         longest = length[s] > longest ? length[s] : longest;
     }
     int32_t *gpu_start = pair_ints(p, start, 2 * (size_t)slots);
@@ -47,6 +53,10 @@ static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bo
     free(start);
 }
 
+static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bool bias, int group) {
+    attention_over(p, slots, heads, d_kv, gap, bias, group, 0);
+}
+
 static void attention_with(tt_precision precision) {
     pair p = pair_open(precision);
     attention(&p, 1, 1, 1, 0, false, 1);
@@ -58,6 +68,17 @@ static void attention_with(tt_precision precision) {
     attention(&p, 8, 2, 64, 0, false, 8);
     attention(&p, 21, 2, 64, 8, false, 10);
     attention(&p, 9, 1, 17, 3, false, 4);
+    attention(&p, 16, 2, 32, 0, false, -8);
+    attention(&p, 7, 1, 31, 0, false, 7); // one slot less than a block has
+    attention(&p, 9, 1, 33, 0, false, 9); // one more
+    for (int keys = 31; keys <= 33; ++keys)
+        attention_over(&p, 3, 1, 8, 0, false, 3, keys); // a tile of keys, two
+    for (int keys = 3; keys <= 5; ++keys)
+        attention_over(&p, 2, 1, 8, 0, true, 1, keys); // a key for each warp
+    for (int d = 127; d <= 129; ++d) attention(&p, 2, 1, d, 0, true, 1), attention(&p, 2, 1, d, 0, false, 2);
+    twin_refused(
+        p.gpu->ops->attention_decode(p.gpu, &(tt_attention_decode){.slots = 1, .heads = 1, .d_kv = 257}),
+        TT_ERR_UNSUPPORTED, "d_kv 257; device cuda takes up to 256");
     attention(&p, 3, 1, 256, 0, false, 3);
     attention(&p, 5, 2, 30, 1, true, 5);
     // A key is shared by 4, 8, 16 or 32 lanes, each with 16 bytes of it (in fp32 beyond 128 with 32).
@@ -107,8 +128,12 @@ static void sample(
     chosen cpu = sample_on(p->cpu, &op, logits.cpu, uniform.cpu),
            gpu = sample_on(p->gpu, &op, logits.gpu, uniform.gpu);
     for (int i = 0; i < rows; ++i) {
-        assert_int_equal(cpu.token[i], gpu.token[i]);
-        assert_true(fabsf(cpu.logp[i] - gpu.logp[i]) < 1e-5f);
+        if (cpu.token[i] == gpu.token[i] && fabsf(cpu.logp[i] - gpu.logp[i]) < 1e-5f) continue;
+        print_error("row %d of %d, vocabulary %d, temperature %g, top k %d, top p %g: expected id %d (%g), "
+                    "got %d (%g)\n",
+            i, rows, vocab, (double)temperature, top_k, (double)top_p, cpu.token[i], (double)cpu.logp[i],
+            gpu.token[i], (double)gpu.logp[i]);
+        fail();
     }
     free(cpu.token), free(cpu.logp), free(gpu.token), free(gpu.logp);
     tensor_close(p, &logits), tensor_close(p, &uniform);
@@ -125,6 +150,10 @@ static void sampling(void **state) {
         sample(&p, 9, 1301, 1.5f, 0, 0.8f, coarse);
         sample(&p, 9, 90, 1, 40, 0.5f, coarse);
         sample(&p, 3, 40, 1, 1, 1, coarse);
+        sample(&p, 9, 1025, 1, 700, 1, coarse); // of equal logits some are cut in the second and third 512
+        sample(&p, 9, 511, 1, 500, 0.9f, coarse);
+        sample(&p, 9, 512, 1, 511, 0.9f, coarse);
+        sample(&p, 9, 513, 1, 512, 0.9f, coarse);
         sample(&p, 3, 40, 1, 0, 1e-6f, coarse);
     }
     pair_close(&p);
@@ -204,6 +233,13 @@ static void scores_of_beams(void **state) {
     scores(&p, 1, 1, 1);
     scores(&p, 5, 1000, 8);
     scores(&p, 3, 30, 30);
+    scores(&p, 2, 511, 3);
+    scores(&p, 2, 513, 512);
+    float x[513] = {0};
+    int32_t token[513];
+    const tt_top wide = {.rows = 1, .vocab = 600, .k = 513, .scores = x, .token = token, .score = x};
+    twin_refused(p.gpu->ops->top(p.gpu, &wide), TT_ERR_INPUT, "the 513 largest");
+    twin_refused(p.cpu->ops->top(p.cpu, &wide), TT_ERR_INPUT, "the 513 largest");
     pair_close(&p);
 }
 

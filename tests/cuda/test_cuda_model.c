@@ -5,7 +5,7 @@
 #include "host/reason/engine.h"
 #include "host/train/optimizer.h"
 
-enum { STEPS = 20, MOST = 128 };
+enum { STEPS = 12, MOST = 128 };
 
 static tt_model_config config_of(bool v1_1, int d_kv) {
     return (tt_model_config){.vocab_size = 48,

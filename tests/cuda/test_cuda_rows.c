@@ -172,6 +172,9 @@ static void with(tt_precision precision) {
     embedding(&p, 77, 12, 9, 0.1f);
     embedding(&p, 300, 33, 50, 0);
     embedding(&p, 515, 260, 2100, 0.3f);
+    for (int rows = 31; rows <= 33; ++rows) embedding(&p, rows, 5, 2, 0);          // pieces
+    for (int rows = 255; rows <= 257; ++rows) embedding(&p, rows, 4, 3, 0);        // blocks of `place`
+    for (int vocab = 1023; vocab <= 1025; ++vocab) embedding(&p, 60, 4, vocab, 0); // tiles of `scan`
     rmsnorm(&p, 1, 1, false, false, 0);
     rmsnorm(&p, 3, 7, true, false, 0);
     rmsnorm(&p, 70, 64, true, true, 0.1f);
@@ -182,12 +185,15 @@ static void with(tt_precision precision) {
     static const int widths[] = {128, 129, 384, 512, 513, 1024, 1025};
     for (size_t i = 0; i < sizeof widths / sizeof *widths; ++i)
         rmsnorm(&p, 16 + (int)i % 2, widths[i], true, i % 3, i % 2 ? 0.1f : 0);
+    rmsnorm(&p, 16, 9, true, true, 0), rmsnorm(&p, 17, 8, true, true, 0);       // one strip of rows, two
+    rmsnorm(&p, 512, 9, false, false, 0), rmsnorm(&p, 513, 8, false, false, 0); // 32 strips, 33
     ffn(&p, TT_RELU, 5, 7, 0.1f);
     ffn(&p, TT_RELU, 33, 64, 0);
     ffn(&p, TT_GATED_GELU, 5, 7, 0);
     ffn(&p, TT_GATED_GELU, 21, 132, 0.2f);
     ffn(&p, TT_GATED_GELU, 9, 136, 0.1f);
     adamw(&p, 1);
+    for (size_t n = 16383; n <= 16385; ++n) adamw(&p, n); // one strip of the sum of squares, two
     adamw(&p, 40003);
     bf16_conversion(&p);
     put_rows(&p, 1, 1, 1, 1, 0);
@@ -195,6 +201,8 @@ static void with(tt_precision precision) {
     put_rows(&p, 61, 24, 48, 73, 0);
     put_rows(&p, 61, 24, 48, 72, 1);
     put_rows(&p, 61, 23, 47, 72, 1);
+    put_rows(&p, 9, 33, 33, 35, 0), put_rows(&p, 9, 75, 77, 80, 1); // more than a warp's columns
+    put_rows(&p, 9, 128, 128, 128, 0), put_rows(&p, 9, 132, 136, 136, 0), put_rows(&p, 9, 264, 264, 272, 0);
     pair_close(&p);
 }
 

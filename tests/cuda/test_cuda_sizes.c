@@ -1,7 +1,8 @@
-// Sizes at which the CUDA device changes its way, tested on both sides: fillers of batches that are replayed, chunks
-// of the LM head.
+// Sizes at which passes and steps of decoding change their way, tested on both sides: fillers of what is
+// replayed, and how much of it is kept.
 #include "tests/cuda/pair.h"
 
+#include "host/model/decoder.h"
 #include "host/model/model.h"
 #include "host/model/pass.h"
 
@@ -11,20 +12,26 @@ static const tt_model_config small = {.vocab_size = 48,
     .d_ff = 16,
     .num_layers = 1,
     .num_decoder_layers = 1,
-    .num_heads = 2,
+    .num_heads = 1,
     .relative_attention_num_buckets = 6,
     .relative_attention_max_distance = 12,
     .layer_norm_epsilon = 1e-6f,
     .initializer_factor = 1,
     .tie_word_embeddings = true};
 
-// `sources` texts of `length` tokens, a target of `target` tokens for each.
-static void fill(tt_batch *batch, int sources, int length, int target, uint64_t stream) {
+// So many texts of `length` tokens, and a target of `target` tokens for each of the first `targets` of them.
+typedef struct shape {
+    int texts, length, targets, target;
+} shape;
+
+static void fill(tt_batch *batch, const shape *s, uint64_t stream) {
     tt_batch_clear(batch);
-    for (int i = 0; i < sources; ++i) {
-        int32_t *ids = twin_ids((size_t)(length + target), small.vocab_size, stream * 1000 + (uint64_t)i);
-        twin_ok(tt_batch_add_source(batch, ids, length, (uint32_t)i));
-        twin_ok(tt_batch_add_target(batch, ids + length, target, i, 0, (uint32_t)i));
+    for (int i = 0; i < s->texts; ++i) {
+        int32_t *ids =
+            twin_ids((size_t)(s->length + s->target), small.vocab_size, stream * 1000 + (uint64_t)i);
+        twin_ok(tt_batch_add_source(batch, ids, s->length, (uint32_t)i));
+        if (i < s->targets)
+            twin_ok(tt_batch_add_target(batch, ids + s->length, s->target, i, 0, (uint32_t)i));
         free(ids);
     }
 }
@@ -52,20 +59,20 @@ static void close_student(student *s) {
     tt_device_close(s->device);
 }
 
-static float *gradient(student *s, const tt_batch *batch, uint64_t step) {
+static float *gradient(student *s, const tt_batch *batch, uint64_t step, float dropout) {
     const size_t n = (size_t)batch->dec_tokens;
     float *dlogp = twin_alloc(n, sizeof *dlogp), *logp = twin_alloc(n, sizeof *logp);
     for (size_t t = 0; t < n; ++t) dlogp[t] = -1 / (float)n;
     twin_ok(tt_device_zero(s->device, s->model->g, s->model->size * sizeof(float)));
     twin_ok(tt_forward_backward(
-        s->pass, batch, (tt_dropout_key){0.1f, tt_key(2, TT_FOR_DROPOUT, step)}, dlogp, logp));
+        s->pass, batch, (tt_dropout_key){dropout, tt_key(2, TT_FOR_DROPOUT, step)}, dlogp, logp));
     float *g = twin_alloc(s->model->size, sizeof *g);
     twin_ok(tt_device_download(s->device, g, s->model->g, s->model->size * sizeof *g));
     free(dlogp), free(logp);
     return g;
 }
 
-static void same_gradient(const float *got, const float *want, size_t n, double allowed, const char *what) {
+static void same_numbers(const float *got, const float *want, size_t n, double allowed, const char *what) {
     double difference = 0, size = 0;
     for (size_t i = 0; i < n; ++i) {
         difference += ((double)got[i] - (double)want[i]) * ((double)got[i] - (double)want[i]);
@@ -73,27 +80,35 @@ static void same_gradient(const float *got, const float *want, size_t n, double 
     }
     assert_true(size > 0);
     if (sqrt(difference / size) <= allowed) return;
-    print_error("%s: gradients are %.3g apart, allowed %.3g\n", what, sqrt(difference / size), allowed);
+    print_error("%s: numbers are %.3g apart, allowed %.3g\n", what, sqrt(difference / size), allowed);
     fail();
 }
 
-// Fillers are up to 16, 32, 64 and 128 tokens long, below and from 1,024, 2,048, 4,096 and 8,192 tokens on, here
-// longer than every text and as long as possible. Shapes come in turn, so that they are done plainly, recorded and
-// replayed, each after another one has left its numbers in the same memory.
-static void fillers(tt_precision precision, double allowed) {
-    static const struct {
-        int texts, length, target;
-    } batches[] = {{85, 12, 12}, {128, 8, 8}, {137, 30, 30}, {455, 18, 9}, {1024, 8, 8}};
+// By hand: fillers end at the next multiple of the largest power of two that is at most a 32nd of the tokens,
+// 16 at least; none from 8,192 tokens on.
+static void lengths_of_fillers(void **state) {
+    (void)state;
+    static const int steps[][2] = {{1, 16}, {1023, 16}, {1024, 32}, {2047, 32}, {2048, 64}, {4095, 64},
+        {4096, 128}, {8191, 128}, {8192, 0}, {100000, 0}};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; ++i)
+        assert_int_equal(tt_pass_replay_step(steps[i][0]), steps[i][1]);
+}
+
+// Fillers as long as they can be: of 16 tokens below 1,024, of 32 from there on, of 128 from 4,096 on, where
+// they are longer than the texts. Shapes come in turn, so that they are done plainly, recorded and replayed,
+// each after another one has left its numbers in the same memory.
+static void fillers(tt_precision precision, const shape *shapes, size_t n, double allowed) {
     student plain = open_student(precision, true), replayed = open_student(precision, false);
     tt_batch batch = {0};
-    for (uint64_t step = 0; step < 4; ++step)
-        for (size_t i = 0; i < sizeof batches / sizeof *batches; ++i) {
+    for (uint64_t step = 0; step < 3; ++step)
+        for (size_t i = 0; i < n; ++i) {
             char what[100];
-            fill(&batch, batches[i].texts, batches[i].length, batches[i].target, step);
-            snprintf(what, sizeof what, "%d texts of %d and %d tokens, time %d", batches[i].texts,
-                batches[i].length, batches[i].target, (int)step);
-            float *want = gradient(&plain, &batch, step), *got = gradient(&replayed, &batch, step);
-            same_gradient(got, want, plain.model->size, allowed, what);
+            fill(&batch, &shapes[i], step);
+            snprintf(what, sizeof what, "%d texts of %d tokens, %d targets of %d, time %d", shapes[i].texts,
+                shapes[i].length, shapes[i].targets, shapes[i].target, (int)step);
+            float *want = gradient(&plain, &batch, step, 0.1f),
+                  *got = gradient(&replayed, &batch, step, 0.1f);
+            same_numbers(got, want, plain.model->size, allowed, what);
             free(want), free(got);
         }
     tt_batch_close(&batch);
@@ -102,63 +117,102 @@ static void fillers(tt_precision precision, double allowed) {
 
 static void fillers_in_fp32(void **state) {
     (void)state;
-    fillers(TT_FP32, 1e-5);
+    static const shape shapes[] = {{18, 56, 2, 2}, {16, 64, 2, 2}, {64, 64, 2, 2}};
+    fillers(TT_FP32, shapes, sizeof shapes / sizeof *shapes, 1e-5);
 }
 
 static void fillers_in_bf16(void **state) {
     (void)state;
-    fillers(TT_BF16, 2e-2);
+    static const shape shapes[] = {{18, 3, 18, 56}, {16, 3, 16, 64}};
+    fillers(TT_BF16, shapes, sizeof shapes / sizeof *shapes, 2e-2);
 }
 
-// The LM head of T5: 522 rows are one chunk of logits, 523 are two. Apart and fused, against the CPU's.
-static void head(tt_precision precision, int rows) {
-    enum { D = 16, VOCABULARY = 32128 };
-    pair p = pair_open(precision);
-    const size_t n = (size_t)rows * D, all = (size_t)VOCABULARY * D;
-    int32_t *targets = twin_ids((size_t)rows, VOCABULARY, 5), *gpu_targets = pair_ints(&p, targets, (size_t)rows);
-    tensor h = tensor_operand(&p, n, 1, 1), w = tensor_operand(&p, all, 1, 2),
-           dlogp = tensor_f32(&p, (size_t)rows, 1, 3);
-    for (int fused = 0; fused < 2; ++fused) {
-        tensor lse = tensor_f32(&p, (size_t)rows, 1, 6), logp = tensor_f32(&p, (size_t)rows, 1, 7),
-               dh = tensor_operand(&p, n, 1, 8), dw = tensor_f32(&p, all, 1, 9);
-        for (int side = 0; side < 2; ++side) {
-            tt_device *device = side ? p.gpu : p.cpu;
-            const tt_lmhead op = {.rows = rows,
-                .d = D,
-                .vocab = VOCABULARY,
-                .scale = 0.3f,
-                .h = side ? h.gpu : h.cpu,
-                .w = side ? w.gpu : w.cpu,
-                .targets = side ? gpu_targets : targets,
-                .lse = side ? lse.gpu : lse.cpu,
-                .logp = side ? logp.gpu : logp.cpu,
-                .dlogp = side ? dlogp.gpu : dlogp.cpu,
-                .dh = side ? dh.gpu : dh.cpu,
-                .dw = side ? dw.gpu : dw.cpu};
-            if (!fused) twin_ok(device->ops->lmhead_fwd(device, &op));
-            if (!fused) twin_ok(device->ops->lmhead_bwd(device, &op));
-            if (fused) twin_ok(device->ops->lmhead_fused(device, &op));
-        }
-        tensor_compare(&p, "lse", &lse), tensor_compare(&p, "logp", &logp);
-        tensor_compare(&p, "dh", &dh), tensor_compare(&p, "dw", &dw);
-        tensor_close(&p, &lse), tensor_close(&p, &logp), tensor_close(&p, &dh), tensor_close(&p, &dw);
-    }
-    tensor_close(&p, &h), tensor_close(&p, &w), tensor_close(&p, &dlogp);
-    tt_device_free(p.gpu, gpu_targets);
-    free(targets);
-    pair_close(&p);
-}
-
-static void chunks_of_the_head(void **state) {
+// Of 64 shapes a recording is kept, here told apart by their dropout. The 65th takes the place of the first,
+// which was recorded, and then the first that of the second.
+static void more_shapes_than_are_kept(void **state) {
     (void)state;
-    head(TT_FP32, 522);
-    head(TT_FP32, 523);
-    head(TT_BF16, 600);
+    enum { KEPT = 64 };
+    const shape one = {1, 3, 1, 2};
+    student plain = open_student(TT_FP32, true), replayed = open_student(TT_FP32, false);
+    tt_batch batch = {0};
+    fill(&batch, &one, 1);
+    for (int i = -1; i <= KEPT + 1; ++i) { // the first twice
+        const float dropout = 0.1f + 0.005f * (float)(i < 0 || i > KEPT ? 0 : i);
+        float *got = gradient(&replayed, &batch, 1, dropout);
+        if (i < 1 || i >= KEPT) {
+            float *want = gradient(&plain, &batch, 1, dropout);
+            same_numbers(got, want, plain.model->size, 1e-5,
+                i < KEPT   ? "first shape"
+                : i > KEPT ? "again"
+                           : "65th");
+            free(want);
+        }
+        free(got);
+    }
+    tt_batch_close(&batch);
+    close_student(&plain), close_student(&replayed);
+}
+
+// Steps of 15, 16, 17 and one slot, which are 16 and 32 rows on the GPU: plainly, recorded and replayed, the
+// texts of one size in slots in which those of another one were. Logits as on the CPU.
+typedef struct decoding {
+    student s;
+    tt_decoder *decoder;
+    float *logits;
+} decoding;
+
+enum { SLOTS = 17, POSITIONS = 4, SOURCES = 3 };
+
+static decoding open_decoding(const char *device, const tt_batch *batch) {
+    decoding d = {.logits = twin_alloc((size_t)SLOTS * (size_t)small.vocab_size, sizeof(float))};
+    twin_ok(tt_device_open(&d.s.device, device, TT_FP32, 1));
+    twin_ok(tt_model_open(&d.s.model, &small, d.s.device));
+    twin_ok(tt_model_init(d.s.model, TT_INIT_T5, 5));
+    twin_ok(tt_decoder_open(&d.decoder, d.s.model, SLOTS, POSITIONS + 1, batch->enc_tokens + 2));
+    twin_ok(tt_decoder_encode(d.decoder, batch, 2)); // the first rows are nobody's
+    return d;
+}
+
+static void close_decoding(decoding *d) {
+    free(d->logits);
+    tt_decoder_close(d->decoder);
+    close_student(&d->s);
+}
+
+static void step(decoding *d, int slots, int position) {
+    int32_t slot[SLOTS], token[SLOTS], at[SLOTS], start[SLOTS], length[SLOTS];
+    for (int i = 0; i < slots; ++i) {
+        slot[i] = SLOTS - 1 - i, token[i] = (i * 7 + position * 5) % small.vocab_size, at[i] = position;
+        start[i] = 2 + 5 * (i * SOURCES / slots), length[i] = 5;
+    }
+    float *logits;
+    twin_ok(tt_decoder_step(d->decoder, slots, slot, token, at, start, length, &logits));
+    twin_ok(tt_device_download(
+        d->s.device, d->logits, logits, (size_t)slots * (size_t)small.vocab_size * sizeof *logits));
+}
+
+static void steps_of_decoding(void **state) {
+    (void)state;
+    const shape sources = {SOURCES, 5, 1, 1};
+    static const int sizes[] = {15, 16, 17, 1};
+    tt_batch batch = {0};
+    fill(&batch, &sources, 9);
+    decoding cpu = open_decoding("cpu", &batch), gpu = open_decoding("cuda", &batch);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i)
+        for (int position = 0; position < POSITIONS; ++position) {
+            char what[100];
+            snprintf(what, sizeof what, "%d slots at position %d", sizes[i], position);
+            step(&cpu, sizes[i], position), step(&gpu, sizes[i], position);
+            same_numbers(gpu.logits, cpu.logits, (size_t)sizes[i] * (size_t)small.vocab_size, 1e-4, what);
+        }
+    tt_batch_close(&batch);
+    close_decoding(&cpu), close_decoding(&gpu);
 }
 
 int main(void) {
     PAIR_NEEDS_GPU();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fillers_in_fp32), cmocka_unit_test(fillers_in_bf16),
-        cmocka_unit_test(chunks_of_the_head)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lengths_of_fillers),
+        cmocka_unit_test(steps_of_decoding), cmocka_unit_test(more_shapes_than_are_kept),
+        cmocka_unit_test(fillers_in_fp32), cmocka_unit_test(fillers_in_bf16)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,22 +1,41 @@
-# Kernels broken on purpose, on copies: each must be caught, and the complaint must say where and what.
-#   add_broken(name KERNEL TEST FILE words...): FILE of the copy is edited by broken/NAME.sed, KERNEL (a .cu that
-#   uses it) is compiled from there, and tests/cuda/test_cuda_TEST is run with it.
-function(add_broken name kernel test file)
+# Kernels, and what calls them, broken on purpose, on copies: each must be caught, and the complaint must say where and
+# what.
+#   add_broken(name SOURCE TEST FILE words...): FILE of the copy is edited by broken/NAME.sed, SOURCE (which uses it) is
+#   compiled from there, and tests/cuda/test_cuda_TEST is run with it. Both are in kernels/cuda, unless they have a path.
+function(add_broken name source test file)
   set(copy ${CMAKE_CURRENT_BINARY_DIR}/broken/${name})
-  set(broken ${copy}/kernels/cuda/${kernel}.cu)
   set(edit ${CMAKE_CURRENT_SOURCE_DIR}/broken/${name}.sed)
+  if(NOT source MATCHES "/")
+    set(source kernels/cuda/${source}.cu)
+    set(file kernels/cuda/${file})
+  endif()
+  set(broken ${copy}/${source})
   add_custom_command(OUTPUT ${broken}
-    COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/break.sh ${PROJECT_SOURCE_DIR} ${copy} ${file} ${edit}
-    DEPENDS ${edit} ${kernels} ${headers} ${CMAKE_CURRENT_SOURCE_DIR}/break.sh ${CMAKE_CURRENT_LIST_FILE} VERBATIM)
-  set_source_files_properties(${broken} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${as_cxx};-fsanitize=thread")
+    COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/break.sh ${PROJECT_SOURCE_DIR} ${copy} ${file} ${source} ${edit}
+    DEPENDS ${edit} ${PROJECT_SOURCE_DIR}/${source} ${kernels} ${headers} ${CMAKE_CURRENT_SOURCE_DIR}/break.sh
+      ${CMAKE_CURRENT_LIST_FILE} VERBATIM)
+  set(library tt_cusim_checked)
+  set(environment "OMP_WAIT_POLICY=passive")
+  if(test MATCHES "model|sizes")
+    list(APPEND environment "CUSIM_RACES=0")
+  elseif(test STREQUAL "chunks")
+    set(library tt_cusim)
+  endif()
+  if(source MATCHES "cu$")
+    set(checks "")
+    if(library STREQUAL "tt_cusim_checked")
+      set(checks "-fsanitize=thread")
+    endif()
+    set_source_files_properties(${broken} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${as_cxx};${checks}")
+  endif()
   add_executable(cusim_broken_${name} ${PROJECT_SOURCE_DIR}/tests/cuda/test_cuda_${test}.c ${broken})
   target_include_directories(cusim_broken_${name} BEFORE PRIVATE ${copy})
   cusim_options(cusim_broken_${name})
   target_compile_options(cusim_broken_${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${checked_options}>" -Wno-conversion)
-  target_link_libraries(cusim_broken_${name} PRIVATE tt_cusim_checked tinythinker PkgConfig::CMOCKA)
+  target_link_libraries(cusim_broken_${name} PRIVATE ${library} tinythinker PkgConfig::CMOCKA)
   add_test(NAME cusim/broken_${name}
     COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/expect_caught.sh $<TARGET_FILE:cusim_broken_${name}> ${ARGN})
-  set_tests_properties(cusim/broken_${name} PROPERTIES LABELS cusim TIMEOUT 300)
+  set_tests_properties(cusim/broken_${name} PROPERTIES LABELS cusim TIMEOUT 300 ENVIRONMENT "${environment}")
 endfunction()
 
 add_broken(removed_barrier reduce rows kernel.cuh square_strips sums)
@@ -29,3 +48,27 @@ add_broken(misaligned_load rows rows rows.cu put misaligned)
 add_broken(divergent_barrier lmhead products lmhead.cu head_rows "divergent barrier")
 add_broken(two_writers rmsnorm rows rmsnorm.cu weight_strips race "another block")
 add_broken(divergent_warp attention attention attention.cu attention_forward "divergent mma")
+
+# Memory that nobody has written, and memory whose contents do not count.
+add_broken(not_zeroed device rows device.cu "to the host" uninitialised allocated)
+add_broken(short_longest host/model/pass.c sizes host/model/pass.c "cublasLtMatmul" uninitialised discarded)
+add_broken(missing_strip rmsnorm rows rmsnorm.cu add_strips uninitialised discarded)
+add_broken(bins_not_cleared embedding rows embedding.cu count_ids uninitialised discarded)
+
+# Sizes at which the code changes its way.
+add_broken(second_chunk lmhead chunks lmhead.cu logp "norm(difference)")
+add_broken(lost_groups attention_decode decode attention_decode.cu "attention over a cache")
+add_broken(far_distances attention_bwd attention attention.cuh attention_backward)
+add_broken(lost_diagonals attention_bwd attention attention_bwd.cu dbias)
+add_broken(fourth_piece rmsnorm rows rmsnorm.cu "norm(difference)")
+add_broken(third_piece embedding rows embedding.cu "gradient of the embedding")
+add_broken(second_tile_of_ids embedding rows embedding.cu place race)
+add_broken(strip_33 reduce rows reduce.cu dw)
+add_broken(second_sum_of_a_thread reduce chunks reduce.cu "sum of squares of 16777221")
+add_broken(tail_of_adamw adamw rows adamw.cu update "out of bounds")
+add_broken(wider_than_a_warp rows rows rows.cu "rows put")
+add_broken(ties_in_the_second_tile sample decode sample.cu "vocabulary 1301" "expected id")
+add_broken(last_warp scores decode scores.cu "the largest")
+add_broken(shapes_alike gemm products gemm.cu "product of m")
+add_broken(spare_rows host/model/decoder.c sizes host/model/decoder.c decode uninitialised discarded)
+add_broken(kept_recording host/model/pass_replay.c sizes host/model/pass_replay.c 65th apart)

@@ -2,9 +2,13 @@
 // usually ThreadSanitizer's library answers, here we do. Complaints name kernel, block, thread and line:
 //   - an address outside device memory, this block's shared memory and the thread's own stack;
 //   - a vector access that is not aligned to its size;
-//   - shared memory that is read before this block has written it;
+//   - shared memory that is read before this block has written it, device memory that is read before anybody
+//   has
+//     written it since it was allocated or discarded;
 //   - two threads of a block (or two blocks of a launch) that touch the same bytes, one of them writing, with
 //     no barrier between.
+// CUSIM_RACES=0 leaves out what needs to know who accessed it last: the last one, and shared memory's part of
+// the one before. That is several times as fast, for whole models.
 #include "machine.h"
 
 #include "kernel.h"
@@ -101,13 +105,65 @@ static region *region_of(
     if (address % alignment)
         cusim_complain("%s: misaligned: %s %zu bytes at an address that is no multiple of %zu",
             line_of(code, line, sizeof line), does, bytes, alignment);
-    if (!r->cells) r->cells = static_cast<cell *>(calloc((r->end - r->begin) / 2 + 1, sizeof(cell)));
     return r;
 }
 
+static const bool races_wanted = [] {
+    const char *races = getenv("CUSIM_RACES");
+    return !races || strcmp(races, "0") != 0;
+}();
+
+static uint8_t *states_of(const void *at) {
+    return reinterpret_cast<uint8_t *>(reinterpret_cast<uintptr_t>(at) + shadow_distance);
+}
+
+static struct {
+    uint32_t launch; // number of its first block
+    uintptr_t begin, end;
+} last_shared;
+
+static bool all_written(const uint8_t *states, size_t bytes) {
+    if (bytes == 4) return memcmp(states, "\2\2\2\2", 4) == 0;
+    for (size_t i = 0; i < bytes; ++i)
+        if (states[i] != WRITTEN) return false;
+    return true;
+}
+
+// Of device memory, which `at` is known to be within.
+static void read_or_write(const void *at, size_t bytes, bool writes, const void *code) {
+    uint8_t *states = states_of(at);
+    if (all_written(states, bytes)) return;
+    size_t first;
+    if (writes) {
+        memset(states, WRITTEN, bytes);
+    } else if (find_unwritten(at, bytes, &first)) {
+        char line[200], place[200];
+        cusim_complain("%s: uninitialised: reads %s", line_of(code, line, sizeof line),
+            describe_unwritten(static_cast<const char *>(at) + first, place, sizeof place));
+    }
+}
+
+// Whether an access needs no more looking at: to the thread's own stack, or aligned and within the shared
+// memory that was accessed last, or within device memory that holds what it wants. Races aside.
+static bool quickly(const void *at, size_t bytes, size_t alignment) {
+    const uintptr_t address = reinterpret_cast<uintptr_t>(at);
+    if (address >= current->stack && address < current->stack_end) return true;
+    if (address % alignment) return false;
+    if (address - heap_begin < heap_end - heap_begin) return all_written(states_of(at), bytes);
+    return last_shared.launch == current->first_block && address >= last_shared.begin &&
+           address + bytes <= last_shared.end;
+}
+
 static void check(const void *at, size_t bytes, size_t alignment, bool writes, const void *code) {
+    if (!races_wanted && current && quickly(at, bytes, alignment)) return;
     region *r = region_of(at, bytes, alignment, writes ? "writes" : "reads", writes, code);
     if (!r) return;
+    if (!r->shared)
+        read_or_write(at, bytes, writes, code);
+    else
+        last_shared = {current->first_block, r->begin, r->end};
+    if (!races_wanted) return;
+    if (!r->cells) r->cells = static_cast<cell *>(calloc((r->end - r->begin) / 2 + 1, sizeof(cell)));
     const uintptr_t from = reinterpret_cast<uintptr_t>(at) - r->begin;
     for (size_t i = from / 2; i <= (from + bytes - 1) / 2; ++i) touch(r, &r->cells[i], writes, code);
 }
@@ -134,11 +190,18 @@ static void check(const void *at, size_t bytes, size_t alignment, bool writes, c
         cusim::check(at, size, size, true, __builtin_return_address(0));                                     \
     }
 
+bool cusim::accesses_seen() {
+    return true;
+}
+
 void cusim_atomic(const void *at, size_t bytes) {
     using namespace cusim;
     const void *code = __builtin_return_address(0);
     region *r = region_of(at, bytes, bytes, "atomically changes", true, code);
-    if (!r || !r->shared) return;
+    if (!r) return;
+    if (!r->shared) return read_or_write(at, bytes, false, code);
+    if (!races_wanted) return;
+    if (!r->cells) r->cells = static_cast<cell *>(calloc((r->end - r->begin) / 2 + 1, sizeof(cell)));
     const cell *c = &r->cells[(reinterpret_cast<uintptr_t>(at) - r->begin) / 2];
     char line[200];
     if (c->written.block != current->now.block)

@@ -38,6 +38,34 @@ static bool on_device(const void *x, const cusim_layout &l, const char *name) {
     return false;
 }
 
+struct sizes {
+    size_t m, n, k;
+};
+
+static size_t size_of(const cusim_layout &l) {
+    return l.type == CUDA_R_32F ? 4 : 2;
+}
+
+static void need_written(const void *x, const cusim_layout &l, const char *name, const sizes &s) {
+    for (size_t column = 0; column < l.columns; ++column) {
+        const char *from = static_cast<const char *>(x) + column * static_cast<size_t>(l.ld) * size_of(l);
+        size_t at;
+        char place[200];
+        if (cusim::find_unwritten(from, l.rows * size_of(l), &at))
+            cusim_complain(
+                "cublasLtMatmul of m %zu, n %zu, k %zu: uninitialised: reads matrix %s, row %zu of column "
+                "%zu: %s",
+                s.m, s.n, s.k, name, at / size_of(l), column,
+                cusim::describe_unwritten(from + at, place, sizeof place));
+    }
+}
+
+static void mark_written(void *x, const cusim_layout &l) {
+    for (size_t column = 0; column < l.columns; ++column)
+        cusim::mark(static_cast<char *>(x) + column * static_cast<size_t>(l.ld) * size_of(l),
+            l.rows * size_of(l), cusim::WRITTEN);
+}
+
 extern "C" {
 const char *cublasLtGetStatusString(cublasStatus_t status) {
     return status == CUBLAS_STATUS_SUCCESS ? "success" : "an error of the CPU run-time for tests";
@@ -125,6 +153,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     const bool relu = desc->epilogue == CUBLASLT_EPILOGUE_RELU;
     const cusim_layout A = *la, B = *lb, C = *lc, D = *ld;
     cusim::enqueue(stream, [=] {
+        need_written(a, A, "A", {m, n, k});
+        need_written(b, B, "B", {m, n, k});
+        if (beta != 0) need_written(c, C, "C", {m, n, k});
         const std::vector<float> left = gather(a, A, m, k, ta), right = gather(b, B, n, k, !tb);
         for (size_t j = 0; j < n; ++j)
             for (size_t i = 0; i < m; ++i) {
@@ -140,6 +171,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
                 else
                     static_cast<__nv_bfloat16 *>(d)[at] = __float2bfloat16_rn(value);
             }
+        mark_written(d, D);
     });
     return CUBLAS_STATUS_SUCCESS;
 }

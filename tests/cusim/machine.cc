@@ -341,6 +341,18 @@ void nearest_shared(uintptr_t address, const region **best, uintptr_t *distance)
     for (const shared_block &s : shared_statics) nearest(s.where, address, best, distance);
 }
 
+// For mma.h.
+void add_product(float (&d)[16][8], const float (&a)[16][16], const float (&b)[16][8]);
+void add_product(float (&d)[16][8], const float (&a)[16][16], const float (&b)[16][8]) {
+    for (int row = 0; row < 16; ++row) {
+        float sum[8];
+        memcpy(sum, d[row], sizeof sum);
+        for (int k = 0; k < 16; ++k)
+            for (int column = 0; column < 8; ++column) sum[column] += a[row][k] * b[k][column];
+        memcpy(d[row], sum, sizeof sum);
+    }
+}
+
 } // namespace cusim
 
 using namespace cusim;
@@ -407,7 +419,10 @@ void cusim_complain(const char *format, ...) {
     give_up(where() + thread + text);
 }
 
-// The checker has another one.
+// The checker has others.
+__attribute__((weak)) bool cusim::accesses_seen() {
+    return false;
+}
 __attribute__((weak)) void cusim_atomic(const void *at, size_t bytes) {
     (void)at, (void)bytes;
 }

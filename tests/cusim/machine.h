@@ -1,5 +1,5 @@
-// What the parts of cusim know of each other: blocks (machine.cc), the host's functions (runtime.cc), the
-// checker (check.cc), the libraries (cublaslt.cc, nccl.cc).
+// What the parts of cusim know of each other: blocks (machine.cc), the host's functions (runtime.cc), device
+// memory (memory.cc), the checker (check.cc), the libraries (cublaslt.cc, nccl.cc).
 #ifndef TT_CUSIM_MACHINE_H
 #define TT_CUSIM_MACHINE_H
 
@@ -54,8 +54,27 @@ cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
 bool recording();                              // some stream
 void stall(cudaStream_t stream, bool stalled); // its work waits
 unsigned long launches();                      // so far, of kernels; in graphs, of all that is in them
-region *find_region(uintptr_t address);        // device memory or this block's shared memory; NULL
+
+// memory.cc
+void *allocate(size_t bytes); // device memory; NULL if there is none left
+bool release(void *memory);   // false: it is none
+bool is_block(const void *memory);
+size_t allocated();                     // bytes
+region *find_region(uintptr_t address); // device memory or this block's shared memory; NULL
 void describe_nearest(uintptr_t address, char *out, size_t size);
+
+// Whether the accesses of kernels are seen: this program has check.cc. Else nothing is known of what was
+// written.
+bool accesses_seen();
+
+// Of each byte of device memory, kept `shadow_distance` behind it. Only what is WRITTEN may be read.
+enum written : uint8_t { NOWHERE, FRESH, WRITTEN, DISCARDED };
+extern uintptr_t heap_begin, heap_end, shadow_distance; // all device memory is in between
+void mark(void *memory, size_t bytes, written state);
+void copy_marks(void *to, const void *from, size_t bytes);
+// False if all is, or if nothing is known. *at: the first byte that is not.
+bool find_unwritten(const void *memory, size_t bytes, size_t *at);
+const char *describe_unwritten(const void *at, char *out, size_t size);
 
 } // namespace cusim
 

@@ -18,6 +18,9 @@ CUSIM_UNCHECKED static inline float second_of(const pair_of<bf16> &p) {
     return __uint_as_float(p.bits & 0xffff0000u);
 }
 
+// d += a b, in the order of k; machine.cc
+void add_product(float (&d)[16][8], const float (&a)[16][16], const float (&b)[16][8]);
+
 template <class T> struct product {
     const fragment_a<T> *a;
     const fragment_b<T> *b;
@@ -41,9 +44,7 @@ template <class T> CUSIM_UNCHECKED void multiply(void *const lanes[32]) {
     for (int i = 0; i < 32 * 4; ++i)
         d[i / 4 / 4 + i % 4 / 2 * 8][2 * (i / 4 % 4) + i % 2] =
             static_cast<const product<T> *>(lanes[i / 4])->d[i % 4];
-    for (int row = 0; row < 16; ++row)
-        for (int k = 0; k < 16; ++k)
-            for (int column = 0; column < 8; ++column) d[row][column] += a[row][k] * b[k][column];
+    add_product(d, a, b);
     for (int i = 0; i < 32 * 4; ++i)
         static_cast<const product<T> *>(lanes[i / 4])->d[i % 4] =
             d[i / 4 / 4 + i % 4 / 2 * 8][2 * (i / 4 % 4) + i % 2];

@@ -66,13 +66,23 @@ bool all_reduce(cusim_nccl *c, const float *from, float *to, size_t count) {
                 sum += c->memory->chunks[static_cast<size_t>(r) * chunk_floats + i];
             to[done + i] = sum;
         }
+        cusim::mark(to + done, n * sizeof(float), cusim::WRITTEN);
         if (!meet(c)) return false;
     }
     return true;
 }
 
+void need_written(const float *from, size_t count) {
+    size_t at;
+    char place[200];
+    if (cusim::find_unwritten(from, count * sizeof(float), &at))
+        cusim_complain("ncclAllReduce of %zu floats: uninitialised: reads %s", count,
+            cusim::describe_unwritten(reinterpret_cast<const char *>(from) + at, place, sizeof place));
+}
+
 void reduce_now(cusim_nccl *c, const float *from, float *to, size_t count, cudaStream_t stream) {
     --c->pending;
+    if (!c->gone) need_written(from, count);
     if (c->gone) {
         if (c->pending == 0) delete c;
     } else if (getenv("CUSIM_NCCL_STALL") || !all_reduce(c, from, to, count)) {

@@ -11,6 +11,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS
 cat > base.yaml <<'YAML'
 corpus: data/corpus.h5
 threads: 1
+precision: fp32
 model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 16, d_kv: 8, d_ff: 24, num_heads: 2,
   num_layers: 1, num_decoder_layers: 1}
 acquisition: {steps: 8, batch_size: 4, interval: 1, learning_rate: 2e-3, log_every: 1, validate_every: 0, save_every: 3}

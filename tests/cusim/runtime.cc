@@ -1,5 +1,4 @@
-// CUDA's functions for the host: streams, graphs, launches, and device memory, which is host memory with a
-// register of what was allocated. See README.md.
+// CUDA's functions for the host: streams, graphs, launches, copies. See README.md.
 #include "machine.h"
 
 #include "kernel.h"
@@ -112,31 +111,6 @@ cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, 
 
 // ---- memory
 
-static std::map<uintptr_t, region> allocations; // by begin
-
-namespace cusim {
-region *find_region(uintptr_t address) {
-    if (region *shared_memory = find_shared(address)) return shared_memory;
-    auto it = allocations.upper_bound(address);
-    if (it == allocations.begin()) return nullptr;
-    --it;
-    return address < it->second.end ? &it->second : nullptr;
-}
-
-void describe_nearest(uintptr_t address, char *out, size_t size) {
-    const region *best = nullptr;
-    uintptr_t distance = 1 << 20;
-    nearest_shared(address, &best, &distance);
-    for (const auto &a : allocations) nearest(a.second, address, &best, &distance);
-    if (!best)
-        snprintf(out, size, "far from all device memory");
-    else
-        snprintf(out, size, "%zu bytes %s %s of %zu bytes", static_cast<size_t>(distance),
-            address < best->begin ? "before" : "behind", best->name,
-            static_cast<size_t>(best->end - best->begin));
-}
-} // namespace cusim
-
 static bool device_memory(const void *at, size_t bytes, const char *what) {
     const uintptr_t begin = reinterpret_cast<uintptr_t>(at);
     const region *r = find_region(begin);
@@ -145,9 +119,27 @@ static bool device_memory(const void *at, size_t bytes, const char *what) {
     return false;
 }
 
+// Within device memory what was never written may be copied, and has not been written there either.
+static void copy_now(void *to, const void *from, size_t bytes, bool to_device, bool from_device) {
+    size_t at;
+    if (from_device && !to_device && find_unwritten(from, bytes, &at)) {
+        char place[200];
+        cusim_complain("a copy of %zu bytes to the host: uninitialised: reads %s", bytes,
+            describe_unwritten(static_cast<const char *>(from) + at, place, sizeof place));
+    }
+    memmove(to, from, bytes);
+    if (to_device && from_device)
+        copy_marks(to, from, bytes);
+    else if (to_device)
+        mark(to, bytes, WRITTEN);
+}
+
 cudaError_t cusim::discard(void *memory, size_t bytes, cudaStream_t stream) {
     if (!device_memory(memory, bytes, "memory to discard")) return fail(cudaErrorInvalidValue);
-    return enqueue(stream, [=] { memset(memory, 0xff, bytes); });
+    return enqueue(stream, [=] {
+        memset(memory, 0xff, bytes);
+        mark(memory, bytes, DISCARDED);
+    });
 }
 
 extern "C" {
@@ -244,8 +236,8 @@ cudaError_t cudaDeviceSynchronize() {
     return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) {
-    *total = *free_bytes = static_cast<size_t>(1) << 32;
-    for (const auto &a : allocations) *free_bytes -= a.second.end - a.second.begin;
+    *total = static_cast<size_t>(1) << 32;
+    *free_bytes = *total - allocated();
     return cudaSuccess;
 }
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device) {
@@ -259,21 +251,13 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribut
 }
 cudaError_t cudaMallocAsync(void **out, size_t bytes, cudaStream_t stream) {
     (void)stream;
-    // A gap behind each block, so that its neighbour does not begin where it ends.
-    if (posix_memalign(out, 256, bytes + 256)) return fail(cudaErrorMemoryAllocation);
-    memset(*out, 0xcb, bytes + 256);
-    const uintptr_t at = reinterpret_cast<uintptr_t>(*out);
-    allocations[at] = {at, at + bytes, nullptr, false, "an allocation"};
+    *out = allocate(bytes);
+    if (!*out) return fail(cudaErrorMemoryAllocation);
     return cudaSuccess;
 }
 cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream) {
-    if (!allocations.count(reinterpret_cast<uintptr_t>(memory))) return fail(cudaErrorInvalidValue);
-    return enqueue(stream, [=] {
-        auto it = allocations.find(reinterpret_cast<uintptr_t>(memory));
-        free(it->second.cells);
-        allocations.erase(it);
-        free(memory);
-    });
+    if (!is_block(memory)) return fail(cudaErrorInvalidValue);
+    return enqueue(stream, [=] { release(memory); });
 }
 cudaError_t cudaMallocHost(void **out, size_t bytes) {
     *out = malloc(bytes + 1);
@@ -299,14 +283,17 @@ cudaError_t cudaMemcpyAsync(
         return fail(cudaErrorInvalidValue);
     }
     if (kind != cudaMemcpyHostToDevice || pinned.count(from) || (stream && stream->recording))
-        return enqueue(stream, [=] { memmove(to, from, bytes); });
+        return enqueue(stream, [=] { copy_now(to, from, bytes, to_device, from_device); });
     const char *bytes_now = static_cast<const char *>(from);
     const std::vector<char> now(bytes_now, bytes_now + bytes);
-    return enqueue(stream, [=] { memcpy(to, now.data(), bytes); });
+    return enqueue(stream, [=] { copy_now(to, now.data(), bytes, true, false); });
 }
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream) {
     if (!device_memory(memory, bytes, "memory to set")) return fail(cudaErrorInvalidValue);
-    return enqueue(stream, [=] { memset(memory, value, bytes); });
+    return enqueue(stream, [=] {
+        memset(memory, value, bytes);
+        mark(memory, bytes, WRITTEN);
+    });
 }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags) {
     (void)flags;

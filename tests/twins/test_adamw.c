@@ -48,6 +48,7 @@ static void against_float64(void **state) {
     (void)state;
     check(1, 0);
     check(17, 0.1);
+    for (int n = 16383; n <= 16385; ++n) check(n, 0.1); // one part, two
     check(40009, 0.01);
 }
 

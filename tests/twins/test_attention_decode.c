@@ -15,6 +15,7 @@ static const decode_case cases[] = {
     {.heads = 3, .d_kv = 5, .slots = 4, .length = {7, 1, 33, 2}, .gap = 3, .bias = true},
     {.heads = 2, .d_kv = 64, .slots = 5, .length = {200, 19, 64, 1, 100}, .gap = 16, .bias = true},
     {.heads = 4, .d_kv = 32, .slots = 2, .length = {90, 17}},
+    {.heads = 2, .d_kv = 16, .slots = 5, .length = {15, 16, 17, 31, 33}, .bias = true},
 };
 
 static float *random_array(size_t n, uint64_t seed, float scale) {

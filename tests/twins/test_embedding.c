@@ -39,6 +39,7 @@ static void against_float64(void **state) {
     check(100, 7, 1, 0); // one id takes all rows
     check(257, 33, 11, 0);
     check(300, 64, 5000, 0.25f);
+    for (int d = 255; d <= 257; ++d) check(5, d, 3, 0.25f); // one tile of factors, two
     check(3, 513, 2, 0.5f);
 }
 

@@ -87,6 +87,11 @@ static void all_sizes(tt_precision precision) {
     check(precision, 64, 520, 128, 0, 1, 0);
     check(precision, 43, 48, 1543, 3, 0.5f, 0.5f); // weight gradients: the sum over k is long
     check(precision, 71, 144, 1030, 0, 1, 0);
+    for (int k = 1023; k <= 1025; ++k) check(precision, 40, 32, k, 0, 1, 0.5f); // k in one part, in two
+    for (int k = 255; k <= 257; ++k) check(precision, 9, 33, k, 0, 1, 0);
+    for (int n = 511; n <= 513; ++n) check(precision, 3, n, 20, 0, 1, 0), check(precision, n, 3, 20, 0, 1, 0);
+    for (int m = 32; m <= 33; ++m)
+        check(precision, m, 16, 64, 0, 1, 0), check(precision, 2 * m, 16, 63, 0, 1, 0);
 }
 
 static void fp32_against_float64(void **state) {
@@ -173,8 +178,8 @@ static void scratch_and_many_shapes(void **state) {
                 twin_ok(device->ops->gemm(device, &p));
                 for (int i = 0; i < m * n; ++i) assert_true(c[i] == (float)k);
             }
-        assert_ptr_equal(scratch, tt_device_scratch(device, 8));
         for (int i = 0; i < 1000; ++i) assert_true(scratch[i] == (float)i);
+        assert_ptr_equal(scratch, tt_device_scratch(device, 8));
         tt_device_close(device);
         free(ones), free(c);
     }

@@ -135,8 +135,12 @@ static void against_float64(void **state) {
     check(1, 1, 1, 1, 1);
     check(1, 5, 2, 1, 1);
     check(17, 31, 101, 0.3, 1);
-    check(700, 9, 53, 1, 1);      // several chunks of rows
-    check(66, 16, 2053, 1, 1);    // several tiles of the vocabulary
+    check(700, 9, 53, 1, 1);                                           // several chunks of rows
+    check(66, 16, 2053, 1, 1);                                         // several tiles of the vocabulary
+    for (int rows = 255; rows <= 257; ++rows) check(rows, 3, 7, 1, 1); // one chunk, two
+    for (int vocab = 1023; vocab <= 1025; ++vocab) check(2, 3, vocab, 1, 1); // one tile, two
+    check(128, 1, 131072, 1, 1), check(129, 1, 131072, 1, 1);                // 64 MiB of logits are one chunk
+    check(64, 1, 262145, 1, 1), check(65, 1, 262145, 1, 1); // 64 rows are, whatever their size
     check(13, 24, 1031, 1, 1000); // logits in the thousands: only a stable softmax survives
 }
 

@@ -129,7 +129,9 @@ static void against_float64(void **state) {
     check(3, 7, false, 0);
     check(70, 33, true, 0);
     check(37, 64, true, 0.1f);
-    check(5, 301, true, 0.5f); // more than one tile of factors
+    for (int rows = 31; rows <= 33; ++rows) check(rows, 9, true, 0); // one block of rows, two
+    for (int d = 255; d <= 257; ++d) check(3, d, true, 0.1f);        // one tile of factors, two
+    check(5, 301, true, 0.5f);                                       // more than one tile of factors
 }
 
 static void bad_input(void **state) {
