@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes datasets/everyday/student.h5 again: the pretrained student that can read and knows no everyday fact.
-# Usage: tools/make_student.sh [path of tinythinker]; from the repository's root; about half an hour on two cores.
+# Usage: tools/make_student.sh [path of tinythinker]; from the repository's root; an hour on two cores, a minute with a GPU.
 set -euo pipefail
 tinythinker=${1:-build/default/tinythinker}
 work=build/student

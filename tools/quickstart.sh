@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # The main job from a fresh clone: sets the machine up, builds, teaches the shipped student to reason about
-# everyday objects in three stages, lets it reflect on its own texts once, teaches it the answers alone with as
-# many steps, and prints both side by side. Stopped and started again, it goes on where it was.
+# everyday objects in three stages, teaches another the answers alone with as many steps, and prints both side by side. Stopped and started again, it goes on where it was.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 started=$SECONDS
@@ -18,7 +17,6 @@ program=build/default/tinythinker
 echo
 "$program" compare runs/everyday runs/everyday-summarize-only
 echo "(five options: chance is 20 %; control asks about objects whose facts were never taught)"
-echo "before reflection: the same student after acquisition, on the test questions"
 echo
 echo "The first test question, reasoned about:"
 "$program" ask --model runs/everyday/best.h5 "Ida knows the words of the ballad by heart. What would help?" \
