@@ -80,16 +80,17 @@ typedef struct tt_gemm {
 typedef struct tt_attention {
     int heads, d_kv;
     int q_seqs, kv_seqs;
-    const int32_t *q_offsets;    // [q_seqs + 1]
-    const int32_t *kv_offsets;   // [kv_seqs + 1]
-    const int32_t *source;       // [q_seqs] or NULL
-    // Backward, with source, on devices that cannot look for them: the query sequences that read key sequence i are
-    // readers[reader_offsets[i]] .. readers[reader_offsets[i + 1] - 1], in increasing order (tt_attention_readers).
+    const int32_t *q_offsets;  // [q_seqs + 1]
+    const int32_t *kv_offsets; // [kv_seqs + 1]
+    const int32_t *source;     // [q_seqs] or NULL
+    // Backward, with source, on devices that cannot look for them: the query sequences that read key sequence
+    // i are readers[reader_offsets[i]] .. readers[reader_offsets[i + 1] - 1], in increasing order
+    // (tt_attention_readers).
     const int32_t *readers, *reader_offsets; // [q_seqs], [kv_seqs + 1]
-    bool causal;                 // query at position p sees keys at positions <= p
-    int q_rows;                  // of all query sequences: q_offsets[q_seqs]
-    int longest_q, longest_kv;   // lengths of the longest sequences, or more
-    const tt_operand *q, *k, *v; // [rows, heads * d_kv] with row distances ldq, ldk, ldv
+    bool causal;                             // query at position p sees keys at positions <= p
+    int q_rows;                              // of all query sequences: q_offsets[q_seqs]
+    int longest_q, longest_kv;               // lengths of the longest sequences, or more
+    const tt_operand *q, *k, *v;             // [rows, heads * d_kv] with row distances ldq, ldk, ldv
     int ldq, ldk, ldv;
     const float *bias; // [buckets, heads] or NULL
     int buckets, max_distance;

@@ -79,7 +79,8 @@ tt_status tt_run_config_differences(const char *before, const char *now, tt_str 
                      (one.length == other.length && memcmp(one.value, other.value, (size_t)one.length) == 0))
                 continue;
             const tt_config_line *old = turn == 0 ? &other : &one, *young = turn == 0 ? &one : &other;
-            if (is_place(one.key) || tt_config_removed(one.key) || is_auto_precision(one.key, young)) continue;
+            if (is_place(one.key) || tt_config_removed(one.key) || is_auto_precision(one.key, young))
+                continue;
             if (is_scoring(one.key))
                 *rescore = true;
             else

@@ -30,14 +30,14 @@ typedef struct tt_stack_pass {
 struct tt_pass {
     tt_model *model;
     tt_stack_pass encoder, decoder;
-    int32_t *source, *targets;      // [decoder seqs], [decoder rows]
+    int32_t *source, *targets;         // [decoder seqs], [decoder rows]
     int32_t *readers, *reader_offsets; // [decoder seqs], [encoder seqs + 1]: see tt_attention
-    float *lse, *logp, *dlogp;      // [decoder rows]
-    tt_operand *branch;             // [R, D]: a sublayer's output before it is added
-    float *dx, *denc;               // backward: of the residual stream, of encoder.y; [R, D]
-    tt_operand *dy, *dbranch;       // [R, D]
-    tt_operand *dq, *wide, *narrow; // dq [R, I], wide [R, max(3I, 2F)], narrow [R, max(I, F)]
-    void *end;                      // behind narrow, the last
+    float *lse, *logp, *dlogp;         // [decoder rows]
+    tt_operand *branch;                // [R, D]: a sublayer's output before it is added
+    float *dx, *denc;                  // backward: of the residual stream, of encoder.y; [R, D]
+    tt_operand *dy, *dbranch;          // [R, D]
+    tt_operand *dq, *wide, *narrow;    // dq [R, I], wide [R, max(3I, 2F)], narrow [R, max(I, F)]
+    void *end;                         // behind narrow, the last
     tt_dropout_key dropout;
     uint64_t *key; // dropout.key, device memory
     tt_gradient_watch watch;

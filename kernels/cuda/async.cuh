@@ -1,6 +1,6 @@
-// Copies from device memory to a block's shared memory that the block waits for later (cp.async): threads go on while
-// they are under way. What a thread has started becomes a group by commit_copies; wait_for_copies<N> returns when all
-// but the last N groups of this thread have arrived. Other threads see them after a barrier.
+// Copies from device memory to a block's shared memory that the block waits for later (cp.async): threads go
+// on while they are under way. What a thread has started becomes a group by commit_copies; wait_for_copies<N>
+// returns when all but the last N groups of this thread have arrived. Other threads see them after a barrier.
 #ifndef TT_KERNELS_CUDA_ASYNC_CUH
 #define TT_KERNELS_CUDA_ASYNC_CUH
 

@@ -1,6 +1,7 @@
 // Attention over packed sequences, forward: one block for 64 queries of a sequence and head, which goes
 // through the keys in tiles with a running maximum and sum (online softmax, Milakov and Gimelshein
-// 2018; FlashAttention-2, Dao 2023), the next tile on its way while one is worked on. Four warps have 16 queries each.
+// 2018; FlashAttention-2, Dao 2023), the next tile on its way while one is worked on. Four warps have 16
+// queries each.
 #include "kernels/cuda/attention.cuh"
 
 extern "C" {
@@ -15,7 +16,8 @@ enum { QUERIES = 64 };
 
 // fp32 is there for parity: smaller tiles, one at a time, so that heads of 128 fit every GPU.
 template <class T> struct tiles {
-    static constexpr int keys = sizeof(T) == sizeof(bf16) ? 64 : 32, stages = sizeof(T) == sizeof(bf16) ? 2 : 1;
+    static constexpr int keys = sizeof(T) == sizeof(bf16) ? 64 : 32,
+                         stages = sizeof(T) == sizeof(bf16) ? 2 : 1;
     using distance = distances<QUERIES, keys>;
 };
 
@@ -75,8 +77,10 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2)
     const T *v = static_cast<const T *>(p.v) + static_cast<int64_t>(kv_row) * p.ldv + column;
     const int last = p.causal ? min(keys, first + QUERIES) : keys;
     const auto fetch = [&](int key0, int stage) {
-        fetch_tile<T, D, KEYS>(m->k[stage], k + static_cast<int64_t>(key0) * p.ldk, p.ldk, keys - key0, p.d_kv);
-        fetch_tile<T, D, KEYS>(m->v[stage], v + static_cast<int64_t>(key0) * p.ldv, p.ldv, keys - key0, p.d_kv);
+        fetch_tile<T, D, KEYS>(
+            m->k[stage], k + static_cast<int64_t>(key0) * p.ldk, p.ldk, keys - key0, p.d_kv);
+        fetch_tile<T, D, KEYS>(
+            m->v[stage], v + static_cast<int64_t>(key0) * p.ldv, p.ldv, keys - key0, p.d_kv);
         commit_copies();
     };
     fetch_tile<T, D, QUERIES>(m->q,
@@ -84,8 +88,7 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2)
         queries - first, p.d_kv);
     fetch(0, 0);
     const int middle = distance::middle(bias.reach);
-    if (bias.table)
-        fill_biases(biases, middle, bias, head, -(first + QUERIES - 1), last + KEYS - 1 - first);
+    if (bias.table) fill_biases(biases, middle, bias, head, -(first + QUERIES - 1), last + KEYS - 1 - first);
 
     uint32_t example[2] = {0, 0}, position[2] = {0, 0};
     for (int half = 0; half < 2 && drop.threshold; ++half) {
@@ -143,10 +146,11 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2)
         for (int n = 0; n < D / 8; ++n) out[n][2 * half] *= scale, out[n][2 * half + 1] *= scale;
         const int i = first + warp_row + g + 8 * half;
         if (t == 0 && i < queries)
-            p.lse[static_cast<int64_t>(q_row + i) * p.heads + head] = (top[half] + log2f(sum[half])) / TT_LOG2E;
+            p.lse[static_cast<int64_t>(q_row + i) * p.heads + head] =
+                (top[half] + log2f(sum[half])) / TT_LOG2E;
     }
-    store_rows<T, D>(static_cast<T *>(p.out) + static_cast<int64_t>(q_row + first) * p.ldo + column, p.ldo, out,
-        warp_row, queries - first, p.d_kv, lane);
+    store_rows<T, D>(static_cast<T *>(p.out) + static_cast<int64_t>(q_row + first) * p.ldo + column, p.ldo,
+        out, warp_row, queries - first, p.d_kv, lane);
 }
 
 template <class T, int D> tt_status launch(tt_device *device, const tt_attention *p) {

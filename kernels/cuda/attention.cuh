@@ -1,7 +1,8 @@
 // Shared by attention's kernels: tiles, biases by distance, dropout of probabilities, checks.
 //
-// Self-attention's bias depends on the distance between key and query alone: a block has a short table of it in shared
-// memory; the matrix of biases never exists. Scores are kept times log2(e), so that probabilities are powers of two.
+// Self-attention's bias depends on the distance between key and query alone: a block has a short table of it
+// in shared memory; the matrix of biases never exists. Scores are kept times log2(e), so that probabilities
+// are powers of two.
 #ifndef TT_KERNELS_CUDA_ATTENTION_CUH
 #define TT_KERNELS_CUDA_ATTENTION_CUH
 
@@ -12,8 +13,8 @@
 // Checks what can be checked without reading device memory.
 tt_status tt_cuda_attention_check(const tt_attention *t);
 
-// Biases as kernels see them. Buckets by distance come from a table of the host (tt_relative_bucket): a logarithm of the
-// GPU could fall into the neighbouring bucket.
+// Biases as kernels see them. Buckets by distance come from a table of the host (tt_relative_bucket): a
+// logarithm of the GPU could fall into the neighbouring bucket.
 struct bias_plan {
     const float *table;    // [buckets, heads] or NULL
     const uint8_t *bucket; // [max_distance + 1]: of distance |key - query|; kept with the device
@@ -33,8 +34,8 @@ static __device__ __forceinline__ int bucket_of(const bias_plan &plan, int key_m
 enum { ATTENTION_THREADS = 128, ATTENTION_WARPS = ATTENTION_THREADS / WARP };
 #define TT_LOG2E 1.4426950408889634f
 
-// Rows of tiles in shared memory are 16 bytes longer than D elements, so that a column's elements lie in different
-// banks and every row begins at a multiple of 16 bytes.
+// Rows of tiles in shared memory are 16 bytes longer than D elements, so that a column's elements lie in
+// different banks and every row begins at a multiple of 16 bytes.
 template <class T, int D> struct tile_shape {
     static constexpr int ld = D + 16 / static_cast<int>(sizeof(T));
 };
@@ -116,8 +117,9 @@ __device__ __forceinline__ void store_rows(
 // ---- biases and sums by distance
 //
 // Both live in shared memory by key - query. A pair of tiles of QUERIES and KEYS sees the distances from
-// offset - (QUERIES - 1) to offset + KEYS - 1, offset being the distance of their first rows. Where all of them are
-// beyond `reach`, another offset with the same biases is taken, so that the tables are short however long the texts.
+// offset - (QUERIES - 1) to offset + KEYS - 1, offset being the distance of their first rows. Where all of
+// them are beyond `reach`, another offset with the same biases is taken, so that the tables are short however
+// long the texts.
 
 template <int QUERIES, int KEYS> struct distances {
     // Table entries: distance x is at middle + x.
@@ -131,15 +133,16 @@ template <int QUERIES, int KEYS> struct distances {
 // table[middle + x] = log2(e) bias of distance x, for the distances from `low` to `high` that the table has.
 static __device__ __forceinline__ void fill_biases(
     float *table, int middle, const bias_plan &plan, int head, int low, int high) {
-    for (int x = max(low, -middle) + static_cast<int>(threadIdx.x); x <= min(high, middle); x += ATTENTION_THREADS)
+    for (int x = max(low, -middle) + static_cast<int>(threadIdx.x); x <= min(high, middle);
+         x += ATTENTION_THREADS)
         table[middle + x] = TT_LOG2E * plan.table[bucket_of(plan, x) * plan.heads + head];
 }
 
 // ---- dropout of probabilities
 
-// Factors for the products' layout with queries as rows: keep[i] belongs to d[n][i] where column 0 of d[0] is key `key0`
-// (a multiple of 4). A Philox block serves four keys of a query, of which a lane holds two: lanes t and t ^ 1
-// make one block each, for rows g and g + 8, and exchange halves.
+// Factors for the products' layout with queries as rows: keep[i] belongs to d[n][i] where column 0 of d[0] is
+// key `key0` (a multiple of 4). A Philox block serves four keys of a query, of which a lane holds two: lanes
+// t and t ^ 1 make one block each, for rows g and g + 8, and exchange halves.
 static __device__ __forceinline__ void keep_by_query(float (&keep)[4], const dropout_plan &drop, int head,
     int key0, int n, const uint32_t (&example)[2], const uint32_t (&position)[2], int lane) {
     const int t = lane % 4;

@@ -1,21 +1,23 @@
 // Attention, backward, without atomics. With D = keep (dO V^T) and delta = sum over d_kv of dO O
 //   P = exp(Q K^T + bias - lse)   dS = P (D - delta)   dQ = dS K   dK = dS^T Q   dV = (keep P)^T dO
-// One kernel has a block for 64 queries of a sequence and head and goes through their keys, for delta and dQ; another has
-// a block for 64 keys and goes through the queries that read them, for dK, dV and the bias's gradient. So
-// every sum has one writer and one order, for the price of computing P and D twice. The next tile is on its way while
-// one is worked on.
+// One kernel has a block for 64 queries of a sequence and head and goes through their keys, for delta and dQ;
+// another has a block for 64 keys and goes through the queries that read them, for dK, dV and the bias's
+// gradient. So every sum has one writer and one order, for the price of computing P and D twice. The next
+// tile is on its way while one is worked on.
 //
-// Queries that don't exist are zeros in every tile and add nothing; keys that don't exist, and what causality hides, are
-// masked: their scores may be anything beside a row's lse.
+// Queries that don't exist are zeros in every tile and add nothing; keys that don't exist, and what causality
+// hides, are masked: their scores may be anything beside a row's lse.
 #include "kernels/cuda/attention.cuh"
 
 namespace {
 
 enum { ROWS = 64 }; // of a block's own tile
 
-// Rows of the tile that passes by, and how many of them are kept; fp32 is there for parity, and heads of 128 must fit.
+// Rows of the tile that passes by, and how many of them are kept; fp32 is there for parity, and heads of 128
+// must fit.
 template <class T> struct passing {
-    static constexpr int rows = sizeof(T) == sizeof(bf16) ? 32 : 16, stages = sizeof(T) == sizeof(bf16) ? 2 : 1;
+    static constexpr int rows = sizeof(T) == sizeof(bf16) ? 32 : 16,
+                         stages = sizeof(T) == sizeof(bf16) ? 2 : 1;
 };
 
 // ---- delta and dQ
@@ -41,7 +43,8 @@ __device__ __forceinline__ void sum_deltas(query_memory<T, D> *m, const tt_atten
         float sum = 0;
         for (int c = lane % LANES * P; r < rows && c < p.d_kv; c += LANES * P) {
             piece<T> out, dout;
-            load_piece(&out, static_cast<const T *>(p.out) + (row + r) * p.ldo + column + c, whole, p.d_kv - c);
+            load_piece(
+                &out, static_cast<const T *>(p.out) + (row + r) * p.ldo + column + c, whole, p.d_kv - c);
             load_piece(&dout, m->dout + r * tile_shape<T, D>::ld + c, true, P);
 #pragma unroll
             for (int j = 0; j < P; ++j) sum += out[j] * dout[j];
@@ -73,8 +76,10 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2)
     const T *v = static_cast<const T *>(p.v) + static_cast<int64_t>(kv_row) * p.ldv + column;
     const int last = p.causal ? min(keys, first + ROWS) : keys;
     const auto fetch = [&](int key0, int stage) {
-        fetch_tile<T, D, STEP>(m->k[stage], k + static_cast<int64_t>(key0) * p.ldk, p.ldk, keys - key0, p.d_kv);
-        fetch_tile<T, D, STEP>(m->v[stage], v + static_cast<int64_t>(key0) * p.ldv, p.ldv, keys - key0, p.d_kv);
+        fetch_tile<T, D, STEP>(
+            m->k[stage], k + static_cast<int64_t>(key0) * p.ldk, p.ldk, keys - key0, p.d_kv);
+        fetch_tile<T, D, STEP>(
+            m->v[stage], v + static_cast<int64_t>(key0) * p.ldv, p.ldv, keys - key0, p.d_kv);
         commit_copies();
     };
     fetch_tile<T, D, ROWS>(
@@ -90,7 +95,8 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2)
         const int i = first + warp_row + g + 8 * half;
         if (i >= queries) continue;
         lse[half] = TT_LOG2E * p.lse[static_cast<int64_t>(q_row + i) * p.heads + head];
-        if (drop.threshold) example[half] = drop.example[q_row + i], position[half] = drop.position[q_row + i];
+        if (drop.threshold)
+            example[half] = drop.example[q_row + i], position[half] = drop.position[q_row + i];
     }
     float dq[D / 8][4] = {};
     int stage = 0;
@@ -154,11 +160,12 @@ template <class T, int D> struct key_memory {
     // Behind it: biases by distance; for their gradient sums by distance, of each warp.
 };
 
-// sums[d] += the sum of dS over key - query = d, where sums[0] belongs to row 0 and column 0 of the warp's product.
+// sums[d] += the sum of dS over key - query = d, where sums[0] belongs to row 0 and column 0 of the warp's
+// product.
 //
-// A lane's elements lie on diagonals d = g - 2t - c + 8 (h - n) of column 2t + c of d[n], row g + 8h. With r the
-// remainder of g - 2t by 8, four lanes (one for each t) share the diagonals r - c + 8i: they exchange their sums, then
-// each writes some of them. The order of additions depends on nothing.
+// A lane's elements lie on diagonals d = g - 2t - c + 8 (h - n) of column 2t + c of d[n], row g + 8h. With r
+// the remainder of g - 2t by 8, four lanes (one for each t) share the diagonals r - c + 8i: they exchange
+// their sums, then each writes some of them. The order of additions depends on nothing.
 template <int COLUMNS>
 __device__ __forceinline__ void add_diagonals(float *sums, const float (&ds)[COLUMNS / 8][4], int lane) {
     constexpr int N = COLUMNS / 8;
@@ -173,7 +180,8 @@ __device__ __forceinline__ void add_diagonals(float *sums, const float (&ds)[COL
         for (int n = 0; n < N; ++n) own[N - 1 - n] += ds[n][c], own[N - n] += ds[n][2 + c];
 #pragma unroll
         for (int i = 0; i < N + 3; ++i) {
-            const float here = i <= N ? own[i <= N ? i : 0] : 0, before = i >= 1 && i <= N + 1 ? own[i - 1] : 0;
+            const float here = i <= N ? own[i <= N ? i : 0] : 0,
+                        before = i >= 1 && i <= N + 1 ? own[i - 1] : 0;
             shifted[c][i] = below ? here : before;
         }
     }
@@ -209,7 +217,8 @@ __device__ __forceinline__ void write_buckets(
     const int sided = bias.bidirectional ? bias.buckets / 2 : bias.buckets, lane = threadIdx.x % WARP;
     for (int b = static_cast<int>(threadIdx.x) / WARP; b < bias.buckets; b += ATTENTION_WARPS) {
         const int side = b >= sided ? b - sided : b; // right of the query: b - sided
-        const int low = bias.begin[side], high = side + 1 == sided ? middle + 1 : min(bias.begin[side + 1], middle + 1);
+        const int low = bias.begin[side],
+                  high = side + 1 == sided ? middle + 1 : min(bias.begin[side + 1], middle + 1);
         float sum = 0;
         if (b >= sided) {
             for (int x = max(low, 1) + lane; x < high; x += WARP) sum += sums[middle + x];
@@ -226,7 +235,7 @@ __device__ __forceinline__ void write_buckets(
 
 // The tiles of queries that read a key sequence, one after the other.
 struct reading {
-    int at, end;         // in the list of readers
+    int at, end;                // in the list of readers
     int q_row, queries, query0; // of the reader: its rows, and where the tile begins
 };
 __device__ __forceinline__ void enter(reading *r, const tt_attention &p, int first, int step) {
@@ -257,14 +266,14 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2) attention_
     float *biases = reinterpret_cast<float *>(m + 1), *sums = biases + size;
     const int sequence = blockIdx.z, head = blockIdx.y, first = blockIdx.x * ROWS;
     const int kv_row = p.kv_offsets[sequence], keys = p.kv_offsets[sequence + 1] - kv_row;
-    if (dbias)
-        dbias += (static_cast<int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * bias.buckets * p.heads;
+    if (dbias) dbias += (static_cast<int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * bias.buckets * p.heads;
     if (first >= keys) {
         for (int b = threadIdx.x; dbias && b < bias.buckets; b += ATTENTION_THREADS)
             dbias[b * p.heads + head] = 0;
         return;
     }
-    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warp_row = 16 * warp, g = lane / 4, t = lane % 4;
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warp_row = 16 * warp, g = lane / 4,
+              t = lane % 4;
     const int64_t column = static_cast<int64_t>(head) * p.d_kv, row = kv_row + first;
     fetch_tile<T, D, ROWS>(
         m->k, static_cast<const T *>(p.k) + row * p.ldk + column, p.ldk, keys - first, p.d_kv);
@@ -315,12 +324,14 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2) attention_
             rows_times_rows<T, D, STEP>(ds, m->v, warp_row, m->dout[stage], lane);
             const int clamped = distance::clamped(first - now.query0, bias.reach);
             const float *by_distance = biases + middle + clamped + warp_row + g - 2 * t;
-            const bool hides = (p.causal && first + warp_row + 15 > now.query0) || first + warp_row + 16 > keys;
+            const bool hides =
+                (p.causal && first + warp_row + 15 > now.query0) || first + warp_row + 16 > keys;
 #pragma unroll
             for (int n = 0; n < STEP / 8; ++n) {
                 float keep[4] = {1, 1, 1, 1};
                 if (drop.threshold)
-                    keep_by_key(keep, drop, head, first + warp_row, n, m->example[stage], m->position[stage], lane);
+                    keep_by_key(
+                        keep, drop, head, first + warp_row, n, m->example[stage], m->position[stage], lane);
 #pragma unroll
                 for (int i = 0; i < 4; ++i) {
                     const int key = first + warp_row + g + i / 2 * 8, query = 8 * n + 2 * t + i % 2;
@@ -360,16 +371,16 @@ tt_status launch(tt_device *device, const tt_attention *p, float *delta, float *
     TT_TRY(tt_cuda_bias_plan(device, p, &bias));
     const size_t one_table = static_cast<size_t>(distances<ROWS, STEP>::size(bias.reach)) * sizeof(float);
     const size_t query_bytes = sizeof(query_memory<T, D>) + (bias.table ? one_table : 0);
-    const size_t key_bytes = sizeof(key_memory<T, D>) + (bias.table ? one_table : 0) +
-                             (partial ? ATTENTION_WARPS * one_table : 0);
-    const dim3 queries(static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)), heads,
-        static_cast<unsigned>(p->q_seqs));
+    const size_t key_bytes =
+        sizeof(key_memory<T, D>) + (bias.table ? one_table : 0) + (partial ? ATTENTION_WARPS * one_table : 0);
+    const dim3 queries(
+        static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)), heads, static_cast<unsigned>(p->q_seqs));
     TT_ALLOW_SHARED((attention_backward_queries<T, D>), query_bytes, "attention_bwd");
     TT_CUDA(TT_LAUNCH((attention_backward_queries<T, D>), queries, ATTENTION_THREADS, query_bytes, stream, *p,
                 bias, drop, delta),
         "attention_bwd");
-    const dim3 keys(static_cast<unsigned>(tt_ceil_div(p->longest_kv, ROWS)), heads,
-        static_cast<unsigned>(p->kv_seqs));
+    const dim3 keys(
+        static_cast<unsigned>(tt_ceil_div(p->longest_kv, ROWS)), heads, static_cast<unsigned>(p->kv_seqs));
     TT_ALLOW_SHARED((attention_backward_keys<T, D>), key_bytes, "attention_bwd");
     TT_CUDA(TT_LAUNCH((attention_backward_keys<T, D>), keys, ATTENTION_THREADS, key_bytes, stream, *p, bias,
                 drop, delta, partial),
@@ -399,6 +410,7 @@ tt_status tt_cuda_attention_bwd(tt_device *device, const tt_attention *p) {
     TT_TRY(tt_cuda_attention_check(p));
     if (p->source && (!p->readers || !p->reader_offsets))
         return tt_fail(TT_ERR_INPUT, "attention_bwd: sources without the list of their readers");
-    if (p->dbias && !p->bias) return tt_fail(TT_ERR_INPUT, "attention_bwd: the gradient of a bias that there is not");
+    if (p->dbias && !p->bias)
+        return tt_fail(TT_ERR_INPUT, "attention_bwd: the gradient of a bias that there is not");
     return TT_BY_OPERAND(device, run, device, p);
 }

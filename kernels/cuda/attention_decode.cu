@@ -1,7 +1,7 @@
-// Attention of one query per slot over a K/V cache: one block per slot and head. A key's elements are 16 bytes for each
-// of some lanes; so groups of lanes take keys in turn, each with a running maximum, sum and output of its own. In the
-// end groups are put together within warps, then the warps in order. Samples of one prompt read the same keys: the
-// second-level cache has them.
+// Attention of one query per slot over a K/V cache: one block per slot and head. A key's elements are 16
+// bytes for each of some lanes; so groups of lanes take keys in turn, each with a running maximum, sum and
+// output of its own. In the end groups are put together within warps, then the warps in order. Samples of one
+// prompt read the same keys: the second-level cache has them.
 #include "kernels/cuda/attention.cuh"
 
 namespace {
@@ -120,8 +120,7 @@ tt_status launch(tt_device *device, const tt_attention_decode *p, const bias_pla
     const uintptr_t pointers = reinterpret_cast<uintptr_t>(p->q) | reinterpret_cast<uintptr_t>(p->k) |
                                reinterpret_cast<uintptr_t>(p->v);
     constexpr int P = piece<T>::size;
-    const bool aligned =
-        p->d_kv % P == 0 && p->ldq % P == 0 && p->ldkv % P == 0 && pointers % 16 == 0;
+    const bool aligned = p->d_kv % P == 0 && p->ldq % P == 0 && p->ldkv % P == 0 && pointers % 16 == 0;
     const dim3 grid(static_cast<unsigned>(p->slots), static_cast<unsigned>(p->heads));
     TT_CUDA(TT_LAUNCH((decode<T, LANES, PIECES>), grid, THREADS, 0, tt_stream(device), *p, *bias, aligned),
         "attention_decode");

@@ -77,10 +77,12 @@ __device__ __forceinline__ fragment_b2<T> load_b2_rows(const T *tile, int ld, in
 }
 
 #ifndef TT_CUSIM
-// bf16 by ldmatrix, which reads four matrices of 8 x 8: lanes 8i .. 8i + 7 name the rows of matrix i, of 16 aligned
-// bytes each, and every lane receives its two elements of each; with .trans, of the transposed matrices.
+// bf16 by ldmatrix, which reads four matrices of 8 x 8: lanes 8i .. 8i + 7 name the rows of matrix i, of 16
+// aligned bytes each, and every lane receives its two elements of each; with .trans, of the transposed
+// matrices.
 template <bool TRANSPOSED>
-__device__ __forceinline__ void load_matrices(const bf16 *row, uint32_t &a, uint32_t &b, uint32_t &c, uint32_t &d) {
+__device__ __forceinline__ void load_matrices(
+    const bf16 *row, uint32_t &a, uint32_t &b, uint32_t &c, uint32_t &d) {
     const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(row));
     if (TRANSPOSED)
         asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];\n"
@@ -94,7 +96,8 @@ __device__ __forceinline__ void load_matrices(const bf16 *row, uint32_t &a, uint
                      : "memory");
 }
 template <>
-__device__ __forceinline__ fragment_a<bf16> load_a<bf16>(const bf16 *tile, int ld, int row0, int k0, int lane) {
+__device__ __forceinline__ fragment_a<bf16> load_a<bf16>(
+    const bf16 *tile, int ld, int row0, int k0, int lane) {
     fragment_a<bf16> a;
     load_matrices<false>(tile + (row0 + lane % 16) * ld + k0 + lane / 16 * 8, a.v[0].bits, a.v[1].bits,
         a.v[2].bits, a.v[3].bits);
@@ -112,8 +115,8 @@ template <>
 __device__ __forceinline__ fragment_b2<bf16> load_b2_rows<bf16>(
     const bf16 *tile, int ld, int k0, int n0, int lane) {
     fragment_b2<bf16> b;
-    load_matrices<true>(tile + (k0 + lane % 16) * ld + n0 + lane / 16 * 8, b.v[0].v[0].bits,
-        b.v[0].v[1].bits, b.v[1].v[0].bits, b.v[1].v[1].bits);
+    load_matrices<true>(tile + (k0 + lane % 16) * ld + n0 + lane / 16 * 8, b.v[0].v[0].bits, b.v[0].v[1].bits,
+        b.v[1].v[0].bits, b.v[1].v[1].bits);
     return b;
 }
 #endif

@@ -1,7 +1,7 @@
 // RMSNorm fused with the residual add and both dropouts, by pieces of 16 bytes of the operands. One warp per
-// row. Rows of up to HELD pieces a lane are held in registers, so that everything is read once, and backward's dw is
-// summed on the way; longer ones are read twice, the second time from cache. dw is summed over strips of rows, then over
-// strips in order.
+// row. Rows of up to HELD pieces a lane are held in registers, so that everything is read once, and
+// backward's dw is summed on the way; longer ones are read twice, the second time from cache. dw is summed
+// over strips of rows, then over strips in order.
 #include "kernels/cuda/dropout.cuh"
 
 namespace {
@@ -250,7 +250,8 @@ template <class T> tt_status run_forward(tt_device *device, const tt_rmsnorm *p)
     return TT_OK;
 }
 
-template <class T> tt_status backward_in_two(tt_device *device, const tt_rmsnorm *p, int strips, float *partial) {
+template <class T>
+tt_status backward_in_two(tt_device *device, const tt_rmsnorm *p, int strips, float *partial) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan output_drop = plan_dropout(&p->output_drop);
     TT_CUDA(TT_LAUNCH((backward<T>), tt_ceil_div(p->rows, ROWS), THREADS, 0, stream, *p,

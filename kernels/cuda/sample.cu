@@ -66,9 +66,9 @@ struct cut_memory {
     int ranks[THREADS / WARP];
 };
 
-// bins[bin] += amount for the lanes that have one; called by whole warps. Logits share their leading bits, and threads that
-// add to one place wait for each other: so the bins that a warp meets first are summed before they are added, in two
-// halves of 20 bits.
+// bins[bin] += amount for the lanes that have one; called by whole warps. Logits share their leading bits,
+// and threads that add to one place wait for each other: so the bins that a warp meets first are summed
+// before they are added, in two halves of 20 bits.
 __device__ void add_to_bins(measure *bins, bool has, int bin, measure amount) {
     enum { ROUNDS = 3, HALF = 20 };
     const int lane = threadIdx.x % WARP;
@@ -102,8 +102,8 @@ __device__ void fill_bins(cut_memory *m, const float *x, const float *weight, in
     __syncthreads();
 }
 
-// The threshold's next eight bits: the bin in which the measures from above reach the goal. Of the first warp each lane
-// has eight bins, from the highest down.
+// The threshold's next eight bits: the bin in which the measures from above reach the goal. Of the first warp
+// each lane has eight bins, from the highest down.
 __device__ void choose_bin(cut_memory *m, measure goal, int shift) {
     enum { OWN = BINS / WARP };
     const int lane = threadIdx.x, high = BINS - 1 - lane * OWN;
@@ -161,9 +161,9 @@ __device__ void cut(cut_memory *m, const float *x, float *weight, int n, bool co
     }
 }
 
-// The first id at which the running sum of weights exceeds u times their total; ids of weight 0 never. Each warp has a
-// stretch of ids; the one in whose stretch it happens goes through it again. If rounding keeps its sum below the goal, it
-// is the last id of that stretch.
+// The first id at which the running sum of weights exceeds u times their total; ids of weight 0 never. Each
+// warp has a stretch of ids; the one in whose stretch it happens goes through it again. If rounding keeps its
+// sum below the goal, it is the last id of that stretch.
 __device__ int draw(const float *weight, int n, double u, double *sums, int *chosen) {
     constexpr int WARPS = THREADS / WARP;
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, each = (n + THREADS - 1) / THREADS * WARP;

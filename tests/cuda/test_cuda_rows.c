@@ -180,8 +180,8 @@ static void with(tt_precision precision) {
     rmsnorm(&p, 70, 64, true, true, 0.1f);
     rmsnorm(&p, 37, 301, true, true, 0.5f);
     rmsnorm(&p, 5, 1500, false, true, 0.1f);
-    // Rows are held in registers up to 512 elements in fp32, 1,024 in bf16, by one to four pieces a lane; strips are of
-    // 16 rows.
+    // Rows are held in registers up to 512 elements in fp32, 1,024 in bf16, by one to four pieces a lane;
+    // strips are of 16 rows.
     static const int widths[] = {128, 129, 384, 512, 513, 1024, 1025};
     for (size_t i = 0; i < sizeof widths / sizeof *widths; ++i)
         rmsnorm(&p, 16 + (int)i % 2, widths[i], true, i % 3, i % 2 ? 0.1f : 0);
