@@ -12,12 +12,17 @@ static void append_text(tt_str *out, const json_t *text) {
     tt_str_append_n(out, "\n", 1);
 }
 
+const json_t *tt_outcomes_right_option(const json_t *prediction) {
+    const json_t *taught = json_object_get(prediction, "taught");
+    return taught ? taught : json_object_get(prediction, "gold");
+}
+
 static tt_status content_of(const json_t *prediction, uint64_t *out) {
     tt_str text = {0};
     size_t i;
     const json_t *option;
     append_text(&text, json_object_get(prediction, "question"));
-    append_text(&text, json_object_get(prediction, "gold"));
+    append_text(&text, tt_outcomes_right_option(prediction));
     json_array_foreach(json_object_get(prediction, "options"), i, option) append_text(&text, option);
     *out = tt_hash(tt_str_text(&text), text.length);
     tt_status status = tt_str_status(&text);

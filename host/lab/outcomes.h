@@ -23,6 +23,9 @@ typedef struct tt_outcomes {
     bool sorted;
 } tt_outcomes;
 
+// The letter of the option that counts as right in a line of predictions.jsonl: what was taught where that is
+// not the data set's gold (training questions alone).
+const json_t *tt_outcomes_right_option(const json_t *prediction);
 // Adds a line of predictions.jsonl; one without id or "right" is passed over. Errors: TT_ERR_NOMEM.
 tt_status tt_outcomes_add(tt_outcomes *outcomes, const json_t *prediction) TT_MUST_CHECK;
 void tt_outcomes_close(tt_outcomes *outcomes);

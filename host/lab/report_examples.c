@@ -9,24 +9,25 @@ static const char *text_of(const json_t *object, const char *key) {
     return text ? text : "";
 }
 
-static int letter_of(const json_t *object, const char *key) {
-    const char letter = text_of(object, key)[0];
-    return letter >= 'A' && letter <= 'Z' ? letter - 'A' : -1;
+static int option_of(const json_t *letter) {
+    const char *text = json_string_value(letter);
+    return text && text[0] >= 'A' && text[0] <= 'Z' ? text[0] - 'A' : -1;
 }
 
 static void print_options(tt_str *out, const json_t *line) {
     const json_t *options = json_object_get(line, "options");
-    const int gold = letter_of(line, "gold"), answer = letter_of(line, "answer");
+    const int right = option_of(tt_outcomes_right_option(line)),
+              answer = option_of(json_object_get(line, "answer"));
     tt_str_append(out, "<ul class=\"options\">");
     for (int i = 0; i < (int)json_array_size(options); ++i) {
         const char *text = json_string_value(json_array_get(options, (size_t)i));
         tt_str_format(out, "<li%s>(%c) ",
-            i == gold     ? " class=\"gold\""
+            i == right    ? " class=\"gold\""
             : i == answer ? " class=\"chosen\""
                           : "",
             'A' + i);
         tt_html_text(out, text ? text : "");
-        if (i == gold) tt_str_append(out, " <small>right option</small>");
+        if (i == right) tt_str_append(out, " <small>right option</small>");
         if (i == answer) tt_str_append(out, " <small>answered</small>");
         tt_str_append(out, "</li>");
     }
@@ -54,9 +55,9 @@ static void print_stages(tt_str *out, const json_t *run) {
 static void print_example(tt_str *out, const json_t *line, bool right) {
     tt_str_append(out, right ? "<article class=\"ok\">" : "<article class=\"bad\">");
     tt_html_format(out, "<p class=\"question\"><span class=\"badge\">%s</span> %s</p>\n",
-        right                           ? "right"
-        : letter_of(line, "answer") < 0 ? "unreadable"
-                                        : "wrong",
+        right                                            ? "right"
+        : option_of(json_object_get(line, "answer")) < 0 ? "unreadable"
+                                                         : "wrong",
         text_of(line, "question"));
     print_options(out, line);
     print_stages(out, json_array_get(json_object_get(line, "runs"), 0));

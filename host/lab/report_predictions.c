@@ -72,7 +72,7 @@ static tt_status take(tt_report_run *run, const json_t *object, void *context) {
     tt_report_answers *a = &run->answers;
     const char *split = json_string_value(json_object_get(object, "split"));
     const char *id = json_string_value(json_object_get(object, "id"));
-    const int gold = option(json_object_get(object, "gold"));
+    const int gold = option(tt_outcomes_right_option(object));
     const int answer = option(json_object_get(object, "answer"));
     const int options = (int)json_array_size(json_object_get(object, "options"));
     if (!split || !id) return TT_OK;

@@ -126,11 +126,32 @@ static void pairs(void **state) {
     tt_outcomes_close(&twice);
 }
 
+// What was taught counts as the right option, where it is told: the same question with two right options is
+// two.
+static void taught(void **state) {
+    (void)state;
+    static const char gold[] = LINE("q1", "one?", "\"B\"", "false");
+    static const char other[] =
+        "{\"id\": \"q1\", \"question\": \"one?\", \"options\": [\"x\", \"y\"], \"gold\": \"A\", "
+        "\"taught\": \"B\", \"answer\": \"B\", \"right\": true}";
+    tt_outcomes before = {0}, after = {0};
+    tt_paired p;
+    char why[TT_PAIRED_WHY];
+    add(&before, gold);
+    add(&after, other);
+    sort_all((tt_outcomes *const[]){&before, &after}, 2);
+    assert_false(tt_outcomes_pair(&before, &after, &p, why));
+    assert_string_equal(why, "1 of 1 questions with the same ids differ");
+    tt_outcomes_close(&before);
+    tt_outcomes_close(&after);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(intervals),
         cmocka_unit_test(borders),
         cmocka_unit_test(pairs),
+        cmocka_unit_test(taught),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
