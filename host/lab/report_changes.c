@@ -150,7 +150,9 @@ static void interval_over_questions(tt_report_change *c, double *sums) {
         c->low = fmax(e.low, -1);
         c->high = fmin(e.high, 1);
     } else { // all questions alike: as one pair of runs that changed in the same way
-        tt_paired_interval(c->to_right / c->pairs, c->to_wrong / c->pairs, c->questions, &c->low, &c->high);
+        const int half = c->pairs / 2; // rounded
+        tt_paired_interval((c->to_right + half) / c->pairs, (c->to_wrong + half) / c->pairs, c->questions,
+            &c->low, &c->high);
     }
 }
 

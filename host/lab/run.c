@@ -27,10 +27,11 @@ typedef struct run {
     tt_run_directory dir;
     tt_corpus corpus;
     bool has_corpus;
-    tt_checkpoint student; // model NULL until there is one
-    int64_t metrics_bytes; // of metrics.jsonl that count: what the last checkpoint saw
-    double began;          // see tt_phase_room
-    bool told_of_cuts;     // that prompts are longer than the limit
+    tt_checkpoint student;         // model NULL until there is one
+    int64_t metrics_bytes;         // of metrics.jsonl that count: what the last checkpoint saw
+    double began;                  // see tt_phase_room
+    bool told_of_cuts;             // that prompts are longer than the limit, while training
+    bool told_of_split[TT_SPLITS]; // the same, of a split that is scored
     tt_result result;
 } run;
 
@@ -245,7 +246,7 @@ static tt_status evaluate_student(run *r, const tt_checkpoint *student, tt_split
         .samples = samples,
         .decoding = tt_decoding_of(c),
         .max_input = tt_prompt_limit_of(c),
-        .told = &r->told_of_cuts,
+        .told = &r->told_of_split[split],
         .slots = (int)c->evaluation.slots,
         .predictions = predictions,
         .label = label};

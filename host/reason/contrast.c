@@ -34,9 +34,8 @@ static void draw_rejected(sides *s, tt_rng *rng) {
     s->n_rejected = s->n_chosen;
 }
 
-static void fill_pool(const tt_contrast_run *runs, int n, const char *const *pool, int n_pool, sides *s) {
-    for (int t = 0; t < n_pool; ++t)
-        if (!has(runs, n, pool[t], false)) s->pool[s->n_pool++] = t;
+static void fill_pool(int n_pool, sides *s) {
+    for (int t = 0; t < n_pool; ++t) s->pool[s->n_pool++] = t;
 }
 
 static void add_from_pool(tt_rng *rng, bool replace, sides *s) {
@@ -62,8 +61,8 @@ static void add_chosen(tt_contrast_rule rule, tt_rng *rng, sides *s) {
     if (s->n_rejected > s->n_chosen) s->n_rejected = s->n_chosen;
 }
 
-tt_status tt_contrast(const tt_contrast_run *runs, int n, tt_contrast_rule rule, const char *const *pool,
-    int n_pool, tt_rng *rng, tt_contrast_pair *pairs, int *n_pairs) {
+tt_status tt_contrast(const tt_contrast_run *runs, int n, tt_contrast_rule rule, int n_pool, tt_rng *rng,
+    tt_contrast_pair *pairs, int *n_pairs) {
     sides s = {.chosen = pairs};
     *n_pairs = 0;
     if (n == 0) return TT_OK;
@@ -73,7 +72,7 @@ tt_status tt_contrast(const tt_contrast_run *runs, int n, tt_contrast_rule rule,
     divide(runs, n, &s);
     if (s.n_rejected && s.n_chosen > s.n_rejected) draw_rejected(&s, rng);
     if (s.n_chosen < s.n_rejected) {
-        fill_pool(runs, n, pool, n_pool, &s);
+        fill_pool(n_pool, &s);
         add_chosen(rule, rng, &s);
     }
     if (s.n_rejected) *n_pairs = s.n_chosen;

@@ -12,7 +12,7 @@ typedef struct tt_contrast_run {
     bool right;       // led to the right answer; no readable answer is wrong
 } tt_contrast_run;
 
-// What is done where fewer are chosen than rejected. `pool` holds texts from elsewhere.
+// What is done where fewer are chosen than rejected. The pool is of n_pool texts from elsewhere.
 typedef enum tt_contrast_rule {
     TT_ADD_FROM_POOL, // recalls: texts of the pool are added, each once if there are enough, else drawn with
                       // replacement
@@ -31,12 +31,12 @@ typedef struct tt_contrast_pair {
 //   1. of equal texts on one side the first counts; texts that are on both sides count on neither;
 //   2. without a wrong run left there are no pairs;
 //   3. with more chosen than rejected, rejected ones are drawn with replacement, one for each chosen;
-//   4. with fewer, chosen ones are added as `rule` says; a text of the pool that a wrong run wrote as well
-//      would be on both sides and does not count; where the pool has nothing left, rejected ones beyond the
-//      chosen are dropped.
+//   4. with fewer, chosen ones are added as `rule` says, also a text of the pool that a wrong run wrote as
+//   well;
+//      where the pool has nothing left, rejected ones beyond the chosen are dropped.
 // The i-th chosen meets the i-th rejected, each side in the order of its runs. pairs[n] is the caller's:
 // there are never more than runs. *n_pairs receives their number. Errors: TT_ERR_NOMEM.
-tt_status tt_contrast(const tt_contrast_run *runs, int n, tt_contrast_rule rule, const char *const *pool,
-    int n_pool, tt_rng *rng, tt_contrast_pair *pairs, int *n_pairs) TT_MUST_CHECK;
+tt_status tt_contrast(const tt_contrast_run *runs, int n, tt_contrast_rule rule, int n_pool, tt_rng *rng,
+    tt_contrast_pair *pairs, int *n_pairs) TT_MUST_CHECK;
 
 #endif

@@ -2,8 +2,8 @@
 // what the reference thinks of them (reflection_reference.h): pairs.h5 in the iteration's folder.
 //
 // Recall runs of all questions come first; behind each distinct recall that their pairs chose come the
-// analyze runs. Stopped at any point, the same call goes on. Which pairs come out does not depend on ranks or
-// interruptions.
+// analyze runs. Stopped at any point, the same call goes on. Which pairs come out does not depend on
+// interruptions; between numbers of ranks only rounding may tell sampled texts apart.
 #ifndef TT_TRAIN_REFLECTION_PAIRS_H
 #define TT_TRAIN_REFLECTION_PAIRS_H
 

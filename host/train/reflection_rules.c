@@ -40,7 +40,7 @@ static tt_status contrast(
     tt_rng rng;
     tt_rng_open(&rng, rules->seed, TT_FOR_PAIRS, tt_hash(id, strlen(id)),
         (uint32_t)(4 * rules->iteration + (int)stage));
-    return tt_contrast(s->runs, s->n_runs, rule, s->pool, s->n_pool, &rng, s->pairs, &s->n_pairs);
+    return tt_contrast(s->runs, s->n_runs, rule, s->n_pool, &rng, s->pairs, &s->n_pairs);
 }
 
 static tt_status prompt_of(tt_str *out, const tt_reflection_item *item, tt_stage stage, int option) {
