@@ -7,15 +7,26 @@
 #include "kernels/cuda/kernel.cuh"
 
 #ifdef TT_CUSIM
-// Everything has arrived at once.
+// What is under way is NaN until it is waited for: whoever reads it too early, or never waits, is found out.
 template <int BYTES> __device__ __forceinline__ void copy_async(void *to, const void *from, bool there) {
     if (BYTES == 16)
-        *static_cast<uint4 *>(to) = there ? *static_cast<const uint4 *>(from) : make_uint4(0, 0, 0, 0);
+        *static_cast<uint4 *>(to) = make_uint4(~0u, ~0u, ~0u, ~0u);
     else
-        *static_cast<uint32_t *>(to) = there ? *static_cast<const uint32_t *>(from) : 0;
+        *static_cast<uint32_t *>(to) = ~0u;
+    cusim::start_copy({to, from, BYTES, there});
 }
-__device__ __forceinline__ void commit_copies() {}
-template <int PENDING> __device__ __forceinline__ void wait_for_copies() {}
+__device__ __forceinline__ void commit_copies() {
+    cusim::commit_copies();
+}
+template <int PENDING> __device__ __forceinline__ void wait_for_copies() {
+    cusim::copy c;
+    while (cusim::next_arrived(PENDING, &c)) {
+        if (c.bytes == 16)
+            *static_cast<uint4 *>(c.to) = c.there ? *static_cast<const uint4 *>(c.from) : make_uint4(0, 0, 0, 0);
+        else
+            *static_cast<uint32_t *>(c.to) = c.there ? *static_cast<const uint32_t *>(c.from) : 0;
+    }
+}
 #else
 // 16 or 4 bytes, both places aligned to as many. Unless `there`, zeros are written and nothing is read.
 template <int BYTES> __device__ __forceinline__ void copy_async(void *to, const void *from, bool there) {

@@ -37,6 +37,17 @@ cudaError_t discard(void *memory, size_t bytes, cudaStream_t stream);
 void *shared_static(size_t bytes, const char *name, const char *file, int line);
 void *shared_dynamic();
 
+// Copies that this thread has started (kernels/cuda/async.cuh), by groups.
+struct copy {
+    void *to;
+    const void *from;
+    int bytes;
+    bool there;
+};
+void start_copy(const copy &c);
+void commit_copies();
+bool next_arrived(int pending, copy *out); // the oldest, if it is not of the last `pending` groups
+
 } // namespace cusim
 
 #define TT_LAUNCH(kernel, grid, block, shared, stream, ...)                                                  \

@@ -4,6 +4,7 @@
 
 #include "kernel.h"
 
+#include <deque>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,13 @@ struct fiber {
     int line;
     uint16_t warp_epoch;
 };
+
+// A thread's copies that nobody has waited for, each with its group.
+struct under_way {
+    std::deque<std::pair<int, copy>> copies;
+    int groups; // complete ones
+};
+static under_way copies_of[MAX_THREADS];
 
 // What a warp is in the middle of.
 struct warp {
@@ -249,7 +257,7 @@ static void forget_shared() {
 }
 
 static void run_block() {
-    for (int i = 0; i < machine.threads; ++i) prepare(&machine.fibers[i]);
+    for (int i = 0; i < machine.threads; ++i) prepare(&machine.fibers[i]), copies_of[i] = {};
     for (warp &w : machine.warps) w = {};
     machine.epoch = 0;
     now.now.block = ++machine.blocks_run;
@@ -339,6 +347,23 @@ void nearest(const region &r, uintptr_t address, const region **best, uintptr_t 
 void nearest_shared(uintptr_t address, const region **best, uintptr_t *distance) {
     if (shared_dynamic_region.begin) nearest(shared_dynamic_region, address, best, distance);
     for (const shared_block &s : shared_statics) nearest(s.where, address, best, distance);
+}
+
+void start_copy(const copy &c) {
+    under_way &own = copies_of[machine.running];
+    own.copies.emplace_back(own.groups, c);
+}
+
+void commit_copies() {
+    ++copies_of[machine.running].groups;
+}
+
+bool next_arrived(int pending, copy *out) {
+    under_way &own = copies_of[machine.running];
+    if (own.copies.empty() || own.copies.front().first >= own.groups - pending) return false;
+    *out = own.copies.front().second;
+    own.copies.pop_front();
+    return true;
 }
 
 // For mma.h.
