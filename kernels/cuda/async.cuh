@@ -22,7 +22,8 @@ template <int PENDING> __device__ __forceinline__ void wait_for_copies() {
     cusim::copy c;
     while (cusim::next_arrived(PENDING, &c)) {
         if (c.bytes == 16)
-            *static_cast<uint4 *>(c.to) = c.there ? *static_cast<const uint4 *>(c.from) : make_uint4(0, 0, 0, 0);
+            *static_cast<uint4 *>(c.to) =
+                c.there ? *static_cast<const uint4 *>(c.from) : make_uint4(0, 0, 0, 0);
         else
             *static_cast<uint32_t *>(c.to) = c.there ? *static_cast<const uint32_t *>(c.from) : 0;
     }

@@ -160,6 +160,7 @@ template <class T, int D> tt_status launch(tt_device *device, const tt_attention
         static_cast<unsigned>(p->heads), static_cast<unsigned>(p->q_seqs));
     const size_t biases = bias.table ? static_cast<size_t>(tiles<T>::distance::size(bias.reach)) : 0;
     const size_t bytes = sizeof(memory<T, D>) + biases * sizeof(float);
+    TT_TRY(tt_cuda_attention_fits(device, p, bytes));
     TT_ALLOW_SHARED((attention_forward<T, D>), bytes, "attention");
     TT_CUDA(TT_LAUNCH((attention_forward<T, D>), grid, ATTENTION_THREADS, bytes, tt_stream(device), *p, bias,
                 plan_dropout(&p->drop)),
@@ -203,7 +204,7 @@ tt_status tt_cuda_attention_check(const tt_attention *t) {
     return check_dropout(&t->drop, "attention");
 }
 
-static tt_status fill_table(tt_device *device, const tt_cuda_bucket_table *table) {
+static tt_status fill_table(tt_device *device, tt_cuda_bucket_table *table) {
     const int sided = table->bidirectional ? table->buckets / 2 : table->buckets;
     const size_t n = static_cast<size_t>(table->max_distance) + 1, sides = static_cast<size_t>(sided) + 1;
     int32_t *begin = static_cast<int32_t *>(malloc(sides * sizeof *begin + n));
@@ -215,6 +216,7 @@ static tt_status fill_table(tt_device *device, const tt_cuda_bucket_table *table
             tt_relative_bucket(-i, table->bidirectional, table->buckets, table->max_distance));
         while (reached <= bucket[i]) begin[reached++] = i;
     }
+    table->last = begin[reached - 1];
     while (reached <= sided) begin[reached++] = 1 << 30; // farther than any
     tt_status status = tt_device_upload(device, table->bucket, bucket, n);
     if (status == TT_OK) status = tt_device_upload(device, table->begin, begin, sides * sizeof *begin);
@@ -235,7 +237,7 @@ static tt_status bucket_table(
     TT_TRY(tt_grow(&state->tables, &state->table_capacity, state->n_tables + 1, sizeof *state->tables,
         "buckets of distances"));
     tt_cuda_bucket_table *table = &state->tables[state->n_tables];
-    *table = {bidirectional, buckets, max_distance, nullptr, nullptr};
+    *table = {bidirectional, buckets, max_distance, nullptr, nullptr, 0};
     TT_TRY(tt_device_alloc(
         device, &table->bucket, static_cast<size_t>(max_distance) + 1, 1, "buckets of distances"));
     tt_status status = tt_device_alloc(
@@ -251,6 +253,16 @@ static tt_status bucket_table(
     return status;
 }
 
+tt_status tt_cuda_attention_fits(tt_device *device, const tt_attention *t, size_t bytes) {
+    const int most = tt_cuda_of(device)->shared_most;
+    if (bytes <= static_cast<size_t>(most)) return TT_OK;
+    return tt_fail(TT_ERR_UNSUPPORTED,
+        "attention: heads of %d, texts of up to %d tokens and biases up to distance %d need %zu bytes of "
+        "shared "
+        "memory; this GPU has %d; use shorter texts or a smaller relative_attention_max_distance",
+        t->d_kv, t->longest_q > t->longest_kv ? t->longest_q : t->longest_kv, t->max_distance, bytes, most);
+}
+
 tt_status tt_cuda_bias_plan(tt_device *device, const tt_attention *t, bias_plan *out) {
     *out = bias_plan();
     if (!t->bias) return TT_OK;
@@ -263,7 +275,7 @@ tt_status tt_cuda_bias_plan(tt_device *device, const tt_attention *t, bias_plan 
     out->buckets = t->buckets;
     out->heads = t->heads;
     out->max_distance = t->max_distance;
-    out->reach = longest < t->max_distance ? longest : t->max_distance;
+    out->reach = longest < table->last ? longest : table->last;
     out->bidirectional = t->bidirectional;
     return TT_OK;
 }

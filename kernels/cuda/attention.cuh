@@ -13,6 +13,9 @@
 // Checks what can be checked without reading device memory.
 tt_status tt_cuda_attention_check(const tt_attention *t);
 
+// Refuses what needs more shared memory than the GPU has: tables of biases grow with distances and texts.
+tt_status tt_cuda_attention_fits(tt_device *device, const tt_attention *t, size_t bytes);
+
 // Biases as kernels see them. Buckets by distance come from a table of the host (tt_relative_bucket): a
 // logarithm of the GPU could fall into the neighbouring bucket.
 struct bias_plan {

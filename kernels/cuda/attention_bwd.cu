@@ -5,8 +5,8 @@
 // gradient. So every sum has one writer and one order, for the price of computing P and D twice. The next
 // tile is on its way while one is worked on.
 //
-// Queries that don't exist are zeros in every tile and add nothing; keys that don't exist, and what causality
-// hides, are masked: their scores may be anything beside a row's lse.
+// Queries and keys that don't exist, and what causality hides, are masked: their scores may be anything
+// beside a row's lse.
 #include "kernels/cuda/attention.cuh"
 
 namespace {
@@ -324,8 +324,9 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2) attention_
             rows_times_rows<T, D, STEP>(ds, m->v, warp_row, m->dout[stage], lane);
             const int clamped = distance::clamped(first - now.query0, bias.reach);
             const float *by_distance = biases + middle + clamped + warp_row + g - 2 * t;
-            const bool hides =
-                (p.causal && first + warp_row + 15 > now.query0) || first + warp_row + 16 > keys;
+            const int rows = now.queries - now.query0;
+            const bool hides = (p.causal && first + warp_row + 15 > now.query0) ||
+                               first + warp_row + 16 > keys || rows < STEP;
 #pragma unroll
             for (int n = 0; n < STEP / 8; ++n) {
                 float keep[4] = {1, 1, 1, 1};
@@ -338,7 +339,8 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2) attention_
                     float score = s[n][i] * TT_LOG2E - TT_LOG2E * m->lse[stage][query];
                     if (bias.table) score += by_distance[i / 2 * 8 - 8 * n - i % 2];
                     float probability = power_of_two(score);
-                    if (hides && (key >= keys || (p.causal && key > now.query0 + query))) probability = 0;
+                    if (hides && (key >= keys || query >= rows || (p.causal && key > now.query0 + query)))
+                        probability = 0;
                     ds[n][i] = probability * (keep[i] * ds[n][i] - m->delta[stage][query]);
                     s[n][i] = keep[i] * probability;
                 }
@@ -375,6 +377,7 @@ tt_status launch(tt_device *device, const tt_attention *p, float *delta, float *
         sizeof(key_memory<T, D>) + (bias.table ? one_table : 0) + (partial ? ATTENTION_WARPS * one_table : 0);
     const dim3 queries(
         static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)), heads, static_cast<unsigned>(p->q_seqs));
+    TT_TRY(tt_cuda_attention_fits(device, p, query_bytes > key_bytes ? query_bytes : key_bytes));
     TT_ALLOW_SHARED((attention_backward_queries<T, D>), query_bytes, "attention_bwd");
     TT_CUDA(TT_LAUNCH((attention_backward_queries<T, D>), queries, ATTENTION_THREADS, query_bytes, stream, *p,
                 bias, drop, delta),

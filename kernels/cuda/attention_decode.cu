@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(THREADS) decode(tt_attention_decode p, bias_pl
             score[u] = base + (u * WARPS + warp) * GROUPS + group < n ? score[u] + product : -INFINITY;
             high = fmaxf(high, score[u]);
         }
-        if (high == -INFINITY) continue; // no key for this group
+        if (base + warp * GROUPS + group >= n) continue; // no key for this group
         r.scale(high);
 #pragma unroll
         for (int u = 0; u < AT_ONCE; ++u) {
@@ -147,7 +147,8 @@ tt_status tt_cuda_attention_decode(tt_device *device, const tt_attention_decode 
             static_cast<int>(WIDTH));
     if (t->slots < 1)
         return tt_fail(TT_ERR_INPUT, "attention_decode: %d slots; expected at least 1", t->slots);
-    if (t->bias && (t->buckets < 4 || t->buckets % 2 || t->max_distance <= t->buckets / 2))
+    if (t->bias && (t->buckets < 4 || t->buckets % 2 || t->buckets > ATTENTION_THREADS ||
+                       t->max_distance <= t->buckets / 2))
         return tt_fail(TT_ERR_INPUT,
             "attention_decode: %d buckets up to distance %d; expected an even number >= 4 and a distance "
             "above "

@@ -185,6 +185,8 @@ static tt_status open_state(tt_device *device) {
     int index;
     TT_CUDA(cudaGetDevice(&index), "choosing a GPU");
     TT_CUDA(cudaDeviceGetAttribute(&state->processors, cudaDevAttrMultiProcessorCount, index), "GPU");
+    TT_CUDA(
+        cudaDeviceGetAttribute(&state->shared_most, cudaDevAttrMaxSharedMemoryPerBlockOptin, index), "GPU");
     cudaMemPool_t pool;
     uint64_t keep = UINT64_MAX;
     TT_CUDA(cudaDeviceGetDefaultMemPool(&pool, index), "GPU memory");

@@ -26,7 +26,7 @@ extern "C" {
     (kernel<<<(grid), (block), (shared), (stream)>>>(__VA_ARGS__), cudaGetLastError())
 #define TT_DISCARD(poison, memory, bytes, stream)                                                            \
     ((poison) ? cudaMemsetAsync((memory), 0xff, (bytes), (stream)) : cudaSuccess)
-#define TT_SHARED(type, name, count) __shared__ type name[count]
+#define TT_SHARED(type, name, count) __shared__ __align__(16) type name[count]
 // 16-byte aligned; one per kernel.
 #define TT_SHARED_DYNAMIC(type, name)                                                                        \
     extern __shared__ uint4 tt_shared_memory[];                                                              \
@@ -56,12 +56,14 @@ struct tt_cuda_bucket_table {
     int buckets, max_distance;
     uint8_t *bucket;
     int32_t *begin;
+    int last; // the least distance in the last bucket
 };
 
 struct tt_cuda_gemm; // gemm.cu's own
 struct tt_cuda_state {
     cudaStream_t stream;
     int processors;       // multiprocessors
+    int shared_most;      // bytes of shared memory that a block may ask for
     tt_cuda_fault *fault; // device memory
     tt_cuda_gemm *gemm;
     tt_cuda_bucket_table *tables;

@@ -25,6 +25,14 @@ static const attention_case cases[] = {
     {"decoder, far", 1, 128, 2, {130, 65}, .bias = true, .causal = true, .dropout = 0.1f},
     {"decoder, 192", 1, 32, 1, {192}, .bias = true, .causal = true},
     {"cross, full tiles", 2, 64, 4, {40, 65, 1, 32}, 2, {100, 64}, {1, 0, 1, 0}, .dropout = 0.1f},
+    // Keys that nobody reads between some that are read, and out of order.
+    {"cross, unread", 1, 8, 3, {40, 3, 65}, 5, {70, 64, 3, 130, 1}, {3, 0, 3}, .causal = false},
+    // Softmax does not know a bias that all keys share, but 2^bias is beyond all floats where there is no
+    // query.
+    {"large biases", 1, 8, 2, {33, 5}, .bias = true, .bidirectional = true, .bias_mean = 100},
+    {"one-sided, not causal", 1, 8, 2, {100, 33}, .bias = true},
+    {"rows begin anywhere", 2, 32, 2, {35, 5}, .bias = true, .causal = true, .shift = 1},
+    {"rows begin at pairs", 2, 32, 2, {35, 5}, .bias = true, .causal = true, .shift = 2},
 };
 
 static int32_t *offsets_of(const int *length, int n) {
@@ -46,7 +54,8 @@ static void check(const pair *p, const attention_case *c) {
     const int *kv_length = cross ? c->kv_length : c->q_length;
     int32_t *q_offsets = offsets_of(c->q_length, c->q_seqs), *kv_offsets = offsets_of(kv_length, kv_seqs);
     const int q_rows = q_offsets[c->q_seqs], kv_rows = kv_offsets[kv_seqs], ld = c->heads * c->d_kv + c->gap;
-    const size_t q = (size_t)q_rows * ld, kv = (size_t)kv_rows * ld, buckets = 8;
+    const size_t shift = (size_t)c->shift, q = (size_t)q_rows * ld + shift, kv = (size_t)kv_rows * ld + shift,
+                 buckets = 8;
     const size_t sizes[] = {[Q] = q,
         [K] = kv,
         [V] = kv,
@@ -63,6 +72,8 @@ static void check(const pair *p, const attention_case *c) {
         t[i] = i == LSE || i == BIAS || i == DBIAS
                    ? tensor_f32(p, sizes[i], 0.5, (uint64_t)i)
                    : tensor_operand(p, sizes[i], i <= K ? 0.5 : 1, (uint64_t)i);
+    for (size_t i = 0; i < t[BIAS].n; ++i) t[BIAS].cpu[i] += c->bias_mean;
+    twin_ok(tt_device_upload(p->gpu, t[BIAS].gpu, t[BIAS].cpu, t[BIAS].n * sizeof(float)));
     tt_dropout host = twin_dropout(c->dropout, 1000, q_rows), gpu = pair_dropout(p, &host, q_rows);
     int32_t *gpu_q = pair_ints(p, q_offsets, (size_t)c->q_seqs + 1),
             *gpu_kv = pair_ints(p, kv_offsets, (size_t)kv_seqs + 1),
@@ -72,7 +83,8 @@ static void check(const pair *p, const attention_case *c) {
     int32_t *gpu_readers = cross ? pair_ints(p, readers, (size_t)c->q_seqs) : NULL,
             *gpu_reader_offsets = cross ? pair_ints(p, reader_offsets, (size_t)kv_seqs + 1) : NULL;
     for (int side = 0; side < 2; ++side) {
-#define AT(i) (side ? t[i].gpu : (void *)t[i].cpu)
+#define BEGIN(i) (side ? t[i].gpu : (void *)t[i].cpu)
+#define AT(i) (i == LSE || i == BIAS || i == DBIAS ? BEGIN(i) : tt_operand_at(device, BEGIN(i), shift))
         tt_device *device = side ? p->gpu : p->cpu;
         const tt_attention op = {.heads = c->heads,
             .d_kv = c->d_kv,
@@ -153,6 +165,9 @@ static void bad_input(void **state) {
     twin_refused(p.gpu->ops->attention_fwd(p.gpu, &t), TT_ERR_INPUT, "up to 65535");
     t.q_seqs = 1, t.kv_seqs = 1, t.bias = (const float *)&t, t.max_distance = 1000, t.buckets = 130;
     twin_refused(p.gpu->ops->attention_fwd(p.gpu, &t), TT_ERR_INPUT, "130 buckets");
+    // Tables of biases by distance that no block's shared memory holds.
+    t.buckets = 32, t.max_distance = 1 << 20, t.longest_q = t.longest_kv = 200000;
+    twin_refused(p.gpu->ops->attention_fwd(p.gpu, &t), TT_ERR_UNSUPPORTED, "shared memory");
     pair_close(&p);
 }
 

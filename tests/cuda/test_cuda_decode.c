@@ -159,6 +159,31 @@ static void sampling(void **state) {
     pair_close(&p);
 }
 
+// Fewer ids that have a weight than are to be kept; zeros of both signs, which are equal.
+static void sampling_of_few(void **state) {
+    (void)state;
+    enum { N = 700 };
+    pair p = pair_open(TT_FP32);
+    for (int zeros = 0; zeros < 2; ++zeros)
+        for (int k = 1; k < N; k += 97) {
+            float x[2 * N], uniform[2] = {0, 0.99999f};
+            for (int i = 0; i < 2 * N; ++i)
+                x[i] = zeros ? (i % 2 ? 0.0f : -0.0f) : i % 100 == 30 ? (float)(i % 7) : -INFINITY;
+            void *logits = pair_upload(&p, x, 2 * N, 4), *u = pair_upload(&p, uniform, 2, 4);
+            const tt_sample op = {.rows = 2, .vocab = N, .temperature = 1, .top_p = 0.95f, .top_k = k};
+            chosen cpu = sample_on(p.cpu, &op, x, uniform), gpu = sample_on(p.gpu, &op, logits, u);
+            for (int i = 0; i < 2; ++i)
+                if (cpu.token[i] != gpu.token[i]) {
+                    print_error("row %d, zeros %d, top k %d: expected id %d, got %d\n", i, zeros, k,
+                        cpu.token[i], gpu.token[i]);
+                    fail();
+                }
+            free(cpu.token), free(cpu.logp), free(gpu.token), free(gpu.logp);
+            tt_device_free(p.gpu, logits), tt_device_free(p.gpu, u);
+        }
+    pair_close(&p);
+}
+
 static void sampling_tells_bad_logits(void **state) {
     (void)state;
     pair p = pair_open(TT_FP32);
@@ -246,7 +271,7 @@ static void scores_of_beams(void **state) {
 int main(void) {
     PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(attention_fp32), cmocka_unit_test(attention_bf16),
-        cmocka_unit_test(sampling), cmocka_unit_test(sampling_tells_bad_logits),
-        cmocka_unit_test(scores_of_beams)};
+        cmocka_unit_test(sampling), cmocka_unit_test(sampling_of_few),
+        cmocka_unit_test(sampling_tells_bad_logits), cmocka_unit_test(scores_of_beams)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,8 @@ typedef struct attention_case {
     bool causal, bias, bidirectional;
     float dropout;
     int gap; // between rows, beyond heads * d_kv
+    float bias_mean;
+    int shift; // so many elements before the first row: rows begin anywhere
 } attention_case;
 
 #endif

@@ -1,0 +1,2 @@
+# Queries that do not exist count where their probability is beyond all floats.
+s/ || query >= rows//
