@@ -355,6 +355,6 @@ tt_status tt_decoder_copy(tt_decoder *p, int to, int from, int length) {
             tt_operand_at(device, p->self_kv[l], (size_t)from * slot),
             (size_t)length * row * device->operand_size));
     return to == from ? TT_OK
-                      : discard_rows(p, p->self_kv, (size_t)(to * p->max_length + length),
+                      : discard_rows(p, p->self_kv, (size_t)to * (size_t)p->max_length + (size_t)length,
                             (size_t)(p->max_length - length));
 }
