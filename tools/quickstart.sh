@@ -25,4 +25,4 @@ echo "The first test question, reasoned about:"
 echo
 "$program" report runs/everyday runs/everyday-summarize-only -o runs/report.html >/dev/null
 echo "all of it took $((SECONDS - started)) s; every stage's text: runs/everyday/predictions.jsonl;"
-echo "curves, rewards and examples: runs/report.html"
+echo "curves and examples: runs/report.html"

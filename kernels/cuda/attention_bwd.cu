@@ -5,8 +5,8 @@
 // gradient. So every sum has one writer and one order, for the price of computing P and D twice. The next
 // tile is on its way while one is worked on.
 //
-// Queries and keys that don't exist, and what causality hides, are masked: their scores may be anything
-// beside a row's lse.
+// Queries and keys that don't exist, and what causality hides, are masked: their scores are not
+// bounded by a row's lse.
 #include "kernels/cuda/attention.cuh"
 
 namespace {

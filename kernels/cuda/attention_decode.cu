@@ -1,7 +1,7 @@
 // Attention of one query per slot over a K/V cache: one block per slot and head. A key's elements are 16
 // bytes for each of some lanes; so groups of lanes take keys in turn, each with a running maximum, sum and
 // output of its own. In the end groups are put together within warps, then the warps in order. Samples of one
-// prompt read the same keys: the second-level cache has them.
+// prompt read the same keys, each for itself.
 #include "kernels/cuda/attention.cuh"
 
 namespace {
