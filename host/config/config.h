@@ -31,9 +31,10 @@ typedef struct tt_training_config {
     double dropout;                // -1 = the model's own rate
     int64_t max_input, max_target; // tokens of what is trained on, </s> included
     int64_t validate_every;        // cycles between validations (acquisition); steps (pretraining)
-    int64_t validation_questions;  // 0 = the whole split
-    int64_t log_every;             // steps between lines of metrics.jsonl
-    int64_t save_every;            // steps between checkpoints to resume from, besides those at validations
+    int64_t patience;             // validations in a row that are not better before training stops; 0 = never
+    int64_t validation_questions; // 0 = the whole split
+    int64_t log_every;            // steps between lines of metrics.jsonl
+    int64_t save_every;           // steps between checkpoints to resume from, besides those at validations
 } tt_training_config;
 
 typedef struct tt_config {

@@ -40,6 +40,8 @@
         REAL(name ".clip", field.clip, "1", 0, 1e9, "largest norm of the gradient; 0 = never clipped"),      \
         REAL(name ".dropout", field.dropout, dropout_, -1, 0.99, "-1 = the model's own rate"),               \
         INTEGER(name ".validate_every", field.validate_every, validate, 0, 1e12, validate_help),             \
+        INTEGER(name ".patience", field.patience, "0", 0, 1e9,                                               \
+            "stop early after so many validations in a row that are not better than the best; 0 = never"),   \
         INTEGER(name ".validation_questions", field.validation_questions, "0", 0, 1e9,                       \
             "validate on the first so many; 0 = the whole split"),                                           \
         INTEGER(name ".log_every", field.log_every, "10", 1, 1e9, "steps between lines of metrics.jsonl"),   \

@@ -16,17 +16,26 @@ typedef struct run {
     tt_trainer trainer;
     int64_t validated; // the last step after which was validated, -1 = none
     int64_t best_step; // -1 = none
+    int64_t stale;     // validations since the best one
     double best_score, tokens, seconds;
     tt_str state;
 } run;
+
+// Whether training ends before its last step, since validation has stopped getting better.
+static bool out_of_patience(const run *r) {
+    const int64_t patience = r->phase->config ? r->phase->config->patience : 0;
+    return patience > 0 && r->stale >= patience;
+}
 
 static tt_status describe(run *r, int64_t metrics_bytes) {
     tt_str_clear(&r->state);
     tt_str_format(&r->state, "{\"phase\": \"%s\", \"step\": %lld, \"total\": %lld, \"validated\": %lld, ",
         r->phase->name, (long long)r->trainer.step, (long long)r->phase->total, (long long)r->validated);
     tt_str_format(&r->state,
-        "\"best_step\": %lld, \"best_score\": %.17g, \"tokens\": %.17g, \"seconds\": %.17g, ",
-        (long long)r->best_step, r->best_score, r->tokens, r->seconds);
+        "\"best_step\": %lld, \"best_score\": %.17g, \"stale\": %lld, \"stopped\": %s, "
+        "\"tokens\": %.17g, \"seconds\": %.17g, ",
+        (long long)r->best_step, r->best_score, (long long)r->stale, out_of_patience(r) ? "true" : "false",
+        r->tokens, r->seconds);
     tt_str_format(&r->state, "\"wall\": %.17g, \"metrics_bytes\": %lld}", tt_seconds() - r->room->began,
         (long long)metrics_bytes);
     return tt_str_status(&r->state);
@@ -50,15 +59,16 @@ static tt_status save(run *r, const char *path, bool moments) {
 }
 
 tt_status tt_phase_read(tt_phase_state *out, const char *state, const char *name) {
-    json_int_t step, total, validated, best_step, bytes;
+    json_int_t step, total, validated, best_step, bytes, stale = 0;
+    int stopped = 0; // earlier versions never stopped early
     const char *phase;
     *out = (tt_phase_state){0};
     tt_phase_result *r = &out->result;
     json_t *root = json_loads(state ? state : "", 0, NULL);
-    int wrong = json_unpack(root, "{s:s, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:F, s:I}", "phase", &phase,
-        "step", &step, "total", &total, "validated", &validated, "best_step", &best_step, "best_score",
-        &r->best_score, "tokens", &r->tokens, "seconds", &r->seconds, "wall", &r->wall, "metrics_bytes",
-        &bytes);
+    int wrong = json_unpack(root, "{s:s, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:F, s:I, s?I, s?b}", "phase",
+        &phase, "step", &step, "total", &total, "validated", &validated, "best_step", &best_step,
+        "best_score", &r->best_score, "tokens", &r->tokens, "seconds", &r->seconds, "wall", &r->wall,
+        "metrics_bytes", &bytes, "stale", &stale, "stopped", &stopped);
     if (!wrong && strcmp(phase, name) != 0) wrong = 1;
     json_decref(root);
     if (wrong) return tt_fail(TT_ERR_FORMAT, "the checkpoint holds no state of phase %s", name);
@@ -67,7 +77,8 @@ tt_status tt_phase_read(tt_phase_state *out, const char *state, const char *name
     out->total = total;
     out->validated = validated;
     out->metrics_bytes = bytes;
-    out->finished = step == total && validated == total;
+    out->stale = stale;
+    out->finished = (step == total && validated == total) || stopped;
     return TT_OK;
 }
 
@@ -88,6 +99,7 @@ static tt_status resume(run *r, tt_checkpoint *start) {
     start->m = start->v = NULL;
     r->trainer.step = o->updates = s.result.steps;
     r->validated = s.validated;
+    r->stale = s.stale;
     r->best_step = s.result.best_step;
     if (!r->phase->start_competes && r->best_step == 0)
         r->validated = r->best_step = -1; // earlier versions' none
@@ -118,6 +130,7 @@ static tt_status validate(run *r) {
             tt_seconds() - began),
         release);
     r->validated = step;
+    r->stale = better ? 0 : r->stale + 1;
     if (better) {
         r->best_step = step;
         r->best_score = v.score;
@@ -176,6 +189,11 @@ static tt_status loop(run *r) {
             (step == 0 ? phase->start_competes : step == phase->total || phase->due(phase->self, step));
         if (due && !interrupted) status = validate(r);
         if (status != TT_OK || interrupted || step == phase->total) break;
+        if (out_of_patience(r)) {
+            tt_info("%s: stopped after step %lld of %lld, since the last %lld validations were not better",
+                phase->name, (long long)step, (long long)phase->total, (long long)r->stale);
+            break;
+        }
         status = one_step(r, &progress, &interrupted);
         if (status == TT_OK && save_every > 0 && r->trainer.step % save_every == 0 && !interrupted)
             status = save(r, r->room->last_path, true);

@@ -62,6 +62,7 @@ typedef struct tt_phase_state {
     tt_phase_result result;
     int64_t total, validated; // steps of the phase; the last one after which was validated, -1 = none
     int64_t metrics_bytes;    // length of metrics.jsonl then
+    int64_t stale;            // validations since the best one
     bool finished;            // nothing is left to do
 } tt_phase_state;
 

@@ -118,6 +118,13 @@ changes student.yaml "evaluation.samples=3" "evaluation.splits=[validation]" eva
     evaluation.repetition_penalty=3 evaluation.beams=3
 changes student.yaml "evaluation.beams=4" evaluation.length_penalty=-20
 
+# Nothing is learned at a rate of 0: no validation is better than the first.
+changes random.yaml "pretraining.enabled=true pretraining.steps=12 pretraining.learning_rate=0 acquisition.enabled=false evaluation.splits=[]" \
+    pretraining.patience=1
+changes random.yaml "acquisition.steps=40 acquisition.learning_rate=0 evaluation.splits=[]" acquisition.patience=1
+changes student.yaml "reflection.iterations=1 reflection.learning_rate=0 reflection.cycles=4 evaluation.splits=[]" \
+    reflection.patience=1
+
 for key in $untried; do tried[$key]=1; done
 for key in $("$TINYTHINKER" run --keys | sed -n 's/^\([a-z_]*\.\{0,1\}[a-z_0-9]*\)  (.*/\1/p'); do
     [ -n "${tried[$key]:-}" ] || { echo "FAILED: nothing here tries the key $key"; failed=1; }

@@ -269,6 +269,7 @@ enum { TOTAL = 23, BATCH = 5 };
 typedef struct flaky {
     int64_t fails_at; // the step whose batch cannot be had; -1 = none
     int validations;
+    int64_t patience;
     const double
         *scores; // of the validations, the first of them before the first step; NULL = rise, then fall
 } flaky;
@@ -325,6 +326,7 @@ static tt_status run_phase(
     snprintf(lines, sizeof lines, "%s/metrics.jsonl", dir);
     tt_training_config config = settings();
     config.save_every = 4;
+    config.patience = f->patience;
     tt_phase_state saved = {0};
     if (resume) OK(tt_phase_read(&saved, start->state, "testing"));
     tt_metrics metrics;
@@ -452,6 +454,39 @@ static void the_start_competes(void **state) {
     tt_checkpoint_close(&fresh);
 }
 
+// Validations at steps 0, 6, 12, 18: the last two are no better than that of step 6, also when the phase was
+// stopped and went on between them.
+static void a_phase_runs_out_of_patience(void **state) {
+    (void)state;
+    tt_log_quiet(true);
+    static const double scores[] = {0.5, 0.6, 0.6, 0.1, 0.9};
+    static const int64_t stops[] = {-1, 14};
+    for (int i = 0; i < 2; ++i) {
+        tt_phase_result result;
+        tt_phase_state saved;
+        tt_checkpoint start;
+        flaky f = {.fails_at = stops[i], .scores = scores, .patience = 2};
+        fresh_start("trainer_patience", &start);
+        if (stops[i] >= 0) {
+            assert_int_equal(run_phase("trainer_patience", &f, &start, false, &result), TT_ERR_IO);
+            tt_checkpoint_close(&start);
+            OK(tt_checkpoint_load(&start, "trainer_patience/last.h5", device));
+            OK(tt_phase_read(&saved, start.state, "testing"));
+            assert_false(saved.finished);
+            f.fails_at = -1;
+        }
+        OK(run_phase("trainer_patience", &f, &start, stops[i] >= 0, &result));
+        assert_int_equal(f.validations, 4);
+        assert_int_equal(result.steps, 18);
+        assert_int_equal(result.best_step, 6);
+        tt_checkpoint_close(&start);
+        OK(tt_checkpoint_load(&start, "trainer_patience/last.h5", device));
+        OK(tt_phase_read(&saved, start.state, "testing"));
+        assert_true(saved.finished);
+        tt_checkpoint_close(&start);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_handful_of_pairs_is_learned),
         cmocka_unit_test(parts_and_ranks_give_the_same_gradient),
@@ -459,6 +494,6 @@ int main(void) {
         cmocka_unit_test(a_loss_that_is_not_finite_stops_and_changes_nothing),
         cmocka_unit_test(a_step_after_warm_up_allocates_nothing),
         cmocka_unit_test(a_phase_that_was_stopped_goes_on_to_the_same_bits),
-        cmocka_unit_test(the_start_competes)};
+        cmocka_unit_test(the_start_competes), cmocka_unit_test(a_phase_runs_out_of_patience)};
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
