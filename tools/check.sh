@@ -25,7 +25,7 @@ lint() {
         echo "skipped: there is no lint"
         return
     fi
-    git ls-files 'host/*.c' 'kernels/*.c' | xargs -P "$(nproc)" -n 8 "$tidy" -p build/ci --quiet 2>/dev/null
+    git ls-files --cached --others --exclude-standard 'host/*.c' 'kernels/*.c' | xargs -P "$(nproc)" -n 8 "$tidy" -p build/ci --quiet 2>/dev/null
 }
 
 # Most laptops have no AVX-512: the same kernels and the README's commands, limited to AVX2 in oneDNN and in ours.
@@ -65,6 +65,7 @@ if [ ! -x build/ci/tinythinker ]; then
     echo "check: the build failed; nothing more can be checked" >&2
     exit 1
 fi
+part "circles" tools/check_layers.sh build/ci/CMakeFiles/tinythinker.dir
 if [ -z "${TT_QUICK:-}" ]; then
     part "lint" lint
     part "build with sanitizers" build asan

@@ -1,25 +1,73 @@
 #!/usr/bin/env bash
-# Fails where a file includes a header of a layer above its own.
+# Fails where the arrows between files point the wrong way:
+#   - a file includes a header of a layer above its own, or of another sub-room of its room that is not allowed below;
+#   - headers include each other in a circle;
+#   - with FOLDER, a build's folder of the library's objects: files call each other in a circle.
+# Files that git does not know yet count too.
+#   tools/check_layers.sh [FOLDER]     e.g. build/ci/CMakeFiles/tinythinker.dir
 set -euo pipefail
 cd "$(dirname "$0")/.."
 layers=(host/base kernels host/config host/text host/dist host/data host/model host/teacher host/reason host/train
-    host/lab host/cli) # lowest first
+    host/bench host/lab host/report host/cli) # lowest first
+declare -A allowed=(
+    ["host/data/world host/data/import"]="a world is imported like a data set of others"
+    ["host/report/sections host/report/runs"]="sections show what runs say"
+    ["host/report/sections host/report/plot"]="and draw it"
+)
 declare -A level
 for i in "${!layers[@]}"; do level[${layers[$i]}]=$i; done
-layer_of() {
+layer_of() { # file -> layer
     case $1 in
-        host/*) cut -d/ -f1-2 <<<"$1" ;;
-        *) echo "${1%%/*}" ;;
+        host/*) layer=${1#host/} layer=host/${layer%%/*} ;;
+        *) layer=${1%%/*} ;;
     esac
 }
 failed=0
-while IFS=: read -r file include; do
-    included=${include#*\"}
-    from=$(layer_of "$file") to=$(layer_of "${included%%\"*}")
-    [ -n "${level[$to]:-}" ] || continue
+includes() { # lines of: file:included header
+    git grep --untracked -E '^ *#include "(host|kernels)/' -- host kernels | sed -E 's/: *#include "([^"]*)".*/:\1/'
+}
+while IFS=: read -r file included; do
+    layer_of "$file" && from=$layer
+    layer_of "$included" && to=$layer
+    if [ -z "${level[$to]:-}" ] || [ -z "${level[$from]:-}" ]; then
+        echo "$file includes $included: a layer that tools/check_layers.sh does not list" >&2
+        failed=1
+        continue
+    fi
     if [ "${level[$to]}" -gt "${level[$from]}" ]; then
-        echo "$file includes ${included%%\"*}, of a layer above" >&2
+        echo "$file includes $included, of a layer above" >&2
         failed=1
     fi
-done < <(git grep -E '^ *#include "(host|kernels)/' -- host kernels)
+    from_room=${file%/*} to_room=${included%/*}
+    if [ "$from" = "$to" ] && [ "$from" != kernels ] && [ "$from_room" != "$from" ] && [ "$to_room" != "$to" ] &&
+        [ "$from_room" != "$to_room" ] && [ -z "${allowed["$from_room $to_room"]:-}" ]; then
+        echo "$file includes $included, of another sub-room; tools/check_layers.sh lists which may" >&2
+        failed=1
+    fi
+done < <(includes)
+
+# A file and its header are one; tsort tells of circles.
+circles() { # what, lines of: from to
+    local told
+    told=$(LC_ALL=C tsort 2>&1 >/dev/null | sed 's/^tsort: //' | grep -v 'contains a loop' || true)
+    [ -n "$told" ] || return 0
+    echo "a circle of files that $1 each other:" >&2
+    sed 's/^/    /' <<<"$told" >&2
+    failed=1
+}
+circles include < <(includes | grep -E '\.(h|cuh):' | tr ':' ' ' | sort -u)
+
+if [ $# -gt 0 ]; then
+    objects=
+    for object in $(cd "$1" && find . -name '*.o' | sed 's|^\./||'); do
+        [ ! -f "${object%.o}" ] || objects+=" $object" # not one of a file that is gone
+    done
+    [ -n "$objects" ] || { echo "$1: no objects" >&2; exit 1; }
+    circles call < <(cd "$1" && nm -A $objects | awk '
+        { split($1, place, ":"); file = place[1]; sub(/\.[a-z]*\.o$/, "", file) }
+        $(NF - 1) ~ /^[TDBRV]$/ { home[$NF] = file }
+        $(NF - 1) == "U" { need[++n] = file " " $NF }
+        END { for (k = 1; k <= n; ++k) { split(need[k], w, " "); if (w[2] in home && home[w[2]] != w[1]) print w[1], home[w[2]] } }
+        ' | sort -u)
+fi
 exit $failed

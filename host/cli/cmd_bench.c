@@ -1,7 +1,7 @@
 // tinythinker bench: speed of training as a share of the machine's GEMM peak, and of generation.
+#include "host/bench/bench.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
-#include "host/lab/bench.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // tinythinker compare: finished runs side by side.
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
-#include "host/lab/side_by_side.h"
+#include "host/report/side_by_side.h"
 
 tt_status tt_cmd_compare(int argc, char **argv) {
     bool each = false, json = false, help;

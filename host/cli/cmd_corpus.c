@@ -4,10 +4,10 @@
 #include "host/base/str.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
-#include "host/data/corpus_tokens.h"
-#include "host/data/import.h"
+#include "host/data/import/import.h"
 #include "host/data/preferences.h"
-#include "host/data/world.h"
+#include "host/data/stage_dataset.h"
+#include "host/data/world/world.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // tinythinker diff: are two checkpoints the same?
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
-#include "host/lab/compare.h"
+#include "host/model/difference.h"
 
 #include <stdio.h>
 #include <string.h>

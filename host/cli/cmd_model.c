@@ -3,7 +3,7 @@
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/model/checkpoint.h"
-#include "host/model/huggingface.h"
+#include "host/model/huggingface/huggingface.h"
 #include "version.h"
 
 #include <jansson.h>

@@ -2,7 +2,7 @@
 #include "host/base/fs.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
-#include "host/lab/report.h"
+#include "host/report/report.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 #include "host/base/fs.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
-#include "host/lab/sweep.h"
+#include "host/lab/sweep/sweep.h"
 
 #include <stdio.h>
 #include <string.h>

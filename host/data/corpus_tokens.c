@@ -8,50 +8,11 @@
 // Which examples a corpus gives: files tokenised under other rules are tokenised again from their texts.
 enum { RULES = 2 };
 
-struct tt_corpus_tokens {
-    tt_stage_set set;
-    uint64_t tokenizer;
-    int max_input, max_target;
-    tt_dataset stages[TT_STAGES];
-};
-
 void tt_corpus_tokens_close(tt_corpus *corpus) {
     if (!corpus->tokens) return;
     for (int s = 0; s < TT_STAGES; ++s) tt_dataset_close(&corpus->tokens->stages[s]);
     free(corpus->tokens);
     corpus->tokens = NULL;
-}
-
-static tt_stage_set largest_set(const tt_corpus *corpus) {
-    bool general = true, specific = true;
-    if (corpus->n_reasoning == 0) return TT_SET_SUMMARIZE_ONLY;
-    for (size_t i = 0; i < corpus->n_reasoning; ++i) {
-        general = general && corpus->reasoning[i].general;
-        specific = specific && corpus->reasoning[i].specific;
-    }
-    if (general && specific) return TT_SET_ALL;
-    return general ? TT_SET_NO_ANALYZE : specific ? TT_SET_NO_RECALL : TT_SET_SUMMARIZE_ONLY;
-}
-
-tt_status tt_corpus_tokenise(
-    tt_corpus *corpus, const tt_tokenizer *tokenizer, int max_input, int max_target) {
-    tt_corpus_tokens_close(corpus);
-    struct tt_corpus_tokens *tokens;
-    TT_TRY(tt_alloc(&tokens, 1, sizeof *tokens, "tokens"));
-    tokens->set = largest_set(corpus);
-    tokens->tokenizer = tt_tokenizer_hash(tokenizer);
-    tokens->max_input = max_input;
-    tokens->max_target = max_target;
-    tt_status status = TT_OK;
-    for (int s = 0; s < TT_STAGES && status == TT_OK; ++s)
-        if (tt_stage_set_has(tokens->set, (tt_stage)s))
-            status = tt_dataset_build(&tokens->stages[s], corpus, TT_TRAIN, tokens->set, (tt_stage)s,
-                tokenizer, max_input, max_target);
-    for (int s = 0; s < TT_STAGES && status == TT_OK; ++s)
-        tt_dataset_warn(&tokens->stages[s], "tokenised", "max_input", max_input, "max_target", max_target);
-    corpus->tokens = tokens;
-    if (status != TT_OK) tt_corpus_tokens_close(corpus);
-    return status;
 }
 
 void tt_corpus_tokens_show(const tt_corpus *corpus, FILE *out) {

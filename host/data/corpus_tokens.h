@@ -1,16 +1,19 @@
 // The training split of a corpus as token ids, kept in its file under /stages with the tokenizer's hash, so
-// that large corpora are tokenised once. Private to host/data but for tt_corpus_tokenise.
+// that large corpora are tokenised once. Private to host/data.
 #ifndef TT_DATA_CORPUS_TOKENS_H
 #define TT_DATA_CORPUS_TOKENS_H
 
+#include "host/data/corpus.h"
 #include "host/data/dataset.h"
 #include "host/data/hdf5_file.h"
+#include "host/text/stages.h"
 
-// Tokenises the stages of the largest stage set that the corpus has reasoning for (all, no_recall,
-// no_analyze, or summarize_only, which needs none); tt_corpus_save then writes them. Warns of what is cut.
-// Errors: TT_ERR_INPUT without training questions.
-tt_status tt_corpus_tokenise(
-    tt_corpus *corpus, const tt_tokenizer *tokenizer, int max_input, int max_target) TT_MUST_CHECK;
+struct tt_corpus_tokens {
+    tt_stage_set set;
+    uint64_t tokenizer;
+    int max_input, max_target;
+    tt_dataset stages[TT_STAGES];
+};
 
 void tt_corpus_tokens_close(tt_corpus *corpus);
 void tt_corpus_tokens_show(const tt_corpus *corpus, FILE *out);

@@ -1,11 +1,9 @@
-// Tokenised (input, target) pairs of one stage, their order, and packing them into batches.
+// Tokenised (input, target) pairs, their order, and packing them into batches.
 #ifndef TT_DATA_DATASET_H
 #define TT_DATA_DATASET_H
 
 #include "host/base/status.h"
 #include "host/data/batch.h"
-#include "host/data/corpus.h"
-#include "host/text/stages.h"
 #include "host/text/tokenizer.h"
 
 #include <stddef.h>
@@ -25,12 +23,6 @@ typedef struct tt_dataset {
 // Appends a pair of texts, tokenised, each cut to at most max_input / max_target tokens, </s> included.
 tt_status tt_dataset_add(tt_dataset *dataset, const tt_tokenizer *tokenizer, const char *input,
     const char *target, int max_input, int max_target) TT_MUST_CHECK;
-// The stage's pairs of a split in a corpus, duplicates dropped (of answers alone: duplicate inputs). Answers
-// alone come from the questions and need no reasoning; all else comes from the reasoning that agrees with the
-// right answer. `dataset` is zero-initialised by the caller. Errors: TT_ERR_INPUT where the corpus lacks what
-// the stage set needs (e.g. no specific knowledge: use no_analyze).
-tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, tt_split split, tt_stage_set set,
-    tt_stage stage, const tt_tokenizer *tokenizer, int max_input, int max_target) TT_MUST_CHECK;
 // Warns of examples that were cut to their limits, and of tokens that the tokenizer does not know. `phase`
 // names the place, `*_key` what sets a limit.
 void tt_dataset_warn(const tt_dataset *dataset, const char *phase, const char *input_key, int64_t max_input,

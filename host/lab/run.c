@@ -2,7 +2,7 @@
 #include "host/lab/run.h"
 
 #include "host/base/log.h"
-#include "host/data/world.h"
+#include "host/data/world/world.h"
 #include "host/dist/gpu.h"
 #include "host/dist/precision.h"
 #include "host/lab/environment.h"
@@ -11,7 +11,7 @@
 #include "host/lab/start.h"
 #include "host/train/acquisition.h"
 #include "host/train/pretraining.h"
-#include "host/train/reflection.h"
+#include "host/train/reflection/reflection.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 #include "host/train/acquisition.h"
 
 #include "host/base/log.h"
+#include "host/data/stage_dataset.h"
 #include "host/train/cycle.h"
 #include "host/train/joint.h"
 #include "host/train/sequence.h"

@@ -1,7 +1,7 @@
 #include "host/train/joint.h"
 
 #include "host/base/memory.h"
-#include "host/train/pairs.h"
+#include "host/train/reading_tasks.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/train/held_out.h"
-#include "host/train/pairs.h"
+#include "host/train/reading_tasks.h"
 #include "host/train/sequence.h"
 #include "host/train/span.h"
 #include "host/train/windows.h"

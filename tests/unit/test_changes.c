@@ -1,6 +1,6 @@
 // Differences between groups of runs, matched by seed and by question.
 #include "host/base/memory.h"
-#include "host/lab/report_changes.h"
+#include "host/report/runs/changes.h"
 
 // clang-format off
 #include <stdarg.h>

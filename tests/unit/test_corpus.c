@@ -1,9 +1,8 @@
 // Corpora: importing with every mistake named, HDF5 round trips, data sets, order, dealing.
 #include "host/base/fs.h"
 #include "host/base/str.h"
-#include "host/data/corpus_tokens.h"
-#include "host/data/dataset.h"
-#include "host/data/import.h"
+#include "host/data/import/import.h"
+#include "host/data/stage_dataset.h"
 
 // clang-format off
 #include <stdarg.h>

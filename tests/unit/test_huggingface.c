@@ -3,8 +3,8 @@
 #include "golden.h"
 #include "host/base/fs.h"
 #include "host/base/str.h"
-#include "host/model/huggingface.h"
-#include "host/model/safetensors.h"
+#include "host/model/huggingface/huggingface.h"
+#include "host/model/huggingface/safetensors.h"
 
 #include <dirent.h>
 #include <unistd.h>

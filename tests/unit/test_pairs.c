@@ -2,9 +2,9 @@
 // question is one case; its name says which. Where a draw decides, the case leaves it one outcome, or checks
 // what all outcomes have in common.
 #include "host/base/fs.h"
-#include "host/data/import.h"
+#include "host/data/import/import.h"
 #include "host/reason/run_log.h"
-#include "host/train/reflection_rules.h"
+#include "host/train/reflection/rules.h"
 #include "tiny_t5.h"
 
 #include <unistd.h>

@@ -1,5 +1,5 @@
 // A cycle of reflection, worked out by hand: one pass over all recall pairs, then one over all analyze pairs.
-#include "host/train/reflection.h"
+#include "host/train/reflection/reflection.h"
 #include "tiny_t5.h"
 
 static void a_cycle_is_one_pass_over_each_kind(void **state) {

@@ -1,7 +1,7 @@
 // Reports: intervals, groups, escaping, axes, and the reading of damaged lines.
-#include "host/lab/report.h"
-#include "host/lab/report_svg.h"
-#include "host/lab/report_text.h"
+#include "host/report/plot/svg.h"
+#include "host/report/report.h"
+#include "host/report/text.h"
 
 // clang-format off
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 // Safetensors: damaged files are refused by name, numbers are read exactly.
 #include "host/base/fs.h"
-#include "host/model/safetensors.h"
+#include "host/model/huggingface/safetensors.h"
 #include "tiny_t5.h"
 
 #include <stdio.h>

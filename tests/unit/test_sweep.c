@@ -1,6 +1,6 @@
 // Sweep files: which runs come out, in which order, under which names; and what is refused, with its line.
 #include "host/base/str.h"
-#include "host/lab/sweep.h"
+#include "host/lab/sweep/sweep.h"
 #include "tiny_t5.h"
 
 #include <unistd.h>

@@ -6,8 +6,8 @@
 #include "host/base/philox.h"
 #include "host/train/held_out.h"
 #include "host/train/joint.h"
-#include "host/train/pairs.h"
 #include "host/train/phase.h"
+#include "host/train/reading_tasks.h"
 
 // clang-format off
 #include <stdarg.h>

@@ -1,7 +1,8 @@
 // Text files to windows, and JSONL files to pairs.
 #include "host/base/fs.h"
+#include "host/base/memory.h"
 #include "host/base/str.h"
-#include "host/train/pairs.h"
+#include "host/train/reading_tasks.h"
 #include "host/train/windows.h"
 
 // clang-format off

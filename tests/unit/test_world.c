@@ -1,7 +1,7 @@
 // The shipped worlds: what is promised of their questions, and how mistakes in a world file are reported.
 #include "host/base/fs.h"
-#include "host/data/world.h"
-#include "host/data/world_parts.h"
+#include "host/data/world/parts.h"
+#include "host/data/world/world.h"
 
 #include <jansson.h>
 #include <setjmp.h>

@@ -1,0 +1,386 @@
+// Operations one by one, on random tensors: what memory and arithmetic units do for each.
+//
+// Bytes are those that the contract cannot do without: each tensor read or written once. So a kernel that is
+// bound by memory and wastes nothing runs at the speed of a copy; one whose tensors stay in a cache may be
+// faster.
+#include "host/base/log.h"
+#include "host/base/memory.h"
+#include "host/bench/parts.h"
+#include "kernels/ops.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { FLOATS = 4, OPERANDS = 4, LENGTH = 512, CACHED = 64, MOST_SLOTS = 256 };
+
+typedef struct workload {
+    tt_device *device;
+    tt_model_config c;
+    int rows, seqs, slots;       // seqs sequences of LENGTH tokens (fewer if there are fewer rows)
+    float *f[FLOATS], *moment;   // [rows, d]
+    tt_operand *o[OPERANDS];     // [rows, widest]
+    float *table, *dtable, *row; // [vocab, d] twice; [3 rows heads]
+    tt_operand *head;            // [vocab, d]
+    float *weight;               // [d], and as much for its gradient
+    float *bias;                 // [buckets, heads], and as much for its gradient
+    int32_t *ids, *offsets, *start, *length;
+    uint32_t *place; // [rows]: examples and positions
+    uint64_t *key;
+    double *sum;
+    double bytes, flops; // of what was run last
+} workload;
+
+static int inner_of(const workload *w) {
+    return w->c.num_heads * w->c.d_kv;
+}
+
+static double size_of(const workload *w, double operands, double floats) {
+    return operands * (double)w->device->operand_size + floats * sizeof(float);
+}
+
+static tt_dropout dropout(const workload *w) {
+    return (tt_dropout){.p = 0.1f, .key = w->key, .site = 7, .example = w->place, .position = w->place};
+}
+
+static tt_status copy(workload *w) {
+    const size_t bytes = (size_t)w->rows * (size_t)w->c.d_model * sizeof(float);
+    w->bytes = 2 * (double)bytes;
+    return tt_device_copy(w->device, w->f[1], w->f[0], bytes);
+}
+
+static tt_status scale(workload *w) {
+    const int64_t n = (int64_t)w->rows * w->c.d_model;
+    w->bytes = size_of(w, 0, 2 * (double)n);
+    return w->device->ops->scale(w->device, w->f[0], n, 1);
+}
+
+static tt_status embed_fwd(workload *w) {
+    const tt_dropout drop = dropout(w);
+    w->bytes = size_of(w, 0, 2.0 * w->rows * w->c.d_model);
+    return w->device->ops->embed_fwd(
+        w->device, w->f[0], w->table, w->ids, w->rows, w->c.d_model, w->c.vocab_size, &drop);
+}
+
+static tt_status embed_bwd(workload *w) {
+    const tt_dropout drop = dropout(w);
+    const double touched =
+        w->rows < w->c.vocab_size ? w->rows : w->c.vocab_size; // rows of the table, at most
+    w->bytes = size_of(w, 0, (w->rows + 2 * touched) * w->c.d_model);
+    return w->device->ops->embed_bwd(
+        w->device, w->dtable, w->f[0], w->ids, w->rows, w->c.d_model, w->c.vocab_size, &drop);
+}
+
+static tt_rmsnorm norm(const workload *w) {
+    return (tt_rmsnorm){.rows = w->rows,
+        .d = w->c.d_model,
+        .eps = 1e-6f,
+        .w = w->weight,
+        .rstd = w->row,
+        .x = w->f[0],
+        .drop = dropout(w)};
+}
+
+static tt_status rmsnorm_fwd(workload *w) {
+    tt_rmsnorm t = norm(w);
+    t.x_in = w->f[1];
+    t.branch = w->o[0];
+    t.y = w->o[1];
+    w->bytes = (double)w->rows * w->c.d_model * size_of(w, 2, 2);
+    return w->device->ops->rmsnorm_fwd(w->device, &t);
+}
+
+static tt_status rmsnorm_bwd(workload *w) {
+    tt_rmsnorm t = norm(w);
+    t.dy = w->o[0];
+    t.dx = w->f[2];
+    t.dbranch = w->o[1];
+    t.dw = w->weight + w->c.d_model;
+    w->bytes = (double)w->rows * w->c.d_model * size_of(w, 2, 3);
+    return w->device->ops->rmsnorm_bwd(w->device, &t);
+}
+
+static tt_ffn ffn(const workload *w) {
+    return (tt_ffn){.kind = w->c.gated_gelu ? TT_GATED_GELU : TT_RELU,
+        .rows = w->rows,
+        .f = w->c.d_ff,
+        .h = w->o[0],
+        .drop = dropout(w)};
+}
+
+static tt_status ffn_fwd(workload *w) {
+    tt_ffn t = ffn(w);
+    t.a = w->o[1];
+    w->bytes = size_of(w, (w->c.gated_gelu ? 3.0 : 2.0) * w->rows * w->c.d_ff, 0);
+    return w->device->ops->ffn_fwd(w->device, &t);
+}
+
+static tt_status ffn_bwd(workload *w) {
+    tt_ffn t = ffn(w);
+    t.da = w->o[1];
+    t.dh = w->o[2];
+    w->bytes = size_of(w, (w->c.gated_gelu ? 5.0 : 3.0) * w->rows * w->c.d_ff, 0);
+    return w->device->ops->ffn_bwd(w->device, &t);
+}
+
+static tt_status square_sum(workload *w) {
+    const int64_t n = (int64_t)w->rows * w->c.d_model;
+    w->bytes = size_of(w, 0, (double)n);
+    return w->device->ops->square_sum(w->device, w->sum, w->f[0], n);
+}
+
+static tt_status adamw(workload *w) {
+    const bool copied = w->device->operand_size != sizeof(float);
+    const tt_adamw t = {.n = (int64_t)w->rows * w->c.d_model,
+        .w = w->f[0],
+        .m = w->f[1],
+        .v = w->moment,
+        .g = w->f[3],
+        .copy = copied ? w->o[0] : NULL,
+        .lr = 1e-4f,
+        .beta1 = 0.9f,
+        .beta2 = 0.999f,
+        .eps = 1e-8f,
+        .step = 10};
+    w->bytes = (double)t.n * size_of(w, copied, 7);
+    return w->device->ops->adamw(w->device, &t);
+}
+
+// Queries, keys and values in o[0] as the model has them.
+static tt_attention attention(workload *w, bool plain, bool causal) {
+    const int inner = inner_of(w), length = w->rows / w->seqs;
+    const double products = 2.0 * w->seqs * length * length * inner * (causal ? 0.5 : 1);
+    w->flops = 2 * products;
+    return (tt_attention){.heads = w->c.num_heads,
+        .d_kv = w->c.d_kv,
+        .q_seqs = w->seqs,
+        .kv_seqs = w->seqs,
+        .q_offsets = w->offsets,
+        .kv_offsets = w->offsets,
+        .causal = causal,
+        .q_rows = w->seqs * length,
+        .longest_q = length,
+        .longest_kv = length,
+        .q = w->o[0],
+        .k = tt_operand_at(w->device, w->o[0], (size_t)inner),
+        .v = tt_operand_at(w->device, w->o[0], 2 * (size_t)inner),
+        .ldq = 3 * inner,
+        .ldk = 3 * inner,
+        .ldv = 3 * inner,
+        .bias = plain ? NULL : w->bias,
+        .buckets = w->c.relative_attention_num_buckets,
+        .max_distance = w->c.relative_attention_max_distance,
+        .bidirectional = !causal,
+        .drop = plain ? (tt_dropout){0} : dropout(w),
+        .out = w->o[1],
+        .ldo = inner,
+        .lse = w->row};
+}
+
+static tt_status attention_fwd(workload *w, bool plain, bool causal) {
+    const tt_attention t = attention(w, plain, causal);
+    w->bytes = size_of(w, 4.0 * t.q_rows * t.ldo, 0);
+    return w->device->ops->attention_fwd(w->device, &t);
+}
+
+static tt_status attention_bwd(workload *w, bool plain, bool causal) {
+    const int inner = inner_of(w);
+    tt_attention t = attention(w, plain, causal);
+    t.dout = w->o[2];
+    t.dq = w->o[3];
+    t.dk = tt_operand_at(w->device, w->o[3], (size_t)inner);
+    t.dv = tt_operand_at(w->device, w->o[3], 2 * (size_t)inner);
+    if (!plain) t.dbias = w->bias + (size_t)t.buckets * (size_t)t.heads;
+    w->flops *= 2.5; // five products instead of two
+    w->bytes = size_of(w, 8.0 * t.q_rows * t.ldo, 0);
+    return w->device->ops->attention_bwd(w->device, &t);
+}
+
+static tt_status plain_fwd(workload *w) {
+    return attention_fwd(w, true, false);
+}
+static tt_status plain_bwd(workload *w) {
+    return attention_bwd(w, true, false);
+}
+static tt_status encoder_fwd(workload *w) {
+    return attention_fwd(w, false, false);
+}
+static tt_status encoder_bwd(workload *w) {
+    return attention_bwd(w, false, false);
+}
+static tt_status decoder_fwd(workload *w) {
+    return attention_fwd(w, false, true);
+}
+static tt_status decoder_bwd(workload *w) {
+    return attention_bwd(w, false, true);
+}
+
+static tt_status decode(workload *w) {
+    const int inner = inner_of(w);
+    const tt_attention_decode t = {.slots = w->slots,
+        .heads = w->c.num_heads,
+        .d_kv = w->c.d_kv,
+        .q = w->o[1],
+        .ldq = inner,
+        .k = w->o[0],
+        .v = tt_operand_at(w->device, w->o[0], (size_t)inner),
+        .ldkv = 2 * inner,
+        .start = w->start,
+        .length = w->length,
+        .bias = w->bias,
+        .longest = CACHED,
+        .buckets = w->c.relative_attention_num_buckets,
+        .max_distance = w->c.relative_attention_max_distance,
+        .out = w->o[2],
+        .ldo = inner};
+    w->bytes = size_of(w, 2.0 * w->slots * CACHED * inner, 0);
+    return w->device->ops->attention_decode(w->device, &t);
+}
+
+static tt_status lmhead(workload *w) {
+    const int rows = (w->rows + 7) / 8;
+    const tt_lmhead t = {.rows = rows,
+        .d = w->c.d_model,
+        .vocab = w->c.vocab_size,
+        .scale = 1 / sqrtf((float)w->c.d_model),
+        .h = w->o[0],
+        .w = w->head,
+        .targets = w->ids,
+        .lse = w->row,
+        .logp = w->row + w->rows,
+        .dlogp = w->row + 2 * (size_t)w->rows,
+        .dh = w->o[1],
+        .dw = w->dtable};
+    w->flops = 6.0 * rows * t.d * t.vocab;
+    return w->device->ops->lmhead_fused(w->device, &t);
+}
+
+static tt_status product(workload *w) {
+    const tt_gemm t = {.trans_b = true,
+        .m = w->rows,
+        .n = w->c.d_ff,
+        .k = w->c.d_model,
+        .alpha = 1,
+        .a = w->o[0],
+        .b = w->head, // [vocab, d], of which d_ff rows
+        .c = w->o[1],
+        .lda = w->c.d_model,
+        .ldb = w->c.d_model,
+        .ldc = w->c.d_ff};
+    w->flops = 2.0 * t.m * t.n * t.k;
+    return w->device->ops->gemm(w->device, &t);
+}
+
+static const struct {
+    const char *name;
+    tt_status (*run)(workload *);
+} operations[TT_BENCH_OPERATIONS] = {{"copy", copy}, {"scale", scale}, {"embed_fwd", embed_fwd},
+    {"embed_bwd", embed_bwd}, {"rmsnorm_fwd", rmsnorm_fwd}, {"rmsnorm_bwd", rmsnorm_bwd},
+    {"ffn_fwd", ffn_fwd}, {"ffn_bwd", ffn_bwd}, {"square_sum", square_sum}, {"adamw", adamw},
+    {"attention_decode", decode}, {"attention_fwd, no bias", plain_fwd},
+    {"attention_bwd, no bias", plain_bwd}, {"attention_fwd, encoder", encoder_fwd},
+    {"attention_bwd, encoder", encoder_bwd}, {"attention_fwd, decoder", decoder_fwd},
+    {"attention_bwd, decoder", decoder_bwd}, {"lmhead_fused", lmhead}, {"gemm, d to d_ff", product}};
+
+static tt_status upload_numbers(workload *w) {
+    const size_t rows = (size_t)w->rows;
+    int32_t *host;
+    TT_TRY(tt_alloc(&host, rows + 1, sizeof *host, "numbers of operations"));
+    tt_rng rng;
+    tt_rng_open(&rng, 1, TT_FOR_TEST, 3, 0);
+    tt_status status;
+    for (size_t i = 0; i < rows; ++i) host[i] = (int32_t)tt_rng_below(&rng, (uint32_t)w->c.vocab_size);
+    TT_TRY_GOTO(status, tt_device_upload(w->device, w->ids, host, rows * sizeof *host), done);
+    for (size_t i = 0; i < rows; ++i) host[i] = (int32_t)i;
+    TT_TRY_GOTO(status, tt_device_upload(w->device, w->place, host, rows * sizeof *host), done);
+    for (int i = 0; i <= w->seqs; ++i) host[i] = i * (w->rows / w->seqs);
+    TT_TRY_GOTO(
+        status, tt_device_upload(w->device, w->offsets, host, ((size_t)w->seqs + 1) * sizeof *host), done);
+    for (int i = 0; i < w->slots; ++i) host[i] = i * CACHED;
+    TT_TRY_GOTO(status, tt_device_upload(w->device, w->start, host, (size_t)w->slots * sizeof *host), done);
+    for (int i = 0; i < w->slots; ++i) host[i] = CACHED;
+    status = tt_device_upload(w->device, w->length, host, (size_t)w->slots * sizeof *host);
+done:
+    free(host);
+    return status;
+}
+
+static tt_status random_memory(workload *w, void *out, size_t count, size_t size) {
+    TT_TRY(tt_device_alloc(w->device, out, count, size, "tensors of operations"));
+    return tt_bench_fill(w->device, *(void **)out, count, size);
+}
+
+static tt_status open_workload(workload *w, tt_device *device, const tt_bench_options *o) {
+    TT_TRY(tt_bench_shape(&w->c, o->shape));
+    const int least = w->c.d_ff > 3 * inner_of(w) ? w->c.d_ff : 3 * inner_of(w);
+    const size_t wide = (size_t)(w->c.gated_gelu && 2 * w->c.d_ff > least ? 2 * w->c.d_ff : least);
+    w->device = device;
+    w->rows = o->target_tokens > CACHED ? o->target_tokens : CACHED;
+    w->seqs = w->rows >= LENGTH ? w->rows / LENGTH : 1;
+    w->slots = w->rows / CACHED < MOST_SLOTS ? w->rows / CACHED : MOST_SLOTS;
+    const size_t rows = (size_t)w->rows, d = (size_t)w->c.d_model, vocab = (size_t)w->c.vocab_size,
+                 biases = 2 * (size_t)w->c.relative_attention_num_buckets * (size_t)w->c.num_heads;
+    for (int i = 0; i < FLOATS; ++i) TT_TRY(random_memory(w, &w->f[i], rows * d, sizeof(float)));
+    for (int i = 0; i < OPERANDS; ++i) TT_TRY(random_memory(w, &w->o[i], rows * wide, device->operand_size));
+    TT_TRY(random_memory(w, &w->table, vocab * d, sizeof(float)));
+    TT_TRY(random_memory(w, &w->dtable, vocab * d, sizeof(float)));
+    TT_TRY(random_memory(w, &w->head, vocab * d, device->operand_size));
+    TT_TRY(
+        random_memory(w, &w->row, rows * (size_t)(w->c.num_heads > 3 ? w->c.num_heads : 3), sizeof(float)));
+    TT_TRY(random_memory(w, &w->weight, 2 * d, sizeof(float)));
+    TT_TRY(random_memory(w, &w->bias, biases, sizeof(float)));
+    const struct {
+        void *slot;
+        size_t count, size;
+    } rest[] = {{&w->moment, rows * d, 4}, {&w->ids, rows, 4}, {&w->offsets, rows + 1, 4},
+        {&w->start, MOST_SLOTS, 4}, {&w->length, MOST_SLOTS, 4}, {&w->place, rows, 4}, {&w->key, 1, 8},
+        {&w->sum, 1, 8}};
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; ++i)
+        TT_TRY(tt_device_alloc(device, rest[i].slot, rest[i].count, rest[i].size, "tensors of operations"));
+    return upload_numbers(w);
+}
+
+static void close_workload(workload *w) {
+    void *const all[] = {w->moment, w->table, w->dtable, w->row, w->head, w->weight, w->bias, w->ids,
+        w->offsets, w->start, w->length, w->place, w->key, w->sum};
+    for (int i = 0; i < FLOATS; ++i) tt_device_free(w->device, w->f[i]);
+    for (int i = 0; i < OPERANDS; ++i) tt_device_free(w->device, w->o[i]);
+    for (size_t i = 0; i < sizeof all / sizeof *all; ++i) tt_device_free(w->device, all[i]);
+}
+
+static tt_status run(workload *w, int operation, int times, double *seconds) {
+    const double started = tt_seconds();
+    for (int i = 0; i < times; ++i) TT_TRY(operations[operation].run(w));
+    TT_TRY(tt_device_wait(w->device));
+    *seconds = (tt_seconds() - started) / times;
+    return TT_OK;
+}
+
+// Once to warm up, once to see how often it has to be repeated, then the steps.
+static tt_status measure(workload *w, int operation, int steps, double *seconds, tt_bench_operation *out) {
+    enum { MOST = 200 };
+    const double enough = 5e-3; // of one measurement: a wait takes some microseconds
+    double once;
+    w->bytes = w->flops = 0;
+    TT_TRY(run(w, operation, 1, &once));
+    TT_TRY(run(w, operation, 1, &once));
+    const int times = once * MOST < enough ? MOST : 1 + (int)(enough / once);
+    for (int i = 0; i < steps; ++i) TT_TRY(run(w, operation, times, &seconds[i]));
+    *out = (tt_bench_operation){
+        operations[operation].name, tt_bench_spread_of(seconds, steps), w->bytes, w->flops};
+    return TT_OK;
+}
+
+tt_status tt_bench_operate(
+    tt_bench_operation out[TT_BENCH_OPERATIONS], tt_device *device, const tt_bench_options *options) {
+    workload w = {.device = device};
+    double *seconds = NULL;
+    tt_status status;
+    TT_TRY_GOTO(status, tt_alloc(&seconds, (size_t)options->steps, sizeof *seconds, "times"), done);
+    TT_TRY_GOTO(status, open_workload(&w, device, options), done);
+    for (int i = 0; i < TT_BENCH_OPERATIONS; ++i)
+        TT_TRY_GOTO(status, measure(&w, i, options->steps, seconds, &out[i]), done);
+done:
+    close_workload(&w);
+    free(seconds);
+    return status;
+}

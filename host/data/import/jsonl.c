@@ -1,0 +1,142 @@
+// Our own JSONL of questions and reasoning.
+#include "host/base/fs.h"
+#include "host/base/str.h"
+#include "host/data/import/import.h"
+#include "host/text/stages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const members[] = {
+    "id", "question", "options", "gold", "split", "general", "specific", "reasoning", "source"};
+static const char *const reasoning_members[] = {"general", "specific", "answer", "source"};
+enum {
+    MEMBERS = sizeof members / sizeof *members,
+    REASONING_MEMBERS = sizeof reasoning_members / sizeof *reasoning_members
+};
+
+static tt_status check_members(const json_t *object, const char *where, const char *const *allowed, int n) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)object, key, value) {
+        bool known = false;
+        for (int i = 0; i < n; ++i) known |= strcmp(key, allowed[i]) == 0;
+        if (known) continue;
+        const char *nearest = tt_nearest(key, allowed, n);
+        return tt_fail(TT_ERR_INPUT, "%s: member \"%s\" is unknown%s%s", where, key,
+            nearest ? "; did you mean " : "", nearest ? nearest : "");
+    }
+    return TT_OK;
+}
+
+// Texts of an array of `expected` texts (any number if negative).
+static tt_status read_texts(
+    const json_t *array, const char *name, const char *where, int expected, const char **out, int *n) {
+    if (!json_is_array(array)) return tt_fail(TT_ERR_INPUT, "%s: \"%s\" is not a list of texts", where, name);
+    const size_t count = json_array_size(array);
+    if (expected >= 0 && count != (size_t)expected)
+        return tt_fail(TT_ERR_INPUT, "%s: \"%s\" has %zu texts for %d options", where, name, count, expected);
+    if (count < TT_MIN_OPTIONS || count > TT_MAX_OPTIONS)
+        return tt_fail(TT_ERR_INPUT, "%s: \"%s\" has %zu entries, allowed are %d to %d", where, name, count,
+            TT_MIN_OPTIONS, TT_MAX_OPTIONS);
+    for (size_t i = 0; i < count; ++i) {
+        out[i] = json_string_value(json_array_get(array, i));
+        if (!out[i]) return tt_fail(TT_ERR_INPUT, "%s: entry %zu of \"%s\" is no text", where, i + 1, name);
+    }
+    *n = (int)count;
+    return TT_OK;
+}
+
+// An index, a letter, or the text of an option.
+static tt_status read_option(
+    const json_t *value, const char *name, const char *where, const tt_question *q, int *out) {
+    *out = -1;
+    if (json_is_integer(value)) {
+        const json_int_t index = json_integer_value(value);
+        if (index >= 0 && index < q->n_options) *out = (int)index;
+    } else if (json_is_string(value)) {
+        const char *text = json_string_value(value);
+        for (int i = 0; i < q->n_options && *out < 0; ++i)
+            if (strcmp(text, q->options[i]) == 0) *out = i;
+        if (*out < 0 && text[0] >= 'A' && text[0] < 'A' + q->n_options && text[1] == '\0')
+            *out = text[0] - 'A';
+    } else {
+        return tt_fail(TT_ERR_INPUT,
+            "%s: \"%s\" is missing; expected the right option's index, letter or text", where, name);
+    }
+    if (*out >= 0) return TT_OK;
+    char *shown = json_dumps(value, JSON_ENCODE_ANY);
+    tt_fail(TT_ERR_INPUT, "%s: \"%s\": %s is not among the %d options", where, name, shown ? shown : "it",
+        q->n_options);
+    free(shown);
+    return TT_ERR_INPUT;
+}
+
+static tt_status add_reasoning(
+    tt_corpus *corpus, const json_t *object, const char *where, const tt_question *q) {
+    const char *specific[TT_MAX_OPTIONS];
+    int n = 0;
+    tt_reasoning r = {.question = (int)corpus->n_questions - 1, .answer = q->gold};
+    const json_t *texts = json_object_get(object, "specific"), *answer = json_object_get(object, "answer");
+    if (json_object_get(object, "general")) TT_TRY(tt_json_text(object, "general", where, &r.general));
+    if (json_object_get(object, "source")) TT_TRY(tt_json_text(object, "source", where, &r.source));
+    if (texts) {
+        TT_TRY(read_texts(texts, "specific", where, q->n_options, specific, &n));
+        r.specific = specific;
+    }
+    if (answer) TT_TRY(read_option(answer, "answer", where, q, &r.answer));
+    return tt_corpus_add_reasoning(corpus, &r);
+}
+
+// The short form (general, specific beside the question) or a list of answers.
+static tt_status add_all_reasoning(
+    tt_corpus *corpus, const json_t *object, const char *where, const tt_question *q) {
+    if (json_object_get(object, "general") || json_object_get(object, "specific"))
+        TT_TRY(add_reasoning(corpus, object, where, q));
+    const json_t *list = json_object_get(object, "reasoning");
+    if (list && !json_is_array(list))
+        return tt_fail(TT_ERR_INPUT, "%s: \"reasoning\" is not a list [{...}, ...]", where);
+    size_t i;
+    json_t *one;
+    json_array_foreach(list, i, one) {
+        if (!json_is_object(one))
+            return tt_fail(TT_ERR_INPUT, "%s: entry %zu of \"reasoning\" is not an object", where, i + 1);
+        TT_TRY(check_members(one, where, reasoning_members, REASONING_MEMBERS));
+        TT_TRY(add_reasoning(corpus, one, where, q));
+    }
+    return TT_OK;
+}
+
+static tt_status take(void *context, const json_t *object, const char *file_line) {
+    tt_corpus *corpus = context;
+    const char *options[TT_MAX_OPTIONS];
+    char id[64], where[TT_PATH_MAX + 160];
+    tt_question q = {.options = options, .split = TT_TRAIN};
+    if (json_object_get(object, "id")) {
+        TT_TRY(tt_json_text(object, "id", file_line, &q.id));
+    } else {
+        snprintf(id, sizeof id, "question-%zu", corpus->n_questions + 1);
+        q.id = id;
+    }
+    snprintf(where, sizeof where, "%s: question %.100s", file_line, q.id);
+    TT_TRY(check_members(object, where, members, MEMBERS));
+    TT_TRY(tt_json_text(object, "question", where, &q.text));
+    TT_TRY(read_texts(json_object_get(object, "options"), "options", where, -1, options, &q.n_options));
+    TT_TRY(read_option(json_object_get(object, "gold"), "gold", where, &q, &q.gold));
+    if (json_object_get(object, "split")) {
+        const char *split;
+        TT_TRY(tt_json_text(object, "split", where, &split));
+        tt_status status = tt_split_parse(&q.split, split);
+        if (status != TT_OK) return tt_context(status, "%s", where);
+    }
+    tt_status status = tt_corpus_add_question(corpus, &q);
+    if (status == TT_OK) status = add_all_reasoning(corpus, object, where, &q);
+    // Errors of the corpus name the question alone.
+    if (status != TT_OK && !tt_starts_with(tt_error_message(), file_line))
+        tt_context(status, "%s", file_line);
+    return status;
+}
+
+tt_status tt_import_jsonl(tt_corpus *corpus, const char *path) {
+    return tt_read_jsonl(path, take, corpus);
+}

@@ -1,0 +1,375 @@
+// Questions about a world. For each: draw a fact that is asked for, its object is the right answer; draw
+// wrong answers among the objects that lack the fact and have most else in common with the right one; word
+// it.
+#include "host/data/world/world.h"
+
+#include "host/base/fs.h"
+#include "host/data/world/parts.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_DRAWS = 2000, MIN_SHOWN = 3 };
+
+// 64-bit hashes of texts seen; 0 marks a free slot.
+typedef struct hash_set {
+    uint64_t *slots;
+    size_t size; // a power of two, more than twice the number of texts
+} hash_set;
+
+// What generating keeps in mind. Facts are indexed [object][property][value's place in its list].
+typedef struct maker {
+    tt_world world;
+    bool *held_out; // [objects]: of the control split
+    bool *novel;    // [objects x properties x TT_FACT_VALUES]: no training question asks for it
+    int *common[TT_WORLD_PROPERTIES]; // [values]: objects outside the control split that have it
+    int *shown;                       // [objects x properties]: times that training reasoning states it
+    hash_set asked;                   // texts of training questions with their right answer
+    hash_set questions;               // texts of all questions with their options
+    tt_str out;
+} maker;
+
+// A question by indices, before it is worded.
+typedef struct plan {
+    int n_needs, property[TT_NEEDS], value[TT_NEEDS], options[TT_OPTIONS], gold;
+} plan;
+
+static bool set_has(const hash_set *set, uint64_t hash) {
+    for (size_t i = hash & (set->size - 1); set->slots[i]; i = (i + 1) & (set->size - 1))
+        if (set->slots[i] == hash) return true;
+    return false;
+}
+
+static void set_add(hash_set *set, uint64_t hash) {
+    if (set_has(set, hash)) return;
+    size_t i = hash & (set->size - 1);
+    while (set->slots[i]) i = (i + 1) & (set->size - 1);
+    set->slots[i] = hash;
+}
+
+static bool *novel_at(maker *m, int thing, int property, int slot) {
+    return &m->novel[(thing * TT_WORLD_PROPERTIES + property) * TT_FACT_VALUES + slot];
+}
+
+static int *shown_at(maker *m, int thing, int property) {
+    return &m->shown[thing * TT_WORLD_PROPERTIES + property];
+}
+
+static bool has(const tt_fact *fact, int value) {
+    for (int i = 0; i < fact->n; ++i)
+        if (fact->values[i] == value) return true;
+    return false;
+}
+
+// True where `fact` is clearly no answer to `value`: neither the value nor one close to it.
+static bool lacks(const tt_property *p, const tt_fact *fact, int value) {
+    for (int i = 0; i < fact->n; ++i)
+        if (p->close[value * p->n_values + fact->values[i]]) return false;
+    return true;
+}
+
+// Chooses the objects of the control split, and which of the other facts training never asks for: a share
+// `novel` of those whose value another object can be asked for instead, so that the need itself is known.
+static void divide(maker *m) {
+    tt_world *w = &m->world;
+    tt_rng rng;
+    tt_rng_open(&rng, w->seed, TT_FOR_SPLIT, 0, 0);
+    for (int64_t left = w->held_out; left > 0;) {
+        uint32_t thing = tt_rng_below(&rng, (uint32_t)w->n_things);
+        left -= !m->held_out[thing];
+        m->held_out[thing] = true;
+    }
+    for (int p = 0; p < w->n_properties; ++p)
+        for (int t = 0; t < w->n_things; ++t)
+            for (int i = 0; i < w->things[t].facts[p].n && !m->held_out[t]; ++i)
+                m->common[p][w->things[t].facts[p].values[i]]++;
+    for (int p = 0; p < w->n_properties; ++p) {
+        int *novel_of = calloc((size_t)w->properties[p].n_values + 1, sizeof *novel_of);
+        for (int t = 0; t < w->n_things && novel_of; ++t)
+            for (int i = 0; i < w->things[t].facts[p].n && !m->held_out[t]; ++i) {
+                int v = w->things[t].facts[p].values[i];
+                if (tt_rng_uniform(&rng) >= w->novel || novel_of[v] + 1 >= m->common[p][v]) continue;
+                *novel_at(m, t, p, i) = true;
+                novel_of[v]++;
+            }
+        free(novel_of);
+    }
+}
+
+// Whether a question of `split` may ask for this fact; `novel`: whether it shall be one that training never
+// asks.
+static bool may_ask(maker *m, int thing, int property, int slot, tt_split split, bool novel) {
+    const tt_fact *fact = &m->world.things[thing].facts[property];
+    int value = fact->values[slot];
+    if (!m->world.properties[property].values[value].asked) return false;
+    if (split == TT_CONTROL) return m->common[property][value] > 0;
+    if (*novel_at(m, thing, property, slot) != novel) return false;
+    return split == TT_TRAIN || *shown_at(m, thing, property) >= MIN_SHOWN;
+}
+
+// Draws a fact of `thing`, or of any object of the split (thing < 0), that may be asked for.
+static bool draw_fact(
+    maker *m, tt_split split, bool novel, int property, int thing, tt_rng *rng, int *of, int *value) {
+    const tt_world *w = &m->world;
+    for (int draw = 0; draw < 64; ++draw) {
+        int t = thing >= 0 ? thing : (int)tt_rng_below(rng, (uint32_t)w->n_things);
+        const tt_fact *fact = &w->things[t].facts[property];
+        if (m->held_out[t] != (split == TT_CONTROL) || fact->n == 0) continue;
+        int slot = (int)tt_rng_below(rng, (uint32_t)fact->n);
+        if (!may_ask(m, t, property, slot, split, novel)) continue;
+        *of = t;
+        *value = fact->values[slot];
+        return true;
+    }
+    return false;
+}
+
+// What an object has in common with the right one beyond what is asked, rare things counting more: 0
+// disqualifies it as a hard wrong answer.
+static int likeness(const maker *m, const plan *q, int thing) {
+    int score = 0;
+    for (int p = 0; p < m->world.n_properties; ++p) {
+        const tt_fact *fact = &m->world.things[thing].facts[p];
+        for (int i = 0; i < fact->n; ++i) {
+            int common = m->common[p][fact->values[i]];
+            if (has(&m->world.things[q->gold].facts[p], fact->values[i]))
+                score += common < 12 ? 6 : common < 30 ? 4 : 1;
+        }
+    }
+    return score;
+}
+
+typedef struct candidate {
+    int thing, score, meets; // meets: index of the need it meets (of two), or -1
+} candidate;
+
+static int by_score(const void *a, const void *b) {
+    const candidate *x = a, *y = b;
+    return x->score != y->score ? y->score - x->score : x->thing - y->thing;
+}
+
+// Wrong answers that fail at least one need clearly, most alike first.
+static int find_candidates(maker *m, const plan *q, tt_split split, tt_rng *rng, candidate *out) {
+    const tt_world *w = &m->world;
+    int n = 0;
+    for (int t = 0; t < w->n_things; ++t) {
+        bool known = true, fails = false;
+        candidate c = {.thing = t, .meets = -1};
+        for (int k = 0; k < q->n_needs; ++k) {
+            const tt_fact *fact = &w->things[t].facts[q->property[k]];
+            known = known && fact->n > 0;
+            fails = fails || lacks(&w->properties[q->property[k]], fact, q->value[k]);
+            if (has(fact, q->value[k])) c.meets = k;
+        }
+        if (t == q->gold || m->held_out[t] != (split == TT_CONTROL) || !known || !fails) continue;
+        c.score = likeness(m, q, t);
+        if (c.score == 0 && split != TT_CONTROL) continue;
+        c.score += (int)tt_rng_below(rng, 3); // ties fall differently each time
+        out[n++] = c;
+    }
+    qsort(out, (size_t)n, sizeof *out, by_score);
+    return n;
+}
+
+// Takes one of the first `among` candidates that meets need `meets` (-1: any), of two draws the one whose
+// fact training has stated less often, so that every fact is told.
+static int take(maker *m, const plan *q, candidate *c, int n, int among, int meets, tt_rng *rng) {
+    int best = -1;
+    for (int draw = 0, found = 0; draw < 40 && found < 2; ++draw) {
+        int i = (int)tt_rng_below(rng, (uint32_t)(among < n ? among : n));
+        if (c[i].thing < 0 || (meets >= 0 && c[i].meets != meets)) continue;
+        ++found;
+        if (best < 0 ||
+            *shown_at(m, c[i].thing, q->property[0]) < *shown_at(m, c[best].thing, q->property[0]))
+            best = i;
+    }
+    if (best < 0) return -1;
+    int thing = c[best].thing;
+    c[best].thing = -1;
+    return thing;
+}
+
+static bool draw_options(maker *m, plan *q, tt_split split, tt_rng *rng) {
+    candidate *c = malloc((size_t)m->world.n_things * sizeof *c);
+    int n = c ? find_candidates(m, q, split, rng, c) : 0, nearest = (int)m->world.nearest, k = 0;
+    q->options[k++] = q->gold;
+    while (k < TT_OPTIONS && n >= TT_OPTIONS - 1) {
+        int thing = -1;
+        // One that meets the first need alone, one that meets the second alone, one from further away.
+        if (q->n_needs == 2 && k <= 2) thing = take(m, q, c, n, n, k - 1, rng);
+        if (thing < 0) thing = take(m, q, c, n, k == TT_OPTIONS - 1 ? n : nearest, -1, rng);
+        if (thing < 0) break;
+        q->options[k++] = thing;
+    }
+    free(c);
+    if (k < TT_OPTIONS) return false;
+    tt_rng_shuffle(rng, q->options, TT_OPTIONS);
+    return true;
+}
+
+static bool draw_plan(maker *m, tt_split split, tt_rng *rng, plan *q) {
+    const tt_world *w = &m->world;
+    int weights[TT_WORLD_PROPERTIES];
+    for (int p = 0; p < w->n_properties; ++p) weights[p] = w->properties[p].weight;
+    bool novel = (split == TT_VALIDATION || split == TT_TEST) && tt_rng_uniform(rng) < w->novel_asked;
+    *q = (plan){.n_needs = tt_rng_uniform(rng) < w->two_facts ? 2 : 1};
+    q->property[0] = tt_draw(weights, w->n_properties, rng);
+    q->property[1] = tt_draw(weights, w->n_properties, rng);
+    if (!draw_fact(m, split, novel, q->property[0], -1, rng, &q->gold, &q->value[0])) return false;
+    if (q->n_needs == 2) {
+        int same;
+        if (q->property[0] == q->property[1]) return false;
+        if (!draw_fact(m, split, false, q->property[1], q->gold, rng, &same, &q->value[1])) return false;
+    }
+    return draw_options(m, q, split, rng);
+}
+
+static void plan_exercise(const tt_world *w, const plan *q, tt_rng *rng, tt_exercise *e) {
+    *e = (tt_exercise){.n_needs = q->n_needs, .n_options = TT_OPTIONS};
+    for (int o = 0; o < TT_OPTIONS; ++o) {
+        e->things[o] = w->things[q->options[o]].name;
+        if (q->options[o] == q->gold) e->gold = o;
+    }
+    for (int k = 0; k < q->n_needs; ++k) {
+        const tt_property *p = &w->properties[q->property[k]];
+        e->property[k] = p;
+        e->need[k] = p->values[q->value[k]].text;
+        for (int o = 0; o < TT_OPTIONS; ++o) {
+            const tt_fact *fact = &w->things[q->options[o]].facts[q->property[k]];
+            e->n_values[k][o] = fact->n;
+            for (int i = 0; i < fact->n; ++i) e->values[k][o][i] = p->values[fact->values[i]].text;
+        }
+    }
+    const tt_texts *situations = &w->properties[q->property[0]].values[q->value[0]].situations;
+    if (situations->n > 0 && tt_rng_below(rng, 3) > 0) e->situation = tt_pick(situations, rng);
+}
+
+static tt_status write_question(
+    maker *m, tt_split split, int64_t number, const tt_exercise *e, const char *question, tt_rng *rng) {
+    const tt_world *w = &m->world;
+    tt_str general = {0}, specific = {0};
+    json_t *options = json_array(), *reasoning = json_array();
+    for (int o = 0; o < e->n_options; ++o) json_array_append_new(options, json_string(e->things[o]));
+    for (int64_t r = 0; r < (split == TT_TRAIN ? w->reasonings : 1); ++r) {
+        tt_str_clear(&general);
+        tt_say_general(&general, w, e, rng);
+        json_t *all = json_array();
+        for (int o = 0; o < e->n_options; ++o) {
+            tt_str_clear(&specific);
+            tt_say_specific(&specific, w, e, o, o == e->gold, rng);
+            json_array_append_new(all, json_string(tt_str_text(&specific)));
+        }
+        json_array_append_new(reasoning, json_pack("{s:s, s:o, s:i}", "general", tt_str_text(&general),
+                                             "specific", all, "answer", e->gold));
+    }
+    general.failed = general.failed || specific.failed;
+    tt_status status = tt_str_status(&general);
+    tt_str_clear(&general);
+    tt_str_format(&general, "%s-%s-%04lld", w->name, tt_split_name(split), (long long)number + 1);
+    json_t *line = json_pack("{s:s, s:s, s:o, s:i, s:s, s:o}", "id", tt_str_text(&general), "question",
+        question, "options", options, "gold", e->gold, "split", tt_split_name(split), "reasoning", reasoning);
+    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+    if (text) {
+        tt_str_append(&m->out, text);
+        tt_str_append(&m->out, "\n");
+    } else if (status == TT_OK) {
+        status = tt_fail(TT_ERR_NOMEM, "question %s: no memory to write it", tt_str_text(&general));
+    }
+    free(text);
+    json_decref(line);
+    tt_str_close(&general);
+    tt_str_close(&specific);
+    return status;
+}
+
+// Words the plan and accepts it unless it was asked before: in any split with the same options, or in
+// training with the same right answer.
+static tt_status accept(
+    maker *m, tt_split split, int64_t number, const plan *q, tt_rng *rng, bool *accepted) {
+    tt_exercise e;
+    tt_str question = {0}, key = {0};
+    plan_exercise(&m->world, q, rng, &e);
+    tt_say_question(&question, &m->world, &e, rng);
+    tt_str_format(&key, "%s|%s", tt_str_text(&question), e.things[e.gold]);
+    uint64_t asked = tt_hash(tt_str_text(&key), key.length);
+    for (int o = 0; o < e.n_options; ++o) tt_str_format(&key, "|%s", e.things[o]);
+    uint64_t whole = tt_hash(tt_str_text(&key), key.length);
+    tt_status status = tt_str_status(&key);
+    *accepted = status == TT_OK && !set_has(&m->questions, whole) &&
+                (split == TT_TRAIN || !set_has(&m->asked, asked));
+    if (*accepted) {
+        set_add(&m->questions, whole);
+        if (split == TT_TRAIN) {
+            set_add(&m->asked, asked);
+            for (int k = 0; k < q->n_needs; ++k)
+                for (int o = 0; o < TT_OPTIONS; ++o) ++*shown_at(m, q->options[o], q->property[k]);
+        }
+        status = write_question(m, split, number, &e, tt_str_text(&question), rng);
+    }
+    tt_str_close(&question);
+    tt_str_close(&key);
+    return status;
+}
+
+static tt_status make_split(maker *m, tt_split split) {
+    for (int64_t number = 0; number < m->world.questions[split]; ++number) {
+        tt_rng rng;
+        tt_rng_open(&rng, m->world.seed, TT_FOR_WORLD, (uint64_t)number, (uint32_t)split);
+        bool accepted = false;
+        for (int draw = 0; draw < MAX_DRAWS && !accepted; ++draw) {
+            plan q;
+            if (draw_plan(m, split, &rng, &q)) TT_TRY(accept(m, split, number, &q, &rng, &accepted));
+        }
+        if (!accepted)
+            return tt_fail(TT_ERR_INPUT,
+                "%s: no new %s question after %lld: ask for fewer, or add objects, "
+                "values or wordings",
+                m->world.path, tt_split_name(split), (long long)number);
+    }
+    return TT_OK;
+}
+
+static tt_status set_open(hash_set *set, int64_t texts) {
+    set->size = 64;
+    while (set->size < 2 * (size_t)texts + 2) set->size *= 2;
+    return tt_alloc(&set->slots, set->size, sizeof *set->slots, "questions asked");
+}
+
+static tt_status open_maker(maker *m, const char *world_yaml) {
+    TT_TRY(tt_world_open(&m->world, world_yaml));
+    const tt_world *w = &m->world;
+    size_t things = (size_t)w->n_things;
+    int64_t all = 0;
+    for (int s = 0; s < TT_SPLITS; ++s) all += w->questions[s];
+    TT_TRY(tt_alloc(&m->held_out, things, sizeof *m->held_out, "objects"));
+    TT_TRY(tt_alloc(&m->novel, things * TT_WORLD_PROPERTIES * TT_FACT_VALUES, sizeof *m->novel, "facts"));
+    TT_TRY(tt_alloc(&m->shown, things * TT_WORLD_PROPERTIES, sizeof *m->shown, "facts"));
+    for (int p = 0; p < w->n_properties; ++p)
+        TT_TRY(tt_alloc(&m->common[p], (size_t)w->properties[p].n_values, sizeof *m->common[p], "values"));
+    TT_TRY(set_open(&m->asked, w->questions[TT_TRAIN]));
+    return set_open(&m->questions, all);
+}
+
+static void close_maker(maker *m) {
+    free(m->held_out);
+    free(m->novel);
+    free(m->shown);
+    for (int p = 0; p < TT_WORLD_PROPERTIES; ++p) free(m->common[p]);
+    free(m->asked.slots);
+    free(m->questions.slots);
+    tt_str_close(&m->out);
+    tt_world_close(&m->world);
+}
+
+tt_status tt_world_generate(const char *world_yaml, const char *out_jsonl) {
+    maker m = {0};
+    tt_status status = open_maker(&m, world_yaml);
+    if (status == TT_OK) divide(&m);
+    for (int split = 0; split < TT_SPLITS && status == TT_OK; ++split)
+        status = make_split(&m, (tt_split)split);
+    if (status == TT_OK) status = tt_str_status(&m.out);
+    if (status == TT_OK) status = tt_write_file(out_jsonl, tt_str_text(&m.out), m.out.length);
+    close_maker(&m);
+    return status;
+}

@@ -1,0 +1,91 @@
+// The world of one rank, and how a process finds out that it is one of several.
+#include "host/base/log.h"
+#include "host/base/memory.h"
+#include "host/dist/transport.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// The transport of a world of one.
+static tt_status none_sum_f32(tt_comm *comm, float *x, size_t n) {
+    (void)comm, (void)x, (void)n;
+    return TT_OK;
+}
+static tt_status none_sum_f64(tt_comm *comm, double *x, size_t n) {
+    (void)comm, (void)x, (void)n;
+    return TT_OK;
+}
+static tt_status none_max_i64(tt_comm *comm, int64_t *x, size_t n) {
+    (void)comm, (void)x, (void)n;
+    return TT_OK;
+}
+static tt_status none_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
+    (void)comm, (void)bytes, (void)n, (void)root;
+    return TT_OK;
+}
+static tt_status none_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) {
+    (void)comm;
+    TT_TRY(tt_alloc(all, n + 1, 1, "gathered bytes"));
+    if (n) memcpy(*all, bytes, n);
+    sizes[0] = n;
+    return TT_OK;
+}
+static tt_status none_barrier(tt_comm *comm) {
+    (void)comm;
+    return TT_OK;
+}
+static void none_leave(tt_comm *comm, bool abort_job, int exit_status) {
+    (void)comm, (void)abort_job, (void)exit_status;
+}
+static tt_status none_split(tt_comm *comm, int group, tt_comm *out);
+static const tt_comm_transport none = {none_sum_f32, none_sum_f64, none_max_i64, none_broadcast, none_gather,
+    none_barrier, none_leave, none_split};
+static tt_status none_split(tt_comm *comm, int group, tt_comm *out) {
+    (void)comm, (void)group;
+    *out = *comm;
+    return TT_OK;
+}
+
+// How many ranks MPI's launcher that started this process says there are: 1 without a launcher, 0 when there
+// is one that does not say. sbatch sets SLURM_NTASKS for a script's plain processes too; SLURM_STEP_ID tells
+// srun.
+static int launched_ranks(void) {
+    static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+        const char *text = getenv(sizes[i]);
+        if (text && *text) return (int)strtol(text, NULL, 10);
+    }
+    const char *steps = getenv("SLURM_STEP_NUM_TASKS");
+    if (getenv("SLURM_STEP_ID") && getenv("SLURM_PROCID") && steps && *steps)
+        return (int)strtol(steps, NULL, 10);
+    return getenv("PMIX_RANK") ? 0 : 1;
+}
+
+static tt_status join_world(tt_comm *comm) {
+    if (getenv("TT_RENDEZVOUS") || getenv("TT_WORLD")) return tt_comm_meet(comm);
+    const int ranks = launched_ranks();
+    if (ranks == 1) return TT_OK;
+    TT_TRY(tt_comm_join(comm));
+    if (ranks < 2 || comm->size > 1) return TT_OK;
+    comm->methods->leave(comm, false, 0);
+    return tt_fail(TT_ERR_DIST,
+        "started as one of %d ranks, but MPI knows of one only: this MPI and the launcher do not fit "
+        "together. Try srun --mpi=pmix, or set TT_RENDEZVOUS to a file that all ranks see, which needs no "
+        "MPI",
+        ranks);
+}
+
+tt_status tt_comm_open(tt_comm **out) {
+    *out = NULL;
+    tt_comm *comm;
+    TT_TRY(tt_alloc(&comm, 1, sizeof *comm, "ranks"));
+    *comm = (tt_comm){.size = 1, .local_size = 1, .transport = "none", .methods = &none};
+    const tt_status status = join_world(comm);
+    if (status != TT_OK) {
+        free(comm);
+        return status;
+    }
+    if (comm->size > 1) tt_log_rank(comm->rank, comm->size);
+    *out = comm;
+    return TT_OK;
+}

@@ -1,0 +1,137 @@
+// What a sweep came to, for people, and as a script for a cluster.
+#include "host/lab/statistics.h"
+#include "host/lab/sweep/sweep.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct row {
+    const char *variant;
+    int runs, finished;
+    double test[1024], voted[1024], before[1024]; // accuracies; NaN where a run has none
+} row;
+
+static double accuracy_of(const json_t *score) {
+    const json_t *value = json_object_get(score, "accuracy");
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+// The test split after acquisition, where reflection followed.
+static double before_reflection(const json_t *root) {
+    const json_t *phases = json_object_get(root, "phases");
+    for (size_t i = 0; i + 1 < json_array_size(phases); ++i) {
+        const json_t *phase = json_array_get(phases, i);
+        const char *name = json_string_value(json_object_get(phase, "name"));
+        if (name && strcmp(name, "acquisition") == 0) return accuracy_of(json_object_get(phase, "test"));
+    }
+    return NAN;
+}
+
+static void take_run(row *r, const tt_sweep *sweep, const tt_sweep_run *run) {
+    char path[TT_PATH_MAX];
+    r->runs++;
+    if (tt_sweep_state_of(sweep, run) != TT_SWEEP_FINISHED || r->finished == 1024) return;
+    if (tt_path_join(path, sizeof path, run->path, "result.json") != TT_OK) return;
+    json_t *root = json_load_file(path, 0, NULL);
+    const json_t *test = json_object_get(root, "test");
+    const int i = r->finished++;
+    r->test[i] = accuracy_of(json_object_get(test, "greedy"));
+    r->voted[i] = accuracy_of(json_object_get(test, "self_consistency"));
+    r->before[i] = before_reflection(root);
+    json_decref(root);
+}
+
+static void append_estimate(tt_str *out, const double *x, int n) {
+    char text[64] = "-";
+    const tt_estimate e = tt_estimate_mean(x, n);
+    if (!isnan(e.mean) && !isnan(e.low))
+        snprintf(text, sizeof text, "%.1f %% [%.1f, %.1f]", 100 * e.mean, 100 * fmax(e.low, 0),
+            100 * fmin(e.high, 1));
+    else if (!isnan(e.mean))
+        snprintf(text, sizeof text, "%.1f %%", 100 * e.mean);
+    tt_str_format(out, "  %-24s", text);
+}
+
+static void append_row(tt_str *out, const row *r) {
+    char runs[32];
+    snprintf(runs, sizeof runs, "%d of %d", r->finished, r->runs);
+    tt_str_format(out, "%-36s %8s", r->variant, runs);
+    append_estimate(out, r->before, r->finished);
+    append_estimate(out, r->test, r->finished);
+    append_estimate(out, r->voted, r->finished);
+    while (out->length && out->data[out->length - 1] == ' ') out->data[--out->length] = '\0';
+    tt_str_append(out, "\n");
+}
+
+static void append_other(tt_str *out, const tt_sweep *sweep, const tt_sweep_run *run) {
+    tt_str differences = {0};
+    bool rescore;
+    if (tt_sweep_differences(sweep, run, &differences, &rescore) == TT_OK)
+        tt_str_format(out,
+            "failed: %s: holds a run of other settings; remove the folder or rename the sweep:%s\n",
+            run->path, tt_str_text(&differences));
+    tt_str_close(&differences);
+}
+
+static void append_failures(tt_str *out, const tt_sweep *sweep) {
+    for (int i = 0; i < sweep->n; ++i) {
+        char path[TT_PATH_MAX], *reason = NULL;
+        size_t bytes;
+        const tt_sweep_run *run = &sweep->runs[i];
+        const tt_sweep_state state = tt_sweep_state_of(sweep, run);
+        if (state == TT_SWEEP_OTHER) append_other(out, sweep, run);
+        if (state != TT_SWEEP_FAILED) continue;
+        if (tt_path_join(path, sizeof path, run->path, "failed.txt") == TT_OK &&
+            tt_read_file(path, 1 << 16, &reason, &bytes) != TT_OK)
+            reason = NULL;
+        tt_str_format(out, "failed: %s: %s", run->path, reason ? reason : "?\n");
+        free(reason);
+    }
+}
+
+tt_status tt_sweep_table(const tt_sweep *sweep, tt_str *out) {
+    static const char *const headings[] = {
+        "test, before reflection", "test, greedy", "test, self-consistency"};
+    row *r;
+    TT_TRY(tt_alloc(&r, 1, sizeof *r, "table"));
+    tt_str_format(
+        out, "%-36s %8s  %-24s  %-24s  %s\n", sweep->name, "runs", headings[0], headings[1], headings[2]);
+    for (int i = 0; i < sweep->n;) {
+        *r = (row){.variant = sweep->runs[i].variant};
+        for (; i < sweep->n && strcmp(sweep->runs[i].variant, r->variant) == 0; ++i)
+            take_run(r, sweep, &sweep->runs[i]);
+        append_row(out, r);
+    }
+    tt_str_append(out, "means over seeds, with 95 % intervals by Student's t\n");
+    append_failures(out, sweep);
+    free(r);
+    return tt_str_status(out);
+}
+
+// In single quotes, as a shell reads it.
+static void append_quoted(tt_str *out, const char *text) {
+    tt_str_append(out, " '");
+    for (; *text; ++text) tt_str_append_n(out, *text == '\'' ? "'\\''" : text, *text == '\'' ? 4 : 1);
+    tt_str_append(out, "'");
+}
+
+tt_status tt_sweep_slurm(const tt_sweep *sweep, const tt_sweep_options *options, tt_str *out) {
+    tt_str_format(out,
+        "#!/bin/bash\n# %s: %d runs, one task of the array each. Submit with: sbatch THIS_FILE\n"
+        "# What is done and what is left: tinythinker sweep %s --dry-run\n"
+        "#SBATCH --job-name=%s\n#SBATCH --array=0-%d\n#SBATCH --ntasks=%d\n#SBATCH --output=%s-%%A_%%a.log\n"
+        "# Set --time, --partition and --gres to what your cluster has.\n\n"
+        "srun tinythinker sweep",
+        sweep->name, sweep->n, sweep->file, sweep->name, sweep->n - 1, sweep->ranks_per_run, sweep->name);
+    append_quoted(out, sweep->file);
+    tt_str_append(out, " --only \"$SLURM_ARRAY_TASK_ID\"");
+    for (int i = 0; i < options->n_overrides; ++i) {
+        tt_str_append(out, " --set");
+        append_quoted(out, options->overrides[i]);
+    }
+    tt_str_append(out, "\n");
+    return tt_str_status(out);
+}

@@ -1,0 +1,145 @@
+// A checkpoint to a Hugging Face directory.
+#define _GNU_SOURCE
+#include "host/base/fs.h"
+#include "host/model/huggingface/huggingface.h"
+#include "host/model/huggingface/safetensors.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const files[] = {"config.json", "generation_config.json", "model.safetensors",
+    "spiece.model", "special_tokens_map.json", "tokenizer_config.json"};
+enum { FILES = sizeof files / sizeof *files };
+
+static tt_status write_text(const char *directory, const char *name, const char *text, size_t bytes) {
+    char path[TT_PATH_MAX];
+    TT_TRY(tt_path_join(path, sizeof path, directory, name));
+    return tt_write_file(path, text, bytes);
+}
+
+static tt_status write_json(const char *directory, const char *name, json_t *root) { // takes `root`
+    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    json_decref(root);
+    if (!text) return tt_fail(TT_ERR_NOMEM, "%s", name);
+    tt_status status = write_text(directory, name, text, strlen(text));
+    free(text);
+    return status;
+}
+
+static tt_status write_tokenizer(const char *directory, const tt_tokenizer *t) {
+    size_t n;
+    const void *bytes = tt_tokenizer_bytes(t, &n);
+    TT_TRY(write_text(directory, "spiece.model", bytes, n));
+    json_t *special =
+        json_pack("{s:s, s:s, s:s}", "eos_token", "</s>", "unk_token", "<unk>", "pad_token", "<pad>");
+    json_t *extra = json_array();
+    for (int i = 0; i < tt_tokenizer_extra_ids(t); ++i) {
+        char name[32];
+        snprintf(name, sizeof name, "<extra_id_%d>", i);
+        json_array_append_new(extra, json_string(name));
+    }
+    json_object_set_new(special, "additional_special_tokens", extra);
+    json_t *config = json_deep_copy(special);
+    json_object_set_new(config, "tokenizer_class", json_string("T5Tokenizer"));
+    json_object_set_new(config, "extra_ids", json_integer(tt_tokenizer_extra_ids(t)));
+    json_object_set_new(config, "legacy", json_true());
+    json_object_set_new(config, "clean_up_tokenization_spaces", json_true());
+    tt_status status = write_json(directory, "special_tokens_map.json", special);
+    tt_status other = write_json(directory, "tokenizer_config.json", config);
+    return status == TT_OK ? other : status;
+}
+
+static tt_status write_generation(const char *directory, const char *state) {
+    json_t *root = json_loads(state ? state : "", 0, NULL);
+    json_t *kept = json_object_get(json_object_get(root, "provenance"), "generation_config");
+    json_t *generation = json_is_object(kept) ? json_incref(kept)
+                                              : json_pack("{s:i, s:i, s:i}", "decoder_start_token_id", 0,
+                                                    "eos_token_id", 1, "pad_token_id", 0);
+    json_decref(root);
+    return write_json(directory, "generation_config.json", generation);
+}
+
+static tt_status read_parameter(void *context, int i, float *out) {
+    const tt_model *model = context;
+    const tt_parameter *p = &model->parameters[i];
+    return tt_device_download(
+        model->device, out, model->w + p->offset, (size_t)p->rows * (size_t)p->columns * sizeof *out);
+}
+
+static tt_status write_weights(const char *directory, tt_model *model, bool bf16) {
+    char path[TT_PATH_MAX];
+    tt_st_entry *entries;
+    TT_TRY(tt_path_join(path, sizeof path, directory, "model.safetensors"));
+    TT_TRY(tt_alloc(&entries, (size_t)model->n_parameters, sizeof *entries, "tensors"));
+    for (int i = 0; i < model->n_parameters; ++i) {
+        const tt_parameter *p = &model->parameters[i];
+        entries[i] = (tt_st_entry){.name = p->name,
+            .rank = p->rows == 1 ? 1 : 2,
+            .shape = {p->rows == 1 ? p->columns : p->rows, p->columns},
+            .n = (size_t)p->rows * (size_t)p->columns};
+    }
+    tt_status status = tt_safetensors_write(
+        path, entries, model->n_parameters, bf16 ? TT_ST_BF16 : TT_ST_F32, read_parameter, model);
+    free(entries);
+    return status;
+}
+
+static tt_status write_all(const tt_checkpoint *c, const char *directory, bool bf16) {
+    tt_str config = {0};
+    tt_status status = tt_huggingface_config_write(&config, &c->model->config, bf16);
+    if (status == TT_OK) status = write_text(directory, "config.json", config.data, config.length);
+    tt_str_close(&config);
+    if (status == TT_OK) status = write_tokenizer(directory, c->tokenizer);
+    if (status == TT_OK) status = write_generation(directory, c->state);
+    return status == TT_OK ? write_weights(directory, c->model, bf16) : status;
+}
+
+static bool is_empty(const char *directory) {
+    DIR *folder = opendir(directory);
+    bool empty = true;
+    for (struct dirent *entry; folder && empty && (entry = readdir(folder));)
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    if (folder) closedir(folder);
+    return empty;
+}
+
+static void remove_all(const char *directory) {
+    char path[TT_PATH_MAX];
+    for (int i = 0; i < FILES; ++i)
+        if (tt_path_join(path, sizeof path, directory, files[i]) == TT_OK) unlink(path);
+    rmdir(directory);
+}
+
+static tt_status move_all(const char *from, const char *to) {
+    char old[TT_PATH_MAX], young[TT_PATH_MAX];
+    TT_TRY(tt_make_dirs(to));
+    for (int i = 0; i < FILES; ++i) {
+        TT_TRY(tt_path_join(old, sizeof old, from, files[i]));
+        TT_TRY(tt_path_join(young, sizeof young, to, files[i]));
+        TT_TRY(tt_commit_file(old, young));
+    }
+    return TT_OK;
+}
+
+tt_status tt_huggingface_export(const tt_checkpoint *c, const char *directory, bool bf16, bool replace) {
+    char temporary[TT_PATH_MAX];
+    size_t n = strlen(directory);
+    while (n > 1 && directory[n - 1] == '/') --n;
+    if (tt_file_exists(directory)) return tt_fail(TT_ERR_IO, "%s: is a file, not a directory", directory);
+    if (!replace && tt_dir_exists(directory) && !is_empty(directory))
+        return tt_fail(
+            TT_ERR_IO, "%s: exists and is not empty; --force replaces the files of a model in it", directory);
+    if (snprintf(temporary, sizeof temporary, "%.*s.tmp%ld", (int)n, directory, (long)getpid()) >=
+        (int)sizeof temporary)
+        return tt_fail(TT_ERR_IO, "%.64s...: path too long", directory);
+    TT_TRY(tt_make_dirs(temporary));
+    tt_status status = write_all(c, temporary, bf16);
+    if (status == TT_OK) status = move_all(temporary, directory);
+    remove_all(temporary);
+    return status;
+}

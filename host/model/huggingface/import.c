@@ -1,0 +1,337 @@
+// A Hugging Face directory to a checkpoint.
+#include "host/base/fs.h"
+#include "host/base/log.h"
+#include "host/model/huggingface/huggingface.h"
+#include "host/model/huggingface/safetensors.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAX_SHARDS = 1024 };
+
+typedef struct source {
+    const char *directory;
+    tt_safetensors *shards; // [n]
+    int n;
+    bool **used;   // [n][tensors]
+    float *buffer; // of the largest parameter
+    float *other;  // to compare with
+} source;
+
+// Other names that the embedding goes by; all of them, where they are there, must agree.
+static const char *const embeddings[] = {
+    "shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"};
+static const char head[] = "lm_head.weight";
+// Published T5 1.0 files have this one; no attention across stacks uses a bias.
+static const char leftover[] = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
+
+// ---- files
+
+static tt_status check_directory(const char *directory) {
+    struct stat st;
+    if (stat(directory, &st) != 0)
+        return tt_fail(TT_ERR_IO, "%s: %s", directory, strerror(errno)); // also symbolic links in a loop
+    if (!S_ISDIR(st.st_mode)) return tt_fail(TT_ERR_IO, "%s: is no directory", directory);
+    return TT_OK;
+}
+
+static bool present(const char *path) {
+    struct stat st;
+    return lstat(path, &st) == 0; // a broken or looping link is there, and opening it tells why it fails
+}
+
+static tt_status open_shard(source *s, const char *name) {
+    char path[TT_PATH_MAX];
+    if (strchr(name, '/') || strcmp(name, "..") == 0 || !*name)
+        return tt_fail(
+            TT_ERR_FORMAT, "%s/model.safetensors.index.json: shard '%s' is no file name", s->directory, name);
+    if (s->n == MAX_SHARDS)
+        return tt_fail(TT_ERR_FORMAT, "%s: more than %d shards", s->directory, MAX_SHARDS);
+    TT_TRY(tt_path_join(path, sizeof path, s->directory, name));
+    TT_TRY(tt_safetensors_open(&s->shards[s->n], path));
+    s->n++;
+    return tt_alloc(&s->used[s->n - 1], (size_t)s->shards[s->n - 1].n, sizeof **s->used, "tensors");
+}
+
+static int shard_of(const source *s, const char *name) {
+    for (int i = 0; i < s->n; ++i)
+        if (tt_ends_with(s->shards[i].path, name)) {
+            const size_t n = strlen(s->shards[i].path), m = strlen(name);
+            if (n > m && s->shards[i].path[n - m - 1] == '/') return i;
+        }
+    return -1;
+}
+
+static const tt_st_tensor *in_shard(const tt_safetensors *f, const char *name) {
+    for (int i = 0; i < f->n; ++i)
+        if (strcmp(f->tensors[i].name, name) == 0) return &f->tensors[i];
+    return NULL;
+}
+
+static tt_status open_index(source *s, const char *path) {
+    json_error_t error;
+    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error),
+           *map = json_object_get(root, "weight_map");
+    tt_status status = TT_OK;
+    const char *name;
+    json_t *file;
+    if (!root)
+        status = tt_fail(TT_ERR_FORMAT, "%s:%d: %s", path, error.line, error.text);
+    else if (!json_is_object(map))
+        status = tt_fail(TT_ERR_FORMAT, "%s: weight_map is missing", path);
+    json_object_foreach(map, name, file) {
+        if (status != TT_OK) break;
+        const char *shard = json_string_value(file);
+        if (!shard)
+            status = tt_fail(TT_ERR_FORMAT, "%s: %s names no file", path, name);
+        else if (shard_of(s, shard) < 0)
+            status = open_shard(s, shard);
+        if (status == TT_OK && !in_shard(&s->shards[shard_of(s, shard)], name))
+            status = tt_fail(TT_ERR_FORMAT, "%s: %s is not in %s", path, name, shard);
+    }
+    json_decref(root);
+    return status;
+}
+
+static tt_status open_weights(source *s) {
+    char path[TT_PATH_MAX];
+    TT_TRY(tt_alloc(&s->shards, MAX_SHARDS, sizeof *s->shards, "shards"));
+    TT_TRY(tt_alloc(&s->used, MAX_SHARDS, sizeof *s->used, "shards"));
+    TT_TRY(tt_path_join(path, sizeof path, s->directory, "model.safetensors"));
+    if (present(path)) return open_shard(s, "model.safetensors");
+    TT_TRY(tt_path_join(path, sizeof path, s->directory, "model.safetensors.index.json"));
+    if (present(path)) return open_index(s, path);
+    TT_TRY(tt_path_join(path, sizeof path, s->directory, "pytorch_model.bin"));
+    if (!present(path))
+        return tt_fail(TT_ERR_IO, "%s: no model.safetensors, nor model.safetensors.index.json", s->directory);
+    return tt_fail(TT_ERR_UNSUPPORTED,
+        "%s: pytorch_model.bin is a pickle, which runs code when it is read; convert it once with Python:\n"
+        "  python3 -c \"from transformers import T5ForConditionalGeneration as T; "
+        "T.from_pretrained('%s').save_pretrained('%s', safe_serialization=True)\"",
+        s->directory, s->directory, s->directory);
+}
+
+static void close_source(source *s) {
+    for (int i = 0; i < s->n; ++i) {
+        tt_safetensors_close(&s->shards[i]);
+        free(s->used[i]);
+    }
+    free(s->shards);
+    free(s->used);
+    free(s->buffer);
+    free(s->other);
+}
+
+// ---- tensors
+
+// The tensor and its file, marked as used; NULL if there is none. Errors: TT_ERR_FORMAT when two shards have
+// it.
+static tt_status find(source *s, const char *name, const tt_st_tensor **out, const char **path) {
+    *out = NULL;
+    for (int i = 0; i < s->n; ++i) {
+        const tt_st_tensor *t = in_shard(&s->shards[i], name);
+        if (!t) continue;
+        if (*out) return tt_fail(TT_ERR_FORMAT, "%s and %s both have %s", *path, s->shards[i].path, name);
+        *out = t;
+        *path = s->shards[i].path;
+        s->used[i][t - s->shards[i].tensors] = true;
+    }
+    return TT_OK;
+}
+
+static tt_status check_shape(const tt_st_tensor *t, const char *path, const tt_parameter *p) {
+    const bool vector = p->rows == 1;
+    const bool same = vector ? t->rank == 1 && t->shape[0] == p->columns
+                             : t->rank == 2 && t->shape[0] == p->rows && t->shape[1] == p->columns;
+    if (same) return TT_OK;
+    tt_str shape = {0};
+    for (int i = 0; i < t->rank; ++i) tt_str_format(&shape, "%s%lld", i ? ", " : "", (long long)t->shape[i]);
+    if (vector)
+        tt_fail(TT_ERR_FORMAT, "%s: %s is [%s], config.json says [%d]", path, t->name, tt_str_text(&shape),
+            p->columns);
+    else
+        tt_fail(TT_ERR_FORMAT, "%s: %s is [%s], config.json says [%d, %d]", path, t->name,
+            tt_str_text(&shape), p->rows, p->columns);
+    tt_str_close(&shape);
+    return TT_ERR_FORMAT;
+}
+
+static tt_status read_tensor(const tt_st_tensor *t, const char *path, const tt_parameter *p, float *out) {
+    TT_TRY(check_shape(t, path, p));
+    tt_st_read(t, out);
+    for (size_t i = 0; i < t->n; ++i)
+        if (!isfinite(out[i]))
+            return tt_fail(TT_ERR_FORMAT, "%s: %s holds %s at element %zu", path, t->name,
+                isnan(out[i]) ? "NaN" : "Inf", i);
+    return TT_OK;
+}
+
+// One more name of what s->buffer holds, from `known`: if it is there, it must be the same.
+static tt_status expect_equal(
+    source *s, const tt_parameter *p, const char *known, const char *name, const char *what) {
+    const tt_st_tensor *t;
+    const char *path;
+    TT_TRY(find(s, name, &t, &path));
+    if (!t) return TT_OK;
+    if (!s->other)
+        TT_TRY(tt_alloc(&s->other, (size_t)p->rows * (size_t)p->columns, sizeof *s->other, "tensor"));
+    TT_TRY(read_tensor(t, path, p, s->other));
+    if (memcmp(s->buffer, s->other, t->n * sizeof *s->other) == 0) return TT_OK;
+    return tt_fail(TT_ERR_FORMAT, "%s: %s differs from %s%s", path, name, known, what);
+}
+
+static tt_status put(tt_model *model, const source *s, const tt_parameter *p) {
+    const size_t n = (size_t)p->rows * (size_t)p->columns;
+    return tt_device_upload(model->device, model->w + p->offset, s->buffer, n * sizeof *s->buffer);
+}
+
+static tt_status missing(const source *s, const char *name, const char *hint) {
+    return tt_fail(TT_ERR_FORMAT, "%s: %s is missing%s", s->shards[0].path, name, hint);
+}
+
+static tt_status import_embedding(source *s, tt_model *model, const tt_parameter *p) {
+    const bool tied = model->config.tie_word_embeddings;
+    const tt_st_tensor *t = NULL;
+    const char *path = NULL, *known = NULL;
+    for (int i = 0; i < 3 && !t; ++i) {
+        known = embeddings[i];
+        TT_TRY(find(s, known, &t, &path));
+    }
+    if (!t && tied) {
+        known = head;
+        TT_TRY(find(s, head, &t, &path));
+    }
+    if (!t) return missing(s, "shared.weight", " (nor is it there as encoder.embed_tokens.weight)");
+    TT_TRY(read_tensor(t, path, p, s->buffer));
+    for (int i = 0; i < 3; ++i)
+        if (known != embeddings[i])
+            TT_TRY(expect_equal(s, p, known, embeddings[i], "; a T5 has one embedding"));
+    if (tied && known != head)
+        TT_TRY(expect_equal(s, p, known, head,
+            ", though tie_word_embeddings is true; if the model has an LM head of its own, set it to false "
+            "in "
+            "config.json"));
+    return put(model, s, p);
+}
+
+static tt_status import_parameter(source *s, tt_model *model, const tt_parameter *p) {
+    if (strcmp(p->name, "shared.weight") == 0) return import_embedding(s, model, p);
+    const tt_st_tensor *t;
+    const char *path;
+    TT_TRY(find(s, p->name, &t, &path));
+    if (!t)
+        return missing(s, p->name,
+            strcmp(p->name, head) == 0
+                ? ", though tie_word_embeddings is false; if the head is the embedding, "
+                  "set it to true in config.json"
+                : "");
+    TT_TRY(read_tensor(t, path, p, s->buffer));
+    return put(model, s, p);
+}
+
+// Tensors that nobody asked for.
+static tt_status check_unused(source *s, bool allowed) {
+    const tt_st_tensor *t;
+    const char *path;
+    int n = 0;
+    TT_TRY(find(s, leftover, &t, &path));
+    if (t) tt_info("%s: %s is left out: T5 has no bias there", path, leftover);
+    tt_str used = {0}, unused = {0};
+    for (int i = 0; i < s->n; ++i)
+        for (int k = 0; k < s->shards[i].n; ++k) {
+            tt_str_format(s->used[i][k] ? &used : &unused, "\n    %s", s->shards[i].tensors[k].name);
+            n += !s->used[i][k];
+        }
+    tt_status status = TT_OK;
+    if (n && allowed)
+        tt_warn(
+            "%s: tensors that this model does not have are left out:%s", s->directory, tt_str_text(&unused));
+    else if (n)
+        status = tt_fail(TT_ERR_FORMAT,
+            "%s: %d tensors are not of this model; is config.json the right one? --allow-unused leaves them "
+            "out.\n  used:%s\n  unused:%s",
+            s->directory, n, tt_str_text(&used), tt_str_text(&unused));
+    tt_str_close(&used);
+    tt_str_close(&unused);
+    return status;
+}
+
+static tt_status import_weights(source *s, tt_model *model, bool allow_unused) {
+    size_t largest = 0;
+    for (int i = 0; i < model->n_parameters; ++i) {
+        const size_t n = (size_t)model->parameters[i].rows * (size_t)model->parameters[i].columns;
+        if (n > largest) largest = n;
+    }
+    TT_TRY(tt_alloc(&s->buffer, largest, sizeof *s->buffer, "tensor"));
+    for (int i = 0; i < model->n_parameters; ++i) TT_TRY(import_parameter(s, model, &model->parameters[i]));
+    TT_TRY(tt_model_written(model));
+    return check_unused(s, allow_unused);
+}
+
+// ---- tokenizer and provenance
+
+static tt_status import_tokenizer(tt_checkpoint *out, const char *directory, const tt_model_config *config) {
+    char path[TT_PATH_MAX];
+    int extra_ids;
+    TT_TRY(tt_path_join(path, sizeof path, directory, "spiece.model"));
+    if (!present(path))
+        return tt_fail(TT_ERR_IO,
+            "%s: no spiece.model; a checkpoint carries its tokenizer, and tokenizer.json is not read",
+            directory);
+    TT_TRY(tt_huggingface_extra_ids(&extra_ids, directory));
+    TT_TRY(tt_tokenizer_load(&out->tokenizer, path, extra_ids));
+    if (tt_tokenizer_size(out->tokenizer) <= config->vocab_size) return TT_OK;
+    // mT5's pieces fill its vocabulary: its sentinels are not behind them.
+    if (tt_tokenizer_pieces(out->tokenizer) > config->vocab_size)
+        return tt_fail(TT_ERR_FORMAT, "%s: %d pieces, the model's vocabulary has %d", path,
+            tt_tokenizer_pieces(out->tokenizer), config->vocab_size);
+    const int room = config->vocab_size - tt_tokenizer_pieces(out->tokenizer);
+    tt_warn("%s: %d sentinels do not fit behind the pieces; there are %d", directory, extra_ids, room);
+    tt_tokenizer_close(out->tokenizer);
+    out->tokenizer = NULL;
+    return tt_tokenizer_load(&out->tokenizer, path, room);
+}
+
+static tt_status write_provenance(tt_checkpoint *out, const char *directory, tt_st_dtype dtype) {
+    char path[TT_PATH_MAX];
+    TT_TRY(tt_path_join(path, sizeof path, directory, "generation_config.json"));
+    json_t *generation = tt_file_exists(path) ? json_load_file(path, 0, NULL) : NULL;
+    if (tt_file_exists(path) && !json_is_object(generation)) tt_warn("%s: is no JSON object; left out", path);
+    json_t *root = json_pack("{s:{s:s, s:s, s:s}}", "provenance", "command", "model import", "imported_from",
+        directory, "dtype", tt_st_dtype_name(dtype));
+    if (json_is_object(generation))
+        json_object_set(json_object_get(root, "provenance"), "generation_config", generation);
+    char *text = root ? json_dumps(root, 0) : NULL;
+    json_decref(generation);
+    json_decref(root);
+    if (!text) return tt_fail(TT_ERR_NOMEM, "provenance");
+    tt_status status = tt_strdup(&out->state, text);
+    free(text);
+    return status;
+}
+
+tt_status tt_huggingface_import(
+    tt_checkpoint *out, const char *directory, bool allow_unused, tt_device *device) {
+    *out = (tt_checkpoint){0};
+    char path[TT_PATH_MAX];
+    tt_model_config config;
+    source s = {.directory = directory};
+    TT_TRY(check_directory(directory));
+    TT_TRY(tt_path_join(path, sizeof path, directory, "config.json"));
+    TT_TRY(tt_huggingface_config_read(&config, path));
+    tt_status status = import_tokenizer(out, directory, &config);
+    if (status == TT_OK) status = open_weights(&s);
+    if (status == TT_OK && s.n == 0) status = tt_fail(TT_ERR_FORMAT, "%s: no weights", directory);
+    if (status == TT_OK) status = tt_model_open(&out->model, &config, device);
+    if (status == TT_OK) status = import_weights(&s, out->model, allow_unused);
+    if (status == TT_OK)
+        status = write_provenance(out, directory, s.shards[0].n ? s.shards[0].tensors[0].dtype : TT_ST_F32);
+    close_source(&s);
+    if (status != TT_OK) tt_checkpoint_close(out);
+    return status;
+}

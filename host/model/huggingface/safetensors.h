@@ -1,0 +1,58 @@
+// Safetensors files (Hugging Face): a table of named tensors, read from a memory mapping, nothing trusted;
+// and written in one pass.
+//
+// Layout: 8 bytes, little-endian, length of the header; the header, a JSON object of name -> {"dtype",
+// "shape", "data_offsets": [begin, end]}, offsets counted from the end of the header; the data, without
+// holes.
+#ifndef TT_MODEL_HUGGINGFACE_SAFETENSORS_H
+#define TT_MODEL_HUGGINGFACE_SAFETENSORS_H
+
+#include "host/base/memory.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum tt_st_dtype { TT_ST_F32, TT_ST_F16, TT_ST_BF16 } tt_st_dtype;
+enum { TT_ST_MAX_RANK = 4 };
+
+typedef struct tt_st_tensor {
+    const char *name;
+    tt_st_dtype dtype;
+    int rank;
+    int64_t shape[TT_ST_MAX_RANK];
+    size_t n;         // elements
+    const void *data; // within the mapping, little-endian, any alignment
+    size_t bytes;
+} tt_st_tensor;
+
+typedef struct tt_safetensors {
+    char *path;
+    tt_st_tensor *tensors; // in order of their data
+    int n;
+    void *mapping;
+    size_t size;
+    tt_arena memory;
+} tt_safetensors;
+
+// Every tensor is checked against the file before this returns. Errors: TT_ERR_IO; TT_ERR_FORMAT naming the
+// file and the tensor: a header that is no JSON or larger than the file, tensors that overlap, leave holes or
+// lie outside, data that dtype and shape do not explain; TT_ERR_UNSUPPORTED for other dtypes.
+tt_status tt_safetensors_open(tt_safetensors *out, const char *path) TT_MUST_CHECK;
+void tt_safetensors_close(tt_safetensors *file);
+// Converts to fp32 (exact for all three dtypes); out[tensor->n]. The mapping's pages are given back.
+void tt_st_read(const tt_st_tensor *tensor, float *out);
+const char *tt_st_dtype_name(tt_st_dtype dtype); // "F32", ...
+
+// For writing: `data` fills out with the tensor's elements as fp32.
+typedef struct tt_st_entry {
+    const char *name;
+    int rank;
+    int64_t shape[2];
+    size_t n;
+} tt_st_entry;
+typedef tt_status (*tt_st_data)(void *context, int entry, float *out);
+// Writes a new file at `path` (F32 or BF16), synced.
+tt_status tt_safetensors_write(const char *path, const tt_st_entry *entries, int n, tt_st_dtype dtype,
+    tt_st_data data, void *context) TT_MUST_CHECK;
+
+#endif

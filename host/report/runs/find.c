@@ -1,0 +1,104 @@
+// Run directories below the paths that a person names.
+#define _GNU_SOURCE
+#include "host/base/log.h"
+#include "host/base/memory.h"
+#include "host/report/runs/run.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEPTH = 3 };
+
+typedef struct found {
+    tt_report_run *runs;
+    size_t n, room;
+    size_t met; // also those that were there already
+} found;
+
+static bool holds(const char *dir, const char *name, bool folder) {
+    char path[TT_PATH_MAX];
+    if (tt_path_join(path, sizeof path, dir, name) != TT_OK) return false;
+    return folder ? tt_dir_exists(path) : tt_file_exists(path);
+}
+
+// A run that has only begun holds its configuration and an empty folder of checkpoints.
+static bool is_run(const char *dir) {
+    return holds(dir, "result.json", false) || holds(dir, "metrics.jsonl", false) ||
+           (holds(dir, "config.yaml", false) && holds(dir, "checkpoints", true));
+}
+
+static tt_status add(found *all, const char *path) {
+    all->met++;
+    char *real = realpath(path, NULL);
+    tt_status status = TT_OK;
+    for (size_t i = 0; i < all->n && real; ++i) {
+        char *other = realpath(all->runs[i].path, NULL);
+        const bool same = other && strcmp(real, other) == 0;
+        free(other);
+        if (same) goto release;
+    }
+    TT_TRY_GOTO(
+        status, tt_grow(&all->runs, &all->room, all->n + 1, sizeof *all->runs, "runs of a report"), release);
+    status = tt_path_join(all->runs[all->n].path, TT_PATH_MAX, "", path);
+    if (status == TT_OK) all->n++;
+release:
+    free(real);
+    return status;
+}
+
+static int visible(const struct dirent *entry) {
+    return entry->d_name[0] != '.';
+}
+
+static tt_status search(found *all, const char *path, int depth) {
+    struct dirent **entries;
+    if (is_run(path)) return add(all, path);
+    if (depth == 0) return TT_OK;
+    const int n = scandir(path, &entries, visible, versionsort);
+    if (n < 0 && depth == DEPTH) return tt_fail(TT_ERR_IO, "%s: cannot be listed: %s", path, strerror(errno));
+    if (n < 0) {
+        tt_warn("%s: cannot be listed, left out: %s", path, strerror(errno));
+        return TT_OK;
+    }
+    tt_status status = TT_OK;
+    for (int i = 0; i < n; ++i) {
+        char below[TT_PATH_MAX];
+        if (status == TT_OK) status = tt_path_join(below, sizeof below, path, entries[i]->d_name);
+        if (status == TT_OK && tt_dir_exists(below)) status = search(all, below, depth - 1);
+        free(entries[i]);
+    }
+    free(entries);
+    return status;
+}
+
+tt_status tt_report_find(const char *const *paths, int n, tt_report_run **out, size_t *n_runs) {
+    found all = {0};
+    tt_status status = TT_OK;
+    *out = NULL;
+    for (int i = 0; i < n && status == TT_OK; ++i) {
+        char path[TT_PATH_MAX];
+        status = tt_path_join(path, sizeof path, "", paths[i]);
+        if (status != TT_OK) break;
+        for (size_t end = strlen(path); end > 1 && path[end - 1] == '/'; --end) path[end - 1] = '\0';
+        const size_t before = all.met;
+        if (!tt_dir_exists(path))
+            status = tt_fail(TT_ERR_IO,
+                "%s: no such folder; a report is made of run directories, which `tinythinker run` writes",
+                path);
+        if (status == TT_OK) status = search(&all, path, DEPTH);
+        if (status == TT_OK && all.met == before)
+            status = tt_fail(TT_ERR_IO,
+                "%s: no run directory in it or up to %d levels below it (looked for result.json, "
+                "metrics.jsonl, or config.yaml beside checkpoints/); `tinythinker run CONFIG` makes one",
+                path, DEPTH);
+    }
+    if (status != TT_OK) {
+        free(all.runs);
+        return status;
+    }
+    *out = all.runs;
+    *n_runs = all.n;
+    return TT_OK;
+}

@@ -1,0 +1,208 @@
+#include "host/report/runs/group.h"
+
+#include "host/base/log.h"
+#include "host/base/memory.h"
+#include "host/lab/config_lines.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool tt_report_key_ignored(const char *key) {
+    static const char *const keys[] = {"seed", "name", "output", "device", "threads", "evaluation.slots"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; ++i)
+        if (strcmp(key, keys[i]) == 0) return true;
+    return false;
+}
+
+// What runs of one group have in common, as text.
+static tt_status identity(const tt_report *r, const tt_report_run *run, tt_str *out) {
+    if (r->each) {
+        tt_str_format(out, "path\n%s", run->path);
+    } else if (*run->variant) {
+        tt_str_format(out, "sweep\n%s\n%s", run->sweep, run->variant);
+    } else if (run->resolved) {
+        tt_config_line line = {.at = run->resolved};
+        while (tt_config_line_next(&line))
+            if (!tt_report_key_ignored(line.key))
+                tt_str_format(out, "%s: %.*s\n", line.key, line.length, line.value);
+    } else {
+        tt_str_format(out, "path\n%s", run->path);
+    }
+    return tt_str_status(out);
+}
+
+// By seed, else in the order of paths. An insertion sort: groups are a handful of runs.
+static void sort_runs(tt_report_group *g, tt_report_run *runs) {
+    for (int i = 1; i < g->n; ++i)
+        for (int k = i; k > 0 && runs[g->runs[k - 1]].seed > runs[g->runs[k]].seed; --k) {
+            const int swap = g->runs[k];
+            g->runs[k] = g->runs[k - 1];
+            g->runs[k - 1] = swap;
+        }
+}
+
+static void mark_repeated(tt_report *r, const tt_report_group *g) {
+    const tt_report_run *kept = NULL;
+    for (int i = 0; i < g->n; ++i) {
+        tt_report_run *run = &r->runs[g->runs[i]];
+        if (run->state != TT_REPORT_FINISHED) continue;
+        run->repeated = kept && run->seed >= 0 && kept->seed == run->seed;
+        if (run->repeated)
+            tt_warn("%s: the same configuration and seed as %s; not counted", run->path, kept->path);
+        else
+            kept = run;
+    }
+}
+
+// What the names of a group's runs begin with, less a trailing number of the seed: everyday-seed-1, -2 ->
+// everyday.
+static void common_name(const tt_report *r, const tt_report_group *g, char *out, size_t size) {
+    snprintf(out, size, "%s", r->runs[g->runs[0]].name);
+    if (g->n == 1) return;
+    size_t n = strlen(out);
+    for (int i = 1; i < g->n; ++i) {
+        const char *other = r->runs[g->runs[i]].name;
+        size_t same = 0;
+        while (same < n && other[same] == out[same]) same++;
+        n = same;
+    }
+    while (n > 0 && isdigit((unsigned char)out[n - 1])) n--;
+    while (n > 0 && strchr("-_. ", out[n - 1])) n--;
+    if (n > 5 && strncmp(out + n - 4, "seed", 4) == 0 && strchr("-_. ", out[n - 5])) n -= 5;
+    if (n > 2 && out[n - 1] == 's' && strchr("-_. ", out[n - 2])) n -= 2;
+    if (n > 0) out[n] = '\0';
+}
+
+static void make_label(tt_report *r, int group, bool many_sweeps) {
+    tt_report_group *g = &r->groups[group];
+    const tt_report_run *first = &r->runs[g->runs[0]];
+    if (r->each)
+        snprintf(g->label, sizeof g->label, "%s", first->name);
+    else if (*first->variant && many_sweeps)
+        snprintf(g->label, sizeof g->label, "%s: %s", first->sweep, first->variant);
+    else if (*first->variant)
+        snprintf(g->label, sizeof g->label, "%s", first->variant);
+    else
+        common_name(r, g, g->label, TT_REPORT_NAME);
+    int same = 1;
+    for (int i = 0; i < group; ++i) {
+        const size_t n = strlen(g->label);
+        same += strncmp(r->groups[i].label, g->label, n) == 0 &&
+                (!r->groups[i].label[n] || strncmp(r->groups[i].label + n, " (", 2) == 0);
+    }
+    const size_t n = strlen(g->label);
+    if (same > 1) snprintf(g->label + n, sizeof g->label - n, " (%d)", same);
+}
+
+static void make_labels(tt_report *r) {
+    const char *sweep = NULL;
+    bool many = false;
+    for (int i = 0; i < r->n_runs; ++i) {
+        if (!*r->runs[i].variant) continue;
+        many = many || (sweep && strcmp(sweep, r->runs[i].sweep) != 0);
+        sweep = r->runs[i].sweep;
+    }
+    for (int g = 0; g < r->n_groups; ++g) make_label(r, g, many);
+}
+
+// Puts run i into the group of the runs before it that it shares its identity with, or into a new one.
+static tt_status place(tt_report *r, char **identities, int i) {
+    tt_report_run *run = &r->runs[i];
+    for (run->group = 0; run->group < r->n_groups; ++run->group)
+        if (strcmp(identities[r->groups[run->group].runs[0]], identities[i]) == 0) break;
+    tt_report_group *g = &r->groups[run->group];
+    if (run->group == r->n_groups) {
+        TT_TRY(tt_alloc(&g->runs, (size_t)r->n_runs, sizeof *g->runs, "runs of a group"));
+        r->n_groups++;
+    }
+    g->runs[g->n++] = i;
+    return TT_OK;
+}
+
+tt_status tt_report_make_groups(tt_report *r) {
+    char **identities;
+    TT_TRY(tt_alloc(&identities, (size_t)r->n_runs, sizeof *identities, "groups"));
+    tt_status status = tt_alloc(&r->groups, (size_t)r->n_runs, sizeof *r->groups, "groups");
+    for (int i = 0; i < r->n_runs && status == TT_OK; ++i) {
+        tt_str text = {0};
+        status = identity(r, &r->runs[i], &text);
+        if (status == TT_OK) status = tt_strdup(&identities[i], tt_str_text(&text));
+        tt_str_close(&text);
+        if (status == TT_OK) status = place(r, identities, i);
+    }
+    for (int g = 0; g < r->n_groups && status == TT_OK; ++g) {
+        sort_runs(&r->groups[g], r->runs);
+        mark_repeated(r, &r->groups[g]);
+    }
+    if (status == TT_OK) make_labels(r);
+    for (int i = 0; i < r->n_runs; ++i) free(identities[i]);
+    free(identities);
+    return status;
+}
+
+// ---- numbers of a group
+
+static bool counted(const tt_report_run *run) {
+    return run->state == TT_REPORT_FINISHED && !run->repeated;
+}
+
+typedef struct scores {
+    double *accuracy;
+    double low, high; // ends of the runs' own intervals, the outermost
+    int64_t questions;
+    int n;
+} scores;
+
+static void add_score(scores *all, tt_report_score score) {
+    if (!isfinite(score.accuracy)) return;
+    if (all->n == 0 || score.n < all->questions) all->questions = score.n;
+    all->low = all->n == 0 ? score.low : fmin(all->low, score.low);
+    all->high = all->n == 0 ? score.high : fmax(all->high, score.high);
+    all->accuracy[all->n++] = score.accuracy;
+}
+
+static tt_report_mean mean_of(scores *all) {
+    tt_report_mean m = {NAN, NAN, NAN, all->n, all->questions};
+    if (all->n == 0) return m;
+    const tt_estimate e = tt_estimate_mean(all->accuracy, all->n);
+    m.mean = e.mean;
+    const bool spread = all->n > 1 && e.high - e.low > 1e-9;
+    m.low = spread ? fmax(e.low, 0) : all->low;
+    m.high = spread ? fmin(e.high, 1) : all->high;
+    return m;
+}
+
+tt_report_mean tt_report_group_score(
+    const tt_report *r, const tt_report_group *g, tt_report_score_kind kind) {
+    double values[g->n];
+    scores all = {.accuracy = values};
+    for (int i = 0; i < g->n; ++i) {
+        const tt_report_run *run = &r->runs[g->runs[i]];
+        if (counted(run)) add_score(&all, run->scores[kind]);
+    }
+    return mean_of(&all);
+}
+
+tt_report_mean tt_report_group_phase(
+    const tt_report *r, const tt_report_group *g, const char *phase, bool test) {
+    double values[g->n];
+    scores all = {.accuracy = values};
+    for (int i = 0; i < g->n; ++i) {
+        const tt_report_run *run = &r->runs[g->runs[i]];
+        for (int p = 0; p < run->n_phases && counted(run); ++p)
+            if (strcmp(run->phases[p].name, phase) == 0)
+                add_score(&all, test ? run->phases[p].test : run->phases[p].best);
+    }
+    return mean_of(&all);
+}
+
+tt_estimate tt_report_group_number(const tt_report *r, const tt_report_group *g, tt_report_of_run of) {
+    double values[g->n];
+    int n = 0;
+    for (int i = 0; i < g->n; ++i)
+        if (counted(&r->runs[g->runs[i]])) values[n++] = of(&r->runs[g->runs[i]]);
+    return tt_estimate_mean(values, n);
+}

@@ -1,0 +1,56 @@
+// Runs that differ in their seed only, counted together.
+#ifndef TT_REPORT_RUNS_GROUP_H
+#define TT_REPORT_RUNS_GROUP_H
+
+#include "host/base/str.h"
+#include "host/lab/statistics.h"
+#include "host/report/runs/run.h"
+
+enum { TT_REPORT_LABEL = 2 * TT_REPORT_NAME + 16 };
+
+typedef struct tt_report_group {
+    char label[TT_REPORT_LABEL];
+    int *runs; // indices, in the order of seeds
+    int n;
+} tt_report_group;
+
+typedef struct tt_report {
+    tt_report_run *runs;
+    int n_runs;
+    tt_report_group *groups;
+    int n_groups;
+    tt_report_names stages;
+    double chance; // of all runs' questions, where they agree; else NaN
+    bool each;     // every run is a group of its own
+} tt_report;
+
+// Finds, reads and groups the runs at or below `paths`. Zeroed on failure. Errors: those of finding and
+// reading.
+tt_status tt_report_open(tt_report *out, const char *const *paths, int n, bool each) TT_MUST_CHECK;
+void tt_report_close(tt_report *report);
+
+// Groups report->runs by (sweep, variant) where they are of a sweep, else by every key of their configuration
+// but those below; a run without a configuration is alone, and so is every run with `each`. Marks runs whose
+// seed their group has already.
+tt_status tt_report_make_groups(tt_report *report) TT_MUST_CHECK;
+// seed, name, output, device, threads, evaluation.slots: they do not make another experiment.
+bool tt_report_key_ignored(const char *key);
+
+// A score of a group, and how its interval was made.
+typedef struct tt_report_mean {
+    double mean, low, high; // NaN where there is none
+    int seeds;              // runs that went in
+    int64_t questions;      // per run (the fewest); 0: not known
+} tt_report_mean;
+
+// Over finished runs that are counted: by Student's t where two or more have the score (cut to 0..1), else
+// the one run's own interval; so too where all seeds agree by chance.
+tt_report_mean tt_report_group_score(const tt_report *r, const tt_report_group *g, tt_report_score_kind kind);
+// The same of a phase: the test accuracy of its best checkpoint, or its best validation.
+tt_report_mean tt_report_group_phase(
+    const tt_report *r, const tt_report_group *g, const char *phase, bool test);
+// A number that each run of the group may have, NaN where it has none.
+typedef double (*tt_report_of_run)(const tt_report_run *run);
+tt_estimate tt_report_group_number(const tt_report *r, const tt_report_group *g, tt_report_of_run of);
+
+#endif

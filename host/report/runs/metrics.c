@@ -1,0 +1,74 @@
+// metrics.jsonl: lines about steps, and about validations.
+#include "host/base/memory.h"
+#include "host/report/runs/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+// Index of a stage's name; the last one takes what is beyond the room.
+static int stage_index(tt_report_names *names, const char *name) {
+    for (int i = 0; i < names->n; ++i)
+        if (strcmp(names->items[i], name) == 0) return i;
+    if (names->n == TT_REPORT_STAGES) return TT_REPORT_STAGES - 1;
+    snprintf(names->items[names->n], sizeof names->items[0], "%s", name);
+    return names->n++;
+}
+
+static tt_status add_step(tt_report_run *run, const json_t *object, tt_report_step step, const char *stage,
+    tt_report_names *names) {
+    static const char *const keys[] = {
+#define KEY(word, key) key,
+        TT_REPORT_METRIC_MAP(KEY)
+#undef KEY
+    };
+    step.stage = stage_index(names, stage);
+    for (int m = 0; m < TT_REPORT_METRICS; ++m) step.value[m] = tt_report_number(object, keys[m]);
+    run->lost_losses += !isfinite(step.value[TT_REPORT_METRIC_LOSS]);
+    if (isfinite(step.value[TT_REPORT_METRIC_CHOSEN])) run->phases[step.phase].preference = true;
+    TT_TRY(tt_grow(&run->steps, &run->steps_room, run->n_steps + 1, sizeof step, "training steps"));
+    run->steps[run->n_steps++] = step;
+    return TT_OK;
+}
+
+static tt_status add_validation(
+    tt_report_run *run, const json_t *object, const json_t *values, int phase, tt_report_names *names) {
+    tt_report_validation v = {.phase = phase,
+        .step = json_integer_value(json_object_get(object, "step")),
+        .best = json_is_true(json_object_get(object, "best")),
+        .score = tt_report_score_read(values)};
+    for (int s = 0; s < TT_REPORT_STAGES; ++s) v.tokens[s] = v.unended[s] = NAN;
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)values, key, value) {
+        if (!json_is_object(value)) continue;
+        const int stage = stage_index(names, key);
+        v.tokens[stage] = tt_report_number(value, "mean_tokens");
+        v.unended[stage] = tt_report_number(value, "unended");
+    }
+    TT_TRY(
+        tt_grow(&run->validations, &run->validations_room, run->n_validations + 1, sizeof v, "validations"));
+    run->validations[run->n_validations++] = v;
+    return TT_OK;
+}
+
+static tt_status take(tt_report_run *run, const json_t *object, void *names) {
+    const char *name = json_string_value(json_object_get(object, "phase"));
+    const json_t *step = json_object_get(object, "step");
+    if (!name || !json_is_integer(step)) return TT_OK; // a line about something else
+    if (!(json_number_value(step) >= 0 && json_number_value(step) <= TT_REPORT_LAST_STEP)) return TT_OK;
+    const int phase = tt_report_phase_index(run, name);
+    if (phase < 0) return TT_OK;
+    tt_report_phase *p = &run->phases[phase];
+    if (json_integer_value(step) > p->last) p->last = json_integer_value(step);
+    const json_t *validation = json_object_get(object, "validation");
+    if (json_is_object(validation)) return add_validation(run, object, validation, phase, names);
+    const char *stage = json_string_value(json_object_get(object, "stage"));
+    if (!stage) return TT_OK;
+    return add_step(
+        run, object, (tt_report_step){.phase = phase, .step = json_integer_value(step)}, stage, names);
+}
+
+tt_status tt_report_read_metrics(tt_report_run *run, tt_report_names *stages) {
+    return tt_report_read_lines(run, "metrics.jsonl", NULL, NULL, take, stages);
+}

@@ -1,0 +1,42 @@
+// What result.json and metrics.jsonl are made of: numbers, accuracies, phases.
+#include "host/reason/vote.h"
+#include "host/report/runs/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+double tt_report_number(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+tt_report_score tt_report_score_read(const json_t *object) {
+    tt_report_score s = {NAN, NAN, NAN, 0, -1};
+    const double accuracy = tt_report_number(object, "accuracy"), n = tt_report_number(object, "n");
+    if (!(accuracy >= 0 && accuracy <= 1 && n >= 1 && n < 1e9)) return s;
+    s.accuracy = accuracy;
+    s.n = (int64_t)n;
+    const double unanswered = tt_report_number(object, "unanswered");
+    if (unanswered >= 0 && unanswered <= n) s.unanswered = (int64_t)unanswered;
+    const json_t *ends = json_object_get(object, "ci95");
+    if (json_is_number(json_array_get(ends, 0)) && json_is_number(json_array_get(ends, 1))) {
+        s.low = json_number_value(json_array_get(ends, 0));
+        s.high = json_number_value(json_array_get(ends, 1));
+    } else {
+        tt_wilson((int)lround(accuracy * n), (int)n, &s.low, &s.high);
+    }
+    return s;
+}
+
+int tt_report_phase_index(tt_report_run *run, const char *name) {
+    for (int i = 0; i < run->n_phases; ++i)
+        if (strcmp(run->phases[i].name, name) == 0) return i;
+    if (run->n_phases == TT_REPORT_PHASES) return -1;
+    tt_report_phase *p = &run->phases[run->n_phases];
+    *p = (tt_report_phase){.best_validation = NAN, .tokens = NAN, .seconds = NAN};
+    snprintf(p->name, sizeof p->name, "%s", name);
+    p->preference = strncmp(name, "reflection", 10) == 0;
+    p->test = p->best = tt_report_score_read(NULL);
+    return run->n_phases++;
+}

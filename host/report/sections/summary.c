@@ -1,0 +1,170 @@
+// One row a group.
+#include "host/report/sections/section.h"
+#include "host/report/text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const headings[] = {
+#define HEADING(word, split, how, heading) heading,
+    TT_REPORT_SCORE_MAP(HEADING)
+#undef HEADING
+};
+
+static bool any_score(const tt_report *r, tt_report_score_kind kind) {
+    for (int i = 0; i < r->n_runs; ++i)
+        if (isfinite(r->runs[i].scores[kind].accuracy)) return true;
+    return false;
+}
+
+static double parameters(const tt_report_run *run) {
+    return run->parameters;
+}
+static double chance(const tt_report_run *run) {
+    return run->answers.chance;
+}
+static double speed(const tt_report_run *run) {
+    return run->tokens_per_second;
+}
+static double wall(const tt_report_run *run) {
+    return run->wall_seconds;
+}
+
+static bool any_parameters(const tt_report *r) {
+    for (int i = 0; i < r->n_runs; ++i)
+        if (isfinite(r->runs[i].parameters)) return true;
+    return false;
+}
+
+static int count(const tt_report *r, const tt_report_group *g, tt_report_state state) {
+    int n = 0;
+    for (int i = 0; i < g->n; ++i) n += r->runs[g->runs[i]].state == state;
+    return n;
+}
+
+static int repeated(const tt_report *r, const tt_report_group *g) {
+    int n = 0;
+    for (int i = 0; i < g->n; ++i) n += r->runs[g->runs[i]].repeated;
+    return n;
+}
+
+static void print_mean(tt_str *out, const tt_report_mean *m) {
+    tt_str_append(out, "<td class=\"num\">");
+    tt_text_percent(out, m->mean);
+    if (isfinite(m->mean)) {
+        tt_str_append(out, "<small>");
+        tt_text_interval(out, m->low, m->high);
+        tt_str_append(out, "</small><small>");
+        tt_text_count(out, m);
+        tt_str_append(out, "</small>");
+    }
+    tt_str_append(out, "</td>");
+}
+
+static void print_runs(tt_str *out, const tt_report *r, const tt_report_group *g) {
+    const int open = count(r, g, TT_REPORT_UNFINISHED), damaged = count(r, g, TT_REPORT_DAMAGED);
+    tt_str_format(out, "<td class=\"num\">%d", g->n - open - damaged - repeated(r, g));
+    if (open) tt_str_format(out, "<small class=\"warn\">%d unfinished</small>", open);
+    if (damaged) tt_str_format(out, "<small class=\"warn\">%d damaged</small>", damaged);
+    if (repeated(r, g)) tt_str_format(out, "<small class=\"warn\">%d repeated</small>", repeated(r, g));
+    tt_str_append(out, "</td>");
+}
+
+static void print_row(tt_str *out, const tt_report *r, const tt_report_group *g) {
+    tt_html_format(out, "<tr><th scope=\"row\"><span class=\"swatch c%d\"></span>%s</th><td>%s</td>",
+        r->runs[g->runs[0]].group % TT_PLOT_COLOURS, g->label, r->runs[g->runs[0]].stages);
+    print_runs(out, r, g);
+    for (int k = 0; k < TT_REPORT_SCORES; ++k) {
+        if (!any_score(r, (tt_report_score_kind)k)) continue;
+        const tt_report_mean m = tt_report_group_score(r, g, (tt_report_score_kind)k);
+        print_mean(out, &m);
+    }
+    if (any_parameters(r)) {
+        tt_str_append(out, "<td class=\"num\">");
+        tt_text_number(out, tt_report_group_number(r, g, parameters).mean, 0);
+        tt_str_append(out, "</td>");
+    }
+    if (!isfinite(r->chance)) {
+        tt_str_append(out, "<td class=\"num\">");
+        tt_text_percent(out, tt_report_group_number(r, g, chance).mean);
+        tt_str_append(out, "</td>");
+    }
+    tt_str_append(out, "<td class=\"num\">");
+    tt_text_number(out, tt_report_group_number(r, g, speed).mean, 0);
+    tt_str_append(out, "</td><td class=\"num\">");
+    tt_text_seconds(out, tt_report_group_number(r, g, wall).mean);
+    tt_str_append(out, "</td></tr>\n");
+}
+
+static void print_table(tt_str *out, const tt_report *r) {
+    tt_str_append(out, "<div class=\"scroll\"><table>\n<thead><tr><th>group</th><th>stages</th>"
+                       "<th class=\"num\">runs</th>");
+    for (int k = 0; k < TT_REPORT_SCORES; ++k)
+        if (any_score(r, (tt_report_score_kind)k))
+            tt_html_format(out, "<th class=\"num\">%s</th>", headings[k]);
+    if (any_parameters(r)) tt_str_append(out, "<th class=\"num\">parameters</th>");
+    if (!isfinite(r->chance)) tt_str_append(out, "<th class=\"num\">chance</th>");
+    tt_str_append(
+        out, "<th class=\"num\">tokens/s</th><th class=\"num\">wall time</th></tr></thead>\n<tbody>\n");
+    for (int g = 0; g < r->n_groups; ++g) print_row(out, r, &r->groups[g]);
+    tt_str_append(out, "</tbody></table></div>\n");
+}
+
+// The group's label, and its stages where they are what may make the difference.
+static const char *row_label(const tt_report *r, const tt_report_group *g, tt_arena *arena) {
+    const char *stages = r->runs[g->runs[0]].stages;
+    bool same = true;
+    for (int i = 0; i < r->n_runs; ++i) same = same && strcmp(r->runs[i].stages, stages) == 0;
+    if (same || strstr(g->label, stages)) return g->label;
+    tt_str both = {0};
+    tt_str_format(&both, "%s (%s)", g->label, stages);
+    const char *copy = tt_arena_strdup(arena, tt_str_text(&both));
+    tt_str_close(&both);
+    return copy ? copy : g->label;
+}
+
+// The plot compares test accuracies; where no run was scored on test, best validations.
+static tt_status print_plot(tt_str *out, const tt_report *r) {
+    static const char *const test[2] = {"greedy", "self-consistency"};
+    static const char *const validation[2] = {"best validation", NULL};
+    const bool tested = any_score(r, TT_REPORT_TEST);
+    tt_plot_row *rows;
+    tt_arena labels = {0};
+    TT_TRY(tt_alloc(&rows, (size_t)r->n_groups, sizeof *rows, "rows of a plot"));
+    int n = 0;
+    for (int g = 0; g < r->n_groups; ++g) {
+        const tt_report_group *group = &r->groups[g];
+        tt_report_mean m[2] = {
+            tt_report_group_score(r, group, tested ? TT_REPORT_TEST : TT_REPORT_BEST), {NAN, NAN, NAN, 0, 0}};
+        if (tested) m[1] = tt_report_group_score(r, group, TT_REPORT_TEST_VOTED);
+        if (!isfinite(m[0].mean) && !isfinite(m[1].mean)) continue;
+        tt_plot_row *row = &rows[n++];
+        *row = (tt_plot_row){.label = row_label(r, group, &labels), .colour = g};
+        for (int k = 0; k < 2; ++k) {
+            row->value[k] = m[k].mean;
+            row->low[k] = m[k].low;
+            row->high[k] = m[k].high;
+        }
+    }
+    const bool voted = any_score(r, TT_REPORT_TEST_VOTED);
+    const char *const legend[2] = {tested ? test[0] : validation[0], tested && voted ? test[1] : NULL};
+    if (n > 0)
+        tt_plot_rows(
+            out, tested ? "Test accuracy" : "Best validation accuracy", legend, r->chance, "chance", rows, n);
+    free(rows);
+    tt_arena_close(&labels);
+    return TT_OK;
+}
+
+tt_status tt_report_summary(tt_str *out, const tt_report *r) {
+    print_table(out, r);
+    tt_str_append(out,
+        "<p class=\"fine\">In brackets: 95 % intervals. Of two or more seeds: the mean and Student&#8217;s t "
+        "over the seeds, which says how much training varies, not how much the choice of questions does. Of "
+        "one run, or of seeds that agree exactly: Wilson&#8217;s interval over the n questions, which says "
+        "nothing about other seeds. Checkpoints are picked on validation, so &#8220;best validation&#8221; "
+        "is the largest of many looks and flatters; test answers were not looked at to choose "
+        "anything.</p>\n");
+    return print_plot(out, r);
+}

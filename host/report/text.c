@@ -1,0 +1,149 @@
+#include "host/report/text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *entity(char c) {
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    default:
+        return NULL;
+    }
+}
+
+// Bytes of the character at `text`, 0 where it is none that XML may hold.
+static size_t character(const char *text) {
+    const unsigned char c = (unsigned char)*text;
+    if (c < 0x80) return c >= ' ' || c == '\n' || c == '\t' ? c != 0x7f : 0;
+    const size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+    if (strnlen(text, n) < n || !tt_utf8_valid(text, n, NULL)) return 0;
+    return memcmp(text, "\xef\xbf\xbe", 3) == 0 || memcmp(text, "\xef\xbf\xbf", 3) == 0 ? 0 : n;
+}
+
+void tt_html_text(tt_str *out, const char *text) {
+    while (*text) {
+        const size_t n = character(text);
+        const char *escaped = entity(*text);
+        if (n == 0)
+            tt_str_append(out, "\uFFFD");
+        else if (escaped)
+            tt_str_append(out, escaped);
+        else
+            tt_str_append_n(out, text, n);
+        text += n ? n : 1;
+    }
+}
+
+void tt_html_format(tt_str *out, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    for (const char *at = format; *at;) {
+        const size_t plain = strcspn(at, "%");
+        tt_str_append_n(out, at, plain);
+        at += plain;
+        if (!*at) break;
+        if (at[1] == 's')
+            tt_html_text(out, va_arg(args, const char *));
+        else if (at[1] == 'd')
+            tt_str_format(out, "%d", va_arg(args, int));
+        else
+            tt_str_append(out, "%");
+        at += at[1] ? 2 : 1;
+    }
+    va_end(args);
+}
+
+void tt_markdown_text(tt_str *out, const char *text) {
+    for (; *text; ++text) {
+        if (strchr("|\\`*_<", *text)) tt_str_append(out, "\\");
+        tt_str_append_n(out, *text == '\n' || *text == '\r' ? " " : text, 1);
+    }
+}
+
+void tt_csv_text(tt_str *out, const char *text) {
+    if (!strpbrk(text, ",\"\r\n")) {
+        tt_str_append(out, text);
+        return;
+    }
+    tt_str_append(out, "\"");
+    for (; *text; ++text) {
+        if (*text == '"') tt_str_append(out, "\"");
+        tt_str_append_n(out, text, 1);
+    }
+    tt_str_append(out, "\"");
+}
+
+void tt_text_percent(tt_str *out, double share) {
+    if (isfinite(share))
+        tt_str_format(out, "%.1f %%", 100 * share);
+    else
+        tt_str_append(out, TT_REPORT_DASH);
+}
+
+void tt_text_interval(tt_str *out, double low, double high) {
+    if (isfinite(low) && isfinite(high)) tt_str_format(out, "[%.1f, %.1f]", 100 * low, 100 * high);
+}
+
+void tt_text_points(tt_str *out, double difference) {
+    if (isfinite(difference))
+        tt_str_format(out, "%+.1f", 100 * difference);
+    else
+        tt_str_append(out, TT_REPORT_DASH);
+}
+
+void tt_text_points_interval(tt_str *out, double low, double high) {
+    if (isfinite(low) && isfinite(high))
+        tt_str_format(out, "[%+.1f, %+.1f]", 100 * low, 100 * high);
+    else
+        tt_str_append(out, TT_REPORT_DASH);
+}
+
+void tt_text_number(tt_str *out, double value, int decimals) {
+    char digits[400];
+    if (!isfinite(value)) {
+        tt_str_append(out, TT_REPORT_DASH);
+        return;
+    }
+    const int n = snprintf(digits, sizeof digits, "%.*f", decimals, value);
+    const int whole = (int)strcspn(digits, ".");
+    for (int i = 0; i < n; ++i) {
+        tt_str_append_n(out, digits + i, 1);
+        const int left = whole - 1 - i;
+        if (left > 0 && left % 3 == 0 && digits[i] != '-' && whole > 4) tt_str_append(out, "\u2009");
+    }
+}
+
+void tt_text_seconds(tt_str *out, double seconds) {
+    if (!isfinite(seconds) || seconds < 0 || seconds > 1e12)
+        tt_str_append(out, TT_REPORT_DASH);
+    else if (seconds < 600)
+        tt_str_format(out, "%.0f s", seconds);
+    else if (seconds < 3600)
+        tt_str_format(out, "%.0f min", seconds / 60);
+    else
+        tt_str_format(out, "%d h %02d min", (int)(seconds / 3600), (int)(seconds / 60) % 60);
+}
+
+void tt_text_mean(tt_str *out, const tt_report_mean *mean) {
+    tt_text_percent(out, mean->mean);
+    if (!isfinite(mean->mean) || !isfinite(mean->low)) return;
+    tt_str_append(out, " ");
+    tt_text_interval(out, mean->low, mean->high);
+}
+
+void tt_text_count(tt_str *out, const tt_report_mean *mean) {
+    if (mean->seeds > 1) tt_str_format(out, "%d seeds%s", mean->seeds, mean->questions > 0 ? ", " : "");
+    if (mean->questions > 0) tt_str_format(out, "n = %lld", (long long)mean->questions);
+}

@@ -1,0 +1,71 @@
+// Which device a name means, and in which precision it computes.
+#include "host/base/memory.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cuda/cuda.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static tt_status open_cuda(tt_device *device, bool asked) {
+    char why[TT_CUDA_WHY_SIZE];
+    if (!tt_cuda_available(why)) {
+        if (!asked) return TT_ERR_UNSUPPORTED;
+        return tt_fail(TT_ERR_UNSUPPORTED, "device cuda: %s; use device: auto or cpu", why);
+    }
+    return tt_cuda_open(device);
+}
+
+static const struct {
+    tt_precision code;
+    const char *word;
+} precisions[] = {
+#define ROW(code, word) {code, word},
+    TT_PRECISION_MAP(ROW)
+#undef ROW
+};
+enum { PRECISIONS = sizeof precisions / sizeof *precisions };
+
+const char *tt_precision_name(tt_precision precision) {
+    int i = 0;
+    while (precisions[i].code != precision) ++i;
+    return precisions[i].word;
+}
+
+tt_status tt_precision_parse(tt_precision *out, const char *word) {
+    for (int i = 0; i < PRECISIONS; ++i)
+        if (strcmp(word, precisions[i].word) == 0) {
+            *out = precisions[i].code;
+            return TT_OK;
+        }
+    if (strcmp(word, "fp16") == 0)
+        return tt_fail(
+            TT_ERR_USAGE, "fp16 is refused, since T5's activations overflow in it; use bf16 or fp32");
+    return tt_fail(TT_ERR_USAGE, "'%s' is not allowed; allowed are auto, fp32, bf16", word);
+}
+
+tt_status tt_device_open(tt_device **out, const char *name, tt_precision precision, int threads) {
+    *out = NULL;
+    const bool any = strcmp(name, "auto") == 0, cuda = strcmp(name, "cuda") == 0;
+    if (!any && !cuda && strcmp(name, "cpu") != 0)
+        return tt_fail(TT_ERR_CONFIG, "device '%s' is unknown; allowed are auto, cpu, cuda", name);
+    tt_device *device;
+    TT_TRY(tt_alloc(&device, 1, sizeof *device, "device"));
+    device->operand_size = sizeof(float);
+    // Every GPU that tt_cuda_available accepts is fast in bf16.
+    device->precision = precision == TT_PRECISION_AUTO ? TT_BF16 : precision;
+    tt_status status = any || cuda ? open_cuda(device, cuda) : TT_ERR_UNSUPPORTED;
+    if (status == TT_ERR_UNSUPPORTED && !cuda) {
+        device->precision = precision;
+        status = tt_cpu_open(device, threads);
+    }
+    if (status != TT_OK) {
+        free(device);
+        return status;
+    }
+    const char *record = getenv("TT_RECORD");
+    device->plain = record && strcmp(record, "0") == 0;
+    const char *poison = getenv("TT_POISON");
+    device->poison = poison && strcmp(poison, "1") == 0;
+    *out = device;
+    return TT_OK;
+}
