@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The main job from a fresh clone: sets the machine up, builds, teaches the shipped student to reason about
-# everyday objects in three stages, teaches another the answers alone with as many steps, and prints both side by
-# side. Stopped and started again, it goes on where it was.
+# everyday objects in three stages, teaches another the answers alone, and prints both side by side, then which stage
+# decided the wrong answers. If it is interrupted, the same command resumes where it stopped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 started=$SECONDS
@@ -19,9 +19,7 @@ echo
 "$program" compare runs/everyday runs/everyday-summarize-only
 echo "(five options: chance is 20 %; control asks about objects whose facts were never taught)"
 echo
-echo "The first test question, reasoned about:"
-"$program" ask --model runs/everyday/best.h5 "Ida knows the words of the ballad by heart. What would help?" \
-    barrel guitar thermos "camping stove" cot
+"$program" explain runs/everyday
 echo
 "$program" report runs/everyday runs/everyday-summarize-only -o runs/report.html >/dev/null
 echo "all of it took $((SECONDS - started)) s; every stage's text: runs/everyday/predictions.jsonl;"

@@ -14,6 +14,7 @@
     X(sweep, "every combination of settings and seeds, each a run")                                          \
     X(report, "runs as one HTML page: accuracies, curves, examples")                                         \
     X(compare, "finished runs side by side")                                                                 \
+    X(explain, "which stage decided the wrong answers of a run")                                             \
     X(ask, "reasons about one question and shows its stages")                                                \
     X(corpus, "imports, builds and shows questions with reasoning")                                          \
     X(model, "makes, shows and converts students")                                                           \

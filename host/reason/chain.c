@@ -202,10 +202,17 @@ static tt_status make_runs(
             const size_t bytes = (size_t)questions[q]->n_options * sizeof(char *);
             const char **specific = tt_arena_alloc(&chain->memory, bytes);
             if (!specific) return TT_ERR_NOMEM;
-            memset(specific, 0, bytes);
+            if (options->specific)
+                memcpy(specific, options->specific[q], bytes);
+            else
+                memset(specific, 0, bytes);
             run_at(chain, q, r)->specific = specific;
         }
     return TT_OK;
+}
+
+static bool is_given(const tt_chain_options *options, tt_stage stage) {
+    return (stage == TT_RECALL && options->general) || (stage == TT_ANALYZE && options->specific);
 }
 
 tt_status tt_chain_generate(tt_chain *out, tt_engine *engine, const tt_tokenizer *tokenizer,
@@ -213,7 +220,7 @@ tt_status tt_chain_generate(tt_chain *out, tt_engine *engine, const tt_tokenizer
     *out = (tt_chain){.n = n, .runs_each = options->samples > 0 ? options->samples : 1};
     tt_status status = make_runs(out, questions, options);
     for (int stage = 0; stage < TT_STAGES && status == TT_OK; ++stage)
-        if (tt_stage_set_has(options->set, (tt_stage)stage) && !(stage == TT_RECALL && options->general))
+        if (tt_stage_set_has(options->set, (tt_stage)stage) && !is_given(options, (tt_stage)stage))
             status = generate_stage(out, engine, tokenizer, questions, options, (tt_stage)stage);
     for (int q = 0; q < n && status == TT_OK; ++q)
         for (int r = 0; r < out->runs_each; ++r) {

@@ -25,12 +25,13 @@ typedef struct tt_chain_options {
     tt_stage_set set;
     int samples;             // 0 = one greedy run; else runs per question
     bool sampled[TT_STAGES]; // stages that draw in each run (with samples > 0); the others are greedy
-    const char *const
-        *general;         // [n questions]: recalls that are given, so that the stage is left out; or NULL
-    tt_decoding decoding; // temperature, top_k and top_p of what is sampled; max_length; seed
-    int max_input;        // tokens of a prompt; longer ones lose their last words (limit.h)
-    const char *label;    // of the progress bar; NULL = none
-    tt_watch_text watch;  // NULL = nobody watches; for one run of few questions on an engine with one slot
+    // Texts that are given, so that their stages are left out; or NULL.
+    const char *const *general;         // [n questions]
+    const char *const *const *specific; // [n questions][n_options]
+    tt_decoding decoding;               // temperature, top_k and top_p of what is sampled; max_length; seed
+    int max_input;                      // tokens of a prompt; longer ones lose their last words (limit.h)
+    const char *label;                  // of the progress bar; NULL = none
+    tt_watch_text watch; // NULL = nobody watches; for one run of few questions on an engine with one slot
     void *watch_context;
 } tt_chain_options;
 

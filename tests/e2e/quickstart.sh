@@ -29,9 +29,23 @@ has "$work/everyday/predictions.jsonl" '"recall":' '"analyze":\[' '"summarize":'
 [ "$(grep -c '"split":"control"' "$work/everyday/predictions.jsonl")" -eq 20 ]
 
 "$TINYTHINKER" compare "$work/everyday" "$work/everyday-reflection" "$work/everyday-summarize-only" >"$work/table"
-has "$work/table" "^everyday: all, 21 steps" "^everyday-summarize-only: summarize_only, 21 steps" "  test, before reflection +[0-9.]+ %" \
+has "$work/table" "^everyday: all, 21 steps" "^everyday-summarize-only: summarize_only, [0-9]+ steps" "  test, before reflection +[0-9.]+ %" \
     "everyday-reflection after reflection_1, against after acquisition" "everyday-summarize-only against everyday" \
     "  test, greedy +[-+][0-9.]+  \[[-+][0-9.]+, [-+][0-9.]+\].* 20$"
+
+# The stages that decided add up to the answers that are wrong, as many as the run's own evaluation counts.
+"$TINYTHINKER" explain "$work/everyday" >"$work/explained"
+has "$work/explained" "^test: [0-9]+ of 20 questions" "^The first answered wrongly: everyday-test-[0-9]+$" \
+    "^  decided in: (recall|analyze|summarize)$" "^  with the teacher's recall and analyses the student answers "
+python3 - "$work/explained" "$work/everyday/result.json" <<'PYTHON' || exit 1
+import json, re, sys
+text, result = open(sys.argv[1]).read(), json.load(open(sys.argv[2]))["test"]["greedy"]
+right = int(re.search(r"test: (\d+) of", text).group(1))
+stages = dict(re.findall(r"^  (recall|analyze|summarize) +(\d+)  ", text, re.M))
+wanted = round(result["accuracy"] * result["n"])
+if right != wanted or len(stages) != 3 or sum(map(int, stages.values())) != result["n"] - right:
+    sys.exit(f"FAILED: {wanted} of {result['n']} are right, but explain says: {text}")
+PYTHON
 
 "$TINYTHINKER" ask --model "$work/everyday/best.h5" "What holds water?" cup knife rope >"$work/answer"
 has "$work/answer" "^Recall$" "^Analyze$" "\(C\) rope: " "^Summarize$" "^Answer$"
