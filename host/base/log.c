@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -40,11 +41,13 @@ static void wipe(tt_progress *bar) {
     bar->shown = 0;
 }
 
+// In one piece: launchers mix what ranks write in several.
 static void say(const char *prefix, const char *format, va_list args) {
+    char *text = NULL;
     wipe(live_bar);
-    fputs(prefix, stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    if (vasprintf(&text, format, args) < 0) text = NULL;
+    fprintf(stderr, "%s%s\n", prefix, text ? text : format);
+    free(text);
 }
 
 void tt_info(const char *format, ...) {

@@ -19,6 +19,10 @@ void tt_comm_close(tt_comm *comm, tt_status status) {
         // Told here and not in main: the first rank that exits takes the others with it.
         if (comm->rank == 0 || !comm->agreed) tt_error("%s", tt_error_message());
         tt_log_told();
+        // Launchers end the whole job when the first rank exits with a failure: all ranks have written what they have to
+        // say before any of them does.
+        fflush(stdout);
+        if (comm->agreed && tt_comm_barrier(comm) != TT_OK) tt_warn("%s", tt_error_message());
     }
     tt_nccl_close(comm->nccl, status != TT_OK);
     comm->methods->leave(comm, status != TT_OK && !comm->agreed, tt_status_exit(status));
