@@ -16,7 +16,8 @@ typedef enum tt_purpose {
     TT_FOR_SPAN,     // span corruption
     TT_FOR_WORLD,    // generated data
     TT_FOR_PAIRS,    // preference pairs
-    TT_FOR_TEST      // tests
+    TT_FOR_TEST,     // tests
+    TT_FOR_TEACHER   // exemplars of a prompt, selection of the teacher's choices
 } tt_purpose;
 
 // One block of four 32-bit words for counter `c` under key `k`. In the header since kernels inline it.
