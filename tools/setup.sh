@@ -7,7 +7,7 @@ set -euo pipefail
 
 # Debian 13's sentencepiece.pc asks for protobuf-lite, which its package does not bring.
 building=(build-essential cmake ninja-build pkg-config git libdnnl-dev libhdf5-dev libyaml-dev libjansson-dev
-    libsentencepiece-dev libprotobuf-dev libopenmpi-dev openmpi-bin)
+    libsentencepiece-dev libprotobuf-dev libcurl4-openssl-dev libopenmpi-dev openmpi-bin)
 fetching=(ca-certificates curl unzip)
 optional=() # installed where the distribution has them
 case ${1:-} in
