@@ -11,6 +11,7 @@
 #define TT_COMMAND_MAP(X)                                                                                    \
     X(run, "all phases of a configuration, in a run directory; again = resume")                              \
     X(eval, "scores a student on splits of a corpus")                                                        \
+    X(teach, "collects reasoning about questions from a large model")                                        \
     X(sweep, "every combination of settings and seeds, each a run")                                          \
     X(report, "runs as one HTML page: accuracies, curves, examples")                                         \
     X(compare, "finished runs side by side")                                                                 \

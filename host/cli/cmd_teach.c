@@ -1,0 +1,203 @@
+// tinythinker teach: collects a teacher's reasoning about the training questions of a corpus.
+#include "host/base/log.h"
+#include "host/cli/args.h"
+#include "host/cli/cli.h"
+#include "host/model/checkpoint.h"
+#include "host/teacher/collect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct arguments {
+    tt_texts overrides;
+    int64_t limit;
+    double budget;
+    bool estimate, keys;
+} arguments;
+
+static tt_status load_tokenizer(
+    tt_tokenizer **out, const char *path, tt_checkpoint *student, tt_device **device) {
+    const size_t n = strlen(path);
+    *out = NULL;
+    if (n < 3 || strcmp(path + n - 3, ".h5") != 0) return tt_tokenizer_load(out, path, 0);
+    TT_TRY(tt_device_open(device, "cpu", TT_FP32, 1));
+    TT_TRY(tt_checkpoint_load(student, path, *device));
+    *out = student->tokenizer;
+    return TT_OK;
+}
+
+static void print_money(double money, const tt_price *price, const char *model) {
+    if (price->known)
+        printf("%.2f %s\n", money, price->currency);
+    else
+        printf("not known; add %s to the price table\n", model);
+}
+
+static void print_duration(double seconds) {
+    if (seconds < 120)
+        printf("%.0f s\n", seconds);
+    else if (seconds < 7200)
+        printf("%.0f min\n", seconds / 60);
+    else
+        printf("%.1f h\n", seconds / 3600);
+}
+
+static void print_estimate(const tt_estimate *e, const tt_teach_plan *plan, const tt_price *price) {
+    printf("estimate of the first of %lld rounds (tokens counted with the student's tokenizer):\n",
+        (long long)plan->rounds);
+    printf("  questions         %lld\n", (long long)e->questions);
+    printf(
+        "  requests          %lld, of %lld answers each\n", (long long)e->requests, (long long)plan->choices);
+    printf("  prompt tokens     %lld\n", (long long)e->prompt_tokens);
+    printf("  answer tokens     %lld\n", (long long)e->answer_tokens);
+    printf("  cost              ");
+    print_money(e->money, price, plan->model);
+    if (e->seconds > 0) {
+        printf("  time at least     ");
+        print_duration(e->seconds);
+    }
+}
+
+static void print_report(const tt_collection_report *r, const tt_teach_plan *plan, const tt_price *price) {
+    printf(
+        "questions           %lld asked, %lld answered\n", (long long)r->questions, (long long)r->answered);
+    printf("with reasoning      %lld, of these %lld with all %lld\n", (long long)r->with_reasoning,
+        (long long)r->complete, (long long)plan->n_augment);
+    printf("without reasoning   %lld\n", (long long)(r->questions - r->with_reasoning));
+    printf("relabelled          %lld: the teacher's majority differs from the data set's gold\n",
+        (long long)r->relabelled);
+    printf("answers             %lld; of these\n", (long long)r->choices);
+    for (int v = 0; v < TT_VERDICTS; ++v)
+        if (r->verdicts[v])
+            printf("  %-17s %7lld  %s\n", tt_verdict_word((tt_verdict)v), (long long)r->verdicts[v],
+                tt_verdict_meaning((tt_verdict)v));
+    printf("requests answered   %lld; %lld prompt and %lld answer tokens\n", (long long)r->requests,
+        (long long)r->prompt_tokens, (long long)r->completion_tokens);
+    printf("cost                ");
+    print_money(r->money, price, plan->model);
+    for (int t = 0; t < TT_TROUBLES; ++t)
+        if (r->client.trouble[t])
+            printf("repeated            %lld times: %s\n", (long long)r->client.trouble[t],
+                tt_trouble_word((tt_trouble)t));
+    for (int v = 0; v < TT_VERDICTS; ++v)
+        if (r->examples[v])
+            printf("\nfirst that is %s:\n%s\n", tt_verdict_word((tt_verdict)v), r->examples[v]);
+}
+
+static tt_status save_corpus(tt_collection *collection, const tt_teach_plan *plan) {
+    tt_corpus corpus = {0};
+    tt_status status = tt_collection_corpus(collection, &corpus);
+    if (status == TT_OK) status = tt_corpus_save(&corpus, plan->corpus);
+    tt_corpus_close(&corpus);
+    return status;
+}
+
+static tt_status collect(tt_collection *collection, const tt_teach_plan *plan, const tt_price *price) {
+    const char *key = getenv(plan->key_variable);
+    const tt_client_options client = {.url = plan->url,
+        .key = key && *key ? key : NULL,
+        .key_variable = plan->key_variable,
+        .in_flight = (int)plan->in_flight,
+        .requests_per_minute = (double)plan->requests_per_minute,
+        .tokens_per_minute = (double)plan->tokens_per_minute,
+        .timeout = plan->timeout,
+        .attempts = (int)plan->attempts,
+        .seed = (uint64_t)plan->seed};
+    tt_collection_report report;
+    tt_interrupt_install();
+    tt_status status = tt_collection_run(collection, &client);
+    if (status == TT_ERR_INTERRUPTED)
+        return tt_fail(
+            status, "stopped; every answer is in %s; run the same command again to resume", plan->journal);
+    TT_TRY(status);
+    TT_TRY(tt_collection_report_of(collection, &report));
+    TT_TRY(save_corpus(collection, plan));
+    print_report(&report, plan, price);
+    tt_info("wrote %s", plan->corpus);
+    if (report.out_of_budget)
+        tt_warn(
+            "stopped before the budget of %.2f was spent; with a larger one the same command asks the rest",
+            plan->budget);
+    if (report.failed)
+        return tt_fail(TT_ERR_IO, "%lld requests failed; run the same command again to ask them once more",
+            (long long)report.failed);
+    return TT_OK;
+}
+
+static tt_status run_plan(const arguments *a, const tt_teach_plan *plan) {
+    tt_pool pool = {0};
+    tt_corpus questions = {0};
+    tt_price price;
+    tt_tokenizer *tokenizer = NULL;
+    tt_checkpoint student = {0};
+    tt_device *device = NULL;
+    tt_collection *collection = NULL;
+    tt_estimate estimate;
+    TT_TRY(tt_price_load(&price, plan->prices, plan->model));
+    if (plan->budget > 0 && !price.known)
+        return tt_fail(TT_ERR_CONFIG, "budget: %s has no price of %s, so that nobody knows what is spent",
+            plan->prices, plan->model);
+    tt_status status = tt_pool_load(&pool, plan->prompts);
+    if (status == TT_OK) status = tt_corpus_load(&questions, plan->questions);
+    if (status == TT_OK) status = load_tokenizer(&tokenizer, plan->tokenizer, &student, &device);
+    if (status == TT_OK) {
+        const tt_collection_options options = {.plan = plan,
+            .pool = &pool,
+            .questions = &questions,
+            .tokenizer = tokenizer,
+            .price = price,
+            .limit = a->limit};
+        status = tt_collection_open(&collection, &options);
+    }
+    if (status == TT_OK) status = tt_collection_estimate(collection, &estimate);
+    if (status == TT_OK) {
+        print_estimate(&estimate, plan, &price);
+        fflush(stdout);
+        if (!a->estimate) status = collect(collection, plan, &price);
+    }
+    tt_collection_close(collection);
+    if (tokenizer != student.tokenizer) tt_tokenizer_close(tokenizer);
+    tt_checkpoint_close(&student);
+    if (device) tt_device_close(device);
+    tt_corpus_close(&questions);
+    tt_pool_close(&pool);
+    return status;
+}
+
+tt_status tt_cmd_teach(int argc, char **argv) {
+    arguments a = {.budget = -1};
+    const tt_arg args[] = {
+        {"estimate", TT_ARG_FLAG, &a.estimate, NULL, "Print what it would take, and ask nothing.", 0, 0},
+        {"limit", TT_ARG_INTEGER, &a.limit, "N", "Ask only the first N training questions.", 1, 1e9},
+        {"budget", TT_ARG_REAL, &a.budget, "X", "Stop before more than X is spent, by the price table.", 0,
+            1e9},
+        {"set", TT_ARG_TEXTS, &a.overrides, "KEY=VALUE", "Set a key over the file; may be repeated.", 0, 0},
+        {"keys", TT_ARG_FLAG, &a.keys, NULL, "List every key of the file with its default and meaning.", 0,
+            0},
+    };
+    tt_texts rest;
+    bool help;
+    TT_TRY(tt_args_parse(argc, argv,
+        "usage: tinythinker teach TEACH.yaml [options]\n"
+        "Asks a teacher, at any OpenAI-compatible endpoint, to reason about the training questions of a "
+        "corpus, and\n"
+        "writes a corpus with what it selected. Every answer is kept as it comes: run again, the command "
+        "asks only for\n"
+        "what is missing.",
+        args, sizeof args / sizeof *args, &rest, 0, 1, &help));
+    if (help) return TT_OK;
+    if (a.keys) {
+        tt_teach_plan_help(stdout);
+        return TT_OK;
+    }
+    if (rest.n != 1) return tt_fail(TT_ERR_USAGE, "teach: expected a file, TEACH.yaml");
+    if (a.budget == 0)
+        return tt_fail(TT_ERR_USAGE, "teach: a budget of 0 buys nothing; leave it out for no limit");
+    tt_teach_plan plan;
+    TT_TRY(tt_teach_plan_load(&plan, rest.items[0], a.overrides.items, a.overrides.n));
+    if (a.budget > 0) plan.budget = a.budget;
+    tt_status status = run_plan(&a, &plan);
+    tt_teach_plan_close(&plan);
+    return status;
+}

@@ -1,0 +1,200 @@
+#include "host/teacher/plan.h"
+
+#include "host/base/str.h"
+#include "host/config/yaml_document.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum row_type { ROW_TEXT, ROW_INTEGER, ROW_REAL } row_type;
+
+typedef struct row {
+    const char *key;
+    row_type type;
+    size_t offset;
+    const char *initial, *help;
+    double low, high;
+    const char *words; // allowed texts, "a|b"; NULL = any
+} row;
+
+// The offset of a field, and a compile error where the field has another type than the row says.
+#define FIELD(type_, field) _Generic(&((tt_teach_plan *)0)->field, type_ * : offsetof(tt_teach_plan, field))
+#define TEXT(field, initial_, words_, help_)                                                                 \
+    {                                                                                                        \
+        .key = #field, .type = ROW_TEXT, .offset = FIELD(const char *, field), .initial = initial_,          \
+        .words = words_, .help = help_                                                                       \
+    }
+#define INTEGER(field, initial_, low_, high_, help_)                                                         \
+    {                                                                                                        \
+        .key = #field, .type = ROW_INTEGER, .offset = FIELD(int64_t, field), .initial = initial_,            \
+        .low = low_, .high = high_, .help = help_                                                            \
+    }
+#define REAL(field, initial_, low_, high_, help_)                                                            \
+    {                                                                                                        \
+        .key = #field, .type = ROW_REAL, .offset = FIELD(double, field), .initial = initial_, .low = low_,   \
+        .high = high_, .help = help_                                                                         \
+    }
+
+static const row rows[] = {
+    TEXT(questions, "", NULL, "Corpus .h5 whose training questions are asked."),
+    TEXT(corpus, "", NULL, "Corpus .h5 to write: the same questions with the teacher's reasoning."),
+    TEXT(journal, "", NULL,
+        "File that keeps every answer as it comes. Empty = the corpus's name with .journal.jsonl."),
+    TEXT(prompts, "", NULL, "Pool of exemplars with its instruction, e.g. datasets/prompts/csqa.yaml."),
+    TEXT(url, "https://api.openai.com/v1", NULL, "Address of an OpenAI-compatible endpoint, up to /v1."),
+    TEXT(model, "", NULL, "Name of the teacher at that endpoint."),
+    TEXT(key_variable, "OPENAI_API_KEY", NULL,
+        "Environment variable that holds the key. Where it is not set, no key is sent (local servers need "
+        "none)."),
+    TEXT(format, "text", "text|json",
+        "Format of answers: the paper's text, or a JSON schema where the endpoint has it."),
+    INTEGER(exemplars, "8", 0, 1000, "Exemplars in a request, drawn from the pool for each question."),
+    INTEGER(n_augment, "8", 1, 1000, "Reasonings to keep of each question, at most."),
+    INTEGER(choices, "8", 1, 128, "Answers asked for in one request."),
+    INTEGER(rounds, "3", 1, 100, "Rounds of requests; later ones ask for what is missing."),
+    REAL(temperature, "0.8", 0, 2, "Sampling temperature of the teacher."),
+    INTEGER(max_tokens, "256", 1, 1e6,
+        "Tokens of an answer. The round after one that was cut asks for twice as many."),
+    INTEGER(seed, "1", 0, 9e15, "Seed for every random choice: exemplars, selection, jitter."),
+    INTEGER(in_flight, "64", 1, 4096, "Requests on their way at a time."),
+    INTEGER(requests_per_minute, "0", 0, 1e9, "Limit of requests a minute. 0 = the endpoint's own."),
+    INTEGER(tokens_per_minute, "0", 0, 1e12,
+        "Limit of tokens a minute, prompts and answers. 0 = the endpoint's own."),
+    REAL(timeout, "120", 0.01, 86400, "Seconds that one attempt may take."),
+    INTEGER(attempts, "6", 1, 1000, "Attempts of a request before it counts as failed."),
+    REAL(budget, "0", 0, 1e9, "Money to spend at most, in the price table's currency. 0 = no limit."),
+    TEXT(prices, "datasets/prompts/prices.yaml", NULL, "Price table, for the estimate and the budget."),
+    TEXT(tokenizer, "datasets/everyday/student.h5", NULL,
+        "SentencePiece .model, or a student .h5, by which tokens are estimated."),
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static const row *find_row(const char *key) {
+    for (int r = 0; r < ROWS; ++r)
+        if (strcmp(rows[r].key, key) == 0) return &rows[r];
+    return NULL;
+}
+
+static bool is_allowed(const char *words, const char *text) {
+    const size_t n = strlen(text);
+    for (const char *word = words; word; word = strchr(word, '|')) {
+        if (*word == '|') ++word;
+        if (strcspn(word, "|") == n && strncmp(word, text, n) == 0) return true;
+    }
+    return false;
+}
+
+// Errors say key and what is wrong, without a place.
+static tt_status set_row(tt_teach_plan *plan, const row *r, const char *text) {
+    void *field = (char *)plan + r->offset;
+    if (r->type == ROW_TEXT) {
+        if (r->words && !is_allowed(r->words, text))
+            return tt_fail(TT_ERR_CONFIG, "%s: '%s' is not allowed; allowed are %s", r->key, text, r->words);
+        const char *copy = tt_arena_strdup(&plan->memory, text);
+        if (!copy) return TT_ERR_NOMEM;
+        *(const char **)field = copy;
+        return TT_OK;
+    }
+    char *end;
+    errno = 0;
+    const double value = strtod(text, &end);
+    const bool whole = r->type == ROW_INTEGER;
+    if (*text == '\0' || *end || errno || !isfinite(value) || (whole && value != floor(value)))
+        return tt_fail(
+            TT_ERR_CONFIG, "%s: expected a %s, got '%s'", r->key, whole ? "whole number" : "number", text);
+    if (value < r->low || value > r->high)
+        return tt_fail(TT_ERR_CONFIG, "%s: %s is out of range; allowed are %.10g to %.10g", r->key, text,
+            r->low, r->high);
+    if (whole)
+        *(int64_t *)field = (int64_t)value;
+    else
+        *(double *)field = value;
+    return TT_OK;
+}
+
+static tt_status read_file(tt_teach_plan *plan, const char *path) {
+    const char *keys[ROWS];
+    tt_yaml yaml;
+    for (int r = 0; r < ROWS; ++r) keys[r] = rows[r].key;
+    TT_TRY(tt_yaml_open(&yaml, path));
+    tt_status status = tt_yaml_check_keys(&yaml, tt_yaml_root(&yaml), "teach", keys, ROWS);
+    for (int r = 0; r < ROWS && status == TT_OK; ++r) {
+        tt_yaml_node *node = tt_yaml_find(&yaml, tt_yaml_root(&yaml), rows[r].key);
+        const char *text;
+        if (!node) continue;
+        status = tt_yaml_text(&yaml, node, rows[r].key, &plan->memory, &text);
+        if (status == TT_OK && set_row(plan, &rows[r], text) != TT_OK)
+            status = tt_context(TT_ERR_CONFIG, "%s:%d", path, tt_yaml_line(node));
+    }
+    tt_yaml_close(&yaml);
+    return status;
+}
+
+static tt_status apply_override(tt_teach_plan *plan, const char *text) {
+    const char *equals = strchr(text, '='), *names[ROWS];
+    char key[64];
+    if (!equals || (size_t)(equals - text) >= sizeof key)
+        return tt_fail(TT_ERR_CONFIG, "--set %s: expected KEY=VALUE", text);
+    snprintf(key, sizeof key, "%.*s", (int)(equals - text), text);
+    const row *r = find_row(key);
+    for (int i = 0; i < ROWS; ++i) names[i] = rows[i].key;
+    const char *near = r ? NULL : tt_nearest(key, names, ROWS);
+    if (!r)
+        return tt_fail(TT_ERR_CONFIG, "--set %s: unknown key '%s'%s%s%s", text, key,
+            near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    return set_row(plan, r, equals + 1) == TT_OK ? TT_OK : tt_context(TT_ERR_CONFIG, "--set");
+}
+
+static tt_status check(tt_teach_plan *plan) {
+    const struct {
+        const char *key, *value;
+    } needed[] = {{"questions", plan->questions}, {"corpus", plan->corpus}, {"prompts", plan->prompts},
+        {"model", plan->model}};
+    for (int i = 0; i < 4; ++i)
+        if (!*needed[i].value) return tt_fail(TT_ERR_CONFIG, "%s: is missing", needed[i].key);
+    if (strcmp(plan->questions, plan->corpus) == 0)
+        return tt_fail(TT_ERR_CONFIG, "corpus: %s holds the questions; write to another file", plan->corpus);
+    if (*plan->journal) return TT_OK;
+    tt_str name = {0};
+    tt_str_append(&name, plan->corpus);
+    if (name.length > 3 && strcmp(name.data + name.length - 3, ".h5") == 0)
+        name.data[name.length -= 3] = '\0';
+    tt_str_append(&name, ".journal.jsonl");
+    tt_status status = tt_str_status(&name);
+    if (status == TT_OK && !(plan->journal = tt_arena_strdup(&plan->memory, name.data)))
+        status = TT_ERR_NOMEM;
+    tt_str_close(&name);
+    return status;
+}
+
+tt_status tt_teach_plan_load(
+    tt_teach_plan *out, const char *path, const char *const *overrides, int n_overrides) {
+    *out = (tt_teach_plan){0};
+    tt_status status = TT_OK;
+    for (int r = 0; r < ROWS && status == TT_OK; ++r) status = set_row(out, &rows[r], rows[r].initial);
+    if (status == TT_OK) status = read_file(out, path);
+    for (int i = 0; i < n_overrides && status == TT_OK; ++i) status = apply_override(out, overrides[i]);
+    if (status == TT_OK && check(out) != TT_OK) status = tt_context(TT_ERR_CONFIG, "%s", path);
+    if (status != TT_OK) tt_teach_plan_close(out);
+    return status;
+}
+
+void tt_teach_plan_close(tt_teach_plan *plan) {
+    tt_arena_close(&plan->memory);
+    *plan = (tt_teach_plan){0};
+}
+
+void tt_teach_plan_help(FILE *out) {
+    for (int r = 0; r < ROWS; ++r) {
+        fprintf(out, "%s  (%s", rows[r].key,
+            rows[r].type == ROW_TEXT   ? "text"
+            : rows[r].type == ROW_REAL ? "number"
+                                       : "whole number");
+        fprintf(out, *rows[r].initial ? ", default %s)\n" : ")\n", rows[r].initial);
+        fprintf(out, "    %s%s%s%s\n", rows[r].help, rows[r].words ? " (" : "",
+            rows[r].words ? rows[r].words : "", rows[r].words ? ")" : "");
+    }
+}

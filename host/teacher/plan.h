@@ -1,0 +1,29 @@
+// What `tinythinker teach` is told: a YAML file of its own, one table of keys.
+#ifndef TT_TEACHER_PLAN_H
+#define TT_TEACHER_PLAN_H
+
+#include "host/base/memory.h"
+#include "host/base/status.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct tt_teach_plan {
+    const char *questions, *corpus, *journal; // files; journal "" = <corpus>.journal.jsonl
+    const char *prompts, *prices, *tokenizer;
+    const char *url, *model, *key_variable, *format;
+    int64_t exemplars, n_augment, rounds, choices, max_tokens, seed;
+    double temperature;
+    int64_t in_flight, requests_per_minute, tokens_per_minute, attempts;
+    double timeout, budget;
+    tt_arena memory;
+} tt_teach_plan;
+
+// The file over the defaults, then `overrides` ("key=value"), then checks. Relative paths are relative to the working
+// directory. Errors: TT_ERR_CONFIG naming file, line, key, what was expected and what came.
+tt_status tt_teach_plan_load(
+    tt_teach_plan *out, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
+void tt_teach_plan_close(tt_teach_plan *plan);
+void tt_teach_plan_help(FILE *out); // every key with its default and meaning
+
+#endif
