@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/base/fs.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
-#define _GNU_SOURCE
 #include "host/base/log.h"
+
+#include "host/base/number.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -43,7 +44,7 @@ static void wipe(tt_progress *bar) {
 static void say(const char *prefix, const char *format, va_list args) {
     wipe(live_bar);
     fputs(prefix, stderr);
-    vfprintf(stderr, format, args);
+    tt_print_list(stderr, format, args);
     fputc('\n', stderr);
 }
 
@@ -99,10 +100,10 @@ static void draw(tt_progress *p, const char *note) {
     format_time(left, sizeof left, rate > 0 ? (double)(p->total - p->done) / rate : -1);
     double share = p->total > 0 ? (double)p->done / (double)p->total : 1;
     char tail[256];
-    snprintf(tail, sizeof tail, "%lld/%lld %s  %.*f/s  %s%s%s left", (long long)p->done, (long long)p->total,
+    tt_format(tail, sizeof tail, "%lld/%lld %s  %.*f/s  %s%s%s left", (long long)p->done, (long long)p->total,
         p->unit, rate < 10 ? 2 : 0, rate, note, note[0] ? "  " : "", left);
     if (!isatty(STDERR_FILENO)) {
-        fprintf(stderr, "%s  %3.0f %%  %s\n", p->label, 100 * share, tail);
+        tt_print(stderr, "%s  %3.0f %%  %s\n", p->label, 100 * share, tail);
         return;
     }
     struct winsize window = {0};
@@ -134,7 +135,7 @@ void tt_progress_update(tt_progress *p, int64_t done, const char *note_format, .
     char note[160];
     va_list args;
     va_start(args, note_format);
-    vsnprintf(note, sizeof note, note_format, args);
+    tt_format_list(note, sizeof note, note_format, args);
     va_end(args);
     draw(p, note);
 }

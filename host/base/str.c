@@ -1,12 +1,13 @@
 #include "host/base/str.h"
 
+#include "host/base/number.h"
+
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool reserve(tt_str *s, size_t extra) {
+static bool reserve_bytes(tt_str *s, size_t extra) {
     if (s->failed) return false;
     size_t need = s->length + extra + 1;
     if (need <= s->capacity) return true;
@@ -23,7 +24,7 @@ static bool reserve(tt_str *s, size_t extra) {
 }
 
 void tt_str_append_n(tt_str *s, const char *text, size_t n) {
-    if (!reserve(s, n)) return;
+    if (!reserve_bytes(s, n)) return;
     memcpy(s->data + s->length, text, n);
     s->length += n;
     s->data[s->length] = '\0';
@@ -33,17 +34,22 @@ void tt_str_append(tt_str *s, const char *text) {
     tt_str_append_n(s, text, strlen(text));
 }
 
-void tt_str_format(tt_str *s, const char *format, ...) {
-    va_list args, again;
-    va_start(args, format);
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    if (n >= 0 && reserve(s, (size_t)n)) {
-        vsnprintf(s->data + s->length, (size_t)n + 1, format, again);
+void tt_str_format_list(tt_str *s, const char *format, va_list arguments) {
+    va_list again;
+    va_copy(again, arguments);
+    const int n = tt_format_list(NULL, 0, format, arguments);
+    if (n >= 0 && reserve_bytes(s, (size_t)n)) {
+        tt_format_list(s->data + s->length, (size_t)n + 1, format, again);
         s->length += (size_t)n;
     }
     va_end(again);
+}
+
+void tt_str_format(tt_str *s, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    tt_str_format_list(s, format, arguments);
+    va_end(arguments);
 }
 
 void tt_str_clear(tt_str *s) {

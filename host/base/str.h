@@ -4,6 +4,7 @@
 
 #include "host/base/status.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +19,9 @@ typedef struct tt_str {
 
 void tt_str_append(tt_str *s, const char *text);
 void tt_str_append_n(tt_str *s, const char *text, size_t n);
+// As printf in the C locale (number.h).
 void tt_str_format(tt_str *s, const char *format, ...) TT_PRINTF(2, 3);
+void tt_str_format_list(tt_str *s, const char *format, va_list arguments) TT_PRINTF(2, 0);
 void tt_str_clear(tt_str *s);             // length 0, memory kept
 const char *tt_str_text(const tt_str *s); // never NULL
 tt_status tt_str_status(const tt_str *s) TT_MUST_CHECK;

@@ -1,6 +1,7 @@
 #include "host/data/corpus_tokens.h"
 
 #include "host/base/log.h"
+#include "host/base/number.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ void tt_corpus_tokens_show(const tt_corpus *corpus, FILE *out) {
     for (int s = 0; s < TT_STAGES; ++s) {
         const tt_dataset *d = &t->stages[s];
         if (d->n)
-            fprintf(out, " %s %d examples of %.1f tokens%s", tt_stage_name((tt_stage)s), d->n,
+            tt_print(out, " %s %d examples of %.1f tokens%s", tt_stage_name((tt_stage)s), d->n,
                 (double)d->tokens / d->n, s == TT_SUMMARIZE ? "" : ",");
     }
     fprintf(out, "\n");

@@ -1,5 +1,6 @@
 #include "host/data/preferences.h"
 
+#include "host/base/number.h"
 #include "host/data/hdf5_file.h"
 
 #include <math.h>
@@ -249,7 +250,7 @@ static void show_pair(const tt_preference_texts *t, bool scored, FILE *out) {
         fprintf(out, "            came with it: (%c) %s\n", 'A' + i, t->came_with[i]);
     fprintf(out, "  rejected  %s\n            (run %d)\n", t->rejected, t->rejected_run);
     if (scored)
-        fprintf(out, "  log-probability under the reference: chosen %.3f, rejected %.3f\n",
+        tt_print(out, "  log-probability under the reference: chosen %.3f, rejected %.3f\n",
             t->reference_chosen, t->reference_rejected);
 }
 

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/dist/comm.h"
 
 #include "host/base/log.h"

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/lab/run_directory.h"
 
 #include "host/config/config.h"

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 // Checkpoints: round trips, and every kind of broken file named.
 #include "host/base/fs.h"
 #include "host/base/philox.h"

@@ -1,6 +1,7 @@
 // Reading a world: world.yaml and its table of objects, through libyaml's document API, which keeps each
 // node's line for messages.
 #include "host/base/fs.h"
+#include "host/base/number.h"
 #include "host/data/world/parts.h"
 
 #include <stdio.h>
@@ -88,7 +89,7 @@ static tt_status read_number(
     if (!n) return TT_OK; // the default stays
     char *end;
     const char *text = text_of(n);
-    double x = strtod(text, &end);
+    double x = tt_parse_double(text, &end);
     if (*text == '\0' || *end != '\0' || !(x >= low && x <= high) || (whole && x != (double)(int64_t)x))
         return tt_fail(TT_ERR_CONFIG, "%s:%zu: %s: expected %s from %g to %g, not \"%s\"", AT(r, n), key,
             whole ? "a whole number" : "a number", low, high, text);

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/lab/sweep/sweep.h"
 
 #include "host/base/log.h"
