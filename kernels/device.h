@@ -18,6 +18,9 @@ typedef enum tt_precision {
 #define TT_PRECISION_WORD(code, word) "|" word
 #define TT_PRECISION_WORDS (&TT_PRECISION_MAP(TT_PRECISION_WORD)[1]) // "auto|fp32|bf16"
 
+// Names of devices, and auto.
+#define TT_DEVICE_WORDS "auto|cpu|cuda"
+
 const char *tt_precision_name(tt_precision precision);
 // Errors: TT_ERR_USAGE for any other word, saying which are allowed.
 tt_status tt_precision_parse(tt_precision *out, const char *word) TT_MUST_CHECK;

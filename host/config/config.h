@@ -101,23 +101,40 @@ typedef struct tt_config {
     } evaluation;
 } tt_config;
 
-// All defaults. The caller closes it.
+// What a key is for, which decides what may differ between two starts of one run, and between runs of one
+// experiment.
+typedef enum tt_config_role {
+    TT_ROLE_TRAINING, // it may change what is trained: the same for all starts of a run
+    TT_ROLE_SCORING,  // it says what is scored at the end, and how: another value scores the run again
+    TT_ROLE_PLACE, // it says where and with what the run computes, and what it writes besides: free to change
+    TT_ROLE_RUN // it says which run of an experiment this is (name, seed): the same for all starts of a run
+} tt_config_role;
+
+// Sets all defaults. The caller closes the configuration. Errors: TT_ERR_NOMEM.
 tt_status tt_config_open(tt_config *config) TT_MUST_CHECK;
 void tt_config_close(tt_config *config);
-// Defaults, then the YAML file (its `base: other.yaml` first, relative to it), then `overrides`
-// ("a.b=value"), then checks. Relative paths in a file are as they stand: relative to the working directory.
-// Errors: TT_ERR_CONFIG as `file:line: key: what is wrong, what is allowed`, nearest known key suggested.
+// Reads defaults, then the YAML file (its `base: other.yaml` first, relative to the file), then `overrides`
+// ("a.b=value"), then checks keys together. Other relative paths stay as they are: relative to the working
+// directory. On success the caller closes the configuration.
+// Errors: TT_ERR_CONFIG as `file:line: key: what is wrong, what is allowed`, with the nearest known key; TT_ERR_USAGE
+// for an override without `=`; TT_ERR_NOMEM.
 tt_status tt_config_load(
     tt_config *config, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
-// The same for the config.yaml that a run of this or an earlier version wrote: keys that are gone are passed
-// over. (Elsewhere they are an error that says what to do.)
+// The same for the config.yaml that a run of this or an earlier version wrote: keys that were removed are passed
+// over (elsewhere they are an error that says what to do), and keys that were added since have their defaults.
 tt_status tt_config_load_written(tt_config *config, const char *path) TT_MUST_CHECK;
-// Whether earlier versions had the key and it is gone.
-bool tt_config_removed(const char *key);
-// The file over the defaults, each key checked, but not whether they make a run together.
+// Reads the file over the defaults and checks each key alone, but not whether they make a run together.
 tt_status tt_config_read(tt_config *config, const char *path) TT_MUST_CHECK;
-// One key from text. Errors: TT_ERR_CONFIG, `key: what is wrong`, nearest known key suggested.
+// Sets one key from text. Errors: TT_ERR_CONFIG, `key: what is wrong`, with the nearest known key.
 tt_status tt_config_set(tt_config *config, const char *key, const char *value) TT_MUST_CHECK;
+// Whether earlier versions had the key and this one does not.
+bool tt_config_removed(const char *key);
+// What a key is for; TT_ROLE_TRAINING for a key that this version does not know.
+tt_config_role tt_config_role_of(const char *key);
+// Appends the key's default as tt_config_write would write it; nothing for a key that this version does not know.
+tt_status tt_config_default(const char *key, tt_str *out) TT_MUST_CHECK;
+// Warns of settings that have no effect together.
+void tt_config_warn(const tt_config *config);
 // The resolved configuration as YAML, all keys, that loads to the same.
 tt_status tt_config_write(const tt_config *config, tt_str *out) TT_MUST_CHECK;
 // The table of keys for people: key, type, default, what it means.

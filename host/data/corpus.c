@@ -8,19 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const split_names[] = {"train", "validation", "test", "control"};
+static const char *const split_names[] = {TT_SPLIT_MAP(TT_WORD_TEXT)};
 
 const char *tt_split_name(tt_split split) {
     return split_names[split];
 }
 
 tt_status tt_split_parse(tt_split *out, const char *name) {
-    for (int i = 0; i < TT_SPLITS; ++i)
-        if (strcmp(name, split_names[i]) == 0) {
-            *out = (tt_split)i;
-            return TT_OK;
-        }
-    return tt_fail(TT_ERR_INPUT, "split '%s' is unknown; allowed are train, validation, test, control", name);
+    static const tt_words words = {
+        .what = "split", .words = split_names, .n = TT_SPLITS, .error = TT_ERR_INPUT};
+    int split;
+    TT_TRY(tt_word_parse(&words, name, &split));
+    *out = (tt_split)split;
+    return TT_OK;
 }
 
 void tt_corpus_close(tt_corpus *corpus) {

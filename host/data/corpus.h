@@ -4,13 +4,15 @@
 
 #include "host/base/memory.h"
 #include "host/base/status.h"
+#include "host/config/words.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
-typedef enum tt_split { TT_TRAIN, TT_VALIDATION, TT_TEST, TT_CONTROL, TT_SPLITS } tt_split;
-const char *tt_split_name(tt_split split); // "train", "validation", "test", "control"
+typedef enum tt_split { TT_SPLIT_MAP(TT_WORD_CODE) TT_SPLITS } tt_split;
+const char *tt_split_name(tt_split split); // a word of TT_SPLIT_MAP
+// Errors: TT_ERR_INPUT for any other word, naming those allowed.
 tt_status tt_split_parse(tt_split *out, const char *name) TT_MUST_CHECK;
 
 typedef struct tt_question {

@@ -4,27 +4,21 @@
 
 #include "host/base/status.h"
 #include "host/base/str.h"
+#include "host/config/words.h"
 
 #include <stdbool.h>
 
-typedef enum tt_stage { TT_RECALL, TT_ANALYZE, TT_SUMMARIZE, TT_STAGES } tt_stage;
+typedef enum tt_stage { TT_STAGE_MAP(TT_WORD_CODE) TT_STAGES } tt_stage;
 
 // Which stages a student goes through (the ablations of the paper); or a baseline, which answers in one
 // generation as summarize_only does.
-typedef enum tt_stage_set {
-    TT_SET_ALL,
-    TT_SET_NO_RECALL,
-    TT_SET_NO_ANALYZE,
-    TT_SET_SUMMARIZE_ONLY,   // answers alone
-    TT_SET_CHAIN_OF_THOUGHT, // rationale, then answer, in one text
-    TT_SET_STEP_BY_STEP      // Distilling step-by-step (Hsieh et al. 2023): answer or rationale, by prefix
-} tt_stage_set;
+typedef enum tt_stage_set { TT_STAGE_SET_MAP(TT_WORD_CODE) TT_STAGE_SETS } tt_stage_set;
 
 enum { TT_MIN_OPTIONS = 2, TT_MAX_OPTIONS = 26, TT_NO_ANSWER = -1 };
 
-const char *tt_stage_name(tt_stage stage); // "recall", "analyze", "summarize"
-// "all", "no_recall", "no_analyze", "summarize_only", "chain_of_thought", "step_by_step"
-const char *tt_stage_set_name(tt_stage_set set);
+const char *tt_stage_name(tt_stage stage);       // a word of TT_STAGE_MAP
+const char *tt_stage_set_name(tt_stage_set set); // a word of TT_STAGE_SET_MAP
+// Errors: TT_ERR_CONFIG for any other word, naming those allowed.
 tt_status tt_stage_set_parse(tt_stage_set *out, const char *name) TT_MUST_CHECK;
 // Whether the student goes through the stage when it answers.
 bool tt_stage_set_has(tt_stage_set set, tt_stage stage);

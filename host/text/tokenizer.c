@@ -92,12 +92,6 @@ const char *tt_tokenizer_piece(const tt_tokenizer *t, int id) {
     return id < t->pieces ? tt_spm_piece(t->spm, id) : t->sentinels[id - t->pieces];
 }
 
-int tt_tokenizer_piece_id(const tt_tokenizer *t, const char *piece) {
-    for (int i = 0; i < t->extra_ids; ++i)
-        if (strcmp(t->sentinels[i], piece) == 0) return t->pieces + i;
-    return tt_spm_id(t->spm, piece);
-}
-
 typedef struct sink {
     int32_t **ids;
     size_t *capacity;

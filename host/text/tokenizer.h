@@ -24,8 +24,8 @@ int tt_tokenizer_pieces(const tt_tokenizer *tokenizer);    // pieces alone
 int tt_tokenizer_extra_ids(const tt_tokenizer *tokenizer); // sentinels
 uint64_t tt_tokenizer_hash(const tt_tokenizer *tokenizer); // of the model's bytes and extra_ids
 const void *tt_tokenizer_bytes(const tt_tokenizer *tokenizer, size_t *n);
-const char *tt_tokenizer_piece(const tt_tokenizer *tokenizer, int id);       // "<extra_id_3>" for sentinels
-int tt_tokenizer_piece_id(const tt_tokenizer *tokenizer, const char *piece); // TT_UNK if there is none
+// The piece of an id, "<extra_id_3>" for sentinels; owned by the tokenizer.
+const char *tt_tokenizer_piece(const tt_tokenizer *tokenizer, int id);
 
 // Ids of `text`, `</s>` appended if `eos` and the text does not end in one. *ids grows by tt_grow (release
 // with free()), *n is their number. Special tokens spelled in the text (<extra_id_N>, </s>, <pad>, <unk>)

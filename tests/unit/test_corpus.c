@@ -69,7 +69,7 @@ static void mistakes_are_named(void **state) {
         {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"]}", "\"gold\" is missing"},
         {"{\"question\": \"Q\", \"optons\": [\"a\", \"b\"], \"gold\": 0}", "did you mean options"},
         {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"split\": \"dev\"}",
-            "split 'dev' is unknown"},
+            "unknown split 'dev'"},
         {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"specific\": [\"x\"]}",
             "1 texts for 2 options"},
         {"{\"id\": \"q9\", \"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": \"c\"}",

@@ -21,8 +21,8 @@ typedef struct reflection {
 tt_reflection_cycle tt_reflection_cycle_of(
     int recall_pairs, int analyze_pairs, int64_t batch_size, const char *targets) {
     tt_reflection_cycle c = {0};
-    if (strcmp(targets, "analyze") != 0) c.recall = (recall_pairs + batch_size - 1) / batch_size;
-    if (strcmp(targets, "recall") != 0) c.analyze = (analyze_pairs + batch_size - 1) / batch_size;
+    if (tt_targets_recall(targets)) c.recall = (recall_pairs + batch_size - 1) / batch_size;
+    if (tt_targets_analyze(targets)) c.analyze = (analyze_pairs + batch_size - 1) / batch_size;
     return c;
 }
 
@@ -100,8 +100,7 @@ static tt_status check_stages(const tt_config *c) {
     TT_TRY(tt_stage_set_parse(&set, c->stages));
     const bool recall = tt_stage_set_has(set, TT_RECALL), analyze = tt_stage_set_has(set, TT_ANALYZE);
     const char *targets = c->reflection.targets;
-    if ((recall && strcmp(targets, "analyze") != 0) || (analyze && strcmp(targets, "recall") != 0))
-        return TT_OK;
+    if ((recall && tt_targets_recall(targets)) || (analyze && tt_targets_analyze(targets))) return TT_OK;
     return tt_fail(TT_ERR_CONFIG,
         "reflection.targets: %s, but with stages: %s the student writes no such text; set "
         "reflection.iterations=0, or other stages",
