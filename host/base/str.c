@@ -62,7 +62,8 @@ const char *tt_str_text(const tt_str *s) {
 }
 
 tt_status tt_str_status(const tt_str *s) {
-    return s->failed ? tt_fail(TT_ERR_NOMEM, "a text of %zu bytes could not grow", s->length) : TT_OK;
+    return s->failed ? tt_fail(TT_ERR_NOMEM, "no memory for a text of more than %zu bytes", s->length)
+                     : TT_OK;
 }
 
 void tt_str_close(tt_str *s) {
@@ -70,8 +71,8 @@ void tt_str_close(tt_str *s) {
     *s = (tt_str){0};
 }
 
-// Bytes of the white space that text[0..n) begins with; 0 if it begins with none.
-static size_t space_at(const char *text, size_t n) {
+// Bytes of the white space character that text[0..n) begins with; 0 where it begins with another.
+static size_t leading_space(const char *text, size_t n) {
     static const char *const wide[] = {"\xc2\x85", "\xc2\xa0", "\xe1\x9a\x80", "\xe2\x80\xa8", "\xe2\x80\xa9",
         "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"};
     if (n == 0) return 0;
@@ -86,11 +87,11 @@ static size_t space_at(const char *text, size_t n) {
 }
 
 void tt_trim(const char **text, size_t *n) {
-    for (size_t space; (space = space_at(*text, *n)) > 0; *n -= space) *text += space;
+    for (size_t space; (space = leading_space(*text, *n)) > 0; *n -= space) *text += space;
     for (bool more = true; more;) {
         more = false;
         for (size_t length = 1; length <= 3 && length <= *n && !more; ++length)
-            if (space_at(*text + *n - length, length) == length) {
+            if (leading_space(*text + *n - length, length) == length) {
                 *n -= length;
                 more = true;
             }

@@ -17,7 +17,7 @@ void tt_comm_close(tt_comm *comm, tt_status status) {
     if (comm->size > 1 && status != TT_OK) {
         // Told here and not in main: the first rank that exits takes the others with it.
         if (comm->rank == 0 || !comm->agreed) tt_error("%s", tt_error_message());
-        tt_log_told();
+        tt_log_reported();
     }
     tt_nccl_close(comm->nccl, status != TT_OK);
     comm->methods->leave(comm, status != TT_OK && !comm->agreed, tt_status_exit(status));

@@ -73,8 +73,11 @@ static tt_status open_data(
         tt_preference_set *set = &r->sets[stage];
         TT_TRY(tt_preference_set_build(set, pairs, (tt_stage)stage, tokenizer,
             (int)c->reflection.train.max_input, (int)c->reflection.train.max_target));
-        tt_dataset_warn(&set->dataset, name, "reflection.max_input", c->reflection.train.max_input,
-            "reflection.max_target", c->reflection.train.max_target);
+        tt_dataset_warn(&set->dataset, &(tt_dataset_limits){.phase = name,
+                                           .input_key = "reflection.max_input",
+                                           .target_key = "reflection.max_target",
+                                           .max_input = c->reflection.train.max_input,
+                                           .max_target = c->reflection.train.max_target});
         set->dataset.first_example = first;
         first += (uint32_t)set->dataset.n;
         r->data[stage] = (tt_preference_data){objective, set->pairs};
