@@ -25,7 +25,7 @@ typedef struct tt_key {
 const tt_key *tt_keys(int *n);
 const tt_key *tt_key_find(const char *path); // NULL where there is none
 bool tt_key_is_section(const char *path);    // some key lies below it
-// What to do about a key that earlier versions had and that is gone; NULL for all others.
+// What to do about a key that earlier versions had and that was removed; NULL for all others.
 const char *tt_key_removed(const char *path);
 // The known key nearest to `path`, or NULL.
 const char *tt_key_nearest(const char *path);

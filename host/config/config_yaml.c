@@ -14,7 +14,7 @@ typedef struct reader {
     tt_config *config;
     const char *file;
     int depth;    // of bases on the way here
-    bool written; // by a run: removed keys are passed over
+    bool written; // by a run: removed keys are ignored
     yaml_document_t *document;
 } reader;
 

@@ -12,8 +12,14 @@ typedef struct preset {
 } preset;
 
 static const preset presets[] = {
-#define PRESET(code, name, d_model, d_kv, d_ff, layers, heads, v1_1)                                         \
-    {name, d_model, d_kv, d_ff, layers, heads, v1_1},
+#define PRESET(code, name_, d_model_, d_kv_, d_ff_, layers_, heads_, v1_1_)                                  \
+    {.name = name_,                                                                                          \
+        .d_model = d_model_,                                                                                 \
+        .d_kv = d_kv_,                                                                                       \
+        .d_ff = d_ff_,                                                                                       \
+        .layers = layers_,                                                                                   \
+        .heads = heads_,                                                                                     \
+        .v1_1 = v1_1_},
     TT_SHAPE_MAP(PRESET)
 #undef PRESET
 };
