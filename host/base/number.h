@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // strtod() of the C locale; *end (if given) receives where the number ends, `text` where there is none.
 double tt_parse_double(const char *text, char **end);
 
@@ -19,4 +23,7 @@ int tt_format_list(char *out, size_t size, const char *format, va_list arguments
 int tt_print(FILE *out, const char *format, ...) TT_PRINTF(2, 3);
 int tt_print_list(FILE *out, const char *format, va_list arguments) TT_PRINTF(2, 0);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -11,6 +11,10 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // typedef enum tt_split { TT_SPLIT_MAP(TT_WORD_CODE) TT_SPLITS } tt_split;
 #define TT_WORD_CODE(code, ...) code,
 // static const char *const words[] = {TT_SPLIT_MAP(TT_WORD_TEXT)};
@@ -124,4 +128,7 @@ bool tt_targets_analyze(const char *word);
 // "t5-small|...|custom": custom takes its sizes from other keys.
 #define TT_SHAPE_WORDS (&TT_SHAPE_MAP(TT_WORD_ALTERNATIVE) "|custom"[1])
 
+#ifdef __cplusplus
+}
+#endif
 #endif
