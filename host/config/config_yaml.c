@@ -3,10 +3,9 @@
 
 #include "host/base/fs.h"
 #include "host/config/config_keys.h"
+#include "host/config/yaml_file.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 enum { MAX_DEPTH = 8, MAX_PATH = 128 };
 
@@ -23,13 +22,9 @@ static tt_status add_place(const reader *r, const yaml_node_t *node, tt_status s
     return status == TT_OK ? TT_OK : tt_context(status, "%s:%zu", r->file, node->start_mark.line + 1);
 }
 
-static const char *scalar_text(const yaml_node_t *node) {
-    return (const char *)node->data.scalar.value;
-}
-
 static tt_status read_value(reader *r, const tt_key *key, const yaml_node_t *node) {
     if (node->type == YAML_SCALAR_NODE)
-        return add_place(r, node, tt_key_set(r->config, key, scalar_text(node)));
+        return add_place(r, node, tt_key_set(r->config, key, tt_yaml_text(node)));
     if (key->type != TT_KEY_LIST || node->type != YAML_SEQUENCE_NODE)
         return add_place(r, node,
             tt_fail(TT_ERR_CONFIG, "%s: expected %s", key->path,
@@ -40,7 +35,7 @@ static tt_status read_value(reader *r, const tt_key *key, const yaml_node_t *nod
         const yaml_node_t *item = yaml_document_get_node(r->document, *i);
         if (item->type != YAML_SCALAR_NODE)
             return add_place(r, item, tt_fail(TT_ERR_CONFIG, "%s: expected a list of strings", key->path));
-        TT_TRY(add_place(r, item, tt_key_append(r->config, key, scalar_text(item))));
+        TT_TRY(add_place(r, item, tt_key_append(r->config, key, tt_yaml_text(item))));
     }
     return TT_OK;
 }
@@ -52,9 +47,9 @@ static tt_status check_duplicates(reader *r, const yaml_node_t *map) {
             return add_place(r, key, tt_fail(TT_ERR_CONFIG, "expected a key: a single word"));
         for (const yaml_node_pair_t *q = map->data.mapping.pairs.start; q < p; ++q) {
             const yaml_node_t *other = yaml_document_get_node(r->document, q->key);
-            if (strcmp(scalar_text(other), scalar_text(key)) == 0)
+            if (strcmp(tt_yaml_text(other), tt_yaml_text(key)) == 0)
                 return add_place(r, key,
-                    tt_fail(TT_ERR_CONFIG, "%s: given twice; the first is in line %zu", scalar_text(key),
+                    tt_fail(TT_ERR_CONFIG, "%s: given twice; the first is in line %zu", tt_yaml_text(key),
                         other->start_mark.line + 1));
         }
     }
@@ -77,7 +72,8 @@ static tt_status read_map(reader *r, const yaml_node_t *map, const char *section
         const yaml_node_t *key = yaml_document_get_node(r->document, p->key);
         const yaml_node_t *value = yaml_document_get_node(r->document, p->value);
         char path[MAX_PATH];
-        const int n = snprintf(path, sizeof path, "%s%s%s", section, section[0] ? "." : "", scalar_text(key));
+        const int n =
+            snprintf(path, sizeof path, "%s%s%s", section, section[0] ? "." : "", tt_yaml_text(key));
         if (n >= MAX_PATH) return add_place(r, key, tt_fail(TT_ERR_CONFIG, "%.40s...: unknown key", path));
         if (strcmp(path, "base") == 0) continue; // read_base has read it
         const tt_key *known = tt_key_find(path);
@@ -98,7 +94,7 @@ static tt_status read_base(reader *r, const yaml_node_t *root) {
     for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; ++p) {
         const yaml_node_t *key = yaml_document_get_node(r->document, p->key);
         const yaml_node_t *value = yaml_document_get_node(r->document, p->value);
-        if (key->type != YAML_SCALAR_NODE || strcmp(scalar_text(key), "base") != 0) continue;
+        if (key->type != YAML_SCALAR_NODE || strcmp(tt_yaml_text(key), "base") != 0) continue;
         if (value->type != YAML_SCALAR_NODE)
             return add_place(r, value, tt_fail(TT_ERR_CONFIG, "base: expected a file name"));
         if (r->depth >= MAX_DEPTH)
@@ -107,7 +103,7 @@ static tt_status read_base(reader *r, const yaml_node_t *root) {
                     MAX_DEPTH));
         char dir[TT_PATH_MAX], path[TT_PATH_MAX];
         TT_TRY(tt_path_dir(dir, sizeof dir, r->file));
-        TT_TRY(tt_path_join(path, sizeof path, dir, scalar_text(value)));
+        TT_TRY(tt_path_join(path, sizeof path, dir, tt_yaml_text(value)));
         return add_place(r, value, tt_config_read_yaml(r->config, path, r->depth + 1, r->written));
     }
     return TT_OK;
@@ -123,26 +119,11 @@ static tt_status read_document(reader *r) {
 }
 
 tt_status tt_config_read_yaml(tt_config *config, const char *path, int depth, bool written) {
-    char *text;
-    size_t size;
-    tt_status status = tt_read_file(path, (size_t)16 << 20, &text, &size);
-    if (status != TT_OK) return status == TT_ERR_IO ? TT_ERR_CONFIG : status;
-    yaml_parser_t parser;
     yaml_document_t document;
-    if (!yaml_parser_initialize(&parser)) {
-        free(text);
-        return tt_fail(TT_ERR_NOMEM, "%s: no memory to parse it", path);
-    }
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-    if (yaml_parser_load(&parser, &document)) {
-        status = read_document(&(reader){
-            .config = config, .file = path, .depth = depth, .written = written, .document = &document});
-        yaml_document_delete(&document);
-    } else {
-        status = tt_fail(TT_ERR_CONFIG, "%s:%zu: not YAML: %s", path, parser.problem_mark.line + 1,
-            parser.problem ? parser.problem : "cannot parse");
-    }
-    yaml_parser_delete(&parser);
-    free(text);
+    tt_status status = tt_yaml_open(&document, path, (size_t)16 << 20);
+    if (status != TT_OK) return status == TT_ERR_IO ? TT_ERR_CONFIG : status;
+    status = read_document(
+        &(reader){.config = config, .file = path, .depth = depth, .written = written, .document = &document});
+    yaml_document_delete(&document);
     return status;
 }

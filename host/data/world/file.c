@@ -2,12 +2,12 @@
 // messages.
 #include "host/base/fs.h"
 #include "host/base/number.h"
+#include "host/config/yaml_file.h"
 #include "host/data/world/parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 typedef struct reader {
     yaml_document_t document;
@@ -21,35 +21,16 @@ typedef const yaml_node_t node;
 
 static tt_status open_document(reader *r, const char *path, tt_arena *memory) {
     *r = (reader){.path = path, .memory = memory};
-    char *text;
-    size_t size;
-    TT_TRY(tt_read_file(path, (size_t)64 << 20, &text, &size));
-    yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser)) {
-        free(text);
-        return tt_fail(TT_ERR_NOMEM, "%s: no memory to parse it", path);
-    }
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-    tt_status status = TT_OK;
-    if (!yaml_parser_load(&parser, &r->document))
-        status = tt_fail(TT_ERR_CONFIG, "%s:%zu: not YAML: %s", path, parser.problem_mark.line + 1,
-            parser.problem ? parser.problem : "parser failed");
-    yaml_parser_delete(&parser);
-    free(text);
-    return status;
+    return tt_yaml_open(&r->document, path, (size_t)64 << 20);
 }
 
 static node *node_at(reader *r, int index) {
     return yaml_document_get_node(&r->document, index);
 }
 
-static const char *text_of(node *n) {
-    return n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : "";
-}
-
 static node *find_member(reader *r, node *map, const char *key) {
     for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p)
-        if (strcmp(text_of(node_at(r, p->key)), key) == 0) return node_at(r, p->value);
+        if (strcmp(tt_yaml_text(node_at(r, p->key)), key) == 0) return node_at(r, p->value);
     return NULL;
 }
 
@@ -59,7 +40,7 @@ static tt_status check_keys(reader *r, node *map, const char *what, const char *
         return tt_fail(TT_ERR_CONFIG, "%s:%zu: %s: expected a mapping (key: value)", PLACE(r, map), what);
     for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p) {
         node *key = node_at(r, p->key);
-        const char *name = text_of(key);
+        const char *name = tt_yaml_text(key);
         bool known = false;
         for (int i = 0; i < n; ++i) known = known || strcmp(keys[i], name) == 0;
         if (!known) {
@@ -77,9 +58,9 @@ static tt_status copy_text(reader *r, node *n, const char *key, const char **out
     if (n->type != YAML_SCALAR_NODE || n->data.scalar.length == 0)
         return tt_fail(TT_ERR_CONFIG, "%s:%zu: %s: expected a string", PLACE(r, n), key);
     size_t bad;
-    if (!tt_utf8_valid(text_of(n), n->data.scalar.length, &bad))
+    if (!tt_utf8_valid(tt_yaml_text(n), n->data.scalar.length, &bad))
         return tt_fail(TT_ERR_CONFIG, "%s:%zu: %s: invalid UTF-8", PLACE(r, n), key);
-    *out = tt_arena_strdup(r->memory, text_of(n));
+    *out = tt_arena_strdup(r->memory, tt_yaml_text(n));
     return *out ? TT_OK : TT_ERR_NOMEM;
 }
 
@@ -88,7 +69,7 @@ static tt_status read_number(
     node *n = find_member(r, map, key);
     if (!n) return TT_OK; // *out keeps its default
     char *end;
-    const char *text = text_of(n);
+    const char *text = tt_yaml_text(n);
     double x = tt_parse_double(text, &end);
     if (*text == '\0' || *end != '\0' || !(x >= low && x <= high) || (whole && x != (double)(int64_t)x))
         return tt_fail(TT_ERR_CONFIG, "%s:%zu: %s: expected %s from %g to %g, not \"%s\"", PLACE(r, n), key,
@@ -209,10 +190,10 @@ done:
 }
 
 static tt_status value_index(reader *r, node *n, const tt_property *p, const char *key, int *out) {
-    *out = find_value(p, text_of(n));
+    *out = find_value(p, tt_yaml_text(n));
     if (*out >= 0) return TT_OK;
     return tt_fail(
-        TT_ERR_CONFIG, "%s:%zu: %s of %s: no object has \"%s\"", PLACE(r, n), key, p->name, text_of(n));
+        TT_ERR_CONFIG, "%s:%zu: %s of %s: no object has \"%s\"", PLACE(r, n), key, p->name, tt_yaml_text(n));
 }
 
 static tt_status check_list(reader *r, node *n, const char *key) {
