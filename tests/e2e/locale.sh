@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What is read and written does not depend on the locale that a host program has set: the same run, once as ever, once
-# in a process whose decimal separator is a comma, leaves the same files.
+# What is read and written does not depend on the locale that a host program has set: a run in a process whose decimal
+# separator is a comma leaves the same files as the same run without a locale.
 set -u
 export OMP_NUM_THREADS=1
 [ -n "${TT_COMMA_LOCALE:-}" ] || { echo "skipped: sanitizers do not go with LD_PRELOAD"; exit 77; }
@@ -28,7 +28,7 @@ reflection: {iterations: 1, questions: 12, samples: 4, batch_size: 4, cycles: 2,
 evaluation: {max_length: 12, samples: 2, questions: 6, temperature: 0.75}
 YAML
 failed=0
-# What depends on the clock is cut off.
+# Copies what a run leaves, without what depends on the clock.
 outcome() { # folder
     cp "$1/config.yaml" "$2/config.yaml"
     sed 's/, "seconds".*//' "$1/metrics.jsonl" >"$2/metrics.jsonl"
@@ -47,9 +47,9 @@ diff -r point.out comma.out || { echo "FAILED: files differ"; failed=1; }
 grep -q rewards/chosen comma.out/metrics.jsonl || { echo "FAILED: no pairs were trained on"; failed=1; }
 grep -q 'learning_rate: 0.0055' comma.out/config.yaml || { echo "FAILED: no 0.0055 in config.yaml"; failed=1; }
 
-# Each goes on with what the other wrote: a finished run is shown again.
+# A process with a comma reads what one without wrote: the finished run is shown.
 comma "$TINYTHINKER" run run.yaml --set output=point >again.log 2>&1 || { echo "FAILED:"; cat again.log; failed=1; }
-# Reports, exports and worlds have numbers too.
+# Reports, exports and worlds contain numbers as well.
 "$TINYTHINKER" report point/run -o point.html >/dev/null 2>&1 || { echo "FAILED: report"; failed=1; }
 comma "$TINYTHINKER" report point/run -o comma.html >/dev/null 2>&1 || { echo "FAILED: report with a comma"; failed=1; }
 cmp point.html comma.html || failed=1
