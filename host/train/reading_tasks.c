@@ -18,7 +18,9 @@ static tt_status add_line(tt_dataset *dataset, const char *line, size_t length, 
     else if (json_unpack(root, "{s:s, s:s}", "input", &input, "target", &target) != 0 || !*input || !*target)
         status = tt_fail(TT_ERR_INPUT, "expected an object with non-empty texts \"input\" and \"target\"");
     else
-        status = tt_dataset_add(dataset, tokenizer, input, target, max_input, max_target);
+        status = tt_dataset_add(dataset,
+            &(tt_dataset_encoding){.tokenizer = tokenizer, .max_input = max_input, .max_target = max_target},
+            input, target);
     json_decref(root);
     return status;
 }

@@ -58,7 +58,7 @@ static tt_status make(maker *m, const tt_reflection_room *room, tt_checkpoint *r
     TT_TRY(tt_stage_set_parse(&m->runs.set, c->stages));
     const bool recall = tt_stage_set_has(m->runs.set, TT_RECALL),
                analyze =
-                   tt_stage_set_has(m->runs.set, TT_ANALYZE) && strcmp(c->reflection.targets, "recall") != 0;
+                   tt_stage_set_has(m->runs.set, TT_ANALYZE) && tt_targets_analyze(c->reflection.targets);
     tt_status status =
         tt_comm_agree(room->comm, tt_reflection_questions(&questions, room->corpus, c->reflection.questions,
                                       m->rules.seed, room->iteration));
