@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/teacher/answer.h"
 
 #include "host/base/str.h"

@@ -1,7 +1,7 @@
 #include "host/teacher/plan.h"
 
 #include "host/base/str.h"
-#include "host/config/yaml_document.h"
+#include "host/config/document.h"
 
 #include <errno.h>
 #include <math.h>
@@ -117,19 +117,19 @@ static tt_status set_row(tt_teach_plan *plan, const row *r, const char *text) {
 
 static tt_status read_file(tt_teach_plan *plan, const char *path) {
     const char *keys[ROWS];
-    tt_yaml yaml;
+    tt_document yaml;
     for (int r = 0; r < ROWS; ++r) keys[r] = rows[r].key;
-    TT_TRY(tt_yaml_open(&yaml, path));
-    tt_status status = tt_yaml_check_keys(&yaml, tt_yaml_root(&yaml), "teach", keys, ROWS);
+    TT_TRY(tt_document_open(&yaml, path));
+    tt_status status = tt_document_check_keys(&yaml, tt_document_root(&yaml), "teach", keys, ROWS);
     for (int r = 0; r < ROWS && status == TT_OK; ++r) {
-        tt_yaml_node *node = tt_yaml_find(&yaml, tt_yaml_root(&yaml), rows[r].key);
+        tt_document_node *node = tt_document_find(&yaml, tt_document_root(&yaml), rows[r].key);
         const char *text;
         if (!node) continue;
-        status = tt_yaml_text(&yaml, node, rows[r].key, &plan->memory, &text);
+        status = tt_document_text(&yaml, node, rows[r].key, &plan->memory, &text);
         if (status == TT_OK && set_row(plan, &rows[r], text) != TT_OK)
-            status = tt_context(TT_ERR_CONFIG, "%s:%d", path, tt_yaml_line(node));
+            status = tt_context(TT_ERR_CONFIG, "%s:%d", path, tt_document_line(node));
     }
-    tt_yaml_close(&yaml);
+    tt_document_close(&yaml);
     return status;
 }
 

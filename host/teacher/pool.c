@@ -3,7 +3,7 @@
 #include "host/base/fs.h"
 #include "host/base/memory.h"
 #include "host/base/philox.h"
-#include "host/config/yaml_document.h"
+#include "host/config/document.h"
 #include "host/teacher/answer.h"
 #include "host/text/stages.h"
 
@@ -12,11 +12,11 @@
 #include <string.h>
 
 static tt_status read_texts(
-    tt_yaml *yaml, tt_yaml_node *list, const char *key, tt_arena *memory, const char ***out, int *n) {
-    TT_TRY(tt_yaml_list(yaml, list, key, n));
+    tt_document *yaml, tt_document_node *list, const char *key, tt_arena *memory, const char ***out, int *n) {
+    TT_TRY(tt_document_list(yaml, list, key, n));
     if (!(*out = tt_arena_alloc(memory, ((size_t)*n + 1) * sizeof **out))) return TT_ERR_NOMEM;
     for (int i = 0; i < *n; ++i)
-        TT_TRY(tt_yaml_text(yaml, tt_yaml_item(yaml, list, i), key, memory, &(*out)[i]));
+        TT_TRY(tt_document_text(yaml, tt_document_item(yaml, list, i), key, memory, &(*out)[i]));
     return TT_OK;
 }
 
@@ -33,7 +33,7 @@ static void append_answer(tt_str *out, const tt_exemplar *e) {
 }
 
 // An exemplar must be an answer that we would accept.
-static tt_status check_exemplar(tt_yaml *yaml, tt_yaml_node *node, tt_exemplar *e, tt_arena *memory) {
+static tt_status check_exemplar(tt_document *yaml, tt_document_node *node, tt_exemplar *e, tt_arena *memory) {
     tt_str text = {0};
     tt_teacher_choice choice;
     append_answer(&text, e);
@@ -43,66 +43,66 @@ static tt_status check_exemplar(tt_yaml *yaml, tt_yaml_node *node, tt_exemplar *
     tt_str_close(&text);
     TT_TRY(status);
     if (choice.verdict != TT_CHOICE_KEPT)
-        return tt_yaml_fail(yaml, node, "exemplar: %s", tt_verdict_meaning(choice.verdict));
+        return tt_document_fail(yaml, node, "exemplar: %s", tt_verdict_meaning(choice.verdict));
     for (int o = 0; o < e->n_options; ++o)
         if (!choice.specific[o] || *e->explanations[o] != 'A' + o)
-            return tt_yaml_fail(yaml, node,
+            return tt_document_fail(yaml, node,
                 "exemplar: explanation %d must begin with option %c: \"%c is ...\"", o + 1, 'A' + o, 'A' + o);
     e->reasons = choice.specific;
     e->answer = choice.answer;
     return TT_OK;
 }
 
-static tt_status read_exemplar(tt_yaml *yaml, tt_yaml_node *node, tt_exemplar *e, tt_arena *memory) {
+static tt_status read_exemplar(tt_document *yaml, tt_document_node *node, tt_exemplar *e, tt_arena *memory) {
     static const char *const keys[] = {"question", "options", "key_information", "explanations"};
-    tt_yaml_node *values[4];
+    tt_document_node *values[4];
     int explanations;
-    TT_TRY(tt_yaml_check_keys(yaml, node, "exemplar", keys, 4));
+    TT_TRY(tt_document_check_keys(yaml, node, "exemplar", keys, 4));
     for (int k = 0; k < 4; ++k)
-        if (!(values[k] = tt_yaml_find(yaml, node, keys[k])))
-            return tt_yaml_fail(yaml, node, "exemplar: %s is missing", keys[k]);
-    TT_TRY(tt_yaml_text(yaml, values[0], keys[0], memory, &e->question));
+        if (!(values[k] = tt_document_find(yaml, node, keys[k])))
+            return tt_document_fail(yaml, node, "exemplar: %s is missing", keys[k]);
+    TT_TRY(tt_document_text(yaml, values[0], keys[0], memory, &e->question));
     TT_TRY(read_texts(yaml, values[1], keys[1], memory, &e->options, &e->n_options));
-    TT_TRY(tt_yaml_text(yaml, values[2], keys[2], memory, &e->key_information));
+    TT_TRY(tt_document_text(yaml, values[2], keys[2], memory, &e->key_information));
     TT_TRY(read_texts(yaml, values[3], keys[3], memory, &e->explanations, &explanations));
     if (e->n_options < TT_MIN_OPTIONS || e->n_options > TT_MAX_OPTIONS)
-        return tt_yaml_fail(yaml, values[1], "options: expected %d to %d, got %d", TT_MIN_OPTIONS,
+        return tt_document_fail(yaml, values[1], "options: expected %d to %d, got %d", TT_MIN_OPTIONS,
             TT_MAX_OPTIONS, e->n_options);
     if (explanations != e->n_options)
-        return tt_yaml_fail(yaml, values[3], "explanations: expected %d, one for each option, got %d",
+        return tt_document_fail(yaml, values[3], "explanations: expected %d, one for each option, got %d",
             e->n_options, explanations);
     return check_exemplar(yaml, node, e, memory);
 }
 
-static tt_status read_pool(tt_pool *pool, tt_yaml *yaml) {
+static tt_status read_pool(tt_pool *pool, tt_document *yaml) {
     static const char *const keys[] = {"name", "instruction", "json_instruction", "exemplars"};
-    tt_yaml_node *root = tt_yaml_root(yaml), *values[4];
-    TT_TRY(tt_yaml_check_keys(yaml, root, "pool of exemplars", keys, 4));
+    tt_document_node *root = tt_document_root(yaml), *values[4];
+    TT_TRY(tt_document_check_keys(yaml, root, "pool of exemplars", keys, 4));
     for (int k = 0; k < 4; ++k)
-        if (!(values[k] = tt_yaml_find(yaml, root, keys[k])) && k != 2)
-            return tt_yaml_fail(yaml, root, "%s is missing", keys[k]);
-    TT_TRY(tt_yaml_text(yaml, values[0], keys[0], &pool->memory, &pool->name));
-    TT_TRY(tt_yaml_text(yaml, values[1], keys[1], &pool->memory, &pool->instruction));
-    if (values[2]) TT_TRY(tt_yaml_text(yaml, values[2], keys[2], &pool->memory, &pool->json_instruction));
-    TT_TRY(tt_yaml_list(yaml, values[3], keys[3], &pool->n));
+        if (!(values[k] = tt_document_find(yaml, root, keys[k])) && k != 2)
+            return tt_document_fail(yaml, root, "%s is missing", keys[k]);
+    TT_TRY(tt_document_text(yaml, values[0], keys[0], &pool->memory, &pool->name));
+    TT_TRY(tt_document_text(yaml, values[1], keys[1], &pool->memory, &pool->instruction));
+    if (values[2]) TT_TRY(tt_document_text(yaml, values[2], keys[2], &pool->memory, &pool->json_instruction));
+    TT_TRY(tt_document_list(yaml, values[3], keys[3], &pool->n));
     if (!(pool->exemplars = tt_arena_alloc(&pool->memory, ((size_t)pool->n + 1) * sizeof *pool->exemplars)))
         return TT_ERR_NOMEM;
     for (int i = 0; i < pool->n; ++i)
-        TT_TRY(read_exemplar(yaml, tt_yaml_item(yaml, values[3], i), &pool->exemplars[i], &pool->memory));
+        TT_TRY(read_exemplar(yaml, tt_document_item(yaml, values[3], i), &pool->exemplars[i], &pool->memory));
     return TT_OK;
 }
 
 tt_status tt_pool_load(tt_pool *out, const char *path) {
     *out = (tt_pool){0};
-    tt_yaml yaml;
+    tt_document yaml;
     char *text;
     size_t size;
     TT_TRY(tt_read_file(path, (size_t)64 << 20, &text, &size));
     out->hash = tt_hash(text, size);
     free(text);
-    TT_TRY(tt_yaml_open(&yaml, path));
+    TT_TRY(tt_document_open(&yaml, path));
     tt_status status = read_pool(out, &yaml);
-    tt_yaml_close(&yaml);
+    tt_document_close(&yaml);
     if (status != TT_OK) tt_pool_close(out);
     return status;
 }

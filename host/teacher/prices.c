@@ -1,6 +1,6 @@
 #include "host/teacher/prices.h"
 
-#include "host/config/yaml_document.h"
+#include "host/config/document.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,27 +8,27 @@
 #include <string.h>
 
 static tt_status read_number(
-    tt_yaml *yaml, tt_yaml_node *node, const char *key, tt_arena *memory, double *out) {
+    tt_document *yaml, tt_document_node *node, const char *key, tt_arena *memory, double *out) {
     const char *text;
     char *end;
-    TT_TRY(tt_yaml_text(yaml, node, key, memory, &text));
+    TT_TRY(tt_document_text(yaml, node, key, memory, &text));
     *out = strtod(text, &end);
     if (*end || !(*out >= 0 && *out < 1e9))
-        return tt_yaml_fail(yaml, node, "%s: expected a price, got '%s'", key, text);
+        return tt_document_fail(yaml, node, "%s: expected a price, got '%s'", key, text);
     return TT_OK;
 }
 
 static tt_status read_model(
-    tt_price *out, tt_yaml *yaml, tt_yaml_node *node, const char *model, tt_arena *memory) {
+    tt_price *out, tt_document *yaml, tt_document_node *node, const char *model, tt_arena *memory) {
     static const char *const keys[] = {"model", "input", "output"};
-    tt_yaml_node *values[3];
+    tt_document_node *values[3];
     const char *name;
     double prices[2];
-    TT_TRY(tt_yaml_check_keys(yaml, node, "models", keys, 3));
+    TT_TRY(tt_document_check_keys(yaml, node, "models", keys, 3));
     for (int k = 0; k < 3; ++k)
-        if (!(values[k] = tt_yaml_find(yaml, node, keys[k])))
-            return tt_yaml_fail(yaml, node, "%s is missing", keys[k]);
-    TT_TRY(tt_yaml_text(yaml, values[0], keys[0], memory, &name));
+        if (!(values[k] = tt_document_find(yaml, node, keys[k])))
+            return tt_document_fail(yaml, node, "%s is missing", keys[k]);
+    TT_TRY(tt_document_text(yaml, values[0], keys[0], memory, &name));
     for (int k = 0; k < 2; ++k) TT_TRY(read_number(yaml, values[k + 1], keys[k + 1], memory, &prices[k]));
     if (strcmp(name, model) != 0) return TT_OK;
     out->known = true;
@@ -37,28 +37,30 @@ static tt_status read_model(
     return TT_OK;
 }
 
-static tt_status read_table(tt_price *out, tt_yaml *yaml, const char *model, tt_arena *memory) {
+static tt_status read_table(tt_price *out, tt_document *yaml, const char *model, tt_arena *memory) {
     static const char *const keys[] = {"currency", "models"};
-    tt_yaml_node *root = tt_yaml_root(yaml), *currency, *models;
+    tt_document_node *root = tt_document_root(yaml), *currency, *models;
     const char *name;
     int n;
-    TT_TRY(tt_yaml_check_keys(yaml, root, "prices", keys, 2));
-    if (!(currency = tt_yaml_find(yaml, root, keys[0])) || !(models = tt_yaml_find(yaml, root, keys[1])))
-        return tt_yaml_fail(yaml, root, "expected the keys currency and models");
-    TT_TRY(tt_yaml_text(yaml, currency, keys[0], memory, &name));
+    TT_TRY(tt_document_check_keys(yaml, root, "prices", keys, 2));
+    if (!(currency = tt_document_find(yaml, root, keys[0])) ||
+        !(models = tt_document_find(yaml, root, keys[1])))
+        return tt_document_fail(yaml, root, "expected the keys currency and models");
+    TT_TRY(tt_document_text(yaml, currency, keys[0], memory, &name));
     snprintf(out->currency, sizeof out->currency, "%s", name);
-    TT_TRY(tt_yaml_list(yaml, models, keys[1], &n));
-    for (int i = 0; i < n; ++i) TT_TRY(read_model(out, yaml, tt_yaml_item(yaml, models, i), model, memory));
+    TT_TRY(tt_document_list(yaml, models, keys[1], &n));
+    for (int i = 0; i < n; ++i)
+        TT_TRY(read_model(out, yaml, tt_document_item(yaml, models, i), model, memory));
     return TT_OK;
 }
 
 tt_status tt_price_load(tt_price *out, const char *path, const char *model) {
     *out = (tt_price){0};
-    tt_yaml yaml;
+    tt_document yaml;
     tt_arena memory = {0};
-    TT_TRY(tt_yaml_open(&yaml, path));
+    TT_TRY(tt_document_open(&yaml, path));
     tt_status status = read_table(out, &yaml, model, &memory);
-    tt_yaml_close(&yaml);
+    tt_document_close(&yaml);
     tt_arena_close(&memory);
     return status;
 }

@@ -1,0 +1,93 @@
+#include "host/config/document.h"
+
+#include "host/base/str.h"
+#include "host/config/yaml_file.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int tt_document_line(tt_document_node *node) {
+    return (int)node->start_mark.line + 1;
+}
+
+tt_status tt_document_fail(const tt_document *document, tt_document_node *node, const char *format, ...) {
+    char message[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    return tt_fail(TT_ERR_CONFIG, "%s:%d: %s", document->path, tt_document_line(node), message);
+}
+
+tt_status tt_document_open(tt_document *document, const char *path) {
+    *document = (tt_document){.path = path};
+    TT_TRY(tt_yaml_open(&document->tree, path, (size_t)64 << 20));
+    document->open = true;
+    tt_document_node *root = tt_document_root(document);
+    if (root && root->type == YAML_MAPPING_NODE) return TT_OK;
+    tt_document_close(document);
+    return tt_fail(TT_ERR_CONFIG, "%s:1: expected a mapping (key: value)", path);
+}
+
+void tt_document_close(tt_document *document) {
+    if (document->open) yaml_document_delete(&document->tree);
+    document->open = false;
+}
+
+tt_document_node *tt_document_root(tt_document *document) {
+    return yaml_document_get_root_node(&document->tree);
+}
+
+static tt_document_node *node_at(tt_document *document, int index) {
+    return yaml_document_get_node(&document->tree, index);
+}
+
+tt_document_node *tt_document_find(tt_document *document, tt_document_node *mapping, const char *key) {
+    for (yaml_node_pair_t *p = mapping->data.mapping.pairs.start; p < mapping->data.mapping.pairs.top; ++p)
+        if (strcmp(tt_yaml_text(node_at(document, p->key)), key) == 0) return node_at(document, p->value);
+    return NULL;
+}
+
+tt_status tt_document_check_keys(
+    tt_document *document, tt_document_node *node, const char *what, const char *const *keys, int n) {
+    if (node->type != YAML_MAPPING_NODE)
+        return tt_document_fail(document, node, "%s: expected a mapping (key: value)", what);
+    for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; ++p) {
+        tt_document_node *key = node_at(document, p->key);
+        const char *name = tt_yaml_text(key);
+        bool known = false;
+        for (int i = 0; i < n; ++i) known = known || strcmp(keys[i], name) == 0;
+        if (!known) {
+            const char *near = tt_nearest(name, keys, n);
+            return tt_document_fail(document, key, "%s: unknown key '%s'%s%s%s", what, name,
+                near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        }
+        if (tt_document_find(document, node, name) != node_at(document, p->value))
+            return tt_document_fail(document, key, "%s: given twice", name);
+    }
+    return TT_OK;
+}
+
+tt_status tt_document_text(
+    tt_document *document, tt_document_node *node, const char *key, tt_arena *memory, const char **out) {
+    if (node->type != YAML_SCALAR_NODE) return tt_document_fail(document, node, "%s: expected a text", key);
+    const char *text = tt_yaml_text(node);
+    const size_t length = node->data.scalar.length;
+    if (length == 0) return tt_document_fail(document, node, "%s: expected a text, got nothing", key);
+    if (!tt_utf8_valid(text, length, NULL))
+        return tt_document_fail(document, node, "%s: expected a text, got a NUL character in it", key);
+    *out = tt_arena_strdup(memory, text);
+    return *out ? TT_OK : TT_ERR_NOMEM;
+}
+
+tt_status tt_document_list(tt_document *document, tt_document_node *node, const char *key, int *n) {
+    if (node->type != YAML_SEQUENCE_NODE) return tt_document_fail(document, node, "%s: expected a list", key);
+    *n = (int)(node->data.sequence.items.top - node->data.sequence.items.start);
+    return TT_OK;
+}
+
+tt_document_node *tt_document_item(tt_document *document, tt_document_node *list, int index) {
+    return node_at(document, list->data.sequence.items.start[index]);
+}
