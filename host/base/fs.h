@@ -12,7 +12,7 @@ bool tt_dir_exists(const char *path);
 // Makes a folder and its parents; one that exists is fine. Errors: TT_ERR_IO with the path and the reason.
 tt_status tt_make_dirs(const char *path) TT_MUST_CHECK;
 // Whole file into *data (NUL-terminated, released with free()), *size bytes. Errors: TT_ERR_IO; files beyond
-// `limit` bytes (0 = 4 GiB) are refused.
+// `limit` bytes (0 = 4 GiB) are refused. Shipped files are found from any working directory (shipped.h).
 tt_status tt_read_file(const char *path, size_t limit, char **data, size_t *size) TT_MUST_CHECK;
 // Replaces a file as a whole: written beside it, fsynced, renamed. A reader sees the old file or the new one.
 tt_status tt_write_file(const char *path, const void *data, size_t size) TT_MUST_CHECK;

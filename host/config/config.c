@@ -160,15 +160,23 @@ tt_status tt_config_write(const tt_config *config, tt_str *out) {
     return tt_str_status(out);
 }
 
-void tt_config_help(FILE *out) {
+bool tt_config_key_at(int i, tt_config_key *out) {
     static const char *const types[] = {"text", "whole number", "number", "true|false", "list"};
     int n;
-    const tt_key *keys = tt_keys(&n);
+    const tt_key *key = tt_keys(&n) + i;
+    if (i < 0 || i >= n) return false;
+    *out = (tt_config_key){.path = key->path,
+        .allowed = key->words ? key->words : types[key->type],
+        .initial = key->initial,
+        .help = key->help};
+    return true;
+}
+
+void tt_config_help(FILE *out) {
+    tt_config_key key;
     fprintf(out, "Keys of a configuration; a.b is key b in section a. `base: FILE` takes over another file "
                  "first.\n\n");
-    for (int i = 0; i < n; ++i) {
-        const tt_key *k = &keys[i];
-        fprintf(out, "%s  (%s, default %s)\n    %s\n", k->path, k->words ? k->words : types[k->type],
-            k->initial[0] ? k->initial : "empty", k->help);
-    }
+    for (int i = 0; tt_config_key_at(i, &key); ++i)
+        fprintf(out, "%s  (%s, default %s)\n    %s\n", key.path, key.allowed,
+            key.initial[0] ? key.initial : "empty", key.help);
 }

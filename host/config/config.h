@@ -120,6 +120,12 @@ tt_status tt_config_read(tt_config *config, const char *path) TT_MUST_CHECK;
 tt_status tt_config_set(tt_config *config, const char *key, const char *value) TT_MUST_CHECK;
 // The resolved configuration as YAML, all keys, that loads to the same.
 tt_status tt_config_write(const tt_config *config, tt_str *out) TT_MUST_CHECK;
+// One key of the table, for people: what it may be ("a|b|c", or "number" and the like), its default, what it means.
+typedef struct tt_config_key {
+    const char *path, *allowed, *initial, *help;
+} tt_config_key;
+// Key number i, from 0; false behind the last.
+bool tt_config_key_at(int i, tt_config_key *out);
 // The table of keys for people: key, type, default, what it means.
 void tt_config_help(FILE *out);
 
