@@ -7,8 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 bool tt_file_exists(const char *path); // a regular file
-bool tt_dir_exists(const char *path);
+bool tt_dir_exists(const char *path);  // a folder
 // Makes a folder and its parents; one that exists is fine. Errors: TT_ERR_IO with the path and the reason.
 tt_status tt_make_dirs(const char *path) TT_MUST_CHECK;
 // Whole file into *data (NUL-terminated, released with free()), *size bytes. Errors: TT_ERR_IO; files beyond
@@ -25,5 +29,9 @@ tt_status tt_path_join(char *out, size_t size, const char *dir, const char *name
 tt_status tt_path_dir(char *out, size_t size, const char *path) TT_MUST_CHECK;
 
 enum { TT_PATH_MAX = 4096 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

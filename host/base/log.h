@@ -8,9 +8,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 void tt_log_rank(int rank, int ranks); // at start-up, if there is more than one
 void tt_log_quiet(bool quiet);         // drops tt_info and progress
 void tt_log_told(void);                // the failure at hand has been told: tt_error says nothing more
+// A line on stderr, formatted as by printf: what is going on and what may be wrong (rank 0 alone), why a command failed
+// (with the number of the rank).
 void tt_info(const char *format, ...) TT_PRINTF(1, 2);
 void tt_warn(const char *format, ...) TT_PRINTF(1, 2);
 void tt_error(const char *format, ...) TT_PRINTF(1, 2);
@@ -38,5 +44,9 @@ void tt_progress_close(tt_progress *p);
 // Ctrl-C ends the program at once.
 void tt_interrupt_install(void);
 bool tt_interrupted(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // *out receives `count` x `size` zeroed bytes, 64-byte aligned, to be released with free(). count 0 gives a
 // valid pointer. Errors: TT_ERR_NOMEM (also on overflow), naming `what`.
 tt_status tt_alloc(void *out, size_t count, size_t size, const char *what) TT_MUST_CHECK;
@@ -32,5 +36,9 @@ void tt_arena_reset(tt_arena *arena);
 void tt_arena_close(tt_arena *arena);
 // Bytes held, for reports.
 size_t tt_arena_bytes(const tt_arena *arena);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

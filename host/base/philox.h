@@ -6,6 +6,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What a stream is for. Numbers of different purposes never coincide. Append only: values enter checkpoints.
 typedef enum tt_purpose {
     TT_FOR_INIT = 1, // initial weights
@@ -47,11 +51,16 @@ typedef struct tt_rng {
     int used;
 } tt_rng;
 
+// Begins a stream: the same arguments give the same numbers.
 void tt_rng_open(tt_rng *rng, uint64_t seed, tt_purpose purpose, uint64_t a, uint32_t b);
-uint32_t tt_rng_u32(tt_rng *rng);
-uint32_t tt_rng_below(tt_rng *rng, uint32_t n); // uniform in 0..n-1, unbiased; n >= 1
-double tt_rng_uniform(tt_rng *rng);             // [0, 1)
-double tt_rng_normal(tt_rng *rng);              // standard normal (Box-Muller)
-void tt_rng_shuffle(tt_rng *rng, int32_t *items, int n);
+uint32_t tt_rng_u32(tt_rng *rng);                        // 32 random bits
+uint32_t tt_rng_below(tt_rng *rng, uint32_t n);          // uniform in 0..n-1, unbiased; n >= 1
+double tt_rng_uniform(tt_rng *rng);                      // [0, 1)
+double tt_rng_normal(tt_rng *rng);                       // standard normal (Box-Muller)
+void tt_rng_shuffle(tt_rng *rng, int32_t *items, int n); // Fisher-Yates: every order is equally likely
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

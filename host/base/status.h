@@ -5,6 +5,10 @@
 #ifndef TT_BASE_STATUS_H
 #define TT_BASE_STATUS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // code, exit status of the program, text
 #define TT_STATUS_MAP(X)                                                                                     \
     X(OK, 0, "ok")                                                                                           \
@@ -42,6 +46,7 @@ typedef enum tt_status {
 // Puts "text: " before this thread's message and is `code`.
 #define tt_context(code, ...) (tt_message_prefix(__VA_ARGS__), tt_status_same(code))
 
+// What the macros above call.
 void tt_message_set(const char *format, ...) TT_PRINTF(1, 2);
 void tt_message_prefix(const char *format, ...) TT_PRINTF(1, 2);
 static inline tt_status tt_status_same(tt_status code) {
@@ -51,7 +56,9 @@ static inline tt_status tt_status_same(tt_status code) {
 // This thread's last message; never NULL; valid until the next failure on this thread.
 const char *tt_error_message(void);
 
+// What kind of failure a code is, in words; static memory.
 const char *tt_status_text(tt_status code);
+// Exit status of a program that ends with this code: 0, 1 (failed) or 2 (wrong usage or configuration).
 int tt_status_exit(tt_status code);
 
 // Returns from the calling function when `expr` fails.
@@ -67,5 +74,9 @@ int tt_status_exit(tt_status code);
         (status) = (expr);                                                                                   \
         if ((status) != TT_OK) goto label;                                                                   \
     } while (0)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

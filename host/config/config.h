@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_MAX_LIST = 16 };
 typedef struct tt_text_list {
     char *items[TT_MAX_LIST];
@@ -128,5 +132,9 @@ typedef struct tt_config_key {
 bool tt_config_key_at(int i, tt_config_key *out);
 // The table of keys for people: key, type, default, what it means.
 void tt_config_help(FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_key_type { TT_KEY_TEXT, TT_KEY_INTEGER, TT_KEY_REAL, TT_KEY_BOOL, TT_KEY_LIST } tt_key_type;
 
 typedef struct tt_key {
@@ -19,6 +23,7 @@ typedef struct tt_key {
     const char *help;
 } tt_key;
 
+// All keys in the order of the written file; *n is their number. Static memory.
 const tt_key *tt_keys(int *n);
 const tt_key *tt_key_find(const char *path); // NULL if there is none
 bool tt_key_is_section(const char *path);    // some key lies below it
@@ -30,5 +35,9 @@ const char *tt_key_nearest(const char *path);
 tt_status tt_key_set(tt_config *config, const tt_key *key, const char *text) TT_MUST_CHECK;
 tt_status tt_key_append(tt_config *config, const tt_key *key, const char *text) TT_MUST_CHECK; // to a list
 void tt_key_clear(tt_config *config, const tt_key *key);                                       // a list
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

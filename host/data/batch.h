@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Plain host arrays; the model uploads them. Zero-initialise; reused from step to step (memory is kept);
 // tt_batch_close releases it.
 typedef struct tt_batch {
@@ -35,5 +39,9 @@ tt_status tt_batch_add_source(tt_batch *batch, const int32_t *ids, int n, uint32
 // The decoder's input is `start` followed by all targets but the last.
 tt_status tt_batch_add_target(tt_batch *batch, const int32_t *targets, int n, int source, int32_t start,
     uint32_t example) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,8 +9,13 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_split { TT_TRAIN, TT_VALIDATION, TT_TEST, TT_CONTROL, TT_SPLITS } tt_split;
 const char *tt_split_name(tt_split split); // "train", "validation", "test", "control"
+// Errors: TT_ERR_INPUT naming the word and the allowed ones.
 tt_status tt_split_parse(tt_split *out, const char *name) TT_MUST_CHECK;
 
 typedef struct tt_question {
@@ -50,6 +55,7 @@ typedef struct tt_corpus {
     tt_arena memory;
 } tt_corpus;
 
+// Releases all that the corpus owns.
 void tt_corpus_close(tt_corpus *corpus);
 // Appends a copy. Errors: TT_ERR_INPUT naming the question's id: empty question, fewer than 2 or more than 26
 // options, empty or repeated options, gold out of range, invalid UTF-8, repeated id is checked by
@@ -71,12 +77,19 @@ typedef struct tt_teacher_counts {
     int64_t differing; // of these: it differs from the data set's gold
     int64_t left_out;  // of its answers: those that do not lead to the right one
 } tt_teacher_counts;
+// Counts over the training questions.
 tt_teacher_counts tt_corpus_count_teacher(const tt_corpus *corpus);
 tt_status tt_corpus_check(const tt_corpus *corpus) TT_MUST_CHECK; // ids are distinct, indices in range
 
+// The whole file (.h5); the caller closes the corpus. Errors: TT_ERR_IO (missing), TT_ERR_FORMAT (not a corpus, damaged).
+// Saving checks the corpus first and replaces the file as a whole.
 tt_status tt_corpus_load(tt_corpus *out, const char *path) TT_MUST_CHECK;
 tt_status tt_corpus_save(tt_corpus *corpus, const char *path) TT_MUST_CHECK;
 // For people: counts by split, options, lengths, reasoning, and the first `examples` questions in full.
 void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

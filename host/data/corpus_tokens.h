@@ -8,6 +8,10 @@
 #include "host/data/hdf5_file.h"
 #include "host/text/stages.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct tt_corpus_tokens {
     tt_stage_set set;
     uint64_t tokenizer;
@@ -15,6 +19,7 @@ struct tt_corpus_tokens {
     tt_dataset stages[TT_STAGES];
 };
 
+// Release, show, write and read corpus->tokens, which may be NULL.
 void tt_corpus_tokens_close(tt_corpus *corpus);
 void tt_corpus_tokens_show(const tt_corpus *corpus, FILE *out);
 tt_status tt_corpus_tokens_write(const tt_h5 *h, const tt_corpus *corpus) TT_MUST_CHECK;
@@ -24,5 +29,9 @@ tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) TT_MUST_CHECK
 tt_status tt_corpus_tokens_take(tt_dataset *dataset, const tt_corpus *corpus, tt_split split,
     tt_stage_set set, tt_stage stage, const tt_tokenizer *tokenizer, int max_input, int max_target,
     bool *taken) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

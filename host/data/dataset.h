@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_dataset {
     const char *name; // of the stage
     int32_t *ids;     // inputs and targets back to back: input 0, target 0, input 1, ...
@@ -43,5 +47,9 @@ tt_status tt_dataset_pack(
     const tt_dataset *dataset, const int32_t *examples, int n, int32_t start, tt_batch *batch) TT_MUST_CHECK;
 // Target tokens of the given examples: what a mean loss over them is divided by.
 int64_t tt_dataset_target_tokens(const tt_dataset *dataset, const int32_t *examples, int n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_h5 {
     hid_t file;
     bool writing;
@@ -24,6 +28,7 @@ tt_status tt_h5_create(tt_h5 *h, const char *path, const char *kind) TT_MUST_CHE
 tt_status tt_h5_commit(tt_h5 *h) TT_MUST_CHECK;
 void tt_h5_close(tt_h5 *h);
 
+// Whether the file has a data set or group of this name.
 bool tt_h5_has(const tt_h5 *h, const char *name);
 tt_status tt_h5_group(const tt_h5 *h, const char *name) TT_MUST_CHECK; // and its parents
 
@@ -51,5 +56,9 @@ tt_status tt_h5_get_i64(const tt_h5 *h, const char *where, const char *name, int
 tt_status tt_h5_get_f64(const tt_h5 *h, const char *where, const char *name, double *value) TT_MUST_CHECK;
 tt_status tt_h5_get_text(
     const tt_h5 *h, const char *where, const char *name, char **value) TT_MUST_CHECK; // free()
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_preference_texts {
     tt_stage stage;     // TT_RECALL or TT_ANALYZE
     int question;       // index in the corpus
@@ -45,11 +49,17 @@ tt_status tt_preferences_add(tt_preferences *preferences, const tt_preference_te
 void tt_preferences_close(tt_preferences *preferences);
 int tt_preferences_count(const tt_preferences *preferences, tt_stage stage);
 
+// A file of pairs (pairs.h5); saving replaces it as a whole, the caller closes what was loaded. Errors: TT_ERR_IO,
+// TT_ERR_FORMAT.
 tt_status tt_preferences_save(const tt_preferences *preferences, const char *path) TT_MUST_CHECK;
 tt_status tt_preferences_load(tt_preferences *out, const char *path) TT_MUST_CHECK;
 // Whether the file at `path` holds preference pairs (as against a corpus, or nothing).
 bool tt_preferences_is_file(const char *path);
 // For people: counts, sources, lengths, and the first `examples` pairs of each stage in full.
 void tt_preferences_show(const tt_preferences *preferences, int examples, FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

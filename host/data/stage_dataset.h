@@ -6,6 +6,10 @@
 #include "host/data/dataset.h"
 #include "host/text/stages.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // The stage's pairs of a split in a corpus, duplicates dropped (of answers alone: duplicate inputs). Answers
 // alone come from the questions and need no reasoning; all else comes from the reasoning that agrees with the
 // right answer. `dataset` is zero-initialised by the caller. Errors: TT_ERR_INPUT where the corpus lacks what
@@ -17,5 +21,9 @@ tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, tt_spli
 // Errors: TT_ERR_INPUT without training questions.
 tt_status tt_corpus_tokenise(
     tt_corpus *corpus, const tt_tokenizer *tokenizer, int max_input, int max_target) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

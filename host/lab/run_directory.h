@@ -16,6 +16,10 @@
 #include "host/config/config.h"
 #include "host/dist/comm.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_run_directory {
     char path[TT_PATH_MAX];
     char config[TT_PATH_MAX], environment[TT_PATH_MAX], corpus[TT_PATH_MAX], metrics[TT_PATH_MAX];
@@ -49,5 +53,9 @@ tt_status tt_run_directory_kept(
 // is now auto: the run keeps its own. *rescore: some of them say what is scored at its end.
 tt_status tt_run_config_differences(
     const char *before, const char *now, tt_str *out, bool *rescore) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

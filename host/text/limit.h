@@ -4,6 +4,10 @@
 
 #include "host/text/tokenizer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Ids of `text` with `</s>`; of more than `limit` (at least 1) of them the first limit - 1 are kept and
 // `</s>` follows: the text loses its last words. *cut tells whether. See tt_tokenizer_encode for the rest.
 tt_status tt_limit_encode(const tt_tokenizer *tokenizer, const char *text, int limit, int32_t **ids,
@@ -18,5 +22,9 @@ void tt_limit_warn_prompts(const char *where, int64_t cut, int64_t of, int64_t l
 void tt_limit_warn_targets(const char *where, int64_t cut, int64_t of, int64_t limit, const char *key);
 // Of targets that end with the answer: nothing in them says which option is right.
 void tt_limit_warn_answers(const char *where, int64_t cut, int64_t of, int64_t limit, const char *key);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_stage { TT_RECALL, TT_ANALYZE, TT_SUMMARIZE, TT_STAGES } tt_stage;
 
 // Which stages a student goes through (the ablations of the paper); or a baseline, which answers in one
@@ -56,5 +60,9 @@ void tt_stage_close_knowledge(tt_str *knowledge);
 // Option that `the answer is option ([A-Z])\.` finds in the text (its first match), or TT_NO_ANSWER. A letter
 // beyond the options is the caller's to judge.
 int tt_stage_read_answer(const char *text);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_tokenizer tt_tokenizer;
 
 enum { TT_PAD = 0, TT_EOS = 1, TT_UNK = 2 };
@@ -23,8 +27,9 @@ int tt_tokenizer_size(const tt_tokenizer *tokenizer);      // pieces and sentine
 int tt_tokenizer_pieces(const tt_tokenizer *tokenizer);    // pieces alone
 int tt_tokenizer_extra_ids(const tt_tokenizer *tokenizer); // sentinels
 uint64_t tt_tokenizer_hash(const tt_tokenizer *tokenizer); // of the model's bytes and extra_ids
-const void *tt_tokenizer_bytes(const tt_tokenizer *tokenizer, size_t *n);
-const char *tt_tokenizer_piece(const tt_tokenizer *tokenizer, int id);       // "<extra_id_3>" for sentinels
+const void *tt_tokenizer_bytes(
+    const tt_tokenizer *tokenizer, size_t *n);                         // of the model; owned by the tokenizer
+const char *tt_tokenizer_piece(const tt_tokenizer *tokenizer, int id); // "<extra_id_3>" for sentinels
 int tt_tokenizer_piece_id(const tt_tokenizer *tokenizer, const char *piece); // TT_UNK if there is none
 
 // Ids of `text`, `</s>` appended if `eos` and the text does not end in one. *ids grows by tt_grow (release
@@ -49,5 +54,9 @@ typedef struct tt_tokenizer_training {
 // Trains a unigram model on n texts with the library's trainer and writes it to `path`. Deterministic.
 tt_status tt_tokenizer_train(
     const char *const *texts, size_t n, const tt_tokenizer_training *how, const char *path) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -19,6 +19,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_preference_kind {
     TT_PREFER_SIGMOID,
     TT_PREFER_HINGE,
@@ -61,5 +65,9 @@ enum { TT_PREFERENCE_SUMS = sizeof(tt_preference_sums) / sizeof(double) };
 void tt_preference_gradient(const tt_preference *preference, const float *logp,
     const tt_preference_pair *pair, int n, int64_t pairs, int64_t tokens, float *dlogp,
     tt_preference_sums *sums);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

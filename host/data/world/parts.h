@@ -12,6 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_WORLD_PROPERTIES = 8, TT_FACT_VALUES = 4, TT_OPTIONS = 5, TT_NEEDS = 2 };
 
 typedef struct tt_texts {
@@ -76,14 +80,16 @@ typedef struct tt_exercise {
     int n_values[TT_NEEDS][TT_OPTIONS];
 } tt_exercise;
 
+// One of them, all equally likely.
 const char *tt_pick(const tt_texts *texts, tt_rng *rng);
-// Appends `template` with each {key} replaced; `keys` and `texts` are n pairs.
+// What replaces {key}.
 typedef struct tt_blank {
     const char *key, *text;
 } tt_blank;
-void tt_fill(tt_str *out, const char *template, const tt_blank *blanks, int n);
-// The first {key} of `template` that is not among keys[0..n), or NULL; an unclosed brace counts as one.
-const char *tt_unknown_blank(const char *template, const char *const *keys, int n, int *length);
+// Appends `pattern` with each {key} replaced by its text; keys that are not among blanks[0..n) are left out.
+void tt_fill(tt_str *out, const char *pattern, const tt_blank *blanks, int n);
+// The first {key} of `pattern` that is not among keys[0..n), or NULL; an unclosed brace counts as one.
+const char *tt_unknown_blank(const char *pattern, const char *const *keys, int n, int *length);
 // "a kettle", "an oven"
 void tt_with_article(tt_str *out, const char *noun);
 // "x", "x and y", "x, y and z"; with articles if asked.
@@ -98,5 +104,9 @@ void tt_say_question(tt_str *out, const tt_world *world, const tt_exercise *e, t
 void tt_say_general(tt_str *out, const tt_world *world, const tt_exercise *e, tt_rng *rng);
 // Index drawn with probability weights[i] / sum.
 int tt_draw(const int *weights, int n, tt_rng *rng);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
