@@ -7,7 +7,7 @@
 # TT_MIRROR=ADDRESS     where packages come from; default: what this machine's own apt uses for Debian
 # TT_ARM64=FOLDER       outside of the source; keeps packages, the build and logs; default: /var/tmp/tinythinker-arm64
 # TT_RELEASE=NAME       Debian's release, the cross-compiler's own; default: this machine's
-# TT_TARGETS="..."      what to build; default: everything
+# TT_TARGETS="..."      what to build; default: the program, unit tests and twins
 # TT_JOBS=N             compilers and tests at a time; default: one for each core
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -84,6 +84,8 @@ cmake -S . -B "$folder/build" -G Ninja --toolchain "$folder/toolchain.cmake" -DC
     tail -n 20 "$folder/configure.log" >&2
     exit 1
 }
-# shellcheck disable=SC2086
-cmake --build "$folder/build" -j "$jobs" ${TT_TARGETS:+--target $TT_TARGETS} -- --quiet
+targets=(tinythinker_cli)
+for source in tests/unit/test_*.c tests/twins/test_*.c; do targets+=("$(basename "$source" .c)"); done
+[ -z "${TT_TARGETS:-}" ] || read -ra targets <<<"$TT_TARGETS"
+cmake --build "$folder/build" -j "$jobs" --target "${targets[@]}" -- --quiet
 ctest --test-dir "$folder/build" --output-on-failure --no-tests=error -j "$jobs" "${tests[@]}"
