@@ -2,11 +2,15 @@
 # and `development`, the library for find_package(tinythinker).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
-# Whatever the umask is. (Files are 644, programs 755.)
-set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
-  OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 # With tests, `all` is far more than what is installed: build first, then install.
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ${TT_TESTS})
+
+# Folders of our own are for all to read, whatever the umask. (Files and what lies below are anyway.)
+set(TT_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/tinythinker)
+install(DIRECTORY DESTINATION ${CMAKE_INSTALL_DATADIR}/tinythinker COMPONENT program)
+install(DIRECTORY DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+install(DIRECTORY DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tinythinker COMPONENT development)
+install(DIRECTORY DESTINATION ${TT_CMAKE_DIR} COMPONENT development)
 
 # The installed program finds its data by where it is itself.
 file(RELATIVE_PATH TT_DATA_FROM_PROGRAM /prefix/${CMAKE_INSTALL_BINDIR} /prefix/${CMAKE_INSTALL_DATADIR}/tinythinker)
@@ -38,7 +42,6 @@ if(TT_PROGRAM AND (NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR))
 endif()
 
 install(TARGETS tinythinker tt_dependencies EXPORT tinythinker COMPONENT development)
-set(TT_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/tinythinker)
 install(EXPORT tinythinker FILE tinythinker-targets.cmake NAMESPACE tinythinker:: DESTINATION ${TT_CMAKE_DIR}
   COMPONENT development)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/tinythinker-config-version.cmake
@@ -59,7 +62,7 @@ set(CPACK_PACKAGE_DESCRIPTION "TinyThinker distils a teacher's reasoning into en
 billion parameters, which recall, analyze and summarize. Experiments are YAML files; they run on CPUs or GPUs, on one
 machine or under MPI.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
-set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS ${CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS})
+set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/cmake/package_permissions.cmake)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_COMPONENTS_ALL program development)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
