@@ -24,7 +24,7 @@ static void print_help(void) {
            "usage: tinythinker COMMAND [options]\n\n",
         tt_version_line());
     for (int i = 0; i < COMMANDS; ++i) printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
-    printf("\n'tinythinker COMMAND --help' says more.\n");
+    printf("\n'tinythinker COMMAND --help' says more; 'tinythinker --version' what this build is.\n");
 }
 
 // Version and commit, the compiler, and the devices that this build can compute on.

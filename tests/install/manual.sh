@@ -61,6 +61,7 @@ got=$(bash "$work/try.bash" "$work/m/tinythinker.bash" tinythinker model "" | so
 expect "--fresh" tinythinker run x.yaml --f
 expect "--set" tinythinker sweep --se
 expect "acquisition.steps=" tinythinker run x.yaml --set acquisition.st
+expect "acquisition.steps=" tinythinker run x.yaml --set = acquisition.st
 expect "linear" tinythinker run x.yaml --set acquisition.schedule = l
 expect "true" tinythinker run x.yaml --set model.tie_word_embeddings = t
 expect "sigmoid hinge ipo robust" tinythinker run x.yaml --set reflection.loss =
