@@ -7,6 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_precision {
     TT_FP32, // matrix products in fp32
     TT_BF16, // inputs of matrix products in bf16, fp32 accumulation; residual stream and sums stay fp32
@@ -23,6 +27,7 @@ typedef enum tt_precision {
 #define TT_DEVICE_WORD(word) "|" word
 #define TT_DEVICE_WORDS (&TT_DEVICE_MAP(TT_DEVICE_WORD)[1]) // "auto|cpu|cuda"
 
+// The word of TT_PRECISION_MAP.
 const char *tt_precision_name(tt_precision precision);
 // Errors: TT_ERR_USAGE for any other word, saying which are allowed.
 tt_status tt_precision_parse(tt_precision *out, const char *word) TT_MUST_CHECK;
@@ -126,6 +131,11 @@ const char *tt_cpu_isa(void);
 // bf16 products on the CPU: fast where it has instructions for them (AVX512-BF16, AMX); slow where oneDNN
 // makes do with others.
 typedef enum tt_bf16_support { TT_BF16_NONE, TT_BF16_SLOW, TT_BF16_FAST } tt_bf16_support;
+// What this CPU and the oneDNN of this build offer, within TT_MAX_CPU_ISA.
 tt_bf16_support tt_cpu_bf16(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

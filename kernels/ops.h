@@ -23,6 +23,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // An element of unknown type: see "operand" above. Only pointers to it exist.
 typedef void tt_operand;
 
@@ -236,6 +240,7 @@ typedef struct tt_ops {
     tt_status (*top)(tt_device *, const tt_top *);
 } tt_ops;
 
+// The CPU's table; static memory.
 const tt_ops *tt_cpu_ops(void);
 
 // Fills tt_attention.readers[q_seqs] and reader_offsets[kv_seqs + 1] from source[q_seqs]; all in host memory.
@@ -246,5 +251,9 @@ void tt_attention_readers(
 // exact, half logarithmic up to max_distance; bidirectional uses the upper half of the table for keys to the
 // right. buckets even and >= 4, max_distance > buckets / 2.
 int tt_relative_bucket(int relative_position, bool bidirectional, int buckets, int max_distance);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

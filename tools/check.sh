@@ -60,6 +60,7 @@ export OMPI_MCA_btl_vader_single_copy_mechanism=none
 
 part "format" tools/format.sh --check
 part "layers" tools/check_layers.sh
+part "headers" tools/check_headers.sh
 part "build" build ci
 if [ ! -x build/ci/tinythinker ]; then
     echo "check: the build failed; nothing more can be checked" >&2

@@ -33,7 +33,7 @@ if [ -x "$folder/run" ]; then
     commit=$(cat "$folder/commit")
 else
     tests=("$folder"/tests/test_cuda_*)
-    commit=$(git -C "$here" describe --always --dirty --exclude='*' 2> /dev/null || echo unknown)
+    commit=$("$folder/tinythinker" --version | sed -n '1s/.*(\(.*\))$/\1/p')
 fi
 # The command line of a program of the folder, in `command`.
 command_of() { # program, arguments

@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_bench_work {
     TT_BENCH_TRAINING,         // cross-entropy
     TT_BENCH_PREFERENCE,       // DPO: two targets for each source, which is encoded once
@@ -89,5 +93,9 @@ tt_status tt_bench_generate(
 // TT_ERR_CONFIG for an unknown shape.
 tt_status tt_bench_operate(tt_bench_operation out[TT_BENCH_OPERATIONS], tt_device *device,
     const tt_bench_options *options) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

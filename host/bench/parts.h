@@ -5,6 +5,10 @@
 #include "host/base/philox.h"
 #include "host/bench/bench.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Lengths of random sequences, in tokens.
 enum {
     TT_BENCH_SOURCE_MIN = 20,
@@ -21,5 +25,9 @@ void tt_bench_tokens(tt_rng *rng, int32_t *ids, int n, int vocab);
 tt_status tt_bench_fill(tt_device *device, void *memory, size_t n, size_t size) TT_MUST_CHECK;
 // Sorts values[0..n).
 tt_bench_spread tt_bench_spread_of(double *values, int n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 
 #include "kernels/device.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // kind, label
 #define TT_OP_KIND_MAP(X)                                                                                    \
     X(GEMM, "gemm")                                                                                          \
@@ -23,7 +27,7 @@ typedef enum tt_op_kind {
         TT_OP_KINDS
 } tt_op_kind;
 
-const char *tt_op_kind_label(tt_op_kind kind);
+const char *tt_op_kind_label(tt_op_kind kind); // as in the table above; static memory
 
 // From now on the device's operations are timed, each until its end; tt_timed_ops_close gives it its own
 // table back.
@@ -31,5 +35,9 @@ void tt_timed_ops_open(tt_device *device);
 void tt_timed_ops_close(tt_device *device);
 // Seconds per kind since the last call or the opening.
 void tt_timed_ops_take(double seconds[TT_OP_KINDS]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -2,22 +2,11 @@
 
 #include "host/base/number.h"
 #include "host/base/str.h"
+#include "host/cli/help.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void print_help(const char *synopsis, const tt_arg *args, int n) {
-    printf("%s\n", synopsis);
-    if (n) printf("\noptions:\n");
-    for (int i = 0; i < n; ++i) {
-        char left[64];
-        snprintf(left, sizeof left, "%s%s %s", args[i].name[1] ? "--" : "-", args[i].name,
-            args[i].value ? args[i].value : "");
-        printf("  %-24s %s\n", left, args[i].help);
-    }
-}
 
 static tt_status set(const tt_arg *arg, const char *command, const char *text) {
     char *end;
@@ -80,7 +69,7 @@ tt_status tt_args_parse(int argc, char **argv, const char *synopsis, const tt_ar
         const char *name = text + 1 + (text[1] == '-'), *equals = strchr(name, '=');
         const size_t length = equals ? (size_t)(equals - name) : strlen(name);
         if (strcmp(name, "help") == 0 || strcmp(name, "h") == 0) {
-            print_help(synopsis, args, n);
+            tt_help_show(&(tt_help_page){.name = command, .synopsis = synopsis, .args = args, .n = n});
             *help = true;
             return TT_OK;
         }

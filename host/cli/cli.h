@@ -27,6 +27,9 @@
 TT_COMMAND_MAP(TT_COMMAND_DECLARE)
 #undef TT_COMMAND_DECLARE
 
+// Prints what this build can compute on, a line for each kind of device.
+tt_status tt_devices_print(void) TT_MUST_CHECK;
+
 // Commands of a command, e.g. `corpus show`.
 typedef struct tt_subcommand {
     const char *name;

@@ -1,10 +1,10 @@
 // tinythinker model: makes random students, shows and converts checkpoints.
 #include "host/base/log.h"
+#include "host/base/version.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/model/checkpoint.h"
 #include "host/model/huggingface/huggingface.h"
-#include "version.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -14,9 +14,8 @@
 // Writes the new model with a note of how it was made.
 static tt_status save_start(const char *out, const tt_model *model, const tt_tokenizer *tokenizer, bool bf16,
     const char *how, int64_t seed) {
-    json_t *root = json_pack("{s:{s:s, s:s, s:s, s:I}}", "provenance", "made_by",
-        "tinythinker " TT_VERSION " (" TT_COMMIT ")", "command", "model init", "init", how, "seed",
-        (json_int_t)seed);
+    json_t *root = json_pack("{s:{s:s, s:s, s:s, s:I}}", "provenance", "made_by", tt_version_line(),
+        "command", "model init", "init", how, "seed", (json_int_t)seed);
     char *state = root ? json_dumps(root, 0) : NULL;
     json_decref(root);
     if (!state) return tt_fail(TT_ERR_NOMEM, "%s: provenance", out);

@@ -1,31 +1,41 @@
 // tinythinker: finds the command, prints what went wrong, exits with the error's status.
-#include "host/cli/cli.h"
-
 #include "host/base/log.h"
 #include "host/base/str.h"
-#include "version.h"
+#include "host/base/version.h"
+#include "host/cli/help.h"
 
 #include <stdio.h>
 #include <string.h>
 
-typedef struct command {
-    const char *name, *summary;
-    tt_status (*run)(int argc, char **argv);
-} command;
-
-static const command commands[] = {
+static const tt_command commands[] = {
 #define TT_COMMAND_ROW(name, summary) {#name, summary, tt_cmd_##name},
     TT_COMMAND_MAP(TT_COMMAND_ROW)
 #undef TT_COMMAND_ROW
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
+const tt_command *tt_commands(int *n) {
+    *n = COMMANDS;
+    return commands;
+}
+
 static void print_help(void) {
-    printf(
-        "tinythinker " TT_VERSION " (" TT_COMMIT "): teaches small T5 students to reason in three stages\n\n"
-        "usage: tinythinker COMMAND [options]\n\n");
+    printf("%s: teaches small T5 students to reason in three stages\n\n"
+           "usage: tinythinker COMMAND [options]\n\n",
+        tt_version_line());
     for (int i = 0; i < COMMANDS; ++i) printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
-    printf("\n'tinythinker COMMAND --help' says more.\n");
+    printf("\n'tinythinker COMMAND --help' says more; 'tinythinker --version' what this build is.\n");
+}
+
+// Version and commit, the compiler, and the devices that this build can compute on.
+static tt_status print_version(void) {
+    printf("%s\n", tt_version_line());
+#ifdef __clang__
+    printf("built  by clang " __clang_version__ "\n");
+#else
+    printf("built  by GCC " __VERSION__ "\n");
+#endif
+    return tt_devices_print();
 }
 
 static tt_status run(int argc, char **argv) {
@@ -38,10 +48,8 @@ static tt_status run(int argc, char **argv) {
         print_help();
         return TT_OK;
     }
-    if (strcmp(name, "--version") == 0) {
-        printf("tinythinker " TT_VERSION " (" TT_COMMIT ")\n");
-        return TT_OK;
-    }
+    if (strcmp(name, "--version") == 0) return print_version();
+    if (strcmp(name, "manual") == 0) return tt_cmd_manual(argc - 1, argv + 1);
     const char *names[COMMANDS];
     for (int i = 0; i < COMMANDS; ++i) {
         if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);

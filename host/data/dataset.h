@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Zero-initialise; tt_dataset_close releases it.
 typedef struct tt_dataset {
     const char *name; // of the stage; not owned
@@ -57,5 +61,9 @@ tt_status tt_dataset_pack(
     const tt_dataset *dataset, const int32_t *examples, int n, int32_t start, tt_batch *batch) TT_MUST_CHECK;
 // Number of target tokens of the given examples, by which a mean loss over them divides.
 int64_t tt_dataset_target_tokens(const tt_dataset *dataset, const int32_t *examples, int n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_preference_texts {
     tt_stage stage;     // TT_RECALL or TT_ANALYZE
     int question;       // index in the corpus
@@ -53,5 +57,9 @@ tt_status tt_preferences_load(tt_preferences *out, const char *path) TT_MUST_CHE
 bool tt_preferences_is_file(const char *path);
 // Prints, for people, counts, sources, and the first `examples` pairs of each stage in full.
 void tt_preferences_show(const tt_preferences *preferences, int examples, FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

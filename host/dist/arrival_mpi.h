@@ -7,6 +7,10 @@
 #include <mpi.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_arrival {
     MPI_Comm ranks; // of its own
     int rank, size;
@@ -17,9 +21,14 @@ typedef struct tt_arrival {
     char (*hosts)[TT_WIRE_HOST]; // [size]
 } tt_arrival;
 
+// A collective call of all ranks, as closing is.
 tt_status tt_arrival_open(tt_arrival *out, MPI_Comm ranks) TT_MUST_CHECK;
 void tt_arrival_close(tt_arrival *arrival);
 // Returns when all ranks have come. Errors: TT_ERR_DIST naming those that have not within the patience.
 tt_status tt_arrival_wait(tt_arrival *arrival, const char *what) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

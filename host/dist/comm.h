@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_comm {
     int rank, size;
     int local_rank, local_size;              // among the ranks of the whole job on this machine
@@ -55,5 +59,9 @@ tt_status tt_comm_barrier(tt_comm *comm) TT_MUST_CHECK;
 // not fail themselves the message says which rank did and why. After a failure every rank returns to its
 // caller and closes.
 tt_status tt_comm_agree(tt_comm *comm, tt_status mine) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 
 #include "host/dist/comm.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_gradient_sum {
     tt_comm *comm;
     tt_device *device;
@@ -21,5 +25,9 @@ tt_status tt_gradient_sum_ready(tt_gradient_sum *sum, size_t from) TT_MUST_CHECK
 // All of g is. Afterwards the device sees sums. All ranks call it; those that did not call the former, too.
 // Errors: TT_ERR_DIST.
 tt_status tt_gradient_sum_end(tt_gradient_sum *sum) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

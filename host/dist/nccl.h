@@ -5,6 +5,10 @@
 
 #include "host/dist/comm.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_nccl tt_nccl;
 
 // All ranks of `comm` call it, each with a GPU of its own chosen; the id travels by the ranks' transport.
@@ -20,5 +24,9 @@ tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, float *x, size_t n) TT_M
 // notices a rank that is gone. Errors: TT_ERR_DIST with NCCL's words, or where they take longer than
 // `seconds`.
 tt_status tt_nccl_finish(tt_nccl *nccl, tt_device *device, double seconds) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

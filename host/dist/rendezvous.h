@@ -9,6 +9,10 @@
 #include "host/base/fs.h"
 #include "host/dist/star.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_rendezvous {
     int rank, size;
     double seconds; // patience at the start
@@ -25,5 +29,9 @@ tt_status tt_rendezvous_meet(const tt_rendezvous *rendezvous, tt_star *out) TT_M
 // Seconds that collectives wait for a rank: TT_TIMEOUT, else 1800. Ranks do not all wait at the same time for
 // the same thing: one may write a file meanwhile.
 tt_status tt_patience(double *seconds) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

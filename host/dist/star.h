@@ -10,6 +10,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_star {
     int rank, size;
     double seconds;              // patience of a collective
@@ -27,5 +31,9 @@ tt_status tt_star_join(tt_star *out, const tt_address *hub, uint64_t nonce, int 
 void tt_star_close(tt_star *star);
 
 uint64_t tt_nonce(void); // not guessable
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 
 #include "host/dist/comm.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_comm_transport {
     tt_status (*sum_f32)(tt_comm *, float *, size_t);
     tt_status (*sum_f64)(tt_comm *, double *, size_t);
@@ -21,5 +25,9 @@ typedef struct tt_comm_transport {
 tt_status tt_comm_join(tt_comm *comm) TT_MUST_CHECK;
 // Without MPI: by what the environment says (rendezvous.h). Errors: TT_ERR_CONFIG, TT_ERR_DIST.
 tt_status tt_comm_meet(tt_comm *comm) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

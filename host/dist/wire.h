@@ -7,6 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_WIRE_HOST = 64, TT_WIRE_ADDRESSES = 8, TT_WIRE_NUMBER = 48 };
 
 // Where a listener can be reached: its machine's addresses, those of other machines' concern first.
@@ -26,7 +30,12 @@ int tt_wire_accept(int listener, double deadline);
 int tt_wire_connect(const tt_address *where, double deadline);
 
 typedef enum tt_wire_end { TT_WIRE_DONE, TT_WIRE_LATE, TT_WIRE_CLOSED } tt_wire_end;
+// All n bytes, or why not: the deadline (of tt_seconds()) has passed, or the other side has closed.
 tt_wire_end tt_wire_send(int socket, const void *bytes, size_t n, double deadline) TT_MUST_CHECK;
 tt_wire_end tt_wire_receive(int socket, void *bytes, size_t n, double deadline) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

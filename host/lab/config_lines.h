@@ -5,6 +5,10 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Start with {.at = text}; the text must outlive it.
 typedef struct tt_config_line {
     const char *at;
@@ -17,5 +21,9 @@ typedef struct tt_config_line {
 bool tt_config_line_next(tt_config_line *line);
 // The line of `key` in the text; false where it has none.
 bool tt_config_line_find(const char *yaml, const char *key, tt_config_line *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,7 +1,7 @@
 #include "host/lab/environment.h"
 
 #include "host/base/fs.h"
-#include "version.h"
+#include "host/base/version.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -65,10 +65,10 @@ tt_status tt_environment_write(
     struct tm utc;
     gmtime_r(&now, &utc);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    json_t *root = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s}", "version", TT_VERSION,
-        "commit", TT_COMMIT, "machine", machine(), "device", device->name, "isa", tt_cpu_isa(), "precision",
-        tt_precision_name(device->precision), "ranks", comm->size, "threads", device->threads, "transport",
-        comm->transport, "corpus", hash, "started", when);
+    json_t *root = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s}", "version",
+        tt_version(), "commit", tt_commit(), "machine", machine(), "device", device->name, "isa",
+        tt_cpu_isa(), "precision", tt_precision_name(device->precision), "ranks", comm->size, "threads",
+        device->threads, "transport", comm->transport, "corpus", hash, "started", when);
     if (root && corpus) {
         const tt_teacher_counts t = tt_corpus_count_teacher(corpus);
         json_object_set_new(root, "teacher",

@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_outcome {
     uint64_t id, content; // hashes of the question's id; of its text, options and right option
     bool right;           // an unreadable answer is wrong
@@ -42,5 +46,9 @@ enum { TT_PAIRED_WHY = 128 };
 // both have the same ones, with the same texts and right options: else false, and `why` says so.
 bool tt_outcomes_pair(
     const tt_outcomes *before, const tt_outcomes *after, tt_paired *out, char why[TT_PAIRED_WHY]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // 95 % interval of that difference by Tango's score (T. Tango, Equivalence test and confidence interval for
 // the difference in proportions for the paired-sample design, Statistics in Medicine 17, 1998, 891-908): all
 // differences d that satisfy
@@ -23,5 +27,9 @@ void tt_paired_interval(int64_t to_right, int64_t to_wrong, int64_t n, double *l
 // McNemar's exact test (two-sided, binomial): the probability that, if changes to right and to wrong were
 // equally likely, they would be at least as unequal as here. 1 where nothing changed.
 double tt_mcnemar(int64_t to_right, int64_t to_wrong);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

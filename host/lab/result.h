@@ -6,6 +6,10 @@
 #include "host/reason/evaluate.h"
 #include "host/train/phase.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_phase_outcome {
     char name[32]; // "pretraining", "acquisition", "reflection_1", ...
     bool done;
@@ -38,5 +42,9 @@ double tt_result_speed(const tt_result *result);
 //  "phases": [{"name", "steps", "best_step", ..., "test": {...}, "pairs": {...}}, ...]}
 tt_status tt_result_write(const tt_result *result, const char *path) TT_MUST_CHECK;
 void tt_result_print(const tt_result *result, FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

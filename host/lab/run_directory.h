@@ -16,6 +16,10 @@
 #include "host/config/config.h"
 #include "host/dist/comm.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_run_directory {
     char path[TT_PATH_MAX];
     char config[TT_PATH_MAX], environment[TT_PATH_MAX], corpus[TT_PATH_MAX], metrics[TT_PATH_MAX];
@@ -51,5 +55,9 @@ tt_status tt_run_directory_kept(
 // TT_ROLE_SCORING differ. Errors: TT_ERR_NOMEM.
 tt_status tt_run_config_differences(
     const char *before, const char *now, tt_str *out, bool *rescore) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

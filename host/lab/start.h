@@ -5,9 +5,17 @@
 #include "host/config/config.h"
 #include "host/model/checkpoint.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // config->model.start if it is set; else a random student of the shape and tokenizer that config->model
 // names. vocab_size is the tokenizer's size rounded up to a multiple of 64 (T5: 32,100 ids, 32,128 rows). The
 // caller closes *out. Errors: TT_ERR_CONFIG when neither start nor tokenizer is set; those of loading.
 tt_status tt_start_open(tt_checkpoint *out, const tt_config *config, tt_device *device) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

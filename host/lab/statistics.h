@@ -2,6 +2,10 @@
 #ifndef TT_LAB_STATISTICS_H
 #define TT_LAB_STATISTICS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // t such that |T| <= t with probability 0.95, for Student's T with that many degrees of freedom; NaN below 1.
 double tt_student_t95(int degrees);
 
@@ -13,5 +17,9 @@ typedef struct tt_estimate {
 // Mean of x[0..n) and its interval by Student's t: mean +- t s / sqrt(n). NaN are left out; one value has no
 // interval, none no mean.
 tt_estimate tt_estimate_mean(const double *x, int n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include "host/model/model.h"
 #include "host/text/tokenizer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_checkpoint_write {
     const tt_model *model;
     const tt_tokenizer *tokenizer; // travels inside
@@ -14,6 +18,7 @@ typedef struct tt_checkpoint_write {
     const char *state;             // JSON text of the trainer's state and provenance, or NULL
 } tt_checkpoint_write;
 
+// Replaces the file as a whole. Errors: TT_ERR_IO.
 tt_status tt_checkpoint_save(const char *path, const tt_checkpoint_write *what) TT_MUST_CHECK;
 
 typedef struct tt_checkpoint {
@@ -28,5 +33,9 @@ typedef struct tt_checkpoint {
 // (not HDF5, not ours, truncated, checksum, missing or misshapen tensor, NaN or Inf: named).
 tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) TT_MUST_CHECK;
 void tt_checkpoint_close(tt_checkpoint *checkpoint);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

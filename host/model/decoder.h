@@ -5,10 +5,15 @@
 #include "host/data/batch.h"
 #include "host/model/model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Memory for `slots` sequences of at most max_length tokens (start token included), and for encoded sources
 // of at most source_tokens tokens in all.
 typedef struct tt_decoder tt_decoder;
 
+// `model` must live as long as the decoder. Errors: TT_ERR_NOMEM.
 tt_status tt_decoder_open(
     tt_decoder **out, tt_model *model, int slots, int max_length, int source_tokens) TT_MUST_CHECK;
 void tt_decoder_close(tt_decoder *decoder);
@@ -29,5 +34,9 @@ tt_status tt_decoder_step(tt_decoder *decoder, int n, const int32_t *slot, const
     float **logits) TT_MUST_CHECK;
 // The self-attention cache of slot `from` is copied to slot `to` for positions 0..length-1 (beam search).
 tt_status tt_decoder_copy(tt_decoder *decoder, int to, int from, int length) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

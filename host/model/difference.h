@@ -5,6 +5,10 @@
 
 #include "host/model/checkpoint.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Two flat buffers of the same layout. Relative: the largest difference over the largest value.
 typedef struct tt_difference {
     int64_t elements, unequal; // compared; not the same bits
@@ -24,5 +28,9 @@ typedef struct tt_comparison {
 
 // Errors: those of loading; TT_ERR_INPUT when the models have different shapes.
 tt_status tt_compare_checkpoints(tt_comparison *out, const char *path_a, const char *path_b) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -13,6 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Names are those of Hugging Face's config.json.
 typedef struct tt_model_config {
     int vocab_size, d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads;
@@ -96,5 +100,9 @@ void tt_pass_watch(tt_pass *pass, tt_gradient_watch watch); // of the passes to 
 // Floating-point operations of forward and backward (3 x 2 x multiply-adds of all matrix products and
 // attention over real tokens) for a batch.
 double tt_model_flops(const tt_model *model, const tt_batch *batch);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

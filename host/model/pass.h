@@ -5,6 +5,10 @@
 #include "host/model/layout.h"
 #include "kernels/ops.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_NORMS = 3 }; // of a decoder layer: self-attention, cross-attention, feed-forward
 
 // R rows (tokens of the stack), D = d_model, I = heads x d_kv, F = d_ff (2F if gated), H heads.
@@ -104,5 +108,9 @@ tt_status tt_linear_bwd(tt_model *model, tt_operand *dx, const tt_operand *dy, c
 // The same with dx += dy w in fp32.
 tt_status tt_linear_bwd_add(tt_model *model, float *dx, const tt_operand *dy, const tt_operand *x, size_t w,
     int rows, int in, int out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

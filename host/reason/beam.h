@@ -4,6 +4,10 @@
 
 #include "host/reason/engine.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // A finished text: `rank` 0 is the best, ids[0..n) without start token and </s>, score = sum of its
 // log-probabilities (</s> included, as changed by penalties) / generated tokens^length_penalty.
 typedef tt_status (*tt_take_beam)(
@@ -14,5 +18,9 @@ typedef tt_status (*tt_take_beam)(
 // Errors: as tt_engine_generate; TT_ERR_CONFIG where slots, vocabulary or `returned` do not suit the beams.
 tt_status tt_beam_search(tt_model *model, const tt_prompt *prompts, int n, const tt_decoding *decoding,
     int slots, int returned, tt_take_beam take, void *context, int64_t *tokens) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

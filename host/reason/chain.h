@@ -8,6 +8,10 @@
 #include "host/text/stages.h"
 #include "host/text/tokenizer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // One way through the stages. Texts belong to the tt_chain; NULL where the stage set lacks the stage.
 typedef struct tt_chain_run {
     const char *general;
@@ -55,5 +59,9 @@ typedef struct tt_chain {
 tt_status tt_chain_generate(tt_chain *out, tt_engine *engine, const tt_tokenizer *tokenizer,
     const tt_question *const *questions, int n, const tt_chain_options *options) TT_MUST_CHECK;
 void tt_chain_close(tt_chain *chain);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_contrast_run {
     const char *text; // what the run wrote, as one text: what makes two runs the same
     bool right;       // led to the right answer; no readable answer is wrong
@@ -38,5 +42,9 @@ typedef struct tt_contrast_pair {
 // there are never more than runs. *n_pairs receives their number. Errors: TT_ERR_NOMEM.
 tt_status tt_contrast(const tt_contrast_run *runs, int n, tt_contrast_rule rule, int n_pool, tt_rng *rng,
     tt_contrast_pair *pairs, int *n_pairs) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

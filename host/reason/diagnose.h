@@ -5,6 +5,10 @@
 
 #include "host/reason/chain.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_diagnosis {
     const tt_reasoning
         *teacher;      // whose texts were used; NULL where the corpus has none that lead to the right answer
@@ -18,5 +22,9 @@ typedef struct tt_diagnosis {
 // (tt_right_answer). Errors: those of generation; TT_ERR_NOMEM.
 tt_status tt_diagnose(tt_diagnosis *out, tt_engine *engine, const tt_tokenizer *tokenizer,
     const tt_corpus *corpus, const int *questions, int n, const tt_chain_options *options) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include "host/config/words.h"
 #include "host/model/model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_engine tt_engine;
 
 // When beam search is over for a prompt: documented at TT_EARLY_STOPPING_MAP.
@@ -64,5 +68,9 @@ tt_status tt_engine_generate(tt_engine *engine, const tt_prompt *prompts, int n,
 
 // Tokens generated since the engine was opened.
 int64_t tt_engine_tokens(const tt_engine *engine);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_evaluate_options {
     tt_stage_set set;
     tt_split split;
@@ -36,5 +40,9 @@ typedef struct tt_evaluation {
 // where the split is empty; what generation and writing return.
 tt_status tt_evaluate(tt_model *model, const tt_tokenizer *tokenizer, tt_comm *comm, const tt_corpus *corpus,
     const tt_evaluate_options *options, tt_evaluation *out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

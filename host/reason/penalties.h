@@ -6,6 +6,10 @@
 #include "host/reason/engine.h"
 #include "kernels/ops.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_penalties {
     tt_device *device;
     int rows, max_length;
@@ -26,5 +30,9 @@ tt_status tt_penalties_add(
 // scores: device memory [rows, vocab], changed in place.
 tt_status tt_penalties_apply(
     tt_penalties *p, const tt_decoding *decoding, int rows, int vocab, float *scores) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -16,6 +16,10 @@
 
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_run_log {
     int n_items, samples;
     tt_chain_run *runs; // [n_items, samples]; summary is NULL
@@ -35,5 +39,9 @@ tt_status tt_run_log_line(
     tt_str *out, int item, const tt_chain_run *runs, int samples, int n_options) TT_MUST_CHECK;
 // Takes lines, each ending with a newline, into memory and to disk (synced).
 tt_status tt_run_log_add(tt_run_log *log, const char *lines, size_t bytes) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

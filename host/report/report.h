@@ -4,6 +4,10 @@
 
 #include "host/report/runs/group.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // The page, appended to `out`: HTML that is XML too, without scripts or anything to load. `source`: what the
 // report was made of, for its title. The same runs give the same bytes.
 tt_status tt_report_html(tt_str *out, const tt_report *report, const char *source) TT_MUST_CHECK;
@@ -13,5 +17,9 @@ tt_status tt_report_markdown(tt_str *out, const tt_report *report, const char *s
 // questions: reflection_ (after the last iteration, against acquisition), votes_ (self-consistency against
 // greedy) and first_ (against the run that the column "first" names).
 tt_status tt_report_csv(tt_str *out, const tt_report *report) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 #include "host/base/str.h"
 #include "host/report/runs/group.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define TT_REPORT_DASH "\u2013"
 
 // Text for HTML, in elements and quoted attributes, that is XML as well: & < > " ' are escaped; bytes that
@@ -24,5 +28,9 @@ void tt_text_number(tt_str *out, double value, int decimals);       // "36 693"
 void tt_text_seconds(tt_str *out, double seconds);                  // "329 s", "2 h 05 min"
 void tt_text_mean(tt_str *out, const tt_report_mean *mean);         // "83.8 % [81.4, 86.0]"
 void tt_text_count(tt_str *out, const tt_report_mean *mean);        // "n = 1000", "3 seeds, n = 1000"
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

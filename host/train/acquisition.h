@@ -8,9 +8,17 @@
 #include "host/data/corpus.h"
 #include "host/train/phase.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Runs the phase on `start` (see tt_phase_run). total steps = config->acquisition.steps, or epochs x the sum
 // of the stages' batches. A corpus without validation questions keeps the last step's weights as the best.
 tt_status tt_acquisition_run(const tt_config *config, const tt_corpus *corpus, const tt_phase_room *room,
     tt_checkpoint *start, bool resume, tt_phase_result *out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

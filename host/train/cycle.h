@@ -15,6 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_cycle {
     int64_t epoch_steps;  // sum of the stages' batches
     int64_t epoch_cycles; // full rounds of turns in an epoch
@@ -40,5 +44,9 @@ tt_status tt_cycle_open(
     tt_cycle *out, const int batches[TT_STAGES], int64_t interval, int64_t options) TT_MUST_CHECK;
 void tt_cycle_close(tt_cycle *cycle);
 tt_cycle_step tt_cycle_at(const tt_cycle *cycle, int64_t step);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

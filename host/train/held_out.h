@@ -6,6 +6,10 @@
 #include "host/dist/comm.h"
 #include "host/model/model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_held_out {
     const tt_dataset *dataset;
     const int32_t *examples; // [n]
@@ -21,5 +25,9 @@ typedef struct tt_held_out_score {
 // All ranks call it and receive the same score; examples are dealt to ranks and taken `chunk` at a time.
 tt_status tt_held_out_evaluate(
     const tt_held_out *held, tt_model *model, tt_comm *comm, int chunk, tt_held_out_score *out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

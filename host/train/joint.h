@@ -6,6 +6,10 @@
 #include "host/train/sequence.h"
 #include "host/train/trainer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_joint {
     tt_dataset dataset; // rationales, then labels
     int rationales;
@@ -23,5 +27,9 @@ tt_status tt_joint_open(tt_joint *out, const tt_dataset *rationales, const tt_da
 void tt_joint_close(tt_joint *joint);
 // The batch of a step (counted from 0), valid until the next call.
 void tt_joint_at(tt_joint *joint, int64_t step, tt_global_batch *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

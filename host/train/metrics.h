@@ -9,6 +9,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_metrics {
     FILE *file; // NULL on ranks that do not write: all calls do nothing
     char *path;
@@ -23,5 +27,9 @@ void tt_metrics_close(tt_metrics *metrics);
 tt_status tt_metrics_line(tt_metrics *metrics, const char *format, ...) TT_PRINTF(2, 3) TT_MUST_CHECK;
 // Brings all lines to disk; *bytes receives the length of the file.
 tt_status tt_metrics_sync(tt_metrics *metrics, int64_t *bytes) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

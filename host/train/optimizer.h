@@ -4,6 +4,10 @@
 
 #include "host/model/model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_optimizer {
     tt_model *model; // borrowed; has a gradient buffer
     float *m, *v;    // device memory [model->size]
@@ -21,5 +25,9 @@ void tt_optimizer_close(tt_optimizer *optimizer);
 // the factor is min(1, clip / (norm + 1e-6)), as in PyTorch. Errors: TT_ERR_NUMERIC when the norm is not
 // finite; then nothing was changed. The one wait for the device is at its end.
 tt_status tt_optimizer_update(tt_optimizer *optimizer, double learning_rate, double *norm) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

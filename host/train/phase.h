@@ -11,6 +11,10 @@
 #include "host/train/metrics.h"
 #include "host/train/trainer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_validation {
     double score;      // higher is better
     tt_str json, text; // what to write into metrics.jsonl (members of an object) and what to tell people
@@ -68,5 +72,9 @@ typedef struct tt_phase_state {
 
 // Errors: TT_ERR_FORMAT when `state` is no state of phase `name`.
 tt_status tt_phase_read(tt_phase_state *out, const char *state, const char *name) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

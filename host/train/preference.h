@@ -19,6 +19,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_preference_kind { TT_LOSS_MAP(TT_WORD_CODE) TT_PREFERENCE_KINDS } tt_preference_kind;
 
 // What the table of losses says of one, for people: with the margin m = beta h and e = label smoothing.
@@ -68,5 +72,9 @@ enum { TT_PREFERENCE_SUMS = sizeof(tt_preference_sums) / sizeof(double) };
 void tt_preference_gradient(const tt_preference *preference, const float *logp,
     const tt_preference_pair *pair, int n, int64_t pairs, int64_t tokens, float *dlogp,
     tt_preference_sums *sums);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

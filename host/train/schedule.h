@@ -6,6 +6,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_schedule_kind { TT_SCHEDULE_MAP(TT_WORD_CODE) TT_SCHEDULES } tt_schedule_kind;
 
 typedef struct tt_schedule {
@@ -25,5 +29,9 @@ tt_status tt_schedule_open(tt_schedule *out, const char *kind, double peak, doub
 // x = (step - warmup) / (total - warmup): cosine f + (1 - f)(1 + cos(pi x)) / 2, linear 1 - (1 - f) x, times
 // the peak. Steps beyond the total keep the last rate.
 double tt_schedule_rate(const tt_schedule *schedule, int64_t step);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

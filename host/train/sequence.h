@@ -7,6 +7,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_sequence {
     uint64_t seed;
     uint32_t stream;
@@ -15,11 +19,16 @@ typedef struct tt_sequence {
     int32_t *order; // [n]
 } tt_sequence;
 
+// Of n items; `stream` tells sequences of one seed apart. Errors: TT_ERR_NOMEM.
 tt_status tt_sequence_open(tt_sequence *out, int n, uint64_t seed, uint32_t stream) TT_MUST_CHECK;
 void tt_sequence_close(tt_sequence *sequence);
 // The permutation of an epoch, valid until another epoch is asked for.
 const int32_t *tt_sequence_epoch(tt_sequence *sequence, int64_t epoch);
 // What stands at `position` of the sequence.
 int32_t tt_sequence_at(tt_sequence *sequence, int64_t position);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

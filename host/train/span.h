@@ -9,6 +9,10 @@
 #include "host/base/philox.h"
 #include "host/base/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_span {
     double noise_density;   // share of tokens that are replaced, 0.15
     double mean_span;       // mean length of a replaced span, 3
@@ -25,5 +29,9 @@ void tt_span_counts(const tt_span *span, int n, int *noise, int *spans);
 // used up as far as needed. Errors: TT_ERR_INPUT for n < 2 or without sentinels.
 tt_status tt_span_corrupt(const tt_span *span, const int32_t *ids, int n, tt_rng *rng, int32_t *input,
     int *n_input, int32_t *target, int *n_target) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

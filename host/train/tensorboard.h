@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_tensorboard {
     FILE *file;
     char *path;
@@ -27,5 +31,9 @@ tt_status tt_tensorboard_line(tt_tensorboard *board, const char *json) TT_MUST_C
 
 // CRC-32C (Castagnoli), for tests.
 uint32_t tt_crc32c(const void *bytes, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -13,6 +13,10 @@
 #include "host/train/preference.h"
 #include "host/train/schedule.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What makes examples pairs: the target of example i is its chosen text followed by its rejected one.
 typedef struct tt_preference_data {
     tt_preference objective;
@@ -85,5 +89,9 @@ tt_status tt_trainer_gradient(
 // the weights are as they were before the step.
 tt_status tt_trainer_step(
     tt_trainer *trainer, const tt_global_batch *global, tt_step_report *out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

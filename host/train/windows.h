@@ -4,6 +4,10 @@
 
 #include "host/text/tokenizer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Zero-initialise; tt_windows_close releases it.
 typedef struct tt_windows {
     int32_t *ids;     // all windows back to back, without </s>
@@ -20,5 +24,9 @@ typedef struct tt_windows {
 tt_status tt_windows_add_file(
     tt_windows *windows, const char *path, const tt_tokenizer *tokenizer, int size) TT_MUST_CHECK;
 void tt_windows_close(tt_windows *windows);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

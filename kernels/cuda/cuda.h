@@ -6,6 +6,10 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_CUDA_WHY_SIZE = 256, TT_CUDA_NAME_SIZE = 256 };
 
 // Whether a GPU can be used; if not, `why` says what is missing: this build's part, the driver, a device.
@@ -21,5 +25,9 @@ tt_status tt_cuda_choose(int index) TT_MUST_CHECK;
 
 // One line about the current GPU: name, compute capability, memory, bus id, driver.
 tt_status tt_cuda_describe(char out[TT_CUDA_NAME_SIZE]) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

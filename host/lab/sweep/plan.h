@@ -20,6 +20,10 @@
 #include "host/base/memory.h"
 #include "host/config/config.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_SWEEP_SETTINGS = 64, TT_SWEEP_RUNS = 10000 };
 
 typedef struct tt_sweep_run {
@@ -46,5 +50,9 @@ typedef struct tt_sweep {
 tt_status tt_sweep_open(
     tt_sweep *out, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
 void tt_sweep_close(tt_sweep *sweep);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_sweep_state {
     TT_SWEEP_NEW,
     TT_SWEEP_BEGUN, // can go on
@@ -45,5 +49,9 @@ tt_status tt_sweep_run_all(
 tt_status tt_sweep_table(const tt_sweep *sweep, tt_str *out) TT_MUST_CHECK;
 // A Slurm job array, one task for each run, with the options' overrides.
 tt_status tt_sweep_slurm(const tt_sweep *sweep, const tt_sweep_options *options, tt_str *out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 #include "host/base/str.h"
 #include "host/model/checkpoint.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Reads config.json, model.safetensors (or the shards of model.safetensors.index.json), spiece.model, and
 // tokenizer_config.json and generation_config.json where they are. Weights become fp32; a checkpoint's state
 // says where it came from and keeps the generation configuration. The result is the caller's as after
@@ -27,5 +31,9 @@ tt_status tt_huggingface_config_write(tt_str *out, const tt_model_config *config
 // Sentinels behind the pieces of spiece.model, as tokenizer_config.json in the directory says; 100 without
 // it.
 tt_status tt_huggingface_extra_ids(int *out, const char *directory) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

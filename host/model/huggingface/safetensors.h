@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_st_dtype { TT_ST_F32, TT_ST_F16, TT_ST_BF16 } tt_st_dtype;
 enum { TT_ST_MAX_RANK = 4 };
 
@@ -54,5 +58,9 @@ typedef tt_status (*tt_st_data)(void *context, int entry, float *out);
 // Writes a new file at `path` (F32 or BF16), synced.
 tt_status tt_safetensors_write(const char *path, const tt_st_entry *entries, int n, tt_st_dtype dtype,
     tt_st_data data, void *context) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_PLOT_COLOURS = 8, TT_TICKS = 12 };
 
 // Round values (1, 2 or 5 times a power of ten) within low..high, about `wanted` of them, at most TT_TICKS.
@@ -66,7 +70,12 @@ typedef struct tt_plot_row {
     double value[2], low[2], high[2]; // a full and an open dot; NaN: none
 } tt_plot_row;
 
+// The figure of rows[0..n); `legend` names the full and the open dot. reference: a vertical line with its label, NaN: none.
 void tt_plot_rows(tt_str *out, const char *title, const char *const legend[2], double reference,
     const char *reference_label, const tt_plot_row *rows, int n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

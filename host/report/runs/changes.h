@@ -5,6 +5,10 @@
 
 #include "host/report/runs/group.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_report_change_kind {
     TT_CHANGE_REFLECTION, // test, greedy: after an iteration, against after acquisition, within each run
     TT_CHANGE_VOTING,     // self-consistency, against greedy answers of the same student
@@ -46,5 +50,9 @@ bool tt_report_sure(double low, double high); // the interval leaves out 0
 // What the difference is of: "test, greedy" and "reflection_1 against acquisition", "everyday".
 const char *tt_report_answers_heading(tt_report_score_kind answers);
 void tt_report_change_label(tt_str *out, const tt_report *r, const tt_report_change *change);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include "host/lab/statistics.h"
 #include "host/report/runs/run.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_REPORT_LABEL = 2 * TT_REPORT_NAME + 16 };
 
 typedef struct tt_report_group {
@@ -52,5 +56,9 @@ tt_report_mean tt_report_group_phase(
 // A number that each run of the group may have, NaN where it has none.
 typedef double (*tt_report_of_run)(const tt_report_run *run);
 tt_estimate tt_report_group_number(const tt_report *r, const tt_report_group *g, tt_report_of_run of);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     TT_REPORT_NAME = 128,
     TT_REPORT_STAGES = 12, // different stage names of a report: recall, analyze, ...
@@ -166,5 +170,9 @@ double tt_report_number(const json_t *object, const char *key);
 // zeroed runs with their path. *out is the caller's. Errors: TT_ERR_IO saying what was looked for where a
 // path is missing or holds none.
 tt_status tt_report_find(const char *const *paths, int n, tt_report_run **out, size_t *n_runs) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 #include "host/report/plot/svg.h"
 #include "host/report/runs/group.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // id, heading, what it holds; in the order of the page. A section that has nothing to say writes nothing.
 #define TT_REPORT_SECTION_MAP(X)                                                                             \
     X(summary, "Summary")                                                                                    \
@@ -40,5 +44,9 @@ tt_status tt_report_add_curves(const tt_report *r, int stage, tt_report_metric m
     tt_plot_list *list) TT_MUST_CHECK;
 // Whether any run has such steps.
 bool tt_report_has_steps(const tt_report *r, int stage, tt_report_metric metric, bool preference);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 
 #include "host/train/reflection/runs.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Builds pairs.h5 in the iteration's folder, resuming where it stopped, with the log-probabilities of
 // `reference` (whose weights are still those that its hash tells of), and loads it on every rank. Where the
 // file is there already nothing is generated. Errors: TT_ERR_FORMAT when it belongs to another reference;
@@ -18,5 +22,9 @@ tt_status tt_reflection_pairs(
 // The same for a resumed iteration, whose policy has moved: the file must be there and belong to `hash`.
 tt_status tt_reflection_pairs_again(
     tt_preferences *out, const tt_reflection_room *room, uint64_t hash) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include "host/data/preferences.h"
 #include "host/train/preference.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Zero-initialise. dataset.cut_inputs counts prompts that were cut, cut_targets texts.
 typedef struct tt_preference_set {
     tt_dataset dataset;
@@ -16,5 +20,9 @@ typedef struct tt_preference_set {
 tt_status tt_preference_set_build(tt_preference_set *out, const tt_preferences *preferences, tt_stage stage,
     const tt_tokenizer *tokenizer, int max_input, int max_target) TT_MUST_CHECK;
 void tt_preference_set_close(tt_preference_set *set);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

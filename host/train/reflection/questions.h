@@ -5,6 +5,10 @@
 #include "host/data/corpus.h"
 #include "host/data/preferences.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_reflection_item {
     tt_question question; // its id names the item: sampling and draws are keyed by it
     int index;            // of the question in the corpus
@@ -32,5 +36,9 @@ tt_status tt_reflection_questions(tt_reflection_items *out, const tt_corpus *cor
 tt_status tt_reflection_recalls(
     tt_reflection_items *out, const tt_corpus *corpus, const tt_preferences *pairs) TT_MUST_CHECK;
 void tt_reflection_items_close(tt_reflection_items *items);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

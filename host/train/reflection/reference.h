@@ -8,9 +8,17 @@
 #include "host/dist/comm.h"
 #include "host/model/checkpoint.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Fills in reference_chosen and reference_rejected of the stage's pairs, the same on all ranks, each of which
 // computes a share.
 tt_status tt_reflection_score(tt_preferences *pairs, tt_stage stage, const tt_config *config, tt_comm *comm,
     tt_checkpoint *reference) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #include "host/train/phase.h"
 #include "host/train/reflection/pairs.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Runs one iteration on `start` (see tt_phase_run): the reference, or, with `resume`, what the iteration
 // wrote to phase_room->last_path; then `reference_path` tells which reference its pairs must belong to.
 // Without any pair the iteration is skipped with a warning: the student stays as it is.
@@ -21,6 +25,7 @@ tt_status tt_reflection_run(const tt_reflection_room *room, const tt_phase_room 
 typedef struct tt_reflection_cycle {
     int64_t recall, analyze;
 } tt_reflection_cycle;
+// From the numbers of pairs.
 tt_reflection_cycle tt_reflection_cycle_of(
     int recall_pairs, int analyze_pairs, int64_t batch_size, const char *targets);
 // What step `step` of an iteration (counted from 0) trains on: in cycle `cycle`, the pairs first .. first + n
@@ -30,7 +35,12 @@ typedef struct tt_reflection_step {
     tt_stage stage;
     int first, n;
 } tt_reflection_step;
+// cycle: what tt_reflection_cycle_of() returned for the same numbers of pairs.
 tt_reflection_step tt_reflection_step_of(
     const tt_reflection_cycle *cycle, int64_t step, int recall_pairs, int analyze_pairs, int64_t batch_size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

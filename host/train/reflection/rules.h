@@ -17,6 +17,10 @@
 #include "host/reason/chain.h"
 #include "host/train/reflection/questions.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_reflection_rules {
     const tt_corpus *corpus;
     int samples; // runs of an item
@@ -29,5 +33,9 @@ tt_status tt_reflection_recall_pairs(const tt_reflection_rules *rules, const tt_
     const tt_chain_run *runs, tt_preferences *out) TT_MUST_CHECK;
 tt_status tt_reflection_analyze_pairs(const tt_reflection_rules *rules, const tt_reflection_item *item,
     const tt_chain_run *runs, tt_preferences *out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include "host/reason/run_log.h"
 #include "host/train/reflection/questions.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What an iteration works with; all of it is borrowed.
 typedef struct tt_reflection_room {
     const tt_config *config;
@@ -33,5 +37,9 @@ typedef struct tt_reflection_runs {
 // has them afterwards; the caller closes it on every rank. Errors: TT_ERR_INTERRUPTED; TT_ERR_IO.
 tt_status tt_reflection_generate(tt_reflection_runs *runs, const tt_reflection_items *items, tt_stage sampled,
     const char *name, tt_run_log *log) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
