@@ -23,6 +23,9 @@ typedef struct tt_dataset {
 // Appends a pair of texts, tokenised, each cut to at most max_input / max_target tokens, </s> included.
 tt_status tt_dataset_add(tt_dataset *dataset, const tt_tokenizer *tokenizer, const char *input,
     const char *target, int max_input, int max_target) TT_MUST_CHECK;
+// Appends a pair of ids; both end with </s>. Errors: TT_ERR_NOMEM.
+tt_status tt_dataset_add_ids(tt_dataset *dataset, const int32_t *input, int n_input, const int32_t *target,
+    int n_target) TT_MUST_CHECK;
 // Warns of examples that were cut to their limits, and of tokens that the tokenizer does not know. `phase`
 // names the place, `*_key` what sets a limit.
 void tt_dataset_warn(const tt_dataset *dataset, const char *phase, const char *input_key, int64_t max_input,

@@ -1,4 +1,4 @@
-// How texts are decoded, from words and configurations.
+// Settings of decoding, read from words and configurations.
 #include "host/reason/engine.h"
 
 #include <string.h>

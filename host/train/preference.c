@@ -55,30 +55,33 @@ static double sum_of(const float *x, int n) {
     return sum;
 }
 
-static void fill(float *x, int n, double value) {
+static void fill_with(float *x, int n, double value) {
     for (int i = 0; i < n; ++i) x[i] = (float)value;
 }
 
-void tt_preference_gradient(const tt_preference *p, const float *logp, const tt_preference_pair *pair, int n,
-    int64_t pairs, int64_t tokens, float *dlogp, tt_preference_sums *sums) {
-    for (int i = 0; i < n; ++i) {
-        const int nc = pair[i].chosen_tokens, nr = pair[i].rejected_tokens;
+void tt_preference_gradient(
+    const tt_preference *p, const tt_preference_part *part, float *dlogp, tt_preference_sums *sums) {
+    const double pairs = (double)part->batch_pairs, tokens = (double)part->batch_tokens;
+    const float *logp = part->logp;
+    for (int i = 0; i < part->n; ++i) {
+        const tt_preference_pair *pair = &part->pairs[i];
+        const int nc = pair->chosen_tokens, nr = pair->rejected_tokens;
         const double by_c = p->length_normalised ? 1.0 / nc : 1, by_r = p->length_normalised ? 1.0 / nr : 1;
         const double sum_c = sum_of(logp, nc), sum_r = sum_of(logp + nc, nr);
-        const double reward_c = p->beta * by_c * (sum_c - pair[i].reference_chosen),
-                     reward_r = p->beta * by_r * (sum_r - pair[i].reference_rejected);
+        const double reward_c = p->beta * by_c * (sum_c - pair->reference_chosen),
+                     reward_r = p->beta * by_r * (sum_r - pair->reference_rejected);
         double slope;
         const double loss = tt_preference_margin_loss(p, (reward_c - reward_r) / p->beta, &slope),
-                     nll = -sum_c / (double)tokens, share = slope / (double)pairs;
-        fill(dlogp, nc, share * by_c - p->nll_weight / (double)tokens);
-        fill(dlogp + nc, nr, -share * by_r);
-        sums->loss += loss / (double)pairs + p->nll_weight * nll;
+                     nll = -sum_c / tokens, share = slope / pairs;
+        fill_with(dlogp, nc, share * by_c - p->nll_weight / tokens);
+        fill_with(dlogp + nc, nr, -share * by_r);
+        sums->loss += loss / pairs + p->nll_weight * nll;
         sums->nll += nll;
-        sums->reward_chosen += reward_c / (double)pairs;
-        sums->reward_rejected += reward_r / (double)pairs;
-        sums->accuracy += (reward_c > reward_r) / (double)pairs;
-        sums->logp_chosen += by_c * sum_c / (double)pairs;
-        sums->logp_rejected += by_r * sum_r / (double)pairs;
+        sums->reward_chosen += reward_c / pairs;
+        sums->reward_rejected += reward_r / pairs;
+        sums->accuracy += (reward_c > reward_r) / pairs;
+        sums->logp_chosen += by_c * sum_c / pairs;
+        sums->logp_rejected += by_r * sum_r / pairs;
         logp += nc + nr;
         dlogp += nc + nr;
     }

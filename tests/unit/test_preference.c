@@ -12,10 +12,17 @@ static tt_preference open_preference(const char *kind, double beta, double smoot
 enum { PAIRS = 3, TOKENS = 4 + 2 + 1 + 5 + 3 + 3 };
 static const tt_preference_pair pairs[PAIRS] = {{4, 2, -7.5, -3.25}, {1, 5, -2, -11}, {3, 3, -6, -5.5}};
 
+// The pairs are a part of a batch of 5 pairs, 17 chosen tokens.
+static tt_preference_part part_of(const float *logp) {
+    return (tt_preference_part){
+        .logp = logp, .pairs = pairs, .n = PAIRS, .batch_pairs = 5, .batch_tokens = 17};
+}
+
 static double loss_of(const tt_preference *p, const float *logp) {
     float scrap[TOKENS];
     tt_preference_sums sums = {0};
-    tt_preference_gradient(p, logp, pairs, PAIRS, 5, 17, scrap, &sums); // a part of 5 pairs, 17 chosen tokens
+    const tt_preference_part part = part_of(logp);
+    tt_preference_gradient(p, &part, scrap, &sums);
     return sums.loss;
 }
 
@@ -30,7 +37,8 @@ static void gradients_by_finite_differences(void **state) {
     for (int t = 0; t < TOKENS; ++t) logp[t] = -0.25f * (float)(1 + tt_rng_below(&rng, 16));
     for (size_t k = 0; k < sizeof all / sizeof *all; ++k) {
         tt_preference_sums sums = {0};
-        tt_preference_gradient(&all[k], logp, pairs, PAIRS, 5, 17, dlogp, &sums);
+        const tt_preference_part part = part_of(logp);
+        tt_preference_gradient(&all[k], &part, dlogp, &sums);
         for (int t = 0; t < TOKENS; ++t) {
             const float held = logp[t], h = 0x1p-10f; // exact in fp32 beside multiples of 1/4
             logp[t] = held + h;
@@ -54,7 +62,9 @@ static void begins_at_ln_2(void **state) {
     const tt_preference_pair same = {3, 2, -4.75, -2.75};
     float dlogp[5];
     tt_preference_sums sums = {0};
-    tt_preference_gradient(&p, logp, &same, 1, 1, 3, dlogp, &sums);
+    const tt_preference_part part = {
+        .logp = logp, .pairs = &same, .n = 1, .batch_pairs = 1, .batch_tokens = 3};
+    tt_preference_gradient(&p, &part, dlogp, &sums);
     assert_true(sums.loss == log(2.0) + 0.5 * (4.75 / 3));
     assert_true(sums.reward_chosen == 0 && sums.reward_rejected == 0 && sums.accuracy == 0);
     for (int t = 0; t < 5; ++t) assert_true(t < 3 ? dlogp[t] < 0 : dlogp[t] > 0);
@@ -115,7 +125,12 @@ static void equals_trl(void **state) {
         }
         tt_preference_sums sums = {0};
         OK(tt_forward(pass, &batch, (tt_dropout_key){0}, logp));
-        tt_preference_gradient(&p, logp, of, sources.n, sources.n, chosen.offsets[chosen.n], dlogp, &sums);
+        const tt_preference_part part = {.logp = logp,
+            .pairs = of,
+            .n = sources.n,
+            .batch_pairs = sources.n,
+            .batch_tokens = chosen.offsets[chosen.n]};
+        tt_preference_gradient(&p, &part, dlogp, &sums);
         if (!(fabs(sums.loss - want[0]) <= 1e-5 * fabs(want[0])))
             fail_msg("%s (%d): loss %.9g, TRL's formula %.9g", kinds[k], k, sums.loss, want[0]);
         assert_true(fabs(sums.nll - want[1]) <= 1e-5 * want[1]);
