@@ -283,7 +283,13 @@ static tt_status open_predictions(run *r, const char *path, FILE **out) {
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
     if (r->comm->rank == 0 && !(*out = fopen(temporary, "we")))
         status = tt_fail(TT_ERR_IO, "%s: cannot be written", temporary);
-    return tt_comm_agree(r->comm, status);
+    status = tt_comm_agree(r->comm, status);
+    if (status != TT_OK && *out) { // another rank failed
+        fclose(*out);
+        unlink(temporary);
+        *out = NULL;
+    }
+    return status;
 }
 
 // `status`: of what was to be written. It comes back, or that of the disk.

@@ -127,7 +127,7 @@ static tt_status write_predictions(tt_comm *comm, const tt_str *mine, FILE *out)
     const char **rest = NULL; // [2 ranks]: begin and end of each rank's lines
     TT_TRY(tt_alloc(&sizes, ranks, sizeof *sizes, "predictions"));
     tt_status status = tt_comm_gather(comm, tt_str_text(mine), mine->length, &all, sizes);
-    if (status == TT_OK && comm->rank == 0) {
+    if (status == TT_OK && comm->rank == 0 && out) {
         status = tt_alloc(&rest, 2 * ranks, sizeof *rest, "predictions");
         const char *p = all;
         for (size_t r = 0; r < ranks && status == TT_OK; ++r) {
