@@ -138,8 +138,8 @@ static tt_status run_phase(run *r, int i, tt_phase_context *context, bool resume
     tt_phase_outcome *phase = &r->result.phases[i];
     if (phase->iteration) return reflect(r, i, context, resume);
     if (strcmp(phase->name, "pretraining") == 0)
-        return tt_pretraining_run(r->config, context, &r->student, resume, &phase->result);
-    return tt_acquisition_run(r->config, &r->corpus, context, &r->student, resume, &phase->result);
+        return tt_pretraining_run(context, &r->student, resume, &phase->result);
+    return tt_acquisition_run(context, &r->corpus, &r->student, resume, &phase->result);
 }
 
 // A student that never finished learning has nothing to reflect on.
@@ -205,7 +205,8 @@ static tt_status do_phase(run *r, int i) {
         tt_status status = TT_OK;
         if (r->comm->rank == 0) status = open_metrics(r, &metrics);
         TT_TRY(tt_comm_agree(r->comm, status));
-        tt_phase_context context = {.comm = r->comm,
+        tt_phase_context context = {.config = r->config,
+            .comm = r->comm,
             .metrics = &metrics,
             .last_path = last,
             .best_path = best,

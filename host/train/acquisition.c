@@ -109,8 +109,9 @@ static void close_data(acquisition *a) {
     tt_cycle_close(&a->cycle);
 }
 
-tt_status tt_acquisition_run(const tt_config *config, const tt_corpus *corpus,
-    const tt_phase_context *context, tt_checkpoint *start, bool resume, tt_phase_result *out) {
+tt_status tt_acquisition_run(const tt_phase_context *context, const tt_corpus *corpus, tt_checkpoint *start,
+    bool resume, tt_phase_result *out) {
+    const tt_config *config = context->config;
     const tt_training_config *train = &config->acquisition;
     acquisition a = {.config = config,
         .corpus = corpus,

@@ -9,9 +9,9 @@
 #include "host/train/phase.h"
 
 // Runs the phase on `start` (see tt_phase_run, also for errors and what it returns). Steps in all:
-// config->acquisition.steps, or, if that is 0, epochs x the sum of the stages' batches. Without validation
+// context->config->acquisition.steps, or, if that is 0, epochs x the sum of the stages' batches. Without validation
 // questions in the corpus the last step's weights are kept as the best.
-tt_status tt_acquisition_run(const tt_config *config, const tt_corpus *corpus,
-    const tt_phase_context *context, tt_checkpoint *start, bool resume, tt_phase_result *out) TT_MUST_CHECK;
+tt_status tt_acquisition_run(const tt_phase_context *context, const tt_corpus *corpus, tt_checkpoint *start,
+    bool resume, tt_phase_result *out) TT_MUST_CHECK;
 
 #endif

@@ -19,6 +19,7 @@ typedef struct tt_validation {
 
 // What all phases of a run share; everything is borrowed.
 typedef struct tt_phase_context {
+    const tt_config *config;
     tt_comm *comm;
     tt_metrics *metrics;
     const char *last_path; // checkpoint to resume from, replaced at each save

@@ -202,8 +202,9 @@ static void close_data(pretraining *p) {
     free(p->corrupted.input);
 }
 
-tt_status tt_pretraining_run(const tt_config *config, const tt_phase_context *context, tt_checkpoint *start,
-    bool resume, tt_phase_result *out) {
+tt_status tt_pretraining_run(
+    const tt_phase_context *context, tt_checkpoint *start, bool resume, tt_phase_result *out) {
+    const tt_config *config = context->config;
     const tt_training_config *train = &config->pretraining.train;
     pretraining p = {
         .config = config, .tokenizer = start->tokenizer, .comm = context->comm, .seed = context->seed};

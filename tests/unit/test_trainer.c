@@ -332,7 +332,12 @@ static tt_status run_phase(
     if (resume) OK(tt_phase_read(&saved, start->state, "testing"));
     tt_metrics metrics;
     OK(tt_metrics_open(&metrics, lines, saved.metrics_bytes));
-    const tt_phase_context context = {comm, &metrics, last, best, 1, tt_seconds(), NULL};
+    const tt_phase_context context = {.comm = comm,
+        .metrics = &metrics,
+        .last_path = last,
+        .best_path = best,
+        .seed = 1,
+        .began = tt_seconds()};
     const tt_phase phase = {.name = "testing",
         .config = &config,
         .total = TOTAL,
