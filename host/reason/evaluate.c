@@ -97,8 +97,7 @@ static tt_status append_prediction(
     return tt_str_status(lines);
 }
 
-// A line's first character behind its newline; begin < end. Gathered texts consist of whole lines; without a newline
-// everything up to `end` is one.
+// The end of the line that starts at `begin` (< end), its newline included.
 static const char *line_end(const char *begin, const char *end) {
     const char *newline = memchr(begin, '\n', (size_t)(end - begin));
     return newline ? newline + 1 : end;
