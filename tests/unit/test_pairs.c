@@ -379,6 +379,35 @@ static void items_draw_apart(void **state) {
     tt_corpus_close(&corpus);
 }
 
+// All sources come back from a file; a word that is none of them is named.
+static void sources_are_words_of_a_table(void **state) {
+    (void)state;
+    static const char path[] = "pairs_sources.h5";
+    tt_preferences pairs = {0}, again;
+    for (int source = 0; source < TT_PAIR_SOURCES; ++source)
+        OK(tt_preferences_add(&pairs, &(tt_preference_texts){.source = (tt_pair_source)source,
+                                          .prompt = "Which?",
+                                          .chosen = "This.",
+                                          .rejected = "That."}));
+    OK(tt_preferences_save(&pairs, path));
+    OK(tt_preferences_load(&again, path));
+    for (int source = 0; source < TT_PAIR_SOURCES; ++source)
+        assert_int_equal(again.items[source].source, source);
+    tt_preferences_close(&again);
+    char *text, *word = NULL;
+    size_t bytes;
+    OK(tt_read_file(path, 0, &text, &bytes));
+    for (size_t k = 0; k + 7 <= bytes && !word; ++k)
+        if (memcmp(text + k, "teacher", 7) == 0) word = text + k;
+    assert_non_null(word);
+    memcpy(word, "preache", 7);
+    OK(tt_write_file(path, text, bytes));
+    assert_int_equal(tt_preferences_load(&again, path), TT_ERR_FORMAT);
+    assert_non_null(strstr(tt_error_message(), "unknown source 'preache'"));
+    free(text);
+    tt_preferences_close(&pairs);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recalls),
@@ -386,6 +415,7 @@ int main(void) {
         cmocka_unit_test(analyses_without_recalls),
         cmocka_unit_test(company_changes_no_draw),
         cmocka_unit_test(items_draw_apart),
+        cmocka_unit_test(sources_are_words_of_a_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
