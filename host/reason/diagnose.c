@@ -16,7 +16,7 @@ typedef struct taught_questions {
 static tt_status open_taught(taught_questions *t, int most) {
     const size_t n = (size_t)most + 1;
     TT_TRY(tt_alloc(&t->place, n, sizeof *t->place, "questions"));
-    TT_TRY(tt_alloc(&t->questions, n, sizeof *t->questions, "questions"));
+    TT_TRY(tt_alloc(&t->questions, n, sizeof(void *), "questions"));
     TT_TRY(tt_alloc(&t->general, n, sizeof *t->general, "recalls"));
     return tt_alloc(&t->specific, n, sizeof *t->specific, "analyses");
 }
