@@ -18,6 +18,11 @@ typedef enum tt_precision {
 #define TT_PRECISION_WORD(code, word) "|" word
 #define TT_PRECISION_WORDS (&TT_PRECISION_MAP(TT_PRECISION_WORD)[1]) // "auto|fp32|bf16"
 
+// What they call devices.
+#define TT_DEVICE_MAP(X) X("auto") X("cpu") X("cuda")
+#define TT_DEVICE_WORD(word) "|" word
+#define TT_DEVICE_WORDS (&TT_DEVICE_MAP(TT_DEVICE_WORD)[1]) // "auto|cpu|cuda"
+
 const char *tt_precision_name(tt_precision precision);
 // Errors: TT_ERR_USAGE for any other word, saying which are allowed.
 tt_status tt_precision_parse(tt_precision *out, const char *word) TT_MUST_CHECK;

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/base/fs.h"
 
 #include <errno.h>
@@ -25,12 +24,12 @@ tt_status tt_make_dirs(const char *path) {
     strcpy(part, path);
     for (char *p = part + 1;; ++p) {
         if (*p != '/' && *p != '\0') continue;
-        char held = *p;
+        const char separator = *p;
         *p = '\0';
         if (mkdir(part, 0777) != 0 && errno != EEXIST)
             return tt_fail(TT_ERR_IO, "%s: cannot make this folder: %s", part, strerror(errno));
-        *p = held;
-        if (held == '\0') break;
+        *p = separator;
+        if (separator == '\0') break;
     }
     if (!tt_dir_exists(path)) return tt_fail(TT_ERR_IO, "%s: exists and is not a folder", path);
     return TT_OK;
@@ -97,12 +96,12 @@ tt_status tt_path_dir(char *out, size_t size, const char *path) {
 
 static tt_status sync_path(const char *path, int flags) {
     int fd = open(path, flags | O_CLOEXEC);
-    if (fd < 0) return tt_fail(TT_ERR_IO, "%s: cannot open to fsync: %s", path, strerror(errno));
+    if (fd < 0) return tt_fail(TT_ERR_IO, "%s: cannot open it to fsync: %s", path, strerror(errno));
     int failed = fsync(fd);
     int reason = errno;
     close(fd);
-    // Some file systems do not fsync folders; that is their durability, not our error.
-    if (failed && reason != EINVAL) return tt_fail(TT_ERR_IO, "%s: fsync: %s", path, strerror(reason));
+    // EINVAL: the file system does not fsync folders. Its files are as durable as it makes them.
+    if (failed && reason != EINVAL) return tt_fail(TT_ERR_IO, "%s: cannot fsync: %s", path, strerror(reason));
     return TT_OK;
 }
 

@@ -7,21 +7,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-bool tt_file_exists(const char *path); // a regular file
+bool tt_file_exists(const char *path); // true for a regular file alone
 bool tt_dir_exists(const char *path);
-// Makes a folder and its parents; one that exists is fine. Errors: TT_ERR_IO with the path and the reason.
+// Makes a folder and its parents where they do not exist. Errors: TT_ERR_IO with the path and the reason.
 tt_status tt_make_dirs(const char *path) TT_MUST_CHECK;
-// Whole file into *data (NUL-terminated, released with free()), *size bytes. Errors: TT_ERR_IO; files beyond
-// `limit` bytes (0 = 4 GiB) are refused.
+// Reads a whole file. *data receives its bytes and a NUL behind them, to be released with free(), *size their number.
+// Errors: TT_ERR_IO, also for a file larger than `limit` bytes (0 = 4 GiB); TT_ERR_NOMEM.
 tt_status tt_read_file(const char *path, size_t limit, char **data, size_t *size) TT_MUST_CHECK;
-// Replaces a file as a whole: written beside it, fsynced, renamed. A reader sees the old file or the new one.
+// Replaces a file as a whole: writes a temporary file beside it, fsyncs it and renames it. A reader sees the file
+// from before or the new one. Errors: TT_ERR_IO; the file from before is then intact.
 tt_status tt_write_file(const char *path, const void *data, size_t size) TT_MUST_CHECK;
-// The second half of that for files written by a library: fsyncs `temporary`, renames it to `path`, fsyncs
-// the folder. On failure `temporary` is removed.
+// The second half of it, for temporary files that something else wrote: fsyncs `temporary`, renames it to `path`,
+// fsyncs the folder. On failure `temporary` is removed. Errors: TT_ERR_IO.
 tt_status tt_commit_file(const char *temporary, const char *path) TT_MUST_CHECK;
-// "dir/name" into out[size]; "name" alone if it is absolute or dir is empty. Errors: TT_ERR_IO if too long.
+// Writes "dir/name" to out[size]; "name" alone where it is absolute or dir is empty. Errors: TT_ERR_IO where it does
+// not fit.
 tt_status tt_path_join(char *out, size_t size, const char *dir, const char *name) TT_MUST_CHECK;
-// Folder part of `path` ("." if it has none) into out[size].
+// Writes the folder part of `path` ("." where there is none) to out[size]. Errors: TT_ERR_IO where it does not fit.
 tt_status tt_path_dir(char *out, size_t size, const char *path) TT_MUST_CHECK;
 
 enum { TT_PATH_MAX = 4096 };

@@ -1,5 +1,7 @@
-#define _GNU_SOURCE
 #include "host/base/log.h"
+
+#include "host/base/number.h"
+#include "host/base/str.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -11,8 +13,8 @@
 #include <unistd.h>
 
 static int log_rank, log_ranks = 1;
-static bool log_quiet, log_told;
-static tt_progress *live_bar; // the bar that a message must not write into
+static bool log_quiet, log_reported;
+static tt_progress *live_bar; // the innermost open bar; a message wipes it first
 static volatile sig_atomic_t interrupted;
 
 void tt_log_rank(int rank, int ranks) {
@@ -24,8 +26,8 @@ void tt_log_quiet(bool quiet) {
     log_quiet = quiet;
 }
 
-void tt_log_told(void) {
-    log_told = true;
+void tt_log_reported(void) {
+    log_reported = true;
 }
 
 double tt_seconds(void) {
@@ -34,7 +36,7 @@ double tt_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void wipe(tt_progress *bar) {
+static void wipe_bar(tt_progress *bar) {
     if (!bar || !bar->live) return;
     fputs("\r\033[K", stderr);
     bar->live = false;
@@ -42,19 +44,19 @@ static void wipe(tt_progress *bar) {
 }
 
 // In one piece: launchers mix what ranks write in several.
-static void say(const char *prefix, const char *format, va_list args) {
-    char *text = NULL;
-    wipe(live_bar);
-    if (vasprintf(&text, format, args) < 0) text = NULL;
-    fprintf(stderr, "%s%s\n", prefix, text ? text : format);
-    free(text);
+static void print_message(const char *prefix, const char *format, va_list args) {
+    tt_str text = {0};
+    wipe_bar(live_bar);
+    tt_str_format_list(&text, format, args);
+    fprintf(stderr, "%s%s\n", prefix, text.failed ? format : tt_str_text(&text));
+    tt_str_close(&text);
 }
 
 void tt_info(const char *format, ...) {
     if (log_rank != 0 || log_quiet) return;
     va_list args;
     va_start(args, format);
-    say("", format, args);
+    print_message("", format, args);
     va_end(args);
 }
 
@@ -62,17 +64,17 @@ void tt_warn(const char *format, ...) {
     if (log_rank != 0) return;
     va_list args;
     va_start(args, format);
-    say("warning: ", format, args);
+    print_message("warning: ", format, args);
     va_end(args);
 }
 
 void tt_error(const char *format, ...) {
-    if (log_told) return;
+    if (log_reported) return;
     char prefix[64] = "tinythinker: ";
     if (log_ranks > 1) snprintf(prefix, sizeof prefix, "tinythinker: rank %d of %d: ", log_rank, log_ranks);
     va_list args;
     va_start(args, format);
-    say(prefix, format, args);
+    print_message(prefix, format, args);
     va_end(args);
 }
 
@@ -82,7 +84,7 @@ void tt_progress_open(tt_progress *p, const char *label, const char *unit, int64
         .label = label, .unit = unit, .total = total, .done = first, .first = first, .started = now};
     p->shown = isatty(STDERR_FILENO) ? 0 : now;
     p->outer = live_bar;
-    wipe(live_bar);
+    wipe_bar(live_bar);
     live_bar = p;
 }
 
@@ -95,17 +97,17 @@ static void format_time(char *out, size_t size, double seconds) {
         snprintf(out, size, "%d:%02d:%02d", (int)seconds / 3600, (int)seconds / 60 % 60, (int)seconds % 60);
 }
 
-static void draw(tt_progress *p, const char *note) {
+static void draw_bar(tt_progress *p, const char *note) {
     double elapsed = tt_seconds() - p->started;
     double rate = elapsed > 0 ? (double)(p->done - p->first) / elapsed : 0;
     char left[32];
     format_time(left, sizeof left, rate > 0 ? (double)(p->total - p->done) / rate : -1);
     double share = p->total > 0 ? (double)p->done / (double)p->total : 1;
     char tail[256];
-    snprintf(tail, sizeof tail, "%lld/%lld %s  %.*f/s  %s%s%s left", (long long)p->done, (long long)p->total,
+    tt_format(tail, sizeof tail, "%lld/%lld %s  %.*f/s  %s%s%s left", (long long)p->done, (long long)p->total,
         p->unit, rate < 10 ? 2 : 0, rate, note, note[0] ? "  " : "", left);
     if (!isatty(STDERR_FILENO)) {
-        fprintf(stderr, "%s  %3.0f %%  %s\n", p->label, 100 * share, tail);
+        tt_print(stderr, "%s  %3.0f %%  %s\n", p->label, 100 * share, tail);
         return;
     }
     struct winsize window = {0};
@@ -113,14 +115,14 @@ static void draw(tt_progress *p, const char *note) {
     int width = columns - (int)strlen(p->label) - (int)strlen(tail) - 6;
     if (width > 30) width = 30;
     char bar[3 * 30 + 1] = "";
-    size_t at = 0;
+    size_t filled = 0;
     for (int i = 0; i < width; ++i) {
         const char *cell = (i + 0.5) / width < share ? "━" : "╌"; // three bytes each
-        memcpy(bar + at, cell, 3);
-        at += 3;
+        memcpy(bar + filled, cell, 3);
+        filled += 3;
     }
-    bar[at] = '\0';
-    fprintf(stderr, "\r\033[K%s %s%s%.*s", p->label, bar, at ? " " : "",
+    bar[filled] = '\0';
+    fprintf(stderr, "\r\033[K%s %s%s%.*s", p->label, bar, filled ? " " : "",
         columns - (int)strlen(p->label) - (width > 0 ? width : 0) - 3, tail);
     fflush(stderr);
     p->live = true;
@@ -130,21 +132,21 @@ void tt_progress_update(tt_progress *p, int64_t done, const char *note_format, .
     p->done = done;
     if (log_rank != 0 || log_quiet) return;
     double now = tt_seconds(), wait = isatty(STDERR_FILENO) ? 0.1 : 10;
-    // Where nothing moves, a task that ended before its first line was due is not worth one.
+    // Off a terminal, a task that ends before its first line is due prints none.
     const bool brief = p->shown == p->started;
     if (now - p->shown < wait && (done < p->total || brief)) return;
     p->shown = now;
     char note[160];
     va_list args;
     va_start(args, note_format);
-    vsnprintf(note, sizeof note, note_format, args);
+    tt_format_list(note, sizeof note, note_format, args);
     va_end(args);
-    draw(p, note);
+    draw_bar(p, note);
 }
 
 void tt_progress_close(tt_progress *p) {
     if (p->outer)
-        wipe(p);
+        wipe_bar(p);
     else if (p->live)
         fputc('\n', stderr);
     p->live = false;
@@ -156,8 +158,8 @@ static void on_signal(int number) {
     interrupted = 1;
 }
 
-// The handler needs a stack of its own: oneDNN's kernels use the stack pointer as one more register, and a
-// signal that came meanwhile would put its frame into the matrices it points to.
+// The handler has a stack of its own: oneDNN's kernels use the stack pointer as one more register, and the frame of a
+// signal that arrives meanwhile would overwrite the matrices it points to.
 void tt_interrupt_install(void) {
     static char memory[64 << 10];
     const stack_t stack = {.ss_sp = memory, .ss_size = sizeof memory};

@@ -79,7 +79,7 @@ static void chunk_close(struct tt_arena_chunk *chunk) {
 
 void *tt_arena_alloc(tt_arena *arena, size_t bytes) {
     if (bytes > SIZE_MAX / 4) {
-        tt_fail(TT_ERR_NOMEM, "arena: %zu bytes asked for", bytes);
+        tt_fail(TT_ERR_NOMEM, "arena: cannot allocate %zu bytes", bytes);
         return NULL;
     }
     size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;
@@ -106,23 +106,6 @@ char *tt_arena_strdup(tt_arena *arena, const char *text) {
     char *copy = tt_arena_alloc(arena, n);
     if (copy) memcpy(copy, text, n);
     return copy;
-}
-
-size_t tt_arena_bytes(const tt_arena *arena) {
-    size_t bytes = 0;
-    for (const struct tt_arena_chunk *c = arena->chunks; c; c = c->next) bytes += c->size;
-    return bytes;
-}
-
-void tt_arena_reset(tt_arena *arena) {
-    if (!arena->chunks) return;
-    if (arena->chunks->next) {
-        size_t total = tt_arena_bytes(arena);
-        tt_arena_close(arena);
-        arena->chunks = chunk_open(total);
-        return;
-    }
-    arena->chunks->used = 0;
 }
 
 void tt_arena_close(tt_arena *arena) {

@@ -1,4 +1,4 @@
-// Memory of the host: zeroed blocks that fail with a status, and an arena for what lives one step.
+// Host memory: zeroed blocks that fail with a status, and an arena for many blocks that are released together.
 #ifndef TT_BASE_MEMORY_H
 #define TT_BASE_MEMORY_H
 
@@ -6,17 +6,21 @@
 
 #include <stddef.h>
 
-// *out receives `count` x `size` zeroed bytes, 64-byte aligned, to be released with free(). count 0 gives a
-// valid pointer. Errors: TT_ERR_NOMEM (also on overflow), naming `what`.
+// Allocates `count` x `size` zeroed bytes, 64-byte aligned. `out` points to a pointer of any object type, which
+// receives the block; the caller releases it with free(). A count of 0 gives a valid pointer too. `what` names the
+// block in messages. Errors: TT_ERR_NOMEM, also where count x size overflows; the pointer is then NULL.
 tt_status tt_alloc(void *out, size_t count, size_t size, const char *what) TT_MUST_CHECK;
 
-// Grows *items (an array of *capacity elements of `size` bytes) to hold at least `need`; new bytes are zero.
+// Grows an array to at least `need` elements. `items` points to the array's pointer (NULL at first), *capacity is
+// its number of elements of `size` bytes; both are updated, the array may move, new bytes are zero. Errors:
+// TT_ERR_NOMEM; the array is then unchanged.
 tt_status tt_grow(void *items, size_t *capacity, size_t need, size_t size, const char *what) TT_MUST_CHECK;
 
-// Blocks that this process has got so far from tt_alloc and arenas: a training step after warm-up gets none.
+// Number of blocks that this process has allocated so far through tt_alloc and arenas. Tests use it: a training
+// step after warm-up allocates none.
 long tt_alloc_count(void);
 
-// A copy of `text`; released with free().
+// *out receives a copy of `text`, which the caller releases with free(). Errors: TT_ERR_NOMEM.
 tt_status tt_strdup(char **out, const char *text) TT_MUST_CHECK;
 
 // Bump allocation: many small blocks that are released together. Zero-initialise; blocks never move.
@@ -24,13 +28,11 @@ typedef struct tt_arena {
     struct tt_arena_chunk *chunks;
 } tt_arena;
 
-// `bytes` bytes, 64-byte aligned, not zeroed. NULL when memory runs out (message set).
+// Blocks that the arena owns: `bytes` bytes, 64-byte aligned, not zeroed; a copy of a text. NULL when memory runs
+// out, with the message set (the caller returns TT_ERR_NOMEM).
 void *tt_arena_alloc(tt_arena *arena, size_t bytes);
 char *tt_arena_strdup(tt_arena *arena, const char *text);
-// Forgets all blocks and keeps the memory, merged to one chunk, so that a steady state allocates nothing.
-void tt_arena_reset(tt_arena *arena);
+// Releases all blocks at once.
 void tt_arena_close(tt_arena *arena);
-// Bytes held, for reports.
-size_t tt_arena_bytes(const tt_arena *arena);
 
 #endif

@@ -3,7 +3,7 @@
 #include <math.h>
 
 // The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection that spreads every input bit.
-static uint64_t mix(uint64_t x) {
+static uint64_t mix_bits(uint64_t x) {
     x += 0x9E3779B97F4A7C15ull;
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
@@ -11,7 +11,7 @@ static uint64_t mix(uint64_t x) {
 }
 
 uint64_t tt_key(uint64_t seed, tt_purpose purpose, uint64_t extra) {
-    return mix(mix(mix(seed) ^ (uint64_t)purpose) ^ extra);
+    return mix_bits(mix_bits(mix_bits(seed) ^ (uint64_t)purpose) ^ extra);
 }
 
 void tt_rng_open(tt_rng *rng, uint64_t seed, tt_purpose purpose, uint64_t a, uint32_t b) {
@@ -35,7 +35,7 @@ uint32_t tt_rng_u32(tt_rng *rng) {
 }
 
 uint32_t tt_rng_below(tt_rng *rng, uint32_t n) {
-    uint32_t reject = (uint32_t)(-n) % n; // 2^32 mod n values at the bottom would be drawn once too often
+    uint32_t reject = (uint32_t)(-n) % n; // 2^32 mod n: this many values would come up once too often
     uint32_t x;
     do x = tt_rng_u32(rng);
     while (x < reject);

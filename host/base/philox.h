@@ -1,12 +1,13 @@
 // Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-// SC 2011). A number is a pure function of a key and a counter, so that what is drawn depends on what it is
-// for (seed, purpose, example, position) and never on rank, batch, device or order of evaluation.
+// SC 2011). A number is a pure function of a key and a counter. So what is drawn depends on what it is for (seed,
+// purpose, example, position) and never on rank, batch, device or order of evaluation.
 #ifndef TT_BASE_PHILOX_H
 #define TT_BASE_PHILOX_H
 
 #include <stdint.h>
 
-// What a stream is for. Numbers of different purposes never coincide. Append only: values enter checkpoints.
+// What a stream is for. Streams of different purposes have different keys. Append only: the values decide what a seed
+// draws.
 typedef enum tt_purpose {
     TT_FOR_INIT = 1, // initial weights
     TT_FOR_DROPOUT,  // masks
@@ -19,7 +20,7 @@ typedef enum tt_purpose {
     TT_FOR_TEST      // tests
 } tt_purpose;
 
-// One block of four 32-bit words for counter `c` under key `k`. In the header since kernels inline it.
+// One block of four 32-bit words for counter `c` under key `k`. It is in the header because kernels inline it.
 static inline void tt_philox(const uint32_t c[4], const uint32_t k[2], uint32_t out[4]) {
     uint32_t c0 = c[0], c1 = c[1], c2 = c[2], c3 = c[3], k0 = k[0], k1 = k[1];
     for (int round = 0; round < 10; ++round) {
@@ -38,20 +39,21 @@ static inline void tt_philox(const uint32_t c[4], const uint32_t k[2], uint32_t 
     out[3] = c3;
 }
 
-// A key made of a seed and a purpose (and, say, a step): 64 well-mixed bits.
+// 64 well-mixed bits made of a seed, a purpose and a number of the caller's (a step, say; 0 otherwise).
 uint64_t tt_key(uint64_t seed, tt_purpose purpose, uint64_t extra);
 
-// A stream of numbers read one after another; `a` and `b` name what it is for within the purpose.
+// A stream of numbers that are read one after another.
 typedef struct tt_rng {
     uint32_t key[2], counter[4], block[4];
-    int used;
+    int used; // words of the block that were read
 } tt_rng;
 
+// `a` and `b` say what the stream is for within its purpose: an example and a sample, say.
 void tt_rng_open(tt_rng *rng, uint64_t seed, tt_purpose purpose, uint64_t a, uint32_t b);
 uint32_t tt_rng_u32(tt_rng *rng);
-uint32_t tt_rng_below(tt_rng *rng, uint32_t n); // uniform in 0..n-1, unbiased; n >= 1
-double tt_rng_uniform(tt_rng *rng);             // [0, 1)
-double tt_rng_normal(tt_rng *rng);              // standard normal (Box-Muller)
-void tt_rng_shuffle(tt_rng *rng, int32_t *items, int n);
+uint32_t tt_rng_below(tt_rng *rng, uint32_t n);          // uniform in 0..n-1, unbiased; n >= 1
+double tt_rng_uniform(tt_rng *rng);                      // [0, 1)
+double tt_rng_normal(tt_rng *rng);                       // standard normal (Box-Muller)
+void tt_rng_shuffle(tt_rng *rng, int32_t *items, int n); // Fisher-Yates, in place
 
 #endif

@@ -1,5 +1,7 @@
 #include "host/base/status.h"
 
+#include "host/base/number.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +11,7 @@ static _Thread_local char message[4096];
 void tt_message_set(const char *format, ...) {
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    tt_format_list(message, sizeof message, format, args);
     va_end(args);
 }
 
@@ -18,7 +20,7 @@ void tt_message_prefix(const char *format, ...) {
     memcpy(inner, message, sizeof inner);
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(message, sizeof message, format, args);
+    int n = tt_format_list(message, sizeof message, format, args);
     va_end(args);
     if (n >= 0 && (size_t)n < sizeof message)
         snprintf(message + n, sizeof message - (size_t)n, ": %s", inner);
@@ -28,20 +30,9 @@ const char *tt_error_message(void) {
     return message;
 }
 
-const char *tt_status_text(tt_status code) {
-    switch (code) {
-#define TT_STATUS_CASE(name, exit_status, text)                                                              \
-    case TT_##name:                                                                                          \
-        return text;
-        TT_STATUS_MAP(TT_STATUS_CASE)
-#undef TT_STATUS_CASE
-    }
-    return "unknown status";
-}
-
 int tt_status_exit(tt_status code) {
     switch (code) {
-#define TT_STATUS_CASE(name, exit_status, text)                                                              \
+#define TT_STATUS_CASE(name, exit_status)                                                                    \
     case TT_##name:                                                                                          \
         return exit_status;
         TT_STATUS_MAP(TT_STATUS_CASE)

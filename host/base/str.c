@@ -1,12 +1,13 @@
 #include "host/base/str.h"
 
+#include "host/base/number.h"
+
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool reserve(tt_str *s, size_t extra) {
+static bool reserve_bytes(tt_str *s, size_t extra) {
     if (s->failed) return false;
     size_t need = s->length + extra + 1;
     if (need <= s->capacity) return true;
@@ -23,7 +24,7 @@ static bool reserve(tt_str *s, size_t extra) {
 }
 
 void tt_str_append_n(tt_str *s, const char *text, size_t n) {
-    if (!reserve(s, n)) return;
+    if (!reserve_bytes(s, n)) return;
     memcpy(s->data + s->length, text, n);
     s->length += n;
     s->data[s->length] = '\0';
@@ -33,17 +34,22 @@ void tt_str_append(tt_str *s, const char *text) {
     tt_str_append_n(s, text, strlen(text));
 }
 
-void tt_str_format(tt_str *s, const char *format, ...) {
-    va_list args, again;
-    va_start(args, format);
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    if (n >= 0 && reserve(s, (size_t)n)) {
-        vsnprintf(s->data + s->length, (size_t)n + 1, format, again);
+void tt_str_format_list(tt_str *s, const char *format, va_list arguments) {
+    va_list again;
+    va_copy(again, arguments);
+    const int n = tt_format_list(NULL, 0, format, arguments);
+    if (n >= 0 && reserve_bytes(s, (size_t)n)) {
+        tt_format_list(s->data + s->length, (size_t)n + 1, format, again);
         s->length += (size_t)n;
     }
     va_end(again);
+}
+
+void tt_str_format(tt_str *s, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    tt_str_format_list(s, format, arguments);
+    va_end(arguments);
 }
 
 void tt_str_clear(tt_str *s) {
@@ -56,7 +62,8 @@ const char *tt_str_text(const tt_str *s) {
 }
 
 tt_status tt_str_status(const tt_str *s) {
-    return s->failed ? tt_fail(TT_ERR_NOMEM, "a text of %zu bytes could not grow", s->length) : TT_OK;
+    return s->failed ? tt_fail(TT_ERR_NOMEM, "no memory for a text of more than %zu bytes", s->length)
+                     : TT_OK;
 }
 
 void tt_str_close(tt_str *s) {
@@ -64,8 +71,8 @@ void tt_str_close(tt_str *s) {
     *s = (tt_str){0};
 }
 
-// Bytes of the white space that text[0..n) begins with; 0 if it begins with none.
-static size_t space_at(const char *text, size_t n) {
+// Bytes of the white space character that text[0..n) begins with; 0 where it begins with another.
+static size_t leading_space(const char *text, size_t n) {
     static const char *const wide[] = {"\xc2\x85", "\xc2\xa0", "\xe1\x9a\x80", "\xe2\x80\xa8", "\xe2\x80\xa9",
         "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"};
     if (n == 0) return 0;
@@ -80,11 +87,11 @@ static size_t space_at(const char *text, size_t n) {
 }
 
 void tt_trim(const char **text, size_t *n) {
-    for (size_t space; (space = space_at(*text, *n)) > 0; *n -= space) *text += space;
+    for (size_t space; (space = leading_space(*text, *n)) > 0; *n -= space) *text += space;
     for (bool more = true; more;) {
         more = false;
         for (size_t length = 1; length <= 3 && length <= *n && !more; ++length)
-            if (space_at(*text + *n - length, length) == length) {
+            if (leading_space(*text + *n - length, length) == length) {
                 *n -= length;
                 more = true;
             }

@@ -4,12 +4,14 @@
 
 #include "host/base/status.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-// A growing byte string; zero-initialise. `data` is NUL-terminated once anything was appended, else NULL.
-// Appending never fails visibly: out of memory sets `failed`, which tt_str_status() reports once at the end.
+// A growing byte string; zero-initialise, release with tt_str_close. `data` is NUL-terminated once anything was
+// appended, else NULL. Appending returns nothing: out of memory sets `failed`, which tt_str_status() reports once at
+// the end.
 typedef struct tt_str {
     char *data;
     size_t length, capacity;
@@ -18,24 +20,27 @@ typedef struct tt_str {
 
 void tt_str_append(tt_str *s, const char *text);
 void tt_str_append_n(tt_str *s, const char *text, size_t n);
+// As printf in the C locale (number.h).
 void tt_str_format(tt_str *s, const char *format, ...) TT_PRINTF(2, 3);
-void tt_str_clear(tt_str *s);             // length 0, memory kept
-const char *tt_str_text(const tt_str *s); // never NULL
+void tt_str_format_list(tt_str *s, const char *format, va_list arguments) TT_PRINTF(2, 0);
+void tt_str_clear(tt_str *s);             // length 0; keeps the memory
+const char *tt_str_text(const tt_str *s); // never NULL; valid until the string changes
+// Errors: TT_ERR_NOMEM where something could not be appended.
 tt_status tt_str_status(const tt_str *s) TT_MUST_CHECK;
 void tt_str_close(tt_str *s);
 
-// Narrows text[0..*n) to what is left without white space at either end (Unicode's White_Space in UTF-8).
+// Narrows text[0..*n) by the white space at both ends (Unicode's White_Space in UTF-8).
 void tt_trim(const char **text, size_t *n);
 bool tt_ends_with(const char *text, const char *suffix);
 bool tt_starts_with(const char *text, const char *prefix);
-// True where text[0..n) is well-formed UTF-8 without NUL (RFC 3629: no surrogates, no overlong forms).
-// If false and `bad` is given, *bad receives the offset of the first bad byte.
+// Whether text[0..n) is well-formed UTF-8 without NUL (RFC 3629: no surrogates, no overlong forms). If it is not and
+// `bad` is given, *bad receives the offset of the first bad byte.
 bool tt_utf8_valid(const char *text, size_t n, size_t *bad);
-// Levenshtein distance in bytes; at most `limit` + 1 (the search stops there).
+// Levenshtein distance in bytes, but at most `limit` + 1, where the search stops.
 int tt_edit_distance(const char *a, const char *b, int limit);
-// The entry of names[0..n) nearest to `word` in edits, or NULL if none is near enough to suggest.
+// The entry of names[0..n) nearest to `word` in edits, or NULL where none is near enough to suggest.
 const char *tt_nearest(const char *word, const char *const *names, int n);
-// FNV-1a, 64 bits, of n bytes: identity of a tokenizer or file, not a cryptographic hash.
+// FNV-1a, 64 bits, of n bytes: tells tokenizers and files apart; not a cryptographic hash.
 uint64_t tt_hash(const void *bytes, size_t n);
 
 #endif

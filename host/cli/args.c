@@ -1,5 +1,6 @@
 #include "host/cli/args.h"
 
+#include "host/base/number.h"
 #include "host/base/str.h"
 
 #include <math.h>
@@ -31,7 +32,7 @@ static tt_status set(const tt_arg *arg, const char *command, const char *text) {
         texts->items[texts->n++] = text;
         return TT_OK;
     }
-    const double value = strtod(text, &end);
+    const double value = tt_parse_double(text, &end);
     const bool integer = arg->type == TT_ARG_INTEGER;
     if (end == text || *end || !(value >= arg->low && value <= arg->high) ||
         (integer && value != floor(value)))

@@ -56,8 +56,8 @@ static tt_status init(int argc, char **argv) {
     if (help) return TT_OK;
     if (!out || !tokenizer)
         return tt_fail(TT_ERR_USAGE, "model init: %s is missing", out ? "--tokenizer" : "-o");
-    if (strcmp(how, "t5") != 0 && strcmp(how, "copy") != 0)
-        return tt_fail(TT_ERR_USAGE, "model init: --init %s; allowed are t5, copy", how);
+    tt_init kind;
+    if (tt_init_parse(&kind, how) != TT_OK) return tt_context(TT_ERR_USAGE, "model init: --init");
     tt_model_config c = {.d_model = (int)d_model,
         .d_kv = (int)d_kv,
         .d_ff = (int)d_ff,
@@ -79,8 +79,7 @@ static tt_status init(int argc, char **argv) {
     if (!shape || tt_tokenizer_size(t) > c.vocab_size) c.vocab_size = (tt_tokenizer_size(t) + 63) / 64 * 64;
     tt_status status = tt_device_open(&device, "cpu", TT_FP32, 0);
     if (status == TT_OK) status = tt_model_open(&model, &c, device);
-    if (status == TT_OK)
-        status = tt_model_init(model, strcmp(how, "copy") == 0 ? TT_INIT_COPY : TT_INIT_T5, (uint64_t)seed);
+    if (status == TT_OK) status = tt_model_init(model, kind, (uint64_t)seed);
     if (status == TT_OK) status = save_start(out, model, t, bf16, how, seed);
     if (status == TT_OK) tt_info("wrote %s: %.2f M parameters", out, (double)model->size / 1e6);
     tt_model_close(model);

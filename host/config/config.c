@@ -1,10 +1,10 @@
-// Configurations: defaults, YAML files with inheritance, overrides, writing, help.
+// Configurations: defaults, YAML files with inheritance, overrides, checks, writing, help.
 #include "host/config/config.h"
 
-#include "host/base/fs.h"
-#include "host/base/memory.h"
+#include "host/base/log.h"
 #include "host/config/config_keys.h"
 #include "host/config/config_yaml.h"
+#include "host/config/words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,10 +34,10 @@ tt_status tt_config_set(tt_config *config, const char *path, const char *value) 
         return tt_fail(TT_ERR_CONFIG, "%s: this key was removed: %s", path, tt_key_removed(path));
     const char *nearest = tt_key_nearest(path);
     return tt_fail(
-        TT_ERR_CONFIG, "%s: no such key%s%s", path, nearest ? "; did you mean " : "", nearest ? nearest : "");
+        TT_ERR_CONFIG, "%s: unknown key%s%s", path, nearest ? "; did you mean " : "", nearest ? nearest : "");
 }
 
-static tt_status override(tt_config *config, const char *text) {
+static tt_status apply_override(tt_config *config, const char *text) {
     const char *equals = strchr(text, '=');
     char path[128];
     if (!equals || equals == text || (size_t)(equals - text) >= sizeof path)
@@ -52,17 +52,48 @@ bool tt_config_removed(const char *key) {
     return tt_key_removed(key) != NULL;
 }
 
+tt_config_role tt_config_role_of(const char *key) {
+    const tt_key *known = tt_key_find(key);
+    return known ? known->role : TT_ROLE_TRAINING;
+}
+
+tt_status tt_config_default(const char *key, tt_str *out) {
+    const tt_key *known = tt_key_find(key);
+    if (!known) return TT_OK;
+    tt_config config = {0};
+    tt_status status = tt_key_set(&config, known, known->initial);
+    if (status == TT_OK) tt_key_write(out, &config, known);
+    tt_config_close(&config);
+    return status == TT_OK ? tt_str_status(out) : status;
+}
+
+void tt_config_warn(const tt_config *config) {
+    tt_str others = {0};
+    bool smooths = true;
+#define LOSS(code, word, formula, smoothed, at_zero, smoothing, normalised)                                  \
+    if (smoothing) tt_str_format(&others, "%s%s", others.length ? ", " : "", word);                          \
+    if (strcmp(config->reflection.loss, word) == 0) smooths = smoothing;
+    TT_LOSS_MAP(LOSS)
+#undef LOSS
+    if (config->reflection.iterations > 0 && config->reflection.label_smoothing > 0 && !smooths)
+        tt_warn("reflection.label_smoothing is %g, but reflection.loss is %s, which ignores it; losses that "
+                "use it: "
+                "%s",
+            config->reflection.label_smoothing, config->reflection.loss, tt_str_text(&others));
+    tt_str_close(&others);
+}
+
 // Checks that involve more than one key.
-static tt_status check(const tt_config *c) {
+static tt_status check_together(const tt_config *c) {
     if (c->name[0] == '\0' || strchr(c->name, '/') || c->name[0] == '.')
         return tt_fail(TT_ERR_CONFIG, "name: '%s' cannot name a directory", c->name);
     if (c->model.start[0] == '\0' && c->model.tokenizer[0] == '\0')
         return tt_fail(
-            TT_ERR_CONFIG, "model: give start (a checkpoint), or tokenizer and shape for random weights");
+            TT_ERR_CONFIG, "model: set start to a checkpoint, or tokenizer and shape for random weights");
     if (c->pretraining.train.enabled && c->pretraining.text.n == 0 && c->pretraining.pairs.n == 0)
-        return tt_fail(TT_ERR_CONFIG, "pretraining: enabled, but neither text nor pairs name a file");
+        return tt_fail(TT_ERR_CONFIG, "pretraining: is enabled, but neither text nor pairs names a file");
     if ((c->acquisition.enabled || !c->pretraining.train.enabled) && c->corpus[0] == '\0')
-        return tt_fail(TT_ERR_CONFIG, "corpus: is empty; name a corpus .h5 or a world .yaml");
+        return tt_fail(TT_ERR_CONFIG, "corpus: is empty; set it to a corpus .h5 or a world .yaml");
     return TT_OK;
 }
 
@@ -76,7 +107,7 @@ tt_status tt_config_read(tt_config *config, const char *path) {
 tt_status tt_config_load_written(tt_config *config, const char *path) {
     tt_status status = tt_config_open(config);
     if (status == TT_OK) status = tt_config_read_yaml(config, path, 0, true);
-    if (status == TT_OK) status = check(config);
+    if (status == TT_OK) status = check_together(config);
     if (status != TT_OK) tt_config_close(config);
     return status;
 }
@@ -84,61 +115,13 @@ tt_status tt_config_load_written(tt_config *config, const char *path) {
 tt_status tt_config_load(tt_config *config, const char *path, const char *const *overrides, int n_overrides) {
     tt_status status = tt_config_open(config);
     if (status == TT_OK) status = tt_config_read_yaml(config, path, 0, false);
-    for (int i = 0; i < n_overrides && status == TT_OK; ++i) status = override(config, overrides[i]);
+    for (int i = 0; i < n_overrides && status == TT_OK; ++i) status = apply_override(config, overrides[i]);
     if (status == TT_OK) {
-        status = check(config);
+        status = check_together(config);
         if (status != TT_OK) tt_context(status, "%s", path);
     }
     if (status != TT_OK) tt_config_close(config);
     return status;
-}
-
-static void append_quoted(tt_str *out, const char *text) {
-    tt_str_append(out, "\"");
-    for (; *text; ++text) {
-        if (*text == '"' || *text == '\\') tt_str_append(out, "\\");
-        if (*text == '\n')
-            tt_str_append(out, "\\n");
-        else
-            tt_str_append_n(out, text, 1);
-    }
-    tt_str_append(out, "\"");
-}
-
-static void append_real(tt_str *out, double value) {
-    char text[32];
-    for (int digits = 6; digits <= 17; ++digits) { // the shortest that reads back the same
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) break;
-    }
-    tt_str_append(out, text);
-}
-
-static void append_value(tt_str *out, const tt_config *config, const tt_key *key) {
-    const void *slot = (const char *)config + key->offset;
-    const tt_text_list *list = slot;
-    switch (key->type) {
-    case TT_KEY_TEXT:
-        append_quoted(out, *(char *const *)slot);
-        break;
-    case TT_KEY_INTEGER:
-        tt_str_format(out, "%lld", (long long)*(const int64_t *)slot);
-        break;
-    case TT_KEY_REAL:
-        append_real(out, *(const double *)slot);
-        break;
-    case TT_KEY_BOOL:
-        tt_str_append(out, *(const bool *)slot ? "true" : "false");
-        break;
-    case TT_KEY_LIST:
-        tt_str_append(out, "[");
-        for (int i = 0; i < list->n; ++i) {
-            if (i) tt_str_append(out, ", ");
-            append_quoted(out, list->items[i]);
-        }
-        tt_str_append(out, "]");
-        break;
-    }
 }
 
 tt_status tt_config_write(const tt_config *config, tt_str *out) {
@@ -154,21 +137,57 @@ tt_status tt_config_write(const tt_config *config, tt_str *out) {
             tt_str_format(out, "%s:\n", section);
         }
         tt_str_format(out, "%s%s: ", dot ? "  " : "", dot ? dot + 1 : keys[i].path);
-        append_value(out, config, &keys[i]);
+        tt_key_write(out, config, &keys[i]);
         tt_str_append(out, "\n");
     }
     return tt_str_status(out);
 }
 
+// Prints words after column `column`, broken before column 80, further lines indented by `indent`.
+static void print_wrapped(FILE *out, const char *text, int *column, int indent) {
+    while (*text) {
+        const int n = (int)strcspn(text, " ");
+        if (*column > indent && *column + 1 + n > 79) {
+            fputc('\n', out);
+            *column = 0;
+        }
+        if (*column == 0)
+            fprintf(out, "%*s", indent, "");
+        else
+            fputc(' ', out);
+        *column = *column == 0 ? indent + n : *column + 1 + n;
+        fwrite(text, 1, (size_t)n, out);
+        text += n + (text[n] == ' ');
+    }
+}
+
+static void print_key(FILE *out, const tt_key *k) {
+    static const char *const types[] = {[TT_KEY_TEXT] = "text",
+        [TT_KEY_INTEGER] = "whole number",
+        [TT_KEY_REAL] = "number",
+        [TT_KEY_BOOL] = "true or false",
+        [TT_KEY_LIST] = "list"};
+    fprintf(out, "%s  (%s, default %s)\n", k->path,
+        k->words && k->type == TT_KEY_TEXT ? "word" : types[k->type], k->initial[0] ? k->initial : "empty");
+    int column = 0;
+    print_wrapped(out, k->help, &column, 4);
+    if (k->words) {
+        tt_str words = {0};
+        tt_str_append(&words, k->type == TT_KEY_LIST ? "Any of " : "One of ");
+        for (const char *p = k->words; *p; ++p)
+            tt_str_append_n(&words, *p == '|' ? ", " : p, *p == '|' ? 2 : 1);
+        tt_str_append(&words, ".");
+        print_wrapped(out, tt_str_text(&words), &column, 4);
+        tt_str_close(&words);
+    }
+    fputc('\n', out);
+}
+
 void tt_config_help(FILE *out) {
-    static const char *const types[] = {"text", "whole number", "number", "true|false", "list"};
     int n;
     const tt_key *keys = tt_keys(&n);
-    fprintf(out, "Keys of a configuration; a.b is key b in section a. `base: FILE` takes over another file "
-                 "first.\n\n");
-    for (int i = 0; i < n; ++i) {
-        const tt_key *k = &keys[i];
-        fprintf(out, "%s  (%s, default %s)\n    %s\n", k->path, k->words ? k->words : types[k->type],
-            k->initial[0] ? k->initial : "empty", k->help);
-    }
+    fputs("Keys of a configuration (YAML). a.b is key b of section a. `base: FILE` reads\n"
+          "another file first, its path relative to the file that names it.\n\n",
+        out);
+    for (int i = 0; i < n; ++i) print_key(out, &keys[i]);
 }

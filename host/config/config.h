@@ -1,5 +1,5 @@
-// A run's configuration: YAML to a typed struct, overrides, schema and help text, all from one table of keys
-// (config_keys.h), so that they cannot part company.
+// A run's configuration: YAML to a typed struct, overrides, schema and help text. All come from one table of keys
+// (config_keys.h), so that they always agree. The words that a key allows are in words.h.
 #ifndef TT_CONFIG_CONFIG_H
 #define TT_CONFIG_CONFIG_H
 
@@ -16,22 +16,22 @@ typedef struct tt_text_list {
     int n;
 } tt_text_list;
 
-// What one supervised phase needs; acquisition and pretraining share it.
+// What one supervised phase needs; acquisition and pretraining share it. Texts of a configuration are owned by it.
 typedef struct tt_training_config {
     bool enabled;
-    double epochs;      // acquisition: total steps = epochs x batches of all stages, unless `steps` says
+    double epochs;      // total steps = epochs x batches of all data sets, where steps is 0
     int64_t steps;      // 0 = from epochs
-    int64_t batch_size; // examples of the global batch, whatever the number of ranks
+    int64_t batch_size; // examples in the global batch, whatever the number of ranks
     int64_t accumulate; // parts that a batch is cut into to save memory; the result is the same
-    int64_t interval; // acquisition: steps of recall before the cycle moves on (analyze: x number of options)
+    int64_t interval; // acquisition: steps on recall before the cycle moves on; analyze: x number of options
     double learning_rate, warmup; // warmup: share of all steps
-    char *schedule;               // cosine | linear | constant
+    char *schedule;               // a word of TT_SCHEDULE_MAP
     double min_learning_rate;     // share of learning_rate that the schedule ends at
     double beta1, beta2, eps, weight_decay, clip;
     double dropout;                // -1 = the model's own rate
-    int64_t max_input, max_target; // tokens of what is trained on, </s> included
+    int64_t max_input, max_target; // limits of training inputs and targets in tokens, </s> included
     int64_t validate_every;        // cycles between validations (acquisition); steps (pretraining)
-    int64_t patience;             // validations in a row that are not better before training stops; 0 = never
+    int64_t patience; // validations in a row without an improvement before training stops; 0 = never
     int64_t validation_questions; // 0 = the whole split
     int64_t log_every;            // steps between lines of metrics.jsonl
     int64_t save_every;           // steps between checkpoints to resume from, besides those at validations
@@ -41,18 +41,18 @@ typedef struct tt_config {
     char *name;
     int64_t seed;
     char *device;    // auto | cpu | cuda
-    char *precision; // auto | fp32 | bf16 (fp16 is refused: T5 overflows in it)
+    char *precision; // auto | fp32 | bf16 (fp16 is refused, because T5 overflows in it)
     int64_t threads; // 0 = all
-    char *output;    // folder that holds the run directory <output>/<name>
+    char *output;    // folder that contains the run directory <output>/<name>
     char *log;       // metrics | tensorboard
     char *corpus;    // .h5; or a world .yaml, which is built into the run directory
-    char *stages;    // all | no_recall | no_analyze | summarize_only | chain_of_thought | step_by_step
+    char *stages;    // a word of TT_STAGE_SET_MAP
     struct {
         char *start;     // checkpoint to start from; empty = random weights of the shape below
         char *tokenizer; // SentencePiece .model, for a random start
         int64_t extra_ids;
-        char *shape; // preset, e.g. t5-small; or "custom" with the sizes below
-        char *init;  // t5 | copy
+        char *shape; // a word of TT_SHAPE_MAP, or "custom" with the sizes below
+        char *init;  // a word of TT_INIT_MAP
         int64_t d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads;
         int64_t relative_attention_num_buckets, relative_attention_max_distance;
         double dropout_rate;
@@ -73,13 +73,13 @@ typedef struct tt_config {
         tt_training_config train; // of each iteration; epochs, steps and interval are not its keys
         int64_t iterations;       // 0 = no reflection
         int64_t cycles;           // per iteration: passes over all recall pairs, then all analyze pairs
-        char *targets;            // recall | analyze | both
+        char *targets;            // a word of TT_TARGETS_MAP
         int64_t samples;          // runs per question
         int64_t questions;        // of the training split; 0 = all
         double temperature;       // of sampled texts
         int64_t top_k;
         double top_p;
-        char *loss; // sigmoid | hinge | ipo | robust
+        char *loss; // a word of TT_LOSS_MAP
         double beta, nll_weight, label_smoothing;
         bool length_normalised;
     } reflection;
@@ -90,37 +90,54 @@ typedef struct tt_config {
         double temperature;  // of sampled recall and analyze
         int64_t top_k;
         double top_p;
-        int64_t max_input;  // tokens of a prompt, wherever the student writes; 0 = acquisition's
+        int64_t max_input;  // limit of prompts in tokens, wherever the student writes; 0 = acquisition's
         int64_t max_length; // generated tokens, start token counted
         int64_t min_length;
         double repetition_penalty;
         int64_t beams; // of greedy stages; 1 = greedy
         double length_penalty;
-        char *early_stopping; // false | true | never
-        int64_t slots;        // sequences decoded at a time
+        char *early_stopping; // a word of TT_EARLY_STOPPING_MAP
+        int64_t slots;        // sequences decoded at the same time
     } evaluation;
 } tt_config;
 
-// All defaults. The caller closes it.
+// What a key is for, which decides what may differ between two starts of one run, and between runs of one
+// experiment.
+typedef enum tt_config_role {
+    TT_ROLE_TRAINING, // it may change what is trained: the same for all starts of a run
+    TT_ROLE_SCORING,  // it says what is scored at the end, and how: another value scores the run again
+    TT_ROLE_PLACE, // it says where and with what the run computes, and what it writes besides: free to change
+    TT_ROLE_RUN // it says which run of an experiment this is (name, seed): the same for all starts of a run
+} tt_config_role;
+
+// Sets all defaults. The caller closes the configuration. Errors: TT_ERR_NOMEM.
 tt_status tt_config_open(tt_config *config) TT_MUST_CHECK;
 void tt_config_close(tt_config *config);
-// Defaults, then the YAML file (its `base: other.yaml` first, relative to it), then `overrides`
-// ("a.b=value"), then checks. Relative paths in a file are as they stand: relative to the working directory.
-// Errors: TT_ERR_CONFIG as `file:line: key: what is wrong, what is allowed`, nearest known key suggested.
+// Reads defaults, then the YAML file (its `base: other.yaml` first, relative to the file), then `overrides`
+// ("a.b=value"), then checks keys together. Other relative paths stay as they are: relative to the working
+// directory. On success the caller closes the configuration.
+// Errors: TT_ERR_CONFIG as `file:line: key: what is wrong, what is allowed`, with the nearest known key; TT_ERR_USAGE
+// for an override without `=`; TT_ERR_NOMEM.
 tt_status tt_config_load(
     tt_config *config, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
-// The same for the config.yaml that a run of this or an earlier version wrote: keys that are gone are passed
-// over. (Elsewhere they are an error that says what to do.)
+// The same for the config.yaml that a run of this or an earlier version wrote: keys that were removed are
+// ignored (elsewhere they are an error that says what to do), and keys that were added since have their defaults.
 tt_status tt_config_load_written(tt_config *config, const char *path) TT_MUST_CHECK;
-// Whether earlier versions had the key and it is gone.
-bool tt_config_removed(const char *key);
-// The file over the defaults, each key checked, but not whether they make a run together.
+// Reads the file over the defaults and checks each key alone, but not whether they make a run together.
 tt_status tt_config_read(tt_config *config, const char *path) TT_MUST_CHECK;
-// One key from text. Errors: TT_ERR_CONFIG, `key: what is wrong`, nearest known key suggested.
+// Sets one key from text. Errors: TT_ERR_CONFIG, `key: what is wrong`, with the nearest known key.
 tt_status tt_config_set(tt_config *config, const char *key, const char *value) TT_MUST_CHECK;
-// The resolved configuration as YAML, all keys, that loads to the same.
+// Whether earlier versions had the key and this one does not.
+bool tt_config_removed(const char *key);
+// What a key is for; TT_ROLE_TRAINING for a key that this version does not know.
+tt_config_role tt_config_role_of(const char *key);
+// Appends the key's default as tt_config_write would write it; nothing for a key that this version does not know.
+tt_status tt_config_default(const char *key, tt_str *out) TT_MUST_CHECK;
+// Warns of settings that have no effect together.
+void tt_config_warn(const tt_config *config);
+// Appends the resolved configuration as YAML: all keys, with values that load to the same. Errors: TT_ERR_NOMEM.
 tt_status tt_config_write(const tt_config *config, tt_str *out) TT_MUST_CHECK;
-// The table of keys for people: key, type, default, what it means.
+// Prints the table of keys for people: key, type, default and meaning, in lines of at most 80 columns.
 void tt_config_help(FILE *out);
 
 #endif

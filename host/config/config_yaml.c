@@ -3,43 +3,39 @@
 
 #include "host/base/fs.h"
 #include "host/config/config_keys.h"
+#include "host/config/yaml_file.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 enum { MAX_DEPTH = 8, MAX_PATH = 128 };
 
 typedef struct reader {
     tt_config *config;
     const char *file;
-    int depth;
-    bool written;
+    int depth;    // of bases on the way here
+    bool written; // by a run: removed keys are ignored
     yaml_document_t *document;
 } reader;
 
-// "file:line: " before the message.
-static tt_status at(const reader *r, const yaml_node_t *node, tt_status status) {
+// Puts "file:line: " before the message.
+static tt_status add_place(const reader *r, const yaml_node_t *node, tt_status status) {
     return status == TT_OK ? TT_OK : tt_context(status, "%s:%zu", r->file, node->start_mark.line + 1);
 }
 
-static const char *scalar(const yaml_node_t *node) {
-    return (const char *)node->data.scalar.value;
-}
-
 static tt_status read_value(reader *r, const tt_key *key, const yaml_node_t *node) {
-    if (node->type == YAML_SCALAR_NODE) return at(r, node, tt_key_set(r->config, key, scalar(node)));
+    if (node->type == YAML_SCALAR_NODE)
+        return add_place(r, node, tt_key_set(r->config, key, tt_yaml_text(node)));
     if (key->type != TT_KEY_LIST || node->type != YAML_SEQUENCE_NODE)
-        return at(r, node,
+        return add_place(r, node,
             tt_fail(TT_ERR_CONFIG, "%s: expected %s", key->path,
-                key->type == TT_KEY_LIST ? "a list of texts" : "a single value"));
+                key->type == TT_KEY_LIST ? "a list of strings" : "a single value"));
     tt_key_clear(r->config, key);
     for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
          ++i) {
         const yaml_node_t *item = yaml_document_get_node(r->document, *i);
         if (item->type != YAML_SCALAR_NODE)
-            return at(r, item, tt_fail(TT_ERR_CONFIG, "%s: expected a list of texts", key->path));
-        TT_TRY(at(r, item, tt_key_append(r->config, key, scalar(item))));
+            return add_place(r, item, tt_fail(TT_ERR_CONFIG, "%s: expected a list of strings", key->path));
+        TT_TRY(add_place(r, item, tt_key_append(r->config, key, tt_yaml_text(item))));
     }
     return TT_OK;
 }
@@ -48,24 +44,25 @@ static tt_status check_duplicates(reader *r, const yaml_node_t *map) {
     for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p) {
         const yaml_node_t *key = yaml_document_get_node(r->document, p->key);
         if (key->type != YAML_SCALAR_NODE)
-            return at(r, key, tt_fail(TT_ERR_CONFIG, "a key must be a single word"));
+            return add_place(r, key, tt_fail(TT_ERR_CONFIG, "expected a key: a single word"));
         for (const yaml_node_pair_t *q = map->data.mapping.pairs.start; q < p; ++q) {
             const yaml_node_t *other = yaml_document_get_node(r->document, q->key);
-            if (strcmp(scalar(other), scalar(key)) == 0)
-                return at(r, key,
-                    tt_fail(TT_ERR_CONFIG, "%s: is given twice, first in line %zu", scalar(key),
+            if (strcmp(tt_yaml_text(other), tt_yaml_text(key)) == 0)
+                return add_place(r, key,
+                    tt_fail(TT_ERR_CONFIG, "%s: given twice; the first is in line %zu", tt_yaml_text(key),
                         other->start_mark.line + 1));
         }
     }
     return TT_OK;
 }
 
-static tt_status unknown(reader *r, const yaml_node_t *key, const char *path) {
+static tt_status refuse_unknown(reader *r, const yaml_node_t *key, const char *path) {
     const char *nearest = tt_key_nearest(path), *removed = tt_key_removed(path);
     if (removed && r->written) return TT_OK;
-    if (removed) return at(r, key, tt_fail(TT_ERR_CONFIG, "%s: this key was removed: %s", path, removed));
-    return at(r, key,
-        tt_fail(TT_ERR_CONFIG, "%s: no such key%s%s", path, nearest ? "; did you mean " : "",
+    if (removed)
+        return add_place(r, key, tt_fail(TT_ERR_CONFIG, "%s: this key was removed: %s", path, removed));
+    return add_place(r, key,
+        tt_fail(TT_ERR_CONFIG, "%s: unknown key%s%s", path, nearest ? "; did you mean " : "",
             nearest ? nearest : "; `tinythinker run --keys` lists them"));
 }
 
@@ -75,18 +72,20 @@ static tt_status read_map(reader *r, const yaml_node_t *map, const char *section
         const yaml_node_t *key = yaml_document_get_node(r->document, p->key);
         const yaml_node_t *value = yaml_document_get_node(r->document, p->value);
         char path[MAX_PATH];
-        const int n = snprintf(path, sizeof path, "%s%s%s", section, section[0] ? "." : "", scalar(key));
-        if (n >= MAX_PATH) return at(r, key, tt_fail(TT_ERR_CONFIG, "%.40s...: no such key", path));
-        if (strcmp(path, "base") == 0) continue; // read before
+        const int n =
+            snprintf(path, sizeof path, "%s%s%s", section, section[0] ? "." : "", tt_yaml_text(key));
+        if (n >= MAX_PATH) return add_place(r, key, tt_fail(TT_ERR_CONFIG, "%.40s...: unknown key", path));
+        if (strcmp(path, "base") == 0) continue; // read_base has read it
         const tt_key *known = tt_key_find(path);
         if (known)
             TT_TRY(read_value(r, known, value));
         else if (!tt_key_is_section(path))
-            TT_TRY(unknown(r, key, path));
+            TT_TRY(refuse_unknown(r, key, path));
         else if (value->type == YAML_MAPPING_NODE)
             TT_TRY(read_map(r, value, path));
         else
-            return at(r, value, tt_fail(TT_ERR_CONFIG, "%s: is a section; expected keys below it", path));
+            return add_place(r, value,
+                tt_fail(TT_ERR_CONFIG, "%s: expected a section (keys below it), got a value", path));
     }
     return TT_OK;
 }
@@ -95,16 +94,17 @@ static tt_status read_base(reader *r, const yaml_node_t *root) {
     for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; ++p) {
         const yaml_node_t *key = yaml_document_get_node(r->document, p->key);
         const yaml_node_t *value = yaml_document_get_node(r->document, p->value);
-        if (key->type != YAML_SCALAR_NODE || strcmp(scalar(key), "base") != 0) continue;
+        if (key->type != YAML_SCALAR_NODE || strcmp(tt_yaml_text(key), "base") != 0) continue;
         if (value->type != YAML_SCALAR_NODE)
-            return at(r, value, tt_fail(TT_ERR_CONFIG, "base: expected a file name"));
+            return add_place(r, value, tt_fail(TT_ERR_CONFIG, "base: expected a file name"));
         if (r->depth >= MAX_DEPTH)
-            return at(r, value,
-                tt_fail(TT_ERR_CONFIG, "base: more than %d files deep; do they name each other?", MAX_DEPTH));
+            return add_place(r, value,
+                tt_fail(TT_ERR_CONFIG, "base: more than %d files deep; do the files name each other?",
+                    MAX_DEPTH));
         char dir[TT_PATH_MAX], path[TT_PATH_MAX];
         TT_TRY(tt_path_dir(dir, sizeof dir, r->file));
-        TT_TRY(tt_path_join(path, sizeof path, dir, scalar(value)));
-        return at(r, value, tt_config_read_yaml(r->config, path, r->depth + 1, r->written));
+        TT_TRY(tt_path_join(path, sizeof path, dir, tt_yaml_text(value)));
+        return add_place(r, value, tt_config_read_yaml(r->config, path, r->depth + 1, r->written));
     }
     return TT_OK;
 }
@@ -113,31 +113,17 @@ static tt_status read_document(reader *r) {
     const yaml_node_t *root = yaml_document_get_root_node(r->document);
     if (!root) return tt_fail(TT_ERR_CONFIG, "%s: the file is empty", r->file);
     if (root->type != YAML_MAPPING_NODE)
-        return at(r, root, tt_fail(TT_ERR_CONFIG, "expected keys and values"));
+        return add_place(r, root, tt_fail(TT_ERR_CONFIG, "expected a mapping (key: value)"));
     TT_TRY(read_base(r, root));
     return read_map(r, root, "");
 }
 
 tt_status tt_config_read_yaml(tt_config *config, const char *path, int depth, bool written) {
-    char *text;
-    size_t size;
-    tt_status status = tt_read_file(path, (size_t)16 << 20, &text, &size);
-    if (status != TT_OK) return status == TT_ERR_IO ? TT_ERR_CONFIG : status;
-    yaml_parser_t parser;
     yaml_document_t document;
-    if (!yaml_parser_initialize(&parser)) {
-        free(text);
-        return tt_fail(TT_ERR_NOMEM, "%s: no memory to parse it", path);
-    }
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-    if (yaml_parser_load(&parser, &document)) {
-        status = read_document(&(reader){config, path, depth, written, &document});
-        yaml_document_delete(&document);
-    } else {
-        status = tt_fail(TT_ERR_CONFIG, "%s:%zu: not YAML: %s", path, parser.problem_mark.line + 1,
-            parser.problem ? parser.problem : "cannot parse");
-    }
-    yaml_parser_delete(&parser);
-    free(text);
+    tt_status status = tt_yaml_open(&document, path, (size_t)16 << 20);
+    if (status != TT_OK) return status == TT_ERR_IO ? TT_ERR_CONFIG : status;
+    status = read_document(
+        &(reader){.config = config, .file = path, .depth = depth, .written = written, .document = &document});
+    yaml_document_delete(&document);
     return status;
 }

@@ -18,7 +18,7 @@ void tt_batch_close(tt_batch *b) {
 }
 
 // Grows arrays of four-byte elements that share one capacity.
-static tt_status grow(void **const *arrays, int n, size_t *capacity, size_t need) {
+static tt_status grow_arrays(void **const *arrays, int n, size_t *capacity, size_t need) {
     size_t grown = *capacity;
     for (int i = 0; i < n; ++i) {
         grown = *capacity;
@@ -32,8 +32,8 @@ tt_status tt_batch_add_source(tt_batch *b, const int32_t *ids, int n, uint32_t e
     if (n < 1) return tt_fail(TT_ERR_INPUT, "batch: example %u has an empty input", example);
     void **const tokens[] = {(void **)&b->enc_ids, (void **)&b->enc_example, (void **)&b->enc_position};
     void **const seqs[] = {(void **)&b->enc_offsets};
-    TT_TRY(grow(tokens, 3, &b->enc_capacity, (size_t)b->enc_tokens + (size_t)n));
-    TT_TRY(grow(seqs, 1, &b->enc_seq_capacity, (size_t)b->enc_seqs + 2));
+    TT_TRY(grow_arrays(tokens, 3, &b->enc_capacity, (size_t)b->enc_tokens + (size_t)n));
+    TT_TRY(grow_arrays(seqs, 1, &b->enc_seq_capacity, (size_t)b->enc_seqs + 2));
     memcpy(b->enc_ids + b->enc_tokens, ids, (size_t)n * sizeof *ids);
     for (int i = 0; i < n; ++i) {
         b->enc_example[b->enc_tokens + i] = example;
@@ -54,8 +54,8 @@ tt_status tt_batch_add_target(
     void **const tokens[] = {
         (void **)&b->dec_ids, (void **)&b->dec_targets, (void **)&b->dec_example, (void **)&b->dec_position};
     void **const seqs[] = {(void **)&b->dec_offsets, (void **)&b->dec_source};
-    TT_TRY(grow(tokens, 4, &b->dec_capacity, (size_t)b->dec_tokens + (size_t)n));
-    TT_TRY(grow(seqs, 2, &b->dec_seq_capacity, (size_t)b->dec_seqs + 2));
+    TT_TRY(grow_arrays(tokens, 4, &b->dec_capacity, (size_t)b->dec_tokens + (size_t)n));
+    TT_TRY(grow_arrays(seqs, 2, &b->dec_seq_capacity, (size_t)b->dec_seqs + 2));
     for (int i = 0; i < n; ++i) {
         const int t = b->dec_tokens + i;
         b->dec_ids[t] = i == 0 ? start : targets[i - 1];

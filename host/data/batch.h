@@ -7,32 +7,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Plain host arrays; the model uploads them. Zero-initialise; reused from step to step (memory is kept);
-// tt_batch_close releases it.
+// Plain host arrays, which the model uploads. Zero-initialise; a batch may be reused from step to step, since clearing
+// keeps its memory; tt_batch_close releases it.
 typedef struct tt_batch {
     int enc_seqs, enc_tokens;
     int32_t *enc_ids;       // [enc_tokens], each sequence ends with </s>
     int32_t *enc_offsets;   // [enc_seqs + 1]
-    uint32_t *enc_example;  // [enc_tokens]: for dropout, what example the token belongs to ...
-    uint32_t *enc_position; // [enc_tokens]: ... and its position within its sequence
+    uint32_t *enc_example;  // [enc_tokens]: the example that the token belongs to, as dropout counts it
+    uint32_t *enc_position; // [enc_tokens]: its position within its sequence
     int dec_seqs, dec_tokens;
     int32_t *dec_ids; // [dec_tokens]: the decoder's input, the start token (pad) and targets shifted right
     int32_t *dec_targets;                 // [dec_tokens], each sequence ends with </s>
     int32_t *dec_offsets;                 // [dec_seqs + 1]
     int32_t *dec_source;                  // [dec_seqs]: encoder sequence that it attends to
-    uint32_t *dec_example, *dec_position; // [dec_tokens]
+    uint32_t *dec_example, *dec_position; // [dec_tokens]: as enc_example and enc_position
     size_t enc_capacity, dec_capacity, enc_seq_capacity, dec_seq_capacity; // memory held, in elements
 } tt_batch;
 
-// Forgets the sequences, keeps the memory.
+// Removes all sequences and keeps the memory.
 void tt_batch_clear(tt_batch *batch);
 void tt_batch_close(tt_batch *batch);
 
-// Appends an encoder sequence of n ids, which end with </s>; its index is batch->enc_seqs - 1 afterwards.
-// Errors: TT_ERR_INPUT when n < 1.
+// Appends an encoder sequence of n ids, the last of which is </s>; its index is batch->enc_seqs - 1 afterwards.
+// Errors: TT_ERR_INPUT where n < 1; TT_ERR_NOMEM.
 tt_status tt_batch_add_source(tt_batch *batch, const int32_t *ids, int n, uint32_t example) TT_MUST_CHECK;
-// Appends a decoder sequence with n target ids, which end with </s>, attending to encoder sequence `source`.
-// The decoder's input is `start` followed by all targets but the last.
+// Appends a decoder sequence with n target ids, the last of which is </s>, that attends to encoder sequence `source`.
+// The decoder's input is `start` followed by all targets but the last. Errors: TT_ERR_INPUT where n < 1;
+// TT_ERR_INTERNAL for a source that the batch does not have; TT_ERR_NOMEM.
 tt_status tt_batch_add_target(tt_batch *batch, const int32_t *targets, int n, int source, int32_t start,
     uint32_t example) TT_MUST_CHECK;
 

@@ -8,19 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const split_names[] = {"train", "validation", "test", "control"};
+static const char *const split_names[] = {TT_SPLIT_MAP(TT_WORD_TEXT)};
 
 const char *tt_split_name(tt_split split) {
     return split_names[split];
 }
 
 tt_status tt_split_parse(tt_split *out, const char *name) {
-    for (int i = 0; i < TT_SPLITS; ++i)
-        if (strcmp(name, split_names[i]) == 0) {
-            *out = (tt_split)i;
-            return TT_OK;
-        }
-    return tt_fail(TT_ERR_INPUT, "split '%s' is unknown; allowed are train, validation, test, control", name);
+    static const tt_words words = {
+        .what = "split", .words = split_names, .n = TT_SPLITS, .error = TT_ERR_INPUT};
+    int split;
+    TT_TRY(tt_word_parse(&words, name, &split));
+    *out = (tt_split)split;
+    return TT_OK;
 }
 
 void tt_corpus_close(tt_corpus *corpus) {
@@ -33,7 +33,7 @@ void tt_corpus_close(tt_corpus *corpus) {
     *corpus = (tt_corpus){0};
 }
 
-static bool blank(const char *text) {
+static bool is_blank(const char *text) {
     size_t n = text ? strlen(text) : 0;
     if (n) tt_trim(&text, &n);
     return n == 0;
@@ -41,7 +41,7 @@ static bool blank(const char *text) {
 
 static tt_status check_text(const char *id, const char *what, const char *text) {
     size_t bad = 0;
-    if (blank(text)) return tt_fail(TT_ERR_INPUT, "question %s: %s is empty", id, what);
+    if (is_blank(text)) return tt_fail(TT_ERR_INPUT, "question %s: %s is empty", id, what);
     if (!tt_utf8_valid(text, strlen(text), &bad))
         return tt_fail(TT_ERR_INPUT, "question %s: %s has invalid UTF-8 at byte %zu", id, what, bad);
     return TT_OK;
@@ -105,8 +105,8 @@ bool tt_reasoning_agrees(const tt_corpus *corpus, const tt_reasoning *reasoning)
     return reasoning->answer == tt_right_answer(&corpus->questions[reasoning->question]);
 }
 
-// The answer that most reasonings of a question have; of several the gold one, else the one seen first.
-static int majority(const tt_corpus *corpus, int question) {
+// The answer of most reasonings of a question; of several such answers gold, else the one seen first.
+static int majority_answer(const tt_corpus *corpus, int question) {
     const tt_question *q = &corpus->questions[question];
     int votes[TT_MAX_OPTIONS] = {0}, first[TT_MAX_OPTIONS] = {0}, best = q->gold;
     for (int r = corpus->latest[question]; r >= 0; r = corpus->earlier[r]) {
@@ -142,8 +142,8 @@ static tt_status copy_all_knowledge(tt_arena *memory, tt_reasoning *r, int n_opt
 
 tt_status tt_corpus_add_reasoning(tt_corpus *corpus, const tt_reasoning *reasoning) {
     if (reasoning->question < 0 || (size_t)reasoning->question >= corpus->n_questions)
-        return tt_fail(
-            TT_ERR_INPUT, "reasoning for question %d of %zu", reasoning->question, corpus->n_questions);
+        return tt_fail(TT_ERR_INPUT, "reasoning names question %d; the corpus has %zu", reasoning->question,
+            corpus->n_questions);
     const tt_question *q = &corpus->questions[reasoning->question];
     if (reasoning->answer < 0 || reasoning->answer >= q->n_options)
         return tt_fail(TT_ERR_INPUT, "question %s: the teacher's answer is not among its %d options", q->id,
@@ -161,7 +161,7 @@ tt_status tt_corpus_add_reasoning(tt_corpus *corpus, const tt_reasoning *reasoni
     TT_TRY(copy_all_knowledge(&corpus->memory, r, q->n_options));
     corpus->earlier[corpus->n_reasoning] = corpus->latest[r->question];
     corpus->latest[r->question] = (int)corpus->n_reasoning++;
-    corpus->questions[r->question].taught = majority(corpus, r->question);
+    corpus->questions[r->question].taught = majority_answer(corpus, r->question);
     return TT_OK;
 }
 
@@ -170,7 +170,7 @@ static int by_text(const void *a, const void *b) {
 }
 
 tt_status tt_corpus_check(const tt_corpus *corpus) {
-    if (corpus->n_questions == 0) return tt_fail(TT_ERR_INPUT, "no questions");
+    if (corpus->n_questions == 0) return tt_fail(TT_ERR_INPUT, "the corpus has no questions");
     const char **ids;
     TT_TRY(tt_alloc(&ids, corpus->n_questions, sizeof *ids, "ids"));
     for (size_t i = 0; i < corpus->n_questions; ++i) ids[i] = corpus->questions[i].id;
@@ -187,9 +187,9 @@ int tt_corpus_reasonings(const tt_corpus *corpus, int question, int *out) {
     int n = 0;
     for (int r = corpus->latest[question]; r >= 0; r = corpus->earlier[r])
         n += tt_reasoning_agrees(corpus, &corpus->reasoning[r]);
-    int at = n; // from the latest to the earliest
+    int place = n; // the list runs from the latest to the earliest
     for (int r = corpus->latest[question]; out && r >= 0; r = corpus->earlier[r])
-        if (tt_reasoning_agrees(corpus, &corpus->reasoning[r])) out[--at] = r;
+        if (tt_reasoning_agrees(corpus, &corpus->reasoning[r])) out[--place] = r;
     return n;
 }
 
@@ -212,15 +212,14 @@ static void show_teacher(const tt_corpus *corpus, FILE *out) {
     fprintf(out, "training questions that the teacher answered: %lld; ", (long long)t.questions);
     if (t.differing > 0)
         fprintf(out,
-            "on %lld of them it differs from the data set's gold, and training takes its answer for right\n",
+            "on %lld of them it differs from the data set's gold, and training takes its answer as right\n",
             (long long)t.differing);
     else
         fprintf(out, "it never differs from the data set's gold\n");
     if (t.left_out > 0)
         fprintf(out,
-            "of its answers, %lld disagree with most of the others on their question: nothing is learned "
-            "from "
-            "them\n",
+            "of its answers, %lld disagree with most of the others on their question: "
+            "nothing is learned from them\n",
             (long long)t.left_out);
 }
 

@@ -1,8 +1,15 @@
 // Corpora as HDF5: columns of texts and integers, readable with h5dump and h5py.
 //
-//   /questions/{id, text, split, gold, options, option_offsets}   options of question i:
-//   offsets[i]..offsets[i+1] /reasoning/{question, answer, source, general, has_general, specific,
-//   specific_offsets}
+//   /questions/id, text, split, gold    one entry for each question (split: index in TT_SPLIT_MAP)
+//   /questions/options                  the options of all questions, one after another
+//   /questions/option_offsets           [questions + 1]: question i has options offsets[i] .. offsets[i + 1]
+//   /reasoning/question, answer,        one entry for each answer of the teacher; general is empty where
+//     source, general, has_general        has_general is 0
+//   /reasoning/specific                 specific knowledge of all answers, one after another
+//   /reasoning/specific_offsets         [answers + 1], as above; an answer without any has none
+//   /stages                             see corpus_tokens.h
+//
+// Attributes of the root: format, name, provenance, hash (of the content: a damaged file is refused).
 #include "host/data/corpus.h"
 
 #include "host/base/log.h"
@@ -36,7 +43,7 @@ static uint64_t mix_reasoning(uint64_t h, const tt_reasoning *r, int n_options) 
     return h;
 }
 
-// Of everything that training and scoring read.
+// Hash of everything that training and scoring read.
 static uint64_t content_hash(const tt_corpus *c) {
     uint64_t h = hash_of_questions(c);
     for (size_t i = 0; i < c->n_reasoning; ++i)
@@ -44,7 +51,7 @@ static uint64_t content_hash(const tt_corpus *c) {
     return h;
 }
 
-// Columns being put together for writing.
+// The columns of a file that is written.
 typedef struct columns {
     const char **id, **text, **options, **source, **general, **specific;
     int32_t *split, *gold, *question, *answer, *has_general;
@@ -72,17 +79,17 @@ static tt_status fill_columns(columns *c, const tt_corpus *corpus) {
     TT_TRY(tt_alloc(&c->answer, nr, sizeof *c->answer, "corpus"));
     TT_TRY(tt_alloc(&c->has_general, nr, sizeof *c->has_general, "corpus"));
     TT_TRY(tt_alloc(&c->specific_offsets, nr + 1, sizeof *c->specific_offsets, "corpus"));
-    int64_t at = 0;
+    int64_t end = 0;
     for (size_t i = 0; i < nq; ++i) {
         const tt_question *q = &corpus->questions[i];
         c->id[i] = q->id;
         c->text[i] = q->text;
         c->split[i] = (int32_t)q->split;
         c->gold[i] = q->gold;
-        for (int o = 0; o < q->n_options; ++o) c->options[at++] = q->options[o];
-        c->option_offsets[i + 1] = at;
+        for (int o = 0; o < q->n_options; ++o) c->options[end++] = q->options[o];
+        c->option_offsets[i + 1] = end;
     }
-    at = 0;
+    end = 0;
     for (size_t i = 0; i < nr; ++i) {
         const tt_reasoning *r = &corpus->reasoning[i];
         c->question[i] = r->question;
@@ -91,8 +98,8 @@ static tt_status fill_columns(columns *c, const tt_corpus *corpus) {
         c->has_general[i] = r->general != NULL;
         c->general[i] = r->general ? r->general : "";
         for (int o = 0; r->specific && o < corpus->questions[r->question].n_options; ++o)
-            c->specific[at++] = r->specific[o];
-        c->specific_offsets[i + 1] = at;
+            c->specific[end++] = r->specific[o];
+        c->specific_offsets[i + 1] = end;
     }
     return TT_OK;
 }
@@ -151,7 +158,7 @@ static tt_status check_offsets(
 }
 
 typedef struct texts {
-    char **at;
+    char **items;
     size_t n;
 } texts;
 
@@ -160,9 +167,9 @@ static tt_status read_questions(const tt_h5 *h, tt_corpus *corpus) {
     int32_t *split = NULL, *gold = NULL;
     int64_t *offsets = NULL;
     tt_status status;
-    TT_TRY_GOTO(status, tt_h5_read_texts(h, "/questions/id", &id.at, &id.n), done);
-    TT_TRY_GOTO(status, tt_h5_read_texts(h, "/questions/text", &text.at, &text.n), done);
-    TT_TRY_GOTO(status, tt_h5_read_texts(h, "/questions/options", &options.at, &options.n), done);
+    TT_TRY_GOTO(status, tt_h5_read_texts(h, "/questions/id", &id.items, &id.n), done);
+    TT_TRY_GOTO(status, tt_h5_read_texts(h, "/questions/text", &text.items, &text.n), done);
+    TT_TRY_GOTO(status, tt_h5_read_texts(h, "/questions/options", &options.items, &options.n), done);
     TT_TRY_GOTO(
         status, read_numbers(h, "/questions/split", H5T_NATIVE_INT32, sizeof *split, &split, id.n), done);
     TT_TRY_GOTO(
@@ -176,32 +183,33 @@ static tt_status read_questions(const tt_h5 *h, tt_corpus *corpus) {
             status = tt_fail(TT_ERR_FORMAT, "%s: question %zu is damaged", h->path, i);
             break;
         }
-        status = tt_corpus_add_question(corpus, &(tt_question){.id = id.at[i],
-                                                    .text = text.at[i],
-                                                    .options = (const char *const *)options.at + offsets[i],
-                                                    .n_options = (int)(offsets[i + 1] - offsets[i]),
-                                                    .gold = gold[i],
-                                                    .split = (tt_split)split[i]});
+        status =
+            tt_corpus_add_question(corpus, &(tt_question){.id = id.items[i],
+                                               .text = text.items[i],
+                                               .options = (const char *const *)options.items + offsets[i],
+                                               .n_options = (int)(offsets[i + 1] - offsets[i]),
+                                               .gold = gold[i],
+                                               .split = (tt_split)split[i]});
     }
 done:
-    free(id.at);
-    free(text.at);
-    free(options.at);
+    free(id.items);
+    free(text.items);
+    free(options.items);
     free(split);
     free(gold);
     free(offsets);
     return status;
 }
 
-// *content receives the hash of what the file holds, as it stands there: adding trims and closes knowledge.
+// *content receives the hash of the texts as the file has them; tt_corpus_add_reasoning trims and closes knowledge.
 static tt_status read_reasoning(const tt_h5 *h, tt_corpus *corpus, uint64_t *content) {
     texts source = {0}, general = {0}, specific = {0};
     int32_t *question = NULL, *answer = NULL, *has_general = NULL;
     int64_t *offsets = NULL;
     tt_status status;
-    TT_TRY_GOTO(status, tt_h5_read_texts(h, "/reasoning/source", &source.at, &source.n), done);
-    TT_TRY_GOTO(status, tt_h5_read_texts(h, "/reasoning/general", &general.at, &general.n), done);
-    TT_TRY_GOTO(status, tt_h5_read_texts(h, "/reasoning/specific", &specific.at, &specific.n), done);
+    TT_TRY_GOTO(status, tt_h5_read_texts(h, "/reasoning/source", &source.items, &source.n), done);
+    TT_TRY_GOTO(status, tt_h5_read_texts(h, "/reasoning/general", &general.items, &general.n), done);
+    TT_TRY_GOTO(status, tt_h5_read_texts(h, "/reasoning/specific", &specific.items, &specific.n), done);
     const size_t n = source.n;
     TT_TRY_GOTO(status, read_numbers(h, "/reasoning/question", H5T_NATIVE_INT32, 4, &question, n), done);
     TT_TRY_GOTO(status, read_numbers(h, "/reasoning/answer", H5T_NATIVE_INT32, 4, &answer, n), done);
@@ -219,17 +227,17 @@ static tt_status read_reasoning(const tt_h5 *h, tt_corpus *corpus, uint64_t *con
             break;
         }
         const tt_reasoning stored = {.question = question[i],
-            .general = has_general[i] ? general.at[i] : NULL,
-            .specific = count ? (const char *const *)specific.at + offsets[i] : NULL,
+            .general = has_general[i] ? general.items[i] : NULL,
+            .specific = count ? (const char *const *)specific.items + offsets[i] : NULL,
             .answer = answer[i],
-            .source = source.at[i]};
+            .source = source.items[i]};
         *content = mix_reasoning(*content, &stored, corpus->questions[question[i]].n_options);
         status = tt_corpus_add_reasoning(corpus, &stored);
     }
 done:
-    free(source.at);
-    free(general.at);
-    free(specific.at);
+    free(source.items);
+    free(general.items);
+    free(specific.items);
     free(question);
     free(answer);
     free(has_general);
@@ -242,7 +250,7 @@ static tt_status read_attributes(const tt_h5 *h, tt_corpus *corpus, uint64_t *ha
     char *name, *provenance;
     TT_TRY(tt_h5_get_i64(h, "/", "format", &format));
     if (format != FORMAT)
-        return tt_fail(TT_ERR_FORMAT, "%s: corpus format %lld, this program reads %d", h->path,
+        return tt_fail(TT_ERR_FORMAT, "%s: corpus format %lld; this program reads format %d", h->path,
             (long long)format, FORMAT);
     TT_TRY(tt_h5_get_i64(h, "/", "hash", &stored));
     TT_TRY(tt_h5_get_text(h, "/", "name", &name));
@@ -271,9 +279,9 @@ tt_status tt_corpus_load(tt_corpus *out, const char *path) {
             status =
                 tt_fail(TT_ERR_FORMAT, "%s: its content does not match its checksum; build it again", path);
         } else if (out->hash != content) {
-            tt_corpus_tokens_close(out); // they are those of the texts as they were
-            tt_warn("%s: was written by an older version, with knowledge that is not trimmed or does not end "
-                    "in a period; it is read as training reads it now, and importing it again keeps it so",
+            tt_corpus_tokens_close(out); // they are of the texts as the file has them
+            tt_warn("%s: was written by an earlier version, with knowledge that is not trimmed or does not "
+                    "end in a period; both are mended while it is read. Import it again to mend the file",
                 path);
         }
     } else if (status == TT_ERR_INPUT) {

@@ -1,11 +1,14 @@
 #include "host/data/corpus_tokens.h"
 
 #include "host/base/log.h"
+#include "host/base/number.h"
+#include "host/data/stage_dataset.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-// Which examples a corpus gives: files tokenised under other rules are tokenised again from their texts.
+// Version of the rules by which a corpus becomes examples: files with tokens of another version are tokenised again
+// from their texts.
 enum { RULES = 2 };
 
 void tt_corpus_tokens_close(tt_corpus *corpus) {
@@ -23,7 +26,7 @@ void tt_corpus_tokens_show(const tt_corpus *corpus, FILE *out) {
     for (int s = 0; s < TT_STAGES; ++s) {
         const tt_dataset *d = &t->stages[s];
         if (d->n)
-            fprintf(out, " %s %d examples of %.1f tokens%s", tt_stage_name((tt_stage)s), d->n,
+            tt_print(out, " %s %d examples of %.1f tokens%s", tt_stage_name((tt_stage)s), d->n,
                 (double)d->tokens / d->n, s == TT_SUMMARIZE ? "" : ",");
     }
     fprintf(out, "\n");
@@ -55,7 +58,7 @@ tt_status tt_corpus_tokens_write(const tt_h5 *h, const tt_corpus *corpus) {
 }
 
 // Offsets rise from 0 to the number of ids, no input or target is empty, ids are not negative.
-static tt_status check(const tt_h5 *h, const char *name, const tt_dataset *d, size_t n_offsets) {
+static tt_status check_stage(const tt_h5 *h, const char *name, const tt_dataset *d, size_t n_offsets) {
     bool good =
         n_offsets >= 3 && n_offsets % 2 == 1 && d->offsets[0] == 0 && d->offsets[n_offsets - 1] == d->tokens;
     for (size_t i = 0; i + 1 < n_offsets && good; ++i) good = d->offsets[i + 1] > d->offsets[i];
@@ -82,7 +85,7 @@ static tt_status read_stage(const tt_h5 *h, tt_dataset *d, tt_stage stage) {
     d->tokens = (int64_t)n_ids;
     d->n = (int)(n_offsets / 2);
     d->name = tt_stage_name(stage);
-    return check(h, name, d, n_offsets);
+    return check_stage(h, name, d, n_offsets);
 }
 
 tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) {
@@ -92,7 +95,7 @@ tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) {
     rules = 0;
     if (tt_h5_has_attribute(h, "/stages", "rules")) TT_TRY(tt_h5_get_i64(h, "/stages", "rules", &rules));
     if (rules != RULES) {
-        tt_warn("%s: its tokens were made by another version and are made again from its texts", h->path);
+        tt_warn("%s: its tokens were made by another version; its texts are tokenised again", h->path);
         return TT_OK;
     }
     TT_TRY(tt_alloc(&corpus->tokens, 1, sizeof *corpus->tokens, "tokens"));
@@ -111,26 +114,26 @@ tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) {
     return TT_OK;
 }
 
-tt_status tt_corpus_tokens_take(tt_dataset *dataset, const tt_corpus *corpus, tt_split split,
-    tt_stage_set set, tt_stage stage, const tt_tokenizer *tokenizer, int max_input, int max_target,
-    bool *taken) {
+tt_status tt_corpus_tokens_copy(
+    tt_dataset *dataset, const tt_corpus *corpus, const tt_stage_options *o, bool *copied) {
     const struct tt_corpus_tokens *t = corpus->tokens;
-    *taken = false;
+    *copied = false;
     if (!t) return TT_OK;
-    if (t->tokenizer != tt_tokenizer_hash(tokenizer))
+    if (t->tokenizer != tt_tokenizer_hash(o->tokenizer))
         return tt_fail(TT_ERR_INPUT,
-            "corpus %s was tokenised with tokenizer %016llx, the student has %016llx; make the corpus "
-            "again with the student's (--tokenizer), or without --tokenizer",
-            corpus->name, (unsigned long long)t->tokenizer, (unsigned long long)tt_tokenizer_hash(tokenizer));
-    const tt_dataset *from = &t->stages[stage];
-    if (split != TT_TRAIN || set != t->set || max_input != t->max_input || max_target != t->max_target ||
-        from->n == 0)
+            "corpus %s was tokenised with tokenizer %016llx, the student has %016llx; build the corpus again "
+            "with the student's (--tokenizer), or without --tokenizer",
+            corpus->name, (unsigned long long)t->tokenizer,
+            (unsigned long long)tt_tokenizer_hash(o->tokenizer));
+    const tt_dataset *from = &t->stages[o->stage];
+    if (o->split != TT_TRAIN || o->set != t->set || o->max_input != t->max_input ||
+        o->max_target != t->max_target || from->n == 0)
         return TT_OK;
     for (int64_t i = 0; i < from->tokens; ++i)
-        if (from->ids[i] >= tt_tokenizer_size(tokenizer))
+        if (from->ids[i] >= tt_tokenizer_size(o->tokenizer))
             return tt_fail(TT_ERR_FORMAT,
-                "corpus %s: /stages/%s holds token %d, its tokenizer has %d; make the corpus again",
-                corpus->name, tt_stage_name(stage), from->ids[i], tt_tokenizer_size(tokenizer));
+                "corpus %s: /stages/%s contains token %d, its tokenizer has %d; build the corpus again",
+                corpus->name, tt_stage_name(o->stage), from->ids[i], tt_tokenizer_size(o->tokenizer));
     TT_TRY(
         tt_grow(&dataset->ids, &dataset->ids_capacity, (size_t)from->tokens, sizeof *from->ids, "token ids"));
     TT_TRY(tt_grow(&dataset->offsets, &dataset->offsets_capacity, 2 * (size_t)from->n + 1,
@@ -142,6 +145,6 @@ tt_status tt_corpus_tokens_take(tt_dataset *dataset, const tt_corpus *corpus, tt
     dataset->cut_inputs = from->cut_inputs;
     dataset->cut_targets = from->cut_targets;
     dataset->unknown = from->unknown;
-    *taken = true;
+    *copied = true;
     return TT_OK;
 }

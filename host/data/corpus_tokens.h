@@ -1,5 +1,6 @@
-// The training split of a corpus as token ids, kept in its file under /stages with the tokenizer's hash, so
-// that large corpora are tokenised once. Private to host/data.
+// The training split of a corpus as token ids, kept in its file under /stages, so that a large corpus is tokenised
+// once: for each stage ids and offsets as in tt_dataset, and counts of what was cut; as attributes of /stages the stage
+// set, the limits and the tokenizer's hash. Private to host/data.
 #ifndef TT_DATA_CORPUS_TOKENS_H
 #define TT_DATA_CORPUS_TOKENS_H
 
@@ -15,14 +16,17 @@ struct tt_corpus_tokens {
     tt_dataset stages[TT_STAGES];
 };
 
+struct tt_stage_options;
+
 void tt_corpus_tokens_close(tt_corpus *corpus);
 void tt_corpus_tokens_show(const tt_corpus *corpus, FILE *out);
 tt_status tt_corpus_tokens_write(const tt_h5 *h, const tt_corpus *corpus) TT_MUST_CHECK;
+// Tokens that another version made are left out with a warning. Errors: TT_ERR_FORMAT for damaged ones.
 tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) TT_MUST_CHECK;
-// Copies a stage's ids into `dataset` where the corpus has just these (same stage set and limits); *taken
-// says whether. Errors: TT_ERR_INPUT where they were made with another tokenizer.
-tt_status tt_corpus_tokens_take(tt_dataset *dataset, const tt_corpus *corpus, tt_split split,
-    tt_stage_set set, tt_stage stage, const tt_tokenizer *tokenizer, int max_input, int max_target,
-    bool *taken) TT_MUST_CHECK;
+// Copies a stage's ids into `dataset` where the corpus has just these (same split, stage set and limits); *copied
+// receives whether it has. Errors: TT_ERR_INPUT where they were made with another tokenizer; TT_ERR_FORMAT where an
+// id is not among the tokenizer's.
+tt_status tt_corpus_tokens_copy(tt_dataset *dataset, const tt_corpus *corpus,
+    const struct tt_stage_options *options, bool *copied) TT_MUST_CHECK;
 
 #endif

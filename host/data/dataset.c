@@ -17,17 +17,17 @@ void tt_dataset_close(tt_dataset *d) {
     *d = (tt_dataset){0};
 }
 
-static tt_status append(
+static tt_status append_text(
     tt_dataset *d, const tt_tokenizer *tokenizer, const char *text, int limit, bool *cut) {
     int32_t *ids = NULL;
     size_t capacity = 0;
     int n;
     tt_status status = tt_limit_encode(tokenizer, text, limit, &ids, &capacity, &n, cut);
-    const size_t at = (size_t)d->tokens;
+    const size_t end = (size_t)d->tokens;
     if (status == TT_OK)
-        status = tt_grow(&d->ids, &d->ids_capacity, at + (size_t)n, sizeof *d->ids, "token ids");
+        status = tt_grow(&d->ids, &d->ids_capacity, end + (size_t)n, sizeof *d->ids, "token ids");
     if (status == TT_OK) {
-        memcpy(d->ids + at, ids, (size_t)n * sizeof *ids);
+        memcpy(d->ids + end, ids, (size_t)n * sizeof *ids);
         for (int i = 0; i < n; ++i) d->unknown += ids[i] == TT_UNK;
         d->tokens += n;
     }
@@ -35,21 +35,22 @@ static tt_status append(
     return status;
 }
 
-tt_status tt_dataset_add(tt_dataset *d, const tt_tokenizer *tokenizer, const char *input, const char *target,
-    int max_input, int max_target) {
-    const size_t at = 2 * (size_t)d->n;
-    TT_TRY(tt_grow(&d->offsets, &d->offsets_capacity, at + 3, sizeof *d->offsets, "offsets"));
+tt_status tt_dataset_add(
+    tt_dataset *d, const tt_dataset_encoding *encoding, const char *input, const char *target) {
+    const size_t first = 2 * (size_t)d->n;
+    TT_TRY(tt_grow(&d->offsets, &d->offsets_capacity, first + 3, sizeof *d->offsets, "offsets"));
     const int64_t start = d->tokens;
     bool cut_input = false, cut_target = false;
-    tt_status status = append(d, tokenizer, input, max_input, &cut_input);
-    d->offsets[at + 1] = d->tokens;
-    if (status == TT_OK) status = append(d, tokenizer, target, max_target, &cut_target);
+    tt_status status = append_text(d, encoding->tokenizer, input, encoding->max_input, &cut_input);
+    d->offsets[first + 1] = d->tokens;
+    if (status == TT_OK)
+        status = append_text(d, encoding->tokenizer, target, encoding->max_target, &cut_target);
     if (status != TT_OK) {
-        d->tokens = start; // a pair is there as a whole or not at all
+        d->tokens = start; // a pair is added as a whole or not at all
         return status;
     }
-    d->offsets[at] = start;
-    d->offsets[at + 2] = d->tokens;
+    d->offsets[first] = start;
+    d->offsets[first + 2] = d->tokens;
     d->cut_inputs += cut_input;
     d->cut_targets += cut_target;
     d->n++;
@@ -72,16 +73,15 @@ tt_status tt_dataset_add_ids(
     return TT_OK;
 }
 
-void tt_dataset_warn(const tt_dataset *d, const char *phase, const char *input_key, int64_t max_input,
-    const char *target_key, int64_t max_target) {
+void tt_dataset_warn(const tt_dataset *d, const tt_dataset_limits *limits) {
     char where[64];
-    snprintf(where, sizeof where, "%s%s%s", phase, d->name ? ", " : "", d->name ? d->name : "");
-    tt_limit_warn_prompts(where, d->cut_inputs, d->n, max_input, input_key);
-    // The targets of summarize, a chain of thought among them, end with the answer.
+    snprintf(where, sizeof where, "%s%s%s", limits->phase, d->name ? ", " : "", d->name ? d->name : "");
+    tt_limit_warn_prompts(where, d->cut_inputs, d->n, limits->max_input, limits->input_key);
+    // The targets of summarize end with the answer; those of a chain of thought are among them.
     if (d->name && strcmp(d->name, tt_stage_name(TT_SUMMARIZE)) == 0)
-        tt_limit_warn_answers(where, d->cut_targets, d->n, max_target, target_key);
+        tt_limit_warn_answers(where, d->cut_targets, d->n, limits->max_target, limits->target_key);
     else
-        tt_limit_warn_targets(where, d->cut_targets, d->n, max_target, target_key);
+        tt_limit_warn_targets(where, d->cut_targets, d->n, limits->max_target, limits->target_key);
     if (d->unknown > 0)
         tt_warn("%s: %lld of %lld tokens (%.2f %%) are unknown to the tokenizer", where,
             (long long)d->unknown, (long long)d->tokens, 100.0 * (double)d->unknown / (double)d->tokens);
@@ -99,7 +99,7 @@ static int64_t example_tokens(const tt_dataset *d, int32_t i) {
 }
 
 int tt_deal(const tt_dataset *dataset, const int32_t *order, int n, int rank, int ranks, int32_t *mine) {
-    // n is a batch: selecting the next longest by looking at all is cheap enough and needs no memory.
+    // n is a batch: looking at all examples for the next longest is cheap enough and needs no memory.
     enum { MAX_RANKS = 4096 };
     int64_t load[MAX_RANKS] = {0};
     if (ranks == 1) {
@@ -136,11 +136,11 @@ tt_status tt_dataset_pack(
     const tt_dataset *d, const int32_t *examples, int n, int32_t start, tt_batch *batch) {
     for (int k = 0; k < n; ++k) {
         const int32_t i = examples[k];
-        const int64_t *at = d->offsets + 2 * (int64_t)i;
+        const int64_t *bounds = d->offsets + 2 * (int64_t)i;
         const uint32_t example = d->first_example + (uint32_t)i;
-        TT_TRY(tt_batch_add_source(batch, d->ids + at[0], (int)(at[1] - at[0]), example));
+        TT_TRY(tt_batch_add_source(batch, d->ids + bounds[0], (int)(bounds[1] - bounds[0]), example));
         TT_TRY(tt_batch_add_target(
-            batch, d->ids + at[1], (int)(at[2] - at[1]), batch->enc_seqs - 1, start, example));
+            batch, d->ids + bounds[1], (int)(bounds[2] - bounds[1]), batch->enc_seqs - 1, start, example));
     }
     return TT_OK;
 }

@@ -9,42 +9,57 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Zero-initialise; tt_dataset_close releases it.
 typedef struct tt_dataset {
-    const char *name; // of the stage
+    const char *name; // of the stage; not owned
     int32_t *ids;     // inputs and targets back to back: input 0, target 0, input 1, ...
     int64_t *offsets; // [2 n + 1]: input i at offsets[2i]..offsets[2i+1], its target up to offsets[2i+2]
     int n;            // examples
-    int64_t cut_inputs, cut_targets; // that were longer than their limit
-    int64_t unknown, tokens;         // <unk> among all tokens
+    int64_t cut_inputs, cut_targets; // inputs and targets that were longer than their limit
+    int64_t unknown, tokens;         // tokens that are <unk>, and all
     uint32_t first_example;          // example i has dropout identity first_example + i
     size_t ids_capacity, offsets_capacity;
 } tt_dataset;
 
-// Appends a pair of texts, tokenised, each cut to at most max_input / max_target tokens, </s> included.
-tt_status tt_dataset_add(tt_dataset *dataset, const tt_tokenizer *tokenizer, const char *input,
-    const char *target, int max_input, int max_target) TT_MUST_CHECK;
+// How texts become ids.
+typedef struct tt_dataset_encoding {
+    const tt_tokenizer *tokenizer;
+    int max_input, max_target; // tokens, </s> included; longer texts are cut
+} tt_dataset_encoding;
+
+// Appends a pair of texts as token ids. Errors: TT_ERR_INPUT for invalid UTF-8, TT_ERR_NOMEM; the dataset is then
+// unchanged.
+tt_status tt_dataset_add(tt_dataset *dataset, const tt_dataset_encoding *encoding, const char *input,
+    const char *target) TT_MUST_CHECK;
+
 // Appends a pair of ids; both end with </s>. Errors: TT_ERR_NOMEM.
 tt_status tt_dataset_add_ids(tt_dataset *dataset, const int32_t *input, int n_input, const int32_t *target,
     int n_target) TT_MUST_CHECK;
-// Warns of examples that were cut to their limits, and of tokens that the tokenizer does not know. `phase`
-// names the place, `*_key` what sets a limit.
-void tt_dataset_warn(const tt_dataset *dataset, const char *phase, const char *input_key, int64_t max_input,
-    const char *target_key, int64_t max_target);
+
+// What warnings about cut examples name: the phase, the limits, and the keys that set them.
+typedef struct tt_dataset_limits {
+    const char *phase, *input_key, *target_key;
+    int64_t max_input, max_target;
+} tt_dataset_limits;
+
+// Warns of examples that were cut to their limits, and of tokens that the tokenizer does not know.
+void tt_dataset_warn(const tt_dataset *dataset, const tt_dataset_limits *limits);
 void tt_dataset_close(tt_dataset *dataset);
 
-// The examples' order in an epoch: a permutation of 0..n-1 from (seed, stream, epoch), where `stream` tells
-// datasets of one run apart. The same for any number of ranks.
+// Writes the examples' order in an epoch to order[0..n): a permutation of 0..n-1 that depends on (seed, stream, epoch)
+// alone. `stream` tells the datasets of one run apart.
 void tt_order(int32_t *order, int n, uint64_t seed, uint32_t stream, uint32_t epoch);
 
-// Which of n examples (order[0..n)) rank `rank` of `ranks` takes, so that token counts are balanced (longest
-// first to the lightest rank, ties by order): the rank's share is written to `mine`, its size returned.
-// Deterministic; together the ranks take each example once.
+// Deals the n examples order[0..n) to `ranks` ranks so that their token counts are balanced: the longest first, each
+// to the rank with the fewest tokens so far, ties by order. Writes the share of `rank` to `mine` (of n elements) and
+// returns its size; -1 for more than 4096 ranks. Together the ranks have each example once.
 int tt_deal(const tt_dataset *dataset, const int32_t *order, int n, int rank, int ranks, int32_t *mine);
 
-// Appends examples to a packed batch; equal consecutive inputs are not merged. start = decoder start token.
+// Appends examples to a packed batch, each with an encoder sequence of its own. `start`: decoder start token. Errors:
+// TT_ERR_NOMEM.
 tt_status tt_dataset_pack(
     const tt_dataset *dataset, const int32_t *examples, int n, int32_t start, tt_batch *batch) TT_MUST_CHECK;
-// Target tokens of the given examples: what a mean loss over them is divided by.
+// Number of target tokens of the given examples, by which a mean loss over them divides.
 int64_t tt_dataset_target_tokens(const tt_dataset *dataset, const int32_t *examples, int n);
 
 #endif

@@ -11,7 +11,7 @@
 
 static const char kind_attribute[] = "tinythinker";
 
-// The system's own words where the library quotes them among much else, else the first line of its message.
+// Keeps the operating system's message where the library quotes it, else the first line of the library's message.
 static herr_t note_innermost(unsigned n, const H5E_error2_t *error, void *reason) {
     static const char quoted[] = "error message = '";
     if (n > 0 || !error->desc) return 0;
@@ -21,19 +21,18 @@ static herr_t note_innermost(unsigned n, const H5E_error2_t *error, void *reason
     return 0;
 }
 
-// Fails with what was being done, the file, and the innermost message of the library.
-static tt_status failed(const tt_h5 *h, tt_status code, const char *doing, const char *name) {
+// Fails with the file, what was being done, and the innermost message of the library.
+static tt_status hdf5_failed(const tt_h5 *h, tt_status code, const char *doing, const char *name) {
     char reason[256] = "no reason given";
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, note_innermost, reason);
     return tt_fail(code, "%s: %s %s: %s", h->path, doing, name, reason);
 }
 
-// Locks fail on many network file systems, where HDF5 would refuse to open: then go without. Files are
-// written in the format of HDF5 1.10, the first whose headers, attributes and indices carry checksums: a
-// damaged one is refused instead of misread.
+// Locks fail on many network file systems, and HDF5 would refuse to open a file there: it goes without locks then.
+// Files are written in the format of HDF5 1.10, the first whose headers, attributes and indices carry checksums, so
+// that a damaged file is refused instead of misread.
 static hid_t access_list(void) {
-    // Every file is closed here; a file that a full disk kept from closing would crash the library's own
-    // exit.
+    // This module closes every file. One that a full disk kept from closing would crash the library's exit handler.
     H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
@@ -51,12 +50,12 @@ static hid_t access_list(void) {
 static tt_status check_kind(tt_h5 *h, const char *kind) {
     char *found = NULL;
     if (!tt_h5_has_attribute(h, "/", kind_attribute))
-        return tt_fail(TT_ERR_FORMAT, "%s: an HDF5 file, but not one of tinythinker's (no attribute '%s')",
+        return tt_fail(TT_ERR_FORMAT, "%s: an HDF5 file of another program (it has no attribute '%s')",
             h->path, kind_attribute);
     TT_TRY(tt_h5_get_text(h, "/", kind_attribute, &found));
     tt_status status = TT_OK;
     if (strcmp(found, kind) != 0)
-        status = tt_fail(TT_ERR_FORMAT, "%s: is a %s, expected a %s", h->path, found, kind);
+        status = tt_fail(TT_ERR_FORMAT, "%s: expected a %s, got a %s", h->path, kind, found);
     free(found);
     return status;
 }
@@ -74,7 +73,7 @@ tt_status tt_h5_open(tt_h5 *h, const char *path, const char *kind) {
     }
     h->file = H5Fopen(path, H5F_ACC_RDONLY, access);
     H5Pclose(access);
-    if (h->file < 0) return failed(h, TT_ERR_FORMAT, "cannot open (truncated or damaged?)", "as HDF5");
+    if (h->file < 0) return hdf5_failed(h, TT_ERR_FORMAT, "cannot open (truncated or damaged?)", "as HDF5");
     tt_status status = check_kind(h, kind);
     if (status != TT_OK) tt_h5_close(h);
     return status;
@@ -88,7 +87,7 @@ tt_status tt_h5_create(tt_h5 *h, const char *path, const char *kind) {
     hid_t access = access_list();
     h->file = H5Fcreate(h->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     H5Pclose(access);
-    if (h->file < 0) return failed(h, TT_ERR_IO, "cannot create", h->temporary);
+    if (h->file < 0) return hdf5_failed(h, TT_ERR_IO, "cannot create", h->temporary);
     tt_status status = tt_h5_put_text(h, "/", kind_attribute, kind);
     if (status != TT_OK) tt_h5_close(h);
     return status;
@@ -100,7 +99,7 @@ tt_status tt_h5_commit(tt_h5 *h) {
     h->file = H5I_INVALID_HID;
     if (flushed < 0 || closed < 0) {
         unlink(h->temporary);
-        return failed(h, TT_ERR_IO, "cannot write (disk full?)", h->temporary);
+        return hdf5_failed(h, TT_ERR_IO, "cannot write (disk full?)", h->temporary);
     }
     return tt_commit_file(h->temporary, h->path);
 }
@@ -112,7 +111,7 @@ void tt_h5_close(tt_h5 *h) {
     if (h->writing) unlink(h->temporary);
 }
 
-// HDF5 wants every link of a path to exist before it is asked for the next.
+// HDF5 requires that every link of a path exists before it is asked for the next.
 bool tt_h5_has(const tt_h5 *h, const char *name) {
     char part[4096];
     const size_t n = strlen(name);
@@ -137,12 +136,12 @@ tt_status tt_h5_group(const tt_h5 *h, const char *name) {
     hid_t parents = creating_parents();
     hid_t group = H5Gcreate2(h->file, name, parents, H5P_DEFAULT, H5P_DEFAULT);
     H5Pclose(parents);
-    if (group < 0) return failed(h, TT_ERR_IO, "cannot make group", name);
+    if (group < 0) return hdf5_failed(h, TT_ERR_IO, "cannot make group", name);
     H5Gclose(group);
     return TT_OK;
 }
 
-// The same type in little-endian, as it lies in the file.
+// The type in little-endian, as files have it.
 static hid_t file_type(hid_t memory) {
     hid_t type = H5Tcopy(memory);
     if (H5Tget_class(memory) == H5T_INTEGER || H5Tget_class(memory) == H5T_FLOAT)
@@ -166,10 +165,11 @@ tt_status tt_h5_write(
     hid_t set = H5Dcreate2(h->file, name, stored, space, parents, layout, H5P_DEFAULT);
     tt_status status = TT_OK;
     if (set < 0)
-        status = failed(h, TT_ERR_IO, "cannot make data set", name);
+        status = hdf5_failed(h, TT_ERR_IO, "cannot make data set", name);
     else if (rows && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
-        status = failed(h, TT_ERR_IO, "cannot write (disk full?)", name);
-    if (set >= 0 && H5Dclose(set) < 0 && status == TT_OK) status = failed(h, TT_ERR_IO, "cannot write", name);
+        status = hdf5_failed(h, TT_ERR_IO, "cannot write (disk full?)", name);
+    if (set >= 0 && H5Dclose(set) < 0 && status == TT_OK)
+        status = hdf5_failed(h, TT_ERR_IO, "cannot write", name);
     H5Tclose(stored);
     H5Pclose(layout);
     H5Pclose(parents);
@@ -181,7 +181,7 @@ tt_status tt_h5_shape(const tt_h5 *h, const char *name, size_t *rows, size_t *co
     *rows = *columns = 0;
     if (!tt_h5_has(h, name)) return tt_fail(TT_ERR_FORMAT, "%s: data set %s is missing", h->path, name);
     hid_t set = H5Dopen2(h->file, name, H5P_DEFAULT);
-    if (set < 0) return failed(h, TT_ERR_FORMAT, "cannot open data set", name);
+    if (set < 0) return hdf5_failed(h, TT_ERR_FORMAT, "cannot open data set", name);
     hid_t space = H5Dget_space(set);
     hsize_t shape[2] = {0, 0};
     const int rank = H5Sget_simple_extent_ndims(space);
@@ -205,9 +205,9 @@ tt_status tt_h5_read(const tt_h5 *h, const char *name, hid_t type, void *data, s
     hid_t set = H5Dopen2(h->file, name, H5P_DEFAULT);
     tt_status status = TT_OK;
     if (set < 0)
-        status = failed(h, TT_ERR_FORMAT, "cannot open data set", name);
+        status = hdf5_failed(h, TT_ERR_FORMAT, "cannot open data set", name);
     else if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
-        status = failed(h, TT_ERR_FORMAT, "cannot read (damaged?) data set", name);
+        status = hdf5_failed(h, TT_ERR_FORMAT, "cannot read (damaged?) data set", name);
     if (set >= 0) H5Dclose(set);
     return status;
 }
@@ -260,47 +260,48 @@ tt_status tt_h5_read_texts(const tt_h5 *h, const char *name, char ***texts, size
     return status;
 }
 
-static tt_status put(const tt_h5 *h, const char *where, const char *name, hid_t type, const void *value) {
+static tt_status put_attribute(
+    const tt_h5 *h, const char *where, const char *name, hid_t type, const void *value) {
     hid_t object = H5Oopen(h->file, where, H5P_DEFAULT);
-    if (object < 0) return failed(h, TT_ERR_IO, "cannot open", where);
+    if (object < 0) return hdf5_failed(h, TT_ERR_IO, "cannot open", where);
     hid_t space = H5Screate(H5S_SCALAR);
     hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
     tt_status status = TT_OK;
     if (attribute < 0 || H5Awrite(attribute, type, value) < 0)
-        status = failed(h, TT_ERR_IO, "cannot write attribute", name);
+        status = hdf5_failed(h, TT_ERR_IO, "cannot write attribute", name);
     if (attribute >= 0) H5Aclose(attribute);
     H5Sclose(space);
     H5Oclose(object);
     return status;
 }
 
-static tt_status get(const tt_h5 *h, const char *where, const char *name, hid_t type, void *value) {
+static tt_status get_attribute(const tt_h5 *h, const char *where, const char *name, hid_t type, void *value) {
     if (!tt_h5_has_attribute(h, where, name))
         return tt_fail(TT_ERR_FORMAT, "%s: attribute %s of %s is missing", h->path, name, where);
     hid_t attribute = H5Aopen_by_name(h->file, where, name, H5P_DEFAULT, H5P_DEFAULT);
     tt_status status = TT_OK;
     if (attribute < 0 || H5Aread(attribute, type, value) < 0)
-        status = failed(h, TT_ERR_FORMAT, "cannot read attribute", name);
+        status = hdf5_failed(h, TT_ERR_FORMAT, "cannot read attribute", name);
     if (attribute >= 0) H5Aclose(attribute);
     return status;
 }
 
 tt_status tt_h5_put_i64(const tt_h5 *h, const char *where, const char *name, int64_t value) {
-    return put(h, where, name, H5T_NATIVE_INT64, &value);
+    return put_attribute(h, where, name, H5T_NATIVE_INT64, &value);
 }
 tt_status tt_h5_put_f64(const tt_h5 *h, const char *where, const char *name, double value) {
-    return put(h, where, name, H5T_NATIVE_DOUBLE, &value);
+    return put_attribute(h, where, name, H5T_NATIVE_DOUBLE, &value);
 }
 tt_status tt_h5_get_i64(const tt_h5 *h, const char *where, const char *name, int64_t *value) {
-    return get(h, where, name, H5T_NATIVE_INT64, value);
+    return get_attribute(h, where, name, H5T_NATIVE_INT64, value);
 }
 tt_status tt_h5_get_f64(const tt_h5 *h, const char *where, const char *name, double *value) {
-    return get(h, where, name, H5T_NATIVE_DOUBLE, value);
+    return get_attribute(h, where, name, H5T_NATIVE_DOUBLE, value);
 }
 
 tt_status tt_h5_put_text(const tt_h5 *h, const char *where, const char *name, const char *value) {
     hid_t type = text_type();
-    tt_status status = put(h, where, name, type, &value);
+    tt_status status = put_attribute(h, where, name, type, &value);
     H5Tclose(type);
     return status;
 }
@@ -313,7 +314,7 @@ tt_status tt_h5_get_text(const tt_h5 *h, const char *where, const char *name, ch
     char *raw = NULL;
     *value = NULL;
     hid_t type = text_type();
-    tt_status status = get(h, where, name, type, &raw);
+    tt_status status = get_attribute(h, where, name, type, &raw);
     H5Tclose(type);
     if (status != TT_OK) return status;
     status = tt_strdup(value, raw ? raw : "");

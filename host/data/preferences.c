@@ -1,5 +1,6 @@
 #include "host/data/preferences.h"
 
+#include "host/base/number.h"
 #include "host/data/hdf5_file.h"
 
 #include <math.h>
@@ -174,7 +175,7 @@ static tt_status get_sources(const tt_h5 *h, tt_preferences *p) {
     return status;
 }
 
-static tt_status share_out(
+static tt_status share_out_came_with(
     const tt_h5 *h, tt_preferences *p, const int64_t *offsets, char *const *texts, size_t total) {
     for (size_t i = 0; i < p->n; ++i) {
         const int64_t n = offsets[i + 1] - offsets[i];
@@ -185,7 +186,7 @@ static tt_status share_out(
     return TT_OK;
 }
 
-// Files of earlier versions have no such columns.
+// Files of earlier versions do not have these columns.
 static tt_status get_came_with(const tt_h5 *h, tt_preferences *p) {
     if (!tt_h5_has(h, "/pairs/came_with_offsets")) return TT_OK;
     char **texts = NULL;
@@ -195,7 +196,7 @@ static tt_status get_came_with(const tt_h5 *h, tt_preferences *p) {
     tt_status status = tt_h5_read(h, "/pairs/came_with_offsets", H5T_NATIVE_INT64, offsets, p->n + 1, 0);
     if (status == TT_OK && tt_h5_has(h, "/pairs/came_with"))
         status = tt_h5_read_texts(h, "/pairs/came_with", &texts, &total);
-    if (status == TT_OK) status = share_out(h, p, offsets, texts, total);
+    if (status == TT_OK) status = share_out_came_with(h, p, offsets, texts, total);
     free(texts);
     free(offsets);
     return status;
@@ -233,8 +234,8 @@ static tt_status get_all(const tt_h5 *h, tt_preferences *p) {
     int64_t format, n, questions, without_pairs, scored, reference, rules = 0;
     TT_TRY(tt_h5_get_i64(h, "/", "format", &format));
     if (format != FORMAT)
-        return tt_fail(TT_ERR_FORMAT, "%s: preference pairs of format %lld, this program reads %d", h->path,
-            (long long)format, FORMAT);
+        return tt_fail(TT_ERR_FORMAT, "%s: preference pairs of format %lld; this program reads format %d",
+            h->path, (long long)format, FORMAT);
     TT_TRY(tt_h5_get_i64(h, "/pairs", "n", &n));
     TT_TRY(tt_h5_get_i64(h, "/pairs", "questions", &questions));
     TT_TRY(tt_h5_get_i64(h, "/pairs", "without_pairs", &without_pairs));
@@ -282,7 +283,7 @@ static void show_pair(const tt_preference_texts *t, bool scored, FILE *out) {
         fprintf(out, "            came with it: (%c) %s\n", 'A' + i, t->came_with[i]);
     fprintf(out, "  rejected  %s\n            (run %d)\n", t->rejected, t->rejected_run);
     if (scored)
-        fprintf(out, "  log-probability under the reference: chosen %.3f, rejected %.3f\n",
+        tt_print(out, "  log-probability under the reference: chosen %.3f, rejected %.3f\n",
             t->reference_chosen, t->reference_rejected);
 }
 
@@ -290,9 +291,10 @@ void tt_preferences_show(const tt_preferences *p, int examples, FILE *out) {
     fprintf(out, "preference pairs: %zu, from the runs of %d questions; %d gave none\n", p->n, p->questions,
         p->without_pairs);
     if (p->scored)
-        fprintf(out, "reference log-probabilities of checkpoint %016llx\n", (unsigned long long)p->reference);
+        fprintf(out, "log-probabilities under the reference: of checkpoint %016llx\n",
+            (unsigned long long)p->reference);
     else
-        fprintf(out, "reference log-probabilities are not computed yet\n");
+        fprintf(out, "log-probabilities under the reference: not computed yet\n");
     for (int stage = TT_RECALL; stage <= TT_ANALYZE; ++stage) {
         fprintf(out, "%-8s %7d pairs; chosen from", tt_stage_name((tt_stage)stage),
             tt_preferences_count(p, (tt_stage)stage));
@@ -307,7 +309,8 @@ void tt_preferences_show(const tt_preferences *p, int examples, FILE *out) {
     int equal = 0;
     for (size_t i = 0; i < p->n; ++i) equal += strcmp(p->items[i].chosen, p->items[i].rejected) == 0;
     if (equal)
-        fprintf(out, "%d pairs hold a text against itself: of these the NLL term alone teaches\n", equal);
+        fprintf(
+            out, "%d pairs have the same text on both sides: only the NLL term learns from them\n", equal);
     for (int stage = TT_RECALL; stage <= TT_ANALYZE; ++stage)
         for (size_t i = 0, shown = 0; i < p->n && (int)shown < examples; ++i)
             if ((int)p->items[i].stage == stage) {

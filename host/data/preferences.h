@@ -1,5 +1,5 @@
-// Preference pairs: two texts for one prompt, where they came from, and what the reference model thinks of
-// them. In memory, and as an HDF5 file of columns (/pairs/...), readable with h5dump, h5py and
+// Preference pairs: two texts for one prompt, where they come from, and their log-probabilities under the reference
+// model. In memory, and as an HDF5 file of columns (/pairs/...), readable with h5dump, h5py and
 // `tinythinker corpus show`.
 #ifndef TT_DATA_PREFERENCES_H
 #define TT_DATA_PREFERENCES_H
@@ -41,31 +41,33 @@ typedef struct tt_preference_texts {
     double reference_chosen, reference_rejected; // log-probabilities (sums over tokens) under the reference
 } tt_preference_texts;
 
-// Counts the ways in which pairs were ever chosen.
+// Version of the rules by which pairs are chosen.
 enum { TT_PREFERENCE_RULES = 2 };
 
 // Zero-initialise; tt_preferences_close releases it. Texts live in `memory`.
 typedef struct tt_preferences {
     tt_preference_texts *items;
     size_t n, capacity;
-    int questions;      // that runs were made for
-    int without_pairs;  // of these: no wrong run, or nothing right to hold against it
-    int rules;          // TT_PREFERENCE_RULES of the program that made them; 0 = earlier
-    bool scored;        // the reference's log-probabilities are there
+    int questions;      // questions that runs were made for
+    int without_pairs;  // of these, questions without a wrong run, or without anything right to pair it with
+    int rules;          // TT_PREFERENCE_RULES of the program that made them; 0 = earlier than that number
+    bool scored;        // the reference's log-probabilities are known
     uint64_t reference; // hash of the reference checkpoint's weights
     tt_arena memory;
 } tt_preferences;
 
-// Appends a copy.
+// Appends a copy of the pair and its texts. Errors: TT_ERR_NOMEM.
 tt_status tt_preferences_add(tt_preferences *preferences, const tt_preference_texts *texts) TT_MUST_CHECK;
 void tt_preferences_close(tt_preferences *preferences);
+// Number of pairs of a stage.
 int tt_preferences_count(const tt_preferences *preferences, tt_stage stage);
 
+// Errors: TT_ERR_IO; TT_ERR_FORMAT for a damaged or foreign file.
 tt_status tt_preferences_save(const tt_preferences *preferences, const char *path) TT_MUST_CHECK;
 tt_status tt_preferences_load(tt_preferences *out, const char *path) TT_MUST_CHECK;
-// Whether the file at `path` holds preference pairs (as against a corpus, or nothing).
+// Whether there is a file of preference pairs at `path` (and not a corpus, say).
 bool tt_preferences_is_file(const char *path);
-// For people: counts, sources, lengths, and the first `examples` pairs of each stage in full.
+// Prints, for people, counts, sources, and the first `examples` pairs of each stage in full.
 void tt_preferences_show(const tt_preferences *preferences, int examples, FILE *out);
 
 #endif

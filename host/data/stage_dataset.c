@@ -1,4 +1,4 @@
-// From questions and reasoning to the pairs of a stage.
+// From questions and reasoning to the (input, target) pairs of a stage.
 #include "host/data/stage_dataset.h"
 
 #include "host/base/memory.h"
@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-// Hashes of the pairs seen, open addressing; 0 = free.
+// Hashes of the pairs added so far; open addressing, 0 marks a free slot.
 typedef struct seen {
     uint64_t *slots;
     size_t size;
@@ -25,9 +25,8 @@ static bool first_time(seen *s, uint64_t hash) {
 
 typedef struct builder {
     tt_dataset *dataset;
-    const tt_tokenizer *tokenizer;
-    int max_input, max_target;
-    bool inputs_only; // duplicates are judged by their inputs
+    tt_dataset_encoding encoding;
+    bool inputs_only; // pairs with equal inputs are duplicates, whatever their targets
     seen seen;
     tt_str block, input, target;
 } builder;
@@ -38,8 +37,7 @@ static tt_status add_once(builder *b) {
     uint64_t hash = tt_hash(b->input.data, b->input.length);
     if (!b->inputs_only) hash = hash * 0x9E3779B97F4A7C15ull + tt_hash(b->target.data, b->target.length);
     if (!first_time(&b->seen, hash)) return TT_OK;
-    return tt_dataset_add(
-        b->dataset, b->tokenizer, b->input.data, b->target.data, b->max_input, b->max_target);
+    return tt_dataset_add(b->dataset, &b->encoding, b->input.data, b->target.data);
 }
 
 // Examples of the baselines that answer in one generation.
@@ -96,7 +94,7 @@ static tt_status add_reasoning(
     return TT_OK;
 }
 
-// Answers alone: every question of the split, with or without reasoning.
+// With answers alone: every question of the split, with or without reasoning.
 static tt_status add_answer(builder *b, const tt_question *q) {
     tt_str_clear(&b->block);
     tt_str_clear(&b->input);
@@ -122,32 +120,29 @@ static tt_status add_all(
     return TT_OK;
 }
 
-tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, tt_split split, tt_stage_set set,
-    tt_stage stage, const tt_tokenizer *tokenizer, int max_input, int max_target) {
-    dataset->name = tt_stage_name(stage);
-    bool taken;
-    TT_TRY(
-        tt_corpus_tokens_take(dataset, corpus, split, set, stage, tokenizer, max_input, max_target, &taken));
-    if (taken) return TT_OK;
+tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, const tt_stage_options *o) {
+    dataset->name = tt_stage_name(o->stage);
+    bool copied;
+    TT_TRY(tt_corpus_tokens_copy(dataset, corpus, o, &copied));
+    if (copied) return TT_OK;
     builder b = {.dataset = dataset,
-        .tokenizer = tokenizer,
-        .max_input = max_input,
-        .max_target = max_target,
-        .inputs_only = set == TT_SET_SUMMARIZE_ONLY || (set == TT_SET_STEP_BY_STEP && stage == TT_SUMMARIZE)};
+        .encoding = {.tokenizer = o->tokenizer, .max_input = o->max_input, .max_target = o->max_target},
+        .inputs_only =
+            o->set == TT_SET_SUMMARIZE_ONLY || (o->set == TT_SET_STEP_BY_STEP && o->stage == TT_SUMMARIZE)};
     b.seen.size = 2 * (corpus->n_reasoning * TT_MAX_OPTIONS + corpus->n_questions) + 1;
     TT_TRY(tt_alloc(&b.seen.slots, b.seen.size, sizeof *b.seen.slots, "dataset"));
-    tt_status status = add_all(&b, corpus, split, set, stage);
+    tt_status status = add_all(&b, corpus, o->split, o->set, o->stage);
     free(b.seen.slots);
     tt_str_close(&b.block);
     tt_str_close(&b.input);
     tt_str_close(&b.target);
     if (status == TT_OK && dataset->n == 0)
         status = tt_fail(TT_ERR_INPUT,
-            set == TT_SET_SUMMARIZE_ONLY
+            o->set == TT_SET_SUMMARIZE_ONLY
                 ? "corpus %s has no questions in split %s (stage %s)"
-                : "corpus %s has no reasoning of a teacher for split %s, stage %s; answers alone need none "
-                  "(stages: summarize_only)",
-            corpus->name, tt_split_name(split), dataset->name);
+                : "corpus %s has no reasoning of a teacher for split %s, stage %s; training on answers alone "
+                  "needs none (stages: summarize_only)",
+            corpus->name, tt_split_name(o->split), dataset->name);
     return status;
 }
 
@@ -174,10 +169,19 @@ tt_status tt_corpus_tokenise(
     tt_status status = TT_OK;
     for (int s = 0; s < TT_STAGES && status == TT_OK; ++s)
         if (tt_stage_set_has(tokens->set, (tt_stage)s))
-            status = tt_dataset_build(&tokens->stages[s], corpus, TT_TRAIN, tokens->set, (tt_stage)s,
-                tokenizer, max_input, max_target);
+            status = tt_dataset_build(&tokens->stages[s], corpus,
+                &(tt_stage_options){.split = TT_TRAIN,
+                    .set = tokens->set,
+                    .stage = (tt_stage)s,
+                    .tokenizer = tokenizer,
+                    .max_input = max_input,
+                    .max_target = max_target});
     for (int s = 0; s < TT_STAGES && status == TT_OK; ++s)
-        tt_dataset_warn(&tokens->stages[s], "tokenised", "max_input", max_input, "max_target", max_target);
+        tt_dataset_warn(&tokens->stages[s], &(tt_dataset_limits){.phase = "tokenised",
+                                                .input_key = "max_input",
+                                                .max_input = max_input,
+                                                .target_key = "max_target",
+                                                .max_target = max_target});
     corpus->tokens = tokens;
     if (status != TT_OK) tt_corpus_tokens_close(corpus);
     return status;

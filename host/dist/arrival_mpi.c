@@ -1,6 +1,5 @@
 // A barrier that does not block, asked again and again. When a rank's patience ends, it tells all others that
 // it waits, and whoever waits, too, tells so in turn: who is silent then has not come.
-#define _GNU_SOURCE
 #include "host/dist/arrival_mpi.h"
 
 #include "host/base/log.h"

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/dist/comm.h"
 
 #include "host/base/log.h"
@@ -18,7 +17,7 @@ void tt_comm_close(tt_comm *comm, tt_status status) {
     if (comm->size > 1 && status != TT_OK) {
         // Told here and not in main: the first rank that exits takes the others with it.
         if (comm->rank == 0 || !comm->agreed) tt_error("%s", tt_error_message());
-        tt_log_told();
+        tt_log_reported();
         // Launchers end the whole job when the first rank exits with a failure: all ranks have written what they have to
         // say before any of them does.
         fflush(stdout);

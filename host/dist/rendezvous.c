@@ -1,7 +1,7 @@
-#define _GNU_SOURCE
 #include "host/dist/rendezvous.h"
 
 #include "host/base/log.h"
+#include "host/base/number.h"
 #include "host/base/str.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ static tt_status read_seconds(double *out, double otherwise) {
     *out = otherwise;
     if (!text || !*text) return TT_OK;
     char *end;
-    *out = strtod(text, &end);
+    *out = tt_parse_double(text, &end);
     if (*end || !(*out > 0 && *out <= most_patience))
         return tt_fail(TT_ERR_CONFIG, "TT_TIMEOUT is '%s', expected seconds: a number above 0", text);
     return TT_OK;

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/dist/star.h"
 
 #include "host/base/log.h"

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/dist/wire.h"
 
 #include "host/base/log.h"

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/lab/environment.h"
 
 #include "host/base/fs.h"

@@ -1,6 +1,7 @@
 #include "host/lab/result.h"
 
 #include "host/base/fs.h"
+#include "host/base/number.h"
 #include "host/base/str.h"
 
 #include <jansson.h>
@@ -73,7 +74,7 @@ tt_status tt_result_write(const tt_result *r, const char *path) {
 }
 
 static void print_score(FILE *out, const char *split, const char *how, const tt_evaluation *e) {
-    fprintf(out, "  %-12s %-28s %6.1f %%   (%.1f to %.1f)  %7d  %10d\n", split, how, 100 * e->accuracy,
+    tt_print(out, "  %-12s %-28s %6.1f %%   (%.1f to %.1f)  %7d  %10d\n", split, how, 100 * e->accuracy,
         100 * e->low, 100 * e->high, e->n, e->unanswered);
 }
 
@@ -87,7 +88,7 @@ static void print_phase(FILE *out, const tt_phase_outcome *p) {
         fputs("none better than the student it began with, which is kept", out);
     else
         fprintf(out, "best after %lld", (long long)p->result.best_step);
-    fprintf(out, "; %.1f million tokens in %.0f s", p->result.tokens / 1e6, p->result.seconds);
+    tt_print(out, "; %.1f million tokens in %.0f s", p->result.tokens / 1e6, p->result.seconds);
     if (p->iteration)
         fprintf(out, "; %d + %d pairs of %d questions", p->recall_pairs, p->analyze_pairs, p->questions);
     fputc('\n', out);
@@ -115,5 +116,5 @@ void tt_result_print(const tt_result *r, FILE *out) {
         snprintf(how, sizeof how, "self-consistency of %d", r->samples);
         if (r->voted[s]) print_score(out, tt_split_name((tt_split)s), how, &r->self_consistency[s]);
     }
-    fprintf(out, "\n  trained at %.0f tokens/s; wall time %.0f s\n", tt_result_speed(r), r->wall_seconds);
+    tt_print(out, "\n  trained at %.0f tokens/s; wall time %.0f s\n", tt_result_speed(r), r->wall_seconds);
 }

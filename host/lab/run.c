@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/lab/run.h"
 
 #include "host/base/log.h"
@@ -415,6 +414,7 @@ static tt_status show_finished(run *r, FILE *out, bool *finished) {
 
 static tt_status work(run *r, bool fresh, FILE *out) {
     bool finished;
+    tt_config_warn(r->config);
     TT_TRY(tt_run_directory_name(&r->dir, r->config));
     TT_TRY(resolve_precision(r, fresh));
     TT_TRY(open_directory(r, fresh));

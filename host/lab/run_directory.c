@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/lab/run_directory.h"
 
 #include "host/config/config.h"
@@ -38,27 +37,6 @@ tt_status tt_run_directory_predictions(const char *run, const char *phase, char 
 
 // ---- configurations, compared key by key
 
-static bool among(const char *key, const char *const *keys, int n) {
-    for (int i = 0; i < n; ++i)
-        if (strcmp(key, keys[i]) == 0) return true;
-    return false;
-}
-
-// Keys that may differ between two starts of the same run: where it computes,
-static bool is_place(const char *key) {
-    static const char *const keys[] = {"device", "threads", "output", "log", "evaluation.slots"};
-    return among(key, keys, sizeof keys / sizeof *keys);
-}
-
-// and what is scored at its end.
-static bool is_scoring(const char *key) {
-    static const char *const keys[] = {"evaluation.splits", "evaluation.questions", "evaluation.samples",
-        "evaluation.temperature", "evaluation.top_k", "evaluation.top_p", "evaluation.min_length",
-        "evaluation.repetition_penalty", "evaluation.beams", "evaluation.length_penalty",
-        "evaluation.early_stopping"};
-    return among(key, keys, sizeof keys / sizeof *keys);
-}
-
 // A run keeps the precision that it began with.
 static bool is_auto_precision(const char *key, const tt_config_line *now) {
     static const char text[] = "\"auto\"";
@@ -66,28 +44,52 @@ static bool is_auto_precision(const char *key, const tt_config_line *now) {
            strncmp(now->value, text, strlen(text)) == 0;
 }
 
-tt_status tt_run_config_differences(const char *before, const char *now, tt_str *out, bool *rescore) {
-    static const char unset[] = "(unset)";
-    *rescore = false;
-    for (int turn = 0; turn < 2; ++turn) { // keys of `now`; then those that only `before` has
-        tt_config_line one = {.at = turn == 0 ? now : before}, other;
-        while (tt_config_line_next(&one)) {
-            const bool known = tt_config_line_find(turn == 0 ? before : now, one.key, &other);
-            if (!known)
-                other = (tt_config_line){.value = unset, .length = (int)strlen(unset)};
-            else if (turn == 1 ||
-                     (one.length == other.length && memcmp(one.value, other.value, (size_t)one.length) == 0))
-                continue;
-            const tt_config_line *old = turn == 0 ? &other : &one, *young = turn == 0 ? &one : &other;
-            if (is_place(one.key) || tt_config_removed(one.key) || is_auto_precision(one.key, young))
-                continue;
-            if (is_scoring(one.key))
-                *rescore = true;
-            else
-                tt_str_format(out, "\n  %s: %.*s -> %.*s", one.key, old->length, old->value, young->length,
-                    young->value);
+// The key's line in a configuration, or, where an earlier version wrote it without the key, a line with its default
+// (whose text `initial` owns). A key that this version does not know has no default either.
+static tt_status line_or_default(const char *yaml, const char *key, tt_str *initial, tt_config_line *out) {
+    if (tt_config_line_find(yaml, key, out)) return TT_OK;
+    tt_str_clear(initial);
+    TT_TRY(tt_config_default(key, initial));
+    if (initial->length == 0) tt_str_append(initial, "(not set)");
+    *out = (tt_config_line){.value = tt_str_text(initial), .length = (int)initial->length};
+    return tt_str_status(initial);
+}
+
+// Notes how the key `line`, of one of the two texts, differs between them.
+static tt_status note_difference(
+    const char *before, const char *now, const tt_config_line *line, tt_str *out, bool *rescore) {
+    tt_str before_default = {0}, now_default = {0};
+    tt_config_line first, second;
+    tt_status status = line_or_default(before, line->key, &before_default, &first);
+    if (status == TT_OK) status = line_or_default(now, line->key, &now_default, &second);
+    if (status == TT_OK &&
+        (first.length != second.length || memcmp(first.value, second.value, (size_t)first.length) != 0) &&
+        !is_auto_precision(line->key, &second)) {
+        switch (tt_config_role_of(line->key)) {
+        case TT_ROLE_PLACE:
+            break;
+        case TT_ROLE_SCORING:
+            *rescore = true;
+            break;
+        case TT_ROLE_TRAINING:
+        case TT_ROLE_RUN:
+            tt_str_format(out, "\n  %s: %.*s -> %.*s", line->key, first.length, first.value, second.length,
+                second.value);
         }
     }
+    tt_str_close(&before_default);
+    tt_str_close(&now_default);
+    return status;
+}
+
+tt_status tt_run_config_differences(const char *before, const char *now, tt_str *out, bool *rescore) {
+    tt_config_line line = {.at = now}, other;
+    *rescore = false;
+    while (tt_config_line_next(&line)) TT_TRY(note_difference(before, now, &line, out, rescore));
+    line = (tt_config_line){.at = before};
+    while (tt_config_line_next(&line)) // keys that only `before` has
+        if (!tt_config_removed(line.key) && !tt_config_line_find(now, line.key, &other))
+            TT_TRY(note_difference(before, now, &line, out, rescore));
     return tt_str_status(out);
 }
 
@@ -174,7 +176,7 @@ static tt_status compare_with_existing(const tt_run_directory *dir, const char *
     tt_status status = tt_run_config_differences(before, now, &differences, &rescore);
     if (status == TT_OK && differences.length > 0)
         status = tt_fail(TT_ERR_CONFIG,
-            "%s holds a run of another configuration:%s\nGive this one another name (--set "
+            "%s contains a run of another configuration:%s\nGive this one another name (--set "
             "name=...), or start it over with --fresh",
             dir->path, tt_str_text(&differences));
     // Other ways to evaluate: what was trained stands, the result is made again.

@@ -44,9 +44,11 @@ tt_status tt_run_directory_prepare(
 tt_status tt_run_directory_kept(
     const tt_run_directory *dir, const char *key, char *out, size_t size) TT_MUST_CHECK;
 
-// Keys whose values differ between two resolved configurations (texts of tt_config_write), one a line as
-// "  key: old -> new". Keys that may differ between starts of one run are left out, and a precision that
-// is now auto: the run keeps its own. *rescore: some of them say what is scored at its end.
+// Appends the keys whose values differ between two resolved configurations (texts of tt_config_write), one a line
+// as "  key: before -> now". A key that only one of them has is compared with its default: the other was written by
+// a version without it. Left out are keys that may differ between starts of one run (tt_config_role), keys that
+// were removed, and a precision that is now auto, since the run keeps its own. *rescore receives whether keys of
+// TT_ROLE_SCORING differ. Errors: TT_ERR_NOMEM.
 tt_status tt_run_config_differences(
     const char *before, const char *now, tt_str *out, bool *rescore) TT_MUST_CHECK;
 

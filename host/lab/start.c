@@ -38,7 +38,8 @@ static tt_status random_student(tt_checkpoint *out, const tt_config *config, tt_
     TT_TRY(tt_tokenizer_load(&out->tokenizer, config->model.tokenizer, (int)config->model.extra_ids));
     TT_TRY(shape(&c, config, out->tokenizer));
     TT_TRY(tt_model_open(&out->model, &c, device));
-    const tt_init how = strcmp(config->model.init, "copy") == 0 ? TT_INIT_COPY : TT_INIT_T5;
+    tt_init how;
+    TT_TRY(tt_init_parse(&how, config->model.init));
     return tt_model_init(out->model, how, (uint64_t)config->seed);
 }
 

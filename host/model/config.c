@@ -11,18 +11,17 @@ typedef struct preset {
     bool v1_1; // gated GELU, untied head
 } preset;
 
-// Raffel et al. 2020 (T5 1.0) and the sizes published with T5 1.1.
 static const preset presets[] = {
-    {"t5-small", 512, 64, 2048, 6, 8, false},
-    {"t5-base", 768, 64, 3072, 12, 12, false},
-    {"t5-large", 1024, 64, 4096, 24, 16, false},
-    {"t5-3b", 1024, 128, 16384, 24, 32, false},
-    {"t5-11b", 1024, 128, 65536, 24, 128, false},
-    {"t5-v1_1-small", 512, 64, 1024, 8, 6, true},
-    {"t5-v1_1-base", 768, 64, 2048, 12, 12, true},
-    {"t5-v1_1-large", 1024, 64, 2816, 24, 16, true},
-    {"t5-v1_1-xl", 2048, 64, 5120, 24, 32, true},
-    {"t5-v1_1-xxl", 4096, 64, 10240, 24, 64, true},
+#define PRESET(code, name_, d_model_, d_kv_, d_ff_, layers_, heads_, v1_1_)                                  \
+    {.name = name_,                                                                                          \
+        .d_model = d_model_,                                                                                 \
+        .d_kv = d_kv_,                                                                                       \
+        .d_ff = d_ff_,                                                                                       \
+        .layers = layers_,                                                                                   \
+        .heads = heads_,                                                                                     \
+        .v1_1 = v1_1_},
+    TT_SHAPE_MAP(PRESET)
+#undef PRESET
 };
 enum { PRESETS = sizeof presets / sizeof *presets };
 
@@ -49,10 +48,12 @@ tt_status tt_model_preset(tt_model_config *out, const char *name) {
         return TT_OK;
     }
     const char *nearest = tt_nearest(name, names, PRESETS);
-    return tt_fail(TT_ERR_CONFIG,
-        "shape '%s' is unknown%s%s; known are t5-small, t5-base, t5-large, t5-3b, t5-11b, "
-        "t5-v1_1-small, -base, -large, -xl, -xxl",
-        name, nearest ? "; did you mean " : "", nearest ? nearest : "");
+    tt_str known = {0};
+    for (int i = 0; i < PRESETS; ++i) tt_str_format(&known, "%s%s", i ? ", " : "", names[i]);
+    tt_fail(TT_ERR_CONFIG, "unknown shape '%s'%s%s; known are %s", name, nearest ? "; did you mean " : "",
+        nearest ? nearest : "", tt_str_text(&known));
+    tt_str_close(&known);
+    return TT_ERR_CONFIG;
 }
 
 tt_status tt_model_config_check(const tt_model_config *c) {

@@ -96,6 +96,15 @@ static tt_status structure(tt_model *model, float *w) {
     return TT_OK;
 }
 
+tt_status tt_init_parse(tt_init *out, const char *word) {
+    static const char *const names[] = {TT_INIT_MAP(TT_WORD_TEXT)};
+    static const tt_words words = {.what = "init", .words = names, .n = TT_INITS, .error = TT_ERR_CONFIG};
+    int index;
+    TT_TRY(tt_word_parse(&words, word, &index));
+    *out = (tt_init)index;
+    return TT_OK;
+}
+
 tt_status tt_model_init(tt_model *model, tt_init how, uint64_t seed) {
     float *w;
     TT_TRY(tt_alloc(&w, model->size, sizeof *w, "initial weights"));

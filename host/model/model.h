@@ -5,6 +5,7 @@
 
 #include "host/base/memory.h"
 #include "host/base/status.h"
+#include "host/config/words.h"
 #include "host/data/batch.h"
 #include "kernels/device.h"
 
@@ -58,10 +59,9 @@ static inline const void *tt_model_operand(const tt_model *model, size_t offset)
 tt_status tt_model_train(tt_model *model) TT_MUST_CHECK;
 const tt_parameter *tt_model_find(const tt_model *model, const char *name); // NULL if there is none
 
-typedef enum tt_init {
-    TT_INIT_T5,   // Hugging Face's _init_weights with initializer_factor
-    TT_INIT_COPY, // structured: copying and neighbour-looking heads exist from the start (see init.c)
-} tt_init;
+typedef enum tt_init { TT_INIT_MAP(TT_WORD_CODE) TT_INITS } tt_init;
+// A word of TT_INIT_MAP. Errors: TT_ERR_CONFIG for any other.
+tt_status tt_init_parse(tt_init *out, const char *word) TT_MUST_CHECK;
 // Random weights from Philox keyed by (seed, parameter's name): not by order or device.
 tt_status tt_model_init(tt_model *model, tt_init how, uint64_t seed) TT_MUST_CHECK;
 

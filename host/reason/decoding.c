@@ -1,16 +1,14 @@
 // Settings of decoding, read from words and configurations.
 #include "host/reason/engine.h"
 
-#include <string.h>
-
 tt_status tt_early_stopping_parse(tt_early_stopping *out, const char *word) {
-    static const char *const words[] = {"false", "true", "never"};
-    for (int i = 0; i < 3; ++i)
-        if (strcmp(word, words[i]) == 0) {
-            *out = (tt_early_stopping)i;
-            return TT_OK;
-        }
-    return tt_fail(TT_ERR_CONFIG, "early_stopping '%s' is unknown; allowed are false, true, never", word);
+    static const char *const names[] = {TT_EARLY_STOPPING_MAP(TT_WORD_TEXT)};
+    static const tt_words words = {
+        .what = "early_stopping", .words = names, .n = TT_EARLY_STOPPINGS, .error = TT_ERR_CONFIG};
+    int index;
+    TT_TRY(tt_word_parse(&words, word, &index));
+    *out = (tt_early_stopping)index;
+    return TT_OK;
 }
 
 int tt_prompt_limit_of(const tt_config *c) {

@@ -5,16 +5,13 @@
 #define TT_REASON_ENGINE_H
 
 #include "host/config/config.h"
+#include "host/config/words.h"
 #include "host/model/model.h"
 
 typedef struct tt_engine tt_engine;
 
-// When beam search is done with a prompt: the values of Hugging Face's early_stopping.
-typedef enum tt_early_stopping {
-    TT_STOP_HEURISTIC, // false: with as many texts as beams, if the best running one would not join them now
-    TT_STOP_EARLY,     // true: as soon as there are as many texts as beams
-    TT_STOP_NEVER, // "never": like false, but with max_length as the running text's length if scores favour it
-} tt_early_stopping;
+// When beam search is over for a prompt: documented at TT_EARLY_STOPPING_MAP.
+typedef enum tt_early_stopping { TT_EARLY_STOPPING_MAP(TT_WORD_CODE) TT_EARLY_STOPPINGS } tt_early_stopping;
 
 // Names and values mean the same as in Hugging Face's generate().
 typedef struct tt_decoding {
@@ -30,7 +27,7 @@ typedef struct tt_decoding {
     tt_early_stopping early_stopping;
 } tt_decoding;
 
-// word: "false", "true" or "never". Errors: TT_ERR_CONFIG for any other.
+// A word of TT_EARLY_STOPPING_MAP. Errors: TT_ERR_CONFIG for any other.
 tt_status tt_early_stopping_parse(tt_early_stopping *out, const char *word) TT_MUST_CHECK;
 // The settings of the section `evaluation` of a configuration.
 tt_decoding tt_decoding_of(const tt_config *config);

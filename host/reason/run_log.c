@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/reason/run_log.h"
 
 #include "host/base/fs.h"

@@ -1,5 +1,6 @@
 #include "host/report/side_by_side.h"
 
+#include "host/base/number.h"
 #include "host/report/runs/changes.h"
 #include "host/report/text.h"
 
@@ -85,7 +86,7 @@ static void print_group(tt_str *out, const tt_report *r, const tt_report_group *
     for (const score *s = scores; s->word; ++s) {
         char interval[32] = "";
         if (isfinite(s->mean.low))
-            snprintf(interval, sizeof interval, "[%.1f, %.1f]", 100 * s->mean.low, 100 * s->mean.high);
+            tt_format(interval, sizeof interval, "[%.1f, %.1f]", 100 * s->mean.low, 100 * s->mean.high);
         tt_str_format(out, "  %-28s %6.1f %%  %-14s  %9lld", s->heading, 100 * s->mean.mean, interval,
             (long long)s->mean.questions);
         if (s->unanswered >= 0) tt_str_format(out, "  %10lld", (long long)s->unanswered);
@@ -96,7 +97,7 @@ static void print_group(tt_str *out, const tt_report *r, const tt_report_group *
 
 // "[-0.7, +1.1] *": the star where it leaves out 0.
 static const char *points(char out[40], double low, double high) {
-    snprintf(out, 40, "[%+.1f, %+.1f]%s", 100 * low, 100 * high, tt_report_sure(low, high) ? " *" : "");
+    tt_format(out, 40, "[%+.1f, %+.1f]%s", 100 * low, 100 * high, tt_report_sure(low, high) ? " *" : "");
     return out;
 }
 

@@ -1,5 +1,7 @@
 #include "host/report/text.h"
 
+#include "host/base/number.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -116,7 +118,7 @@ void tt_text_number(tt_str *out, double value, int decimals) {
         tt_str_append(out, TT_REPORT_DASH);
         return;
     }
-    const int n = snprintf(digits, sizeof digits, "%.*f", decimals, value);
+    const int n = tt_format(digits, sizeof digits, "%.*f", decimals, value);
     const int whole = (int)strcspn(digits, ".");
     for (int i = 0; i < n; ++i) {
         tt_str_append_n(out, digits + i, 1);

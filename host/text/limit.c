@@ -13,23 +13,23 @@ tt_status tt_limit_encode(const tt_tokenizer *tokenizer, const char *text, int l
     return TT_OK;
 }
 
-void tt_limit_warn_prompts(const char *where, int64_t cut, int64_t of, int64_t limit, const char *key) {
+void tt_limit_warn_prompts(const char *where, int64_t cut, int64_t total, int64_t limit, const char *key) {
     if (cut > 0)
-        tt_warn("%s: %lld of %lld prompts are longer than %lld tokens and lose their last words, where the "
-                "stages have the mark that says what to write (such as 'Summarize:'); raise %s",
-            where, (long long)cut, (long long)of, (long long)limit, key);
+        tt_warn("%s: %lld of %lld prompts are longer than %lld tokens and lose their last words, among them "
+                "the mark that says what to write (such as 'Summarize:'); raise %s",
+            where, (long long)cut, (long long)total, (long long)limit, key);
 }
 
-void tt_limit_warn_targets(const char *where, int64_t cut, int64_t of, int64_t limit, const char *key) {
+void tt_limit_warn_targets(const char *where, int64_t cut, int64_t total, int64_t limit, const char *key) {
     if (cut > 0)
-        tt_warn("%s: %lld of %lld targets are longer than %lld tokens and lose their last words, which the "
-                "student cannot learn then; raise %s",
-            where, (long long)cut, (long long)of, (long long)limit, key);
+        tt_warn("%s: %lld of %lld targets are longer than %lld tokens and lose their last words, so that the "
+                "student does not learn them; raise %s",
+            where, (long long)cut, (long long)total, (long long)limit, key);
 }
 
-void tt_limit_warn_answers(const char *where, int64_t cut, int64_t of, int64_t limit, const char *key) {
+void tt_limit_warn_answers(const char *where, int64_t cut, int64_t total, int64_t limit, const char *key) {
     if (cut > 0)
         tt_warn("%s: %lld of %lld targets are longer than %lld tokens and lose their answer ('So the answer "
-                "is option X.'): the student learns no answer from them; raise %s",
-            where, (long long)cut, (long long)of, (long long)limit, key);
+                "is option X.'), so that the student learns no answer from them; raise %s",
+            where, (long long)cut, (long long)total, (long long)limit, key);
 }

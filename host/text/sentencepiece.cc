@@ -113,9 +113,6 @@ int tt_spm_unk(const tt_spm *spm) {
 const char *tt_spm_piece(const tt_spm *spm, int id) {
     return spm->processor.IdToPiece(id).c_str();
 }
-int tt_spm_id(const tt_spm *spm, const char *piece) {
-    return spm->processor.PieceToId(piece);
-}
 
 const char *tt_spm_encode(
     const tt_spm *spm, const char *text, size_t n, void (*take)(void *, int), void *context) {

@@ -18,7 +18,6 @@ int tt_spm_pad(const tt_spm *spm);
 int tt_spm_eos(const tt_spm *spm);
 int tt_spm_unk(const tt_spm *spm);
 const char *tt_spm_piece(const tt_spm *spm, int id);
-int tt_spm_id(const tt_spm *spm, const char *piece);
 // Calls take(context, id) for each id of text[0..n).
 const char *tt_spm_encode(
     const tt_spm *spm, const char *text, size_t n, void (*take)(void *, int), void *context);

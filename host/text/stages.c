@@ -3,10 +3,8 @@
 
 #include <string.h>
 
-static const char *const stage_names[] = {"recall", "analyze", "summarize"};
-static const char *const set_names[] = {
-    "all", "no_recall", "no_analyze", "summarize_only", "chain_of_thought", "step_by_step"};
-enum { SETS = sizeof set_names / sizeof *set_names };
+static const char *const stage_names[] = {TT_STAGE_MAP(TT_WORD_TEXT)};
+static const char *const set_names[] = {TT_STAGE_SET_MAP(TT_WORD_TEXT)};
 
 const char *tt_stage_name(tt_stage stage) {
     return stage_names[stage];
@@ -17,15 +15,12 @@ const char *tt_stage_set_name(tt_stage_set set) {
 }
 
 tt_status tt_stage_set_parse(tt_stage_set *out, const char *name) {
-    for (int i = 0; i < SETS; ++i)
-        if (strcmp(name, set_names[i]) == 0) {
-            *out = (tt_stage_set)i;
-            return TT_OK;
-        }
-    return tt_fail(TT_ERR_CONFIG,
-        "stages '%s' is unknown; allowed are all, no_recall, no_analyze, summarize_only, chain_of_thought, "
-        "step_by_step",
-        name);
+    static const tt_words words = {
+        .what = "stages", .words = set_names, .n = TT_STAGE_SETS, .error = TT_ERR_CONFIG};
+    int set;
+    TT_TRY(tt_word_parse(&words, name, &set));
+    *out = (tt_stage_set)set;
+    return TT_OK;
 }
 
 bool tt_stage_set_has(tt_stage_set set, tt_stage stage) {

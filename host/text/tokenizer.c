@@ -19,14 +19,15 @@ struct tt_tokenizer {
     char (*sentinels)[24];
 };
 
-static tt_status fill(tt_tokenizer *t, const void *bytes, size_t n, int extra_ids) {
+static tt_status fill_tokenizer(tt_tokenizer *t, const void *bytes, size_t n, int extra_ids) {
     if (extra_ids < 0 || extra_ids > 1000)
-        return tt_fail(TT_ERR_CONFIG, "tokenizer: %d sentinels, allowed are 0 to 1000", extra_ids);
+        return tt_fail(TT_ERR_CONFIG, "tokenizer: %d sentinels; allowed are 0 to 1000", extra_ids);
     const char *message = tt_spm_open(&t->spm, bytes, n);
     if (message) return tt_fail(TT_ERR_FORMAT, "not a SentencePiece model (%s)", message);
     if (tt_spm_pad(t->spm) != TT_PAD || tt_spm_eos(t->spm) != TT_EOS || tt_spm_unk(t->spm) != TT_UNK)
-        return tt_fail(TT_ERR_FORMAT, "pad, </s> and <unk> are %d, %d, %d; T5 has 0, 1, 2",
-            tt_spm_pad(t->spm), tt_spm_eos(t->spm), tt_spm_unk(t->spm));
+        return tt_fail(TT_ERR_FORMAT,
+            "the ids of pad, </s> and <unk> are %d, %d, %d; expected 0, 1, 2 as in T5", tt_spm_pad(t->spm),
+            tt_spm_eos(t->spm), tt_spm_unk(t->spm));
     TT_TRY(tt_alloc(&t->bytes, n, 1, "tokenizer"));
     memcpy(t->bytes, bytes, n);
     t->n_bytes = n;
@@ -43,7 +44,7 @@ tt_status tt_tokenizer_parse(tt_tokenizer **out, const void *bytes, size_t n, in
     *out = NULL;
     tt_tokenizer *t;
     TT_TRY(tt_alloc(&t, 1, sizeof *t, "tokenizer"));
-    tt_status status = fill(t, bytes, n, extra_ids);
+    tt_status status = fill_tokenizer(t, bytes, n, extra_ids);
     if (status != TT_OK)
         tt_tokenizer_close(t);
     else
@@ -92,12 +93,6 @@ const char *tt_tokenizer_piece(const tt_tokenizer *t, int id) {
     return id < t->pieces ? tt_spm_piece(t->spm, id) : t->sentinels[id - t->pieces];
 }
 
-int tt_tokenizer_piece_id(const tt_tokenizer *t, const char *piece) {
-    for (int i = 0; i < t->extra_ids; ++i)
-        if (strcmp(t->sentinels[i], piece) == 0) return t->pieces + i;
-    return tt_spm_id(t->spm, piece);
-}
-
 typedef struct sink {
     int32_t **ids;
     size_t *capacity;
@@ -105,15 +100,14 @@ typedef struct sink {
     tt_status status;
 } sink;
 
-static void take_id(void *context, int id) {
+static void append_id(void *context, int id) {
     sink *s = context;
     if (s->status == TT_OK)
         s->status = tt_grow(s->ids, s->capacity, (size_t)*s->n + 1, sizeof **s->ids, "token ids");
     if (s->status == TT_OK) (*s->ids)[(*s->n)++] = id;
 }
 
-// Id of the special token that `text`, which begins with '<', starts with (*length receives its bytes), or
-// -1.
+// The id of the special token at the start of `text`, whose length in bytes *length receives; -1 where there is none.
 static int special_at(const tt_tokenizer *t, const char *text, size_t *length) {
     static const char *const names[] = {[TT_PAD] = "<pad>", [TT_EOS] = "</s>", [TT_UNK] = "<unk>"};
     for (int id = TT_PAD; id <= TT_UNK; ++id)
@@ -126,7 +120,7 @@ static int special_at(const tt_tokenizer *t, const char *text, size_t *length) {
     const int id = tt_tokenizer_size(t) - 1 - number;
     const char *name = tt_tokenizer_piece(t, id);
     *length = strlen(name);
-    return tt_starts_with(text, name) ? id : -1; // not <extra_id_01>
+    return tt_starts_with(text, name) ? id : -1; // sscanf also reads <extra_id_01>
 }
 
 tt_status tt_tokenizer_encode(
@@ -144,17 +138,17 @@ tt_status tt_tokenizer_encode(
         for (; (mark = strchr(mark, '<')) != NULL; ++mark)
             if ((id = special_at(t, mark, &skip)) >= 0) break;
         const size_t plain = (size_t)((mark ? mark : end) - from);
-        const char *message = plain ? tt_spm_encode(t->spm, from, plain, take_id, &s) : NULL;
+        const char *message = plain ? tt_spm_encode(t->spm, from, plain, append_id, &s) : NULL;
         if (message) return tt_fail(TT_ERR_INPUT, "cannot tokenise \"%.40s\": %s", from, message);
-        if (id >= 0) take_id(&s, id);
+        if (id >= 0) append_id(&s, id);
         from += plain + skip;
     }
-    if (eos && !(s.status == TT_OK && *n > 0 && (*ids)[*n - 1] == TT_EOS)) take_id(&s, TT_EOS);
+    if (eos && !(s.status == TT_OK && *n > 0 && (*ids)[*n - 1] == TT_EOS)) append_id(&s, TT_EOS);
     return s.status;
 }
 
-// Takes the space before each `what` away, in place; " ' " loses both of its spaces.
-static void close_up(tt_str *text, const char *what) {
+// Removes the space before each `what`, in place; " ' " loses both of its spaces.
+static void close_up_spaces(tt_str *text, const char *what) {
     const size_t n = strlen(what), kept = strcmp(what, " ' ") == 0 ? n - 2 : n - 1;
     char *to = text->data, *from = text->data;
     for (char *hit; (hit = strstr(from, what)) != NULL; from = hit + n) {
@@ -168,15 +162,15 @@ static void close_up(tt_str *text, const char *what) {
     text->length = (size_t)(to - text->data) + rest;
 }
 
-// Takes spaces at both ends away, in place.
-static void strip(tt_str *text) {
+// Removes spaces at both ends, in place.
+static void strip_spaces(tt_str *text) {
     const size_t skip = strspn(text->data, " ");
     text->length -= skip;
     memmove(text->data, text->data + skip, text->length + 1);
     while (text->length && text->data[text->length - 1] == ' ') text->data[--text->length] = '\0';
 }
 
-static void take_text(void *context, const char *text, size_t n) {
+static void append_text(void *context, const char *text, size_t n) {
     tt_str_append_n(context, text, n);
 }
 
@@ -189,16 +183,16 @@ tt_status tt_tokenizer_decode(const tt_tokenizer *t, const int32_t *ids, int n, 
         if (ids[i] > TT_UNK && ids[i] < t->pieces) kept[m++] = ids[i];
     tt_str out = {0};
     tt_str_append(&out, "");
-    const char *message = tt_spm_decode(t->spm, kept, m, take_text, &out);
+    const char *message = tt_spm_decode(t->spm, kept, m, append_text, &out);
     free(kept);
     if (message || out.failed) {
         tt_str_close(&out);
         return tt_fail(TT_ERR_INPUT, "cannot decode token ids: %s", message ? message : "out of memory");
     }
-    strip(&out);
+    strip_spaces(&out);
     // clean_up_tokenization_spaces, in Hugging Face's order.
     static const char *const close[] = {" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're"};
-    for (size_t i = 0; i < sizeof close / sizeof *close; ++i) close_up(&out, close[i]);
+    for (size_t i = 0; i < sizeof close / sizeof *close; ++i) close_up_spaces(&out, close[i]);
     *text = out.data;
     return TT_OK;
 }
@@ -206,7 +200,7 @@ tt_status tt_tokenizer_decode(const tt_tokenizer *t, const int32_t *ids, int n, 
 tt_status tt_tokenizer_train(
     const char *const *texts, size_t n, const tt_tokenizer_training *how, const char *path) {
     tt_str model = {0};
-    const char *message = tt_spm_train(texts, n, how, take_text, &model);
+    const char *message = tt_spm_train(texts, n, how, append_text, &model);
     tt_status status =
         message ? tt_fail(TT_ERR_INPUT, "training a tokenizer of %d pieces: %s", how->pieces, message)
                 : tt_str_status(&model);

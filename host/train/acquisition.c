@@ -60,13 +60,21 @@ static tt_status build_sets(acquisition *a, uint64_t seed) {
     for (int s = 0; s < TT_STAGES; ++s) {
         tt_dataset *set = &a->sets[s];
         if (!tt_stage_set_trains(a->set, (tt_stage)s)) continue;
-        TT_TRY(tt_dataset_build(set, a->corpus, TT_TRAIN, a->set, (tt_stage)s, a->tokenizer,
-            (int)train->max_input, (int)train->max_target));
+        TT_TRY(tt_dataset_build(set, a->corpus,
+            &(tt_stage_options){.split = TT_TRAIN,
+                .set = a->set,
+                .stage = (tt_stage)s,
+                .tokenizer = a->tokenizer,
+                .max_input = (int)train->max_input,
+                .max_target = (int)train->max_target}));
         set->first_example = first;
         first += (uint32_t)set->n;
         TT_TRY(tt_shuffle_open(&a->orders[s], set->n, seed, (uint32_t)s));
-        tt_dataset_warn(set, "acquisition", "acquisition.max_input", train->max_input,
-            "acquisition.max_target", train->max_target);
+        tt_dataset_warn(set, &(tt_dataset_limits){.phase = "acquisition",
+                                 .input_key = "acquisition.max_input",
+                                 .target_key = "acquisition.max_target",
+                                 .max_input = train->max_input,
+                                 .max_target = train->max_target});
     }
     return TT_OK;
 }

@@ -1,7 +1,7 @@
-#define _GNU_SOURCE
 #include "host/train/metrics.h"
 
 #include "host/base/memory.h"
+#include "host/base/str.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -37,18 +37,18 @@ void tt_metrics_close(tt_metrics *metrics) {
 
 tt_status tt_metrics_line(tt_metrics *metrics, const char *format, ...) {
     if (!metrics->file) return TT_OK;
-    char *line = NULL;
+    tt_str line = {0};
     va_list args;
     va_start(args, format);
-    const int n = vasprintf(&line, format, args);
+    tt_str_format_list(&line, format, args);
     va_end(args);
-    if (n < 0) return tt_fail(TT_ERR_NOMEM, "%s: no memory for a line", metrics->path);
-    tt_status status = TT_OK;
-    // Flushed line by line: whoever follows the file sees whole lines.
-    if (fputs(line, metrics->file) == EOF || fputc('\n', metrics->file) == EOF || fflush(metrics->file) != 0)
+    tt_status status = tt_str_status(&line);
+    // Flushed line by line: a program that follows the file sees whole lines.
+    if (status == TT_OK && (fputs(tt_str_text(&line), metrics->file) == EOF ||
+                               fputc('\n', metrics->file) == EOF || fflush(metrics->file) != 0))
         status = write_failed(metrics);
-    if (status == TT_OK) status = tt_tensorboard_line(&metrics->board, line);
-    free(line);
+    if (status == TT_OK) status = tt_tensorboard_line(&metrics->board, tt_str_text(&line));
+    tt_str_close(&line);
     return status;
 }
 

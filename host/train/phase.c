@@ -1,6 +1,7 @@
 #include "host/train/phase.h"
 
 #include "host/base/log.h"
+#include "host/base/number.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -156,7 +157,7 @@ static tt_status train_step(phase_run *r, tt_progress *progress, bool *interrupt
     char preference[400] = ""; // what TRL logs of pairs, under the same names
     const tt_preference_sums *p = &report.preference;
     if (report.preferred)
-        snprintf(preference, sizeof preference,
+        tt_format(preference, sizeof preference,
             "\"rewards/chosen\": %.9g, \"rewards/rejected\": %.9g, \"rewards/accuracies\": %.9g, "
             "\"rewards/margins\": %.9g, \"logps/chosen\": %.9g, \"logps/rejected\": %.9g, \"nll_loss\": "
             "%.9g, ",

@@ -3,21 +3,42 @@
 #include <math.h>
 #include <string.h>
 
+static const char *const kind_names[] = {TT_LOSS_MAP(TT_WORD_TEXT)};
+
+static const tt_preference_description descriptions[] = {
+#define DESCRIPTION(code, word_, formula_, smoothed_, at_zero_, smoothing, normalised)                       \
+    {.word = word_,                                                                                          \
+        .formula = formula_,                                                                                 \
+        .smoothed = smoothed_,                                                                               \
+        .at_zero = at_zero_,                                                                                 \
+        .label_smoothing = smoothing,                                                                        \
+        .length_normalised = normalised},
+    TT_LOSS_MAP(DESCRIPTION)
+#undef DESCRIPTION
+};
+
+const tt_preference_description *tt_preference_describe(const char *word) {
+    for (int i = 0; i < TT_PREFERENCE_KINDS; ++i)
+        if (strcmp(word, descriptions[i].word) == 0) return &descriptions[i];
+    return NULL;
+}
+
 tt_status tt_preference_open(tt_preference *out, const char *kind, double beta, double label_smoothing,
     double nll_weight, bool length_normalised) {
-    static const char *const kinds[] = {"sigmoid", "hinge", "ipo", "robust"};
-    for (int i = 0; i < 4; ++i) {
-        if (strcmp(kind, kinds[i]) != 0) continue;
-        if (!(beta > 0)) return tt_fail(TT_ERR_CONFIG, "preference: beta is %g, must be above 0", beta);
-        if (!(label_smoothing >= 0 && label_smoothing < 0.5))
-            return tt_fail(TT_ERR_CONFIG, "preference: label smoothing is %g, allowed are 0 up to below 0.5",
-                label_smoothing);
-        *out = (tt_preference){(tt_preference_kind)i, beta, label_smoothing, nll_weight,
-            length_normalised || i == TT_PREFER_IPO};
-        return TT_OK;
-    }
-    return tt_fail(
-        TT_ERR_CONFIG, "preference loss '%s' is unknown; allowed are sigmoid, hinge, ipo, robust", kind);
+    static const tt_words words = {
+        .what = "preference loss", .words = kind_names, .n = TT_PREFERENCE_KINDS, .error = TT_ERR_CONFIG};
+    int index;
+    TT_TRY(tt_word_parse(&words, kind, &index));
+    if (!(beta > 0)) return tt_fail(TT_ERR_CONFIG, "preference: beta is %g, must be above 0", beta);
+    if (!(label_smoothing >= 0 && label_smoothing < 0.5))
+        return tt_fail(TT_ERR_CONFIG, "preference: label smoothing is %g, allowed are 0 up to below 0.5",
+            label_smoothing);
+    *out = (tt_preference){.kind = (tt_preference_kind)index,
+        .beta = beta,
+        .label_smoothing = label_smoothing,
+        .nll_weight = nll_weight,
+        .length_normalised = length_normalised || descriptions[index].length_normalised};
+    return TT_OK;
 }
 
 static double logistic(double x) {
@@ -43,10 +64,13 @@ double tt_preference_margin_loss(const tt_preference *p, double margin, double *
         *slope = (-(1 - e) * b * logistic(-x) - e * b * logistic(x)) / (1 - 2 * e);
         return (-(1 - e) * log_logistic(x) + e * log_logistic(-x)) / (1 - 2 * e);
     case TT_PREFER_SIGMOID:
-    default:
         *slope = -(1 - e) * b * logistic(-x) + e * b * logistic(x);
         return -(1 - e) * log_logistic(x) - e * log_logistic(-x);
+    case TT_PREFERENCE_KINDS:
+        break;
     }
+    *slope = NAN; // no such loss
+    return NAN;
 }
 
 static double sum_of(const float *x, int n) {

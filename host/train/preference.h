@@ -14,17 +14,24 @@
 #ifndef TT_TRAIN_PREFERENCE_H
 #define TT_TRAIN_PREFERENCE_H
 
-#include "host/base/status.h"
+#include "host/config/words.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum tt_preference_kind {
-    TT_PREFER_SIGMOID,
-    TT_PREFER_HINGE,
-    TT_PREFER_IPO,
-    TT_PREFER_ROBUST
-} tt_preference_kind;
+typedef enum tt_preference_kind { TT_LOSS_MAP(TT_WORD_CODE) TT_PREFERENCE_KINDS } tt_preference_kind;
+
+// What the table of losses says of one, for people: with the margin m = beta h and e = label smoothing.
+typedef struct tt_preference_description {
+    const char *word;       // what configurations call it
+    const char *formula;    // the loss of a pair where e = 0
+    const char *smoothed;   // the same where e > 0
+    const char *at_zero;    // its value where m = 0
+    bool label_smoothing;   // it uses the setting; others ignore it
+    bool length_normalised; // it always is, whatever the setting says
+} tt_preference_description;
+// Static memory; NULL for a word that is not in TT_LOSS_MAP.
+const tt_preference_description *tt_preference_describe(const char *word);
 
 typedef struct tt_preference {
     tt_preference_kind kind;
@@ -32,8 +39,8 @@ typedef struct tt_preference {
     bool length_normalised;
 } tt_preference;
 
-// kind: "sigmoid", "hinge", "ipo" or "robust". Errors: TT_ERR_CONFIG, also for a beta that is not positive
-// and label smoothing outside of [0, 0.5).
+// kind: a word of TT_LOSS_MAP. Errors: TT_ERR_CONFIG for any other word, for a beta that is not positive, and
+// for label smoothing outside of [0, 0.5).
 tt_status tt_preference_open(tt_preference *out, const char *kind, double beta, double label_smoothing,
     double nll_weight, bool length_normalised) TT_MUST_CHECK;
 

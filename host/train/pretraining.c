@@ -136,8 +136,11 @@ static tt_status read_sources(pretraining *p) {
     if (p->windows.n > 0 && tt_tokenizer_extra_ids(p->tokenizer) < 1)
         return tt_fail(TT_ERR_CONFIG, "span corruption needs sentinels: set model.extra_ids (100 in T5)");
     p->tasks.name = "reading tasks";
-    tt_dataset_warn(&p->tasks, "pretraining", "pretraining.max_input", c->pretraining.train.max_input,
-        "pretraining.max_target", c->pretraining.train.max_target);
+    tt_dataset_warn(&p->tasks, &(tt_dataset_limits){.phase = "pretraining",
+                                   .input_key = "pretraining.max_input",
+                                   .target_key = "pretraining.max_target",
+                                   .max_input = c->pretraining.train.max_input,
+                                   .max_target = c->pretraining.train.max_target});
     if (p->windows.unknown > 0)
         tt_warn("pretraining, text: %lld of %lld tokens (%.2f %%) are unknown to the tokenizer",
             (long long)p->windows.unknown, (long long)p->windows.tokens,

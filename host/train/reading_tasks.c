@@ -11,7 +11,9 @@ static tt_status add_task(
     const char *input = NULL, *target = NULL;
     if (json_unpack(root, "{s:s, s:s}", "input", &input, "target", &target) != 0 || !*input || !*target)
         return tt_fail(TT_ERR_INPUT, "expected an object with non-empty strings \"input\" and \"target\"");
-    return tt_dataset_add(dataset, tokenizer, input, target, max_input, max_target);
+    return tt_dataset_add(dataset,
+        &(tt_dataset_encoding){.tokenizer = tokenizer, .max_input = max_input, .max_target = max_target},
+        input, target);
 }
 
 tt_status tt_reading_tasks_add_file(

@@ -2,11 +2,11 @@
 #ifndef TT_TRAIN_SCHEDULE_H
 #define TT_TRAIN_SCHEDULE_H
 
-#include "host/base/status.h"
+#include "host/config/words.h"
 
 #include <stdint.h>
 
-typedef enum tt_schedule_kind { TT_COSINE, TT_LINEAR, TT_CONSTANT } tt_schedule_kind;
+typedef enum tt_schedule_kind { TT_SCHEDULE_MAP(TT_WORD_CODE) TT_SCHEDULES } tt_schedule_kind;
 
 typedef struct tt_schedule {
     tt_schedule_kind kind;
@@ -16,7 +16,7 @@ typedef struct tt_schedule {
     int64_t total;  // steps
 } tt_schedule;
 
-// kind is "cosine", "linear" or "constant"; warmup is a share of all steps. Errors: TT_ERR_CONFIG.
+// kind is a word of TT_SCHEDULE_MAP; warmup is a share of all steps. Errors: TT_ERR_CONFIG for any other word.
 tt_status tt_schedule_open(tt_schedule *out, const char *kind, double peak, double floor, double warmup,
     int64_t total) TT_MUST_CHECK;
 

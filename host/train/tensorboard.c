@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/train/tensorboard.h"
 
 #include "host/base/fs.h"

@@ -44,9 +44,10 @@ tt_status tt_cpu_isa_limit(void) TT_MUST_CHECK;
             return name##_avx512 arguments;                                                                  \
         case TT_AVX2:                                                                                        \
             return name##_avx2 arguments;                                                                    \
-        default:                                                                                             \
-            return name##_baseline arguments;                                                                \
+        case TT_BASELINE:                                                                                    \
+            break;                                                                                           \
         }                                                                                                    \
+        return name##_baseline arguments;                                                                    \
     }                                                                                                        \
     TT_INLINE type name##_any parameters
 #else

@@ -45,18 +45,19 @@ int tt_cpu_product_rows(void) {
 
 void tt_cpu_product(int rows, int columns, int k, const float *a, ptrdiff_t a_row, ptrdiff_t a_k,
     const float *b, ptrdiff_t ldb, float *c, ptrdiff_t ldc, bool add) {
-    switch (tt_cpu_level_of_process()) {
 #if defined(__x86_64__)
+    switch (tt_cpu_level_of_process()) {
     case TT_AVX512:
         product_avx512(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
-        break;
+        return;
     case TT_AVX2:
         product_avx2(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
+        return;
+    case TT_BASELINE:
         break;
-#endif
-    default:
-        product_baseline(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
     }
+#endif
+    product_baseline(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
 }
 
 // Vectors of four exist on every machine that we run on.

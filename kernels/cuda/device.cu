@@ -37,7 +37,7 @@ static tt_status memory_upload(tt_device *device, void *to, const void *from, si
 }
 
 static tt_status fault_status(const tt_cuda_fault *fault) {
-    switch (fault->code) {
+    switch (static_cast<tt_cuda_fault_code>(fault->code)) {
     case TT_FAULT_NONE:
         return TT_OK;
     case TT_FAULT_ID:
@@ -57,9 +57,8 @@ static tt_status fault_status(const tt_cuda_fault *fault) {
             fault->row);
     case TT_FAULT_UNIFORM:
         return tt_fail(TT_ERR_INPUT, "sample: the random number of row %d is not in [0, 1)", fault->row);
-    default:
-        return tt_fail(TT_ERR_INTERNAL, "GPU: unknown fault %d", fault->code);
     }
+    return tt_fail(TT_ERR_INTERNAL, "GPU: unknown fault %d", fault->code);
 }
 
 static tt_status memory_download(tt_device *device, void *to, const void *from, size_t bytes) {

@@ -113,16 +113,13 @@ static void files_are_replaced_as_a_whole(void **state) {
     assert_int_equal(tt_write_file("base_test/no/such", "x", 1), TT_ERR_IO);
 }
 
-static void arena_keeps_its_memory(void **state) {
+static void arena_blocks_never_move(void **state) {
     (void)state;
     tt_arena arena = {0};
     char *first = tt_arena_strdup(&arena, "stays where it is");
     for (int i = 0; i < 1000; ++i) memset(tt_arena_alloc(&arena, 1000), i, 1000);
     assert_string_equal(first, "stays where it is");
-    tt_arena_reset(&arena);
-    const size_t bytes = tt_arena_bytes(&arena);
     for (int i = 0; i < 1000; ++i) assert_true((uintptr_t)tt_arena_alloc(&arena, 1000) % 64 == 0);
-    assert_int_equal(tt_arena_bytes(&arena), bytes);
     assert_null(tt_arena_alloc(&arena, SIZE_MAX / 2));
     tt_arena_close(&arena);
 }
@@ -145,7 +142,7 @@ int main(void) {
         cmocka_unit_test(utf8),
         cmocka_unit_test(edits_and_suggestions),
         cmocka_unit_test(files_are_replaced_as_a_whole),
-        cmocka_unit_test(arena_keeps_its_memory),
+        cmocka_unit_test(arena_blocks_never_move),
         cmocka_unit_test(errors_gather_context),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 // Configurations: every kind of mistake with its place and remedy; what is written loads to the same.
 #include "host/base/fs.h"
 #include "host/config/config.h"
+#include "host/config/words.h"
+#include "host/lab/run_directory.h"
 
 // clang-format off
 #include <stdarg.h>
@@ -8,6 +10,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 // clang-format on
+#include <stdlib.h>
 #include <string.h>
 
 #define START "model: {start: s.h5}\ncorpus: c.h5\n"
@@ -23,36 +26,38 @@ static void mistakes_are_named(void **state) {
         const char *text, *message;
     } cases[] = {
         {START "acquisition:\n  batchsize: 3\n",
-            "config_test.yaml:4: acquisition.batchsize: no such key; did you mean acquisition.batch_size"},
+            "config_test.yaml:4: acquisition.batchsize: unknown key; did you mean acquisition.batch_size"},
         {START "aquisition: {steps: 3}\n",
-            "config_test.yaml:3: aquisition: no such key; did you mean acquisition"},
+            "config_test.yaml:3: aquisition: unknown key; did you mean acquisition"},
         {START "pretraining:\n  interval: 100\n",
             "config_test.yaml:4: pretraining.interval: this key was removed: it never had an effect"},
-        {START "seed: one\n", "config_test.yaml:3: seed: 'one' is no whole number"},
-        {START "seed: 1.5\n", "config_test.yaml:3: seed: '1.5' is no whole number"},
+        {START "seed: one\n", "config_test.yaml:3: seed: expected a whole number, got 'one'"},
+        {START "seed: 1.5\n", "config_test.yaml:3: seed: expected a whole number, got '1.5'"},
         {START "acquisition: {warmup: 1.5}\n",
             "config_test.yaml:3: acquisition.warmup: 1.5 is out of range; allowed are 0 to 1"},
         {START "acquisition: {learning_rate: nan}\n",
-            "config_test.yaml:3: acquisition.learning_rate: 'nan' is no number"},
+            "config_test.yaml:3: acquisition.learning_rate: expected a number, got 'nan'"},
         {START "stages: some\n", "config_test.yaml:3: stages: 'some' is not allowed; allowed are all, "
                                  "no_recall, no_analyze, summarize_only, chain_of_thought, step_by_step"},
         {START "precision: fp16\n", "config_test.yaml:3: precision: fp16 is refused, since T5's activations "
                                     "overflow in it; use bf16 or fp32"},
         {START "acquisition: {enabled: maybe}\n",
-            "config_test.yaml:3: acquisition.enabled: 'maybe' is neither true nor false"},
-        {START "acquisition: 3\n", "config_test.yaml:3: acquisition: is a section; expected keys below it"},
+            "config_test.yaml:3: acquisition.enabled: expected true or false, got 'maybe'"},
+        {START "acquisition: 3\n",
+            "config_test.yaml:3: acquisition: expected a section (keys below it), got a value"},
         {START "seed: {a: 1}\n", "config_test.yaml:3: seed: expected a single value"},
-        {START "seed: 1\nseed: 2\n", "config_test.yaml:4: seed: is given twice, first in line 3"},
+        {START "seed: 1\nseed: 2\n", "config_test.yaml:4: seed: given twice; the first is in line 3"},
         {START "evaluation: {splits: [test, tst]}\n",
             "config_test.yaml:3: evaluation.splits: 'tst' is not allowed; allowed are train, validation, "
             "test, control"},
         {START "name: a/b\n", "config_test.yaml: name: 'a/b' cannot name a directory"},
         {"corpus: c.h5\n",
-            "config_test.yaml: model: give start (a checkpoint), or tokenizer and shape for random weights"},
-        {"model: {start: s.h5}\n", "config_test.yaml: corpus: is empty; name a corpus .h5 or a world .yaml"},
-        {"- a\n", "config_test.yaml:1: expected keys and values"},
+            "config_test.yaml: model: set start to a checkpoint, or tokenizer and shape for random weights"},
+        {"model: {start: s.h5}\n",
+            "config_test.yaml: corpus: is empty; set it to a corpus .h5 or a world .yaml"},
+        {"- a\n", "config_test.yaml:1: expected a mapping (key: value)"},
         {"", "config_test.yaml: the file is empty"},
-        {START "base: config_test.yaml\n", "more than 8 files deep; do they name each other?"},
+        {START "base: config_test.yaml\n", "more than 8 files deep; do the files name each other?"},
         {"a: [b\n", "config_test.yaml:2: not YAML: "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
@@ -76,7 +81,7 @@ static void overrides(void **state) {
     const char *bad[] = {"acquisition.step=7"};
     assert_int_equal(load(&config, START, bad, 1), TT_ERR_CONFIG);
     assert_string_equal(
-        tt_error_message(), "--set: acquisition.step: no such key; did you mean acquisition.steps");
+        tt_error_message(), "--set: acquisition.step: unknown key; did you mean acquisition.steps");
     const char *gone[] = {"pretraining.interval=7"};
     assert_int_equal(load(&config, START, gone, 1), TT_ERR_CONFIG);
     assert_non_null(strstr(tt_error_message(), "--set: pretraining.interval: this key was removed: "));
@@ -117,6 +122,119 @@ static void written_by_earlier_versions(void **state) {
     static const char typo[] = START "pretraining: {windw: 64}\n";
     assert_int_equal(tt_write_file("config_old.yaml", typo, sizeof typo - 1), TT_OK);
     assert_int_equal(tt_config_load_written(&config, "config_old.yaml"), TT_ERR_CONFIG);
+}
+
+// The text of a configuration without the lines that contain one of `keys` (names as in the file).
+static void drop_lines(const char *yaml, const char *const *keys, int n, tt_str *out) {
+    for (const char *line = yaml; *line;) {
+        const size_t length = strcspn(line, "\n") + 1;
+        bool dropped = false;
+        for (int i = 0; i < n && !dropped; ++i) {
+            const char *hit = strstr(line, keys[i]);
+            dropped = hit && hit < line + length;
+        }
+        if (!dropped) tt_str_append_n(out, line, length);
+        line += length;
+    }
+}
+
+// A run of a version without some keys is compared with their defaults.
+static void keys_that_were_added(void **state) {
+    (void)state;
+    static const char *const added[] = {"patience:", "rationale_weight:", "early_stopping:", "  targets:"};
+    static const struct {
+        const char *override, *differences;
+        bool rescore;
+    } cases[] = {
+        {"seed=1", "", false},
+        {"threads=3", "", false},
+        {"log=tensorboard", "", false},
+        {"evaluation.early_stopping=never", "", true},
+        {"reflection.patience=2", "\n  reflection.patience: 0 -> 2", false},
+        {"reflection.targets=recall", "\n  reflection.targets: \"both\" -> \"recall\"", false},
+        {"seed=2", "\n  seed: 1 -> 2", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        tt_config config;
+        tt_str full = {0}, before = {0}, now = {0}, differences = {0};
+        bool rescore;
+        assert_int_equal(load(&config, START, NULL, 0), TT_OK);
+        assert_int_equal(tt_config_write(&config, &full), TT_OK);
+        tt_config_close(&config);
+        drop_lines(full.data, added, 4, &before);
+        assert_true(before.length < full.length - 100);
+        assert_int_equal(load(&config, START, &cases[i].override, 1), TT_OK);
+        assert_int_equal(tt_config_write(&config, &now), TT_OK);
+        tt_config_close(&config);
+        assert_int_equal(tt_run_config_differences(before.data, now.data, &differences, &rescore), TT_OK);
+        assert_string_equal(tt_str_text(&differences), cases[i].differences);
+        assert_int_equal(rescore, cases[i].rescore);
+        // The other way round: a run that is resumed by a version without the keys.
+        tt_str_clear(&differences);
+        assert_int_equal(tt_run_config_differences(now.data, before.data, &differences, &rescore), TT_OK);
+        assert_int_equal(differences.length > 0, cases[i].differences[0] != '\0');
+        tt_str_close(&full);
+        tt_str_close(&before);
+        tt_str_close(&now);
+        tt_str_close(&differences);
+    }
+    // A key that this version does not know is no default of anything.
+    tt_str differences = {0};
+    bool rescore;
+    assert_int_equal(tt_run_config_differences("novel: 3\n", "seed: 1\n", &differences, &rescore), TT_OK);
+    assert_string_equal(differences.data, "\n  novel: 3 -> (not set)");
+    tt_str_close(&differences);
+}
+
+static void roles(void **state) {
+    (void)state;
+    assert_int_equal(tt_config_role_of("acquisition.steps"), TT_ROLE_TRAINING);
+    assert_int_equal(tt_config_role_of("evaluation.max_length"), TT_ROLE_TRAINING);
+    assert_int_equal(tt_config_role_of("evaluation.beams"), TT_ROLE_SCORING);
+    assert_int_equal(tt_config_role_of("evaluation.slots"), TT_ROLE_PLACE);
+    assert_int_equal(tt_config_role_of("seed"), TT_ROLE_RUN);
+    assert_int_equal(tt_config_role_of("none"), TT_ROLE_TRAINING);
+}
+
+static void words(void **state) {
+    (void)state;
+    static const char *const names[] = {TT_STAGE_MAP(TT_WORD_TEXT)};
+    static const tt_words stages = {.what = "stage", .words = names, .n = 3, .error = TT_ERR_INPUT};
+    int index;
+    assert_string_equal(TT_WORDS(TT_STAGE_MAP), "recall|analyze|summarize");
+    assert_int_equal(tt_word_parse(&stages, "analyze", &index), TT_OK);
+    assert_int_equal(index, 1);
+    assert_int_equal(tt_word_parse(&stages, "analyse", &index), TT_ERR_INPUT);
+    assert_string_equal(
+        tt_error_message(), "unknown stage 'analyse'; allowed are recall, analyze, summarize");
+    assert_true(tt_targets_recall("both") && tt_targets_recall("recall") && !tt_targets_recall("analyze"));
+    assert_true(tt_targets_analyze("both") && !tt_targets_analyze("recall") && tt_targets_analyze("analyze"));
+}
+
+// Lines fit a terminal of 80 columns, and every help text is a sentence.
+static void help_reads_well(void **state) {
+    (void)state;
+    char *text = NULL;
+    size_t n = 0;
+    FILE *memory = open_memstream(&text, &n);
+    assert_non_null(memory);
+    tt_config_help(memory);
+    fclose(memory);
+    const char *last = text;
+    for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
+        const size_t length = strcspn(line, "\n");
+        if (length > 80) fail_msg("longer than 80 columns: %.*s", (int)length, line);
+        // The line before a key, or the end, closes a sentence.
+        if (line[0] != ' ' && last[0] == ' ' && line[-2] != '.')
+            fail_msg("no sentence: %.*s", (int)strcspn(last, "\n"), last);
+        if (line[0] != ' ' && length > 0 && line[length - 1] == ')') {
+            const char *help = line + length + 1;
+            if (strncmp(help, "    ", 4) != 0 || help[4] < 'A' || help[4] > 'Z')
+                fail_msg("no sentence: %.*s", (int)strcspn(help, "\n"), help);
+        }
+        last = line;
+    }
+    free(text);
 }
 
 // The values that the published implementation runs with (sections 3 to 6 of the method).
@@ -167,6 +285,10 @@ int main(void) {
         cmocka_unit_test(overrides),
         cmocka_unit_test(written_loads_the_same),
         cmocka_unit_test(written_by_earlier_versions),
+        cmocka_unit_test(keys_that_were_added),
+        cmocka_unit_test(roles),
+        cmocka_unit_test(words),
+        cmocka_unit_test(help_reads_well),
         cmocka_unit_test(defaults_are_those_of_the_reference),
         cmocka_unit_test(bases_come_first),
     };

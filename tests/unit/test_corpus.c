@@ -28,6 +28,17 @@
     "\"h\xc3\xa4t\"], \"gold\": 1, "                                                                         \
     "\"split\": \"test\", \"reasoning\": [{\"general\": \"Cups hold.\", \"answer\": \"cup, big\"}]}\n"
 
+static tt_status build_stage(tt_dataset *d, const tt_corpus *corpus, tt_split split, tt_stage_set set,
+    tt_stage stage, const tt_tokenizer *t, int max_input, int max_target) {
+    return tt_dataset_build(d, corpus,
+        &(tt_stage_options){.split = split,
+            .set = set,
+            .stage = stage,
+            .tokenizer = t,
+            .max_input = max_input,
+            .max_target = max_target});
+}
+
 static tt_status import(tt_corpus *corpus, const char *text) {
     *corpus = (tt_corpus){.name = "fixture"};
     OK(tt_write_file("corpus_test.jsonl", text, strlen(text)));
@@ -69,15 +80,15 @@ static void mistakes_are_named(void **state) {
         {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"]}", "\"gold\" is missing"},
         {"{\"question\": \"Q\", \"optons\": [\"a\", \"b\"], \"gold\": 0}", "did you mean options"},
         {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"split\": \"dev\"}",
-            "split 'dev' is unknown"},
+            "unknown split 'dev'"},
         {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"specific\": [\"x\"]}",
-            "1 texts for 2 options"},
+            "1 entries for 2 options"},
         {"{\"id\": \"q9\", \"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": \"c\"}",
             "question q9: "},
         {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"reasoning\": {}}",
-            "is not a list"},
+            "expected a list [{...}, ...]"},
         {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"reasoning\": [\"x\"]}",
-            "entry 1 of \"reasoning\" is not an object"},
+            "entry 1 of \"reasoning\": expected an object"},
         {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"reasoning\": [{\"genral\": "
          "\"x\"}]}",
             "did you mean general"},
@@ -161,17 +172,16 @@ static void datasets(void **state) {
         {TT_SET_NO_RECALL, TT_ANALYZE, 3}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
         tt_dataset d = {0};
-        OK(tt_dataset_build(&d, &corpus, TT_TRAIN, cases[i].set, cases[i].stage, t, 512, 200));
+        OK(build_stage(&d, &corpus, TT_TRAIN, cases[i].set, cases[i].stage, t, 512, 200));
         assert_int_equal(d.n, cases[i].n);
         assert_int_equal(d.cut_inputs + d.cut_targets, 0);
         tt_dataset_close(&d);
     }
     tt_dataset d = {0};
-    assert_int_equal(
-        tt_dataset_build(&d, &corpus, TT_TEST, TT_SET_ALL, TT_ANALYZE, t, 512, 200), TT_ERR_INPUT);
+    assert_int_equal(build_stage(&d, &corpus, TT_TEST, TT_SET_ALL, TT_ANALYZE, t, 512, 200), TT_ERR_INPUT);
     assert_non_null(strstr(tt_error_message(), "q2 has no specific knowledge"));
     tt_dataset_close(&d);
-    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_ALL, TT_SUMMARIZE, t, 7, 3));
+    OK(build_stage(&d, &corpus, TT_TRAIN, TT_SET_ALL, TT_SUMMARIZE, t, 7, 3));
     assert_int_equal(d.cut_inputs, 2);
     assert_int_equal(d.cut_targets, 2);
     assert_int_equal(d.offsets[1], 7);
@@ -199,21 +209,19 @@ static void kept_tokens_are_those_of_the_texts(void **state) {
     tt_corpus a, b;
     tt_dataset fresh = {0}, kept = {0}, cut = {0};
     OK(import(&a, FIRST));
-    OK(tt_dataset_build(&fresh, &a, TT_TRAIN, TT_SET_ALL, TT_ANALYZE, t, 512, 200));
+    OK(build_stage(&fresh, &a, TT_TRAIN, TT_SET_ALL, TT_ANALYZE, t, 512, 200));
     OK(tt_corpus_tokenise(&a, t, 512, 200));
     OK(tt_corpus_save(&a, "corpus_test.h5"));
     OK(tt_corpus_load(&b, "corpus_test.h5"));
-    OK(tt_dataset_build(&kept, &b, TT_TRAIN, TT_SET_ALL, TT_ANALYZE, t, 512, 200));
+    OK(build_stage(&kept, &b, TT_TRAIN, TT_SET_ALL, TT_ANALYZE, t, 512, 200));
     assert_int_equal(kept.n, fresh.n);
     assert_memory_equal(kept.ids, fresh.ids, (size_t)fresh.tokens * sizeof *fresh.ids);
     assert_memory_equal(kept.offsets, fresh.offsets, (2 * (size_t)fresh.n + 1) * sizeof *fresh.offsets);
-    OK(tt_dataset_build(
-        &cut, &b, TT_TRAIN, TT_SET_ALL, TT_ANALYZE, t, 5, 200)); // other limits: from the texts
+    OK(build_stage(&cut, &b, TT_TRAIN, TT_SET_ALL, TT_ANALYZE, t, 5, 200)); // other limits: from the texts
     assert_int_equal(cut.offsets[1], 5);
     OK(tt_tokenizer_load(&other, "corpus_test.model", 7));
     tt_dataset_close(&kept);
-    assert_int_equal(
-        tt_dataset_build(&kept, &b, TT_TRAIN, TT_SET_ALL, TT_ANALYZE, other, 512, 200), TT_ERR_INPUT);
+    assert_int_equal(build_stage(&kept, &b, TT_TRAIN, TT_SET_ALL, TT_ANALYZE, other, 512, 200), TT_ERR_INPUT);
     assert_non_null(strstr(tt_error_message(), "was tokenised with tokenizer"));
     tt_dataset_close(&fresh);
     tt_dataset_close(&kept);
@@ -328,16 +336,16 @@ static void training_learns_the_right_answer(void **state) {
     tt_dataset d = {0};
     OK(import(&corpus, ASKED("differs", "train") SAYS("Blades cut.", "B") ", " SAYS("Cups hold.",
                            "A") ", " SAYS("It holds.", "B") "]}\n" ASKED("untaught", "train") "]}\n"));
-    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_NO_ANALYZE, TT_RECALL, t, 512, 200));
+    OK(build_stage(&d, &corpus, TT_TRAIN, TT_SET_NO_ANALYZE, TT_RECALL, t, 512, 200));
     assert_int_equal(d.n, 2);
     target_is(&d, 0, t, "Blades cut.");
     target_is(&d, 1, t, "It holds.");
     tt_dataset_close(&d);
-    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_NO_ANALYZE, TT_SUMMARIZE, t, 512, 200));
+    OK(build_stage(&d, &corpus, TT_TRAIN, TT_SET_NO_ANALYZE, TT_SUMMARIZE, t, 512, 200));
     assert_int_equal(d.n, 2);
     target_is(&d, 0, t, "So the answer is option B.");
     tt_dataset_close(&d);
-    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_SUMMARIZE_ONLY, TT_SUMMARIZE, t, 512, 200));
+    OK(build_stage(&d, &corpus, TT_TRAIN, TT_SET_SUMMARIZE_ONLY, TT_SUMMARIZE, t, 512, 200));
     assert_int_equal(d.n, 2);
     target_is(&d, 0, t, "So the answer is option B.");
     target_is(&d, 1, t, "So the answer is option A.");
@@ -345,12 +353,12 @@ static void training_learns_the_right_answer(void **state) {
     tt_corpus_close(&corpus);
     OK(import(&corpus, ASKED("untaught", "train") "]}\n"));
     OK(tt_corpus_tokenise(&corpus, t, 512, 200)); // also as token ids
-    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_SUMMARIZE_ONLY, TT_SUMMARIZE, t, 512, 200));
+    OK(build_stage(&d, &corpus, TT_TRAIN, TT_SET_SUMMARIZE_ONLY, TT_SUMMARIZE, t, 512, 200));
     assert_int_equal(d.n, 1);
     tt_dataset_close(&d);
-    assert_int_equal(
-        tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_ALL, TT_RECALL, t, 512, 200), TT_ERR_INPUT);
-    assert_non_null(strstr(tt_error_message(), "answers alone need none (stages: summarize_only)"));
+    assert_int_equal(build_stage(&d, &corpus, TT_TRAIN, TT_SET_ALL, TT_RECALL, t, 512, 200), TT_ERR_INPUT);
+    assert_non_null(
+        strstr(tt_error_message(), "training on answers alone needs none (stages: summarize_only)"));
     tt_dataset_close(&d);
     tt_corpus_close(&corpus);
     tt_tokenizer_close(t);
@@ -396,7 +404,7 @@ static void facts_are_closed(void **state) {
     static const char number[] = "[{\"qid\": \"s0\", \"question\": \"Q?\", \"answer\": true, \"facts\": 3}]";
     OK(tt_write_file(path, number, strlen(number)));
     assert_int_equal(tt_import_strategyqa(&corpus, &path, 1, true, 1), TT_ERR_INPUT);
-    assert_non_null(strstr(tt_error_message(), "question s0: \"facts\": expected a list of texts"));
+    assert_non_null(strstr(tt_error_message(), "question s0: \"facts\": expected a list of strings"));
     tt_corpus_close(&corpus);
 }
 
@@ -409,13 +417,13 @@ static void cut_inputs_and_targets_are_counted_apart(void **state) {
     tt_corpus corpus;
     tt_dataset d = {0};
     OK(import(&corpus, FIRST));
-    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_CHAIN_OF_THOUGHT, TT_SUMMARIZE, t, 512, 20));
+    OK(build_stage(&d, &corpus, TT_TRAIN, TT_SET_CHAIN_OF_THOUGHT, TT_SUMMARIZE, t, 512, 20));
     assert_int_equal(d.cut_inputs, 0);
     assert_int_equal(d.cut_targets, 1);
     assert_int_equal(d.offsets[2] - d.offsets[1], 20);
     assert_int_equal(d.ids[d.offsets[2] - 1], TT_EOS);
     tt_dataset_close(&d);
-    OK(tt_dataset_build(&d, &corpus, TT_TRAIN, TT_SET_CHAIN_OF_THOUGHT, TT_SUMMARIZE, t, 12, 200));
+    OK(build_stage(&d, &corpus, TT_TRAIN, TT_SET_CHAIN_OF_THOUGHT, TT_SUMMARIZE, t, 12, 200));
     assert_int_equal(d.cut_inputs, 1);
     assert_int_equal(d.cut_targets, 0);
     tt_dataset_close(&d);
@@ -446,7 +454,7 @@ static void published_data_sets(void **state) {
     tt_tokenizer *t;
     tt_dataset d = {0};
     OK(tt_tokenizer_load(&t, DATA "tokenizer/t5_unigram_32000.model", 100));
-    OK(tt_dataset_build(&d, &c, TT_TRAIN, TT_SET_SUMMARIZE_ONLY, TT_SUMMARIZE, t, 512, 200));
+    OK(build_stage(&d, &c, TT_TRAIN, TT_SET_SUMMARIZE_ONLY, TT_SUMMARIZE, t, 512, 200));
     assert_int_equal(d.n, 9741 - 1221); // no question occurs twice
     assert_int_equal(d.cut_inputs + d.cut_targets, 0);
     tt_dataset_close(&d);

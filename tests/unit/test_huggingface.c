@@ -1,5 +1,4 @@
 // Hugging Face directories: round trips to the bit, tied weights under any name, shards, and what is refused.
-#define _GNU_SOURCE
 #include "golden.h"
 #include "host/base/fs.h"
 #include "host/base/str.h"

@@ -150,11 +150,36 @@ static void equals_trl(void **state) {
     tt_h5_close(&h);
 }
 
+// What the table of losses says, against what they compute.
+static void descriptions_hold(void **state) {
+    (void)state;
+    static const char *const kinds[] = {TT_LOSS_MAP(TT_WORD_TEXT)};
+    for (int k = 0; k < TT_PREFERENCE_KINDS; ++k) {
+        const tt_preference_description *d = tt_preference_describe(kinds[k]);
+        assert_non_null(d);
+        const tt_preference plain = open_preference(kinds[k], 0.25, 0, 0, false),
+                            smooth = open_preference(kinds[k], 0.25, 0.125, 0, false);
+        double slope;
+        const double zero = tt_preference_margin_loss(&plain, 0, &slope);
+        const double said = strcmp(d->at_zero, "ln 2 = 0.693") == 0 ? log(2)
+                            : strcmp(d->at_zero, "1") == 0          ? 1
+                                                                    : 1 / (4 * 0.25 * 0.25);
+        assert_true(fabs(zero - said) < 1e-12);
+        const bool changes =
+            tt_preference_margin_loss(&plain, 0.5, &slope) != tt_preference_margin_loss(&smooth, 0.5, &slope);
+        assert_int_equal(changes, d->label_smoothing);
+        assert_int_equal(strcmp(d->formula, d->smoothed) != 0, d->label_smoothing);
+        assert_int_equal(plain.length_normalised, d->length_normalised);
+    }
+    assert_null(tt_preference_describe("dpo"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_by_finite_differences),
         cmocka_unit_test(begins_at_ln_2),
         cmocka_unit_test(bad_settings_are_refused),
+        cmocka_unit_test(descriptions_hold),
         cmocka_unit_test(equals_trl),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,12 +85,12 @@ static void mistakes(void **state) {
         const char *text, *message;
     } table[] = {
         {START "axes:\n  reflection.bta: [1]\n",
-            "sweep_test.yaml:4: reflection.bta: no such key; did you mean reflection.beta"},
+            "sweep_test.yaml:4: reflection.bta: unknown key; did you mean reflection.beta"},
         {START "axes:\n  stages: [all, some]\n", "sweep_test.yaml:4: stages: 'some' is not allowed"},
         {START "axes:\n  stages: []\n", "sweep_test.yaml:4: axes: stages: no values"},
         {START "axes:\n  stages: all\n", "sweep_test.yaml:4: axes: stages: expected a list"},
         {START "set: {acquisition.steps: many}\n",
-            "sweep_test.yaml:3: acquisition.steps: 'many' is no whole number"},
+            "sweep_test.yaml:3: acquisition.steps: expected a whole number, got 'many'"},
         {START "set: {seed: 3}\n", "sweep_test.yaml:3: seed: is the sweep's to set"},
         {START "axis: {stages: [all]}\n", "sweep_test.yaml:3: axis: no word of a sweep; did you mean axes"},
         {START "seeds: []\n", "sweep_test.yaml:3: seeds: the list is empty"},

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 // The trainer and the phases' loop on a tiny random model: learning, parts and ranks, NaN, memory, resuming.
 #include "host/base/fs.h"
 #include "host/base/log.h"

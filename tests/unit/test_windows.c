@@ -114,7 +114,8 @@ static void pairs_are_read(void **state) {
     assert_int_equal(d.n, 2);
     const int32_t input[] = {5, 6, TT_EOS}, target[] = {7, TT_EOS};
     OK(tt_dataset_add_ids(&d, input, 3, target, 2)); // ids and texts may be mixed
-    OK(tt_dataset_add(&d, tokenizer, "a cup", "water", 64, 64));
+    OK(tt_dataset_add(&d, &(tt_dataset_encoding){.tokenizer = tokenizer, .max_input = 64, .max_target = 64},
+        "a cup", "water"));
     assert_int_equal(d.n, 4);
     assert_memory_equal(d.ids + d.offsets[4], input, sizeof input);
     assert_memory_equal(d.ids + d.offsets[5], target, sizeof target);

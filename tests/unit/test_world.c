@@ -323,14 +323,14 @@ static void test_mistakes_are_reported(void **state) {
     } cases[] = {
         {"held_out: 40", "hold_out: 40", "hold_out: unknown key; did you mean held_out?"},
         {"held_out: 40", "held_out: 4.5", "held_out: expected a whole number"},
-        {"held_out: 40", "held_out: 4000", "held_out: there are only"},
+        {"held_out: 40", "held_out: 4000", "held_out: the world has only"},
         {"novel: 0.3", "novel: 2", "novel: expected a number from 0 to 1"},
-        {"{need}", "{neat}", "{neat} means nothing here"},
+        {"{need}", "{neat}", "unknown blank {neat}"},
         {"[boiling water, heating food,", "[boiling watr, heating food,", "no object has \"boiling watr\""},
-        {"people: [", "people: [[Anna], ", "people: expected a text"},
+        {"people: [", "people: [[Anna], ", "people: expected a string"},
         {"seed: 1", "seed: 1\nseed: 2", "seed: given twice"},
         {"properties:", "properties: [", "not YAML"},
-        {"[\": right.\", \": wrong.\"]", "[\": right.\"]", "verdicts: expected ["},
+        {"[\": right.\", \": wrong.\"]", "[\": right.\"]", "verdicts: expected a pair ["},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
         alter(EVERYDAY, "everyday", cases[i].from, cases[i].to, "bad_world.yaml");

@@ -1,5 +1,5 @@
-// CommonsenseQA and OpenBookQA: both are JSONL of {"id", "question": {"stem", "choices": [{"label",
-// "text"}]}, "answerKey"}.
+// CommonsenseQA and OpenBookQA. Both are JSONL, one question a line:
+//   {"id", "question": {"stem", "choices": [{"label", "text"}]}, "answerKey"}
 #include "host/base/fs.h"
 #include "host/base/philox.h"
 #include "host/data/import/import.h"
@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Where a file's questions go.
 typedef struct target {
     tt_corpus *corpus;
     tt_split split;
 } target;
 
-static tt_status take(void *context, const json_t *object, const char *file_line) {
+static tt_status add_choices(void *context, const json_t *object, const char *file_line) {
     const target *to = context;
     const char *options[TT_MAX_OPTIONS], *key;
     char where[TT_PATH_MAX + 160];
@@ -43,12 +44,13 @@ static tt_status take(void *context, const json_t *object, const char *file_line
 
 tt_status tt_import_csqa(tt_corpus *corpus, const char *train, const char *dev, uint64_t seed) {
     const size_t first = corpus->n_questions;
-    TT_TRY(tt_read_jsonl(train, take, &(target){corpus, TT_TRAIN}));
+    TT_TRY(tt_read_jsonl(train, add_choices, &(target){.corpus = corpus, .split = TT_TRAIN}));
     const int n = (int)(corpus->n_questions - first);
-    TT_TRY(tt_read_jsonl(dev, take, &(target){corpus, TT_TEST}));
+    TT_TRY(tt_read_jsonl(dev, add_choices, &(target){.corpus = corpus, .split = TT_TEST}));
     const int held = (int)(corpus->n_questions - first) - n;
     if (held >= n)
-        return tt_fail(TT_ERR_INPUT, "%s: %d questions, no more than the %d of %s", train, n, held, dev);
+        return tt_fail(TT_ERR_INPUT,
+            "%s: has %d questions, but validation needs %d of them, as many as %s has", train, n, held, dev);
     int32_t *order;
     TT_TRY(tt_alloc(&order, (size_t)n, sizeof *order, "order"));
     for (int i = 0; i < n; ++i) order[i] = i;
@@ -62,9 +64,9 @@ tt_status tt_import_csqa(tt_corpus *corpus, const char *train, const char *dev, 
 }
 
 tt_status tt_import_obqa(tt_corpus *corpus, const char *train, const char *dev, const char *test) {
-    TT_TRY(tt_read_jsonl(train, take, &(target){corpus, TT_TRAIN}));
-    TT_TRY(tt_read_jsonl(dev, take, &(target){corpus, TT_VALIDATION}));
-    TT_TRY(tt_read_jsonl(test, take, &(target){corpus, TT_TEST}));
+    TT_TRY(tt_read_jsonl(train, add_choices, &(target){.corpus = corpus, .split = TT_TRAIN}));
+    TT_TRY(tt_read_jsonl(dev, add_choices, &(target){.corpus = corpus, .split = TT_VALIDATION}));
+    TT_TRY(tt_read_jsonl(test, add_choices, &(target){.corpus = corpus, .split = TT_TEST}));
     corpus->name = "obqa";
     return TT_OK;
 }

@@ -23,25 +23,28 @@ static tt_status check_members(const json_t *object, const char *where, const ch
         for (int i = 0; i < n; ++i) known |= strcmp(key, allowed[i]) == 0;
         if (known) continue;
         const char *nearest = tt_nearest(key, allowed, n);
-        return tt_fail(TT_ERR_INPUT, "%s: member \"%s\" is unknown%s%s", where, key,
+        return tt_fail(TT_ERR_INPUT, "%s: unknown member \"%s\"%s%s", where, key,
             nearest ? "; did you mean " : "", nearest ? nearest : "");
     }
     return TT_OK;
 }
 
-// Texts of an array of `expected` texts (any number if negative).
+// Reads an array of `expected` strings (any number where negative).
 static tt_status read_texts(
     const json_t *array, const char *name, const char *where, int expected, const char **out, int *n) {
-    if (!json_is_array(array)) return tt_fail(TT_ERR_INPUT, "%s: \"%s\" is not a list of texts", where, name);
+    if (!json_is_array(array))
+        return tt_fail(TT_ERR_INPUT, "%s: \"%s\": expected a list of strings", where, name);
     const size_t count = json_array_size(array);
     if (expected >= 0 && count != (size_t)expected)
-        return tt_fail(TT_ERR_INPUT, "%s: \"%s\" has %zu texts for %d options", where, name, count, expected);
+        return tt_fail(
+            TT_ERR_INPUT, "%s: \"%s\" has %zu entries for %d options", where, name, count, expected);
     if (count < TT_MIN_OPTIONS || count > TT_MAX_OPTIONS)
         return tt_fail(TT_ERR_INPUT, "%s: \"%s\" has %zu entries, allowed are %d to %d", where, name, count,
             TT_MIN_OPTIONS, TT_MAX_OPTIONS);
     for (size_t i = 0; i < count; ++i) {
         out[i] = json_string_value(json_array_get(array, i));
-        if (!out[i]) return tt_fail(TT_ERR_INPUT, "%s: entry %zu of \"%s\" is no text", where, i + 1, name);
+        if (!out[i])
+            return tt_fail(TT_ERR_INPUT, "%s: entry %zu of \"%s\": expected a string", where, i + 1, name);
     }
     *n = (int)count;
     return TT_OK;
@@ -95,19 +98,20 @@ static tt_status add_all_reasoning(
         TT_TRY(add_reasoning(corpus, object, where, q));
     const json_t *list = json_object_get(object, "reasoning");
     if (list && !json_is_array(list))
-        return tt_fail(TT_ERR_INPUT, "%s: \"reasoning\" is not a list [{...}, ...]", where);
+        return tt_fail(TT_ERR_INPUT, "%s: \"reasoning\": expected a list [{...}, ...]", where);
     size_t i;
     json_t *one;
     json_array_foreach(list, i, one) {
         if (!json_is_object(one))
-            return tt_fail(TT_ERR_INPUT, "%s: entry %zu of \"reasoning\" is not an object", where, i + 1);
+            return tt_fail(
+                TT_ERR_INPUT, "%s: entry %zu of \"reasoning\": expected an object {...}", where, i + 1);
         TT_TRY(check_members(one, where, reasoning_members, REASONING_MEMBERS));
         TT_TRY(add_reasoning(corpus, one, where, q));
     }
     return TT_OK;
 }
 
-static tt_status take(void *context, const json_t *object, const char *file_line) {
+static tt_status add_line(void *context, const json_t *object, const char *file_line) {
     tt_corpus *corpus = context;
     const char *options[TT_MAX_OPTIONS];
     char id[64], where[TT_PATH_MAX + 160];
@@ -131,12 +135,12 @@ static tt_status take(void *context, const json_t *object, const char *file_line
     }
     tt_status status = tt_corpus_add_question(corpus, &q);
     if (status == TT_OK) status = add_all_reasoning(corpus, object, where, &q);
-    // Errors of the corpus name the question alone.
+    // Errors of the corpus name the question, but not the line.
     if (status != TT_OK && !tt_starts_with(tt_error_message(), file_line))
         tt_context(status, "%s", file_line);
     return status;
 }
 
 tt_status tt_import_jsonl(tt_corpus *corpus, const char *path) {
-    return tt_read_jsonl(path, take, corpus);
+    return tt_read_jsonl(path, add_line, corpus);
 }

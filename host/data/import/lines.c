@@ -1,4 +1,4 @@
-// Lines of JSON.
+// Files with one JSON object a line.
 #include "host/base/fs.h"
 #include "host/base/str.h"
 #include "host/data/import/import.h"
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tt_status take_line(
+static tt_status parse_line(
     const char *path, int number, const char *line, size_t length, tt_take_json take, void *context) {
     char where[TT_PATH_MAX + 32];
     snprintf(where, sizeof where, "%s:%d", path, number);
@@ -36,7 +36,7 @@ tt_status tt_read_jsonl(const char *path, tt_take_json take, void *context) {
         size_t length = (size_t)(stop - line);
         ++number;
         while (length && (line[length - 1] == '\r' || line[length - 1] == ' ')) --length;
-        if (length) status = take_line(path, number, line, length, take, context);
+        if (length) status = parse_line(path, number, line, length, take, context);
         line = stop + 1;
     }
     free(data);
@@ -48,6 +48,6 @@ tt_status tt_json_text(const json_t *object, const char *name, const char *where
     const json_t *value = json_object_get(object, name);
     *out = json_string_value(value);
     if (*out) return TT_OK;
-    return tt_fail(
-        TT_ERR_INPUT, "%s: \"%s\" %s; expected a text", where, name, value ? "is no text" : "is missing");
+    return tt_fail(TT_ERR_INPUT, "%s: \"%s\" %s", where, name,
+        value ? "has another type; expected a string" : "is missing; expected a string");
 }

@@ -10,7 +10,7 @@
 
 static const char *const options[] = {"yes", "no"};
 
-// Appends a fact, closed as any knowledge is; one of white space alone is none.
+// Appends a fact, closed as all knowledge is. A fact of white space alone is left out.
 static void append_fact(tt_str *general, const char *text) {
     size_t n = strlen(text);
     tt_str fact = {0};
@@ -28,10 +28,10 @@ static tt_status join_facts(tt_str *general, const json_t *facts, const tt_quest
     json_t *fact;
     if (json_is_string(facts)) append_fact(general, json_string_value(facts));
     if (facts && !json_is_null(facts) && !json_is_array(facts) && !json_is_string(facts))
-        return tt_fail(TT_ERR_INPUT, "question %s: \"facts\": expected a list of texts", q->id);
+        return tt_fail(TT_ERR_INPUT, "question %s: \"facts\": expected a list of strings", q->id);
     json_array_foreach(facts, i, fact) {
         if (!json_is_string(fact))
-            return tt_fail(TT_ERR_INPUT, "question %s: fact %zu is not a text", q->id, i + 1);
+            return tt_fail(TT_ERR_INPUT, "question %s: fact %zu: expected a string", q->id, i + 1);
         append_fact(general, json_string_value(fact));
     }
     return TT_OK;
@@ -57,7 +57,7 @@ static tt_status add_question(
     TT_TRY(tt_json_text(object, "question", where, &q.text));
     const json_t *answer = json_object_get(object, "answer");
     if (!json_is_boolean(answer))
-        return tt_fail(TT_ERR_INPUT, "question %s: \"answer\" is neither true nor false", q.id);
+        return tt_fail(TT_ERR_INPUT, "question %s: \"answer\": expected true or false", q.id);
     q.gold = json_is_true(answer) ? 0 : 1;
     TT_TRY(tt_corpus_add_question(corpus, &q));
     return facts_as_recall ? add_facts(corpus, json_object_get(object, "facts"), &q) : TT_OK;

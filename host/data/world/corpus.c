@@ -1,4 +1,4 @@
-// A world straight to a corpus.
+// From a world to a corpus file.
 #include "host/base/fs.h"
 #include "host/base/str.h"
 #include "host/data/import/import.h"

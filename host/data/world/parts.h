@@ -1,5 +1,5 @@
-// A world in memory, shared by its reader (world_file.c), its wording (world_text.c) and the two generators
-// (world.c, reading.c). Not for others: world.h is the interface.
+// A world in memory, shared by its reader (file.c), its wording (text.c) and the two generators (world.c, reading.c).
+// Private to host/data/world; others include world.h.
 #ifndef TT_DATA_WORLD_PARTS_H
 #define TT_DATA_WORLD_PARTS_H
 
@@ -23,7 +23,7 @@ typedef struct tt_texts {
 typedef struct tt_value {
     const char *text;
     tt_texts situations; // sentences that call for it without naming it
-    bool asked;          // questions may ask for it
+    bool asked;          // whether questions may ask for it
 } tt_value;
 
 typedef struct tt_property {
@@ -33,12 +33,12 @@ typedef struct tt_property {
     tt_value *values;
     int n_values;
     size_t capacity;
-    int most;    // values that one thing has at most
+    int most;    // largest number of values that one thing has
     bool *close; // [n_values x n_values]: too near each other for one to be a wrong answer to the other
 } tt_property;
 
 typedef struct tt_fact {
-    int values[TT_FACT_VALUES], n; // n = 0: unknown, and never asked about
+    int values[TT_FACT_VALUES], n; // indices of values; n = 0: unknown, and never asked about
 } tt_fact;
 
 typedef struct tt_thing {
@@ -61,11 +61,12 @@ typedef struct tt_world {
     tt_arena memory;
 } tt_world;
 
-// Reads world.yaml and its table of objects. Errors: TT_ERR_CONFIG as `file:line: key: ...`.
+// Reads world.yaml and its table of objects; the caller closes the world. Errors: TT_ERR_CONFIG as
+// `file:line: key: ...`.
 tt_status tt_world_open(tt_world *world, const char *path) TT_MUST_CHECK;
 void tt_world_close(tt_world *world);
 
-// A question with what is known about its options: all that its wording needs.
+// A question and the facts about its options: all that its wording needs.
 typedef struct tt_exercise {
     int n_needs, n_options, gold;
     const tt_property *property[TT_NEEDS];
@@ -76,27 +77,30 @@ typedef struct tt_exercise {
     int n_values[TT_NEEDS][TT_OPTIONS];
 } tt_exercise;
 
+// One of the texts, all with the same probability.
 const char *tt_pick(const tt_texts *texts, tt_rng *rng);
-// Appends `template` with each {key} replaced; `keys` and `texts` are n pairs.
+// What replaces {key} in a pattern.
 typedef struct tt_blank {
     const char *key, *text;
 } tt_blank;
-void tt_fill(tt_str *out, const char *template, const tt_blank *blanks, int n);
-// The first {key} of `template` that is not among keys[0..n), or NULL; an unclosed brace counts as one.
-const char *tt_unknown_blank(const char *template, const char *const *keys, int n, int *length);
-// "a kettle", "an oven"
+// Appends `pattern` with each {key} replaced; an unknown key by nothing.
+void tt_fill(tt_str *out, const char *pattern, const tt_blank *blanks, int n);
+// The first {key} of `pattern` that is not among keys[0..n) (*length bytes), or NULL. An unclosed brace counts as one.
+const char *tt_unknown_blank(const char *pattern, const char *const *keys, int n, int *length);
+// Appends "a kettle", "an oven".
 void tt_with_article(tt_str *out, const char *noun);
-// "x", "x and y", "x, y and z"; with articles if asked.
+// Appends "x", "x and y", "x, y and z", each item with its article if `articles`.
 void tt_join(tt_str *out, const char *const *items, int n, bool articles);
-// "is made of steel and wood"
+// Appends "is made of steel and wood".
 void tt_say_predicate(
     tt_str *out, const tt_property *property, const char *const *values, int n, tt_rng *rng);
-// "A kettle is used for boiling water." with the verdict (1 right, 0 wrong) or without (-1).
+// Appends "A kettle is used for boiling water." with the verdict (1 right, 0 wrong) or without (-1).
 void tt_say_specific(
     tt_str *out, const tt_world *world, const tt_exercise *e, int option, int verdict, tt_rng *rng);
+// Appends the question; what recall says of it.
 void tt_say_question(tt_str *out, const tt_world *world, const tt_exercise *e, tt_rng *rng);
 void tt_say_general(tt_str *out, const tt_world *world, const tt_exercise *e, tt_rng *rng);
-// Index drawn with probability weights[i] / sum.
+// An index, drawn with probability weights[i] / sum of weights.
 int tt_draw(const int *weights, int n, tt_rng *rng);
 
 #endif

@@ -1,8 +1,9 @@
-// Reading tasks and texts: what a student learns to read with before it meets a world.
+// Reading tasks and texts: what a student learns to read from before it meets a world.
 //
-// A task is one of the three stages over facts that stand in its input. Names and properties come from two
-// worlds, the file's own and its vocabulary, but never both from the vocabulary: a heron may be used for
-// boiling water and a kettle may eat frogs, a kettle is never used for anything.
+// A task is one of the three stages over facts that are part of its input. Names and properties come from two worlds,
+// the file's own (animals, say) and its vocabulary (tools), but never both from the vocabulary. So a heron may be used
+// for boiling water and a kettle may eat frogs, but no kettle is used for anything: nothing about the vocabulary's world
+// is learned.
 #include "host/base/fs.h"
 #include "host/data/world/parts.h"
 #include "host/data/world/world.h"
@@ -18,12 +19,12 @@ enum { FEWEST = 2 }; // options of a task
 
 typedef struct reader {
     tt_world own, vocabulary;
-    bool two; // there is a vocabulary
+    bool two; // whether there is a vocabulary
     tt_str input, target, block, general, facts, specific[TT_OPTIONS];
 } reader;
 
-// Values for one option: `must` first or not at all, others at random. Numbers of values as in the world's
-// table.
+// Draws the values of one option for one need: with the needed value where `meets`, without it otherwise, the others at
+// random. Most options have one value, and none has more than a thing of the world has.
 static void draw_values(tt_exercise *e, int need, int option, bool meets, tt_rng *rng) {
     const tt_property *p = e->property[need];
     uint32_t luck = tt_rng_below(rng, 10);
@@ -52,7 +53,7 @@ static void draw_names(tt_exercise *e, const tt_world *w, tt_rng *rng) {
     }
 }
 
-// A property with enough values to draw from; every property has the same chance.
+// Draws a property other than `other`, all with the same probability.
 static const tt_property *draw_property(const tt_world *w, const tt_property *other, tt_rng *rng) {
     for (;;) {
         const tt_property *p = &w->properties[tt_rng_below(rng, (uint32_t)w->n_properties)];
@@ -61,7 +62,8 @@ static const tt_property *draw_property(const tt_world *w, const tt_property *ot
 }
 
 static void draw_exercise(const reader *r, tt_rng *rng, tt_exercise *e) {
-    uint32_t luck = r->two ? tt_rng_below(rng, 5) : 4; // 0, 1: own names; 2, 3: own properties; 4: both
+    uint32_t luck = r->two ? tt_rng_below(rng, 5)
+                           : 4; // 0, 1: own names; 2, 3: own properties; 4: own names and properties
     const tt_world *names = luck == 2 || luck == 3 ? &r->vocabulary : &r->own;
     const tt_world *facts = luck < 2 ? &r->vocabulary : &r->own;
     *e = (tt_exercise){.n_needs = tt_rng_uniform(rng) < r->own.two_facts ? 2 : 1};
@@ -74,22 +76,23 @@ static void draw_exercise(const reader *r, tt_rng *rng, tt_exercise *e) {
         e->need[k] = p->values[tt_rng_below(rng, (uint32_t)p->n_values)].text;
     }
     for (int o = 0; o < e->n_options; ++o) {
-        int meets = e->n_needs == 2 ? (int)tt_rng_below(rng, 5) / 2 : -1; // 0, 1: that need alone; 2: none
+        int meets = e->n_needs == 2 ? (int)tt_rng_below(rng, 5) / 2
+                                    : -1; // 0, 1: it meets that need alone; 2: neither
         for (int k = 0; k < e->n_needs; ++k) draw_values(e, k, o, o == e->gold || meets == k, rng);
     }
 }
 
-// What is known of the asked option, or of all (asked < 0), and of some of the others, in any order: one
-// sentence each. Few sentences make an easy task, all of them a hard one; reading grows from one to the
-// other.
+// Says, in any order and one sentence each, the facts about option `asked` (all options where asked < 0) and about some
+// of the others. A task with few sentences is easy, one with all of them is hard, and a student learns from the one to
+// the other.
 static void say_facts(reader *r, const tt_exercise *e, int asked, tt_rng *rng) {
     int32_t order[TT_OPTIONS];
     for (int o = 0; o < e->n_options; ++o) order[o] = o;
     tt_rng_shuffle(rng, order, e->n_options);
-    const uint32_t told = tt_rng_below(rng, 4); // of four: how many of the others are told of, 0 to 3
+    const uint32_t share = tt_rng_below(rng, 4); // the others are stated with probability share / 4
     for (int o = 0; o < e->n_options; ++o) {
-        const bool tell = tt_rng_below(rng, 4) < told;
-        if (asked >= 0 && order[o] != asked && !tell) continue;
+        const bool stated = tt_rng_below(rng, 4) < share;
+        if (asked >= 0 && order[o] != asked && !stated) continue;
         if (r->facts.length > 0) tt_str_append(&r->facts, " ");
         tt_say_specific(&r->facts, &r->own, e, order[o], -1, rng);
     }
@@ -103,7 +106,7 @@ static void make_task(reader *r, tt_rng *rng) {
     tt_exercise e;
     draw_exercise(r, rng, &e);
     int task = tt_draw(weights, TASKS, rng), option = (int)tt_rng_below(rng, (uint32_t)e.n_options);
-    if (tt_rng_below(rng, 2) == 0) option = e.gold; // as many right as wrong ones, nearly
+    if (tt_rng_below(rng, 2) == 0) option = e.gold; // so that about half of the options are right
     tt_say_question(&r->general, &r->own, &e, rng);
     tt_stage_block(&r->block, tt_str_text(&r->general), e.things, e.n_options);
     tt_str_clear(&r->general);
@@ -156,7 +159,7 @@ static tt_status write_tasks(reader *r, const char *path) {
     return status;
 }
 
-// Two to four facts of one thing, as they are.
+// Says two to four facts of one thing of the world.
 static void say_thing(reader *r, tt_rng *rng) {
     const tt_world *w = &r->own;
     const tt_thing *thing = &w->things[tt_rng_below(rng, (uint32_t)w->n_things)];
@@ -173,8 +176,8 @@ static void say_thing(reader *r, tt_rng *rng) {
     }
 }
 
-// Words of either world side by side: names with names, values of one property with their like.
-static void mention(reader *r, bool things, tt_rng *rng) {
+// Says words of one world together: names with names, or values of one property.
+static void mention_words(reader *r, bool things, tt_rng *rng) {
     const tt_world *w = r->two && tt_rng_below(rng, 3) > 0 ? &r->vocabulary : &r->own;
     const tt_texts *templates = things ? &r->own.mention_things : &r->own.mention_values;
     if (templates->n == 0) return;
@@ -193,7 +196,7 @@ static void mention(reader *r, bool things, tt_rng *rng) {
     tt_str_close(&list);
 }
 
-// A sentence of the vocabulary's situations, without what it calls for.
+// Says a situation of the vocabulary, without the value that it calls for.
 static void say_situation(reader *r, tt_rng *rng) {
     for (int draw = 0; draw < 20 && r->two; ++draw) {
         const tt_world *w = &r->vocabulary;
@@ -218,7 +221,7 @@ static tt_status write_texts(reader *r, const char *path) {
             if (luck < 3)
                 say_thing(r, &rng);
             else if (luck < 5)
-                mention(r, luck == 3, &rng);
+                mention_words(r, luck == 3, &rng);
             else
                 say_situation(r, &rng);
         }

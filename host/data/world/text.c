@@ -1,3 +1,4 @@
+// How a world words its questions and knowledge.
 #include "host/data/world/parts.h"
 #include "host/text/stages.h"
 
@@ -15,8 +16,8 @@ int tt_draw(const int *weights, int n, tt_rng *rng) {
     return i;
 }
 
-void tt_fill(tt_str *out, const char *template, const tt_blank *blanks, int n) {
-    for (const char *p = template; *p;) {
+void tt_fill(tt_str *out, const char *pattern, const tt_blank *blanks, int n) {
+    for (const char *p = pattern; *p;) {
         const char *open = strchr(p, '{'), *close = open ? strchr(open, '}') : NULL;
         if (!close) {
             tt_str_append(out, p);
@@ -31,8 +32,8 @@ void tt_fill(tt_str *out, const char *template, const tt_blank *blanks, int n) {
     }
 }
 
-const char *tt_unknown_blank(const char *template, const char *const *keys, int n, int *length) {
-    for (const char *p = template; (p = strchr(p, '{')) != NULL;) {
+const char *tt_unknown_blank(const char *pattern, const char *const *keys, int n, int *length) {
+    for (const char *p = pattern; (p = strchr(p, '{')) != NULL;) {
         const char *close = strchr(p, '}');
         *length = close ? (int)(close - p - 1) : (int)strlen(p + 1);
         bool known = false;
@@ -75,10 +76,10 @@ void tt_say_predicate(
     tt_str_close(&with_articles);
 }
 
-// Appends a template, filled in and closed as knowledge is.
-static void fill_knowledge(tt_str *out, const char *template, const tt_blank *blanks, int n) {
+// Appends a pattern, filled in and closed as all knowledge is.
+static void fill_knowledge(tt_str *out, const char *pattern, const tt_blank *blanks, int n) {
     tt_str text = {0};
-    tt_fill(&text, template, blanks, n);
+    tt_fill(&text, pattern, blanks, n);
     tt_stage_close_knowledge(&text);
     tt_str_append(out, tt_str_text(&text));
     out->failed = out->failed || text.failed;

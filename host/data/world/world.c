@@ -1,6 +1,7 @@
-// Questions about a world. For each: draw a fact that is asked for, its object is the right answer; draw
-// wrong answers among the objects that lack the fact and have most else in common with the right one; word
-// it.
+// Questions about a world. For each question
+//   draw the fact that it asks for, whose object is the right answer;
+//   draw wrong answers among the objects that lack the fact and have most else in common with the right one;
+//   word it.
 #include "host/data/world/world.h"
 
 #include "host/base/fs.h"
@@ -12,17 +13,17 @@
 
 enum { MAX_DRAWS = 2000, MIN_SHOWN = 3 };
 
-// 64-bit hashes of texts seen; 0 marks a free slot.
+// 64-bit hashes of texts; 0 marks a free slot.
 typedef struct hash_set {
     uint64_t *slots;
     size_t size; // a power of two, more than twice the number of texts
 } hash_set;
 
-// What generating keeps in mind. Facts are indexed [object][property][value's place in its list].
+// The state of generating. Facts are indexed [object][property][value's place in its list].
 typedef struct maker {
     tt_world world;
-    bool *held_out; // [objects]: of the control split
-    bool *novel;    // [objects x properties x TT_FACT_VALUES]: no training question asks for it
+    bool *held_out; // [objects]: whether it belongs to the control split
+    bool *novel;    // [objects x properties x TT_FACT_VALUES]: whether no training question asks for it
     int *common[TT_WORLD_PROPERTIES]; // [values]: objects outside the control split that have it
     int *shown;                       // [objects x properties]: times that training reasoning states it
     hash_set asked;                   // texts of training questions with their right answer
@@ -56,14 +57,14 @@ static int *shown_at(maker *m, int thing, int property) {
     return &m->shown[thing * TT_WORLD_PROPERTIES + property];
 }
 
-static bool has(const tt_fact *fact, int value) {
+static bool has_value(const tt_fact *fact, int value) {
     for (int i = 0; i < fact->n; ++i)
         if (fact->values[i] == value) return true;
     return false;
 }
 
-// True where `fact` is clearly no answer to `value`: neither the value nor one close to it.
-static bool lacks(const tt_property *p, const tt_fact *fact, int value) {
+// Whether `fact` clearly does not meet `value`: it has neither the value nor one close to it.
+static bool lacks_value(const tt_property *p, const tt_fact *fact, int value) {
     for (int i = 0; i < fact->n; ++i)
         if (p->close[value * p->n_values + fact->values[i]]) return false;
     return true;
@@ -71,7 +72,7 @@ static bool lacks(const tt_property *p, const tt_fact *fact, int value) {
 
 // Chooses the objects of the control split, and which of the other facts training never asks for: a share
 // `novel` of those whose value another object can be asked for instead, so that the need itself is known.
-static void divide(maker *m) {
+static void divide_facts(maker *m) {
     tt_world *w = &m->world;
     tt_rng rng;
     tt_rng_open(&rng, w->seed, TT_FOR_SPLIT, 0, 0);
@@ -97,8 +98,8 @@ static void divide(maker *m) {
     }
 }
 
-// Whether a question of `split` may ask for this fact; `novel`: whether it shall be one that training never
-// asks.
+// Whether a question of `split` may ask for this fact. `novel`: it must be one that training never asks for; otherwise
+// it must not.
 static bool may_ask(maker *m, int thing, int property, int slot, tt_split split, bool novel) {
     const tt_fact *fact = &m->world.things[thing].facts[property];
     int value = fact->values[slot];
@@ -110,7 +111,7 @@ static bool may_ask(maker *m, int thing, int property, int slot, tt_split split,
 
 // Draws a fact of `thing`, or of any object of the split (thing < 0), that may be asked for.
 static bool draw_fact(
-    maker *m, tt_split split, bool novel, int property, int thing, tt_rng *rng, int *of, int *value) {
+    maker *m, tt_split split, bool novel, int property, int thing, tt_rng *rng, int *drawn, int *value) {
     const tt_world *w = &m->world;
     for (int draw = 0; draw < 64; ++draw) {
         int t = thing >= 0 ? thing : (int)tt_rng_below(rng, (uint32_t)w->n_things);
@@ -118,22 +119,21 @@ static bool draw_fact(
         if (m->held_out[t] != (split == TT_CONTROL) || fact->n == 0) continue;
         int slot = (int)tt_rng_below(rng, (uint32_t)fact->n);
         if (!may_ask(m, t, property, slot, split, novel)) continue;
-        *of = t;
+        *drawn = t;
         *value = fact->values[slot];
         return true;
     }
     return false;
 }
 
-// What an object has in common with the right one beyond what is asked, rare things counting more: 0
-// disqualifies it as a hard wrong answer.
+// How much an object has in common with the right one; rare values count more. With 0 it is no hard wrong answer.
 static int likeness(const maker *m, const plan *q, int thing) {
     int score = 0;
     for (int p = 0; p < m->world.n_properties; ++p) {
         const tt_fact *fact = &m->world.things[thing].facts[p];
         for (int i = 0; i < fact->n; ++i) {
             int common = m->common[p][fact->values[i]];
-            if (has(&m->world.things[q->gold].facts[p], fact->values[i]))
+            if (has_value(&m->world.things[q->gold].facts[p], fact->values[i]))
                 score += common < 12 ? 6 : common < 30 ? 4 : 1;
         }
     }
@@ -141,7 +141,7 @@ static int likeness(const maker *m, const plan *q, int thing) {
 }
 
 typedef struct candidate {
-    int thing, score, meets; // meets: index of the need it meets (of two), or -1
+    int thing, score, meets; // meets: index of the need that it meets, or -1
 } candidate;
 
 static int by_score(const void *a, const void *b) {
@@ -149,7 +149,7 @@ static int by_score(const void *a, const void *b) {
     return x->score != y->score ? y->score - x->score : x->thing - y->thing;
 }
 
-// Wrong answers that fail at least one need clearly, most alike first.
+// Finds wrong answers that clearly fail at least one need, the most alike first, and returns their number.
 static int find_candidates(maker *m, const plan *q, tt_split split, tt_rng *rng, candidate *out) {
     const tt_world *w = &m->world;
     int n = 0;
@@ -159,22 +159,22 @@ static int find_candidates(maker *m, const plan *q, tt_split split, tt_rng *rng,
         for (int k = 0; k < q->n_needs; ++k) {
             const tt_fact *fact = &w->things[t].facts[q->property[k]];
             known = known && fact->n > 0;
-            fails = fails || lacks(&w->properties[q->property[k]], fact, q->value[k]);
-            if (has(fact, q->value[k])) c.meets = k;
+            fails = fails || lacks_value(&w->properties[q->property[k]], fact, q->value[k]);
+            if (has_value(fact, q->value[k])) c.meets = k;
         }
         if (t == q->gold || m->held_out[t] != (split == TT_CONTROL) || !known || !fails) continue;
         c.score = likeness(m, q, t);
         if (c.score == 0 && split != TT_CONTROL) continue;
-        c.score += (int)tt_rng_below(rng, 3); // ties fall differently each time
+        c.score += (int)tt_rng_below(rng, 3); // so that ties are broken at random
         out[n++] = c;
     }
     qsort(out, (size_t)n, sizeof *out, by_score);
     return n;
 }
 
-// Takes one of the first `among` candidates that meets need `meets` (-1: any), of two draws the one whose
-// fact training has stated less often, so that every fact is told.
-static int take(maker *m, const plan *q, candidate *c, int n, int among, int meets, tt_rng *rng) {
+// Takes one of the first `among` candidates that meets need `meets` (-1: any). It draws two and takes the one whose fact
+// training has stated less often, so that every fact is stated. -1 where there is none.
+static int take_candidate(maker *m, const plan *q, candidate *c, int n, int among, int meets, tt_rng *rng) {
     int best = -1;
     for (int draw = 0, found = 0; draw < 40 && found < 2; ++draw) {
         int i = (int)tt_rng_below(rng, (uint32_t)(among < n ? among : n));
@@ -196,9 +196,9 @@ static bool draw_options(maker *m, plan *q, tt_split split, tt_rng *rng) {
     q->options[k++] = q->gold;
     while (k < TT_OPTIONS && n >= TT_OPTIONS - 1) {
         int thing = -1;
-        // One that meets the first need alone, one that meets the second alone, one from further away.
-        if (q->n_needs == 2 && k <= 2) thing = take(m, q, c, n, n, k - 1, rng);
-        if (thing < 0) thing = take(m, q, c, n, k == TT_OPTIONS - 1 ? n : nearest, -1, rng);
+        // One that meets the first need alone, one that meets the second alone, the last from all candidates.
+        if (q->n_needs == 2 && k <= 2) thing = take_candidate(m, q, c, n, n, k - 1, rng);
+        if (thing < 0) thing = take_candidate(m, q, c, n, k == TT_OPTIONS - 1 ? n : nearest, -1, rng);
         if (thing < 0) break;
         q->options[k++] = thing;
     }
@@ -283,9 +283,9 @@ static tt_status write_question(
     return status;
 }
 
-// Words the plan and accepts it unless it was asked before: in any split with the same options, or in
-// training with the same right answer.
-static tt_status accept(
+// Words the plan and accepts it unless the question was asked before: in any split with the same options, or in training
+// with the same right answer.
+static tt_status accept_plan(
     maker *m, tt_split split, int64_t number, const plan *q, tt_rng *rng, bool *accepted) {
     tt_exercise e;
     tt_str question = {0}, key = {0};
@@ -319,11 +319,11 @@ static tt_status make_split(maker *m, tt_split split) {
         bool accepted = false;
         for (int draw = 0; draw < MAX_DRAWS && !accepted; ++draw) {
             plan q;
-            if (draw_plan(m, split, &rng, &q)) TT_TRY(accept(m, split, number, &q, &rng, &accepted));
+            if (draw_plan(m, split, &rng, &q)) TT_TRY(accept_plan(m, split, number, &q, &rng, &accepted));
         }
         if (!accepted)
             return tt_fail(TT_ERR_INPUT,
-                "%s: no new %s question after %lld: ask for fewer, or add objects, "
+                "%s: found no new %s question after %lld; ask for fewer questions, or add objects, "
                 "values or wordings",
                 m->world.path, tt_split_name(split), (long long)number);
     }
@@ -365,7 +365,7 @@ static void close_maker(maker *m) {
 tt_status tt_world_generate(const char *world_yaml, const char *out_jsonl) {
     maker m = {0};
     tt_status status = open_maker(&m, world_yaml);
-    if (status == TT_OK) divide(&m);
+    if (status == TT_OK) divide_facts(&m);
     for (int split = 0; split < TT_SPLITS && status == TT_OK; ++split)
         status = make_split(&m, (tt_split)split);
     if (status == TT_OK) status = tt_str_status(&m.out);

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/lab/sweep/sweep.h"
 
 #include "host/base/log.h"
@@ -73,9 +72,11 @@ static bool is_wanted(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
         return false;
     case TT_SWEEP_FAILED:
         return o->retry || o->only >= 0;
-    default:
+    case TT_SWEEP_NEW:
+    case TT_SWEEP_BEGUN:
         return true;
     }
+    return true;
 }
 
 // Runs that can neither be counted nor run.

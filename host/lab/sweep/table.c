@@ -1,4 +1,5 @@
 // What a sweep came to, for people, and as a script for a cluster.
+#include "host/base/number.h"
 #include "host/lab/statistics.h"
 #include "host/lab/sweep/sweep.h"
 
@@ -48,10 +49,10 @@ static void append_estimate(tt_str *out, const double *x, int n) {
     char text[64] = "-";
     const tt_estimate e = tt_estimate_mean(x, n);
     if (!isnan(e.mean) && !isnan(e.low))
-        snprintf(text, sizeof text, "%.1f %% [%.1f, %.1f]", 100 * e.mean, 100 * fmax(e.low, 0),
+        tt_format(text, sizeof text, "%.1f %% [%.1f, %.1f]", 100 * e.mean, 100 * fmax(e.low, 0),
             100 * fmin(e.high, 1));
     else if (!isnan(e.mean))
-        snprintf(text, sizeof text, "%.1f %%", 100 * e.mean);
+        tt_format(text, sizeof text, "%.1f %%", 100 * e.mean);
     tt_str_format(out, "  %-24s", text);
 }
 

@@ -1,5 +1,6 @@
 // config.json and tokenizer_config.json.
 #include "host/base/fs.h"
+#include "host/base/number.h"
 #include "host/model/huggingface/huggingface.h"
 
 #include <jansson.h>
@@ -105,10 +106,10 @@ tt_status tt_huggingface_config_read(tt_model_config *out, const char *path) {
 static double shortest(float x) {
     char text[32];
     for (int digits = 1; digits <= 9; ++digits) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)x);
-        if (strtof(text, NULL) == x) break;
+        tt_format(text, sizeof text, "%.*g", digits, (double)x);
+        if ((float)tt_parse_double(text, NULL) == x) break;
     }
-    return strtod(text, NULL);
+    return tt_parse_double(text, NULL);
 }
 
 tt_status tt_huggingface_config_write(tt_str *out, const tt_model_config *c, bool bf16) {

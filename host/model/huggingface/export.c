@@ -1,5 +1,4 @@
 // A checkpoint to a Hugging Face directory.
-#define _GNU_SOURCE
 #include "host/base/fs.h"
 #include "host/model/huggingface/huggingface.h"
 #include "host/model/huggingface/safetensors.h"

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "host/model/huggingface/safetensors.h"
 
 #include "host/base/str.h"

@@ -1,6 +1,7 @@
 // Line plots.
 #include "host/report/plot/svg.h"
 
+#include "host/base/number.h"
 #include "host/report/text.h"
 
 #include <math.h>
@@ -81,9 +82,9 @@ static void widen(frame *f, const tt_plot *plot) {
 
 static void tick_text(char *out, size_t size, const tt_plot *plot, double value, int decimals) {
     if (plot->percent)
-        snprintf(out, size, "%.*f %%", decimals > 2 ? decimals - 2 : 0, 100 * value);
+        tt_format(out, size, "%.*f %%", decimals > 2 ? decimals - 2 : 0, 100 * value);
     else
-        snprintf(out, size, "%.*f", decimals, value);
+        tt_format(out, size, "%.*f", decimals, value);
 }
 
 static void draw_y_axis(tt_str *out, const tt_plot *plot, const frame *f) {
@@ -94,7 +95,7 @@ static void draw_y_axis(tt_str *out, const tt_plot *plot, const frame *f) {
         char text[64];
         const double y = down(f, ticks[i]);
         if (f->log)
-            snprintf(text, sizeof text, "%g", ticks[i]);
+            tt_format(text, sizeof text, "%g", ticks[i]);
         else
             tick_text(text, sizeof text, plot, ticks[i], decimals);
         tt_str_format(out,

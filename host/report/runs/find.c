@@ -1,5 +1,4 @@
 // Run directories below the paths that a person names.
-#define _GNU_SOURCE
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/report/runs/run.h"

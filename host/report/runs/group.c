@@ -2,6 +2,7 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/config/config.h"
 #include "host/lab/config_lines.h"
 
 #include <ctype.h>
@@ -11,9 +12,14 @@
 #include <string.h>
 
 bool tt_report_key_ignored(const char *key) {
-    static const char *const keys[] = {"seed", "name", "output", "device", "threads", "evaluation.slots"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; ++i)
-        if (strcmp(key, keys[i]) == 0) return true;
+    switch (tt_config_role_of(key)) {
+    case TT_ROLE_RUN:
+    case TT_ROLE_PLACE:
+        return true;
+    case TT_ROLE_TRAINING:
+    case TT_ROLE_SCORING:
+        return false;
+    }
     return false;
 }
 

@@ -1,5 +1,4 @@
 // Files of JSON lines, read past damage.
-#define _GNU_SOURCE
 #include "host/base/log.h"
 #include "host/report/runs/run.h"
 

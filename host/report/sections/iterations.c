@@ -1,5 +1,4 @@
 // Accuracy after acquisition and after each iteration of preference training.
-#define _GNU_SOURCE
 #include "host/report/runs/changes.h"
 #include "host/report/sections/section.h"
 

@@ -1,4 +1,5 @@
 // Reward curves, and what they mean.
+#include "host/train/preference.h"
 #include "host/lab/config_lines.h"
 #include "host/report/sections/section.h"
 #include "host/report/text.h"
@@ -52,16 +53,6 @@ static settings settings_of(const tt_report_run *run) {
     return s;
 }
 
-static const char *formula(const settings *s) {
-    if (strcmp(s->loss, "hinge") == 0) return "max(0, 1 &#8722; m)";
-    if (strcmp(s->loss, "ipo") == 0) return "(m / &#946; &#8722; 1 / (2&#946;))&#178;";
-    if (strcmp(s->loss, "robust") == 0)
-        return "[&#8722;(1 &#8722; &#949;) log &#963;(m) + &#949; log &#963;(&#8722;m)] / (1 &#8722; "
-               "2&#949;)";
-    if (strcmp(s->smoothing, "0") == 0 || strcmp(s->smoothing, "?") == 0) return "&#8722;log &#963;(m)";
-    return "&#8722;(1 &#8722; &#949;) log &#963;(m) &#8722; &#949; log &#963;(&#8722;m)";
-}
-
 static bool has_preference(const tt_report_run *run) {
     for (int p = 0; p < run->n_phases; ++p)
         if (run->phases[p].preference) return true;
@@ -70,18 +61,19 @@ static bool has_preference(const tt_report_run *run) {
 
 static void print_formula(tt_str *out, const tt_report_run *run) {
     const settings s = settings_of(run);
-    tt_str_format(out, "<p class=\"formula\">loss = %s + nll_weight &#215; ", formula(&s));
-    tt_str_append(out, "[&#8722;(1/T) &#931; log &#960;(token of a chosen text)]</p>\n<p class=\"of\">");
-    tt_html_format(out, "loss %s, &#946; = %s, nll_weight = %s", s.loss, s.beta, s.weight);
-    const bool ipo = strcmp(s.loss, "ipo") == 0, hinge = strcmp(s.loss, "hinge") == 0;
-    if (!ipo && !hinge && strcmp(s.smoothing, "0") != 0)
+    const tt_preference_description *loss = tt_preference_describe(s.loss);
+    const bool smoothed = strcmp(s.smoothing, "0") != 0 && strcmp(s.smoothing, "?") != 0;
+    if (loss) {
+        tt_html_format(out, "<p class=\"formula\">loss = %s + nll_weight \u00d7 ",
+            smoothed ? loss->smoothed : loss->formula);
+        tt_str_append(out, "[&#8722;(1/T) &#931; log &#960;(token of a chosen text)]</p>\n");
+    }
+    tt_html_format(out, "<p class=\"of\">loss %s, &#946; = %s, nll_weight = %s", s.loss, s.beta, s.weight);
+    if (loss && loss->label_smoothing && smoothed)
         tt_html_format(out, ", label_smoothing &#949; = %s", s.smoothing);
-    if (ipo || strcmp(s.normalised, "true") == 0)
+    if ((loss && loss->length_normalised) || strcmp(s.normalised, "true") == 0)
         tt_str_append(out, "; log &#960; of a text is the mean over its tokens");
-    tt_html_format(out, "; where m = 0, the first term is %s",
-        hinge ? "1"
-        : ipo ? "1 / (4\u03b2\u00b2)"
-              : "ln 2 = 0.693");
+    if (loss) tt_html_format(out, "; where m = 0, the first term is %s", loss->at_zero);
     tt_str_append(out, "; T: tokens of the batch's chosen texts</p>\n");
 }
 

@@ -51,7 +51,7 @@ static tt_status build_pairs(pairs_builder *b, tt_checkpoint *reference) {
     TT_TRY(tt_stage_set_parse(&b->runs.set, c->stages));
     const bool recall = tt_stage_set_has(b->runs.set, TT_RECALL),
                analyze =
-                   tt_stage_set_has(b->runs.set, TT_ANALYZE) && strcmp(c->reflection.targets, "recall") != 0;
+                   tt_stage_set_has(b->runs.set, TT_ANALYZE) && tt_targets_analyze(c->reflection.targets);
     tt_status status =
         tt_comm_agree(context->comm, tt_reflection_questions(&questions, context->corpus,
                                          c->reflection.questions, b->rules.seed, context->iteration));

@@ -22,8 +22,8 @@ typedef struct reflection {
 tt_reflection_cycle tt_reflection_cycle_of(
     int recall_pairs, int analyze_pairs, int64_t batch_size, const char *targets) {
     tt_reflection_cycle c = {0};
-    if (strcmp(targets, "analyze") != 0) c.recall = (recall_pairs + batch_size - 1) / batch_size;
-    if (strcmp(targets, "recall") != 0) c.analyze = (analyze_pairs + batch_size - 1) / batch_size;
+    if (tt_targets_recall(targets)) c.recall = (recall_pairs + batch_size - 1) / batch_size;
+    if (tt_targets_analyze(targets)) c.analyze = (analyze_pairs + batch_size - 1) / batch_size;
     return c;
 }
 
@@ -72,8 +72,11 @@ static tt_status open_data(reflection *r, const tt_preferences *pairs, const tt_
     for (int stage = TT_RECALL; stage <= TT_ANALYZE; ++stage) {
         tt_preference_set *set = &r->sets[stage];
         TT_TRY(tt_preference_set_build(set, pairs, (tt_stage)stage, tokenizer, &c->reflection.train));
-        tt_dataset_warn(&set->dataset, r->name, "reflection.max_input", c->reflection.train.max_input,
-            "reflection.max_target", c->reflection.train.max_target);
+        tt_dataset_warn(&set->dataset, &(tt_dataset_limits){.phase = r->name,
+                                           .input_key = "reflection.max_input",
+                                           .target_key = "reflection.max_target",
+                                           .max_input = c->reflection.train.max_input,
+                                           .max_target = c->reflection.train.max_target});
         set->dataset.first_example = first;
         first += (uint32_t)set->dataset.n;
         r->data[stage] = (tt_preference_data){objective, set->pairs};
@@ -104,8 +107,7 @@ static tt_status check_stages(const tt_config *c) {
     TT_TRY(tt_stage_set_parse(&set, c->stages));
     const bool recall = tt_stage_set_has(set, TT_RECALL), analyze = tt_stage_set_has(set, TT_ANALYZE);
     const char *targets = c->reflection.targets;
-    if ((recall && strcmp(targets, "analyze") != 0) || (analyze && strcmp(targets, "recall") != 0))
-        return TT_OK;
+    if ((recall && tt_targets_recall(targets)) || (analyze && tt_targets_analyze(targets))) return TT_OK;
     return tt_fail(TT_ERR_CONFIG,
         "reflection.targets is %s, but with stages: %s the student does not write that stage; set "
         "reflection.iterations=0, or other stages",

@@ -1,0 +1,171 @@
+// Values of keys: from text, and as YAML.
+#include "host/base/memory.h"
+#include "host/base/number.h"
+#include "host/config/config_keys.h"
+#include "kernels/device.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool word_allowed(const char *words, const char *text) {
+    const size_t n = strlen(text);
+    for (const char *p = words; p; p = strchr(p, '|')) {
+        if (*p == '|') ++p;
+        const size_t length = strcspn(p, "|");
+        if (length == n && strncmp(p, text, n) == 0) return true;
+    }
+    return false;
+}
+
+static tt_status check_words(const tt_key *key, const char *text) {
+    if (!key->words || word_allowed(key->words, text)) return TT_OK;
+    tt_precision precision;
+    if (strcmp(key->path, "precision") == 0 && tt_precision_parse(&precision, text) != TT_OK)
+        return tt_context(TT_ERR_CONFIG, "%s", key->path); // the message says why fp16 is refused
+    tt_str list = {0};                                     // "a|b|c" becomes "a, b, c"
+    for (const char *p = key->words; *p; ++p) tt_str_append_n(&list, *p == '|' ? ", " : p, *p == '|' ? 2 : 1);
+    tt_fail(TT_ERR_CONFIG, "%s: '%s' is not allowed; allowed are %s", key->path, text, tt_str_text(&list));
+    tt_str_close(&list);
+    return TT_ERR_CONFIG;
+}
+
+static tt_status replace_text(char **slot, const char *text) {
+    char *copy;
+    TT_TRY(tt_strdup(&copy, text));
+    free(*slot);
+    *slot = copy;
+    return TT_OK;
+}
+
+static tt_status set_number(const tt_key *key, void *slot, const char *text) {
+    char *end;
+    errno = 0;
+    const double value = tt_parse_double(text, &end);
+    const bool integer = key->type == TT_KEY_INTEGER;
+    if (*text == '\0' || *end || errno || !isfinite(value) || (integer && value != floor(value)))
+        return tt_fail(TT_ERR_CONFIG, "%s: expected a %s, got '%s'", key->path,
+            integer ? "whole number" : "number", text);
+    if (value < key->low || value > key->high)
+        return tt_fail(TT_ERR_CONFIG, "%s: %s is out of range; allowed are %.10g to %.10g", key->path, text,
+            key->low, key->high);
+    if (integer)
+        *(int64_t *)slot = (int64_t)value;
+    else
+        *(double *)slot = value;
+    return TT_OK;
+}
+
+static tt_status set_bool(const tt_key *key, bool *slot, const char *text) {
+    const bool yes = strcmp(text, "true") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "on") == 0;
+    const bool no = strcmp(text, "false") == 0 || strcmp(text, "no") == 0 || strcmp(text, "off") == 0;
+    if (!yes && !no) return tt_fail(TT_ERR_CONFIG, "%s: expected true or false, got '%s'", key->path, text);
+    *slot = yes;
+    return TT_OK;
+}
+
+void tt_key_clear(tt_config *config, const tt_key *key) {
+    tt_text_list *list = (tt_text_list *)((char *)config + key->offset);
+    for (int i = 0; i < list->n; ++i) free(list->items[i]);
+    *list = (tt_text_list){0};
+}
+
+tt_status tt_key_append(tt_config *config, const tt_key *key, const char *text) {
+    tt_text_list *list = (tt_text_list *)((char *)config + key->offset);
+    TT_TRY(check_words(key, text));
+    if (list->n == TT_MAX_LIST)
+        return tt_fail(TT_ERR_CONFIG, "%s: more than %d entries", key->path, TT_MAX_LIST);
+    TT_TRY(replace_text(&list->items[list->n], text));
+    list->n++;
+    return TT_OK;
+}
+
+// From "a, b" or "[a, b]".
+static tt_status set_list(tt_config *config, const tt_key *key, const char *text) {
+    tt_key_clear(config, key);
+    const size_t n = strlen(text);
+    const bool brackets = n >= 2 && text[0] == '[' && text[n - 1] == ']';
+    const char *p = text + brackets, *end = text + n - brackets;
+    while (p < end) {
+        const char *stop = memchr(p, ',', (size_t)(end - p));
+        if (!stop) stop = end;
+        const char *from = p + strspn(p, " "), *to = stop;
+        while (to > from && to[-1] == ' ') --to;
+        if (to > from) {
+            char item[4096];
+            if ((size_t)(to - from) >= sizeof item)
+                return tt_fail(TT_ERR_CONFIG, "%s: an entry is longer than 4095 bytes", key->path);
+            memcpy(item, from, (size_t)(to - from));
+            item[to - from] = '\0';
+            TT_TRY(tt_key_append(config, key, item));
+        }
+        p = stop + 1;
+    }
+    return TT_OK;
+}
+
+tt_status tt_key_set(tt_config *config, const tt_key *key, const char *text) {
+    void *slot = (char *)config + key->offset;
+    switch (key->type) {
+    case TT_KEY_TEXT:
+        TT_TRY(check_words(key, text));
+        return replace_text(slot, text);
+    case TT_KEY_INTEGER:
+    case TT_KEY_REAL:
+        return set_number(key, slot, text);
+    case TT_KEY_BOOL:
+        return set_bool(key, slot, text);
+    case TT_KEY_LIST:
+        return set_list(config, key, text);
+    }
+    return tt_fail(TT_ERR_INTERNAL, "%s: unknown type of key", key->path);
+}
+
+static void append_quoted(tt_str *out, const char *text) {
+    tt_str_append(out, "\"");
+    for (; *text; ++text) {
+        if (*text == '"' || *text == '\\') tt_str_append(out, "\\");
+        if (*text == '\n')
+            tt_str_append(out, "\\n");
+        else
+            tt_str_append_n(out, text, 1);
+    }
+    tt_str_append(out, "\"");
+}
+
+static void append_real(tt_str *out, double value) {
+    char text[32];
+    for (int digits = 6; digits <= 17; ++digits) { // the shortest text that reads back the same
+        tt_format(text, sizeof text, "%.*g", digits, value);
+        if (tt_parse_double(text, NULL) == value) break;
+    }
+    tt_str_append(out, text);
+}
+
+void tt_key_write(tt_str *out, const tt_config *config, const tt_key *key) {
+    const void *slot = (const char *)config + key->offset;
+    const tt_text_list *list = slot;
+    switch (key->type) {
+    case TT_KEY_TEXT:
+        append_quoted(out, *(char *const *)slot);
+        break;
+    case TT_KEY_INTEGER:
+        tt_str_format(out, "%lld", (long long)*(const int64_t *)slot);
+        break;
+    case TT_KEY_REAL:
+        append_real(out, *(const double *)slot);
+        break;
+    case TT_KEY_BOOL:
+        tt_str_append(out, *(const bool *)slot ? "true" : "false");
+        break;
+    case TT_KEY_LIST:
+        tt_str_append(out, "[");
+        for (int i = 0; i < list->n; ++i) {
+            if (i) tt_str_append(out, ", ");
+            append_quoted(out, list->items[i]);
+        }
+        tt_str_append(out, "]");
+        break;
+    }
+}

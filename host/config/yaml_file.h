@@ -1,0 +1,23 @@
+// YAML files as documents of libyaml, whose nodes know their line.
+#ifndef TT_CONFIG_YAML_FILE_H
+#define TT_CONFIG_YAML_FILE_H
+
+#include "host/base/status.h"
+
+#include <stddef.h>
+#include <yaml.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Reads and parses a file of at most `limit` bytes. The caller releases the document with yaml_document_delete().
+// Errors: TT_ERR_IO; TT_ERR_CONFIG as `file:line: not YAML: ...`; TT_ERR_NOMEM.
+tt_status tt_yaml_open(yaml_document_t *out, const char *path, size_t limit) TT_MUST_CHECK;
+// The text of a scalar, owned by the document; "" for any other node.
+const char *tt_yaml_text(const yaml_node_t *node);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# A run of an earlier version, whose config.yaml lacks keys that were added since, is resumed and, when it is finished,
+# shown. A key that it lacks has its default; another value is refused.
+set -u
+export OMP_NUM_THREADS=1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+"$TT_MAKE_FIXTURE" data || exit 1
+cat >run.yaml <<'YAML'
+name: run
+corpus: data/corpus.h5
+threads: 1
+model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 16, d_kv: 8, d_ff: 24, num_layers: 1,
+  num_decoder_layers: 1, num_heads: 2, relative_attention_num_buckets: 8, relative_attention_max_distance: 12}
+acquisition: {steps: 12, batch_size: 4, interval: 1, log_every: 1, validate_every: 2, save_every: 1, warmup: 0.25,
+  validation_questions: 4}
+evaluation: {max_length: 12, samples: 0, questions: 6}
+YAML
+failed=0
+fail() { echo "FAILED: $*"; failed=1; }
+grep_in() { grep -q -e "$1" "$2" || { fail "expected '$1':"; cat "$2"; }; }
+forget() { sed -i -E '/^  (patience|rationale_weight|early_stopping|targets|length_penalty): /d' "$1/config.yaml"; }
+
+# As one that was stopped: with its last checkpoint and no result.
+"$TINYTHINKER" run run.yaml >first.log 2>&1 || { cat first.log; exit 1; }
+rm runs/run/result.json runs/run/result.txt
+lines=$(wc -l <runs/run/config.yaml)
+forget runs/run
+[ "$(wc -l <runs/run/config.yaml)" -le $((lines - 7)) ] || fail "the lines are still there"
+
+"$TINYTHINKER" run run.yaml --set acquisition.patience=3 >refused.log 2>&1
+[ $? = 2 ] || fail "another patience was not refused with exit status 2"
+grep_in '  acquisition.patience: 0 -> 3$' refused.log
+[ "$(grep -c -e ' -> ' refused.log)" = 1 ] || { fail "more than one key is named:"; cat refused.log; }
+[ -e runs/run/result.json ] && fail "it ran"
+
+"$TINYTHINKER" run run.yaml >resumed.log 2>&1 || { fail "it was not resumed:"; cat resumed.log; }
+[ -e runs/run/result.json ] || fail "no result"
+"$TINYTHINKER" run run.yaml >shown.log 2>&1 || { fail "the finished run was not shown:"; cat shown.log; }
+grep_in 'this run is finished' shown.log
+grep_in 'greedy' shown.log
+"$TINYTHINKER" run run.yaml --set acquisition.patience=3 >refused.log 2>&1 && fail "a finished run with another patience"
+grep_in '  acquisition.patience: 0 -> 3$' refused.log
+
+# In a sweep such runs count, and a report takes them for the same experiment.
+printf 'name: s\nbase: run.yaml\nseeds: [1, 2]\naxes: {stages: [all]}\n' >sweep.yaml
+"$TINYTHINKER" sweep sweep.yaml >sweep.log 2>&1 || { cat sweep.log; exit 1; }
+one=$(find runs/s -name config.yaml | sort | head -n 1)
+forget "${one%/config.yaml}"
+"$TINYTHINKER" sweep sweep.yaml --dry-run >dry.log 2>&1 || { cat dry.log; failed=1; }
+[ "$(grep -c finished dry.log)" -ge 2 ] || { fail "a run of the sweep does not count:"; cat dry.log; }
+"$TINYTHINKER" report runs/s -o report.html >report.log 2>&1 || { cat report.log; failed=1; }
+grep -q 'What the groups differ in' report.html && fail "the report has two groups"
+
+# A setting that the loss ignores is reported, not silently dropped.
+"$TINYTHINKER" run run.yaml --set name=hinge --set acquisition.steps=1 --set reflection.iterations=1 \
+    --set reflection.cycles=1 --set reflection.questions=2 --set reflection.samples=2 --set reflection.loss=hinge \
+    --set reflection.label_smoothing=0.1 >hinge.log 2>&1
+grep_in 'warning: reflection.label_smoothing is 0.1, but reflection.loss is hinge, which ignores it; losses that use it: sigmoid, robust' hinge.log
+exit $failed
