@@ -23,12 +23,12 @@ const tt_preference_description *tt_preference_describe(const char *word) {
     return NULL;
 }
 
-tt_status tt_preference_open(tt_preference *out, const char *kind, double beta, double label_smoothing,
-    double nll_weight, bool length_normalised) {
+tt_status tt_preference_open(tt_preference *out, const tt_preference_options *options) {
+    const double beta = options->beta, label_smoothing = options->label_smoothing;
     static const tt_words words = {
         .what = "preference loss", .words = kind_names, .n = TT_PREFERENCE_KINDS, .error = TT_ERR_CONFIG};
     int index;
-    TT_TRY(tt_word_parse(&words, kind, &index));
+    TT_TRY(tt_word_parse(&words, options->loss, &index));
     if (!(beta > 0)) return tt_fail(TT_ERR_CONFIG, "preference: beta is %g, must be above 0", beta);
     if (!(label_smoothing >= 0 && label_smoothing < 0.5))
         return tt_fail(TT_ERR_CONFIG, "preference: label smoothing is %g, allowed are 0 up to below 0.5",
@@ -36,8 +36,8 @@ tt_status tt_preference_open(tt_preference *out, const char *kind, double beta, 
     *out = (tt_preference){.kind = (tt_preference_kind)index,
         .beta = beta,
         .label_smoothing = label_smoothing,
-        .nll_weight = nll_weight,
-        .length_normalised = length_normalised || descriptions[index].length_normalised};
+        .nll_weight = options->nll_weight,
+        .length_normalised = options->length_normalised || descriptions[index].length_normalised};
     return TT_OK;
 }
 

@@ -39,10 +39,15 @@ typedef struct tt_preference {
     bool length_normalised;
 } tt_preference;
 
-// kind: a word of TT_LOSS_MAP. Errors: TT_ERR_CONFIG for any other word, for a beta that is not positive, and
-// for label smoothing outside of [0, 0.5).
-tt_status tt_preference_open(tt_preference *out, const char *kind, double beta, double label_smoothing,
-    double nll_weight, bool length_normalised) TT_MUST_CHECK;
+typedef struct tt_preference_options {
+    const char *loss; // a word of TT_LOSS_MAP
+    double beta, label_smoothing, nll_weight;
+    bool length_normalised;
+} tt_preference_options;
+
+// Errors: TT_ERR_CONFIG for an unknown loss, for a beta that is not positive, and for label smoothing outside of
+// [0, 0.5).
+tt_status tt_preference_open(tt_preference *out, const tt_preference_options *options) TT_MUST_CHECK;
 
 // The loss of one pair as a function of the margin; *slope receives its derivative.
 double tt_preference_margin_loss(const tt_preference *preference, double margin, double *slope);

@@ -14,8 +14,12 @@ tt_status tt_trainer_open(
     *out = (tt_trainer){.model = model, .comm = comm, .seed = options->seed};
     out->dropout = config->dropout < 0 ? model->config.dropout_rate : (float)config->dropout;
     out->parts = config->accumulate > 0 ? (int)config->accumulate : 1;
-    TT_TRY(tt_schedule_open(&out->schedule, config->schedule, config->learning_rate,
-        config->min_learning_rate, config->warmup, options->total));
+    const tt_schedule_options schedule = {.kind = config->schedule,
+        .peak = config->learning_rate,
+        .floor = config->min_learning_rate,
+        .warmup = config->warmup,
+        .total = options->total};
+    TT_TRY(tt_schedule_open(&out->schedule, &schedule));
     tt_status status = tt_optimizer_open(&out->optimizer, model);
     if (status == TT_OK) status = tt_pass_open(&out->pass, model);
     if (status != TT_OK) {

@@ -180,7 +180,7 @@ static void three_updates(void **state) {
         OK(tt_optimizer_open(&optimizer, g.model));
         optimizer.beta1 = 0.9, optimizer.beta2 = 0.999, optimizer.eps = 1e-6;
         optimizer.weight_decay = 0.01, optimizer.clip = 0.5;
-        OK(tt_schedule_open(&schedule, "cosine", 3e-3, 0, 0, 10));
+        OK(tt_schedule_open(&schedule, &(tt_schedule_options){"cosine", 3e-3, 0, 0, 10}));
         float *before;
         OK(tt_alloc(&before, g.model->size, sizeof *before, "test"));
         for (int step = 0; step < 3; ++step) {

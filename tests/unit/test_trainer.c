@@ -173,7 +173,7 @@ static void parts_and_ranks_give_the_same_gradient(void **state) {
     // Targets cut in two are pairs of texts.
     tt_preference_pair pairs[PAIRS];
     tt_preference_data preference = {.pairs = pairs};
-    OK(tt_preference_open(&preference.objective, "sigmoid", 0.5, 0.1, 0.5, false));
+    OK(tt_preference_open(&preference.objective, &(tt_preference_options){"sigmoid", 0.5, 0.1, 0.5, false}));
     for (int i = 0; i < PAIRS; ++i) {
         const int n = (int)(dataset.offsets[2 * i + 2] - dataset.offsets[2 * i + 1]);
         pairs[i] = (tt_preference_pair){n / 2, n - n / 2, -3.0 * (n / 2), -4.0 * (n - n / 2)};

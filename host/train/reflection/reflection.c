@@ -66,8 +66,11 @@ static tt_status validate_student(void *self, tt_model *model, tt_validation *ou
 static tt_status open_data(reflection *r, const tt_preferences *pairs, const tt_tokenizer *tokenizer) {
     const tt_config *c = r->context->config;
     tt_preference objective;
-    TT_TRY(tt_preference_open(&objective, c->reflection.loss, c->reflection.beta,
-        c->reflection.label_smoothing, c->reflection.nll_weight, c->reflection.length_normalised));
+    TT_TRY(tt_preference_open(&objective, &(tt_preference_options){.loss = c->reflection.loss,
+                                              .beta = c->reflection.beta,
+                                              .label_smoothing = c->reflection.label_smoothing,
+                                              .nll_weight = c->reflection.nll_weight,
+                                              .length_normalised = c->reflection.length_normalised}));
     uint32_t first = 0;
     for (int stage = TT_RECALL; stage <= TT_ANALYZE; ++stage) {
         tt_preference_set *set = &r->sets[stage];
