@@ -18,20 +18,23 @@
 tt_status tt_reflection_run(const tt_reflection_context *context, const tt_phase_context *phase_context,
     tt_checkpoint *start, bool resume, tt_phase_result *out) TT_MUST_CHECK;
 
-// The steps of a cycle: ceil(pairs / batch_size) for each kind of pairs that `targets` (recall, analyze or
-// both) names.
+// Steps of a cycle.
 typedef struct tt_reflection_cycle {
     int64_t recall, analyze;
 } tt_reflection_cycle;
+// ceil(pairs / batch_size) steps for each kind of pairs that `targets` (recall, analyze or both) names, none for the
+// others.
 tt_reflection_cycle tt_reflection_cycle_of(
     int recall_pairs, int analyze_pairs, int64_t batch_size, const char *targets);
-// What step `step` of an iteration (counted from 0) trains on: in cycle `cycle`, the pairs first .. first + n
-// of the stage in that cycle's order. The last batch of a pass may be smaller.
+
+// What a step trains on: the pairs first .. first + n - 1 of the stage, in the order of cycle `cycle`.
 typedef struct tt_reflection_step {
-    int64_t cycle;
+    int64_t cycle; // counted from 0
     tt_stage stage;
     int first, n;
 } tt_reflection_step;
+// Step `step` (counted from 0) of an iteration; `cycle` is tt_reflection_cycle_of the same numbers. The last batch of
+// a pass over the pairs may be smaller than batch_size.
 tt_reflection_step tt_reflection_step_of(
     const tt_reflection_cycle *cycle, int64_t step, int recall_pairs, int analyze_pairs, int64_t batch_size);
 
