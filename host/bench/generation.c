@@ -66,7 +66,7 @@ static tt_status measure(workload *w, const tt_bench_options *o, tt_bench_genera
             .seed = o->seed + (uint64_t)(i + 1)};
         int64_t tokens = 0;
         const double started = tt_seconds();
-        TT_TRY(tt_engine_generate(w->engine, w->prompts, w->n, &decoding, take, &tokens));
+        TT_TRY(tt_engine_generate(w->engine, &(tt_generation){w->prompts, w->n, &decoding, take, &tokens}));
         if (i < 0) continue;
         w->seconds[i] = tt_seconds() - started;
         w->rates[i] = (double)tokens / w->seconds[i];

@@ -130,7 +130,9 @@ static tt_status preference(bench *b, const tt_batch *batch, tt_dropout_key drop
     }
     tt_preference_sums sums = {0};
     TT_TRY(tt_forward(b->pass, batch, dropout, b->logp));
-    tt_preference_gradient(&dpo, b->logp, b->pairs, n, n, batch->dec_tokens, b->dlogp, &sums);
+    const tt_preference_part part = {
+        .logp = b->logp, .pairs = b->pairs, .n = n, .batch_pairs = n, .batch_tokens = batch->dec_tokens};
+    tt_preference_gradient(&dpo, &part, b->dlogp, &sums);
     *loss = sums.loss;
     return tt_backward(b->pass, batch, b->dlogp);
 }

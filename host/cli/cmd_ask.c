@@ -51,18 +51,16 @@ typedef struct live_text {
     bool begun;
 } live_text;
 
-static tt_status show_live(
-    void *context, int question, tt_stage stage, int option, const char *text, bool ended) {
-    (void)question;
+static tt_status show_live(void *context, const tt_chain_text *text) {
     live_text *live = context;
-    if (!live->begun) introduce(live->question, stage, option);
+    if (!live->begun) introduce(live->question, text->stage, text->option);
     live->begun = true;
-    const size_t length = strlen(text);
+    const size_t length = strlen(text->text);
     if (length > live->shown) {
-        fputs(text + live->shown, stdout);
+        fputs(text->text + live->shown, stdout);
         live->shown = length;
     }
-    if (ended) {
+    if (text->ended) {
         putchar('\n');
         *live = (live_text){.question = live->question};
     }
@@ -100,6 +98,7 @@ static tt_status ask(
     tt_engine *engine;
     tt_chain chain = {0};
     tt_chain_options options = *greedy;
+    options.tokenizer = student->tokenizer;
     live_text live = {.question = q};
     const int beams = options.decoding.beams;
     const bool watched = terminal() && samples == 0 && beams <= 1;
@@ -113,7 +112,7 @@ static tt_status ask(
     TT_TRY(tt_engine_open(&engine, student->model, watched ? 1 : slots, options.decoding.max_length));
     printf("%s\n", q->text);
     for (int i = 0; i < q->n_options; ++i) printf("  (%c) %s\n", 'A' + i, q->options[i]);
-    tt_status status = tt_chain_generate(&chain, engine, student->tokenizer, &q, 1, &options);
+    tt_status status = tt_chain_generate(&chain, engine, &q, 1, &options);
     if (status == TT_OK) {
         int answers[MOST_SAMPLES];
         for (int i = 0; i < chain.runs_each; ++i) answers[i] = chain.runs[i].answer;

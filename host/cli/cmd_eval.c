@@ -57,14 +57,15 @@ static void print_score(const arguments *a, const char *split, const char *how, 
 static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkpoint *student,
     const tt_corpus *corpus, FILE *predictions) {
     tt_stage_set set;
-    bool told = false;
+    bool cuts_warned = false;
     TT_TRY(tt_stage_set_parse(&set, a->stages));
     if (comm->rank == 0 && !a->json)
         printf("%-11s %-22s %7s  %-12s  %6s  %10s  %9s\n", "split", "decoding", "right", "95 % of", "n",
             "unanswered", "tokens/s");
     for (int i = 0; i < a->splits.n; ++i)
         for (int voted = 0; voted < (a->samples ? 2 : 1); ++voted) {
-            tt_evaluate_options o = {.set = set,
+            tt_evaluate_options o = {.corpus = corpus,
+                .set = set,
                 .questions = a->limit,
                 .samples = voted ? (int)a->samples : 0,
                 .decoding = {.temperature = (float)a->temperature,
@@ -79,7 +80,7 @@ static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkp
                 .max_input = (int)a->max_input,
                 .slots = (int)a->slots,
                 .limit_name = "--max-input",
-                .told = &told,
+                .cuts_warned = &cuts_warned,
                 .predictions = predictions,
                 .label = a->splits.items[i]};
             tt_evaluation e;
@@ -87,7 +88,7 @@ static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkp
             if (a->beams > 1) snprintf(how, sizeof how, "%lld beams", (long long)a->beams);
             TT_TRY(tt_early_stopping_parse(&o.decoding.early_stopping, a->early_stopping));
             TT_TRY(tt_split_parse(&o.split, a->splits.items[i]));
-            TT_TRY(tt_evaluate(student->model, student->tokenizer, comm, corpus, &o, &e));
+            TT_TRY(tt_evaluate(student->model, student->tokenizer, comm, &o, &e));
             if (voted) snprintf(how, sizeof how, "vote of %lld samples", (long long)a->samples);
             if (comm->rank == 0) print_score(a, a->splits.items[i], how, &e);
         }

@@ -113,8 +113,7 @@ static int choose_diagnosed(const explanation *e, int *places) {
     return n;
 }
 
-static tt_status diagnose_answers(
-    explanation *e, tt_engine *engine, const tt_tokenizer *tokenizer, const tt_chain_options *options) {
+static tt_status diagnose_answers(explanation *e, tt_engine *engine, const tt_chain_options *options) {
     int *places, *questions = NULL;
     tt_diagnosis *diagnoses = NULL;
     TT_TRY(tt_alloc(&places, (size_t)e->n, sizeof *places, "questions"));
@@ -123,7 +122,9 @@ static tt_status diagnose_answers(
     if (status == TT_OK) {
         const int n = choose_diagnosed(e, places);
         for (int k = 0; k < n; ++k) questions[k] = e->indices[places[k]];
-        status = tt_diagnose(diagnoses, engine, tokenizer, &e->corpus, questions, n, options);
+        status = tt_diagnose(diagnoses, engine,
+            &(tt_diagnosis_request){
+                .corpus = &e->corpus, .questions = questions, .n = n, .options = options});
         for (int k = 0; k < n && status == TT_OK; ++k) e->diagnoses[places[k]] = diagnoses[k];
     }
     free(places);
@@ -133,13 +134,15 @@ static tt_status diagnose_answers(
 }
 
 static tt_status ask_all(explanation *e, const tt_config *config, tt_checkpoint *student) {
-    const tt_chain_options options = {
-        .set = TT_SET_ALL, .decoding = tt_decoding_of(config), .max_input = tt_prompt_limit_of(config)};
+    const tt_chain_options options = {.tokenizer = student->tokenizer,
+        .set = TT_SET_ALL,
+        .decoding = tt_decoding_of(config),
+        .max_input = tt_prompt_limit_of(config)};
     tt_engine *engine;
     TT_TRY(tt_engine_open(
         &engine, student->model, (int)config->evaluation.slots, (int)config->evaluation.max_length));
-    tt_status status = tt_chain_generate(&e->chain, engine, student->tokenizer, e->asked, e->n, &options);
-    if (status == TT_OK) status = diagnose_answers(e, engine, student->tokenizer, &options);
+    tt_status status = tt_chain_generate(&e->chain, engine, e->asked, e->n, &options);
+    if (status == TT_OK) status = diagnose_answers(e, engine, &options);
     tt_engine_close(engine);
     return status;
 }

@@ -36,6 +36,10 @@ typedef struct tt_dataset_encoding {
 tt_status tt_dataset_add(tt_dataset *dataset, const tt_dataset_encoding *encoding, const char *input,
     const char *target) TT_MUST_CHECK;
 
+// Appends a pair of ids; both end with </s>. Errors: TT_ERR_NOMEM.
+tt_status tt_dataset_add_ids(tt_dataset *dataset, const int32_t *input, int n_input, const int32_t *target,
+    int n_target) TT_MUST_CHECK;
+
 // What warnings about cut examples name: the phase, the limits, and the keys that set them.
 typedef struct tt_dataset_limits {
     const char *phase, *input_key, *target_key;

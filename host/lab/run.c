@@ -26,11 +26,11 @@ typedef struct run {
     tt_run_directory dir;
     tt_corpus corpus;
     bool has_corpus;
-    tt_checkpoint student;         // model NULL until there is one
-    int64_t metrics_bytes;         // of metrics.jsonl that count: what the last checkpoint saw
-    double began;                  // see tt_phase_room
-    bool told_of_cuts;             // that prompts are longer than the limit, while training
-    bool told_of_split[TT_SPLITS]; // the same, of a split that is scored
+    tt_checkpoint student;             // model NULL until there is one
+    int64_t metrics_bytes;             // of metrics.jsonl that count: what the last checkpoint saw
+    double began;                      // see tt_phase_context
+    bool cuts_warned;                  // whether the warning about cut prompts was given while training
+    bool split_cuts_warned[TT_SPLITS]; // the same for each split that is scored
     tt_result result;
 } run;
 
@@ -114,7 +114,7 @@ static tt_status best_of(const run *r, int i, char *out) {
     return TT_OK;
 }
 
-static tt_status reflect(run *r, int i, tt_phase_room *room, bool resume) {
+static tt_status reflect(run *r, int i, tt_phase_context *context, bool resume) {
     tt_phase_outcome *phase = &r->result.phases[i];
     char folder[TT_PATH_MAX], reference[TT_PATH_MAX];
     TT_TRY(tt_path_join(folder, sizeof folder, r->dir.path, phase->name));
@@ -123,17 +123,22 @@ static tt_status reflect(run *r, int i, tt_phase_room *room, bool resume) {
         TT_TRY(best_of(r, i - 1, reference));
     else
         snprintf(reference, sizeof reference, "%s", r->config->model.start);
-    const tt_reflection_room of = {
-        r->config, &r->corpus, r->comm, phase->iteration, folder, &r->told_of_cuts};
-    return tt_reflection_run(&of, room, &r->student, resume, reference, &phase->result);
+    const tt_reflection_context iteration = {.config = r->config,
+        .corpus = &r->corpus,
+        .comm = r->comm,
+        .iteration = phase->iteration,
+        .folder = folder,
+        .reference_path = reference,
+        .cuts_warned = &r->cuts_warned};
+    return tt_reflection_run(&iteration, context, &r->student, resume, &phase->result);
 }
 
-static tt_status run_phase(run *r, int i, tt_phase_room *room, bool resume) {
+static tt_status run_phase(run *r, int i, tt_phase_context *context, bool resume) {
     tt_phase_outcome *phase = &r->result.phases[i];
-    if (phase->iteration) return reflect(r, i, room, resume);
+    if (phase->iteration) return reflect(r, i, context, resume);
     if (strcmp(phase->name, "pretraining") == 0)
-        return tt_pretraining_run(r->config, room, &r->student, resume, &phase->result);
-    return tt_acquisition_run(r->config, &r->corpus, room, &r->student, resume, &phase->result);
+        return tt_pretraining_run(context, &r->student, resume, &phase->result);
+    return tt_acquisition_run(context, &r->corpus, &r->student, resume, &phase->result);
 }
 
 // A student that never finished learning has nothing to reflect on.
@@ -199,9 +204,15 @@ static tt_status do_phase(run *r, int i) {
         tt_status status = TT_OK;
         if (r->comm->rank == 0) status = open_metrics(r, &metrics);
         TT_TRY(tt_comm_agree(r->comm, status));
-        tt_phase_room room = {
-            r->comm, &metrics, last, best, (uint64_t)r->config->seed, r->began, &r->told_of_cuts};
-        status = run_phase(r, i, &room, saved);
+        tt_phase_context context = {.config = r->config,
+            .comm = r->comm,
+            .metrics = &metrics,
+            .last_path = last,
+            .best_path = best,
+            .seed = (uint64_t)r->config->seed,
+            .began = r->began,
+            .cuts_warned = &r->cuts_warned};
+        status = run_phase(r, i, &context, saved);
         int64_t bytes = 0;
         if (status == TT_OK) status = tt_metrics_sync(&metrics, &bytes);
         r->metrics_bytes = bytes;
@@ -240,17 +251,18 @@ static tt_status do_phases(run *r) {
 static tt_status evaluate_student(run *r, const tt_checkpoint *student, tt_split split, int samples,
     FILE *predictions, const char *label, tt_evaluation *out) {
     const tt_config *c = r->config;
-    tt_evaluate_options options = {.split = split,
+    tt_evaluate_options options = {.corpus = &r->corpus,
+        .split = split,
         .questions = c->evaluation.questions,
         .samples = samples,
         .decoding = tt_decoding_of(c),
         .max_input = tt_prompt_limit_of(c),
-        .told = &r->told_of_split[split],
+        .cuts_warned = &r->split_cuts_warned[split],
         .slots = (int)c->evaluation.slots,
         .predictions = predictions,
         .label = label};
     TT_TRY(tt_stage_set_parse(&options.set, c->stages));
-    TT_TRY(tt_evaluate(student->model, student->tokenizer, r->comm, &r->corpus, &options, out));
+    TT_TRY(tt_evaluate(student->model, student->tokenizer, r->comm, &options, out));
     tt_info("%s: %.1f %% (%.1f to %.1f) of %d", label, 100 * out->accuracy, 100 * out->low, 100 * out->high,
         out->n);
     return TT_OK;
@@ -271,7 +283,13 @@ static tt_status open_predictions(run *r, const char *path, FILE **out) {
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
     if (r->comm->rank == 0 && !(*out = fopen(temporary, "we")))
         status = tt_fail(TT_ERR_IO, "%s: cannot be written", temporary);
-    return tt_comm_agree(r->comm, status);
+    status = tt_comm_agree(r->comm, status);
+    if (status != TT_OK && *out) { // another rank failed
+        fclose(*out);
+        unlink(temporary);
+        *out = NULL;
+    }
+    return status;
 }
 
 // `status`: of what was to be written. It comes back, or that of the disk.

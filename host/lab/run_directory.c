@@ -101,9 +101,11 @@ static tt_status remove_files(const char *path, const char *mark) {
     if (!folder) return TT_OK;
     tt_status status = TT_OK;
     for (struct dirent *entry; status == TT_OK && (entry = readdir(folder));) {
+        char file[TT_PATH_MAX];
         if (!strstr(entry->d_name, mark)) continue; // and the temporary files beside them
-        if (unlinkat(dirfd(folder), entry->d_name, 0) != 0)
-            status = tt_fail(TT_ERR_IO, "%s/%s: cannot remove: %s", path, entry->d_name, strerror(errno));
+        status = tt_path_join(file, sizeof file, path, entry->d_name);
+        if (status == TT_OK && unlink(file) != 0)
+            status = tt_fail(TT_ERR_IO, "%s: cannot remove: %s", file, strerror(errno));
     }
     closedir(folder);
     return status;

@@ -249,7 +249,7 @@ static void generate(const char *device, const tt_decoding *decoding, texts *out
         prompts[i] = (tt_prompt){ids[i], 9 + 3 * i, (uint64_t)i, numbers, SAMPLES};
     }
     memset(out, 0, sizeof *out);
-    twin_ok(tt_engine_generate(engine, prompts, PROMPTS, decoding, take, out));
+    twin_ok(tt_engine_generate(engine, &(tt_generation){prompts, PROMPTS, decoding, take, out}));
     for (int i = 0; i < PROMPTS; ++i) free(ids[i]);
     tt_engine_close(engine);
     close_student(&s);

@@ -34,14 +34,14 @@ YAML
 # Killed in the third run, then to its end.
 "$TINYTHINKER" sweep sweep.yaml > one.txt 2> one.log &
 pid=$!
-for _ in $(seq 600); do
-    [ -e one/toy/stages=summarize_only-s1/checkpoints/acquisition.h5 ] && break
+until [ -e one/toy/stages=summarize_only-s1/checkpoints/acquisition.h5 ] || ! kill -0 $pid 2> /dev/null; do
     sleep 0.05
 done
 kill -9 $pid 2> /dev/null
 wait $pid 2> /dev/null
 "$TINYTHINKER" sweep sweep.yaml --dry-run > list.txt
-[ "$(grep -c finished list.txt)" -eq 2 ] || { fail "two runs should be finished by now"; cat list.txt; }
+finished=$(grep -c finished list.txt) # on a busy machine the third may be, too
+{ [ "$finished" -ge 2 ] && [ "$finished" -le 3 ]; } || { fail "two or three runs should be finished by now"; cat list.txt; }
 before=$(stat -c %Y%i one/toy/stages=all-s1/best.h5)
 "$TINYTHINKER" sweep sweep.yaml > one.txt 2> one.log || { fail "the sweep"; cat one.log; }
 [ "$before" = "$(stat -c %Y%i one/toy/stages=all-s1/best.h5)" ] || fail "a finished run was run again"

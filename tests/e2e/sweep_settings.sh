@@ -49,15 +49,14 @@ SLURM_ARRAY_TASK_ID=1
 sed 's/output: one/output: long/; $a set: {acquisition.steps: 100000}' sweep.yaml > long.yaml
 setsid "$TINYTHINKER" sweep long.yaml --jobs 2 > long.txt 2> log &
 pid=$!
-for _ in $(seq 600); do
-    [ "$(ls long/toy/*/checkpoints/acquisition.h5 2> /dev/null | wc -l)" -eq 2 ] && break
+until [ "$(ls long/toy/*/checkpoints/acquisition.h5 2> /dev/null | wc -l)" -eq 2 ] || ! kill -0 $pid 2> /dev/null; do
     sleep 0.05
 done
 kill -INT -- -$pid
 wait $pid
 [ $? -eq 130 ] || { fail "the status of an interrupted sweep"; cat log; }
 for run in long/toy/*; do
-    grep -q "all is saved" "$run/log.txt" || { fail "$run did not save"; cat "$run/log.txt"; }
+    grep -q "progress is saved" "$run/log.txt" || { fail "$run did not save"; cat "$run/log.txt"; }
     [ -e "$run/failed.txt" ] && fail "$run counts as failed"
 done
 exit $failed
