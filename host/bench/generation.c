@@ -52,13 +52,13 @@ static void close_workload(workload *w) {
     free(w->rates);
 }
 
-static tt_status take(void *context, int prompt, int sample, const int32_t *ids, int n) {
+static tt_status count_tokens(void *context, int prompt, int sample, const int32_t *ids, int n) {
     (void)prompt, (void)sample, (void)ids;
     *(int64_t *)context += n;
     return TT_OK;
 }
 
-static tt_status measure(workload *w, const tt_bench_options *o, tt_bench_generation *out) {
+static tt_status measure_generation(workload *w, const tt_bench_options *o, tt_bench_generation *out) {
     for (int i = -1; i < o->steps; ++i) { // the first one warms up
         const tt_decoding decoding = {.temperature = 1,
             .top_p = 0.95f,
@@ -66,7 +66,7 @@ static tt_status measure(workload *w, const tt_bench_options *o, tt_bench_genera
             .seed = o->seed + (uint64_t)(i + 1)};
         int64_t tokens = 0;
         const double started = tt_seconds();
-        TT_TRY(tt_engine_generate(w->engine, w->prompts, w->n, &decoding, take, &tokens));
+        TT_TRY(tt_engine_generate(w->engine, w->prompts, w->n, &decoding, count_tokens, &tokens));
         if (i < 0) continue;
         w->seconds[i] = tt_seconds() - started;
         w->rates[i] = (double)tokens / w->seconds[i];
@@ -80,7 +80,7 @@ tt_status tt_bench_generate(tt_bench_generation *out, tt_device *device, const t
     *out = (tt_bench_generation){
         .shape = o->shape, .prompts = o->prompts, .samples = SAMPLES, .slots = o->slots};
     tt_status status = open_workload(&w, device, o);
-    if (status == TT_OK) status = measure(&w, o, out);
+    if (status == TT_OK) status = measure_generation(&w, o, out);
     if (status == TT_OK) {
         out->parameters = (int64_t)w.model->size;
         out->source_tokens = w.source_tokens;

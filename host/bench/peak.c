@@ -33,7 +33,8 @@ tt_status tt_bench_fill(tt_device *device, void *memory, size_t n, size_t size) 
 }
 
 // `times` products of n x n matrices, one behind the other, after one that is not counted.
-static tt_status products(tt_device *device, char *memory, size_t count, int n, int times, double *rate) {
+static tt_status time_products(
+    tt_device *device, char *memory, size_t count, int n, int times, double *rate) {
     const tt_gemm product = {.m = n,
         .n = n,
         .k = n,
@@ -66,7 +67,7 @@ tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) 
     tt_status status = tt_bench_fill(device, memory, 2 * count, device->operand_size);
     for (int i = 0; i < SIZES * tries && status == TT_OK; ++i) {
         double rate = 0;
-        status = products(device, memory, count, sizes[i % SIZES], gpu ? 10 : 1, &rate);
+        status = time_products(device, memory, count, sizes[i % SIZES], gpu ? 10 : 1, &rate);
         if (rate > *flops_per_second) *flops_per_second = rate;
     }
     tt_device_free(device, memory);

@@ -112,7 +112,7 @@ static tt_status bench_open(bench *b, const tt_bench_options *o) {
 }
 
 // log-probabilities and gradient by cross-entropy: *loss.
-static tt_status supervised(bench *b, const tt_batch *batch, tt_dropout_key dropout, double *loss) {
+static tt_status supervised_step(bench *b, const tt_batch *batch, tt_dropout_key dropout, double *loss) {
     for (int t = 0; t < batch->dec_tokens; ++t) b->dlogp[t] = -1 / (float)batch->dec_tokens;
     TT_TRY(tt_forward_backward(b->pass, batch, dropout, b->dlogp, b->logp));
     for (int t = 0; t < batch->dec_tokens; ++t) *loss -= (double)b->logp[t] / batch->dec_tokens;
@@ -120,7 +120,7 @@ static tt_status supervised(bench *b, const tt_batch *batch, tt_dropout_key drop
 }
 
 // By DPO. The reference's log-probabilities are made up: in training they are read from a file.
-static tt_status preference(bench *b, const tt_batch *batch, tt_dropout_key dropout, double *loss) {
+static tt_status preference_step(bench *b, const tt_batch *batch, tt_dropout_key dropout, double *loss) {
     const int n = batch->dec_seqs / 2;
     const tt_preference dpo = {.kind = TT_PREFER_SIGMOID, .beta = 0.1};
     TT_TRY(tt_grow(&b->pairs, &b->pair_capacity, (size_t)n, sizeof *b->pairs, "pairs"));
@@ -140,8 +140,8 @@ static tt_status train_step(bench *b, const tt_bench_options *o, const tt_batch 
     const tt_dropout_key dropout = {(float)o->dropout, tt_key(o->seed, TT_FOR_DROPOUT, (uint64_t)step)};
     double squares, loss = 0;
     TT_TRY(tt_device_zero(b->device, b->model->g, b->model->size * sizeof(float)));
-    TT_TRY(o->work == TT_BENCH_PREFERENCE ? preference(b, batch, dropout, &loss)
-                                          : supervised(b, batch, dropout, &loss));
+    TT_TRY(o->work == TT_BENCH_PREFERENCE ? preference_step(b, batch, dropout, &loss)
+                                          : supervised_step(b, batch, dropout, &loss));
     TT_TRY(ops->square_sum(b->device, b->squares, b->model->g, (int64_t)b->model->size));
     const tt_adamw update = {.n = (int64_t)b->model->size,
         .w = b->model->w,
@@ -173,20 +173,20 @@ static tt_bench_spread spread_of(
     return tt_bench_spread_of(b->sorted, b->steps);
 }
 
-static double nothing(const bench *b, const tt_batch *batch) {
+static double no_amount(const bench *b, const tt_batch *batch) {
     return (void)b, (void)batch, 0;
 }
-static double targets(const bench *b, const tt_batch *batch) {
+static double target_tokens(const bench *b, const tt_batch *batch) {
     return (void)b, batch->dec_tokens;
 }
-static double tokens(const bench *b, const tt_batch *batch) {
+static double all_tokens(const bench *b, const tt_batch *batch) {
     return (void)b, batch->dec_tokens + batch->enc_tokens;
 }
-static double flops(const bench *b, const tt_batch *batch) {
+static double step_flops(const bench *b, const tt_batch *batch) {
     return tt_model_flops(b->model, batch);
 }
 
-static tt_status measure(bench *b, const tt_bench_options *o, tt_bench_result *out) {
+static tt_status measure_steps(bench *b, const tt_bench_options *o, tt_bench_result *out) {
     // Memory has its size after the batch with most source tokens, that with most target tokens, and once
     // more the first, since an arena merges its chunks when it is reset.
     int sources = 0, longest = 0;
@@ -243,18 +243,18 @@ tt_status tt_bench_training(
     const bool timed = !tt_bench_apart(device);
     if (timed) tt_timed_ops_open(device);
     TT_TRY_GOTO(status, bench_open(&b, options), done);
-    TT_TRY_GOTO(status, measure(&b, options, out), done);
+    TT_TRY_GOTO(status, measure_steps(&b, options, out), done);
     out->parameters = (int64_t)b.model->size;
     out->parameter_bytes = 16.0 * (double)b.model->size;
     out->activation_bytes = (double)tt_pass_bytes(b.pass);
     if (!tt_bench_apart(device)) out->peak_bytes = highest_memory() - before;
-    out->seconds = spread_of(&b, nothing, 1);
-    out->target_rate = spread_of(&b, targets, 1);
-    out->token_rate = spread_of(&b, tokens, 1);
-    out->flop_rate = spread_of(&b, flops, 1);
+    out->seconds = spread_of(&b, no_amount, 1);
+    out->target_rate = spread_of(&b, target_tokens, 1);
+    out->token_rate = spread_of(&b, all_tokens, 1);
+    out->flop_rate = spread_of(&b, step_flops, 1);
     if (!options->peak_given) TT_TRY_GOTO(status, tt_bench_peak(device, 3, peak), done);
     out->peak = *peak;
-    out->share = spread_of(&b, flops, 1 / *peak);
+    out->share = spread_of(&b, step_flops, 1 / *peak);
 done:
     if (timed) tt_timed_ops_close(device);
     bench_close(&b);

@@ -23,7 +23,10 @@ static tt_status print_cuda(void) {
 tt_status tt_cmd_device(int argc, char **argv) {
     tt_texts rest;
     bool help;
-    TT_TRY(tt_args_parse(argc, argv, "usage: tinythinker device", NULL, 0, &rest, 0, 0, &help));
+    const tt_args args = {.usage = "tinythinker device",
+        .about = "Shows which devices this build can compute on here, how ranks can be started, and what "
+                 "'device: auto' and 'precision: auto' choose."};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     tt_device *device;
     TT_TRY(tt_device_open(&device, "cpu", TT_FP32, 0));

@@ -24,14 +24,14 @@ static void print_help(void) {
     printf(
         "tinythinker " TT_VERSION " (" TT_COMMIT "): teaches small T5 students to reason in three stages\n\n"
         "usage: tinythinker COMMAND [options]\n\n");
-    for (int i = 0; i < COMMANDS; ++i) printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
-    printf("\n'tinythinker COMMAND --help' says more.\n");
+    for (int i = 0; i < COMMANDS; ++i) printf("  %-9s  %s\n", commands[i].name, commands[i].summary);
+    printf("\nSee 'tinythinker COMMAND --help' for the options of a command.\n");
 }
 
-static tt_status run(int argc, char **argv) {
+static tt_status run_command(int argc, char **argv) {
     if (argc < 2) {
         print_help();
-        return tt_fail(TT_ERR_USAGE, "a command is missing");
+        return tt_fail(TT_ERR_USAGE, "no command is given");
     }
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
@@ -48,13 +48,13 @@ static tt_status run(int argc, char **argv) {
         names[i] = commands[i].name;
     }
     const char *nearest = tt_nearest(name, names, COMMANDS);
-    return tt_fail(TT_ERR_USAGE, "'%s' is no command%s%s%s; see tinythinker --help", name,
+    return tt_fail(TT_ERR_USAGE, "unknown command '%s'%s%s%s; see tinythinker --help", name,
         nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 int main(int argc, char **argv) {
     tt_interrupt_install();
-    tt_status status = run(argc, argv);
+    tt_status status = run_command(argc, argv);
     if (status != TT_OK) tt_error("%s", tt_error_message());
     return tt_status_exit(status);
 }

@@ -14,9 +14,9 @@ tt_status tt_subcommand_run(const char *command, const tt_subcommand *table, int
     if (help || argc < 2) {
         printf("usage: tinythinker %s COMMAND [options]\n\n", command);
         for (int i = 0; i < n; ++i) printf("  %-8s  %s\n", table[i].name, table[i].summary);
-        return help ? TT_OK : tt_fail(TT_ERR_USAGE, "%s: a command is missing", command);
+        return help ? TT_OK : tt_fail(TT_ERR_USAGE, "%s: no command is given", command);
     }
     const char *nearest = tt_nearest(argv[1], names, n);
-    return tt_fail(TT_ERR_USAGE, "%s: '%s' is no command of it%s%s; see tinythinker %s --help", command,
-        argv[1], nearest ? "; did you mean " : "", nearest ? nearest : "", command);
+    return tt_fail(TT_ERR_USAGE, "%s: unknown command '%s'%s%s; see tinythinker %s --help", command, argv[1],
+        nearest ? "; did you mean " : "", nearest ? nearest : "", command);
 }

@@ -115,7 +115,7 @@ static tt_status best_of(const run *r, int i, char *out) {
     return TT_OK;
 }
 
-static tt_status reflect(run *r, int i, tt_phase_room *room, bool resume) {
+static tt_status run_reflection(run *r, int i, tt_phase_room *room, bool resume) {
     tt_phase_outcome *phase = &r->result.phases[i];
     char folder[TT_PATH_MAX], reference[TT_PATH_MAX];
     TT_TRY(tt_path_join(folder, sizeof folder, r->dir.path, phase->name));
@@ -131,7 +131,7 @@ static tt_status reflect(run *r, int i, tt_phase_room *room, bool resume) {
 
 static tt_status run_phase(run *r, int i, tt_phase_room *room, bool resume) {
     tt_phase_outcome *phase = &r->result.phases[i];
-    if (phase->iteration) return reflect(r, i, room, resume);
+    if (phase->iteration) return run_reflection(r, i, room, resume);
     if (strcmp(phase->name, "pretraining") == 0)
         return tt_pretraining_run(r->config, room, &r->student, resume, &phase->result);
     return tt_acquisition_run(r->config, &r->corpus, room, &r->student, resume, &phase->result);
@@ -362,7 +362,7 @@ static tt_status do_evaluation(run *r) {
 
 // ---- the whole
 
-static tt_status finish(run *r, FILE *out) {
+static tt_status finish_run(run *r, FILE *out) {
     tt_result *result = &r->result;
     result->name = r->config->name;
     result->stages = r->config->stages;
@@ -395,7 +395,7 @@ static tt_status show_finished(run *r, FILE *out, bool *finished) {
     return TT_OK;
 }
 
-static tt_status work(run *r, bool fresh, FILE *out) {
+static tt_status do_run(run *r, bool fresh, FILE *out) {
     bool finished;
     TT_TRY(tt_run_directory_name(&r->dir, r->config));
     TT_TRY(resolve_precision(r, fresh));
@@ -411,12 +411,12 @@ static tt_status work(run *r, bool fresh, FILE *out) {
     TT_TRY(tt_comm_agree(r->comm, status));
     TT_TRY(do_phases(r));
     TT_TRY(do_evaluation(r));
-    return tt_comm_agree(r->comm, finish(r, out));
+    return tt_comm_agree(r->comm, finish_run(r, out));
 }
 
 tt_status tt_run(tt_config *config, tt_comm *comm, bool fresh, FILE *out) {
     run r = {.config = config, .comm = comm, .began = tt_seconds()};
-    tt_status status = work(&r, fresh, out);
+    tt_status status = do_run(&r, fresh, out);
     tt_checkpoint_close(&r.student);
     if (r.has_corpus) tt_corpus_close(&r.corpus);
     tt_device_close(r.device);

@@ -6,7 +6,7 @@
 
 enum { VOCAB_MULTIPLE = 64 };
 
-static tt_status shape(tt_model_config *out, const tt_config *config, const tt_tokenizer *tokenizer) {
+static tt_status shape_of(tt_model_config *out, const tt_config *config, const tt_tokenizer *tokenizer) {
     if (strcmp(config->model.shape, "custom") == 0) {
         *out = (tt_model_config){.d_model = (int)config->model.d_model,
             .d_kv = (int)config->model.d_kv,
@@ -36,7 +36,7 @@ static tt_status random_student(tt_checkpoint *out, const tt_config *config, tt_
             "a SentencePiece model for random weights of model.shape");
     tt_model_config c;
     TT_TRY(tt_tokenizer_load(&out->tokenizer, config->model.tokenizer, (int)config->model.extra_ids));
-    TT_TRY(shape(&c, config, out->tokenizer));
+    TT_TRY(shape_of(&c, config, out->tokenizer));
     TT_TRY(tt_model_open(&out->model, &c, device));
     const tt_init how = strcmp(config->model.init, "copy") == 0 ? TT_INIT_COPY : TT_INIT_T5;
     return tt_model_init(out->model, how, (uint64_t)config->seed);

@@ -3,7 +3,7 @@
 #include <math.h>
 
 // P(|T| <= t): finite sums for whole degrees of freedom (Abramowitz & Stegun 26.7.3 and 26.7.4).
-static double within(double t, int degrees) {
+static double probability_within(double t, int degrees) {
     const double angle = atan(t / sqrt(degrees)), cosine = cos(angle), sine = sin(angle);
     const int odd = degrees % 2;
     double term = odd ? cosine : 1, sum = 0;
@@ -19,7 +19,7 @@ double tt_student_t95(int degrees) {
     double low = 0, high = 16; // 12.7 at one degree, falling
     for (int i = 0; i < 60; ++i) {
         const double middle = (low + high) / 2;
-        if (within(middle, degrees) < 0.95)
+        if (probability_within(middle, degrees) < 0.95)
             low = middle;
         else
             high = middle;

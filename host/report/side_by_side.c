@@ -95,7 +95,7 @@ static void print_group(tt_str *out, const tt_report *r, const tt_report_group *
 }
 
 // "[-0.7, +1.1] *": the star where it leaves out 0.
-static const char *points(char out[40], double low, double high) {
+static const char *points_text(char out[40], double low, double high) {
     snprintf(out, 40, "[%+.1f, %+.1f]%s", 100 * low, 100 * high, tt_report_sure(low, high) ? " *" : "");
     return out;
 }
@@ -109,14 +109,14 @@ static void print_change(tt_str *out, const tt_report_change *c) {
     }
     tt_str_format(out, " %+6.1f  ", 100 * c->difference);
     if (c->questions > 0)
-        tt_str_format(out, "%-16s %8lld %8lld %5lld\n", points(interval, c->low, c->high),
+        tt_str_format(out, "%-16s %8lld %8lld %5lld\n", points_text(interval, c->low, c->high),
             (long long)c->to_right, (long long)c->to_wrong, (long long)c->questions);
     else
         tt_str_format(out, "not paired:\n    %s\n", c->why);
     if (isfinite(c->seeds_low)) {
         char over[32];
         snprintf(over, sizeof over, "  over %d seeds", c->pairs);
-        tt_str_format(out, "  %-36s %s\n", over, points(interval, c->seeds_low, c->seeds_high));
+        tt_str_format(out, "  %-36s %s\n", over, points_text(interval, c->seeds_low, c->seeds_high));
     } else if (c->pairs > 1) {
         tt_str_format(out, "    the same in all %d seeds\n", c->pairs);
     }
@@ -179,7 +179,7 @@ tt_status tt_side_by_side(const tt_report *r, FILE *out) {
 
 // ---- JSON
 
-static json_t *number(double value) {
+static json_t *number_json(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
@@ -200,9 +200,9 @@ static json_t *group_json(const tt_report *r, const tt_report_group *g) {
                                         "seeds", s->mean.seeds, "n", (json_int_t)s->mean.questions));
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name", g->label, "stages",
         r->runs[g->runs[0]].stages, "runs", paths, "steps",
-        number(tt_report_group_number(r, g, steps_of).mean), "tokens_per_second",
-        number(tt_report_group_number(r, g, speed_of).mean), "wall_seconds",
-        number(tt_report_group_number(r, g, wall_of).mean), "scores", list);
+        number_json(tt_report_group_number(r, g, steps_of).mean), "tokens_per_second",
+        number_json(tt_report_group_number(r, g, speed_of).mean), "wall_seconds",
+        number_json(tt_report_group_number(r, g, wall_of).mean), "scores", list);
 }
 
 static json_t *change_json(const tt_report *r, const tt_report_change *c) {
@@ -210,9 +210,9 @@ static json_t *change_json(const tt_report *r, const tt_report_change *c) {
     const bool paired = c->questions > 0;
     json_t *object = json_pack("{s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o}", "group",
         r->groups[c->group].label, "kind", kinds[c->kind], "answers", words[c->answers], "pairs", c->pairs,
-        "runs_without_partner", c->unpaired, "difference", number(c->difference), "ci95_over_questions",
+        "runs_without_partner", c->unpaired, "difference", number_json(c->difference), "ci95_over_questions",
         interval_json(c->low, c->high), "ci95_over_seeds", interval_json(c->seeds_low, c->seeds_high),
-        "mcnemar_p", number(c->mcnemar));
+        "mcnemar_p", number_json(c->mcnemar));
     if (c->kind == TT_CHANGE_GROUP) json_object_set_new(object, "against", json_string(r->groups[0].label));
     if (c->phase) json_object_set_new(object, "phase", json_string(c->phase));
     if (c->before) json_object_set_new(object, "against", json_string(c->before));

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *entity(char c) {
+static const char *entity_of(char c) {
     switch (c) {
     case '&':
         return "&amp;";
@@ -24,7 +24,7 @@ static const char *entity(char c) {
 }
 
 // Bytes of the character at `text`, 0 where it is none that XML may hold.
-static size_t character(const char *text) {
+static size_t character_bytes(const char *text) {
     const unsigned char c = (unsigned char)*text;
     if (c < 0x80) return c >= ' ' || c == '\n' || c == '\t' ? c != 0x7f : 0;
     const size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
@@ -34,8 +34,8 @@ static size_t character(const char *text) {
 
 void tt_html_text(tt_str *out, const char *text) {
     while (*text) {
-        const size_t n = character(text);
-        const char *escaped = entity(*text);
+        const size_t n = character_bytes(text);
+        const char *escaped = entity_of(*text);
         if (n == 0)
             tt_str_append(out, "\uFFFD");
         else if (escaped)

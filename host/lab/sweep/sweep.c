@@ -98,7 +98,7 @@ static tt_status write_note(const tt_sweep_run *run, const char *name, const cha
     return tt_write_file(path, text, strlen(text));
 }
 
-static tt_status begin(const tt_sweep *sweep, const tt_sweep_run *run) {
+static tt_status begin_run(const tt_sweep *sweep, const tt_sweep_run *run) {
     char path[TT_PATH_MAX];
     TT_TRY(tt_make_dirs(run->path));
     TT_TRY(tt_path_join(path, sizeof path, run->path, "failed.txt"));
@@ -126,7 +126,7 @@ static tt_status run_one(
     const tt_sweep *sweep, const tt_sweep_run *run, tt_comm *comm, bool *failed, bool *apart) {
     tt_config config;
     *failed = false;
-    TT_TRY(tt_comm_agree(comm, comm->rank == 0 ? begin(sweep, run) : TT_OK));
+    TT_TRY(tt_comm_agree(comm, comm->rank == 0 ? begin_run(sweep, run) : TT_OK));
     tt_info("%s: %s", sweep->name, run->name);
     FILE *nowhere = fopen("/dev/null", "we");
     if (!nowhere) return tt_fail(TT_ERR_IO, "/dev/null: %s", strerror(errno));
@@ -254,7 +254,7 @@ static tt_status run_children(
         int free_slot = 0;
         while (free_slot < c.n && c.pid[free_slot]) ++free_slot;
         if (status == TT_OK && next < sweep->n && free_slot < c.n && !tt_interrupted()) {
-            status = begin(sweep, &sweep->runs[next]);
+            status = begin_run(sweep, &sweep->runs[next]);
             const pid_t pid = status == TT_OK ? start_child(sweep, next, o) : -1;
             if (status == TT_OK && pid < 0)
                 status = tt_fail(TT_ERR_IO, "cannot start a process: %s", strerror(errno));

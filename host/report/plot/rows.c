@@ -7,7 +7,7 @@
 
 enum { WIDTH = 1120, LEFT = 270, RIGHT = 64, TOP = 20, ROW = 38, BOTTOM = 30, LETTERS = 40 };
 
-static double across(double share) {
+static double place_x(double share) {
     return LEFT + share * (WIDTH - LEFT - RIGHT);
 }
 
@@ -27,14 +27,14 @@ static void draw_label(tt_str *out, const char *label) {
 
 static void draw_axis(tt_str *out, int bottom, double reference, const char *reference_label) {
     for (int i = 0; i <= 5; ++i) {
-        const double x = across(i / 5.0);
+        const double x = place_x(i / 5.0);
         tt_str_format(out,
             "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
             "<text class=\"mid\" x=\"%.1f\" y=\"%d\">%d %%</text>\n",
             x, x, TOP, bottom, x, bottom + 18, 20 * i);
     }
     if (!isfinite(reference)) return;
-    const double x = across(reference);
+    const double x = place_x(reference);
     tt_str_format(out,
         "<line class=\"ref\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
         "<text class=\"note mid\" x=\"%.1f\" y=\"%d\">",
@@ -48,9 +48,9 @@ static void draw_point(tt_str *out, const tt_plot_row *row, int which, double y)
     const int colour = row->colour % TT_PLOT_COLOURS;
     if (isfinite(row->low[which]) && isfinite(row->high[which]))
         tt_str_format(out, "<line class=\"bar c%d\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>\n",
-            colour, across(row->low[which]), across(row->high[which]), y, y);
+            colour, place_x(row->low[which]), place_x(row->high[which]), y, y);
     tt_str_format(out, "<circle class=\"%s c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\"/>\n",
-        which == 0 ? "dot" : "ring", colour, across(row->value[which]), y);
+        which == 0 ? "dot" : "ring", colour, place_x(row->value[which]), y);
     tt_str_format(out, "<text class=\"end\" x=\"%d\" y=\"%.1f\">%.1f</text>\n", WIDTH - 4, y + 4,
         100 * row->value[which]);
 }

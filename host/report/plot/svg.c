@@ -15,35 +15,35 @@ typedef struct frame {
     int top; // of the drawing: labels of marks stand above it
 } frame;
 
-static double across(const frame *f, double x) {
+static double place_x(const frame *f, double x) {
     return LEFT + (x - f->x0) / (f->x1 - f->x0) * (WIDTH - LEFT - RIGHT);
 }
 
-static double down(const frame *f, double y) {
+static double place_y(const frame *f, double y) {
     const double share = f->log ? log(y / f->y0) / log(f->y1 / f->y0) : (y - f->y0) / (f->y1 - f->y0);
     return HEIGHT - BOTTOM - share * (HEIGHT - f->top - BOTTOM);
 }
 
-static void span(double value, double *low, double *high) {
+static void widen_range(double value, double *low, double *high) {
     if (!isfinite(value)) return;
     if (!(*low <= value)) *low = value;
     if (!(*high >= value)) *high = value;
 }
 
 // Spans of the data: false where there is none.
-static bool measure(frame *f, const tt_plot *plot, const tt_plot_series *series, int n) {
+static bool measure_data(frame *f, const tt_plot *plot, const tt_plot_series *series, int n) {
     *f = (frame){NAN, NAN, NAN, NAN, false, TOP};
     for (int s = 0; s < n; ++s)
         for (int i = 0; i < series[s].n; ++i) {
             if (!isfinite(series[s].x[i]) || !isfinite(series[s].y[i])) continue;
-            span(series[s].x[i], &f->x0, &f->x1);
-            span(series[s].y[i], &f->y0, &f->y1);
+            widen_range(series[s].x[i], &f->x0, &f->x1);
+            widen_range(series[s].y[i], &f->y0, &f->y1);
             if (!series[s].low) continue;
-            span(series[s].low[i], &f->y0, &f->y1);
-            span(series[s].high[i], &f->y0, &f->y1);
+            widen_range(series[s].low[i], &f->y0, &f->y1);
+            widen_range(series[s].high[i], &f->y0, &f->y1);
         }
     if (!isfinite(f->x0)) return false;
-    span(plot->reference, &f->y0, &f->y1);
+    widen_range(plot->reference, &f->y0, &f->y1);
     const double near = 0.1 * (f->x1 - f->x0); // the axis begins where the first phase on it does
     for (int i = 0; i < plot->n_marks; ++i)
         if (plot->marks[i].x < f->x0 && f->x0 - plot->marks[i].x < near) f->x0 = plot->marks[i].x;
@@ -54,7 +54,7 @@ static bool measure(frame *f, const tt_plot *plot, const tt_plot_series *series,
 }
 
 // Room around the data, and no empty ranges.
-static void widen(frame *f, const tt_plot *plot) {
+static void add_margins(frame *f, const tt_plot *plot) {
     if (plot->x_names) {
         f->x0 = -0.4;
         f->x1 = plot->n_x_names - 0.6;
@@ -92,7 +92,7 @@ static void draw_y_axis(tt_str *out, const tt_plot *plot, const frame *f) {
     const int n = f->log ? tt_ticks_log(f->y0, f->y1, ticks) : tt_ticks(f->y0, f->y1, 5, ticks, &decimals);
     for (int i = 0; i < n; ++i) {
         char text[64];
-        const double y = down(f, ticks[i]);
+        const double y = place_y(f, ticks[i]);
         if (f->log)
             snprintf(text, sizeof text, "%g", ticks[i]);
         else
@@ -109,11 +109,11 @@ static void draw_x_axis(tt_str *out, const tt_plot *plot, const frame *f) {
     int decimals, n = plot->x_names ? 0 : tt_ticks(f->x0, f->x1, 6, ticks, &decimals);
     for (int i = 0; i < n; ++i) {
         if (plot->whole && decimals > 0 && ticks[i] != floor(ticks[i])) continue;
-        tt_str_format(out, "<text class=\"mid\" x=\"%.1f\" y=\"%d\">%.*f</text>\n", across(f, ticks[i]),
+        tt_str_format(out, "<text class=\"mid\" x=\"%.1f\" y=\"%d\">%.*f</text>\n", place_x(f, ticks[i]),
             HEIGHT - BOTTOM + 18, plot->whole ? 0 : decimals, ticks[i]);
     }
     for (int i = 0; plot->x_names && i < plot->n_x_names; ++i) {
-        tt_str_format(out, "<text class=\"mid\" x=\"%.1f\" y=\"%d\">", across(f, i), HEIGHT - BOTTOM + 18);
+        tt_str_format(out, "<text class=\"mid\" x=\"%.1f\" y=\"%d\">", place_x(f, i), HEIGHT - BOTTOM + 18);
         tt_html_text(out, plot->x_names[i]);
         tt_str_append(out, "</text>\n");
     }
@@ -129,7 +129,7 @@ static void draw_marks(tt_str *out, const tt_plot *plot, const frame *f) {
     for (int i = 0; i < plot->n_marks; ++i) {
         const tt_plot_mark *m = &plot->marks[i];
         if (!(m->x >= f->x0 && m->x < f->x1)) continue;
-        const double x = across(f, m->x);
+        const double x = place_x(f, m->x);
         const bool late = x > WIDTH - RIGHT - 80; // no room to the right of it
         tt_str_format(out,
             "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
@@ -140,7 +140,7 @@ static void draw_marks(tt_str *out, const tt_plot *plot, const frame *f) {
         tt_str_append(out, "</text>\n");
     }
     if (!isfinite(plot->reference)) return;
-    const double y = down(f, plot->reference);
+    const double y = place_y(f, plot->reference);
     tt_str_format(out,
         "<line class=\"ref\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>"
         "<text class=\"note end\" x=\"%d\" y=\"%.1f\">",
@@ -157,7 +157,7 @@ static void draw_path(tt_str *out, const tt_plot_series *s, const frame *f) {
             if (!any)
                 tt_str_format(out, "<path class=\"line c%d%s%s\" d=\"", s->colour % TT_PLOT_COLOURS,
                     s->dashed ? " dashed" : "", s->faint ? " faint" : "");
-            tt_str_format(out, "%s%.1f %.1f", open ? "L" : "M", across(f, s->x[i]), down(f, s->y[i]));
+            tt_str_format(out, "%s%.1f %.1f", open ? "L" : "M", place_x(f, s->x[i]), place_y(f, s->y[i]));
             any = true;
         }
         open = drawn;
@@ -169,14 +169,15 @@ static void draw_series(tt_str *out, const tt_plot_series *s, const frame *f) {
     for (int i = 0; i < s->n && s->low; ++i) {
         if (!isfinite(s->y[i]) || !isfinite(s->low[i]) || !isfinite(s->high[i])) continue;
         tt_str_format(out, "<line class=\"bar c%d%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>\n",
-            s->colour % TT_PLOT_COLOURS, s->faint ? " faint" : "", across(f, s->x[i]), across(f, s->x[i]),
-            down(f, s->low[i]), down(f, s->high[i]));
+            s->colour % TT_PLOT_COLOURS, s->faint ? " faint" : "", place_x(f, s->x[i]), place_x(f, s->x[i]),
+            place_y(f, s->low[i]), place_y(f, s->high[i]));
     }
     draw_path(out, s, f);
     for (int i = 0; i < s->n && (s->dots || s->n == 1); ++i)
         if (isfinite(s->x[i]) && isfinite(s->y[i]))
             tt_str_format(out, "<circle class=\"dot c%d%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.6\"/>\n",
-                s->colour % TT_PLOT_COLOURS, s->faint ? " faint" : "", across(f, s->x[i]), down(f, s->y[i]));
+                s->colour % TT_PLOT_COLOURS, s->faint ? " faint" : "", place_x(f, s->x[i]),
+                place_y(f, s->y[i]));
 }
 
 static void draw_legend(tt_str *out, const tt_plot_series *series, int n) {
@@ -198,11 +199,11 @@ void tt_plot_lines(tt_str *out, const tt_plot *plot, const tt_plot_series *serie
     tt_str_append(out, "<figure><figcaption>");
     tt_html_text(out, plot->title);
     tt_str_append(out, "</figcaption>\n");
-    if (!measure(&f, plot, series, n)) {
+    if (!measure_data(&f, plot, series, n)) {
         tt_str_append(out, "<p class=\"none\">nothing to draw</p></figure>\n");
         return;
     }
-    widen(&f, plot);
+    add_margins(&f, plot);
     draw_legend(out, series, n);
     tt_str_format(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, HEIGHT);
     tt_html_text(out, plot->title);

@@ -80,7 +80,7 @@ static bool counted(const tt_report_run *run) {
     return run->state == TT_REPORT_FINISHED && !run->repeated;
 }
 
-static int count(const tt_report *r, const tt_report_group *g) {
+static int count_runs(const tt_report *r, const tt_report_group *g) {
     int n = 0;
     for (int i = 0; i < g->n; ++i) n += counted(&r->runs[g->runs[i]]);
     return n;
@@ -90,7 +90,7 @@ static int count(const tt_report *r, const tt_report_group *g) {
 const tt_report_run *tt_report_partner(const tt_report *r, const tt_report_run *run) {
     const tt_report_group *first = &r->groups[0], *own = &r->groups[run->group];
     if (own == first || !counted(run)) return NULL;
-    const bool alone = count(r, first) == 1 && count(r, own) == 1;
+    const bool alone = count_runs(r, first) == 1 && count_runs(r, own) == 1;
     for (int i = 0; i < first->n; ++i) {
         const tt_report_run *other = &r->runs[first->runs[i]];
         if (counted(other) && (alone || (run->seed >= 0 && other->seed == run->seed))) return other;
@@ -101,7 +101,7 @@ const tt_report_run *tt_report_partner(const tt_report *r, const tt_report_run *
 // ---- the numbers
 
 // Answers that the result does not count are those of another evaluation.
-static bool fits(const side *s, char *why, size_t size) {
+static bool fits_result(const side *s, char *why, size_t size) {
     if (s->outcomes->n == 0) {
         snprintf(why, size, "answers are not stored");
         return false;
@@ -117,7 +117,7 @@ static bool fits(const side *s, char *why, size_t size) {
 static bool add_pair(tt_report_change *c, const pair *p, const pair *first, double *sums) {
     char why[TT_PAIRED_WHY];
     tt_paired counts;
-    if (!fits(&p->before, why, sizeof why) || !fits(&p->after, why, sizeof why) ||
+    if (!fits_result(&p->before, why, sizeof why) || !fits_result(&p->after, why, sizeof why) ||
         !tt_outcomes_pair(p->before.outcomes, p->after.outcomes, &counts, why)) {
         if (c->pairs > 1)
             snprintf(c->why, sizeof c->why, "seed %lld: %s", (long long)p->after.seed, why);
@@ -181,7 +181,7 @@ static tt_status work_out(tt_report_change *c, const pair *pairs) {
     return TT_OK;
 }
 
-static tt_report_change empty(const tt_report_change *which) {
+static tt_report_change empty_change(const tt_report_change *which) {
     tt_report_change c = *which;
     c.pairs = c.unpaired = 0;
     c.questions = c.to_right = c.to_wrong = 0;
@@ -192,7 +192,7 @@ static tt_report_change empty(const tt_report_change *which) {
 
 tt_status tt_report_change_of_run(const tt_report_run *run, const tt_report_run *against,
     const tt_report_change *which, tt_report_change *out) {
-    *out = empty(which);
+    *out = empty_change(which);
     const pair p = pair_of(run, against, which);
     out->pairs = counted(run) && p.before.score && p.after.score;
     return out->pairs ? work_out(out, &p) : TT_OK;
@@ -202,7 +202,7 @@ static tt_status change_of_group(const tt_report *r, const tt_report_change *whi
     const tt_report_group *g = &r->groups[which->group], *first = &r->groups[0];
     pair pairs[g->n];
     int own = 0, others = 0;
-    *out = empty(which);
+    *out = empty_change(which);
     for (int i = 0; i < g->n; ++i) {
         const tt_report_run *run = &r->runs[g->runs[i]];
         if (!counted(run)) continue;
@@ -231,7 +231,7 @@ typedef struct list {
     size_t n, room;
 } list;
 
-static tt_status add(list *all, const tt_report *r, tt_report_change which) {
+static tt_status add_change(list *all, const tt_report *r, tt_report_change which) {
     TT_TRY(tt_grow(&all->items, &all->room, all->n + 1, sizeof *all->items, "differences"));
     tt_report_change *out = &all->items[all->n];
     TT_TRY(change_of_group(r, &which, out));
@@ -245,17 +245,17 @@ static tt_status add_group(list *all, const tt_report *r, int g) {
     const tt_report_phase *before = tt_report_before(run);
     for (int p = 0; p < run->n_phases && before; ++p)
         if (run->phases[p].preference)
-            TT_TRY(add(all, r,
+            TT_TRY(add_change(all, r,
                 (tt_report_change){.kind = TT_CHANGE_REFLECTION,
                     .group = g,
                     .answers = TT_REPORT_TEST,
                     .phase = run->phases[p].name,
                     .before = before->name}));
     for (int k = TT_REPORT_TEST_VOTED; k < TT_REPORT_BEST; k += 2)
-        TT_TRY(add(all, r,
+        TT_TRY(add_change(all, r,
             (tt_report_change){.kind = TT_CHANGE_VOTING, .group = g, .answers = (tt_report_score_kind)k}));
     for (int k = 0; k < TT_REPORT_BEST && g > 0; ++k)
-        TT_TRY(add(all, r,
+        TT_TRY(add_change(all, r,
             (tt_report_change){.kind = TT_CHANGE_GROUP, .group = g, .answers = (tt_report_score_kind)k}));
     return TT_OK;
 }

@@ -17,7 +17,7 @@ typedef struct found {
     size_t met; // also those that were there already
 } found;
 
-static bool holds(const char *dir, const char *name, bool folder) {
+static bool contains_entry(const char *dir, const char *name, bool folder) {
     char path[TT_PATH_MAX];
     if (tt_path_join(path, sizeof path, dir, name) != TT_OK) return false;
     return folder ? tt_dir_exists(path) : tt_file_exists(path);
@@ -25,11 +25,11 @@ static bool holds(const char *dir, const char *name, bool folder) {
 
 // A run that has only begun holds its configuration and an empty folder of checkpoints.
 static bool is_run(const char *dir) {
-    return holds(dir, "result.json", false) || holds(dir, "metrics.jsonl", false) ||
-           (holds(dir, "config.yaml", false) && holds(dir, "checkpoints", true));
+    return contains_entry(dir, "result.json", false) || contains_entry(dir, "metrics.jsonl", false) ||
+           (contains_entry(dir, "config.yaml", false) && contains_entry(dir, "checkpoints", true));
 }
 
-static tt_status add(found *all, const char *path) {
+static tt_status add_found(found *all, const char *path) {
     all->met++;
     char *real = realpath(path, NULL);
     tt_status status = TT_OK;
@@ -48,15 +48,15 @@ release:
     return status;
 }
 
-static int visible(const struct dirent *entry) {
+static int is_visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
 
-static tt_status search(found *all, const char *path, int depth) {
+static tt_status search_folder(found *all, const char *path, int depth) {
     struct dirent **entries;
-    if (is_run(path)) return add(all, path);
+    if (is_run(path)) return add_found(all, path);
     if (depth == 0) return TT_OK;
-    const int n = scandir(path, &entries, visible, versionsort);
+    const int n = scandir(path, &entries, is_visible, versionsort);
     if (n < 0 && depth == DEPTH) return tt_fail(TT_ERR_IO, "%s: cannot be listed: %s", path, strerror(errno));
     if (n < 0) {
         tt_warn("%s: cannot be listed, left out: %s", path, strerror(errno));
@@ -66,7 +66,7 @@ static tt_status search(found *all, const char *path, int depth) {
     for (int i = 0; i < n; ++i) {
         char below[TT_PATH_MAX];
         if (status == TT_OK) status = tt_path_join(below, sizeof below, path, entries[i]->d_name);
-        if (status == TT_OK && tt_dir_exists(below)) status = search(all, below, depth - 1);
+        if (status == TT_OK && tt_dir_exists(below)) status = search_folder(all, below, depth - 1);
         free(entries[i]);
     }
     free(entries);
@@ -87,7 +87,7 @@ tt_status tt_report_find(const char *const *paths, int n, tt_report_run **out, s
             status = tt_fail(TT_ERR_IO,
                 "%s: no such folder; a report is made of run directories, which `tinythinker run` writes",
                 path);
-        if (status == TT_OK) status = search(&all, path, DEPTH);
+        if (status == TT_OK) status = search_folder(&all, path, DEPTH);
         if (status == TT_OK && all.met == before)
             status = tt_fail(TT_ERR_IO,
                 "%s: no run directory in it or up to %d levels below it (looked for result.json, "

@@ -18,7 +18,7 @@ bool tt_report_key_ignored(const char *key) {
 }
 
 // What runs of one group have in common, as text.
-static tt_status identity(const tt_report *r, const tt_report_run *run, tt_str *out) {
+static tt_status identity_of(const tt_report *r, const tt_report_run *run, tt_str *out) {
     if (r->each) {
         tt_str_format(out, "path\n%s", run->path);
     } else if (*run->variant) {
@@ -109,7 +109,7 @@ static void make_labels(tt_report *r) {
 }
 
 // Puts run i into the group of the runs before it that it shares its identity with, or into a new one.
-static tt_status place(tt_report *r, char **identities, int i) {
+static tt_status place_run(tt_report *r, char **identities, int i) {
     tt_report_run *run = &r->runs[i];
     for (run->group = 0; run->group < r->n_groups; ++run->group)
         if (strcmp(identities[r->groups[run->group].runs[0]], identities[i]) == 0) break;
@@ -128,10 +128,10 @@ tt_status tt_report_make_groups(tt_report *r) {
     tt_status status = tt_alloc(&r->groups, (size_t)r->n_runs, sizeof *r->groups, "groups");
     for (int i = 0; i < r->n_runs && status == TT_OK; ++i) {
         tt_str text = {0};
-        status = identity(r, &r->runs[i], &text);
+        status = identity_of(r, &r->runs[i], &text);
         if (status == TT_OK) status = tt_strdup(&identities[i], tt_str_text(&text));
         tt_str_close(&text);
-        if (status == TT_OK) status = place(r, identities, i);
+        if (status == TT_OK) status = place_run(r, identities, i);
     }
     for (int g = 0; g < r->n_groups && status == TT_OK; ++g) {
         sort_runs(&r->groups[g], r->runs);

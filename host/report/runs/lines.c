@@ -23,7 +23,7 @@ static void no_numbers(char *line) {
         }
 }
 
-static json_t *parse(char *line, json_error_t *error) {
+static json_t *parse_line(char *line, json_error_t *error) {
     json_t *object = json_loads(line, 0, error);
     if (object) return object;
     no_numbers(line);
@@ -50,7 +50,7 @@ tt_status tt_report_read_lines(tt_report_run *run, const char *name, const char 
         number++;
         if (line[strspn(line, " \t\r\n")] == '\0') continue;
         cut_off(line, mark, cut);
-        json_t *object = parse(line, &error);
+        json_t *object = parse_line(line, &error);
         if (json_is_object(object))
             status = take(run, object, context);
         else if (++damaged <= TOLD)

@@ -52,7 +52,7 @@ static tt_status add_validation(
     return TT_OK;
 }
 
-static tt_status take(tt_report_run *run, const json_t *object, void *names) {
+static tt_status take_line(tt_report_run *run, const json_t *object, void *names) {
     const char *name = json_string_value(json_object_get(object, "phase"));
     const json_t *step = json_object_get(object, "step");
     if (!name || !json_is_integer(step)) return TT_OK; // a line about something else
@@ -70,5 +70,5 @@ static tt_status take(tt_report_run *run, const json_t *object, void *names) {
 }
 
 tt_status tt_report_read_metrics(tt_report_run *run, tt_report_names *stages) {
-    return tt_report_read_lines(run, "metrics.jsonl", NULL, NULL, take, stages);
+    return tt_report_read_lines(run, "metrics.jsonl", NULL, NULL, take_line, stages);
 }

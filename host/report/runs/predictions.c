@@ -15,7 +15,7 @@ static int option(const json_t *letter) {
 }
 
 // Keeps the lines whose ids have the smallest hashes: the same questions in every run, and nobody's choice.
-static void offer(tt_report_answers *a, const json_t *object, const char *id, int right) {
+static void offer_example(tt_report_answers *a, const json_t *object, const char *id, int right) {
     uint64_t hash = tt_hash(id, strlen(id));
     json_t *line = json_incref((json_t *)object);
     for (int i = 0; i < TT_REPORT_EXAMPLES && line; ++i) {
@@ -30,17 +30,17 @@ static void offer(tt_report_answers *a, const json_t *object, const char *id, in
     json_decref(line);
 }
 
-static void forget(tt_report_answers *a) {
+static void forget_answers(tt_report_answers *a) {
     for (int kind = 0; kind < 2; ++kind)
         for (int i = 0; i < TT_REPORT_EXAMPLES; ++i) json_decref(a->examples[kind][i]);
     *a = (tt_report_answers){0};
 }
 
 // The test split where there is one, else the first that the file has.
-static bool wanted(tt_report_answers *a, const char *split) {
+static bool is_wanted_split(tt_report_answers *a, const char *split) {
     if (strcmp(split, a->split) == 0) return true;
     if (a->n > 0 && strcmp(split, "test") != 0) return false;
-    forget(a);
+    forget_answers(a);
     snprintf(a->split, sizeof a->split, "%s", split);
     return true;
 }
@@ -67,7 +67,7 @@ static bool is_voted(const tt_report_run *run, const json_t *object, const char 
     return run->outcomes[voted].n > 0 || run->outcomes[greedy].items[0].id == tt_hash(id, strlen(id));
 }
 
-static tt_status take(tt_report_run *run, const json_t *object, void *context) {
+static tt_status take_answer(tt_report_run *run, const json_t *object, void *context) {
     (void)context;
     tt_report_answers *a = &run->answers;
     const char *split = json_string_value(json_object_get(object, "split"));
@@ -79,12 +79,13 @@ static tt_status take(tt_report_run *run, const json_t *object, void *context) {
     const bool voted = is_voted(run, object, split, id);
     const int score = score_of(split, voted);
     if (score >= 0) TT_TRY(tt_outcomes_add(&run->outcomes[score], object));
-    if (voted || gold < 0 || gold >= options || options > TT_MAX_OPTIONS || !wanted(a, split)) return TT_OK;
+    if (voted || gold < 0 || gold >= options || options > TT_MAX_OPTIONS || !is_wanted_split(a, split))
+        return TT_OK;
     if (options > a->options) a->options = options;
     a->table[gold][answer < 0 || answer >= options ? TT_MAX_OPTIONS : answer]++;
     a->chance += 1.0 / options;
     a->n++;
-    offer(a, object, id, answer == gold);
+    offer_example(a, object, id, answer == gold);
     return TT_OK;
 }
 
@@ -95,18 +96,18 @@ static tt_status take_test(tt_report_run *run, const json_t *object, void *outco
 }
 
 // A phase's name is of the run's making; one that is not a plain word names no file.
-static bool plain(const char *name) {
+static bool is_plain_name(const char *name) {
     return *name && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
 }
 
 tt_status tt_report_read_predictions(tt_report_run *run) {
     // Most of the file are the runs of self-consistency. Within a text the quotes would be escaped.
     static const char runs[] = ",\"runs\":[";
-    TT_TRY(tt_report_read_lines(run, "predictions.jsonl", ",\"votes\":{", runs, take, NULL));
+    TT_TRY(tt_report_read_lines(run, "predictions.jsonl", ",\"votes\":{", runs, take_answer, NULL));
     for (int p = 0; p + 1 < run->n_phases; ++p) {
         char file[TT_PATH_MAX];
         tt_outcomes *outcomes = &run->phases[p].outcomes;
-        if (!plain(run->phases[p].name)) continue;
+        if (!is_plain_name(run->phases[p].name)) continue;
         TT_TRY(tt_run_directory_predictions("", run->phases[p].name, file));
         TT_TRY(tt_report_read_lines(run, file, runs, runs, take_test, outcomes));
         tt_outcomes_sort(outcomes);

@@ -114,7 +114,7 @@ static void config_text(const tt_report_run *run, const char *key, char *out) {
 
 // Runs of versions that knew fewer keys are the same experiment where the others have their defaults. A
 // configuration of a version that knows more stands as it is.
-static tt_status resolve(tt_report_run *run, const char *path) {
+static tt_status resolve_config(tt_report_run *run, const char *path) {
     tt_config config;
     tt_str yaml = {0};
     tt_status status = tt_config_load_written(&config, path);
@@ -132,7 +132,7 @@ static tt_status read_config(tt_report_run *run) {
     TT_TRY(tt_path_join(path, sizeof path, run->path, "config.yaml"));
     if (tt_file_exists(path)) {
         TT_TRY(tt_read_file(path, 1 << 22, &run->config, &n));
-        TT_TRY(resolve(run, path));
+        TT_TRY(resolve_config(run, path));
     }
     config_text(run, "name", run->name);
     config_text(run, "stages", run->stages);

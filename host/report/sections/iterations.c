@@ -50,7 +50,7 @@ static bool counted(const tt_report_run *run) {
 }
 
 // Mean over seeds of what the phase's score is above that of the first one of the same run.
-static tt_estimate gain(
+static tt_estimate gain_of_phase(
     const tt_report *r, const tt_report_group *g, const char *first, const char *name, bool test) {
     double values[g->n];
     int n = 0;
@@ -97,7 +97,7 @@ static count_names counts_of(const tt_report *r) {
 }
 
 // Runs of the group whose iteration kept the student it began with.
-static int keepers(const tt_report *r, const tt_report_group *g, const char *phase) {
+static int count_keepers(const tt_report *r, const tt_report_group *g, const char *phase) {
     int n = 0;
     for (int i = 0; i < g->n; ++i) {
         const tt_report_phase *p = phase_of(&r->runs[g->runs[i]], phase);
@@ -179,7 +179,7 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_group *g,
                          best = tt_report_group_phase(r, g, names->items[k], false);
     const bool skipped = all_skipped(r, g, names->items[k]);
     if (score.seeds == 0 && best.seeds == 0 && !skipped) return;
-    const int kept = keepers(r, g, names->items[k]);
+    const int kept = count_keepers(r, g, names->items[k]);
     tt_html_format(out, "<tr><th scope=\"row\">%s</th><td>%s%s", g->label, names->items[k],
         skipped ? ": skipped, no pairs" : "");
     if (kept > 0)
@@ -197,7 +197,7 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_group *g,
     else if (k == 0)
         tt_str_append(out, "<td></td>");
     else
-        print_gain(out, gain(r, g, names->items[0], names->items[k], t->test));
+        print_gain(out, gain_of_phase(r, g, names->items[0], names->items[k], t->test));
     for (int i = 0; i < counts.n; ++i) {
         tt_str_append(out, "<td class=\"num\">");
         if (k > 0) tt_text_number(out, pairs_of(r, g, names->items[k], counts.items[i]), 0);
@@ -227,7 +227,7 @@ static void print_table(tt_str *out, const tt_report *r, const table *t) {
     tt_str_append(out, "</tbody></table></div>\n");
 }
 
-static tt_status draw(tt_str *out, const tt_report *r, const phase_names *names, bool test) {
+static tt_status draw_phases(tt_str *out, const tt_report *r, const phase_names *names, bool test) {
     tt_plot_list list = {0};
     tt_status status = TT_OK;
     const double spread = fmin(0.08, 0.5 / r->n_groups); // groups stand beside one another
@@ -287,5 +287,5 @@ tt_status tt_report_iterations(tt_str *out, const tt_report *r) {
     for (int i = 0; i < t.n_changes; ++i) any = any || changes[i].kind == TT_CHANGE_REFLECTION;
     if (any) tt_report_explain_changes(out);
     free(changes);
-    return draw(out, r, &names, test);
+    return draw_phases(out, r, &names, test);
 }

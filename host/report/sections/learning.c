@@ -27,7 +27,7 @@ void tt_report_dress(const tt_report *r, const tt_report_run *run, bool first, t
     series->label = first ? r->groups[run->group].label : NULL;
 }
 
-static bool belongs(
+static bool belongs_to_curve(
     const tt_report_run *run, const tt_report_step *s, int stage, tt_report_metric metric, bool preference) {
     return s->stage == stage && run->phases[s->phase].preference == preference && isfinite(s->value[metric]);
 }
@@ -35,7 +35,7 @@ static bool belongs(
 bool tt_report_has_steps(const tt_report *r, int stage, tt_report_metric metric, bool preference) {
     for (int i = 0; i < r->n_runs; ++i)
         for (size_t k = 0; k < r->runs[i].n_steps; ++k)
-            if (belongs(&r->runs[i], &r->runs[i].steps[k], stage, metric, preference)) return true;
+            if (belongs_to_curve(&r->runs[i], &r->runs[i].steps[k], stage, metric, preference)) return true;
     return false;
 }
 
@@ -50,7 +50,8 @@ static void close_part(tt_plot_series *s, double *x, double *y, int *in_part) {
 static tt_status add_curve(const tt_report_run *run, int stage, tt_report_metric metric, bool preference,
     tt_plot_list *list, tt_plot_series **out) {
     int n = 0, in_part = 0, each;
-    for (size_t k = 0; k < run->n_steps; ++k) n += belongs(run, &run->steps[k], stage, metric, preference);
+    for (size_t k = 0; k < run->n_steps; ++k)
+        n += belongs_to_curve(run, &run->steps[k], stage, metric, preference);
     *out = NULL;
     if (n == 0) return TT_OK;
     TT_TRY(tt_plot_add(list, 2 * n, false, out));
@@ -60,7 +61,7 @@ static tt_status add_curve(const tt_report_run *run, int stage, tt_report_metric
     int phase = -1;
     for (size_t k = 0; k < run->n_steps; ++k) {
         const tt_report_step *step = &run->steps[k];
-        if (!belongs(run, step, stage, metric, preference)) continue;
+        if (!belongs_to_curve(run, step, stage, metric, preference)) continue;
         if (step->phase != phase) {
             close_part(s, &x, &y, &in_part);
             if (s->n > 0) { // the line ends with its phase

@@ -33,7 +33,7 @@ static tt_status add_run(
     return TT_OK;
 }
 
-static tt_status draw(tt_str *out, const tt_report *r, what kind, int stage) {
+static tt_status draw_lengths(tt_str *out, const tt_report *r, what kind, int stage) {
     tt_plot_list list = {0};
     tt_plot_mark marks[TT_REPORT_MARKS];
     tt_str title = {0};
@@ -66,10 +66,10 @@ tt_status tt_report_lengths(tt_str *out, const tt_report *r) {
     tt_str plots = {0};
     tt_status status = TT_OK;
     for (int stage = 0; stage < r->stages.n && status == TT_OK; ++stage)
-        status = draw(&plots, r, LENGTH, stage);
+        status = draw_lengths(&plots, r, LENGTH, stage);
     for (int stage = 0; stage < r->stages.n && status == TT_OK; ++stage)
-        status = draw(&plots, r, UNENDED, stage);
-    if (status == TT_OK) status = draw(&plots, r, UNREADABLE, 0);
+        status = draw_lengths(&plots, r, UNENDED, stage);
+    if (status == TT_OK) status = draw_lengths(&plots, r, UNREADABLE, 0);
     if (status == TT_OK && plots.length > 0) {
         tt_str_append(out,
             "<p>A text never ends where the longest allowed length cuts it; an answer cannot be read where "

@@ -131,7 +131,7 @@ static const chart charts[] = {
         false, NAN, ""},
 };
 
-static tt_status draw(tt_str *out, const tt_report *r, int stage, const chart *c) {
+static tt_status draw_chart(tt_str *out, const tt_report *r, int stage, const chart *c) {
     tt_plot_list list = {0};
     tt_plot_mark marks[TT_REPORT_MARKS];
     tt_str title = {0};
@@ -164,7 +164,7 @@ tt_status tt_report_preference(tt_str *out, const tt_report *r) {
     tt_status status = TT_OK;
     for (int stage = 0; stage < r->stages.n; ++stage)
         for (size_t c = 0; c < sizeof charts / sizeof *charts && status == TT_OK; ++c)
-            status = draw(&plots, r, stage, &charts[c]);
+            status = draw_chart(&plots, r, stage, &charts[c]);
     if (status == TT_OK && plots.length > 0) {
         tt_str_append(out, explanation);
         status = print_formulas(out, r);

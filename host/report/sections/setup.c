@@ -80,7 +80,7 @@ static bool same_value(const tt_report_run *run, const tt_config_line *line) {
            other.length == line->length && memcmp(other.value, line->value, (size_t)line->length) == 0;
 }
 
-static bool differs(const tt_report *r, const tt_config_line *line) {
+static bool value_differs(const tt_report *r, const tt_config_line *line) {
     for (int i = 0; i < r->n_runs; ++i)
         if (r->runs[i].resolved && !same_value(&r->runs[i], line)) return true;
     return false;
@@ -114,7 +114,7 @@ static void print_differences(tt_str *out, const tt_report *r) {
             tt_config_line other;
             for (int k = 0; k < i && !done; ++k)
                 done = r->runs[k].resolved && tt_config_line_find(r->runs[k].resolved, line.key, &other);
-            if (done || !differs(r, &line)) continue;
+            if (done || !value_differs(r, &line)) continue;
             tt_html_format(&rows, "<tr><th scope=\"row\"><code>%s</code></th>", line.key);
             for (int g = 0; g < r->n_groups; ++g) print_value(&rows, r, &r->groups[g], line.key);
             tt_str_append(&rows, "</tr>\n");

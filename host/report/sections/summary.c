@@ -18,10 +18,10 @@ static bool any_score(const tt_report *r, tt_report_score_kind kind) {
     return false;
 }
 
-static double parameters(const tt_report_run *run) {
+static double parameters_of(const tt_report_run *run) {
     return run->parameters;
 }
-static double chance(const tt_report_run *run) {
+static double chance_of(const tt_report_run *run) {
     return run->answers.chance;
 }
 static double speed(const tt_report_run *run) {
@@ -37,13 +37,13 @@ static bool any_parameters(const tt_report *r) {
     return false;
 }
 
-static int count(const tt_report *r, const tt_report_group *g, tt_report_state state) {
+static int count_state(const tt_report *r, const tt_report_group *g, tt_report_state state) {
     int n = 0;
     for (int i = 0; i < g->n; ++i) n += r->runs[g->runs[i]].state == state;
     return n;
 }
 
-static int repeated(const tt_report *r, const tt_report_group *g) {
+static int count_repeated(const tt_report *r, const tt_report_group *g) {
     int n = 0;
     for (int i = 0; i < g->n; ++i) n += r->runs[g->runs[i]].repeated;
     return n;
@@ -63,11 +63,12 @@ static void print_mean(tt_str *out, const tt_report_mean *m) {
 }
 
 static void print_runs(tt_str *out, const tt_report *r, const tt_report_group *g) {
-    const int open = count(r, g, TT_REPORT_UNFINISHED), damaged = count(r, g, TT_REPORT_DAMAGED);
-    tt_str_format(out, "<td class=\"num\">%d", g->n - open - damaged - repeated(r, g));
+    const int open = count_state(r, g, TT_REPORT_UNFINISHED), damaged = count_state(r, g, TT_REPORT_DAMAGED);
+    tt_str_format(out, "<td class=\"num\">%d", g->n - open - damaged - count_repeated(r, g));
     if (open) tt_str_format(out, "<small class=\"warn\">%d unfinished</small>", open);
     if (damaged) tt_str_format(out, "<small class=\"warn\">%d damaged</small>", damaged);
-    if (repeated(r, g)) tt_str_format(out, "<small class=\"warn\">%d repeated</small>", repeated(r, g));
+    if (count_repeated(r, g))
+        tt_str_format(out, "<small class=\"warn\">%d repeated</small>", count_repeated(r, g));
     tt_str_append(out, "</td>");
 }
 
@@ -82,12 +83,12 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_group *g)
     }
     if (any_parameters(r)) {
         tt_str_append(out, "<td class=\"num\">");
-        tt_text_number(out, tt_report_group_number(r, g, parameters).mean, 0);
+        tt_text_number(out, tt_report_group_number(r, g, parameters_of).mean, 0);
         tt_str_append(out, "</td>");
     }
     if (!isfinite(r->chance)) {
         tt_str_append(out, "<td class=\"num\">");
-        tt_text_percent(out, tt_report_group_number(r, g, chance).mean);
+        tt_text_percent(out, tt_report_group_number(r, g, chance_of).mean);
         tt_str_append(out, "</td>");
     }
     tt_str_append(out, "<td class=\"num\">");
