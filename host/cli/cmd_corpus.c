@@ -68,11 +68,10 @@ static tt_status import_corpus(int argc, char **argv) {
         TT_OPTION_TEXT("name", &name, "NAME", "Name of the corpus (default: the format)."),
         TOKEN_OPTIONS(t),
     };
-    const tt_args args = {
-        .usage = "tinythinker corpus import csqa TRAIN.jsonl DEV.jsonl -o F.h5\n"
-                 "tinythinker corpus import obqa TRAIN.jsonl DEV.jsonl TEST.jsonl -o F.h5\n"
-                 "tinythinker corpus import strategyqa FILE.json... -o F.h5\n"
-                 "tinythinker corpus import jsonl FILE.jsonl... -o F.h5",
+    const tt_args args = {.usage = "tinythinker corpus import csqa TRAIN.jsonl DEV.jsonl -o F.h5\n"
+                                   "tinythinker corpus import obqa TRAIN.jsonl DEV.jsonl TEST.jsonl -o F.h5\n"
+                                   "tinythinker corpus import strategyqa FILE.json... -o F.h5\n"
+                                   "tinythinker corpus import jsonl FILE.jsonl... -o F.h5",
         .about = "Imports questions, and a teacher's reasoning where the files have it. datasets/README.md "
                  "describes the JSONL format.",
         .options = options,

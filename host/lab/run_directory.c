@@ -70,7 +70,7 @@ tt_status tt_run_config_differences(const char *before, const char *now, tt_str 
     static const char unset[] = "(unset)";
     *rescore = false;
     for (int turn = 0; turn < 2; ++turn) { // keys of `now`; then those that only `before` has
-        tt_config_line one = {.at = turn == 0 ? now : before}, other;
+        tt_config_line one = {.rest = turn == 0 ? now : before}, other;
         while (tt_config_line_next(&one)) {
             const bool known = tt_config_line_find(turn == 0 ? before : now, one.key, &other);
             if (!known)
@@ -78,14 +78,15 @@ tt_status tt_run_config_differences(const char *before, const char *now, tt_str 
             else if (turn == 1 ||
                      (one.length == other.length && memcmp(one.value, other.value, (size_t)one.length) == 0))
                 continue;
-            const tt_config_line *old = turn == 0 ? &other : &one, *young = turn == 0 ? &one : &other;
-            if (is_place(one.key) || tt_config_removed(one.key) || is_auto_precision(one.key, young))
+            const tt_config_line *line_before = turn == 0 ? &other : &one,
+                                 *line_now = turn == 0 ? &one : &other;
+            if (is_place(one.key) || tt_config_removed(one.key) || is_auto_precision(one.key, line_now))
                 continue;
             if (is_scoring(one.key))
                 *rescore = true;
             else
-                tt_str_format(out, "\n  %s: %.*s -> %.*s", one.key, old->length, old->value, young->length,
-                    young->value);
+                tt_str_format(out, "\n  %s: %.*s -> %.*s", one.key, line_before->length, line_before->value,
+                    line_now->length, line_now->value);
         }
     }
     return tt_str_status(out);
@@ -155,10 +156,7 @@ tt_status tt_run_directory_kept(const tt_run_directory *dir, const char *key, ch
     *out = '\0';
     if (!tt_file_exists(dir->config) || !has_progress(dir)) return TT_OK;
     TT_TRY(tt_read_file(dir->config, 1 << 20, &text, &n));
-    if (tt_config_line_find(text, key, &line)) {
-        const bool quoted = line.length >= 2 && line.value[0] == '"';
-        snprintf(out, size, "%.*s", line.length - 2 * quoted, line.value + quoted);
-    }
+    if (tt_config_line_find(text, key, &line)) tt_config_line_text(&line, out, size);
     free(text);
     return TT_OK;
 }

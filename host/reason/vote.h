@@ -8,5 +8,7 @@ int tt_vote(const int *answers, int n, int n_options);
 
 // 95 % interval of a share of `right` in n by Wilson's score (Wilson 1927); 0..1 where n is 0.
 void tt_wilson(int right, int n, double *low, double *high);
+// The same of a share p in 0..1, which need not be a whole number of n.
+void tt_wilson_share(double p, int n, double *low, double *high);
 
 #endif

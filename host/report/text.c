@@ -141,9 +141,35 @@ void tt_text_mean(tt_str *out, const tt_report_mean *mean) {
     if (!isfinite(mean->mean) || !isfinite(mean->low)) return;
     tt_str_append(out, " ");
     tt_text_interval(out, mean->low, mean->high);
+    if (!isfinite(mean->questions_low)) return;
+    tt_str_append(out, " over seeds, ");
+    tt_text_interval(out, mean->questions_low, mean->questions_high);
+    tt_str_append(out, " over questions");
 }
 
 void tt_text_count(tt_str *out, const tt_report_mean *mean) {
     if (mean->seeds > 1) tt_str_format(out, "%d seeds%s", mean->seeds, mean->questions > 0 ? ", " : "");
     if (mean->questions > 0) tt_str_format(out, "n = %lld", (long long)mean->questions);
+}
+
+static void print_small_interval(tt_str *out, double low, double high, const char *over) {
+    tt_str_append(out, "<small>");
+    tt_text_interval(out, low, high);
+    tt_str_format(out, "%s</small>", over);
+}
+
+void tt_html_mean(tt_str *out, const tt_report_mean *mean) {
+    const bool seeds = isfinite(mean->questions_low);
+    tt_str_append(out, "<td class=\"num\">");
+    tt_text_percent(out, mean->mean);
+    if (isfinite(mean->mean)) {
+        if (isfinite(mean->low)) print_small_interval(out, mean->low, mean->high, seeds ? " over seeds" : "");
+        if (seeds) print_small_interval(out, mean->questions_low, mean->questions_high, " over questions");
+        if (mean->seeds > 1 || mean->questions > 0) {
+            tt_str_append(out, "<small>");
+            tt_text_count(out, mean);
+            tt_str_append(out, "</small>");
+        }
+    }
+    tt_str_append(out, "</td>");
 }

@@ -22,7 +22,10 @@ void tt_text_points(tt_str *out, double difference);                // "+0.2", i
 void tt_text_points_interval(tt_str *out, double low, double high); // "[-0.7, +1.1]"
 void tt_text_number(tt_str *out, double value, int decimals);       // "36 693"
 void tt_text_seconds(tt_str *out, double seconds);                  // "329 s", "2 h 05 min"
-void tt_text_mean(tt_str *out, const tt_report_mean *mean);         // "83.8 % [81.4, 86.0]"
-void tt_text_count(tt_str *out, const tt_report_mean *mean);        // "n = 1000", "3 seeds, n = 1000"
+// "83.8 % [81.4, 86.0]"; of several seeds "83.8 % [81.4, 86.0] over seeds, [82.0, 85.5] over questions".
+void tt_text_mean(tt_str *out, const tt_report_mean *mean);
+void tt_text_count(tt_str *out, const tt_report_mean *mean); // "n = 1000", "3 seeds, n = 1000"
+// A cell of a table: the mean, and below it its intervals and what it is of.
+void tt_html_mean(tt_str *out, const tt_report_mean *mean);
 
 #endif

@@ -68,11 +68,11 @@ sed -i '1s/}$//' runs/sweep/recall-2/metrics.jsonl
 has err "warning: runs/sweep/recall-2/metrics.jsonl:1: skipped"
 [ "$(grep -c warning err)" -eq 1 ] || fail "warnings" err
 
-# 82 +- 4.302653 x 2 / sqrt(3)
-has page.md "| both | all | 3 | 82.0 % [77.0, 87.0] | 75.0 %" "3 seeds, n = 1000" "Chance is 50.0 %" \
+# Over seeds 82 +- 4.302653 x 2 / sqrt(3); over 1,000 questions Wilson's interval of 82 %, by hand 81.877 +- 2.380.
+has page.md "| both | all | 3 | 82.0 % [77.0, 87.0] over seeds, [79.5, 84.3] over questions | 75.0 %" "3 seeds, n = 1000" "Chance is 50.0 %" \
     "| recall | all | 2 | 70.0 % [10.0, 90.0] |" "| recall-2 | recall | 2 | unfinished | – |" \
-    "| both | reflection\\_1 | 82.0 % [77.0, 87.0] |"
-has page.html "82.0 %<small>[77.0, 87.0]</small><small>3 seeds, n = 1000</small>" "1 unfinished" \
+    "| both | reflection\\_1 | 82.0 % [77.0, 87.0] over seeds, [79.5, 84.3] over questions |"
+has page.html "82.0 %<small>[77.0, 87.0] over seeds</small><small>[79.5, 84.3] over questions</small><small>3 seeds, n = 1000</small>" "1 unfinished" \
     "1 of them not finished" "unfinished: reflection_1, step 10" "+32.0<small class=\"sure\">[+27.0, +37.0] over seeds</small>" "seed 1: answers are not stored" ">456<" \
     "Chosen rewards often fall below 0" "nll_weight = 0.5" "= 0.25" "ln 2" "reflection.targets" \
     "1 &lt; 2 &amp; why?" "Numbers &lt;grow&gt;." "Imagined &lt;CPU&gt;" "chance is right 50.0 %" "1 damaged lines" "1 losses that are no" \
@@ -112,8 +112,23 @@ JSON
 done
 printf 'evaluation:\n  beams: 1\n' >>versions/2/config.yaml
 "$TINYTHINKER" report versions -o versions.html --markdown versions.md >out 2>err || fail "versions" err
-has versions.md "| v | all | 2 | 61.5 % [55.1, 67.9] | 50.0 % | 2 seeds, n = 100 |"
+has versions.md "| v | all | 2 | 61.5 % [55.1, 67.9] over seeds, [51.7, 70.4] over questions | 50.0 % | 2 seeds, n = 100 |"
 has versions.html "reflection_1: skipped, no pairs"
+
+# Several seeds: both intervals of an accuracy. Single runs of different seeds: the seeds are named.
+"$TINYTHINKER" compare versions >table 2>err || fail "compare versions" err
+tr -s ' ' <table >words
+has words "v: all, 2 seeds" " test, greedy 61.5 % [55.1, 67.9] 100" " over questions [51.7, 70.4]" "Student's t over the seeds"
+"$TINYTHINKER" compare --each versions >table 2>err || fail "compare --each" err
+tr -s ' ' <table >words
+has words "v-1: all, 20 steps, seed 1" "v-2 against v-1" " seed 2 against seed 1: the difference is also one of seeds"
+! grep -q "over questions" words || fail "one run has one interval" words
+"$TINYTHINKER" compare --each --json versions >table.json
+has table.json '"seed_before": 1' '"seed_after": 2' '"ci95_over_questions": null'
+got=0
+"$TINYTHINKER" compare missing >out 2>err || got=$?
+[ "$got" -eq 1 ] || fail "compare of a missing folder exits with $got" err
+has err "missing: no such folder; expected a run directory"
 
 # The same 229 questions, before and after: 30 to right, 12 to wrong. Tango's interval of 18 / 229 is 0.0242 to 0.1360
 # (tests/unit/test_paired.c says by which program). Votes: 12 more to right, none to wrong.

@@ -16,10 +16,11 @@ typedef struct tt_report_change {
     tt_report_change_kind kind;
     int group;
     tt_report_score_kind answers;
-    const char *phase, *before; // of TT_CHANGE_REFLECTION: the names of the iteration and of acquisition
-    int pairs;                  // of runs that have both scores; 0: there is nothing else below
-    int unpaired;               // runs of either group that have the score and no partner of their seed
-    double difference;          // of the accuracies, the mean over pairs
+    const char *phase, *before;      // of TT_CHANGE_REFLECTION: the names of the iteration and of acquisition
+    int pairs;                       // of runs that have both scores; 0: there is nothing else below
+    int unpaired;                    // runs of either group that have the score and no partner of their seed
+    int64_t seed_before, seed_after; // of the one pair; -1: not known, or several pairs
+    double difference;               // of the accuracies, the mean over pairs
     // 95 % intervals of it. Over questions: for one pair tt_paired_interval; for several Student's t over the
     // questions, of which each counts the mean change over the pairs: what another draw of questions may
     // change, with these runs. Over seeds: Student's t over the pairs' differences: what other seeds may
@@ -43,8 +44,9 @@ const tt_report_run *tt_report_partner(const tt_report *r, const tt_report_run *
 const tt_report_phase *tt_report_before(const tt_report_run *run);
 const tt_report_phase *tt_report_after(const tt_report_run *run);
 bool tt_report_sure(double low, double high); // the interval leaves out 0
-// What the difference is of: "test, greedy" and "reflection_1 against acquisition", "everyday".
-const char *tt_report_answers_heading(tt_report_score_kind answers);
+// Whether two single runs of different seeds are compared: the difference is then also one of seeds.
+bool tt_report_other_seed(const tt_report_change *change);
+// What is compared: "after reflection_1, against after acquisition", "against everyday".
 void tt_report_change_label(tt_str *out, const tt_report *r, const tt_report_change *change);
 
 #endif

@@ -85,7 +85,9 @@ tt_status tt_report_find(const char *const *paths, int n, tt_report_run **out, s
         const size_t before = all.met;
         if (!tt_dir_exists(path))
             status = tt_fail(TT_ERR_IO,
-                "%s: no such folder; a report is made of run directories, which `tinythinker run` writes",
+                "%s: no such folder; expected a run directory, which `tinythinker run` writes, or a folder "
+                "that "
+                "contains some",
                 path);
         if (status == TT_OK) status = search_folder(&all, path, DEPTH);
         if (status == TT_OK && all.met == before)

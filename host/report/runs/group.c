@@ -3,6 +3,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/lab/config_lines.h"
+#include "host/reason/vote.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -24,7 +25,7 @@ static tt_status identity_of(const tt_report *r, const tt_report_run *run, tt_st
     } else if (*run->variant) {
         tt_str_format(out, "sweep\n%s\n%s", run->sweep, run->variant);
     } else if (run->resolved) {
-        tt_config_line line = {.at = run->resolved};
+        tt_config_line line = {.rest = run->resolved};
         while (tt_config_line_next(&line))
             if (!tt_report_key_ignored(line.key))
                 tt_str_format(out, "%s: %.*s\n", line.key, line.length, line.value);
@@ -145,10 +146,6 @@ tt_status tt_report_make_groups(tt_report *r) {
 
 // ---- numbers of a group
 
-static bool counted(const tt_report_run *run) {
-    return run->state == TT_REPORT_FINISHED && !run->repeated;
-}
-
 typedef struct scores {
     double *accuracy;
     double low, high; // ends of the runs' own intervals, the outermost
@@ -164,14 +161,23 @@ static void add_score(scores *all, tt_report_score score) {
     all->accuracy[all->n++] = score.accuracy;
 }
 
-static tt_report_mean mean_of(scores *all) {
-    tt_report_mean m = {NAN, NAN, NAN, all->n, all->questions};
+static tt_report_mean mean_of(const scores *all) {
+    tt_report_mean m = {.mean = NAN,
+        .low = NAN,
+        .high = NAN,
+        .questions_low = NAN,
+        .questions_high = NAN,
+        .seeds = all->n,
+        .questions = all->questions};
     if (all->n == 0) return m;
     const tt_estimate e = tt_estimate_mean(all->accuracy, all->n);
     m.mean = e.mean;
-    const bool spread = all->n > 1 && e.high - e.low > 1e-9;
-    m.low = spread ? fmax(e.low, 0) : all->low;
-    m.high = spread ? fmin(e.high, 1) : all->high;
+    m.low = all->low;
+    m.high = all->high;
+    if (all->n < 2 || e.high - e.low <= 1e-9) return m;
+    m.low = fmax(e.low, 0);
+    m.high = fmin(e.high, 1);
+    if (all->questions > 0) tt_wilson_share(e.mean, (int)all->questions, &m.questions_low, &m.questions_high);
     return m;
 }
 
@@ -181,7 +187,7 @@ tt_report_mean tt_report_group_score(
     scores all = {.accuracy = values};
     for (int i = 0; i < g->n; ++i) {
         const tt_report_run *run = &r->runs[g->runs[i]];
-        if (counted(run)) add_score(&all, run->scores[kind]);
+        if (tt_report_counts(run)) add_score(&all, run->scores[kind]);
     }
     return mean_of(&all);
 }
@@ -192,17 +198,23 @@ tt_report_mean tt_report_group_phase(
     scores all = {.accuracy = values};
     for (int i = 0; i < g->n; ++i) {
         const tt_report_run *run = &r->runs[g->runs[i]];
-        for (int p = 0; p < run->n_phases && counted(run); ++p)
+        for (int p = 0; p < run->n_phases && tt_report_counts(run); ++p)
             if (strcmp(run->phases[p].name, phase) == 0)
                 add_score(&all, test ? run->phases[p].test : run->phases[p].best);
     }
     return mean_of(&all);
 }
 
-tt_estimate tt_report_group_number(const tt_report *r, const tt_report_group *g, tt_report_of_run of) {
+tt_estimate tt_report_group_number(const tt_report *r, const tt_report_group *g, tt_report_of_run number) {
     double values[g->n];
     int n = 0;
     for (int i = 0; i < g->n; ++i)
-        if (counted(&r->runs[g->runs[i]])) values[n++] = of(&r->runs[g->runs[i]]);
+        if (tt_report_counts(&r->runs[g->runs[i]])) values[n++] = number(&r->runs[g->runs[i]]);
     return tt_estimate_mean(values, n);
+}
+
+bool tt_report_any_score(const tt_report *r, tt_report_score_kind kind) {
+    for (int i = 0; i < r->n_runs; ++i)
+        if (isfinite(r->runs[i].scores[kind].accuracy)) return true;
+    return false;
 }

@@ -36,21 +36,27 @@ tt_status tt_report_make_groups(tt_report *report) TT_MUST_CHECK;
 // seed, name, output, device, threads, evaluation.slots: they do not make another experiment.
 bool tt_report_key_ignored(const char *key);
 
-// A score of a group, and how its interval was made.
+// A score of a group with its 95 % intervals; NaN where there is none.
 typedef struct tt_report_mean {
-    double mean, low, high; // NaN where there is none
-    int seeds;              // runs that went in
-    int64_t questions;      // per run (the fewest); 0: not known
+    double mean, low, high;
+    // Where low..high is over seeds: Wilson's interval of the mean over the questions of one run. The variance of
+    // the mean of n questions is at most p (1 - p) / n whatever the seeds share, so it is never too narrow.
+    double questions_low, questions_high;
+    int seeds;         // runs that went in
+    int64_t questions; // of each run (the fewest); 0: not known
 } tt_report_mean;
 
-// Over finished runs that are counted: by Student's t where two or more have the score (cut to 0..1), else
-// the one run's own interval; so too where all seeds agree by chance.
+// The mean over the runs that tt_report_counts. low..high is Student's t over the seeds (cut to 0..1) where two or
+// more runs have the score: what other seeds may change, with these questions. Of one run, or where all seeds agree
+// exactly, it is the run's own interval: what other questions may change, with this student.
 tt_report_mean tt_report_group_score(const tt_report *r, const tt_report_group *g, tt_report_score_kind kind);
 // The same of a phase: the test accuracy of its best checkpoint, or its best validation.
 tt_report_mean tt_report_group_phase(
     const tt_report *r, const tt_report_group *g, const char *phase, bool test);
 // A number that each run of the group may have, NaN where it has none.
 typedef double (*tt_report_of_run)(const tt_report_run *run);
-tt_estimate tt_report_group_number(const tt_report *r, const tt_report_group *g, tt_report_of_run of);
+tt_estimate tt_report_group_number(const tt_report *r, const tt_report_group *g, tt_report_of_run number);
+// Whether any run of the report has the score.
+bool tt_report_any_score(const tt_report *r, tt_report_score_kind kind);
 
 #endif

@@ -8,12 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-// Index of an option's letter; -1 for null or what is no letter.
-static int option(const json_t *letter) {
-    const char *text = json_string_value(letter);
-    return text && text[0] >= 'A' && text[0] < 'A' + TT_MAX_OPTIONS && !text[1] ? text[0] - 'A' : -1;
-}
-
 // Keeps the lines whose ids have the smallest hashes: the same questions in every run, and nobody's choice.
 static void offer_example(tt_report_answers *a, const json_t *object, const char *id, int right) {
     uint64_t hash = tt_hash(id, strlen(id));
@@ -72,8 +66,8 @@ static tt_status take_answer(tt_report_run *run, const json_t *object, void *con
     tt_report_answers *a = &run->answers;
     const char *split = json_string_value(json_object_get(object, "split"));
     const char *id = json_string_value(json_object_get(object, "id"));
-    const int gold = option(tt_outcomes_right_option(object));
-    const int answer = option(json_object_get(object, "answer"));
+    const int gold = tt_report_option_of(tt_outcomes_right_option(object));
+    const int answer = tt_report_option_of(json_object_get(object, "answer"));
     const int options = (int)json_array_size(json_object_get(object, "options"));
     if (!split || !id) return TT_OK;
     const bool voted = is_voted(run, object, split, id);

@@ -12,12 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int64_t tt_report_run_steps(const tt_report_run *run) {
-    int64_t steps = 0;
-    for (int p = 0; p < run->n_phases; ++p) steps += run->phases[p].last;
-    return steps;
-}
-
 // A JSON file of the run; *out NULL where it is missing. Damage is told and makes *damaged true.
 static tt_status read_json(const tt_report_run *run, const char *name, json_t **out, bool *damaged) {
     char path[TT_PATH_MAX], *text;
@@ -108,8 +102,7 @@ static void close_phases(tt_report_run *run) {
 static void config_text(const tt_report_run *run, const char *key, char *out) {
     tt_config_line line;
     if (*out || !run->config || !tt_config_line_find(run->config, key, &line)) return;
-    const bool quoted = line.length >= 2 && line.value[0] == '"';
-    snprintf(out, TT_REPORT_NAME, "%.*s", line.length - 2 * quoted, line.value + quoted);
+    tt_config_line_text(&line, out, TT_REPORT_NAME);
 }
 
 // Runs of versions that knew fewer keys are the same experiment where the others have their defaults. A

@@ -153,8 +153,19 @@ typedef tt_status (*tt_report_line)(tt_report_run *run, const json_t *object, vo
 tt_status tt_report_read_lines(tt_report_run *run, const char *file, const char *mark, const char *cut,
     tt_report_line line, void *context) TT_MUST_CHECK;
 
+// Whether the run is finished and the only one of its group with its seed.
+bool tt_report_counts(const tt_report_run *run);
 // Steps of all its phases that are known of.
 int64_t tt_report_run_steps(const tt_report_run *run);
+double tt_report_run_speed(const tt_report_run *run); // tokens per second; NaN: not known
+double tt_report_run_wall(const tt_report_run *run);  // seconds; NaN: not known
+// The phase of that name, or NULL.
+const tt_report_phase *tt_report_phase_of(const tt_report_run *run, const char *name);
+// "test_greedy" and "test, greedy".
+const char *tt_report_score_word(tt_report_score_kind kind);
+const char *tt_report_score_heading(tt_report_score_kind kind);
+// Index of an option's letter, "A" = 0; -1 for null and anything that is not one letter.
+int tt_report_option_of(const json_t *letter);
 // Index of the phase of that name, added if need be; -1 where there are too many.
 int tt_report_phase_index(tt_report_run *run, const char *name);
 // {"accuracy", "n", "ci95", "unanswered"}; n = 0 where the object is no such thing.

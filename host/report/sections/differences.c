@@ -26,7 +26,7 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_change *c
     tt_html_format(out,
         "<tr><th scope=\"row\"><span class=\"swatch c%d\"></span>%s<small>%s</small></th><td>%s",
         c->group % TT_PLOT_COLOURS, r->groups[c->group].label, tt_str_text(&label),
-        tt_report_answers_heading(c->answers));
+        tt_report_score_heading(c->answers));
     if (c->unpaired > 0)
         tt_html_format(out, "<small class=\"warn\">%d run%s without a partner</small>", c->unpaired,
             c->unpaired == 1 ? "" : "s");
@@ -43,6 +43,9 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_change *c
     tt_str_append(out, "<td class=\"num\">");
     if (c->pairs > 1) tt_str_format(out, "%d seeds%s", c->pairs, paired ? ", " : "");
     if (paired) tt_str_format(out, "n = %lld", (long long)c->questions);
+    if (tt_report_other_seed(c))
+        tt_str_format(out, "<small class=\"warn\">seed %lld against %lld</small>", (long long)c->seed_after,
+            (long long)c->seed_before);
     tt_str_append(out, "</td></tr>\n");
     tt_str_close(&label);
 }

@@ -39,16 +39,6 @@ static bool any_test(const tt_report *r) {
     return false;
 }
 
-static const tt_report_phase *phase_of(const tt_report_run *run, const char *name) {
-    for (int p = 0; p < run->n_phases; ++p)
-        if (strcmp(run->phases[p].name, name) == 0) return &run->phases[p];
-    return NULL;
-}
-
-static bool counted(const tt_report_run *run) {
-    return run->state == TT_REPORT_FINISHED && !run->repeated;
-}
-
 // Mean over seeds of what the phase's score is above that of the first one of the same run.
 static tt_estimate gain_of_phase(
     const tt_report *r, const tt_report_group *g, const char *first, const char *name, bool test) {
@@ -56,8 +46,9 @@ static tt_estimate gain_of_phase(
     int n = 0;
     for (int i = 0; i < g->n; ++i) {
         const tt_report_run *run = &r->runs[g->runs[i]];
-        const tt_report_phase *before = phase_of(run, first), *after = phase_of(run, name);
-        if (!counted(run) || !before || !after) continue;
+        const tt_report_phase *before = tt_report_phase_of(run, first),
+                              *after = tt_report_phase_of(run, name);
+        if (!tt_report_counts(run) || !before || !after) continue;
         values[n++] = test ? after->test.accuracy - before->test.accuracy
                            : after->best.accuracy - before->best.accuracy;
     }
@@ -68,8 +59,8 @@ static double pairs_of(const tt_report *r, const tt_report_group *g, const char 
     double values[g->n];
     int n = 0;
     for (int i = 0; i < g->n; ++i) {
-        const tt_report_phase *p = phase_of(&r->runs[g->runs[i]], phase);
-        if (p && counted(&r->runs[g->runs[i]])) values[n++] = tt_report_number(p->pairs, key);
+        const tt_report_phase *p = tt_report_phase_of(&r->runs[g->runs[i]], phase);
+        if (p && tt_report_counts(&r->runs[g->runs[i]])) values[n++] = tt_report_number(p->pairs, key);
     }
     return tt_estimate_mean(values, n).mean;
 }
@@ -100,8 +91,8 @@ static count_names counts_of(const tt_report *r) {
 static int count_keepers(const tt_report *r, const tt_report_group *g, const char *phase) {
     int n = 0;
     for (int i = 0; i < g->n; ++i) {
-        const tt_report_phase *p = phase_of(&r->runs[g->runs[i]], phase);
-        n += p && counted(&r->runs[g->runs[i]]) && p->kept_reference;
+        const tt_report_phase *p = tt_report_phase_of(&r->runs[g->runs[i]], phase);
+        n += p && tt_report_counts(&r->runs[g->runs[i]]) && p->kept_reference;
     }
     return n;
 }
@@ -109,22 +100,11 @@ static int count_keepers(const tt_report *r, const tt_report_group *g, const cha
 static bool all_skipped(const tt_report *r, const tt_report_group *g, const char *phase) {
     bool any = false;
     for (int i = 0; i < g->n; ++i) {
-        const tt_report_phase *p = phase_of(&r->runs[g->runs[i]], phase);
+        const tt_report_phase *p = tt_report_phase_of(&r->runs[g->runs[i]], phase);
         if (p && !p->skipped) return false;
         any = any || p;
     }
     return any;
-}
-
-static void print_mean(tt_str *out, const tt_report_mean *m) {
-    tt_str_append(out, "<td class=\"num\">");
-    tt_text_percent(out, m->mean);
-    if (isfinite(m->mean) && isfinite(m->low)) {
-        tt_str_append(out, "<small>");
-        tt_text_interval(out, m->low, m->high);
-        tt_str_append(out, "</small>");
-    }
-    tt_str_append(out, "</td>");
 }
 
 static void print_gain(tt_str *out, tt_estimate e) {
@@ -189,8 +169,8 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_group *g,
     tt_str_append(out, "<td class=\"num\">");
     tt_text_count(out, t->test ? &score : &best);
     tt_str_append(out, "</td>");
-    print_mean(out, &score);
-    print_mean(out, &best);
+    tt_html_mean(out, &score);
+    tt_html_mean(out, &best);
     const tt_report_change *change = change_of(t, (int)(g - r->groups), names->items[k]);
     if (change)
         print_change(out, change);

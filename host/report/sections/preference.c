@@ -31,11 +31,7 @@ static void config_value(const tt_report_run *run, const char *key, char *out, s
     tt_config_line line;
     snprintf(out, size, "?");
     if (run->resolved && tt_config_line_find(run->resolved, key, &line))
-        snprintf(out, size, "%.*s", line.length, line.value);
-    const size_t n = strlen(out);
-    if (n < 2 || out[0] != '"') return;
-    memmove(out, out + 1, n - 2);
-    out[n - 2] = '\0';
+        tt_config_line_text(&line, out, size);
 }
 
 typedef struct settings {

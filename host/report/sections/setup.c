@@ -108,7 +108,7 @@ static void print_value(tt_str *out, const tt_report *r, const tt_report_group *
 static void print_differences(tt_str *out, const tt_report *r) {
     tt_str rows = {0};
     for (int i = 0; i < r->n_runs; ++i) {
-        tt_config_line line = {.at = r->runs[i].resolved ? r->runs[i].resolved : ""};
+        tt_config_line line = {.rest = r->runs[i].resolved ? r->runs[i].resolved : ""};
         while (tt_config_line_next(&line)) {
             bool done = tt_report_key_ignored(line.key);
             tt_config_line other;
