@@ -57,9 +57,9 @@ typedef struct tt_args {
     int least, most; // how many positional arguments there must and may be
 } tt_args;
 
-// argv[0] is the command's name. Positional arguments go to *rest. With --help, usage, description and options
-// are printed and *help is set: the command is done. Errors: TT_ERR_USAGE naming the option, the nearest known
-// one, or what is missing.
+// argv[0] is the command's name. Positional arguments go to *rest. With --help, usage, description and
+// options are printed and *help is set: the command is done. Errors: TT_ERR_USAGE naming the option, the
+// nearest known one, or what is missing.
 tt_status tt_args_parse(int argc, char **argv, const tt_args *args, tt_texts *rest, bool *help) TT_MUST_CHECK;
 
 // The value of --precision. Errors: TT_ERR_USAGE naming the command, the value and what is allowed.

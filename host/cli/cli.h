@@ -1,5 +1,5 @@
-// The commands of the program. Each takes its arguments with its own name as argv[0], prints results to stdout
-// and leaves errors to main().
+// The commands of the program. Each takes its arguments with its own name as argv[0], prints results to
+// stdout and leaves errors to main().
 #ifndef TT_CLI_CLI_H
 #define TT_CLI_CLI_H
 

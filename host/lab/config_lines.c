@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-// "section:", then "  key: value" for each key of it, or "key: value" outside of sections.
+// The text has a line "section:" followed by "  key: value" for each of its keys, or "key: value" outside
+// sections.
 bool tt_config_line_next(tt_config_line *line) {
     while (*line->rest) {
         const char *start = line->rest;

@@ -1,5 +1,5 @@
-// Reading a resolved configuration (the text of tt_config_write) key by key, without its types: for comparing
-// and showing what earlier runs were made with, whatever version wrote them.
+// Reads a resolved configuration (the text of tt_config_write) key by key, without its types: to compare and
+// show the configurations of earlier runs, whatever version wrote them.
 #ifndef TT_LAB_CONFIG_LINES_H
 #define TT_LAB_CONFIG_LINES_H
 

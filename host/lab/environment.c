@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// The processor's name as Linux tells it, or the machine's architecture.
+// The processor's name from /proc/cpuinfo, or `fallback`.
 static void processor_name(char *out, size_t size, const char *fallback) {
     snprintf(out, size, "%s", fallback);
     FILE *file = fopen("/proc/cpuinfo", "re");

@@ -36,7 +36,7 @@ tt_status tt_outcomes_add(tt_outcomes *o, const json_t *prediction) {
     if (!id || !json_is_boolean(right)) return TT_OK;
     tt_outcome one = {.id = tt_hash(id, strlen(id)), .right = json_is_true(right)};
     TT_TRY(content_of(prediction, &one.content));
-    TT_TRY(tt_grow(&o->items, &o->room, o->n + 1, sizeof *o->items, "answers"));
+    TT_TRY(tt_grow(&o->items, &o->capacity, o->n + 1, sizeof *o->items, "answers"));
     o->items[o->n++] = one;
     o->right += one.right;
     o->sorted = false;

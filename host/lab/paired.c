@@ -4,7 +4,7 @@
 
 static const double z = 1.959963984540054;
 
-// How far b - c is from what a difference of d lets expect, over its standard deviation; falls with d.
+// Distance of b - c from its expectation under a difference of d, in standard deviations; decreases in d.
 static double score_of_difference(double d, double b, double c, double n) {
     const double linear = (2 * n - b + c) * d - b - c, constant = -c * d * (1 - d);
     const double q = (sqrt(fmax(linear * linear - 8 * n * constant, 0)) - linear) / (4 * n);
@@ -30,7 +30,7 @@ void tt_paired_interval(int64_t to_right, int64_t to_wrong, int64_t n, double *l
     *low = *high = NAN;
     if (n < 1) return;
     *high = upper_end((double)to_right, (double)to_wrong, (double)n);
-    *low = -upper_end((double)to_wrong, (double)to_right, (double)n); // the same, told the other way round
+    *low = -upper_end((double)to_wrong, (double)to_right, (double)n); // the same with both sides exchanged
 }
 
 double tt_mcnemar(int64_t to_right, int64_t to_wrong) {

@@ -44,7 +44,7 @@ typedef struct reader {
     size_t variants_capacity;
     settings *excluded; // [MAX_EXCLUDED]
     int excluded_lines[MAX_EXCLUDED], excluded_hits[MAX_EXCLUDED];
-    int capacity; // of runs
+    int capacity; // of sweep->runs
 } reader;
 
 // ---- YAML
@@ -66,7 +66,7 @@ static tt_status keep_text(reader *r, const char *text, const char **out) {
     return *out ? TT_OK : TT_ERR_NOMEM;
 }
 
-// A scalar as it stands; a list as "[a, b]".
+// A scalar as it is written; a list as "[a, b]".
 static tt_status value_text(reader *r, const yaml_node_t *node, const char **out) {
     if (node->type == YAML_SCALAR_NODE) return keep_text(r, node_text(node), out);
     if (node->type != YAML_SEQUENCE_NODE)
@@ -89,7 +89,7 @@ static tt_status value_text(reader *r, const yaml_node_t *node, const char **out
     return status;
 }
 
-// Keys that are the sweep's to set.
+// Keys that the sweep itself sets for each run.
 static bool is_own(const char *key, size_t n) {
     static const char *const own[] = {"seed", "name", "output"};
     for (size_t i = 0; i < sizeof own / sizeof *own; ++i)
@@ -97,11 +97,11 @@ static bool is_own(const char *key, size_t n) {
     return false;
 }
 
-// Key and value by themselves.
+// Checks key and value without regard to other settings.
 static tt_status check_setting(reader *r, const yaml_node_t *node, const char *key, const char *value) {
     if (is_own(key, strlen(key)))
         return at_node(r, node,
-            tt_fail(TT_ERR_CONFIG, "%s: is the sweep's to set; see its words seeds, name and output", key));
+            tt_fail(TT_ERR_CONFIG, "%s: set by the sweep itself; use its keys seeds, name and output", key));
     tt_config config;
     TT_TRY(tt_config_open(&config));
     tt_status status = tt_config_set(&config, key, value);
@@ -113,7 +113,7 @@ static tt_status check_overrides(const reader *r) {
     for (int i = 0; i < r->n_overrides; ++i)
         if (is_own(r->overrides[i], strcspn(r->overrides[i], "=")))
             return tt_fail(TT_ERR_USAGE,
-                "--set %s: is the sweep's to set; see its words seeds, name and output", r->overrides[i]);
+                "--set %s: set by the sweep itself; use its keys seeds, name and output", r->overrides[i]);
     return TT_OK;
 }
 
@@ -196,8 +196,9 @@ static tt_status read_seeds(reader *r, const yaml_node_t *list) {
         char *end = NULL;
         const long long seed = node->type == YAML_SCALAR_NODE ? strtoll(node_text(node), &end, 10) : -1;
         if (seed < 0 || *end || r->n_seeds == MAX_SEEDS)
-            return at_node(
-                r, node, tt_fail(TT_ERR_CONFIG, "seeds: expected at most %d whole numbers", MAX_SEEDS));
+            return at_node(r, node,
+                tt_fail(
+                    TT_ERR_CONFIG, "seeds: expected whole numbers from 0, at most %d of them", MAX_SEEDS));
         r->seeds[r->n_seeds++] = seed;
     }
     return r->n_seeds ? TT_OK : at_node(r, list, tt_fail(TT_ERR_CONFIG, "seeds: the list is empty"));
@@ -224,9 +225,9 @@ static tt_status read_base(reader *r, const yaml_node_t *node) {
     return status;
 }
 
-static tt_status word_text(reader *r, const yaml_node_t *node, const char **out) {
+static tt_status string_text(reader *r, const yaml_node_t *node, const char **out) {
     if (node->type != YAML_SCALAR_NODE || !*node_text(node))
-        return at_node(r, node, tt_fail(TT_ERR_CONFIG, "expected a text"));
+        return at_node(r, node, tt_fail(TT_ERR_CONFIG, "expected a string"));
     return keep_text(r, node_text(node), out);
 }
 
@@ -237,22 +238,22 @@ static const yaml_node_t *find_member(const reader *r, const yaml_node_t *root, 
     return NULL;
 }
 
-static const char *const words[] = {
+static const char *const sweep_keys[] = {
     "name", "base", "set", "seeds", "axes", "variants", "exclude", "ranks_per_run", "output"};
-enum { WORDS = sizeof words / sizeof *words };
+enum { SWEEP_KEYS = sizeof sweep_keys / sizeof *sweep_keys };
 
-static tt_status check_words(const reader *r, const yaml_node_t *root) {
+static tt_status check_keys(const reader *r, const yaml_node_t *root) {
     for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; ++p) {
         const yaml_node_t *key = node_of(r, p->key);
         bool known = false;
-        for (int i = 0; i < WORDS; ++i)
-            known |= key->type == YAML_SCALAR_NODE && strcmp(node_text(key), words[i]) == 0;
+        for (int i = 0; i < SWEEP_KEYS; ++i)
+            known |= key->type == YAML_SCALAR_NODE && strcmp(node_text(key), sweep_keys[i]) == 0;
         if (known) continue;
         const char *word = key->type == YAML_SCALAR_NODE ? node_text(key) : "?",
-                   *nearest = tt_nearest(word, words, WORDS);
+                   *nearest = tt_nearest(word, sweep_keys, SWEEP_KEYS);
         return at_node(r, key,
-            tt_fail(TT_ERR_CONFIG, "%s: no word of a sweep%s%s; settings for all runs go below set:", word,
-                nearest ? "; did you mean " : "", nearest ? nearest : ""));
+            tt_fail(TT_ERR_CONFIG, "%s: unknown key of a sweep%s%s; settings of every run go under set:",
+                word, nearest ? "; did you mean " : "", nearest ? nearest : ""));
     }
     return TT_OK;
 }
@@ -260,13 +261,13 @@ static tt_status check_words(const reader *r, const yaml_node_t *root) {
 static tt_status read_root(reader *r, const yaml_node_t *root) {
     if (!root || root->type != YAML_MAPPING_NODE)
         return tt_fail(TT_ERR_CONFIG, "%s: expected a sweep: name, base, axes, ...", r->sweep->file);
-    TT_TRY(check_words(r, root));
+    TT_TRY(check_keys(r, root));
     const yaml_node_t *name = find_member(r, root, "name"), *base = find_member(r, root, "base"),
                       *output = find_member(r, root, "output"), *node;
     if (!name || !base)
-        return tt_fail(TT_ERR_CONFIG, "%s: %s: is missing", r->sweep->file, name ? "base" : "name");
-    TT_TRY(word_text(r, name, &r->sweep->name));
-    if (output) TT_TRY(word_text(r, output, &r->sweep->output));
+        return tt_fail(TT_ERR_CONFIG, "%s: the key %s is missing", r->sweep->file, name ? "base" : "name");
+    TT_TRY(string_text(r, name, &r->sweep->name));
+    if (output) TT_TRY(string_text(r, output, &r->sweep->output));
     if (base->type != YAML_SCALAR_NODE)
         return at_node(r, base, tt_fail(TT_ERR_CONFIG, "base: expected a file name"));
     TT_TRY(read_base(r, base));
@@ -276,7 +277,7 @@ static tt_status read_root(reader *r, const yaml_node_t *root) {
     if ((node = find_member(r, root, "variants"))) TT_TRY(read_variants(r, node));
     if ((node = find_member(r, root, "exclude"))) TT_TRY(read_excluded(r, node));
     if ((node = find_member(r, root, "ranks_per_run"))) TT_TRY(read_ranks(r, node));
-    if (r->n_seeds == 0) r->n_seeds = 1; // the base's
+    if (r->n_seeds == 0) r->n_seeds = 1; // the seed of the base
     return TT_OK;
 }
 
@@ -302,7 +303,7 @@ static bool is_excluded(reader *r, const settings *s) {
     return any;
 }
 
-// A folder's name: what is neither letter nor digit nor one of ._=,+- becomes _.
+// A run's name as the name of a folder: every byte other than letters, digits and ._=,+- becomes _.
 static tt_status folder_name(reader *r, const char *text, const char **out) {
     tt_str name = {0};
     for (const char *p = text; *p; ++p) {
@@ -335,13 +336,14 @@ static tt_status add_run(reader *r, const char *variant_name, const settings *s,
     r->capacity = (int)capacity;
     tt_sweep_run *run = &sweep->runs[sweep->n];
     *run = (tt_sweep_run){.variant = variant_name, .seed = seed};
-    const size_t room = (size_t)s->n + (size_t)r->n_overrides + 3;
-    run->overrides = tt_arena_alloc(&sweep->memory, room * sizeof *run->overrides);
+    const size_t most = (size_t)s->n + (size_t)r->n_overrides + 3;
+    run->overrides = tt_arena_alloc(&sweep->memory, most * sizeof *run->overrides);
     if (!run->overrides) return TT_ERR_NOMEM;
     snprintf(text, sizeof text, "%lld", (long long)seed);
     if (snprintf(name, sizeof name, "%s-s%s", variant_name, text) >= (int)sizeof name)
-        return tt_fail(TT_ERR_CONFIG, "%s: '%.60s...': too long a name; give variants names of their own",
-            sweep->file, variant_name);
+        return tt_fail(TT_ERR_CONFIG,
+            "%s: the name '%.60s...' is too long; use named variants instead of axes", sweep->file,
+            variant_name);
     TT_TRY(folder_name(r, name, &run->name));
     TT_TRY(tt_path_join(output, sizeof output, sweep->output, sweep->name));
     TT_TRY(tt_path_join(run->path, sizeof run->path, output, run->name));
@@ -358,7 +360,7 @@ static tt_status add_run(reader *r, const char *variant_name, const settings *s,
     return TT_OK;
 }
 
-// "beta=0.1" of "reflection.beta", unless another axis ends in the same word.
+// "beta" for "reflection.beta", unless another axis ends in the same word.
 static const char *short_key(const reader *r, const char *key) {
     const char *dot = strrchr(key, '.'), *last = dot ? dot + 1 : key;
     for (int i = 0; i < r->n_axes; ++i) {
@@ -369,7 +371,8 @@ static const char *short_key(const reader *r, const char *key) {
     return last;
 }
 
-// One cell of the matrix for one variant (or none), with all seeds. choice[i]: value of axis i.
+// Adds the runs of one combination, with all seeds. `v`: its variant, or NULL; choice[i]: the value of axis
+// i.
 static tt_status add_cell(reader *r, const variant *v, const int *choice) {
     settings all = r->common;
     tt_str name = {0};
@@ -395,7 +398,7 @@ static tt_status add_cells(reader *r, const variant *v) {
     int choice[MAX_AXES] = {0};
     for (;;) {
         TT_TRY(add_cell(r, v, choice));
-        int i = r->n_axes - 1; // the last axis turns fastest
+        int i = r->n_axes - 1; // the last axis changes fastest
         while (i >= 0 && ++choice[i] == r->axes[i].n) choice[i--] = 0;
         if (i < 0) return TT_OK;
     }
@@ -406,10 +409,10 @@ static tt_status make_runs(reader *r) {
     for (int i = 0; i < r->n_variants; ++i) TT_TRY(add_cells(r, &r->variants[i]));
     for (int e = 0; e < r->n_excluded; ++e)
         if (r->excluded_hits[e] == 0)
-            tt_warn("%s:%d: exclude: matches no run", r->sweep->file, r->excluded_lines[e]);
+            tt_warn("%s:%d: exclude: no run matches this entry", r->sweep->file, r->excluded_lines[e]);
     if (r->sweep->n == 0)
         return tt_fail(
-            TT_ERR_CONFIG, "%s: nothing to run: exclude leaves out every combination", r->sweep->file);
+            TT_ERR_CONFIG, "%s: no run is left: exclude leaves out every combination", r->sweep->file);
     return TT_OK;
 }
 

@@ -39,16 +39,17 @@ bool tt_report_key_ignored(const char *key);
 // A score of a group with its 95 % intervals; NaN where there is none.
 typedef struct tt_report_mean {
     double mean, low, high;
-    // Where low..high is over seeds: Wilson's interval of the mean over the questions of one run. The variance of
-    // the mean of n questions is at most p (1 - p) / n whatever the seeds share, so it is never too narrow.
+    // Where low..high is over seeds: Wilson's interval of the mean over the questions of one run. The
+    // variance of the mean of n questions is at most p (1 - p) / n whatever the seeds share, so it is never
+    // too narrow.
     double questions_low, questions_high;
     int seeds;         // runs that went in
     int64_t questions; // of each run (the fewest); 0: not known
 } tt_report_mean;
 
-// The mean over the runs that tt_report_counts. low..high is Student's t over the seeds (cut to 0..1) where two or
-// more runs have the score: what other seeds may change, with these questions. Of one run, or where all seeds agree
-// exactly, it is the run's own interval: what other questions may change, with this student.
+// The mean over the runs that tt_report_counts. low..high is Student's t over the seeds (cut to 0..1) where
+// two or more runs have the score: what other seeds may change, with these questions. Of one run, or where
+// all seeds agree exactly, it is the run's own interval: what other questions may change, with this student.
 tt_report_mean tt_report_group_score(const tt_report *r, const tt_report_group *g, tt_report_score_kind kind);
 // The same of a phase: the test accuracy of its best checkpoint, or its best validation.
 tt_report_mean tt_report_group_phase(
