@@ -1,4 +1,4 @@
-// A report as tables for other programs: Markdown and CSV.
+// A report as tables: Markdown and CSV.
 #include "host/report/report.h"
 #include "host/report/runs/changes.h"
 #include "host/report/text.h"
@@ -113,13 +113,13 @@ static tt_status markdown_changes(tt_str *out, const tt_report *r) {
             "|---|---|---|---:|---:|---:|---:|---:|---|\n");
     for (int i = 0; i < n; ++i) markdown_change(out, r, &changes[i]);
     if (n > 0)
-        tt_str_append(out,
-            "\n\\* the interval leaves out 0; of twenty, about one does so by chance. Over questions: "
-            "Tango's "
-            "score interval of the paired difference; of several seeds Student's t over the questions' mean "
-            "changes. Over seeds: Student's t over the seeds' differences. Changes to right and to wrong are "
-            "of "
-            "all seeds together.\n");
+        tt_str_append(out, "\n\\* the interval excludes 0; about one interval in twenty does so by chance. "
+                           "Over questions: Tango's score "
+                           "interval of the paired difference; of several seeds Student's t over the "
+                           "questions' mean changes. "
+                           "Over seeds: Student's t over the seeds' differences. Changes to right and to "
+                           "wrong are counted over "
+                           "all seeds.\n");
     free(changes);
     return TT_OK;
 }
@@ -150,9 +150,9 @@ tt_status tt_report_markdown(tt_str *out, const tt_report *r, const char *source
     tt_markdown_text(out, source);
     tt_str_append(out, "\n\n");
     markdown_groups(out, r);
-    tt_str_append(out,
-        "\n95 % intervals: Student's t over seeds where there are two or more, else Wilson's over the "
-        "questions of the run. Checkpoints are picked on validation.");
+    tt_str_append(out, "\n95 % intervals: over seeds Student's t, for these questions; over questions (of "
+                       "one run, or of the "
+                       "mean of several) Wilson's. Checkpoints are selected on validation.");
     if (isfinite(r->chance)) tt_str_format(out, " Chance is %.1f %%.", 100 * r->chance);
     tt_str_append(out, "\n");
     markdown_phases(out, r);
@@ -173,7 +173,8 @@ static void csv_field(tt_str *out, const char *text) {
     tt_csv_text(out, text);
 }
 
-// Differences of a run: reflection's, of the last iteration; the votes'; from its partner in the first group.
+// Differences of a run: after the last iteration of reflection, of the votes, and from its partner in the
+// first group.
 static const char *const differences[] = {"reflection", "votes", "first"};
 
 static tt_status csv_changes(tt_str *out, const tt_report *r, const tt_report_run *run) {

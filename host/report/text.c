@@ -23,7 +23,7 @@ static const char *entity_of(char c) {
     }
 }
 
-// Bytes of the character at `text`, 0 where it is none that XML may hold.
+// Bytes of the character at `text`; 0 if it is invalid or not allowed in XML.
 static size_t character_bytes(const char *text) {
     const unsigned char c = (unsigned char)*text;
     if (c < 0x80) return c >= ' ' || c == '\n' || c == '\t' ? c != 0x7f : 0;
@@ -49,18 +49,18 @@ void tt_html_text(tt_str *out, const char *text) {
 void tt_html_format(tt_str *out, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    for (const char *at = format; *at;) {
-        const size_t plain = strcspn(at, "%");
-        tt_str_append_n(out, at, plain);
-        at += plain;
-        if (!*at) break;
-        if (at[1] == 's')
+    for (const char *rest = format; *rest;) {
+        const size_t plain = strcspn(rest, "%");
+        tt_str_append_n(out, rest, plain);
+        rest += plain;
+        if (!*rest) break;
+        if (rest[1] == 's')
             tt_html_text(out, va_arg(args, const char *));
-        else if (at[1] == 'd')
+        else if (rest[1] == 'd')
             tt_str_format(out, "%d", va_arg(args, int));
         else
             tt_str_append(out, "%");
-        at += at[1] ? 2 : 1;
+        rest += rest[1] ? 2 : 1;
     }
     va_end(args);
 }

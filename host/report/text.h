@@ -1,4 +1,4 @@
-// Text of reports: escaping, and numbers as people read them. What is not known is a dash.
+// Text of reports: escaping, and numbers for people. An unknown number is a dash.
 #ifndef TT_REPORT_TEXT_H
 #define TT_REPORT_TEXT_H
 
@@ -7,12 +7,12 @@
 
 #define TT_REPORT_DASH "\u2013"
 
-// Text for HTML, in elements and quoted attributes, that is XML as well: & < > " ' are escaped; bytes that
-// are no UTF-8 and control characters become U+FFFD.
+// Appends text to HTML that is XML as well, for elements and quoted attributes: & < > " ' are escaped;
+// invalid UTF-8 and control characters become U+FFFD.
 void tt_html_text(tt_str *out, const char *text);
-// printf into HTML: the format is markup, and the texts that fill its %s are escaped. Only %s, %d and %%.
+// printf into HTML: the format is markup, and texts for %s are escaped. Only %s, %d and %% are supported.
 void tt_html_format(tt_str *out, const char *format, ...);
-// A cell of a Markdown table: | and \ escaped, one line. A field of CSV: quoted where it must be (RFC 4180).
+// A cell of a Markdown table, escaped and in one line. A field of CSV, quoted if necessary (RFC 4180).
 void tt_markdown_text(tt_str *out, const char *text);
 void tt_csv_text(tt_str *out, const char *text);
 

@@ -180,10 +180,16 @@ static void lines(void **state) {
     tt_report_run run = {.path = "."};
     double sum = 0;
     OK(tt_write_file("report_lines.jsonl", text, strlen(text)));
-    OK(tt_report_read_lines(&run, "report_lines.jsonl", "\"votes\":", ",\"long\":", take, &sum));
+    tt_report_lines file = {.file = "report_lines.jsonl",
+        .mark = "\"votes\":",
+        .cut = ",\"long\":",
+        .take = take,
+        .context = &sum};
+    OK(tt_report_read_lines(&run, &file));
     assert_true(sum == 1029);
     assert_int_equal(run.damaged_lines, 2);
-    OK(tt_report_read_lines(&run, "there is none.jsonl", NULL, NULL, take, &sum));
+    file = (tt_report_lines){.file = "there is none.jsonl", .take = take, .context = &sum};
+    OK(tt_report_read_lines(&run, &file));
     remove("report_lines.jsonl");
 }
 

@@ -1,4 +1,4 @@
-// Points with intervals in rows.
+// Plots that compare values in rows, each with its interval.
 #include "host/report/plot/svg.h"
 #include "host/report/text.h"
 
@@ -55,27 +55,28 @@ static void draw_point(tt_str *out, const tt_plot_row *row, int which, double y)
         100 * row->value[which]);
 }
 
-void tt_plot_rows(tt_str *out, const char *title, const char *const legend[2], double reference,
-    const char *reference_label, const tt_plot_row *rows, int n) {
-    const int bottom = TOP + ROW * n;
-    tt_html_format(out, "<figure class=\"wide\"><figcaption>%s</figcaption>\n<p class=\"legend\">", title);
+void tt_plot_rows(tt_str *out, const tt_row_plot *plot) {
+    const int bottom = TOP + ROW * plot->n;
+    tt_html_format(
+        out, "<figure class=\"wide\"><figcaption>%s</figcaption>\n<p class=\"legend\">", plot->title);
     for (int i = 0; i < 2; ++i)
-        if (legend[i])
+        if (plot->legend[i])
             tt_html_format(out,
                 "<span class=\"key\"><svg width=\"12\" height=\"12\" aria-hidden=\"true\">"
                 "<circle class=\"%s cx\" cx=\"6\" cy=\"6\" r=\"4\"/></svg> %s</span> ",
-                i == 0 ? "dot" : "ring", legend[i]);
+                i == 0 ? "dot" : "ring", plot->legend[i]);
     tt_html_format(out, "</p>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", WIDTH,
-        bottom + BOTTOM, title);
-    draw_axis(out, bottom, reference, reference_label);
-    for (int i = 0; i < n; ++i) {
+        bottom + BOTTOM, plot->title);
+    draw_axis(out, bottom, plot->reference, plot->reference_label);
+    for (int i = 0; i < plot->n; ++i) {
+        const tt_plot_row *row = &plot->rows[i];
         const double y = TOP + ROW * (i + 0.5);
-        const bool both = isfinite(rows[i].value[0]) && isfinite(rows[i].value[1]);
+        const bool both = isfinite(row->value[0]) && isfinite(row->value[1]);
         tt_str_format(out, "<text class=\"end label\" x=\"%d\" y=\"%.1f\">", LEFT - 14, y + 4);
-        draw_label(out, rows[i].label);
+        draw_label(out, row->label);
         tt_str_append(out, "</text>\n");
-        draw_point(out, &rows[i], 0, y - (both ? 8 : 0));
-        draw_point(out, &rows[i], 1, y + (both ? 8 : 0));
+        draw_point(out, row, 0, y - (both ? 8 : 0));
+        draw_point(out, row, 1, y + (both ? 8 : 0));
     }
     tt_str_append(out, "</svg></figure>\n");
 }

@@ -10,9 +10,9 @@
 enum { WIDTH = 560, HEIGHT = 300, LEFT = 58, RIGHT = 24, TOP = 16, BOTTOM = 46 };
 
 typedef struct frame {
-    double x0, x1, y0, y1; // what the axes span
+    double x0, x1, y0, y1; // ranges of the axes
     bool log;
-    int top; // of the drawing: labels of marks stand above it
+    int top; // upper end of the drawing; labels of marks are above it
 } frame;
 
 static double place_x(const frame *f, double x) {
@@ -30,9 +30,9 @@ static void widen_range(double value, double *low, double *high) {
     if (!(*high >= value)) *high = value;
 }
 
-// Spans of the data: false where there is none.
+// Finds the ranges of the data; false if there is no data.
 static bool measure_data(frame *f, const tt_plot *plot, const tt_plot_series *series, int n) {
-    *f = (frame){NAN, NAN, NAN, NAN, false, TOP};
+    *f = (frame){.x0 = NAN, .x1 = NAN, .y0 = NAN, .y1 = NAN, .top = TOP};
     for (int s = 0; s < n; ++s)
         for (int i = 0; i < series[s].n; ++i) {
             if (!isfinite(series[s].x[i]) || !isfinite(series[s].y[i])) continue;
@@ -53,7 +53,7 @@ static bool measure_data(frame *f, const tt_plot *plot, const tt_plot_series *se
     return true;
 }
 
-// Room around the data, and no empty ranges.
+// Adds margins around the data and widens empty ranges.
 static void add_margins(frame *f, const tt_plot *plot) {
     if (plot->x_names) {
         f->x0 = -0.4;
@@ -69,11 +69,11 @@ static void add_margins(frame *f, const tt_plot *plot) {
         f->y1 *= 1.15;
         return;
     }
-    double room = 0.06 * (f->y1 - f->y0);
-    if (!(room > 1e-9 * fabs(f->y1))) room = plot->percent ? 0.05 : fmax(0.1 * fabs(f->y1), 0.01);
+    double margin = 0.06 * (f->y1 - f->y0);
+    if (!(margin > 1e-9 * fabs(f->y1))) margin = plot->percent ? 0.05 : fmax(0.1 * fabs(f->y1), 0.01);
     const bool zero = plot->from_zero || (f->y0 >= 0 && f->y0 < 0.3 * f->y1);
-    f->y0 = zero && f->y0 >= 0 ? 0 : f->y0 - room;
-    f->y1 += room;
+    f->y0 = zero && f->y0 >= 0 ? 0 : f->y0 - margin;
+    f->y1 += margin;
     if (!plot->percent) return;
     f->y0 = fmax(f->y0, 0);
     f->y1 = f->y1 > 1 ? 1 : f->y1;
@@ -130,7 +130,7 @@ static void draw_marks(tt_str *out, const tt_plot *plot, const frame *f) {
         const tt_plot_mark *m = &plot->marks[i];
         if (!(m->x >= f->x0 && m->x < f->x1)) continue;
         const double x = place_x(f, m->x);
-        const bool late = x > WIDTH - RIGHT - 80; // no room to the right of it
+        const bool late = x > WIDTH - RIGHT - 80; // its label would be cut at the right
         tt_str_format(out,
             "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
             "<text class=\"note%s\" x=\"%.1f\" y=\"%d\">",

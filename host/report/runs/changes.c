@@ -80,7 +80,7 @@ static int count_runs(const tt_report *r, const tt_report_group *g) {
     return n;
 }
 
-// By seed; where both groups have one run, those two.
+// Matched by seed; if both groups have one run, those two are matched.
 const tt_report_run *tt_report_partner(const tt_report *r, const tt_report_run *run) {
     const tt_report_group *first = &r->groups[0], *own = &r->groups[run->group];
     if (own == first || !tt_report_counts(run)) return NULL;
@@ -94,7 +94,7 @@ const tt_report_run *tt_report_partner(const tt_report *r, const tt_report_run *
 
 // ---- the numbers
 
-// Answers that the result does not count are those of another evaluation.
+// Whether the stored answers are those that result.json counts; if not, they come from another evaluation.
 static bool fits_result(const side *s, char *why, size_t size) {
     if (s->outcomes->n == 0) {
         snprintf(why, size, "answers are not stored");
@@ -107,7 +107,7 @@ static bool fits_result(const side *s, char *why, size_t size) {
     return false;
 }
 
-// Adds a pair to the counts, and to the sum of changes of each question.
+// Adds a pair to the counts and to each question's sum of changes.
 static bool add_pair(tt_report_change *c, const pair *p, const pair *first, double *sums) {
     char why[TT_PAIRED_WHY];
     tt_paired counts;
@@ -143,7 +143,7 @@ static void interval_over_questions(tt_report_change *c, double *sums) {
     if (e.high - e.low > 1e-9) {
         c->low = fmax(e.low, -1);
         c->high = fmin(e.high, 1);
-    } else { // all questions alike: as one pair of runs that changed in the same way
+    } else { // all questions changed alike: the interval of one pair of runs that changed in the same way
         const int half = c->pairs / 2; // rounded
         tt_paired_interval((c->to_right + half) / c->pairs, (c->to_wrong + half) / c->pairs, c->questions,
             &c->low, &c->high);

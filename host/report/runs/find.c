@@ -1,4 +1,4 @@
-// Run directories below the paths that a person names.
+// Finds run directories below the given paths.
 #define _GNU_SOURCE
 #include "host/base/log.h"
 #include "host/base/memory.h"
@@ -13,8 +13,8 @@ enum { DEPTH = 3 };
 
 typedef struct found {
     tt_report_run *runs;
-    size_t n, room;
-    size_t met; // also those that were there already
+    size_t n, capacity;
+    size_t met; // including those that were found before
 } found;
 
 static bool contains_entry(const char *dir, const char *name, bool folder) {
@@ -23,7 +23,7 @@ static bool contains_entry(const char *dir, const char *name, bool folder) {
     return folder ? tt_dir_exists(path) : tt_file_exists(path);
 }
 
-// A run that has only begun holds its configuration and an empty folder of checkpoints.
+// A run that has only started contains its configuration and an empty folder of checkpoints.
 static bool is_run(const char *dir) {
     return contains_entry(dir, "result.json", false) || contains_entry(dir, "metrics.jsonl", false) ||
            (contains_entry(dir, "config.yaml", false) && contains_entry(dir, "checkpoints", true));
@@ -39,8 +39,8 @@ static tt_status add_found(found *all, const char *path) {
         free(other);
         if (same) goto release;
     }
-    TT_TRY_GOTO(
-        status, tt_grow(&all->runs, &all->room, all->n + 1, sizeof *all->runs, "runs of a report"), release);
+    TT_TRY_GOTO(status,
+        tt_grow(&all->runs, &all->capacity, all->n + 1, sizeof *all->runs, "runs of a report"), release);
     status = tt_path_join(all->runs[all->n].path, TT_PATH_MAX, "", path);
     if (status == TT_OK) all->n++;
 release:
@@ -59,7 +59,7 @@ static tt_status search_folder(found *all, const char *path, int depth) {
     const int n = scandir(path, &entries, is_visible, versionsort);
     if (n < 0 && depth == DEPTH) return tt_fail(TT_ERR_IO, "%s: cannot be listed: %s", path, strerror(errno));
     if (n < 0) {
-        tt_warn("%s: cannot be listed, left out: %s", path, strerror(errno));
+        tt_warn("%s: ignored, since it cannot be listed: %s", path, strerror(errno));
         return TT_OK;
     }
     tt_status status = TT_OK;

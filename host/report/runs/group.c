@@ -18,7 +18,7 @@ bool tt_report_key_ignored(const char *key) {
     return false;
 }
 
-// What runs of one group have in common, as text.
+// Appends a text that is the same for the runs of a group.
 static tt_status identity_of(const tt_report *r, const tt_report_run *run, tt_str *out) {
     if (r->each) {
         tt_str_format(out, "path\n%s", run->path);
@@ -35,7 +35,7 @@ static tt_status identity_of(const tt_report *r, const tt_report_run *run, tt_st
     return tt_str_status(out);
 }
 
-// By seed, else in the order of paths. An insertion sort: groups are a handful of runs.
+// Sorts by seed, then in the order of paths. An insertion sort, since groups are small.
 static void sort_runs(tt_report_group *g, tt_report_run *runs) {
     for (int i = 1; i < g->n; ++i)
         for (int k = i; k > 0 && runs[g->runs[k - 1]].seed > runs[g->runs[k]].seed; --k) {
@@ -52,14 +52,15 @@ static void mark_repeated(tt_report *r, const tt_report_group *g) {
         if (run->state != TT_REPORT_FINISHED) continue;
         run->repeated = kept && run->seed >= 0 && kept->seed == run->seed;
         if (run->repeated)
-            tt_warn("%s: the same configuration and seed as %s; not counted", run->path, kept->path);
+            tt_warn(
+                "%s: not counted, since it has the same configuration and seed as %s", run->path, kept->path);
         else
             kept = run;
     }
 }
 
-// What the names of a group's runs begin with, less a trailing number of the seed: everyday-seed-1, -2 ->
-// everyday.
+// The common beginning of the runs' names, without the number of the seed: everyday-seed-1 and
+// everyday-seed-2 give everyday.
 static void common_name(const tt_report *r, const tt_report_group *g, char *out, size_t size) {
     snprintf(out, size, "%s", r->runs[g->runs[0]].name);
     if (g->n == 1) return;
@@ -109,7 +110,7 @@ static void make_labels(tt_report *r) {
     for (int g = 0; g < r->n_groups; ++g) make_label(r, g, many);
 }
 
-// Puts run i into the group of the runs before it that it shares its identity with, or into a new one.
+// Puts run i into the group with its identity, or into a new one.
 static tt_status place_run(tt_report *r, char **identities, int i) {
     tt_report_run *run = &r->runs[i];
     for (run->group = 0; run->group < r->n_groups; ++run->group)
@@ -148,7 +149,7 @@ tt_status tt_report_make_groups(tt_report *r) {
 
 typedef struct scores {
     double *accuracy;
-    double low, high; // ends of the runs' own intervals, the outermost
+    double low, high; // outermost ends of the runs' own intervals
     int64_t questions;
     int n;
 } scores;

@@ -1,4 +1,4 @@
-// Runs that differ in their seed only, counted together.
+// Groups of runs that differ only in their seed.
 #ifndef TT_REPORT_RUNS_GROUP_H
 #define TT_REPORT_RUNS_GROUP_H
 
@@ -20,20 +20,20 @@ typedef struct tt_report {
     tt_report_group *groups;
     int n_groups;
     tt_report_names stages;
-    double chance; // of all runs' questions, where they agree; else NaN
+    double chance; // accuracy of guessing, if it is the same for all runs; else NaN
     bool each;     // every run is a group of its own
 } tt_report;
 
-// Finds, reads and groups the runs at or below `paths`. Zeroed on failure. Errors: those of finding and
-// reading.
+// Finds, reads and groups the runs at or below `paths`. tt_report_close frees *out, which is zeroed on
+// failure. Errors: those of tt_report_find and tt_report_run_read.
 tt_status tt_report_open(tt_report *out, const char *const *paths, int n, bool each) TT_MUST_CHECK;
 void tt_report_close(tt_report *report);
 
-// Groups report->runs by (sweep, variant) where they are of a sweep, else by every key of their configuration
-// but those below; a run without a configuration is alone, and so is every run with `each`. Marks runs whose
-// seed their group has already.
+// Groups report->runs: runs of a sweep by sweep and variant, others by all keys of their configuration except
+// those below. A run without a configuration, and with `each` every run, is a group of its own. Marks runs
+// whose seed occurs earlier in their group as repeated.
 tt_status tt_report_make_groups(tt_report *report) TT_MUST_CHECK;
-// seed, name, output, device, threads, evaluation.slots: they do not make another experiment.
+// Whether the key does not make another experiment: seed, name, output, device, threads, evaluation.slots.
 bool tt_report_key_ignored(const char *key);
 
 // A score of a group with its 95 % intervals; NaN where there is none.

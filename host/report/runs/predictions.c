@@ -1,5 +1,5 @@
-// predictions.jsonl: what was answered to which question, and a few examples; and the answers after the
-// phases before the last.
+// predictions.jsonl: the answer to each question and a few examples; and the answers after the phases before
+// the last.
 #include "host/base/str.h"
 #include "host/lab/run_directory.h"
 #include "host/report/runs/run.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// Keeps the lines whose ids have the smallest hashes: the same questions in every run, and nobody's choice.
+// Keeps the lines whose ids have the smallest hashes: the same questions in every run, not selected by hand.
 static void offer_example(tt_report_answers *a, const json_t *object, const char *id, int right) {
     uint64_t hash = tt_hash(id, strlen(id));
     json_t *line = json_incref((json_t *)object);
@@ -30,7 +30,7 @@ static void forget_answers(tt_report_answers *a) {
     *a = (tt_report_answers){0};
 }
 
-// The test split where there is one, else the first that the file has.
+// The test split is wanted if there is one, else the first split of the file.
 static bool is_wanted_split(tt_report_answers *a, const char *split) {
     if (strcmp(split, a->split) == 0) return true;
     if (a->n > 0 && strcmp(split, "test") != 0) return false;
@@ -39,7 +39,7 @@ static bool is_wanted_split(tt_report_answers *a, const char *split) {
     return true;
 }
 
-// The score that answers to `split` are counted in; -1 for a split that has none.
+// The score that the answers to `split` belong to; -1 for an unknown split.
 static int score_of(const char *split, bool voted) {
     static const char *const places[][2] = {
 #define PLACE(word, split, how, heading) {split, how},
@@ -53,7 +53,7 @@ static int score_of(const char *split, bool voted) {
     return -1;
 }
 
-// A vote of one has no counts of votes: it is where the split's questions begin once more.
+// A vote of one run has no counts of votes; it is recognised by the split's questions beginning again.
 static bool is_voted(const tt_report_run *run, const json_t *object, const char *split, const char *id) {
     if (json_object_get(object, "votes")) return true;
     const int greedy = score_of(split, false), voted = score_of(split, true);
@@ -89,21 +89,26 @@ static tt_status take_test(tt_report_run *run, const json_t *object, void *outco
     return split && strcmp(split, "test") == 0 ? tt_outcomes_add(outcomes, object) : TT_OK;
 }
 
-// A phase's name is of the run's making; one that is not a plain word names no file.
+// A phase's name comes from the run's files; it is used in a file name only if it is a plain word.
 static bool is_plain_name(const char *name) {
     return *name && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
 }
 
 tt_status tt_report_read_predictions(tt_report_run *run) {
-    // Most of the file are the runs of self-consistency. Within a text the quotes would be escaped.
+    // The runs of self-consistency are most of the file and not needed. Within a text, the quotes would be
+    // escaped.
     static const char runs[] = ",\"runs\":[";
-    TT_TRY(tt_report_read_lines(run, "predictions.jsonl", ",\"votes\":{", runs, take_answer, NULL));
+    const tt_report_lines lines = {
+        .file = "predictions.jsonl", .mark = ",\"votes\":{", .cut = runs, .take = take_answer};
+    TT_TRY(tt_report_read_lines(run, &lines));
     for (int p = 0; p + 1 < run->n_phases; ++p) {
         char file[TT_PATH_MAX];
         tt_outcomes *outcomes = &run->phases[p].outcomes;
         if (!is_plain_name(run->phases[p].name)) continue;
         TT_TRY(tt_run_directory_predictions("", run->phases[p].name, file));
-        TT_TRY(tt_report_read_lines(run, file, runs, runs, take_test, outcomes));
+        const tt_report_lines after = {
+            .file = file, .mark = runs, .cut = runs, .take = take_test, .context = outcomes};
+        TT_TRY(tt_report_read_lines(run, &after));
         tt_outcomes_sort(outcomes);
     }
     for (int k = 0; k < TT_REPORT_BEST; ++k) tt_outcomes_sort(&run->outcomes[k]);

@@ -12,7 +12,7 @@ double tt_report_number(const json_t *object, const char *key) {
 }
 
 tt_report_score tt_report_score_read(const json_t *object) {
-    tt_report_score s = {NAN, NAN, NAN, 0, -1};
+    tt_report_score s = {.accuracy = NAN, .low = NAN, .high = NAN, .unanswered = -1};
     const double accuracy = tt_report_number(object, "accuracy"), n = tt_report_number(object, "n");
     if (!(accuracy >= 0 && accuracy <= 1 && n >= 1 && n < 1e9)) return s;
     s.accuracy = accuracy;

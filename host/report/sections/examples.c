@@ -1,4 +1,4 @@
-// Questions with everything that the student wrote about them.
+// Questions with all texts that the student wrote about them.
 #include "host/report/sections/section.h"
 #include "host/report/text.h"
 
@@ -66,18 +66,18 @@ static const tt_report_run *first_with_answers(const tt_report *r, const tt_repo
 }
 
 tt_status tt_report_examples(tt_str *out, const tt_report *r) {
-    bool told = false;
+    bool explained = false;
     for (int g = 0; g < r->n_groups; ++g) {
         const tt_report_run *run = first_with_answers(r, &r->groups[g]);
         if (!run) continue;
-        if (!told)
-            tt_str_append(out,
-                "<p>Chosen by a hash of the question&#8217;s id, not by hand: up to three right and three "
-                "wrong "
-                "ones of a group&#8217;s first run. How many of each are shown says nothing about how many "
-                "there are.</p>\n");
-        tt_str_append(out, told ? "<details>" : "<details open=\"open\">");
-        told = true;
+        if (!explained)
+            tt_str_append(out, "<p>Selected by a hash of the question&#8217;s id, not by hand: up to three "
+                               "right and three wrong "
+                               "answers of a group&#8217;s first run. How many of each are shown says "
+                               "nothing about how many "
+                               "there are.</p>\n");
+        tt_str_append(out, explained ? "<details>" : "<details open=\"open\">");
+        explained = true;
         tt_html_format(
             out, "<summary>%s: %s, %s split</summary>\n", r->groups[g].label, run->name, run->answers.split);
         for (int kind = 1; kind >= 0; --kind)

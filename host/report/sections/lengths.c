@@ -1,12 +1,12 @@
-// What the texts of validations were like: their length, whether they end, whether an answer can be read.
+// Texts at validation: their length, whether they end, whether an answer can be read.
 #include "host/report/sections/section.h"
 #include "host/report/text.h"
 
 #include <math.h>
 
-typedef enum what { LENGTH, UNENDED, UNREADABLE } what;
+typedef enum quantity { LENGTH, UNENDED, UNREADABLE } quantity;
 
-static double value_of(const tt_report_validation *v, what kind, int stage) {
+static double value_of(const tt_report_validation *v, quantity kind, int stage) {
     if (kind == LENGTH) return v->tokens[stage];
     if (kind == UNENDED) return v->unended[stage];
     return v->score.n > 0 && v->score.unanswered >= 0 ? (double)v->score.unanswered / (double)v->score.n
@@ -14,7 +14,7 @@ static double value_of(const tt_report_validation *v, what kind, int stage) {
 }
 
 static tt_status add_run(
-    const tt_report *r, const tt_report_run *run, what kind, int stage, bool *first, tt_plot_list *list) {
+    const tt_report *r, const tt_report_run *run, quantity kind, int stage, bool *first, tt_plot_list *list) {
     tt_plot_series *s;
     int n = 0;
     for (size_t k = 0; k < run->n_validations; ++k)
@@ -33,7 +33,7 @@ static tt_status add_run(
     return TT_OK;
 }
 
-static tt_status draw_lengths(tt_str *out, const tt_report *r, what kind, int stage) {
+static tt_status draw_lengths(tt_str *out, const tt_report *r, quantity kind, int stage) {
     tt_plot_list list = {0};
     tt_plot_mark marks[TT_REPORT_MARKS];
     tt_str title = {0};
@@ -44,7 +44,7 @@ static tt_status draw_lengths(tt_str *out, const tt_report *r, what kind, int st
             status = add_run(r, &r->runs[r->groups[g].runs[i]], kind, stage, &first, &list);
     }
     if (kind == UNREADABLE)
-        tt_str_append(&title, "Answers that cannot be read");
+        tt_str_append(&title, "Unreadable answers");
     else
         tt_str_format(&title, "%s: %s", kind == LENGTH ? "Mean length in tokens" : "Texts that never end",
             r->stages.items[stage]);
@@ -71,11 +71,11 @@ tt_status tt_report_lengths(tt_str *out, const tt_report *r) {
         status = draw_lengths(&plots, r, UNENDED, stage);
     if (status == TT_OK) status = draw_lengths(&plots, r, UNREADABLE, 0);
     if (status == TT_OK && plots.length > 0) {
-        tt_str_append(out,
-            "<p>A text never ends where the longest allowed length cuts it; an answer cannot be read where "
-            "summarize names no option. That counts as wrong. Both, and the lengths, are the first to move "
-            "when "
-            "training goes astray.</p>\n<div class=\"plots\">\n");
+        tt_str_append(out, "<p>A text that reaches the longest allowed length is cut and counts as never "
+                           "ending. An answer is "
+                           "unreadable if summarize names no option; it counts as wrong. These shares and "
+                           "the lengths are the "
+                           "first to change when training goes wrong.</p>\n<div class=\"plots\">\n");
         tt_str_append(out, tt_str_text(&plots));
         tt_str_append(out, "</div>\n");
     }

@@ -1,4 +1,4 @@
-// One row a group.
+// A row for each group.
 #include "host/report/sections/section.h"
 #include "host/report/text.h"
 
@@ -80,7 +80,7 @@ static void print_table(tt_str *out, const tt_report *r) {
     tt_str_append(out, "</tbody></table></div>\n");
 }
 
-// The group's label, and its stages where they are what may make the difference.
+// The group's label, with its stages if the groups differ in them and the label does not say so.
 static const char *row_label(const tt_report *r, const tt_report_group *g, tt_arena *arena) {
     const char *stages = r->runs[g->runs[0]].stages;
     bool same = true;
@@ -93,7 +93,7 @@ static const char *row_label(const tt_report *r, const tt_report_group *g, tt_ar
     return copy ? copy : g->label;
 }
 
-// The plot compares test accuracies; where no run was scored on test, best validations.
+// The plot compares test accuracies, or best validations if no run was scored on test.
 static tt_status print_plot(tt_str *out, const tt_report *r) {
     static const char *const test[2] = {"greedy", "self-consistency"};
     static const char *const validation[2] = {"best validation", NULL};
@@ -117,10 +117,13 @@ static tt_status print_plot(tt_str *out, const tt_report *r) {
         }
     }
     const bool voted = tt_report_any_score(r, TT_REPORT_TEST_VOTED);
-    const char *const legend[2] = {tested ? test[0] : validation[0], tested && voted ? test[1] : NULL};
-    if (n > 0)
-        tt_plot_rows(
-            out, tested ? "Test accuracy" : "Best validation accuracy", legend, r->chance, "chance", rows, n);
+    const tt_row_plot plot = {.title = tested ? "Test accuracy" : "Best validation accuracy",
+        .legend = {tested ? test[0] : validation[0], tested && voted ? test[1] : NULL},
+        .reference = r->chance,
+        .reference_label = "chance",
+        .rows = rows,
+        .n = n};
+    if (n > 0) tt_plot_rows(out, &plot);
     free(rows);
     tt_arena_close(&labels);
     return TT_OK;
@@ -129,11 +132,15 @@ static tt_status print_plot(tt_str *out, const tt_report *r) {
 tt_status tt_report_summary(tt_str *out, const tt_report *r) {
     print_table(out, r);
     tt_str_append(out,
-        "<p class=\"fine\">In brackets: 95 % intervals. Of two or more seeds: the mean and Student&#8217;s t "
-        "over the seeds, which says how much training varies, not how much the choice of questions does. Of "
-        "one run, or of seeds that agree exactly: Wilson&#8217;s interval over the n questions, which says "
-        "nothing about other seeds. Checkpoints are picked on validation, so &#8220;best validation&#8221; "
-        "is the largest of many looks and flatters; test answers were not looked at to choose "
-        "anything.</p>\n");
+        "<p class=\"fine\">In brackets: 95 % intervals. Of two or more seeds, the first is "
+        "Student&#8217;s t over the seeds: what other seeds may change, with these questions. The second is "
+        "Wilson&#8217;s interval of their mean over the questions of one run: what other questions may "
+        "change. "
+        "Of one run, or of seeds that agree exactly, it is Wilson&#8217;s interval over the questions alone. "
+        "The "
+        "plot draws the first interval. Checkpoints are selected on validation, so &#8220;best "
+        "validation&#8221; "
+        "is the largest of many values and too optimistic; nothing was selected on the test "
+        "questions.</p>\n");
     return print_plot(out, r);
 }
