@@ -1,5 +1,5 @@
-// Sampled generation: many samples of each prompt, as reflection draws them. A random model hardly ever ends
-// a text by itself, so all have the greatest length.
+// Sampled generation: many samples of each prompt, as in reflection. A random model hardly ever ends a text,
+// so that nearly all have the greatest length.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/bench/parts.h"
@@ -37,7 +37,8 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
         int32_t *ids = w->ids + (size_t)i * TT_BENCH_SOURCE_MAX;
         const int n = tt_bench_between(&rng, TT_BENCH_SOURCE_MIN, TT_BENCH_SOURCE_MAX);
         tt_bench_tokens(&rng, ids, n, config.vocab_size);
-        w->prompts[i] = (tt_prompt){ids, n, (uint64_t)i, samples, SAMPLES};
+        w->prompts[i] =
+            (tt_prompt){.ids = ids, .n = n, .example = (uint64_t)i, .samples = samples, .n_samples = SAMPLES};
         w->source_tokens += n;
     }
     return TT_OK;
@@ -59,7 +60,7 @@ static tt_status count_tokens(void *context, int prompt, int sample, const int32
 }
 
 static tt_status measure_generation(workload *w, const tt_bench_options *o, tt_bench_generation *out) {
-    for (int i = -1; i < o->steps; ++i) { // the first one warms up
+    for (int i = -1; i < o->steps; ++i) { // the first step warms up
         const tt_decoding decoding = {.temperature = 1,
             .top_p = 0.95f,
             .max_length = o->new_tokens + 1,

@@ -1,8 +1,8 @@
-// Operations one by one, on random tensors: what memory and arithmetic units do for each.
+// Operations one by one, on random tensors: bytes and floating-point operations per second of each.
 //
-// Bytes are those that the contract cannot do without: each tensor read or written once. So a kernel that is
-// bound by memory and wastes nothing runs at the speed of a copy; one whose tensors stay in a cache may be
-// faster.
+// The bytes are the least that an operation can move: each tensor is read or written once. A kernel that
+// memory limits and that wastes nothing runs at the speed of a copy; it is faster if its tensors stay in a
+// cache.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/bench/parts.h"
@@ -16,18 +16,18 @@ enum { FLOATS = 4, OPERANDS = 4, LENGTH = 512, CACHED = 64, MOST_SLOTS = 256 };
 typedef struct workload {
     tt_device *device;
     tt_model_config c;
-    int rows, seqs, slots;       // seqs sequences of LENGTH tokens (fewer if there are fewer rows)
+    int rows, seqs, slots;       // seqs sequences of LENGTH tokens each (shorter if there are fewer rows)
     float *f[FLOATS], *moment;   // [rows, d]
     tt_operand *o[OPERANDS];     // [rows, widest]
     float *table, *dtable, *row; // [vocab, d] twice; [3 rows heads]
     tt_operand *head;            // [vocab, d]
-    float *weight;               // [d], and as much for its gradient
-    float *bias;                 // [buckets, heads], and as much for its gradient
+    float *weight;               // [2 d]: weight and its gradient
+    float *bias;                 // [2, buckets, heads]: bias and its gradient
     int32_t *ids, *offsets, *start, *length;
     uint32_t *place; // [rows]: examples and positions
     uint64_t *key;
     double *sum;
-    double bytes, flops; // of what was run last
+    double bytes, flops; // of the operation that ran last
 } workload;
 
 static int inner_of(const workload *w) {
@@ -145,7 +145,7 @@ static tt_status run_adamw(workload *w) {
     return w->device->ops->adamw(w->device, &t);
 }
 
-// Queries, keys and values in o[0] as the model has them.
+// Queries, keys and values side by side in o[0], as in the model.
 static tt_attention attention_of(workload *w, bool plain, bool causal) {
     const int inner = inner_of(w), length = w->rows / w->seqs;
     const double products = 2.0 * w->seqs * length * length * inner * (causal ? 0.5 : 1);
@@ -261,7 +261,7 @@ static tt_status run_product(workload *w) {
         .k = w->c.d_model,
         .alpha = 1,
         .a = w->o[0],
-        .b = w->head, // [vocab, d], of which d_ff rows
+        .b = w->head, // the first d_ff rows of [vocab, d]
         .c = w->o[1],
         .lda = w->c.d_model,
         .ldb = w->c.d_model,
@@ -355,19 +355,21 @@ static tt_status run_times(workload *w, int operation, int times, double *second
     return TT_OK;
 }
 
-// Once to warm up, once to see how often it has to be repeated, then the steps.
+// Runs it once to warm up, once to find how often it must be repeated, then the steps.
 static tt_status measure_operation(
     workload *w, int operation, int steps, double *seconds, tt_bench_operation *out) {
     enum { MOST = 200 };
-    const double enough = 5e-3; // of one measurement: a wait takes some microseconds
+    const double enough = 5e-3; // seconds of a measurement, since a wait takes some microseconds
     double once;
     w->bytes = w->flops = 0;
     TT_TRY(run_times(w, operation, 1, &once));
     TT_TRY(run_times(w, operation, 1, &once));
     const int times = once * MOST < enough ? MOST : 1 + (int)(enough / once);
     for (int i = 0; i < steps; ++i) TT_TRY(run_times(w, operation, times, &seconds[i]));
-    *out = (tt_bench_operation){
-        operations[operation].name, tt_bench_spread_of(seconds, steps), w->bytes, w->flops};
+    *out = (tt_bench_operation){.name = operations[operation].name,
+        .seconds = tt_bench_spread_of(seconds, steps),
+        .bytes = w->bytes,
+        .flops = w->flops};
     return TT_OK;
 }
 

@@ -9,7 +9,7 @@ static const tt_ops *own;
 static bool plain;
 static double spent[TT_OP_KINDS];
 
-// Operations with one argument besides the device.
+// Operations with one argument beside the device.
 #define TT_TIMED_MAP(X)                                                                                      \
     X(rmsnorm_fwd, tt_rmsnorm, NORM)                                                                         \
     X(rmsnorm_bwd, tt_rmsnorm, NORM)                                                                         \
@@ -78,8 +78,8 @@ void tt_timed_ops_open(tt_device *device) {
     static tt_ops timed;
     own = device->ops;
     plain = device->plain;
-    device->plain = true; // what is replayed is not seen here
-    timed = *own;         // operations that are not timed stay as they are
+    device->plain = true; // operations that are replayed could not be timed
+    timed = *own;         // entries that are not replaced below stay as they are
 #define TT_TIMED_ENTRY(op, type, kind) timed.op = timed_##op;
     TT_TIMED_MAP(TT_TIMED_ENTRY)
     timed.embed_fwd = timed_embed_fwd;

@@ -33,7 +33,8 @@ typedef struct tt_subcommand {
     const char *summary;
 } tt_subcommand;
 
-// Finds argv[1] in the table and runs it; --help lists the table. Errors: TT_ERR_USAGE.
+// Runs the command that argv[1] names; --help lists the table. Errors: TT_ERR_USAGE for an unknown or missing
+// command.
 tt_status tt_subcommand_run(
     const char *command, const tt_subcommand *table, int n, int argc, char **argv) TT_MUST_CHECK;
 

@@ -21,7 +21,7 @@ static void print_heading(const char *text) {
     printf(on_terminal() ? "\n\033[1m%s\033[0m\n" : "\n%s\n", text);
 }
 
-// What stands before a text: its stage's heading before the first one, its option.
+// Prints what precedes a text: the stage's heading before the first text, and the option.
 static void introduce_text(const tt_question *q, tt_stage stage, int option) {
     static const char *const headings[] = {"Recall", "Analyze", "Summarize"};
     if (option == 0) print_heading(headings[stage]);
@@ -44,7 +44,7 @@ static void show_run(const tt_question *q, const tt_chain_run *run) {
     printf("%s\n", run->summary);
 }
 
-// A text on the terminal while it is being written.
+// A text on the terminal while it is generated.
 typedef struct live_text {
     const tt_question *question;
     size_t shown; // bytes
@@ -93,8 +93,8 @@ static void show_answer(const tt_question *q, int answer) {
         printf("  (%c) %s\n", 'A' + answer, q->options[answer]);
 }
 
-// On a terminal one run is shown as it is written, so its texts are written one after another; elsewhere, and
-// where runs vote, all at once.
+// On a terminal, a single run is shown while it is generated, one text after another. Elsewhere, and if runs
+// vote, all texts are generated together.
 static tt_status ask_question(
     tt_checkpoint *student, const tt_question *q, const tt_chain_options *greedy, int samples) {
     tt_engine *engine;
@@ -167,7 +167,7 @@ tt_status tt_cmd_ask(int argc, char **argv) {
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &usage, &rest, &help));
     if (help) return TT_OK;
-    if (!model) return tt_fail(TT_ERR_USAGE, "ask: --model is missing");
+    if (!model) return tt_fail(TT_ERR_USAGE, "ask: --model is missing; see tinythinker ask --help");
     tt_chain_options chain = {.decoding = {.temperature = (float)temperature,
                                   .top_p = 1,
                                   .max_length = (int)max_length,
@@ -178,7 +178,7 @@ tt_status tt_cmd_ask(int argc, char **argv) {
         .max_input = (int)max_input};
     TT_TRY(tt_stage_set_parse(&chain.set, stages));
     chain.sampled[TT_SUMMARIZE] = chain.set == TT_SET_CHAIN_OF_THOUGHT;
-    tt_corpus one = {0}; // its checks are those of any question
+    tt_corpus one = {0}; // a corpus, for its checks of questions
     tt_device *device;
     tt_checkpoint student = {0};
     tt_status status = tt_corpus_add_question(

@@ -1,4 +1,4 @@
-// tinythinker bench: speed of training as a share of the machine's GEMM peak, and of generation.
+// tinythinker bench: speed of training as a share of the machine's GEMM peak, of generation, of operations.
 #include "host/bench/bench.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -70,8 +70,8 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
     if (a->work > TT_BENCH_OPERATIONS_ALONE)
         return tt_fail(
             TT_ERR_USAGE, "bench: --work %s; allowed are training, preference, generation, operations", work);
-    if (a->shapes.n == 0) a->shapes = (tt_texts){{"tiny", "small", "base"}, 3};
-    for (int i = 0; i < a->shapes.n; ++i) { // before anything is measured
+    if (a->shapes.n == 0) a->shapes = (tt_texts){.items = {"tiny", "small", "base"}, .n = 3};
+    for (int i = 0; i < a->shapes.n; ++i) { // report unknown shapes before anything is measured
         tt_model_config config;
         TT_TRY(tt_bench_shape(&config, a->shapes.items[i]));
     }
@@ -130,7 +130,7 @@ static void print_generation(const tt_bench_generation *r) {
     fflush(stdout);
 }
 
-// Shares: of the faster copy, of the peak.
+// Prints shares of the faster copy and of the peak.
 static void print_operations(const char *shape, int tokens, const tt_bench_operation *all, double peak) {
     const double copies[] = {all[0].bytes / all[0].seconds.median, all[1].bytes / all[1].seconds.median};
     const double copy = copies[0] > copies[1] ? copies[0] : copies[1];
@@ -166,7 +166,7 @@ static json_t *generation_json(const tt_bench_generation *r) {
         spread_json(r->seconds), "new_tokens_per_second", spread_json(r->rate));
 }
 
-// One shape: printed, or added to `all`.
+// Measures one shape and prints it or adds it to `all`.
 static tt_status run_shape(
     const arguments *a, tt_device *device, const tt_bench_options *options, double *peak, json_t *all) {
     if (options->work == TT_BENCH_GENERATION) {

@@ -1,4 +1,4 @@
-// tinythinker corpus: questions and reasoning into corpora, and what is inside.
+// tinythinker corpus: imports, builds and shows corpora.
 #include "host/base/fs.h"
 #include "host/base/log.h"
 #include "host/base/str.h"

@@ -1,4 +1,4 @@
-// tinythinker device: what this build can run on.
+// tinythinker device: shows what this build can compute on.
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "kernels/cuda/cuda.h"

@@ -1,4 +1,4 @@
-// tinythinker diff: are two checkpoints the same?
+// tinythinker diff: compares two checkpoints.
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/model/difference.h"

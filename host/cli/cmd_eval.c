@@ -22,7 +22,8 @@ typedef struct arguments {
     bool json;
 } arguments;
 
-// Members of a JSON object, one for each stage that wrote: how long its texts are, how many never ended.
+// Prints members of a JSON object, one for each stage that wrote texts: their length, and the share that
+// never ended.
 static void print_stages(const tt_evaluation *e) {
     const char *comma = "";
     for (int stage = 0; stage < TT_STAGES; ++stage) {
@@ -60,8 +61,8 @@ static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkp
     bool told = false;
     TT_TRY(tt_stage_set_parse(&set, a->stages));
     if (comm->rank == 0 && !a->json)
-        printf("%-11s %-22s %7s  %-12s  %6s  %10s  %9s\n", "split", "decoding", "right", "95 % of", "n",
-            "unanswered", "tokens/s");
+        printf("%-11s %-22s %7s  %-12s  %6s  %10s  %9s\n", "split", "decoding", "right", "95 %", "n",
+            "unreadable", "tokens/s");
     for (int i = 0; i < a->splits.n; ++i)
         for (int voted = 0; voted < (a->samples ? 2 : 1); ++voted) {
             tt_evaluate_options o = {.set = set,

@@ -1,4 +1,4 @@
-// tinythinker model: makes random students, shows and converts checkpoints.
+// tinythinker model: makes random students; shows, imports, exports and converts checkpoints.
 #include "host/base/log.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -11,17 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Writes the new model with a note of how it was made.
-static tt_status save_start(const char *out, const tt_model *model, const tt_tokenizer *tokenizer, bool bf16,
-    const char *how, int64_t seed) {
+// Writes a new model with a note of how it was made.
+static tt_status save_start(
+    const char *out, const tt_checkpoint_write *start, const char *how, int64_t seed) {
     json_t *root = json_pack("{s:{s:s, s:s, s:s, s:I}}", "provenance", "made_by",
         "tinythinker " TT_VERSION " (" TT_COMMIT ")", "command", "model init", "init", how, "seed",
         (json_int_t)seed);
     char *state = root ? json_dumps(root, 0) : NULL;
     json_decref(root);
     if (!state) return tt_fail(TT_ERR_NOMEM, "%s: provenance", out);
-    tt_status status = tt_checkpoint_save(
-        out, &(tt_checkpoint_write){.model = model, .tokenizer = tokenizer, .bf16 = bf16, .state = state});
+    tt_checkpoint_write whole = *start;
+    whole.state = state;
+    tt_status status = tt_checkpoint_save(out, &whole);
     free(state);
     return status;
 }
@@ -88,7 +89,10 @@ static tt_status init_model(int argc, char **argv) {
     if (status == TT_OK) status = tt_model_open(&model, &c, device);
     if (status == TT_OK)
         status = tt_model_init(model, strcmp(how, "copy") == 0 ? TT_INIT_COPY : TT_INIT_T5, (uint64_t)seed);
-    if (status == TT_OK) status = save_start(out, model, t, bf16, how, seed);
+    if (status == TT_OK) {
+        const tt_checkpoint_write start = {.model = model, .tokenizer = t, .bf16 = bf16};
+        status = save_start(out, &start, how, seed);
+    }
     if (status == TT_OK) tt_info("wrote %s: %.2f M parameters", out, (double)model->size / 1e6);
     tt_model_close(model);
     tt_device_close(device);
@@ -103,7 +107,7 @@ static tt_status open_checkpoint(tt_checkpoint *c, tt_device **device, const cha
     return status;
 }
 
-// Where the weights come from: made, imported, or trained by a phase of a run.
+// Prints where the weights come from: made, imported, or trained by a phase of a run.
 static void show_provenance(const char *state) {
     json_t *root = json_loads(state ? state : "", 0, NULL), *made = json_object_get(root, "provenance"),
            *value;

@@ -1,4 +1,4 @@
-// tinythinker report: runs as one HTML page, Markdown, CSV.
+// tinythinker report: writes runs as one HTML page, Markdown, CSV.
 #include "host/base/fs.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"

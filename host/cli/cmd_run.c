@@ -1,4 +1,4 @@
-// tinythinker run: a configuration to a result.
+// tinythinker run: runs the phases of a configuration.
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/config/config.h"

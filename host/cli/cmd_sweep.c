@@ -45,20 +45,29 @@ static tt_status run_sweep(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_
     if (comm->rank == 0 && options->only < 0) status = show_table(sweep);
     TT_TRY(tt_comm_agree(comm, status));
     if (failed == 0) return TT_OK;
-    return tt_comm_agree(
-        comm, tt_fail(TT_ERR_INPUT, "%d runs failed; the others are done. --retry runs them again", failed));
+    return tt_comm_agree(comm,
+        tt_fail(TT_ERR_INPUT, "%d runs failed; the others are finished. To run them again: --retry", failed));
 }
 
-static tt_status open_sweep(const char *path, const tt_texts *overrides, const tt_sweep_options *options,
-    bool dry_run, const char *slurm, tt_comm *comm) {
+// What is to be done with a sweep.
+typedef struct request {
+    const char *path;
+    tt_sweep_options options;
+    bool dry_run;
+    const char *slurm; // file to write the job array to, or NULL
+} request;
+
+static tt_status open_sweep(const request *what, tt_comm *comm) {
+    const tt_sweep_options *options = &what->options;
     tt_sweep plan;
-    TT_TRY(tt_comm_agree(comm, tt_sweep_open(&plan, path, overrides->items, overrides->n)));
+    TT_TRY(tt_comm_agree(comm, tt_sweep_open(&plan, what->path, options->overrides, options->n_overrides)));
     tt_status status = TT_OK;
     if (options->only >= plan.n)
-        status = tt_fail(TT_ERR_USAGE, "sweep: --only %d; the runs are 0 to %d", options->only, plan.n - 1);
-    else if (slurm || dry_run) {
-        if (comm->rank == 0 && slurm) status = save_slurm(&plan, options, slurm);
-        if (comm->rank == 0 && !slurm) list_runs(&plan);
+        status =
+            tt_fail(TT_ERR_USAGE, "sweep: --only %d: expected a run from 0 to %d", options->only, plan.n - 1);
+    else if (what->slurm || what->dry_run) {
+        if (comm->rank == 0 && what->slurm) status = save_slurm(&plan, options, what->slurm);
+        if (comm->rank == 0 && !what->slurm) list_runs(&plan);
         status = tt_comm_agree(comm, status);
     } else
         status = run_sweep(&plan, comm, options);
@@ -97,16 +106,19 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
     if (help) return TT_OK;
     tt_comm *comm;
     TT_TRY(tt_comm_open(&comm));
-    const tt_sweep_options options = {.retry = retry,
-        .jobs = (int)jobs,
-        .only = (int)only,
-        .overrides = overrides.items,
-        .n_overrides = overrides.n};
+    const request what = {.path = rest.items[0],
+        .options = {.retry = retry,
+            .jobs = (int)jobs,
+            .only = (int)only,
+            .overrides = overrides.items,
+            .n_overrides = overrides.n},
+        .dry_run = dry_run,
+        .slurm = slurm};
     tt_status status = TT_OK;
     if (jobs > 0 && comm->size > 1)
-        status = tt_comm_agree(
-            comm, tt_fail(TT_ERR_USAGE, "sweep: --jobs is for one process; under mpirun set ranks_per_run"));
-    if (status == TT_OK) status = open_sweep(rest.items[0], &overrides, &options, dry_run, slurm, comm);
+        status = tt_comm_agree(comm, tt_fail(TT_ERR_USAGE, "sweep: --jobs works only without mpirun; under "
+                                                           "mpirun, set ranks_per_run in the sweep file"));
+    if (status == TT_OK) status = open_sweep(&what, comm);
     tt_comm_close(comm, status);
     return status;
 }

@@ -1,4 +1,4 @@
-// tinythinker: finds the command, prints what went wrong, exits with the error's status.
+// tinythinker: runs the command, prints an error, and exits with its status.
 #include "host/cli/cli.h"
 
 #include "host/base/log.h"
