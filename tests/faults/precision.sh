@@ -2,16 +2,9 @@
 # `precision: auto` on a machine with fast bf16 products and on one without (TT_MAX_CPU_ISA=avx2): what it becomes is
 # said, written into the run's configuration, and kept by a run that goes on, wherever it goes on.
 set -u
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-"$TT_MAKE_FIXTURE" data || exit 1
-failed=0
-fail() {
-    echo "FAILED: $*"
-    cat err.log
-    failed=1
-}
+. "$(dirname "$0")/../common.sh"
+make_data
+shown=(err.log)
 
 cat >base.yaml <<'YAML'
 corpus: data/corpus.h5
