@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The main job from a fresh clone: sets the machine up, builds, teaches the shipped student to reason about
-# everyday objects in three stages, teaches another the answers alone with as many steps, and prints both side by
-# side. Stopped and started again, it goes on where it was.
+# The main job from a fresh clone: installs what is needed, builds, teaches the shipped student to reason about everyday
+# objects in three stages, teaches another one only the answers with as many steps, and prints both side by side. If it
+# is stopped, running it again resumes it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 started=$SECONDS
