@@ -48,11 +48,11 @@ done < <(includes)
 
 # A source file and its header count as one file. tsort reports circles.
 circles() { # what, lines of: from to
-    local told
-    told=$(LC_ALL=C tsort 2>&1 >/dev/null | sed 's/^tsort: //' | grep -v 'contains a loop' || true)
-    [ -n "$told" ] || return 0
+    local loops
+    loops=$(LC_ALL=C tsort 2>&1 >/dev/null | sed 's/^tsort: //' | grep -v 'contains a loop' || true)
+    [ -n "$loops" ] || return 0
     echo "a circle of files that $1 each other:" >&2
-    sed 's/^/    /' <<<"$told" >&2
+    sed 's/^/    /' <<<"$loops" >&2
     failed=1
 }
 circles include < <(includes | grep -E '\.(h|cuh):' | tr ':' ' ' | sort -u)

@@ -119,12 +119,25 @@ typedef struct chart {
 } chart;
 
 static const chart charts[] = {
-    {"rewards of chosen (solid) and rejected (dashed) texts", TT_REPORT_METRIC_CHOSEN,
-        TT_REPORT_METRIC_REJECTED, false, 0, ""},
-    {"margins, chosen less rejected", TT_REPORT_METRIC_MARGINS, -1, false, 0, ""},
-    {"share of pairs with a margin above 0", TT_REPORT_METRIC_ACCURACIES, -1, true, 0.5, "coin toss"},
-    {"loss (solid) and cross-entropy of chosen texts (dashed)", TT_REPORT_METRIC_LOSS, TT_REPORT_METRIC_NLL,
-        false, NAN, ""},
+    {.title = "rewards of chosen (solid) and rejected (dashed) texts",
+        .metric = TT_REPORT_METRIC_CHOSEN,
+        .second = TT_REPORT_METRIC_REJECTED,
+        .reference_label = ""},
+    {.title = "margins, chosen minus rejected",
+        .metric = TT_REPORT_METRIC_MARGINS,
+        .second = -1,
+        .reference_label = ""},
+    {.title = "share of pairs with a margin above 0",
+        .metric = TT_REPORT_METRIC_ACCURACIES,
+        .second = -1,
+        .percent = true,
+        .reference = 0.5,
+        .reference_label = "coin toss"},
+    {.title = "loss (solid) and cross-entropy of chosen texts (dashed)",
+        .metric = TT_REPORT_METRIC_LOSS,
+        .second = TT_REPORT_METRIC_NLL,
+        .reference = NAN,
+        .reference_label = ""},
 };
 
 static tt_status draw_chart(tt_str *out, const tt_report *r, int stage, const chart *c) {
