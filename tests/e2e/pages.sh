@@ -46,7 +46,7 @@ read_by_sources() {
     grep -rhoE --include='*.c' '"(TT|SLURM|OMPI|PMI|PMIX|MV2)_[A-Z0-9_]+"' "$source/host" | tr -d '"'
     # Variables with a default, and ours.
     cat "$source"/tools/*.sh | grep -oE '\$\{[A-Z][A-Z0-9_]+:?[-+]' | grep -oE '[A-Z][A-Z0-9_]+'
-    cat "$source"/{tools,tests,tests/*}/*.sh | grep -oE '\$\{?(TT_[A-Z_]+|GOLDEN_PYTHON|TINYTHINKER|SEED\b)' | grep -oE '[A-Z][A-Z_]+'
+    cat "$source"/{tools,tests,tests/*}/*.sh | grep -oE '\$\{?(TT_[A-Z0-9_]+|GOLDEN_PYTHON|TINYTHINKER|SEED\b)' | grep -oE '[A-Z][A-Z0-9_]+'
     grep -hoE 'environ(\.get\(|\[)"[A-Z_]+' "$source"/tools/*.py | grep -oE '[A-Z_]{3,}'
 }
 table | sort -u > in_table.txt
