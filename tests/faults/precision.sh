@@ -48,16 +48,16 @@ try 2 run base.yaml --set name=old --set precision=bf16
 grep -q "precision: \"fp32\" -> \"bf16\"" err.log || fail "the difference is not named"
 
 # A run in bf16 keeps it too; where there is none, the message says so, and --fresh starts it over.
-cp -r runs/old runs/young
-sed -i 's/^name: .*/name: "young"/; s/^precision: .*/precision: "bf16"/' runs/young/config.yaml
-rm runs/young/result.json runs/young/environment.json
-old_cpu 2 run base.yaml --set name=young
-grep -q "runs/young began with precision bf16.*--fresh.*no bf16 products" err.log || fail "the reason is missing"
-written young bf16
+cp -r runs/old runs/second
+sed -i 's/^name: .*/name: "second"/; s/^precision: .*/precision: "bf16"/' runs/second/config.yaml
+rm runs/second/result.json runs/second/environment.json
+old_cpu 2 run base.yaml --set name=second
+grep -q "runs/second began with precision bf16.*--fresh.*no bf16 products" err.log || fail "the reason is missing"
+written second bf16
 old_cpu 2 run base.yaml --set name=asked --set precision=bf16
 grep -q "no bf16 products" err.log || fail "bf16 where there is none: no reason"
-old_cpu 0 run base.yaml --set name=young --fresh
-written young fp32
+old_cpu 0 run base.yaml --set name=second --fresh
+written second fp32
 
 # All ranks take the same; a rank on a CPU without bf16 brings the others to fp32.
 export TT_WORLD=2 TT_RENDEZVOUS=$work/meet TT_TIMEOUT=100
