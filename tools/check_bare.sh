@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The README's two commands on bare Debian systems, as a newcomer runs them: each release is bootstrapped into a folder
-# with nothing but its base packages, a clean clone of the last commit is copied in, and tools/quickstart.sh and
-# tools/check.sh run there. Then cpack makes the packages there, and tinythinker's is installed in another bare system and
-# answers a question. Needs root, debootstrap, and about 5 GB of disk for each release.
+# Runs the README's two commands on bare Debian systems, as a newcomer would: bootstraps each release into a folder with
+# nothing but its base packages, clones the last commit into it, and runs tools/quickstart.sh and tools/check.sh
+# there. Then cpack makes the packages there, and tinythinker's is installed in another bare system and answers a
+# question. Needs root, debootstrap, and about 5 GB of disk for each release.
 #   tools/check_bare.sh [RELEASE...]     (default: bookworm trixie)
-# TT_MIRROR=ADDRESS     where packages come from; default: what this machine's own apt uses for Debian
-# TT_BARE=FOLDER        default: build/bare; keeps logs and downloaded packages, and the system that failed
-# TT_QUICKSTART=...     arguments of quickstart.sh; default: few steps and questions; "full": as it is shipped
-# TT_QUICK=1            is handed on to check.sh
-# TT_PARTS=...          default: quickstart check package
+# TT_MIRROR=ADDRESS     where packages come from; default: the mirror of this machine's apt
+# TT_BARE=FOLDER        for logs, downloaded packages, and systems that failed; default: build/bare
+# TT_QUICKSTART=...     arguments of quickstart.sh; default: few steps and questions; "full": none
+# TT_QUICK=1            is passed on to check.sh
+# TT_PARTS=...          what to run; default: quickstart check package
 set -euo pipefail
 cd "$(dirname "$0")/.."
 releases=("$@")
@@ -28,7 +28,7 @@ if [ "$(id -u)" -ne 0 ] || ! command -v debootstrap >/dev/null; then
 fi
 mirror=${TT_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep '/debian/*$' | head -1)}
 if [ -z "$mirror" ]; then
-    say "this machine's apt has no mirror of Debian; name one with TT_MIRROR=ADDRESS"
+    say "this machine's apt has no mirror of Debian; set TT_MIRROR=ADDRESS"
     exit 1
 fi
 
@@ -43,7 +43,7 @@ bootstrap() { # release, root
     [ ${#include[@]} -eq 0 ] || cp -L /etc/ssl/certs/ca-certificates.crt "$2/etc/ssl/certs/"
 }
 
-inside() { # root, packages, command: in namespaces of its own, whose mounts and processes end with it
+inside() { # root, packages, command: runs it in its own namespaces, whose mounts and processes end with it
     unshare --mount --pid --fork --kill-child bash -euc '
         mount --make-rprivate /
         mount -t proc proc "$0/proc"

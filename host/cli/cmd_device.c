@@ -1,4 +1,4 @@
-// tinythinker device: what this build can run on.
+// tinythinker device: shows what this build can compute on.
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "kernels/cuda/cuda.h"
@@ -36,7 +36,10 @@ tt_status tt_devices_print(void) {
 tt_status tt_cmd_device(int argc, char **argv) {
     tt_texts rest;
     bool help;
-    TT_TRY(tt_args_parse(argc, argv, "usage: tinythinker device", NULL, 0, &rest, 0, 0, &help));
+    const tt_args args = {.usage = "tinythinker device",
+        .about = "Shows which devices this build can compute on here, how ranks can be started, and what "
+                 "'device: auto' and 'precision: auto' choose."};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     TT_TRY(tt_devices_print());
 #ifdef TT_HAVE_MPI

@@ -6,6 +6,57 @@
 static const tt_help_reader *diverted;
 static const char *parent; // while the commands of a command are read
 
+enum { COLUMNS = 80, HELP_COLUMN = 26 };
+
+// Prints `text` wrapped at 80 columns. The first line begins at column `column`, where the caller has stopped
+// printing; the others are indented by `indent`. A line break in the text is kept.
+static void print_wrapped(const char *text, int column, int indent) {
+    const int start = column;
+    while (*text) {
+        const int word = (int)strcspn(text, " \n");
+        if (column > indent && column > start && column + 1 + word > COLUMNS) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        } else if (column > indent && column > start) {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", word, text);
+        column += word;
+        text += word;
+        if (*text == '\n') {
+            printf("\n%*s", indent, "");
+            column = indent;
+        }
+        text += *text != '\0';
+    }
+    putchar('\n');
+}
+
+static void print_help(const tt_args *args) {
+    printf("usage: ");
+    for (const char *c = args->usage; *c; ++c) {
+        putchar(*c);
+        if (*c == '\n') printf("       ");
+    }
+    putchar('\n');
+    if (args->about) {
+        putchar('\n');
+        print_wrapped(args->about, 0, 0);
+    }
+    if (args->n) printf("\noptions:\n");
+    for (int i = 0; i < args->n; ++i) {
+        const tt_arg *arg = &args->options[i];
+        int column = printf("  %s%s %s", arg->name[1] ? "--" : "-", arg->name, arg->value ? arg->value : "");
+        if (column >= HELP_COLUMN) {
+            putchar('\n');
+            column = 0;
+        }
+        printf("%*s", HELP_COLUMN - column, "");
+        print_wrapped(arg->help, HELP_COLUMN, HELP_COLUMN);
+    }
+}
+
 void tt_help_show(const tt_help_page *page) {
     if (diverted) {
         char name[64];
@@ -17,15 +68,7 @@ void tt_help_show(const tt_help_page *page) {
         diverted->read(diverted->context, &whole);
         return;
     }
-    printf("%s\n", page->synopsis);
-    if (page->n) printf("\noptions:\n");
-    for (int i = 0; i < page->n; ++i) {
-        char left[64];
-        const tt_arg *arg = &page->args[i];
-        snprintf(
-            left, sizeof left, "%s%s %s", arg->name[1] ? "--" : "-", arg->name, arg->value ? arg->value : "");
-        printf("  %-24s %s\n", left, arg->help);
-    }
+    print_help(page->args);
 }
 
 // Calls a command with --help.

@@ -8,11 +8,10 @@
 
 #include <stdio.h>
 
-// One command: `name` as it is called ("model import"), its synopsis as tt_args_parse takes it, its options.
+// A command: `name` as it is called ("model import"), and its description.
 typedef struct tt_help_page {
-    const char *name, *synopsis;
-    const tt_arg *args;
-    int n;
+    const char *name;
+    const tt_args *args;
 } tt_help_page;
 
 // Takes pages, in the order of the commands.

@@ -26,28 +26,23 @@ static void put_string(FILE *out, const char *text) {
     put_text(out, text, strlen(text));
 }
 
-// The lines of usage as they are, what follows them as text that is filled.
-static void put_synopsis(FILE *out, const char *synopsis) {
-    const char *line = synopsis;
+// The lines of usage as they are, then the description, whose lines are filled.
+static void put_synopsis(FILE *out, const tt_args *args) {
     fputs(".nf\n", out);
-    while (*line && (line == synopsis || *line == ' ')) {
-        const char *start = line == synopsis ? line + strlen("usage: ") : line + strspn(line, " ");
-        const size_t n = strcspn(start, "\n");
-        put_text(out, start, n);
+    put_string(out, args->usage);
+    fputs("\n.fi\n", out);
+    for (const char *line = args->about; line && *line;) {
+        const size_t n = strcspn(line, "\n");
+        fputs(".PP\n", out);
+        put_text(out, line, n);
         fputc('\n', out);
-        line = start + n + (start[n] == '\n');
+        line += n + strspn(line + n, "\n");
     }
-    fputs(".fi\n", out);
-    line += strspn(line, "\n");
-    if (!*line) return;
-    fputs(".PP\n", out);
-    put_string(out, line);
-    fputc('\n', out);
 }
 
 static void put_options(FILE *out, const tt_help_page *page) {
-    for (int i = 0; i < page->n; ++i) {
-        const tt_arg *arg = &page->args[i];
+    for (int i = 0; i < page->args->n; ++i) {
+        const tt_arg *arg = &page->args->options[i];
         fprintf(out, ".TP\n\\fB%s", arg->name[1] ? "\\-\\-" : "\\-");
         put_string(out, arg->name);
         fputs("\\fR", out);
@@ -65,7 +60,7 @@ static void put_options(FILE *out, const tt_help_page *page) {
 static void put_page(void *context, const tt_help_page *page) {
     FILE *out = context;
     fprintf(out, ".SS tinythinker %s\n", page->name);
-    put_synopsis(out, page->synopsis);
+    put_synopsis(out, page->args);
     put_options(out, page);
 }
 

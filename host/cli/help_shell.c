@@ -32,10 +32,11 @@ static void put_bash_page(void *context, const tt_help_page *page) {
     if (space)
         fprintf(out, "    subcommands['%.*s']+=' %s'\n", (int)(space - page->name), page->name, space + 1);
     fprintf(out, "    options['%s']='--help", page->name);
-    for (int i = 0; i < page->n; ++i) fprintf(out, " %s%s", dashes(&page->args[i]), page->args[i].name);
+    for (int i = 0; i < page->args->n; ++i)
+        fprintf(out, " %s%s", dashes(&page->args->options[i]), page->args->options[i].name);
     fputs("'\n", out);
-    for (int i = 0; i < page->n; ++i) {
-        const tt_arg *arg = &page->args[i];
+    for (int i = 0; i < page->args->n; ++i) {
+        const tt_arg *arg = &page->args->options[i];
         if (arg->type == TT_ARG_FLAG) continue;
         fprintf(out, "    values['%s %s%s']='", page->name, dashes(arg), arg->name);
         if (find_words(arg->name, &key)) put_words(out, key.allowed, ' ');
@@ -126,8 +127,8 @@ static void put_zsh_page(void *context, const tt_help_page *page) {
     tt_config_key key;
     fprintf(
         out, "        ('%s')\n            _arguments '--help[Show this command'\\''s help.]'", page->name);
-    for (int i = 0; i < page->n; ++i) {
-        const tt_arg *arg = &page->args[i];
+    for (int i = 0; i < page->args->n; ++i) {
+        const tt_arg *arg = &page->args->options[i];
         fprintf(out, " \\\n                '%s%s%s[", arg->type == TT_ARG_TEXTS ? "*" : "", dashes(arg),
             arg->name);
         put_quoted(out, arg->help);

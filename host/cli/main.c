@@ -1,4 +1,4 @@
-// tinythinker: finds the command, prints what went wrong, exits with the error's status.
+// tinythinker: runs the command, prints an error, and exits with its status.
 #include "host/base/log.h"
 #include "host/base/str.h"
 #include "host/base/version.h"
@@ -23,8 +23,9 @@ static void print_help(void) {
     printf("%s: teaches small T5 students to reason in three stages\n\n"
            "usage: tinythinker COMMAND [options]\n\n",
         tt_version_line());
-    for (int i = 0; i < COMMANDS; ++i) printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
-    printf("\n'tinythinker COMMAND --help' says more; 'tinythinker --version' what this build is.\n");
+    for (int i = 0; i < COMMANDS; ++i) printf("  %-9s  %s\n", commands[i].name, commands[i].summary);
+    printf("\nSee 'tinythinker COMMAND --help' for the options of a command, 'tinythinker --version' "
+           "for\nthis build.\n");
 }
 
 // Version and commit, the compiler, and the devices that this build can compute on.
@@ -38,10 +39,10 @@ static tt_status print_version(void) {
     return tt_devices_print();
 }
 
-static tt_status run(int argc, char **argv) {
+static tt_status run_command(int argc, char **argv) {
     if (argc < 2) {
         print_help();
-        return tt_fail(TT_ERR_USAGE, "a command is missing");
+        return tt_fail(TT_ERR_USAGE, "no command is given");
     }
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
@@ -56,13 +57,13 @@ static tt_status run(int argc, char **argv) {
         names[i] = commands[i].name;
     }
     const char *nearest = tt_nearest(name, names, COMMANDS);
-    return tt_fail(TT_ERR_USAGE, "'%s' is no command%s%s%s; see tinythinker --help", name,
+    return tt_fail(TT_ERR_USAGE, "unknown command '%s'%s%s%s; see tinythinker --help", name,
         nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 int main(int argc, char **argv) {
     tt_interrupt_install();
-    tt_status status = run(argc, argv);
+    tt_status status = run_command(argc, argv);
     if (status != TT_OK) tt_error("%s", tt_error_message());
     return tt_status_exit(status);
 }

@@ -12,9 +12,9 @@ tt_status tt_subcommand_run(const char *command, const tt_subcommand *table, int
     const bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
     if (help || argc < 2) {
         TT_TRY(tt_help_show_commands(command, table, n));
-        return help ? TT_OK : tt_fail(TT_ERR_USAGE, "%s: a command is missing", command);
+        return help ? TT_OK : tt_fail(TT_ERR_USAGE, "%s: no command is given", command);
     }
     const char *nearest = tt_nearest(argv[1], names, n);
-    return tt_fail(TT_ERR_USAGE, "%s: '%s' is no command of it%s%s; see tinythinker %s --help", command,
-        argv[1], nearest ? "; did you mean " : "", nearest ? nearest : "", command);
+    return tt_fail(TT_ERR_USAGE, "%s: unknown command '%s'%s%s; see tinythinker %s --help", command, argv[1],
+        nearest ? "; did you mean " : "", nearest ? nearest : "", command);
 }

@@ -12,6 +12,8 @@ int tt_vote(const int *answers, int n, int n_options);
 
 // 95 % confidence interval of the share right / n, by Wilson's score interval (Wilson 1927); 0..1 where n is 0.
 void tt_wilson(int right, int n, double *low, double *high);
+// The same of a share p in 0..1, which need not be a whole number of n.
+void tt_wilson_share(double p, int n, double *low, double *high);
 
 #ifdef __cplusplus
 }

@@ -36,8 +36,9 @@ static void print_head(tt_str *out, const tt_report *r, const char *source) {
     if (open > 0) tt_str_format(out, ", <span class=\"warn\">%d of them not finished</span>", open);
     if (isfinite(r->chance))
         tt_str_format(out, "; answering by chance is right %.1f %% of the time", 100 * r->chance);
-    tt_str_append(out, ". A group is the runs that differ in nothing but their seed, or are one variant of a "
-                       "sweep.</p>\n</header>\n");
+    tt_str_append(out,
+        ". A group contains the runs that differ only in their seed, or those of one variant of "
+        "a sweep.</p>\n</header>\n");
 }
 
 tt_status tt_report_html(tt_str *out, const tt_report *r, const char *source) {

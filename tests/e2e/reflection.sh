@@ -2,11 +2,9 @@
 # Reflection from the command line: it begins at ln 2 and moves; a reference that is not its pairs' is refused;
 # an iteration without wrong answers is skipped; ranks make the same pairs; settings that rule out reflection are refused.
 set -u
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-"$TT_MAKE_FIXTURE" data || exit 1
+. "$(dirname "$0")/../common.sh"
+export OMP_NUM_THREADS=1
+make_data
 
 cat > base.yaml <<'YAML'
 corpus: data/corpus.h5
@@ -18,7 +16,6 @@ precision: fp32
 YAML
 "$TINYTHINKER" run base.yaml --set name=start > start.log 2>&1 || { cat start.log; exit 1; }
 
-failed=0
 cat > reflect.yaml <<'YAML'
 corpus: data/corpus.h5
 threads: 1
@@ -163,13 +160,12 @@ refused "the student does not write that stage" reflect.yaml --set name=r3 --set
 refused "reflection.loss: 'dpo' is not allowed" reflect.yaml --set name=r4 --set reflection.loss=dpo
 
 # Two ranks make the same runs and pairs, and train to the same losses.
-if command -v mpirun > /dev/null && ! "$TINYTHINKER" device 2>&1 | grep -q "no MPI"; then
+if have_mpi; then
     mpirun --oversubscribe -np 2 "$TINYTHINKER" run reflect.yaml --set name=two > two.log 2>&1 || { cat two.log; failed=1; }
     for file in recall_runs.jsonl analyze_runs.jsonl; do
         diff <(grep item runs/one/reflection_1/$file | sort) <(grep item runs/two/reflection_1/$file | sort) > diff.log ||
             { echo "FAILED: $file differs with two ranks"; head -3 diff.log; failed=1; }
     done
-    losses() { sed -n 's/.*"step": \([0-9]*\),.*"loss": \([^,]*\), "lr".*/\1 \2/p' "runs/$1/metrics.jsonl"; }
     paste -d ' ' <(losses one) <(losses two) | awk '
         { d = $4 > $2 ? $4 - $2 : $2 - $4; if (d / $2 > worst) worst = d / $2; if ($1 != $3) bad = 1; n++ }
         END { printf "%d losses of two ranks, worst relative difference %.2g\n", n, worst; exit !(n > 10 && worst <= 1e-4 && !bad) }' ||

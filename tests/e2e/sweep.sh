@@ -2,13 +2,9 @@
 # Sweeps: finished runs are skipped, a killed one goes on, failed ones are told and retried; the table is the same
 # one by one, with jobs side by side, and under mpirun; shipped sweeps are in order.
 set -u
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-"$TT_MAKE_FIXTURE" data || exit 1
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
+. "$(dirname "$0")/../common.sh"
+export OMP_NUM_THREADS=1
+make_data
 
 for file in "$TT_SOURCE_DIR"/experiments/*.yaml "$TT_SOURCE_DIR"/experiments/paper/{csqa,obqa,strategyqa}.yaml; do
     (cd "$TT_SOURCE_DIR" && "$TINYTHINKER" sweep "$file" --dry-run) > list.txt 2>&1 || { fail "$file"; cat list.txt; }
@@ -54,7 +50,7 @@ sed 's/output: one/output: two/' sweep.yaml > two.yaml
 "$TINYTHINKER" sweep two.yaml --jobs 2 > two.txt 2> two.log || { fail "--jobs 2"; cat two.log; }
 diff one.txt two.txt || fail "the table of --jobs 2 differs"
 [ -s two/toy/stages=all-s1/log.txt ] || fail "no log of a job"
-if command -v mpirun > /dev/null && ! "$TINYTHINKER" device 2>&1 | grep -q "no MPI"; then
+if have_mpi; then
     for ranks in 1 2; do
         sed "s/output: one/output: three$ranks/; \$a ranks_per_run: $ranks" sweep.yaml > three.yaml
         mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep three.yaml > three.txt 2> three.log ||

@@ -2,13 +2,9 @@
 # A sweep whose settings change: finished runs of other settings are neither counted nor run over, other ways to score
 # are scored again; --set reaches child processes and job arrays; Ctrl-C on a terminal lets every child save.
 set -u
+. "$(dirname "$0")/../common.sh"
 export OMP_NUM_THREADS=1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-"$TT_MAKE_FIXTURE" data || exit 1
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
+make_data
 
 cat > base.yaml <<'YAML'
 corpus: data/corpus.h5

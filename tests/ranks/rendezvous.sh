@@ -2,16 +2,9 @@
 # Ranks that meet by a file, without MPI: collectives, what is said when someone is missing, comes twice or leaves,
 # files of earlier starts, Slurm's variables, and a training run on two ranks.
 set -u
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+. "$(dirname "$0")/../common.sh"
 unset SLURM_STEP_ID SLURM_JOB_ID SLURM_PROCID SLURM_NTASKS SLURM_STEP_NUM_TASKS SLURM_SUBMIT_DIR
 export OMP_NUM_THREADS=1 TT_RENDEZVOUS="$work/meet"
-failed=0
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
 # Starts `ranks` processes of a command; their output in rank-N.log, the highest exit status in $status.
 launch() { # ranks, command
     local ranks=$1 pids=() r
@@ -94,7 +87,7 @@ for r in 0 1; do
 done
 
 # Training: as on one rank but for rounding, and the ranks write one run.
-"$TT_MAKE_FIXTURE" data || exit 1
+make_data
 cat > base.yaml <<'YAML'
 corpus: data/corpus.h5
 threads: 1
@@ -104,9 +97,6 @@ acquisition: {steps: 12, batch_size: 8, interval: 2, learning_rate: 5e-4, log_ev
 evaluation: {splits: [], max_length: 8}
 precision: fp32
 YAML
-losses() {
-    sed -n 's/.*"step": \([0-9]*\),.*"loss": \([^,]*\), "lr".*/\1 \2/p' "runs/$1/metrics.jsonl"
-}
 launch 2 "$TINYTHINKER" run base.yaml --set name=two
 [ $status -eq 0 ] || { fail "two ranks"; cat rank-*.log; }
 env -u TT_RENDEZVOUS "$TINYTHINKER" run base.yaml --set name=one > log 2>&1 || { fail "one rank"; cat log; }
