@@ -43,7 +43,7 @@ echo "name: mine" >configs/everyday.yaml
 grep -q "shipped\|not in the working directory" "$work/log" && fail "the shipped file was read beside the user's"
 echo "nosuchkey: 1" >other/configs/theirs.yaml
 TT_DATA=$work/elsewhere/other "$program" run configs/theirs.yaml >"$work/log" 2>&1
-grep -q "reading $work/elsewhere/other/configs/theirs.yaml" "$work/log" && grep -q "nosuchkey: no such key" "$work/log" || fail "TT_DATA"
+grep -q "reading $work/elsewhere/other/configs/theirs.yaml" "$work/log" && grep -q "nosuchkey: unknown key" "$work/log" || fail "TT_DATA"
 "$program" run configs/missing.yaml >"$work/log" 2>&1 && fail "a missing file"
 grep -q "configs/missing.yaml: cannot open" "$work/log" || fail "a missing file has another name"
 
