@@ -18,6 +18,7 @@
 #define TT_KERNELS_OPS_H
 
 #include "host/base/status.h"
+#include "kernels/activation.h"
 #include "kernels/device.h"
 
 #include <stdbool.h>
@@ -36,6 +37,18 @@ typedef struct tt_dropout {
     uint32_t site;                      // which dropout of the model: no two places share one
     const uint32_t *example, *position; // [rows]
 } tt_dropout;
+
+// Embedding: out[t] = dropout(table[ids[t]]). Backward sorts the rows by id and makes one sum per id in the
+// order of rows.
+typedef struct tt_embedding {
+    int rows, d, vocab;
+    const int32_t *ids; // [rows], each in 0..vocab-1
+    tt_dropout drop;    // of the rows of out
+    const float *table; // [vocab, d]; forward
+    float *out;         // [rows, d]; forward, =
+    const float *dout;  // [rows, d]; backward
+    float *dtable;      // [vocab, d]; backward, +=: dtable[ids[t]] += dropout(dout[t])
+} tt_embedding;
 
 // RMSNorm (Zhang, Sennrich 2019) as T5 has it: y = x * rstd * w, rstd = 1 / sqrt(mean(x^2) + eps).
 typedef struct tt_rmsnorm {
@@ -106,13 +119,9 @@ typedef struct tt_attention {
     float *dbias;             // [buckets, heads], +=, or NULL
 } tt_attention;
 
-typedef enum tt_activation {
-    TT_RELU,       // a = relu(h), h[rows, f]
-    TT_GATED_GELU, // a = gelu_new(h[:, :f]) * h[:, f:], h[rows, 2f]; gelu_new is the tanh form
-} tt_activation;
-
+// The feed-forward layer between its two matrices: a = dropout(activation(h)).
 typedef struct tt_ffn {
-    tt_activation kind;
+    tt_activation activation;
     int rows, f;
     const tt_operand *h;  // [rows, f] or [rows, 2f]
     tt_dropout drop;      // of a
@@ -165,6 +174,16 @@ typedef struct tt_attention_decode {
     int ldo;
 } tt_attention_decode;
 
+// to[row[i], 0..n) = from[i, 0..n) for i < rows. The numbers in row[] differ from each other.
+typedef struct tt_put_rows {
+    int rows, n;
+    const int32_t *row;     // [rows]
+    const tt_operand *from; // [rows, n], row distance ld_from
+    int ld_from;
+    tt_operand *to; // row distance ld_to
+    int ld_to;
+} tt_put_rows;
+
 // Next token per row of logits. temperature 0 = argmax (the lowest id among equals). Else softmax of
 // logits / temperature, cut to the top_k largest (0 = all), then to the smallest set of the largest whose
 // probabilities sum to at least top_p (1 = all), then one draw by inverse transform of
@@ -202,12 +221,8 @@ typedef struct tt_top {
 } tt_top;
 
 typedef struct tt_ops {
-    // out[rows, d] = dropout(table[ids[t]]); table[vocab, d]
-    tt_status (*embed_fwd)(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
-        int vocab, const tt_dropout *drop);
-    // dtable[ids[t]] += dropout(dout[t]): ids sorted, one sum per id in order of rows; no atomics
-    tt_status (*embed_bwd)(tt_device *, float *dtable, const float *dout, const int32_t *ids, int rows, int d,
-        int vocab, const tt_dropout *drop);
+    tt_status (*embed_fwd)(tt_device *, const tt_embedding *);
+    tt_status (*embed_bwd)(tt_device *, const tt_embedding *);
     tt_status (*rmsnorm_fwd)(tt_device *, const tt_rmsnorm *);
     tt_status (*rmsnorm_bwd)(tt_device *, const tt_rmsnorm *);
     tt_status (*gemm)(tt_device *, const tt_gemm *);
@@ -224,10 +239,7 @@ typedef struct tt_ops {
     tt_status (*scale)(tt_device *, float *x, int64_t n, float factor);
     // Rounds to nearest even; NaN stays NaN.
     tt_status (*to_bf16)(tt_device *, uint16_t *out, const float *x, int64_t n);
-    tt_status (*from_bf16)(tt_device *, float *out, const uint16_t *x, int64_t n);
-    // to[row[i], 0..n) = from[i, 0..n) for i < rows; operands; row distances ld_to, ld_from. Rows differ.
-    tt_status (*put_rows)(tt_device *, tt_operand *to, int ld_to, const int32_t *row, const tt_operand *from,
-        int ld_from, int rows, int n);
+    tt_status (*put_rows)(tt_device *, const tt_put_rows *);
     tt_status (*attention_decode)(tt_device *, const tt_attention_decode *);
     tt_status (*sample)(tt_device *, const tt_sample *);
     // x[rows, n] becomes x - log(sum(exp(x))) of its row. Errors: TT_ERR_NUMERIC for NaN or +inf.
@@ -236,7 +248,34 @@ typedef struct tt_ops {
     tt_status (*top)(tt_device *, const tt_top *);
 } tt_ops;
 
-const tt_ops *tt_cpu_ops(void);
+// Every member of tt_ops. A new operation is entered here too: open.c does not compile without it.
+#define TT_OPS_MAP(X)                                                                                        \
+    X(embed_fwd)                                                                                             \
+    X(embed_bwd)                                                                                             \
+    X(rmsnorm_fwd)                                                                                           \
+    X(rmsnorm_bwd)                                                                                           \
+    X(gemm)                                                                                                  \
+    X(attention_fwd)                                                                                         \
+    X(attention_bwd)                                                                                         \
+    X(ffn_fwd)                                                                                               \
+    X(ffn_bwd)                                                                                               \
+    X(lmhead_fwd)                                                                                            \
+    X(lmhead_bwd)                                                                                            \
+    X(lmhead_fused)                                                                                          \
+    X(adamw)                                                                                                 \
+    X(square_sum)                                                                                            \
+    X(scale)                                                                                                 \
+    X(to_bf16)                                                                                               \
+    X(put_rows)                                                                                              \
+    X(attention_decode)                                                                                      \
+    X(sample)                                                                                                \
+    X(log_softmax)                                                                                           \
+    X(penalise)                                                                                              \
+    X(top)
+
+// The name of the first operation that a table lacks, NULL if it is complete. tt_device_open refuses devices
+// with incomplete tables.
+const char *tt_ops_missing(const tt_ops *ops);
 
 // Fills tt_attention.readers[q_seqs] and reader_offsets[kv_seqs + 1] from source[q_seqs]; all in host memory.
 void tt_attention_readers(

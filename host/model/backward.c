@@ -33,7 +33,7 @@ static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l, const tt_b
     const tt_layer_pass *p = &stack->layers[l];
     TT_TRY(tt_linear_bwd(model, pass->narrow, pass->dbranch, p->a, b->wo, stack->rows, c->d_ff, c->d_model));
     TT_TRY(model->device->ops->ffn_bwd(
-        model->device, &(tt_ffn){.kind = c->gated_gelu ? TT_GATED_GELU : TT_RELU,
+        model->device, &(tt_ffn){.activation = c->activation,
                            .rows = stack->rows,
                            .f = c->d_ff,
                            .h = p->h,
@@ -41,7 +41,7 @@ static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l, const tt_b
                            .dh = pass->wide,
                            .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)}));
     return tt_linear_bwd(model, pass->dy, pass->wide, p->y[2], b->wi, stack->rows, c->d_model,
-        c->gated_gelu ? 2 * c->d_ff : c->d_ff);
+        tt_activation_width(c->activation, c->d_ff));
 }
 
 static tt_status self_attention_bwd(tt_pass *pass, bool decoder, int l, const tt_block_layout *b) {
@@ -107,9 +107,13 @@ static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *d
             norm_bwd(pass, stack, b->self_norm, p->x[0], p->rstd[0], pass->dy, l > 0 ? &drop : NULL, none));
         TT_TRY(tt_pass_complete(pass, b->q));
     }
-    const tt_dropout embedding = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING);
-    return device->ops->embed_bwd(device, model->g + model->layout->shared, pass->dx, stack->ids, stack->rows,
-        model->config.d_model, model->config.vocab_size, &embedding);
+    return device->ops->embed_bwd(device, &(tt_embedding){.rows = stack->rows,
+                                              .d = model->config.d_model,
+                                              .vocab = model->config.vocab_size,
+                                              .ids = stack->ids,
+                                              .drop = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING),
+                                              .dout = pass->dx,
+                                              .dtable = model->g + model->layout->shared});
 }
 
 // pass->dy holds the gradient of the decoder's output.

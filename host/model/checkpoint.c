@@ -3,8 +3,9 @@
 
 #include "host/base/str.h"
 #include "host/data/hdf5_file.h"
-#include "kernels/ops.h"
+#include "kernels/bf16.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,29 +13,31 @@
 
 enum { FORMAT = 1 };
 
-// The configuration's integers and reals under Hugging Face's names.
+// The configuration's integers and reals under Hugging Face's names, each with its field. A file's
+// "gated_gelu" is the value of tt_activation: 0 or 1.
 #define INTEGERS(X)                                                                                          \
-    X(vocab_size)                                                                                            \
-    X(d_model)                                                                                               \
-    X(d_kv)                                                                                                  \
-    X(d_ff)                                                                                                  \
-    X(num_layers)                                                                                            \
-    X(num_decoder_layers)                                                                                    \
-    X(num_heads)                                                                                             \
-    X(relative_attention_num_buckets)                                                                        \
-    X(relative_attention_max_distance)                                                                       \
-    X(gated_gelu)                                                                                            \
-    X(tie_word_embeddings)
+    X("vocab_size", vocab_size)                                                                              \
+    X("d_model", d_model)                                                                                    \
+    X("d_kv", d_kv)                                                                                          \
+    X("d_ff", d_ff)                                                                                          \
+    X("num_layers", num_layers)                                                                              \
+    X("num_decoder_layers", num_decoder_layers)                                                              \
+    X("num_heads", num_heads)                                                                                \
+    X("relative_attention_num_buckets", relative_attention_num_buckets)                                      \
+    X("relative_attention_max_distance", relative_attention_max_distance)                                    \
+    X("gated_gelu", activation)                                                                              \
+    X("tie_word_embeddings", tie_word_embeddings)
 #define REALS(X)                                                                                             \
-    X(dropout_rate)                                                                                          \
-    X(layer_norm_epsilon)                                                                                    \
-    X(initializer_factor)
+    X("dropout_rate", dropout_rate)                                                                          \
+    X("layer_norm_epsilon", layer_norm_epsilon)                                                              \
+    X("initializer_factor", initializer_factor)
+static_assert(TT_RELU == 0 && TT_GATED_GELU == 1, "the values are written to checkpoints");
 
 static tt_status put_config(const tt_h5 *h, const tt_model_config *c) {
-#define PUT(name) TT_TRY(tt_h5_put_i64(h, "/model", #name, (int64_t)c->name));
+#define PUT(name, field) TT_TRY(tt_h5_put_i64(h, "/model", name, (int64_t)c->field));
     INTEGERS(PUT)
 #undef PUT
-#define PUT(name) TT_TRY(tt_h5_put_f64(h, "/model", #name, (double)c->name));
+#define PUT(name, field) TT_TRY(tt_h5_put_f64(h, "/model", name, (double)c->field));
     REALS(PUT)
 #undef PUT
     return TT_OK;
@@ -43,15 +46,15 @@ static tt_status put_config(const tt_h5 *h, const tt_model_config *c) {
 static tt_status get_config(const tt_h5 *h, tt_model_config *c) {
     int64_t integer;
     double real;
-#define GET(name)                                                                                            \
-    TT_TRY(tt_h5_get_i64(h, "/model", #name, &integer));                                                     \
-    c->name = integer > 0x7fffffff ? -1 : (int)integer;
+#define GET(name, field)                                                                                     \
+    TT_TRY(tt_h5_get_i64(h, "/model", name, &integer));                                                      \
+    c->field = integer > 0x7fffffff ? -1 : (int)integer;
     *c = (tt_model_config){0};
     INTEGERS(GET)
 #undef GET
-#define GET(name)                                                                                            \
-    TT_TRY(tt_h5_get_f64(h, "/model", #name, &real));                                                        \
-    c->name = (float)real;
+#define GET(name, field)                                                                                     \
+    TT_TRY(tt_h5_get_f64(h, "/model", name, &real));                                                         \
+    c->field = (float)real;
     REALS(GET)
 #undef GET
     tt_status status = tt_model_config_check(c);
@@ -100,7 +103,7 @@ static tt_status put_parameter(const tt_h5 *h, const tt_model *model, const tt_p
     const data_set d = data_set_of(p);
     TT_TRY(tt_device_download(model->device, s->w, model->w + p->offset, d.n * sizeof *s->w));
     if (!s->half) return tt_h5_write(h, d.name, H5T_NATIVE_FLOAT, s->w, d.rows, d.columns);
-    TT_TRY(tt_cpu_ops()->to_bf16(model->device, s->half, s->w, (int64_t)d.n));
+    tt_bf16_from_float((int64_t)d.n, s->half, s->w);
     return tt_h5_write(h, d.name, H5T_NATIVE_UINT16, s->half, d.rows, d.columns);
 }
 
@@ -161,7 +164,7 @@ static tt_status get_parameter(
     const data_set d = data_set_of(p);
     if (s->half) {
         TT_TRY(tt_h5_read(h, d.name, H5T_NATIVE_UINT16, s->half, d.rows, d.columns));
-        TT_TRY(tt_cpu_ops()->from_bf16(model->device, s->w, s->half, (int64_t)d.n));
+        tt_float_from_bf16((int64_t)d.n, s->w, s->half);
     } else {
         TT_TRY(tt_h5_read(h, d.name, H5T_NATIVE_FLOAT, s->w, d.rows, d.columns));
     }

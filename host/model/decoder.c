@@ -57,7 +57,7 @@ tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_
     const int capacity = (slots + STRIDE - 1) / STRIDE * STRIDE;
     const size_t s = (size_t)capacity, d = (size_t)c->d_model, inner = (size_t)tt_inner(c),
                  layers = (size_t)c->num_decoder_layers;
-    const size_t wide = (c->gated_gelu ? 2u : 1u) * (size_t)c->d_ff;
+    const size_t wide = (size_t)tt_activation_width(c->activation, c->d_ff);
     tt_device *device = model->device;
     const size_t size = device->operand_size;
     tt_decoder *p;
@@ -138,6 +138,11 @@ tt_status tt_decoder_encode(tt_decoder *p, const tt_batch *batch, int first_row)
     return TT_OK;
 }
 
+size_t tt_decoder_source_bytes(const tt_model *model) {
+    const tt_model_config *c = &model->config;
+    return 2 * (size_t)tt_inner(c) * (size_t)c->num_decoder_layers * model->device->operand_size;
+}
+
 static tt_status norm(tt_decoder *p, int n, size_t w, bool branch) {
     const tt_model *model = p->model;
     return model->device->ops->rmsnorm_fwd(model->device, &(tt_rmsnorm){.rows = n,
@@ -165,7 +170,7 @@ static tt_status discard_step(tt_decoder *p, int n, const int32_t *slot, const i
         size_t bytes;
     } buffers[] = {{p->x, d * 4}, {p->rstd, 4}, {p->logits, (size_t)c->vocab_size * 4}, {p->y, d * size},
         {p->qkv, 3 * inner * size}, {p->out, inner * size}, {p->branch, d * size},
-        {p->h, (c->gated_gelu ? 2 : 1) * f * size}, {p->a, f * size}};
+        {p->h, (size_t)tt_activation_width(c->activation, c->d_ff) * size}, {p->a, f * size}};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
         TT_TRY(tt_device_discard(p->model->device, buffers[i].memory, s * buffers[i].bytes));
     return TT_OK;
@@ -189,8 +194,14 @@ static tt_status self_attention(tt_decoder *p, int l, int n) {
     const tt_block_layout *b = &model->layout->decoder.blocks[l];
     const int inner = tt_inner(c);
     TT_TRY(tt_linear(model, p->qkv, p->y, b->q, n, c->d_model, 3 * inner));
-    TT_TRY(model->device->ops->put_rows(model->device, p->self_kv[l], 2 * inner, step_of(p, CACHE_ROW),
-        tt_operand_at(model->device, p->qkv, (size_t)inner), 3 * inner, n, 2 * inner));
+    TT_TRY(model->device->ops->put_rows(
+        model->device, &(tt_put_rows){.rows = n,
+                           .n = 2 * inner,
+                           .row = step_of(p, CACHE_ROW),
+                           .from = tt_operand_at(model->device, p->qkv, (size_t)inner),
+                           .ld_from = 3 * inner,
+                           .to = p->self_kv[l],
+                           .ld_to = 2 * inner}));
     TT_TRY(model->device->ops->attention_decode(
         model->device, &(tt_attention_decode){.slots = n,
                            .heads = c->num_heads,
@@ -238,12 +249,12 @@ static tt_status feed_forward(tt_decoder *p, int l, int n) {
     tt_model *model = p->model;
     const tt_model_config *c = &model->config;
     const tt_block_layout *b = &model->layout->decoder.blocks[l];
-    if (!c->gated_gelu) {
+    if (c->activation == TT_RELU) {
         TT_TRY(tt_linear_relu(model, p->a, p->y, b->wi, n, c->d_model, c->d_ff));
     } else {
         TT_TRY(tt_linear(model, p->h, p->y, b->wi, n, c->d_model, 2 * c->d_ff));
-        TT_TRY(model->device->ops->ffn_fwd(
-            model->device, &(tt_ffn){.kind = TT_GATED_GELU, .rows = n, .f = c->d_ff, .h = p->h, .a = p->a}));
+        TT_TRY(model->device->ops->ffn_fwd(model->device,
+            &(tt_ffn){.activation = c->activation, .rows = n, .f = c->d_ff, .h = p->h, .a = p->a}));
     }
     return tt_linear(model, p->branch, p->a, b->wo, n, c->d_ff, c->d_model);
 }
@@ -284,9 +295,12 @@ static tt_status compute(tt_decoder *p, int n) {
     tt_device *device = model->device;
     const tt_model_config *c = &model->config;
     const tt_stack_layout *layout = &model->layout->decoder;
-    const tt_dropout none = {0};
-    TT_TRY(device->ops->embed_fwd(device, p->x, model->w + model->layout->shared, step_of(p, TOKEN), n,
-        c->d_model, c->vocab_size, &none));
+    TT_TRY(device->ops->embed_fwd(device, &(tt_embedding){.rows = n,
+                                              .d = c->d_model,
+                                              .vocab = c->vocab_size,
+                                              .ids = step_of(p, TOKEN),
+                                              .table = model->w + model->layout->shared,
+                                              .out = p->x}));
     for (int l = 0; l < layout->layers; ++l) {
         const tt_block_layout *b = &layout->blocks[l];
         TT_TRY(norm(p, n, b->self_norm, l > 0));

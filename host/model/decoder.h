@@ -12,6 +12,8 @@ typedef struct tt_decoder tt_decoder;
 tt_status tt_decoder_open(
     tt_decoder **out, tt_model *model, int slots, int max_length, int source_tokens) TT_MUST_CHECK;
 void tt_decoder_close(tt_decoder *decoder);
+// Device memory of one encoded source token: K and V of all layers, in bytes.
+size_t tt_decoder_source_bytes(const tt_model *model);
 
 // Encodes the encoder side of `batch` and stores each layer's cross-attention K and V at rows
 // first_row, first_row + 1, ... of the source memory (rows = batch->enc_tokens). The caller manages the rows.

@@ -121,9 +121,9 @@ static tt_status feed_forward(tt_pass *pass, bool decoder, int l, const tt_block
     const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     const tt_layer_pass *p = &stack->layers[l];
     TT_TRY(tt_linear(
-        model, p->h, p->y[2], b->wi, stack->rows, c->d_model, c->gated_gelu ? 2 * c->d_ff : c->d_ff));
+        model, p->h, p->y[2], b->wi, stack->rows, c->d_model, tt_activation_width(c->activation, c->d_ff)));
     TT_TRY(model->device->ops->ffn_fwd(
-        model->device, &(tt_ffn){.kind = c->gated_gelu ? TT_GATED_GELU : TT_RELU,
+        model->device, &(tt_ffn){.activation = c->activation,
                            .rows = stack->rows,
                            .f = c->d_ff,
                            .h = p->h,
@@ -137,10 +137,14 @@ static tt_status stack_forward(tt_pass *pass, bool decoder) {
     tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     const tt_stack_layout *layout = decoder ? &model->layout->decoder : &model->layout->encoder;
     const tt_dropout none = {0};
-    const tt_dropout embedding = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING);
-    TT_TRY(
-        model->device->ops->embed_fwd(model->device, stack->layers[0].x[0], model->w + model->layout->shared,
-            stack->ids, stack->rows, model->config.d_model, model->config.vocab_size, &embedding));
+    TT_TRY(model->device->ops->embed_fwd(
+        model->device, &(tt_embedding){.rows = stack->rows,
+                           .d = model->config.d_model,
+                           .vocab = model->config.vocab_size,
+                           .ids = stack->ids,
+                           .drop = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING),
+                           .table = model->w + model->layout->shared,
+                           .out = stack->layers[0].x[0]}));
     const float *x_in = NULL;
     tt_dropout drop = none;
     for (int l = 0; l < layout->layers; ++l) {

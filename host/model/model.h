@@ -6,6 +6,7 @@
 #include "host/base/memory.h"
 #include "host/base/status.h"
 #include "host/data/batch.h"
+#include "kernels/activation.h"
 #include "kernels/device.h"
 
 #include <stdbool.h>
@@ -17,7 +18,7 @@ typedef struct tt_model_config {
     int vocab_size, d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads;
     int relative_attention_num_buckets, relative_attention_max_distance;
     float dropout_rate, layer_norm_epsilon, initializer_factor;
-    bool gated_gelu; // feed_forward_proj: relu | gated-gelu
+    tt_activation activation; // feed_forward_proj: relu | gated-gelu
     bool tie_word_embeddings;
 } tt_model_config;
 

@@ -75,7 +75,7 @@ static void add_block(builder *b, tt_stack_layout *stack, const char *side, int 
         at->cross_norm = add(b, 1, d, "%s.block.%d.layer.1.layer_norm.weight", side, i);
     }
     const int ffn = decoder ? 2 : 1;
-    if (c->gated_gelu) {
+    if (c->activation == TT_GATED_GELU) {
         at->wi = add(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi_0.weight", side, i, ffn);
         add_adjacent(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi_1.weight", side, i, ffn);
     } else {

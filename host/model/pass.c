@@ -98,7 +98,7 @@ static void take_layer(cursor *at, const tt_model_config *c, tt_layer_pass *p, i
         p->cross_out = take_operand(at, rows, inner);
         p->cross_lse = take_f32(at, rows, c->num_heads);
     }
-    p->h = take_operand(at, rows, c->gated_gelu ? 2 * c->d_ff : c->d_ff);
+    p->h = take_operand(at, rows, tt_activation_width(c->activation, c->d_ff));
     p->a = take_operand(at, rows, c->d_ff);
 }
 
@@ -139,7 +139,7 @@ static size_t lay_out(tt_pass *pass, char *base, bool backward, bool encoder_onl
     pass->dy = take_operand(&at, rows, d);
     pass->dbranch = take_operand(&at, rows, d);
     pass->dq = take_operand(&at, pass->decoder.rows, inner);
-    pass->wide = take_operand(&at, rows, max_int(3 * inner, c->gated_gelu ? 2 * c->d_ff : c->d_ff));
+    pass->wide = take_operand(&at, rows, max_int(3 * inner, tt_activation_width(c->activation, c->d_ff)));
     pass->narrow = take_operand(&at, rows, max_int(inner, c->d_ff));
     pass->end = take(&at, 0, 1);
     return at.used;

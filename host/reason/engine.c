@@ -118,10 +118,7 @@ typedef struct job {
 
 // A decoder whose ring suits these prompts.
 static tt_status reserve(tt_engine *e, const tt_prompt *prompts, int n) {
-    const tt_model_config *c = &e->model->config;
-    const size_t row =
-        2 * sizeof(float) * (size_t)c->num_heads * (size_t)c->d_kv * (size_t)c->num_decoder_layers;
-    int64_t all = 0, longest = 0, limit = (int64_t)(ring_bytes / row);
+    int64_t all = 0, longest = 0, limit = (int64_t)(ring_bytes / tt_decoder_source_bytes(e->model));
     for (int i = 0; i < n; ++i) {
         if (prompts[i].n < 1 || prompts[i].n_samples < 1)
             return tt_fail(TT_ERR_INPUT, "prompt %d has %d tokens and %d samples; each must be at least 1", i,

@@ -67,7 +67,7 @@ void tt_dropout_row(const tt_dropout *drop, int64_t row, int n, float *out, cons
 }
 
 tt_status tt_dropout_check(const tt_dropout *drop, const char *op) {
-    if (!drop || drop->p == 0) return TT_OK;
+    if (drop->p == 0) return TT_OK;
     if (!(drop->p > 0 && drop->p < 1))
         return tt_fail(TT_ERR_INPUT, "%s: dropout probability %g, expected 0 <= p < 1", op, (double)drop->p);
     if (!drop->key || !drop->example || !drop->position)

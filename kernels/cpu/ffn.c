@@ -41,8 +41,8 @@ TT_MULTIVERSION(void, gelu_backward,
 static tt_status check(const tt_ffn *p, const char *op) {
     if (p->rows < 0 || p->f < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and f >= 1", op, p->rows, p->f);
-    if (p->kind != TT_RELU && p->kind != TT_GATED_GELU)
-        return tt_fail(TT_ERR_INPUT, "%s: unknown activation %d", op, (int)p->kind);
+    if (p->activation != TT_RELU && p->activation != TT_GATED_GELU)
+        return tt_fail(TT_ERR_INPUT, "%s: unknown activation %d", op, (int)p->activation);
     return tt_dropout_check(&p->drop, op);
 }
 
@@ -50,7 +50,7 @@ static void forward_tile(const tt_ffn *p, int row, int from, int n) {
     const size_t f = (size_t)p->f;
     const float *from_h = p->h;
     float *a = tt_out(p->a) + (size_t)row * f + from;
-    if (p->kind == TT_RELU) {
+    if (p->activation == TT_RELU) {
         relu_forward(n, a, from_h + (size_t)row * f + from);
     } else {
         const float *h = from_h + (size_t)row * 2 * f + from;
@@ -62,7 +62,7 @@ static void backward_tile(const tt_ffn *p, int row, int from, int n, const float
     const size_t f = (size_t)p->f;
     const float *h = p->h;
     float *dh = p->dh;
-    if (p->kind == TT_RELU) {
+    if (p->activation == TT_RELU) {
         const size_t at = (size_t)row * f + from;
         relu_backward(n, dh + at, h + at, da);
     } else {

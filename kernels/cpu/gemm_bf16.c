@@ -2,7 +2,7 @@
 // primitives of fixed sizes, one stretch of k after the other, into an fp32 tile that stays in cache, then
 // writes alpha tile + beta C. Rows and k are padded with zeros, so that batches of ever new sizes meet few
 // shapes and the primitives are found in the cache.
-#include "kernels/cpu/bf16.h"
+#include "kernels/bf16.h"
 #include "kernels/cpu/gemm.h"
 
 #include <omp.h>

@@ -4,36 +4,19 @@
 //   dh = scale dlogits w,  dw += scale dlogits^T h
 // The fused path makes one product fewer than forward and backward apart.
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/vector.h"
 
 #include <math.h>
 
 // Rows of a chunk. More read w and dw less often, until the logits leave the caches; in bf16, where each
 // product also rounds w anew, it takes more of them to pay. With a very large vocabulary memory sets the
 // limit.
-enum { CHUNK_FP32 = 256, CHUNK_BF16 = 512, CHUNK_MIN = 64, TILE = 1024 };
+enum { CHUNK_FP32 = 256, CHUNK_BF16 = 512, CHUNK_MIN = 64 };
 static const size_t chunk_bytes = (size_t)64 << 20;
 
-TT_MULTIVERSION(float, row_max, (int n, const float *x), (n, x)) {
-    float max = x[0];
-#pragma omp simd reduction(max : max)
-    for (int j = 0; j < n; ++j) max = x[j] > max ? x[j] : max;
-    return max;
-}
-
-// Sum of exp(x - max).
-TT_MULTIVERSION(float, tile_exp_sum, (int n, const float *x, float max), (n, x, max)) {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int j = 0; j < n; ++j) sum += tt_expf(x[j] - max);
-    return sum;
-}
-
-// log of the sum of exp, the tiles' sums added in fp64.
 static float row_lse(int n, const float *x) {
-    const float max = row_max(n, x);
-    double sum = 0;
-    for (int j = 0; j < n; j += TILE) sum += tile_exp_sum(n - j < TILE ? n - j : TILE, x + j, max);
-    return (float)(max + log(sum));
+    const float top = tt_vector_max(n, x);
+    return (float)(top + log(tt_vector_exp_sum(n, x, top)));
 }
 
 // x = -weight exp(x - lse)

@@ -1,6 +1,7 @@
 // RMSNorm fused with the residual add and both dropouts. Rows are independent but for dw, whose sum over rows
 // is made in blocks of fixed size, so that it does not depend on the number of threads.
 #include "kernels/cpu/dropout.h"
+#include "kernels/cpu/vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -43,11 +44,6 @@ TT_MULTIVERSION(void, row_backward,
         dw[c] += g * x[c] * rstd;
         dx[c] += rstd * (g * w[c] - x[c] * mean);
     }
-}
-
-TT_MULTIVERSION(void, add_to, (int n, float *to, const float *from), (n, to, from)) {
-#pragma omp simd
-    for (int c = 0; c < n; ++c) to[c] += from[c];
 }
 
 static tt_status check(const tt_rmsnorm *p, const char *op) {
@@ -111,6 +107,6 @@ tt_status tt_cpu_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
             }
         }
     }
-    for (int b = 0; b < blocks; ++b) add_to(d, p->dw, partial + (size_t)b * d);
+    for (int b = 0; b < blocks; ++b) tt_vector_add(d, p->dw, partial + (size_t)b * d);
     return TT_OK;
 }

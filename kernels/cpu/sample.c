@@ -5,6 +5,7 @@
 // number (top k) or the weight (top p) of the ids in each of 256 ranges.
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/vector.h"
 
 #include <float.h>
 #include <math.h>
@@ -16,33 +17,24 @@ TT_INLINE uint32_t ordered(float x) {
     return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
-TT_MULTIVERSION(float, maximum, (int n, const float *x), (n, x)) {
-    float top = -INFINITY;
-#pragma omp simd reduction(max : top)
-    for (int i = 0; i < n; ++i) top = x[i] > top ? x[i] : top;
-    return top;
+// weight[i] = exp((x[i] - top) * factor); returns their sum.
+TT_MULTIVERSION(float, part_weights, (int n, const float *x, float top, float factor, float *weight),
+    (n, x, top, factor, weight)) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int i = 0; i < n; ++i) {
+        weight[i] = tt_expf((x[i] - top) * factor);
+        sum += weight[i];
+    }
+    return sum;
 }
 
-// weight[i] = exp((x[i] - top) * factor) if weight is given; returns the sum of the exponentials.
-TT_MULTIVERSION(double, weigh, (int n, const float *x, float top, float factor, float *weight),
-    (n, x, top, factor, weight)) {
+// The same in parts, as tt_vector_exp_sum.
+static double fill_weights(int n, const float *x, float top, float factor, float *weight) {
     enum { PART = 1024 };
     double total = 0;
-    for (int from = 0; from < n; from += PART) {
-        const int to = n - from < PART ? n : from + PART;
-        float sum = 0;
-        if (weight) {
-#pragma omp simd reduction(+ : sum)
-            for (int i = from; i < to; ++i) {
-                weight[i] = tt_expf((x[i] - top) * factor);
-                sum += weight[i];
-            }
-        } else {
-#pragma omp simd reduction(+ : sum)
-            for (int i = from; i < to; ++i) sum += tt_expf((x[i] - top) * factor);
-        }
-        total += (double)sum;
-    }
+    for (int i = 0; i < n; i += PART)
+        total += (double)part_weights(n - i < PART ? n - i : PART, x + i, top, factor, weight + i);
     return total;
 }
 
@@ -98,16 +90,16 @@ static int32_t draw(int n, const float *weight, double total, double u) {
 static bool sample_row(const tt_sample *t, int row, float *weight) {
     const int n = t->vocab;
     const float *x = t->logits + (size_t)row * n;
-    const float top = maximum(n, x);
+    const float top = tt_vector_max(n, x);
     if (!(top >= -FLT_MAX && top <= FLT_MAX)) return false;
     double total = 0;
     int32_t token = 0;
     const bool greedy = !(t->temperature > 0);
     if (greedy) {
-        while (x[token] != top) ++token;
-        total = weigh(n, x, top, 1, NULL); // NaN shows here
+        while (token < n - 1 && x[token] != top) ++token;
+        total = tt_vector_exp_sum(n, x, top); // NaN shows here
     } else {
-        total = weigh(n, x, top, fminf(1 / t->temperature, FLT_MAX), weight); // 1 / subnormal is inf
+        total = fill_weights(n, x, top, fminf(1 / t->temperature, FLT_MAX), weight); // 1 / subnormal is inf
     }
     if (!(total >= 1)) return false;
     if (!greedy) {
@@ -115,7 +107,7 @@ static bool sample_row(const tt_sample *t, int row, float *weight) {
         if (few) cut(n, x, weight, true, t->top_k);
         if (most) cut(n, x, weight, false, (double)t->top_p * total_of(n, weight));
         token = draw(n, weight, total_of(n, weight), (double)t->uniform[row]);
-        if (t->logp) total = weigh(n, x, top, 1, NULL);
+        if (t->logp) total = tt_vector_exp_sum(n, x, top);
     }
     t->token[row] = token;
     if (t->logp) t->logp[row] = (float)((double)(x[token] - top) - log(total));

@@ -1,35 +1,14 @@
 // What beam search and logits processors do to rows of scores.
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/math.h"
+#include "kernels/cpu/vector.h"
 
 #include <float.h>
 #include <math.h>
 
-TT_MULTIVERSION(float, largest, (const float *x, int n), (x, n)) {
-    float top = -INFINITY;
-#pragma omp simd reduction(max : top)
-    for (int i = 0; i < n; ++i) top = x[i] > top ? x[i] : top;
-    return top;
-}
-
-// Sum of e^(x - top), in parts, so that the error does not grow with n.
-TT_MULTIVERSION(double, exponentials, (const float *x, int n, float top), (x, n, top)) {
-    enum { PART = 1024 };
-    double total = 0;
-    for (int from = 0; from < n; from += PART) {
-        const int to = n - from < PART ? n : from + PART;
-        float sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int i = from; i < to; ++i) sum += tt_expf(x[i] - top);
-        total += (double)sum;
-    }
-    return total;
-}
-
 static bool log_softmax_row(float *x, int n) {
-    const float top = largest(x, n);
+    const float top = tt_vector_max(n, x);
     if (!(top >= -FLT_MAX && top <= FLT_MAX)) return false;
-    const double total = exponentials(x, n, top);
+    const double total = tt_vector_exp_sum(n, x, top);
     if (!(total >= 1)) return false; // NaN
     const float lse = (float)((double)top + log(total));
     for (int i = 0; i < n; ++i) x[i] -= lse;

@@ -87,8 +87,8 @@ template <class T, bool GATED> __global__ void backward(tt_ffn p, dropout_plan d
 tt_status check(const tt_ffn *p, const char *op) {
     if (p->rows < 0 || p->f < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and f >= 1", op, p->rows, p->f);
-    if (p->kind != TT_RELU && p->kind != TT_GATED_GELU)
-        return tt_fail(TT_ERR_INPUT, "%s: unknown activation %d", op, static_cast<int>(p->kind));
+    if (p->activation != TT_RELU && p->activation != TT_GATED_GELU)
+        return tt_fail(TT_ERR_INPUT, "%s: unknown activation %d", op, static_cast<int>(p->activation));
     if (static_cast<int64_t>(p->rows) * ((p->f + 3) / 4) > INT32_MAX)
         return tt_fail(TT_ERR_UNSUPPORTED, "%s: %d rows of %d are too many for one call on device cuda", op,
             p->rows, p->f);
@@ -103,7 +103,7 @@ template <class T> int blocks_of(const tt_ffn *p) {
 template <class T> tt_status run_forward(tt_device *device, const tt_ffn *p) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan drop = plan_dropout(&p->drop);
-    if (p->kind == TT_RELU)
+    if (p->activation == TT_RELU)
         TT_CUDA(TT_LAUNCH((forward<T, false>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
     else
         TT_CUDA(TT_LAUNCH((forward<T, true>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
@@ -113,7 +113,7 @@ template <class T> tt_status run_forward(tt_device *device, const tt_ffn *p) {
 template <class T> tt_status run_backward(tt_device *device, const tt_ffn *p) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan drop = plan_dropout(&p->drop);
-    if (p->kind == TT_RELU)
+    if (p->activation == TT_RELU)
         TT_CUDA(TT_LAUNCH((backward<T, false>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_bwd");
     else
         TT_CUDA(TT_LAUNCH((backward<T, true>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_bwd");

@@ -158,7 +158,7 @@ tt_status find(const tt_device *device, tt_cuda_gemm *g, choice **out, const sha
 
 } // namespace
 
-tt_status tt_cuda_gemm_do(tt_device *device, const tt_gemm *p) {
+tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
     const int a_columns = p->trans_a ? p->m : p->k, b_columns = p->trans_b ? p->k : p->n;
     if (p->m < 0 || p->n < 0 || p->k < 1 || p->lda < a_columns || p->ldb < b_columns || p->ldc < p->n)
         return tt_fail(TT_ERR_INPUT,

@@ -283,13 +283,11 @@ static __device__ __forceinline__ void tt_fault(tt_cuda_fault *fault, int code, 
 // to[c] += sum over strips of partial[strip, c] (device memory), in an order that depends on the sizes alone.
 tt_status tt_cuda_add_strips(tt_device *, float *to, const float *partial, int strips, int columns);
 
-tt_status tt_cuda_embed_fwd(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
-    int vocab, const tt_dropout *drop);
-tt_status tt_cuda_embed_bwd(tt_device *, float *dtable, const float *dout, const int32_t *ids, int rows,
-    int d, int vocab, const tt_dropout *drop);
+tt_status tt_cuda_embed_fwd(tt_device *, const tt_embedding *);
+tt_status tt_cuda_embed_bwd(tt_device *, const tt_embedding *);
 tt_status tt_cuda_rmsnorm_fwd(tt_device *, const tt_rmsnorm *);
 tt_status tt_cuda_rmsnorm_bwd(tt_device *, const tt_rmsnorm *);
-tt_status tt_cuda_gemm_do(tt_device *, const tt_gemm *);
+tt_status tt_cuda_gemm_multiply(tt_device *, const tt_gemm *);
 void tt_cuda_gemm_close(tt_cuda_state *);
 tt_status tt_cuda_attention_fwd(tt_device *, const tt_attention *);
 tt_status tt_cuda_attention_bwd(tt_device *, const tt_attention *);
@@ -302,9 +300,7 @@ tt_status tt_cuda_adamw(tt_device *, const tt_adamw *);
 tt_status tt_cuda_square_sum(tt_device *, double *sum, const float *x, int64_t n);
 tt_status tt_cuda_scale(tt_device *, float *x, int64_t n, float factor);
 tt_status tt_cuda_to_bf16(tt_device *, uint16_t *out, const float *x, int64_t n);
-tt_status tt_cuda_from_bf16(tt_device *, float *out, const uint16_t *x, int64_t n);
-tt_status tt_cuda_put_rows(tt_device *, tt_operand *to, int ld_to, const int32_t *row, const tt_operand *from,
-    int ld_from, int rows, int n);
+tt_status tt_cuda_put_rows(tt_device *, const tt_put_rows *);
 tt_status tt_cuda_attention_decode(tt_device *, const tt_attention_decode *);
 tt_status tt_cuda_sample(tt_device *, const tt_sample *);
 tt_status tt_cuda_log_softmax(tt_device *, float *x, int rows, int n);

@@ -84,7 +84,7 @@ tt_status chunk_logits(tt_device *device, const tt_lmhead *p, const void *h, int
     product.a = h, product.lda = p->d;
     product.b = p->w, product.ldb = p->d;
     product.c = logits, product.c_fp32 = true, product.ldc = p->vocab;
-    return tt_cuda_gemm_do(device, &product);
+    return tt_cuda_gemm_multiply(device, &product);
 }
 
 tt_status chunk_gradients(
@@ -95,7 +95,7 @@ tt_status chunk_gradients(
     to_h.a = dlogits, to_h.lda = p->vocab;
     to_h.b = p->w, to_h.ldb = p->d;
     to_h.c = dh, to_h.ldc = p->d;
-    TT_TRY(tt_cuda_gemm_do(device, &to_h));
+    TT_TRY(tt_cuda_gemm_multiply(device, &to_h));
     tt_gemm to_w = {};
     to_w.trans_a = true;
     to_w.m = p->vocab, to_w.n = p->d, to_w.k = n;
@@ -103,7 +103,7 @@ tt_status chunk_gradients(
     to_w.a = dlogits, to_w.lda = p->vocab;
     to_w.b = h, to_w.ldb = p->d;
     to_w.c = p->dw, to_w.c_fp32 = true, to_w.ldc = p->d;
-    return tt_cuda_gemm_do(device, &to_w);
+    return tt_cuda_gemm_multiply(device, &to_w);
 }
 
 template <class T, bool FORWARD, bool BACKWARD> tt_status run(tt_device *device, const tt_lmhead *p) {

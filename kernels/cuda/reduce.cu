@@ -1,4 +1,4 @@
-// Sums, scaling and conversion of flat buffers. A sum is made over strips of fixed size, then over their sums
+// Sums, scaling and rounding of flat buffers. A sum is made over strips of fixed size, then over their sums
 // in order.
 #include "kernels/cuda/kernel.cuh"
 
@@ -52,7 +52,7 @@ __global__ void multiply(float *x, int64_t n, float factor) {
     store4(x + i, v, rest == 4, rest);
 }
 
-template <class To, class From> __global__ void convert(To *out, const From *x, int64_t n) {
+__global__ void round_to_bf16(bf16 *out, const float *x, int64_t n) {
     const int64_t i = 4 * (static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x);
     if (i >= n) return;
     const int rest = static_cast<int>(n - i < 4 ? n - i : 4);
@@ -89,18 +89,9 @@ tt_status tt_cuda_scale(tt_device *device, float *x, int64_t n, float factor) {
 tt_status tt_cuda_to_bf16(tt_device *device, uint16_t *out, const float *x, int64_t n) {
     TT_TRY(check(n, "to_bf16"));
     if (n == 0) return TT_OK;
-    TT_CUDA(TT_LAUNCH((convert<bf16, float>), tt_ceil_div(n, 4 * THREADS), THREADS, 0, tt_stream(device),
+    TT_CUDA(TT_LAUNCH(round_to_bf16, tt_ceil_div(n, 4 * THREADS), THREADS, 0, tt_stream(device),
                 reinterpret_cast<bf16 *>(out), x, n),
         "to_bf16");
-    return TT_OK;
-}
-
-tt_status tt_cuda_from_bf16(tt_device *device, float *out, const uint16_t *x, int64_t n) {
-    TT_TRY(check(n, "from_bf16"));
-    if (n == 0) return TT_OK;
-    TT_CUDA(TT_LAUNCH((convert<float, bf16>), tt_ceil_div(n, 4 * THREADS), THREADS, 0, tt_stream(device), out,
-                reinterpret_cast<const bf16 *>(x), n),
-        "from_bf16");
     return TT_OK;
 }
 

@@ -39,7 +39,7 @@ static const tt_model_config tiny_1_0 = {.vocab_size = 41,
 
 static inline tt_model_config tiny_1_1(void) {
     tt_model_config c = tiny_1_0;
-    c.gated_gelu = true;
+    c.activation = TT_GATED_GELU;
     c.tie_word_embeddings = false;
     return c;
 }

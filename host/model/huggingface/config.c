@@ -59,10 +59,10 @@ static tt_status check_architecture(const char *path, const json_t *root) {
 }
 
 // feed_forward_proj names the activation; its absence means ReLU.
-static tt_status read_activation(const char *path, const json_t *root, bool *gated) {
+static tt_status read_activation(const char *path, const json_t *root, tt_activation *out) {
     const char *name = json_string_value(json_object_get(root, "feed_forward_proj"));
-    *gated = name && strcmp(name, "gated-gelu") == 0;
-    if (!name || *gated || strcmp(name, "relu") == 0) return TT_OK;
+    *out = name && strcmp(name, "gated-gelu") == 0 ? TT_GATED_GELU : TT_RELU;
+    if (!name || *out == TT_GATED_GELU || strcmp(name, "relu") == 0) return TT_OK;
     return tt_fail(
         TT_ERR_UNSUPPORTED, "%s: feed_forward_proj is %s; relu and gated-gelu are known", path, name);
 }
@@ -84,7 +84,7 @@ static tt_status read_config(tt_model_config *c, const char *path, const json_t 
         c->num_decoder_layers = c->num_layers;
     else
         TT_TRY(integer(path, root, "num_decoder_layers", &c->num_decoder_layers, c->num_layers));
-    TT_TRY(read_activation(path, root, &c->gated_gelu));
+    TT_TRY(read_activation(path, root, &c->activation));
     c->dropout_rate = real(root, "dropout_rate", 0.1);
     c->layer_norm_epsilon = real(root, "layer_norm_epsilon", 1e-6);
     c->initializer_factor = real(root, "initializer_factor", 1);
@@ -112,6 +112,7 @@ static double shortest(float x) {
 }
 
 tt_status tt_huggingface_config_write(tt_str *out, const tt_model_config *c, bool bf16) {
+    const bool gated = c->activation == TT_GATED_GELU;
     json_t *root = json_pack("{s:[s], s:s, s:b, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}",
         "architectures", "T5ForConditionalGeneration", "model_type", "t5", "is_encoder_decoder", 1,
         "vocab_size", c->vocab_size, "d_model", c->d_model, "d_kv", c->d_kv, "d_ff", c->d_ff, "num_layers",
@@ -121,10 +122,9 @@ tt_status tt_huggingface_config_write(tt_str *out, const tt_model_config *c, boo
     json_t *rest = json_pack("{s:f, s:f, s:f, s:s, s:s, s:b, s:b, s:b, s:i, s:i, s:i, s:s}", "dropout_rate",
         shortest(c->dropout_rate), "layer_norm_epsilon", shortest(c->layer_norm_epsilon),
         "initializer_factor", shortest(c->initializer_factor), "feed_forward_proj",
-        c->gated_gelu ? "gated-gelu" : "relu", "dense_act_fn", c->gated_gelu ? "gelu_new" : "relu",
-        "is_gated_act", c->gated_gelu, "tie_word_embeddings", c->tie_word_embeddings, "use_cache", 1,
-        "pad_token_id", 0, "eos_token_id", 1, "decoder_start_token_id", 0, "torch_dtype",
-        bf16 ? "bfloat16" : "float32");
+        gated ? "gated-gelu" : "relu", "dense_act_fn", gated ? "gelu_new" : "relu", "is_gated_act", gated,
+        "tie_word_embeddings", c->tie_word_embeddings, "use_cache", 1, "pad_token_id", 0, "eos_token_id", 1,
+        "decoder_start_token_id", 0, "torch_dtype", bf16 ? "bfloat16" : "float32");
     if (root && rest) json_object_update(root, rest);
     char *text = root && rest ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
