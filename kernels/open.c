@@ -69,7 +69,7 @@ tt_status tt_precision_parse(tt_precision *out, const char *word) {
         }
     if (strcmp(word, "fp16") == 0)
         return tt_fail(
-            TT_ERR_USAGE, "fp16 is refused, since T5's activations overflow in it; use bf16 or fp32");
+            TT_ERR_USAGE, "fp16 is not supported, since T5's activations overflow in it; use bf16 or fp32");
     return tt_fail(TT_ERR_USAGE, "'%s' is not allowed; allowed are auto, fp32, bf16", word);
 }
 
@@ -77,7 +77,7 @@ tt_status tt_device_open(tt_device **out, const char *name, tt_precision precisi
     *out = NULL;
     const bool any = strcmp(name, "auto") == 0, cuda = strcmp(name, "cuda") == 0;
     if (!any && !cuda && strcmp(name, "cpu") != 0)
-        return tt_fail(TT_ERR_CONFIG, "device '%s' is unknown; allowed are auto, cpu, cuda", name);
+        return tt_fail(TT_ERR_CONFIG, "unknown device '%s'; allowed are auto, cpu, cuda", name);
     tt_device *device;
     TT_TRY(tt_alloc(&device, 1, sizeof *device, "device"));
     device->operand_size = sizeof(float);

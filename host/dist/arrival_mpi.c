@@ -18,7 +18,7 @@ static const double answer_seconds = 3;   // for the others' answers
 static const double awake_seconds = 2e-3; // then naps between questions, which cost less than they delay
 static const struct timespec nap = {.tv_nsec = 100 * 1000};
 
-static tt_status check(int code, const char *what) {
+static tt_status check_mpi(int code, const char *what) {
     return code == MPI_SUCCESS ? TT_OK : tt_fail(TT_ERR_DIST, "MPI failed while ranks met for a %s", what);
 }
 
@@ -27,12 +27,12 @@ tt_status tt_arrival_open(tt_arrival *out, MPI_Comm ranks) {
     char mine[TT_WIRE_HOST];
     tt_wire_host(mine);
     TT_TRY(tt_patience(&out->seconds));
-    TT_TRY(check(MPI_Comm_dup(ranks, &out->ranks), "start"));
-    TT_TRY(check(MPI_Comm_rank(out->ranks, &out->rank), "start"));
-    TT_TRY(check(MPI_Comm_size(out->ranks, &out->size), "start"));
+    TT_TRY(check_mpi(MPI_Comm_dup(ranks, &out->ranks), "start"));
+    TT_TRY(check_mpi(MPI_Comm_rank(out->ranks, &out->rank), "start"));
+    TT_TRY(check_mpi(MPI_Comm_size(out->ranks, &out->size), "start"));
     TT_TRY(tt_alloc(&out->late, (size_t)out->size, sizeof *out->late, "ranks"));
     TT_TRY(tt_alloc(&out->hosts, (size_t)out->size, sizeof *out->hosts, "ranks"));
-    return check(
+    return check_mpi(
         MPI_Allgather(mine, TT_WIRE_HOST, MPI_CHAR, out->hosts, TT_WIRE_HOST, MPI_CHAR, out->ranks), "start");
 }
 
@@ -44,7 +44,7 @@ void tt_arrival_close(tt_arrival *arrival) {
 }
 
 // Takes notices that have come. True if one says that its rank waits for this arrival.
-static bool hear(tt_arrival *a) {
+static bool hear_notices(tt_arrival *a) {
     bool heard = false;
     for (;;) {
         int there = 0;
@@ -57,7 +57,7 @@ static bool hear(tt_arrival *a) {
     }
 }
 
-static void tell(tt_arrival *a) {
+static void send_notices(tt_arrival *a) {
     a->told = a->number;
     // Nobody waits for these few bytes to be sent.
     for (int r = 0; r < a->size; ++r) { // NOLINT(clang-analyzer-optin.mpi.MPI-Checker)
@@ -68,7 +68,7 @@ static void tell(tt_arrival *a) {
     }
 }
 
-static tt_status missing(const tt_arrival *a, const char *what) {
+static tt_status missing_ranks(const tt_arrival *a, const char *what) {
     tt_str names = {0};
     int n = 0;
     for (int r = 0; r < a->size; ++r)
@@ -86,11 +86,11 @@ tt_status tt_arrival_wait(tt_arrival *a, const char *what) {
     int done = 0;
     a->number++;
     memset(a->late, 0, (size_t)a->size * sizeof *a->late);
-    TT_TRY(check(MPI_Ibarrier(a->ranks, &request), what));
+    TT_TRY(check_mpi(MPI_Ibarrier(a->ranks, &request), what));
     const double start = tt_seconds();
     bool told = false;
     for (double told_at = 0;;) {
-        TT_TRY(check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), what));
+        TT_TRY(check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), what));
         if (done) return TT_OK;
         const double now = tt_seconds();
         if (now - start < awake_seconds) {
@@ -98,13 +98,13 @@ tt_status tt_arrival_wait(tt_arrival *a, const char *what) {
             continue;
         }
         nanosleep(&nap, NULL);
-        if (hear(a) || now - start > a->seconds) {
+        if (hear_notices(a) || now - start > a->seconds) {
             if (!told) {
-                tell(a);
+                send_notices(a);
                 told_at = now;
             }
             told = true;
         }
-        if (told && now - told_at > answer_seconds && now - start > a->seconds) return missing(a, what);
+        if (told && now - told_at > answer_seconds && now - start > a->seconds) return missing_ranks(a, what);
     }
 }

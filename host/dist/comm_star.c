@@ -28,7 +28,7 @@ static star_state *state_of(const tt_comm *comm) {
     return comm->state;
 }
 
-static tt_status lost(const tt_star *star, int rank, tt_wire_end end, operation what) {
+static tt_status lost_rank(const tt_star *star, int rank, tt_wire_end end, operation what) {
     if (end == TT_WIRE_CLOSED)
         return tt_fail(TT_ERR_DIST, "%s: rank %d on %s has left; see its own message", operation_names[what],
             rank, star->hosts[rank]);
@@ -37,34 +37,34 @@ static tt_status lost(const tt_star *star, int rank, tt_wire_end end, operation 
         operation_names[what], rank, star->hosts[rank], star->seconds);
 }
 
-static tt_status give(const tt_star *star, int rank, const void *bytes, size_t n, operation what) {
+static tt_status send_to(const tt_star *star, int rank, const void *bytes, size_t n, operation what) {
     const tt_wire_end end = tt_wire_send(star->sockets[rank], bytes, n, tt_seconds() + star->seconds);
-    return end == TT_WIRE_DONE ? TT_OK : lost(star, rank, end, what);
+    return end == TT_WIRE_DONE ? TT_OK : lost_rank(star, rank, end, what);
 }
-static tt_status take(const tt_star *star, int rank, void *bytes, size_t n, operation what) {
+static tt_status receive_from(const tt_star *star, int rank, void *bytes, size_t n, operation what) {
     const tt_wire_end end = tt_wire_receive(star->sockets[rank], bytes, n, tt_seconds() + star->seconds);
-    return end == TT_WIRE_DONE ? TT_OK : lost(star, rank, end, what);
+    return end == TT_WIRE_DONE ? TT_OK : lost_rank(star, rank, end, what);
 }
 
-static tt_status announce(const tt_star *star, operation what, size_t bytes) {
+static tt_status announce_operation(const tt_star *star, operation what, size_t bytes) {
     const notice mine = {what, bytes};
-    return give(star, 0, &mine, sizeof mine, what);
+    return send_to(star, 0, &mine, sizeof mine, what);
 }
 
 // Rank 0: that `rank` has come to the same place; *bytes as it announced.
-static tt_status expect(const tt_star *star, int rank, operation what, uint64_t *bytes) {
+static tt_status expect_rank(const tt_star *star, int rank, operation what, uint64_t *bytes) {
     notice theirs;
-    TT_TRY(take(star, rank, &theirs, sizeof theirs, what));
+    TT_TRY(receive_from(star, rank, &theirs, sizeof theirs, what));
     *bytes = theirs.bytes;
     if (theirs.operation == (uint64_t)what) return TT_OK;
     return tt_fail(TT_ERR_DIST, "rank %d on %s is at another place of the program (%s) than rank 0 (%s)",
         rank, star->hosts[rank], theirs.operation <= BARRIER ? operation_names[theirs.operation] : "?",
         operation_names[what]);
 }
-static tt_status expect_all(const tt_star *star, operation what, size_t bytes) {
+static tt_status expect_all_ranks(const tt_star *star, operation what, size_t bytes) {
     for (int r = 1; r < star->size; ++r) {
         uint64_t theirs;
-        TT_TRY(expect(star, r, what, &theirs));
+        TT_TRY(expect_rank(star, r, what, &theirs));
         if (theirs != bytes)
             return tt_fail(TT_ERR_DIST, "%s: rank %d has %llu bytes, rank 0 %zu", operation_names[what], r,
                 (unsigned long long)theirs, bytes);
@@ -72,7 +72,7 @@ static tt_status expect_all(const tt_star *star, operation what, size_t bytes) {
     return TT_OK;
 }
 
-static void combine(operation what, void *to, const void *from, size_t bytes) {
+static void combine_chunk(operation what, void *to, const void *from, size_t bytes) {
     if (what == SUM_F32)
         for (size_t i = 0; i < bytes / sizeof(float); ++i) ((float *)to)[i] += ((const float *)from)[i];
     if (what == SUM_F64)
@@ -83,49 +83,50 @@ static void combine(operation what, void *to, const void *from, size_t bytes) {
         if (other[i] > most[i]) most[i] = other[i];
 }
 
-static tt_status reduce(tt_comm *comm, operation what, void *x, size_t bytes) {
+static tt_status reduce_all(tt_comm *comm, operation what, void *x, size_t bytes) {
     star_state *s = state_of(comm);
     const tt_star *star = &s->star;
     if (comm->size == 1) return TT_OK;
-    TT_TRY(comm->rank == 0 ? expect_all(star, what, bytes) : announce(star, what, bytes));
+    TT_TRY(comm->rank == 0 ? expect_all_ranks(star, what, bytes) : announce_operation(star, what, bytes));
     for (size_t done = 0; done < bytes; done += CHUNK) {
         char *at = (char *)x + done;
         const size_t n = bytes - done < CHUNK ? bytes - done : CHUNK;
         if (comm->rank != 0) {
-            TT_TRY(give(star, 0, at, n, what));
-            TT_TRY(take(star, 0, at, n, what));
+            TT_TRY(send_to(star, 0, at, n, what));
+            TT_TRY(receive_from(star, 0, at, n, what));
             continue;
         }
         for (int r = 1; r < comm->size; ++r) {
-            TT_TRY(take(star, r, s->part, n, what));
-            combine(what, at, s->part, n);
+            TT_TRY(receive_from(star, r, s->part, n, what));
+            combine_chunk(what, at, s->part, n);
         }
-        for (int r = 1; r < comm->size; ++r) TT_TRY(give(star, r, at, n, what));
+        for (int r = 1; r < comm->size; ++r) TT_TRY(send_to(star, r, at, n, what));
     }
     return TT_OK;
 }
 
 static tt_status star_sum_f32(tt_comm *comm, float *x, size_t n) {
-    return reduce(comm, SUM_F32, x, n * sizeof *x);
+    return reduce_all(comm, SUM_F32, x, n * sizeof *x);
 }
 static tt_status star_sum_f64(tt_comm *comm, double *x, size_t n) {
-    return reduce(comm, SUM_F64, x, n * sizeof *x);
+    return reduce_all(comm, SUM_F64, x, n * sizeof *x);
 }
 static tt_status star_max_i64(tt_comm *comm, int64_t *x, size_t n) {
-    return reduce(comm, MAX_I64, x, n * sizeof *x);
+    return reduce_all(comm, MAX_I64, x, n * sizeof *x);
 }
 
 static tt_status star_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
     const tt_star *star = &state_of(comm)->star;
     if (comm->size == 1) return TT_OK;
     if (comm->rank != 0) {
-        TT_TRY(announce(star, BROADCAST, n));
-        return comm->rank == root ? give(star, 0, bytes, n, BROADCAST) : take(star, 0, bytes, n, BROADCAST);
+        TT_TRY(announce_operation(star, BROADCAST, n));
+        return comm->rank == root ? send_to(star, 0, bytes, n, BROADCAST)
+                                  : receive_from(star, 0, bytes, n, BROADCAST);
     }
-    TT_TRY(expect_all(star, BROADCAST, n));
-    if (root != 0) TT_TRY(take(star, root, bytes, n, BROADCAST));
+    TT_TRY(expect_all_ranks(star, BROADCAST, n));
+    if (root != 0) TT_TRY(receive_from(star, root, bytes, n, BROADCAST));
     for (int r = 1; r < comm->size; ++r)
-        if (r != root) TT_TRY(give(star, r, bytes, n, BROADCAST));
+        if (r != root) TT_TRY(send_to(star, r, bytes, n, BROADCAST));
     return TT_OK;
 }
 
@@ -133,14 +134,14 @@ static tt_status receive_blocks(const tt_star *star, const void *mine, size_t n,
     size_t total = sizes[0] = n;
     for (int r = 1; r < star->size; ++r) {
         uint64_t bytes;
-        TT_TRY(expect(star, r, GATHER, &bytes));
+        TT_TRY(expect_rank(star, r, GATHER, &bytes));
         total += sizes[r] = (size_t)bytes;
     }
     TT_TRY(tt_alloc(all, total + 1, 1, "gathered bytes"));
     if (n) memcpy(*all, mine, n);
     char *at = *all + n;
     for (int r = 1; r < star->size; at += sizes[r++]) {
-        const tt_status status = take(star, r, at, sizes[r], GATHER);
+        const tt_status status = receive_from(star, r, at, sizes[r], GATHER);
         if (status == TT_OK) continue;
         free(*all);
         *all = NULL;
@@ -152,12 +153,12 @@ static tt_status receive_blocks(const tt_star *star, const void *mine, size_t n,
 static tt_status star_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) {
     const tt_star *star = &state_of(comm)->star;
     if (comm->rank == 0) return receive_blocks(star, bytes, n, all, sizes);
-    TT_TRY(announce(star, GATHER, n));
-    return give(star, 0, bytes, n, GATHER);
+    TT_TRY(announce_operation(star, GATHER, n));
+    return send_to(star, 0, bytes, n, GATHER);
 }
 
 static tt_status star_barrier(tt_comm *comm) {
-    return reduce(comm, BARRIER, &(char){0}, 1);
+    return reduce_all(comm, BARRIER, &(char){0}, 1);
 }
 
 // Who leaves closes the connection; the others hear of it when they next wait for this rank.
@@ -176,7 +177,7 @@ static tt_status open_state(star_state **out) {
     return tt_alloc(out, 1, sizeof **out, "connections");
 }
 
-static void enter(tt_comm *comm, star_state *state) {
+static void enter_star(tt_comm *comm, star_state *state) {
     comm->state = state;
     comm->methods = &star_transport;
     comm->transport = "tcp";
@@ -246,7 +247,7 @@ static tt_status star_split(tt_comm *comm, int group, tt_comm *out) {
         return status;
     }
     *out = (tt_comm){.local_rank = comm->local_rank, .local_size = comm->local_size};
-    enter(out, state);
+    enter_star(out, state);
     return TT_OK;
 }
 
@@ -260,7 +261,7 @@ tt_status tt_comm_meet(tt_comm *comm) {
         free(state);
         return tt_context(status, "rank %d of %d", rendezvous.rank, rendezvous.size);
     }
-    enter(comm, state);
+    enter_star(comm, state);
     const tt_star *star = &state->star;
     comm->local_rank = comm->local_size = 0;
     for (int r = 0; r < star->size; ++r) {

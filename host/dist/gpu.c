@@ -23,7 +23,7 @@ static tt_status take_seat(const tt_comm *comm, seat *mine) {
     return tt_cuda_describe(mine->device);
 }
 
-static bool apart(const seat *seats, int n) {
+static bool each_has_own(const seat *seats, int n) {
     for (int i = 0; i < n; ++i)
         for (int j = 0; j < i; ++j)
             if (strcmp(seats[i].host, seats[j].host) == 0 && strcmp(seats[i].device, seats[j].device) == 0) {
@@ -49,7 +49,7 @@ static tt_status print_seats(const seat *seats, int n, bool *own_gpu) {
             without, seats[without].host, seats[without].device, with, n);
     tt_info("%-5s %-20s %s", "rank", "host", "GPU");
     for (int r = 0; r < n; ++r) tt_info("%-5d %-20s %s", r, seats[r].host, seats[r].device);
-    *own_gpu = apart(seats, n);
+    *own_gpu = each_has_own(seats, n);
     return TT_OK;
 }
 

@@ -21,14 +21,14 @@ struct tt_nccl {
 
 namespace {
 
-tt_status failed(const tt_nccl *nccl, ncclResult_t result, const char *what) {
+tt_status nccl_failed(const tt_nccl *nccl, ncclResult_t result, const char *what) {
     const char *last = ncclGetLastError(nccl->comm);
     return tt_fail(TT_ERR_DIST, "NCCL: %s of %d ranks: %s%s%s; NCCL_DEBUG=INFO tells more", what, nccl->size,
         ncclGetErrorString(result), last && *last ? ": " : "", last ? last : "");
 }
 
 // Waits while NCCL works on `result`'s call in the background.
-tt_status settle(const tt_nccl *nccl, ncclResult_t result, double seconds, const char *what) {
+tt_status settle_call(const tt_nccl *nccl, ncclResult_t result, double seconds, const char *what) {
     const double deadline = tt_seconds() + seconds;
     while (result == ncclInProgress) {
         if (tt_seconds() > deadline)
@@ -40,7 +40,7 @@ tt_status settle(const tt_nccl *nccl, ncclResult_t result, double seconds, const
         const ncclResult_t asked = ncclCommGetAsyncError(nccl->comm, &result);
         if (asked != ncclSuccess) result = asked;
     }
-    return result == ncclSuccess ? TT_OK : failed(nccl, result, what);
+    return result == ncclSuccess ? TT_OK : nccl_failed(nccl, result, what);
 }
 
 // What is under way ends at once, so that nothing on the GPU waits for it any more. Keeps `status`.
@@ -59,7 +59,7 @@ tt_status make_stream(tt_nccl *nccl) {
     return TT_OK;
 }
 
-tt_status join(tt_nccl *nccl, tt_comm *comm) {
+tt_status join_ranks(tt_nccl *nccl, tt_comm *comm) {
     struct {
         ncclResult_t result;
         ncclUniqueId id;
@@ -67,10 +67,10 @@ tt_status join(tt_nccl *nccl, tt_comm *comm) {
     if (comm->rank == 0) news.result = ncclGetUniqueId(&news.id);
     TT_TRY(tt_comm_broadcast(comm, &news, sizeof news, 0));
     TT_TRY(tt_comm_barrier(comm)); // some MPIs finish sending a broadcast only in a later call
-    if (news.result != ncclSuccess) return failed(nccl, news.result, "start");
+    if (news.result != ncclSuccess) return nccl_failed(nccl, news.result, "start");
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
-    return settle(nccl, ncclCommInitRankConfig(&nccl->comm, comm->size, news.id, comm->rank, &config),
+    return settle_call(nccl, ncclCommInitRankConfig(&nccl->comm, comm->size, news.id, comm->rank, &config),
         nccl->seconds, "start");
 }
 
@@ -86,7 +86,7 @@ tt_status tt_nccl_open(tt_nccl **out, tt_comm *comm) {
     }
     if (status == TT_OK) status = make_stream(nccl);
     status = tt_comm_agree(comm, status); // nobody waits for a rank that could not begin
-    if (status == TT_OK) status = tt_comm_agree(comm, join(nccl, comm));
+    if (status == TT_OK) status = tt_comm_agree(comm, join_ranks(nccl, comm));
     if (status == TT_OK)
         *out = nccl;
     else
@@ -97,7 +97,8 @@ tt_status tt_nccl_open(tt_nccl **out, tt_comm *comm) {
 void tt_nccl_close(tt_nccl *nccl, bool failed) {
     if (!nccl) return;
     if (failed) (void)give_up(nccl, TT_ERR_DIST);
-    if (nccl->comm) (void)give_up(nccl, settle(nccl, ncclCommFinalize(nccl->comm), nccl->seconds, "end"));
+    if (nccl->comm)
+        (void)give_up(nccl, settle_call(nccl, ncclCommFinalize(nccl->comm), nccl->seconds, "end"));
     if (nccl->comm) ncclCommDestroy(nccl->comm);
     if (nccl->ready) cudaEventDestroy(nccl->ready);
     if (nccl->done) cudaEventDestroy(nccl->done);
@@ -109,10 +110,10 @@ tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, float *x, size_t n) {
     TT_CUDA(cudaEventRecord(nccl->ready, tt_stream(device)), "sum over ranks");
     TT_CUDA(cudaStreamWaitEvent(nccl->stream, nccl->ready, 0), "sum over ranks");
     const ncclResult_t result = ncclAllReduce(x, x, n, ncclFloat32, ncclSum, nccl->comm, nccl->stream);
-    return give_up(nccl, settle(nccl, result, nccl->seconds, "sum"));
+    return give_up(nccl, settle_call(nccl, result, nccl->seconds, "sum"));
 }
 
-static tt_status await(const tt_nccl *nccl, double seconds) {
+static tt_status await_sums(const tt_nccl *nccl, double seconds) {
     const double deadline = tt_seconds() + seconds;
     for (;;) {
         const cudaError_t error = cudaEventQuery(nccl->done);
@@ -121,7 +122,7 @@ static tt_status await(const tt_nccl *nccl, double seconds) {
         ncclResult_t result = ncclSuccess;
         if (ncclCommGetAsyncError(nccl->comm, &result) == ncclSuccess && result != ncclSuccess &&
             result != ncclInProgress)
-            return failed(nccl, result, "sum");
+            return nccl_failed(nccl, result, "sum");
         if (tt_seconds() > deadline)
             return tt_fail(TT_ERR_DIST,
                 "NCCL: the sum over %d ranks did not end within %g seconds, although all ranks came to it; "
@@ -133,7 +134,7 @@ static tt_status await(const tt_nccl *nccl, double seconds) {
 
 tt_status tt_nccl_finish(tt_nccl *nccl, tt_device *device, double seconds) {
     TT_CUDA(cudaEventRecord(nccl->done, nccl->stream), "sum over ranks");
-    TT_TRY(give_up(nccl, await(nccl, seconds)));
+    TT_TRY(give_up(nccl, await_sums(nccl, seconds)));
     TT_CUDA(cudaStreamWaitEvent(tt_stream(device), nccl->done, 0), "sum over ranks");
     return TT_OK;
 }

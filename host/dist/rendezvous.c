@@ -121,7 +121,7 @@ static bool read_place(const char *path, tt_address *at, uint64_t *nonce) {
 
 // ---- meeting
 
-static tt_status host(const tt_rendezvous *r, tt_star *out) {
+static tt_status host_meeting(const tt_rendezvous *r, tt_star *out) {
     int listener;
     tt_address at;
     const double deadline = tt_seconds() + r->seconds;
@@ -136,7 +136,7 @@ static tt_status host(const tt_rendezvous *r, tt_star *out) {
     return status;
 }
 
-static tt_status join(const tt_rendezvous *r, tt_star *out) {
+static tt_status join_meeting(const tt_rendezvous *r, tt_star *out) {
     static const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
     const double deadline = tt_seconds() + r->seconds;
     bool seen = false;
@@ -164,7 +164,7 @@ static tt_status join(const tt_rendezvous *r, tt_star *out) {
 }
 
 tt_status tt_rendezvous_meet(const tt_rendezvous *r, tt_star *out) {
-    TT_TRY(r->rank == 0 ? host(r, out) : join(r, out));
+    TT_TRY(r->rank == 0 ? host_meeting(r, out) : join_meeting(r, out));
     const tt_status status = tt_patience(&out->seconds);
     if (status != TT_OK) tt_star_close(out);
     return status;

@@ -49,7 +49,7 @@ void tt_star_close(tt_star *star) {
 
 // ---- rank 0
 
-static tt_status missing(const tt_star *star) {
+static tt_status missing_ranks(const tt_star *star) {
     tt_str names = {0};
     int n = 0;
     for (int r = 1; r < star->size; ++r)
@@ -62,7 +62,7 @@ static tt_status missing(const tt_star *star) {
     return status;
 }
 
-static tt_status seat(tt_star *star, int socket, const hello *h) {
+static tt_status seat_rank(tt_star *star, int socket, const hello *h) {
     if (h->size != star->size)
         return tt_fail(TT_ERR_DIST, "rank %d on %s was started as one of %d ranks, rank 0 on %s of %d",
             h->rank, h->host, h->size, star->hosts[0], star->size);
@@ -77,14 +77,14 @@ static tt_status seat(tt_star *star, int socket, const hello *h) {
     return TT_OK;
 }
 
-static tt_status refuse(int socket) {
+static tt_status refuse_rank(int socket) {
     answer no = {.refused = 1};
     snprintf(no.text, sizeof no.text, "%s", tt_error_message());
     return tt_wire_send(socket, &no, sizeof no, tt_seconds() + hello_seconds) == TT_WIRE_DONE ? TT_OK
                                                                                               : TT_ERR_DIST;
 }
 
-static tt_status admit(tt_star *star, int socket, uint64_t nonce) {
+static tt_status admit_rank(tt_star *star, int socket, uint64_t nonce) {
     hello h;
     if (tt_wire_receive(socket, &h, sizeof h, tt_seconds() + hello_seconds) != TT_WIRE_DONE ||
         h.magic != magic || h.nonce != nonce) {
@@ -92,15 +92,15 @@ static tt_status admit(tt_star *star, int socket, uint64_t nonce) {
         return TT_OK;
     }
     h.host[TT_WIRE_HOST - 1] = 0;
-    const tt_status status = seat(star, socket, &h);
+    const tt_status status = seat_rank(star, socket, &h);
     if (status != TT_OK) {
-        (void)!refuse(socket);
+        (void)!refuse_rank(socket);
         close(socket);
     }
     return status;
 }
 
-static tt_status welcome(tt_star *star) {
+static tt_status welcome_ranks(tt_star *star) {
     const answer yes = {0};
     const double deadline = tt_seconds() + hello_seconds;
     for (int r = 1; r < star->size; ++r)
@@ -117,14 +117,14 @@ static tt_status gather_all(tt_star *star, int listener, uint64_t nonce, double 
         // In short waits, so that Ctrl-C is heard.
         const double now = tt_seconds();
         const int socket = tt_wire_accept(listener, now + 0.2 < deadline ? now + 0.2 : deadline);
-        if (socket >= 0) TT_TRY(admit(star, socket, nonce));
+        if (socket >= 0) TT_TRY(admit_rank(star, socket, nonce));
         if (tt_interrupted())
             return tt_fail(TT_ERR_INTERRUPTED, "interrupted while waiting for the other ranks");
-        if (socket < 0 && now >= deadline) return missing(star);
+        if (socket < 0 && now >= deadline) return missing_ranks(star);
         come = 1;
         for (int r = 1; r < star->size; ++r) come += star->sockets[r] >= 0;
     }
-    return welcome(star);
+    return welcome_ranks(star);
 }
 
 tt_status tt_star_host(tt_star *out, int listener, uint64_t nonce, int size, double deadline) {
@@ -132,7 +132,7 @@ tt_status tt_star_host(tt_star *out, int listener, uint64_t nonce, int size, dou
     if (status == TT_OK) status = gather_all(out, listener, nonce, deadline);
     if (status == TT_OK) return TT_OK;
     for (int r = 1; out->sockets && r < size; ++r)
-        if (out->sockets[r] >= 0) (void)!refuse(out->sockets[r]);
+        if (out->sockets[r] >= 0) (void)!refuse_rank(out->sockets[r]);
     tt_star_close(out);
     return status;
 }

@@ -39,7 +39,7 @@ static bool wait_for(int socket, short events, double deadline) {
 }
 
 // A message is not held back for the next one; a peer whose machine is gone is noticed in minutes.
-static void prepare(int socket) {
+static void prepare_socket(int socket) {
     const int on = 1, idle = 60, every = 10, times = 6;
     fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK);
     fcntl(socket, F_SETFD, FD_CLOEXEC);
@@ -50,7 +50,7 @@ static void prepare(int socket) {
     setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
 }
 
-static bool usable(const struct ifaddrs *at, bool loopback) {
+static bool usable_address(const struct ifaddrs *at, bool loopback) {
     if (!at->ifa_addr || !(at->ifa_flags & IFF_UP) || !(at->ifa_flags & IFF_LOOPBACK) == loopback)
         return false;
     if (at->ifa_addr->sa_family == AF_INET) return true;
@@ -63,7 +63,7 @@ static void list_addresses(tt_address *out) {
     if (getifaddrs(&all) != 0) all = NULL;
     for (int loopback = 0; loopback < 2; ++loopback) {
         for (const struct ifaddrs *at = all; at && out->n < TT_WIRE_ADDRESSES; at = at->ifa_next) {
-            if (!usable(at, loopback)) continue;
+            if (!usable_address(at, loopback)) continue;
             const socklen_t size =
                 at->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
             if (getnameinfo(
@@ -116,7 +116,7 @@ int tt_wire_accept(int listener, double deadline) {
     for (;;) {
         const int s = accept(listener, NULL, NULL);
         if (s >= 0) {
-            prepare(s);
+            prepare_socket(s);
             return s;
         }
         if (!wait_for(listener, POLLIN, deadline)) return -1;
@@ -132,7 +132,7 @@ static int connect_to(const char *number, int port, double deadline) {
     const int s = socket(found->ai_family, SOCK_STREAM, 0);
     bool connected = false;
     if (s >= 0) {
-        prepare(s);
+        prepare_socket(s);
         connected = connect(s, found->ai_addr, found->ai_addrlen) == 0;
         if (!connected && errno == EINPROGRESS && wait_for(s, POLLOUT, deadline)) {
             int error = 0;

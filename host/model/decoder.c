@@ -143,7 +143,7 @@ size_t tt_decoder_source_bytes(const tt_model *model) {
     return 2 * (size_t)tt_inner(c) * (size_t)c->num_decoder_layers * model->device->operand_size;
 }
 
-static tt_status norm(tt_decoder *p, int n, size_t w, bool branch) {
+static tt_status norm_step(tt_decoder *p, int n, size_t w, bool branch) {
     const tt_model *model = p->model;
     return model->device->ops->rmsnorm_fwd(model->device, &(tt_rmsnorm){.rows = n,
                                                               .d = model->config.d_model,
@@ -290,7 +290,7 @@ static tt_status upload_step(tt_decoder *p, int n, const int32_t *slot, const in
     return tt_device_upload(p->model->device, p->step, to, STEP_ROWS * slots * sizeof *to);
 }
 
-static tt_status compute(tt_decoder *p, int n) {
+static tt_status compute_step(tt_decoder *p, int n) {
     tt_model *model = p->model;
     tt_device *device = model->device;
     const tt_model_config *c = &model->config;
@@ -303,14 +303,14 @@ static tt_status compute(tt_decoder *p, int n) {
                                               .out = p->x}));
     for (int l = 0; l < layout->layers; ++l) {
         const tt_block_layout *b = &layout->blocks[l];
-        TT_TRY(norm(p, n, b->self_norm, l > 0));
+        TT_TRY(norm_step(p, n, b->self_norm, l > 0));
         TT_TRY(self_attention(p, l, n));
-        TT_TRY(norm(p, n, b->cross_norm, true));
+        TT_TRY(norm_step(p, n, b->cross_norm, true));
         TT_TRY(cross_attention(p, l, n));
-        TT_TRY(norm(p, n, b->ffn_norm, true));
+        TT_TRY(norm_step(p, n, b->ffn_norm, true));
         TT_TRY(feed_forward(p, l, n));
     }
-    TT_TRY(norm(p, n, layout->final_norm, true));
+    TT_TRY(norm_step(p, n, layout->final_norm, true));
     return device->ops->gemm(
         device, &(tt_gemm){.trans_b = true,
                     .m = n,
@@ -326,13 +326,13 @@ static tt_status compute(tt_decoder *p, int n) {
                     .ldc = c->vocab_size});
 }
 
-static tt_status record(tt_decoder *p, int n, tt_recording **out) {
+static tt_status record_step(tt_decoder *p, int n, tt_recording **out) {
     tt_device *device = p->model->device;
     // A recording is for all steps of its size, however long their texts are.
     p->longest = p->max_length;
     p->longest_source = p->source_tokens;
     TT_TRY(tt_device_record(device));
-    const tt_status computed = compute(p, n), status = tt_device_recorded(device, out);
+    const tt_status computed = compute_step(p, n), status = tt_device_recorded(device, out);
     if (computed == TT_OK) return status;
     tt_recording_close(device, *out);
     *out = NULL;
@@ -347,15 +347,15 @@ tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32
     TT_TRY(discard_step(p, n, slot, position));
     *logits = p->logits;
     const int rows = step_rows(p, n);
-    if (!p->recordings || !tt_device_records(p->model->device)) return compute(p, rows);
+    if (!p->recordings || !tt_device_records(p->model->device)) return compute_step(p, rows);
     tt_recording **recording = &p->recordings[rows / STRIDE];
     bool *seen = &p->seen[rows / STRIDE];
     if (!*seen) {
         *seen = true;
-        return compute(p, rows);
+        return compute_step(p, rows);
     }
     // What cannot be recorded (a library may refuse meanwhile) is done plainly, and tried again.
-    if (!*recording && record(p, rows, recording) != TT_OK) return compute(p, rows);
+    if (!*recording && record_step(p, rows, recording) != TT_OK) return compute_step(p, rows);
     return tt_device_replay(p->model->device, *recording);
 }
 

@@ -67,7 +67,7 @@ tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer) {
 }
 
 // x = x_in + dropout(branch) (both NULL: x as it is), y = norm(x). Then the branch is of no use.
-static tt_status norm(const tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, tt_operand *y,
+static tt_status norm_fwd(const tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, tt_operand *y,
     float *rstd, const float *x_in, tt_dropout drop, tt_dropout output_drop) {
     const tt_model *model = pass->model;
     const size_t n = (size_t)stack->rows * (size_t)model->config.d_model;
@@ -151,22 +151,22 @@ static tt_status stack_forward(tt_pass *pass, bool decoder) {
         const tt_block_layout *b = &layout->blocks[l];
         const tt_layer_pass *p = &stack->layers[l];
         TT_TRY(discard_layer(pass, stack, l));
-        TT_TRY(norm(pass, stack, b->self_norm, p->x[0], p->y[0], p->rstd[0], x_in, drop, none));
+        TT_TRY(norm_fwd(pass, stack, b->self_norm, p->x[0], p->y[0], p->rstd[0], x_in, drop, none));
         TT_TRY(self_attention(pass, decoder, l, b));
         x_in = p->x[0];
         drop = tt_pass_dropout(pass, decoder, l, TT_SITE_SELF_OUT);
         if (decoder) {
-            TT_TRY(norm(pass, stack, b->cross_norm, p->x[1], p->y[1], p->rstd[1], x_in, drop, none));
+            TT_TRY(norm_fwd(pass, stack, b->cross_norm, p->x[1], p->y[1], p->rstd[1], x_in, drop, none));
             TT_TRY(cross_attention(pass, l, b));
             x_in = p->x[1];
             drop = tt_pass_dropout(pass, decoder, l, TT_SITE_CROSS_OUT);
         }
-        TT_TRY(norm(pass, stack, b->ffn_norm, p->x[2], p->y[2], p->rstd[2], x_in, drop, none));
+        TT_TRY(norm_fwd(pass, stack, b->ffn_norm, p->x[2], p->y[2], p->rstd[2], x_in, drop, none));
         TT_TRY(feed_forward(pass, decoder, l, b));
         x_in = p->x[2];
         drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN_OUT);
     }
-    return norm(pass, stack, layout->final_norm, stack->x, stack->y, stack->rstd, x_in, drop,
+    return norm_fwd(pass, stack, layout->final_norm, stack->x, stack->y, stack->rstd, x_in, drop,
         tt_pass_dropout(pass, decoder, 0, TT_SITE_FINAL));
 }
 

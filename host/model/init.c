@@ -44,7 +44,7 @@ static void orthonormal_rows(float *w, int rows, int columns) {
 }
 
 // A head that looks at a neighbour: +4 on the buckets of one relative position.
-static void favour(
+static void favour_offsets(
     float *bias, const tt_model_config *c, int head, int from, int to, bool bidirectional, float value) {
     for (int r = from; r <= to && head < c->num_heads; ++r) {
         int bucket = tt_relative_bucket(
@@ -60,7 +60,7 @@ static void favour(
 //   orthonormal rows and W_o = 0.3 W_v^T, so that what is attended to is written to the output as it is;
 //   relative bias 0 but +4 at offset -1 (head 0 of both stacks), +4 at +1 (encoder's head 1) and +3 at
 //   offsets -6..-9 (encoder's head 2).
-static tt_status structure(tt_model *model, float *w) {
+static tt_status structure_weights(tt_model *model, float *w) {
     const tt_model_config *c = &model->config;
     const tt_layout *at = model->layout;
     const int d = c->d_model, inner = tt_inner(c);
@@ -87,10 +87,10 @@ static tt_status structure(tt_model *model, float *w) {
         }
         float *bias = w + stack->bias;
         memset(bias, 0, (size_t)c->relative_attention_num_buckets * c->num_heads * sizeof *bias);
-        favour(bias, c, 0, -1, -1, side == 0, 4);
+        favour_offsets(bias, c, 0, -1, -1, side == 0, 4);
         if (side == 0) {
-            favour(bias, c, 1, 1, 1, true, 4);
-            favour(bias, c, 2, -9, -6, true, 3);
+            favour_offsets(bias, c, 1, 1, 1, true, 4);
+            favour_offsets(bias, c, 2, -9, -6, true, 3);
         }
     }
     return TT_OK;
@@ -108,7 +108,7 @@ tt_status tt_model_init(tt_model *model, tt_init how, uint64_t seed) {
         else
             fill_normal(w + p->offset, n, std * (double)model->config.initializer_factor, seed, p->name);
     }
-    tt_status status = how == TT_INIT_COPY ? structure(model, w) : TT_OK;
+    tt_status status = how == TT_INIT_COPY ? structure_weights(model, w) : TT_OK;
     if (status == TT_OK) status = tt_device_upload(model->device, model->w, w, model->size * sizeof *w);
     free(w);
     return status == TT_OK ? tt_model_written(model) : status;

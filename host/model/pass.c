@@ -47,25 +47,25 @@ typedef struct cursor {
     size_t operand_size;
 } cursor;
 
-static void *take(cursor *at, size_t count, size_t size) {
+static void *take_block(cursor *at, size_t count, size_t size) {
     void *block = at->base ? at->base + at->used : NULL;
     at->used += (count * size + 63) / 64 * 64;
     return block;
 }
 
 static float *take_f32(cursor *at, int rows, int columns) {
-    return take(at, (size_t)rows * (size_t)columns, sizeof(float));
+    return take_block(at, (size_t)rows * (size_t)columns, sizeof(float));
 }
 
 static tt_operand *take_operand(cursor *at, int rows, int columns) {
-    return take(at, (size_t)rows * (size_t)columns, at->operand_size);
+    return take_block(at, (size_t)rows * (size_t)columns, at->operand_size);
 }
 
 static void take_stack_indices(cursor *at, tt_stack_pass *stack) {
-    stack->ids = take(at, (size_t)stack->rows, sizeof *stack->ids);
-    stack->offsets = take(at, (size_t)stack->seqs + 1, sizeof *stack->offsets);
-    stack->example = take(at, (size_t)stack->rows, sizeof *stack->example);
-    stack->position = take(at, (size_t)stack->rows, sizeof *stack->position);
+    stack->ids = take_block(at, (size_t)stack->rows, sizeof *stack->ids);
+    stack->offsets = take_block(at, (size_t)stack->seqs + 1, sizeof *stack->offsets);
+    stack->example = take_block(at, (size_t)stack->rows, sizeof *stack->example);
+    stack->position = take_block(at, (size_t)stack->rows, sizeof *stack->position);
 }
 
 // What is uploaded for a batch: at the front, so that one copy does it.
@@ -73,11 +73,11 @@ static void take_indices(cursor *at, tt_pass *pass, bool encoder_only) {
     take_stack_indices(at, &pass->encoder);
     if (encoder_only) return;
     take_stack_indices(at, &pass->decoder);
-    pass->key = take(at, 1, sizeof *pass->key);
-    pass->source = take(at, (size_t)pass->decoder.seqs, sizeof *pass->source);
-    pass->targets = take(at, (size_t)pass->decoder.rows, sizeof *pass->targets);
-    pass->readers = take(at, (size_t)pass->decoder.seqs, sizeof *pass->readers);
-    pass->reader_offsets = take(at, (size_t)pass->encoder.seqs + 1, sizeof *pass->reader_offsets);
+    pass->key = take_block(at, 1, sizeof *pass->key);
+    pass->source = take_block(at, (size_t)pass->decoder.seqs, sizeof *pass->source);
+    pass->targets = take_block(at, (size_t)pass->decoder.rows, sizeof *pass->targets);
+    pass->readers = take_block(at, (size_t)pass->decoder.seqs, sizeof *pass->readers);
+    pass->reader_offsets = take_block(at, (size_t)pass->encoder.seqs + 1, sizeof *pass->reader_offsets);
 }
 
 static void take_layer(cursor *at, const tt_model_config *c, tt_layer_pass *p, int rows, int encoder_rows) {
@@ -120,7 +120,7 @@ static int max_int(int a, int b) {
     return a > b ? a : b;
 }
 
-static size_t lay_out(tt_pass *pass, char *base, bool backward, bool encoder_only) {
+static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encoder_only) {
     const tt_model_config *c = &pass->model->config;
     const int d = c->d_model, inner = tt_inner(c), encoder_rows = pass->encoder.rows;
     const int rows = max_int(encoder_rows, pass->decoder.rows);
@@ -141,7 +141,7 @@ static size_t lay_out(tt_pass *pass, char *base, bool backward, bool encoder_onl
     pass->dq = take_operand(&at, pass->decoder.rows, inner);
     pass->wide = take_operand(&at, rows, max_int(3 * inner, tt_activation_width(c->activation, c->d_ff)));
     pass->narrow = take_operand(&at, rows, max_int(inner, c->d_ff));
-    pass->end = take(&at, 0, 1);
+    pass->end = take_block(&at, 0, 1);
     return at.used;
 }
 
@@ -187,7 +187,7 @@ static tt_status upload_indices(tt_pass *pass, const tt_batch *batch, bool encod
 }
 
 // The longest sequence or a little more, so that shapes come again (see pass_replay.c).
-static int longest(const int32_t *offsets, int seqs, int filler) {
+static int longest_sequence(const int32_t *offsets, int seqs, int filler) {
     enum { STEP = 64 };
     int most = max_int(filler, 1);
     for (int i = 0; i < seqs; ++i) most = max_int(most, offsets[i + 1] - offsets[i]);
@@ -199,7 +199,7 @@ static void set_shape(tt_stack_pass *stack, int tokens, int seqs, const int32_t 
     // Always a filler, since the number of sequences belongs to the shape; of its length only the most does.
     stack->rows = step ? tokens / step * step + step : tokens;
     stack->seqs = step ? seqs + 1 : seqs;
-    stack->longest = seqs > 0 ? longest(offsets, seqs, step) : 0;
+    stack->longest = seqs > 0 ? longest_sequence(offsets, seqs, step) : 0;
 }
 
 tt_status tt_pass_prepare(
@@ -216,7 +216,7 @@ tt_status tt_pass_prepare(
     set_shape(&pass->encoder, batch->enc_tokens, batch->enc_seqs, batch->enc_offsets, fill);
     set_shape(
         &pass->decoder, pass->decoder_tokens, encoder_only ? 0 : batch->dec_seqs, batch->dec_offsets, fill);
-    const size_t need = lay_out(pass, NULL, backward, encoder_only);
+    const size_t need = lay_out_arena(pass, NULL, backward, encoder_only);
     if (need > pass->bytes) {
         tt_pass_replay_forget(pass);
         tt_device_free(device, pass->memory);
@@ -226,7 +226,7 @@ tt_status tt_pass_prepare(
         TT_TRY(tt_device_alloc(device, &pass->memory, bytes, 1, "activations"));
         pass->bytes = bytes;
     }
-    lay_out(pass, pass->memory, backward, encoder_only);
+    lay_out_arena(pass, pass->memory, backward, encoder_only);
     TT_TRY(tt_device_discard(device, pass->memory, pass->bytes));
     return upload_indices(pass, batch, encoder_only);
 }

@@ -59,14 +59,15 @@ int tt_pass_replay_step(int tokens) {
     return step;
 }
 
-static void forget(tt_device *device, known *k) {
+static void forget_shape(tt_device *device, known *k) {
     for (size_t i = 0; i < k->n; ++i) tt_recording_close(device, k->segments[i].recording);
     free(k->segments);
     *k = (known){0};
 }
 
 void tt_pass_replay_forget(tt_pass *pass) {
-    for (int i = 0; pass->replay && i < SHAPES; ++i) forget(pass->model->device, &pass->replay->shapes[i]);
+    for (int i = 0; pass->replay && i < SHAPES; ++i)
+        forget_shape(pass->model->device, &pass->replay->shapes[i]);
 }
 
 void tt_pass_replay_close(tt_pass *pass) {
@@ -85,7 +86,7 @@ static shape shape_of(const tt_pass *pass, tt_pass_work *work) {
         .watched = pass->watch.ready != NULL};
 }
 
-static bool same(const shape *a, const shape *b) {
+static bool same_shape(const shape *a, const shape *b) {
     return a->work == b->work && a->g == b->g && a->encoder.rows == b->encoder.rows &&
            a->encoder.seqs == b->encoder.seqs && a->encoder.longest == b->encoder.longest &&
            a->decoder.rows == b->decoder.rows && a->decoder.seqs == b->decoder.seqs &&
@@ -94,17 +95,17 @@ static bool same(const shape *a, const shape *b) {
 }
 
 // The pass's shape among those known, and whether it was; else in the place of the oldest.
-static known *find(tt_pass *pass, tt_pass_work *work, bool *seen) {
+static known *find_shape(tt_pass *pass, tt_pass_work *work, bool *seen) {
     struct tt_pass_replay *replay = pass->replay;
     const shape wanted = shape_of(pass, work);
     known *found = replay->shapes;
     for (known *k = replay->shapes; k < replay->shapes + SHAPES; ++k) {
-        *seen = k->used > 0 && same(&k->shape, &wanted);
+        *seen = k->used > 0 && same_shape(&k->shape, &wanted);
         if (*seen || k->used < found->used) found = k;
         if (*seen) break;
     }
     if (!*seen) {
-        forget(pass->model->device, found);
+        forget_shape(pass->model->device, found);
         found->shape = wanted;
     }
     found->used = ++replay->clock;
@@ -132,7 +133,7 @@ tt_status tt_pass_complete(tt_pass *pass, size_t from) {
     return from > 0 ? tt_device_record(pass->model->device) : TT_OK; // nothing comes after the front
 }
 
-static tt_status record(tt_pass *pass, known *k) {
+static tt_status record_shape(tt_pass *pass, known *k) {
     tt_device *device = pass->model->device;
     TT_TRY(tt_device_record(device));
     pass->replay->recording = k;
@@ -146,12 +147,12 @@ static tt_status record(tt_pass *pass, known *k) {
 tt_status tt_pass_do(tt_pass *pass, tt_pass_work *work) {
     if (!pass->replay || !tt_device_records(pass->model->device)) return work(pass);
     bool seen;
-    known *k = find(pass, work, &seen);
+    known *k = find_shape(pass, work, &seen);
     if (k->n == 0) {
         TT_TRY(work(pass));
         // All it needs (a library's choices, scratch memory) is there just after it was done. What cannot be
         // recorded all the same counts as new.
-        if (seen && record(pass, k) != TT_OK) forget(pass->model->device, k);
+        if (seen && record_shape(pass, k) != TT_OK) forget_shape(pass->model->device, k);
         return TT_OK;
     }
     for (size_t i = 0; i < k->n; ++i) {

@@ -1,4 +1,4 @@
-// Shared by the CPU kernels: how operands are read, the operations' names.
+// Shared by the CPU kernels: access to operands, and the functions behind the table of operations.
 #ifndef TT_KERNELS_CPU_CPU_H
 #define TT_KERNELS_CPU_CPU_H
 

@@ -38,7 +38,7 @@ TT_MULTIVERSION(void, gelu_backward,
     }
 }
 
-static tt_status check(const tt_ffn *p, const char *op) {
+static tt_status check_ffn(const tt_ffn *p, const char *op) {
     if (p->rows < 0 || p->f < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and f >= 1", op, p->rows, p->f);
     if (p->activation != TT_RELU && p->activation != TT_GATED_GELU)
@@ -72,7 +72,7 @@ static void backward_tile(const tt_ffn *p, int row, int from, int n, const float
 }
 
 tt_status tt_cpu_ffn_fwd(tt_device *device, const tt_ffn *p) {
-    TT_TRY(check(p, "ffn_fwd"));
+    TT_TRY(check_ffn(p, "ffn_fwd"));
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
         forward_tile(p, t, 0, p->f);
@@ -88,7 +88,7 @@ TT_MULTIVERSION(void, multiply_by, (int n, float *x, const float *y), (n, x, y))
 }
 
 tt_status tt_cpu_ffn_bwd(tt_device *device, const tt_ffn *p) {
-    TT_TRY(check(p, "ffn_bwd"));
+    TT_TRY(check_ffn(p, "ffn_bwd"));
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
         const float *da = tt_in(p->da) + (size_t)t * p->f;

@@ -1,4 +1,4 @@
-// What beam search and logits processors do to rows of scores.
+// Operations of beam search and logits processors on rows of scores.
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/vector.h"
 
@@ -24,7 +24,7 @@ tt_status tt_cpu_log_softmax(tt_device *device, float *x, int rows, int n) {
         if (!log_softmax_row(x + (size_t)row * (size_t)n, n) && row < bad) bad = row;
     if (bad == rows) return TT_OK;
     return tt_fail(TT_ERR_NUMERIC,
-        "log_softmax: row %d holds NaN or inf; the model has diverged, or its weights are damaged", bad);
+        "log_softmax: row %d contains NaN or inf; the model has diverged, or its weights are damaged", bad);
 }
 
 static bool seen_before(const int32_t *seen, int i) {
@@ -51,13 +51,15 @@ tt_status tt_cpu_penalise(tt_device *device, const tt_penalise *p) {
         return tt_fail(TT_ERR_INPUT, "penalise: repetition penalty %g; expected above 0, 1 = off",
             (double)p->repetition_penalty);
     if (p->rows < 1 || p->forbidden < 0 || p->forbidden >= p->vocab)
-        return tt_fail(TT_ERR_INPUT, "penalise: %d rows, id %d of %d", p->rows, p->forbidden, p->vocab);
+        return tt_fail(TT_ERR_INPUT,
+            "penalise: %d rows, forbidden id %d; expected rows >= 1 and an id below %d", p->rows,
+            p->forbidden, p->vocab);
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int row = 0; row < p->rows; ++row) penalise_row(p, row);
     return TT_OK;
 }
 
-// Insertion into a short sorted list: after the first few hundred scores few get past the last place.
+// Insertion into a short sorted list: after the first few hundred scores, few are larger than its last one.
 static void top_row(const tt_top *t, int row) {
     const float *scores = t->scores + (size_t)row * (size_t)t->vocab;
     int32_t *token = t->token + (size_t)row * (size_t)t->k;
@@ -77,7 +79,9 @@ static void top_row(const tt_top *t, int row) {
 
 tt_status tt_cpu_top(tt_device *device, const tt_top *t) {
     if (t->rows < 1 || t->k < 1 || t->k > t->vocab || t->k > 512)
-        return tt_fail(TT_ERR_INPUT, "top: the %d largest of %d rows of %d scores", t->k, t->rows, t->vocab);
+        return tt_fail(TT_ERR_INPUT,
+            "top: k %d, %d rows of %d scores; expected rows >= 1 and 1 <= k <= min(512, scores)", t->k,
+            t->rows, t->vocab);
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int row = 0; row < t->rows; ++row) top_row(t, row);
     return TT_OK;

@@ -84,7 +84,7 @@ template <class T, bool GATED> __global__ void backward(tt_ffn p, dropout_plan d
     store_piece(dh, g, at.whole, n);
 }
 
-tt_status check(const tt_ffn *p, const char *op) {
+tt_status check_ffn(const tt_ffn *p, const char *op) {
     if (p->rows < 0 || p->f < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and f >= 1", op, p->rows, p->f);
     if (p->activation != TT_RELU && p->activation != TT_GATED_GELU)
@@ -123,11 +123,11 @@ template <class T> tt_status run_backward(tt_device *device, const tt_ffn *p) {
 } // namespace
 
 tt_status tt_cuda_ffn_fwd(tt_device *device, const tt_ffn *p) {
-    TT_TRY(check(p, "ffn_fwd"));
+    TT_TRY(check_ffn(p, "ffn_fwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_forward, device, p);
 }
 
 tt_status tt_cuda_ffn_bwd(tt_device *device, const tt_ffn *p) {
-    TT_TRY(check(p, "ffn_bwd"));
+    TT_TRY(check_ffn(p, "ffn_bwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_backward, device, p);
 }

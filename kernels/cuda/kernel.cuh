@@ -1,4 +1,4 @@
-// What every file of CUDA kernels includes: launches, errors, conversions, reductions, access by fours.
+// Included by every file of CUDA kernels: launches, errors, conversions, reductions, access by fours.
 //
 // Conventions
 //   - Kernels take the contract's structures (kernels/ops.h) by value; pointers in them are device memory.
@@ -37,7 +37,7 @@ using bf16 = __nv_bfloat16;
 
 // ---- host side
 
-// What a kernel found wrong in data; fetched with the next download.
+// An error that a kernel found in its data; the next download reports it.
 enum tt_cuda_fault_code {
     TT_FAULT_NONE,
     TT_FAULT_ID,
@@ -50,7 +50,8 @@ struct tt_cuda_fault {
     int code, row, value;
 };
 
-// Device memory: the bucket of each distance (attention.cuh). Kept to the end: recordings know its address.
+// Device memory: the bucket of each distance (attention.cuh). Kept until the device is closed, since
+// recordings contain its address.
 struct tt_cuda_bucket_table {
     bool bidirectional;
     int buckets, max_distance;
@@ -63,7 +64,7 @@ struct tt_cuda_gemm; // gemm.cu's own
 struct tt_cuda_state {
     cudaStream_t stream;
     int processors;       // multiprocessors
-    int shared_most;      // bytes of shared memory that a block may ask for
+    int shared_most;      // bytes of shared memory that a block may have
     tt_cuda_fault *fault; // device memory
     tt_cuda_gemm *gemm;
     tt_cuda_bucket_table *tables;
@@ -77,7 +78,7 @@ static inline cudaStream_t tt_stream(tt_device *device) {
     return tt_cuda_of(device)->stream;
 }
 
-// TT_ERR_DEVICE (TT_ERR_NOMEM if memory ran out) with CUDA's words, after `what`.
+// Returns TT_ERR_DEVICE (TT_ERR_NOMEM if memory ran out) with CUDA's message after `what`.
 tt_status tt_cuda_failed(cudaError_t error, const char *what);
 #define TT_CUDA(call, what)                                                                                  \
     do {                                                                                                     \
@@ -93,7 +94,7 @@ static inline int tt_ceil_div(int64_t a, int64_t b) {
 #define TT_BY_OPERAND(device, function, ...)                                                                 \
     ((device)->operand_size == sizeof(float) ? function<float>(__VA_ARGS__) : function<bf16>(__VA_ARGS__))
 
-// More than 48 KiB of dynamic shared memory has to be asked for.
+// A kernel has to be allowed more than 48 KiB of dynamic shared memory.
 #define TT_ALLOW_SHARED(kernel, bytes, what)                                                                 \
     TT_CUDA(cudaFuncSetAttribute(reinterpret_cast<const void *>(&kernel),                                    \
                 cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),                       \

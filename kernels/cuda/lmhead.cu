@@ -69,7 +69,7 @@ template <class T, bool FORWARD, bool BACKWARD> __global__ void head_rows(rows p
     }
 }
 
-tt_status check(const tt_lmhead *p, const char *op) {
+tt_status check_lmhead(const tt_lmhead *p, const char *op) {
     if (p->rows < 0 || p->d < 1 || p->vocab < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d to %d, expected rows >= 0, d >= 1, vocab >= 1", op,
             p->rows, p->d, p->vocab);
@@ -106,7 +106,7 @@ tt_status chunk_gradients(
     return tt_cuda_gemm_multiply(device, &to_w);
 }
 
-template <class T, bool FORWARD, bool BACKWARD> tt_status run(tt_device *device, const tt_lmhead *p) {
+template <class T, bool FORWARD, bool BACKWARD> tt_status run_chunks(tt_device *device, const tt_lmhead *p) {
     const size_t vocab = static_cast<size_t>(p->vocab), d = static_cast<size_t>(p->d);
     const size_t fit = chunk_bytes / (vocab * sizeof(float));
     int chunk = fit < CHUNK_MIN                      ? CHUNK_MIN
@@ -136,28 +136,28 @@ template <class T, bool FORWARD, bool BACKWARD> tt_status run(tt_device *device,
 }
 
 template <class T> tt_status run_forward(tt_device *device, const tt_lmhead *p) {
-    return run<T, true, false>(device, p);
+    return run_chunks<T, true, false>(device, p);
 }
 template <class T> tt_status run_backward(tt_device *device, const tt_lmhead *p) {
-    return run<T, false, true>(device, p);
+    return run_chunks<T, false, true>(device, p);
 }
 template <class T> tt_status run_fused(tt_device *device, const tt_lmhead *p) {
-    return run<T, true, true>(device, p);
+    return run_chunks<T, true, true>(device, p);
 }
 
 } // namespace
 
 tt_status tt_cuda_lmhead_fwd(tt_device *device, const tt_lmhead *p) {
-    TT_TRY(check(p, "lmhead_fwd"));
+    TT_TRY(check_lmhead(p, "lmhead_fwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_forward, device, p);
 }
 
 tt_status tt_cuda_lmhead_bwd(tt_device *device, const tt_lmhead *p) {
-    TT_TRY(check(p, "lmhead_bwd"));
+    TT_TRY(check_lmhead(p, "lmhead_bwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_backward, device, p);
 }
 
 tt_status tt_cuda_lmhead_fused(tt_device *device, const tt_lmhead *p) {
-    TT_TRY(check(p, "lmhead_fused"));
+    TT_TRY(check_lmhead(p, "lmhead_fused"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_fused, device, p);
 }

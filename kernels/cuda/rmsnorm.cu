@@ -1,6 +1,6 @@
 // RMSNorm fused with the residual add and both dropouts, by pieces of 16 bytes of the operands. One warp per
-// row. Rows of up to HELD pieces a lane are held in registers, so that everything is read once, and
-// backward's dw is summed on the way; longer ones are read twice, the second time from cache. dw is summed
+// row. Rows of up to HELD pieces per lane are kept in registers, so that everything is read once and
+// backward sums dw at the same time; longer rows are read twice, the second time from cache. dw is summed
 // over strips of rows, then over strips in order.
 #include "kernels/cuda/dropout.cuh"
 
@@ -215,38 +215,27 @@ template <class T> __global__ void weight_strips(tt_rmsnorm p, dropout_plan outp
     store_floats(partial + static_cast<int64_t>(blockIdx.x) * d + c, sum, whole, d - c);
 }
 
-tt_status check(const tt_rmsnorm *p, const char *op) {
+tt_status check_rmsnorm(const tt_rmsnorm *p, const char *op) {
     if (p->rows < 0 || p->d < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and d >= 1", op, p->rows, p->d);
     TT_TRY(check_dropout(&p->drop, op));
     return check_dropout(&p->output_drop, op);
 }
 
-int held(int d, int piece_size) {
-    return tt_ceil_div(d, piece_size * WARP);
+// Pieces that each lane has of a row.
+template <class T> int pieces_of(const tt_rmsnorm *p) {
+    return tt_ceil_div(p->d, piece<T>::size * WARP);
 }
 
 template <class T> tt_status run_forward(tt_device *device, const tt_rmsnorm *p) {
-    const dropout_plan drop = plan_dropout(&p->drop), output = plan_dropout(&p->output_drop);
-    const int blocks = tt_ceil_div(p->rows, ROWS);
-    const cudaStream_t stream = tt_stream(device);
-    static_assert(HELD == 4, "one case for each number of pieces");
-    switch (held(p->d, piece<T>::size)) {
-    case 1:
-        TT_CUDA(TT_LAUNCH((forward_held<T, 1>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
-        break;
-    case 2:
-        TT_CUDA(TT_LAUNCH((forward_held<T, 2>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
-        break;
-    case 3:
-        TT_CUDA(TT_LAUNCH((forward_held<T, 3>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
-        break;
-    case 4:
-        TT_CUDA(TT_LAUNCH((forward_held<T, 4>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
-        break;
-    default:
-        TT_CUDA(TT_LAUNCH((forward<T>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
-    }
+    using kernel = void (*)(tt_rmsnorm, dropout_plan, dropout_plan);
+    static const kernel held[HELD] = {
+        forward_held<T, 1>, forward_held<T, 2>, forward_held<T, 3>, forward_held<T, 4>};
+    const int pieces = pieces_of<T>(p);
+    const kernel rmsnorm_forward = pieces <= HELD ? held[pieces - 1] : forward<T>;
+    TT_CUDA(TT_LAUNCH(rmsnorm_forward, tt_ceil_div(p->rows, ROWS), THREADS, 0, tt_stream(device), *p,
+                plan_dropout(&p->drop), plan_dropout(&p->output_drop)),
+        "rmsnorm_fwd");
     return TT_OK;
 }
 
@@ -266,31 +255,20 @@ tt_status backward_in_two(tt_device *device, const tt_rmsnorm *p, int strips, fl
 }
 
 template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p) {
-    const int strips = tt_ceil_div(p->rows, STRIP);
-    const dropout_plan drop = plan_dropout(&p->drop), output = plan_dropout(&p->output_drop);
+    using kernel = void (*)(tt_rmsnorm, dropout_plan, dropout_plan, float *);
+    static const kernel held[HELD] = {
+        backward_held<T, 1>, backward_held<T, 2>, backward_held<T, 3>, backward_held<T, 4>};
+    const int strips = tt_ceil_div(p->rows, STRIP), pieces = pieces_of<T>(p);
     float *partial = static_cast<float *>(
         tt_device_scratch(device, static_cast<size_t>(strips) * static_cast<size_t>(p->d) * sizeof(float)));
     if (!partial) return tt_context(TT_ERR_NOMEM, "rmsnorm_bwd");
-    const cudaStream_t stream = tt_stream(device);
-    switch (held(p->d, piece<T>::size)) {
-    case 1:
-        TT_CUDA(TT_LAUNCH((backward_held<T, 1>), strips, THREADS, 0, stream, *p, drop, output, partial),
-            "rmsnorm_bwd");
-        break;
-    case 2:
-        TT_CUDA(TT_LAUNCH((backward_held<T, 2>), strips, THREADS, 0, stream, *p, drop, output, partial),
-            "rmsnorm_bwd");
-        break;
-    case 3:
-        TT_CUDA(TT_LAUNCH((backward_held<T, 3>), strips, THREADS, 0, stream, *p, drop, output, partial),
-            "rmsnorm_bwd");
-        break;
-    case 4:
-        TT_CUDA(TT_LAUNCH((backward_held<T, 4>), strips, THREADS, 0, stream, *p, drop, output, partial),
-            "rmsnorm_bwd");
-        break;
-    default:
+    if (pieces > HELD) {
         TT_TRY(backward_in_two<T>(device, p, strips, partial));
+    } else {
+        const kernel rmsnorm_backward = held[pieces - 1];
+        TT_CUDA(TT_LAUNCH(rmsnorm_backward, strips, THREADS, 0, tt_stream(device), *p, plan_dropout(&p->drop),
+                    plan_dropout(&p->output_drop), partial),
+            "rmsnorm_bwd");
     }
     return tt_cuda_add_strips(device, p->dw, partial, strips, p->d);
 }
@@ -298,11 +276,11 @@ template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p
 } // namespace
 
 tt_status tt_cuda_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
-    TT_TRY(check(p, "rmsnorm_fwd"));
+    TT_TRY(check_rmsnorm(p, "rmsnorm_fwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_forward, device, p);
 }
 
 tt_status tt_cuda_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
-    TT_TRY(check(p, "rmsnorm_bwd"));
+    TT_TRY(check_rmsnorm(p, "rmsnorm_bwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_backward, device, p);
 }

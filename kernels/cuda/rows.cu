@@ -1,4 +1,4 @@
-// Rows put where a list of row numbers says. One warp per row.
+// Copies rows to the places that a list of row numbers gives. One warp per row.
 #include "kernels/cuda/kernel.cuh"
 
 namespace {
@@ -33,7 +33,9 @@ template <class T> tt_status launch_put(tt_device *device, const tt_put_rows *p)
 
 tt_status tt_cuda_put_rows(tt_device *device, const tt_put_rows *p) {
     if (p->rows < 0 || p->n < 1 || p->ld_to < p->n || p->ld_from < p->n)
-        return tt_fail(TT_ERR_INPUT, "put_rows: %d rows of %d with row distances %d and %d", p->rows, p->n,
-            p->ld_to, p->ld_from);
+        return tt_fail(TT_ERR_INPUT,
+            "put_rows: %d rows of %d with row distances %d and %d; expected n >= 1 and distances of at least "
+            "n",
+            p->rows, p->n, p->ld_to, p->ld_from);
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, launch_put, device, p);
 }

@@ -1,7 +1,7 @@
-// Choosing the next token: one block per row of logits. As kernels/cpu/sample.c: weights exp((logit - max) /
-// temperature), cut to the top k, then to the top p, by a descent of eight bits at a time through the logits'
-// bit patterns in an order-preserving form. Measures of weights are sums of fixed-point numbers, whose order
-// does not matter; so threads may add to a histogram as they come.
+// Choosing the next token: one block per row of logits. As in kernels/cpu/sample.c: weights exp((logit - max)
+// / temperature), cut to the top k, then to the top p, by a radix search of eight bits at a time over the
+// logits' bit patterns in an order-preserving form. Weights are summed as fixed-point numbers, for which the
+// order does not matter; so threads may add to a histogram in any order.
 #include "kernels/cuda/kernel.cuh"
 
 #include <float.h>
@@ -11,7 +11,7 @@ namespace {
 enum { THREADS = 512, BINS = 256 };
 typedef unsigned long long measure;
 
-// Weights are in [0, 1]; 2^40 of them at 1 leave room for 2^24 ids.
+// Weights are in [0, 1]; with 1 as 2^40, the sum of 2^24 of them fits 64 bits.
 __device__ __forceinline__ measure fixed_point(float weight) {
     return static_cast<measure>(static_cast<double>(weight) * 1099511627776.0 + 0.5);
 }
@@ -252,7 +252,7 @@ __global__ void __launch_bounds__(THREADS, 2) sample_rows(tt_sample p, float *we
     if (p.logp) p.logp[row] = static_cast<float>(static_cast<double>(x[token] - top.value) - log(total));
 }
 
-tt_status check(const tt_sample *t) {
+tt_status check_sample(const tt_sample *t) {
     if (t->rows < 1 || t->vocab < 1)
         return tt_fail(
             TT_ERR_INPUT, "sample: %d rows of %d logits; both must be at least 1", t->rows, t->vocab);
@@ -269,7 +269,7 @@ tt_status check(const tt_sample *t) {
 } // namespace
 
 tt_status tt_cuda_sample(tt_device *device, const tt_sample *p) {
-    TT_TRY(check(p));
+    TT_TRY(check_sample(p));
     float *weights = nullptr;
     if (p->temperature > 0) {
         weights = static_cast<float *>(tt_device_scratch(

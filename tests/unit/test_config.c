@@ -1,13 +1,8 @@
 // Configurations: every kind of mistake with its place and remedy; what is written loads to the same.
 #include "host/base/fs.h"
 #include "host/config/config.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <string.h>
 
 #define START "model: {start: s.h5}\ncorpus: c.h5\n"
@@ -36,8 +31,9 @@ static void mistakes_are_named(void **state) {
             "config_test.yaml:3: acquisition.learning_rate: 'nan' is no number"},
         {START "stages: some\n", "config_test.yaml:3: stages: 'some' is not allowed; allowed are all, "
                                  "no_recall, no_analyze, summarize_only, chain_of_thought, step_by_step"},
-        {START "precision: fp16\n", "config_test.yaml:3: precision: fp16 is refused, since T5's activations "
-                                    "overflow in it; use bf16 or fp32"},
+        {START "precision: fp16\n",
+            "config_test.yaml:3: precision: fp16 is not supported, since T5's activations "
+            "overflow in it; use bf16 or fp32"},
         {START "acquisition: {enabled: maybe}\n",
             "config_test.yaml:3: acquisition.enabled: 'maybe' is neither true nor false"},
         {START "acquisition: 3\n", "config_test.yaml:3: acquisition: is a section; expected keys below it"},

@@ -4,21 +4,11 @@
 
 #include "host/base/philox.h"
 #include "host/model/model.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 enum { TINY_TOKENS = 64 };
 

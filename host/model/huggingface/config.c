@@ -20,7 +20,7 @@ static tt_status load_json(const char *path, size_t flags, json_t **out) {
     return tt_fail(TT_ERR_FORMAT, "%s: is no JSON object", path);
 }
 
-static tt_status integer(const char *path, const json_t *root, const char *key, int *out, int initial) {
+static tt_status read_integer(const char *path, const json_t *root, const char *key, int *out, int initial) {
     const json_t *value = json_object_get(root, key);
     if (!value && initial >= 0) {
         *out = initial;
@@ -32,7 +32,7 @@ static tt_status integer(const char *path, const json_t *root, const char *key, 
     return TT_OK;
 }
 
-static float real(const json_t *root, const char *key, double initial) {
+static float read_real(const json_t *root, const char *key, double initial) {
     const json_t *value = json_object_get(root, key);
     return (float)(json_is_number(value) ? json_number_value(value) : initial);
 }
@@ -78,16 +78,16 @@ static tt_status read_config(tt_model_config *c, const char *path, const json_t 
         {"relative_attention_num_buckets", &c->relative_attention_num_buckets, 32},
         {"relative_attention_max_distance", &c->relative_attention_max_distance, 128}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i)
-        TT_TRY(integer(path, root, sizes[i].key, sizes[i].out, sizes[i].initial));
+        TT_TRY(read_integer(path, root, sizes[i].key, sizes[i].out, sizes[i].initial));
     const bool symmetric = json_is_null(json_object_get(root, "num_decoder_layers"));
     if (symmetric)
         c->num_decoder_layers = c->num_layers;
     else
-        TT_TRY(integer(path, root, "num_decoder_layers", &c->num_decoder_layers, c->num_layers));
+        TT_TRY(read_integer(path, root, "num_decoder_layers", &c->num_decoder_layers, c->num_layers));
     TT_TRY(read_activation(path, root, &c->activation));
-    c->dropout_rate = real(root, "dropout_rate", 0.1);
-    c->layer_norm_epsilon = real(root, "layer_norm_epsilon", 1e-6);
-    c->initializer_factor = real(root, "initializer_factor", 1);
+    c->dropout_rate = read_real(root, "dropout_rate", 0.1);
+    c->layer_norm_epsilon = read_real(root, "layer_norm_epsilon", 1e-6);
+    c->initializer_factor = read_real(root, "initializer_factor", 1);
     c->tie_word_embeddings = !json_is_false(json_object_get(root, "tie_word_embeddings"));
     tt_status status = tt_model_config_check(c);
     return status == TT_OK ? TT_OK : tt_context(TT_ERR_FORMAT, "%s", path);
@@ -102,7 +102,7 @@ tt_status tt_huggingface_config_read(tt_model_config *out, const char *path) {
 }
 
 // The shortest decimal that is this float again: 1e-06, not 9.99999997e-07.
-static double shortest(float x) {
+static double shortest_decimal(float x) {
     char text[32];
     for (int digits = 1; digits <= 9; ++digits) {
         snprintf(text, sizeof text, "%.*g", digits, (double)x);
@@ -120,8 +120,8 @@ tt_status tt_huggingface_config_write(tt_str *out, const tt_model_config *c, boo
         "relative_attention_num_buckets", c->relative_attention_num_buckets,
         "relative_attention_max_distance", c->relative_attention_max_distance);
     json_t *rest = json_pack("{s:f, s:f, s:f, s:s, s:s, s:b, s:b, s:b, s:i, s:i, s:i, s:s}", "dropout_rate",
-        shortest(c->dropout_rate), "layer_norm_epsilon", shortest(c->layer_norm_epsilon),
-        "initializer_factor", shortest(c->initializer_factor), "feed_forward_proj",
+        shortest_decimal(c->dropout_rate), "layer_norm_epsilon", shortest_decimal(c->layer_norm_epsilon),
+        "initializer_factor", shortest_decimal(c->initializer_factor), "feed_forward_proj",
         gated ? "gated-gelu" : "relu", "dense_act_fn", gated ? "gelu_new" : "relu", "is_gated_act", gated,
         "tie_word_embeddings", c->tie_word_embeddings, "use_cache", 1, "pad_token_id", 0, "eos_token_id", 1,
         "decoder_start_token_id", 0, "torch_dtype", bf16 ? "bfloat16" : "float32");

@@ -40,7 +40,7 @@ static tt_status check_directory(const char *directory) {
     return TT_OK;
 }
 
-static bool present(const char *path) {
+static bool path_exists(const char *path) {
     struct stat st;
     return lstat(path, &st) == 0; // a broken or looping link is there, and opening it tells why it fails
 }
@@ -103,11 +103,11 @@ static tt_status open_weights(source *s) {
     TT_TRY(tt_alloc(&s->shards, MAX_SHARDS, sizeof *s->shards, "shards"));
     TT_TRY(tt_alloc(&s->used, MAX_SHARDS, sizeof *s->used, "shards"));
     TT_TRY(tt_path_join(path, sizeof path, s->directory, "model.safetensors"));
-    if (present(path)) return open_shard(s, "model.safetensors");
+    if (path_exists(path)) return open_shard(s, "model.safetensors");
     TT_TRY(tt_path_join(path, sizeof path, s->directory, "model.safetensors.index.json"));
-    if (present(path)) return open_index(s, path);
+    if (path_exists(path)) return open_index(s, path);
     TT_TRY(tt_path_join(path, sizeof path, s->directory, "pytorch_model.bin"));
-    if (!present(path))
+    if (!path_exists(path))
         return tt_fail(TT_ERR_IO, "%s: no model.safetensors, nor model.safetensors.index.json", s->directory);
     return tt_fail(TT_ERR_UNSUPPORTED,
         "%s: pytorch_model.bin is a pickle, which runs code when it is read; convert it once with Python:\n"
@@ -131,7 +131,7 @@ static void close_source(source *s) {
 
 // The tensor and its file, marked as used; NULL if there is none. Errors: TT_ERR_FORMAT when two shards have
 // it.
-static tt_status find(source *s, const char *name, const tt_st_tensor **out, const char **path) {
+static tt_status find_tensor(source *s, const char *name, const tt_st_tensor **out, const char **path) {
     *out = NULL;
     for (int i = 0; i < s->n; ++i) {
         const tt_st_tensor *t = in_shard(&s->shards[i], name);
@@ -176,7 +176,7 @@ static tt_status expect_equal(
     source *s, const tt_parameter *p, const char *known, const char *name, const char *what) {
     const tt_st_tensor *t;
     const char *path;
-    TT_TRY(find(s, name, &t, &path));
+    TT_TRY(find_tensor(s, name, &t, &path));
     if (!t) return TT_OK;
     if (!s->other)
         TT_TRY(tt_alloc(&s->other, (size_t)p->rows * (size_t)p->columns, sizeof *s->other, "tensor"));
@@ -185,12 +185,12 @@ static tt_status expect_equal(
     return tt_fail(TT_ERR_FORMAT, "%s: %s differs from %s%s", path, name, known, what);
 }
 
-static tt_status put(tt_model *model, const source *s, const tt_parameter *p) {
+static tt_status put_tensor(tt_model *model, const source *s, const tt_parameter *p) {
     const size_t n = (size_t)p->rows * (size_t)p->columns;
     return tt_device_upload(model->device, model->w + p->offset, s->buffer, n * sizeof *s->buffer);
 }
 
-static tt_status missing(const source *s, const char *name, const char *hint) {
+static tt_status missing_tensor(const source *s, const char *name, const char *hint) {
     return tt_fail(TT_ERR_FORMAT, "%s: %s is missing%s", s->shards[0].path, name, hint);
 }
 
@@ -200,13 +200,13 @@ static tt_status import_embedding(source *s, tt_model *model, const tt_parameter
     const char *path = NULL, *known = NULL;
     for (int i = 0; i < 3 && !t; ++i) {
         known = embeddings[i];
-        TT_TRY(find(s, known, &t, &path));
+        TT_TRY(find_tensor(s, known, &t, &path));
     }
     if (!t && tied) {
         known = head;
-        TT_TRY(find(s, head, &t, &path));
+        TT_TRY(find_tensor(s, head, &t, &path));
     }
-    if (!t) return missing(s, "shared.weight", " (nor is it there as encoder.embed_tokens.weight)");
+    if (!t) return missing_tensor(s, "shared.weight", " (nor is it there as encoder.embed_tokens.weight)");
     TT_TRY(read_tensor(t, path, p, s->buffer));
     for (int i = 0; i < 3; ++i)
         if (known != embeddings[i])
@@ -216,22 +216,22 @@ static tt_status import_embedding(source *s, tt_model *model, const tt_parameter
             ", though tie_word_embeddings is true; if the model has an LM head of its own, set it to false "
             "in "
             "config.json"));
-    return put(model, s, p);
+    return put_tensor(model, s, p);
 }
 
 static tt_status import_parameter(source *s, tt_model *model, const tt_parameter *p) {
     if (strcmp(p->name, "shared.weight") == 0) return import_embedding(s, model, p);
     const tt_st_tensor *t;
     const char *path;
-    TT_TRY(find(s, p->name, &t, &path));
+    TT_TRY(find_tensor(s, p->name, &t, &path));
     if (!t)
-        return missing(s, p->name,
+        return missing_tensor(s, p->name,
             strcmp(p->name, head) == 0
                 ? ", though tie_word_embeddings is false; if the head is the embedding, "
                   "set it to true in config.json"
                 : "");
     TT_TRY(read_tensor(t, path, p, s->buffer));
-    return put(model, s, p);
+    return put_tensor(model, s, p);
 }
 
 // Tensors that nobody asked for.
@@ -239,7 +239,7 @@ static tt_status check_unused(source *s, bool allowed) {
     const tt_st_tensor *t;
     const char *path;
     int n = 0;
-    TT_TRY(find(s, leftover, &t, &path));
+    TT_TRY(find_tensor(s, leftover, &t, &path));
     if (t) tt_info("%s: %s is left out: T5 has no bias there", path, leftover);
     tt_str used = {0}, unused = {0};
     for (int i = 0; i < s->n; ++i)
@@ -279,7 +279,7 @@ static tt_status import_tokenizer(tt_checkpoint *out, const char *directory, con
     char path[TT_PATH_MAX];
     int extra_ids;
     TT_TRY(tt_path_join(path, sizeof path, directory, "spiece.model"));
-    if (!present(path))
+    if (!path_exists(path))
         return tt_fail(TT_ERR_IO,
             "%s: no spiece.model; a checkpoint carries its tokenizer, and tokenizer.json is not read",
             directory);
