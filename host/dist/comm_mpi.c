@@ -1,4 +1,4 @@
-// Ranks over MPI. Counts are ints in MPI: everything goes in chunks.
+// Ranks over MPI. Counts are ints in MPI, so everything is sent in chunks.
 #include "host/base/memory.h"
 #include "host/dist/arrival_mpi.h"
 #include "host/dist/transport.h"
@@ -13,7 +13,7 @@ typedef struct mpi_state {
     MPI_Comm ranks; // MPI_COMM_WORLD, or a part of it
     tt_arrival arrival;
     int *counts, *starts; // [size]: the ranks' parts of a chunk
-    double *part;         // this rank's part, summed: room for SUM_CHUNK / size + 1 numbers of any type
+    double *part;         // this rank's part, summed: capacity for SUM_CHUNK / size + 1 numbers of any type
 } mpi_state;
 
 static tt_status check_mpi(int code, const char *what) {
@@ -30,8 +30,8 @@ static tt_status wait_for_ranks(tt_comm *comm, const char *what) {
 
 #define MPI_TRY(call, what) TT_TRY(check_mpi((call), (what)))
 
-// Each element is summed on one rank and handed to all, so that all ranks hold the same bits whatever
-// algorithm the library picks. (MPI only recommends that of MPI_Allreduce.)
+// Each element is summed on one rank and sent to all, so that all ranks have the same bits whatever algorithm
+// the library chooses. (MPI only recommends this for MPI_Allreduce.)
 static tt_status sum_chunks(tt_comm *comm, void *x, size_t n, size_t size, MPI_Datatype type) {
     mpi_state *s = comm->state;
     TT_TRY(wait_for_ranks(comm, "sum"));
@@ -42,10 +42,10 @@ static tt_status sum_chunks(tt_comm *comm, void *x, size_t n, size_t size, MPI_D
             s->starts[r] = start;
             start += s->counts[r];
         }
-        char *at = (char *)x + done * size;
-        MPI_TRY(MPI_Reduce_scatter(at, s->part, s->counts, type, MPI_SUM, s->ranks), "sum");
-        MPI_TRY(
-            MPI_Allgatherv(s->part, s->counts[comm->rank], type, at, s->counts, s->starts, type, s->ranks),
+        char *values = (char *)x + done * size;
+        MPI_TRY(MPI_Reduce_scatter(values, s->part, s->counts, type, MPI_SUM, s->ranks), "sum");
+        MPI_TRY(MPI_Allgatherv(
+                    s->part, s->counts[comm->rank], type, values, s->counts, s->starts, type, s->ranks),
             "sum");
         done += (size_t)chunk;
     }
@@ -148,7 +148,15 @@ static void mpi_leave(tt_comm *comm, bool abort_job, int exit_status) {
 static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out);
 
 static const tt_comm_transport mpi = {
-    mpi_sum_f32, mpi_sum_f64, mpi_max_i64, mpi_broadcast, mpi_gather, mpi_barrier, mpi_leave, mpi_split};
+    .sum_f32 = mpi_sum_f32,
+    .sum_f64 = mpi_sum_f64,
+    .max_i64 = mpi_max_i64,
+    .broadcast = mpi_broadcast,
+    .gather = mpi_gather,
+    .barrier = mpi_barrier,
+    .leave = mpi_leave,
+    .split = mpi_split,
+};
 
 static tt_status local_ranks(MPI_Comm ranks, int *rank, int *count) {
     MPI_Comm local;
@@ -159,7 +167,7 @@ static tt_status local_ranks(MPI_Comm ranks, int *rank, int *count) {
     return status;
 }
 
-// Takes over `ranks`: the comm's numbers and working memory.
+// Takes over `ranks` and fills in the comm's numbers and working memory.
 static tt_status enter_world(tt_comm *comm, MPI_Comm ranks) {
     mpi_state *s;
     TT_TRY(tt_alloc(&s, 1, sizeof *s, "MPI"));
@@ -182,7 +190,7 @@ static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out) {
     MPI_Comm part;
     MPI_TRY(MPI_Comm_split(ranks_of(comm), group, comm->rank, &part), "split");
     TT_TRY(enter_world(out, part));
-    out->local_rank = comm->local_rank; // the other parts compute here too
+    out->local_rank = comm->local_rank; // the other parts compute on this machine too
     out->local_size = comm->local_size;
     return TT_OK;
 }

@@ -1,5 +1,6 @@
-// Ranks without MPI: each is connected to rank 0, which adds up in the order of ranks and hands out. Made for
-// the small messages of a run, and for gradients between a few CPU ranks; on GPUs gradients go by NCCL.
+// Ranks without MPI: each is connected to rank 0, which adds in the order of ranks and sends the result to
+// all. Meant for the small messages of a run, and for gradients of a few CPU ranks; on GPUs NCCL sums
+// gradients.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/dist/rendezvous.h"
@@ -16,7 +17,7 @@ typedef struct star_state {
     char part[CHUNK];
 } star_state;
 
-// What a rank is about to do: rank 0 sees whether all do the same.
+// The operation that a rank is about to do; rank 0 checks that all do the same.
 typedef enum operation { SUM_F32, SUM_F64, MAX_I64, BROADCAST, GATHER, BARRIER } operation;
 static const char *const operation_names[] = {"sum", "sum", "max", "broadcast", "gather", "barrier"};
 
@@ -30,8 +31,8 @@ static star_state *state_of(const tt_comm *comm) {
 
 static tt_status lost_rank(const tt_star *star, int rank, tt_wire_end end, operation what) {
     if (end == TT_WIRE_CLOSED)
-        return tt_fail(TT_ERR_DIST, "%s: rank %d on %s has left; see its own message", operation_names[what],
-            rank, star->hosts[rank]);
+        return tt_fail(TT_ERR_DIST, "%s: rank %d on %s has left; see its own error message",
+            operation_names[what], rank, star->hosts[rank]);
     return tt_fail(TT_ERR_DIST,
         "%s: no word from rank %d on %s within %g seconds; TT_TIMEOUT=seconds waits longer",
         operation_names[what], rank, star->hosts[rank], star->seconds);
@@ -51,14 +52,14 @@ static tt_status announce_operation(const tt_star *star, operation what, size_t 
     return send_to(star, 0, &mine, sizeof mine, what);
 }
 
-// Rank 0: that `rank` has come to the same place; *bytes as it announced.
+// Rank 0 checks that `rank` does the same operation; *bytes receives the size that it announced.
 static tt_status expect_rank(const tt_star *star, int rank, operation what, uint64_t *bytes) {
     notice theirs;
     TT_TRY(receive_from(star, rank, &theirs, sizeof theirs, what));
     *bytes = theirs.bytes;
     if (theirs.operation == (uint64_t)what) return TT_OK;
-    return tt_fail(TT_ERR_DIST, "rank %d on %s is at another place of the program (%s) than rank 0 (%s)",
-        rank, star->hosts[rank], theirs.operation <= BARRIER ? operation_names[theirs.operation] : "?",
+    return tt_fail(TT_ERR_DIST, "rank %d on %s is at a different operation (%s) than rank 0 (%s)", rank,
+        star->hosts[rank], theirs.operation <= BARRIER ? operation_names[theirs.operation] : "?",
         operation_names[what]);
 }
 static tt_status expect_all_ranks(const tt_star *star, operation what, size_t bytes) {
@@ -89,18 +90,18 @@ static tt_status reduce_all(tt_comm *comm, operation what, void *x, size_t bytes
     if (comm->size == 1) return TT_OK;
     TT_TRY(comm->rank == 0 ? expect_all_ranks(star, what, bytes) : announce_operation(star, what, bytes));
     for (size_t done = 0; done < bytes; done += CHUNK) {
-        char *at = (char *)x + done;
+        char *chunk = (char *)x + done;
         const size_t n = bytes - done < CHUNK ? bytes - done : CHUNK;
         if (comm->rank != 0) {
-            TT_TRY(send_to(star, 0, at, n, what));
-            TT_TRY(receive_from(star, 0, at, n, what));
+            TT_TRY(send_to(star, 0, chunk, n, what));
+            TT_TRY(receive_from(star, 0, chunk, n, what));
             continue;
         }
         for (int r = 1; r < comm->size; ++r) {
             TT_TRY(receive_from(star, r, s->part, n, what));
-            combine_chunk(what, at, s->part, n);
+            combine_chunk(what, chunk, s->part, n);
         }
-        for (int r = 1; r < comm->size; ++r) TT_TRY(send_to(star, r, at, n, what));
+        for (int r = 1; r < comm->size; ++r) TT_TRY(send_to(star, r, chunk, n, what));
     }
     return TT_OK;
 }
@@ -139,9 +140,9 @@ static tt_status receive_blocks(const tt_star *star, const void *mine, size_t n,
     }
     TT_TRY(tt_alloc(all, total + 1, 1, "gathered bytes"));
     if (n) memcpy(*all, mine, n);
-    char *at = *all + n;
-    for (int r = 1; r < star->size; at += sizes[r++]) {
-        const tt_status status = receive_from(star, r, at, sizes[r], GATHER);
+    char *block = *all + n;
+    for (int r = 1; r < star->size; block += sizes[r++]) {
+        const tt_status status = receive_from(star, r, block, sizes[r], GATHER);
         if (status == TT_OK) continue;
         free(*all);
         *all = NULL;
@@ -161,7 +162,7 @@ static tt_status star_barrier(tt_comm *comm) {
     return reduce_all(comm, BARRIER, &(char){0}, 1);
 }
 
-// Who leaves closes the connection; the others hear of it when they next wait for this rank.
+// Leaving closes the connection; the others notice when they next wait for this rank.
 static void star_leave(tt_comm *comm, bool abort_job, int exit_status) {
     (void)abort_job, (void)exit_status;
     tt_star_close(&state_of(comm)->star);
@@ -170,8 +171,16 @@ static void star_leave(tt_comm *comm, bool abort_job, int exit_status) {
 
 static tt_status star_split(tt_comm *comm, int group, tt_comm *out);
 
-static const tt_comm_transport star_transport = {star_sum_f32, star_sum_f64, star_max_i64, star_broadcast,
-    star_gather, star_barrier, star_leave, star_split};
+static const tt_comm_transport star_transport = {
+    .sum_f32 = star_sum_f32,
+    .sum_f64 = star_sum_f64,
+    .max_i64 = star_max_i64,
+    .broadcast = star_broadcast,
+    .gather = star_gather,
+    .barrier = star_barrier,
+    .leave = star_leave,
+    .split = star_split,
+};
 
 static tt_status open_state(star_state **out) {
     return tt_alloc(out, 1, sizeof **out, "connections");
@@ -185,12 +194,12 @@ static void enter_star(tt_comm *comm, star_state *state) {
     comm->size = state->star.size;
 }
 
-// ---- parts of a world: its lowest rank becomes the middle of a star of its own
+// ---- parts of a world: its lowest rank becomes rank 0 of a star of its own
 
 typedef struct place {
     int group;
     uint64_t nonce;
-    tt_address at;
+    tt_address address;
 } place;
 
 static tt_status share_places(tt_comm *comm, const place *mine, place *places) {
@@ -217,16 +226,16 @@ static tt_status meet_group(const tt_comm *comm, const place *places, int listen
     const double patience = state_of(comm)->star.seconds, deadline = tt_seconds() + patience;
     if (rank == 0) return tt_star_host(out, listener, places[hub].nonce, size, deadline);
     bool joined;
-    TT_TRY(tt_star_join(out, &places[hub].at, places[hub].nonce, rank, size, patience, &joined));
+    TT_TRY(tt_star_join(out, &places[hub].address, places[hub].nonce, rank, size, patience, &joined));
     return joined ? TT_OK
-                  : tt_fail(TT_ERR_DIST, "no connection to rank %d on %s, port %d", hub, places[hub].at.host,
-                        places[hub].at.port);
+                  : tt_fail(TT_ERR_DIST, "no connection to rank %d on %s, port %d", hub,
+                        places[hub].address.host, places[hub].address.port);
 }
 
 static tt_status split_state(tt_comm *comm, int group, star_state *state) {
     place mine = {.group = group, .nonce = tt_nonce()}, *places;
     int listener;
-    TT_TRY(tt_wire_listen(&listener, &mine.at));
+    TT_TRY(tt_wire_listen(&listener, &mine.address));
     tt_status status = tt_alloc(&places, (size_t)comm->size, sizeof *places, "ranks");
     if (status == TT_OK) {
         status = share_places(comm, &mine, places);

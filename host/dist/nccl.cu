@@ -1,4 +1,5 @@
-// NCCL, not blocking: the host asks how things stand, so that a rank that is gone ends in a message.
+// NCCL in non-blocking mode: the host polls for the state of each call, so that a lost rank gives an error
+// message instead of a hang.
 #include "kernels/cuda/kernel.cuh"
 
 extern "C" {
@@ -14,7 +15,7 @@ extern "C" {
 struct tt_nccl {
     ncclComm_t comm;
     cudaStream_t stream;
-    cudaEvent_t ready, done; // the device has come to a sum; the sums have come to an end
+    cudaEvent_t ready, done; // the device has reached a sum; the sums have ended
     double seconds;          // patience at the start
     int size;
 };
@@ -23,8 +24,8 @@ namespace {
 
 tt_status nccl_failed(const tt_nccl *nccl, ncclResult_t result, const char *what) {
     const char *last = ncclGetLastError(nccl->comm);
-    return tt_fail(TT_ERR_DIST, "NCCL: %s of %d ranks: %s%s%s; NCCL_DEBUG=INFO tells more", what, nccl->size,
-        ncclGetErrorString(result), last && *last ? ": " : "", last ? last : "");
+    return tt_fail(TT_ERR_DIST, "NCCL: %s of %d ranks: %s%s%s; NCCL_DEBUG=INFO prints details", what,
+        nccl->size, ncclGetErrorString(result), last && *last ? ": " : "", last ? last : "");
 }
 
 // Waits while NCCL works on `result`'s call in the background.
@@ -34,7 +35,7 @@ tt_status settle_call(const tt_nccl *nccl, ncclResult_t result, double seconds, 
         if (tt_seconds() > deadline)
             return tt_fail(TT_ERR_DIST,
                 "NCCL: %s of %d ranks did not end within %g seconds; is the network between the GPUs open? "
-                "NCCL_DEBUG=INFO tells more, TT_TIMEOUT=seconds waits longer",
+                "NCCL_DEBUG=INFO prints details, TT_TIMEOUT=seconds waits longer",
                 what, nccl->size, seconds);
         sched_yield();
         const ncclResult_t asked = ncclCommGetAsyncError(nccl->comm, &result);
@@ -43,7 +44,7 @@ tt_status settle_call(const tt_nccl *nccl, ncclResult_t result, double seconds, 
     return result == ncclSuccess ? TT_OK : nccl_failed(nccl, result, what);
 }
 
-// What is under way ends at once, so that nothing on the GPU waits for it any more. Keeps `status`.
+// Aborts what is running after a failure, so that nothing on the GPU waits for it. Returns `status`.
 tt_status give_up(tt_nccl *nccl, tt_status status) {
     if (status != TT_OK && nccl->comm) {
         ncclCommAbort(nccl->comm);
@@ -85,7 +86,7 @@ tt_status tt_nccl_open(tt_nccl **out, tt_comm *comm) {
         status = tt_patience(&nccl->seconds);
     }
     if (status == TT_OK) status = make_stream(nccl);
-    status = tt_comm_agree(comm, status); // nobody waits for a rank that could not begin
+    status = tt_comm_agree(comm, status); // no rank waits for one that could not begin
     if (status == TT_OK) status = tt_comm_agree(comm, join_ranks(nccl, comm));
     if (status == TT_OK)
         *out = nccl;
@@ -125,8 +126,8 @@ static tt_status await_sums(const tt_nccl *nccl, double seconds) {
             return nccl_failed(nccl, result, "sum");
         if (tt_seconds() > deadline)
             return tt_fail(TT_ERR_DIST,
-                "NCCL: the sum over %d ranks did not end within %g seconds, although all ranks came to it; "
-                "NCCL_DEBUG=INFO tells more, TT_TIMEOUT=seconds waits longer",
+                "NCCL: the sum over %d ranks did not end within %g seconds, although all ranks reached it; "
+                "NCCL_DEBUG=INFO prints details, TT_TIMEOUT=seconds waits longer",
                 nccl->size, seconds);
         sched_yield();
     }

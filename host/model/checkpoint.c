@@ -61,7 +61,7 @@ static tt_status get_config(const tt_h5 *h, tt_model_config *c) {
     return status == TT_OK ? TT_OK : tt_context(TT_ERR_FORMAT, "%s", h->path);
 }
 
-// Weights go through host memory tensor by tensor: a copy of the whole model need not fit beside it.
+// Weights pass through host memory tensor by tensor, so that no second copy of the whole model is needed.
 typedef struct staging {
     float *w;
     uint16_t *half; // NULL for fp32
@@ -126,8 +126,7 @@ static tt_status put_moment(const tt_h5 *h, const tt_model *model, const char *n
     return status;
 }
 
-// A data set, since attributes are limited to 64 KiB; with a checksum of our own, since HDF5 has none for
-// texts.
+// A data set, since attributes are limited to 64 KiB, with its own checksum, since HDF5 has none for texts.
 static tt_status put_state(const tt_h5 *h, const char *state) {
     TT_TRY(tt_h5_write_texts(h, "/state", &state, 1));
     return tt_h5_put_i64(h, "/state", "checksum", (int64_t)tt_hash(state, strlen(state)));
@@ -171,7 +170,7 @@ static tt_status get_parameter(
     for (size_t i = 0; i < d.n; ++i)
         if (!isfinite(s->w[i]))
             return tt_fail(
-                TT_ERR_FORMAT, "%s: %s holds %g at element %zu", h->path, p->name, (double)s->w[i], i);
+                TT_ERR_FORMAT, "%s: %s contains %g at element %zu", h->path, p->name, (double)s->w[i], i);
     *hash = (*hash ^ tt_hash(s->w, d.n * sizeof *s->w)) * 0x9E3779B97F4A7C15ull;
     return tt_device_upload(model->device, model->w + p->offset, s->w, d.n * sizeof *s->w);
 }
@@ -183,7 +182,7 @@ static tt_status get_dtype(const tt_h5 *h, bool *bf16) {
     const bool known = *bf16 || strcmp(dtype, "fp32") == 0;
     tt_status status =
         known ? TT_OK
-              : tt_fail(TT_ERR_FORMAT, "%s: weights of type '%s', expected fp32 or bf16", h->path, dtype);
+              : tt_fail(TT_ERR_FORMAT, "%s: weights of type '%s'; expected fp32 or bf16", h->path, dtype);
     free(dtype);
     return status;
 }
@@ -246,7 +245,7 @@ static tt_status get_state(const tt_h5 *h, char **state) {
     return status;
 }
 
-// Before memory is taken: the sizes that make most of a model are those of the data sets.
+// Checks, before memory is allocated, that the largest data sets have the sizes of the configuration.
 static tt_status check_sizes(const tt_h5 *h, const tt_model_config *c) {
     const struct {
         const char *name;
@@ -271,7 +270,7 @@ static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) 
     int64_t format;
     TT_TRY(tt_h5_get_i64(h, "/", "format", &format));
     if (format != FORMAT)
-        return tt_fail(TT_ERR_FORMAT, "%s: checkpoint format %lld, this program reads %d", h->path,
+        return tt_fail(TT_ERR_FORMAT, "%s: checkpoint format %lld; this program reads format %d", h->path,
             (long long)format, FORMAT);
     tt_model_config config;
     TT_TRY(get_config(h, &config));

@@ -1,4 +1,4 @@
-// Named shapes, and what a configuration must fulfil.
+// Named shapes, and checks of a configuration.
 #include "host/model/model.h"
 
 #include "host/base/str.h"
@@ -50,7 +50,7 @@ tt_status tt_model_preset(tt_model_config *out, const char *name) {
     }
     const char *nearest = tt_nearest(name, names, PRESETS);
     return tt_fail(TT_ERR_CONFIG,
-        "shape '%s' is unknown%s%s; known are t5-small, t5-base, t5-large, t5-3b, t5-11b, "
+        "unknown shape '%s'%s%s; known are t5-small, t5-base, t5-large, t5-3b, t5-11b, "
         "t5-v1_1-small, -base, -large, -xl, -xxl",
         name, nearest ? "; did you mean " : "", nearest ? nearest : "");
 }

@@ -3,9 +3,9 @@
 // Self-attention: slot s owns rows s * max_length .. of each layer's cache. Cross-attention: encoded sources
 // lie in rows that the caller manages; any number of slots read the same rows.
 //
-// Devices that can record get steps of few sizes: to a multiple of STRIDE rows, filled up with rows that read
-// and write spare rows of the caches, and the first row of a source that is read anyway. Of each size the
-// first step is done plainly, the second recorded.
+// On devices with recordings, steps come in few sizes: they are filled up to a multiple of STRIDE rows with
+// rows that use spare rows of the caches and the first row of a source that is read anyway. The first step of
+// each size runs without a recording, the second is recorded.
 #include "host/model/decoder.h"
 #include "host/model/pass.h"
 
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Numbers of a step, one row of `capacity` each: uploaded at once.
+// The numbers of a step, one row of `capacity` for each kind, uploaded by one copy.
 typedef enum step_row { TOKEN, CACHE_ROW, START, LENGTH, SOURCE_START, SOURCE_LENGTH, STEP_ROWS } step_row;
 
 enum { STRIDE = 16 };
@@ -22,7 +22,7 @@ struct tt_decoder {
     tt_model *model;
     tt_pass *pass; // of the encoder
     int slots, max_length, source_tokens;
-    int capacity;                     // slots, to a multiple of STRIDE
+    int capacity;                     // slots, rounded up to a multiple of STRIDE
     tt_operand **self_kv, **cross_kv; // per layer: [slots * max_length + STRIDE, 2I], [source_tokens, 2I]
     float *x, *rstd, *logits;
     tt_operand *y, *qkv, *out, *branch, *h, *a;
@@ -37,7 +37,7 @@ static int step_rows(const tt_decoder *p, int n) {
     return p->recordings ? (n + STRIDE - 1) / STRIDE * STRIDE : n;
 }
 
-// Rows of all layers' caches that nobody may read before they are written again.
+// Declares rows of all layers' caches undefined until they are written again.
 static tt_status discard_rows(tt_decoder *p, tt_operand *const *cache, size_t first, size_t rows) {
     tt_device *device = p->model->device;
     const size_t row = 2 * (size_t)tt_inner(&p->model->config);
@@ -155,8 +155,8 @@ static tt_status norm_step(tt_decoder *p, int n, size_t w, bool branch) {
                                                               .y = p->y});
 }
 
-// What a step leaves besides the caches is for whoever asked for it, until the next one. A slot at position 0
-// begins a new text; spare rows belong to no text.
+// Marks as undefined what the last step left behind, except for the caches of texts that continue: a slot at
+// position 0 begins a new text, and spare rows belong to none.
 static tt_status discard_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *position) {
     const size_t length = (size_t)p->max_length;
     for (int i = 0; i < n; ++i)
@@ -178,8 +178,9 @@ static tt_status discard_step(tt_decoder *p, int n, const int32_t *slot, const i
 
 tt_status tt_decoder_forget(tt_decoder *p, int first_row, int rows) {
     if (first_row < 0 || rows < 0 || rows > p->source_tokens - first_row)
-        return tt_fail(TT_ERR_INTERNAL, "decoder: %d rows from %d of %d source rows forgotten", rows,
-            first_row, p->source_tokens);
+        return tt_fail(TT_ERR_INTERNAL,
+            "decoder: cannot forget %d rows from row %d on: there are %d source rows", rows, first_row,
+            p->source_tokens);
     return discard_rows(p, p->cross_kv, (size_t)first_row, (size_t)rows);
 }
 
@@ -328,7 +329,7 @@ static tt_status compute_step(tt_decoder *p, int n) {
 
 static tt_status record_step(tt_decoder *p, int n, tt_recording **out) {
     tt_device *device = p->model->device;
-    // A recording is for all steps of its size, however long their texts are.
+    // A recording serves all steps of its size, so it allows for the longest texts.
     p->longest = p->max_length;
     p->longest_source = p->source_tokens;
     TT_TRY(tt_device_record(device));
@@ -354,7 +355,7 @@ tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32
         *seen = true;
         return compute_step(p, rows);
     }
-    // What cannot be recorded (a library may refuse meanwhile) is done plainly, and tried again.
+    // If recording fails (a library may refuse it), the step runs without one, and the next step tries again.
     if (!*recording && record_step(p, rows, recording) != TT_OK) return compute_step(p, rows);
     return tt_device_replay(p->model->device, *recording);
 }

@@ -1,4 +1,4 @@
-// Work of a step, counted over real tokens.
+// Floating-point operations of a step, counted over real tokens.
 #include "host/model/layout.h"
 
 // Multiply-adds of q k^T and p v over packed sequences.

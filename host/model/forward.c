@@ -66,7 +66,7 @@ tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer) {
         .lse = p->cross_lse};
 }
 
-// x = x_in + dropout(branch) (both NULL: x as it is), y = norm(x). Then the branch is of no use.
+// x = x_in + dropout(branch) (both NULL: x is unchanged), y = norm(x). Afterwards the branch is undefined.
 static tt_status norm_fwd(const tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, tt_operand *y,
     float *rstd, const float *x_in, tt_dropout drop, tt_dropout output_drop) {
     const tt_model *model = pass->model;
@@ -85,7 +85,7 @@ static tt_status norm_fwd(const tt_pass *pass, const tt_stack_pass *stack, size_
     return tt_pass_discard(pass, pass->branch, tt_operand_at(model->device, pass->branch, n));
 }
 
-// Without backward a layer works in the memory of the one before: of that only x is still of use.
+// Without backward a layer uses the memory of the previous one, of which only x is still needed.
 static tt_status discard_layer(const tt_pass *pass, const tt_stack_pass *stack, int l) {
     const tt_layer_pass *p = &stack->layers[l];
     if (l == 0 || p->qkv != stack->layers[l - 1].qkv) return TT_OK;

@@ -43,7 +43,7 @@ static void orthonormal_rows(float *w, int rows, int columns) {
     }
 }
 
-// A head that looks at a neighbour: +4 on the buckets of one relative position.
+// Sets the bias of a head for the relative positions from..to, so that it attends to these neighbours.
 static void favour_offsets(
     float *bias, const tt_model_config *c, int head, int from, int to, bool bidirectional, float value) {
     for (int r = from; r <= to && head < c->num_heads; ++r) {
@@ -53,7 +53,7 @@ static void favour_offsets(
     }
 }
 
-// The structured start: what a copying student needs is there from the first step instead of forming late.
+// Structured initialisation: heads that copy exist from the first step instead of forming late in training.
 //   embedding std 0.3 and the decoder's final norm 1/0.3, so that the tied head's logits start at T5's scale;
 //   o and wo of T5 halved; W_k with std 1/sqrt(d),
 //   W_q = W_k / sqrt(d_kv), so that a token attends to tokens like itself; in cross-attention W_v has
@@ -62,16 +62,17 @@ static void favour_offsets(
 //   offsets -6..-9 (encoder's head 2).
 static tt_status structure_weights(tt_model *model, float *w) {
     const tt_model_config *c = &model->config;
-    const tt_layout *at = model->layout;
+    const tt_layout *layout = model->layout;
     const int d = c->d_model, inner = tt_inner(c);
     if (inner != d)
-        return tt_fail(TT_ERR_CONFIG, "init copy needs num_heads x d_kv = d_model, have %d x %d and %d",
-            c->num_heads, c->d_kv, d);
+        return tt_fail(TT_ERR_CONFIG,
+            "init copy needs num_heads x d_kv = d_model, but the model has %d x %d and %d", c->num_heads,
+            c->d_kv, d);
     const size_t square = (size_t)inner * d;
-    for (size_t i = 0; i < (size_t)c->vocab_size * d; ++i) w[at->shared + i] *= 0.3f;
-    for (int i = 0; i < d; ++i) w[at->decoder.final_norm + i] = 1 / 0.3f;
+    for (size_t i = 0; i < (size_t)c->vocab_size * d; ++i) w[layout->shared + i] *= 0.3f;
+    for (int i = 0; i < d; ++i) w[layout->decoder.final_norm + i] = 1 / 0.3f;
     for (int side = 0; side < 2; ++side) {
-        const tt_stack_layout *stack = side ? &at->decoder : &at->encoder;
+        const tt_stack_layout *stack = side ? &layout->decoder : &layout->encoder;
         for (int l = 0; l < stack->layers; ++l) {
             const tt_block_layout *b = &stack->blocks[l];
             for (size_t i = 0; i < square; ++i) w[b->o + i] *= 0.5f;

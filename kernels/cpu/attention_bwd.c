@@ -75,8 +75,8 @@ TT_MULTIVERSION(void, fill_probabilities,
     for (int i = 0; i < b->lanes; ++i) delta[i] = 0;
     for (int j = 0; j < b->keys; ++j) {
         if (mask && j % 4 == 0) tt_attention_mask_keys(mask, (uint32_t)j / 4, b->lanes, keep);
-        const size_t at = (size_t)j * TT_BLOCK;
-        float *restrict p = w->p + at, *restrict ds = w->ds + at, *restrict kept = w->kept + at;
+        const size_t offset = (size_t)j * TT_BLOCK;
+        float *restrict p = w->p + offset, *restrict ds = w->ds + offset, *restrict kept = w->kept + offset;
         const float *restrict add = bias + b->first - j, *restrict factor = keep + (size_t)(j % 4) * TT_BLOCK;
         const int from = j - b->hidden;
 #pragma omp simd
@@ -146,8 +146,8 @@ static void backward_unit(const tt_attention *t, const tt_attention_plan *plan, 
     memset(w->dk, 0, bytes);
     memset(w->dv, 0, bytes);
     memset(w->dbias, 0, (size_t)plan->span * sizeof(float));
-    for (int at = r->first[source]; at < r->first[source + 1]; ++at) {
-        const int row = t->q_offsets[r->list[at]], queries = t->q_offsets[r->list[at] + 1] - row;
+    for (int reader = r->first[source]; reader < r->first[source + 1]; ++reader) {
+        const int row = t->q_offsets[r->list[reader]], queries = t->q_offsets[r->list[reader] + 1] - row;
         for (int first = 0; first < queries; first += TT_BLOCK) {
             const tt_attention_block b = tt_attention_block_at(t, first, queries, keys);
             backward_block(t, plan, w, head, kv_row, row + first, &b);

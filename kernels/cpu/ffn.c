@@ -63,11 +63,11 @@ static void backward_tile(const tt_ffn *p, int row, int from, int n, const float
     const float *h = p->h;
     float *dh = p->dh;
     if (p->activation == TT_RELU) {
-        const size_t at = (size_t)row * f + from;
-        relu_backward(n, dh + at, h + at, da);
+        const size_t offset = (size_t)row * f + from;
+        relu_backward(n, dh + offset, h + offset, da);
     } else {
-        const size_t at = (size_t)row * 2 * f + from;
-        gelu_backward(n, dh + at, dh + at + f, h + at, h + at + f, da);
+        const size_t offset = (size_t)row * 2 * f + from;
+        gelu_backward(n, dh + offset, dh + offset + f, h + offset, h + offset + f, da);
     }
 }
 

@@ -64,18 +64,18 @@ tt_status tt_cpu_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
     }
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
-        const size_t at = (size_t)t * d;
-        const float *branch = p->branch ? tt_in(p->branch) + at : NULL;
+        const size_t offset = (size_t)t * d;
+        const float *branch = p->branch ? tt_in(p->branch) + offset : NULL;
         if (rows) {
             float *own = rows + (size_t)tt_cpu_thread() * d;
             tt_dropout_row(&p->drop, t, d, own, branch);
             branch = own;
         }
-        const float *x_in = (p->x_in ? p->x_in : p->x) + at;
-        float mean = add_branch(d, p->x + at, x_in, branch) / (float)d;
+        const float *x_in = (p->x_in ? p->x_in : p->x) + offset;
+        float mean = add_branch(d, p->x + offset, x_in, branch) / (float)d;
         p->rstd[t] = 1.0f / sqrtf(mean + p->eps);
-        float *y = tt_out(p->y) + at;
-        normalise_row(d, y, p->x + at, p->w, p->rstd[t]);
+        float *y = tt_out(p->y) + offset;
+        normalise_row(d, y, p->x + offset, p->w, p->rstd[t]);
         if (p->output_drop.p > 0) tt_dropout_row(&p->output_drop, t, d, y, y);
     }
     return TT_OK;
@@ -96,14 +96,14 @@ tt_status tt_cpu_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
             float *dw = partial + (size_t)b * d;
             memset(dw, 0, (size_t)d * sizeof *dw);
             for (int t = b * BLOCK; t < p->rows && t < (b + 1) * BLOCK; ++t) {
-                const size_t at = (size_t)t * d;
-                const float *dy = tt_in(p->dy) + at;
+                const size_t offset = (size_t)t * d;
+                const float *dy = tt_in(p->dy) + offset;
                 if (p->output_drop.p > 0) {
                     tt_dropout_row(&p->output_drop, t, d, own, dy);
                     dy = own;
                 }
-                row_backward(d, p->dx + at, dw, dy, p->x + at, p->w, p->rstd[t]);
-                if (p->dbranch) tt_dropout_row(&p->drop, t, d, tt_out(p->dbranch) + at, p->dx + at);
+                row_backward(d, p->dx + offset, dw, dy, p->x + offset, p->w, p->rstd[t]);
+                if (p->dbranch) tt_dropout_row(&p->drop, t, d, tt_out(p->dbranch) + offset, p->dx + offset);
             }
         }
     }

@@ -67,13 +67,13 @@ static void top_row(const tt_top *t, int row) {
     int n = 0;
     for (int id = 0; id < t->vocab; ++id) {
         if (n == t->k && !(scores[id] > score[n - 1])) continue;
-        int at = n < t->k ? n++ : n - 1;
-        for (; at > 0 && scores[id] > score[at - 1]; --at) {
-            score[at] = score[at - 1];
-            token[at] = token[at - 1];
+        int place = n < t->k ? n++ : n - 1;
+        for (; place > 0 && scores[id] > score[place - 1]; --place) {
+            score[place] = score[place - 1];
+            token[place] = token[place - 1];
         }
-        score[at] = scores[id];
-        token[at] = id;
+        score[place] = scores[id];
+        token[place] = id;
     }
 }
 

@@ -233,7 +233,8 @@ static tt_status bucket_table(
     TT_TRY(tt_grow(&state->tables, &state->table_capacity, state->n_tables + 1, sizeof *state->tables,
         "buckets of distances"));
     tt_cuda_bucket_table *table = &state->tables[state->n_tables];
-    *table = {bidirectional, buckets, max_distance, nullptr, nullptr, 0};
+    *table = tt_cuda_bucket_table();
+    table->bidirectional = bidirectional, table->buckets = buckets, table->max_distance = max_distance;
     TT_TRY(tt_device_alloc(
         device, &table->bucket, static_cast<size_t>(max_distance) + 1, 1, "buckets of distances"));
     tt_status status = tt_device_alloc(

@@ -115,14 +115,14 @@ __device__ __forceinline__ void store_rows(
     for (int half = 0; half < 2; ++half) {
         const int row = first + g + 8 * half;
         if (row >= rows) continue;
-        T *at = to + static_cast<int64_t>(row) * ld + 2 * t;
+        T *target = to + static_cast<int64_t>(row) * ld + 2 * t;
 #pragma unroll
         for (int n = 0; n < D / 8; ++n) {
             const int left = d - (8 * n + 2 * t);
             if (left >= 2 && paired)
-                store_pair(at + 8 * n, x[n][2 * half], x[n][2 * half + 1]);
+                store_pair(target + 8 * n, x[n][2 * half], x[n][2 * half + 1]);
             else
-                for (int j = 0; j < 2 && j < left; ++j) at[8 * n + j] = from_float<T>(x[n][2 * half + j]);
+                for (int j = 0; j < 2 && j < left; ++j) target[8 * n + j] = from_float<T>(x[n][2 * half + j]);
         }
     }
 }

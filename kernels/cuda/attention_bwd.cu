@@ -231,23 +231,23 @@ __device__ __forceinline__ void write_buckets(
 
 // A tile of the queries that attend to a key sequence; enter and advance go through them all.
 struct reading {
-    int at, end;                // in the list of readers
+    int reader, end;            // in the list of readers
     int q_row, queries, query0; // of the reader: its rows, and where the tile begins
 };
 __device__ __forceinline__ void enter(reading *r, const tt_attention &p, int first, int step) {
-    while (r->at < r->end) {
-        const int sequence = p.source ? p.readers[r->at] : r->at;
+    while (r->reader < r->end) {
+        const int sequence = p.source ? p.readers[r->reader] : r->reader;
         r->q_row = p.q_offsets[sequence];
         r->queries = p.q_offsets[sequence + 1] - r->q_row;
         r->query0 = p.causal ? first / step * step : 0; // queries before the first key see none of these
         if (r->query0 < r->queries) return;
-        ++r->at;
+        ++r->reader;
     }
 }
 __device__ __forceinline__ void advance(reading *r, const tt_attention &p, int first, int step) {
     r->query0 += step;
     if (r->query0 < r->queries) return;
-    ++r->at;
+    ++r->reader;
     enter(r, p, first, step);
 }
 
@@ -296,16 +296,16 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2) attention_
             copy_async<4>(&m->position[stage][lane], &drop.position[token], there);
         commit_copies();
     };
-    if (now.at < now.end) fetch(now, 0);
+    if (now.reader < now.end) fetch(now, 0);
     if (bias.table) fill_biases(biases, middle, bias, head, -middle, middle);
     if (dbias)
         for (int i = threadIdx.x; i < ATTENTION_WARPS * size; i += ATTENTION_THREADS) sums[i] = 0;
     float dk[D / 8][4] = {}, dv[D / 8][4] = {};
     int stage = 0;
-    while (now.at < now.end) {
+    while (now.reader < now.end) {
         reading next = now;
         advance(&next, p, first, STEP);
-        const bool more = next.at < next.end;
+        const bool more = next.reader < next.end;
         if (STAGES == 2 && more) {
             fetch(next, 1 - stage);
             wait_for_copies<1>();

@@ -157,9 +157,10 @@ tt_status tt_cuda_attention_decode(tt_device *device, const tt_attention_decode 
             t->buckets, t->max_distance);
     bias_plan bias = {};
     if (t->bias) {
-        tt_attention of = {};
-        of.bias = t->bias, of.buckets = t->buckets, of.heads = t->heads, of.max_distance = t->max_distance;
-        TT_TRY(tt_cuda_bias_plan(device, &of, &bias));
+        tt_attention attention = {};
+        attention.bias = t->bias, attention.buckets = t->buckets, attention.heads = t->heads,
+        attention.max_distance = t->max_distance;
+        TT_TRY(tt_cuda_bias_plan(device, &attention, &bias));
     }
     return TT_BY_OPERAND(device, run_decode, device, t, &bias);
 }

@@ -87,16 +87,16 @@ __global__ void sum_pieces(
     const int first = blockIdx.x * PIECE, end = min(first + PIECE, p.n);
     const bool whole = d % 4 == 0;
     for (int c = 4 * threadIdx.x; c < d; c += 4 * blockDim.x) {
-        int at = first;
-        while (at < end) {
-            const int id = ids[p.order[at]];
-            const bool began_before = at == first && first > 0 && ids[p.order[first - 1]] == id;
+        int j = first;
+        while (j < end) {
+            const int id = ids[p.order[j]];
+            const bool began_before = j == first && first > 0 && ids[p.order[first - 1]] == id;
             float4x sum = {{0, 0, 0, 0}};
-            for (; at < end && ids[p.order[at]] == id; ++at) {
-                const int row = p.order[at];
+            for (; j < end && ids[p.order[j]] == id; ++j) {
+                const int row = p.order[j];
                 float4x x = load4(dout + static_cast<int64_t>(row) * d + c, whole, d - c);
                 drop4(drop, row, c / 4, &x);
-                for (int i = 0; i < 4; ++i) sum.v[i] += x.v[i];
+                for (int j = 0; j < 4; ++j) sum.v[j] += x.v[j];
             }
             if (began_before) {
                 store4(p.open + static_cast<int64_t>(blockIdx.x) * d + c, sum, whole, d - c);
@@ -104,7 +104,7 @@ __global__ void sum_pieces(
             }
             float *to = dtable + static_cast<int64_t>(id) * d + c;
             const float4x held = load4(to, whole, d - c);
-            for (int i = 0; i < 4; ++i) sum.v[i] += held.v[i];
+            for (int j = 0; j < 4; ++j) sum.v[j] += held.v[j];
             store4(to, sum, whole, d - c);
         }
     }

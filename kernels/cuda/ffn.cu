@@ -32,13 +32,14 @@ template <class T> __device__ __forceinline__ bool place_of(int rows, int f, pla
 }
 
 template <class T, bool GATED> __global__ void forward(tt_ffn p, dropout_plan drop) {
-    place at;
-    if (!place_of<T>(p.rows, p.f, &at)) return;
-    const int n = p.f - at.c;
-    const T *h = static_cast<const T *>(p.h) + static_cast<int64_t>(at.row) * (GATED ? 2 : 1) * p.f + at.c;
+    place here;
+    if (!place_of<T>(p.rows, p.f, &here)) return;
+    const int n = p.f - here.c;
+    const T *h =
+        static_cast<const T *>(p.h) + static_cast<int64_t>(here.row) * (GATED ? 2 : 1) * p.f + here.c;
     piece<T> x, linear;
-    load_piece(&x, h, at.whole, n);
-    if (GATED) load_piece(&linear, h + p.f, at.whole, n);
+    load_piece(&x, h, here.whole, n);
+    if (GATED) load_piece(&linear, h + p.f, here.whole, n);
 #pragma unroll
     for (int k = 0; k < piece<T>::fours; ++k) {
         float4x *four = &x.four[k];
@@ -48,26 +49,27 @@ template <class T, bool GATED> __global__ void forward(tt_ffn p, dropout_plan dr
             else
                 four->v[i] = four->v[i] < 0 ? 0 : four->v[i]; // NaN passes
         }
-        drop4(drop, at.row, at.c / 4 + k, four);
+        drop4(drop, here.row, here.c / 4 + k, four);
     }
-    store_piece(static_cast<T *>(p.a) + static_cast<int64_t>(at.row) * p.f + at.c, x, at.whole, n);
+    store_piece(static_cast<T *>(p.a) + static_cast<int64_t>(here.row) * p.f + here.c, x, here.whole, n);
 }
 
 template <class T, bool GATED> __global__ void backward(tt_ffn p, dropout_plan drop) {
-    place at;
-    if (!place_of<T>(p.rows, p.f, &at)) return;
-    const int n = p.f - at.c;
-    const int64_t offset = static_cast<int64_t>(at.row) * (GATED ? 2 : 1) * p.f + at.c;
+    place here;
+    if (!place_of<T>(p.rows, p.f, &here)) return;
+    const int n = p.f - here.c;
+    const int64_t offset = static_cast<int64_t>(here.row) * (GATED ? 2 : 1) * p.f + here.c;
     const T *h = static_cast<const T *>(p.h) + offset;
     T *dh = static_cast<T *>(p.dh) + offset;
     piece<T> g, x, linear;
-    load_piece(&g, static_cast<const T *>(p.da) + static_cast<int64_t>(at.row) * p.f + at.c, at.whole, n);
-    load_piece(&x, h, at.whole, n);
-    if (GATED) load_piece(&linear, h + p.f, at.whole, n);
+    load_piece(
+        &g, static_cast<const T *>(p.da) + static_cast<int64_t>(here.row) * p.f + here.c, here.whole, n);
+    load_piece(&x, h, here.whole, n);
+    if (GATED) load_piece(&linear, h + p.f, here.whole, n);
 #pragma unroll
     for (int k = 0; k < piece<T>::fours; ++k) {
         float4x *four = &g.four[k];
-        drop4(drop, at.row, at.c / 4 + k, four);
+        drop4(drop, here.row, here.c / 4 + k, four);
         for (int i = 0; i < 4; ++i) {
             const float value = x.four[k].v[i];
             if (GATED) {
@@ -80,8 +82,8 @@ template <class T, bool GATED> __global__ void backward(tt_ffn p, dropout_plan d
             }
         }
     }
-    if (GATED) store_piece(dh + p.f, linear, at.whole, n);
-    store_piece(dh, g, at.whole, n);
+    if (GATED) store_piece(dh + p.f, linear, here.whole, n);
+    store_piece(dh, g, here.whole, n);
 }
 
 tt_status check_ffn(const tt_ffn *p, const char *op) {

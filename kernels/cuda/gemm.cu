@@ -167,8 +167,22 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
             p->m, p->n, p->k, p->lda, p->ldb, p->ldc, a_columns, b_columns, p->n);
     if (p->m == 0 || p->n == 0) return TT_OK;
     tt_cuda_state *state = tt_cuda_of(device);
-    const shape s = {p->m, p->n, p->k, p->lda, p->ldb, p->ldc, alignment_of(p->a), alignment_of(p->b),
-        alignment_of(p->c), p->trans_a, p->trans_b, p->c_fp32, p->beta != 0, p->relu};
+    const shape s = {
+        .m = p->m,
+        .n = p->n,
+        .k = p->k,
+        .lda = p->lda,
+        .ldb = p->ldb,
+        .ldc = p->ldc,
+        .align_a = alignment_of(p->a),
+        .align_b = alignment_of(p->b),
+        .align_c = alignment_of(p->c),
+        .trans_a = p->trans_a,
+        .trans_b = p->trans_b,
+        .c_fp32 = p->c_fp32,
+        .accumulate = p->beta != 0,
+        .relu = p->relu,
+    };
     TT_TRY(open_gemm(state, &s));
     choice *c;
     TT_TRY(find_choice(device, state->gemm, &c, &s));

@@ -123,9 +123,16 @@ template <class T, bool FORWARD, bool BACKWARD> tt_status run_chunks(tt_device *
         const int n = p->rows - first < chunk ? p->rows - first : chunk;
         const T *h = static_cast<const T *>(p->h) + static_cast<size_t>(first) * d;
         TT_TRY(chunk_logits(device, p, h, n, logits));
-        const rows r = {logits, p->vocab, p->targets + first, p->lse + first,
-            p->logp ? p->logp + first : nullptr, BACKWARD ? p->dlogp + first : nullptr,
-            tt_cuda_of(device)->fault, first};
+        const rows r = {
+            .logits = logits,
+            .vocab = p->vocab,
+            .targets = p->targets + first,
+            .lse = p->lse + first,
+            .logp = p->logp ? p->logp + first : nullptr,
+            .dlogp = BACKWARD ? p->dlogp + first : nullptr,
+            .fault = tt_cuda_of(device)->fault,
+            .first = first,
+        };
         TT_CUDA(TT_LAUNCH((head_rows<T, FORWARD, BACKWARD>), n, THREADS, 0, tt_stream(device), r, dlogits),
             "lmhead");
         if (BACKWARD)

@@ -17,7 +17,7 @@ __global__ void __launch_bounds__(THREADS)
     const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
     if (row >= p.rows) return;
     const bool whole = d % P == 0;
-    const int64_t at = static_cast<int64_t>(row) * d;
+    const int64_t offset = static_cast<int64_t>(row) * d;
     const T *branch = static_cast<const T *>(p.branch);
     const float *from = branch && p.x_in ? p.x_in : p.x;
     piece<T> x[N], add[N];
@@ -26,8 +26,8 @@ __global__ void __launch_bounds__(THREADS)
         const int c = P * (lane + WARP * i);
         const bool there = c < d;
         x[i] = piece<T>(), add[i] = piece<T>();
-        if (there) load_floats(&x[i], from + at + c, whole, d - c);
-        if (there && branch) load_piece(&add[i], branch + at + c, whole, d - c);
+        if (there) load_floats(&x[i], from + offset + c, whole, d - c);
+        if (there && branch) load_piece(&add[i], branch + offset + c, whole, d - c);
     }
     float squares = 0;
 #pragma unroll
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(THREADS)
             drop_piece(drop, row, c, &add[i]);
 #pragma unroll
             for (int j = 0; j < P; ++j) x[i][j] += add[i][j];
-            store_floats(p.x + at + c, x[i], whole, d - c);
+            store_floats(p.x + offset + c, x[i], whole, d - c);
         }
 #pragma unroll
         for (int j = 0; j < P; ++j) squares += x[i][j] * x[i][j];
@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(THREADS)
 #pragma unroll
         for (int j = 0; j < P; ++j) x[i][j] *= rstd * w[j];
         drop_piece(output_drop, row, c, &x[i]);
-        store_piece(y + at + c, x[i], whole, d - c);
+        store_piece(y + offset + c, x[i], whole, d - c);
     }
 }
 
@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(THREADS)
 #pragma unroll
     for (int i = 0; i < N; ++i) dw[i] = piece<T>();
     for (int row = first + warp; row < end; row += ROWS) {
-        const int64_t at = static_cast<int64_t>(row) * d;
+        const int64_t offset = static_cast<int64_t>(row) * d;
         const float rstd = p.rstd[row];
         piece<T> g[N], x[N], dx[N];
 #pragma unroll
@@ -81,9 +81,9 @@ __global__ void __launch_bounds__(THREADS)
             const int c = P * (lane + WARP * i);
             g[i] = piece<T>(), x[i] = piece<T>(), dx[i] = piece<T>();
             if (c >= d) continue;
-            load_piece(&g[i], dy + at + c, whole, d - c);
-            load_floats(&x[i], p.x + at + c, whole, d - c);
-            load_floats(&dx[i], p.dx + at + c, whole, d - c);
+            load_piece(&g[i], dy + offset + c, whole, d - c);
+            load_floats(&x[i], p.x + offset + c, whole, d - c);
+            load_floats(&dx[i], p.dx + offset + c, whole, d - c);
         }
         float dot = 0;
 #pragma unroll
@@ -106,10 +106,10 @@ __global__ void __launch_bounds__(THREADS)
             if (c >= d) break;
 #pragma unroll
             for (int j = 0; j < P; ++j) dx[i][j] += rstd * (g[i][j] - x[i][j] * mean);
-            store_floats(p.dx + at + c, dx[i], whole, d - c);
+            store_floats(p.dx + offset + c, dx[i], whole, d - c);
             if (!dbranch) continue;
             drop_piece(drop, row, c, &dx[i]);
-            store_piece(dbranch + at + c, dx[i], whole, d - c);
+            store_piece(dbranch + offset + c, dx[i], whole, d - c);
         }
     }
 #pragma unroll
@@ -129,19 +129,19 @@ template <class T> __global__ void forward(tt_rmsnorm p, dropout_plan drop, drop
     const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
     if (row >= p.rows) return;
     const bool whole = d % P == 0;
-    const int64_t at = static_cast<int64_t>(row) * d;
+    const int64_t offset = static_cast<int64_t>(row) * d;
     const T *branch = static_cast<const T *>(p.branch);
     const float *from = branch && p.x_in ? p.x_in : p.x;
     float squares = 0;
     for (int c = P * lane; c < d; c += P * WARP) {
         piece<T> x;
-        load_floats(&x, from + at + c, whole, d - c);
+        load_floats(&x, from + offset + c, whole, d - c);
         if (branch) {
             piece<T> add;
-            load_piece(&add, branch + at + c, whole, d - c);
+            load_piece(&add, branch + offset + c, whole, d - c);
             drop_piece(drop, row, c, &add);
             for (int i = 0; i < P; ++i) x[i] += add[i];
-            store_floats(p.x + at + c, x, whole, d - c);
+            store_floats(p.x + offset + c, x, whole, d - c);
         }
         for (int i = 0; i < P; ++i) squares += x[i] * x[i];
     }
@@ -150,11 +150,11 @@ template <class T> __global__ void forward(tt_rmsnorm p, dropout_plan drop, drop
     T *y = static_cast<T *>(p.y);
     for (int c = P * lane; c < d; c += P * WARP) {
         piece<T> x, w;
-        load_floats(&x, p.x + at + c, whole, d - c); // a lane reads what it wrote itself
+        load_floats(&x, p.x + offset + c, whole, d - c); // a lane reads what it wrote itself
         load_floats(&w, p.w + c, whole, d - c);
         for (int i = 0; i < P; ++i) x[i] *= rstd * w[i];
         drop_piece(output_drop, row, c, &x);
-        store_piece(y + at + c, x, whole, d - c);
+        store_piece(y + offset + c, x, whole, d - c);
     }
 }
 
@@ -164,15 +164,15 @@ template <class T> __global__ void backward(tt_rmsnorm p, dropout_plan drop, dro
     const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
     if (row >= p.rows) return;
     const bool whole = d % P == 0;
-    const int64_t at = static_cast<int64_t>(row) * d;
+    const int64_t offset = static_cast<int64_t>(row) * d;
     const T *dy = static_cast<const T *>(p.dy);
     T *dbranch = static_cast<T *>(p.dbranch);
     const float rstd = p.rstd[row];
     float dot = 0;
     for (int c = P * lane; c < d; c += P * WARP) {
         piece<T> g, x, w;
-        load_piece(&g, dy + at + c, whole, d - c);
-        load_floats(&x, p.x + at + c, whole, d - c);
+        load_piece(&g, dy + offset + c, whole, d - c);
+        load_floats(&x, p.x + offset + c, whole, d - c);
         load_floats(&w, p.w + c, whole, d - c);
         drop_piece(output_drop, row, c, &g);
         for (int i = 0; i < P; ++i) dot += g[i] * w[i] * x[i];
@@ -180,16 +180,16 @@ template <class T> __global__ void backward(tt_rmsnorm p, dropout_plan drop, dro
     const float mean = warp_sum(dot) * rstd * rstd / static_cast<float>(d);
     for (int c = P * lane; c < d; c += P * WARP) {
         piece<T> g, x, w, dx;
-        load_piece(&g, dy + at + c, whole, d - c);
-        load_floats(&x, p.x + at + c, whole, d - c);
+        load_piece(&g, dy + offset + c, whole, d - c);
+        load_floats(&x, p.x + offset + c, whole, d - c);
         load_floats(&w, p.w + c, whole, d - c);
-        load_floats(&dx, p.dx + at + c, whole, d - c);
+        load_floats(&dx, p.dx + offset + c, whole, d - c);
         drop_piece(output_drop, row, c, &g);
         for (int i = 0; i < P; ++i) dx[i] += rstd * (g[i] * w[i] - x[i] * mean);
-        store_floats(p.dx + at + c, dx, whole, d - c);
+        store_floats(p.dx + offset + c, dx, whole, d - c);
         if (!dbranch) continue;
         drop_piece(drop, row, c, &dx);
-        store_piece(dbranch + at + c, dx, whole, d - c);
+        store_piece(dbranch + offset + c, dx, whole, d - c);
     }
 }
 
@@ -204,10 +204,10 @@ template <class T> __global__ void weight_strips(tt_rmsnorm p, dropout_plan outp
     piece<T> sum = {};
 #pragma unroll 2
     for (int row = first; row < end; ++row) {
-        const int64_t at = static_cast<int64_t>(row) * d + c;
+        const int64_t offset = static_cast<int64_t>(row) * d + c;
         piece<T> g, x;
-        load_piece(&g, dy + at, whole, d - c);
-        load_floats(&x, p.x + at, whole, d - c);
+        load_piece(&g, dy + offset, whole, d - c);
+        load_floats(&x, p.x + offset, whole, d - c);
         const float rstd = p.rstd[row];
         drop_piece(output_drop, row, c, &g);
         for (int i = 0; i < P; ++i) sum[i] += g[i] * x[i] * rstd;

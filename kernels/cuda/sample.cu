@@ -69,23 +69,23 @@ struct cut_memory {
 // bins[bin] += amount for the lanes that have one; called by whole warps. Logits share their leading bits,
 // and threads that add to one place wait for each other: so the bins that a warp meets first are summed
 // before they are added, in two halves of 20 bits.
-__device__ void add_to_bins(measure *bins, bool has, int bin, measure amount) {
+__device__ void add_to_bins(measure *bins, bool counts, int bin, measure amount) {
     enum { ROUNDS = 3, HALF = 20 };
     const int lane = threadIdx.x % WARP;
-    unsigned left = __ballot_sync(TT_ALL_LANES, has);
+    unsigned left = __ballot_sync(TT_ALL_LANES, counts);
     for (int round = 0; round < ROUNDS && left; ++round) {
         const int leader = __ffs(static_cast<int>(left)) - 1;
         const int common = __shfl_sync(TT_ALL_LANES, bin, leader);
-        const bool mine = has && bin == common;
+        const bool mine = counts && bin == common;
         const uint32_t low = mine ? static_cast<uint32_t>(amount & ((1u << HALF) - 1)) : 0;
         const uint32_t high = mine ? static_cast<uint32_t>(amount >> HALF) : 0;
         const measure sum = (static_cast<measure>(__reduce_add_sync(TT_ALL_LANES, high)) << HALF) +
                             __reduce_add_sync(TT_ALL_LANES, low);
         if (lane == leader) atomicAdd(&bins[common], sum);
-        has = has && !mine;
-        left = __ballot_sync(TT_ALL_LANES, has);
+        counts = counts && !mine;
+        left = __ballot_sync(TT_ALL_LANES, counts);
     }
-    if (has) atomicAdd(&bins[bin], amount);
+    if (counts) atomicAdd(&bins[bin], amount);
 }
 
 // Histogram of the next eight bits of what still matches the threshold's known bits.
@@ -176,15 +176,15 @@ __device__ int draw(const float *weight, int n, double u, double *sums, int *cho
     double total = 0, before = 0;
     for (int w = 0; w < WARPS; ++w) total += sums[w];
     const double goal = u * total;
-    int at = 0; // the warp: the first whose weights reach beyond the goal, or the last that has any
+    int chosen_warp = 0; // the warp: the first whose weights reach beyond the goal, or the last that has any
     double running = 0;
     for (int w = 0; w < WARPS; ++w) {
         if (!(sums[w] > 0)) continue;
-        at = w, before = running;
+        chosen_warp = w, before = running;
         running += sums[w];
         if (running > goal) break;
     }
-    if (warp == at) {
+    if (warp == chosen_warp) {
         int found = -1, last = first;
         for (int from = first; from < end && found < 0; from += WARP) {
             const int i = from + lane;

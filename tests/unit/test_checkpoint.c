@@ -128,7 +128,7 @@ static void broken_files_are_named(void **state) {
     model->w[100] = NAN;
     save(false);
     model->w[100] = held;
-    expect(TT_ERR_FORMAT, "shared.weight holds nan");
+    expect(TT_ERR_FORMAT, "shared.weight contains nan");
 
     save(false);
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);

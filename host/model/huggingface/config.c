@@ -17,7 +17,7 @@ static tt_status load_json(const char *path, size_t flags, json_t **out) {
     if (!*out) return tt_fail(TT_ERR_FORMAT, "%s:%d: %s", path, error.line, error.text);
     if (json_is_object(*out)) return TT_OK;
     json_decref(*out);
-    return tt_fail(TT_ERR_FORMAT, "%s: is no JSON object", path);
+    return tt_fail(TT_ERR_FORMAT, "%s: expected a JSON object", path);
 }
 
 static tt_status read_integer(const char *path, const json_t *root, const char *key, int *out, int initial) {
@@ -27,7 +27,8 @@ static tt_status read_integer(const char *path, const json_t *root, const char *
         return TT_OK;
     }
     if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > 1 << 30)
-        return tt_fail(TT_ERR_FORMAT, "%s: %s %s", path, key, value ? "is no size" : "is missing");
+        return tt_fail(TT_ERR_FORMAT, "%s: %s %s", path, key,
+            value ? "must be a whole number from 0 to 2^30" : "is missing");
     *out = (int)json_integer_value(value);
     return TT_OK;
 }
@@ -41,10 +42,12 @@ static tt_status check_architecture(const char *path, const json_t *root) {
     const char *type = json_string_value(json_object_get(root, "model_type"));
     const json_t *both = json_object_get(root, "is_encoder_decoder");
     if (!type || (strcmp(type, "t5") != 0 && strcmp(type, "mt5") != 0))
-        return tt_fail(TT_ERR_UNSUPPORTED, "%s: model_type is %s; t5 (1.0, 1.1, Flan) and mt5 are read", path,
+        return tt_fail(TT_ERR_UNSUPPORTED,
+            "%s: model_type is %s; only t5 (1.0, 1.1, Flan) and mt5 can be imported", path,
             type ? type : "missing");
     if (json_is_false(both))
-        return tt_fail(TT_ERR_UNSUPPORTED, "%s: is_encoder_decoder is false; a decoder is needed", path);
+        return tt_fail(
+            TT_ERR_UNSUPPORTED, "%s: is_encoder_decoder is false; the model must have a decoder", path);
     const struct {
         const char *key;
         int want;
@@ -52,7 +55,7 @@ static tt_status check_architecture(const char *path, const json_t *root) {
     for (size_t i = 0; i < sizeof ids / sizeof *ids; ++i) {
         const json_t *value = json_object_get(root, ids[i].key);
         if (json_is_integer(value) && json_integer_value(value) != ids[i].want)
-            return tt_fail(TT_ERR_UNSUPPORTED, "%s: %s is %lld, T5 has %d", path, ids[i].key,
+            return tt_fail(TT_ERR_UNSUPPORTED, "%s: %s is %lld; T5 needs %d", path, ids[i].key,
                 (long long)json_integer_value(value), ids[i].want);
     }
     return TT_OK;
@@ -64,7 +67,7 @@ static tt_status read_activation(const char *path, const json_t *root, tt_activa
     *out = name && strcmp(name, "gated-gelu") == 0 ? TT_GATED_GELU : TT_RELU;
     if (!name || *out == TT_GATED_GELU || strcmp(name, "relu") == 0) return TT_OK;
     return tt_fail(
-        TT_ERR_UNSUPPORTED, "%s: feed_forward_proj is %s; relu and gated-gelu are known", path, name);
+        TT_ERR_UNSUPPORTED, "%s: feed_forward_proj is %s; supported are relu and gated-gelu", path, name);
 }
 
 static tt_status read_config(tt_model_config *c, const char *path, const json_t *root) {
@@ -101,7 +104,7 @@ tt_status tt_huggingface_config_read(tt_model_config *out, const char *path) {
     return status;
 }
 
-// The shortest decimal that is this float again: 1e-06, not 9.99999997e-07.
+// The shortest decimal that reads back as this float: 1e-06, not 9.99999997e-07.
 static double shortest_decimal(float x) {
     char text[32];
     for (int digits = 1; digits <= 9; ++digits) {

@@ -23,11 +23,11 @@ typedef struct source {
     float *other;  // to compare with
 } source;
 
-// Other names that the embedding goes by; all of them, where they are there, must agree.
+// Names of the embedding; those that are present must contain the same values.
 static const char *const embeddings[] = {
     "shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"};
 static const char head[] = "lm_head.weight";
-// Published T5 1.0 files have this one; no attention across stacks uses a bias.
+// Published T5 1.0 files contain this tensor, but cross-attention uses no bias.
 static const char leftover[] = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
 
 // ---- files
@@ -36,20 +36,20 @@ static tt_status check_directory(const char *directory) {
     struct stat st;
     if (stat(directory, &st) != 0)
         return tt_fail(TT_ERR_IO, "%s: %s", directory, strerror(errno)); // also symbolic links in a loop
-    if (!S_ISDIR(st.st_mode)) return tt_fail(TT_ERR_IO, "%s: is no directory", directory);
+    if (!S_ISDIR(st.st_mode)) return tt_fail(TT_ERR_IO, "%s: not a directory", directory);
     return TT_OK;
 }
 
 static bool path_exists(const char *path) {
     struct stat st;
-    return lstat(path, &st) == 0; // a broken or looping link is there, and opening it tells why it fails
+    return lstat(path, &st) == 0; // true for a broken or looping link: opening it reports the reason
 }
 
 static tt_status open_shard(source *s, const char *name) {
     char path[TT_PATH_MAX];
     if (strchr(name, '/') || strcmp(name, "..") == 0 || !*name)
-        return tt_fail(
-            TT_ERR_FORMAT, "%s/model.safetensors.index.json: shard '%s' is no file name", s->directory, name);
+        return tt_fail(TT_ERR_FORMAT, "%s/model.safetensors.index.json: shard '%s' is not a plain file name",
+            s->directory, name);
     if (s->n == MAX_SHARDS)
         return tt_fail(TT_ERR_FORMAT, "%s: more than %d shards", s->directory, MAX_SHARDS);
     TT_TRY(tt_path_join(path, sizeof path, s->directory, name));
@@ -88,7 +88,7 @@ static tt_status open_index(source *s, const char *path) {
         if (status != TT_OK) break;
         const char *shard = json_string_value(file);
         if (!shard)
-            status = tt_fail(TT_ERR_FORMAT, "%s: %s names no file", path, name);
+            status = tt_fail(TT_ERR_FORMAT, "%s: the entry of %s is not a file name", path, name);
         else if (shard_of(s, shard) < 0)
             status = open_shard(s, shard);
         if (status == TT_OK && !in_shard(&s->shards[shard_of(s, shard)], name))
@@ -108,7 +108,8 @@ static tt_status open_weights(source *s) {
     if (path_exists(path)) return open_index(s, path);
     TT_TRY(tt_path_join(path, sizeof path, s->directory, "pytorch_model.bin"));
     if (!path_exists(path))
-        return tt_fail(TT_ERR_IO, "%s: no model.safetensors, nor model.safetensors.index.json", s->directory);
+        return tt_fail(
+            TT_ERR_IO, "%s: no model.safetensors and no model.safetensors.index.json", s->directory);
     return tt_fail(TT_ERR_UNSUPPORTED,
         "%s: pytorch_model.bin is a pickle, which runs code when it is read; convert it once with Python:\n"
         "  python3 -c \"from transformers import T5ForConditionalGeneration as T; "
@@ -166,12 +167,12 @@ static tt_status read_tensor(const tt_st_tensor *t, const char *path, const tt_p
     tt_st_read(t, out);
     for (size_t i = 0; i < t->n; ++i)
         if (!isfinite(out[i]))
-            return tt_fail(TT_ERR_FORMAT, "%s: %s holds %s at element %zu", path, t->name,
+            return tt_fail(TT_ERR_FORMAT, "%s: %s contains %s at element %zu", path, t->name,
                 isnan(out[i]) ? "NaN" : "Inf", i);
     return TT_OK;
 }
 
-// One more name of what s->buffer holds, from `known`: if it is there, it must be the same.
+// s->buffer contains the tensor `known`. If the tensor `name` is present, it must have the same values.
 static tt_status expect_equal(
     source *s, const tt_parameter *p, const char *known, const char *name, const char *what) {
     const tt_st_tensor *t;
@@ -206,7 +207,7 @@ static tt_status import_embedding(source *s, tt_model *model, const tt_parameter
         known = head;
         TT_TRY(find_tensor(s, head, &t, &path));
     }
-    if (!t) return missing_tensor(s, "shared.weight", " (nor is it there as encoder.embed_tokens.weight)");
+    if (!t) return missing_tensor(s, "shared.weight", ", and so is encoder.embed_tokens.weight");
     TT_TRY(read_tensor(t, path, p, s->buffer));
     for (int i = 0; i < 3; ++i)
         if (known != embeddings[i])
@@ -234,13 +235,13 @@ static tt_status import_parameter(source *s, tt_model *model, const tt_parameter
     return put_tensor(model, s, p);
 }
 
-// Tensors that nobody asked for.
+// Reports tensors that the model has no place for.
 static tt_status check_unused(source *s, bool allowed) {
     const tt_st_tensor *t;
     const char *path;
     int n = 0;
     TT_TRY(find_tensor(s, leftover, &t, &path));
-    if (t) tt_info("%s: %s is left out: T5 has no bias there", path, leftover);
+    if (t) tt_info("%s: %s is ignored: T5 has no bias there", path, leftover);
     tt_str used = {0}, unused = {0};
     for (int i = 0; i < s->n; ++i)
         for (int k = 0; k < s->shards[i].n; ++k) {
@@ -249,12 +250,12 @@ static tt_status check_unused(source *s, bool allowed) {
         }
     tt_status status = TT_OK;
     if (n && allowed)
-        tt_warn(
-            "%s: tensors that this model does not have are left out:%s", s->directory, tt_str_text(&unused));
+        tt_warn("%s: ignored tensors that this model does not have:%s", s->directory, tt_str_text(&unused));
     else if (n)
         status = tt_fail(TT_ERR_FORMAT,
-            "%s: %d tensors are not of this model; is config.json the right one? --allow-unused leaves them "
-            "out.\n  used:%s\n  unused:%s",
+            "%s: %d tensors do not belong to this model; is config.json the right one? --allow-unused "
+            "ignores "
+            "them.\n  used:%s\n  unused:%s",
             s->directory, n, tt_str_text(&used), tt_str_text(&unused));
     tt_str_close(&used);
     tt_str_close(&unused);
@@ -281,27 +282,27 @@ static tt_status import_tokenizer(tt_checkpoint *out, const char *directory, con
     TT_TRY(tt_path_join(path, sizeof path, directory, "spiece.model"));
     if (!path_exists(path))
         return tt_fail(TT_ERR_IO,
-            "%s: no spiece.model; a checkpoint carries its tokenizer, and tokenizer.json is not read",
+            "%s: no spiece.model; a checkpoint contains its tokenizer, and tokenizer.json is not supported",
             directory);
     TT_TRY(tt_huggingface_extra_ids(&extra_ids, directory));
     TT_TRY(tt_tokenizer_load(&out->tokenizer, path, extra_ids));
     if (tt_tokenizer_size(out->tokenizer) <= config->vocab_size) return TT_OK;
-    // mT5's pieces fill its vocabulary: its sentinels are not behind them.
+    // mT5's pieces fill its vocabulary, so that no sentinels fit after them.
     if (tt_tokenizer_pieces(out->tokenizer) > config->vocab_size)
-        return tt_fail(TT_ERR_FORMAT, "%s: %d pieces, the model's vocabulary has %d", path,
+        return tt_fail(TT_ERR_FORMAT, "%s: %d pieces, but the model's vocabulary has %d", path,
             tt_tokenizer_pieces(out->tokenizer), config->vocab_size);
-    const int room = config->vocab_size - tt_tokenizer_pieces(out->tokenizer);
-    tt_warn("%s: %d sentinels do not fit behind the pieces; there are %d", directory, extra_ids, room);
+    const int fitting = config->vocab_size - tt_tokenizer_pieces(out->tokenizer);
+    tt_warn("%s: %d sentinels do not fit after the pieces; %d are used", directory, extra_ids, fitting);
     tt_tokenizer_close(out->tokenizer);
     out->tokenizer = NULL;
-    return tt_tokenizer_load(&out->tokenizer, path, room);
+    return tt_tokenizer_load(&out->tokenizer, path, fitting);
 }
 
 static tt_status write_provenance(tt_checkpoint *out, const char *directory, tt_st_dtype dtype) {
     char path[TT_PATH_MAX];
     TT_TRY(tt_path_join(path, sizeof path, directory, "generation_config.json"));
     json_t *generation = tt_file_exists(path) ? json_load_file(path, 0, NULL) : NULL;
-    if (tt_file_exists(path) && !json_is_object(generation)) tt_warn("%s: is no JSON object; left out", path);
+    if (tt_file_exists(path) && !json_is_object(generation)) tt_warn("%s: not a JSON object; ignored", path);
     json_t *root = json_pack("{s:{s:s, s:s, s:s}}", "provenance", "command", "model import", "imported_from",
         directory, "dtype", tt_st_dtype_name(dtype));
     if (json_is_object(generation))
