@@ -157,10 +157,11 @@ static tt_status norm_step(tt_decoder *p, int n, size_t w, bool branch) {
 
 // Marks as undefined what the last step left behind, except for the caches of texts that continue: a slot at
 // position 0 begins a new text, and spare rows belong to none.
-static tt_status discard_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *position) {
+static tt_status discard_step(tt_decoder *p, const tt_decoder_slots *active) {
     const size_t length = (size_t)p->max_length;
-    for (int i = 0; i < n; ++i)
-        if (position[i] == 0) TT_TRY(discard_rows(p, p->self_kv, (size_t)slot[i] * length, length));
+    for (int i = 0; i < active->n; ++i)
+        if (active->position[i] == 0)
+            TT_TRY(discard_rows(p, p->self_kv, (size_t)active->slot[i] * length, length));
     TT_TRY(discard_rows(p, p->self_kv, (size_t)p->slots * length, STRIDE));
     const tt_model_config *c = &p->model->config;
     const size_t s = (size_t)p->capacity, size = p->model->device->operand_size, d = (size_t)c->d_model,
@@ -260,8 +261,10 @@ static tt_status feed_forward(tt_decoder *p, int l, int n) {
     return tt_linear(model, p->branch, p->a, b->wo, n, c->d_ff, c->d_model);
 }
 
-static tt_status upload_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *token,
-    const int32_t *position, const int32_t *source_start, const int32_t *source_length) {
+static tt_status upload_step(tt_decoder *p, const tt_decoder_slots *active) {
+    const int n = active->n;
+    const int32_t *slot = active->slot, *position = active->position;
+    const int32_t *source_start = active->source_start, *source_length = active->source_length;
     const size_t slots = (size_t)p->capacity;
     const int32_t spare = p->slots * p->max_length;
     int32_t *to = p->host;
@@ -273,7 +276,7 @@ static tt_status upload_step(tt_decoder *p, int n, const int32_t *slot, const in
             return tt_fail(TT_ERR_INTERNAL, "decoder: slot %d, position %d, source %d + %d is out of range",
                 slot[i], position[i], source_start[i], source_length[i]);
         const int32_t start = slot[i] * p->max_length;
-        to[TOKEN * slots + i] = token[i];
+        to[TOKEN * slots + i] = active->token[i];
         to[CACHE_ROW * slots + i] = start + position[i];
         to[START * slots + i] = start;
         to[LENGTH * slots + i] = position[i] + 1;
@@ -340,14 +343,13 @@ static tt_status record_step(tt_decoder *p, int n, tt_recording **out) {
     return computed;
 }
 
-tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *token,
-    const int32_t *position, const int32_t *source_start, const int32_t *source_length, float **logits) {
-    if (n < 1 || n > p->slots)
-        return tt_fail(TT_ERR_INTERNAL, "decoder: a step of %d of %d slots", n, p->slots);
-    TT_TRY(upload_step(p, n, slot, token, position, source_start, source_length));
-    TT_TRY(discard_step(p, n, slot, position));
+tt_status tt_decoder_step(tt_decoder *p, const tt_decoder_slots *active, float **logits) {
+    if (active->n < 1 || active->n > p->slots)
+        return tt_fail(TT_ERR_INTERNAL, "decoder: a step of %d of %d slots", active->n, p->slots);
+    TT_TRY(upload_step(p, active));
+    TT_TRY(discard_step(p, active));
     *logits = p->logits;
-    const int rows = step_rows(p, n);
+    const int rows = step_rows(p, active->n);
     if (!p->recordings || !tt_device_records(p->model->device)) return compute_step(p, rows);
     tt_recording **recording = &p->recordings[rows / STRIDE];
     bool *seen = &p->seen[rows / STRIDE];

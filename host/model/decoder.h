@@ -24,14 +24,17 @@ tt_status tt_decoder_encode(tt_decoder *decoder, const tt_batch *batch, int firs
 // Declares source rows unused until they are encoded again (tt_device_discard).
 tt_status tt_decoder_forget(tt_decoder *decoder, int first_row, int rows) TT_MUST_CHECK;
 
-// One step for n active slots: slot[i] reads token[i] at position position[i] (0 = start token, counted per
-// slot, each step one higher) and attends to source rows source_start[i]..+source_length[i]. All arrays are
-// host memory. Decoding is fastest when slots of the same source are
-// adjacent. *logits receives device memory [n,
-// vocab_size], valid until the next call.
-tt_status tt_decoder_step(tt_decoder *decoder, int n, const int32_t *slot, const int32_t *token,
-    const int32_t *position, const int32_t *source_start, const int32_t *source_length,
-    float **logits) TT_MUST_CHECK;
+// The slots of a step; arrays [n] in host memory. Slot slot[i] reads token[i] at position position[i] (0 = start
+// token, counted per slot, each step one higher) and attends to the source rows source_start[i] ..
+// source_start[i] + source_length[i] - 1. Decoding is fastest when slots of the same source are adjacent.
+typedef struct tt_decoder_slots {
+    int n; // 1 .. the decoder's slots
+    const int32_t *slot, *token, *position, *source_start, *source_length;
+} tt_decoder_slots;
+
+// One step. *logits receives device memory [n, vocab_size], valid until the next call. Errors: TT_ERR_INTERNAL
+// for numbers out of range; those of the device.
+tt_status tt_decoder_step(tt_decoder *decoder, const tt_decoder_slots *active, float **logits) TT_MUST_CHECK;
 // Copies positions 0..length-1 of the self-attention cache of slot `from` to slot `to` (beam search).
 tt_status tt_decoder_copy(tt_decoder *decoder, int to, int from, int length) TT_MUST_CHECK;
 

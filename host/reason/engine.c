@@ -250,7 +250,14 @@ static tt_status step(tt_engine *e, const job *j) {
         if (j->decoding->temperature > 0) e->uniform[i] = draw(j, s);
     }
     float *logits;
-    TT_TRY(tt_decoder_step(e->decoder, n, e->at, e->token, e->position, e->start, e->length, &logits));
+    TT_TRY(tt_decoder_step(e->decoder,
+        &(tt_decoder_slots){.n = n,
+            .slot = e->at,
+            .token = e->token,
+            .position = e->position,
+            .source_start = e->start,
+            .source_length = e->length},
+        &logits));
     if (tt_penalties_wanted(j->decoding)) TT_TRY(penalise(e, j, n, logits));
     if (j->decoding->temperature > 0)
         TT_TRY(tt_device_upload(device, e->device_uniform, e->uniform, (size_t)n * sizeof(float)));
