@@ -8,30 +8,6 @@
 #include <omp.h>
 #include <stdlib.h>
 
-TT_MULTIVERSION(void, write_row, (int n, float *c, const float *sums, float alpha, float beta),
-    (n, c, sums, alpha, beta)) {
-    if (beta == 0) { // c may hold anything, NaN too
-#pragma omp simd
-        for (int j = 0; j < n; ++j) c[j] = alpha * sums[j];
-    } else {
-#pragma omp simd
-        for (int j = 0; j < n; ++j) c[j] = alpha * sums[j] + beta * c[j];
-    }
-}
-
-void tt_gemm_write_row(int n, float *c, const float *sums, float alpha, float beta) {
-    write_row(n, c, sums, alpha, beta);
-}
-
-tt_status tt_gemm_reserve(tt_gemm_buffer *buffer, size_t bytes) {
-    if (bytes <= buffer->bytes) return TT_OK;
-    free(buffer->data);
-    *buffer = (tt_gemm_buffer){0};
-    TT_TRY(tt_alloc(&buffer->data, bytes + bytes / 4, 1, "gemm's buffer"));
-    buffer->bytes = bytes + bytes / 4;
-    return TT_OK;
-}
-
 static tt_status open_state(tt_gemm_state **out, tt_device *device) {
     if (!device->state) {
         tt_gemm_state *state;
@@ -86,7 +62,7 @@ static void add_partials(const tt_gemm_job *job) {
 #pragma omp for schedule(static)
     for (int i = 0; i < p->m; ++i)
         for (int l = 0; l < job->tiling.parts_k; ++l)
-            write_row(p->n, tt_out(p->c) + (size_t)i * p->ldc, partials + l * part + (size_t)i * p->n,
+            tt_gemm_write_row(p->n, tt_out(p->c) + (size_t)i * p->ldc, partials + l * part + (size_t)i * p->n,
                 p->alpha, l == 0 ? p->beta : 1);
 }
 

@@ -3,6 +3,7 @@
 //   gemm_tiling.c  the cut, which depends on the shape alone
 //   gemm_fp32.c    tasks in fp32: oneDNN's sgemm, or outer.c for weight gradients
 //   gemm_bf16.c    tasks in bf16: inputs rounded, then matmul primitives of fixed sizes (matmul.h)
+//   gemm_shared.c  buffers, and the writing of results
 #ifndef TT_KERNELS_CPU_GEMM_H
 #define TT_KERNELS_CPU_GEMM_H
 
