@@ -54,20 +54,27 @@ static tt_status run_scale(workload *w) {
     return w->device->ops->scale(w->device, w->f[0], n, 1);
 }
 
+static tt_embedding embedding_of(const workload *w) {
+    return (tt_embedding){
+        .rows = w->rows, .d = w->c.d_model, .vocab = w->c.vocab_size, .ids = w->ids, .drop = dropout_of(w)};
+}
+
 static tt_status embed_fwd(workload *w) {
-    const tt_dropout drop = dropout_of(w);
+    tt_embedding t = embedding_of(w);
+    t.table = w->table;
+    t.out = w->f[0];
     w->bytes = size_of(w, 0, 2.0 * w->rows * w->c.d_model);
-    return w->device->ops->embed_fwd(
-        w->device, w->f[0], w->table, w->ids, w->rows, w->c.d_model, w->c.vocab_size, &drop);
+    return w->device->ops->embed_fwd(w->device, &t);
 }
 
 static tt_status embed_bwd(workload *w) {
-    const tt_dropout drop = dropout_of(w);
+    tt_embedding t = embedding_of(w);
+    t.dout = w->f[0];
+    t.dtable = w->dtable;
     const double touched =
         w->rows < w->c.vocab_size ? w->rows : w->c.vocab_size; // rows of the table, at most
     w->bytes = size_of(w, 0, (w->rows + 2 * touched) * w->c.d_model);
-    return w->device->ops->embed_bwd(
-        w->device, w->dtable, w->f[0], w->ids, w->rows, w->c.d_model, w->c.vocab_size, &drop);
+    return w->device->ops->embed_bwd(w->device, &t);
 }
 
 static tt_rmsnorm norm_of(const workload *w) {
@@ -100,17 +107,14 @@ static tt_status rmsnorm_bwd(workload *w) {
 }
 
 static tt_ffn ffn_of(const workload *w) {
-    return (tt_ffn){.kind = w->c.gated_gelu ? TT_GATED_GELU : TT_RELU,
-        .rows = w->rows,
-        .f = w->c.d_ff,
-        .h = w->o[0],
-        .drop = dropout_of(w)};
+    return (tt_ffn){
+        .activation = w->c.activation, .rows = w->rows, .f = w->c.d_ff, .h = w->o[0], .drop = dropout_of(w)};
 }
 
 static tt_status ffn_fwd(workload *w) {
     tt_ffn t = ffn_of(w);
     t.a = w->o[1];
-    w->bytes = size_of(w, (w->c.gated_gelu ? 3.0 : 2.0) * w->rows * w->c.d_ff, 0);
+    w->bytes = size_of(w, (double)w->rows * (tt_activation_width(w->c.activation, w->c.d_ff) + w->c.d_ff), 0);
     return w->device->ops->ffn_fwd(w->device, &t);
 }
 
@@ -118,7 +122,8 @@ static tt_status ffn_bwd(workload *w) {
     tt_ffn t = ffn_of(w);
     t.da = w->o[1];
     t.dh = w->o[2];
-    w->bytes = size_of(w, (w->c.gated_gelu ? 5.0 : 3.0) * w->rows * w->c.d_ff, 0);
+    w->bytes =
+        size_of(w, (double)w->rows * (2 * tt_activation_width(w->c.activation, w->c.d_ff) + w->c.d_ff), 0);
     return w->device->ops->ffn_bwd(w->device, &t);
 }
 
@@ -311,8 +316,8 @@ static tt_status random_memory(workload *w, void *out, size_t count, size_t size
 
 static tt_status open_workload(workload *w, tt_device *device, const tt_bench_options *o) {
     TT_TRY(tt_bench_shape(&w->c, o->shape));
-    const int least = w->c.d_ff > 3 * inner_of(w) ? w->c.d_ff : 3 * inner_of(w);
-    const size_t wide = (size_t)(w->c.gated_gelu && 2 * w->c.d_ff > least ? 2 * w->c.d_ff : least);
+    const int feed_forward = tt_activation_width(w->c.activation, w->c.d_ff), attention = 3 * inner_of(w);
+    const size_t wide = (size_t)(feed_forward > attention ? feed_forward : attention);
     w->device = device;
     w->rows = o->target_tokens > CACHED ? o->target_tokens : CACHED;
     w->seqs = w->rows >= LENGTH ? w->rows / LENGTH : 1;

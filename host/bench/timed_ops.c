@@ -11,6 +11,8 @@ static double spent[TT_OP_KINDS];
 
 // Operations with one argument beside the device.
 #define TT_TIMED_MAP(X)                                                                                      \
+    X(embed_fwd, tt_embedding, EMBED)                                                                        \
+    X(embed_bwd, tt_embedding, EMBED)                                                                        \
     X(rmsnorm_fwd, tt_rmsnorm, NORM)                                                                         \
     X(rmsnorm_bwd, tt_rmsnorm, NORM)                                                                         \
     X(gemm, tt_gemm, GEMM)                                                                                   \
@@ -38,20 +40,6 @@ static tt_status count_time(tt_device *device, tt_op_kind kind, double started, 
         return count_time(device, TT_OP_##kind, started, status);                                            \
     }
 TT_TIMED_MAP(TT_TIMED)
-
-static tt_status timed_embed_fwd(tt_device *device, float *out, const float *table, const int32_t *ids,
-    int rows, int d, int vocab, const tt_dropout *drop) {
-    const double started = tt_seconds();
-    tt_status status = own->embed_fwd(device, out, table, ids, rows, d, vocab, drop);
-    return count_time(device, TT_OP_EMBED, started, status);
-}
-
-static tt_status timed_embed_bwd(tt_device *device, float *dtable, const float *dout, const int32_t *ids,
-    int rows, int d, int vocab, const tt_dropout *drop) {
-    const double started = tt_seconds();
-    tt_status status = own->embed_bwd(device, dtable, dout, ids, rows, d, vocab, drop);
-    return count_time(device, TT_OP_EMBED, started, status);
-}
 
 static tt_status timed_square_sum(tt_device *device, double *sum, const float *x, int64_t n) {
     const double started = tt_seconds();
@@ -82,8 +70,6 @@ void tt_timed_ops_open(tt_device *device) {
     timed = *own;         // entries that are not replaced below stay as they are
 #define TT_TIMED_ENTRY(op, type, kind) timed.op = timed_##op;
     TT_TIMED_MAP(TT_TIMED_ENTRY)
-    timed.embed_fwd = timed_embed_fwd;
-    timed.embed_bwd = timed_embed_bwd;
     timed.square_sum = timed_square_sum;
     timed.scale = timed_scale;
     device->ops = &timed;

@@ -76,7 +76,7 @@ static tt_status init_model(int argc, char **argv) {
         .dropout_rate = 0.1f,
         .layer_norm_epsilon = 1e-6f,
         .initializer_factor = 1,
-        .gated_gelu = gated,
+        .activation = gated ? TT_GATED_GELU : TT_RELU,
         .tie_word_embeddings = !untied};
     if (shape) TT_TRY(tt_model_preset(&c, shape));
     tt_tokenizer *t;
@@ -147,8 +147,9 @@ static tt_status show_model(int argc, char **argv) {
     const tt_model_config *m = &c.model->config;
     printf("%s\n", rest.items[0]);
     printf("  model        T5 %s, %d + %d layers, d_model %d, %d heads of %d, d_ff %d (%s), %s embedding\n",
-        m->gated_gelu ? "1.1" : "1.0", m->num_layers, m->num_decoder_layers, m->d_model, m->num_heads,
-        m->d_kv, m->d_ff, m->gated_gelu ? "gated GELU" : "ReLU", m->tie_word_embeddings ? "tied" : "untied");
+        m->activation == TT_GATED_GELU ? "1.1" : "1.0", m->num_layers, m->num_decoder_layers, m->d_model,
+        m->num_heads, m->d_kv, m->d_ff, m->activation == TT_GATED_GELU ? "gated GELU" : "ReLU",
+        m->tie_word_embeddings ? "tied" : "untied");
     printf("  parameters   %zu in %d tensors (%.2f M)\n", c.model->size, c.model->n_parameters,
         (double)c.model->size / 1e6);
     printf("  positions    %d buckets up to distance %d\n", m->relative_attention_num_buckets,

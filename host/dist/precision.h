@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-// Turns TT_PRECISION_AUTO into bf16 if that is what it means on every rank's device of this name, else into
-// fp32; leaves the others as they are. All ranks call it, after tt_comm_choose_gpu.
+// Replaces TT_PRECISION_AUTO by bf16 if every rank's device of this name would choose it, else by fp32.
+// Leaves other values unchanged. All ranks call it after tt_comm_choose_gpu. Errors: those of tt_device_open.
 tt_status tt_comm_precision(tt_comm *comm, const char *device, tt_precision *precision) TT_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-// How far apart two checkpoints are: whether a resumed run, another number of ranks or another machine came
-// to the same weights.
+// The difference between two checkpoints, to see whether a resumed run, another number of ranks or another
+// machine gave the same weights.
 #ifndef TT_MODEL_DIFFERENCE_H
 #define TT_MODEL_DIFFERENCE_H
 
@@ -11,7 +11,7 @@ extern "C" {
 
 // Two flat buffers of the same layout. Relative: the largest difference over the largest value.
 typedef struct tt_difference {
-    int64_t elements, unequal; // compared; not the same bits
+    int64_t elements, unequal; // compared elements; those whose bits differ
     double largest, relative;  // NaN in either buffer makes them infinite
     char worst[96];            // parameter that holds the largest difference
 } tt_difference;

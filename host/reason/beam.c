@@ -166,7 +166,14 @@ static tt_status score_continuations(beam_search *s, int count, int64_t *tokens)
         }
     }
     float *logits;
-    TT_TRY(tt_decoder_step(s->decoder, rows, s->slot, s->token, s->position, s->start, s->length, &logits));
+    TT_TRY(tt_decoder_step(s->decoder,
+        &(tt_decoder_slots){.n = rows,
+            .slot = s->slot,
+            .token = s->token,
+            .position = s->position,
+            .source_start = s->start,
+            .source_length = s->length},
+        &logits));
     TT_TRY(device->ops->log_softmax(device, logits, rows, vocab));
     if (penalised) TT_TRY(tt_penalties_apply(&s->penalties, s->decoding, rows, vocab, logits));
     TT_TRY(device->ops->top(device, &(tt_top){.rows = rows,

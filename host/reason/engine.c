@@ -117,10 +117,7 @@ typedef struct job {
 
 // Makes sure that the decoder's ring is large enough for these prompts.
 static tt_status reserve_ring(tt_engine *e, const tt_prompt *prompts, int n) {
-    const tt_model_config *c = &e->model->config;
-    const size_t row =
-        2 * sizeof(float) * (size_t)c->num_heads * (size_t)c->d_kv * (size_t)c->num_decoder_layers;
-    int64_t all = 0, longest = 0, limit = (int64_t)(ring_bytes / row);
+    int64_t all = 0, longest = 0, limit = (int64_t)(ring_bytes / tt_decoder_source_bytes(e->model));
     for (int i = 0; i < n; ++i) {
         if (prompts[i].n < 1 || prompts[i].n_samples < 1)
             return tt_fail(TT_ERR_INPUT, "prompt %d has %d tokens and %d samples; each must be at least 1", i,
@@ -252,7 +249,14 @@ static tt_status decode_step(tt_engine *e, const job *j) {
         if (j->request->decoding->temperature > 0) e->uniform[i] = draw_uniform(j, s);
     }
     float *logits;
-    TT_TRY(tt_decoder_step(e->decoder, n, e->active, e->token, e->position, e->start, e->length, &logits));
+    TT_TRY(tt_decoder_step(e->decoder,
+        &(tt_decoder_slots){.n = n,
+            .slot = e->active,
+            .token = e->token,
+            .position = e->position,
+            .source_start = e->start,
+            .source_length = e->length},
+        &logits));
     if (tt_penalties_wanted(j->request->decoding)) TT_TRY(penalise_logits(e, j, n, logits));
     if (j->request->decoding->temperature > 0)
         TT_TRY(tt_device_upload(device, e->device_uniform, e->uniform, (size_t)n * sizeof(float)));

@@ -66,7 +66,14 @@ static tt_status predict_tokens(chunk_work *w, int t, int *n) {
     if (*n == 0) return TT_OK;
     tt_device *device = w->model->device;
     float *logits;
-    TT_TRY(tt_decoder_step(w->decoder, *n, w->slot, w->token, w->position, w->start, w->length, &logits));
+    TT_TRY(tt_decoder_step(w->decoder,
+        &(tt_decoder_slots){.n = *n,
+            .slot = w->slot,
+            .token = w->token,
+            .position = w->position,
+            .source_start = w->start,
+            .source_length = w->length},
+        &logits));
     const tt_sample pick = {
         .rows = *n, .vocab = w->model->config.vocab_size, .logits = logits, .top_p = 1, .token = w->picked};
     TT_TRY(device->ops->sample(device, &pick));

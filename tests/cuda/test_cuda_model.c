@@ -19,7 +19,7 @@ static tt_model_config config_of(bool v1_1, int d_kv) {
         .relative_attention_max_distance = 12,
         .layer_norm_epsilon = 1e-6f,
         .initializer_factor = 1,
-        .gated_gelu = v1_1,
+        .activation = v1_1 ? TT_GATED_GELU : TT_RELU,
         .tie_word_embeddings = !v1_1};
 }
 

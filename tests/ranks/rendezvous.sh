@@ -46,9 +46,9 @@ for r in 0 1 3; do
     TT_TIMEOUT=1.5 TT_RANK=$r TT_WORLD=4 "$TT_COMM_CHECK" > "rank-$r.log" 2>&1 &
 done
 wait
-for r in 0 1 3; do says rank-$r.log "1 of 4 ranks did not come in time: 2;"; done
+for r in 0 1 3; do says rank-$r.log "1 of 4 ranks did not arrive in time: 2;"; done
 TT_TIMEOUT=0.5 TT_RANK=1 TT_WORLD=2 "$TT_COMM_CHECK" > log 2>&1 && fail "no rank 0"
-says log "rank 0 did not come"
+says log "rank 0 did not arrive"
 
 # Rank 1 twice; another number of ranks.
 for r in 0 1 1; do
@@ -61,7 +61,7 @@ for r in 0 1; do
     TT_TIMEOUT=20 TT_RANK=$r TT_WORLD=$((2 + r)) timeout 60 "$TT_COMM_CHECK" > "rank-$r.log" 2>&1 &
 done
 wait
-says rank-0.log "rank 1 on $(hostname) was started as one of 3 ranks, rank 0 on $(hostname) of 2"
+says rank-0.log "rank 1 on $(hostname) was started as one of 3 ranks, but rank 0 on $(hostname) as one of 2"
 
 # A rank that computes longer than the others wait. The time-out also holds for starting the ranks, on a busy machine too.
 for r in 0 1; do

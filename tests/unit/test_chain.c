@@ -1,21 +1,11 @@
 // The chain: what each stage reads, what runs share, that company changes nothing. The student has random
 // weights; what it writes is noise, but the next stage must read exactly that noise, in the exact format.
 #include "host/reason/chain.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 enum { LENGTH = 10, INPUT = 400, QUESTIONS = 3 };
 

@@ -153,7 +153,14 @@ static void logits_of_every_step(void **state) {
                     length[rows++] = batch->enc_offsets[i + 1] - batch->enc_offsets[i];
                 }
                 if (rows == 0) break;
-                OK(tt_decoder_step(decoder, rows, slot, token, at, start, length, &logits));
+                OK(tt_decoder_step(decoder,
+                    &(tt_decoder_slots){.n = rows,
+                        .slot = slot,
+                        .token = token,
+                        .position = at,
+                        .source_start = start,
+                        .source_length = length},
+                    &logits));
                 for (int i = 0; i < rows; ++i)
                     memcpy(got + (size_t)(batch->dec_offsets[slot[i]] + position) * vocab,
                         logits + (size_t)i * vocab, vocab * sizeof *got);

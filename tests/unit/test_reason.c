@@ -2,21 +2,11 @@
 #include "host/base/philox.h"
 #include "host/reason/chain.h"
 #include "host/reason/vote.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 static void votes(void **state) {
     (void)state;

@@ -2,22 +2,12 @@
 #include "host/report/plot/svg.h"
 #include "host/report/report.h"
 #include "host/report/text.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 // From tables of Student's distribution, two-sided 95 %.
 static void student(void **state) {

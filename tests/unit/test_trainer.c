@@ -7,23 +7,13 @@
 #include "host/train/joint.h"
 #include "host/train/phase.h"
 #include "host/train/reading_tasks.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 enum { PAIRS = 12, VOCAB = 64, STEPS = 250 };
 
