@@ -18,6 +18,10 @@
 extern "C" {
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Field names as in Hugging Face's config.json.
 typedef struct tt_model_config {
     int vocab_size, d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads;
