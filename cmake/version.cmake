@@ -1,11 +1,8 @@
-# generated/version.h: TT_VERSION and TT_COMMIT, for environment.json and `tinythinker --version`.
-set(TT_COMMIT "unknown")
+# generated/commit.h for host/base/version.c, looked at in every build: cmake/commit.cmake says what it contains.
 find_package(Git QUIET)
-if(GIT_FOUND)
-  execute_process(COMMAND ${GIT_EXECUTABLE} describe --always --dirty --exclude=*
-    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE TT_COMMIT
-    OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-endif()
-file(WRITE ${PROJECT_BINARY_DIR}/generated/version.h.new
-  "#define TT_VERSION \"${PROJECT_VERSION}\"\n#define TT_COMMIT \"${TT_COMMIT}\"\n")
-configure_file(${PROJECT_BINARY_DIR}/generated/version.h.new ${PROJECT_BINARY_DIR}/generated/version.h COPYONLY)
+set(TT_COMMIT_HEADER ${PROJECT_BINARY_DIR}/generated/commit.h)
+add_custom_target(tt_commit BYPRODUCTS ${TT_COMMIT_HEADER} VERBATIM
+  COMMAND ${CMAKE_COMMAND} -D SOURCE=${PROJECT_SOURCE_DIR} -D OUT=${TT_COMMIT_HEADER} -D VERSION=${PROJECT_VERSION}
+    -D GIT=${GIT_EXECUTABLE} -P ${PROJECT_SOURCE_DIR}/cmake/commit.cmake)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/host/base/version.c PROPERTIES
+  OBJECT_DEPENDS ${TT_COMMIT_HEADER} INCLUDE_DIRECTORIES ${PROJECT_BINARY_DIR}/generated)

@@ -58,8 +58,9 @@ bool tt_device_records(const tt_device *device) {
 
 tt_status tt_device_record(tt_device *device) {
     if (device->recording || !tt_device_records(device))
-        return tt_fail(
-            TT_ERR_INTERNAL, "device %s: recording within a recording, or none here", device->name);
+        return tt_fail(TT_ERR_INTERNAL,
+            "device %s: cannot record: a recording is in progress, or recordings are not supported",
+            device->name);
     TT_TRY(device->memory->record(device));
     device->recording = true;
     return TT_OK;
@@ -86,9 +87,10 @@ void tt_recording_close(tt_device *device, tt_recording *recording) {
 static tt_status grow_scratch(tt_device *device, size_t bytes) {
     if (device->recording)
         return tt_fail(TT_ERR_INTERNAL,
-            "a recording needs %zu bytes of scratch memory, more than there were when "
-            "its operations were done before",
-            bytes);
+            "a recording needs %zu bytes of scratch memory, but only %zu were reserved when its operations "
+            "ran "
+            "before",
+            bytes, device->scratch_bytes);
     TT_TRY(tt_grow(&device->outgrown, &device->outgrown_capacity, device->n_outgrown + 1,
         sizeof *device->outgrown, "scratch memory"));
     void *grown;

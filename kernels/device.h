@@ -7,13 +7,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_precision {
     TT_FP32, // matrix products in fp32
     TT_BF16, // inputs of matrix products in bf16, fp32 accumulation; residual stream and sums stay fp32
-    TT_PRECISION_AUTO // tt_device_open decides: bf16 on devices that are fast in it, else fp32
+    TT_PRECISION_AUTO // tt_device_open chooses: bf16 on devices that are fast in it, else fp32
 } tt_precision;
 
-// What configurations and commands call them.
+// Their names in configurations and commands.
 #define TT_PRECISION_MAP(X) X(TT_PRECISION_AUTO, "auto") X(TT_FP32, "fp32") X(TT_BF16, "bf16")
 #define TT_PRECISION_WORD(code, word) "|" word
 #define TT_PRECISION_WORDS (&TT_PRECISION_MAP(TT_PRECISION_WORD)[1]) // "auto|fp32|bf16"
@@ -23,8 +27,8 @@ typedef enum tt_precision {
 #define TT_DEVICE_WORD(word) "|" word
 #define TT_DEVICE_WORDS (&TT_DEVICE_MAP(TT_DEVICE_WORD)[1]) // "auto|cpu|cuda"
 
-const char *tt_precision_name(tt_precision precision);
-// Errors: TT_ERR_USAGE for any other word, saying which are allowed.
+const char *tt_precision_name(tt_precision precision); // "auto", "fp32" or "bf16"
+// Errors: TT_ERR_USAGE for any other word; the message lists the allowed ones.
 tt_status tt_precision_parse(tt_precision *out, const char *word) TT_MUST_CHECK;
 
 struct tt_ops;
@@ -32,23 +36,23 @@ struct tt_recording;
 
 typedef struct tt_device {
     const struct tt_ops *ops;
-    const struct tt_memory *memory; // private: what the functions below call
+    const struct tt_memory *memory; // private: the functions below call it
     const char *name;               // "cpu", "cuda"
     tt_precision precision;
     size_t operand_size; // bytes of what matrix products read and write: 4, or 2 (bf16)
     int threads;         // of the CPU device
-    bool plain;          // nothing is to be recorded or replayed, e.g. while operations are timed
-    bool poison;         // what is discarded is filled with NaN: tt_device_discard
+    bool plain;          // recordings are switched off, e.g. while operations are timed
+    bool poison;         // tt_device_discard fills memory with NaN
     bool recording;      // between tt_device_record and tt_device_recorded
-    int recordings;      // that exist
+    int recordings;      // number of open recordings
     void *scratch;       // see tt_device_scratch
     size_t scratch_bytes;
-    void **outgrown; // scratch memory of before, which recordings may know
+    void **outgrown; // smaller scratch memory of before: open recordings may contain its address
     size_t n_outgrown, outgrown_capacity;
     void *state; // private to the implementation
 } tt_device;
 
-// Where memory of a device comes from and how it is copied; one table per implementation. Sizes in bytes.
+// How a device allocates and copies memory; one table per implementation. Sizes in bytes.
 typedef struct tt_memory {
     tt_status (*alloc)(tt_device *, void *out, size_t bytes, const char *what); // zeroed
     void (*free)(tt_device *, void *memory);
@@ -59,16 +63,16 @@ typedef struct tt_memory {
     tt_status (*discard)(tt_device *, void *memory, size_t bytes);
     tt_status (*wait)(tt_device *); // until everything is done
     void (*close)(tt_device *);     // releases state
-    // Recordings; NULL where there are none.
+    // Recordings; NULL where the device does not support them.
     tt_status (*record)(tt_device *);
     tt_status (*recorded)(tt_device *, struct tt_recording **);
     tt_status (*replay)(tt_device *, struct tt_recording *);
     void (*forget)(tt_device *, struct tt_recording *);
 } tt_memory;
 
-// Opens "auto" (cuda if this build and machine have it, else cpu), "cpu" or "cuda". threads 0 = as many as
-// OpenMP would take. Errors: TT_ERR_UNSUPPORTED for a device or a precision that this build or machine lacks;
-// TT_ERR_CONFIG for an unknown name.
+// Opens "auto" (cuda if this build and machine have it, else cpu), "cpu" or "cuda". threads 0 = OpenMP's
+// default. Errors: TT_ERR_UNSUPPORTED for a device or a precision that this build or machine lacks;
+// TT_ERR_CONFIG for an unknown name. The caller closes it.
 tt_status tt_device_open(
     tt_device **out, const char *name, tt_precision precision, int threads) TT_MUST_CHECK;
 void tt_device_close(tt_device *device);
@@ -77,55 +81,62 @@ void tt_device_close(tt_device *device);
 tt_status tt_device_alloc(
     tt_device *device, void *out, size_t count, size_t size, const char *what) TT_MUST_CHECK;
 void tt_device_free(tt_device *device, void *memory);
-// Uploads have read from_host when they return; downloads have written to_host, and report what operations
-// before them found wrong (see kernels/ops.h). The rest is done in order with the operations.
+// Uploads have read from_host when they return. Downloads have written to_host, and report errors that
+// earlier operations found in their data (see kernels/ops.h). Copies and zeroing run in order with the
+// operations. Sizes in bytes.
 tt_status tt_device_upload(tt_device *device, void *to, const void *from_host, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_download(tt_device *device, void *to_host, const void *from, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_copy(tt_device *device, void *to, const void *from, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_zero(tt_device *device, void *memory, size_t bytes) TT_MUST_CHECK;
 
-// Says that nobody may read what the memory holds before writing it again. Costs nothing, unless TT_POISON=1
-// is in the environment: then the memory is filled with bytes that are NaN in fp32 and bf16, so that whoever
-// reads it all the same is found out. tests/cusim names the kernel, thread and line of such a read.
+// Declares the contents of memory undefined: it must be written before it is read again. Costs nothing,
+// unless TT_POISON=1 is set in the environment: then the memory is filled with bytes that are NaN in fp32 and
+// bf16, so that a read before the next write shows in the results. tests/cusim names the kernel, thread and
+// line of such a read.
 tt_status tt_device_discard(tt_device *device, void *memory, size_t bytes) TT_MUST_CHECK;
 
-// Returns when all that the device was told to do is done. Errors: TT_ERR_DEVICE.
+// Waits until the device has finished all operations and copies. Errors: TT_ERR_DEVICE.
 tt_status tt_device_wait(tt_device *device) TT_MUST_CHECK;
 
-// A sequence of operations, recorded once and done again at the cost of one: for devices on which handing an
-// operation over takes longer than a small one (CUDA graphs). What is repeated are the very calls, pointers
-// and numbers, on what the memory holds by then.
+// A recorded sequence of operations that is replayed by one call (a CUDA graph): for devices on which
+// starting a small operation takes longer than running it. A replay repeats the same calls with the same
+// pointers and numbers, on whatever the memory contains by then.
 //
-// Between record and recorded, operations are taken down and not done. They must have been done before in the
-// same sizes, and be such that need no answer from the device; nothing else may be asked of it meanwhile.
+// Between tt_device_record and tt_device_recorded, operations are recorded and not run. They must have run
+// before in the same sizes, since a recording cannot allocate; downloads and waits are not allowed meanwhile.
 typedef struct tt_recording tt_recording;
-//
-// tt_device_records: whether it pays; the CPU device has no recordings, and TT_RECORD=0 in the environment
-// turns them off, for comparisons.
+
+// Whether the device supports recordings. The CPU device does not; TT_RECORD=0 in the environment turns them
+// off.
 bool tt_device_records(const tt_device *device);
 tt_status tt_device_record(tt_device *device) TT_MUST_CHECK;
-// Ends it, whether the operations succeeded or not. *out is released with tt_recording_close.
+// Ends the recording; must be called even if an operation failed. Release *out with tt_recording_close.
 tt_status tt_device_recorded(tt_device *device, tt_recording **out) TT_MUST_CHECK;
 tt_status tt_device_replay(tt_device *device, tt_recording *recording) TT_MUST_CHECK;
 void tt_recording_close(tt_device *device, tt_recording *recording);
 
-// Working memory of one operation: valid until the next call on this device, grows and is kept, so that a
-// steady state allocates nothing; what recordings have seen of it stays until they are closed. Its contents
-// are undefined (tt_device_discard). NULL (message set) when memory runs out, or when it would have to grow
-// within a recording.
+// Working memory of one operation, valid until the next call on this device; its contents are undefined
+// (tt_device_discard). It grows as needed and is kept, so that a steady state allocates nothing; memory that
+// a recording uses stays until that is closed. NULL (message set) when memory runs out, or when it would have
+// to grow during a recording.
 void *tt_device_scratch(tt_device *device, size_t bytes);
 
-// The operand `n` elements behind `at`.
+// The address of element `n` of the operands at `at`.
 static inline void *tt_operand_at(const tt_device *device, const void *at, size_t n) {
     return (char *)at + n * device->operand_size;
 }
 
-// The CPU's instruction set that the kernels run with: "avx512", "avx2", "sse2", "neon" or "generic".
+// The CPU's instruction set that the kernels use: "avx512", "avx2", "sse2", "neon" or "generic".
 const char *tt_cpu_isa(void);
 
-// bf16 products on the CPU: fast where it has instructions for them (AVX512-BF16, AMX); slow where oneDNN
-// makes do with others.
+// Whether this CPU has bf16 products: fast with instructions for them (AVX512-BF16, AMX), slow where oneDNN
+// emulates them.
 typedef enum tt_bf16_support { TT_BF16_NONE, TT_BF16_SLOW, TT_BF16_FAST } tt_bf16_support;
+// What this CPU and the oneDNN of this build offer, within TT_MAX_CPU_ISA.
 tt_bf16_support tt_cpu_bf16(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

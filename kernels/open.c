@@ -3,8 +3,38 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cuda/cuda.h"
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+// Each operation's place in the table.
+static const struct {
+    const char *name;
+    size_t offset;
+} operations[] = {
+#define ROW(name) {#name, offsetof(tt_ops, name)},
+    TT_OPS_MAP(ROW)
+#undef ROW
+};
+enum { OPERATIONS = sizeof operations / sizeof *operations };
+typedef void function(void);
+static_assert(OPERATIONS * sizeof(function *) == sizeof(tt_ops), "TT_OPS_MAP lists all members of tt_ops");
+
+const char *tt_ops_missing(const tt_ops *ops) {
+    for (int i = 0; i < OPERATIONS; ++i) {
+        function *operation;
+        memcpy(&operation, (const char *)ops + operations[i].offset, sizeof operation);
+        if (!operation) return operations[i].name;
+    }
+    return NULL;
+}
+
+static tt_status check_operations(const tt_device *device) {
+    const char *missing = tt_ops_missing(device->ops);
+    if (!missing) return TT_OK;
+    return tt_fail(TT_ERR_INTERNAL, "device %s: its table of operations lacks %s", device->name, missing);
+}
 
 static tt_status open_cuda(tt_device *device, bool asked) {
     char why[TT_CUDA_WHY_SIZE];
@@ -26,9 +56,9 @@ static const struct {
 enum { PRECISIONS = sizeof precisions / sizeof *precisions };
 
 const char *tt_precision_name(tt_precision precision) {
-    int i = 0;
-    while (precisions[i].code != precision) ++i;
-    return precisions[i].word;
+    for (int i = 0; i < PRECISIONS; ++i)
+        if (precisions[i].code == precision) return precisions[i].word;
+    return "unknown";
 }
 
 tt_status tt_precision_parse(tt_precision *out, const char *word) {
@@ -39,7 +69,7 @@ tt_status tt_precision_parse(tt_precision *out, const char *word) {
         }
     if (strcmp(word, "fp16") == 0)
         return tt_fail(
-            TT_ERR_USAGE, "fp16 is refused, since T5's activations overflow in it; use bf16 or fp32");
+            TT_ERR_USAGE, "fp16 is not supported, since T5's activations overflow in it; use bf16 or fp32");
 #define WORD(code, name) ", " name
     return tt_fail(TT_ERR_USAGE, "'%s' is not allowed; allowed are %s", word, &TT_PRECISION_MAP(WORD)[2]);
 #undef WORD
@@ -64,6 +94,11 @@ tt_status tt_device_open(tt_device **out, const char *name, tt_precision precisi
     }
     if (status != TT_OK) {
         free(device);
+        return status;
+    }
+    status = check_operations(device);
+    if (status != TT_OK) {
+        tt_device_close(device);
         return status;
     }
     const char *record = getenv("TT_RECORD");

@@ -1,41 +1,61 @@
-// The contract of every operation. One entry here, one implementation per device with the same file name:
-// kernels/cpu/rmsnorm.c today, kernels/cuda/rmsnorm.cu beside it.
+// The contract of every operation. Each has one entry here and one implementation per device, in files of the
+// same name: kernels/cpu/rmsnorm.c and kernels/cuda/rmsnorm.cu.
 //
 // Conventions
 //   - Matrices are row-major; T[rows, columns]. `ld` is the distance between rows in elements.
 //   - Batches are packed: rows of all sequences back to back, sequence i at rows offsets[i]..offsets[i+1].
-//     Empty sequences are refused (TT_ERR_INPUT).
+//     Empty sequences are an error (TT_ERR_INPUT).
 //   - All pointers are device pointers of the device that runs the operation; index arrays too.
-//   - "dX" is the gradient of the loss with respect to X. `+=` in a comment means the result is added to what
-//     is there; `=` means it is overwritten.
+//   - "dX" is the gradient of the loss with respect to X. In a comment, `+=` means that the result is added
+//     to the old value, `=` that it replaces it.
 //   - Results do not depend on the number of threads: sums that cross threads are made in a fixed order.
-//   - What enters or leaves matrix products is an *operand*: fp32, or bf16 where the device keeps them so
-//     (tt_device.operand_size). Everything else is fp32: residual stream, statistics, gradients of weights.
-//   - A device may work asynchronously. What an operation finds wrong in data (an id outside the vocabulary,
-//     NaN among logits) is then reported by the next tt_device_download instead of the operation.
+//   - Inputs and outputs of matrix products are *operands*: fp32, or bf16 on devices with an operand_size of
+//     2 (tt_device). Everything else is fp32: residual stream, statistics, gradients of weights.
+//   - A device may work asynchronously. Errors in the data (an id outside the vocabulary, NaN among logits)
+//     are then reported by the next tt_device_download instead of the operation.
+//   - All operations return TT_ERR_INPUT for arguments out of range, naming them, and TT_ERR_NOMEM or
+//     TT_ERR_DEVICE where the device fails.
 //   - Dropout, if its p > 0, is recomputed in backward from the same tt_dropout; nothing is stored.
 #ifndef TT_KERNELS_OPS_H
 #define TT_KERNELS_OPS_H
 
 #include "host/base/status.h"
+#include "kernels/activation.h"
 #include "kernels/device.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // An element of unknown type: see "operand" above. Only pointers to it exist.
 typedef void tt_operand;
 
-// Inverted dropout (kept values are scaled by 1/(1-p)) with masks from Philox4x32-10. Element `c` of the row
-// of token t is dropped if word c%4 of block {c/4, site, position[t], example[t]} under `key` is below
-// p * 2^32. So a mask depends on what it is for, not on where in a batch the token stands. The key lies in
-// device memory, so that a recorded step (kernels/device.h) can be done again under another.
+// Inverted dropout (Srivastava et al. 2014; kept values are scaled by 1/(1-p)) with masks from Philox4x32-10
+// (Salmon et al. 2011). Element `c` of the row of token t is dropped if word c%4 of block {c/4, site,
+// position[t], example[t]} under `key` is below p * 2^32. So a mask does not depend on the token's place in
+// the batch. The key is in device memory, so that a recorded step (kernels/device.h) can be replayed with
+// another one.
 typedef struct tt_dropout {
     float p;                            // 0 = off; then nothing else is read
     const uint64_t *key;                // [1]: tt_key(seed, TT_FOR_DROPOUT, step)
     uint32_t site;                      // which dropout of the model: no two places share one
     const uint32_t *example, *position; // [rows]
 } tt_dropout;
+
+// Embedding: out[t] = dropout(table[ids[t]]). Backward sorts the rows by id and makes one sum per id in the
+// order of rows.
+typedef struct tt_embedding {
+    int rows, d, vocab;
+    const int32_t *ids; // [rows], each in 0..vocab-1
+    tt_dropout drop;    // of the rows of out
+    const float *table; // [vocab, d]; forward
+    float *out;         // [rows, d]; forward, =
+    const float *dout;  // [rows, d]; backward
+    float *dtable;      // [vocab, d]; backward, +=: dtable[ids[t]] += dropout(dout[t])
+} tt_embedding;
 
 // RMSNorm (Zhang, Sennrich 2019) as T5 has it: y = x * rstd * w, rstd = 1 / sqrt(mean(x^2) + eps).
 typedef struct tt_rmsnorm {
@@ -57,16 +77,16 @@ typedef struct tt_rmsnorm {
     float *dw;                // [d]; backward, +=
 } tt_rmsnorm;
 
-// C[m, n] = alpha op(A) op(B) + beta C, where op(A) is [m, k] and op(B) is [k, n]; with `relu`, what is below
-// 0 becomes 0. Inputs are rounded to bf16 if the device's precision says so and they are not stored so; sums
-// are fp32.
+// C[m, n] = alpha op(A) op(B) + beta C, where op(A) is [m, k] and op(B) is [k, n]; C is not read if beta is
+// 0. With `relu`, negative results become 0. With precision bf16, inputs that are stored in fp32 are rounded
+// to bf16; sums are fp32.
 typedef struct tt_gemm {
     bool trans_a, trans_b;
     int m, n, k;
     float alpha, beta;
     const tt_operand *a, *b;
     void *c;     // an operand, or fp32
-    bool c_fp32; // where operands are fp32, both are the same
+    bool c_fp32; // without effect where operands are fp32
     bool relu;
     int lda, ldb, ldc;
 } tt_gemm;
@@ -83,13 +103,12 @@ typedef struct tt_attention {
     const int32_t *q_offsets;  // [q_seqs + 1]
     const int32_t *kv_offsets; // [kv_seqs + 1]
     const int32_t *source;     // [q_seqs] or NULL
-    // Backward, with source, on devices that cannot look for them: the query sequences that read key sequence
-    // i are readers[reader_offsets[i]] .. readers[reader_offsets[i + 1] - 1], in increasing order
-    // (tt_attention_readers).
+    // The inverse of source, for backward on CUDA (tt_attention_readers): query sequences that attend to key
+    // sequence i are readers[reader_offsets[i]] .. readers[reader_offsets[i + 1] - 1], in increasing order.
     const int32_t *readers, *reader_offsets; // [q_seqs], [kv_seqs + 1]
     bool causal;                             // query at position p sees keys at positions <= p
     int q_rows;                              // of all query sequences: q_offsets[q_seqs]
-    int longest_q, longest_kv;               // lengths of the longest sequences, or more
+    int longest_q, longest_kv;               // lengths of the longest sequences; larger values are allowed
     const tt_operand *q, *k, *v;             // [rows, heads * d_kv] with row distances ldq, ldk, ldv
     int ldq, ldk, ldv;
     const float *bias; // [buckets, heads] or NULL
@@ -101,18 +120,14 @@ typedef struct tt_attention {
     float *lse; // [q rows, heads]: log of the softmax's denominator; forward writes, backward reads
     // backward only
     const tt_operand *dout;   // [q rows, heads * d_kv], row distance ldo
-    tt_operand *dq, *dk, *dv; // =, row distances ldq, ldk, ldv; rows of a key sequence nobody attends to
+    tt_operand *dq, *dk, *dv; // =, row distances ldq, ldk, ldv; rows of a key sequence without queries
                               // become 0
     float *dbias;             // [buckets, heads], +=, or NULL
 } tt_attention;
 
-typedef enum tt_activation {
-    TT_RELU,       // a = relu(h), h[rows, f]
-    TT_GATED_GELU, // a = gelu_new(h[:, :f]) * h[:, f:], h[rows, 2f]; gelu_new is the tanh form
-} tt_activation;
-
+// The feed-forward layer between its two matrices: a = dropout(activation(h)).
 typedef struct tt_ffn {
-    tt_activation kind;
+    tt_activation activation;
     int rows, f;
     const tt_operand *h;  // [rows, f] or [rows, 2f]
     tt_dropout drop;      // of a
@@ -135,14 +150,15 @@ typedef struct tt_lmhead {
     float *dw;              // [vocab, d], +=
 } tt_lmhead;
 
-// AdamW, the gradient scaled by min(1, clip / (sqrt(squares) + 1e-6)) before. It is decided on the device, so
-// that the host need not wait between the sum of squares and the update.
+// AdamW (Loshchilov, Hutter 2019) with the gradient scaled by min(1, clip / (sqrt(squares) + 1e-6)) first, as
+// PyTorch's clip_grad_norm_ does. The device computes the factor, so that the host need not wait between the
+// sum of squares and the update.
 typedef struct tt_adamw {
     int64_t n;
     float *w, *m, *v; // [n]
     const float *g;   // [n]
     tt_operand *copy; // [n] or NULL: receives w, for a device whose operands are not fp32
-    // [1], square_sum of g, or NULL: no clipping. If it is not finite, nothing is written.
+    // [1], square_sum of g, or NULL: no clipping. If it is not finite, nothing is updated.
     const double *squares;
     double clip; // largest norm of the gradient; 0: no clipping
     float lr, beta1, beta2, eps, weight_decay;
@@ -159,16 +175,26 @@ typedef struct tt_attention_decode {
     int ldkv;
     const int32_t *start, *length; // [slots]; length >= 1
     const float *bias;             // [buckets, heads] or NULL
-    int longest;                   // of the lengths, or more
+    int longest;                   // largest of the lengths, or more
     int buckets, max_distance;
     tt_operand *out; // [slots, heads * d_kv], row distance ldo
     int ldo;
 } tt_attention_decode;
 
+// to[row[i], 0..n) = from[i, 0..n) for i < rows. The numbers in row[] differ from each other.
+typedef struct tt_put_rows {
+    int rows, n;
+    const int32_t *row;     // [rows]
+    const tt_operand *from; // [rows, n], row distance ld_from
+    int ld_from;
+    tt_operand *to; // row distance ld_to
+    int ld_to;
+} tt_put_rows;
+
 // Next token per row of logits. temperature 0 = argmax (the lowest id among equals). Else softmax of
 // logits / temperature, cut to the top_k largest (0 = all), then to the smallest set of the largest whose
-// probabilities sum to at least top_p (1 = all), then one draw by inverse transform of
-// uniform[s] in [0, 1) over ids in increasing order.
+// probabilities sum to at least top_p (1 = all; Holtzman et al. 2020), then one draw: the first id, in
+// increasing order, at which the cumulative probability exceeds uniform[row] in [0, 1).
 typedef struct tt_sample {
     int rows, vocab;
     const float *logits;      // [rows, vocab]
@@ -180,9 +206,9 @@ typedef struct tt_sample {
 } tt_sample;
 
 // Changes scores before a choice, as Hugging Face's logits processors do. With repetition_penalty p != 1, the
-// score of each id among seen[row * ld_seen] .. + n_seen[row] is, once however often it was seen, multiplied
-// by p if negative, else divided by p (Keskar et al. 2019). Then the score of `forbidden` becomes -inf in
-// rows where forbid[row] is not 0.
+// score of each id among seen[row * ld_seen] .. + n_seen[row] is multiplied by p if negative, else divided by
+// p, once for each different id (Keskar et al. 2019). Then the score of `forbidden` becomes -inf in rows
+// where forbid[row] is not 0.
 typedef struct tt_penalise {
     int rows, vocab;
     float *scores; // [rows, vocab], logits or log-probabilities, in place
@@ -193,7 +219,7 @@ typedef struct tt_penalise {
     const int32_t *forbid; // [rows]
 } tt_penalise;
 
-// The k largest scores of each row in falling order; of equals the lower id first.
+// The k largest scores of each row in decreasing order; of equals the lower id first.
 typedef struct tt_top {
     int rows, vocab, k;  // 1 <= k <= min(vocab, 512)
     const float *scores; // [rows, vocab]
@@ -202,12 +228,8 @@ typedef struct tt_top {
 } tt_top;
 
 typedef struct tt_ops {
-    // out[rows, d] = dropout(table[ids[t]]); table[vocab, d]
-    tt_status (*embed_fwd)(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
-        int vocab, const tt_dropout *drop);
-    // dtable[ids[t]] += dropout(dout[t]): ids sorted, one sum per id in order of rows; no atomics
-    tt_status (*embed_bwd)(tt_device *, float *dtable, const float *dout, const int32_t *ids, int rows, int d,
-        int vocab, const tt_dropout *drop);
+    tt_status (*embed_fwd)(tt_device *, const tt_embedding *);
+    tt_status (*embed_bwd)(tt_device *, const tt_embedding *);
     tt_status (*rmsnorm_fwd)(tt_device *, const tt_rmsnorm *);
     tt_status (*rmsnorm_bwd)(tt_device *, const tt_rmsnorm *);
     tt_status (*gemm)(tt_device *, const tt_gemm *);
@@ -219,15 +241,13 @@ typedef struct tt_ops {
     tt_status (*lmhead_bwd)(tt_device *, const tt_lmhead *);   // dh, dw from lse and dlogp
     tt_status (*lmhead_fused)(tt_device *, const tt_lmhead *); // both in one pass: dlogp known beforehand
     tt_status (*adamw)(tt_device *, const tt_adamw *);
-    // *sum (device memory) = sum of x[i]^2 in fp64, in a fixed order
+    // *sum (device memory) = sum of x[i]^2, i < n, in fp64, in a fixed order.
     tt_status (*square_sum)(tt_device *, double *sum, const float *x, int64_t n);
+    // x[i] *= factor, i < n.
     tt_status (*scale)(tt_device *, float *x, int64_t n, float factor);
-    // Rounds to nearest even; NaN stays NaN.
+    // out[i] = x[i] rounded to bf16, to nearest even, i < n; NaN stays NaN.
     tt_status (*to_bf16)(tt_device *, uint16_t *out, const float *x, int64_t n);
-    tt_status (*from_bf16)(tt_device *, float *out, const uint16_t *x, int64_t n);
-    // to[row[i], 0..n) = from[i, 0..n) for i < rows; operands; row distances ld_to, ld_from. Rows differ.
-    tt_status (*put_rows)(tt_device *, tt_operand *to, int ld_to, const int32_t *row, const tt_operand *from,
-        int ld_from, int rows, int n);
+    tt_status (*put_rows)(tt_device *, const tt_put_rows *);
     tt_status (*attention_decode)(tt_device *, const tt_attention_decode *);
     tt_status (*sample)(tt_device *, const tt_sample *);
     // x[rows, n] becomes x - log(sum(exp(x))) of its row. Errors: TT_ERR_NUMERIC for NaN or +inf.
@@ -236,15 +256,50 @@ typedef struct tt_ops {
     tt_status (*top)(tt_device *, const tt_top *);
 } tt_ops;
 
+// The CPU's table; static memory.
 const tt_ops *tt_cpu_ops(void);
+
+// Every member of tt_ops. A new operation is entered here too: open.c does not compile without it.
+#define TT_OPS_MAP(X)                                                                                        \
+    X(embed_fwd)                                                                                             \
+    X(embed_bwd)                                                                                             \
+    X(rmsnorm_fwd)                                                                                           \
+    X(rmsnorm_bwd)                                                                                           \
+    X(gemm)                                                                                                  \
+    X(attention_fwd)                                                                                         \
+    X(attention_bwd)                                                                                         \
+    X(ffn_fwd)                                                                                               \
+    X(ffn_bwd)                                                                                               \
+    X(lmhead_fwd)                                                                                            \
+    X(lmhead_bwd)                                                                                            \
+    X(lmhead_fused)                                                                                          \
+    X(adamw)                                                                                                 \
+    X(square_sum)                                                                                            \
+    X(scale)                                                                                                 \
+    X(to_bf16)                                                                                               \
+    X(put_rows)                                                                                              \
+    X(attention_decode)                                                                                      \
+    X(sample)                                                                                                \
+    X(log_softmax)                                                                                           \
+    X(penalise)                                                                                              \
+    X(top)
+
+// The name of the first operation that a table lacks, NULL if it is complete. tt_device_open refuses devices
+// with incomplete tables.
+const char *tt_ops_missing(const tt_ops *ops);
 
 // Fills tt_attention.readers[q_seqs] and reader_offsets[kv_seqs + 1] from source[q_seqs]; all in host memory.
 void tt_attention_readers(
     int32_t *readers, int32_t *reader_offsets, const int32_t *source, int q_seqs, int kv_seqs);
 
-// T5's bucket of a relative position (key - query), as Hugging Face computes it in fp32: half of the buckets
-// exact, half logarithmic up to max_distance; bidirectional uses the upper half of the table for keys to the
-// right. buckets even and >= 4, max_distance > buckets / 2.
+// T5's bucket of a relative position (key - query), in 0..buckets-1, as Hugging Face computes it in fp32
+// (T5Attention._relative_position_bucket; Raffel et al. 2020): half of the buckets are one position each,
+// half are logarithmic up to max_distance. With `bidirectional`, keys to the right use the upper half of the
+// table. buckets is even and >= 4, max_distance > buckets / 2.
 int tt_relative_bucket(int relative_position, bool bidirectional, int buckets, int max_distance);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

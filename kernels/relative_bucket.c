@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-// As T5Attention._relative_position_bucket of Hugging Face transformers, step by step in fp32: the logarithm
-// is truncated, so that rounding in another order could move a distance to the neighbouring bucket.
+// Step by step as Hugging Face computes it, in fp32: the logarithm is truncated, so another order of rounding
+// could move a distance to the neighbouring bucket.
 int tt_relative_bucket(int relative_position, bool bidirectional, int buckets, int max_distance) {
     int bucket = 0, distance;
     if (bidirectional) {

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Everything that must hold: format, layers, lint, builds without warnings (with nvcc too, where it is), all tests, the
-# unit tests under AddressSanitizer, and the main tests as on a CPU without AVX-512. Sets up what it needs. What fails
-# is listed at the end; only the build stops the rest. TT_QUICK=1 leaves lint, sanitizers and the smaller CPU out.
+# Checks everything that must hold: format, layers, lint, builds without warnings (with nvcc too, if it is installed), all
+# tests, the unit tests under AddressSanitizer, and the main tests as on a CPU without AVX-512. Installs what it needs.
+# Continues after a failure, unless the build fails, and lists all failures at the end.
+#   TT_QUICK=1 tools/check.sh     leaves out lint, sanitizers and the tests as on a CPU without AVX-512
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools/setup.sh checks
 
 failed=()
-part() { # name, command...: runs it, says how long it took
+part() { # name, command...: runs the command and prints its time
     local name=$1 started=$SECONDS
     shift
     echo "== $name"
@@ -22,27 +23,27 @@ build() {
 lint() {
     local tidy
     if ! tidy=$(tools/pinned.sh clang-tidy); then
-        echo "skipped: there is no lint"
+        echo "skipped: no lint"
         return
     fi
     git ls-files --cached --others --exclude-standard 'host/*.c' 'kernels/*.c' | xargs -P "$(nproc)" -n 8 "$tidy" -p build/ci --quiet 2>/dev/null
 }
 
-# Most laptops have no AVX-512: the same kernels and the README's commands, limited to AVX2 in oneDNN and in ours.
+# Most laptops have no AVX-512: tests of kernels and the README's commands again, with ours and oneDNN limited to AVX2.
 tests_with_avx2() {
     if ! build/ci/tinythinker device | grep -q '^cpu *avx512'; then
-        echo "skipped: this CPU has no AVX-512, so that all tests ran without it"
+        echo "skipped: this CPU has no AVX-512, so all tests run without it anyway"
         return
     fi
     TT_MAX_CPU_ISA=avx2 ctest --preset ci -L '^(unit|twins)$' --no-tests=error &&
         TT_MAX_CPU_ISA=avx2 ctest --preset ci -R '^(e2e/quickstart|faults/precision)$' --no-tests=error
 }
 
-# The CUDA device as it is on a GPU: compiled for all of them without a warning or a spill, and linked. Whether it
-# computes right is tested on CPUs too (tests/cusim), with the other tests.
+# Compiles the CUDA device for all GPUs without a warning or a spill, and links it. The other tests check on the CPU that
+# it computes correctly (tests/cusim).
 cuda_build() {
     if ! command -v nvcc >/dev/null; then
-        echo "skipped: no nvcc here"
+        echo "skipped: nvcc is not installed"
         return
     fi
     cmake --preset cuda -DTT_KERNEL_REPORT=ON >/dev/null || return
@@ -54,22 +55,23 @@ cuda_build() {
         build/cuda/tinythinker device
 }
 
-# Tests start MPI as root in containers, on fewer cores than ranks.
+# For tests that start MPI as root in containers, with more ranks than cores.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_btl_vader_single_copy_mechanism=none
 
 part "format" tools/format.sh --check
 part "layers" tools/check_layers.sh
+part "headers" tools/check_headers.sh
 part "build" build ci
 if [ ! -x build/ci/tinythinker ]; then
-    echo "check: the build failed; nothing more can be checked" >&2
+    echo "check: the build failed, so nothing else can be checked" >&2
     exit 1
 fi
 part "circles" tools/check_layers.sh build/ci/CMakeFiles/tinythinker.dir
 if [ -z "${TT_QUICK:-}" ]; then
     part "lint" lint
     part "build with sanitizers" build asan
-    # oneDNN's and MPI's own leaks are not ours to find.
+    # oneDNN and MPI leak memory themselves.
     part "unit tests with sanitizers" env ASAN_OPTIONS=detect_leaks=0 ctest --preset asan -L unit --no-tests=error
     part "tests with AVX2" tests_with_avx2
 fi

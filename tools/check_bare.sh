@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# The README's two commands on bare Debian systems, as a newcomer runs them: each release is bootstrapped into a folder
-# with nothing but its base packages, a clean clone of the last commit is copied in, and tools/quickstart.sh and
-# tools/check.sh run there. Needs root, debootstrap, and about 5 GB of disk for each release.
+# Runs the README's two commands on bare Debian systems, as a newcomer would: bootstraps each release into a folder with
+# nothing but its base packages, clones the last commit into it, and runs tools/quickstart.sh and tools/check.sh
+# there. Then cpack makes the packages there, and tinythinker's is installed in another bare system and answers a
+# question. Needs root, debootstrap, and about 5 GB of disk for each release.
 #   tools/check_bare.sh [RELEASE...]     (default: bookworm trixie)
-# TT_MIRROR=ADDRESS     where packages come from; default: what this machine's own apt uses for Debian
-# TT_BARE=FOLDER        default: build/bare; keeps logs and downloaded packages, and the system that failed
-# TT_QUICKSTART=...     arguments of quickstart.sh; default: few steps and questions; "full": as it is shipped
-# TT_QUICK=1            is handed on to check.sh
-# TT_PARTS=...          default: quickstart check
+# TT_MIRROR=ADDRESS     where packages come from; default: the mirror of this machine's apt
+# TT_BARE=FOLDER        for logs, downloaded packages, and systems that failed; default: build/bare
+# TT_QUICKSTART=...     arguments of quickstart.sh; default: few steps and questions; "full": none
+# TT_QUICK=1            is passed on to check.sh
+# TT_PARTS=...          what to run; default: quickstart check package
 set -euo pipefail
 cd "$(dirname "$0")/.."
 releases=("$@")
 [ $# -gt 0 ] || releases=(bookworm trixie)
 folder=$(realpath -m "${TT_BARE:-build/bare}")
-parts=${TT_PARTS:-quickstart check}
+parts=${TT_PARTS:-quickstart check package}
 short="--set acquisition.steps=49 --set acquisition.validate_every=7 --set acquisition.validation_questions=20
     --set reflection.questions=20 --set reflection.samples=4 --set reflection.cycles=1 --set evaluation.questions=50
     --set evaluation.samples=2"
@@ -27,7 +28,7 @@ if [ "$(id -u)" -ne 0 ] || ! command -v debootstrap >/dev/null; then
 fi
 mirror=${TT_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep '/debian/*$' | head -1)}
 if [ -z "$mirror" ]; then
-    say "this machine's apt has no mirror of Debian; name one with TT_MIRROR=ADDRESS"
+    say "this machine's apt has no mirror of Debian; set TT_MIRROR=ADDRESS"
     exit 1
 fi
 
@@ -42,7 +43,7 @@ bootstrap() { # release, root
     [ ${#include[@]} -eq 0 ] || cp -L /etc/ssl/certs/ca-certificates.crt "$2/etc/ssl/certs/"
 }
 
-inside() { # root, packages, command: in namespaces of its own, whose mounts and processes end with it
+inside() { # root, packages, command: runs it in its own namespaces, whose mounts and processes end with it
     unshare --mount --pid --fork --kill-child bash -euc '
         mount --make-rprivate /
         mount -t proc proc "$0/proc"
@@ -59,7 +60,7 @@ failed=0
 run() { # release, name, command
     local log=$folder/$1-$2.log started=$SECONDS status=0
     say "$1: $3"
-    inside "$folder/$1" "$folder/packages/$1" "$3" >"$log" 2>&1 || status=$?
+    inside "$folder/$1" "$folder/packages/${1%-installed}" "$3" >"$log" 2>&1 || status=$?
     say "$1: $2 took $((SECONDS - started)) s"
     if [ $status -ne 0 ]; then
         tail -n 40 "$log" >&2
@@ -69,6 +70,30 @@ run() { # release, name, command
         say "$1: $2 FAILED: building gives the warnings above; all of its output: $log"
         failed=1
     fi
+}
+
+# The .deb of the program, made in the system that has what building needs, installed where nothing of that is.
+package() { # release
+    local fresh=$folder/$1-installed before=$failed
+    run "$1" packing "tools/setup.sh && cmake --preset package >/dev/null && cmake --build --preset package -- --quiet &&
+        cpack --config build/package/CPackConfig.cmake -B packages"
+    [ $failed -eq "$before" ] || return 0
+    rm -rf --one-file-system "$fresh"
+    bootstrap "$1" "$fresh" >"$folder/$1-installed-bootstrap.log" 2>&1
+    mkdir -p "$fresh/root/tinythinker"
+    cp "$folder/$1"/root/tinythinker/packages/tinythinker_*.deb "$fresh/root/"
+    cat >"$fresh/root/tinythinker/try.sh" <<'TRY'
+set -eu
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends /root/*.deb
+cd /tmp
+tinythinker --version
+tinythinker ask --model datasets/everyday/reasoner.h5 "What holds water?" cup knife
+tinythinker corpus build datasets/everyday/world.yaml -o world.h5
+tinythinker eval --model datasets/everyday/reasoner.h5 --corpus world.h5 --limit 20
+TRY
+    run "$1-installed" package "bash try.sh"
+    [ $failed -ne "$before" ] || rm -rf --one-file-system "$fresh"
 }
 
 mkdir -p "$folder"
@@ -88,6 +113,7 @@ for release in "${releases[@]}"; do
         case $part in
             quickstart) run "$release" quickstart "tools/quickstart.sh ${short//$'\n'/ }" ;;
             check) run "$release" check "tools/check.sh" ;;
+            package) package "$release" ;;
         esac
     done
     [ $failed -ne $before ] || rm -rf --one-file-system "$root"

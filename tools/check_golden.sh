@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Where Python and its packages are at hand: makes the golden files again and compares them with tests/golden,
-# then trains a small T5 for 200 steps on 500 StrategyQA questions in our program and in PyTorch and compares
-# the loss curves (tools/golden_curves.py). DATA is the folder of the published data sets
-# (tools/fetch_datasets.sh; default ../shared/data). GOLDEN_PYTHON: an interpreter that has
-# tools/requirements-golden.txt; otherwise one is made under build/golden. Results: build/golden/curves.
+# Makes the golden files again and compares them with tests/golden, then trains a small T5 for 200 steps on 500
+# StrategyQA questions in our program and in PyTorch and compares the loss curves (tools/golden_curves.py). The results are
+# written to build/golden/curves.
+#   DATA=FOLDER           the published data sets (tools/fetch_datasets.sh); default ../shared/data
+#   GOLDEN_PYTHON=PYTHON  a Python with tools/requirements-golden.txt; default: one that is made under build/golden
+#   TINYTHINKER=PROGRAM   default: build/default/tinythinker
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=${DATA:-../shared/data}
@@ -24,7 +25,7 @@ if [ -z "${GOLDEN_PYTHON:-}" ] && [ ! -x "$python" ]; then
     "$work/env/bin/pip" install --quiet -r tools/requirements-golden.txt
 fi
 
-echo "== golden files, made again"
+echo "== golden files"
 "$python" -W ignore tools/make_golden.py --data "$data" --out "$work/files" 2>/dev/null
 "$python" - tests/golden "$work/files" <<'PY'
 import os, sys
@@ -44,7 +45,7 @@ for name in sorted(os.listdir(committed)):
             else:
                 assert (x == y).all(), f"{name}: {key} differs"
         a.visititems(compare)
-print(f"all data sets agree; numbers to {worst[0]:.1g}")
+print(f"all data sets agree; largest relative difference {worst[0]:.1g}")
 PY
 
 echo "== loss curves"

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Fails where the arrows between files point the wrong way:
-#   - a file includes a header of a layer above its own, or of another sub-room of its room that is not allowed below;
+# Fails if an arrow between files points the wrong way:
+#   - a file includes a header of a layer above its own, or of another sub-room of its layer, unless that is allowed below;
 #   - headers include each other in a circle;
-#   - with FOLDER, a build's folder of the library's objects: files call each other in a circle.
-# Files that git does not know yet count too.
+#   - with FOLDER, the folder of the library's objects in a build: files call each other in a circle.
+# Files that git does not track are checked, too.
 #   tools/check_layers.sh [FOLDER]     e.g. build/ci/CMakeFiles/tinythinker.dir
 set -euo pipefail
 cd "$(dirname "$0")/.."
 layers=(host/base kernels host/config host/text host/dist host/data host/model host/teacher host/reason host/train
-    host/bench host/lab host/report host/cli) # lowest first
+    host/bench host/lab host/report host/cli) # the lowest layer first
 declare -A allowed=(
-    ["host/data/world host/data/import"]="a world is imported like a data set of others"
-    ["host/report/sections host/report/runs"]="sections show what runs say"
-    ["host/report/sections host/report/plot"]="and draw it"
+    ["host/data/world host/data/import"]="a world is imported like a published data set"
+    ["host/report/sections host/report/runs"]="sections show the contents of runs"
+    ["host/report/sections host/report/plot"]="and draw them"
 )
 declare -A level
 for i in "${!layers[@]}"; do level[${layers[$i]}]=$i; done
@@ -30,7 +30,7 @@ while IFS=: read -r file included; do
     layer_of "$file" && from=$layer
     layer_of "$included" && to=$layer
     if [ -z "${level[$to]:-}" ] || [ -z "${level[$from]:-}" ]; then
-        echo "$file includes $included: a layer that tools/check_layers.sh does not list" >&2
+        echo "$file includes $included, whose layer tools/check_layers.sh does not list" >&2
         failed=1
         continue
     fi
@@ -41,18 +41,18 @@ while IFS=: read -r file included; do
     from_room=${file%/*} to_room=${included%/*}
     if [ "$from" = "$to" ] && [ "$from" != kernels ] && [ "$from_room" != "$from" ] && [ "$to_room" != "$to" ] &&
         [ "$from_room" != "$to_room" ] && [ -z "${allowed["$from_room $to_room"]:-}" ]; then
-        echo "$file includes $included, of another sub-room; tools/check_layers.sh lists which may" >&2
+        echo "$file includes $included, of another sub-room; tools/check_layers.sh lists what is allowed" >&2
         failed=1
     fi
 done < <(includes)
 
-# A file and its header are one; tsort tells of circles.
+# A source file and its header count as one file. tsort reports circles.
 circles() { # what, lines of: from to
-    local told
-    told=$(LC_ALL=C tsort 2>&1 >/dev/null | sed 's/^tsort: //' | grep -v 'contains a loop' || true)
-    [ -n "$told" ] || return 0
+    local loops
+    loops=$(LC_ALL=C tsort 2>&1 >/dev/null | sed 's/^tsort: //' | grep -v 'contains a loop' || true)
+    [ -n "$loops" ] || return 0
     echo "a circle of files that $1 each other:" >&2
-    sed 's/^/    /' <<<"$told" >&2
+    sed 's/^/    /' <<<"$loops" >&2
     failed=1
 }
 circles include < <(includes | grep -E '\.(h|cuh):' | tr ':' ' ' | sort -u)
@@ -60,7 +60,7 @@ circles include < <(includes | grep -E '\.(h|cuh):' | tr ':' ' ' | sort -u)
 if [ $# -gt 0 ]; then
     objects=
     for object in $(cd "$1" && find . -name '*.o' | sed 's|^\./||'); do
-        [ ! -f "${object%.o}" ] || objects+=" $object" # not one of a file that is gone
+        [ ! -f "${object%.o}" ] || objects+=" $object" # ignore objects of files that were removed
     done
     [ -n "$objects" ] || { echo "$1: no objects" >&2; exit 1; }
     circles call < <(cd "$1" && nm -A $objects | awk '

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Downloads CommonsenseQA, OpenBookQA and StrategyQA from their authors, checks them, and says how to import them:
+# Downloads CommonsenseQA, OpenBookQA and StrategyQA from their authors, checks them, and prints the commands that import
+# them:
 #   tools/fetch_datasets.sh [FOLDER]      (default: datasets/downloads)
-# What is there and right is not fetched again; what was interrupted goes on where it stopped.
+# Files that are there and correct are not downloaded again; an interrupted download is resumed.
 # TT_SOURCES=FILE replaces the table of sources, e.g. for a mirror.
 set -uo pipefail
 folder=${1:-$(dirname "$0")/../datasets/downloads}
@@ -36,7 +37,7 @@ sum_of() { sha256sum "$1" | cut -d' ' -f1; }
 
 right() { [ -f "$1" ] && [ "$(sum_of "$1")" = "$2" ]; } # file, sha256
 
-download() { # address, file: goes on where an earlier one stopped
+download() { # address, file: resumes an earlier download
     if command -v curl >/dev/null; then
         curl -fsSL --retry 3 --connect-timeout 20 -C - -o "$2" "$1"
     else
@@ -48,17 +49,17 @@ get() { # file, sha256, address
     local file=$folder/$1 part=$folder/$1.part
     right "$file" "$2" && return
     say "$1 from $3"
-    # A part that is complete, or that the server will not continue, makes the first attempt fail.
+    # The first attempt fails if the part is complete, or if the server cannot resume it.
     if ! right "$part" "$2" && ! download "$3" "$part"; then
         if ! [ -s "$part" ] || ! rm "$part" || ! download "$3" "$part"; then
-            say "could not fetch $3; what came so far is kept: run this again to go on"
+            say "could not fetch $3; the part that arrived is kept; run this again to resume"
             return 1
         fi
     fi
     if ! right "$part" "$2"; then
         mv "$part" "$file.unexpected"
         say "$1 has SHA-256 $(sum_of "$file.unexpected"), expected $2. It is kept as $file.unexpected;" \
-            "run this again for a new download, or look at it and import it as it is"
+            "run this again to download it again, or inspect it and import it as it is"
         return 1
     fi
     mv "$part" "$file"
@@ -68,7 +69,7 @@ extract() { # file, archive, member
     [ -f "$folder/$2" ] || return 1
     if ! unzip -p "$folder/$2" "$3" >"$folder/$1.part"; then
         rm -f "$folder/$1.part"
-        say "cannot get $3 out of $folder/$2"
+        say "cannot extract $3 from $folder/$2"
         return 1
     fi
     mv "$folder/$1.part" "$folder/$1"
@@ -91,7 +92,7 @@ while read -r file archive member; do
     extract "$file" "$archive" "$member" </dev/null || failed=1
 done < <(members)
 if [ $failed -ne 0 ]; then
-    say "not everything is there; see above"
+    say "some files are missing; see above"
     exit 1
 fi
 cat <<HELP

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Formats all C and C++ sources; with --check only says which are not formatted, and fails. The check is left out where
-# the version of clang-format that decides is not installed.
+# Formats all C and C++ sources. With --check, reports those that are not formatted and fails; the check is skipped if
+# clang-format is not installed in the version of tools/pinned.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mapfile -t files < <(git ls-files -co --exclude-standard '*.c' '*.h' '*.cc' '*.cu' '*.cuh')

@@ -3,16 +3,19 @@
 #
 #   tools/gpu_check.sh [-o FILE.json] [FOLDER] [PART ...]
 #
-# FOLDER: an unpacked bundle (cmake --preset bundle), or a build folder of the preset cuda (default: the bundle that this
-# script is in, else build/cuda). Parts, done in this order: test (native tests, with what is discarded filled with NaN:
-# TT_POISON=1), bench (tinythinker bench), torch (bench_torch.py, where Python has PyTorch and transformers), sanitize
-# (the tests again under compute-sanitizer: memcheck, racecheck, initcheck, synccheck); default: all. What was found is
-# one JSON object in FILE (default: gpu_check.json), written after each step, so that nothing is lost if time runs out.
+# FOLDER: an unpacked bundle (cmake --preset bundle), or a build folder of the preset cuda (default: the bundle that
+# contains this script, else build/cuda). The parts run in this order; default: all.
+#   test       the native tests, with TT_POISON=1: discarded memory is filled with NaN
+#   bench      tinythinker bench
+#   torch      bench_torch.py, if Python has PyTorch and transformers
+#   sanitize   the tests again under compute-sanitizer: memcheck, racecheck, initcheck, synccheck
+# The results are one JSON object in FILE (default: gpu_check.json), which is written after each step, so that nothing is
+# lost if time runs out. Exit status: 77 without a GPU, 1 if a test failed, else 0.
 #
-# SHAPES="base large", STEPS=10 and TOKENS=8192 (target tokens of a batch, about) set what is measured; MODES="eager
-# compile" how PyTorch runs; TOOLS="memcheck racecheck initcheck synccheck" what sanitizes; LIMIT=600 the seconds after
-# which a step is given up; BENCH_OPTIONS goes to tinythinker bench. Exit status: 77 without a GPU, 1 if a test failed,
-# else 0.
+#   SHAPES="base large"          shapes to measure        MODES="eager compile"   how PyTorch runs
+#   STEPS=10                     measured steps           TOOLS="memcheck ..."    tools of compute-sanitizer
+#   TOKENS=8192                  target tokens of a batch LIMIT=600               seconds after which a step is given up
+#   BENCH_OPTIONS="--peak 1"     more options of bench
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 record=gpu_check.json
@@ -33,7 +36,7 @@ if [ -x "$folder/run" ]; then
     commit=$(cat "$folder/commit")
 else
     tests=("$folder"/tests/test_cuda_*)
-    commit=$(git -C "$here" describe --always --dirty --exclude='*' 2> /dev/null || echo unknown)
+    commit=$("$folder/tinythinker" --version | sed -n '1s/.*(\(.*\))$/\1/p')
 fi
 # The command line of a program of the folder, in `command`.
 command_of() { # program, arguments
@@ -45,7 +48,7 @@ command_of() { # program, arguments
         command=("$folder/tests/$1" "${@:2}")
     fi
 }
-[ -e "${tests[0]}" ] || { echo "gpu_check: no programs in $folder; build with the preset cuda or bundle first"; exit 1; }
+[ -e "${tests[0]}" ] || { echo "gpu_check: no test programs in $folder; build the preset cuda or bundle first"; exit 1; }
 command_of tinythinker device
 device=$("${command[@]}") || exit 1
 if ! command -v nvidia-smi > /dev/null || ! nvidia-smi > /dev/null 2>&1; then
@@ -53,7 +56,7 @@ if ! command -v nvidia-smi > /dev/null || ! nvidia-smi > /dev/null 2>&1; then
     exit 77
 fi
 echo "$device"
-grep -q '^cuda *none' <<< "$device" && { echo "gpu_check: there is a GPU, but the program cannot use it"; exit 1; }
+grep -q '^cuda *none' <<< "$device" && { echo "gpu_check: there is a GPU, but tinythinker cannot use it (see above)"; exit 1; }
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 failed=0
@@ -70,7 +73,7 @@ write_record() {
         printf '\n}\n'
     } > "$record"
 }
-# A line of JSON for each test in $work/results; its output only if it failed.
+# Adds a line of JSON to $work/results; prints the test's output if it failed.
 result() { # name, status, log
     local word=passed
     [ "$2" -eq 77 ] && word=skipped
@@ -115,9 +118,10 @@ for shape in $shapes; do
         for work_kind in training preference generation; do
             measure "tinythinker $shape $work_kind" "${command[@]}" --work $work_kind
         done
-        # Eight times the tokens: what a GPU's caches cannot hold.
+        # Eight times the tokens, so that tensors do not fit into a GPU's caches.
         measure "tinythinker $shape operations" "${command[@]}" --work operations --tokens $((tokens * 8))
-        # One batch again and again, of an eighth of the tokens: what replaying a step saves where launches weigh most.
+        # The same batch in every step, with an eighth of the tokens: launches take the largest share of the time, which
+        # replaying a step saves.
         for replay in 1 0; do
             TT_RECORD=$replay measure "tinythinker $shape training, one batch, TT_RECORD=$replay" "${command[@]}" \
                 --tokens $((tokens / 8 + 1)) --batches 1
@@ -134,12 +138,12 @@ for shape in $shapes; do
     fi
 done
 if wants sanitize && ! command -v compute-sanitizer > /dev/null; then
-    echo "compute-sanitizer was not found: nothing is checked under it"
+    echo "compute-sanitizer is not installed, so nothing is checked under it"
     echo '    "compute-sanitizer": "not found"' >> "$work/results"
 elif wants sanitize; then
     for path in "${tests[@]}"; do
         name=$(basename "$path")
-        # Kernels alone: a model's training under a sanitizer takes too long.
+        # Only tests of kernels: training a model takes too long under a sanitizer.
         [ "$name" = test_cuda_model ] || [ "$name" = test_cuda_sizes ] && continue
         command_of "$name"
         follow=()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Registers, spills and shared memory of each kernel and GPU, from the output of a build with TT_KERNEL_REPORT=ON:
+# Prints registers, spills and shared memory of each kernel and GPU from the output of a build with TT_KERNEL_REPORT=ON;
+# fails if a kernel spills registers:
 #   cmake --preset cuda -DTT_KERNEL_REPORT=ON && cmake --build --preset cuda | tools/kernel_report.sh
 set -euo pipefail
 c++filt | awk '

@@ -13,7 +13,7 @@ for program in "$out"/bin/*; do
     ldd "$program" | awk '$3 ~ /^\// { print $3 } $1 ~ /^\// { print $1 }'
 done | sort -u | grep -Ev '/lib(cuda|cudart|cublas|cublasLt|nccl)\.so' | xargs -I{} cp -L {} "$out/lib/"
 cp "$source/tools/gpu_check.sh" "$source/tools/bench_torch.py" "$out/tools/"
-{ git -C "$source" describe --always --dirty --exclude='*' 2> /dev/null || echo unknown; } > "$out/commit"
+"$build/tinythinker" --version | sed -n '1s/.*(\(.*\))$/\1/p' > "$out/commit"
 cat > "$out/run" <<'RUN'
 #!/bin/sh
 # run NAME ARGUMENTS: a program of bin/ with the libraries of lib/, CUDA's from this machine.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints the name of one of clang's tools in the version that this project is formatted and linted with:
+# Prints the name of one of clang's tools in the version that this project uses:
 #   tools/pinned.sh clang-format
-# Other versions format otherwise and find other things. Where it is not installed, says so and fails.
+# Other versions format differently and find other problems. Fails with a message if the version is not installed.
 set -euo pipefail
 version=14
 for program in "$1-$version" "$1"; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The main job from a fresh clone: sets the machine up, builds, teaches the shipped student to reason about
-# everyday objects in three stages, teaches another the answers alone, and prints both side by side, then which stage
-# decided the wrong answers. If it is interrupted, the same command resumes where it stopped.
+# The main job from a fresh clone: installs what is needed, builds, teaches the shipped student to reason about everyday
+# objects in three stages, teaches another one the answers alone, and prints both side by side, then which stage decided
+# wrong answers. If it is interrupted, running it again resumes it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 started=$SECONDS

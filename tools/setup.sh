@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Installs missing packages on Debian and Ubuntu, as root or through sudo; without either it prints the command.
+# Installs missing packages on Debian and Ubuntu, as root or with sudo; without either, it prints the command.
 #   tools/setup.sh             what building needs
 #   tools/setup.sh checks      what tools/check.sh needs
 #   tools/setup.sh datasets    what tools/fetch_datasets.sh needs
 set -euo pipefail
 
-# Debian 13's sentencepiece.pc asks for protobuf-lite, which its package does not bring.
+# Debian 13's sentencepiece.pc requires protobuf-lite, which its package does not depend on.
 building=(build-essential cmake ninja-build pkg-config git libdnnl-dev libhdf5-dev libyaml-dev libjansson-dev
     libsentencepiece-dev libprotobuf-dev libcurl4-openssl-dev libopenmpi-dev openmpi-bin)
 fetching=(ca-certificates curl unzip)
-optional=() # installed where the distribution has them
+optional=() # installed if the distribution has them
 case ${1:-} in
     "") packages=("${building[@]}") ;;
     checks)

@@ -1,5 +1,7 @@
 #include "host/base/fs.h"
 
+#include "host/base/shipped.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,8 +38,10 @@ tt_status tt_make_dirs(const char *path) {
 }
 
 tt_status tt_read_file(const char *path, size_t limit, char **data, size_t *size) {
+    char shipped[TT_PATH_MAX];
     if (limit == 0) limit = (size_t)4 << 30;
     *data = NULL;
+    path = tt_shipped_find(path, shipped, sizeof shipped);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
     tt_status status = TT_OK;

@@ -7,7 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 bool tt_file_exists(const char *path); // true for a regular file alone
+// Whether `path` is a folder.
 bool tt_dir_exists(const char *path);
 // Makes a folder and its parents where they do not exist. Errors: TT_ERR_IO with the path and the reason.
 tt_status tt_make_dirs(const char *path) TT_MUST_CHECK;
@@ -27,5 +32,9 @@ tt_status tt_path_join(char *out, size_t size, const char *dir, const char *name
 tt_status tt_path_dir(char *out, size_t size, const char *path) TT_MUST_CHECK;
 
 enum { TT_PATH_MAX = 4096 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

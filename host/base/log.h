@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Says which of how many ranks this process is; called at start-up where there is more than one.
 void tt_log_rank(int rank, int ranks);
 // Drops tt_info and progress bars from now on, or prints them again.
@@ -42,5 +46,9 @@ void tt_progress_close(tt_progress *p);
 // second signal ends the program at once.
 void tt_interrupt_install(void);
 bool tt_interrupted(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

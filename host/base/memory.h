@@ -6,6 +6,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Allocates `count` x `size` zeroed bytes, 64-byte aligned. `out` points to a pointer of any object type, which
 // receives the block; the caller releases it with free(). A count of 0 gives a valid pointer too. `what` names the
 // block in messages. Errors: TT_ERR_NOMEM, also where count x size overflows; the pointer is then NULL.
@@ -34,5 +38,9 @@ void *tt_arena_alloc(tt_arena *arena, size_t bytes);
 char *tt_arena_strdup(tt_arena *arena, const char *text);
 // Releases all blocks at once.
 void tt_arena_close(tt_arena *arena);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What a stream is for. Streams of different purposes have different keys. Append only: the values decide what a seed
 // draws.
 typedef enum tt_purpose {
@@ -56,5 +60,9 @@ uint32_t tt_rng_below(tt_rng *rng, uint32_t n);          // uniform in 0..n-1, u
 double tt_rng_uniform(tt_rng *rng);                      // [0, 1)
 double tt_rng_normal(tt_rng *rng);                       // standard normal (Box-Muller)
 void tt_rng_shuffle(tt_rng *rng, int32_t *items, int n); // Fisher-Yates, in place
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

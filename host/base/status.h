@@ -6,6 +6,10 @@
 #ifndef TT_BASE_STATUS_H
 #define TT_BASE_STATUS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // code, exit status of the program
 #define TT_STATUS_MAP(X)                                                                                     \
     X(OK, 0)                                                                                                 \
@@ -71,5 +75,9 @@ int tt_status_exit(tt_status code);
         (status) = (expr);                                                                                   \
         if ((status) != TT_OK) goto label;                                                                   \
     } while (0)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

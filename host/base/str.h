@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // A growing byte string; zero-initialise, release with tt_str_close. `data` is NUL-terminated once anything was
 // appended, else NULL. Appending returns nothing: out of memory sets `failed`, which tt_str_status() reports once at
 // the end.
@@ -18,6 +22,7 @@ typedef struct tt_str {
     bool failed;
 } tt_str;
 
+// Appends a NUL-terminated text; text[0..n); what a printf format says.
 void tt_str_append(tt_str *s, const char *text);
 void tt_str_append_n(tt_str *s, const char *text, size_t n);
 // As printf in the C locale (number.h).
@@ -42,5 +47,9 @@ int tt_edit_distance(const char *a, const char *b, int limit);
 const char *tt_nearest(const char *word, const char *const *names, int n);
 // FNV-1a, 64 bits, of n bytes: tells tokenizers and files apart; not a cryptographic hash.
 uint64_t tt_hash(const void *bytes, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,7 +10,7 @@ bool tt_bench_apart(const tt_device *device) {
 }
 
 tt_status tt_bench_shape(tt_model_config *config, const char *name) {
-    if (strcmp(name, "tiny") == 0) { // that of the everyday world's student
+    if (strcmp(name, "tiny") == 0) { // the shape of the everyday world's student
         TT_TRY(tt_model_preset(config, "t5-small"));
         config->vocab_size = 1024;
         config->d_model = 128;
@@ -43,5 +43,5 @@ static int by_size(const void *a, const void *b) {
 tt_bench_spread tt_bench_spread_of(double *values, int n) {
     qsort(values, (size_t)n, sizeof *values, by_size);
     const double median = n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-    return (tt_bench_spread){median, values[0], values[n - 1]};
+    return (tt_bench_spread){.median = median, .low = values[0], .high = values[n - 1]};
 }

@@ -1,5 +1,5 @@
-// Speed on this machine: of training, measured against the matrix products that it is made of, and of
-// generation.
+// Measures speed on this machine: of training as a share of the fastest matrix product, of generation, and of
+// operations one by one.
 #ifndef TT_BENCH_BENCH_H
 #define TT_BENCH_BENCH_H
 
@@ -12,26 +12,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_bench_work {
     TT_BENCH_TRAINING,         // cross-entropy
     TT_BENCH_PREFERENCE,       // DPO: two targets for each source, which is encoded once
     TT_BENCH_GENERATION,       // ten samples of each prompt
-    TT_BENCH_OPERATIONS_ALONE, // each operation by itself
+    TT_BENCH_OPERATIONS_ALONE, // each operation alone
 } tt_bench_work;
 
 typedef struct tt_bench_options {
-    const char *shape; // tiny, small, base, or a preset's name
-    int steps;         // measured, after one to warm up; at least 1
-    int batches;       // different ones, taken in turn; 1 to steps
-    int target_tokens; // of a batch, about
+    const char *shape; // tiny, small, base, or the name of a preset
+    int steps;         // measured steps, after those that warm up; at least 1
+    int batches;       // different batches, used in turn; 1 to steps
+    int target_tokens; // of a batch, approximately
     double dropout;
-    bool peak_given; // *peak is taken as it is
+    bool peak_given; // *peak is given and not measured
     uint64_t seed;
     tt_bench_work work;
-    int prompts, new_tokens, slots; // of generation: prompts of a step, tokens of a sample, decoded at a time
+    int prompts, new_tokens,
+        slots; // generation: prompts of a step, tokens of a sample, sequences decoded at a time
 } tt_bench_options;
 
-// Median and extremes over the steps.
+// Median, smallest and largest value over the steps.
 typedef struct tt_bench_spread {
     double median, low, high;
 } tt_bench_spread;
@@ -44,9 +49,9 @@ typedef struct tt_bench_result {
     tt_bench_spread seconds, target_rate, token_rate, flop_rate, share; // share: of the peak
     double kind_seconds[TT_OP_KINDS];                                   // of a step, on average
     double other_seconds;                                               // of a step outside operations
-    double parameter_bytes;  // 16 for each: weight, gradient, two moments
+    double parameter_bytes;  // 16 for each parameter: weight, gradient, two moments
     double activation_bytes; // of the pass
-    double peak_bytes;       // of the process's memory from opening the model, 0 where unknown (GPUs)
+    double peak_bytes;       // growth of the process's memory since the model was opened; 0 if unknown (GPUs)
     long allocations;        // in all measured steps
 } tt_bench_result;
 
@@ -58,7 +63,7 @@ typedef struct tt_bench_generation {
     tt_bench_spread seconds, rate;    // of a step; new tokens per second
 } tt_bench_generation;
 
-// An operation by itself. bytes: what it has to read and write, 0 where arithmetic bounds it; flops: 0 where
+// An operation alone. bytes: what it must read and write, 0 if arithmetic limits its speed; flops: 0 if
 // memory does.
 enum { TT_BENCH_OPERATIONS = 19 };
 typedef struct tt_bench_operation {
@@ -67,27 +72,33 @@ typedef struct tt_bench_operation {
     double bytes, flops;
 } tt_bench_operation;
 
-// Whether the device computes beside the host, so that it must be waited for.
+// Whether the device computes asynchronously, so that the host must wait for it.
 bool tt_bench_apart(const tt_device *device);
-// tiny (the shape of the everyday world's student), small, base, or a preset. Errors: TT_ERR_CONFIG.
+// Fills in tiny (the shape of the everyday world's student), small, base, or a preset. Errors: TT_ERR_CONFIG
+// for an unknown name.
 tt_status tt_bench_shape(tt_model_config *config, const char *name) TT_MUST_CHECK;
-// Raises *flops_per_second, from 0 at first, to the best of `tries` matrix products of each of a few large
-// sizes in the device's precision. On a machine with other work, one measurement says little.
+// Measures `tries` matrix products of each of a few large sizes in the device's precision, and raises
+// *flops_per_second, which begins at 0, to the best of them. Errors: those of the device.
 tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) TT_MUST_CHECK;
 // Trains a random model on random tokens in sequences of random lengths (sources of 20 to 150 tokens, targets
-// of 8 to 60): loss by options->work, gradient norm, AdamW. The peak is measured again before and after, and
-// *peak, which the share is of, raised, unless it is given. Errors: TT_ERR_CONFIG for an unknown shape.
+// of 8 to 60): loss by options->work, gradient norm, AdamW. Unless it is given, the peak is measured before
+// and after, and *peak, which out->share is relative to, is raised. Errors: TT_ERR_CONFIG for an unknown
+// shape.
 tt_status tt_bench_training(
     tt_bench_result *out, tt_device *device, const tt_bench_options *options, double *peak) TT_MUST_CHECK;
-// Samples texts of a random model with top-p 0.95, all of options->new_tokens tokens or nearly so. Errors:
+// Samples texts from a random model with top-p 0.95, nearly all of them options->new_tokens long. Errors:
 // TT_ERR_CONFIG for an unknown shape.
 tt_status tt_bench_generate(
     tt_bench_generation *out, tt_device *device, const tt_bench_options *options) TT_MUST_CHECK;
 
-// Times operations on random tensors of a shape's sizes, options->target_tokens rows of them; attention in
-// sequences of 512. The first two are copies, what those bound by memory are compared with. Errors:
+// Times operations on random tensors of a shape's sizes with options->target_tokens rows; attention in
+// sequences of 512. The first two operations are copies, to compare with those that memory limits. Errors:
 // TT_ERR_CONFIG for an unknown shape.
 tt_status tt_bench_operate(tt_bench_operation out[TT_BENCH_OPERATIONS], tt_device *device,
     const tt_bench_options *options) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

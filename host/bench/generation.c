@@ -1,5 +1,5 @@
-// Sampled generation: many samples of each prompt, as reflection draws them. A random model hardly ever ends
-// a text by itself, so all have the greatest length.
+// Sampled generation: many samples of each prompt, as in reflection. A random model hardly ever ends a text,
+// so that nearly all have the greatest length.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/bench/parts.h"
@@ -37,7 +37,8 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
         int32_t *ids = w->ids + (size_t)i * TT_BENCH_SOURCE_MAX;
         const int n = tt_bench_between(&rng, TT_BENCH_SOURCE_MIN, TT_BENCH_SOURCE_MAX);
         tt_bench_tokens(&rng, ids, n, config.vocab_size);
-        w->prompts[i] = (tt_prompt){ids, n, (uint64_t)i, samples, SAMPLES};
+        w->prompts[i] =
+            (tt_prompt){.ids = ids, .n = n, .example = (uint64_t)i, .samples = samples, .n_samples = SAMPLES};
         w->source_tokens += n;
     }
     return TT_OK;
@@ -52,21 +53,22 @@ static void close_workload(workload *w) {
     free(w->rates);
 }
 
-static tt_status take(void *context, int prompt, int sample, const int32_t *ids, int n) {
+static tt_status count_tokens(void *context, int prompt, int sample, const int32_t *ids, int n) {
     (void)prompt, (void)sample, (void)ids;
     *(int64_t *)context += n;
     return TT_OK;
 }
 
-static tt_status measure(workload *w, const tt_bench_options *o, tt_bench_generation *out) {
-    for (int i = -1; i < o->steps; ++i) { // the first one warms up
+static tt_status measure_generation(workload *w, const tt_bench_options *o, tt_bench_generation *out) {
+    for (int i = -1; i < o->steps; ++i) { // the first step warms up
         const tt_decoding decoding = {.temperature = 1,
             .top_p = 0.95f,
             .max_length = o->new_tokens + 1,
             .seed = o->seed + (uint64_t)(i + 1)};
         int64_t tokens = 0;
         const double started = tt_seconds();
-        TT_TRY(tt_engine_generate(w->engine, w->prompts, w->n, &decoding, take, &tokens));
+        TT_TRY(tt_engine_generate(
+            w->engine, &(tt_generation){w->prompts, w->n, &decoding, count_tokens, &tokens}));
         if (i < 0) continue;
         w->seconds[i] = tt_seconds() - started;
         w->rates[i] = (double)tokens / w->seconds[i];
@@ -80,7 +82,7 @@ tt_status tt_bench_generate(tt_bench_generation *out, tt_device *device, const t
     *out = (tt_bench_generation){
         .shape = o->shape, .prompts = o->prompts, .samples = SAMPLES, .slots = o->slots};
     tt_status status = open_workload(&w, device, o);
-    if (status == TT_OK) status = measure(&w, o, out);
+    if (status == TT_OK) status = measure_generation(&w, o, out);
     if (status == TT_OK) {
         out->parameters = (int64_t)w.model->size;
         out->source_tokens = w.source_tokens;

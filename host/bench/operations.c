@@ -1,8 +1,8 @@
-// Operations one by one, on random tensors: what memory and arithmetic units do for each.
+// Operations one by one, on random tensors: bytes and floating-point operations per second of each.
 //
-// Bytes are those that the contract cannot do without: each tensor read or written once. So a kernel that is
-// bound by memory and wastes nothing runs at the speed of a copy; one whose tensors stay in a cache may be
-// faster.
+// The bytes are the least that an operation can move: each tensor is read or written once. A kernel that
+// memory limits and that wastes nothing runs at the speed of a copy; it is faster if its tensors stay in a
+// cache.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/bench/parts.h"
@@ -16,18 +16,18 @@ enum { FLOATS = 4, OPERANDS = 4, LENGTH = 512, CACHED = 64, MOST_SLOTS = 256 };
 typedef struct workload {
     tt_device *device;
     tt_model_config c;
-    int rows, seqs, slots;       // seqs sequences of LENGTH tokens (fewer if there are fewer rows)
+    int rows, seqs, slots;       // seqs sequences of LENGTH tokens each (shorter if there are fewer rows)
     float *f[FLOATS], *moment;   // [rows, d]
     tt_operand *o[OPERANDS];     // [rows, widest]
     float *table, *dtable, *row; // [vocab, d] twice; [3 rows heads]
     tt_operand *head;            // [vocab, d]
-    float *weight;               // [d], and as much for its gradient
-    float *bias;                 // [buckets, heads], and as much for its gradient
+    float *weight;               // [2 d]: weight and its gradient
+    float *bias;                 // [2, buckets, heads]: bias and its gradient
     int32_t *ids, *offsets, *start, *length;
     uint32_t *place; // [rows]: examples and positions
     uint64_t *key;
     double *sum;
-    double bytes, flops; // of what was run last
+    double bytes, flops; // of the operation that ran last
 } workload;
 
 static int inner_of(const workload *w) {
@@ -38,50 +38,57 @@ static double size_of(const workload *w, double operands, double floats) {
     return operands * (double)w->device->operand_size + floats * sizeof(float);
 }
 
-static tt_dropout dropout(const workload *w) {
+static tt_dropout dropout_of(const workload *w) {
     return (tt_dropout){.p = 0.1f, .key = w->key, .site = 7, .example = w->place, .position = w->place};
 }
 
-static tt_status copy(workload *w) {
+static tt_status run_copy(workload *w) {
     const size_t bytes = (size_t)w->rows * (size_t)w->c.d_model * sizeof(float);
     w->bytes = 2 * (double)bytes;
     return tt_device_copy(w->device, w->f[1], w->f[0], bytes);
 }
 
-static tt_status scale(workload *w) {
+static tt_status run_scale(workload *w) {
     const int64_t n = (int64_t)w->rows * w->c.d_model;
     w->bytes = size_of(w, 0, 2 * (double)n);
     return w->device->ops->scale(w->device, w->f[0], n, 1);
 }
 
+static tt_embedding embedding_of(const workload *w) {
+    return (tt_embedding){
+        .rows = w->rows, .d = w->c.d_model, .vocab = w->c.vocab_size, .ids = w->ids, .drop = dropout_of(w)};
+}
+
 static tt_status embed_fwd(workload *w) {
-    const tt_dropout drop = dropout(w);
+    tt_embedding t = embedding_of(w);
+    t.table = w->table;
+    t.out = w->f[0];
     w->bytes = size_of(w, 0, 2.0 * w->rows * w->c.d_model);
-    return w->device->ops->embed_fwd(
-        w->device, w->f[0], w->table, w->ids, w->rows, w->c.d_model, w->c.vocab_size, &drop);
+    return w->device->ops->embed_fwd(w->device, &t);
 }
 
 static tt_status embed_bwd(workload *w) {
-    const tt_dropout drop = dropout(w);
+    tt_embedding t = embedding_of(w);
+    t.dout = w->f[0];
+    t.dtable = w->dtable;
     const double touched =
         w->rows < w->c.vocab_size ? w->rows : w->c.vocab_size; // rows of the table, at most
     w->bytes = size_of(w, 0, (w->rows + 2 * touched) * w->c.d_model);
-    return w->device->ops->embed_bwd(
-        w->device, w->dtable, w->f[0], w->ids, w->rows, w->c.d_model, w->c.vocab_size, &drop);
+    return w->device->ops->embed_bwd(w->device, &t);
 }
 
-static tt_rmsnorm norm(const workload *w) {
+static tt_rmsnorm norm_of(const workload *w) {
     return (tt_rmsnorm){.rows = w->rows,
         .d = w->c.d_model,
         .eps = 1e-6f,
         .w = w->weight,
         .rstd = w->row,
         .x = w->f[0],
-        .drop = dropout(w)};
+        .drop = dropout_of(w)};
 }
 
 static tt_status rmsnorm_fwd(workload *w) {
-    tt_rmsnorm t = norm(w);
+    tt_rmsnorm t = norm_of(w);
     t.x_in = w->f[1];
     t.branch = w->o[0];
     t.y = w->o[1];
@@ -90,7 +97,7 @@ static tt_status rmsnorm_fwd(workload *w) {
 }
 
 static tt_status rmsnorm_bwd(workload *w) {
-    tt_rmsnorm t = norm(w);
+    tt_rmsnorm t = norm_of(w);
     t.dy = w->o[0];
     t.dx = w->f[2];
     t.dbranch = w->o[1];
@@ -99,26 +106,24 @@ static tt_status rmsnorm_bwd(workload *w) {
     return w->device->ops->rmsnorm_bwd(w->device, &t);
 }
 
-static tt_ffn ffn(const workload *w) {
-    return (tt_ffn){.kind = w->c.gated_gelu ? TT_GATED_GELU : TT_RELU,
-        .rows = w->rows,
-        .f = w->c.d_ff,
-        .h = w->o[0],
-        .drop = dropout(w)};
+static tt_ffn ffn_of(const workload *w) {
+    return (tt_ffn){
+        .activation = w->c.activation, .rows = w->rows, .f = w->c.d_ff, .h = w->o[0], .drop = dropout_of(w)};
 }
 
 static tt_status ffn_fwd(workload *w) {
-    tt_ffn t = ffn(w);
+    tt_ffn t = ffn_of(w);
     t.a = w->o[1];
-    w->bytes = size_of(w, (w->c.gated_gelu ? 3.0 : 2.0) * w->rows * w->c.d_ff, 0);
+    w->bytes = size_of(w, (double)w->rows * (tt_activation_width(w->c.activation, w->c.d_ff) + w->c.d_ff), 0);
     return w->device->ops->ffn_fwd(w->device, &t);
 }
 
 static tt_status ffn_bwd(workload *w) {
-    tt_ffn t = ffn(w);
+    tt_ffn t = ffn_of(w);
     t.da = w->o[1];
     t.dh = w->o[2];
-    w->bytes = size_of(w, (w->c.gated_gelu ? 5.0 : 3.0) * w->rows * w->c.d_ff, 0);
+    w->bytes =
+        size_of(w, (double)w->rows * (2 * tt_activation_width(w->c.activation, w->c.d_ff) + w->c.d_ff), 0);
     return w->device->ops->ffn_bwd(w->device, &t);
 }
 
@@ -128,7 +133,7 @@ static tt_status square_sum(workload *w) {
     return w->device->ops->square_sum(w->device, w->sum, w->f[0], n);
 }
 
-static tt_status adamw(workload *w) {
+static tt_status run_adamw(workload *w) {
     const bool copied = w->device->operand_size != sizeof(float);
     const tt_adamw t = {.n = (int64_t)w->rows * w->c.d_model,
         .w = w->f[0],
@@ -145,8 +150,8 @@ static tt_status adamw(workload *w) {
     return w->device->ops->adamw(w->device, &t);
 }
 
-// Queries, keys and values in o[0] as the model has them.
-static tt_attention attention(workload *w, bool plain, bool causal) {
+// Queries, keys and values side by side in o[0], as in the model.
+static tt_attention attention_of(workload *w, bool plain, bool causal) {
     const int inner = inner_of(w), length = w->rows / w->seqs;
     const double products = 2.0 * w->seqs * length * length * inner * (causal ? 0.5 : 1);
     w->flops = 2 * products;
@@ -170,21 +175,21 @@ static tt_attention attention(workload *w, bool plain, bool causal) {
         .buckets = w->c.relative_attention_num_buckets,
         .max_distance = w->c.relative_attention_max_distance,
         .bidirectional = !causal,
-        .drop = plain ? (tt_dropout){0} : dropout(w),
+        .drop = plain ? (tt_dropout){0} : dropout_of(w),
         .out = w->o[1],
         .ldo = inner,
         .lse = w->row};
 }
 
 static tt_status attention_fwd(workload *w, bool plain, bool causal) {
-    const tt_attention t = attention(w, plain, causal);
+    const tt_attention t = attention_of(w, plain, causal);
     w->bytes = size_of(w, 4.0 * t.q_rows * t.ldo, 0);
     return w->device->ops->attention_fwd(w->device, &t);
 }
 
 static tt_status attention_bwd(workload *w, bool plain, bool causal) {
     const int inner = inner_of(w);
-    tt_attention t = attention(w, plain, causal);
+    tt_attention t = attention_of(w, plain, causal);
     t.dout = w->o[2];
     t.dq = w->o[3];
     t.dk = tt_operand_at(w->device, w->o[3], (size_t)inner);
@@ -214,7 +219,7 @@ static tt_status decoder_bwd(workload *w) {
     return attention_bwd(w, false, true);
 }
 
-static tt_status decode(workload *w) {
+static tt_status run_decode(workload *w) {
     const int inner = inner_of(w);
     const tt_attention_decode t = {.slots = w->slots,
         .heads = w->c.num_heads,
@@ -236,7 +241,7 @@ static tt_status decode(workload *w) {
     return w->device->ops->attention_decode(w->device, &t);
 }
 
-static tt_status lmhead(workload *w) {
+static tt_status run_lmhead(workload *w) {
     const int rows = (w->rows + 7) / 8;
     const tt_lmhead t = {.rows = rows,
         .d = w->c.d_model,
@@ -254,14 +259,14 @@ static tt_status lmhead(workload *w) {
     return w->device->ops->lmhead_fused(w->device, &t);
 }
 
-static tt_status product(workload *w) {
+static tt_status run_product(workload *w) {
     const tt_gemm t = {.trans_b = true,
         .m = w->rows,
         .n = w->c.d_ff,
         .k = w->c.d_model,
         .alpha = 1,
         .a = w->o[0],
-        .b = w->head, // [vocab, d], of which d_ff rows
+        .b = w->head, // the first d_ff rows of [vocab, d]
         .c = w->o[1],
         .lda = w->c.d_model,
         .ldb = w->c.d_model,
@@ -273,13 +278,13 @@ static tt_status product(workload *w) {
 static const struct {
     const char *name;
     tt_status (*run)(workload *);
-} operations[TT_BENCH_OPERATIONS] = {{"copy", copy}, {"scale", scale}, {"embed_fwd", embed_fwd},
+} operations[TT_BENCH_OPERATIONS] = {{"copy", run_copy}, {"scale", run_scale}, {"embed_fwd", embed_fwd},
     {"embed_bwd", embed_bwd}, {"rmsnorm_fwd", rmsnorm_fwd}, {"rmsnorm_bwd", rmsnorm_bwd},
-    {"ffn_fwd", ffn_fwd}, {"ffn_bwd", ffn_bwd}, {"square_sum", square_sum}, {"adamw", adamw},
-    {"attention_decode", decode}, {"attention_fwd, no bias", plain_fwd},
+    {"ffn_fwd", ffn_fwd}, {"ffn_bwd", ffn_bwd}, {"square_sum", square_sum}, {"adamw", run_adamw},
+    {"attention_decode", run_decode}, {"attention_fwd, no bias", plain_fwd},
     {"attention_bwd, no bias", plain_bwd}, {"attention_fwd, encoder", encoder_fwd},
     {"attention_bwd, encoder", encoder_bwd}, {"attention_fwd, decoder", decoder_fwd},
-    {"attention_bwd, decoder", decoder_bwd}, {"lmhead_fused", lmhead}, {"gemm, d to d_ff", product}};
+    {"attention_bwd, decoder", decoder_bwd}, {"lmhead_fused", run_lmhead}, {"gemm, d to d_ff", run_product}};
 
 static tt_status upload_numbers(workload *w) {
     const size_t rows = (size_t)w->rows;
@@ -311,8 +316,8 @@ static tt_status random_memory(workload *w, void *out, size_t count, size_t size
 
 static tt_status open_workload(workload *w, tt_device *device, const tt_bench_options *o) {
     TT_TRY(tt_bench_shape(&w->c, o->shape));
-    const int least = w->c.d_ff > 3 * inner_of(w) ? w->c.d_ff : 3 * inner_of(w);
-    const size_t wide = (size_t)(w->c.gated_gelu && 2 * w->c.d_ff > least ? 2 * w->c.d_ff : least);
+    const int feed_forward = tt_activation_width(w->c.activation, w->c.d_ff), attention = 3 * inner_of(w);
+    const size_t wide = (size_t)(feed_forward > attention ? feed_forward : attention);
     w->device = device;
     w->rows = o->target_tokens > CACHED ? o->target_tokens : CACHED;
     w->seqs = w->rows >= LENGTH ? w->rows / LENGTH : 1;
@@ -347,7 +352,7 @@ static void close_workload(workload *w) {
     for (size_t i = 0; i < sizeof all / sizeof *all; ++i) tt_device_free(w->device, all[i]);
 }
 
-static tt_status run(workload *w, int operation, int times, double *seconds) {
+static tt_status run_times(workload *w, int operation, int times, double *seconds) {
     const double started = tt_seconds();
     for (int i = 0; i < times; ++i) TT_TRY(operations[operation].run(w));
     TT_TRY(tt_device_wait(w->device));
@@ -355,18 +360,21 @@ static tt_status run(workload *w, int operation, int times, double *seconds) {
     return TT_OK;
 }
 
-// Once to warm up, once to see how often it has to be repeated, then the steps.
-static tt_status measure(workload *w, int operation, int steps, double *seconds, tt_bench_operation *out) {
+// Runs it once to warm up, once to find how often it must be repeated, then the steps.
+static tt_status measure_operation(
+    workload *w, int operation, int steps, double *seconds, tt_bench_operation *out) {
     enum { MOST = 200 };
-    const double enough = 5e-3; // of one measurement: a wait takes some microseconds
+    const double enough = 5e-3; // seconds of a measurement, since a wait takes some microseconds
     double once;
     w->bytes = w->flops = 0;
-    TT_TRY(run(w, operation, 1, &once));
-    TT_TRY(run(w, operation, 1, &once));
+    TT_TRY(run_times(w, operation, 1, &once));
+    TT_TRY(run_times(w, operation, 1, &once));
     const int times = once * MOST < enough ? MOST : 1 + (int)(enough / once);
-    for (int i = 0; i < steps; ++i) TT_TRY(run(w, operation, times, &seconds[i]));
-    *out = (tt_bench_operation){
-        operations[operation].name, tt_bench_spread_of(seconds, steps), w->bytes, w->flops};
+    for (int i = 0; i < steps; ++i) TT_TRY(run_times(w, operation, times, &seconds[i]));
+    *out = (tt_bench_operation){.name = operations[operation].name,
+        .seconds = tt_bench_spread_of(seconds, steps),
+        .bytes = w->bytes,
+        .flops = w->flops};
     return TT_OK;
 }
 
@@ -378,7 +386,7 @@ tt_status tt_bench_operate(
     TT_TRY_GOTO(status, tt_alloc(&seconds, (size_t)options->steps, sizeof *seconds, "times"), done);
     TT_TRY_GOTO(status, open_workload(&w, device, options), done);
     for (int i = 0; i < TT_BENCH_OPERATIONS; ++i)
-        TT_TRY_GOTO(status, measure(&w, i, options->steps, seconds, &out[i]), done);
+        TT_TRY_GOTO(status, measure_operation(&w, i, options->steps, seconds, &out[i]), done);
 done:
     close_workload(&w);
     free(seconds);

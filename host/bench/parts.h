@@ -1,9 +1,13 @@
-// What the measurements of bench.h have in common. Private to host/lab.
+// Shared by the measurements of bench.h. Private to host/bench.
 #ifndef TT_BENCH_PARTS_H
 #define TT_BENCH_PARTS_H
 
 #include "host/base/philox.h"
 #include "host/bench/bench.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 // Lengths of random sequences, in tokens.
 enum {
@@ -13,13 +17,18 @@ enum {
     TT_BENCH_TARGET_MAX = 60
 };
 
-int tt_bench_between(tt_rng *rng, int low, int high); // both included
-// Random ids, the last one </s>.
+// A random number from low to high, both included.
+int tt_bench_between(tt_rng *rng, int low, int high);
+// Fills ids[0..n) with random ids below `vocab`; the last one is </s>.
 void tt_bench_tokens(tt_rng *rng, int32_t *ids, int n, int vocab);
-// n random numbers of -0.5 to 0.5, fp32 or (size 2) bf16: zeros and repeated values take less power, and a
-// GPU then runs faster than it ever will.
+// Fills memory of the device with n random numbers of -0.5 to 0.5, fp32 (size 4) or bf16 (size 2). Zeros and
+// repeated values take less power, so that a GPU would run faster than on real data.
 tt_status tt_bench_fill(tt_device *device, void *memory, size_t n, size_t size) TT_MUST_CHECK;
-// Sorts values[0..n).
+// The spread of values[0..n), which are sorted.
 tt_bench_spread tt_bench_spread_of(double *values, int n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

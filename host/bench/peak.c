@@ -1,4 +1,4 @@
-// The fastest matrix products of this machine: what training is measured against.
+// The fastest matrix products of this machine, which training is compared with.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/philox.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Where large products run fastest depends on the caches, or on how many fill a GPU.
+// Which size runs fastest depends on the caches, or on how well the products fill a GPU.
 enum { SIZES = 3, BLOCK = 1 << 20 };
 static const int cpu_sizes[SIZES] = {1024, 1536, 2048}, gpu_sizes[SIZES] = {4096, 6144, 8192};
 
@@ -32,15 +32,21 @@ tt_status tt_bench_fill(tt_device *device, void *memory, size_t n, size_t size) 
     return status;
 }
 
-// `times` products of n x n matrices, one behind the other, after one that is not counted.
-static tt_status products(tt_device *device, char *memory, size_t count, int n, int times, double *rate) {
+// Three matrices of the largest size in the device's memory.
+typedef struct matrices {
+    char *memory;
+    size_t count; // elements of each
+} matrices;
+
+// Runs `times` products of n x n matrices, one after another, after one that is not counted if times > 1.
+static tt_status time_products(tt_device *device, const matrices *space, int n, int times, double *rate) {
     const tt_gemm product = {.m = n,
         .n = n,
         .k = n,
         .alpha = 1,
-        .a = memory,
-        .b = tt_operand_at(device, memory, count),
-        .c = tt_operand_at(device, memory, 2 * count),
+        .a = space->memory,
+        .b = tt_operand_at(device, space->memory, space->count),
+        .c = tt_operand_at(device, space->memory, 2 * space->count),
         .lda = n,
         .ldb = n,
         .ldc = n};
@@ -59,16 +65,15 @@ static tt_status products(tt_device *device, char *memory, size_t count, int n, 
 tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) {
     const bool gpu = tt_bench_apart(device);
     const int *sizes = gpu ? gpu_sizes : cpu_sizes;
-    const size_t count = (size_t)sizes[SIZES - 1] * (size_t)sizes[SIZES - 1];
-    char *memory;
+    matrices space = {.count = (size_t)sizes[SIZES - 1] * (size_t)sizes[SIZES - 1]};
     TT_TRY(tt_device_alloc(
-        device, &memory, 3 * count, device->operand_size, "matrices of the peak's measurement"));
-    tt_status status = tt_bench_fill(device, memory, 2 * count, device->operand_size);
+        device, &space.memory, 3 * space.count, device->operand_size, "matrices of the peak's measurement"));
+    tt_status status = tt_bench_fill(device, space.memory, 2 * space.count, device->operand_size);
     for (int i = 0; i < SIZES * tries && status == TT_OK; ++i) {
         double rate = 0;
-        status = products(device, memory, count, sizes[i % SIZES], gpu ? 10 : 1, &rate);
+        status = time_products(device, &space, sizes[i % SIZES], gpu ? 10 : 1, &rate);
         if (rate > *flops_per_second) *flops_per_second = rate;
     }
-    tt_device_free(device, memory);
+    tt_device_free(device, space.memory);
     return status;
 }

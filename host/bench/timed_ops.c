@@ -9,8 +9,10 @@ static const tt_ops *own;
 static bool plain;
 static double spent[TT_OP_KINDS];
 
-// Operations with one argument besides the device.
+// Operations with one argument beside the device.
 #define TT_TIMED_MAP(X)                                                                                      \
+    X(embed_fwd, tt_embedding, EMBED)                                                                        \
+    X(embed_bwd, tt_embedding, EMBED)                                                                        \
     X(rmsnorm_fwd, tt_rmsnorm, NORM)                                                                         \
     X(rmsnorm_bwd, tt_rmsnorm, NORM)                                                                         \
     X(gemm, tt_gemm, GEMM)                                                                                   \
@@ -25,7 +27,7 @@ static double spent[TT_OP_KINDS];
     X(attention_decode, tt_attention_decode, ATTENTION)                                                      \
     X(sample, tt_sample, OTHER)
 
-static tt_status count(tt_device *device, tt_op_kind kind, double started, tt_status status) {
+static tt_status count_time(tt_device *device, tt_op_kind kind, double started, tt_status status) {
     if (status == TT_OK) status = tt_device_wait(device);
     spent[kind] += tt_seconds() - started;
     return status;
@@ -35,34 +37,20 @@ static tt_status count(tt_device *device, tt_op_kind kind, double started, tt_st
     static tt_status timed_##op(tt_device *device, const type *t) {                                          \
         const double started = tt_seconds();                                                                 \
         tt_status status = own->op(device, t);                                                               \
-        return count(device, TT_OP_##kind, started, status);                                                 \
+        return count_time(device, TT_OP_##kind, started, status);                                            \
     }
 TT_TIMED_MAP(TT_TIMED)
-
-static tt_status timed_embed_fwd(tt_device *device, float *out, const float *table, const int32_t *ids,
-    int rows, int d, int vocab, const tt_dropout *drop) {
-    const double started = tt_seconds();
-    tt_status status = own->embed_fwd(device, out, table, ids, rows, d, vocab, drop);
-    return count(device, TT_OP_EMBED, started, status);
-}
-
-static tt_status timed_embed_bwd(tt_device *device, float *dtable, const float *dout, const int32_t *ids,
-    int rows, int d, int vocab, const tt_dropout *drop) {
-    const double started = tt_seconds();
-    tt_status status = own->embed_bwd(device, dtable, dout, ids, rows, d, vocab, drop);
-    return count(device, TT_OP_EMBED, started, status);
-}
 
 static tt_status timed_square_sum(tt_device *device, double *sum, const float *x, int64_t n) {
     const double started = tt_seconds();
     tt_status status = own->square_sum(device, sum, x, n);
-    return count(device, TT_OP_ADAMW, started, status);
+    return count_time(device, TT_OP_ADAMW, started, status);
 }
 
 static tt_status timed_scale(tt_device *device, float *x, int64_t n, float factor) {
     const double started = tt_seconds();
     tt_status status = own->scale(device, x, n, factor);
-    return count(device, TT_OP_OTHER, started, status);
+    return count_time(device, TT_OP_OTHER, started, status);
 }
 
 const char *tt_op_kind_label(tt_op_kind kind) {
@@ -78,12 +66,10 @@ void tt_timed_ops_open(tt_device *device) {
     static tt_ops timed;
     own = device->ops;
     plain = device->plain;
-    device->plain = true; // what is replayed is not seen here
-    timed = *own;         // operations that are not timed stay as they are
+    device->plain = true; // operations that are replayed could not be timed
+    timed = *own;         // entries that are not replaced below stay as they are
 #define TT_TIMED_ENTRY(op, type, kind) timed.op = timed_##op;
     TT_TIMED_MAP(TT_TIMED_ENTRY)
-    timed.embed_fwd = timed_embed_fwd;
-    timed.embed_bwd = timed_embed_bwd;
     timed.square_sum = timed_square_sum;
     timed.scale = timed_scale;
     device->ops = &timed;

@@ -1,9 +1,13 @@
-// Where the time of a step goes: a table of operations that calls a device's own and adds up what each kind
-// takes. One device at a time.
+// Where the time of a step goes: a table of operations that calls the device's own ones and adds up the time
+// of each kind. One device at a time.
 #ifndef TT_BENCH_TIMED_OPS_H
 #define TT_BENCH_TIMED_OPS_H
 
 #include "kernels/device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 // kind, label
 #define TT_OP_KIND_MAP(X)                                                                                    \
@@ -23,13 +27,18 @@ typedef enum tt_op_kind {
         TT_OP_KINDS
 } tt_op_kind;
 
+// The label of the table above.
 const char *tt_op_kind_label(tt_op_kind kind);
 
-// From now on the device's operations are timed, each until its end; tt_timed_ops_close gives it its own
-// table back.
+// Times the device's operations from now on, each until its end; tt_timed_ops_close restores the device's own
+// table.
 void tt_timed_ops_open(tt_device *device);
 void tt_timed_ops_close(tt_device *device);
-// Seconds per kind since the last call or the opening.
+// Seconds of each kind since the last call or the opening.
 void tt_timed_ops_take(double seconds[TT_OP_KINDS]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-// Training steps as the trainer makes them, of random models on random tokens.
+// The trainer's steps, with random models on random tokens.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/bench/parts.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Sources with one target each, or with two of a pair.
+// Adds sources with one target each, or with the two of a pair.
 static tt_status fill_batch(tt_batch *batch, tt_rng *rng, const tt_bench_options *o, int vocab) {
     int32_t ids[TT_BENCH_SOURCE_MAX];
     const uint32_t texts = o->work == TT_BENCH_PREFERENCE ? 2 : 1;
@@ -29,7 +29,7 @@ static tt_status fill_batch(tt_batch *batch, tt_rng *rng, const tt_bench_options
     return TT_OK;
 }
 
-// Highest resident memory of the process in bytes since `reset_memory`, 0 where the system does not say.
+// Highest resident memory of the process in bytes since `reset_memory`; 0 if the system does not tell it.
 static double highest_memory(void) {
     double kib = 0;
     char line[256];
@@ -50,7 +50,7 @@ static double reset_memory(void) {
     return highest_memory();
 }
 
-// All of one measurement.
+// State of one measurement.
 typedef struct bench {
     tt_device *device;
     tt_model *model;
@@ -111,26 +111,31 @@ static tt_status bench_open(bench *b, const tt_bench_options *o) {
     return tt_alloc(&b->sorted, (size_t)b->steps, sizeof *b->sorted, "times");
 }
 
-// log-probabilities and gradient by cross-entropy: *loss.
-static tt_status supervised(bench *b, const tt_batch *batch, tt_dropout_key dropout, double *loss) {
+// Cross-entropy: log-probabilities, gradient and *loss.
+static tt_status supervised_step(bench *b, const tt_batch *batch, tt_dropout_key dropout, double *loss) {
     for (int t = 0; t < batch->dec_tokens; ++t) b->dlogp[t] = -1 / (float)batch->dec_tokens;
     TT_TRY(tt_forward_backward(b->pass, batch, dropout, b->dlogp, b->logp));
     for (int t = 0; t < batch->dec_tokens; ++t) *loss -= (double)b->logp[t] / batch->dec_tokens;
     return TT_OK;
 }
 
-// By DPO. The reference's log-probabilities are made up: in training they are read from a file.
-static tt_status preference(bench *b, const tt_batch *batch, tt_dropout_key dropout, double *loss) {
+// DPO. The reference's log-probabilities are invented here; in training they are read from a file.
+static tt_status preference_step(bench *b, const tt_batch *batch, tt_dropout_key dropout, double *loss) {
     const int n = batch->dec_seqs / 2;
     const tt_preference dpo = {.kind = TT_PREFER_SIGMOID, .beta = 0.1};
     TT_TRY(tt_grow(&b->pairs, &b->pair_capacity, (size_t)n, sizeof *b->pairs, "pairs"));
     for (int i = 0; i < n; ++i) {
-        const int32_t *at = batch->dec_offsets + 2 * i;
-        b->pairs[i] = (tt_preference_pair){at[1] - at[0], at[2] - at[1], -10.0 * i, -10.0 * i - 1};
+        const int32_t *offsets = batch->dec_offsets + 2 * i;
+        b->pairs[i] = (tt_preference_pair){.chosen_tokens = offsets[1] - offsets[0],
+            .rejected_tokens = offsets[2] - offsets[1],
+            .reference_chosen = -10.0 * i,
+            .reference_rejected = -10.0 * i - 1};
     }
     tt_preference_sums sums = {0};
     TT_TRY(tt_forward(b->pass, batch, dropout, b->logp));
-    tt_preference_gradient(&dpo, b->logp, b->pairs, n, n, batch->dec_tokens, b->dlogp, &sums);
+    const tt_preference_part part = {
+        .logp = b->logp, .pairs = b->pairs, .n = n, .batch_pairs = n, .batch_tokens = batch->dec_tokens};
+    tt_preference_gradient(&dpo, &part, b->dlogp, &sums);
     *loss = sums.loss;
     return tt_backward(b->pass, batch, b->dlogp);
 }
@@ -140,8 +145,8 @@ static tt_status train_step(bench *b, const tt_bench_options *o, const tt_batch 
     const tt_dropout_key dropout = {(float)o->dropout, tt_key(o->seed, TT_FOR_DROPOUT, (uint64_t)step)};
     double squares, loss = 0;
     TT_TRY(tt_device_zero(b->device, b->model->g, b->model->size * sizeof(float)));
-    TT_TRY(o->work == TT_BENCH_PREFERENCE ? preference(b, batch, dropout, &loss)
-                                          : supervised(b, batch, dropout, &loss));
+    TT_TRY(o->work == TT_BENCH_PREFERENCE ? preference_step(b, batch, dropout, &loss)
+                                          : supervised_step(b, batch, dropout, &loss));
     TT_TRY(ops->square_sum(b->device, b->squares, b->model->g, (int64_t)b->model->size));
     const tt_adamw update = {.n = (int64_t)b->model->size,
         .w = b->model->w,
@@ -163,7 +168,7 @@ static tt_status train_step(bench *b, const tt_bench_options *o, const tt_batch 
     return TT_OK;
 }
 
-// Of per[step] / seconds[step]; of the seconds themselves where `per` gives 0.
+// Spread of amount / seconds over the steps, or of the seconds if `per` returns 0; both times `scale`.
 static tt_bench_spread spread_of(
     const bench *b, double (*per)(const bench *, const tt_batch *), double scale) {
     for (int i = 0; i < b->steps; ++i) {
@@ -173,22 +178,22 @@ static tt_bench_spread spread_of(
     return tt_bench_spread_of(b->sorted, b->steps);
 }
 
-static double nothing(const bench *b, const tt_batch *batch) {
+static double no_amount(const bench *b, const tt_batch *batch) {
     return (void)b, (void)batch, 0;
 }
-static double targets(const bench *b, const tt_batch *batch) {
+static double target_tokens(const bench *b, const tt_batch *batch) {
     return (void)b, batch->dec_tokens;
 }
-static double tokens(const bench *b, const tt_batch *batch) {
+static double all_tokens(const bench *b, const tt_batch *batch) {
     return (void)b, batch->dec_tokens + batch->enc_tokens;
 }
-static double flops(const bench *b, const tt_batch *batch) {
+static double step_flops(const bench *b, const tt_batch *batch) {
     return tt_model_flops(b->model, batch);
 }
 
-static tt_status measure(bench *b, const tt_bench_options *o, tt_bench_result *out) {
-    // Memory has its size after the batch with most source tokens, that with most target tokens, and once
-    // more the first, since an arena merges its chunks when it is reset.
+static tt_status measure_steps(bench *b, const tt_bench_options *o, tt_bench_result *out) {
+    // Memory reaches its final size after the batch with most source tokens, the one with most target tokens,
+    // and the first again, since an arena merges its chunks when it is reset.
     int sources = 0, longest = 0;
     for (int i = 1; i < b->n_batches; ++i) {
         if (b->batches[i].enc_tokens > b->batches[sources].enc_tokens) sources = i;
@@ -214,7 +219,7 @@ static tt_status measure(bench *b, const tt_bench_options *o, tt_bench_result *o
     }
     out->allocations = tt_alloc_count() - allocations;
     int timed = b->steps;
-    if (tt_bench_apart(b->device)) { // by themselves: waiting for each operation takes time
+    if (tt_bench_apart(b->device)) { // in a step of their own, since waiting for each operation takes time
         timed = 1;
         tt_timed_ops_open(b->device);
         const double started = tt_seconds();
@@ -243,18 +248,18 @@ tt_status tt_bench_training(
     const bool timed = !tt_bench_apart(device);
     if (timed) tt_timed_ops_open(device);
     TT_TRY_GOTO(status, bench_open(&b, options), done);
-    TT_TRY_GOTO(status, measure(&b, options, out), done);
+    TT_TRY_GOTO(status, measure_steps(&b, options, out), done);
     out->parameters = (int64_t)b.model->size;
     out->parameter_bytes = 16.0 * (double)b.model->size;
     out->activation_bytes = (double)tt_pass_bytes(b.pass);
     if (!tt_bench_apart(device)) out->peak_bytes = highest_memory() - before;
-    out->seconds = spread_of(&b, nothing, 1);
-    out->target_rate = spread_of(&b, targets, 1);
-    out->token_rate = spread_of(&b, tokens, 1);
-    out->flop_rate = spread_of(&b, flops, 1);
+    out->seconds = spread_of(&b, no_amount, 1);
+    out->target_rate = spread_of(&b, target_tokens, 1);
+    out->token_rate = spread_of(&b, all_tokens, 1);
+    out->flop_rate = spread_of(&b, step_flops, 1);
     if (!options->peak_given) TT_TRY_GOTO(status, tt_bench_peak(device, 3, peak), done);
     out->peak = *peak;
-    out->share = spread_of(&b, flops, 1 / *peak);
+    out->share = spread_of(&b, step_flops, 1 / *peak);
 done:
     if (timed) tt_timed_ops_close(device);
     bench_close(&b);

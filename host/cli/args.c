@@ -2,24 +2,13 @@
 
 #include "host/base/number.h"
 #include "host/base/str.h"
+#include "host/cli/help.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void print_help(const char *synopsis, const tt_arg *args, int n) {
-    printf("%s\n", synopsis);
-    if (n) printf("\noptions:\n");
-    for (int i = 0; i < n; ++i) {
-        char left[64];
-        snprintf(left, sizeof left, "%s%s %s", args[i].name[1] ? "--" : "-", args[i].name,
-            args[i].value ? args[i].value : "");
-        printf("  %-24s %s\n", left, args[i].help);
-    }
-}
-
-static tt_status set(const tt_arg *arg, const char *command, const char *text) {
+static tt_status set_option(const tt_arg *arg, const char *command, const char *text) {
     char *end;
     if (arg->type == TT_ARG_TEXT) {
         *(const char **)arg->out = text;
@@ -28,7 +17,8 @@ static tt_status set(const tt_arg *arg, const char *command, const char *text) {
     if (arg->type == TT_ARG_TEXTS) {
         tt_texts *texts = arg->out;
         if (texts->n == (int)(sizeof texts->items / sizeof *texts->items))
-            return tt_fail(TT_ERR_USAGE, "%s: --%s is given too often", command, arg->name);
+            return tt_fail(TT_ERR_USAGE, "%s: --%s is given more than %zu times", command, arg->name,
+                sizeof texts->items / sizeof *texts->items);
         texts->items[texts->n++] = text;
         return TT_OK;
     }
@@ -45,22 +35,21 @@ static tt_status set(const tt_arg *arg, const char *command, const char *text) {
     return TT_OK;
 }
 
-static const tt_arg *find(const tt_arg *args, int n, const char *name, size_t length) {
+static const tt_arg *find_option(const tt_arg *args, int n, const char *name, size_t length) {
     for (int i = 0; i < n; ++i)
         if (strlen(args[i].name) == length && strncmp(args[i].name, name, length) == 0) return &args[i];
     return NULL;
 }
 
-static tt_status unknown(const char *command, const tt_arg *args, int n, const char *name) {
+static tt_status unknown_option(const char *command, const tt_arg *args, int n, const char *name) {
     const char *names[64];
     for (int i = 0; i < n && i < 64; ++i) names[i] = args[i].name;
     const char *nearest = tt_nearest(name, names, n < 64 ? n : 64);
-    return tt_fail(TT_ERR_USAGE, "%s: there is no option --%s%s%s; see tinythinker %s --help", command, name,
+    return tt_fail(TT_ERR_USAGE, "%s: unknown option --%s%s%s; see tinythinker %s --help", command, name,
         nearest ? "; did you mean --" : "", nearest ? nearest : "", command);
 }
 
-tt_status tt_args_parse(int argc, char **argv, const char *synopsis, const tt_arg *args, int n,
-    tt_texts *rest, int least, int most, bool *help) {
+tt_status tt_args_parse(int argc, char **argv, const tt_args *args, tt_texts *rest, bool *help) {
     const char *command = argv[0];
     bool options_end = false;
     *help = false;
@@ -68,8 +57,9 @@ tt_status tt_args_parse(int argc, char **argv, const char *synopsis, const tt_ar
     for (int i = 1; i < argc; ++i) {
         const char *text = argv[i];
         if (options_end || text[0] != '-' || text[1] == '\0') {
-            if (rest->n == most)
-                return tt_fail(TT_ERR_USAGE, "%s: unexpected argument '%s'; see --help", command, text);
+            if (rest->n == args->most)
+                return tt_fail(TT_ERR_USAGE, "%s: unexpected argument '%s'; see tinythinker %s --help",
+                    command, text, command);
             rest->items[rest->n++] = text;
             continue;
         }
@@ -80,21 +70,22 @@ tt_status tt_args_parse(int argc, char **argv, const char *synopsis, const tt_ar
         const char *name = text + 1 + (text[1] == '-'), *equals = strchr(name, '=');
         const size_t length = equals ? (size_t)(equals - name) : strlen(name);
         if (strcmp(name, "help") == 0 || strcmp(name, "h") == 0) {
-            print_help(synopsis, args, n);
+            tt_help_show(&(tt_help_page){.name = command, .args = args});
             *help = true;
             return TT_OK;
         }
-        const tt_arg *arg = find(args, n, name, length);
-        if (!arg) return unknown(command, args, n, name);
+        const tt_arg *arg = find_option(args->options, args->n, name, length);
+        if (!arg) return unknown_option(command, args->options, args->n, name);
         if (arg->type == TT_ARG_FLAG) {
             *(bool *)arg->out = true;
             continue;
         }
         if (!equals && i + 1 == argc)
-            return tt_fail(TT_ERR_USAGE, "%s: --%s lacks its value", command, arg->name);
-        TT_TRY(set(arg, command, equals ? equals + 1 : argv[++i]));
+            return tt_fail(TT_ERR_USAGE, "%s: --%s: a value is missing", command, arg->name);
+        TT_TRY(set_option(arg, command, equals ? equals + 1 : argv[++i]));
     }
-    if (rest->n < least) return tt_fail(TT_ERR_USAGE, "%s: too few arguments; %s", command, synopsis);
+    if (rest->n < args->least)
+        return tt_fail(TT_ERR_USAGE, "%s: too few arguments; usage: %s", command, args->usage);
     return TT_OK;
 }
 

@@ -15,20 +15,52 @@ typedef struct tt_texts {
     int n;
 } tt_texts;
 
+// An option. Rows are written with the macros below, which check the type of `out`.
 typedef struct tt_arg {
     const char *name; // without dashes; one letter for a short option
     tt_arg_type type;
     void *out;         // bool, const char *, int64_t, double or tt_texts; keeps its value if not given
-    const char *value; // what --help calls the value
-    const char *help;
-    double low, high; // of numbers
+    const char *value; // what --help calls the value; NULL for flags
+    const char *help;  // a whole sentence
+    double low, high;  // range of a number, both included
 } tt_arg;
 
-// argv[0] is the command's name. Positional arguments go to *rest, at least `least` and at most `most` of
-// them. With --help, `synopsis` and the table are printed and *help is set: the command is done. Errors:
-// TT_ERR_USAGE naming the option, the nearest known one, or what is missing.
-tt_status tt_args_parse(int argc, char **argv, const char *synopsis, const tt_arg *args, int n,
-    tt_texts *rest, int least, int most, bool *help) TT_MUST_CHECK;
+#define TT_ARG_POINTER(type, pointer) (true ? (pointer) : (type *)0) // does not compile for another type
+#define TT_OPTION_FLAG(name_, out_, help_)                                                                   \
+    { .name = name_, .type = TT_ARG_FLAG, .out = TT_ARG_POINTER(bool, out_), .help = help_ }
+#define TT_OPTION_TEXT(name_, out_, value_, help_)                                                           \
+    {                                                                                                        \
+        .name = name_, .type = TT_ARG_TEXT, .out = TT_ARG_POINTER(const char *, out_), .value = value_,      \
+        .help = help_                                                                                        \
+    }
+#define TT_OPTION_TEXTS(name_, out_, value_, help_)                                                          \
+    {                                                                                                        \
+        .name = name_, .type = TT_ARG_TEXTS, .out = TT_ARG_POINTER(tt_texts, out_), .value = value_,         \
+        .help = help_                                                                                        \
+    }
+#define TT_OPTION_INTEGER(name_, out_, value_, low_, high_, help_)                                           \
+    {                                                                                                        \
+        .name = name_, .type = TT_ARG_INTEGER, .out = TT_ARG_POINTER(int64_t, out_), .value = value_,        \
+        .help = help_, .low = low_, .high = high_                                                            \
+    }
+#define TT_OPTION_REAL(name_, out_, value_, low_, high_, help_)                                              \
+    {                                                                                                        \
+        .name = name_, .type = TT_ARG_REAL, .out = TT_ARG_POINTER(double, out_), .value = value_,            \
+        .help = help_, .low = low_, .high = high_                                                            \
+    }
+
+typedef struct tt_args {
+    const char *usage; // "tinythinker run CONFIG.yaml [options]", or several such lines
+    const char *about; // sentences about the command, which --help wraps at 80 columns
+    const tt_arg *options;
+    int n;           // options
+    int least, most; // how many positional arguments there must and may be
+} tt_args;
+
+// argv[0] is the command's name. Positional arguments go to *rest. With --help, usage, description and
+// options are printed and *help is set: the command is done. Errors: TT_ERR_USAGE naming the option, the
+// nearest known one, or what is missing.
+tt_status tt_args_parse(int argc, char **argv, const tt_args *args, tt_texts *rest, bool *help) TT_MUST_CHECK;
 
 // The value of --precision. Errors: TT_ERR_USAGE naming the command, the value and what is allowed.
 tt_status tt_args_precision(tt_precision *out, const char *command, const char *word) TT_MUST_CHECK;

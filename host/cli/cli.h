@@ -1,4 +1,4 @@
-// The subcommands of the program. Each takes its arguments with its own name as argv[0], prints results on
+// The commands of the program. Each takes its arguments with its own name as argv[0], prints results to
 // stdout and leaves errors to main().
 #ifndef TT_CLI_CLI_H
 #define TT_CLI_CLI_H
@@ -7,26 +7,29 @@
 
 #include <stdbool.h>
 
-// name, what it does
+// name, what it does (a sentence for --help)
 #define TT_COMMAND_MAP(X)                                                                                    \
-    X(run, "all phases of a configuration, in a run directory; again = resume")                              \
-    X(eval, "scores a student on splits of a corpus")                                                        \
-    X(teach, "collects reasoning about questions from a large model")                                        \
-    X(sweep, "every combination of settings and seeds, each a run")                                          \
-    X(report, "runs as one HTML page: accuracies, curves, examples")                                         \
-    X(compare, "finished runs side by side")                                                                 \
-    X(explain, "which stage decided the wrong answers of a run")                                             \
-    X(ask, "reasons about one question and shows its stages")                                                \
-    X(corpus, "imports, builds and shows questions with reasoning")                                          \
-    X(model, "makes, shows and converts students")                                                           \
-    X(tokenizer, "trains and shows SentencePiece models")                                                    \
-    X(device, "what this build can run on")                                                                  \
-    X(diff, "whether two checkpoints are the same, and how far apart")                                       \
-    X(bench, "training speed as a share of this machine's fastest matrix product")
+    X(run, "Runs the phases of a configuration, or resumes them.")                                           \
+    X(eval, "Scores a student on splits of a corpus.")                                                       \
+    X(teach, "Collects reasoning about questions from a large model.")                                       \
+    X(sweep, "Runs every combination of settings and seeds.")                                                \
+    X(report, "Writes one HTML page about runs: accuracies, curves, examples.")                              \
+    X(compare, "Shows finished runs side by side.")                                                          \
+    X(explain, "Says which stage decided a run's wrong answers.")                                            \
+    X(ask, "Reasons about one question and shows the stages.")                                               \
+    X(corpus, "Imports, builds and shows questions with reasoning.")                                         \
+    X(model, "Makes, shows, imports, exports and converts students.")                                        \
+    X(tokenizer, "Trains and shows SentencePiece models.")                                                   \
+    X(device, "Shows what this build can compute on.")                                                       \
+    X(diff, "Compares two checkpoints.")                                                                     \
+    X(bench, "Measures the speed of training, generation and operations.")
 
 #define TT_COMMAND_DECLARE(name, summary) tt_status tt_cmd_##name(int argc, char **argv) TT_MUST_CHECK;
 TT_COMMAND_MAP(TT_COMMAND_DECLARE)
 #undef TT_COMMAND_DECLARE
+
+// Prints what this build can compute on, a line for each kind of device.
+tt_status tt_devices_print(void) TT_MUST_CHECK;
 
 // Commands of a command, e.g. `corpus show`.
 typedef struct tt_subcommand {
@@ -35,7 +38,8 @@ typedef struct tt_subcommand {
     const char *summary;
 } tt_subcommand;
 
-// Finds argv[1] in the table and runs it; --help lists the table. Errors: TT_ERR_USAGE.
+// Runs the command that argv[1] names; --help lists the table. Errors: TT_ERR_USAGE for an unknown or missing
+// command.
 tt_status tt_subcommand_run(
     const char *command, const tt_subcommand *table, int n, int argc, char **argv) TT_MUST_CHECK;
 

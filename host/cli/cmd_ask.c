@@ -2,6 +2,7 @@
 #include "host/base/str.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
+#include "host/cli/show_run.h"
 #include "host/model/checkpoint.h"
 #include "host/reason/chain.h"
 #include "host/reason/vote.h"
@@ -13,56 +14,27 @@
 
 enum { MOST_SAMPLES = 1024 };
 
-static bool terminal(void) {
+static bool on_terminal(void) {
     return isatty(STDOUT_FILENO);
 }
 
-static void heading(const char *text) {
-    printf(terminal() ? "\n\033[1m%s\033[0m\n" : "\n%s\n", text);
-}
-
-// What stands before a text: its stage's heading before the first one, its option.
-static void introduce(const tt_question *q, tt_stage stage, int option) {
-    static const char *const headings[] = {"Recall", "Analyze", "Summarize"};
-    if (option == 0) heading(headings[stage]);
-    if (stage == TT_ANALYZE)
-        printf("  (%c) %s: ", 'A' + option, q->options[option]);
-    else
-        printf("  ");
-}
-
-static void show_run(const tt_question *q, const tt_chain_run *run) {
-    if (run->general) {
-        introduce(q, TT_RECALL, 0);
-        printf("%s\n", run->general);
-    }
-    for (int i = 0; run->specific && i < q->n_options; ++i) {
-        introduce(q, TT_ANALYZE, i);
-        printf("%s\n", run->specific[i]);
-    }
-    introduce(q, TT_SUMMARIZE, 0);
-    printf("%s\n", run->summary);
-}
-
-// A text on the terminal while it is being written.
+// A text on the terminal while it is generated.
 typedef struct live_text {
     const tt_question *question;
     size_t shown; // bytes
     bool begun;
 } live_text;
 
-static tt_status show_live(
-    void *context, int question, tt_stage stage, int option, const char *text, bool ended) {
-    (void)question;
+static tt_status show_live(void *context, const tt_chain_text *text) {
     live_text *live = context;
-    if (!live->begun) introduce(live->question, stage, option);
+    if (!live->begun) tt_show_introduction(live->question, text->stage, text->option, stdout);
     live->begun = true;
-    const size_t length = strlen(text);
+    const size_t length = strlen(text->text);
     if (length > live->shown) {
-        fputs(text + live->shown, stdout);
+        fputs(text->text + live->shown, stdout);
         live->shown = length;
     }
-    if (ended) {
+    if (text->ended) {
         putchar('\n');
         *live = (live_text){.question = live->question};
     }
@@ -71,38 +43,39 @@ static tt_status show_live(
 }
 
 static void show_vote(const tt_question *q, const tt_chain_run *runs, int n) {
-    int votes[TT_MAX_OPTIONS] = {0}, unread = 0;
+    int votes[TT_MAX_OPTIONS] = {0}, unreadable = 0;
     for (int i = 0; i < n; ++i) {
         if (runs[i].answer >= 0)
             votes[runs[i].answer]++;
         else
-            unread++;
+            unreadable++;
     }
     char title[64];
     snprintf(title, sizeof title, "Votes of %d runs", n);
-    heading(title);
+    tt_show_heading(title, stdout);
     for (int i = 0; i < q->n_options; ++i) printf("  (%c) %-24s %d\n", 'A' + i, q->options[i], votes[i]);
-    if (unread) printf("  no answer read: %d\n", unread);
+    if (unreadable) printf("  unreadable: %d\n", unreadable);
 }
 
 static void show_answer(const tt_question *q, int answer) {
-    heading("Answer");
+    tt_show_heading("Answer", stdout);
     if (answer < 0)
-        printf("  none could be read\n");
+        printf("  unreadable: the last text names no option\n");
     else
         printf("  (%c) %s\n", 'A' + answer, q->options[answer]);
 }
 
-// On a terminal one run is shown as it is written, so its texts are written one after another; elsewhere, and
-// where runs vote, all at once.
-static tt_status ask(
+// On a terminal, a single run is shown while it is generated, one text after another. Elsewhere, and if runs
+// vote, all texts are generated together.
+static tt_status ask_question(
     tt_checkpoint *student, const tt_question *q, const tt_chain_options *greedy, int samples) {
     tt_engine *engine;
     tt_chain chain = {0};
     tt_chain_options options = *greedy;
+    options.tokenizer = student->tokenizer;
     live_text live = {.question = q};
     const int beams = options.decoding.beams;
-    const bool watched = terminal() && samples == 0 && beams <= 1;
+    const bool watched = on_terminal() && samples == 0 && beams <= 1;
     options.samples = samples;
     options.watch = watched ? show_live : NULL;
     options.watch_context = &live;
@@ -111,16 +84,15 @@ static tt_status ask(
                       : beams > 128                      ? beams
                                                          : 128;
     TT_TRY(tt_engine_open(&engine, student->model, watched ? 1 : slots, options.decoding.max_length));
-    printf("%s\n", q->text);
-    for (int i = 0; i < q->n_options; ++i) printf("  (%c) %s\n", 'A' + i, q->options[i]);
-    tt_status status = tt_chain_generate(&chain, engine, student->tokenizer, &q, 1, &options);
+    tt_show_question(q, stdout);
+    tt_status status = tt_chain_generate(&chain, engine, &q, 1, &options);
     if (status == TT_OK) {
         int answers[MOST_SAMPLES];
         for (int i = 0; i < chain.runs_each; ++i) answers[i] = chain.runs[i].answer;
         const int answer = tt_vote(answers, chain.runs_each, q->n_options);
         int shown = 0; // the first run that agrees with the vote
         while (shown + 1 < chain.runs_each && answers[shown] != answer) ++shown;
-        if (!watched) show_run(q, &chain.runs[shown]);
+        if (!watched) tt_show_run(q, &chain.runs[shown], stdout);
         if (samples) show_vote(q, chain.runs, chain.runs_each);
         show_answer(q, answer);
         tt_limit_warn_prompts("ask", chain.cut, chain.prompts, options.max_input, "--max-input");
@@ -136,36 +108,49 @@ tt_status tt_cmd_ask(int argc, char **argv) {
     const char *model = NULL, *stages = "all";
     int64_t samples = 0, seed = 1, max_length = 200, max_input = 512, beams = 1;
     double temperature = 0.7;
-    const tt_arg args[] = {
-        {"model", TT_ARG_TEXT, &model, "F.h5", "the student", 0, 0},
-        {"stages", TT_ARG_TEXT, &stages, "SET",
-            "all (default), no_recall, no_analyze, summarize_only, chain_of_thought or step_by_step", 0, 0},
-        {"samples", TT_ARG_INTEGER, &samples, "N", "let N sampled runs vote", 0, MOST_SAMPLES},
-        {"temperature", TT_ARG_REAL, &temperature, "T", "of sampled stages (default 0.7)", 0, 100},
-        {"beams", TT_ARG_INTEGER, &beams, "N", "beam search of stages that are not sampled", 1, 256},
-        {"max-length", TT_ARG_INTEGER, &max_length, "N",
-            "generated tokens, start token counted (default 200)", 2, 1e6},
-        {"max-input", TT_ARG_INTEGER, &max_input, "N", "tokens of a prompt (default 512)", 2, 30000},
-        {"seed", TT_ARG_INTEGER, &seed, "N", "of sampling (default 1)", 0, 9e15},
+    const tt_arg options[] = {
+        TT_OPTION_TEXT("model", &model, "F.h5", "Checkpoint of the student."),
+        TT_OPTION_TEXT("stages", &stages, "SET",
+            "Stages of the reasoning: all (default), no_recall, no_analyze, summarize_only, chain_of_thought "
+            "or "
+            "step_by_step."),
+        TT_OPTION_INTEGER("samples", &samples, "N", 0, MOST_SAMPLES,
+            "Samples N runs and lets their answers vote (default 0: one greedy run)."),
+        TT_OPTION_REAL(
+            "temperature", &temperature, "T", 0, 100, "Temperature of sampled stages (default 0.7)."),
+        TT_OPTION_INTEGER("beams", &beams, "N", 1, 256,
+            "Width of the beam search of stages that are not sampled (default 1: greedy)."),
+        TT_OPTION_INTEGER("max-length", &max_length, "N", 2, 1e6,
+            "Longest generated text in tokens, start token included (default 200)."),
+        TT_OPTION_INTEGER("max-input", &max_input, "N", 2, 30000,
+            "Longest prompt in tokens; the rest is cut (default 512)."),
+        TT_OPTION_INTEGER("seed", &seed, "N", 0, 9e15, "Seed for sampling (default 1)."),
     };
+    const tt_args usage = {
+        .usage = "tinythinker ask --model F.h5 [options] \"question\" \"option\" \"option\" ...",
+        .about =
+            "Reasons about one question and shows the text of each stage, the votes if runs were sampled, "
+            "and the answer.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 3,
+        .most = TT_MAX_OPTIONS + 1};
     tt_texts rest;
     bool help;
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker ask --model F.h5 \"question\" \"option\" \"option\" ...", args,
-        sizeof args / sizeof *args, &rest, 3, TT_MAX_OPTIONS + 1, &help));
+    TT_TRY(tt_args_parse(argc, argv, &usage, &rest, &help));
     if (help) return TT_OK;
-    if (!model) return tt_fail(TT_ERR_USAGE, "ask: --model is missing");
-    tt_chain_options options = {.decoding = {.temperature = (float)temperature,
-                                    .top_p = 1,
-                                    .max_length = (int)max_length,
-                                    .beams = (int)beams,
-                                    .length_penalty = 1,
-                                    .seed = (uint64_t)seed},
+    if (!model) return tt_fail(TT_ERR_USAGE, "ask: --model is missing; see tinythinker ask --help");
+    tt_chain_options chain = {.decoding = {.temperature = (float)temperature,
+                                  .top_p = 1,
+                                  .max_length = (int)max_length,
+                                  .beams = (int)beams,
+                                  .length_penalty = 1,
+                                  .seed = (uint64_t)seed},
         .sampled = {[TT_RECALL] = true, [TT_ANALYZE] = true},
         .max_input = (int)max_input};
-    TT_TRY(tt_stage_set_parse(&options.set, stages));
-    options.sampled[TT_SUMMARIZE] = options.set == TT_SET_CHAIN_OF_THOUGHT;
-    tt_corpus one = {0}; // its checks are those of any question
+    TT_TRY(tt_stage_set_parse(&chain.set, stages));
+    chain.sampled[TT_SUMMARIZE] = chain.set == TT_SET_CHAIN_OF_THOUGHT;
+    tt_corpus one = {0}; // a corpus, for its checks of questions
     tt_device *device;
     tt_checkpoint student = {0};
     tt_status status = tt_corpus_add_question(
@@ -174,7 +159,7 @@ tt_status tt_cmd_ask(int argc, char **argv) {
     if (status == TT_OK) status = tt_device_open(&device, "auto", TT_FP32, 0);
     if (status == TT_OK) {
         status = tt_checkpoint_load(&student, model, device);
-        if (status == TT_OK) status = ask(&student, &one.questions[0], &options, (int)samples);
+        if (status == TT_OK) status = ask_question(&student, &one.questions[0], &chain, (int)samples);
         tt_checkpoint_close(&student);
         tt_device_close(device);
     }

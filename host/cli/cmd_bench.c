@@ -1,4 +1,4 @@
-// tinythinker bench: speed of training as a share of the machine's GEMM peak, and of generation.
+// tinythinker bench: speed of training as a share of the machine's GEMM peak, of generation, of operations.
 #include "host/bench/bench.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -28,47 +28,50 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
         .new_tokens = 48,
         .slots = 256,
         .device = "auto"};
-    const tt_arg table[] = {
-        {"shape", TT_ARG_TEXTS, &a->shapes, "NAME",
-            "tiny, small, base or a preset such as t5-large; may be given several times (default: the first "
-            "three)",
-            0, 0},
-        {"work", TT_ARG_TEXT, &work, "W",
-            "training (default), preference (DPO), generation (ten samples a prompt) or operations (one by "
-            "one)",
-            0, 0},
-        {"device", TT_ARG_TEXT, &a->device, "D", "auto (default), cpu or cuda", 0, 0},
-        {"precision", TT_ARG_TEXT, &precision, "P",
-            "fp32 (default), bf16 or auto: what the device is fast in", 0, 0},
-        {"steps", TT_ARG_INTEGER, &a->steps, "N", "measured steps of each shape (default 5)", 1, 10000},
-        {"batches", TT_ARG_INTEGER, &a->batches, "N",
-            "training: different batches, taken in turn (default: one for each step)", 1, 10000},
-        {"tokens", TT_ARG_INTEGER, &a->tokens, "N", "target tokens of a batch, about (default 2048)", 1,
-            1 << 20},
-        {"dropout", TT_ARG_REAL, &a->dropout, "P", "rate of dropout (default 0.1)", 0, 0.99},
-        {"prompts", TT_ARG_INTEGER, &a->prompts, "N", "generation: prompts of a step (default 64)", 1,
-            100000},
-        {"new-tokens", TT_ARG_INTEGER, &a->new_tokens, "N", "generation: tokens of a sample (default 48)", 1,
-            4096},
-        {"slots", TT_ARG_INTEGER, &a->slots, "N", "generation: decoded at a time (default 256)", 1, 65536},
-        {"peak", TT_ARG_REAL, &a->peak, "G", "GFLOP/s that training is compared with (default: measured)", 0,
-            1e9},
-        {"threads", TT_ARG_INTEGER, &a->threads, "N", "compute threads (default: all)", 0, 4096},
-        {"json", TT_ARG_FLAG, &a->json, NULL, "one JSON object instead of text", 0, 0},
+    const tt_arg options[] = {
+        TT_OPTION_TEXTS("shape", &a->shapes, "NAME",
+            "Shape of the model: tiny, small, base or a preset such as t5-large. May be repeated (default: "
+            "the "
+            "first three)."),
+        TT_OPTION_TEXT("work", &work, "WORK",
+            "What is measured: training (default), preference (DPO), generation (ten samples a prompt) or "
+            "operations (each one alone)."),
+        TT_OPTION_TEXT("device", &a->device, "NAME", "Device: auto (default), cpu or cuda."),
+        TT_OPTION_TEXT("precision", &precision, "P",
+            "Precision: fp32 (default), bf16, or auto, which takes bf16 where the device is fast in it."),
+        TT_OPTION_INTEGER("steps", &a->steps, "N", 1, 10000, "Measured steps of each shape (default 5)."),
+        TT_OPTION_INTEGER("batches", &a->batches, "N", 1, 10000,
+            "Training: number of different batches, used in turn (default: one for each step)."),
+        TT_OPTION_INTEGER(
+            "tokens", &a->tokens, "N", 1, 1 << 20, "Approximate target tokens of a batch (default 2048)."),
+        TT_OPTION_REAL("dropout", &a->dropout, "P", 0, 0.99, "Dropout rate (default 0.1)."),
+        TT_OPTION_INTEGER(
+            "prompts", &a->prompts, "N", 1, 100000, "Generation: prompts of a step (default 64)."),
+        TT_OPTION_INTEGER(
+            "new-tokens", &a->new_tokens, "N", 1, 4096, "Generation: tokens of a sample (default 48)."),
+        TT_OPTION_INTEGER(
+            "slots", &a->slots, "N", 1, 65536, "Generation: sequences decoded at a time (default 256)."),
+        TT_OPTION_REAL("peak", &a->peak, "G", 0, 1e9,
+            "GFLOP/s that training is compared with (default: measured here)."),
+        TT_OPTION_INTEGER("threads", &a->threads, "N", 0, 4096, "Compute threads (default 0: all)."),
+        TT_OPTION_FLAG("json", &a->json, "Prints one JSON object instead of text."),
     };
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker bench [options]\n\n"
-        "Trains random models on random tokens and compares the speed with this machine's fastest matrix\n"
-        "product, measured in the same run; or lets them generate; or times each operation alone.",
-        table, sizeof table / sizeof *table, &rest, 0, 0, &a->help));
+    const tt_args args = {.usage = "tinythinker bench [options]",
+        .about =
+            "Measures the speed of training random models on random tokens, as a share of this machine's "
+            "fastest matrix product, which is measured in the same run. With --work it measures "
+            "generation instead, or each operation alone.",
+        .options = options,
+        .n = sizeof options / sizeof *options};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &a->help));
     TT_TRY(tt_args_precision(&a->precision, "bench", precision));
     a->work = TT_BENCH_TRAINING;
     while (a->work <= TT_BENCH_OPERATIONS_ALONE && strcmp(work, works[a->work]) != 0) a->work++;
     if (a->work > TT_BENCH_OPERATIONS_ALONE)
         return tt_fail(
-            TT_ERR_USAGE, "--work %s: allowed are training, preference, generation, operations", work);
-    if (a->shapes.n == 0) a->shapes = (tt_texts){{"tiny", "small", "base"}, 3};
-    for (int i = 0; i < a->shapes.n; ++i) { // before anything is measured
+            TT_ERR_USAGE, "bench: --work %s; allowed are training, preference, generation, operations", work);
+    if (a->shapes.n == 0) a->shapes = (tt_texts){.items = {"tiny", "small", "base"}, .n = 3};
+    for (int i = 0; i < a->shapes.n; ++i) { // report unknown shapes before anything is measured
         tt_model_config config;
         TT_TRY(tt_bench_shape(&config, a->shapes.items[i]));
     }
@@ -127,7 +130,7 @@ static void print_generation(const tt_bench_generation *r) {
     fflush(stdout);
 }
 
-// Shares: of the faster copy, of the peak.
+// Prints shares of the faster copy and of the peak.
 static void print_operations(const char *shape, int tokens, const tt_bench_operation *all, double peak) {
     const double copies[] = {all[0].bytes / all[0].seconds.median, all[1].bytes / all[1].seconds.median};
     const double copy = copies[0] > copies[1] ? copies[0] : copies[1];
@@ -163,7 +166,7 @@ static json_t *generation_json(const tt_bench_generation *r) {
         spread_json(r->seconds), "new_tokens_per_second", spread_json(r->rate));
 }
 
-// One shape: printed, or added to `all`.
+// Measures one shape and prints it or adds it to `all`.
 static tt_status run_shape(
     const arguments *a, tt_device *device, const tt_bench_options *options, double *peak, json_t *all) {
     if (options->work == TT_BENCH_GENERATION) {

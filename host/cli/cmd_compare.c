@@ -5,21 +5,24 @@
 
 tt_status tt_cmd_compare(int argc, char **argv) {
     bool each = false, json = false, help;
-    const tt_arg args[] = {
-        {"each", TT_ARG_FLAG, &each, NULL, "each run by itself, also runs that differ in their seed only", 0,
-            0},
-        {"json", TT_ARG_FLAG, &json, NULL, "one JSON object instead of tables", 0, 0},
+    const tt_arg options[] = {
+        TT_OPTION_FLAG("each", &each, "Shows every run by itself, also runs that differ only in their seed."),
+        TT_OPTION_FLAG("json", &json, "Prints one JSON object instead of tables."),
     };
+    const tt_args args = {.usage = "tinythinker compare [options] DIRECTORY...",
+        .about =
+            "Shows finished runs side by side. A directory is a run's, or contains run directories up to "
+            "three levels below it. Runs that differ only in their seed (and name, output, device, "
+            "threads) form a group.\n\n"
+            "Every group is compared with the first one, question by question, between runs of the same "
+            "seed. Within a run, the answers after reflection are compared with those before it, and the "
+            "votes of self-consistency with the greedy answers.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 1,
+        .most = 256};
     tt_texts rest;
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker compare DIRECTORY...\n"
-        "A directory is a finished run's, or holds runs' up to three levels below it. The first run is the "
-        "one\n"
-        "that the others are compared with, question by question; each run's answers after reflection are\n"
-        "compared with those before it, and its votes with its greedy answers. Runs that differ in their "
-        "seed\n"
-        "only (and name, output, device, threads) are counted together, and their seeds are matched.",
-        args, sizeof args / sizeof *args, &rest, 1, 256, &help));
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     tt_report report;
     TT_TRY(tt_report_open(&report, rest.items, rest.n, each));

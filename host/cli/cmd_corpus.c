@@ -1,4 +1,4 @@
-// tinythinker corpus: questions and reasoning into corpora, and what is inside.
+// tinythinker corpus: imports, builds and shows corpora.
 #include "host/base/fs.h"
 #include "host/base/log.h"
 #include "host/base/str.h"
@@ -19,17 +19,19 @@ typedef struct tokens {
     int64_t extra_ids, max_input, max_target;
 } tokens;
 
-#define TOKEN_ARGS(t)                                                                                        \
-    {"tokenizer", TT_ARG_TEXT, &(t).tokenizer, "F.model", "also keep the training split as its token ids",   \
-        0, 0},                                                                                               \
-        {"extra-ids", TT_ARG_INTEGER, &(t).extra_ids, "N", "sentinels of that tokenizer (default 100)", 0,   \
-            1000},                                                                                           \
-        {"max-input", TT_ARG_INTEGER, &(t).max_input, "N", "tokens of an input (default 512)", 2, 1e6}, {    \
-        "max-target", TT_ARG_INTEGER, &(t).max_target, "N", "tokens of a target (default 200)", 2, 1e6       \
-    }
+#define TOKEN_OPTIONS(t)                                                                                     \
+    TT_OPTION_TEXT("tokenizer", &(t).tokenizer, "F.model",                                                   \
+        "Also stores the training split as token ids of this tokenizer."),                                   \
+        TT_OPTION_INTEGER(                                                                                   \
+            "extra-ids", &(t).extra_ids, "N", 0, 1000, "Sentinels of that tokenizer (default 100)."),        \
+        TT_OPTION_INTEGER(                                                                                   \
+            "max-input", &(t).max_input, "N", 2, 1e6, "Longest input in tokens (default 512)."),             \
+        TT_OPTION_INTEGER(                                                                                   \
+            "max-target", &(t).max_target, "N", 2, 1e6, "Longest target in tokens (default 200).")
+
 static const tokens no_tokens = {.extra_ids = 100, .max_input = 512, .max_target = 200};
 
-static tt_status tokenise(tt_corpus *corpus, const tokens *t) {
+static tt_status tokenise_corpus(tt_corpus *corpus, const tokens *t) {
     if (!t->tokenizer) return TT_OK;
     tt_tokenizer *tokenizer;
     TT_TRY(tt_tokenizer_load(&tokenizer, t->tokenizer, (int)t->extra_ids));
@@ -38,9 +40,9 @@ static tt_status tokenise(tt_corpus *corpus, const tokens *t) {
     return status;
 }
 
-static tt_status finish(
+static tt_status finish_corpus(
     tt_corpus *corpus, tt_status status, const char *from, const tokens *t, const char *out) {
-    if (status == TT_OK) status = tokenise(corpus, t);
+    if (status == TT_OK) status = tokenise_corpus(corpus, t);
     if (status == TT_OK) {
         if (!corpus->provenance) corpus->provenance = from;
         status = tt_corpus_save(corpus, out);
@@ -53,29 +55,34 @@ static tt_status finish(
     return status;
 }
 
-static tt_status import(int argc, char **argv) {
+static tt_status import_corpus(int argc, char **argv) {
     const char *out = NULL, *name = NULL;
     int64_t seed = 1;
     bool facts = false;
     tokens t = no_tokens;
-    const tt_arg args[] = {
-        {"o", TT_ARG_TEXT, &out, "F.h5", "the corpus to write", 0, 0},
-        {"seed", TT_ARG_INTEGER, &seed, "N", "of random splits (default 1)", 0, 9e15},
-        {"facts-as-recall", TT_ARG_FLAG, &facts, NULL, "strategyqa: the human facts become general knowledge",
-            0, 0},
-        {"name", TT_ARG_TEXT, &name, "NAME", "of the corpus (default: the format)", 0, 0},
-        TOKEN_ARGS(t),
+    const tt_arg options[] = {
+        TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
+        TT_OPTION_INTEGER("seed", &seed, "N", 0, 9e15, "Seed for random splits (default 1)."),
+        TT_OPTION_FLAG(
+            "facts-as-recall", &facts, "StrategyQA: uses the facts that people wrote as general knowledge."),
+        TT_OPTION_TEXT("name", &name, "NAME", "Name of the corpus (default: the format)."),
+        TOKEN_OPTIONS(t),
     };
+    const tt_args args = {.usage = "tinythinker corpus import csqa TRAIN.jsonl DEV.jsonl -o F.h5\n"
+                                   "tinythinker corpus import obqa TRAIN.jsonl DEV.jsonl TEST.jsonl -o F.h5\n"
+                                   "tinythinker corpus import strategyqa FILE.json... -o F.h5\n"
+                                   "tinythinker corpus import jsonl FILE.jsonl... -o F.h5",
+        .about = "Imports questions, and a teacher's reasoning where the files have it. datasets/README.md "
+                 "describes the JSONL format.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 2,
+        .most = 64};
     tt_texts rest;
     bool help;
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker corpus import csqa TRAIN.jsonl DEV.jsonl -o F.h5\n"
-        "       tinythinker corpus import obqa TRAIN.jsonl DEV.jsonl TEST.jsonl -o F.h5\n"
-        "       tinythinker corpus import strategyqa FILE.json... -o F.h5 [--facts-as-recall]\n"
-        "       tinythinker corpus import jsonl FILE.jsonl... -o F.h5",
-        args, sizeof args / sizeof *args, &rest, 2, 64, &help));
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
-    if (!out) return tt_fail(TT_ERR_USAGE, "corpus import: -o F.h5 is missing");
+    if (!out) return tt_fail(TT_ERR_USAGE, "corpus import: -o F.h5 is missing; it names the corpus to write");
     const char *format = rest.items[0], *const *files = rest.items + 1;
     const int n = rest.n - 1;
     tt_corpus corpus = {.name = "jsonl"};
@@ -96,58 +103,74 @@ static tt_status import(int argc, char **argv) {
     if (name) corpus.name = name;
     tt_str from = {0};
     tt_str_format(&from, "{\"format\": \"%s\", \"seed\": %lld, \"files\": %d}", format, (long long)seed, n);
-    status = finish(&corpus, status, tt_str_text(&from), &t, out);
+    status = finish_corpus(&corpus, status, tt_str_text(&from), &t, out);
     tt_str_close(&from);
     return status;
 }
 
-static tt_status build(int argc, char **argv) {
+static tt_status build_corpus(int argc, char **argv) {
     const char *out = NULL, *jsonl = NULL;
     tokens t = no_tokens;
-    const tt_arg args[] = {
-        {"o", TT_ARG_TEXT, &out, "F.h5", "the corpus to write", 0, 0},
-        {"jsonl", TT_ARG_TEXT, &jsonl, "F.jsonl", "also keep the questions as JSONL", 0, 0},
-        TOKEN_ARGS(t),
+    const tt_arg options[] = {
+        TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
+        TT_OPTION_TEXT("jsonl", &jsonl, "F.jsonl", "Also writes the questions as JSONL."),
+        TOKEN_OPTIONS(t),
     };
+    const tt_args args = {.usage = "tinythinker corpus build WORLD.yaml -o F.h5 [options]",
+        .about = "Builds a corpus from a world: its table of objects and its templates. datasets/README.md "
+                 "describes both.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 1,
+        .most = 1};
     tt_texts rest;
     bool help;
-    TT_TRY(tt_args_parse(argc, argv, "usage: tinythinker corpus build WORLD.yaml -o F.h5", args,
-        sizeof args / sizeof *args, &rest, 1, 1, &help));
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
-    if (!out) return tt_fail(TT_ERR_USAGE, "corpus build: -o F.h5 is missing");
+    if (!out) return tt_fail(TT_ERR_USAGE, "corpus build: -o F.h5 is missing; it names the corpus to write");
     if (jsonl) TT_TRY(tt_world_generate(rest.items[0], jsonl));
     TT_TRY(tt_world_corpus(rest.items[0], out));
     tt_corpus corpus;
     TT_TRY(tt_corpus_load(&corpus, out));
-    return finish(&corpus, TT_OK, corpus.provenance, &t, out);
+    return finish_corpus(&corpus, TT_OK, corpus.provenance, &t, out);
 }
 
-static tt_status reading(int argc, char **argv) {
+static tt_status write_reading(int argc, char **argv) {
     const char *texts = NULL, *pairs = NULL;
-    const tt_arg args[] = {
-        {"texts", TT_ARG_TEXT, &texts, "F.txt", "documents for span corruption, one a line", 0, 0},
-        {"pairs", TT_ARG_TEXT, &pairs, "F.jsonl", "reading tasks, {\"input\", \"target\"} a line", 0, 0},
+    const tt_arg options[] = {
+        TT_OPTION_TEXT("texts", &texts, "F.txt", "File for the documents of span corruption, one a line."),
+        TT_OPTION_TEXT(
+            "pairs", &pairs, "F.jsonl", "File for the reading tasks, an {\"input\", \"target\"} a line."),
     };
+    const tt_args args = {.usage = "tinythinker corpus reading WORLD.yaml --texts F.txt --pairs F.jsonl",
+        .about = "Writes what a student learns to read with: documents and reading tasks of a world.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 1,
+        .most = 1};
     tt_texts rest;
     bool help;
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker corpus reading WORLD.yaml --texts F.txt --pairs F.jsonl", args,
-        sizeof args / sizeof *args, &rest, 1, 1, &help));
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
-    if (!texts || !pairs) return tt_fail(TT_ERR_USAGE, "corpus reading: --texts and --pairs are needed");
+    if (!texts || !pairs)
+        return tt_fail(TT_ERR_USAGE, "corpus reading: --%s is missing", texts ? "pairs" : "texts");
     return tt_reading_generate(rest.items[0], texts, pairs);
 }
 
-static tt_status show(int argc, char **argv) {
+static tt_status show_file(int argc, char **argv) {
     int64_t examples = 2;
-    const tt_arg args[] = {
-        {"examples", TT_ARG_INTEGER, &examples, "N", "questions to print in full (default 2)", 0, 1e9}};
+    const tt_arg options[] = {TT_OPTION_INTEGER(
+        "examples", &examples, "N", 0, 1e9, "Number of questions or pairs to print in full (default 2).")};
+    const tt_args args = {.usage = "tinythinker corpus show F.h5 [options]",
+        .about = "Shows the contents of a corpus, or of a run's preference pairs "
+                 "(RUN/reflection_1/pairs.h5).",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 1,
+        .most = 1};
     tt_texts rest;
     bool help;
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker corpus show F.h5 [--examples N]\na corpus, or the preference pairs of a run: "
-        "RUN/reflection_1/pairs.h5",
-        args, 1, &rest, 1, 1, &help));
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (tt_preferences_is_file(rest.items[0])) {
         tt_preferences pairs;
@@ -165,10 +188,10 @@ static tt_status show(int argc, char **argv) {
 
 tt_status tt_cmd_corpus(int argc, char **argv) {
     static const tt_subcommand commands[] = {
-        {"import", import, "CommonsenseQA, OpenBookQA, StrategyQA or our JSONL to a corpus"},
-        {"build", build, "a world's table and templates to a corpus"},
-        {"reading", reading, "a world's reading tasks and texts, for pretraining"},
-        {"show", show, "what a corpus holds"},
+        {"import", import_corpus, "Imports CommonsenseQA, OpenBookQA, StrategyQA or JSONL."},
+        {"build", build_corpus, "Builds a corpus from a world's table and templates."},
+        {"reading", write_reading, "Writes a world's reading tasks and texts, for pretraining."},
+        {"show", show_file, "Shows the contents of a corpus or of preference pairs."},
     };
     return tt_subcommand_run("corpus", commands, sizeof commands / sizeof *commands, argc, argv);
 }

@@ -1,4 +1,4 @@
-// tinythinker device: what this build can run on.
+// tinythinker device: shows what this build can compute on.
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "kernels/cuda/cuda.h"
@@ -20,11 +20,7 @@ static tt_status print_cuda(void) {
     return TT_OK;
 }
 
-tt_status tt_cmd_device(int argc, char **argv) {
-    tt_texts rest;
-    bool help;
-    TT_TRY(tt_args_parse(argc, argv, "usage: tinythinker device", NULL, 0, &rest, 0, 0, &help));
-    if (help) return TT_OK;
+tt_status tt_devices_print(void) {
     tt_device *device;
     TT_TRY(tt_device_open(&device, "cpu", TT_FP32, 0));
     static const char *const bf16[] = {[TT_BF16_NONE] = "fp32, no bf16",
@@ -34,12 +30,24 @@ tt_status tt_cmd_device(int argc, char **argv) {
     printf("cpu    %s, %d threads of %ld cores, oneDNN %d.%d.%d (%s)\n", tt_cpu_isa(), device->threads,
         sysconf(_SC_NPROCESSORS_ONLN), dnnl->major, dnnl->minor, dnnl->patch, bf16[tt_cpu_bf16()]);
     tt_device_close(device);
-    TT_TRY(print_cuda());
+    return print_cuda();
+}
+
+tt_status tt_cmd_device(int argc, char **argv) {
+    tt_texts rest;
+    bool help;
+    const tt_args args = {.usage = "tinythinker device",
+        .about = "Shows which devices this build can compute on here, how ranks can be started, and what "
+                 "'device: auto' and 'precision: auto' choose."};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
+    if (help) return TT_OK;
+    TT_TRY(tt_devices_print());
 #ifdef TT_HAVE_MPI
     printf("ranks  by MPI, or by a file (TT_RENDEZVOUS)\n");
 #else
     printf("ranks  by a file (TT_RENDEZVOUS); built without MPI\n");
 #endif
+    tt_device *device;
     TT_TRY(tt_device_open(&device, "auto", TT_PRECISION_AUTO, 0));
     printf("'device: auto' takes %s, 'precision: auto' %s\n", device->name,
         tt_precision_name(device->precision));

@@ -22,7 +22,8 @@ typedef struct arguments {
     bool json;
 } arguments;
 
-// Members of a JSON object, one for each stage that wrote: how long its texts are, how many never ended.
+// Prints members of a JSON object, one for each stage that wrote texts: their length, and the share that
+// never ended.
 static void print_stages(const tt_evaluation *e) {
     const char *comma = "";
     for (int stage = 0; stage < TT_STAGES; ++stage) {
@@ -57,14 +58,15 @@ static void print_score(const arguments *a, const char *split, const char *how, 
 static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkpoint *student,
     const tt_corpus *corpus, FILE *predictions) {
     tt_stage_set set;
-    bool told = false;
+    bool cuts_warned = false;
     TT_TRY(tt_stage_set_parse(&set, a->stages));
     if (comm->rank == 0 && !a->json)
-        printf("%-11s %-22s %7s  %-12s  %6s  %10s  %9s\n", "split", "decoding", "right", "95 % of", "n",
-            "unanswered", "tokens/s");
+        printf("%-11s %-22s %7s  %-12s  %6s  %10s  %9s\n", "split", "decoding", "right", "95 %", "n",
+            "unreadable", "tokens/s");
     for (int i = 0; i < a->splits.n; ++i)
         for (int voted = 0; voted < (a->samples ? 2 : 1); ++voted) {
-            tt_evaluate_options o = {.set = set,
+            tt_evaluate_options o = {.corpus = corpus,
+                .set = set,
                 .questions = a->limit,
                 .samples = voted ? (int)a->samples : 0,
                 .decoding = {.temperature = (float)a->temperature,
@@ -79,7 +81,7 @@ static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkp
                 .max_input = (int)a->max_input,
                 .slots = (int)a->slots,
                 .limit_name = "--max-input",
-                .told = &told,
+                .cuts_warned = &cuts_warned,
                 .predictions = predictions,
                 .label = a->splits.items[i]};
             tt_evaluation e;
@@ -87,14 +89,14 @@ static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkp
             if (a->beams > 1) snprintf(how, sizeof how, "%lld beams", (long long)a->beams);
             TT_TRY(tt_early_stopping_parse(&o.decoding.early_stopping, a->early_stopping));
             TT_TRY(tt_split_parse(&o.split, a->splits.items[i]));
-            TT_TRY(tt_evaluate(student->model, student->tokenizer, comm, corpus, &o, &e));
+            TT_TRY(tt_evaluate(student->model, student->tokenizer, comm, &o, &e));
             if (voted) snprintf(how, sizeof how, "vote of %lld samples", (long long)a->samples);
             if (comm->rank == 0) print_score(a, a->splits.items[i], how, &e);
         }
     return TT_OK;
 }
 
-static tt_status evaluate(const arguments *a, tt_comm *comm) {
+static tt_status evaluate_splits(const arguments *a, tt_comm *comm) {
     tt_device *device;
     tt_checkpoint student = {0};
     tt_corpus corpus = {0};
@@ -131,45 +133,59 @@ tt_status tt_cmd_eval(int argc, char **argv) {
         .early_stopping = "false",
         .seed = 1};
     const char *precision = "fp32";
-    const tt_arg args[] = {
-        {"model", TT_ARG_TEXT, &a.model, "F.h5", "the student", 0, 0},
-        {"corpus", TT_ARG_TEXT, &a.corpus, "F.h5", "the questions", 0, 0},
-        {"split", TT_ARG_TEXTS, &a.splits, "NAME",
-            "train, validation, test (default) or control; may be repeated", 0, 0},
-        {"stages", TT_ARG_TEXT, &a.stages, "SET",
-            "all (default), no_recall, no_analyze, summarize_only, chain_of_thought or step_by_step", 0, 0},
-        {"samples", TT_ARG_INTEGER, &a.samples, "N", "also self-consistency: the vote of N sampled runs", 0,
-            10000},
-        {"temperature", TT_ARG_REAL, &a.temperature, "T", "of sampled stages (default 0.7)", 0, 100},
-        {"top-k", TT_ARG_INTEGER, &a.top_k, "K", "0 = all (default)", 0, 1e6},
-        {"top-p", TT_ARG_REAL, &a.top_p, "P", "1 = all (default)", 1e-6, 1},
-        {"beams", TT_ARG_INTEGER, &a.beams, "N",
-            "beam search of stages that are not sampled; 1 = greedy (default)", 1, 256},
-        {"length-penalty", TT_ARG_REAL, &a.length_penalty, "X",
-            "of beam search: score = sum of log-probabilities / length^X (default 1)", -100, 100},
-        {"early-stopping", TT_ARG_TEXT, &a.early_stopping, "WORD",
-            "of beam search: false (default), true or never, as in Hugging Face's generate", 0, 0},
-        {"repetition-penalty", TT_ARG_REAL, &a.repetition_penalty, "X",
-            "of tokens that the text has already (default 1 = off)", 1e-3, 100},
-        {"min-length", TT_ARG_INTEGER, &a.min_length, "N",
-            "no text ends before so many tokens, start token counted (default 0)", 0, 1e6},
-        {"limit", TT_ARG_INTEGER, &a.limit, "N", "the first N questions of each split", 0, 1e9},
-        {"predictions", TT_ARG_TEXT, &a.predictions, "F.jsonl", "write every stage's text there", 0, 0},
-        {"max-length", TT_ARG_INTEGER, &a.max_length, "N",
-            "generated tokens, start token counted (default 200)", 2, 1e6},
-        {"max-input", TT_ARG_INTEGER, &a.max_input, "N", "tokens of a prompt (default 512)", 2, 30000},
-        {"slots", TT_ARG_INTEGER, &a.slots, "N", "sequences decoded at a time (default 128)", 1, 65536},
-        {"seed", TT_ARG_INTEGER, &a.seed, "N", "of sampling (default 1)", 0, 9e15},
-        {"device", TT_ARG_TEXT, &a.device, "NAME", "auto (default), cpu or cuda", 0, 0},
-        {"precision", TT_ARG_TEXT, &precision, "P",
-            "fp32 (default), bf16 or auto: what the device is fast in", 0, 0},
-        {"threads", TT_ARG_INTEGER, &a.threads, "N", "default: all", 0, 4096},
-        {"json", TT_ARG_FLAG, &a.json, NULL, "one JSON object per line instead of a table", 0, 0},
+    const tt_arg options[] = {
+        TT_OPTION_TEXT("model", &a.model, "F.h5", "Checkpoint of the student."),
+        TT_OPTION_TEXT("corpus", &a.corpus, "F.h5", "Corpus with the questions."),
+        TT_OPTION_TEXTS("split", &a.splits, "NAME",
+            "Split to score: train, validation, test (default) or control. May be repeated."),
+        TT_OPTION_TEXT("stages", &a.stages, "SET",
+            "Stages of the reasoning: all (default), no_recall, no_analyze, summarize_only, chain_of_thought "
+            "or "
+            "step_by_step."),
+        TT_OPTION_INTEGER("samples", &a.samples, "N", 0, 10000,
+            "Also scores self-consistency: the vote of N sampled runs (default 0: greedy answers only)."),
+        TT_OPTION_REAL(
+            "temperature", &a.temperature, "T", 0, 100, "Temperature of sampled stages (default 0.7)."),
+        TT_OPTION_INTEGER(
+            "top-k", &a.top_k, "K", 0, 1e6, "Samples from the K most likely tokens (default 0: from all)."),
+        TT_OPTION_REAL("top-p", &a.top_p, "P", 1e-6, 1,
+            "Samples from the most likely tokens that together reach probability P (default 1: from all)."),
+        TT_OPTION_INTEGER("beams", &a.beams, "N", 1, 256,
+            "Width of the beam search of stages that are not sampled (default 1: greedy)."),
+        TT_OPTION_REAL("length-penalty", &a.length_penalty, "X", -100, 100,
+            "Beam search: a text's score is the sum of its log-probabilities / length^X (default 1)."),
+        TT_OPTION_TEXT("early-stopping", &a.early_stopping, "WORD",
+            "Beam search: when it stops, as in Hugging Face's generate: false (default), true or never."),
+        TT_OPTION_REAL("repetition-penalty", &a.repetition_penalty, "X", 1e-3, 100,
+            "Penalty of tokens that the text already contains (default 1: none)."),
+        TT_OPTION_INTEGER("min-length", &a.min_length, "N", 0, 1e6,
+            "Shortest generated text in tokens, start token included (default 0)."),
+        TT_OPTION_INTEGER("limit", &a.limit, "N", 0, 1e9,
+            "Scores only the first N questions of each split (default 0: all)."),
+        TT_OPTION_TEXT(
+            "predictions", &a.predictions, "F.jsonl", "Writes the text of every stage to this file."),
+        TT_OPTION_INTEGER("max-length", &a.max_length, "N", 2, 1e6,
+            "Longest generated text in tokens, start token included (default 200)."),
+        TT_OPTION_INTEGER("max-input", &a.max_input, "N", 2, 30000,
+            "Longest prompt in tokens; the rest is cut (default 512)."),
+        TT_OPTION_INTEGER(
+            "slots", &a.slots, "N", 1, 65536, "Number of sequences decoded at a time (default 128)."),
+        TT_OPTION_INTEGER("seed", &a.seed, "N", 0, 9e15, "Seed for sampling (default 1)."),
+        TT_OPTION_TEXT("device", &a.device, "NAME", "Device: auto (default), cpu or cuda."),
+        TT_OPTION_TEXT("precision", &precision, "P",
+            "Precision: fp32 (default), bf16, or auto, which takes bf16 where the device is fast in it."),
+        TT_OPTION_INTEGER("threads", &a.threads, "N", 0, 4096, "Compute threads (default 0: all)."),
+        TT_OPTION_FLAG("json", &a.json, "Prints one JSON object per line instead of a table."),
     };
+    const tt_args args = {.usage = "tinythinker eval --model F.h5 --corpus F.h5 [options]\n"
+                                   "mpirun -np N tinythinker eval --model F.h5 --corpus F.h5 [options]",
+        .about = "Scores a student's answers to the questions of one or more splits. In brackets: the 95 % "
+                 "interval (Wilson) of the accuracy.",
+        .options = options,
+        .n = sizeof options / sizeof *options};
     tt_texts rest;
     bool help;
-    TT_TRY(tt_args_parse(argc, argv, "usage: tinythinker eval --model F.h5 --corpus F.h5 [options]", args,
-        sizeof args / sizeof *args, &rest, 0, 0, &help));
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (!a.model || !a.corpus)
         return tt_fail(TT_ERR_USAGE, "eval: --%s is missing", a.model ? "corpus" : "model");
@@ -177,7 +193,7 @@ tt_status tt_cmd_eval(int argc, char **argv) {
     if (a.splits.n == 0) a.splits.items[a.splits.n++] = "test";
     tt_comm *comm;
     TT_TRY(tt_comm_open(&comm));
-    tt_status status = evaluate(&a, comm);
+    tt_status status = evaluate_splits(&a, comm);
     tt_comm_close(comm, status);
     return status;
 }

@@ -113,8 +113,7 @@ static int choose_diagnosed(const explanation *e, int *places) {
     return n;
 }
 
-static tt_status diagnose_answers(
-    explanation *e, tt_engine *engine, const tt_tokenizer *tokenizer, const tt_chain_options *options) {
+static tt_status diagnose_answers(explanation *e, tt_engine *engine, const tt_chain_options *options) {
     int *places, *questions = NULL;
     tt_diagnosis *diagnoses = NULL;
     TT_TRY(tt_alloc(&places, (size_t)e->n, sizeof *places, "questions"));
@@ -123,7 +122,9 @@ static tt_status diagnose_answers(
     if (status == TT_OK) {
         const int n = choose_diagnosed(e, places);
         for (int k = 0; k < n; ++k) questions[k] = e->indices[places[k]];
-        status = tt_diagnose(diagnoses, engine, tokenizer, &e->corpus, questions, n, options);
+        status = tt_diagnose(diagnoses, engine,
+            &(tt_diagnosis_request){
+                .corpus = &e->corpus, .questions = questions, .n = n, .options = options});
         for (int k = 0; k < n && status == TT_OK; ++k) e->diagnoses[places[k]] = diagnoses[k];
     }
     free(places);
@@ -133,13 +134,15 @@ static tt_status diagnose_answers(
 }
 
 static tt_status ask_all(explanation *e, const tt_config *config, tt_checkpoint *student) {
-    const tt_chain_options options = {
-        .set = TT_SET_ALL, .decoding = tt_decoding_of(config), .max_input = tt_prompt_limit_of(config)};
+    const tt_chain_options options = {.tokenizer = student->tokenizer,
+        .set = TT_SET_ALL,
+        .decoding = tt_decoding_of(config),
+        .max_input = tt_prompt_limit_of(config)};
     tt_engine *engine;
     TT_TRY(tt_engine_open(
         &engine, student->model, (int)config->evaluation.slots, (int)config->evaluation.max_length));
-    tt_status status = tt_chain_generate(&e->chain, engine, student->tokenizer, e->asked, e->n, &options);
-    if (status == TT_OK) status = diagnose_answers(e, engine, student->tokenizer, &options);
+    tt_status status = tt_chain_generate(&e->chain, engine, e->asked, e->n, &options);
+    if (status == TT_OK) status = diagnose_answers(e, engine, &options);
     tt_engine_close(engine);
     return status;
 }
@@ -164,24 +167,27 @@ static tt_status explain_run(
 tt_status tt_cmd_explain(int argc, char **argv) {
     explanation e = {.split_name = "test", .limit = -1};
     const char *device = "auto";
-    const tt_arg args[] = {
-        {"split", TT_ARG_TEXT, &e.split_name, "NAME",
-            "Split to ask: train, validation, test (default) or control.", 0, 0},
-        {"limit", TT_ARG_INTEGER, &e.limit, "N",
-            "Ask the first N questions of the split; 0 = all (default: the run's evaluation.questions).", 0,
-            1e9},
-        {"device", TT_ARG_TEXT, &device, "NAME", "Device: auto (default), cpu or cuda.", 0, 0},
+    const tt_arg options[] = {
+        TT_OPTION_TEXT(
+            "split", &e.split_name, "NAME", "Split to ask: train, validation, test (default) or control."),
+        TT_OPTION_INTEGER("limit", &e.limit, "N", 0, 1e9,
+            "Asks only the first N questions of the split. 0 = all (default: the run's "
+            "evaluation.questions)."),
+        TT_OPTION_TEXT("device", &device, "NAME", "Device to compute on: auto (default), cpu or cuda."),
     };
+    const tt_args args = {.usage = "tinythinker explain RUN [options]",
+        .about =
+            "Asks the run's best student the questions of a split again, greedily, and says which stage "
+            "decided its wrong answers: the first whose text, replaced by the teacher's, makes the answer "
+            "right. Shows the first question that is answered rightly and the first that is answered "
+            "wrongly, with all stages.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 1,
+        .most = 1};
     tt_texts rest;
     bool help;
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker explain RUN [options]\n"
-        "Asks the run's best student a split's questions again, greedily, and says which stage decided its "
-        "wrong\n"
-        "answers: the first one whose text, replaced by the teacher's, makes the answer right. Shows the "
-        "first\n"
-        "question that is answered rightly and the first that is answered wrongly, with all stages.",
-        args, sizeof args / sizeof *args, &rest, 1, 1, &help));
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     TT_TRY(tt_split_parse(&e.split, e.split_name));
     char path[TT_PATH_MAX];

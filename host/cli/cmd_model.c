@@ -1,58 +1,65 @@
-// tinythinker model: makes random students, shows and converts checkpoints.
+// tinythinker model: makes random students; shows, imports, exports and converts checkpoints.
 #include "host/base/log.h"
+#include "host/base/version.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/model/checkpoint.h"
 #include "host/model/huggingface/huggingface.h"
-#include "version.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Writes the new model with a note of how it was made.
-static tt_status save_start(const char *out, const tt_model *model, const tt_tokenizer *tokenizer, bool bf16,
-    const char *how, int64_t seed) {
-    json_t *root = json_pack("{s:{s:s, s:s, s:s, s:I}}", "provenance", "made_by",
-        "tinythinker " TT_VERSION " (" TT_COMMIT ")", "command", "model init", "init", how, "seed",
-        (json_int_t)seed);
+// Writes a new model with a note of how it was made.
+static tt_status save_start(
+    const char *out, const tt_checkpoint_write *start, const char *how, int64_t seed) {
+    json_t *root = json_pack("{s:{s:s, s:s, s:s, s:I}}", "provenance", "made_by", tt_version_line(),
+        "command", "model init", "init", how, "seed", (json_int_t)seed);
     char *state = root ? json_dumps(root, 0) : NULL;
     json_decref(root);
     if (!state) return tt_fail(TT_ERR_NOMEM, "%s: provenance", out);
-    tt_status status = tt_checkpoint_save(
-        out, &(tt_checkpoint_write){.model = model, .tokenizer = tokenizer, .bf16 = bf16, .state = state});
+    tt_checkpoint_write whole = *start;
+    whole.state = state;
+    tt_status status = tt_checkpoint_save(out, &whole);
     free(state);
     return status;
 }
 
-static tt_status init(int argc, char **argv) {
+static tt_status init_model(int argc, char **argv) {
     const char *out = NULL, *tokenizer = NULL, *shape = NULL, *how = "t5";
     int64_t seed = 1, extra_ids = 100, d_model = 128, d_kv = 32, d_ff = 512, layers = 2, decoder_layers = 0,
             heads = 4;
     bool bf16 = false, gated = false, untied = false, help;
     tt_texts rest;
-    const tt_arg args[] = {
-        {"o", TT_ARG_TEXT, &out, "F.h5", "the checkpoint to write", 0, 0},
-        {"tokenizer", TT_ARG_TEXT, &tokenizer, "F.model", "SentencePiece model that travels inside", 0, 0},
-        {"shape", TT_ARG_TEXT, &shape, "NAME",
-            "t5-small, t5-base, ..., t5-v1_1-small, ...; or the sizes below", 0, 0},
-        {"d-model", TT_ARG_INTEGER, &d_model, "N", "(default 128)", 1, 65536},
-        {"d-kv", TT_ARG_INTEGER, &d_kv, "N", "(default 32)", 1, 4096},
-        {"d-ff", TT_ARG_INTEGER, &d_ff, "N", "(default 512)", 1, 1048576},
-        {"layers", TT_ARG_INTEGER, &layers, "N", "encoder layers (default 2)", 1, 255},
-        {"decoder-layers", TT_ARG_INTEGER, &decoder_layers, "N", "(default: as many)", 0, 255},
-        {"heads", TT_ARG_INTEGER, &heads, "N", "(default 4)", 1, 256},
-        {"gated-gelu", TT_ARG_FLAG, &gated, NULL, "T5 1.1's feed-forward instead of ReLU", 0, 0},
-        {"untied", TT_ARG_FLAG, &untied, NULL, "an LM head of its own, as in T5 1.1", 0, 0},
-        {"extra-ids", TT_ARG_INTEGER, &extra_ids, "N", "sentinels of span corruption (default 100)", 0, 1000},
-        {"init", TT_ARG_TEXT, &how, "HOW",
-            "t5 (default), or copy: structured so that copying is there from the start", 0, 0},
-        {"seed", TT_ARG_INTEGER, &seed, "N", "(default 1)", 0, 9e15},
-        {"bf16", TT_ARG_FLAG, &bf16, NULL, "store weights in bf16", 0, 0},
+    const tt_arg options[] = {
+        TT_OPTION_TEXT("o", &out, "F.h5", "The checkpoint to write."),
+        TT_OPTION_TEXT("tokenizer", &tokenizer, "F.model", "SentencePiece model, which is stored inside."),
+        TT_OPTION_TEXT("shape", &shape, "NAME",
+            "Shape by name: t5-small, t5-base, ..., t5-v1_1-small, ... Without it, the sizes below."),
+        TT_OPTION_INTEGER("d-model", &d_model, "N", 1, 65536, "Width of the model (default 128)."),
+        TT_OPTION_INTEGER("d-kv", &d_kv, "N", 1, 4096, "Width of an attention head (default 32)."),
+        TT_OPTION_INTEGER("d-ff", &d_ff, "N", 1, 1048576, "Width of the feed-forward layer (default 512)."),
+        TT_OPTION_INTEGER("layers", &layers, "N", 1, 255, "Encoder layers (default 2)."),
+        TT_OPTION_INTEGER("decoder-layers", &decoder_layers, "N", 0, 255,
+            "Decoder layers (default 0: as many as encoder layers)."),
+        TT_OPTION_INTEGER("heads", &heads, "N", 1, 256, "Attention heads (default 4)."),
+        TT_OPTION_FLAG("gated-gelu", &gated, "Uses the gated GELU of T5 1.1 instead of ReLU."),
+        TT_OPTION_FLAG("untied", &untied, "Gives the LM head its own weights, as in T5 1.1."),
+        TT_OPTION_INTEGER(
+            "extra-ids", &extra_ids, "N", 0, 1000, "Sentinels of span corruption (default 100)."),
+        TT_OPTION_TEXT("init", &how, "HOW",
+            "Initialisation: t5 (default), or copy, which is structured so that the student can copy from "
+            "the "
+            "start."),
+        TT_OPTION_INTEGER("seed", &seed, "N", 0, 9e15, "Seed for the random weights (default 1)."),
+        TT_OPTION_FLAG("bf16", &bf16, "Stores the weights in bf16."),
     };
-    TT_TRY(tt_args_parse(argc, argv, "usage: tinythinker model init --tokenizer F.model -o F.h5 [options]",
-        args, sizeof args / sizeof *args, &rest, 0, 0, &help));
+    const tt_args args = {.usage = "tinythinker model init --tokenizer F.model -o F.h5 [options]",
+        .about = "Makes a student with random weights.",
+        .options = options,
+        .n = sizeof options / sizeof *options};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (!out || !tokenizer)
         return tt_fail(TT_ERR_USAGE, "model init: %s is missing", out ? "--tokenizer" : "-o");
@@ -69,7 +76,7 @@ static tt_status init(int argc, char **argv) {
         .dropout_rate = 0.1f,
         .layer_norm_epsilon = 1e-6f,
         .initializer_factor = 1,
-        .gated_gelu = gated,
+        .activation = gated ? TT_GATED_GELU : TT_RELU,
         .tie_word_embeddings = !untied};
     if (shape) TT_TRY(tt_model_preset(&c, shape));
     tt_tokenizer *t;
@@ -80,7 +87,10 @@ static tt_status init(int argc, char **argv) {
     tt_status status = tt_device_open(&device, "cpu", TT_FP32, 0);
     if (status == TT_OK) status = tt_model_open(&model, &c, device);
     if (status == TT_OK) status = tt_model_init(model, kind, (uint64_t)seed);
-    if (status == TT_OK) status = save_start(out, model, t, bf16, how, seed);
+    if (status == TT_OK) {
+        const tt_checkpoint_write start = {.model = model, .tokenizer = t, .bf16 = bf16};
+        status = save_start(out, &start, how, seed);
+    }
     if (status == TT_OK) tt_info("wrote %s: %.2f M parameters", out, (double)model->size / 1e6);
     tt_model_close(model);
     tt_device_close(device);
@@ -95,7 +105,7 @@ static tt_status open_checkpoint(tt_checkpoint *c, tt_device **device, const cha
     return status;
 }
 
-// Where the weights come from: made, imported, or trained by a phase of a run.
+// Prints where the weights come from: made, imported, or trained by a phase of a run.
 static void show_provenance(const char *state) {
     json_t *root = json_loads(state ? state : "", 0, NULL), *made = json_object_get(root, "provenance"),
            *value;
@@ -119,12 +129,17 @@ static void show_provenance(const char *state) {
     json_decref(root);
 }
 
-static tt_status show(int argc, char **argv) {
+static tt_status show_model(int argc, char **argv) {
     tt_texts rest;
     bool help, parameters = false;
-    const tt_arg args[] = {{"parameters", TT_ARG_FLAG, &parameters, NULL, "list every tensor", 0, 0}};
-    TT_TRY(tt_args_parse(
-        argc, argv, "usage: tinythinker model show F.h5 [--parameters]", args, 1, &rest, 1, 1, &help));
+    const tt_arg options[] = {TT_OPTION_FLAG("parameters", &parameters, "Lists every tensor.")};
+    const tt_args args = {.usage = "tinythinker model show F.h5 [options]",
+        .about = "Shows the shape, tokenizer, weights and history of a checkpoint.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 1,
+        .most = 1};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     tt_checkpoint c;
     tt_device *device;
@@ -132,8 +147,9 @@ static tt_status show(int argc, char **argv) {
     const tt_model_config *m = &c.model->config;
     printf("%s\n", rest.items[0]);
     printf("  model        T5 %s, %d + %d layers, d_model %d, %d heads of %d, d_ff %d (%s), %s embedding\n",
-        m->gated_gelu ? "1.1" : "1.0", m->num_layers, m->num_decoder_layers, m->d_model, m->num_heads,
-        m->d_kv, m->d_ff, m->gated_gelu ? "gated GELU" : "ReLU", m->tie_word_embeddings ? "tied" : "untied");
+        m->activation == TT_GATED_GELU ? "1.1" : "1.0", m->num_layers, m->num_decoder_layers, m->d_model,
+        m->num_heads, m->d_kv, m->d_ff, m->activation == TT_GATED_GELU ? "gated GELU" : "ReLU",
+        m->tie_word_embeddings ? "tied" : "untied");
     printf("  parameters   %zu in %d tensors (%.2f M)\n", c.model->size, c.model->n_parameters,
         (double)c.model->size / 1e6);
     printf("  positions    %d buckets up to distance %d\n", m->relative_attention_num_buckets,
@@ -154,18 +170,21 @@ static tt_status show(int argc, char **argv) {
     return TT_OK;
 }
 
-static tt_status convert(int argc, char **argv) {
+static tt_status convert_model(int argc, char **argv) {
     const char *out = NULL;
     bool bf16 = false, help;
     tt_texts rest;
-    const tt_arg args[] = {
-        {"o", TT_ARG_TEXT, &out, "F.h5", "the checkpoint to write", 0, 0},
-        {"bf16", TT_ARG_FLAG, &bf16, NULL, "store weights in bf16", 0, 0},
+    const tt_arg options[] = {
+        TT_OPTION_TEXT("o", &out, "F.h5", "The checkpoint to write."),
+        TT_OPTION_FLAG("bf16", &bf16, "Stores the weights in bf16."),
     };
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker model convert F.h5 -o G.h5 [--bf16]\nweights and tokenizer alone, "
-        "without optimizer moments",
-        args, 2, &rest, 1, 1, &help));
+    const tt_args args = {.usage = "tinythinker model convert F.h5 -o G.h5 [options]",
+        .about = "Copies a checkpoint's weights and tokenizer, without optimizer moments.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 1,
+        .most = 1};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (!out) return tt_fail(TT_ERR_USAGE, "model convert: -o is missing");
     tt_checkpoint c;
@@ -179,21 +198,23 @@ static tt_status convert(int argc, char **argv) {
     return status;
 }
 
-static tt_status import(int argc, char **argv) {
+static tt_status import_model(int argc, char **argv) {
     const char *out = NULL;
     bool bf16 = false, allow_unused = false, help;
     tt_texts rest;
-    const tt_arg args[] = {
-        {"o", TT_ARG_TEXT, &out, "F.h5", "the checkpoint to write", 0, 0},
-        {"bf16", TT_ARG_FLAG, &bf16, NULL, "store weights in bf16", 0, 0},
-        {"allow-unused", TT_ARG_FLAG, &allow_unused, NULL, "leave out tensors that the model does not have",
-            0, 0},
+    const tt_arg options[] = {
+        TT_OPTION_TEXT("o", &out, "F.h5", "The checkpoint to write."),
+        TT_OPTION_FLAG("bf16", &bf16, "Stores the weights in bf16."),
+        TT_OPTION_FLAG("allow-unused", &allow_unused, "Ignores tensors that the model does not have."),
     };
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker model import DIR -o F.h5 [options]\na Hugging Face directory of a T5, T5 1.1, "
-        "Flan-T5 "
-        "or mT5: config.json, model.safetensors, spiece.model",
-        args, 3, &rest, 1, 1, &help));
+    const tt_args args = {.usage = "tinythinker model import DIR -o F.h5 [options]",
+        .about = "Imports a T5, T5 1.1, Flan-T5 or mT5 from a Hugging Face directory with config.json, "
+                 "model.safetensors and spiece.model.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 1,
+        .most = 1};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (!out) return tt_fail(TT_ERR_USAGE, "model import: -o is missing");
     tt_checkpoint c;
@@ -211,20 +232,22 @@ static tt_status import(int argc, char **argv) {
     return status;
 }
 
-static tt_status export(int argc, char **argv) {
+static tt_status export_model(int argc, char **argv) {
     const char *out = NULL;
     bool bf16 = false, force = false, help;
     tt_texts rest;
-    const tt_arg args[] = {
-        {"o", TT_ARG_TEXT, &out, "DIR", "the directory to write", 0, 0},
-        {"bf16", TT_ARG_FLAG, &bf16, NULL, "write weights in BF16 instead of F32", 0, 0},
-        {"force", TT_ARG_FLAG, &force, NULL, "replace a model's files in a directory that is not empty", 0,
-            0},
+    const tt_arg options[] = {
+        TT_OPTION_TEXT("o", &out, "DIR", "The directory to write."),
+        TT_OPTION_FLAG("bf16", &bf16, "Writes the weights in BF16 instead of F32."),
+        TT_OPTION_FLAG("force", &force, "Replaces a model's files in a directory that is not empty."),
     };
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker model export F.h5 -o DIR [options]\na directory that Hugging Face's "
-        "AutoModelForSeq2SeqLM and T5Tokenizer load",
-        args, 3, &rest, 1, 1, &help));
+    const tt_args args = {.usage = "tinythinker model export F.h5 -o DIR [options]",
+        .about = "Exports a directory that Hugging Face's AutoModelForSeq2SeqLM and T5Tokenizer can load.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 1,
+        .most = 1};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (!out) return tt_fail(TT_ERR_USAGE, "model export: -o is missing");
     tt_checkpoint c;
@@ -239,11 +262,11 @@ static tt_status export(int argc, char **argv) {
 
 tt_status tt_cmd_model(int argc, char **argv) {
     static const tt_subcommand commands[] = {
-        {"init", init, "a student with random weights"},
-        {"show", show, "what a checkpoint holds"},
-        {"import", import, "a checkpoint from a Hugging Face directory"},
-        {"export", export, "a Hugging Face directory from a checkpoint"},
-        {"convert", convert, "weights alone, in fp32 or bf16"},
+        {"init", init_model, "Makes a student with random weights."},
+        {"show", show_model, "Shows the contents of a checkpoint."},
+        {"import", import_model, "Imports a checkpoint from a Hugging Face directory."},
+        {"export", export_model, "Exports a checkpoint to a Hugging Face directory."},
+        {"convert", convert_model, "Copies the weights alone, in fp32 or bf16."},
     };
     return tt_subcommand_run("model", commands, sizeof commands / sizeof *commands, argc, argv);
 }

@@ -1,4 +1,4 @@
-// tinythinker report: runs as one HTML page, Markdown, CSV.
+// tinythinker report: writes runs as one HTML page, Markdown, CSV.
 #include "host/base/fs.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -10,7 +10,7 @@ typedef struct files {
     const char *html, *markdown, *csv;
 } files;
 
-static tt_status save(const char *path, const tt_str *text) {
+static tt_status save_file(const char *path, const tt_str *text) {
     TT_TRY(tt_write_file(path, tt_str_text(text), text->length));
     printf("%s\n", path);
     return TT_OK;
@@ -21,16 +21,16 @@ static tt_status write_all(const files *to, const tt_report *report, const char 
     tt_status status = TT_OK;
     if (to->csv) {
         TT_TRY_GOTO(status, tt_report_csv(&text, report), release);
-        TT_TRY_GOTO(status, save(to->csv, &text), release);
+        TT_TRY_GOTO(status, save_file(to->csv, &text), release);
         tt_str_clear(&text);
     }
     if (to->markdown) {
         TT_TRY_GOTO(status, tt_report_markdown(&text, report, source), release);
-        TT_TRY_GOTO(status, save(to->markdown, &text), release);
+        TT_TRY_GOTO(status, save_file(to->markdown, &text), release);
         tt_str_clear(&text);
     }
     TT_TRY_GOTO(status, tt_report_html(&text, report, source), release);
-    status = save(to->html, &text);
+    status = save_file(to->html, &text);
 release:
     tt_str_close(&text);
     return status;
@@ -41,17 +41,22 @@ tt_status tt_cmd_report(int argc, char **argv) {
     const char *title = NULL;
     tt_texts rest;
     bool help;
-    const tt_arg args[] = {
-        {"o", TT_ARG_TEXT, &to.html, "FILE", "the page (report.html)", 0, 0},
-        {"markdown", TT_ARG_TEXT, &to.markdown, "FILE", "its tables as Markdown as well", 0, 0},
-        {"csv", TT_ARG_TEXT, &to.csv, "FILE", "and one line a run as CSV", 0, 0},
-        {"title", TT_ARG_TEXT, &title, "TEXT", "heading of the page (the folders' names)", 0, 0},
+    const tt_arg options[] = {
+        TT_OPTION_TEXT("o", &to.html, "FILE", "The HTML page to write (default report.html)."),
+        TT_OPTION_TEXT("markdown", &to.markdown, "FILE", "Also writes its tables as Markdown."),
+        TT_OPTION_TEXT("csv", &to.csv, "FILE", "Also writes one line for each run as CSV."),
+        TT_OPTION_TEXT("title", &title, "TEXT", "Heading of the page (default: the directories' names)."),
     };
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker report DIRECTORY... [-o FILE]\n"
-        "A directory is a run's, or holds runs' up to three levels below it. Runs that differ in their seed "
-        "only\n(and name, output, device, threads) are counted together.",
-        args, sizeof args / sizeof *args, &rest, 1, 256, &help));
+    const tt_args args = {.usage = "tinythinker report DIRECTORY... [options]",
+        .about = "Writes one self-contained HTML page about runs: accuracies, learning curves, preference "
+                 "training, answers and examples. A directory is a run's, or contains run directories up to "
+                 "three levels below it. Runs that differ only in their seed (and name, output, device, "
+                 "threads) form a group.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 1,
+        .most = 256};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     tt_report report;
     tt_str source = {0};

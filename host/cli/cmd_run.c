@@ -1,4 +1,4 @@
-// tinythinker run: a configuration to a result.
+// tinythinker run: runs the phases of a configuration.
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/config/config.h"
@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-static tt_status run(const char *path, const tt_texts *overrides, bool fresh, tt_comm *comm) {
+static tt_status run_configuration(const char *path, const tt_texts *overrides, bool fresh, tt_comm *comm) {
     tt_config config;
     TT_TRY(tt_comm_agree(comm, tt_config_load(&config, path, overrides->items, overrides->n)));
     tt_status status = tt_run(&config, comm, fresh, stdout);
@@ -18,31 +18,32 @@ static tt_status run(const char *path, const tt_texts *overrides, bool fresh, tt
 tt_status tt_cmd_run(int argc, char **argv) {
     tt_texts overrides = {0}, rest;
     bool fresh = false, keys = false, help;
-    const tt_arg args[] = {
-        {"set", TT_ARG_TEXTS, &overrides, "KEY=VALUE",
-            "override a key, e.g. acquisition.steps=500; may be repeated", 0, 0},
-        {"fresh", TT_ARG_FLAG, &fresh, NULL,
-            "start over: remove what an earlier run left in the run directory", 0, 0},
-        {"keys", TT_ARG_FLAG, &keys, NULL, "list all keys with their defaults and meanings", 0, 0},
+    const tt_arg options[] = {
+        TT_OPTION_TEXTS("set", &overrides, "KEY=VALUE",
+            "Overrides a key of the configuration, e.g. acquisition.steps=500. May be repeated."),
+        TT_OPTION_FLAG(
+            "fresh", &fresh, "Starts over: removes what an earlier run left in the run directory."),
+        TT_OPTION_FLAG("keys", &keys, "Lists all keys with their defaults and meanings."),
     };
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker run CONFIG.yaml [options]\n"
-        "       mpirun -np N tinythinker run CONFIG.yaml [options]\n\n"
-        "Does what the configuration asks for, in order: pretraining, acquisition, iterations of "
-        "reflection,\n"
-        "final evaluation. All goes into the run directory <output>/<name>; the same command goes on "
-        "wherever an earlier one stopped.",
-        args, sizeof args / sizeof *args, &rest, 0, 1, &help));
+    const tt_args args = {.usage = "tinythinker run CONFIG.yaml [options]\n"
+                                   "mpirun -np N tinythinker run CONFIG.yaml [options]",
+        .about = "Runs the phases that the configuration enables, in this order: pretraining, acquisition, "
+                 "iterations of reflection, final evaluation. Everything is written to the run directory "
+                 "<output>/<name>. Run the same command again to resume a run that was stopped.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .most = 1};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (keys) {
         tt_config_help(stdout);
         return TT_OK;
     }
     if (rest.n != 1)
-        return tt_fail(TT_ERR_USAGE, "run: the configuration is missing; see tinythinker run --help");
+        return tt_fail(TT_ERR_USAGE, "run: no configuration is given; see tinythinker run --help");
     tt_comm *comm;
     TT_TRY(tt_comm_open(&comm));
-    tt_status status = run(rest.items[0], &overrides, fresh, comm);
+    tt_status status = run_configuration(rest.items[0], &overrides, fresh, comm);
     tt_comm_close(comm, status);
     return status;
 }

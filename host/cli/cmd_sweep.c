@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void list(const tt_sweep *sweep) {
+static void list_runs(const tt_sweep *sweep) {
     for (int i = 0; i < sweep->n; ++i) {
         const tt_sweep_run *run = &sweep->runs[i];
         printf("%4d  %-40s %-10s", i, run->name, tt_sweep_state_name(tt_sweep_state_of(sweep, run)));
@@ -38,30 +38,39 @@ static tt_status show_table(const tt_sweep *sweep) {
     return status;
 }
 
-static tt_status run(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_options *options) {
+static tt_status run_sweep(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_options *options) {
     int failed;
     tt_status status = tt_sweep_run_all(sweep, comm, options, &failed);
     if (status != TT_OK) return status;
     if (comm->rank == 0 && options->only < 0) status = show_table(sweep);
     TT_TRY(tt_comm_agree(comm, status));
     if (failed == 0) return TT_OK;
-    return tt_comm_agree(
-        comm, tt_fail(TT_ERR_INPUT, "%d runs failed; the others are done. --retry runs them again", failed));
+    return tt_comm_agree(comm,
+        tt_fail(TT_ERR_INPUT, "%d runs failed; the others are finished. To run them again: --retry", failed));
 }
 
-static tt_status sweep(const char *path, const tt_texts *overrides, const tt_sweep_options *options,
-    bool dry_run, const char *slurm, tt_comm *comm) {
+// What is to be done with a sweep.
+typedef struct request {
+    const char *path;
+    tt_sweep_options options;
+    bool dry_run;
+    const char *slurm; // file to write the job array to, or NULL
+} request;
+
+static tt_status open_sweep(const request *what, tt_comm *comm) {
+    const tt_sweep_options *options = &what->options;
     tt_sweep plan;
-    TT_TRY(tt_comm_agree(comm, tt_sweep_open(&plan, path, overrides->items, overrides->n)));
+    TT_TRY(tt_comm_agree(comm, tt_sweep_open(&plan, what->path, options->overrides, options->n_overrides)));
     tt_status status = TT_OK;
     if (options->only >= plan.n)
-        status = tt_fail(TT_ERR_USAGE, "sweep: --only %d; the runs are 0 to %d", options->only, plan.n - 1);
-    else if (slurm || dry_run) {
-        if (comm->rank == 0 && slurm) status = save_slurm(&plan, options, slurm);
-        if (comm->rank == 0 && !slurm) list(&plan);
+        status =
+            tt_fail(TT_ERR_USAGE, "sweep: --only %d: expected a run from 0 to %d", options->only, plan.n - 1);
+    else if (what->slurm || what->dry_run) {
+        if (comm->rank == 0 && what->slurm) status = save_slurm(&plan, options, what->slurm);
+        if (comm->rank == 0 && !what->slurm) list_runs(&plan);
         status = tt_comm_agree(comm, status);
     } else
-        status = run(&plan, comm, options);
+        status = run_sweep(&plan, comm, options);
     tt_sweep_close(&plan);
     return status;
 }
@@ -71,36 +80,45 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
     bool dry_run = false, retry = false, help;
     int64_t jobs = 0, only = -1;
     const char *slurm = NULL;
-    const tt_arg args[] = {
-        {"dry-run", TT_ARG_FLAG, &dry_run, NULL, "list the runs, their settings and state", 0, 0},
-        {"jobs", TT_ARG_INTEGER, &jobs, "N", "run N at a time, each in a process with its share of the cores",
-            0, 1024},
-        {"retry", TT_ARG_FLAG, &retry, NULL, "run failed ones again", 0, 0},
-        {"only", TT_ARG_INTEGER, &only, "I", "run number I of the list alone", 0, 1e6},
-        {"slurm", TT_ARG_TEXT, &slurm, "FILE", "write a Slurm job array instead", 0, 0},
-        {"set", TT_ARG_TEXTS, &overrides, "KEY=VALUE", "for all runs, over the file; may be repeated", 0, 0},
+    const tt_arg list[] = {
+        TT_OPTION_FLAG(
+            "dry-run", &dry_run, "Lists the runs with their settings and states, and runs nothing."),
+        TT_OPTION_INTEGER("jobs", &jobs, "N", 0, 1024,
+            "Runs N at a time, each in a process of its own with its share of the cores (default 0: one "
+            "after "
+            "another in this process)."),
+        TT_OPTION_FLAG("retry", &retry, "Also runs those that failed earlier."),
+        TT_OPTION_INTEGER("only", &only, "I", 0, 1e6, "Runs only number I of the list."),
+        TT_OPTION_TEXT("slurm", &slurm, "FILE", "Writes a Slurm job array to this file, and runs nothing."),
+        TT_OPTION_TEXTS("set", &overrides, "KEY=VALUE", "Overrides a key of every run. May be repeated."),
     };
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker sweep SWEEP.yaml [options]\n"
-        "       mpirun -np N tinythinker sweep SWEEP.yaml [options]\n\n"
-        "Runs every combination of a base configuration, axes of values, named variants and seeds, each in a "
-        "run\n"
-        "directory of its own. Finished runs are skipped; the same command goes on where an earlier one "
-        "stopped.",
-        args, sizeof args / sizeof *args, &rest, 1, 1, &help));
+    const tt_args args = {.usage = "tinythinker sweep SWEEP.yaml [options]\n"
+                                   "mpirun -np N tinythinker sweep SWEEP.yaml [options]",
+        .about =
+            "Runs every combination of a base configuration, axes of values, named variants and seeds, "
+            "each in its own run directory, and prints a table of their accuracies. Run the same command "
+            "again to resume: finished runs are skipped. experiments/README.md describes the file.",
+        .options = list,
+        .n = sizeof list / sizeof *list,
+        .least = 1,
+        .most = 1};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     tt_comm *comm;
     TT_TRY(tt_comm_open(&comm));
-    const tt_sweep_options options = {.retry = retry,
-        .jobs = (int)jobs,
-        .only = (int)only,
-        .overrides = overrides.items,
-        .n_overrides = overrides.n};
+    const request what = {.path = rest.items[0],
+        .options = {.retry = retry,
+            .jobs = (int)jobs,
+            .only = (int)only,
+            .overrides = overrides.items,
+            .n_overrides = overrides.n},
+        .dry_run = dry_run,
+        .slurm = slurm};
     tt_status status = TT_OK;
     if (jobs > 0 && comm->size > 1)
-        status = tt_comm_agree(
-            comm, tt_fail(TT_ERR_USAGE, "sweep: --jobs is for one process; under mpirun set ranks_per_run"));
-    if (status == TT_OK) status = sweep(rest.items[0], &overrides, &options, dry_run, slurm, comm);
+        status = tt_comm_agree(comm, tt_fail(TT_ERR_USAGE, "sweep: --jobs works only without mpirun; under "
+                                                           "mpirun, set ranks_per_run in the sweep file"));
+    if (status == TT_OK) status = open_sweep(&what, comm);
     tt_comm_close(comm, status);
     return status;
 }

@@ -167,25 +167,26 @@ static tt_status run_plan(const arguments *a, const tt_teach_plan *plan) {
 
 tt_status tt_cmd_teach(int argc, char **argv) {
     arguments a = {.budget = -1};
-    const tt_arg args[] = {
-        {"estimate", TT_ARG_FLAG, &a.estimate, NULL, "Print what it would take, and ask nothing.", 0, 0},
-        {"limit", TT_ARG_INTEGER, &a.limit, "N", "Ask only the first N training questions.", 1, 1e9},
-        {"budget", TT_ARG_REAL, &a.budget, "X", "Stop before more than X is spent, by the price table.", 0,
-            1e9},
-        {"set", TT_ARG_TEXTS, &a.overrides, "KEY=VALUE", "Set a key over the file; may be repeated.", 0, 0},
-        {"keys", TT_ARG_FLAG, &a.keys, NULL, "List every key of the file with its default and meaning.", 0,
-            0},
+    const tt_arg options[] = {
+        TT_OPTION_FLAG("estimate", &a.estimate, "Prints what the first round would take, and asks nothing."),
+        TT_OPTION_INTEGER("limit", &a.limit, "N", 1, 1e9, "Asks only the first N training questions."),
+        TT_OPTION_REAL(
+            "budget", &a.budget, "X", 0, 1e9, "Stops before more than X is spent, by the price table."),
+        TT_OPTION_TEXTS("set", &a.overrides, "KEY=VALUE", "Sets a key over the file; may be repeated."),
+        TT_OPTION_FLAG("keys", &a.keys, "Lists every key of the file with its default and meaning."),
     };
+    const tt_args args = {.usage = "tinythinker teach TEACH.yaml [options]",
+        .about =
+            "Asks a teacher, at any OpenAI-compatible endpoint, to reason about the training questions of a "
+            "corpus, and writes a corpus with the reasoning that it selects. Every answer is kept as it "
+            "comes: run again, the command asks only for what is missing.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 0,
+        .most = 1};
     tt_texts rest;
     bool help;
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker teach TEACH.yaml [options]\n"
-        "Asks a teacher, at any OpenAI-compatible endpoint, to reason about the training questions of a "
-        "corpus, and\n"
-        "writes a corpus with what it selected. Every answer is kept as it comes: run again, the command "
-        "asks only for\n"
-        "what is missing.",
-        args, sizeof args / sizeof *args, &rest, 0, 1, &help));
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (a.keys) {
         tt_teach_plan_help(stdout);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_FILES = 64 };
+
 // Texts to learn from; what is not in the files' own memory lies in `memory`.
 typedef struct text_list {
     const char **items;
@@ -24,7 +26,7 @@ static tt_status add_text(text_list *list, const char *text) {
     return TT_OK;
 }
 
-// All texts within a JSON value, but not the keys, nor what is no language: id and split.
+// Adds every text within a JSON value, except keys, ids and splits, which are not language.
 static tt_status add_json(text_list *list, const json_t *value) {
     size_t i;
     json_t *item;
@@ -37,8 +39,7 @@ static tt_status add_json(text_list *list, const json_t *value) {
     return copy ? add_text(list, copy) : TT_ERR_NOMEM;
 }
 
-// A file's lines as texts: plain ones as they are, JSON objects (questions, reading tasks) by the texts in
-// them.
+// Adds a file's lines: a plain line as it is, of a JSON object (a question, a reading task) the texts in it.
 static tt_status split_lines(char *data, text_list *list) {
     for (char *save = NULL, *line = strtok_r(data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         json_t *object = line[0] == '{' ? json_loads(line, 0, NULL) : NULL;
@@ -49,27 +50,34 @@ static tt_status split_lines(char *data, text_list *list) {
     return TT_OK;
 }
 
-static tt_status train(int argc, char **argv) {
+static tt_status train_model(int argc, char **argv) {
     const char *out = NULL;
     int64_t pieces = 2000;
     bool keep_punctuation = false;
     tt_texts symbols = {0}, rest;
     bool help;
-    const tt_arg args[] = {
-        {"o", TT_ARG_TEXT, &out, "F.model", "the tokenizer to write", 0, 0},
-        {"pieces", TT_ARG_INTEGER, &pieces, "N", "size of the vocabulary without sentinels (default 2000)", 8,
-            1e6},
-        {"symbol", TT_ARG_TEXTS, &symbols, "TEXT", "always a piece of its own, e.g. (A); may be repeated", 0,
-            0},
-        {"keep-punctuation", TT_ARG_FLAG, &keep_punctuation, NULL, "let pieces contain . , ? ! : ;", 0, 0},
+    const tt_arg options[] = {
+        TT_OPTION_TEXT("o", &out, "F.model", "The tokenizer to write."),
+        TT_OPTION_INTEGER(
+            "pieces", &pieces, "N", 8, 1e6, "Size of the vocabulary without sentinels (default 2000)."),
+        TT_OPTION_TEXTS("symbol", &symbols, "TEXT",
+            "Makes this text always a piece of its own, e.g. (A). May be repeated."),
+        TT_OPTION_FLAG("keep-punctuation", &keep_punctuation, "Lets pieces contain . , ? ! : and ;"),
     };
-    TT_TRY(tt_args_parse(argc, argv,
-        "usage: tinythinker tokenizer train -o F.model [options] FILE...\n(text or JSONL)", args,
-        sizeof args / sizeof *args, &rest, 1, 64, &help));
+    const tt_args args = {.usage = "tinythinker tokenizer train -o F.model [options] FILE...",
+        .about =
+            "Trains a SentencePiece unigram model on text files, one text a line, and on JSONL files, of "
+            "which it takes every text except ids and splits.",
+        .options = options,
+        .n = sizeof options / sizeof *options,
+        .least = 1,
+        .most = MOST_FILES};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
-    if (!out) return tt_fail(TT_ERR_USAGE, "tokenizer train: -o F.model is missing");
+    if (!out)
+        return tt_fail(TT_ERR_USAGE, "tokenizer train: -o F.model is missing; it names the file to write");
     text_list texts = {0};
-    char *data[64] = {0};
+    char *data[MOST_FILES] = {0};
     size_t size;
     tt_status status = TT_OK;
     for (int i = 0; i < rest.n && status == TT_OK; ++i) {
@@ -88,11 +96,14 @@ static tt_status train(int argc, char **argv) {
     return status;
 }
 
-static tt_status show(int argc, char **argv) {
+static tt_status show_model(int argc, char **argv) {
     tt_texts rest;
     bool help;
-    TT_TRY(tt_args_parse(
-        argc, argv, "usage: tinythinker tokenizer show F.model [TEXT...]", NULL, 0, &rest, 1, 64, &help));
+    const tt_args args = {.usage = "tinythinker tokenizer show F.model [TEXT...]",
+        .about = "Shows the size and hash of a SentencePiece model, and into which pieces it cuts the texts.",
+        .least = 1,
+        .most = 64};
+    TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     tt_tokenizer *t;
     TT_TRY(tt_tokenizer_load(&t, rest.items[0], 0));
@@ -115,8 +126,8 @@ static tt_status show(int argc, char **argv) {
 
 tt_status tt_cmd_tokenizer(int argc, char **argv) {
     static const tt_subcommand commands[] = {
-        {"train", train, "a SentencePiece unigram model from text files"},
-        {"show", show, "size of a model, and how texts are cut into pieces"},
+        {"train", train_model, "Trains a SentencePiece unigram model on text files."},
+        {"show", show_model, "Shows the size of a model and how it cuts texts into pieces."},
     };
     return tt_subcommand_run("tokenizer", commands, sizeof commands / sizeof *commands, argc, argv);
 }

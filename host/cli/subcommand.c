@@ -1,7 +1,6 @@
 #include "host/base/str.h"
-#include "host/cli/cli.h"
+#include "host/cli/help.h"
 
-#include <stdio.h>
 #include <string.h>
 
 tt_status tt_subcommand_run(const char *command, const tt_subcommand *table, int n, int argc, char **argv) {
@@ -12,11 +11,10 @@ tt_status tt_subcommand_run(const char *command, const tt_subcommand *table, int
     }
     const bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
     if (help || argc < 2) {
-        printf("usage: tinythinker %s COMMAND [options]\n\n", command);
-        for (int i = 0; i < n; ++i) printf("  %-8s  %s\n", table[i].name, table[i].summary);
-        return help ? TT_OK : tt_fail(TT_ERR_USAGE, "%s: a command is missing", command);
+        TT_TRY(tt_help_show_commands(command, table, n));
+        return help ? TT_OK : tt_fail(TT_ERR_USAGE, "%s: no command is given", command);
     }
     const char *nearest = tt_nearest(argv[1], names, n);
-    return tt_fail(TT_ERR_USAGE, "%s: '%s' is no command of it%s%s; see tinythinker %s --help", command,
-        argv[1], nearest ? "; did you mean " : "", nearest ? nearest : "", command);
+    return tt_fail(TT_ERR_USAGE, "%s: unknown command '%s'%s%s; see tinythinker %s --help", command, argv[1],
+        nearest ? "; did you mean " : "", nearest ? nearest : "", command);
 }

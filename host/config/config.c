@@ -143,6 +143,18 @@ tt_status tt_config_write(const tt_config *config, tt_str *out) {
     return tt_str_status(out);
 }
 
+bool tt_config_key_at(int i, tt_config_key *out) {
+    static const char *const types[] = {"text", "whole number", "number", "true|false", "list"};
+    int n;
+    const tt_key *key = tt_keys(&n) + i;
+    if (i < 0 || i >= n) return false;
+    *out = (tt_config_key){.path = key->path,
+        .allowed = key->words ? key->words : types[key->type],
+        .initial = key->initial,
+        .help = key->help};
+    return true;
+}
+
 // Prints words after column `column`, broken before column 80, further lines indented by `indent`.
 static void print_wrapped(FILE *out, const char *text, int *column, int indent) {
     while (*text) {

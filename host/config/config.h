@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_MAX_LIST = 16 };
 typedef struct tt_text_list {
     char *items[TT_MAX_LIST];
@@ -137,7 +141,17 @@ tt_status tt_config_default(const char *key, tt_str *out) TT_MUST_CHECK;
 void tt_config_warn(const tt_config *config);
 // Appends the resolved configuration as YAML: all keys, with values that load to the same. Errors: TT_ERR_NOMEM.
 tt_status tt_config_write(const tt_config *config, tt_str *out) TT_MUST_CHECK;
+// One key of the table, for people: what it may be ("a|b|c", or "number" and the like), its default, what it means.
+typedef struct tt_config_key {
+    const char *path, *allowed, *initial, *help;
+} tt_config_key;
+// Key number i, from 0; false behind the last.
+bool tt_config_key_at(int i, tt_config_key *out);
 // Prints the table of keys for people: key, type, default and meaning, in lines of at most 80 columns.
 void tt_config_help(FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

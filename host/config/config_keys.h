@@ -7,6 +7,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_key_type { TT_KEY_TEXT, TT_KEY_INTEGER, TT_KEY_REAL, TT_KEY_BOOL, TT_KEY_LIST } tt_key_type;
 
 typedef struct tt_key {
@@ -22,6 +26,7 @@ typedef struct tt_key {
     const char *help;  // sentences
 } tt_key;
 
+// All keys in the order of the written file; *n is their number. Static memory.
 const tt_key *tt_keys(int *n);
 const tt_key *tt_key_find(const char *path); // NULL where there is none
 bool tt_key_is_section(const char *path);    // some key lies below it
@@ -36,5 +41,9 @@ tt_status tt_key_append(tt_config *config, const tt_key *key, const char *text) 
 void tt_key_clear(tt_config *config, const tt_key *key);
 // Appends the key's value as YAML that reads back the same.
 void tt_key_write(tt_str *out, const tt_config *config, const tt_key *key);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <yaml.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // An open file. Errors of all functions below name file and line.
 typedef struct tt_document {
     yaml_document_t tree;
@@ -40,5 +44,9 @@ tt_status tt_document_text(tt_document *document, tt_document_node *node, const 
 tt_status tt_document_list(
     tt_document *document, tt_document_node *node, const char *key, int *n) TT_MUST_CHECK;
 tt_document_node *tt_document_item(tt_document *document, tt_document_node *list, int index);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -85,6 +85,7 @@ tt_status tt_word_parse(const tt_words *words, const char *word, int *out) TT_MU
     X(TT_TARGETS_ANALYZE, "analyze", false, true)                                                            \
     X(TT_TARGETS_BOTH, "both", true, true)
 bool tt_targets_recall(const char *word); // false for an unknown word
+// Whether pairs are made of analyses.
 bool tt_targets_analyze(const char *word);
 
 // Random weights (tt_init).

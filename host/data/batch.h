@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Plain host arrays, which the model uploads. Zero-initialise; a batch may be reused from step to step, since clearing
 // keeps its memory; tt_batch_close releases it.
 typedef struct tt_batch {
@@ -36,5 +40,9 @@ tt_status tt_batch_add_source(tt_batch *batch, const int32_t *ids, int n, uint32
 // TT_ERR_INTERNAL for a source that the batch does not have; TT_ERR_NOMEM.
 tt_status tt_batch_add_target(tt_batch *batch, const int32_t *targets, int n, int source, int32_t start,
     uint32_t example) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_split { TT_SPLIT_MAP(TT_WORD_CODE) TT_SPLITS } tt_split;
 const char *tt_split_name(tt_split split); // a word of TT_SPLIT_MAP
 // Errors: TT_ERR_INPUT for any other word, naming those allowed.
@@ -52,6 +56,7 @@ typedef struct tt_corpus {
     tt_arena memory;
 } tt_corpus;
 
+// Releases everything and makes the corpus empty.
 void tt_corpus_close(tt_corpus *corpus);
 // Appends a copy. Errors: TT_ERR_INPUT naming the question's id: empty id, text or option, fewer than 2 or more than
 // 26 options, gold out of range, invalid UTF-8. (tt_corpus_check looks for repeated ids.)
@@ -73,6 +78,7 @@ typedef struct tt_teacher_counts {
     int64_t differing; // of these, questions where `taught` is not gold
     int64_t left_out;  // answers that do not lead to the right answer, so that nothing is learned from them
 } tt_teacher_counts;
+// Counts over the training questions.
 tt_teacher_counts tt_corpus_count_teacher(const tt_corpus *corpus);
 // Errors: TT_ERR_INPUT for a corpus without questions or with an id that occurs twice.
 tt_status tt_corpus_check(const tt_corpus *corpus) TT_MUST_CHECK;
@@ -82,5 +88,9 @@ tt_status tt_corpus_load(tt_corpus *out, const char *path) TT_MUST_CHECK;
 tt_status tt_corpus_save(tt_corpus *corpus, const char *path) TT_MUST_CHECK;
 // Prints, for people, counts by split, options, reasoning, and the first `examples` questions in full.
 void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include "host/data/hdf5_file.h"
 #include "host/text/stages.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct tt_corpus_tokens {
     tt_stage_set set;
     uint64_t tokenizer;
@@ -18,8 +22,11 @@ struct tt_corpus_tokens {
 
 struct tt_stage_options;
 
+// Releases the tokens and sets corpus->tokens to NULL.
 void tt_corpus_tokens_close(tt_corpus *corpus);
+// Prints a line for people; nothing where there are no tokens.
 void tt_corpus_tokens_show(const tt_corpus *corpus, FILE *out);
+// Writes the group /stages, or nothing where there are no tokens. Errors: TT_ERR_IO.
 tt_status tt_corpus_tokens_write(const tt_h5 *h, const tt_corpus *corpus) TT_MUST_CHECK;
 // Tokens that another version made are left out with a warning. Errors: TT_ERR_FORMAT for damaged ones.
 tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) TT_MUST_CHECK;
@@ -28,5 +35,9 @@ tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) TT_MUST_CHECK
 // id is not among the tokenizer's.
 tt_status tt_corpus_tokens_copy(tt_dataset *dataset, const tt_corpus *corpus,
     const struct tt_stage_options *options, bool *copied) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -57,6 +57,22 @@ tt_status tt_dataset_add(
     return TT_OK;
 }
 
+tt_status tt_dataset_add_ids(
+    tt_dataset *d, const int32_t *input, int n_input, const int32_t *target, int n_target) {
+    const size_t used = d->n ? (size_t)d->offsets[2 * (size_t)d->n] : 0;
+    TT_TRY(
+        tt_grow(&d->ids, &d->ids_capacity, used + (size_t)(n_input + n_target), sizeof *d->ids, "token ids"));
+    TT_TRY(tt_grow(&d->offsets, &d->offsets_capacity, 2 * (size_t)d->n + 3, sizeof *d->offsets, "offsets"));
+    memcpy(d->ids + used, input, (size_t)n_input * sizeof *input);
+    memcpy(d->ids + used + n_input, target, (size_t)n_target * sizeof *target);
+    int64_t *example = d->offsets + 2 * (size_t)d->n;
+    example[0] = (int64_t)used;
+    example[1] = example[0] + n_input;
+    example[2] = d->tokens = example[1] + n_target;
+    d->n++;
+    return TT_OK;
+}
+
 void tt_dataset_warn(const tt_dataset *d, const tt_dataset_limits *limits) {
     char where[64];
     snprintf(where, sizeof where, "%s%s%s", limits->phase, d->name ? ", " : "", d->name ? d->name : "");

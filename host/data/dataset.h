@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Zero-initialise; tt_dataset_close releases it.
 typedef struct tt_dataset {
     const char *name; // of the stage; not owned
@@ -31,6 +35,10 @@ typedef struct tt_dataset_encoding {
 // unchanged.
 tt_status tt_dataset_add(tt_dataset *dataset, const tt_dataset_encoding *encoding, const char *input,
     const char *target) TT_MUST_CHECK;
+
+// Appends a pair of ids; both end with </s>. Errors: TT_ERR_NOMEM.
+tt_status tt_dataset_add_ids(tt_dataset *dataset, const int32_t *input, int n_input, const int32_t *target,
+    int n_target) TT_MUST_CHECK;
 
 // What warnings about cut examples name: the phase, the limits, and the keys that set them.
 typedef struct tt_dataset_limits {
@@ -57,5 +65,9 @@ tt_status tt_dataset_pack(
     const tt_dataset *dataset, const int32_t *examples, int n, int32_t start, tt_batch *batch) TT_MUST_CHECK;
 // Number of target tokens of the given examples, by which a mean loss over them divides.
 int64_t tt_dataset_target_tokens(const tt_dataset *dataset, const int32_t *examples, int n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

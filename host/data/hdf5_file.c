@@ -3,6 +3,7 @@
 
 #include "host/base/fs.h"
 #include "host/base/memory.h"
+#include "host/base/shipped.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,9 @@ static tt_status check_kind(tt_h5 *h, const char *kind) {
 }
 
 tt_status tt_h5_open(tt_h5 *h, const char *path, const char *kind) {
+    char shipped[TT_PATH_MAX];
     *h = (tt_h5){.file = H5I_INVALID_HID};
+    path = tt_shipped_find(path, shipped, sizeof shipped);
     if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
     strcpy(h->path, path);
     if (!tt_file_exists(path)) return tt_fail(TT_ERR_IO, "%s: no such file", path);

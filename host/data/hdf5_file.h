@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_h5 {
     hid_t file;
     bool writing;
@@ -54,5 +58,9 @@ bool tt_h5_has_attribute(const tt_h5 *h, const char *where, const char *name);
 tt_status tt_h5_get_i64(const tt_h5 *h, const char *where, const char *name, int64_t *value) TT_MUST_CHECK;
 tt_status tt_h5_get_f64(const tt_h5 *h, const char *where, const char *name, double *value) TT_MUST_CHECK;
 tt_status tt_h5_get_text(const tt_h5 *h, const char *where, const char *name, char **value) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,9 +10,8 @@
 static const char kind[] = "preferences";
 enum { FORMAT = 1 };
 
-// Columns and their members.
+// Columns and their members; the column `source` is written beside them.
 #define TEXTS(X)                                                                                             \
-    X(source)                                                                                                \
     X(prompt)                                                                                                \
     X(chosen)                                                                                                \
     X(rejected)
@@ -25,6 +24,18 @@ enum { FORMAT = 1 };
 #define REALS(X)                                                                                             \
     X(reference_chosen)                                                                                      \
     X(reference_rejected)
+
+static const struct {
+    const char *word, *description;
+} sources[TT_PAIR_SOURCES] = {
+#define X(source, word, description) [source] = {word, description},
+    TT_PAIR_SOURCE_MAP(X)
+#undef X
+};
+
+const char *tt_pair_source_name(tt_pair_source source) {
+    return sources[source].word;
+}
 
 static tt_status keep_came_with(tt_preferences *p, tt_preference_texts *to, const char *const *texts, int n) {
     const char **copy = n ? tt_arena_alloc(&p->memory, (size_t)n * sizeof *copy) : NULL;
@@ -101,6 +112,8 @@ static tt_status put_all(const tt_h5 *h, const tt_preferences *p) {
     const char **texts = (const char **)column;
     int32_t *integers = (int32_t *)column;
     double *reals = (double *)column;
+    for (size_t i = 0; i < p->n; ++i) texts[i] = tt_pair_source_name(p->items[i].source);
+    status = tt_h5_write_texts(h, "/pairs/source", texts, p->n);
 #define PUT(name)                                                                                            \
     for (size_t i = 0; i < p->n; ++i) texts[i] = p->items[i].name;                                           \
     if (status == TT_OK) status = tt_h5_write_texts(h, "/pairs/" #name, texts, p->n);
@@ -144,6 +157,24 @@ static tt_status get_texts(const tt_h5 *h, const char *name, tt_preferences *p, 
     return status;
 }
 
+static tt_status get_sources(const tt_h5 *h, tt_preferences *p) {
+    char **words;
+    size_t n;
+    TT_TRY(tt_h5_read_texts(h, "/pairs/source", &words, &n));
+    tt_status status = TT_OK;
+    if (n != p->n)
+        status = tt_fail(TT_ERR_FORMAT, "%s: /pairs/source has %zu texts of %zu", h->path, n, p->n);
+    for (size_t i = 0; i < p->n && status == TT_OK; ++i) {
+        int source = 0;
+        while (source < TT_PAIR_SOURCES && strcmp(words[i], sources[source].word) != 0) ++source;
+        p->items[i].source = (tt_pair_source)source;
+        if (source == TT_PAIR_SOURCES)
+            status = tt_fail(TT_ERR_FORMAT, "%s: pair %zu has the unknown source '%s'", h->path, i, words[i]);
+    }
+    free(words);
+    return status;
+}
+
 static tt_status share_out_came_with(
     const tt_h5 *h, tt_preferences *p, const int64_t *offsets, char *const *texts, size_t total) {
     for (size_t i = 0; i < p->n; ++i) {
@@ -172,6 +203,7 @@ static tt_status get_came_with(const tt_h5 *h, tt_preferences *p) {
 }
 
 static tt_status get_columns(const tt_h5 *h, tt_preferences *p) {
+    TT_TRY(get_sources(h, p));
 #define GET(name) TT_TRY(get_texts(h, "/pairs/" #name, p, offsetof(tt_preference_texts, name)));
     TEXTS(GET)
 #undef GET
@@ -245,7 +277,8 @@ static void show_pair(const tt_preference_texts *t, bool scored, FILE *out) {
     if (t->stage == TT_ANALYZE) fprintf(out, ", option %c", 'A' + t->option);
     fprintf(out, "\n  prompt    ");
     for (const char *p = t->prompt; *p; ++p) fputs(*p == '\n' ? "\n            " : (char[]){*p, '\0'}, out);
-    fprintf(out, "\n  chosen    %s\n            (%s %d)\n", t->chosen, t->source, t->chosen_run);
+    fprintf(out, "\n  chosen    %s\n            (%s %d)\n", t->chosen, tt_pair_source_name(t->source),
+        t->chosen_run);
     for (int i = 0; i < t->n_came_with; ++i)
         fprintf(out, "            came with it: (%c) %s\n", 'A' + i, t->came_with[i]);
     fprintf(out, "  rejected  %s\n            (run %d)\n", t->rejected, t->rejected_run);
@@ -255,8 +288,6 @@ static void show_pair(const tt_preference_texts *t, bool scored, FILE *out) {
 }
 
 void tt_preferences_show(const tt_preferences *p, int examples, FILE *out) {
-    static const char *const sources[][2] = {{"run", "runs"}, {"teacher", "of the teacher's"},
-        {"came_with", "that came with their recall"}, {"fallback", "fallbacks of an earlier version"}};
     fprintf(out, "preference pairs: %zu, from the runs of %d questions; %d gave none\n", p->n, p->questions,
         p->without_pairs);
     if (p->scored)
@@ -267,11 +298,11 @@ void tt_preferences_show(const tt_preferences *p, int examples, FILE *out) {
     for (int stage = TT_RECALL; stage <= TT_ANALYZE; ++stage) {
         fprintf(out, "%-8s %7d pairs; chosen from", tt_stage_name((tt_stage)stage),
             tt_preferences_count(p, (tt_stage)stage));
-        for (int s = 0; s < 4; ++s) {
+        for (int s = 0; s < TT_PAIR_SOURCES; ++s) {
             int n = 0;
             for (size_t i = 0; i < p->n; ++i)
-                n += (int)p->items[i].stage == stage && strcmp(p->items[i].source, sources[s][0]) == 0;
-            if (n || s == 0) fprintf(out, "%s %d %s", s ? "," : "", n, sources[s][1]);
+                n += (int)p->items[i].stage == stage && (int)p->items[i].source == s;
+            if (n || s == 0) fprintf(out, "%s %d %s", s ? "," : "", n, sources[s].description);
         }
         fputc('\n', out);
     }

@@ -10,12 +10,32 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Where a chosen text comes from: constant, word in files (/pairs/source), words for people.
+#define TT_PAIR_SOURCE_MAP(X)                                                                                \
+    X(TT_PAIR_FROM_RUN, "run", "runs")                                                                       \
+    X(TT_PAIR_FROM_TEACHER, "teacher", "of the teacher's")                                                   \
+    X(TT_PAIR_CAME_WITH, "came_with", "that came with their recall")                                         \
+    X(TT_PAIR_FALLBACK, "fallback", "fallbacks of an earlier version")
+
+typedef enum tt_pair_source {
+#define X(source, word, description) source,
+    TT_PAIR_SOURCE_MAP(X)
+#undef X
+        TT_PAIR_SOURCES
+} tt_pair_source;
+
+// The word of a source in files.
+const char *tt_pair_source_name(tt_pair_source source);
+
 typedef struct tt_preference_texts {
-    tt_stage stage;     // TT_RECALL or TT_ANALYZE
-    int question;       // index in the corpus
-    int option;         // that the texts analyze; 0 for recall
-    const char *source; // of the chosen text: "run", "teacher" (a recall of the teacher's), "came_with"
-                        // (analyses that came with the chosen recall)
+    tt_stage stage;        // TT_RECALL or TT_ANALYZE
+    int question;          // index in the corpus
+    int option;            // that the texts analyze; 0 for recall
+    tt_pair_source source; // of the chosen text
     int chosen_run; // index of the run, of the teacher's reasoning among those of the question that agree,
                     // or of what came with the recall
     int rejected_run;
@@ -53,5 +73,9 @@ tt_status tt_preferences_load(tt_preferences *out, const char *path) TT_MUST_CHE
 bool tt_preferences_is_file(const char *path);
 // Prints, for people, counts, sources, and the first `examples` pairs of each stage in full.
 void tt_preferences_show(const tt_preferences *preferences, int examples, FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include "host/data/dataset.h"
 #include "host/text/stages.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Which examples of a corpus, and how they are tokenised.
 typedef struct tt_stage_options {
     tt_split split;
@@ -27,5 +31,9 @@ tt_status tt_dataset_build(
 // that are cut. Errors: TT_ERR_INPUT without training questions.
 tt_status tt_corpus_tokenise(
     tt_corpus *corpus, const tt_tokenizer *tokenizer, int max_input, int max_target) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -15,7 +15,7 @@
 void tt_comm_close(tt_comm *comm, tt_status status) {
     if (!comm) return;
     if (comm->size > 1 && status != TT_OK) {
-        // Told here and not in main: the first rank that exits takes the others with it.
+        // Reported here and not in main, because the first rank that exits ends the others.
         if (comm->rank == 0 || !comm->agreed) tt_error("%s", tt_error_message());
         tt_log_reported();
         // Launchers end the whole job when the first rank exits with a failure: all ranks write what they have to say

@@ -1,4 +1,4 @@
-// Ranks of a data-parallel job. One process needs no MPI: without mpirun the world has one rank.
+// Ranks of a data-parallel job. A single process needs no MPI: without mpirun the world has one rank.
 #ifndef TT_DIST_COMM_H
 #define TT_DIST_COMM_H
 
@@ -9,12 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_comm {
     int rank, size;
     int local_rank, local_size;              // among the ranks of the whole job on this machine
-    bool agreed;                             // tt_comm_agree failed: every rank knows, rank 0 tells
+    bool agreed;                             // tt_comm_agree failed: all ranks know, rank 0 reports it
     bool own_gpu;                            // each rank has a GPU of its own (gpu.h)
-    struct tt_nccl *nccl;                    // sums between them, or NULL
+    struct tt_nccl *nccl;                    // sums between these GPUs, or NULL
     const char *transport;                   // "none", "mpi", "tcp"
     const struct tt_comm_transport *methods; // private
     void *state;                             // private
@@ -24,21 +28,21 @@ typedef struct tt_comm {
 //   TT_RENDEZVOUS (or TT_WORLD) set  the processes with TT_RANK 0 .. TT_WORLD - 1 meet by a file, without MPI
 //   started by mpirun or srun        MPI's world; by srun in a build without MPI, as above
 //   else                             rank 0 of 1
-// Errors: TT_ERR_CONFIG (a variable), TT_ERR_DIST (who did not come), TT_ERR_UNSUPPORTED (mpirun, but a build
-// without MPI).
+// Errors: TT_ERR_CONFIG naming a variable, TT_ERR_DIST naming ranks that did not arrive, TT_ERR_UNSUPPORTED
+// (started by mpirun, but built without MPI). The caller closes it with tt_comm_close.
 tt_status tt_comm_open(tt_comm **out) TT_MUST_CHECK;
-// Leaves the world. With a status other than TT_OK that the ranks have not agreed on, the whole job is
-// aborted, so that nobody waits for a rank that is gone. With several ranks a failure's message is printed
-// here: by rank 0 if it was agreed on, else by each rank that failed.
+// Leaves the world. A status other than TT_OK that the ranks have not agreed on aborts the whole job, so that
+// no rank waits for one that is gone. With several ranks the failure's message is printed here: by rank 0 if
+// it was agreed on, else by each rank that failed.
 void tt_comm_close(tt_comm *comm, tt_status status);
 
-// Ranks that name the same `group` become a world of their own, in the order of their ranks here. All ranks
-// call it. The part is closed with tt_comm_close_part, before the whole.
+// Ranks with the same `group` become a world of their own, in the order of their ranks here. All ranks call
+// it. Close the part with tt_comm_close_part before the whole.
 tt_status tt_comm_split(tt_comm *comm, int group, tt_comm **out) TT_MUST_CHECK;
 void tt_comm_close_part(tt_comm *part);
 
-// Compute threads for this rank where the user asks for none in particular: OMP_NUM_THREADS if set, else the
-// machine's cores divided by its ranks, but no more than the launcher binds this rank to.
+// Number of compute threads for this rank if the user has not chosen one: OMP_NUM_THREADS if set, else the
+// machine's cores divided by its ranks, but not more than the cores that the launcher binds this rank to.
 int tt_comm_threads(const tt_comm *comm);
 
 // Collectives: every rank calls them in the same order. All block. Errors: TT_ERR_DIST.
@@ -51,9 +55,13 @@ tt_status tt_comm_broadcast(tt_comm *comm, void *bytes, size_t n, int root) TT_M
 // in sizes[0..size). Other ranks receive *all = NULL.
 tt_status tt_comm_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) TT_MUST_CHECK;
 tt_status tt_comm_barrier(tt_comm *comm) TT_MUST_CHECK;
-// All ranks agree on a status: the code of the lowest rank that failed, TT_OK if none did. On ranks that did
-// not fail themselves the message says which rank did and why. After a failure every rank returns to its
+// All ranks receive the same status: that of the lowest rank that failed, TT_OK if none did. On ranks that
+// did not fail themselves, the message says which rank did and why. After a failure every rank returns to its
 // caller and closes.
 tt_status tt_comm_agree(tt_comm *comm, tt_status mine) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

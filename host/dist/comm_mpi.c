@@ -1,4 +1,4 @@
-// Ranks over MPI. Counts are ints in MPI: everything goes in chunks.
+// Ranks over MPI. Counts are ints in MPI, so everything is sent in chunks.
 #include "host/base/memory.h"
 #include "host/dist/arrival_mpi.h"
 #include "host/dist/transport.h"
@@ -13,10 +13,10 @@ typedef struct mpi_state {
     MPI_Comm ranks; // MPI_COMM_WORLD, or a part of it
     tt_arrival arrival;
     int *counts, *starts; // [size]: the ranks' parts of a chunk
-    double *part;         // this rank's part, summed: room for SUM_CHUNK / size + 1 numbers of any type
+    double *part;         // this rank's part, summed: capacity for SUM_CHUNK / size + 1 numbers of any type
 } mpi_state;
 
-static tt_status check(int code, const char *what) {
+static tt_status check_mpi(int code, const char *what) {
     if (code == MPI_SUCCESS) return TT_OK;
     char text[MPI_MAX_ERROR_STRING] = "";
     int n = 0;
@@ -24,17 +24,17 @@ static tt_status check(int code, const char *what) {
     return tt_fail(TT_ERR_DIST, "MPI %s: %s", what, text);
 }
 
-static tt_status arrive(tt_comm *comm, const char *what) {
+static tt_status wait_for_ranks(tt_comm *comm, const char *what) {
     return tt_arrival_wait(&((mpi_state *)comm->state)->arrival, what);
 }
 
-#define MPI_TRY(call, what) TT_TRY(check((call), (what)))
+#define MPI_TRY(call, what) TT_TRY(check_mpi((call), (what)))
 
-// Each element is summed on one rank and handed to all, so that all ranks hold the same bits whatever
-// algorithm the library picks. (MPI only recommends that of MPI_Allreduce.)
-static tt_status sum(tt_comm *comm, void *x, size_t n, size_t size, MPI_Datatype type) {
+// Each element is summed on one rank and sent to all, so that all ranks have the same bits whatever algorithm
+// the library chooses. (MPI only recommends this for MPI_Allreduce.)
+static tt_status sum_chunks(tt_comm *comm, void *x, size_t n, size_t size, MPI_Datatype type) {
     mpi_state *s = comm->state;
-    TT_TRY(arrive(comm, "sum"));
+    TT_TRY(wait_for_ranks(comm, "sum"));
     for (size_t done = 0; done < n;) {
         int chunk = n - done < SUM_CHUNK ? (int)(n - done) : SUM_CHUNK;
         for (int r = 0, start = 0; r < comm->size; ++r) {
@@ -42,10 +42,10 @@ static tt_status sum(tt_comm *comm, void *x, size_t n, size_t size, MPI_Datatype
             s->starts[r] = start;
             start += s->counts[r];
         }
-        char *at = (char *)x + done * size;
-        MPI_TRY(MPI_Reduce_scatter(at, s->part, s->counts, type, MPI_SUM, s->ranks), "sum");
-        MPI_TRY(
-            MPI_Allgatherv(s->part, s->counts[comm->rank], type, at, s->counts, s->starts, type, s->ranks),
+        char *values = (char *)x + done * size;
+        MPI_TRY(MPI_Reduce_scatter(values, s->part, s->counts, type, MPI_SUM, s->ranks), "sum");
+        MPI_TRY(MPI_Allgatherv(
+                    s->part, s->counts[comm->rank], type, values, s->counts, s->starts, type, s->ranks),
             "sum");
         done += (size_t)chunk;
     }
@@ -53,10 +53,10 @@ static tt_status sum(tt_comm *comm, void *x, size_t n, size_t size, MPI_Datatype
 }
 
 static tt_status mpi_sum_f32(tt_comm *comm, float *x, size_t n) {
-    return sum(comm, x, n, sizeof *x, MPI_FLOAT);
+    return sum_chunks(comm, x, n, sizeof *x, MPI_FLOAT);
 }
 static tt_status mpi_sum_f64(tt_comm *comm, double *x, size_t n) {
-    return sum(comm, x, n, sizeof *x, MPI_DOUBLE);
+    return sum_chunks(comm, x, n, sizeof *x, MPI_DOUBLE);
 }
 
 static MPI_Comm ranks_of(const tt_comm *comm) {
@@ -64,7 +64,7 @@ static MPI_Comm ranks_of(const tt_comm *comm) {
 }
 
 static tt_status mpi_max_i64(tt_comm *comm, int64_t *x, size_t n) {
-    TT_TRY(arrive(comm, "max"));
+    TT_TRY(wait_for_ranks(comm, "max"));
     for (size_t done = 0; done < n; done += SUM_CHUNK) {
         int chunk = n - done < SUM_CHUNK ? (int)(n - done) : SUM_CHUNK;
         MPI_TRY(MPI_Allreduce(MPI_IN_PLACE, x + done, chunk, MPI_INT64_T, MPI_MAX, ranks_of(comm)), "max");
@@ -73,7 +73,7 @@ static tt_status mpi_max_i64(tt_comm *comm, int64_t *x, size_t n) {
 }
 
 static tt_status mpi_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
-    TT_TRY(arrive(comm, "broadcast"));
+    TT_TRY(wait_for_ranks(comm, "broadcast"));
     for (size_t done = 0; done < n; done += BYTE_CHUNK) {
         int chunk = n - done < BYTE_CHUNK ? (int)(n - done) : BYTE_CHUNK;
         MPI_TRY(MPI_Bcast((char *)bytes + done, chunk, MPI_BYTE, root, ranks_of(comm)), "broadcast");
@@ -95,16 +95,16 @@ static tt_status receive_all(tt_comm *comm, char *all, const uint64_t *wide) {
 
 static tt_status mpi_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) {
     uint64_t mine = n, *wide;
-    TT_TRY(arrive(comm, "gather"));
+    TT_TRY(wait_for_ranks(comm, "gather"));
     TT_TRY(tt_alloc(&wide, comm->size, sizeof *wide, "gathered sizes"));
     tt_status status;
     TT_TRY_GOTO(status,
-        check(MPI_Gather(&mine, 1, MPI_UINT64_T, wide, 1, MPI_UINT64_T, 0, ranks_of(comm)), "gather"),
+        check_mpi(MPI_Gather(&mine, 1, MPI_UINT64_T, wide, 1, MPI_UINT64_T, 0, ranks_of(comm)), "gather"),
         release);
     if (comm->rank != 0) {
         for (size_t done = 0; done < n && status == TT_OK; done += BYTE_CHUNK) {
             int chunk = n - done < BYTE_CHUNK ? (int)(n - done) : BYTE_CHUNK;
-            status = check(
+            status = check_mpi(
                 MPI_Send((const char *)bytes + done, chunk, MPI_BYTE, 0, TAG, ranks_of(comm)), "gather");
         }
         goto release;
@@ -124,7 +124,7 @@ release:
 }
 
 static tt_status mpi_barrier(tt_comm *comm) {
-    return arrive(comm, "barrier");
+    return wait_for_ranks(comm, "barrier");
 }
 
 static void close_state(mpi_state *s) {
@@ -148,19 +148,27 @@ static void mpi_leave(tt_comm *comm, bool abort_job, int exit_status) {
 static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out);
 
 static const tt_comm_transport mpi = {
-    mpi_sum_f32, mpi_sum_f64, mpi_max_i64, mpi_broadcast, mpi_gather, mpi_barrier, mpi_leave, mpi_split};
+    .sum_f32 = mpi_sum_f32,
+    .sum_f64 = mpi_sum_f64,
+    .max_i64 = mpi_max_i64,
+    .broadcast = mpi_broadcast,
+    .gather = mpi_gather,
+    .barrier = mpi_barrier,
+    .leave = mpi_leave,
+    .split = mpi_split,
+};
 
 static tt_status local_ranks(MPI_Comm ranks, int *rank, int *count) {
     MPI_Comm local;
     MPI_TRY(MPI_Comm_split_type(ranks, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local), "split");
-    tt_status status = check(MPI_Comm_size(local, count), "size");
-    if (status == TT_OK) status = check(MPI_Comm_rank(local, rank), "rank");
+    tt_status status = check_mpi(MPI_Comm_size(local, count), "size");
+    if (status == TT_OK) status = check_mpi(MPI_Comm_rank(local, rank), "rank");
     MPI_Comm_free(&local);
     return status;
 }
 
-// Takes over `ranks`: the comm's numbers and working memory.
-static tt_status enter(tt_comm *comm, MPI_Comm ranks) {
+// Takes over `ranks` and fills in the comm's numbers and working memory.
+static tt_status enter_world(tt_comm *comm, MPI_Comm ranks) {
     mpi_state *s;
     TT_TRY(tt_alloc(&s, 1, sizeof *s, "MPI"));
     s->ranks = ranks;
@@ -181,8 +189,8 @@ static tt_status enter(tt_comm *comm, MPI_Comm ranks) {
 static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out) {
     MPI_Comm part;
     MPI_TRY(MPI_Comm_split(ranks_of(comm), group, comm->rank, &part), "split");
-    TT_TRY(enter(out, part));
-    out->local_rank = comm->local_rank; // the other parts compute here too
+    TT_TRY(enter_world(out, part));
+    out->local_rank = comm->local_rank; // the other parts compute on this machine too
     out->local_size = comm->local_size;
     return TT_OK;
 }
@@ -190,5 +198,5 @@ static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out) {
 tt_status tt_comm_join(tt_comm *comm) {
     int provided;
     MPI_TRY(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "start");
-    return enter(comm, MPI_COMM_WORLD);
+    return enter_world(comm, MPI_COMM_WORLD);
 }

@@ -38,17 +38,25 @@ static void none_leave(tt_comm *comm, bool abort_job, int exit_status) {
     (void)comm, (void)abort_job, (void)exit_status;
 }
 static tt_status none_split(tt_comm *comm, int group, tt_comm *out);
-static const tt_comm_transport none = {none_sum_f32, none_sum_f64, none_max_i64, none_broadcast, none_gather,
-    none_barrier, none_leave, none_split};
+static const tt_comm_transport none = {
+    .sum_f32 = none_sum_f32,
+    .sum_f64 = none_sum_f64,
+    .max_i64 = none_max_i64,
+    .broadcast = none_broadcast,
+    .gather = none_gather,
+    .barrier = none_barrier,
+    .leave = none_leave,
+    .split = none_split,
+};
 static tt_status none_split(tt_comm *comm, int group, tt_comm *out) {
     (void)comm, (void)group;
     *out = *comm;
     return TT_OK;
 }
 
-// How many ranks MPI's launcher that started this process says there are: 1 without a launcher, 0 when there
-// is one that does not say. sbatch sets SLURM_NTASKS for a script's plain processes too; SLURM_STEP_ID tells
-// srun.
+// The number of ranks according to the launcher that started this process: 1 without a launcher, 0 if the
+// launcher does not say. sbatch sets SLURM_NTASKS for a script's plain processes too; SLURM_STEP_ID is only
+// set by srun.
 static int launched_ranks(void) {
     static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
@@ -69,9 +77,9 @@ static tt_status join_world(tt_comm *comm) {
     if (ranks < 2 || comm->size > 1) return TT_OK;
     comm->methods->leave(comm, false, 0);
     return tt_fail(TT_ERR_DIST,
-        "started as one of %d ranks, but MPI knows of one only: this MPI and the launcher do not fit "
-        "together. Try srun --mpi=pmix, or set TT_RENDEZVOUS to a file that all ranks see, which needs no "
-        "MPI",
+        "started as one of %d ranks, but MPI finds only one: this MPI does not work with the launcher. Try "
+        "srun "
+        "--mpi=pmix, or set TT_RENDEZVOUS to a file that all ranks can access, which needs no MPI",
         ranks);
 }
 

@@ -1,5 +1,6 @@
-// Ranks without MPI: each is connected to rank 0, which adds up in the order of ranks and hands out. Made for
-// the small messages of a run, and for gradients between a few CPU ranks; on GPUs gradients go by NCCL.
+// Ranks without MPI: each is connected to rank 0, which adds in the order of ranks and sends the result to
+// all. Meant for the small messages of a run, and for gradients of a few CPU ranks; on GPUs NCCL sums
+// gradients.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/dist/rendezvous.h"
@@ -16,7 +17,7 @@ typedef struct star_state {
     char part[CHUNK];
 } star_state;
 
-// What a rank is about to do: rank 0 sees whether all do the same.
+// The operation that a rank is about to do; rank 0 checks that all do the same.
 typedef enum operation { SUM_F32, SUM_F64, MAX_I64, BROADCAST, GATHER, BARRIER } operation;
 static const char *const operation_names[] = {"sum", "sum", "max", "broadcast", "gather", "barrier"};
 
@@ -28,43 +29,43 @@ static star_state *state_of(const tt_comm *comm) {
     return comm->state;
 }
 
-static tt_status lost(const tt_star *star, int rank, tt_wire_end end, operation what) {
+static tt_status lost_rank(const tt_star *star, int rank, tt_wire_end end, operation what) {
     if (end == TT_WIRE_CLOSED)
-        return tt_fail(TT_ERR_DIST, "%s: rank %d on %s has left; see its own message", operation_names[what],
-            rank, star->hosts[rank]);
+        return tt_fail(TT_ERR_DIST, "%s: rank %d on %s has left; see its own error message",
+            operation_names[what], rank, star->hosts[rank]);
     return tt_fail(TT_ERR_DIST,
         "%s: no word from rank %d on %s within %g seconds; TT_TIMEOUT=seconds waits longer",
         operation_names[what], rank, star->hosts[rank], star->seconds);
 }
 
-static tt_status give(const tt_star *star, int rank, const void *bytes, size_t n, operation what) {
+static tt_status send_to(const tt_star *star, int rank, const void *bytes, size_t n, operation what) {
     const tt_wire_end end = tt_wire_send(star->sockets[rank], bytes, n, tt_seconds() + star->seconds);
-    return end == TT_WIRE_DONE ? TT_OK : lost(star, rank, end, what);
+    return end == TT_WIRE_DONE ? TT_OK : lost_rank(star, rank, end, what);
 }
-static tt_status take(const tt_star *star, int rank, void *bytes, size_t n, operation what) {
+static tt_status receive_from(const tt_star *star, int rank, void *bytes, size_t n, operation what) {
     const tt_wire_end end = tt_wire_receive(star->sockets[rank], bytes, n, tt_seconds() + star->seconds);
-    return end == TT_WIRE_DONE ? TT_OK : lost(star, rank, end, what);
+    return end == TT_WIRE_DONE ? TT_OK : lost_rank(star, rank, end, what);
 }
 
-static tt_status announce(const tt_star *star, operation what, size_t bytes) {
+static tt_status announce_operation(const tt_star *star, operation what, size_t bytes) {
     const notice mine = {what, bytes};
-    return give(star, 0, &mine, sizeof mine, what);
+    return send_to(star, 0, &mine, sizeof mine, what);
 }
 
-// Rank 0: that `rank` has come to the same place; *bytes as it announced.
-static tt_status expect(const tt_star *star, int rank, operation what, uint64_t *bytes) {
+// Rank 0 checks that `rank` does the same operation; *bytes receives the size that it announced.
+static tt_status expect_rank(const tt_star *star, int rank, operation what, uint64_t *bytes) {
     notice theirs;
-    TT_TRY(take(star, rank, &theirs, sizeof theirs, what));
+    TT_TRY(receive_from(star, rank, &theirs, sizeof theirs, what));
     *bytes = theirs.bytes;
     if (theirs.operation == (uint64_t)what) return TT_OK;
-    return tt_fail(TT_ERR_DIST, "rank %d on %s is at another place of the program (%s) than rank 0 (%s)",
-        rank, star->hosts[rank], theirs.operation <= BARRIER ? operation_names[theirs.operation] : "?",
+    return tt_fail(TT_ERR_DIST, "rank %d on %s is at a different operation (%s) than rank 0 (%s)", rank,
+        star->hosts[rank], theirs.operation <= BARRIER ? operation_names[theirs.operation] : "?",
         operation_names[what]);
 }
-static tt_status expect_all(const tt_star *star, operation what, size_t bytes) {
+static tt_status expect_all_ranks(const tt_star *star, operation what, size_t bytes) {
     for (int r = 1; r < star->size; ++r) {
         uint64_t theirs;
-        TT_TRY(expect(star, r, what, &theirs));
+        TT_TRY(expect_rank(star, r, what, &theirs));
         if (theirs != bytes)
             return tt_fail(TT_ERR_DIST, "%s: rank %d has %llu bytes, rank 0 %zu", operation_names[what], r,
                 (unsigned long long)theirs, bytes);
@@ -72,7 +73,7 @@ static tt_status expect_all(const tt_star *star, operation what, size_t bytes) {
     return TT_OK;
 }
 
-static void combine(operation what, void *to, const void *from, size_t bytes) {
+static void combine_chunk(operation what, void *to, const void *from, size_t bytes) {
     if (what == SUM_F32)
         for (size_t i = 0; i < bytes / sizeof(float); ++i) ((float *)to)[i] += ((const float *)from)[i];
     if (what == SUM_F64)
@@ -83,49 +84,50 @@ static void combine(operation what, void *to, const void *from, size_t bytes) {
         if (other[i] > most[i]) most[i] = other[i];
 }
 
-static tt_status reduce(tt_comm *comm, operation what, void *x, size_t bytes) {
+static tt_status reduce_all(tt_comm *comm, operation what, void *x, size_t bytes) {
     star_state *s = state_of(comm);
     const tt_star *star = &s->star;
     if (comm->size == 1) return TT_OK;
-    TT_TRY(comm->rank == 0 ? expect_all(star, what, bytes) : announce(star, what, bytes));
+    TT_TRY(comm->rank == 0 ? expect_all_ranks(star, what, bytes) : announce_operation(star, what, bytes));
     for (size_t done = 0; done < bytes; done += CHUNK) {
-        char *at = (char *)x + done;
+        char *chunk = (char *)x + done;
         const size_t n = bytes - done < CHUNK ? bytes - done : CHUNK;
         if (comm->rank != 0) {
-            TT_TRY(give(star, 0, at, n, what));
-            TT_TRY(take(star, 0, at, n, what));
+            TT_TRY(send_to(star, 0, chunk, n, what));
+            TT_TRY(receive_from(star, 0, chunk, n, what));
             continue;
         }
         for (int r = 1; r < comm->size; ++r) {
-            TT_TRY(take(star, r, s->part, n, what));
-            combine(what, at, s->part, n);
+            TT_TRY(receive_from(star, r, s->part, n, what));
+            combine_chunk(what, chunk, s->part, n);
         }
-        for (int r = 1; r < comm->size; ++r) TT_TRY(give(star, r, at, n, what));
+        for (int r = 1; r < comm->size; ++r) TT_TRY(send_to(star, r, chunk, n, what));
     }
     return TT_OK;
 }
 
 static tt_status star_sum_f32(tt_comm *comm, float *x, size_t n) {
-    return reduce(comm, SUM_F32, x, n * sizeof *x);
+    return reduce_all(comm, SUM_F32, x, n * sizeof *x);
 }
 static tt_status star_sum_f64(tt_comm *comm, double *x, size_t n) {
-    return reduce(comm, SUM_F64, x, n * sizeof *x);
+    return reduce_all(comm, SUM_F64, x, n * sizeof *x);
 }
 static tt_status star_max_i64(tt_comm *comm, int64_t *x, size_t n) {
-    return reduce(comm, MAX_I64, x, n * sizeof *x);
+    return reduce_all(comm, MAX_I64, x, n * sizeof *x);
 }
 
 static tt_status star_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
     const tt_star *star = &state_of(comm)->star;
     if (comm->size == 1) return TT_OK;
     if (comm->rank != 0) {
-        TT_TRY(announce(star, BROADCAST, n));
-        return comm->rank == root ? give(star, 0, bytes, n, BROADCAST) : take(star, 0, bytes, n, BROADCAST);
+        TT_TRY(announce_operation(star, BROADCAST, n));
+        return comm->rank == root ? send_to(star, 0, bytes, n, BROADCAST)
+                                  : receive_from(star, 0, bytes, n, BROADCAST);
     }
-    TT_TRY(expect_all(star, BROADCAST, n));
-    if (root != 0) TT_TRY(take(star, root, bytes, n, BROADCAST));
+    TT_TRY(expect_all_ranks(star, BROADCAST, n));
+    if (root != 0) TT_TRY(receive_from(star, root, bytes, n, BROADCAST));
     for (int r = 1; r < comm->size; ++r)
-        if (r != root) TT_TRY(give(star, r, bytes, n, BROADCAST));
+        if (r != root) TT_TRY(send_to(star, r, bytes, n, BROADCAST));
     return TT_OK;
 }
 
@@ -133,14 +135,14 @@ static tt_status receive_blocks(const tt_star *star, const void *mine, size_t n,
     size_t total = sizes[0] = n;
     for (int r = 1; r < star->size; ++r) {
         uint64_t bytes;
-        TT_TRY(expect(star, r, GATHER, &bytes));
+        TT_TRY(expect_rank(star, r, GATHER, &bytes));
         total += sizes[r] = (size_t)bytes;
     }
     TT_TRY(tt_alloc(all, total + 1, 1, "gathered bytes"));
     if (n) memcpy(*all, mine, n);
-    char *at = *all + n;
-    for (int r = 1; r < star->size; at += sizes[r++]) {
-        const tt_status status = take(star, r, at, sizes[r], GATHER);
+    char *block = *all + n;
+    for (int r = 1; r < star->size; block += sizes[r++]) {
+        const tt_status status = receive_from(star, r, block, sizes[r], GATHER);
         if (status == TT_OK) continue;
         free(*all);
         *all = NULL;
@@ -152,15 +154,15 @@ static tt_status receive_blocks(const tt_star *star, const void *mine, size_t n,
 static tt_status star_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) {
     const tt_star *star = &state_of(comm)->star;
     if (comm->rank == 0) return receive_blocks(star, bytes, n, all, sizes);
-    TT_TRY(announce(star, GATHER, n));
-    return give(star, 0, bytes, n, GATHER);
+    TT_TRY(announce_operation(star, GATHER, n));
+    return send_to(star, 0, bytes, n, GATHER);
 }
 
 static tt_status star_barrier(tt_comm *comm) {
-    return reduce(comm, BARRIER, &(char){0}, 1);
+    return reduce_all(comm, BARRIER, &(char){0}, 1);
 }
 
-// Who leaves closes the connection; the others hear of it when they next wait for this rank.
+// Leaving closes the connection; the others notice when they next wait for this rank.
 static void star_leave(tt_comm *comm, bool abort_job, int exit_status) {
     (void)abort_job, (void)exit_status;
     tt_star_close(&state_of(comm)->star);
@@ -169,14 +171,22 @@ static void star_leave(tt_comm *comm, bool abort_job, int exit_status) {
 
 static tt_status star_split(tt_comm *comm, int group, tt_comm *out);
 
-static const tt_comm_transport star_transport = {star_sum_f32, star_sum_f64, star_max_i64, star_broadcast,
-    star_gather, star_barrier, star_leave, star_split};
+static const tt_comm_transport star_transport = {
+    .sum_f32 = star_sum_f32,
+    .sum_f64 = star_sum_f64,
+    .max_i64 = star_max_i64,
+    .broadcast = star_broadcast,
+    .gather = star_gather,
+    .barrier = star_barrier,
+    .leave = star_leave,
+    .split = star_split,
+};
 
 static tt_status open_state(star_state **out) {
     return tt_alloc(out, 1, sizeof **out, "connections");
 }
 
-static void enter(tt_comm *comm, star_state *state) {
+static void enter_star(tt_comm *comm, star_state *state) {
     comm->state = state;
     comm->methods = &star_transport;
     comm->transport = "tcp";
@@ -184,12 +194,12 @@ static void enter(tt_comm *comm, star_state *state) {
     comm->size = state->star.size;
 }
 
-// ---- parts of a world: its lowest rank becomes the middle of a star of its own
+// ---- parts of a world: its lowest rank becomes rank 0 of a star of its own
 
 typedef struct place {
     int group;
     uint64_t nonce;
-    tt_address at;
+    tt_address address;
 } place;
 
 static tt_status share_places(tt_comm *comm, const place *mine, place *places) {
@@ -216,16 +226,16 @@ static tt_status meet_group(const tt_comm *comm, const place *places, int listen
     const double patience = state_of(comm)->star.seconds, deadline = tt_seconds() + patience;
     if (rank == 0) return tt_star_host(out, listener, places[hub].nonce, size, deadline);
     bool joined;
-    TT_TRY(tt_star_join(out, &places[hub].at, places[hub].nonce, rank, size, patience, &joined));
+    TT_TRY(tt_star_join(out, &places[hub].address, places[hub].nonce, rank, size, patience, &joined));
     return joined ? TT_OK
-                  : tt_fail(TT_ERR_DIST, "no connection to rank %d on %s, port %d", hub, places[hub].at.host,
-                        places[hub].at.port);
+                  : tt_fail(TT_ERR_DIST, "no connection to rank %d on %s, port %d", hub,
+                        places[hub].address.host, places[hub].address.port);
 }
 
 static tt_status split_state(tt_comm *comm, int group, star_state *state) {
     place mine = {.group = group, .nonce = tt_nonce()}, *places;
     int listener;
-    TT_TRY(tt_wire_listen(&listener, &mine.at));
+    TT_TRY(tt_wire_listen(&listener, &mine.address));
     tt_status status = tt_alloc(&places, (size_t)comm->size, sizeof *places, "ranks");
     if (status == TT_OK) {
         status = share_places(comm, &mine, places);
@@ -246,7 +256,7 @@ static tt_status star_split(tt_comm *comm, int group, tt_comm *out) {
         return status;
     }
     *out = (tt_comm){.local_rank = comm->local_rank, .local_size = comm->local_size};
-    enter(out, state);
+    enter_star(out, state);
     return TT_OK;
 }
 
@@ -260,7 +270,7 @@ tt_status tt_comm_meet(tt_comm *comm) {
         free(state);
         return tt_context(status, "rank %d of %d", rendezvous.rank, rendezvous.size);
     }
-    enter(comm, state);
+    enter_star(comm, state);
     const tt_star *star = &state->star;
     comm->local_rank = comm->local_size = 0;
     for (int r = 0; r < star->size; ++r) {

@@ -22,12 +22,13 @@ static tt_status take_seat(const tt_comm *comm, seat *mine) {
     return tt_cuda_describe(mine->device);
 }
 
-static bool apart(const seat *seats, int n) {
+static bool each_has_own(const seat *seats, int n) {
     for (int i = 0; i < n; ++i)
         for (int j = 0; j < i; ++j)
             if (strcmp(seats[i].host, seats[j].host) == 0 && strcmp(seats[i].device, seats[j].device) == 0) {
-                tt_warn("ranks %d and %d share a GPU on %s: gradients go by way of the host; start one rank "
-                        "for each GPU",
+                tt_warn("ranks %d and %d share a GPU on %s, so gradients are summed through host memory; "
+                        "start one "
+                        "rank for each GPU",
                     j, i, seats[i].host);
                 return false;
             }
@@ -43,12 +44,13 @@ static tt_status print_seats(const seat *seats, int n, bool *own_gpu) {
     if (with == 0) return TT_OK;
     if (with < n)
         return tt_fail(TT_ERR_UNSUPPORTED,
-            "rank %d on %s has no GPU (%s), %d of %d ranks have one; set device: cpu, or start ranks where "
-            "GPUs are",
+            "rank %d on %s has no GPU (%s), but %d of %d ranks have one; set device: cpu, or start ranks "
+            "only on "
+            "machines with GPUs",
             without, seats[without].host, seats[without].device, with, n);
     tt_info("%-5s %-20s %s", "rank", "host", "GPU");
     for (int r = 0; r < n; ++r) tt_info("%-5d %-20s %s", r, seats[r].host, seats[r].device);
-    *own_gpu = apart(seats, n);
+    *own_gpu = each_has_own(seats, n);
     return TT_OK;
 }
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Large enough for the links' full speed, small enough that the first is under way early. The same on all
-// ranks, whatever they have complete: every rank makes the same sums.
+// Elements of a piece: large enough for the links' full speed, small enough that the first sum starts early.
+// It is the same on all ranks, so that they all make the same sums.
 static size_t piece_size(void) {
     const char *text = getenv("TT_SUM_PIECE");
     const long long wanted = text ? strtoll(text, NULL, 10) : 0;

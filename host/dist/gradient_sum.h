@@ -1,25 +1,36 @@
-// The sum of a flat gradient over ranks, begun at its end while backward still works on its front.
+// The sum of a flat gradient over ranks. It begins at the end of the gradient while backward still computes
+// the front.
 //
-// On GPUs that have NCCL between them, pieces of fixed size are summed beside the computation as soon as they
-// are complete; else all of it at the end, in the device's memory or by way of the host's. Sums are the same
-// bits on all ranks, and from run to run with the same ranks. TT_SUM_PIECE=elements sets the size, for tests
-// and tuning.
+// Between GPUs with NCCL, pieces of fixed size are summed during the computation as soon as they are
+// complete. Otherwise everything is summed at the end, in host memory. Sums have the same bits on all ranks,
+// and in every run with the same ranks. TT_SUM_PIECE=elements in the environment sets the size of a piece,
+// for tests and tuning.
 #ifndef TT_DIST_GRADIENT_SUM_H
 #define TT_DIST_GRADIENT_SUM_H
 
 #include "host/dist/comm.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_gradient_sum {
     tt_comm *comm;
     tt_device *device;
-    float *g;    // [n], the device's memory
+    float *g;    // [n], device memory
     size_t left; // g[left, n) is being summed
 } tt_gradient_sum;
 
-// g[from, n) is complete: the device has been told everything that adds to it.
+// g[from, n) is complete: all operations that add to it have been submitted to the device. Errors:
+// TT_ERR_DIST.
 tt_status tt_gradient_sum_ready(tt_gradient_sum *sum, size_t from) TT_MUST_CHECK;
-// All of g is. Afterwards the device sees sums. All ranks call it; those that did not call the former, too.
+// All of g is complete. Operations that follow see the sums. All ranks call it, also those that did not call
+// tt_gradient_sum_ready.
 // Errors: TT_ERR_DIST.
 tt_status tt_gradient_sum_end(tt_gradient_sum *sum) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

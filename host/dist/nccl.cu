@@ -1,4 +1,5 @@
-// NCCL, not blocking: the host asks how things stand, so that a rank that is gone ends in a message.
+// NCCL in non-blocking mode: the host polls for the state of each call, so that a lost rank gives an error
+// message instead of a hang.
 #include "kernels/cuda/kernel.cuh"
 
 extern "C" {
@@ -14,36 +15,36 @@ extern "C" {
 struct tt_nccl {
     ncclComm_t comm;
     cudaStream_t stream;
-    cudaEvent_t ready, done; // the device has come to a sum; the sums have come to an end
+    cudaEvent_t ready, done; // the device has reached a sum; the sums have ended
     double seconds;          // patience at the start
     int size;
 };
 
 namespace {
 
-tt_status failed(const tt_nccl *nccl, ncclResult_t result, const char *what) {
+tt_status nccl_failed(const tt_nccl *nccl, ncclResult_t result, const char *what) {
     const char *last = ncclGetLastError(nccl->comm);
-    return tt_fail(TT_ERR_DIST, "NCCL: %s of %d ranks: %s%s%s; NCCL_DEBUG=INFO tells more", what, nccl->size,
-        ncclGetErrorString(result), last && *last ? ": " : "", last ? last : "");
+    return tt_fail(TT_ERR_DIST, "NCCL: %s of %d ranks: %s%s%s; NCCL_DEBUG=INFO prints details", what,
+        nccl->size, ncclGetErrorString(result), last && *last ? ": " : "", last ? last : "");
 }
 
 // Waits while NCCL works on `result`'s call in the background.
-tt_status settle(const tt_nccl *nccl, ncclResult_t result, double seconds, const char *what) {
+tt_status settle_call(const tt_nccl *nccl, ncclResult_t result, double seconds, const char *what) {
     const double deadline = tt_seconds() + seconds;
     while (result == ncclInProgress) {
         if (tt_seconds() > deadline)
             return tt_fail(TT_ERR_DIST,
                 "NCCL: %s of %d ranks did not end within %g seconds; is the network between the GPUs open? "
-                "NCCL_DEBUG=INFO tells more, TT_TIMEOUT=seconds waits longer",
+                "NCCL_DEBUG=INFO prints details, TT_TIMEOUT=seconds waits longer",
                 what, nccl->size, seconds);
         sched_yield();
         const ncclResult_t asked = ncclCommGetAsyncError(nccl->comm, &result);
         if (asked != ncclSuccess) result = asked;
     }
-    return result == ncclSuccess ? TT_OK : failed(nccl, result, what);
+    return result == ncclSuccess ? TT_OK : nccl_failed(nccl, result, what);
 }
 
-// What is under way ends at once, so that nothing on the GPU waits for it any more. Keeps `status`.
+// Aborts what is running after a failure, so that nothing on the GPU waits for it. Returns `status`.
 tt_status give_up(tt_nccl *nccl, tt_status status) {
     if (status != TT_OK && nccl->comm) {
         ncclCommAbort(nccl->comm);
@@ -59,7 +60,7 @@ tt_status make_stream(tt_nccl *nccl) {
     return TT_OK;
 }
 
-tt_status join(tt_nccl *nccl, tt_comm *comm) {
+tt_status join_ranks(tt_nccl *nccl, tt_comm *comm) {
     struct {
         ncclResult_t result;
         ncclUniqueId id;
@@ -67,10 +68,10 @@ tt_status join(tt_nccl *nccl, tt_comm *comm) {
     if (comm->rank == 0) news.result = ncclGetUniqueId(&news.id);
     TT_TRY(tt_comm_broadcast(comm, &news, sizeof news, 0));
     TT_TRY(tt_comm_barrier(comm)); // some MPIs finish sending a broadcast only in a later call
-    if (news.result != ncclSuccess) return failed(nccl, news.result, "start");
+    if (news.result != ncclSuccess) return nccl_failed(nccl, news.result, "start");
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
-    return settle(nccl, ncclCommInitRankConfig(&nccl->comm, comm->size, news.id, comm->rank, &config),
+    return settle_call(nccl, ncclCommInitRankConfig(&nccl->comm, comm->size, news.id, comm->rank, &config),
         nccl->seconds, "start");
 }
 
@@ -85,8 +86,8 @@ tt_status tt_nccl_open(tt_nccl **out, tt_comm *comm) {
         status = tt_patience(&nccl->seconds);
     }
     if (status == TT_OK) status = make_stream(nccl);
-    status = tt_comm_agree(comm, status); // nobody waits for a rank that could not begin
-    if (status == TT_OK) status = tt_comm_agree(comm, join(nccl, comm));
+    status = tt_comm_agree(comm, status); // no rank waits for one that could not begin
+    if (status == TT_OK) status = tt_comm_agree(comm, join_ranks(nccl, comm));
     if (status == TT_OK)
         *out = nccl;
     else
@@ -97,7 +98,8 @@ tt_status tt_nccl_open(tt_nccl **out, tt_comm *comm) {
 void tt_nccl_close(tt_nccl *nccl, bool failed) {
     if (!nccl) return;
     if (failed) (void)give_up(nccl, TT_ERR_DIST);
-    if (nccl->comm) (void)give_up(nccl, settle(nccl, ncclCommFinalize(nccl->comm), nccl->seconds, "end"));
+    if (nccl->comm)
+        (void)give_up(nccl, settle_call(nccl, ncclCommFinalize(nccl->comm), nccl->seconds, "end"));
     if (nccl->comm) ncclCommDestroy(nccl->comm);
     if (nccl->ready) cudaEventDestroy(nccl->ready);
     if (nccl->done) cudaEventDestroy(nccl->done);
@@ -109,10 +111,10 @@ tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, float *x, size_t n) {
     TT_CUDA(cudaEventRecord(nccl->ready, tt_stream(device)), "sum over ranks");
     TT_CUDA(cudaStreamWaitEvent(nccl->stream, nccl->ready, 0), "sum over ranks");
     const ncclResult_t result = ncclAllReduce(x, x, n, ncclFloat32, ncclSum, nccl->comm, nccl->stream);
-    return give_up(nccl, settle(nccl, result, nccl->seconds, "sum"));
+    return give_up(nccl, settle_call(nccl, result, nccl->seconds, "sum"));
 }
 
-static tt_status await(const tt_nccl *nccl, double seconds) {
+static tt_status await_sums(const tt_nccl *nccl, double seconds) {
     const double deadline = tt_seconds() + seconds;
     for (;;) {
         const cudaError_t error = cudaEventQuery(nccl->done);
@@ -121,11 +123,11 @@ static tt_status await(const tt_nccl *nccl, double seconds) {
         ncclResult_t result = ncclSuccess;
         if (ncclCommGetAsyncError(nccl->comm, &result) == ncclSuccess && result != ncclSuccess &&
             result != ncclInProgress)
-            return failed(nccl, result, "sum");
+            return nccl_failed(nccl, result, "sum");
         if (tt_seconds() > deadline)
             return tt_fail(TT_ERR_DIST,
-                "NCCL: the sum over %d ranks did not end within %g seconds, although all ranks came to it; "
-                "NCCL_DEBUG=INFO tells more, TT_TIMEOUT=seconds waits longer",
+                "NCCL: the sum over %d ranks did not end within %g seconds, although all ranks reached it; "
+                "NCCL_DEBUG=INFO prints details, TT_TIMEOUT=seconds waits longer",
                 nccl->size, seconds);
         sched_yield();
     }
@@ -133,7 +135,7 @@ static tt_status await(const tt_nccl *nccl, double seconds) {
 
 tt_status tt_nccl_finish(tt_nccl *nccl, tt_device *device, double seconds) {
     TT_CUDA(cudaEventRecord(nccl->done, nccl->stream), "sum over ranks");
-    TT_TRY(give_up(nccl, await(nccl, seconds)));
+    TT_TRY(give_up(nccl, await_sums(nccl, seconds)));
     TT_CUDA(cudaStreamWaitEvent(tt_stream(device), nccl->done, 0), "sum over ranks");
     return TT_OK;
 }

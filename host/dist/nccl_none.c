@@ -1,4 +1,4 @@
-// The build without NCCL: gradients of GPUs are summed by way of the host.
+// The build without NCCL: gradients of GPUs are summed through host memory.
 #include "host/dist/nccl.h"
 
 tt_status tt_nccl_open(tt_nccl **out, tt_comm *comm) {

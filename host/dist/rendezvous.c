@@ -32,12 +32,12 @@ static tt_status read_number(int *out, const char *const *names, int least, int 
     const char *name = names[0], *text = first_set(names, &name);
     if (!text)
         return tt_fail(
-            TT_ERR_CONFIG, "%s is not set: %s, which ranks that meet without MPI need", names[0], what);
+            TT_ERR_CONFIG, "%s is not set: %s, which ranks need to meet without MPI", names[0], what);
     char *end;
     errno = 0;
     const long value = strtol(text, &end, 10);
     if (errno || *end || value < least || value > most)
-        return tt_fail(TT_ERR_CONFIG, "%s is '%s', expected %s: a whole number from %d to %d", name, text,
+        return tt_fail(TT_ERR_CONFIG, "%s is '%s'; expected %s, a whole number from %d to %d", name, text,
             what, least, most);
     *out = (int)value;
     return TT_OK;
@@ -50,7 +50,7 @@ static tt_status read_seconds(double *out, double otherwise) {
     char *end;
     *out = tt_parse_double(text, &end);
     if (*end || !(*out > 0 && *out <= most_patience))
-        return tt_fail(TT_ERR_CONFIG, "TT_TIMEOUT is '%s', expected seconds: a number above 0", text);
+        return tt_fail(TT_ERR_CONFIG, "TT_TIMEOUT is '%s'; expected a number of seconds above 0", text);
     return TT_OK;
 }
 
@@ -67,8 +67,8 @@ static tt_status read_path(char path[TT_PATH_MAX]) {
     else if (job && step)
         n = snprintf(path, TT_PATH_MAX, "%s/.tinythinker-%s-%s", folder && *folder ? folder : ".", job, step);
     else
-        return tt_fail(TT_ERR_CONFIG,
-            "TT_RENDEZVOUS is not set: a file on a file system that all ranks see, by which they meet");
+        return tt_fail(TT_ERR_CONFIG, "TT_RENDEZVOUS is not set; it names a file on a file system that all "
+                                      "ranks share, by which they meet");
     return n < TT_PATH_MAX - 16 ? TT_OK : tt_fail(TT_ERR_CONFIG, "TT_RENDEZVOUS is too long");
 }
 
@@ -85,10 +85,10 @@ tt_status tt_rendezvous_read(tt_rendezvous *out) {
 
 static const char first_line[] = "tinythinker rendezvous 1";
 
-static tt_status write_place(const char *path, const tt_address *at, uint64_t nonce) {
+static tt_status write_place(const char *path, const tt_address *address, uint64_t nonce) {
     tt_str text = {0};
-    tt_str_format(&text, "%s\n%016" PRIx64 " %s %d\n", first_line, nonce, at->host, at->port);
-    for (int i = 0; i < at->n; ++i) tt_str_format(&text, "%s\n", at->numbers[i]);
+    tt_str_format(&text, "%s\n%016" PRIx64 " %s %d\n", first_line, nonce, address->host, address->port);
+    for (int i = 0; i < address->n; ++i) tt_str_format(&text, "%s\n", address->numbers[i]);
     tt_str_append(&text, "end\n");
     tt_status status = tt_str_status(&text);
     if (status == TT_OK) status = tt_write_file(path, text.data, text.length);
@@ -96,38 +96,39 @@ static tt_status write_place(const char *path, const tt_address *at, uint64_t no
     return status == TT_OK ? TT_OK : tt_context(status, "TT_RENDEZVOUS");
 }
 
-static bool parse_place(char *text, tt_address *at, uint64_t *nonce) {
-    memset(at, 0, sizeof *at);
+static bool parse_place(char *text, tt_address *address, uint64_t *nonce) {
+    memset(address, 0, sizeof *address);
     char *rest = NULL;
     const char *line = strtok_r(text, "\n", &rest);
     if (!line || strcmp(line, first_line) != 0) return false;
     line = strtok_r(NULL, "\n", &rest);
-    if (!line || sscanf(line, "%" SCNx64 " %63s %d", nonce, at->host, &at->port) != 3) return false;
+    if (!line || sscanf(line, "%" SCNx64 " %63s %d", nonce, address->host, &address->port) != 3) return false;
     for (;;) {
         line = strtok_r(NULL, "\n", &rest);
         if (!line || strcmp(line, "end") == 0) return line != NULL;
-        if (at->n < TT_WIRE_ADDRESSES) snprintf(at->numbers[at->n++], TT_WIRE_NUMBER, "%s", line);
+        if (address->n < TT_WIRE_ADDRESSES)
+            snprintf(address->numbers[address->n++], TT_WIRE_NUMBER, "%s", line);
     }
 }
 
-static bool read_place(const char *path, tt_address *at, uint64_t *nonce) {
+static bool read_place(const char *path, tt_address *address, uint64_t *nonce) {
     char *text = NULL;
     size_t size;
     if (!tt_file_exists(path) || tt_read_file(path, FILE_LIMIT, &text, &size) != TT_OK) return false;
-    const bool good = parse_place(text, at, nonce);
+    const bool good = parse_place(text, address, nonce);
     free(text);
     return good;
 }
 
 // ---- meeting
 
-static tt_status host(const tt_rendezvous *r, tt_star *out) {
+static tt_status host_meeting(const tt_rendezvous *r, tt_star *out) {
     int listener;
-    tt_address at;
+    tt_address address;
     const double deadline = tt_seconds() + r->seconds;
     const uint64_t nonce = tt_nonce();
-    TT_TRY(tt_wire_listen(&listener, &at));
-    tt_status status = write_place(r->path, &at, nonce);
+    TT_TRY(tt_wire_listen(&listener, &address));
+    tt_status status = write_place(r->path, &address, nonce);
     if (status == TT_OK) {
         status = tt_star_host(out, listener, nonce, r->size, deadline);
         unlink(r->path);
@@ -136,17 +137,17 @@ static tt_status host(const tt_rendezvous *r, tt_star *out) {
     return status;
 }
 
-static tt_status join(const tt_rendezvous *r, tt_star *out) {
+static tt_status join_meeting(const tt_rendezvous *r, tt_star *out) {
     static const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
     const double deadline = tt_seconds() + r->seconds;
     bool seen = false;
-    tt_address at = {0};
+    tt_address address = {0};
     while (tt_seconds() < deadline) {
         uint64_t nonce;
         bool joined = false;
-        if (read_place(r->path, &at, &nonce)) {
+        if (read_place(r->path, &address, &nonce)) {
             seen = true;
-            TT_TRY(tt_star_join(out, &at, nonce, r->rank, r->size, r->seconds, &joined));
+            TT_TRY(tt_star_join(out, &address, nonce, r->rank, r->size, r->seconds, &joined));
         }
         if (joined) return TT_OK;
         if (tt_interrupted()) return tt_fail(TT_ERR_INTERRUPTED, "interrupted while looking for rank 0");
@@ -156,15 +157,16 @@ static tt_status join(const tt_rendezvous *r, tt_star *out) {
         return tt_fail(TT_ERR_DIST,
             "rank 0 did not answer on %s, port %d (from %s), within %g seconds: is the network between the "
             "machines open? TT_TIMEOUT=seconds waits longer",
-            at.host, at.port, r->path, r->seconds);
+            address.host, address.port, r->path, r->seconds);
     return tt_fail(TT_ERR_DIST,
-        "rank 0 did not come: no rendezvous in %s within %g seconds; all ranks need the same file, on a file "
+        "rank 0 did not arrive: no rendezvous in %s within %g seconds; all ranks need the same file, on a "
+        "file "
         "system they share. TT_TIMEOUT=seconds waits longer",
         r->path, r->seconds);
 }
 
 tt_status tt_rendezvous_meet(const tt_rendezvous *r, tt_star *out) {
-    TT_TRY(r->rank == 0 ? host(r, out) : join(r, out));
+    TT_TRY(r->rank == 0 ? host_meeting(r, out) : join_meeting(r, out));
     const tt_status status = tt_patience(&out->seconds);
     if (status != TT_OK) tt_star_close(out);
     return status;

@@ -1,13 +1,17 @@
 // Meeting without MPI: processes that share a file system and know their rank. Private to host/dist.
 //
-// Rank 0 writes into the file where it listens and a nonce, the others look for the file until they reach
-// someone who knows the nonce: a file left by an earlier start does no harm. The file is removed once all
-// have come.
+// Rank 0 writes its address and a nonce into the file. The others look for the file until they reach a
+// process that knows the nonce, so a file left by an earlier start does no harm. The file is removed when all
+// ranks have arrived.
 #ifndef TT_DIST_RENDEZVOUS_H
 #define TT_DIST_RENDEZVOUS_H
 
 #include "host/base/fs.h"
 #include "host/dist/star.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef struct tt_rendezvous {
     int rank, size;
@@ -15,15 +19,20 @@ typedef struct tt_rendezvous {
     char path[TT_PATH_MAX];
 } tt_rendezvous;
 
-// What the environment says: TT_RANK, TT_WORLD (else Slurm's SLURM_PROCID, SLURM_STEP_NUM_TASKS,
+// Reads the environment: TT_RANK, TT_WORLD (else Slurm's SLURM_PROCID, SLURM_STEP_NUM_TASKS,
 // SLURM_NTASKS) and TT_RENDEZVOUS, the file (else, in a job step of Slurm, a name made of job and step in the
 // folder it was submitted from); TT_TIMEOUT in seconds, 300 if not set. Errors: TT_ERR_CONFIG naming the
 // variable.
 tt_status tt_rendezvous_read(tt_rendezvous *out) TT_MUST_CHECK;
+// Connects all ranks. Errors: TT_ERR_DIST naming ranks that did not arrive; TT_ERR_INTERRUPTED.
 tt_status tt_rendezvous_meet(const tt_rendezvous *rendezvous, tt_star *out) TT_MUST_CHECK;
 
-// Seconds that collectives wait for a rank: TT_TIMEOUT, else 1800. Ranks do not all wait at the same time for
-// the same thing: one may write a file meanwhile.
+// Seconds that collectives wait for a rank: TT_TIMEOUT, else 1800, since one rank may write a file while the
+// others wait. Errors: TT_ERR_CONFIG.
 tt_status tt_patience(double *seconds) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const uint64_t magic = 0x31726b6e69687474; // also tells byte order and version apart
+static const uint64_t magic = 0x31726b6e69687474; // also detects another byte order or version
 static const double hello_seconds = 10;           // from a connection to its first message
 
 typedef struct hello {
@@ -48,26 +48,27 @@ void tt_star_close(tt_star *star) {
 
 // ---- rank 0
 
-static tt_status missing(const tt_star *star) {
+static tt_status missing_ranks(const tt_star *star) {
     tt_str names = {0};
     int n = 0;
     for (int r = 1; r < star->size; ++r)
         if (star->sockets[r] < 0 && n++ < 32) tt_str_format(&names, "%s%d", n > 1 ? ", " : "", r);
     const tt_status status = tt_fail(TT_ERR_DIST,
-        "%d of %d ranks did not come in time: %s%s; see what they say, or give them longer with "
+        "%d of %d ranks did not arrive in time: %s%s; see their messages, or wait longer with "
         "TT_TIMEOUT=seconds",
         n, star->size, tt_str_text(&names), n > 32 ? ", ..." : "");
     tt_str_close(&names);
     return status;
 }
 
-static tt_status seat(tt_star *star, int socket, const hello *h) {
+static tt_status seat_rank(tt_star *star, int socket, const hello *h) {
     if (h->size != star->size)
-        return tt_fail(TT_ERR_DIST, "rank %d on %s was started as one of %d ranks, rank 0 on %s of %d",
-            h->rank, h->host, h->size, star->hosts[0], star->size);
+        return tt_fail(TT_ERR_DIST,
+            "rank %d on %s was started as one of %d ranks, but rank 0 on %s as one of %d", h->rank, h->host,
+            h->size, star->hosts[0], star->size);
     if (h->rank < 1 || h->rank >= star->size)
         return tt_fail(
-            TT_ERR_DIST, "there is no rank %d (on %s) among %d ranks", h->rank, h->host, star->size);
+            TT_ERR_DIST, "rank %d on %s is out of range: there are %d ranks", h->rank, h->host, star->size);
     if (star->sockets[h->rank] >= 0)
         return tt_fail(TT_ERR_DIST, "rank %d was started twice: on %s and on %s", h->rank,
             star->hosts[h->rank], h->host);
@@ -76,54 +77,54 @@ static tt_status seat(tt_star *star, int socket, const hello *h) {
     return TT_OK;
 }
 
-static tt_status refuse(int socket) {
+static tt_status refuse_rank(int socket) {
     answer no = {.refused = 1};
     snprintf(no.text, sizeof no.text, "%s", tt_error_message());
     return tt_wire_send(socket, &no, sizeof no, tt_seconds() + hello_seconds) == TT_WIRE_DONE ? TT_OK
                                                                                               : TT_ERR_DIST;
 }
 
-static tt_status admit(tt_star *star, int socket, uint64_t nonce) {
+static tt_status admit_rank(tt_star *star, int socket, uint64_t nonce) {
     hello h;
     if (tt_wire_receive(socket, &h, sizeof h, tt_seconds() + hello_seconds) != TT_WIRE_DONE ||
         h.magic != magic || h.nonce != nonce) {
-        close(socket); // of another meeting, or none of ours at all
+        close(socket); // of another meeting, or of another program
         return TT_OK;
     }
     h.host[TT_WIRE_HOST - 1] = 0;
-    const tt_status status = seat(star, socket, &h);
+    const tt_status status = seat_rank(star, socket, &h);
     if (status != TT_OK) {
-        (void)!refuse(socket);
+        (void)!refuse_rank(socket);
         close(socket);
     }
     return status;
 }
 
-static tt_status welcome(tt_star *star) {
+static tt_status welcome_ranks(tt_star *star) {
     const answer yes = {0};
     const double deadline = tt_seconds() + hello_seconds;
     for (int r = 1; r < star->size; ++r)
         if (tt_wire_send(star->sockets[r], &yes, sizeof yes, deadline) != TT_WIRE_DONE ||
             tt_wire_send(star->sockets[r], star->hosts, (size_t)star->size * TT_WIRE_HOST, deadline) !=
                 TT_WIRE_DONE)
-            return tt_fail(TT_ERR_DIST, "rank %d on %s came and left again", r, star->hosts[r]);
+            return tt_fail(TT_ERR_DIST, "rank %d on %s connected and left again", r, star->hosts[r]);
     return TT_OK;
 }
 
 static tt_status gather_all(tt_star *star, int listener, uint64_t nonce, double deadline) {
     tt_wire_host(star->hosts[0]);
     for (int come = 1; come < star->size;) {
-        // In short waits, so that Ctrl-C is heard.
+        // In short waits, so that Ctrl-C is noticed.
         const double now = tt_seconds();
         const int socket = tt_wire_accept(listener, now + 0.2 < deadline ? now + 0.2 : deadline);
-        if (socket >= 0) TT_TRY(admit(star, socket, nonce));
+        if (socket >= 0) TT_TRY(admit_rank(star, socket, nonce));
         if (tt_interrupted())
             return tt_fail(TT_ERR_INTERRUPTED, "interrupted while waiting for the other ranks");
-        if (socket < 0 && now >= deadline) return missing(star);
+        if (socket < 0 && now >= deadline) return missing_ranks(star);
         come = 1;
         for (int r = 1; r < star->size; ++r) come += star->sockets[r] >= 0;
     }
-    return welcome(star);
+    return welcome_ranks(star);
 }
 
 tt_status tt_star_host(tt_star *out, int listener, uint64_t nonce, int size, double deadline) {
@@ -131,7 +132,7 @@ tt_status tt_star_host(tt_star *out, int listener, uint64_t nonce, int size, dou
     if (status == TT_OK) status = gather_all(out, listener, nonce, deadline);
     if (status == TT_OK) return TT_OK;
     for (int r = 1; out->sockets && r < size; ++r)
-        if (out->sockets[r] >= 0) (void)!refuse(out->sockets[r]);
+        if (out->sockets[r] >= 0) (void)!refuse_rank(out->sockets[r]);
     tt_star_close(out);
     return status;
 }
@@ -139,17 +140,17 @@ tt_status tt_star_host(tt_star *out, int listener, uint64_t nonce, int size, dou
 // ---- the others
 
 static tt_status take_seat(tt_star *star, int socket, uint64_t nonce, double patience, bool *joined) {
-    const double deadline = tt_seconds() + patience + hello_seconds; // rank 0 speaks first
+    const double deadline = tt_seconds() + patience + hello_seconds; // rank 0 answers when all have arrived
     hello h = {.magic = magic, .nonce = nonce, .rank = star->rank, .size = star->size};
     tt_wire_host(h.host);
     answer a;
     if (tt_wire_send(socket, &h, sizeof h, deadline) != TT_WIRE_DONE ||
         tt_wire_receive(socket, &a, sizeof a, deadline) != TT_WIRE_DONE)
-        return TT_OK; // nobody of this meeting
+        return TT_OK; // not a process of this meeting
     a.text[sizeof a.text - 1] = 0;
     if (a.refused) return tt_fail(TT_ERR_DIST, "%s", a.text);
     if (tt_wire_receive(socket, star->hosts, (size_t)star->size * TT_WIRE_HOST, deadline) != TT_WIRE_DONE)
-        return tt_fail(TT_ERR_DIST, "rank 0 left at once");
+        return tt_fail(TT_ERR_DIST, "rank 0 left during the start");
     *joined = true;
     return TT_OK;
 }

@@ -1,9 +1,14 @@
-// What a transport provides; private to this folder. comm.c has the one for a single rank, comm_star.c that
-// of ranks that meet by a file, comm_mpi.c MPI's; comm_nompi.c says that there is none.
+// The functions of a transport. Private to host/dist. comm_open.c has the transport of a single rank,
+// comm_star.c that of ranks that meet by a file, comm_mpi.c MPI's; comm_nompi.c takes its place in builds
+// without MPI.
 #ifndef TT_DIST_TRANSPORT_H
 #define TT_DIST_TRANSPORT_H
 
 #include "host/dist/comm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef struct tt_comm_transport {
     tt_status (*sum_f32)(tt_comm *, float *, size_t);
@@ -19,7 +24,11 @@ typedef struct tt_comm_transport {
 // Joins the job that a launcher started: fills rank, size, local_size, transport, methods, state.
 // Errors: TT_ERR_DIST; TT_ERR_UNSUPPORTED in a build without MPI.
 tt_status tt_comm_join(tt_comm *comm) TT_MUST_CHECK;
-// Without MPI: by what the environment says (rendezvous.h). Errors: TT_ERR_CONFIG, TT_ERR_DIST.
+// Without MPI, as the environment says (rendezvous.h). Errors: TT_ERR_CONFIG, TT_ERR_DIST.
 tt_status tt_comm_meet(tt_comm *comm) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// To one address; a host that does not answer at all is left for the next one.
+// For one address; after that the next one is tried.
 static const double connect_seconds = 3;
 
 void tt_wire_host(char out[TT_WIRE_HOST]) {
@@ -37,8 +37,8 @@ static bool wait_for(int socket, short events, double deadline) {
     }
 }
 
-// A message is not held back for the next one; a peer whose machine is gone is noticed in minutes.
-static void prepare(int socket) {
+// Messages are sent at once (no Nagle), and a peer whose machine is gone is noticed within minutes.
+static void prepare_socket(int socket) {
     const int on = 1, idle = 60, every = 10, times = 6;
     fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK);
     fcntl(socket, F_SETFD, FD_CLOEXEC);
@@ -49,24 +49,27 @@ static void prepare(int socket) {
     setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
 }
 
-static bool usable(const struct ifaddrs *at, bool loopback) {
-    if (!at->ifa_addr || !(at->ifa_flags & IFF_UP) || !(at->ifa_flags & IFF_LOOPBACK) == loopback)
+static bool usable_address(const struct ifaddrs *interface, bool loopback) {
+    if (!interface->ifa_addr || !(interface->ifa_flags & IFF_UP) ||
+        !(interface->ifa_flags & IFF_LOOPBACK) == loopback)
         return false;
-    if (at->ifa_addr->sa_family == AF_INET) return true;
-    return at->ifa_addr->sa_family == AF_INET6 &&
-           !IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)(const void *)at->ifa_addr)->sin6_addr);
+    if (interface->ifa_addr->sa_family == AF_INET) return true;
+    return interface->ifa_addr->sa_family == AF_INET6 &&
+           !IN6_IS_ADDR_LINKLOCAL(
+               &((const struct sockaddr_in6 *)(const void *)interface->ifa_addr)->sin6_addr);
 }
 
 static void list_addresses(tt_address *out) {
     struct ifaddrs *all = NULL;
     if (getifaddrs(&all) != 0) all = NULL;
     for (int loopback = 0; loopback < 2; ++loopback) {
-        for (const struct ifaddrs *at = all; at && out->n < TT_WIRE_ADDRESSES; at = at->ifa_next) {
-            if (!usable(at, loopback)) continue;
-            const socklen_t size =
-                at->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-            if (getnameinfo(
-                    at->ifa_addr, size, out->numbers[out->n], TT_WIRE_NUMBER, NULL, 0, NI_NUMERICHOST) == 0)
+        for (const struct ifaddrs *interface = all; interface && out->n < TT_WIRE_ADDRESSES;
+             interface = interface->ifa_next) {
+            if (!usable_address(interface, loopback)) continue;
+            const socklen_t size = interface->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                                             : sizeof(struct sockaddr_in6);
+            if (getnameinfo(interface->ifa_addr, size, out->numbers[out->n], TT_WIRE_NUMBER, NULL, 0,
+                    NI_NUMERICHOST) == 0)
                 out->n++;
         }
     }
@@ -92,12 +95,13 @@ static int bound_socket(void) {
 
 tt_status tt_wire_listen(int *listener, tt_address *where) {
     memset(where, 0, sizeof *where);
-    struct sockaddr_storage at;
-    socklen_t size = sizeof at;
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
     char port[16];
     const int s = bound_socket();
-    if (s < 0 || listen(s, SOMAXCONN) != 0 || getsockname(s, (struct sockaddr *)&at, &size) != 0 ||
-        getnameinfo((const struct sockaddr *)&at, size, NULL, 0, port, sizeof port, NI_NUMERICSERV) != 0) {
+    if (s < 0 || listen(s, SOMAXCONN) != 0 || getsockname(s, (struct sockaddr *)&address, &size) != 0 ||
+        getnameinfo((const struct sockaddr *)&address, size, NULL, 0, port, sizeof port, NI_NUMERICSERV) !=
+            0) {
         const int error = errno;
         if (s >= 0) close(s);
         return tt_fail(TT_ERR_DIST, "cannot listen for the other ranks: %s", strerror(error));
@@ -115,7 +119,7 @@ int tt_wire_accept(int listener, double deadline) {
     for (;;) {
         const int s = accept(listener, NULL, NULL);
         if (s >= 0) {
-            prepare(s);
+            prepare_socket(s);
             return s;
         }
         if (!wait_for(listener, POLLIN, deadline)) return -1;
@@ -131,7 +135,7 @@ static int connect_to(const char *number, int port, double deadline) {
     const int s = socket(found->ai_family, SOCK_STREAM, 0);
     bool connected = false;
     if (s >= 0) {
-        prepare(s);
+        prepare_socket(s);
         connected = connect(s, found->ai_addr, found->ai_addrlen) == 0;
         if (!connected && errno == EINPROGRESS && wait_for(s, POLLOUT, deadline)) {
             int error = 0;

@@ -1,7 +1,7 @@
 #include "host/lab/environment.h"
 
 #include "host/base/fs.h"
-#include "version.h"
+#include "host/base/version.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-// The processor's name as Linux tells it, or the machine's architecture.
-static void processor(char *out, size_t size, const char *fallback) {
+// The processor's name from /proc/cpuinfo, or `fallback`.
+static void processor_name(char *out, size_t size, const char *fallback) {
     snprintf(out, size, "%s", fallback);
     FILE *file = fopen("/proc/cpuinfo", "re");
     if (!file) return;
@@ -27,11 +27,11 @@ static void processor(char *out, size_t size, const char *fallback) {
     fclose(file);
 }
 
-static json_t *machine(void) {
+static json_t *machine_json(void) {
     struct utsname name = {0};
     uname(&name);
     char cpu[256];
-    processor(cpu, sizeof cpu, name.machine);
+    processor_name(cpu, sizeof cpu, name.machine);
     double gigabytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE) / 1e9;
     return json_pack("{s:s, s:s++, s:s, s:I, s:f}", "host", name.nodename, "system", name.sysname, " ",
         name.release, "processor", cpu, "cores", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory_gb",
@@ -65,10 +65,10 @@ tt_status tt_environment_write(
     struct tm utc;
     gmtime_r(&now, &utc);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    json_t *root = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s}", "version", TT_VERSION,
-        "commit", TT_COMMIT, "machine", machine(), "device", device->name, "isa", tt_cpu_isa(), "precision",
-        tt_precision_name(device->precision), "ranks", comm->size, "threads", device->threads, "transport",
-        comm->transport, "corpus", hash, "started", when);
+    json_t *root = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s}", "version",
+        tt_version(), "commit", tt_commit(), "machine", machine_json(), "device", device->name, "isa",
+        tt_cpu_isa(), "precision", tt_precision_name(device->precision), "ranks", comm->size, "threads",
+        device->threads, "transport", comm->transport, "corpus", hash, "started", when);
     if (root && corpus) {
         const tt_teacher_counts t = tt_corpus_count_teacher(corpus);
         json_object_set_new(root, "teacher",

@@ -36,7 +36,7 @@ tt_status tt_outcomes_add(tt_outcomes *o, const json_t *prediction) {
     if (!id || !json_is_boolean(right)) return TT_OK;
     tt_outcome one = {.id = tt_hash(id, strlen(id)), .right = json_is_true(right)};
     TT_TRY(content_of(prediction, &one.content));
-    TT_TRY(tt_grow(&o->items, &o->room, o->n + 1, sizeof *o->items, "answers"));
+    TT_TRY(tt_grow(&o->items, &o->capacity, o->n + 1, sizeof *o->items, "answers"));
     o->items[o->n++] = one;
     o->right += one.right;
     o->sorted = false;
@@ -58,7 +58,7 @@ void tt_outcomes_sort(tt_outcomes *o) {
     o->sorted = true;
 }
 
-static bool repeats(const tt_outcomes *o) {
+static bool repeats_ids(const tt_outcomes *o) {
     for (size_t i = 1; i < o->n; ++i)
         if (o->items[i].id == o->items[i - 1].id) return true;
     return false;
@@ -72,7 +72,7 @@ bool tt_outcomes_pair(
         snprintf(why, TT_PAIRED_WHY, "answers are not stored");
         return false;
     }
-    if (repeats(before) || repeats(after)) {
+    if (repeats_ids(before) || repeats_ids(after)) {
         snprintf(why, TT_PAIRED_WHY, "question ids are repeated");
         return false;
     }

@@ -4,8 +4,8 @@
 
 static const double z = 1.959963984540054;
 
-// How far b - c is from what a difference of d lets expect, over its standard deviation; falls with d.
-static double score(double d, double b, double c, double n) {
+// Distance of b - c from its expectation under a difference of d, in standard deviations; decreases in d.
+static double score_of_difference(double d, double b, double c, double n) {
     const double linear = (2 * n - b + c) * d - b - c, constant = -c * d * (1 - d);
     const double q = (sqrt(fmax(linear * linear - 8 * n * constant, 0)) - linear) / (4 * n);
     const double variance = n * (2 * fmax(q, 0) + d - d * d), distance = b - c - n * d;
@@ -18,7 +18,7 @@ static double upper_end(double b, double c, double n) {
     double low = (b - c) / n, high = 1;
     for (int i = 0; i < 60 && low < 1; ++i) {
         const double middle = (low + high) / 2;
-        if (score(middle, b, c, n) >= -z)
+        if (score_of_difference(middle, b, c, n) >= -z)
             low = middle;
         else
             high = middle;
@@ -30,7 +30,7 @@ void tt_paired_interval(int64_t to_right, int64_t to_wrong, int64_t n, double *l
     *low = *high = NAN;
     if (n < 1) return;
     *high = upper_end((double)to_right, (double)to_wrong, (double)n);
-    *low = -upper_end((double)to_wrong, (double)to_right, (double)n); // the same, told the other way round
+    *low = -upper_end((double)to_wrong, (double)to_right, (double)n); // the same with both sides exchanged
 }
 
 double tt_mcnemar(int64_t to_right, int64_t to_wrong) {

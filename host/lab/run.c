@@ -22,19 +22,19 @@ typedef struct run {
     tt_device *device;
     tt_precision precision;
     bool gpu_chosen;
-    bool precision_kept; // auto, which became that of the run to be resumed
+    bool precision_kept; // precision was auto and is that of the run to be resumed
     tt_run_directory dir;
     tt_corpus corpus;
     bool has_corpus;
-    tt_checkpoint student;         // model NULL until there is one
-    int64_t metrics_bytes;         // of metrics.jsonl that count: what the last checkpoint saw
-    double began;                  // see tt_phase_room
-    bool told_of_cuts;             // that prompts are longer than the limit, while training
-    bool told_of_split[TT_SPLITS]; // the same, of a split that is scored
+    tt_checkpoint student;             // model is NULL until there is one
+    int64_t metrics_bytes;             // size of metrics.jsonl when the last checkpoint was saved
+    double began;                      // see tt_phase_context
+    bool cuts_warned;                  // whether the warning about cut prompts was given while training
+    bool split_cuts_warned[TT_SPLITS]; // the same for each split that is scored
     tt_result result;
 } run;
 
-// Rank 0 decides; all follow.
+// Whether rank 0 finds the file; the same answer on all ranks.
 static tt_status exists_on_root(run *r, const char *path, bool *out) {
     *out = r->comm->rank == 0 && tt_file_exists(path);
     return tt_comm_broadcast(r->comm, out, sizeof *out, 0);
@@ -52,8 +52,8 @@ static tt_status choose_gpu(run *r) {
     return tt_comm_choose_gpu(r->comm, r->config->device);
 }
 
-// Before the run directory is made, since what `auto` became is written there. A finished run needs no
-// device.
+// Called before the run directory is made, where the precision that `auto` stands for is written. A finished
+// run needs no device.
 static tt_status resolve_precision(run *r, bool fresh) {
     char kept[16] = "";
     tt_status status = TT_OK;
@@ -106,7 +106,7 @@ static tt_status open_corpus(run *r) {
 
 // ---- phases
 
-// Best checkpoint of phase i: best.h5 is the last one's.
+// Path of the best checkpoint of phase i; that of the last phase is best.h5.
 static tt_status best_of(const run *r, int i, char *out) {
     if (i + 1 < r->result.n_phases)
         return tt_run_directory_checkpoint(&r->dir, r->result.phases[i].name, true, out);
@@ -114,7 +114,7 @@ static tt_status best_of(const run *r, int i, char *out) {
     return TT_OK;
 }
 
-static tt_status reflect(run *r, int i, tt_phase_room *room, bool resume) {
+static tt_status run_reflection(run *r, int i, tt_phase_context *context, bool resume) {
     tt_phase_outcome *phase = &r->result.phases[i];
     char folder[TT_PATH_MAX], reference[TT_PATH_MAX];
     TT_TRY(tt_path_join(folder, sizeof folder, r->dir.path, phase->name));
@@ -123,20 +123,25 @@ static tt_status reflect(run *r, int i, tt_phase_room *room, bool resume) {
         TT_TRY(best_of(r, i - 1, reference));
     else
         snprintf(reference, sizeof reference, "%s", r->config->model.start);
-    const tt_reflection_room of = {
-        r->config, &r->corpus, r->comm, phase->iteration, folder, &r->told_of_cuts};
-    return tt_reflection_run(&of, room, &r->student, resume, reference, &phase->result);
+    const tt_reflection_context iteration = {.config = r->config,
+        .corpus = &r->corpus,
+        .comm = r->comm,
+        .iteration = phase->iteration,
+        .folder = folder,
+        .reference_path = reference,
+        .cuts_warned = &r->cuts_warned};
+    return tt_reflection_run(&iteration, context, &r->student, resume, &phase->result);
 }
 
-static tt_status run_phase(run *r, int i, tt_phase_room *room, bool resume) {
+static tt_status run_phase(run *r, int i, tt_phase_context *context, bool resume) {
     tt_phase_outcome *phase = &r->result.phases[i];
-    if (phase->iteration) return reflect(r, i, room, resume);
+    if (phase->iteration) return run_reflection(r, i, context, resume);
     if (strcmp(phase->name, "pretraining") == 0)
-        return tt_pretraining_run(r->config, room, &r->student, resume, &phase->result);
-    return tt_acquisition_run(r->config, &r->corpus, room, &r->student, resume, &phase->result);
+        return tt_pretraining_run(context, &r->student, resume, &phase->result);
+    return tt_acquisition_run(context, &r->corpus, &r->student, resume, &phase->result);
 }
 
-// A student that never finished learning has nothing to reflect on.
+// Reflection needs a student whose acquisition is finished.
 static tt_status check_student(const run *r, const tt_phase_outcome *phase) {
     tt_phase_state state;
     if (!phase->iteration || !r->student.m || !r->student.state) return TT_OK;
@@ -170,7 +175,7 @@ static tt_status open_metrics(const run *r, tt_metrics *metrics) {
     return tt_tensorboard_open(&metrics->board, folder);
 }
 
-// Brings r->student to the phase's best weights, training where something is left to train.
+// Trains what is left of the phase, and leaves its best weights in r->student.
 static tt_status do_phase(run *r, int i) {
     tt_phase_outcome *phase = &r->result.phases[i];
     char last[TT_PATH_MAX], best[TT_PATH_MAX];
@@ -184,7 +189,7 @@ static tt_status do_phase(run *r, int i) {
         tt_phase_state state = {0};
         if (status == TT_OK) status = tt_phase_read(&state, r->student.state, phase->name);
         if (status != TT_OK)
-            status = tt_context(status, "cannot resume (without the file this phase starts over)");
+            status = tt_context(status, "cannot resume; without this file the phase starts over");
         TT_TRY(tt_comm_agree(r->comm, status));
         phase->result = state.result;
         r->metrics_bytes = state.metrics_bytes;
@@ -199,9 +204,15 @@ static tt_status do_phase(run *r, int i) {
         tt_status status = TT_OK;
         if (r->comm->rank == 0) status = open_metrics(r, &metrics);
         TT_TRY(tt_comm_agree(r->comm, status));
-        tt_phase_room room = {
-            r->comm, &metrics, last, best, (uint64_t)r->config->seed, r->began, &r->told_of_cuts};
-        status = run_phase(r, i, &room, saved);
+        tt_phase_context context = {.config = r->config,
+            .comm = r->comm,
+            .metrics = &metrics,
+            .last_path = last,
+            .best_path = best,
+            .seed = (uint64_t)r->config->seed,
+            .began = r->began,
+            .cuts_warned = &r->cuts_warned};
+        status = run_phase(r, i, &context, saved);
         int64_t bytes = 0;
         if (status == TT_OK) status = tt_metrics_sync(&metrics, &bytes);
         r->metrics_bytes = bytes;
@@ -237,22 +248,31 @@ static tt_status do_phases(run *r) {
 
 // ---- final evaluation
 
-static tt_status evaluate_student(run *r, const tt_checkpoint *student, tt_split split, int samples,
-    FILE *predictions, const char *label, tt_evaluation *out) {
+// What one evaluation scores, and where its answers go.
+typedef struct scoring {
+    const tt_checkpoint *student;
+    tt_split split;
+    int samples;       // that vote; 0: greedy
+    FILE *predictions; // NULL on ranks other than 0
+    const char *label;
+} scoring;
+
+static tt_status evaluate_student(run *r, const scoring *s, tt_evaluation *out) {
     const tt_config *c = r->config;
-    tt_evaluate_options options = {.split = split,
+    tt_evaluate_options options = {.corpus = &r->corpus,
+        .split = s->split,
         .questions = c->evaluation.questions,
-        .samples = samples,
+        .samples = s->samples,
         .decoding = tt_decoding_of(c),
         .max_input = tt_prompt_limit_of(c),
-        .told = &r->told_of_split[split],
+        .cuts_warned = &r->split_cuts_warned[s->split],
         .slots = (int)c->evaluation.slots,
-        .predictions = predictions,
-        .label = label};
+        .predictions = s->predictions,
+        .label = s->label};
     TT_TRY(tt_stage_set_parse(&options.set, c->stages));
-    TT_TRY(tt_evaluate(student->model, student->tokenizer, r->comm, &r->corpus, &options, out));
-    tt_info("%s: %.1f %% (%.1f to %.1f) of %d", label, 100 * out->accuracy, 100 * out->low, 100 * out->high,
-        out->n);
+    TT_TRY(tt_evaluate(s->student->model, s->student->tokenizer, r->comm, &options, out));
+    tt_info("%s: %.1f %% (%.1f to %.1f) of %d", s->label, 100 * out->accuracy, 100 * out->low,
+        100 * out->high, out->n);
     return TT_OK;
 }
 
@@ -260,10 +280,15 @@ static tt_status evaluate_split(run *r, tt_split split, int samples, FILE *predi
     char label[64];
     snprintf(label, sizeof label, samples ? "%s, self-consistency of %d" : "%s, greedy", tt_split_name(split),
         samples);
-    return evaluate_student(r, &r->student, split, samples, predictions, label, out);
+    const scoring s = {.student = &r->student,
+        .split = split,
+        .samples = samples,
+        .predictions = predictions,
+        .label = label};
+    return evaluate_student(r, &s, out);
 }
 
-// A file of predictions is written beside its place and committed when all of it is there; on rank 0 alone.
+// Predictions are written to a temporary file, which is renamed when it is complete; on rank 0 only.
 static tt_status open_predictions(run *r, const char *path, FILE **out) {
     char temporary[TT_PATH_MAX + 8];
     tt_status status = TT_OK;
@@ -271,10 +296,16 @@ static tt_status open_predictions(run *r, const char *path, FILE **out) {
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
     if (r->comm->rank == 0 && !(*out = fopen(temporary, "we")))
         status = tt_fail(TT_ERR_IO, "%s: cannot be written", temporary);
-    return tt_comm_agree(r->comm, status);
+    status = tt_comm_agree(r->comm, status);
+    if (status != TT_OK && *out) { // another rank failed
+        fclose(*out);
+        unlink(temporary);
+        *out = NULL;
+    }
+    return status;
 }
 
-// `status`: of what was to be written. It comes back, or that of the disk.
+// `status`: whether everything was produced that was to be written. Returns it, or the error of writing.
 static tt_status close_predictions(FILE *file, const char *path, tt_status status) {
     char temporary[TT_PATH_MAX + 8];
     if (!file) return status;
@@ -287,8 +318,8 @@ static tt_status close_predictions(FILE *file, const char *path, tt_status statu
     return status;
 }
 
-// The test split after each phase that has another one behind it: what an iteration of reflection changed.
-// The answers are kept, so that they can be compared question by question.
+// Scores the test split after a phase that another one follows, to show what an iteration of reflection
+// changed. The answers are stored, so that they can be compared question by question.
 static tt_status evaluate_phase(run *r, int i) {
     tt_phase_outcome *phase = &r->result.phases[i];
     char best[TT_PATH_MAX], path[TT_PATH_MAX], label[64];
@@ -300,8 +331,9 @@ static tt_status evaluate_phase(run *r, int i) {
     snprintf(label, sizeof label, "test, greedy, after %s", phase->name);
     tt_status status = open_predictions(r, path, &predictions);
     if (status == TT_OK) {
-        status = evaluate_student(r, &student, TT_TEST, 0, predictions, label, &phase->test);
-        const bool all = status == TT_OK; // the ranks are together; where one failed alone they may not be
+        const scoring s = {.student = &student, .split = TT_TEST, .predictions = predictions, .label = label};
+        status = evaluate_student(r, &s, &phase->test);
+        const bool all = status == TT_OK; // else the ranks may wait for each other at different places
         status = close_predictions(predictions, path, status);
         if (all) status = tt_comm_agree(r->comm, status);
     }
@@ -355,13 +387,13 @@ static tt_status do_evaluation(run *r) {
     tt_status status = evaluate_splits(r, predictions);
     if (status == TT_ERR_INTERRUPTED)
         status = tt_fail(status,
-            "stopped in the final evaluation; the student is saved, the same command goes on from here");
+            "stopped in the final evaluation; the student is saved; run the same command again to resume");
     return close_predictions(predictions, r->dir.predictions, status);
 }
 
-// ---- the whole
+// ---- the whole run
 
-static tt_status finish(run *r, FILE *out) {
+static tt_status finish_run(run *r, FILE *out) {
     tt_result *result = &r->result;
     result->name = r->config->name;
     result->stages = r->config->stages;
@@ -381,7 +413,7 @@ static tt_status finish(run *r, FILE *out) {
     return status;
 }
 
-// A finished run is shown, not done again.
+// Prints the table of a finished run.
 static tt_status show_finished(run *r, FILE *out, bool *finished) {
     TT_TRY(exists_on_root(r, r->dir.result, finished));
     if (!*finished || r->comm->rank != 0 || !tt_file_exists(r->dir.table)) return TT_OK;
@@ -394,7 +426,7 @@ static tt_status show_finished(run *r, FILE *out, bool *finished) {
     return TT_OK;
 }
 
-static tt_status work(run *r, bool fresh, FILE *out) {
+static tt_status do_run(run *r, bool fresh, FILE *out) {
     bool finished;
     tt_config_warn(r->config);
     TT_TRY(tt_run_directory_name(&r->dir, r->config));
@@ -411,12 +443,12 @@ static tt_status work(run *r, bool fresh, FILE *out) {
     TT_TRY(tt_comm_agree(r->comm, status));
     TT_TRY(do_phases(r));
     TT_TRY(do_evaluation(r));
-    return tt_comm_agree(r->comm, finish(r, out));
+    return tt_comm_agree(r->comm, finish_run(r, out));
 }
 
 tt_status tt_run(tt_config *config, tt_comm *comm, bool fresh, FILE *out) {
     run r = {.config = config, .comm = comm, .began = tt_seconds()};
-    tt_status status = work(&r, fresh, out);
+    tt_status status = do_run(&r, fresh, out);
     tt_checkpoint_close(&r.student);
     if (r.has_corpus) tt_corpus_close(&r.corpus);
     tt_device_close(r.device);

@@ -1,6 +1,6 @@
-// An experiment from its configuration to its result: pretraining and acquisition if enabled, the iterations
-// of reflection, final evaluation, in a run directory. Started again it goes on wherever it stopped, to the
-// same bits.
+// Runs an experiment from its configuration to its result in a run directory: pretraining and acquisition if
+// they are enabled, the iterations of reflection, the final evaluation. A run that was stopped resumes where
+// it stopped and ends with the same bits as one that was not.
 #ifndef TT_LAB_RUN_H
 #define TT_LAB_RUN_H
 
@@ -9,9 +9,18 @@
 
 #include <stdio.h>
 
-// All ranks call it. `fresh` starts over in an existing run directory. The final table goes to `out` on rank
-// 0. A precision that is auto becomes in *config what the run has. Errors: TT_ERR_CONFIG for a run directory
-// of another configuration; TT_ERR_INTERRUPTED after Ctrl-C, with everything saved; those of the phases.
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// To be called on all ranks. `fresh` starts over in an existing run directory. The final table is printed to
+// `out` on rank 0. A precision of auto is replaced in *config by the run's precision. Errors: TT_ERR_CONFIG
+// for a run directory with another configuration; TT_ERR_INTERRUPTED after Ctrl-C, with progress saved; those
+// of the phases.
 tt_status tt_run(tt_config *config, tt_comm *comm, bool fresh, FILE *out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -83,10 +83,10 @@ static tt_status note_difference(
 }
 
 tt_status tt_run_config_differences(const char *before, const char *now, tt_str *out, bool *rescore) {
-    tt_config_line line = {.at = now}, other;
+    tt_config_line line = {.rest = now}, other;
     *rescore = false;
     while (tt_config_line_next(&line)) TT_TRY(note_difference(before, now, &line, out, rescore));
-    line = (tt_config_line){.at = before};
+    line = (tt_config_line){.rest = before};
     while (tt_config_line_next(&line)) // keys that only `before` has
         if (!tt_config_removed(line.key) && !tt_config_line_find(now, line.key, &other))
             TT_TRY(note_difference(before, now, &line, out, rescore));
@@ -101,9 +101,11 @@ static tt_status remove_files(const char *path, const char *mark) {
     if (!folder) return TT_OK;
     tt_status status = TT_OK;
     for (struct dirent *entry; status == TT_OK && (entry = readdir(folder));) {
-        if (!strstr(entry->d_name, mark)) continue; // and the temporary files beside them
-        if (unlinkat(dirfd(folder), entry->d_name, 0) != 0)
-            status = tt_fail(TT_ERR_IO, "%s/%s: cannot remove: %s", path, entry->d_name, strerror(errno));
+        char file[TT_PATH_MAX];
+        if (!strstr(entry->d_name, mark)) continue; // temporary files contain it, too
+        status = tt_path_join(file, sizeof file, path, entry->d_name);
+        if (status == TT_OK && unlink(file) != 0)
+            status = tt_fail(TT_ERR_IO, "%s: cannot remove: %s", file, strerror(errno));
     }
     closedir(folder);
     return status;
@@ -120,13 +122,13 @@ static tt_status remove_reflections(const tt_run_directory *dir) {
         status = tt_path_join(path, sizeof path, dir->path, entry->d_name);
         if (status == TT_OK) status = remove_files(path, "pairs.h5");
         if (status == TT_OK) status = remove_files(path, "_runs.jsonl");
-        if (status == TT_OK) rmdir(path); // stays where a person keeps something in it
+        if (status == TT_OK) rmdir(path); // fails if a person keeps something in it
     }
     closedir(folder);
     return status;
 }
 
-// Removes what a run writes and nothing else: the folder may hold a person's notes.
+// Removes the files that a run writes and nothing else: the directory may contain a person's notes.
 static tt_status remove_run(const tt_run_directory *dir) {
     const char *const files[] = {dir->config, dir->environment, dir->corpus, dir->metrics, dir->predictions,
         dir->result, dir->table, dir->best};
@@ -139,8 +141,8 @@ static tt_status remove_run(const tt_run_directory *dir) {
     return remove_reflections(dir);
 }
 
-// Whether there is anything to go on from: a run that failed at its first step leaves a configuration alone,
-// which may be mended.
+// Whether there is anything to resume: a run that failed at its first step leaves only a configuration, which
+// may be corrected.
 static bool has_progress(const tt_run_directory *dir) {
     bool any = tt_file_exists(dir->best) || tt_file_exists(dir->result);
     DIR *folder = opendir(dir->checkpoints);
@@ -157,10 +159,7 @@ tt_status tt_run_directory_kept(const tt_run_directory *dir, const char *key, ch
     *out = '\0';
     if (!tt_file_exists(dir->config) || !has_progress(dir)) return TT_OK;
     TT_TRY(tt_read_file(dir->config, 1 << 20, &text, &n));
-    if (tt_config_line_find(text, key, &line)) {
-        const bool quoted = line.length >= 2 && line.value[0] == '"';
-        snprintf(out, size, "%.*s", line.length - 2 * quoted, line.value + quoted);
-    }
+    if (tt_config_line_find(text, key, &line)) tt_config_line_text(&line, out, size);
     free(text);
     return TT_OK;
 }
@@ -174,10 +173,10 @@ static tt_status compare_with_existing(const tt_run_directory *dir, const char *
     tt_status status = tt_run_config_differences(before, now, &differences, &rescore);
     if (status == TT_OK && differences.length > 0)
         status = tt_fail(TT_ERR_CONFIG,
-            "%s contains a run of another configuration:%s\nGive this one another name (--set "
-            "name=...), or start it over with --fresh",
+            "%s contains a run with another configuration:%s\nGive this run another name (--set "
+            "name=...), or start over with --fresh",
             dir->path, tt_str_text(&differences));
-    // Other ways to evaluate: what was trained stands, the result is made again.
+    // Other settings of the evaluation: the trained student is kept and scored again.
     if (status == TT_OK && rescore) {
         unlink(dir->result);
         status = tt_write_file(dir->config, now, strlen(now));

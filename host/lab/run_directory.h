@@ -1,20 +1,26 @@
-// The folder of a run, <output>/<name>: what is in it and whether a configuration may go on in it.
+// The directory of a run, <output>/<name>: its files, and whether a configuration may be resumed in it.
 //
 //   config.yaml       resolved, with all defaults
 //   environment.json  version, commit, machine, device, ranks, threads, and what the run was made from
-//   corpus.h5         where the configuration names a world to build
+//   corpus.h5         built from the world, if the configuration names one
 //   checkpoints/      <phase>.h5 to resume from; <phase>_best.h5 of phases before the last
 //   best.h5           the last phase's best checkpoint
-//   reflection_<k>/   of an iteration: recall_runs.jsonl, analyze_runs.jsonl, pairs.h5
+//   reflection_<k>/   recall_runs.jsonl, analyze_runs.jsonl and pairs.h5 of iteration k
 //   tensorboard/      event files, with log: tensorboard
-//   metrics.jsonl     predictions.jsonl     result.json     result.txt (for people)
-//   predictions_<phase>.jsonl   answers to the test questions after a phase that reflection followed
+//   metrics.jsonl     a line for each logged step and each validation
+//   predictions.jsonl answers of the final evaluation, with the text of every stage
+//   result.json       accuracies, phases and speed; result.txt: the same for people
+//   predictions_<phase>.jsonl   answers to the test questions after a phase that reflection follows
 #ifndef TT_LAB_RUN_DIRECTORY_H
 #define TT_LAB_RUN_DIRECTORY_H
 
 #include "host/base/fs.h"
 #include "host/config/config.h"
 #include "host/dist/comm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef struct tt_run_directory {
     char path[TT_PATH_MAX];
@@ -23,7 +29,7 @@ typedef struct tt_run_directory {
         checkpoints[TT_PATH_MAX];
 } tt_run_directory;
 
-// Fills the paths; touches nothing.
+// Fills the paths, without looking at the disk.
 tt_status tt_run_directory_name(tt_run_directory *out, const tt_config *config) TT_MUST_CHECK;
 // "<checkpoints>/<phase>.h5", or "<checkpoints>/<phase>_best.h5", into out[TT_PATH_MAX].
 tt_status tt_run_directory_checkpoint(
@@ -32,15 +38,15 @@ tt_status tt_run_directory_checkpoint(
 // "<run>/predictions_<phase>.jsonl" into out[TT_PATH_MAX]; `run` is the path of a run directory.
 tt_status tt_run_directory_predictions(const char *run, const char *phase, char *out) TT_MUST_CHECK;
 
-// Makes the folder ready for `config`, on one rank. A new one receives config.yaml. In an existing one the
-// configuration must be the same, but for keys that cannot change what is trained (device, threads, the final
-// evaluation); `fresh` removes what an earlier run left instead.
+// Prepares the directory for `config`. To be called on one rank. A new directory receives config.yaml. In an
+// existing one the configuration must be the same, except for keys that cannot change what is trained
+// (device, threads, the final evaluation); with `fresh`, the files of an earlier run are removed instead.
 // Errors: TT_ERR_CONFIG naming the keys that differ; TT_ERR_IO when the folder cannot be written.
 tt_status tt_run_directory_prepare(
     const tt_run_directory *dir, const tt_config *config, bool fresh) TT_MUST_CHECK;
 
-// The value of `key` in the configuration of a run that stands in the folder and can be resumed; empty where
-// there is none. On one rank.
+// Copies the value of `key` from the configuration of a run in the directory that can be resumed; empty if
+// there is no such run. To be called on one rank.
 tt_status tt_run_directory_kept(
     const tt_run_directory *dir, const char *key, char *out, size_t size) TT_MUST_CHECK;
 
@@ -51,5 +57,9 @@ tt_status tt_run_directory_kept(
 // TT_ROLE_SCORING differ. Errors: TT_ERR_NOMEM.
 tt_status tt_run_config_differences(
     const char *before, const char *now, tt_str *out, bool *rescore) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,7 +6,7 @@
 
 enum { VOCAB_MULTIPLE = 64 };
 
-static tt_status shape(tt_model_config *out, const tt_config *config, const tt_tokenizer *tokenizer) {
+static tt_status shape_of(tt_model_config *out, const tt_config *config, const tt_tokenizer *tokenizer) {
     if (strcmp(config->model.shape, "custom") == 0) {
         *out = (tt_model_config){.d_model = (int)config->model.d_model,
             .d_kv = (int)config->model.d_kv,
@@ -19,7 +19,7 @@ static tt_status shape(tt_model_config *out, const tt_config *config, const tt_t
             .dropout_rate = (float)config->model.dropout_rate,
             .layer_norm_epsilon = 1e-6f,
             .initializer_factor = 1,
-            .gated_gelu = strcmp(config->model.feed_forward, "gated-gelu") == 0,
+            .activation = strcmp(config->model.feed_forward, "gated-gelu") == 0 ? TT_GATED_GELU : TT_RELU,
             .tie_word_embeddings = config->model.tie_word_embeddings};
     } else {
         TT_TRY(tt_model_preset(out, config->model.shape));
@@ -32,11 +32,11 @@ static tt_status shape(tt_model_config *out, const tt_config *config, const tt_t
 static tt_status random_student(tt_checkpoint *out, const tt_config *config, tt_device *device) {
     if (!*config->model.tokenizer)
         return tt_fail(TT_ERR_CONFIG,
-            "no student to begin with: set model.start to a checkpoint, or model.tokenizer to "
-            "a SentencePiece model for random weights of model.shape");
+            "no student to start from: set model.start to a checkpoint, or model.tokenizer to "
+            "a SentencePiece model for a student with random weights");
     tt_model_config c;
     TT_TRY(tt_tokenizer_load(&out->tokenizer, config->model.tokenizer, (int)config->model.extra_ids));
-    TT_TRY(shape(&c, config, out->tokenizer));
+    TT_TRY(shape_of(&c, config, out->tokenizer));
     TT_TRY(tt_model_open(&out->model, &c, device));
     tt_init how;
     TT_TRY(tt_init_parse(&how, config->model.init));
@@ -48,7 +48,7 @@ tt_status tt_start_open(tt_checkpoint *out, const tt_config *config, tt_device *
     if (*config->model.start) {
         TT_TRY(tt_checkpoint_load(out, config->model.start, device));
         if (*config->model.tokenizer)
-            tt_warn("model.tokenizer is not read: %s has its own", config->model.start);
+            tt_warn("model.tokenizer is ignored: %s contains its own tokenizer", config->model.start);
         return TT_OK;
     }
     tt_status status = random_student(out, config, device);

@@ -1,13 +1,22 @@
-// Where a student's weights come from at the beginning: a checkpoint, or random numbers in a given shape.
+// The student that a run begins with: a checkpoint, or random weights of a given shape.
 #ifndef TT_LAB_START_H
 #define TT_LAB_START_H
 
 #include "host/config/config.h"
 #include "host/model/checkpoint.h"
 
-// config->model.start if it is set; else a random student of the shape and tokenizer that config->model
-// names. vocab_size is the tokenizer's size rounded up to a multiple of 64 (T5: 32,100 ids, 32,128 rows). The
-// caller closes *out. Errors: TT_ERR_CONFIG when neither start nor tokenizer is set; those of loading.
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Loads config->model.start if it is set; else makes a random student with the shape and tokenizer that
+// config->model names. vocab_size is the tokenizer's size rounded up to a multiple of 64 (T5: 32,100 ids,
+// 32,128 rows). The caller closes *out. Errors: TT_ERR_CONFIG when neither start nor tokenizer is set; those
+// of loading.
 tt_status tt_start_open(tt_checkpoint *out, const tt_config *config, tt_device *device) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

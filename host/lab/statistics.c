@@ -3,7 +3,7 @@
 #include <math.h>
 
 // P(|T| <= t): finite sums for whole degrees of freedom (Abramowitz & Stegun 26.7.3 and 26.7.4).
-static double within(double t, int degrees) {
+static double probability_within(double t, int degrees) {
     const double angle = atan(t / sqrt(degrees)), cosine = cos(angle), sine = sin(angle);
     const int odd = degrees % 2;
     double term = odd ? cosine : 1, sum = 0;
@@ -16,10 +16,10 @@ static double within(double t, int degrees) {
 
 double tt_student_t95(int degrees) {
     if (degrees < 1) return NAN;
-    double low = 0, high = 16; // 12.7 at one degree, falling
+    double low = 0, high = 16; // t is 12.7 at one degree and decreases
     for (int i = 0; i < 60; ++i) {
         const double middle = (low + high) / 2;
-        if (within(middle, degrees) < 0.95)
+        if (probability_within(middle, degrees) < 0.95)
             low = middle;
         else
             high = middle;
@@ -28,7 +28,7 @@ double tt_student_t95(int degrees) {
 }
 
 tt_estimate tt_estimate_mean(const double *x, int n) {
-    tt_estimate e = {NAN, NAN, NAN, 0};
+    tt_estimate e = {.mean = NAN, .low = NAN, .high = NAN};
     double sum = 0, squares = 0;
     for (int i = 0; i < n; ++i) {
         if (!isfinite(x[i])) continue;

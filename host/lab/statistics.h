@@ -1,17 +1,25 @@
-// Means over seeds and how sure they are.
+// Means over seeds with their intervals.
 #ifndef TT_LAB_STATISTICS_H
 #define TT_LAB_STATISTICS_H
 
-// t such that |T| <= t with probability 0.95, for Student's T with that many degrees of freedom; NaN below 1.
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// The t with P(|T| <= t) = 0.95 for Student's T with that many degrees of freedom; NaN below 1.
 double tt_student_t95(int degrees);
 
 typedef struct tt_estimate {
-    double mean, low, high; // 95 % interval; NaN where it is not known
-    int n;                  // values that went in
+    double mean, low, high; // with its 95 % interval; NaN where it is not known
+    int n;                  // number of values
 } tt_estimate;
 
-// Mean of x[0..n) and its interval by Student's t: mean +- t s / sqrt(n). NaN are left out; one value has no
-// interval, none no mean.
+// Mean of x[0..n) and its interval by Student's t: mean +- t s / sqrt(n). NaN values are ignored. One value
+// has no interval; without values there is no mean.
 tt_estimate tt_estimate_mean(const double *x, int n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

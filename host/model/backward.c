@@ -4,8 +4,8 @@
 // pass->dbranch the gradient of the branch that was added before it (dropout undone): the sublayer below it.
 #include "host/model/pass.h"
 
-// Through y = norm(x); then dbranch for the sublayer whose output made x (none below the first norm). The
-// sublayer above is done with what it was given and what it worked in, and then with dy.
+// Backward through y = norm(x), and dbranch for the sublayer whose output was added to x (none below the
+// first norm). The buffers of the sublayer above are declared undefined, and afterwards dy.
 static tt_status norm_bwd(tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, float *rstd,
     const tt_operand *dy, const tt_dropout *drop, tt_dropout output_drop) {
     const tt_model *model = pass->model;
@@ -33,7 +33,7 @@ static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l, const tt_b
     const tt_layer_pass *p = &stack->layers[l];
     TT_TRY(tt_linear_bwd(model, pass->narrow, pass->dbranch, p->a, b->wo, stack->rows, c->d_ff, c->d_model));
     TT_TRY(model->device->ops->ffn_bwd(
-        model->device, &(tt_ffn){.kind = c->gated_gelu ? TT_GATED_GELU : TT_RELU,
+        model->device, &(tt_ffn){.activation = c->activation,
                            .rows = stack->rows,
                            .f = c->d_ff,
                            .h = p->h,
@@ -41,7 +41,7 @@ static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l, const tt_b
                            .dh = pass->wide,
                            .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)}));
     return tt_linear_bwd(model, pass->dy, pass->wide, p->y[2], b->wi, stack->rows, c->d_model,
-        c->gated_gelu ? 2 * c->d_ff : c->d_ff);
+        tt_activation_width(c->activation, c->d_ff));
 }
 
 static tt_status self_attention_bwd(tt_pass *pass, bool decoder, int l, const tt_block_layout *b) {
@@ -77,8 +77,8 @@ static tt_status cross_attention_bwd(tt_pass *pass, int l, const tt_block_layout
     return tt_linear_bwd(model, pass->dy, dq, p->y[1], b->cross_q, rows, d, inner);
 }
 
-// The flat buffers are in the order in which forward uses the weights; backward goes from end to beginning,
-// and tells how far it is.
+// The flat buffers are in the order in which forward uses the weights; backward goes from the end to the
+// beginning and reports how far it is (tt_pass_complete).
 static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *dy) {
     tt_model *model = pass->model;
     tt_device *device = model->device;
@@ -107,9 +107,13 @@ static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *d
             norm_bwd(pass, stack, b->self_norm, p->x[0], p->rstd[0], pass->dy, l > 0 ? &drop : NULL, none));
         TT_TRY(tt_pass_complete(pass, b->q));
     }
-    const tt_dropout embedding = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING);
-    return device->ops->embed_bwd(device, model->g + model->layout->shared, pass->dx, stack->ids, stack->rows,
-        model->config.d_model, model->config.vocab_size, &embedding);
+    return device->ops->embed_bwd(device, &(tt_embedding){.rows = stack->rows,
+                                              .d = model->config.d_model,
+                                              .vocab = model->config.vocab_size,
+                                              .ids = stack->ids,
+                                              .drop = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING),
+                                              .dout = pass->dx,
+                                              .dtable = model->g + model->layout->shared});
 }
 
 // pass->dy holds the gradient of the decoder's output.
@@ -129,8 +133,9 @@ static tt_status stacks_backward(tt_pass *pass) {
 }
 
 static tt_status need_gradients(const tt_pass *pass) {
-    return pass->model->g ? TT_OK
-                          : tt_fail(TT_ERR_INTERNAL, "backward without gradients: call tt_model_train first");
+    return pass->model->g
+               ? TT_OK
+               : tt_fail(TT_ERR_INTERNAL, "backward: the model has no gradients; call tt_model_train first");
 }
 
 static tt_lmhead head_with_gradient(const tt_pass *pass) {
@@ -166,7 +171,7 @@ tt_status tt_backward(tt_pass *pass, const tt_batch *batch, const float *dlogp) 
     TT_TRY(need_gradients(pass));
     if (!pass->forward_done || pass->decoder_tokens != batch->dec_tokens ||
         pass->encoder_tokens != batch->enc_tokens)
-        return tt_fail(TT_ERR_INTERNAL, "backward without forward on the same batch");
+        return tt_fail(TT_ERR_INTERNAL, "backward: call tt_forward on the same batch first");
     pass->forward_done = false;
     TT_TRY(upload_gradient(pass, dlogp));
     return tt_pass_do(pass, head_and_backward);

@@ -3,8 +3,9 @@
 
 #include "host/base/str.h"
 #include "host/data/hdf5_file.h"
-#include "kernels/ops.h"
+#include "kernels/bf16.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,29 +13,31 @@
 
 enum { FORMAT = 1 };
 
-// The configuration's integers and reals under Hugging Face's names.
+// The configuration's integers and reals under Hugging Face's names, each with its field. A file's
+// "gated_gelu" is the value of tt_activation: 0 or 1.
 #define INTEGERS(X)                                                                                          \
-    X(vocab_size)                                                                                            \
-    X(d_model)                                                                                               \
-    X(d_kv)                                                                                                  \
-    X(d_ff)                                                                                                  \
-    X(num_layers)                                                                                            \
-    X(num_decoder_layers)                                                                                    \
-    X(num_heads)                                                                                             \
-    X(relative_attention_num_buckets)                                                                        \
-    X(relative_attention_max_distance)                                                                       \
-    X(gated_gelu)                                                                                            \
-    X(tie_word_embeddings)
+    X("vocab_size", vocab_size)                                                                              \
+    X("d_model", d_model)                                                                                    \
+    X("d_kv", d_kv)                                                                                          \
+    X("d_ff", d_ff)                                                                                          \
+    X("num_layers", num_layers)                                                                              \
+    X("num_decoder_layers", num_decoder_layers)                                                              \
+    X("num_heads", num_heads)                                                                                \
+    X("relative_attention_num_buckets", relative_attention_num_buckets)                                      \
+    X("relative_attention_max_distance", relative_attention_max_distance)                                    \
+    X("gated_gelu", activation)                                                                              \
+    X("tie_word_embeddings", tie_word_embeddings)
 #define REALS(X)                                                                                             \
-    X(dropout_rate)                                                                                          \
-    X(layer_norm_epsilon)                                                                                    \
-    X(initializer_factor)
+    X("dropout_rate", dropout_rate)                                                                          \
+    X("layer_norm_epsilon", layer_norm_epsilon)                                                              \
+    X("initializer_factor", initializer_factor)
+static_assert(TT_RELU == 0 && TT_GATED_GELU == 1, "the values are written to checkpoints");
 
 static tt_status put_config(const tt_h5 *h, const tt_model_config *c) {
-#define PUT(name) TT_TRY(tt_h5_put_i64(h, "/model", #name, (int64_t)c->name));
+#define PUT(name, field) TT_TRY(tt_h5_put_i64(h, "/model", name, (int64_t)c->field));
     INTEGERS(PUT)
 #undef PUT
-#define PUT(name) TT_TRY(tt_h5_put_f64(h, "/model", #name, (double)c->name));
+#define PUT(name, field) TT_TRY(tt_h5_put_f64(h, "/model", name, (double)c->field));
     REALS(PUT)
 #undef PUT
     return TT_OK;
@@ -43,22 +46,22 @@ static tt_status put_config(const tt_h5 *h, const tt_model_config *c) {
 static tt_status get_config(const tt_h5 *h, tt_model_config *c) {
     int64_t integer;
     double real;
-#define GET(name)                                                                                            \
-    TT_TRY(tt_h5_get_i64(h, "/model", #name, &integer));                                                     \
-    c->name = integer > 0x7fffffff ? -1 : (int)integer;
+#define GET(name, field)                                                                                     \
+    TT_TRY(tt_h5_get_i64(h, "/model", name, &integer));                                                      \
+    c->field = integer > 0x7fffffff ? -1 : (int)integer;
     *c = (tt_model_config){0};
     INTEGERS(GET)
 #undef GET
-#define GET(name)                                                                                            \
-    TT_TRY(tt_h5_get_f64(h, "/model", #name, &real));                                                        \
-    c->name = (float)real;
+#define GET(name, field)                                                                                     \
+    TT_TRY(tt_h5_get_f64(h, "/model", name, &real));                                                         \
+    c->field = (float)real;
     REALS(GET)
 #undef GET
     tt_status status = tt_model_config_check(c);
     return status == TT_OK ? TT_OK : tt_context(TT_ERR_FORMAT, "%s", h->path);
 }
 
-// Weights go through host memory tensor by tensor: a copy of the whole model need not fit beside it.
+// Weights pass through host memory tensor by tensor, so that no second copy of the whole model is needed.
 typedef struct staging {
     float *w;
     uint16_t *half; // NULL for fp32
@@ -100,7 +103,7 @@ static tt_status put_parameter(const tt_h5 *h, const tt_model *model, const tt_p
     const data_set d = data_set_of(p);
     TT_TRY(tt_device_download(model->device, s->w, model->w + p->offset, d.n * sizeof *s->w));
     if (!s->half) return tt_h5_write(h, d.name, H5T_NATIVE_FLOAT, s->w, d.rows, d.columns);
-    TT_TRY(tt_cpu_ops()->to_bf16(model->device, s->half, s->w, (int64_t)d.n));
+    tt_bf16_from_float((int64_t)d.n, s->half, s->w);
     return tt_h5_write(h, d.name, H5T_NATIVE_UINT16, s->half, d.rows, d.columns);
 }
 
@@ -123,8 +126,7 @@ static tt_status put_moment(const tt_h5 *h, const tt_model *model, const char *n
     return status;
 }
 
-// A data set, since attributes are limited to 64 KiB; with a checksum of our own, since HDF5 has none for
-// texts.
+// A data set, since attributes are limited to 64 KiB, with its own checksum, since HDF5 has none for texts.
 static tt_status put_state(const tt_h5 *h, const char *state) {
     TT_TRY(tt_h5_write_texts(h, "/state", &state, 1));
     return tt_h5_put_i64(h, "/state", "checksum", (int64_t)tt_hash(state, strlen(state)));
@@ -161,14 +163,14 @@ static tt_status get_parameter(
     const data_set d = data_set_of(p);
     if (s->half) {
         TT_TRY(tt_h5_read(h, d.name, H5T_NATIVE_UINT16, s->half, d.rows, d.columns));
-        TT_TRY(tt_cpu_ops()->from_bf16(model->device, s->w, s->half, (int64_t)d.n));
+        tt_float_from_bf16((int64_t)d.n, s->w, s->half);
     } else {
         TT_TRY(tt_h5_read(h, d.name, H5T_NATIVE_FLOAT, s->w, d.rows, d.columns));
     }
     for (size_t i = 0; i < d.n; ++i)
         if (!isfinite(s->w[i]))
             return tt_fail(
-                TT_ERR_FORMAT, "%s: %s holds %g at element %zu", h->path, p->name, (double)s->w[i], i);
+                TT_ERR_FORMAT, "%s: %s contains %g at element %zu", h->path, p->name, (double)s->w[i], i);
     *hash = (*hash ^ tt_hash(s->w, d.n * sizeof *s->w)) * 0x9E3779B97F4A7C15ull;
     return tt_device_upload(model->device, model->w + p->offset, s->w, d.n * sizeof *s->w);
 }
@@ -180,7 +182,7 @@ static tt_status get_dtype(const tt_h5 *h, bool *bf16) {
     const bool known = *bf16 || strcmp(dtype, "fp32") == 0;
     tt_status status =
         known ? TT_OK
-              : tt_fail(TT_ERR_FORMAT, "%s: weights of type '%s', expected fp32 or bf16", h->path, dtype);
+              : tt_fail(TT_ERR_FORMAT, "%s: weights of type '%s'; expected fp32 or bf16", h->path, dtype);
     free(dtype);
     return status;
 }
@@ -243,7 +245,7 @@ static tt_status get_state(const tt_h5 *h, char **state) {
     return status;
 }
 
-// Before memory is taken: the sizes that make most of a model are those of the data sets.
+// Checks, before memory is allocated, that the largest data sets have the sizes of the configuration.
 static tt_status check_sizes(const tt_h5 *h, const tt_model_config *c) {
     const struct {
         const char *name;
@@ -268,7 +270,7 @@ static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) 
     int64_t format;
     TT_TRY(tt_h5_get_i64(h, "/", "format", &format));
     if (format != FORMAT)
-        return tt_fail(TT_ERR_FORMAT, "%s: checkpoint format %lld, this program reads %d", h->path,
+        return tt_fail(TT_ERR_FORMAT, "%s: checkpoint format %lld; this program reads format %d", h->path,
             (long long)format, FORMAT);
     tt_model_config config;
     TT_TRY(get_config(h, &config));

@@ -1,10 +1,15 @@
 // Checkpoints: HDF5 with /model/<Hugging Face name>, /optimizer/{m,v}, the tokenizer, configuration and the
-// trainer's state; checksummed (HDF5's fletcher32 on every data set), written beside, fsynced, renamed.
+// trainer's state; checksummed (HDF5's fletcher32 on every data set), written to a temporary file, fsynced,
+// renamed.
 #ifndef TT_MODEL_CHECKPOINT_H
 #define TT_MODEL_CHECKPOINT_H
 
 #include "host/model/model.h"
 #include "host/text/tokenizer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef struct tt_checkpoint_write {
     const tt_model *model;
@@ -14,6 +19,7 @@ typedef struct tt_checkpoint_write {
     const char *state;             // JSON text of the trainer's state and provenance, or NULL
 } tt_checkpoint_write;
 
+// Replaces the file at `path` as a whole or not at all. Errors: TT_ERR_IO.
 tt_status tt_checkpoint_save(const char *path, const tt_checkpoint_write *what) TT_MUST_CHECK;
 
 typedef struct tt_checkpoint {
@@ -21,12 +27,17 @@ typedef struct tt_checkpoint {
     tt_tokenizer *tokenizer;
     float *m, *v;  // device memory [model->size], or NULL if the file has none
     char *state;   // JSON text, or NULL
-    uint64_t hash; // of the weights as stored: identity of the checkpoint
+    uint64_t hash; // of the weights as stored; identifies the checkpoint
 } tt_checkpoint;
 
-// All of it is the caller's; tt_checkpoint_close releases it. Errors: TT_ERR_IO (missing), TT_ERR_FORMAT
-// (not HDF5, not ours, truncated, checksum, missing or misshapen tensor, NaN or Inf: named).
+// The caller owns all of it; tt_checkpoint_close releases it. Errors: TT_ERR_IO (the file is missing),
+// TT_ERR_FORMAT naming what is wrong: not HDF5, not a checkpoint, truncated, a checksum, a missing or
+// misshapen tensor, NaN or Inf.
 tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) TT_MUST_CHECK;
 void tt_checkpoint_close(tt_checkpoint *checkpoint);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-// Named shapes, and what a configuration must fulfil.
+// Named shapes, and checks of a configuration.
 #include "host/model/model.h"
 
 #include "host/base/str.h"
@@ -43,7 +43,7 @@ tt_status tt_model_preset(tt_model_config *out, const char *name) {
             .dropout_rate = 0.1f,
             .layer_norm_epsilon = 1e-6f,
             .initializer_factor = 1.0f,
-            .gated_gelu = p->v1_1,
+            .activation = p->v1_1 ? TT_GATED_GELU : TT_RELU,
             .tie_word_embeddings = !p->v1_1};
         return TT_OK;
     }
@@ -82,6 +82,8 @@ tt_status tt_model_config_check(const tt_model_config *c) {
         return tt_fail(TT_ERR_CONFIG,
             "model: relative_attention_max_distance is %d, must exceed half of the %d buckets",
             c->relative_attention_max_distance, c->relative_attention_num_buckets);
+    if (c->activation != TT_RELU && c->activation != TT_GATED_GELU)
+        return tt_fail(TT_ERR_CONFIG, "model: unknown activation %d", (int)c->activation);
     if (!(c->dropout_rate >= 0 && c->dropout_rate < 1))
         return tt_fail(
             TT_ERR_CONFIG, "model: dropout_rate is %g, allowed are 0 up to below 1", (double)c->dropout_rate);

@@ -3,9 +3,9 @@
 // Self-attention: slot s owns rows s * max_length .. of each layer's cache. Cross-attention: encoded sources
 // lie in rows that the caller manages; any number of slots read the same rows.
 //
-// Devices that can record get steps of few sizes: to a multiple of STRIDE rows, filled up with rows that read
-// and write spare rows of the caches, and the first row of a source that is read anyway. Of each size the
-// first step is done plainly, the second recorded.
+// On devices with recordings, steps come in few sizes: they are filled up to a multiple of STRIDE rows with
+// rows that use spare rows of the caches and the first row of a source that is read anyway. The first step of
+// each size runs without a recording, the second is recorded.
 #include "host/model/decoder.h"
 #include "host/model/pass.h"
 
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Numbers of a step, one row of `capacity` each: uploaded at once.
+// The numbers of a step, one row of `capacity` for each kind, uploaded by one copy.
 typedef enum step_row { TOKEN, CACHE_ROW, START, LENGTH, SOURCE_START, SOURCE_LENGTH, STEP_ROWS } step_row;
 
 enum { STRIDE = 16 };
@@ -22,7 +22,7 @@ struct tt_decoder {
     tt_model *model;
     tt_pass *pass; // of the encoder
     int slots, max_length, source_tokens;
-    int capacity;                     // slots, to a multiple of STRIDE
+    int capacity;                     // slots, rounded up to a multiple of STRIDE
     tt_operand **self_kv, **cross_kv; // per layer: [slots * max_length + STRIDE, 2I], [source_tokens, 2I]
     float *x, *rstd, *logits;
     tt_operand *y, *qkv, *out, *branch, *h, *a;
@@ -37,7 +37,7 @@ static int step_rows(const tt_decoder *p, int n) {
     return p->recordings ? (n + STRIDE - 1) / STRIDE * STRIDE : n;
 }
 
-// Rows of all layers' caches that nobody may read before they are written again.
+// Declares rows of all layers' caches undefined until they are written again.
 static tt_status discard_rows(tt_decoder *p, tt_operand *const *cache, size_t first, size_t rows) {
     tt_device *device = p->model->device;
     const size_t row = 2 * (size_t)tt_inner(&p->model->config);
@@ -57,7 +57,7 @@ tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_
     const int capacity = (slots + STRIDE - 1) / STRIDE * STRIDE;
     const size_t s = (size_t)capacity, d = (size_t)c->d_model, inner = (size_t)tt_inner(c),
                  layers = (size_t)c->num_decoder_layers;
-    const size_t wide = (c->gated_gelu ? 2u : 1u) * (size_t)c->d_ff;
+    const size_t wide = (size_t)tt_activation_width(c->activation, c->d_ff);
     tt_device *device = model->device;
     const size_t size = device->operand_size;
     tt_decoder *p;
@@ -138,7 +138,12 @@ tt_status tt_decoder_encode(tt_decoder *p, const tt_batch *batch, int first_row)
     return TT_OK;
 }
 
-static tt_status norm(tt_decoder *p, int n, size_t w, bool branch) {
+size_t tt_decoder_source_bytes(const tt_model *model) {
+    const tt_model_config *c = &model->config;
+    return 2 * (size_t)tt_inner(c) * (size_t)c->num_decoder_layers * model->device->operand_size;
+}
+
+static tt_status norm_step(tt_decoder *p, int n, size_t w, bool branch) {
     const tt_model *model = p->model;
     return model->device->ops->rmsnorm_fwd(model->device, &(tt_rmsnorm){.rows = n,
                                                               .d = model->config.d_model,
@@ -150,12 +155,13 @@ static tt_status norm(tt_decoder *p, int n, size_t w, bool branch) {
                                                               .y = p->y});
 }
 
-// What a step leaves besides the caches is for whoever asked for it, until the next one. A slot at position 0
-// begins a new text; spare rows belong to no text.
-static tt_status discard_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *position) {
+// Marks as undefined what the last step left behind, except for the caches of texts that continue: a slot at
+// position 0 begins a new text, and spare rows belong to none.
+static tt_status discard_step(tt_decoder *p, const tt_decoder_slots *active) {
     const size_t length = (size_t)p->max_length;
-    for (int i = 0; i < n; ++i)
-        if (position[i] == 0) TT_TRY(discard_rows(p, p->self_kv, (size_t)slot[i] * length, length));
+    for (int i = 0; i < active->n; ++i)
+        if (active->position[i] == 0)
+            TT_TRY(discard_rows(p, p->self_kv, (size_t)active->slot[i] * length, length));
     TT_TRY(discard_rows(p, p->self_kv, (size_t)p->slots * length, STRIDE));
     const tt_model_config *c = &p->model->config;
     const size_t s = (size_t)p->capacity, size = p->model->device->operand_size, d = (size_t)c->d_model,
@@ -165,7 +171,7 @@ static tt_status discard_step(tt_decoder *p, int n, const int32_t *slot, const i
         size_t bytes;
     } buffers[] = {{p->x, d * 4}, {p->rstd, 4}, {p->logits, (size_t)c->vocab_size * 4}, {p->y, d * size},
         {p->qkv, 3 * inner * size}, {p->out, inner * size}, {p->branch, d * size},
-        {p->h, (c->gated_gelu ? 2 : 1) * f * size}, {p->a, f * size}};
+        {p->h, (size_t)tt_activation_width(c->activation, c->d_ff) * size}, {p->a, f * size}};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
         TT_TRY(tt_device_discard(p->model->device, buffers[i].memory, s * buffers[i].bytes));
     return TT_OK;
@@ -173,8 +179,9 @@ static tt_status discard_step(tt_decoder *p, int n, const int32_t *slot, const i
 
 tt_status tt_decoder_forget(tt_decoder *p, int first_row, int rows) {
     if (first_row < 0 || rows < 0 || rows > p->source_tokens - first_row)
-        return tt_fail(TT_ERR_INTERNAL, "decoder: %d rows from %d of %d source rows forgotten", rows,
-            first_row, p->source_tokens);
+        return tt_fail(TT_ERR_INTERNAL,
+            "decoder: cannot forget %d rows from row %d on: there are %d source rows", rows, first_row,
+            p->source_tokens);
     return discard_rows(p, p->cross_kv, (size_t)first_row, (size_t)rows);
 }
 
@@ -189,8 +196,14 @@ static tt_status self_attention(tt_decoder *p, int l, int n) {
     const tt_block_layout *b = &model->layout->decoder.blocks[l];
     const int inner = tt_inner(c);
     TT_TRY(tt_linear(model, p->qkv, p->y, b->q, n, c->d_model, 3 * inner));
-    TT_TRY(model->device->ops->put_rows(model->device, p->self_kv[l], 2 * inner, step_of(p, CACHE_ROW),
-        tt_operand_at(model->device, p->qkv, (size_t)inner), 3 * inner, n, 2 * inner));
+    TT_TRY(model->device->ops->put_rows(
+        model->device, &(tt_put_rows){.rows = n,
+                           .n = 2 * inner,
+                           .row = step_of(p, CACHE_ROW),
+                           .from = tt_operand_at(model->device, p->qkv, (size_t)inner),
+                           .ld_from = 3 * inner,
+                           .to = p->self_kv[l],
+                           .ld_to = 2 * inner}));
     TT_TRY(model->device->ops->attention_decode(
         model->device, &(tt_attention_decode){.slots = n,
                            .heads = c->num_heads,
@@ -238,18 +251,20 @@ static tt_status feed_forward(tt_decoder *p, int l, int n) {
     tt_model *model = p->model;
     const tt_model_config *c = &model->config;
     const tt_block_layout *b = &model->layout->decoder.blocks[l];
-    if (!c->gated_gelu) {
+    if (c->activation == TT_RELU) {
         TT_TRY(tt_linear_relu(model, p->a, p->y, b->wi, n, c->d_model, c->d_ff));
     } else {
         TT_TRY(tt_linear(model, p->h, p->y, b->wi, n, c->d_model, 2 * c->d_ff));
-        TT_TRY(model->device->ops->ffn_fwd(
-            model->device, &(tt_ffn){.kind = TT_GATED_GELU, .rows = n, .f = c->d_ff, .h = p->h, .a = p->a}));
+        TT_TRY(model->device->ops->ffn_fwd(model->device,
+            &(tt_ffn){.activation = c->activation, .rows = n, .f = c->d_ff, .h = p->h, .a = p->a}));
     }
     return tt_linear(model, p->branch, p->a, b->wo, n, c->d_ff, c->d_model);
 }
 
-static tt_status upload_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *token,
-    const int32_t *position, const int32_t *source_start, const int32_t *source_length) {
+static tt_status upload_step(tt_decoder *p, const tt_decoder_slots *active) {
+    const int n = active->n;
+    const int32_t *slot = active->slot, *position = active->position;
+    const int32_t *source_start = active->source_start, *source_length = active->source_length;
     const size_t slots = (size_t)p->capacity;
     const int32_t spare = p->slots * p->max_length;
     int32_t *to = p->host;
@@ -261,7 +276,7 @@ static tt_status upload_step(tt_decoder *p, int n, const int32_t *slot, const in
             return tt_fail(TT_ERR_INTERNAL, "decoder: slot %d, position %d, source %d + %d is out of range",
                 slot[i], position[i], source_start[i], source_length[i]);
         const int32_t start = slot[i] * p->max_length;
-        to[TOKEN * slots + i] = token[i];
+        to[TOKEN * slots + i] = active->token[i];
         to[CACHE_ROW * slots + i] = start + position[i];
         to[START * slots + i] = start;
         to[LENGTH * slots + i] = position[i] + 1;
@@ -279,24 +294,27 @@ static tt_status upload_step(tt_decoder *p, int n, const int32_t *slot, const in
     return tt_device_upload(p->model->device, p->step, to, STEP_ROWS * slots * sizeof *to);
 }
 
-static tt_status compute(tt_decoder *p, int n) {
+static tt_status compute_step(tt_decoder *p, int n) {
     tt_model *model = p->model;
     tt_device *device = model->device;
     const tt_model_config *c = &model->config;
     const tt_stack_layout *layout = &model->layout->decoder;
-    const tt_dropout none = {0};
-    TT_TRY(device->ops->embed_fwd(device, p->x, model->w + model->layout->shared, step_of(p, TOKEN), n,
-        c->d_model, c->vocab_size, &none));
+    TT_TRY(device->ops->embed_fwd(device, &(tt_embedding){.rows = n,
+                                              .d = c->d_model,
+                                              .vocab = c->vocab_size,
+                                              .ids = step_of(p, TOKEN),
+                                              .table = model->w + model->layout->shared,
+                                              .out = p->x}));
     for (int l = 0; l < layout->layers; ++l) {
         const tt_block_layout *b = &layout->blocks[l];
-        TT_TRY(norm(p, n, b->self_norm, l > 0));
+        TT_TRY(norm_step(p, n, b->self_norm, l > 0));
         TT_TRY(self_attention(p, l, n));
-        TT_TRY(norm(p, n, b->cross_norm, true));
+        TT_TRY(norm_step(p, n, b->cross_norm, true));
         TT_TRY(cross_attention(p, l, n));
-        TT_TRY(norm(p, n, b->ffn_norm, true));
+        TT_TRY(norm_step(p, n, b->ffn_norm, true));
         TT_TRY(feed_forward(p, l, n));
     }
-    TT_TRY(norm(p, n, layout->final_norm, true));
+    TT_TRY(norm_step(p, n, layout->final_norm, true));
     return device->ops->gemm(
         device, &(tt_gemm){.trans_b = true,
                     .m = n,
@@ -312,36 +330,35 @@ static tt_status compute(tt_decoder *p, int n) {
                     .ldc = c->vocab_size});
 }
 
-static tt_status record(tt_decoder *p, int n, tt_recording **out) {
+static tt_status record_step(tt_decoder *p, int n, tt_recording **out) {
     tt_device *device = p->model->device;
-    // A recording is for all steps of its size, however long their texts are.
+    // A recording serves all steps of its size, so it allows for the longest texts.
     p->longest = p->max_length;
     p->longest_source = p->source_tokens;
     TT_TRY(tt_device_record(device));
-    const tt_status computed = compute(p, n), status = tt_device_recorded(device, out);
+    const tt_status computed = compute_step(p, n), status = tt_device_recorded(device, out);
     if (computed == TT_OK) return status;
     tt_recording_close(device, *out);
     *out = NULL;
     return computed;
 }
 
-tt_status tt_decoder_step(tt_decoder *p, int n, const int32_t *slot, const int32_t *token,
-    const int32_t *position, const int32_t *source_start, const int32_t *source_length, float **logits) {
-    if (n < 1 || n > p->slots)
-        return tt_fail(TT_ERR_INTERNAL, "decoder: a step of %d of %d slots", n, p->slots);
-    TT_TRY(upload_step(p, n, slot, token, position, source_start, source_length));
-    TT_TRY(discard_step(p, n, slot, position));
+tt_status tt_decoder_step(tt_decoder *p, const tt_decoder_slots *active, float **logits) {
+    if (active->n < 1 || active->n > p->slots)
+        return tt_fail(TT_ERR_INTERNAL, "decoder: a step of %d of %d slots", active->n, p->slots);
+    TT_TRY(upload_step(p, active));
+    TT_TRY(discard_step(p, active));
     *logits = p->logits;
-    const int rows = step_rows(p, n);
-    if (!p->recordings || !tt_device_records(p->model->device)) return compute(p, rows);
+    const int rows = step_rows(p, active->n);
+    if (!p->recordings || !tt_device_records(p->model->device)) return compute_step(p, rows);
     tt_recording **recording = &p->recordings[rows / STRIDE];
     bool *seen = &p->seen[rows / STRIDE];
     if (!*seen) {
         *seen = true;
-        return compute(p, rows);
+        return compute_step(p, rows);
     }
-    // What cannot be recorded (a library may refuse meanwhile) is done plainly, and tried again.
-    if (!*recording && record(p, rows, recording) != TT_OK) return compute(p, rows);
+    // If recording fails (a library may refuse it), the step runs without one, and the next step tries again.
+    if (!*recording && record_step(p, rows, recording) != TT_OK) return compute_step(p, rows);
     return tt_device_replay(p->model->device, *recording);
 }
 

@@ -63,7 +63,7 @@ tt_status tt_compare_checkpoints(tt_comparison *out, const char *path_a, const c
     TT_TRY_GOTO(status, tt_checkpoint_load(&a, path_a, device), release);
     TT_TRY_GOTO(status, tt_checkpoint_load(&b, path_b, device), release);
     if (!same_shape(a.model, b.model)) {
-        status = tt_fail(TT_ERR_INPUT, "%s and %s hold models of different shapes", path_a, path_b);
+        status = tt_fail(TT_ERR_INPUT, "%s and %s contain models of different shapes", path_a, path_b);
         goto release;
     }
     TT_TRY_GOTO(status, tt_compare_buffers(&out->weights, a.model, a.model->w, b.model->w), release);

@@ -1,13 +1,17 @@
-// How far apart two checkpoints are: whether a resumed run, another number of ranks or another machine came
-// to the same weights.
+// The difference between two checkpoints, to see whether a resumed run, another number of ranks or another
+// machine gave the same weights.
 #ifndef TT_MODEL_DIFFERENCE_H
 #define TT_MODEL_DIFFERENCE_H
 
 #include "host/model/checkpoint.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Two flat buffers of the same layout. Relative: the largest difference over the largest value.
 typedef struct tt_difference {
-    int64_t elements, unequal; // compared; not the same bits
+    int64_t elements, unequal; // compared elements; those whose bits differ
     double largest, relative;  // NaN in either buffer makes them infinite
     char worst[96];            // parameter that holds the largest difference
 } tt_difference;
@@ -24,5 +28,9 @@ typedef struct tt_comparison {
 
 // Errors: those of loading; TT_ERR_INPUT when the models have different shapes.
 tt_status tt_compare_checkpoints(tt_comparison *out, const char *path_a, const char *path_b) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

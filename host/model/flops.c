@@ -1,4 +1,4 @@
-// Work of a step, counted over real tokens.
+// Floating-point operations of a step, counted over real tokens.
 #include "host/model/layout.h"
 
 // Multiply-adds of q k^T and p v over packed sequences.
@@ -15,7 +15,8 @@ static double attention_macs(const int32_t *q_offsets, int q_seqs, const int32_t
 
 double tt_model_flops(const tt_model *model, const tt_batch *batch) {
     const tt_model_config *c = &model->config;
-    const double d = c->d_model, inner = tt_inner(c), ffn = (c->gated_gelu ? 3.0 : 2.0) * d * c->d_ff;
+    const double d = c->d_model, inner = tt_inner(c),
+                 ffn = d * (tt_activation_width(c->activation, c->d_ff) + c->d_ff);
     const double encoder_layer = 4 * d * inner + ffn, decoder_layer = 6 * d * inner + ffn;
     double macs = batch->enc_tokens * (c->num_layers * encoder_layer + c->num_decoder_layers * 2 * d * inner);
     macs += batch->dec_tokens * (c->num_decoder_layers * decoder_layer + d * c->vocab_size);

@@ -66,8 +66,8 @@ tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer) {
         .lse = p->cross_lse};
 }
 
-// x = x_in + dropout(branch) (both NULL: x as it is), y = norm(x). Then the branch is of no use.
-static tt_status norm(const tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, tt_operand *y,
+// x = x_in + dropout(branch) (both NULL: x is unchanged), y = norm(x). Afterwards the branch is undefined.
+static tt_status norm_fwd(const tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, tt_operand *y,
     float *rstd, const float *x_in, tt_dropout drop, tt_dropout output_drop) {
     const tt_model *model = pass->model;
     const size_t n = (size_t)stack->rows * (size_t)model->config.d_model;
@@ -85,7 +85,7 @@ static tt_status norm(const tt_pass *pass, const tt_stack_pass *stack, size_t w,
     return tt_pass_discard(pass, pass->branch, tt_operand_at(model->device, pass->branch, n));
 }
 
-// Without backward a layer works in the memory of the one before: of that only x is still of use.
+// Without backward a layer uses the memory of the previous one, of which only x is still needed.
 static tt_status discard_layer(const tt_pass *pass, const tt_stack_pass *stack, int l) {
     const tt_layer_pass *p = &stack->layers[l];
     if (l == 0 || p->qkv != stack->layers[l - 1].qkv) return TT_OK;
@@ -121,9 +121,9 @@ static tt_status feed_forward(tt_pass *pass, bool decoder, int l, const tt_block
     const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     const tt_layer_pass *p = &stack->layers[l];
     TT_TRY(tt_linear(
-        model, p->h, p->y[2], b->wi, stack->rows, c->d_model, c->gated_gelu ? 2 * c->d_ff : c->d_ff));
+        model, p->h, p->y[2], b->wi, stack->rows, c->d_model, tt_activation_width(c->activation, c->d_ff)));
     TT_TRY(model->device->ops->ffn_fwd(
-        model->device, &(tt_ffn){.kind = c->gated_gelu ? TT_GATED_GELU : TT_RELU,
+        model->device, &(tt_ffn){.activation = c->activation,
                            .rows = stack->rows,
                            .f = c->d_ff,
                            .h = p->h,
@@ -137,32 +137,36 @@ static tt_status stack_forward(tt_pass *pass, bool decoder) {
     tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     const tt_stack_layout *layout = decoder ? &model->layout->decoder : &model->layout->encoder;
     const tt_dropout none = {0};
-    const tt_dropout embedding = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING);
-    TT_TRY(
-        model->device->ops->embed_fwd(model->device, stack->layers[0].x[0], model->w + model->layout->shared,
-            stack->ids, stack->rows, model->config.d_model, model->config.vocab_size, &embedding));
+    TT_TRY(model->device->ops->embed_fwd(
+        model->device, &(tt_embedding){.rows = stack->rows,
+                           .d = model->config.d_model,
+                           .vocab = model->config.vocab_size,
+                           .ids = stack->ids,
+                           .drop = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING),
+                           .table = model->w + model->layout->shared,
+                           .out = stack->layers[0].x[0]}));
     const float *x_in = NULL;
     tt_dropout drop = none;
     for (int l = 0; l < layout->layers; ++l) {
         const tt_block_layout *b = &layout->blocks[l];
         const tt_layer_pass *p = &stack->layers[l];
         TT_TRY(discard_layer(pass, stack, l));
-        TT_TRY(norm(pass, stack, b->self_norm, p->x[0], p->y[0], p->rstd[0], x_in, drop, none));
+        TT_TRY(norm_fwd(pass, stack, b->self_norm, p->x[0], p->y[0], p->rstd[0], x_in, drop, none));
         TT_TRY(self_attention(pass, decoder, l, b));
         x_in = p->x[0];
         drop = tt_pass_dropout(pass, decoder, l, TT_SITE_SELF_OUT);
         if (decoder) {
-            TT_TRY(norm(pass, stack, b->cross_norm, p->x[1], p->y[1], p->rstd[1], x_in, drop, none));
+            TT_TRY(norm_fwd(pass, stack, b->cross_norm, p->x[1], p->y[1], p->rstd[1], x_in, drop, none));
             TT_TRY(cross_attention(pass, l, b));
             x_in = p->x[1];
             drop = tt_pass_dropout(pass, decoder, l, TT_SITE_CROSS_OUT);
         }
-        TT_TRY(norm(pass, stack, b->ffn_norm, p->x[2], p->y[2], p->rstd[2], x_in, drop, none));
+        TT_TRY(norm_fwd(pass, stack, b->ffn_norm, p->x[2], p->y[2], p->rstd[2], x_in, drop, none));
         TT_TRY(feed_forward(pass, decoder, l, b));
         x_in = p->x[2];
         drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN_OUT);
     }
-    return norm(pass, stack, layout->final_norm, stack->x, stack->y, stack->rstd, x_in, drop,
+    return norm_fwd(pass, stack, layout->final_norm, stack->x, stack->y, stack->rstd, x_in, drop,
         tt_pass_dropout(pass, decoder, 0, TT_SITE_FINAL));
 }
 

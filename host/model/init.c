@@ -43,8 +43,8 @@ static void orthonormal_rows(float *w, int rows, int columns) {
     }
 }
 
-// A head that looks at a neighbour: +4 on the buckets of one relative position.
-static void favour(
+// Sets the bias of a head for the relative positions from..to, so that it attends to these neighbours.
+static void favour_offsets(
     float *bias, const tt_model_config *c, int head, int from, int to, bool bidirectional, float value) {
     for (int r = from; r <= to && head < c->num_heads; ++r) {
         int bucket = tt_relative_bucket(
@@ -53,25 +53,26 @@ static void favour(
     }
 }
 
-// The structured start: what a copying student needs is there from the first step instead of forming late.
+// Structured initialisation: heads that copy exist from the first step instead of forming late in training.
 //   embedding std 0.3 and the decoder's final norm 1/0.3, so that the tied head's logits start at T5's scale;
 //   o and wo of T5 halved; W_k with std 1/sqrt(d),
 //   W_q = W_k / sqrt(d_kv), so that a token attends to tokens like itself; in cross-attention W_v has
 //   orthonormal rows and W_o = 0.3 W_v^T, so that what is attended to is written to the output as it is;
 //   relative bias 0 but +4 at offset -1 (head 0 of both stacks), +4 at +1 (encoder's head 1) and +3 at
 //   offsets -6..-9 (encoder's head 2).
-static tt_status structure(tt_model *model, float *w) {
+static tt_status structure_weights(tt_model *model, float *w) {
     const tt_model_config *c = &model->config;
-    const tt_layout *at = model->layout;
+    const tt_layout *layout = model->layout;
     const int d = c->d_model, inner = tt_inner(c);
     if (inner != d)
-        return tt_fail(TT_ERR_CONFIG, "init copy needs num_heads x d_kv = d_model, have %d x %d and %d",
-            c->num_heads, c->d_kv, d);
+        return tt_fail(TT_ERR_CONFIG,
+            "init copy needs num_heads x d_kv = d_model, but the model has %d x %d and %d", c->num_heads,
+            c->d_kv, d);
     const size_t square = (size_t)inner * d;
-    for (size_t i = 0; i < (size_t)c->vocab_size * d; ++i) w[at->shared + i] *= 0.3f;
-    for (int i = 0; i < d; ++i) w[at->decoder.final_norm + i] = 1 / 0.3f;
+    for (size_t i = 0; i < (size_t)c->vocab_size * d; ++i) w[layout->shared + i] *= 0.3f;
+    for (int i = 0; i < d; ++i) w[layout->decoder.final_norm + i] = 1 / 0.3f;
     for (int side = 0; side < 2; ++side) {
-        const tt_stack_layout *stack = side ? &at->decoder : &at->encoder;
+        const tt_stack_layout *stack = side ? &layout->decoder : &layout->encoder;
         for (int l = 0; l < stack->layers; ++l) {
             const tt_block_layout *b = &stack->blocks[l];
             for (size_t i = 0; i < square; ++i) w[b->o + i] *= 0.5f;
@@ -87,10 +88,10 @@ static tt_status structure(tt_model *model, float *w) {
         }
         float *bias = w + stack->bias;
         memset(bias, 0, (size_t)c->relative_attention_num_buckets * c->num_heads * sizeof *bias);
-        favour(bias, c, 0, -1, -1, side == 0, 4);
+        favour_offsets(bias, c, 0, -1, -1, side == 0, 4);
         if (side == 0) {
-            favour(bias, c, 1, 1, 1, true, 4);
-            favour(bias, c, 2, -9, -6, true, 3);
+            favour_offsets(bias, c, 1, 1, 1, true, 4);
+            favour_offsets(bias, c, 2, -9, -6, true, 3);
         }
     }
     return TT_OK;
@@ -117,7 +118,7 @@ tt_status tt_model_init(tt_model *model, tt_init how, uint64_t seed) {
         else
             fill_normal(w + p->offset, n, std * (double)model->config.initializer_factor, seed, p->name);
     }
-    tt_status status = how == TT_INIT_COPY ? structure(model, w) : TT_OK;
+    tt_status status = how == TT_INIT_COPY ? structure_weights(model, w) : TT_OK;
     if (status == TT_OK) status = tt_device_upload(model->device, model->w, w, model->size * sizeof *w);
     free(w);
     return status == TT_OK ? tt_model_written(model) : status;

@@ -5,6 +5,10 @@
 
 #include "host/model/model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_block_layout {
     size_t self_norm, q, k, v, o; // q [inner, d_model], k and v right behind it: one matrix
     size_t cross_norm, cross_q, cross_k, cross_v, cross_o; // decoder only; k and v adjacent
@@ -26,5 +30,9 @@ typedef struct tt_layout {
 static inline int tt_inner(const tt_model_config *c) {
     return c->num_heads * c->d_kv;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,7 +1,7 @@
 // Matrix products of the model: linear layers without bias, as all of T5's are.
 #include "host/model/pass.h"
 
-static tt_status forward(
+static tt_status linear_forward(
     tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out, bool relu) {
     return model->device->ops->gemm(model->device, &(tt_gemm){.trans_b = true,
                                                        .m = rows,
@@ -19,15 +19,15 @@ static tt_status forward(
 
 tt_status tt_linear(
     tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out) {
-    return forward(model, y, x, w, rows, in, out, false);
+    return linear_forward(model, y, x, w, rows, in, out, false);
 }
 tt_status tt_linear_relu(
     tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out) {
-    return forward(model, y, x, w, rows, in, out, true);
+    return linear_forward(model, y, x, w, rows, in, out, true);
 }
 
-static tt_status backward(tt_model *model, void *dx, bool add, const tt_operand *dy, const tt_operand *x,
-    size_t w, int rows, int in, int out) {
+static tt_status linear_backward(tt_model *model, void *dx, bool add, const tt_operand *dy,
+    const tt_operand *x, size_t w, int rows, int in, int out) {
     tt_device *device = model->device;
     TT_TRY(device->ops->gemm(device, &(tt_gemm){.trans_a = true,
                                          .m = out,
@@ -58,10 +58,10 @@ static tt_status backward(tt_model *model, void *dx, bool add, const tt_operand 
 
 tt_status tt_linear_bwd(tt_model *model, tt_operand *dx, const tt_operand *dy, const tt_operand *x, size_t w,
     int rows, int in, int out) {
-    return backward(model, dx, false, dy, x, w, rows, in, out);
+    return linear_backward(model, dx, false, dy, x, w, rows, in, out);
 }
 
 tt_status tt_linear_bwd_add(tt_model *model, float *dx, const tt_operand *dy, const tt_operand *x, size_t w,
     int rows, int in, int out) {
-    return backward(model, dx, true, dy, x, w, rows, in, out);
+    return linear_backward(model, dx, true, dy, x, w, rows, in, out);
 }

@@ -7,25 +7,36 @@
 #include "host/base/status.h"
 #include "host/config/words.h"
 #include "host/data/batch.h"
+#include "kernels/activation.h"
 #include "kernels/device.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-// Names are those of Hugging Face's config.json.
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Field names as in Hugging Face's config.json.
 typedef struct tt_model_config {
     int vocab_size, d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads;
     int relative_attention_num_buckets, relative_attention_max_distance;
     float dropout_rate, layer_norm_epsilon, initializer_factor;
-    bool gated_gelu; // feed_forward_proj: relu | gated-gelu
+    tt_activation activation; // feed_forward_proj: relu | gated-gelu
     bool tie_word_embeddings;
 } tt_model_config;
 
-// Fills `out` from a named shape: t5-small, t5-base, t5-large, t5-3b, t5-11b, and t5-v1_1-small ... -xxl;
-// vocab_size 32128. Errors: TT_ERR_CONFIG naming the known ones.
+// Fills `out` from a named shape (Raffel et al. 2020, and those published with T5 1.1): t5-small, t5-base,
+// t5-large, t5-3b, t5-11b, and t5-v1_1-small ... -xxl; vocab_size 32128. Errors: TT_ERR_CONFIG; the message
+// lists the known shapes.
 tt_status tt_model_preset(tt_model_config *out, const char *name) TT_MUST_CHECK;
-// Checks ranges: all sizes >= 1, num_buckets even and >= 4, and so on. Errors: TT_ERR_CONFIG.
+// Checks ranges: all sizes >= 1, num_buckets even and >= 4, and so on. Errors: TT_ERR_CONFIG naming the
+// field.
 tt_status tt_model_config_check(const tt_model_config *config) TT_MUST_CHECK;
 
 // A slice of the flat buffers under its Hugging Face name.
@@ -46,27 +57,32 @@ typedef struct tt_model {
     struct tt_layout *layout; // private: where the layers' weights are
 } tt_model;
 
-// A model with zero weights. Ownership: the caller closes it; `device` must outlive it.
+// A model with zero weights. The caller closes it; `device` must outlive it. Errors: TT_ERR_CONFIG,
+// TT_ERR_NOMEM, TT_ERR_DEVICE.
 tt_status tt_model_open(tt_model **out, const tt_model_config *config, tt_device *device) TT_MUST_CHECK;
 void tt_model_close(tt_model *model);
-// To be called after w was written by other means than the optimiser's update: brings `operands` up to date.
+// Updates `operands` from w. Call it after writing w, except after the optimiser's update, which does it
+// itself.
 tt_status tt_model_written(tt_model *model) TT_MUST_CHECK;
-// The operand at an offset of the flat buffers.
+// The operand at an offset of the flat buffers, in elements.
 static inline const void *tt_model_operand(const tt_model *model, size_t offset) {
     return tt_operand_at(model->device, model->operands, offset);
 }
-// Makes the gradient buffer (zero), if there is none.
+// Allocates the gradient buffer, zeroed, unless it exists. Errors: TT_ERR_NOMEM, TT_ERR_DEVICE.
 tt_status tt_model_train(tt_model *model) TT_MUST_CHECK;
 const tt_parameter *tt_model_find(const tt_model *model, const char *name); // NULL if there is none
 
+// How weights begin: t5 = Hugging Face's _init_weights with initializer_factor; copy = structured, some heads copy
+// or attend to neighbours from the start (see init.c).
 typedef enum tt_init { TT_INIT_MAP(TT_WORD_CODE) TT_INITS } tt_init;
 // A word of TT_INIT_MAP. Errors: TT_ERR_CONFIG for any other.
 tt_status tt_init_parse(tt_init *out, const char *word) TT_MUST_CHECK;
-// Random weights from Philox keyed by (seed, parameter's name): not by order or device.
+// Random weights from Philox keyed by (seed, parameter's name), so that they do not depend on order or
+// device. Errors: TT_ERR_CONFIG where TT_INIT_COPY does not fit the shape (num_heads x d_kv must be d_model).
 tt_status tt_model_init(tt_model *model, tt_init how, uint64_t seed) TT_MUST_CHECK;
 
-// What a pass over a batch needs: activations, uploaded indices. One per model and thread of control; its
-// memory is kept from step to step.
+// Activations and uploaded indices of a pass over a batch. Its memory is kept from step to step. Use one pass
+// in one thread at a time; the model must outlive it.
 typedef struct tt_pass tt_pass;
 tt_status tt_pass_open(tt_pass **out, tt_model *model) TT_MUST_CHECK;
 void tt_pass_close(tt_pass *pass);
@@ -77,7 +93,8 @@ typedef struct tt_dropout_key {
     uint64_t key; // tt_key(seed, TT_FOR_DROPOUT, step)
 } tt_dropout_key;
 
-// logp[t] (host, [dec_tokens]) = log-probability of target t. Keeps what backward needs.
+// logp[t] (host, [dec_tokens]) = log-probability of target t, in nats. Keeps what backward needs if the model
+// has gradients.
 tt_status tt_forward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, float *logp) TT_MUST_CHECK;
 // After tt_forward on the same batch: model->g += gradient of a loss with dloss/dlogp[t] = dlogp[t] (host).
 tt_status tt_backward(tt_pass *pass, const tt_batch *batch, const float *dlogp) TT_MUST_CHECK;
@@ -85,16 +102,24 @@ tt_status tt_backward(tt_pass *pass, const tt_batch *batch, const float *dlogp) 
 tt_status tt_forward_backward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout,
     const float *dlogp, float *logp) TT_MUST_CHECK;
 
-// Who wants to know, during backward, what of the gradient is complete: ready(context, from) says that the
-// device has been told everything that adds to model->g[from, size). `from` falls, layer by layer, to 0.
+// Called during backward when a part of the gradient is complete: all operations that add to model->g[from,
+// size) have been submitted to the device. `from` decreases, layer by layer, to 0.
 typedef struct tt_gradient_watch {
-    tt_status (*ready)(void *context, size_t from); // NULL: nobody
+    tt_status (*ready)(void *context, size_t from); // NULL: not called
     void *context;
 } tt_gradient_watch;
-void tt_pass_watch(tt_pass *pass, tt_gradient_watch watch); // of the passes to come
+void tt_pass_watch(tt_pass *pass, tt_gradient_watch watch); // from the next backward on
 
 // Floating-point operations of forward and backward (3 x 2 x multiply-adds of all matrix products and
 // attention over real tokens) for a batch.
 double tt_model_flops(const tt_model *model, const tt_batch *batch);
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

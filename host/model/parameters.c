@@ -14,12 +14,12 @@ typedef struct builder {
     size_t size;
 } builder;
 
-// Kernels read several elements at a time: parameters begin at multiples of so many. What lies between
-// belongs to nobody and stays zero.
+// Kernels read several elements at a time, so parameters begin at multiples of ALIGNMENT elements. The gaps
+// stay zero.
 enum { ALIGNMENT = 16 };
 
 TT_PRINTF(4, 0)
-static size_t put(builder *b, int rows, int columns, const char *format, va_list args) {
+static size_t put_parameter(builder *b, int rows, int columns, const char *format, va_list args) {
     const size_t offset = b->size;
     if (b->items) {
         tt_parameter *p = &b->items[b->n];
@@ -34,21 +34,21 @@ static size_t put(builder *b, int rows, int columns, const char *format, va_list
 }
 
 TT_PRINTF(4, 5)
-static size_t add(builder *b, int rows, int columns, const char *format, ...) {
+static size_t add_parameter(builder *b, int rows, int columns, const char *format, ...) {
     b->size = (b->size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     va_list args;
     va_start(args, format);
-    const size_t offset = put(b, rows, columns, format, args);
+    const size_t offset = put_parameter(b, rows, columns, format, args);
     va_end(args);
     return offset;
 }
 
-// Right behind the parameter before: together they are one matrix.
+// Directly after the previous parameter, with which it forms one matrix.
 TT_PRINTF(4, 5)
-static size_t add_adjacent(builder *b, int rows, int columns, const char *format, ...) {
+static size_t add_adjacent_parameter(builder *b, int rows, int columns, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    const size_t offset = put(b, rows, columns, format, args);
+    const size_t offset = put_parameter(b, rows, columns, format, args);
     va_end(args);
     return offset;
 }
@@ -57,45 +57,49 @@ static void add_block(builder *b, tt_stack_layout *stack, const char *side, int 
     const tt_model_config *c = &b->model->config;
     const int d = c->d_model, inner = tt_inner(c);
     const bool decoder = stack == &b->model->layout->decoder;
-    tt_block_layout *at = &stack->blocks[i];
+    tt_block_layout *block = &stack->blocks[i];
     const char *self = "layer.0.SelfAttention", *cross = "layer.1.EncDecAttention";
-    at->q = add(b, inner, d, "%s.block.%d.%s.q.weight", side, i, self);
-    at->k = add_adjacent(b, inner, d, "%s.block.%d.%s.k.weight", side, i, self);
-    at->v = add_adjacent(b, inner, d, "%s.block.%d.%s.v.weight", side, i, self);
-    at->o = add(b, d, inner, "%s.block.%d.%s.o.weight", side, i, self);
+    block->q = add_parameter(b, inner, d, "%s.block.%d.%s.q.weight", side, i, self);
+    block->k = add_adjacent_parameter(b, inner, d, "%s.block.%d.%s.k.weight", side, i, self);
+    block->v = add_adjacent_parameter(b, inner, d, "%s.block.%d.%s.v.weight", side, i, self);
+    block->o = add_parameter(b, d, inner, "%s.block.%d.%s.o.weight", side, i, self);
     if (i == 0)
-        stack->bias = add(b, c->relative_attention_num_buckets, c->num_heads,
+        stack->bias = add_parameter(b, c->relative_attention_num_buckets, c->num_heads,
             "%s.block.0.%s.relative_attention_bias.weight", side, self);
-    at->self_norm = add(b, 1, d, "%s.block.%d.layer.0.layer_norm.weight", side, i);
+    block->self_norm = add_parameter(b, 1, d, "%s.block.%d.layer.0.layer_norm.weight", side, i);
     if (decoder) {
-        at->cross_q = add(b, inner, d, "%s.block.%d.%s.q.weight", side, i, cross);
-        at->cross_k = add(b, inner, d, "%s.block.%d.%s.k.weight", side, i, cross);
-        at->cross_v = add_adjacent(b, inner, d, "%s.block.%d.%s.v.weight", side, i, cross);
-        at->cross_o = add(b, d, inner, "%s.block.%d.%s.o.weight", side, i, cross);
-        at->cross_norm = add(b, 1, d, "%s.block.%d.layer.1.layer_norm.weight", side, i);
+        block->cross_q = add_parameter(b, inner, d, "%s.block.%d.%s.q.weight", side, i, cross);
+        block->cross_k = add_parameter(b, inner, d, "%s.block.%d.%s.k.weight", side, i, cross);
+        block->cross_v = add_adjacent_parameter(b, inner, d, "%s.block.%d.%s.v.weight", side, i, cross);
+        block->cross_o = add_parameter(b, d, inner, "%s.block.%d.%s.o.weight", side, i, cross);
+        block->cross_norm = add_parameter(b, 1, d, "%s.block.%d.layer.1.layer_norm.weight", side, i);
     }
     const int ffn = decoder ? 2 : 1;
-    if (c->gated_gelu) {
-        at->wi = add(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi_0.weight", side, i, ffn);
-        add_adjacent(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi_1.weight", side, i, ffn);
+    if (c->activation == TT_GATED_GELU) {
+        block->wi =
+            add_parameter(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi_0.weight", side, i, ffn);
+        add_adjacent_parameter(
+            b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi_1.weight", side, i, ffn);
     } else {
-        at->wi = add(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi.weight", side, i, ffn);
+        block->wi =
+            add_parameter(b, c->d_ff, d, "%s.block.%d.layer.%d.DenseReluDense.wi.weight", side, i, ffn);
     }
-    at->wo = add(b, d, c->d_ff, "%s.block.%d.layer.%d.DenseReluDense.wo.weight", side, i, ffn);
-    at->ffn_norm = add(b, 1, d, "%s.block.%d.layer.%d.layer_norm.weight", side, i, ffn);
+    block->wo = add_parameter(b, d, c->d_ff, "%s.block.%d.layer.%d.DenseReluDense.wo.weight", side, i, ffn);
+    block->ffn_norm = add_parameter(b, 1, d, "%s.block.%d.layer.%d.layer_norm.weight", side, i, ffn);
 }
 
 static void add_all(builder *b) {
     const tt_model_config *c = &b->model->config;
-    tt_layout *at = b->model->layout;
-    at->shared = add(b, c->vocab_size, c->d_model, "shared.weight");
+    tt_layout *layout = b->model->layout;
+    layout->shared = add_parameter(b, c->vocab_size, c->d_model, "shared.weight");
     for (int side = 0; side < 2; ++side) {
-        tt_stack_layout *stack = side ? &at->decoder : &at->encoder;
+        tt_stack_layout *stack = side ? &layout->decoder : &layout->encoder;
         const char *name = side ? "decoder" : "encoder";
         for (int i = 0; i < stack->layers; ++i) add_block(b, stack, name, i);
-        stack->final_norm = add(b, 1, c->d_model, "%s.final_layer_norm.weight", name);
+        stack->final_norm = add_parameter(b, 1, c->d_model, "%s.final_layer_norm.weight", name);
     }
-    at->head = c->tie_word_embeddings ? at->shared : add(b, c->vocab_size, c->d_model, "lm_head.weight");
+    layout->head = c->tie_word_embeddings ? layout->shared
+                                          : add_parameter(b, c->vocab_size, c->d_model, "lm_head.weight");
 }
 
 tt_status tt_model_open(tt_model **out, const tt_model_config *config, tt_device *device) {
@@ -107,15 +111,16 @@ tt_status tt_model_open(tt_model **out, const tt_model_config *config, tt_device
     model->device = device;
     tt_status status;
     TT_TRY_GOTO(status, tt_alloc(&model->layout, 1, sizeof *model->layout, "model"), failed);
-    tt_layout *at = model->layout;
-    at->encoder.layers = config->num_layers;
-    at->decoder.layers = config->num_decoder_layers;
-    TT_TRY_GOTO(status,
-        tt_alloc(&at->encoder.blocks, (size_t)config->num_layers, sizeof *at->encoder.blocks, "model"),
-        failed);
+    tt_layout *layout = model->layout;
+    layout->encoder.layers = config->num_layers;
+    layout->decoder.layers = config->num_decoder_layers;
     TT_TRY_GOTO(status,
         tt_alloc(
-            &at->decoder.blocks, (size_t)config->num_decoder_layers, sizeof *at->decoder.blocks, "model"),
+            &layout->encoder.blocks, (size_t)config->num_layers, sizeof *layout->encoder.blocks, "model"),
+        failed);
+    TT_TRY_GOTO(status,
+        tt_alloc(&layout->decoder.blocks, (size_t)config->num_decoder_layers, sizeof *layout->decoder.blocks,
+            "model"),
         failed);
     builder count = {.model = model};
     add_all(&count);

@@ -1,4 +1,4 @@
-// Memory of a pass: one arena in device memory, laid out anew for each batch and kept from step to step.
+// Memory of a pass: one arena in device memory, laid out again for each batch and kept from step to step.
 #include "host/model/pass.h"
 
 #include <stdlib.h>
@@ -47,102 +47,103 @@ typedef struct cursor {
     size_t operand_size;
 } cursor;
 
-static void *take(cursor *at, size_t count, size_t size) {
-    void *block = at->base ? at->base + at->used : NULL;
-    at->used += (count * size + 63) / 64 * 64;
+static void *take_block(cursor *arena, size_t count, size_t size) {
+    void *block = arena->base ? arena->base + arena->used : NULL;
+    arena->used += (count * size + 63) / 64 * 64;
     return block;
 }
 
-static float *take_f32(cursor *at, int rows, int columns) {
-    return take(at, (size_t)rows * (size_t)columns, sizeof(float));
+static float *take_f32(cursor *arena, int rows, int columns) {
+    return take_block(arena, (size_t)rows * (size_t)columns, sizeof(float));
 }
 
-static tt_operand *take_operand(cursor *at, int rows, int columns) {
-    return take(at, (size_t)rows * (size_t)columns, at->operand_size);
+static tt_operand *take_operand(cursor *arena, int rows, int columns) {
+    return take_block(arena, (size_t)rows * (size_t)columns, arena->operand_size);
 }
 
-static void take_stack_indices(cursor *at, tt_stack_pass *stack) {
-    stack->ids = take(at, (size_t)stack->rows, sizeof *stack->ids);
-    stack->offsets = take(at, (size_t)stack->seqs + 1, sizeof *stack->offsets);
-    stack->example = take(at, (size_t)stack->rows, sizeof *stack->example);
-    stack->position = take(at, (size_t)stack->rows, sizeof *stack->position);
+static void take_stack_indices(cursor *arena, tt_stack_pass *stack) {
+    stack->ids = take_block(arena, (size_t)stack->rows, sizeof *stack->ids);
+    stack->offsets = take_block(arena, (size_t)stack->seqs + 1, sizeof *stack->offsets);
+    stack->example = take_block(arena, (size_t)stack->rows, sizeof *stack->example);
+    stack->position = take_block(arena, (size_t)stack->rows, sizeof *stack->position);
 }
 
-// What is uploaded for a batch: at the front, so that one copy does it.
-static void take_indices(cursor *at, tt_pass *pass, bool encoder_only) {
-    take_stack_indices(at, &pass->encoder);
+// What is uploaded for a batch, at the front, so that one copy is enough.
+static void take_indices(cursor *arena, tt_pass *pass, bool encoder_only) {
+    take_stack_indices(arena, &pass->encoder);
     if (encoder_only) return;
-    take_stack_indices(at, &pass->decoder);
-    pass->key = take(at, 1, sizeof *pass->key);
-    pass->source = take(at, (size_t)pass->decoder.seqs, sizeof *pass->source);
-    pass->targets = take(at, (size_t)pass->decoder.rows, sizeof *pass->targets);
-    pass->readers = take(at, (size_t)pass->decoder.seqs, sizeof *pass->readers);
-    pass->reader_offsets = take(at, (size_t)pass->encoder.seqs + 1, sizeof *pass->reader_offsets);
+    take_stack_indices(arena, &pass->decoder);
+    pass->key = take_block(arena, 1, sizeof *pass->key);
+    pass->source = take_block(arena, (size_t)pass->decoder.seqs, sizeof *pass->source);
+    pass->targets = take_block(arena, (size_t)pass->decoder.rows, sizeof *pass->targets);
+    pass->readers = take_block(arena, (size_t)pass->decoder.seqs, sizeof *pass->readers);
+    pass->reader_offsets = take_block(arena, (size_t)pass->encoder.seqs + 1, sizeof *pass->reader_offsets);
 }
 
-static void take_layer(cursor *at, const tt_model_config *c, tt_layer_pass *p, int rows, int encoder_rows) {
+static void take_layer(
+    cursor *arena, const tt_model_config *c, tt_layer_pass *p, int rows, int encoder_rows) {
     const int d = c->d_model, inner = tt_inner(c);
     const bool decoder = encoder_rows > 0;
     for (int n = 0; n < TT_NORMS; ++n) {
         if (n == 1 && !decoder) continue;
-        p->x[n] = take_f32(at, rows, d);
-        p->y[n] = take_operand(at, rows, d);
-        p->rstd[n] = take_f32(at, rows, 1);
+        p->x[n] = take_f32(arena, rows, d);
+        p->y[n] = take_operand(arena, rows, d);
+        p->rstd[n] = take_f32(arena, rows, 1);
     }
-    p->qkv = take_operand(at, rows, 3 * inner);
-    p->out = take_operand(at, rows, inner);
-    p->lse = take_f32(at, rows, c->num_heads);
+    p->qkv = take_operand(arena, rows, 3 * inner);
+    p->out = take_operand(arena, rows, inner);
+    p->lse = take_f32(arena, rows, c->num_heads);
     if (decoder) {
-        p->cross_q = take_operand(at, rows, inner);
-        p->cross_kv = take_operand(at, encoder_rows, 2 * inner);
-        p->cross_out = take_operand(at, rows, inner);
-        p->cross_lse = take_f32(at, rows, c->num_heads);
+        p->cross_q = take_operand(arena, rows, inner);
+        p->cross_kv = take_operand(arena, encoder_rows, 2 * inner);
+        p->cross_out = take_operand(arena, rows, inner);
+        p->cross_lse = take_f32(arena, rows, c->num_heads);
     }
-    p->h = take_operand(at, rows, c->gated_gelu ? 2 * c->d_ff : c->d_ff);
-    p->a = take_operand(at, rows, c->d_ff);
+    p->h = take_operand(arena, rows, tt_activation_width(c->activation, c->d_ff));
+    p->a = take_operand(arena, rows, c->d_ff);
 }
 
 // Without backward all layers work in the memory of one: each reads its predecessor's x[2] before writing it.
-static void take_stack(
-    cursor *at, const tt_model_config *c, tt_stack_pass *stack, int layers, int encoder_rows, bool backward) {
+static void take_stack(cursor *arena, const tt_model_config *c, tt_stack_pass *stack, int layers,
+    int encoder_rows, bool backward) {
     for (int l = 0; l < layers; ++l) {
         if (l > 0 && !backward)
             stack->layers[l] = stack->layers[0];
         else
-            take_layer(at, c, &stack->layers[l], stack->rows, encoder_rows);
+            take_layer(arena, c, &stack->layers[l], stack->rows, encoder_rows);
     }
-    stack->x = take_f32(at, stack->rows, c->d_model);
-    stack->y = take_operand(at, stack->rows, c->d_model);
-    stack->rstd = take_f32(at, stack->rows, 1);
+    stack->x = take_f32(arena, stack->rows, c->d_model);
+    stack->y = take_operand(arena, stack->rows, c->d_model);
+    stack->rstd = take_f32(arena, stack->rows, 1);
 }
 
 static int max_int(int a, int b) {
     return a > b ? a : b;
 }
 
-static size_t lay_out(tt_pass *pass, char *base, bool backward, bool encoder_only) {
+static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encoder_only) {
     const tt_model_config *c = &pass->model->config;
     const int d = c->d_model, inner = tt_inner(c), encoder_rows = pass->encoder.rows;
     const int rows = max_int(encoder_rows, pass->decoder.rows);
-    cursor at = {.base = base, .operand_size = pass->model->device->operand_size};
-    take_indices(&at, pass, encoder_only);
-    take_stack(&at, c, &pass->encoder, c->num_layers, 0, backward);
-    pass->branch = take_operand(&at, rows, d);
-    if (encoder_only) return at.used;
-    take_stack(&at, c, &pass->decoder, c->num_decoder_layers, encoder_rows, backward);
-    pass->lse = take_f32(&at, pass->decoder.rows, 1);
-    pass->logp = take_f32(&at, pass->decoder.rows, 1);
-    pass->dlogp = take_f32(&at, pass->decoder.rows, 1);
-    if (!backward) return at.used;
-    pass->dx = take_f32(&at, rows, d);
-    pass->denc = take_f32(&at, encoder_rows, d);
-    pass->dy = take_operand(&at, rows, d);
-    pass->dbranch = take_operand(&at, rows, d);
-    pass->dq = take_operand(&at, pass->decoder.rows, inner);
-    pass->wide = take_operand(&at, rows, max_int(3 * inner, c->gated_gelu ? 2 * c->d_ff : c->d_ff));
-    pass->narrow = take_operand(&at, rows, max_int(inner, c->d_ff));
-    pass->end = take(&at, 0, 1);
-    return at.used;
+    cursor arena = {.base = base, .operand_size = pass->model->device->operand_size};
+    take_indices(&arena, pass, encoder_only);
+    take_stack(&arena, c, &pass->encoder, c->num_layers, 0, backward);
+    pass->branch = take_operand(&arena, rows, d);
+    if (encoder_only) return arena.used;
+    take_stack(&arena, c, &pass->decoder, c->num_decoder_layers, encoder_rows, backward);
+    pass->lse = take_f32(&arena, pass->decoder.rows, 1);
+    pass->logp = take_f32(&arena, pass->decoder.rows, 1);
+    pass->dlogp = take_f32(&arena, pass->decoder.rows, 1);
+    if (!backward) return arena.used;
+    pass->dx = take_f32(&arena, rows, d);
+    pass->denc = take_f32(&arena, encoder_rows, d);
+    pass->dy = take_operand(&arena, rows, d);
+    pass->dbranch = take_operand(&arena, rows, d);
+    pass->dq = take_operand(&arena, pass->decoder.rows, inner);
+    pass->wide = take_operand(&arena, rows, max_int(3 * inner, tt_activation_width(c->activation, c->d_ff)));
+    pass->narrow = take_operand(&arena, rows, max_int(inner, c->d_ff));
+    pass->end = take_block(&arena, 0, 1);
+    return arena.used;
 }
 
 static void write_stack(const tt_stack_pass *to, int filler_id, int tokens, int seqs, const int32_t *ids,
@@ -175,19 +176,19 @@ static void write_decoder(const tt_pass *to, const tt_batch *batch, int filler_i
 static tt_status upload_indices(tt_pass *pass, const tt_batch *batch, bool encoder_only) {
     const int filler_id = pass->model->config.vocab_size - 1;
     tt_pass host = *pass; // the same arrays in the host's memory
-    cursor at = {0};
-    take_indices(&at, &host, encoder_only);
-    TT_TRY(tt_grow(&pass->host, &pass->host_capacity, at.used, 1, "indices of a batch"));
-    at = (cursor){.base = pass->host};
-    take_indices(&at, &host, encoder_only);
+    cursor arena = {0};
+    take_indices(&arena, &host, encoder_only);
+    TT_TRY(tt_grow(&pass->host, &pass->host_capacity, arena.used, 1, "indices of a batch"));
+    arena = (cursor){.base = pass->host};
+    take_indices(&arena, &host, encoder_only);
     write_stack(&host.encoder, filler_id, batch->enc_tokens, batch->enc_seqs, batch->enc_ids,
         batch->enc_offsets, batch->enc_example, batch->enc_position);
     if (!encoder_only) write_decoder(&host, batch, filler_id);
-    return tt_device_upload(pass->model->device, pass->memory, pass->host, at.used);
+    return tt_device_upload(pass->model->device, pass->memory, pass->host, arena.used);
 }
 
-// The longest sequence or a little more, so that shapes come again (see pass_replay.c).
-static int longest(const int32_t *offsets, int seqs, int filler) {
+// The length of the longest sequence, rounded up, so that shapes occur again (see pass_replay.c).
+static int longest_sequence(const int32_t *offsets, int seqs, int filler) {
     enum { STEP = 64 };
     int most = max_int(filler, 1);
     for (int i = 0; i < seqs; ++i) most = max_int(most, offsets[i + 1] - offsets[i]);
@@ -196,10 +197,11 @@ static int longest(const int32_t *offsets, int seqs, int filler) {
 
 static void set_shape(tt_stack_pass *stack, int tokens, int seqs, const int32_t *offsets, bool fill) {
     const int step = fill ? tt_pass_replay_step(tokens) : 0;
-    // Always a filler, since the number of sequences belongs to the shape; of its length only the most does.
+    // Always one filler sequence, since the number of sequences is part of the shape. Its length is not: it
+    // only counts for `longest` as the most that it can be.
     stack->rows = step ? tokens / step * step + step : tokens;
     stack->seqs = step ? seqs + 1 : seqs;
-    stack->longest = seqs > 0 ? longest(offsets, seqs, step) : 0;
+    stack->longest = seqs > 0 ? longest_sequence(offsets, seqs, step) : 0;
 }
 
 tt_status tt_pass_prepare(
@@ -216,17 +218,17 @@ tt_status tt_pass_prepare(
     set_shape(&pass->encoder, batch->enc_tokens, batch->enc_seqs, batch->enc_offsets, fill);
     set_shape(
         &pass->decoder, pass->decoder_tokens, encoder_only ? 0 : batch->dec_seqs, batch->dec_offsets, fill);
-    const size_t need = lay_out(pass, NULL, backward, encoder_only);
+    const size_t need = lay_out_arena(pass, NULL, backward, encoder_only);
     if (need > pass->bytes) {
         tt_pass_replay_forget(pass);
         tt_device_free(device, pass->memory);
         pass->memory = NULL;
         pass->bytes = 0;
-        const size_t bytes = need + need / 8; // batches vary: a little room spares growing again
+        const size_t bytes = need + need / 8; // batches vary: a reserve avoids growing again soon
         TT_TRY(tt_device_alloc(device, &pass->memory, bytes, 1, "activations"));
         pass->bytes = bytes;
     }
-    lay_out(pass, pass->memory, backward, encoder_only);
+    lay_out_arena(pass, pass->memory, backward, encoder_only);
     TT_TRY(tt_device_discard(device, pass->memory, pass->bytes));
     return upload_indices(pass, batch, encoder_only);
 }

@@ -5,6 +5,10 @@
 #include "host/model/layout.h"
 #include "kernels/ops.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_NORMS = 3 }; // of a decoder layer: self-attention, cross-attention, feed-forward
 
 // R rows (tokens of the stack), D = d_model, I = heads x d_kv, F = d_ff (2F if gated), H heads.
@@ -37,13 +41,13 @@ struct tt_pass {
     float *dx, *denc;                  // backward: of the residual stream, of encoder.y; [R, D]
     tt_operand *dy, *dbranch;          // [R, D]
     tt_operand *dq, *wide, *narrow;    // dq [R, I], wide [R, max(3I, 2F)], narrow [R, max(I, F)]
-    void *end;                         // behind narrow, the last
+    void *end;                         // end of narrow, the last buffer
     tt_dropout_key dropout;
     uint64_t *key; // dropout.key, device memory
     tt_gradient_watch watch;
     struct tt_pass_replay *replay; // NULL: the device has no recordings
     bool forward_done;
-    int encoder_tokens, decoder_tokens; // rows of the batch; those behind are filler (tt_pass_replay_step)
+    int encoder_tokens, decoder_tokens; // rows of the batch; the rows after them are filler
     char *memory;                       // device arena
     size_t bytes;
     char *host; // indices on their way to the device
@@ -65,31 +69,31 @@ typedef enum tt_site {
 // Lays the arena out for a batch and uploads its indices and the dropout's key.
 tt_status tt_pass_prepare(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, bool backward,
     bool encoder_only) TT_MUST_CHECK;
-// Nobody may read what is in the arena from here to there before it is written again (tt_device_discard).
+// Declares the arena between two addresses undefined until it is written again (tt_device_discard).
 tt_status tt_pass_discard(const tt_pass *pass, void *from, const void *to) TT_MUST_CHECK;
 tt_dropout tt_pass_dropout(const tt_pass *pass, bool decoder, int layer, tt_site site);
 tt_attention tt_pass_self_attention(const tt_pass *pass, bool decoder, int layer);
 tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer);
 
-// Both stacks of the batch that was prepared; the head is the caller's.
+// Forward through both stacks for the prepared batch, without the LM head.
 tt_status tt_pass_stacks(tt_pass *pass) TT_MUST_CHECK;
 tt_lmhead tt_pass_head(const tt_pass *pass);
 
 // Encoder alone, for decoding: pass->encoder.y afterwards.
 tt_status tt_pass_encode(tt_pass *pass, const tt_batch *batch) TT_MUST_CHECK;
 
-// Operations on a batch that was prepared: no uploads, no downloads, nothing that depends on more than the
-// batch's shape, the pass's memory and the dropout rate. tt_pass_do does them; on devices that record, it
-// replays them when a shape comes again (pass_replay.c).
+// Operations on a prepared batch: no uploads or downloads, and nothing that depends on more than the batch's
+// shape, the pass's memory and the dropout rate. tt_pass_do runs them; on devices with recordings it replays
+// them when a shape occurs again (pass_replay.c).
 typedef tt_status tt_pass_work(tt_pass *pass);
 tt_status tt_pass_do(tt_pass *pass, tt_pass_work *work) TT_MUST_CHECK;
-// Part of such work: the device has been told all that adds to g[from, size).
+// Called by such work when all operations that add to g[from, size) have been submitted to the device.
 tt_status tt_pass_complete(tt_pass *pass, size_t from) TT_MUST_CHECK;
 tt_status tt_pass_replay_open(tt_pass *pass) TT_MUST_CHECK;
-// So that shapes come again, a stack's tokens are filled up to the next multiple of this number of rows by a
-// sequence of 1 to so many tokens without loss or gradient. 0: so many tokens are left as they are.
+// The step to whose next multiple a stack's rows are filled up, so that shapes occur again: by one sequence
+// of 1 to `step` tokens without loss or gradient. 0: a batch of this many tokens is not filled up.
 int tt_pass_replay_step(int tokens);
-void tt_pass_replay_forget(tt_pass *pass); // the pass's memory is about to be elsewhere
+void tt_pass_replay_forget(tt_pass *pass); // before the pass's memory moves
 void tt_pass_replay_close(tt_pass *pass);
 
 // y[rows, out] = x[rows, in] w[out, in]^T
@@ -104,5 +108,9 @@ tt_status tt_linear_bwd(tt_model *model, tt_operand *dx, const tt_operand *dy, c
 // The same with dx += dy w in fp32.
 tt_status tt_linear_bwd_add(tt_model *model, float *dx, const tt_operand *dy, const tt_operand *x, size_t w,
     int rows, int in, int out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

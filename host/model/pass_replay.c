@@ -1,20 +1,20 @@
-// Passes of shapes that come again, on devices that record.
+// Recordings of passes whose shape occurs again, on devices that support them.
 //
-// What a pass tells the device follows from its shape: rows, sequences and longest sequences of both stacks,
-// the dropout rate, where its memory is. What differs between batches of one shape (ids, offsets, the
-// dropout's key) lies in device memory. So a shape that is seen for the second time is recorded, and
-// from then on it costs one call instead of hundreds.
+// The calls of a pass depend only on its shape: rows, sequences and longest sequences of both stacks, the
+// dropout rate, the address of its memory. What differs between batches of one shape (ids, offsets, the
+// dropout's key) is in device memory. So a shape is recorded when it occurs for the second time; from then on
+// it costs one call instead of hundreds.
 //
-// Batches seldom agree in their rows by chance. So stacks are filled up to some round number of rows with one
-// sequence more, whose tokens have no loss: its gradients are zeros, and sums over rows only end with them.
+// Batches seldom have the same number of rows by chance. So each stack is filled up to a round number of rows
+// with one more sequence whose tokens have no loss. Its gradients are zero, and sums over rows end with them.
 //
-// Someone who watches the gradient (tt_pass_watch) has to be told in between: then a recording ends wherever
-// a layer's gradient is complete, and the next begins.
+// Where the gradient is watched (tt_pass_watch), ready must be called between the layers: then a recording
+// ends wherever a layer's gradient is complete, and the next begins.
 #include "host/model/pass.h"
 
 #include <stdlib.h>
 
-// Shapes that are remembered; the one not used for longest makes room.
+// Shapes that are kept; a new one replaces the least recently used.
 enum { SHAPES = 64 };
 
 typedef struct shape {
@@ -29,7 +29,7 @@ typedef struct shape {
 
 typedef struct segment {
     tt_recording *recording;
-    size_t complete; // the gradient, from here on, when it has been done
+    size_t complete; // after this segment g[complete, size) is complete
 } segment;
 
 typedef struct known {
@@ -51,7 +51,8 @@ tt_status tt_pass_replay_open(tt_pass *pass) {
 }
 
 int tt_pass_replay_step(int tokens) {
-    // By at most a 32nd, on average half of that. With more rows a GPU takes longer to do than to be told.
+    // At most 1/32 more rows, half of that on average. With MOST tokens or more, a GPU computes for longer
+    // than the calls take.
     enum { LEAST = 16, SHARE = 32, MOST = 8192 };
     if (tokens >= MOST) return 0;
     int step = LEAST;
@@ -59,14 +60,15 @@ int tt_pass_replay_step(int tokens) {
     return step;
 }
 
-static void forget(tt_device *device, known *k) {
+static void forget_shape(tt_device *device, known *k) {
     for (size_t i = 0; i < k->n; ++i) tt_recording_close(device, k->segments[i].recording);
     free(k->segments);
     *k = (known){0};
 }
 
 void tt_pass_replay_forget(tt_pass *pass) {
-    for (int i = 0; pass->replay && i < SHAPES; ++i) forget(pass->model->device, &pass->replay->shapes[i]);
+    for (int i = 0; pass->replay && i < SHAPES; ++i)
+        forget_shape(pass->model->device, &pass->replay->shapes[i]);
 }
 
 void tt_pass_replay_close(tt_pass *pass) {
@@ -85,7 +87,7 @@ static shape shape_of(const tt_pass *pass, tt_pass_work *work) {
         .watched = pass->watch.ready != NULL};
 }
 
-static bool same(const shape *a, const shape *b) {
+static bool same_shape(const shape *a, const shape *b) {
     return a->work == b->work && a->g == b->g && a->encoder.rows == b->encoder.rows &&
            a->encoder.seqs == b->encoder.seqs && a->encoder.longest == b->encoder.longest &&
            a->decoder.rows == b->decoder.rows && a->decoder.seqs == b->decoder.seqs &&
@@ -93,18 +95,18 @@ static bool same(const shape *a, const shape *b) {
            !(a->dropout > b->dropout) && a->watched == b->watched;
 }
 
-// The pass's shape among those known, and whether it was; else in the place of the oldest.
-static known *find(tt_pass *pass, tt_pass_work *work, bool *seen) {
+// The entry of the pass's shape. *seen: it was there; otherwise it replaces the least recently used one.
+static known *find_shape(tt_pass *pass, tt_pass_work *work, bool *seen) {
     struct tt_pass_replay *replay = pass->replay;
     const shape wanted = shape_of(pass, work);
     known *found = replay->shapes;
     for (known *k = replay->shapes; k < replay->shapes + SHAPES; ++k) {
-        *seen = k->used > 0 && same(&k->shape, &wanted);
+        *seen = k->used > 0 && same_shape(&k->shape, &wanted);
         if (*seen || k->used < found->used) found = k;
         if (*seen) break;
     }
     if (!*seen) {
-        forget(pass->model->device, found);
+        forget_shape(pass->model->device, found);
         found->shape = wanted;
     }
     found->used = ++replay->clock;
@@ -129,10 +131,10 @@ tt_status tt_pass_complete(tt_pass *pass, size_t from) {
     if (!pass->watch.ready) return TT_OK;
     if (!pass->replay || !pass->replay->recording) return pass->watch.ready(pass->watch.context, from);
     TT_TRY(end_segment(pass, from));
-    return from > 0 ? tt_device_record(pass->model->device) : TT_OK; // nothing comes after the front
+    return from > 0 ? tt_device_record(pass->model->device) : TT_OK; // nothing follows the front of g
 }
 
-static tt_status record(tt_pass *pass, known *k) {
+static tt_status record_shape(tt_pass *pass, known *k) {
     tt_device *device = pass->model->device;
     TT_TRY(tt_device_record(device));
     pass->replay->recording = k;
@@ -146,12 +148,12 @@ static tt_status record(tt_pass *pass, known *k) {
 tt_status tt_pass_do(tt_pass *pass, tt_pass_work *work) {
     if (!pass->replay || !tt_device_records(pass->model->device)) return work(pass);
     bool seen;
-    known *k = find(pass, work, &seen);
+    known *k = find_shape(pass, work, &seen);
     if (k->n == 0) {
         TT_TRY(work(pass));
-        // All it needs (a library's choices, scratch memory) is there just after it was done. What cannot be
-        // recorded all the same counts as new.
-        if (seen && record(pass, k) != TT_OK) forget(pass->model->device, k);
+        // Right after it ran, everything it needs exists: a library's choices, scratch memory. If recording
+        // fails all the same, the shape counts as new.
+        if (seen && record_shape(pass, k) != TT_OK) forget_shape(pass->model->device, k);
         return TT_OK;
     }
     for (size_t i = 0; i < k->n; ++i) {

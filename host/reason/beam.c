@@ -1,9 +1,11 @@
-// Beam search over groups of prompts.
+// Beam search over groups of prompts, which are encoded together.
 //
-// Of each running text the 2 x beams best continuations are looked at; over a prompt, the best 2 x beams of
-// them count. Those among the first `beams` that end join the finished texts, the best that do not end go on.
-// A prompt owns `beams` slots of the decoder. A text goes on in its parent's slot if it is the first child,
-// otherwise in a slot whose text has no child: so what is copied is never overwritten before.
+// In each step the 2 x beams best continuations of each running text are candidates; of all candidates of a
+// prompt the best 2 x beams count. Those among the first `beams` that end join the finished texts; the best
+// `beams` that do not end become the running texts.
+//
+// A prompt owns `beams` slots of the decoder. A text stays in its parent's slot if it is the first child of that
+// parent, otherwise it moves to a slot whose text has no child: so no slot is overwritten before it was copied.
 #include "host/reason/beam.h"
 
 #include "host/base/log.h"
@@ -17,58 +19,60 @@
 
 enum { GROUP_TOKENS = 8192 };
 
-typedef struct text {
+typedef struct running_text { // or a finished one
     double score;
-    int slot, n; // n: generated tokens
-    int32_t last;
-} text;
+    int slot, n;  // n: generated tokens
+    int32_t last; // token
+} running_text;
 
 typedef struct candidate {
     double score;
-    int parent; // index of a running text
+    int parent; // index of the running text that it continues
     int32_t token;
 } candidate;
 
 typedef struct beam_prompt {
-    int prompt, row, rows; // its encoding
+    int prompt;    // index
+    int row, rows; // of its encoding
     bool done;
     int n_running, n_finished;
-    text *running, *finished; // [beams]; finished: best first
-    int32_t *finished_ids;    // [beams, max_length]; finished[i].slot is a row of it
+    running_text *running, *finished; // [beams]; finished: best first
+    int32_t *finished_ids;            // [beams, max_length]; finished[i].slot is a row of it
 } beam_prompt;
 
-typedef struct search {
+typedef struct beam_search {
     tt_model *model;
     const tt_decoding *decoding;
-    int beams, group, top; // prompts at a time; continuations of a text
-    int source_rows;       // of encoded prompts
+    int beams, group; // group: prompts at a time
+    int top;          // candidates of a text: 2 x beams
+    int source_rows;  // capacity for encoded prompts
     tt_decoder *decoder;
     tt_batch batch;
     tt_penalties penalties;
     beam_prompt *prompts; // [group]
-    text *texts;          // of all prompts: running and finished
+    running_text *texts;  // of all prompts: running and finished
     int32_t *finished_ids;
-    int32_t *ids;                                    // [slots, max_length]: what each slot has generated
-    int32_t *at, *token, *position, *start, *length; // [slots]: a step's arguments
-    int32_t *choice, *device_choice;                 // [slots, top]
+    int32_t *ids;                                      // [slots, max_length]: what each slot has generated
+    int32_t *slot, *token, *position, *start, *length; // [slots]: arguments of a step
+    int32_t *choice, *device_choice;                   // [slots, top]
     float *score, *device_score;
     candidate *candidates; // [beams x top]
-} search;
+} beam_search;
 
-static void search_close(search *s) {
+static void beam_search_close(beam_search *s) {
     if (s->model) {
         tt_device_free(s->model->device, s->device_choice);
         tt_device_free(s->model->device, s->device_score);
     }
     void *const arrays[] = {
-        s->prompts, s->texts, s->finished_ids, s->ids, s->at, s->choice, s->score, s->candidates};
+        s->prompts, s->texts, s->finished_ids, s->ids, s->slot, s->choice, s->score, s->candidates};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i) free(arrays[i]);
     tt_batch_close(&s->batch);
     tt_penalties_close(&s->penalties);
     tt_decoder_close(s->decoder);
 }
 
-// Rows of encoded prompts that the largest group has.
+// Encoded tokens of the largest group.
 static int group_rows(const tt_prompt *prompts, int n, int group) {
     int most = 0;
     for (int i = 0; i < n;) {
@@ -80,7 +84,8 @@ static int group_rows(const tt_prompt *prompts, int n, int group) {
     return most;
 }
 
-static tt_status search_open(search *s, tt_model *model, const tt_prompt *prompts, int n, int slots) {
+static tt_status beam_search_open(beam_search *s, tt_model *model, const tt_beam_request *request) {
+    const int n = request->n, slots = request->slots;
     const tt_decoding *d = s->decoding;
     tt_device *device = model->device;
     s->model = model;
@@ -93,11 +98,11 @@ static tt_status search_open(search *s, tt_model *model, const tt_prompt *prompt
         void *field;
         size_t count, size;
     } arrays[] = {{&s->prompts, g, sizeof *s->prompts}, {&s->texts, 2 * all, sizeof *s->texts},
-        {&s->finished_ids, all * length, 4}, {&s->ids, all * length, 4}, {&s->at, 5 * all, 4},
+        {&s->finished_ids, all * length, 4}, {&s->ids, all * length, 4}, {&s->slot, 5 * all, 4},
         {&s->choice, all * top, 4}, {&s->score, all * top, 4}, {&s->candidates, b * top, sizeof(candidate)}};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i)
         TT_TRY(tt_alloc(arrays[i].field, arrays[i].count, arrays[i].size, "beam search"));
-    s->token = s->at + all;
+    s->token = s->slot + all;
     s->position = s->token + all;
     s->start = s->position + all;
     s->length = s->start + all;
@@ -109,21 +114,21 @@ static tt_status search_open(search *s, tt_model *model, const tt_prompt *prompt
         s->prompts[i].finished = s->prompts[i].running + b;
         s->prompts[i].finished_ids = s->finished_ids + i * b * length;
     }
-    s->source_rows = group_rows(prompts, n, s->group);
+    s->source_rows = group_rows(request->prompts, n, s->group);
     return tt_decoder_open(&s->decoder, model, (int)all, d->max_length, s->source_rows);
 }
 
-static int32_t *ids_of(const search *s, int slot) {
+static int32_t *ids_of(const beam_search *s, int slot) {
     return s->ids + (size_t)slot * (size_t)s->decoding->max_length;
 }
 
-// Encodes the next prompts; returns how many in *count.
-static tt_status encode(search *s, const tt_prompt *prompts, int first, int n, int *count) {
+// Encodes the next prompts, as many as fit into a group; *count receives how many.
+static tt_status encode_group(beam_search *s, const tt_beam_request *request, int first, int *count) {
     int rows = 0;
     tt_batch_clear(&s->batch);
     *count = 0;
-    for (int i = first; i < n && *count < s->group; ++i) {
-        const tt_prompt *p = &prompts[i];
+    for (int i = first; i < request->n && *count < s->group; ++i) {
+        const tt_prompt *p = &request->prompts[i];
         if (*count && rows + p->n > GROUP_TOKENS) break;
         TT_TRY(tt_batch_add_source(&s->batch, p->ids, p->n, (uint32_t)p->example));
         beam_prompt *b = &s->prompts[*count];
@@ -133,7 +138,7 @@ static tt_status encode(search *s, const tt_prompt *prompts, int first, int n, i
         b->done = false;
         b->n_finished = 0;
         b->n_running = 1;
-        b->running[0] = (text){.slot = *count * s->beams, .last = TT_PAD};
+        b->running[0] = (running_text){.slot = *count * s->beams, .last = TT_PAD};
         rows += p->n;
         ++*count;
     }
@@ -142,7 +147,7 @@ static tt_status encode(search *s, const tt_prompt *prompts, int first, int n, i
 }
 
 // The best continuations of all running texts: s->choice and s->score, rows in order of prompts and texts.
-static tt_status continuations(search *s, int count, int64_t *tokens) {
+static tt_status score_continuations(beam_search *s, int count, int64_t *tokens) {
     tt_device *device = s->model->device;
     const int vocab = s->model->config.vocab_size;
     const bool penalised = tt_penalties_wanted(s->decoding);
@@ -150,8 +155,8 @@ static tt_status continuations(search *s, int count, int64_t *tokens) {
     for (int i = 0; i < count; ++i) {
         const beam_prompt *b = &s->prompts[i];
         for (int r = 0; !b->done && r < b->n_running; ++r, ++rows) {
-            const text *t = &b->running[r];
-            s->at[rows] = t->slot;
+            const running_text *t = &b->running[r];
+            s->slot[rows] = t->slot;
             s->token[rows] = t->last;
             s->position[rows] = t->n;
             s->start[rows] = b->row;
@@ -161,7 +166,14 @@ static tt_status continuations(search *s, int count, int64_t *tokens) {
         }
     }
     float *logits;
-    TT_TRY(tt_decoder_step(s->decoder, rows, s->at, s->token, s->position, s->start, s->length, &logits));
+    TT_TRY(tt_decoder_step(s->decoder,
+        &(tt_decoder_slots){.n = rows,
+            .slot = s->slot,
+            .token = s->token,
+            .position = s->position,
+            .source_start = s->start,
+            .source_length = s->length},
+        &logits));
     TT_TRY(device->ops->log_softmax(device, logits, rows, vocab));
     if (penalised) TT_TRY(tt_penalties_apply(&s->penalties, s->decoding, rows, vocab, logits));
     TT_TRY(device->ops->top(device, &(tt_top){.rows = rows,
@@ -177,7 +189,7 @@ static tt_status continuations(search *s, int count, int64_t *tokens) {
     return TT_OK;
 }
 
-// Falling scores; of equals the earlier text's, then the lower id: the order of a flattened [text, id].
+// Best first; of equal scores the earlier text's first, then the lower id: the order of a flattened [text, id].
 static int by_score(const void *left, const void *right) {
     const candidate *a = left, *b = right;
     if (a->score != b->score) return a->score > b->score ? -1 : 1;
@@ -185,37 +197,42 @@ static int by_score(const void *left, const void *right) {
     return a->token < b->token ? -1 : a->token > b->token;
 }
 
-static void finish(search *s, beam_prompt *b, const candidate *c) {
-    const text *parent = &b->running[c->parent];
+static void finish_text(beam_search *s, beam_prompt *b, const candidate *c) {
+    const running_text *parent = &b->running[c->parent];
     const double score = c->score / pow(parent->n + 1, (double)s->decoding->length_penalty);
     int row = b->n_finished;
     if (row == s->beams) {
         if (!(score > b->finished[row - 1].score)) return;
-        row = b->finished[--b->n_finished].slot; // the worst makes room
+        row = b->finished[--b->n_finished].slot; // the worst text gives up its row
     }
-    int at = b->n_finished++;
-    for (; at > 0 && score > b->finished[at - 1].score; --at) b->finished[at] = b->finished[at - 1];
-    b->finished[at] = (text){.score = score, .slot = row, .n = parent->n, .last = c->token};
+    int place = b->n_finished++;
+    for (; place > 0 && score > b->finished[place - 1].score; --place)
+        b->finished[place] = b->finished[place - 1];
+    b->finished[place] = (running_text){.score = score, .slot = row, .n = parent->n, .last = c->token};
     int32_t *ids = b->finished_ids + (size_t)row * (size_t)s->decoding->max_length;
     memcpy(ids, ids_of(s, parent->slot), (size_t)parent->n * sizeof *ids);
-    if (c->token != TT_EOS) ids[b->finished[at].n++] = c->token;
+    if (c->token != TT_EOS) ids[b->finished[place].n++] = c->token;
 }
 
 // chosen[0..n) become the running texts; those that cannot stay in their parent's slot are copied.
-static tt_status go_on(search *s, beam_prompt *b, int first_slot, const candidate *chosen, int n) {
-    text *next;
+static tt_status continue_texts(
+    beam_search *s, beam_prompt *b, int first_slot, const candidate *chosen, int n) {
+    running_text *next;
     bool taken[512] = {false}; // slots of this prompt; beams <= 256
     TT_TRY(tt_alloc(&next, (size_t)n, sizeof *next, "beam search"));
     for (int i = 0; i < n; ++i) {
-        const text *parent = &b->running[chosen[i].parent];
-        const bool mine = !taken[parent->slot - first_slot];
-        next[i] = (text){chosen[i].score, mine ? parent->slot : -1, parent->n + 1, chosen[i].token};
+        const running_text *parent = &b->running[chosen[i].parent];
+        const bool stays = !taken[parent->slot - first_slot];
+        next[i] = (running_text){.score = chosen[i].score,
+            .slot = stays ? parent->slot : -1,
+            .n = parent->n + 1,
+            .last = chosen[i].token};
         taken[parent->slot - first_slot] = true;
     }
     tt_status status = TT_OK;
     for (int i = 0, place = 0; i < n && status == TT_OK; ++i) {
         if (next[i].slot >= 0) continue;
-        const text *parent = &b->running[chosen[i].parent];
+        const running_text *parent = &b->running[chosen[i].parent];
         while (taken[place]) ++place;
         taken[place] = true;
         next[i].slot = first_slot + place;
@@ -229,8 +246,9 @@ static tt_status go_on(search *s, beam_prompt *b, int first_slot, const candidat
     return status;
 }
 
-// Could a running text still be better than the worst finished one? As Hugging Face guesses it.
-static bool hopeless(const search *s, const beam_prompt *b) {
+// Whether no running text can become better than the worst finished one, by Hugging Face's rule for
+// early_stopping.
+static bool cannot_improve(const beam_search *s, const beam_prompt *b) {
     const tt_decoding *d = s->decoding;
     if (b->n_finished < s->beams) return false;
     if (d->early_stopping == TT_STOP_EARLY) return true;
@@ -239,13 +257,14 @@ static bool hopeless(const search *s, const beam_prompt *b) {
     return !(b->running[0].score / pow(length, (double)d->length_penalty) > b->finished[s->beams - 1].score);
 }
 
-// One step of a prompt whose texts' continuations begin at `row`.
-static tt_status advance(search *s, beam_prompt *b, int first_slot, int row) {
+// One step of a prompt, whose continuations begin at row `row` of s->choice and s->score.
+static tt_status advance_prompt(beam_search *s, beam_prompt *b, int first_slot, int row) {
     int n = 0;
     for (int r = 0; r < b->n_running; ++r)
         for (int k = 0; k < s->top; ++k) {
             const size_t i = (size_t)(row + r) * (size_t)s->top + (size_t)k;
-            s->candidates[n++] = (candidate){b->running[r].score + (double)s->score[i], r, s->choice[i]};
+            s->candidates[n++] = (candidate){
+                .score = b->running[r].score + (double)s->score[i], .parent = r, .token = s->choice[i]};
         }
     qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_score);
     if (n > s->top) n = s->top;
@@ -254,28 +273,28 @@ static tt_status advance(search *s, beam_prompt *b, int first_slot, int row) {
     for (int i = 0; i < n; ++i) {
         const candidate c = s->candidates[i];
         const bool ends = last || c.token == TT_EOS;
-        if (ends && i < s->beams && c.score > -INFINITY) finish(s, b, &c);
+        if (ends && i < s->beams && c.score > -INFINITY) finish_text(s, b, &c);
         if (!ends && kept < s->beams) s->candidates[kept++] = c;
     }
     if (last || kept == 0) {
         b->done = true;
         return TT_OK;
     }
-    TT_TRY(go_on(s, b, first_slot, s->candidates, kept));
-    b->done = hopeless(s, b);
+    TT_TRY(continue_texts(s, b, first_slot, s->candidates, kept));
+    b->done = cannot_improve(s, b);
     return TT_OK;
 }
 
-static tt_status search_group(search *s, int count, int64_t *tokens) {
+static tt_status search_group(beam_search *s, int count, int64_t *tokens) {
     for (int alive = count; alive > 0;) {
         if (tt_interrupted()) return tt_fail(TT_ERR_INTERRUPTED, "interrupted while generating");
-        TT_TRY(continuations(s, count, tokens));
+        TT_TRY(score_continuations(s, count, tokens));
         alive = 0;
         for (int i = 0, row = 0; i < count; ++i) {
             beam_prompt *b = &s->prompts[i];
             if (b->done) continue;
             const int rows = b->n_running;
-            TT_TRY(advance(s, b, i * s->beams, row));
+            TT_TRY(advance_prompt(s, b, i * s->beams, row));
             row += rows;
             alive += !b->done;
         }
@@ -283,39 +302,49 @@ static tt_status search_group(search *s, int count, int64_t *tokens) {
     return TT_OK;
 }
 
-static tt_status check(
-    const tt_model *model, const tt_prompt *prompts, int n, const tt_decoding *d, int slots, int returned) {
-    if (d->beams < 2 || d->beams > 256 || d->beams > slots || 2 * d->beams > model->config.vocab_size)
+static tt_status check_request(const tt_model *model, const tt_beam_request *request) {
+    const tt_decoding *d = request->decoding;
+    if (d->beams < 2 || d->beams > 256 || d->beams > request->slots ||
+        2 * d->beams > model->config.vocab_size)
         return tt_fail(TT_ERR_CONFIG,
             "beam search: %d beams; allowed are 2 to 256, at most the %d slots and half of the vocabulary",
-            d->beams, slots);
-    if (returned < 1 || returned > d->beams)
-        return tt_fail(TT_ERR_CONFIG, "beam search: %d texts of %d beams", returned, d->beams);
+            d->beams, request->slots);
+    if (request->returned < 1 || request->returned > d->beams)
+        return tt_fail(TT_ERR_CONFIG, "beam search: %d texts were asked for; allowed are 1 to the %d beams",
+            request->returned, d->beams);
     if (d->temperature > 0)
-        return tt_fail(TT_ERR_CONFIG, "beam search is not sampled: temperature must be 0, it is %g",
+        return tt_fail(TT_ERR_CONFIG, "beam search does not sample: expected temperature 0, got %g",
             (double)d->temperature);
-    for (int i = 0; i < n; ++i)
-        if (prompts[i].n < 1) return tt_fail(TT_ERR_INPUT, "prompt %d is empty", i);
+    for (int i = 0; i < request->n; ++i)
+        if (request->prompts[i].n < 1) return tt_fail(TT_ERR_INPUT, "prompt %d is empty", i);
     return TT_OK;
 }
 
-tt_status tt_beam_search(tt_model *model, const tt_prompt *prompts, int n, const tt_decoding *decoding,
-    int slots, int returned, tt_take_beam take, void *context, int64_t *tokens) {
-    if (n == 0) return TT_OK;
-    TT_TRY(check(model, prompts, n, decoding, slots, returned));
-    search s = {.decoding = decoding};
-    tt_status status = search_open(&s, model, prompts, n, slots);
-    for (int first = 0, count = 0; first < n && status == TT_OK; first += count) {
-        status = encode(&s, prompts, first, n, &count);
-        if (status == TT_OK) status = search_group(&s, count, tokens);
-        for (int i = 0; i < count && status == TT_OK; ++i) {
-            const beam_prompt *b = &s.prompts[i];
-            for (int r = 0; r < returned && r < b->n_finished && status == TT_OK; ++r)
-                status = take(context, b->prompt, r,
-                    b->finished_ids + (size_t)b->finished[r].slot * (size_t)decoding->max_length,
-                    b->finished[r].n, b->finished[r].score);
-        }
+// Hands the best finished texts of a prompt to the caller.
+static tt_status return_texts(const tt_beam_request *request, const beam_prompt *b) {
+    for (int rank = 0; rank < request->returned && rank < b->n_finished; ++rank) {
+        const running_text *finished = &b->finished[rank];
+        const size_t row = (size_t)finished->slot * (size_t)request->decoding->max_length;
+        TT_TRY(request->take(request->context, &(tt_beam_text){.prompt = b->prompt,
+                                                   .rank = rank,
+                                                   .ids = b->finished_ids + row,
+                                                   .n = finished->n,
+                                                   .score = finished->score}));
     }
-    search_close(&s);
+    return TT_OK;
+}
+
+tt_status tt_beam_search(tt_model *model, const tt_beam_request *request, int64_t *tokens) {
+    const int n = request->n;
+    if (n == 0) return TT_OK;
+    TT_TRY(check_request(model, request));
+    beam_search s = {.decoding = request->decoding};
+    tt_status status = beam_search_open(&s, model, request);
+    for (int first = 0, count = 0; first < n && status == TT_OK; first += count) {
+        status = encode_group(&s, request, first, &count);
+        if (status == TT_OK) status = search_group(&s, count, tokens);
+        for (int i = 0; i < count && status == TT_OK; ++i) status = return_texts(request, &s.prompts[i]);
+    }
+    beam_search_close(&s);
     return status;
 }

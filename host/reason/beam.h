@@ -4,15 +4,39 @@
 
 #include "host/reason/engine.h"
 
-// A finished text: `rank` 0 is the best, ids[0..n) without start token and </s>, score = sum of its
-// log-probabilities (</s> included, as changed by penalties) / generated tokens^length_penalty.
-typedef tt_status (*tt_take_beam)(
-    void *context, int prompt, int rank, const int32_t *ids, int n, double score);
+#ifdef __cplusplus
+extern "C" {
+#endif
 
-// The best `returned` texts of each prompt (fewer where fewer ended), prompt by prompt. `slots` >= beams
-// sequences are decoded at a time; *tokens grows by those that were decoded. prompts[i].samples are not read.
-// Errors: as tt_engine_generate; TT_ERR_CONFIG where slots, vocabulary or `returned` do not suit the beams.
-tt_status tt_beam_search(tt_model *model, const tt_prompt *prompts, int n, const tt_decoding *decoding,
-    int slots, int returned, tt_take_beam take, void *context, int64_t *tokens) TT_MUST_CHECK;
+// A finished text.
+typedef struct tt_beam_text {
+    int prompt, rank;   // rank 0 is the best
+    const int32_t *ids; // [n] without start token and </s>; valid during the call
+    int n;
+    // Sum of its log-probabilities (</s> included, as changed by penalties) / generated tokens^length_penalty.
+    double score;
+} tt_beam_text;
+
+typedef tt_status (*tt_take_beam)(void *context, const tt_beam_text *text);
+
+// All pointers are borrowed for the call.
+typedef struct tt_beam_request {
+    const tt_prompt *prompts; // [n]; their `samples` are ignored
+    int n;
+    const tt_decoding *decoding;
+    int slots;    // sequences decoded at a time, at least as many as beams
+    int returned; // texts of each prompt, at most as many as beams
+    tt_take_beam take;
+    void *context; // for `take`
+} tt_beam_request;
+
+// Calls `take` for the best texts of each prompt (fewer where fewer ended), prompt by prompt, best first. Adds the
+// number of decoded tokens to *tokens. Errors: TT_ERR_CONFIG where slots, vocabulary or `returned` do not suit
+// the beams; TT_ERR_INPUT for an empty prompt; TT_ERR_INTERRUPTED after Ctrl-C; what `take` returns.
+tt_status tt_beam_search(tt_model *model, const tt_beam_request *request, int64_t *tokens) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,7 +1,7 @@
 // The three stages for many questions.
 //
-// A stage is a list of wanted texts, one per question, run (and option). Equal prompts of one question are
-// generated from one encoding; greedy ones once for all runs that share them.
+// A stage is a list of texts to write: one for each question, run and, for analyze, option. Equal prompts of one
+// question are encoded once; greedy texts are generated once for all runs that share the prompt.
 #include "host/reason/chain.h"
 
 #include "host/base/log.h"
@@ -11,24 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-// What a prompt's texts are for. Greedy: one text for all runs; sampled: one for each.
-typedef struct purpose {
+// What the texts of a prompt are used for. Greedy: one text for all runs; sampled: one for each.
+typedef struct prompt_use {
     int question, option, n_runs;
     int32_t *runs;
-} purpose;
+} prompt_use;
 
 typedef struct stage_job {
     tt_chain *chain;
-    const tt_tokenizer *tokenizer;
     const tt_question *const *questions;
     const tt_chain_options *options;
     tt_stage stage;
     bool greedy;
     int max_length;
     tt_prompt *prompts;
-    purpose *purposes;
+    prompt_use *uses;
     int n_prompts;
-    size_t prompts_capacity, purposes_capacity;
+    size_t prompts_capacity, uses_capacity;
     tt_arena memory; // of prompts
     int32_t *ids;    // of the tokenizer
     size_t ids_capacity;
@@ -58,7 +57,7 @@ static void prompt_text(tt_str *out, const stage_job *j, int question, int run, 
     tt_str_close(&block);
 }
 
-static const char **slot_of(const stage_job *j, int question, int run, int option) {
+static const char **text_place(const stage_job *j, int question, int run, int option) {
     tt_chain_run *r = run_at(j->chain, question, run);
     return j->stage == TT_RECALL ? &r->general : j->stage == TT_ANALYZE ? &r->specific[option] : &r->summary;
 }
@@ -71,12 +70,13 @@ static uint64_t example_key(const tt_question *q, tt_stage stage, int option) {
 static tt_status add_prompt(stage_job *j, const char *text, int question, int option) {
     int n;
     bool cut;
-    TT_TRY(tt_limit_encode(j->tokenizer, text, j->options->max_input, &j->ids, &j->ids_capacity, &n, &cut));
+    TT_TRY(tt_limit_encode(
+        j->options->tokenizer, text, j->options->max_input, &j->ids, &j->ids_capacity, &n, &cut));
     j->chain->prompts++;
     j->chain->cut += cut;
     const size_t need = (size_t)j->n_prompts + 1;
     TT_TRY(tt_grow(&j->prompts, &j->prompts_capacity, need, sizeof *j->prompts, "prompts"));
-    TT_TRY(tt_grow(&j->purposes, &j->purposes_capacity, need, sizeof *j->purposes, "prompts"));
+    TT_TRY(tt_grow(&j->uses, &j->uses_capacity, need, sizeof *j->uses, "prompts"));
     int32_t *ids = tt_arena_alloc(&j->memory, (size_t)n * sizeof *ids);
     int32_t *runs = tt_arena_alloc(&j->memory, (size_t)j->chain->runs_each * sizeof *runs);
     if (!ids || !runs) return TT_ERR_NOMEM;
@@ -85,7 +85,7 @@ static tt_status add_prompt(stage_job *j, const char *text, int question, int op
         .n = n,
         .example = example_key(j->questions[question], j->stage, option),
         .samples = runs};
-    j->purposes[j->n_prompts++] = (purpose){.question = question, .option = option, .runs = runs};
+    j->uses[j->n_prompts++] = (prompt_use){.question = question, .option = option, .runs = runs};
     return TT_OK;
 }
 
@@ -105,9 +105,9 @@ static tt_status add_prompts(stage_job *j, int question, int option) {
             TT_TRY_GOTO(status, tt_strdup(&texts[p - first], text.data), done);
             TT_TRY_GOTO(status, add_prompt(j, text.data, question, option), done);
         }
-        purpose *of = &j->purposes[p];
-        of->runs[of->n_runs++] = run;
-        j->prompts[p].n_samples = j->greedy ? 1 : of->n_runs;
+        prompt_use *use = &j->uses[p];
+        use->runs[use->n_runs++] = run;
+        j->prompts[p].n_samples = j->greedy ? 1 : use->n_runs;
     }
 done:
     for (int i = 0; i < runs; ++i) free(texts[i]);
@@ -116,33 +116,37 @@ done:
     return status;
 }
 
-// The text of ids; as the next stage reads it, if it has ended. Released with tt_str_close.
+// Appends the text of ids; if it has ended, as the next stage reads it.
 static tt_status read_text(const stage_job *j, const int32_t *ids, int n, bool ended, tt_str *out) {
     char *text;
-    TT_TRY(tt_tokenizer_decode(j->tokenizer, ids, n, &text));
+    TT_TRY(tt_tokenizer_decode(j->options->tokenizer, ids, n, &text));
     tt_str_append(out, text);
     free(text);
     if (ended && j->stage != TT_SUMMARIZE) tt_stage_close_knowledge(out);
     return tt_str_status(out);
 }
 
-static tt_status show(const stage_job *j, const purpose *of, const char *text, bool ended) {
-    return j->options->watch(j->options->watch_context, of->question, j->stage, of->option, text, ended);
+static tt_status show_text(const stage_job *j, const prompt_use *use, const char *text, bool ended) {
+    return j->options->watch(j->options->watch_context, &(tt_chain_text){.question = use->question,
+                                                            .stage = j->stage,
+                                                            .option = use->option,
+                                                            .text = text,
+                                                            .ended = ended});
 }
 
-static tt_status watch(void *context, int prompt, int sample, const int32_t *ids, int n) {
+static tt_status watch_sample(void *context, int prompt, int sample, const int32_t *ids, int n) {
     (void)sample;
     const stage_job *j = context;
     tt_str text = {0};
     tt_status status = read_text(j, ids, n, false, &text);
-    if (status == TT_OK) status = show(j, &j->purposes[prompt], tt_str_text(&text), false);
+    if (status == TT_OK) status = show_text(j, &j->uses[prompt], tt_str_text(&text), false);
     tt_str_close(&text);
     return status;
 }
 
-static tt_status take(void *context, int prompt, int sample, const int32_t *ids, int n) {
+static tt_status take_sample(void *context, int prompt, int sample, const int32_t *ids, int n) {
     stage_job *j = context;
-    const purpose *of = &j->purposes[prompt];
+    const prompt_use *use = &j->uses[prompt];
     tt_str text = {0};
     tt_status status = read_text(j, ids, n, true, &text);
     const char *kept = NULL;
@@ -150,20 +154,20 @@ static tt_status take(void *context, int prompt, int sample, const int32_t *ids,
         status = TT_ERR_NOMEM;
     tt_str_close(&text);
     if (status != TT_OK) return status;
-    for (int i = 0; i < of->n_runs; ++i)
-        if (j->greedy || of->runs[i] == sample) *slot_of(j, of->question, of->runs[i], of->option) = kept;
-    tt_stage_use *use = &j->chain->use[j->stage];
-    use->texts++;
-    use->tokens += n;
-    use->unended += n == j->max_length - 1;
-    if (j->options->label) tt_progress_update(&j->progress, use->texts, "%s", tt_stage_name(j->stage));
-    return j->options->watch ? show(j, of, kept, true) : TT_OK;
+    for (int i = 0; i < use->n_runs; ++i)
+        if (j->greedy || use->runs[i] == sample)
+            *text_place(j, use->question, use->runs[i], use->option) = kept;
+    tt_stage_counts *counts = &j->chain->counts[j->stage];
+    counts->texts++;
+    counts->tokens += n;
+    counts->unended += n == j->max_length - 1;
+    if (j->options->label) tt_progress_update(&j->progress, counts->texts, "%s", tt_stage_name(j->stage));
+    return j->options->watch ? show_text(j, use, kept, true) : TT_OK;
 }
 
-static tt_status generate_stage(tt_chain *chain, tt_engine *engine, const tt_tokenizer *tokenizer,
-    const tt_question *const *questions, const tt_chain_options *options, tt_stage stage) {
+static tt_status generate_stage(tt_chain *chain, tt_engine *engine, const tt_question *const *questions,
+    const tt_chain_options *options, tt_stage stage) {
     stage_job j = {.chain = chain,
-        .tokenizer = tokenizer,
         .questions = questions,
         .options = options,
         .stage = stage,
@@ -181,13 +185,15 @@ static tt_status generate_stage(tt_chain *chain, tt_engine *engine, const tt_tok
     int64_t total = 0;
     for (int p = 0; p < j.n_prompts; ++p) total += j.prompts[p].n_samples;
     if (options->label) tt_progress_open(&j.progress, options->label, "texts", total, 0);
-    tt_engine_watch(engine, options->watch ? watch : NULL, &j);
-    if (status == TT_OK) status = tt_engine_generate(engine, j.prompts, j.n_prompts, &decoding, take, &j);
+    tt_engine_watch(engine, options->watch ? watch_sample : NULL, &j);
+    const tt_generation request = {
+        .prompts = j.prompts, .n = j.n_prompts, .decoding = &decoding, .take = take_sample, .context = &j};
+    if (status == TT_OK) status = tt_engine_generate(engine, &request);
     tt_engine_watch(engine, NULL, NULL);
     if (options->label) tt_progress_close(&j.progress);
     tt_arena_close(&j.memory);
     free(j.prompts);
-    free(j.purposes);
+    free(j.uses);
     free(j.ids);
     return status;
 }
@@ -215,13 +221,13 @@ static bool is_given(const tt_chain_options *options, tt_stage stage) {
     return (stage == TT_RECALL && options->general) || (stage == TT_ANALYZE && options->specific);
 }
 
-tt_status tt_chain_generate(tt_chain *out, tt_engine *engine, const tt_tokenizer *tokenizer,
-    const tt_question *const *questions, int n, const tt_chain_options *options) {
+tt_status tt_chain_generate(tt_chain *out, tt_engine *engine, const tt_question *const *questions, int n,
+    const tt_chain_options *options) {
     *out = (tt_chain){.n = n, .runs_each = options->samples > 0 ? options->samples : 1};
     tt_status status = make_runs(out, questions, options);
     for (int stage = 0; stage < TT_STAGES && status == TT_OK; ++stage)
         if (tt_stage_set_has(options->set, (tt_stage)stage) && !is_given(options, (tt_stage)stage))
-            status = generate_stage(out, engine, tokenizer, questions, options, (tt_stage)stage);
+            status = generate_stage(out, engine, questions, options, (tt_stage)stage);
     for (int q = 0; q < n && status == TT_OK; ++q)
         for (int r = 0; r < out->runs_each; ++r) {
             tt_chain_run *run = run_at(out, q, r);

@@ -11,15 +11,17 @@ typedef struct sides {
     int n_chosen, n_rejected, n_pool;
 } sides;
 
-static bool has(const tt_contrast_run *runs, int n, const char *text, bool right) {
+static bool contains_text(const tt_contrast_run *runs, int n, const char *text, bool right) {
     for (int i = 0; i < n; ++i)
         if (runs[i].right == right && strcmp(runs[i].text, text) == 0) return true;
     return false;
 }
 
-static void divide(const tt_contrast_run *runs, int n, sides *s) {
+static void divide_runs(const tt_contrast_run *runs, int n, sides *s) {
     for (int i = 0; i < n; ++i) {
-        if (has(runs, i, runs[i].text, runs[i].right) || has(runs, n, runs[i].text, !runs[i].right)) continue;
+        if (contains_text(runs, i, runs[i].text, runs[i].right) ||
+            contains_text(runs, n, runs[i].text, !runs[i].right))
+            continue;
         if (runs[i].right)
             s->chosen[s->n_chosen++] = (tt_contrast_pair){.source = TT_FROM_RUN, .chosen = i};
         else
@@ -28,21 +30,21 @@ static void divide(const tt_contrast_run *runs, int n, sides *s) {
 }
 
 static void draw_rejected(sides *s, tt_rng *rng) {
-    int *drawn = s->pool; // as long as the chosen
+    int *drawn = s->pool; // not used as the pool here; large enough for the chosen
     for (int i = 0; i < s->n_chosen; ++i) drawn[i] = s->rejected[tt_rng_below(rng, (uint32_t)s->n_rejected)];
     memcpy(s->rejected, drawn, (size_t)s->n_chosen * sizeof *drawn);
     s->n_rejected = s->n_chosen;
 }
 
-static void fill_pool(int n_pool, sides *s) {
+static void list_pool(int n_pool, sides *s) {
     for (int t = 0; t < n_pool; ++t) s->pool[s->n_pool++] = t;
 }
 
 static void add_from_pool(tt_rng *rng, bool replace, sides *s) {
     while (s->n_pool && s->n_chosen < s->n_rejected) {
-        const int at = (int)tt_rng_below(rng, (uint32_t)s->n_pool);
-        s->chosen[s->n_chosen++] = (tt_contrast_pair){.source = TT_FROM_POOL, .chosen = s->pool[at]};
-        if (!replace) s->pool[at] = s->pool[--s->n_pool];
+        const int drawn = (int)tt_rng_below(rng, (uint32_t)s->n_pool);
+        s->chosen[s->n_chosen++] = (tt_contrast_pair){.source = TT_FROM_POOL, .chosen = s->pool[drawn]};
+        if (!replace) s->pool[drawn] = s->pool[--s->n_pool];
     }
 }
 
@@ -61,19 +63,18 @@ static void add_chosen(tt_contrast_rule rule, tt_rng *rng, sides *s) {
     if (s->n_rejected > s->n_chosen) s->n_rejected = s->n_chosen;
 }
 
-tt_status tt_contrast(const tt_contrast_run *runs, int n, tt_contrast_rule rule, int n_pool, tt_rng *rng,
-    tt_contrast_pair *pairs, int *n_pairs) {
+tt_status tt_contrast(const tt_contrast_case *c, tt_rng *rng, tt_contrast_pair *pairs, int *n_pairs) {
     sides s = {.chosen = pairs};
     *n_pairs = 0;
-    if (n == 0) return TT_OK;
-    const size_t room = (size_t)n + (size_t)n_pool;
-    TT_TRY(tt_alloc(&s.rejected, (size_t)n + room, sizeof *s.rejected, "pairs"));
+    if (c->n == 0) return TT_OK;
+    const size_t n = (size_t)c->n, capacity = n + (size_t)c->n_pool; // of the pool
+    TT_TRY(tt_alloc(&s.rejected, n + capacity, sizeof *s.rejected, "pairs"));
     s.pool = s.rejected + n;
-    divide(runs, n, &s);
+    divide_runs(c->runs, c->n, &s);
     if (s.n_rejected && s.n_chosen > s.n_rejected) draw_rejected(&s, rng);
     if (s.n_chosen < s.n_rejected) {
-        fill_pool(n_pool, &s);
-        add_chosen(rule, rng, &s);
+        list_pool(c->n_pool, &s);
+        add_chosen(c->rule, rng, &s);
     }
     if (s.n_rejected) *n_pairs = s.n_chosen;
     for (int i = 0; i < *n_pairs; ++i) pairs[i].rejected = s.rejected[i];

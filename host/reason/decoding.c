@@ -1,4 +1,4 @@
-// How texts are decoded, from words and configurations.
+// Settings of decoding, read from words and configurations.
 #include "host/reason/engine.h"
 
 tt_status tt_early_stopping_parse(tt_early_stopping *out, const char *word) {

@@ -16,7 +16,7 @@ typedef struct taught_questions {
 static tt_status open_taught(taught_questions *t, int most) {
     const size_t n = (size_t)most + 1;
     TT_TRY(tt_alloc(&t->place, n, sizeof *t->place, "questions"));
-    TT_TRY(tt_alloc(&t->questions, n, sizeof *t->questions, "questions"));
+    TT_TRY(tt_alloc(&t->questions, n, sizeof(void *), "questions"));
     TT_TRY(tt_alloc(&t->general, n, sizeof *t->general, "recalls"));
     return tt_alloc(&t->specific, n, sizeof *t->specific, "analyses");
 }
@@ -44,16 +44,16 @@ static tt_status find_teacher(const tt_corpus *corpus, int question, const tt_re
     return TT_OK;
 }
 
-// The answers with the given texts, into out[place].with_recall or, with `analyses`, with_analyses.
-static tt_status answer_again(tt_diagnosis *out, tt_engine *engine, const tt_tokenizer *tokenizer,
-    const taught_questions *t, const tt_chain_options *common, bool analyses) {
+// Sets out[place].with_recall or, with `analyses`, with_analyses to the answers that follow from the given texts.
+static tt_status answer_again(tt_diagnosis *out, tt_engine *engine, const taught_questions *t,
+    const tt_chain_options *common, bool analyses) {
     tt_chain_options options = *common;
     tt_chain chain;
     options.set = TT_SET_ALL;
     options.samples = 0;
     options.general = t->general;
     options.specific = analyses ? t->specific : NULL;
-    TT_TRY(tt_chain_generate(&chain, engine, tokenizer, t->questions, t->n, &options));
+    TT_TRY(tt_chain_generate(&chain, engine, t->questions, t->n, &options));
     for (int i = 0; i < t->n; ++i) {
         tt_diagnosis *d = &out[t->place[i]];
         *(analyses ? &d->with_analyses : &d->with_recall) = chain.runs[i].answer;
@@ -62,8 +62,9 @@ static tt_status answer_again(tt_diagnosis *out, tt_engine *engine, const tt_tok
     return TT_OK;
 }
 
-tt_status tt_diagnose(tt_diagnosis *out, tt_engine *engine, const tt_tokenizer *tokenizer,
-    const tt_corpus *corpus, const int *questions, int n, const tt_chain_options *options) {
+tt_status tt_diagnose(tt_diagnosis *out, tt_engine *engine, const tt_diagnosis_request *request) {
+    const tt_corpus *corpus = request->corpus;
+    const int *questions = request->questions, n = request->n;
     taught_questions t = {0};
     tt_status status = open_taught(&t, n);
     for (int i = 0; i < n && status == TT_OK; ++i) {
@@ -75,8 +76,8 @@ tt_status tt_diagnose(tt_diagnosis *out, tt_engine *engine, const tt_tokenizer *
         t.general[t.n] = out[i].teacher->general;
         t.specific[t.n++] = out[i].teacher->specific;
     }
-    if (status == TT_OK && t.n > 0) status = answer_again(out, engine, tokenizer, &t, options, false);
-    if (status == TT_OK && t.n > 0) status = answer_again(out, engine, tokenizer, &t, options, true);
+    if (status == TT_OK && t.n > 0) status = answer_again(out, engine, &t, request->options, false);
+    if (status == TT_OK && t.n > 0) status = answer_again(out, engine, &t, request->options, true);
     for (int i = 0; i < n && status == TT_OK; ++i) {
         const int right = tt_right_answer(&corpus->questions[questions[i]]);
         out[i].stage = out[i].with_recall == right     ? TT_RECALL

@@ -10,31 +10,31 @@
 #include <string.h>
 #include <unistd.h>
 
-static tt_status copy(tt_run_log *log, const json_t *text, const char **out) {
+static tt_status copy_text(tt_run_log *log, const json_t *text, const char **out) {
     *out = NULL;
     if (!json_is_string(text)) return TT_OK;
     *out = tt_arena_strdup(&log->memory, json_string_value(text));
     return *out ? TT_OK : TT_ERR_NOMEM;
 }
 
-static tt_status take_run(tt_run_log *log, const json_t *object, tt_chain_run *run) {
+static tt_status read_run(tt_run_log *log, const json_t *object, tt_chain_run *run) {
     const json_t *analyze = json_object_get(object, "analyze"), *answer = json_object_get(object, "answer");
     *run = (tt_chain_run){.answer = json_is_integer(answer) ? (int)json_integer_value(answer) : TT_NO_ANSWER};
-    TT_TRY(copy(log, json_object_get(object, "recall"), &run->general));
+    TT_TRY(copy_text(log, json_object_get(object, "recall"), &run->general));
     const size_t n = json_array_size(analyze);
     if (n == 0) return TT_OK;
     run->specific = tt_arena_alloc(&log->memory, n * sizeof *run->specific);
     if (!run->specific) return TT_ERR_NOMEM;
     for (size_t i = 0; i < n; ++i) {
-        TT_TRY(copy(log, json_array_get(analyze, i), &run->specific[i]));
-        if (!run->specific[i]) return tt_fail(TT_ERR_FORMAT, "analysis %zu is no text", i);
+        TT_TRY(copy_text(log, json_array_get(analyze, i), &run->specific[i]));
+        if (!run->specific[i]) return tt_fail(TT_ERR_FORMAT, "analysis %zu: expected a string", i);
     }
     return TT_OK;
 }
 
 static const char synced[] = "{\"synced\": true}\n";
 
-static tt_status take_line(tt_run_log *log, const char *line, size_t length) {
+static tt_status read_line(tt_run_log *log, const char *line, size_t length) {
     json_error_t error;
     if (length == sizeof synced - 2 && memcmp(line, synced, length) == 0) return TT_OK;
     json_t *root = json_loadb(line, length, 0, &error);
@@ -45,13 +45,13 @@ static tt_status take_line(tt_run_log *log, const char *line, size_t length) {
         status = tt_fail(
             TT_ERR_FORMAT, "expected {\"item\": 0 to %d, \"runs\": [%d]}", log->n_items - 1, log->samples);
     for (int r = 0; r < log->samples && status == TT_OK; ++r)
-        status = take_run(log, json_array_get(runs, (size_t)r), &log->runs[item * log->samples + r]);
+        status = read_run(log, json_array_get(runs, (size_t)r), &log->runs[item * log->samples + r]);
     if (status == TT_OK) log->done[item] = true;
     json_decref(root);
     return status;
 }
 
-// Bytes of `text` up to and with the last line that says "synced".
+// Bytes of `text` up to the last line "synced", that line included.
 static size_t synced_bytes(const char *text, size_t bytes) {
     const size_t n = sizeof synced - 1;
     for (size_t end = bytes; end >= n; --end)
@@ -59,33 +59,34 @@ static size_t synced_bytes(const char *text, size_t bytes) {
     return 0;
 }
 
-static tt_status take_lines(tt_run_log *log, const char *text, size_t bytes, int line) {
-    const char *at = text, *end = text + bytes;
-    for (const char *stop; at < end && (stop = memchr(at, '\n', (size_t)(end - at))); at = stop + 1, ++line) {
-        tt_status status = take_line(log, at, (size_t)(stop - at));
+static tt_status read_lines(tt_run_log *log, const char *text, size_t bytes, int line) {
+    const char *begin = text, *end = text + bytes;
+    for (const char *stop; begin < end && (stop = memchr(begin, '\n', (size_t)(end - begin)));
+         begin = stop + 1, ++line) {
+        tt_status status = read_line(log, begin, (size_t)(stop - begin));
         if (status != TT_OK) return tt_context(status, "%s:%d", log->path, line);
     }
     return TT_OK;
 }
 
-static tt_status header_of(tt_str *out, const char *made_with) {
+static tt_status make_header(tt_str *out, const char *made_with) {
     json_t *root = json_pack("{s:s}", "made_with", made_with);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
-    if (!text) return tt_fail(TT_ERR_NOMEM, "log of runs");
+    if (!text) return tt_fail(TT_ERR_NOMEM, "no memory for the log of runs");
     tt_str_format(out, "%s\n", text);
     free(text);
     return tt_str_status(out);
 }
 
-static tt_status begin(tt_run_log *log, const tt_str *header) {
+static tt_status write_header(tt_run_log *log, const tt_str *header) {
     if (fwrite(header->data, 1, header->length, log->file) != header->length || fflush(log->file) != 0)
         return tt_fail(TT_ERR_IO, "%s: cannot write: %s", log->path, strerror(errno));
     return TT_OK;
 }
 
-// Takes what is there. *keep receives the bytes to keep; 0 = begin anew.
-static tt_status read_back(tt_run_log *log, const tt_str *header, size_t *keep) {
+// Reads what the file contains. *keep receives the number of bytes to keep; 0 = start a new log.
+static tt_status read_existing(tt_run_log *log, const tt_str *header, size_t *keep) {
     char *text;
     size_t bytes;
     *keep = 0;
@@ -94,10 +95,11 @@ static tt_status read_back(tt_run_log *log, const tt_str *header, size_t *keep) 
     tt_status status = TT_OK;
     if (bytes >= header->length && memcmp(text, header->data, header->length) == 0) {
         const size_t used = synced_bytes(text + header->length, bytes - header->length);
-        status = take_lines(log, text + header->length, used, 2);
+        status = read_lines(log, text + header->length, used, 2);
         *keep = header->length + used;
     } else if (bytes > 0) {
-        tt_warn("%s: was made by another model or with other settings; generated anew", log->path);
+        tt_warn(
+            "%s: was made by another model or with other settings; its runs are generated again", log->path);
     }
     free(text);
     return status;
@@ -105,10 +107,10 @@ static tt_status read_back(tt_run_log *log, const tt_str *header, size_t *keep) 
 
 static tt_status open_file(tt_run_log *log, const tt_str *header) {
     size_t keep;
-    TT_TRY(read_back(log, header, &keep));
+    TT_TRY(read_existing(log, header, &keep));
     log->file = fopen(log->path, keep ? "r+e" : "we");
     if (!log->file) return tt_fail(TT_ERR_IO, "%s: cannot write: %s", log->path, strerror(errno));
-    if (!keep) return begin(log, header);
+    if (!keep) return write_header(log, header);
     if (ftruncate(fileno(log->file), (off_t)keep) != 0 || fseek(log->file, 0, SEEK_END) != 0)
         return tt_fail(TT_ERR_IO, "%s: cannot write: %s", log->path, strerror(errno));
     return TT_OK;
@@ -122,7 +124,7 @@ tt_status tt_run_log_open(
     if (status == TT_OK)
         status = tt_alloc(&out->runs, (size_t)n_items * (size_t)samples, sizeof *out->runs, "log of runs");
     if (status == TT_OK) status = tt_alloc(&out->done, (size_t)n_items, sizeof *out->done, "log of runs");
-    if (status == TT_OK) status = header_of(&header, made_with);
+    if (status == TT_OK) status = make_header(&header, made_with);
     if (status == TT_OK) status = open_file(out, &header);
     tt_str_close(&header);
     if (status != TT_OK) tt_run_log_close(out);
@@ -160,7 +162,7 @@ tt_status tt_run_log_line(tt_str *out, int item, const tt_chain_run *runs, int s
 }
 
 tt_status tt_run_log_add(tt_run_log *log, const char *lines, size_t bytes) {
-    TT_TRY(take_lines(log, lines, bytes, 0));
+    TT_TRY(read_lines(log, lines, bytes, 0));
     if (fwrite(lines, 1, bytes, log->file) != bytes || fputs(synced, log->file) == EOF ||
         fflush(log->file) != 0 || fdatasync(fileno(log->file)) != 0)
         return tt_fail(TT_ERR_IO, "%s: cannot write: %s; is the disk full?", log->path, strerror(errno));

@@ -1,13 +1,13 @@
-// Runs through the stages, kept as JSON lines while they are generated, so that generation stopped in the
-// middle goes on where it was. The first line says what the runs were made with; a log made with anything
-// else is begun anew.
+// Runs through the stages, logged as JSON lines while they are generated, so that interrupted generation resumes
+// where it stopped. The first line says what the runs were made with; a log made with anything else is started
+// again.
 //
 //   {"made_with": "..."}
 //   {"item": 12, "runs": [{"recall": "...", "analyze": ["...", ...], "answer": 3}, ...]}
 //   {"synced": true}
 //
-// What was added together counts together, once the line "synced" stands behind it: so work is cut into the
-// same pieces whether it was stopped or not, and comes to the same bits.
+// Items that were added together count only once the line "synced" follows them: so a resumed run divides the
+// work into the same rounds as one that was never stopped, and generates the same bits.
 #ifndef TT_REASON_RUN_LOG_H
 #define TT_REASON_RUN_LOG_H
 
@@ -16,24 +16,35 @@
 
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_run_log {
     int n_items, samples;
     tt_chain_run *runs; // [n_items, samples]; summary is NULL
-    bool *done;         // [n_items]
+    bool *done;         // [n_items]: whose runs are there
     FILE *file;
     char *path;
     tt_arena memory;
 } tt_run_log;
 
-// Reads what `path` has of n_items items of `samples` runs each, made with `made_with`, and is ready to
-// append. What is not synced is dropped. Errors: TT_ERR_IO, TT_ERR_FORMAT as file:line.
+// Reads the log at `path`, if it was made with `made_with`, and opens it for appending. Lines that are not synced
+// are dropped. n_items items of `samples` runs each. The caller closes it. Errors: TT_ERR_IO, TT_ERR_NOMEM;
+// TT_ERR_FORMAT as file:line.
 tt_status tt_run_log_open(
     tt_run_log *out, const char *path, const char *made_with, int n_items, int samples) TT_MUST_CHECK;
 void tt_run_log_close(tt_run_log *log);
-// The line of an item's runs, appended to `out` for tt_run_log_add. Of n_options options.
+// Appends to `out` the line for tt_run_log_add of an item's runs[samples]; its question has n_options options.
+// Errors: TT_ERR_NOMEM.
 tt_status tt_run_log_line(
     tt_str *out, int item, const tt_chain_run *runs, int samples, int n_options) TT_MUST_CHECK;
-// Takes lines, each ending with a newline, into memory and to disk (synced).
+// Adds lines, each ending with a newline, to the log: in memory and on disk (fdatasync). Errors: TT_ERR_IO,
+// TT_ERR_NOMEM; TT_ERR_FORMAT for a line that is not one of tt_run_log_line.
 tt_status tt_run_log_add(tt_run_log *log, const char *lines, size_t bytes) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

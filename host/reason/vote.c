@@ -15,11 +15,15 @@ int tt_vote(const int *answers, int n, int n_options) {
 }
 
 void tt_wilson(int right, int n, double *low, double *high) {
+    tt_wilson_share(n > 0 ? (double)right / n : 0, n, low, high);
+}
+
+void tt_wilson_share(double p, int n, double *low, double *high) {
     *low = 0;
     *high = 1;
     if (n <= 0) return;
-    const double z = 1.959963984540054, p = (double)right / n, z2 = z * z / n;
+    const double z = 1.959963984540054, z2 = z * z / n;
     const double middle = (p + z2 / 2) / (1 + z2), half = z / (1 + z2) * sqrt(p * (1 - p) / n + z2 / (4 * n));
-    *low = right == 0 ? 0 : fmax(0, middle - half); // exact at both ends
-    *high = right == n ? 1 : fmin(1, middle + half);
+    *low = p <= 0 ? 0 : fmax(0, middle - half); // exact at both ends
+    *high = p >= 1 ? 1 : fmin(1, middle + half);
 }

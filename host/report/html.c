@@ -1,8 +1,7 @@
+#include "host/base/version.h"
 #include "host/report/report.h"
 #include "host/report/sections/section.h"
 #include "host/report/text.h"
-
-#include "version.h"
 
 #include <math.h>
 
@@ -37,8 +36,9 @@ static void print_head(tt_str *out, const tt_report *r, const char *source) {
     if (open > 0) tt_str_format(out, ", <span class=\"warn\">%d of them not finished</span>", open);
     if (isfinite(r->chance))
         tt_str_format(out, "; answering by chance is right %.1f %% of the time", 100 * r->chance);
-    tt_str_append(out, ". A group is the runs that differ in nothing but their seed, or are one variant of a "
-                       "sweep.</p>\n</header>\n");
+    tt_str_append(out,
+        ". A group contains the runs that differ only in their seed, or those of one variant of "
+        "a sweep.</p>\n</header>\n");
 }
 
 tt_status tt_report_html(tt_str *out, const tt_report *r, const char *source) {
@@ -59,8 +59,8 @@ tt_status tt_report_html(tt_str *out, const tt_report *r, const char *source) {
     tt_str_append(out, tt_str_text(&links));
     tt_str_append(out, "</nav>\n<main>\n");
     tt_str_append(out, tt_str_text(&body));
-    tt_str_append(out, "</main>\n<footer class=\"fine\">Written by tinythinker " TT_VERSION " (" TT_COMMIT
-                       ").</footer>\n</body>\n</html>\n");
+    tt_str_format(out, "</main>\n<footer class=\"fine\">Written by %s.</footer>\n</body>\n</html>\n",
+        tt_version_line());
     if (status == TT_OK) status = tt_str_status(&body);
     if (status == TT_OK) status = tt_str_status(out);
     tt_str_close(&one);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Moves the phase of that name in every run to `offset` at least.
+// Moves the phase of that name in every run to `offset` or beyond.
 static bool move_phase(tt_report *r, const char *name, int64_t offset) {
     bool moved = false;
     for (int i = 0; i < r->n_runs; ++i)
@@ -18,7 +18,7 @@ static bool move_phase(tt_report *r, const char *name, int64_t offset) {
     return moved;
 }
 
-// The chance of the runs' questions; NaN where they differ.
+// The accuracy of guessing; NaN if it differs between runs.
 static double common_chance(const tt_report *r) {
     double chance = NAN;
     for (int i = 0; i < r->n_runs; ++i) {
@@ -30,7 +30,7 @@ static double common_chance(const tt_report *r) {
     return chance;
 }
 
-// Phases begin where the longest of the phases before them ends, in all runs that have them.
+// Lets each phase begin at the same place in all runs: where the longest phase before it ends.
 static void align_phases(tt_report *r) {
     bool moved = true;
     for (int turn = 0; turn < TT_REPORT_PHASES && moved; ++turn) {
@@ -48,7 +48,7 @@ tt_status tt_report_open(tt_report *out, const char *const *paths, int n, bool e
     *out = (tt_report){.each = each};
     TT_TRY(tt_report_find(paths, n, &out->runs, &found));
     out->n_runs = (int)found;
-    for (int s = 0; s < TT_STAGES; ++s) // these first, in their own order
+    for (int s = 0; s < TT_STAGES; ++s) // these come first, in their own order
         snprintf(out->stages.items[out->stages.n++], sizeof out->stages.items[0], "%s",
             tt_stage_name((tt_stage)s));
     tt_status status = TT_OK;

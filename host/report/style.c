@@ -1,6 +1,6 @@
 #include "host/report/sections/section.h"
 
-// Colours after Okabe and Ito, told apart by colour-blind readers; lighter ones on dark.
+// Colours after Okabe and Ito, which colour-blind readers can distinguish; lighter ones on a dark page.
 static const char style[] =
     ":root{--ground:#fdfdfc;--panel:#fff;--ink:#1f2328;--soft:#5c646d;--rule:#e3e5e8;--grid:#eceef0;"
     "--warn:#a33c00;--good:#00664b;--k0:#0072b2;--k1:#d55e00;--k2:#009e73;--k3:#b8578f;--k4:#b07800;"

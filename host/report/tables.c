@@ -1,27 +1,10 @@
-// A report as tables for other programs: Markdown and CSV.
+// A report as tables: Markdown and CSV.
 #include "host/report/report.h"
 #include "host/report/runs/changes.h"
-
 #include "host/report/text.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-typedef struct column {
-    const char *word, *heading;
-} column;
-
-static const column columns[] = {
-#define COLUMN(word, split, how, heading) {split "_" how, heading},
-    TT_REPORT_SCORE_MAP(COLUMN)
-#undef COLUMN
-};
-
-static bool any_score(const tt_report *r, int kind) {
-    for (int i = 0; i < r->n_runs; ++i)
-        if (isfinite(r->runs[i].scores[kind].accuracy)) return true;
-    return false;
-}
 
 static const char *state_text(const tt_report_run *run) {
     if (run->state == TT_REPORT_DAMAGED) return "damaged";
@@ -29,22 +12,16 @@ static const char *state_text(const tt_report_run *run) {
     return run->repeated ? "repeated" : "finished";
 }
 
-static double speed(const tt_report_run *run) {
-    return run->tokens_per_second;
-}
-static double wall(const tt_report_run *run) {
-    return run->wall_seconds;
-}
-
 // ---- Markdown
 
 static void markdown_groups(tt_str *out, const tt_report *r) {
     tt_str_append(out, "| group | stages | runs |");
     for (int k = 0; k < TT_REPORT_SCORES; ++k)
-        if (any_score(r, k)) tt_str_format(out, " %s |", columns[k].heading);
+        if (tt_report_any_score(r, (tt_report_score_kind)k))
+            tt_str_format(out, " %s |", tt_report_score_heading((tt_report_score_kind)k));
     tt_str_append(out, " of | tokens/s | wall time |\n|---|---|---:|");
     for (int k = 0; k < TT_REPORT_SCORES; ++k)
-        if (any_score(r, k)) tt_str_append(out, "---:|");
+        if (tt_report_any_score(r, (tt_report_score_kind)k)) tt_str_append(out, "---:|");
     tt_str_append(out, "---|---:|---:|\n");
     for (int g = 0; g < r->n_groups; ++g) {
         const tt_report_group *group = &r->groups[g];
@@ -54,7 +31,7 @@ static void markdown_groups(tt_str *out, const tt_report *r) {
         tt_markdown_text(out, r->runs[group->runs[0]].stages);
         tt_str_format(out, " | %d |", group->n);
         for (int k = 0; k < TT_REPORT_SCORES; ++k) {
-            if (!any_score(r, k)) continue;
+            if (!tt_report_any_score(r, (tt_report_score_kind)k)) continue;
             const tt_report_mean m = tt_report_group_score(r, group, (tt_report_score_kind)k);
             tt_str_append(out, " ");
             tt_text_mean(out, &m);
@@ -64,9 +41,9 @@ static void markdown_groups(tt_str *out, const tt_report *r) {
         tt_str_append(out, " ");
         tt_text_count(out, &test);
         tt_str_append(out, " | ");
-        tt_text_number(out, tt_report_group_number(r, group, speed).mean, 0);
+        tt_text_number(out, tt_report_group_number(r, group, tt_report_run_speed).mean, 0);
         tt_str_append(out, " | ");
-        tt_text_seconds(out, tt_report_group_number(r, group, wall).mean);
+        tt_text_seconds(out, tt_report_group_number(r, group, tt_report_run_wall).mean);
         tt_str_append(out, " |\n");
     }
 }
@@ -103,7 +80,7 @@ static void markdown_change(tt_str *out, const tt_report *r, const tt_report_cha
     tt_markdown_text(out, r->groups[c->group].label);
     tt_str_append(out, " | ");
     tt_markdown_text(out, tt_str_text(&label));
-    tt_str_format(out, " | %s | ", tt_report_answers_heading(c->answers));
+    tt_str_format(out, " | %s | ", tt_report_score_heading(c->answers));
     tt_text_points(out, c->difference);
     tt_str_append(out, " | ");
     if (*c->why)
@@ -119,6 +96,8 @@ static void markdown_change(tt_str *out, const tt_report *r, const tt_report_cha
         tt_str_append(out, " " TT_REPORT_DASH " | " TT_REPORT_DASH " |");
     if (c->pairs > 1) tt_str_format(out, " %d seeds%s", c->pairs, c->questions > 0 ? "," : "");
     if (c->questions > 0) tt_str_format(out, " n = %lld", (long long)c->questions);
+    if (tt_report_other_seed(c))
+        tt_str_format(out, " (seed %lld against %lld)", (long long)c->seed_after, (long long)c->seed_before);
     tt_str_append(out, " |\n");
     tt_str_close(&label);
 }
@@ -134,13 +113,13 @@ static tt_status markdown_changes(tt_str *out, const tt_report *r) {
             "|---|---|---|---:|---:|---:|---:|---:|---|\n");
     for (int i = 0; i < n; ++i) markdown_change(out, r, &changes[i]);
     if (n > 0)
-        tt_str_append(out,
-            "\n\\* the interval leaves out 0; of twenty, about one does so by chance. Over questions: "
-            "Tango's "
-            "score interval of the paired difference; of several seeds Student's t over the questions' mean "
-            "changes. Over seeds: Student's t over the seeds' differences. Changes to right and to wrong are "
-            "of "
-            "all seeds together.\n");
+        tt_str_append(out, "\n\\* the interval excludes 0; about one interval in twenty does so by chance. "
+                           "Over questions: Tango's score "
+                           "interval of the paired difference; of several seeds Student's t over the "
+                           "questions' mean changes. "
+                           "Over seeds: Student's t over the seeds' differences. Changes to right and to "
+                           "wrong are counted over "
+                           "all seeds.\n");
     free(changes);
     return TT_OK;
 }
@@ -171,9 +150,9 @@ tt_status tt_report_markdown(tt_str *out, const tt_report *r, const char *source
     tt_markdown_text(out, source);
     tt_str_append(out, "\n\n");
     markdown_groups(out, r);
-    tt_str_append(out,
-        "\n95 % intervals: Student's t over seeds where there are two or more, else Wilson's over the "
-        "questions of the run. Checkpoints are picked on validation.");
+    tt_str_append(out, "\n95 % intervals: over seeds Student's t, for these questions; over questions (of "
+                       "one run, or of the "
+                       "mean of several) Wilson's. Checkpoints are selected on validation.");
     if (isfinite(r->chance)) tt_str_format(out, " Chance is %.1f %%.", 100 * r->chance);
     tt_str_append(out, "\n");
     markdown_phases(out, r);
@@ -194,7 +173,8 @@ static void csv_field(tt_str *out, const char *text) {
     tt_csv_text(out, text);
 }
 
-// Differences of a run: reflection's, of the last iteration; the votes'; from its partner in the first group.
+// Differences of a run: after the last iteration of reflection, of the votes, and from its partner in the
+// first group.
 static const char *const differences[] = {"reflection", "votes", "first"};
 
 static tt_status csv_changes(tt_str *out, const tt_report *r, const tt_report_run *run) {
@@ -221,7 +201,7 @@ static tt_status csv_changes(tt_str *out, const tt_report *r, const tt_report_ru
 tt_status tt_report_csv(tt_str *out, const tt_report *r) {
     tt_str_append(out, "path,name,group,sweep,variant,stages,seed,state");
     for (int k = 0; k < TT_REPORT_SCORES; ++k) {
-        const char *word = columns[k].word;
+        const char *word = tt_report_score_word((tt_report_score_kind)k);
         tt_str_format(out, ",%s,%s_low,%s_high,%s_n,%s_unanswered", word, word, word, word, word);
     }
     tt_str_append(out, ",chance,steps,tokens_per_second,wall_seconds,parameters");
@@ -255,7 +235,6 @@ tt_status tt_report_csv(tt_str *out, const tt_report *r) {
         csv_number(out, run->wall_seconds);
         csv_number(out, run->parameters);
         TT_TRY(csv_changes(out, r, run));
-
         tt_str_append(out, "\n");
     }
     return tt_str_status(out);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *entity(char c) {
+static const char *entity_of(char c) {
     switch (c) {
     case '&':
         return "&amp;";
@@ -25,8 +25,8 @@ static const char *entity(char c) {
     }
 }
 
-// Bytes of the character at `text`, 0 where it is none that XML may hold.
-static size_t character(const char *text) {
+// Bytes of the character at `text`; 0 if it is invalid or not allowed in XML.
+static size_t character_bytes(const char *text) {
     const unsigned char c = (unsigned char)*text;
     if (c < 0x80) return c >= ' ' || c == '\n' || c == '\t' ? c != 0x7f : 0;
     const size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
@@ -36,8 +36,8 @@ static size_t character(const char *text) {
 
 void tt_html_text(tt_str *out, const char *text) {
     while (*text) {
-        const size_t n = character(text);
-        const char *escaped = entity(*text);
+        const size_t n = character_bytes(text);
+        const char *escaped = entity_of(*text);
         if (n == 0)
             tt_str_append(out, "\uFFFD");
         else if (escaped)
@@ -51,18 +51,18 @@ void tt_html_text(tt_str *out, const char *text) {
 void tt_html_format(tt_str *out, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    for (const char *at = format; *at;) {
-        const size_t plain = strcspn(at, "%");
-        tt_str_append_n(out, at, plain);
-        at += plain;
-        if (!*at) break;
-        if (at[1] == 's')
+    for (const char *rest = format; *rest;) {
+        const size_t plain = strcspn(rest, "%");
+        tt_str_append_n(out, rest, plain);
+        rest += plain;
+        if (!*rest) break;
+        if (rest[1] == 's')
             tt_html_text(out, va_arg(args, const char *));
-        else if (at[1] == 'd')
+        else if (rest[1] == 'd')
             tt_str_format(out, "%d", va_arg(args, int));
         else
             tt_str_append(out, "%");
-        at += at[1] ? 2 : 1;
+        rest += rest[1] ? 2 : 1;
     }
     va_end(args);
 }
@@ -143,9 +143,35 @@ void tt_text_mean(tt_str *out, const tt_report_mean *mean) {
     if (!isfinite(mean->mean) || !isfinite(mean->low)) return;
     tt_str_append(out, " ");
     tt_text_interval(out, mean->low, mean->high);
+    if (!isfinite(mean->questions_low)) return;
+    tt_str_append(out, " over seeds, ");
+    tt_text_interval(out, mean->questions_low, mean->questions_high);
+    tt_str_append(out, " over questions");
 }
 
 void tt_text_count(tt_str *out, const tt_report_mean *mean) {
     if (mean->seeds > 1) tt_str_format(out, "%d seeds%s", mean->seeds, mean->questions > 0 ? ", " : "");
     if (mean->questions > 0) tt_str_format(out, "n = %lld", (long long)mean->questions);
+}
+
+static void print_small_interval(tt_str *out, double low, double high, const char *over) {
+    tt_str_append(out, "<small>");
+    tt_text_interval(out, low, high);
+    tt_str_format(out, "%s</small>", over);
+}
+
+void tt_html_mean(tt_str *out, const tt_report_mean *mean) {
+    const bool seeds = isfinite(mean->questions_low);
+    tt_str_append(out, "<td class=\"num\">");
+    tt_text_percent(out, mean->mean);
+    if (isfinite(mean->mean)) {
+        if (isfinite(mean->low)) print_small_interval(out, mean->low, mean->high, seeds ? " over seeds" : "");
+        if (seeds) print_small_interval(out, mean->questions_low, mean->questions_high, " over questions");
+        if (mean->seeds > 1 || mean->questions > 0) {
+            tt_str_append(out, "<small>");
+            tt_text_count(out, mean);
+            tt_str_append(out, "</small>");
+        }
+    }
+    tt_str_append(out, "</td>");
 }

@@ -12,6 +12,10 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What becomes of a choice: constant, word of reports, explanation. The last three are decided among all choices of a
 // question (selection.h).
 #define TT_VERDICT_MAP(X)                                                                                    \
@@ -38,6 +42,7 @@ typedef enum tt_verdict {
         TT_VERDICTS
 } tt_verdict;
 
+// The word and the explanation of TT_VERDICT_MAP; static memory.
 const char *tt_verdict_word(tt_verdict verdict);
 const char *tt_verdict_meaning(tt_verdict verdict);
 
@@ -62,5 +67,9 @@ typedef struct tt_teacher_text {
 // out->verdict.
 tt_status tt_teacher_read(
     tt_teacher_choice *out, const tt_teacher_text *text, int n_options, tt_arena *memory) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,7 +11,7 @@
 #include <strings.h>
 #include <time.h>
 
-enum { MOST_BYTES = 64 << 20 };
+enum { MOST_BYTES = 64 << 20, FIRST_ATTEMPTS = 4 }; // FIRST_ATTEMPTS: to reach the server at all
 
 // One request on its way, from the first attempt to its answer.
 typedef struct flight {
@@ -122,8 +122,12 @@ static tt_status repeat(client *c, flight *f, tt_trouble trouble, const char *wh
     ++c->counts.trouble[trouble];
     const double now = tt_seconds();
     if (trouble == TT_TROUBLE_RATE && f->attempts > 0) --f->attempts; // waiting its turn is not its fault
-    if (f->attempts >= c->options->attempts) {
-        if (c->counts.answered == 0 && (trouble == TT_TROUBLE_CONNECTION || trouble == TT_TROUBLE_TIMEOUT))
+    const bool unreached =
+        c->counts.answered == 0 && (trouble == TT_TROUBLE_CONNECTION || trouble == TT_TROUBLE_TIMEOUT);
+    const int most =
+        unreached && c->options->attempts > FIRST_ATTEMPTS ? FIRST_ATTEMPTS : c->options->attempts;
+    if (f->attempts >= most) {
+        if (unreached)
             return tt_fail(TT_ERR_IO, "%s: %s, %d times; is the address right, and does the server run?",
                 c->options->url, why, f->attempts);
         ++c->counts.failed;

@@ -6,6 +6,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_client_options {
     const char *url;                               // "https://host/v1"; /chat/completions is appended
     const char *key;                               // sent as a bearer token and nowhere else; NULL = none
@@ -38,6 +42,7 @@ typedef enum tt_trouble {
         TT_TROUBLES
 } tt_trouble;
 
+// The word of TT_TROUBLE_MAP; static memory.
 const char *tt_trouble_word(tt_trouble trouble);
 
 typedef struct tt_client_counts {
@@ -62,5 +67,9 @@ typedef struct tt_client_caller {
 // requests; TT_ERR_IO where it could never be reached; TT_ERR_UNSUPPORTED in a build without libcurl;
 // TT_ERR_INTERRUPTED after Ctrl-C, once what is in flight has been answered; what the caller returns.
 tt_status tt_client_run(const tt_client_options *options, const tt_client_caller *caller) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -13,6 +13,10 @@
 #include "host/teacher/prices.h"
 #include "host/text/tokenizer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_collection tt_collection;
 
 typedef struct tt_collection_options {
@@ -60,5 +64,9 @@ typedef struct tt_collection_report {
 tt_status tt_collection_report_of(tt_collection *collection, tt_collection_report *out) TT_MUST_CHECK;
 // The questions (all splits) with the reasoning that was selected, into `out` (zero-initialised).
 tt_status tt_collection_corpus(tt_collection *collection, tt_corpus *out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

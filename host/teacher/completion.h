@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What is asked of the endpoint.
 typedef struct tt_chat {
     const char *model, *system, *user;
@@ -50,5 +54,9 @@ tt_status tt_completion_read(
 void tt_completion_error(const char *body, size_t size, char *out, size_t out_size);
 // Whether the body of a 400 or 422 names something that can be asked differently: then the dialect is changed.
 bool tt_dialect_learn(tt_dialect *dialect, const tt_chat *chat, const char *body, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

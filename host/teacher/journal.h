@@ -10,6 +10,10 @@
 
 #include <jansson.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_journal tt_journal;
 
 // Called for each answer in the file, in order; `entry` is borrowed for the call.
@@ -26,5 +30,9 @@ tt_status tt_journal_open(tt_journal **out, const char *path, const json_t *iden
 tt_status tt_journal_append(tt_journal *journal, const json_t *entry) TT_MUST_CHECK;
 tt_status tt_journal_sync(tt_journal *journal) TT_MUST_CHECK;
 void tt_journal_close(tt_journal *journal); // without syncing
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_limits {
     double requests_per_minute, tokens_per_minute; // 0 = no limit
     double requests, tokens;                       // that may be sent now; tokens may fall below 0
@@ -30,5 +34,9 @@ double tt_reset_after(const char *value);
 // Seconds before attempt number `attempt` (1 = the first repetition): 1, 2, 4, ... up to 60, times a half to one and a
 // half by `chance` (0..1).
 double tt_back_off(int attempt, double chance);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,5 +1,6 @@
 #include "host/teacher/plan.h"
 
+#include "host/base/number.h"
 #include "host/base/str.h"
 #include "host/config/document.h"
 
@@ -100,7 +101,7 @@ static tt_status set_row(tt_teach_plan *plan, const row *r, const char *text) {
     }
     char *end;
     errno = 0;
-    const double value = strtod(text, &end);
+    const double value = tt_parse_double(text, &end);
     const bool whole = r->type == ROW_INTEGER;
     if (*text == '\0' || *end || errno || !isfinite(value) || (whole && value != floor(value)))
         return tt_fail(

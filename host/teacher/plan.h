@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_teach_plan {
     const char *questions, *corpus, *journal; // files; journal "" = <corpus>.journal.jsonl
     const char *prompts, *prices, *tokenizer;
@@ -25,5 +29,9 @@ tt_status tt_teach_plan_load(
     tt_teach_plan *out, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
 void tt_teach_plan_close(tt_teach_plan *plan);
 void tt_teach_plan_help(FILE *out); // every key with its default and meaning
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -18,6 +18,10 @@
 #include "host/base/str.h"
 #include "host/data/corpus.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_exemplar {
     const char *question, *key_information;
     const char **options, **explanations; // [n_options], explanations whole: "A is incorrect. Because ..."
@@ -49,5 +53,9 @@ typedef struct tt_message_rules {
 // json_instruction; TT_ERR_NOMEM.
 tt_status tt_pool_messages(const tt_pool *pool, const tt_question *question, int answer,
     const tt_message_rules *rules, tt_str *system, tt_str *user) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

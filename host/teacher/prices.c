@@ -1,5 +1,6 @@
 #include "host/teacher/prices.h"
 
+#include "host/base/number.h"
 #include "host/config/document.h"
 
 #include <math.h>
@@ -12,7 +13,7 @@ static tt_status read_number(
     const char *text;
     char *end;
     TT_TRY(tt_document_text(yaml, node, key, memory, &text));
-    *out = strtod(text, &end);
+    *out = tt_parse_double(text, &end);
     if (*end || !(*out >= 0 && *out < 1e9))
         return tt_document_fail(yaml, node, "%s: expected a price, got '%s'", key, text);
     return TT_OK;

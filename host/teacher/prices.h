@@ -11,6 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_price {
     bool known;
     double input, output; // a token
@@ -21,5 +25,9 @@ typedef struct tt_price {
 tt_status tt_price_load(tt_price *out, const char *path, const char *model) TT_MUST_CHECK;
 // 0 where the price is not known.
 double tt_price_of(const tt_price *price, int64_t prompt_tokens, int64_t completion_tokens);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

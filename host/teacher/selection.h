@@ -7,6 +7,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_DIVERSE_EDITS = 10 }; // general knowledge further apart than this is another thought
 
 typedef struct tt_selection_rules {
@@ -29,5 +33,9 @@ int tt_teacher_majority(const tt_teacher_choice *choices, int n, const tt_select
 // behind the first begins anew: verdicts of selection count as accepted. Errors: TT_ERR_NOMEM.
 tt_status tt_teacher_select(
     tt_teacher_choice *choices, int n, const tt_selection_rules *rules, int *kept, int *n_kept) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "host/text/tokenizer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // As tt_tokenizer_encode with </s>, but of more than `limit` ids (at least 1) only the first limit - 1 stay and </s>
 // follows: the text loses its last words. *cut receives whether it did.
 tt_status tt_limit_encode(const tt_tokenizer *tokenizer, const char *text, int limit, int32_t **ids,
@@ -19,5 +23,9 @@ void tt_limit_warn_prompts(const char *where, int64_t cut, int64_t total, int64_
 void tt_limit_warn_targets(const char *where, int64_t cut, int64_t total, int64_t limit, const char *key);
 // For targets that end with the answer: without it nothing says which option is right.
 void tt_limit_warn_answers(const char *where, int64_t cut, int64_t total, int64_t limit, const char *key);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

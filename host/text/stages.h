@@ -9,6 +9,10 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_stage { TT_STAGE_MAP(TT_WORD_CODE) TT_STAGES } tt_stage;
 
 // Which stages a student goes through (the ablations of the paper), or a baseline, which answers in one generation as
@@ -51,5 +55,9 @@ void tt_stage_close_knowledge(tt_str *knowledge);
 // The option in the first match of `the answer is option ([A-Z])\.` (A = 0), or TT_NO_ANSWER. The caller checks that the
 // question has this option.
 int tt_stage_read_answer(const char *text);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_tokenizer tt_tokenizer;
 
 enum { TT_PAD = 0, TT_EOS = 1, TT_UNK = 2 };
@@ -52,5 +56,9 @@ typedef struct tt_tokenizer_training {
 // bytes. Errors: TT_ERR_INPUT with the trainer's message; TT_ERR_IO.
 tt_status tt_tokenizer_train(
     const char *const *texts, size_t n, const tt_tokenizer_training *how, const char *path) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,8 +11,8 @@ tt_status tt_cycle_open(tt_cycle *out, const int batches[TT_STAGES], int64_t int
             (long long)options);
     for (int s = 0; s < TT_STAGES; ++s) out->epoch_steps += batches[s];
     if (out->epoch_steps < 1)
-        return tt_fail(TT_ERR_INPUT, "no training examples for any stage; does the corpus hold reasoning for "
-                                     "its train split?");
+        return tt_fail(TT_ERR_INPUT, "no training examples for any stage; does the corpus have reasoning "
+                                     "for its training split?");
     TT_TRY(tt_alloc(&out->turns, (size_t)out->epoch_steps, sizeof *out->turns, "stage plan"));
     int used[TT_STAGES] = {0};
     for (int64_t step = 0; step < out->epoch_steps; ++out->epoch_cycles) {
@@ -32,7 +32,7 @@ void tt_cycle_close(tt_cycle *cycle) {
     *cycle = (tt_cycle){0};
 }
 
-tt_cycle_step tt_cycle_at(const tt_cycle *cycle, int64_t step) {
+tt_cycle_step tt_cycle_step_of(const tt_cycle *cycle, int64_t step) {
     const int64_t epoch = step / cycle->epoch_steps;
     const struct tt_turn *turn = &cycle->turns[step % cycle->epoch_steps];
     return (tt_cycle_step){.stage = (tt_stage)turn->stage,

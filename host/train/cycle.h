@@ -15,6 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_cycle {
     int64_t epoch_steps;  // sum of the stages' batches
     int64_t epoch_cycles; // full rounds of turns in an epoch
@@ -33,12 +37,16 @@ typedef struct tt_cycle_step {
     bool ends_cycle; // the last step of its cycle
 } tt_cycle_step;
 
-// batches[s]: batches of stage s in an epoch, 0 for a stage that the ablation leaves out. interval and
-// options
-// >= 1. The caller closes it. Errors: TT_ERR_INPUT when there is no batch at all.
+// batches[s]: batches of stage s in an epoch, 0 for a stage that the ablation leaves out. interval >= 1,
+// options >= 1. The caller closes it. Errors: TT_ERR_INPUT when there is no batch at all; TT_ERR_NOMEM.
 tt_status tt_cycle_open(
     tt_cycle *out, const int batches[TT_STAGES], int64_t interval, int64_t options) TT_MUST_CHECK;
 void tt_cycle_close(tt_cycle *cycle);
-tt_cycle_step tt_cycle_at(const tt_cycle *cycle, int64_t step);
+// What step `step` of the phase (counted from 0) trains on.
+tt_cycle_step tt_cycle_step_of(const tt_cycle *cycle, int64_t step);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

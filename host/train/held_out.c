@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 // Working memory for chunks of examples.
-typedef struct work {
+typedef struct chunk_work {
     tt_model *model;
     tt_pass *pass;
     tt_decoder *decoder;
@@ -19,9 +19,9 @@ typedef struct work {
     int32_t *slot, *token, *position, *start, *length; // [chunk]
     int32_t *predicted, *picked;                       // [chunk], host and device
     double loss, right, exact, tokens;
-} work;
+} chunk_work;
 
-static void work_close(work *w) {
+static void chunk_work_close(chunk_work *w) {
     if (w->pass) tt_pass_close(w->pass);
     if (w->decoder) tt_decoder_close(w->decoder);
     tt_batch_close(&w->batch);
@@ -30,13 +30,13 @@ static void work_close(work *w) {
     if (w->picked) tt_device_free(w->model->device, w->picked);
 }
 
-static tt_status work_open(work *w, tt_model *model, const tt_held_out *held, int chunk) {
-    *w = (work){.model = model, .chunk = chunk};
+static tt_status chunk_work_open(chunk_work *w, tt_model *model, const tt_held_out *held, int chunk) {
+    *w = (chunk_work){.model = model, .chunk = chunk};
     int64_t input = 1, target = 1; // longest
     for (int i = 0; i < held->n; ++i) {
-        const int64_t *at = held->dataset->offsets + 2 * (int64_t)held->examples[i];
-        if (at[1] - at[0] > input) input = at[1] - at[0];
-        if (at[2] - at[1] > target) target = at[2] - at[1];
+        const int64_t *begin = held->dataset->offsets + 2 * (int64_t)held->examples[i];
+        if (begin[1] - begin[0] > input) input = begin[1] - begin[0];
+        if (begin[2] - begin[1] > target) target = begin[2] - begin[1];
     }
     TT_TRY(tt_pass_open(&w->pass, model));
     TT_TRY(tt_decoder_open(&w->decoder, model, chunk, (int)target, (int)input * chunk));
@@ -49,8 +49,9 @@ static tt_status work_open(work *w, tt_model *model, const tt_held_out *held, in
     return tt_device_alloc(model->device, &w->picked, (size_t)chunk, sizeof *w->picked, "held-out slots");
 }
 
-// The model's choices for position `t` of every target that is so long, given the right tokens before.
-static tt_status predict(work *w, int t, int *n) {
+// What the model predicts at position `t` of every target longer than t, given the right tokens before it:
+// w->predicted[0..*n) for the sequences w->slot[0..*n).
+static tt_status predict_tokens(chunk_work *w, int t, int *n) {
     const tt_batch *b = &w->batch;
     *n = 0;
     for (int i = 0; i < b->dec_seqs; ++i) {
@@ -65,14 +66,21 @@ static tt_status predict(work *w, int t, int *n) {
     if (*n == 0) return TT_OK;
     tt_device *device = w->model->device;
     float *logits;
-    TT_TRY(tt_decoder_step(w->decoder, *n, w->slot, w->token, w->position, w->start, w->length, &logits));
+    TT_TRY(tt_decoder_step(w->decoder,
+        &(tt_decoder_slots){.n = *n,
+            .slot = w->slot,
+            .token = w->token,
+            .position = w->position,
+            .source_start = w->start,
+            .source_length = w->length},
+        &logits));
     const tt_sample pick = {
         .rows = *n, .vocab = w->model->config.vocab_size, .logits = logits, .top_p = 1, .token = w->picked};
     TT_TRY(device->ops->sample(device, &pick));
     return tt_device_download(device, w->predicted, w->picked, (size_t)*n * sizeof *w->picked);
 }
 
-static tt_status score_chunk(work *w) {
+static tt_status score_chunk(chunk_work *w) {
     const tt_batch *b = &w->batch;
     TT_TRY(tt_grow(&w->logp, &w->logp_capacity, (size_t)b->dec_tokens, sizeof *w->logp, "log-probabilities"));
     TT_TRY(tt_forward(w->pass, b, (tt_dropout_key){0}, w->logp));
@@ -83,7 +91,7 @@ static tt_status score_chunk(work *w) {
     bool *missed;
     TT_TRY(tt_alloc(&missed, (size_t)b->dec_seqs, sizeof *missed, "held-out slots"));
     for (int t = 0, n = 1; n > 0; ++t) {
-        tt_status status = predict(w, t, &n);
+        tt_status status = predict_tokens(w, t, &n);
         if (status != TT_OK) {
             free(missed);
             return status;
@@ -102,21 +110,23 @@ static tt_status score_chunk(work *w) {
 
 tt_status tt_held_out_evaluate(
     const tt_held_out *held, tt_model *model, tt_comm *comm, int chunk, tt_held_out_score *out) {
-    work w = {0};
+    chunk_work w = {0};
     int32_t *mine;
     TT_TRY(tt_alloc(&mine, (size_t)held->n, sizeof *mine, "held-out examples"));
     const int n = tt_deal(held->dataset, held->examples, held->n, comm->rank, comm->size, mine);
     if (chunk > held->n) chunk = held->n;
-    tt_status status = work_open(&w, model, held, chunk);
-    for (int at = 0; at < n && status == TT_OK; at += chunk) {
+    tt_status status = chunk_work_open(&w, model, held, chunk);
+    for (int first = 0; first < n && status == TT_OK; first += chunk) {
+        const int size = n - first < chunk ? n - first : chunk;
         tt_batch_clear(&w.batch);
-        status = tt_dataset_pack(held->dataset, mine + at, n - at < chunk ? n - at : chunk, TT_PAD, &w.batch);
+        status = tt_dataset_pack(held->dataset, mine + first, size, TT_PAD, &w.batch);
         if (status == TT_OK) status = score_chunk(&w);
     }
     double sums[4] = {w.loss, w.right, w.exact, w.tokens};
     if (status == TT_OK) status = tt_comm_sum_f64(comm, sums, 4);
-    *out = (tt_held_out_score){sums[0] / sums[3], sums[1] / sums[3], sums[2] / held->n};
-    work_close(&w);
+    *out = (tt_held_out_score){
+        .loss = sums[0] / sums[3], .token = sums[1] / sums[3], .exact = sums[2] / held->n};
+    chunk_work_close(&w);
     free(mine);
     return status;
 }

@@ -1,4 +1,4 @@
-// How well a model does on held-out (input, target) pairs.
+// How well a model predicts the targets of held-out examples.
 #ifndef TT_TRAIN_HELD_OUT_H
 #define TT_TRAIN_HELD_OUT_H
 
@@ -6,9 +6,13 @@
 #include "host/dist/comm.h"
 #include "host/model/model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_held_out {
-    const tt_dataset *dataset;
-    const int32_t *examples; // [n]
+    const tt_dataset *dataset; // borrowed, like examples
+    const int32_t *examples;   // [n] indices of the dataset
     int n;
 } tt_held_out;
 
@@ -18,8 +22,13 @@ typedef struct tt_held_out_score {
     double exact; // share of targets with every token predicted: those that greedy decoding would write
 } tt_held_out_score;
 
-// All ranks call it and receive the same score; examples are dealt to ranks and taken `chunk` at a time.
+// All ranks call it and receive the same score; examples are dealt to ranks, which compute `chunk` (at least 1)
+// of them at a time. held->n >= 1. Errors: TT_ERR_NOMEM, TT_ERR_DEVICE; what the collective returns.
 tt_status tt_held_out_evaluate(
     const tt_held_out *held, tt_model *model, tt_comm *comm, int chunk, tt_held_out_score *out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static tt_status failed(const tt_metrics *metrics) {
+static tt_status write_failed(const tt_metrics *metrics) {
     return tt_fail(TT_ERR_IO, "%s: cannot write: %s", metrics->path, strerror(errno));
 }
 
@@ -21,9 +21,9 @@ tt_status tt_metrics_open(tt_metrics *out, const char *path, int64_t bytes) {
     struct stat st;
     tt_status status = TT_OK;
     if (!out->file || fstat(fileno(out->file), &st) != 0)
-        status = failed(out);
+        status = write_failed(out);
     else if (st.st_size > bytes && ftruncate(fileno(out->file), bytes) != 0)
-        status = failed(out);
+        status = write_failed(out);
     if (status != TT_OK) tt_metrics_close(out);
     return status;
 }
@@ -46,7 +46,7 @@ tt_status tt_metrics_line(tt_metrics *metrics, const char *format, ...) {
     // Flushed line by line: a program that follows the file sees whole lines.
     if (status == TT_OK && (fputs(tt_str_text(&line), metrics->file) == EOF ||
                                fputc('\n', metrics->file) == EOF || fflush(metrics->file) != 0))
-        status = failed(metrics);
+        status = write_failed(metrics);
     if (status == TT_OK) status = tt_tensorboard_line(&metrics->board, tt_str_text(&line));
     tt_str_close(&line);
     return status;
@@ -58,7 +58,7 @@ tt_status tt_metrics_sync(tt_metrics *metrics, int64_t *bytes) {
     struct stat st;
     if (fflush(metrics->file) != 0 || fsync(fileno(metrics->file)) != 0 ||
         fstat(fileno(metrics->file), &st) != 0)
-        return failed(metrics);
+        return write_failed(metrics);
     *bytes = st.st_size;
     return TT_OK;
 }

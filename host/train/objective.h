@@ -6,10 +6,19 @@
 
 #include <stdint.h>
 
-// Mean cross-entropy over target tokens: loss = -(1/T) sum of logp[t], T = `tokens` of the global batch, of
-// which this may be a part. Its gradient -1/T is known before the forward pass: tt_forward_backward takes it.
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Mean cross-entropy over target tokens: loss = -(1/T) sum of logp[t], where T = `tokens` is the number of target
+// tokens of the global batch, of which logp[n] may be a part. dlogp[n] receives the gradient, -1/T everywhere:
+// it is known before the forward pass, so tt_forward_backward takes it.
 void tt_cross_entropy_gradient(float *dlogp, int n, int64_t tokens);
 // This part's share of the loss: sums over parts and ranks give the loss of the batch.
 double tt_cross_entropy_loss(const float *logp, int n, int64_t tokens);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

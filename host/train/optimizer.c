@@ -49,8 +49,7 @@ tt_status tt_optimizer_update(tt_optimizer *o, double learning_rate, double *nor
     *norm = sqrt(squares);
     if (!isfinite(*norm))
         return tt_fail(TT_ERR_NUMERIC,
-            "the gradient's norm is not finite at update %lld; try a lower learning "
-            "rate or a longer warm-up",
+            "the gradient's norm is not finite at update %lld; try a lower learning_rate or a longer warmup",
             (long long)o->updates + 1);
     o->updates++;
     return tt_device_zero(device, o->model->g, o->model->size * sizeof *o->model->g);

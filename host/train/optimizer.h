@@ -1,19 +1,25 @@
-// AdamW over a model's flat buffers, with the gradient's global norm clipped.
+// AdamW (Loshchilov and Hutter 2019) over a model's flat buffers, with the gradient's global norm clipped.
 #ifndef TT_TRAIN_OPTIMIZER_H
 #define TT_TRAIN_OPTIMIZER_H
 
 #include "host/model/model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tt_optimizer {
     tt_model *model; // borrowed; has a gradient buffer
-    float *m, *v;    // device memory [model->size]
-    double *squares; // device memory [1]: of the gradient
+    float *m, *v;    // device memory [model->size]: first and second moment
+    double *squares; // device memory [1]: squared norm of the gradient
     int64_t updates; // made so far
     double beta1, beta2, eps, weight_decay;
     double clip; // largest global norm; 0 = off
 } tt_optimizer;
 
-// Zero moments; the other fields are the caller's to set. The caller closes it.
+// Allocates zero moments, and the model's gradient buffer where it has none; beta1 0.9, beta2 0.999, eps 1e-8,
+// no weight decay, no clipping: the caller may set these fields afterwards. The caller closes it. Errors:
+// TT_ERR_NOMEM, TT_ERR_DEVICE.
 tt_status tt_optimizer_open(tt_optimizer *out, tt_model *model) TT_MUST_CHECK;
 void tt_optimizer_close(tt_optimizer *optimizer);
 
@@ -21,5 +27,9 @@ void tt_optimizer_close(tt_optimizer *optimizer);
 // the factor is min(1, clip / (norm + 1e-6)), as in PyTorch. Errors: TT_ERR_NUMERIC when the norm is not
 // finite; then nothing was changed. The one wait for the device is at its end.
 tt_status tt_optimizer_update(tt_optimizer *optimizer, double learning_rate, double *norm) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

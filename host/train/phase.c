@@ -10,25 +10,25 @@
 #include <string.h>
 
 // One phase while it runs.
-typedef struct run {
+typedef struct phase_run {
     const tt_phase *phase;
-    const tt_phase_room *room;
-    const tt_checkpoint *start; // its tokenizer travels into every checkpoint
+    const tt_phase_context *context;
+    const tt_checkpoint *start; // its tokenizer is written into every checkpoint
     tt_trainer trainer;
-    int64_t validated; // the last step after which was validated, -1 = none
+    int64_t validated; // the last step that was followed by a validation, -1 = none
     int64_t best_step; // -1 = none
     int64_t stale;     // validations since the best one
     double best_score, tokens, seconds;
     tt_str state;
-} run;
+} phase_run;
 
-// Whether training ends before its last step, since validation has stopped getting better.
-static bool out_of_patience(const run *r) {
+// Whether training ends before its last step because validation has stopped improving.
+static bool out_of_patience(const phase_run *r) {
     const int64_t patience = r->phase->config ? r->phase->config->patience : 0;
     return patience > 0 && r->stale >= patience;
 }
 
-static tt_status describe(run *r, int64_t metrics_bytes) {
+static tt_status describe_state(phase_run *r, int64_t metrics_bytes) {
     tt_str_clear(&r->state);
     tt_str_format(&r->state, "{\"phase\": \"%s\", \"step\": %lld, \"total\": %lld, \"validated\": %lld, ",
         r->phase->name, (long long)r->trainer.step, (long long)r->phase->total, (long long)r->validated);
@@ -37,15 +37,15 @@ static tt_status describe(run *r, int64_t metrics_bytes) {
         "\"tokens\": %.17g, \"seconds\": %.17g, ",
         (long long)r->best_step, r->best_score, (long long)r->stale, out_of_patience(r) ? "true" : "false",
         r->tokens, r->seconds);
-    tt_str_format(&r->state, "\"wall\": %.17g, \"metrics_bytes\": %lld}", tt_seconds() - r->room->began,
+    tt_str_format(&r->state, "\"wall\": %.17g, \"metrics_bytes\": %lld}", tt_seconds() - r->context->began,
         (long long)metrics_bytes);
     return tt_str_status(&r->state);
 }
 
-static tt_status write_checkpoint(run *r, const char *path, bool moments) {
+static tt_status write_checkpoint(phase_run *r, const char *path, bool moments) {
     int64_t bytes;
-    TT_TRY(tt_metrics_sync(r->room->metrics, &bytes));
-    TT_TRY(describe(r, bytes));
+    TT_TRY(tt_metrics_sync(r->context->metrics, &bytes));
+    TT_TRY(describe_state(r, bytes));
     const tt_checkpoint_write what = {.model = r->trainer.model,
         .tokenizer = r->start->tokenizer,
         .m = moments ? r->trainer.optimizer.m : NULL,
@@ -54,9 +54,9 @@ static tt_status write_checkpoint(run *r, const char *path, bool moments) {
     return tt_checkpoint_save(path, &what);
 }
 
-static tt_status save(run *r, const char *path, bool moments) {
-    tt_status status = r->room->comm->rank == 0 ? write_checkpoint(r, path, moments) : TT_OK;
-    return tt_comm_agree(r->room->comm, status);
+static tt_status save_checkpoint(phase_run *r, const char *path, bool moments) {
+    tt_status status = r->context->comm->rank == 0 ? write_checkpoint(r, path, moments) : TT_OK;
+    return tt_comm_agree(r->context->comm, status);
 }
 
 tt_status tt_phase_read(tt_phase_state *out, const char *state, const char *name) {
@@ -72,7 +72,7 @@ tt_status tt_phase_read(tt_phase_state *out, const char *state, const char *name
         "metrics_bytes", &bytes, "stale", &stale, "stopped", &stopped);
     if (!wrong && strcmp(phase, name) != 0) wrong = 1;
     json_decref(root);
-    if (wrong) return tt_fail(TT_ERR_FORMAT, "the checkpoint holds no state of phase %s", name);
+    if (wrong) return tt_fail(TT_ERR_FORMAT, "the checkpoint contains no state of phase %s", name);
     r->steps = step;
     r->best_step = best_step;
     out->total = total;
@@ -83,15 +83,15 @@ tt_status tt_phase_read(tt_phase_state *out, const char *state, const char *name
     return TT_OK;
 }
 
-static tt_status resume(run *r, tt_checkpoint *start) {
+static tt_status resume_phase(phase_run *r, tt_checkpoint *start) {
     tt_phase_state s;
     TT_TRY(tt_phase_read(&s, start->state, r->phase->name));
     if (!start->m || !start->v)
-        return tt_fail(TT_ERR_FORMAT, "%s: no optimiser state to resume from", r->room->last_path);
+        return tt_fail(TT_ERR_FORMAT, "%s: no optimiser state to resume from", r->context->last_path);
     if (s.total != r->phase->total)
         return tt_fail(TT_ERR_FORMAT,
-            "%s: was saved by a run of %lld steps, this one has %lld; did the data change?",
-            r->room->last_path, (long long)s.total, (long long)r->phase->total);
+            "%s: was saved by a run of %lld steps, but this run has %lld; has the data changed?",
+            r->context->last_path, (long long)s.total, (long long)r->phase->total);
     tt_optimizer *o = &r->trainer.optimizer;
     tt_device_free(o->model->device, o->m);
     tt_device_free(o->model->device, o->v);
@@ -103,18 +103,18 @@ static tt_status resume(run *r, tt_checkpoint *start) {
     r->stale = s.stale;
     r->best_step = s.result.best_step;
     if (!r->phase->start_competes && r->best_step == 0)
-        r->validated = r->best_step = -1; // earlier versions' none
+        r->validated = r->best_step = -1; // earlier versions wrote 0 for "nothing validated yet"
     r->best_score = s.result.best_score;
     r->tokens = s.result.tokens;
     r->seconds = s.result.seconds;
-    tt_info("%s: going on after step %lld of %lld", r->phase->name, (long long)s.result.steps,
+    tt_info("%s: resuming after step %lld of %lld", r->phase->name, (long long)s.result.steps,
         (long long)s.total);
     return TT_OK;
 }
 
-// Validates, keeps the best. The best checkpoint is written before the one to resume from: if the process
-// dies between the two, the resumed run comes to the same best again.
-static tt_status validate(run *r) {
+// Validates and keeps the best weights. The best checkpoint is written before the one to resume from: if the
+// process dies between the two, the resumed run finds the same best again.
+static tt_status validate_phase(phase_run *r) {
     tt_validation v = {0};
     const double began = tt_seconds();
     tt_status status = r->phase->validate(r->phase->self, r->trainer.model, &v);
@@ -124,7 +124,7 @@ static tt_status validate(run *r) {
     tt_info("%s step %lld: %s%s", r->phase->name, (long long)step, tt_str_text(&v.text),
         better ? ", best so far" : "");
     TT_TRY_GOTO(status,
-        tt_metrics_line(r->room->metrics,
+        tt_metrics_line(r->context->metrics,
             "{\"phase\": \"%s\", \"step\": %lld, \"validation\": {%s}, \"best\": %s, "
             "\"seconds\": %.3f}",
             r->phase->name, (long long)step, tt_str_text(&v.json), better ? "true" : "false",
@@ -135,26 +135,26 @@ static tt_status validate(run *r) {
     if (better) {
         r->best_step = step;
         r->best_score = v.score;
-        TT_TRY_GOTO(status, save(r, r->room->best_path, false), release);
+        TT_TRY_GOTO(status, save_checkpoint(r, r->context->best_path, false), release);
     }
-    status = save(r, r->room->last_path, true);
+    status = save_checkpoint(r, r->context->last_path, true);
 release:
     tt_str_close(&v.json);
     tt_str_close(&v.text);
     return status;
 }
 
-static tt_status one_step(run *r, tt_progress *progress, bool *interrupted) {
+static tt_status train_step(phase_run *r, tt_progress *progress, bool *interrupted) {
     tt_global_batch batch;
     tt_step_report report;
     const double began = tt_seconds();
-    TT_TRY(r->phase->source.at(r->phase->source.self, r->trainer.step, &batch));
+    TT_TRY(r->phase->source.batch(r->phase->source.self, r->trainer.step, &batch));
     TT_TRY(tt_trainer_step(&r->trainer, &batch, &report));
     r->seconds += tt_seconds() - began;
     r->tokens += (double)(report.input_tokens + report.target_tokens);
     *interrupted = report.interrupted;
     const int64_t step = r->trainer.step, every = r->phase->config->log_every;
-    char preference[400] = "";
+    char preference[400] = ""; // what TRL logs of pairs, under the same names
     const tt_preference_sums *p = &report.preference;
     if (report.preferred)
         tt_format(preference, sizeof preference,
@@ -165,7 +165,7 @@ static tt_status one_step(run *r, tt_progress *progress, bool *interrupted) {
             p->logp_chosen, p->logp_rejected, p->nll);
     const double speed = r->seconds > 0 ? r->tokens / r->seconds : 0;
     if (every > 0 && step % every == 0)
-        TT_TRY(tt_metrics_line(r->room->metrics,
+        TT_TRY(tt_metrics_line(r->context->metrics,
             "{\"phase\": \"%s\", \"step\": %lld, \"stage\": \"%s\", \"loss\": %.9g, \"lr\": %.6g, "
             "\"grad_norm\": %.9g, %s"
             "\"tokens\": %.0f, \"seconds\": %.3f}",
@@ -176,7 +176,7 @@ static tt_status one_step(run *r, tt_progress *progress, bool *interrupted) {
     return TT_OK;
 }
 
-static tt_status loop(run *r) {
+static tt_status train_steps(phase_run *r) {
     const tt_phase *phase = r->phase;
     const int64_t save_every = phase->config->save_every;
     tt_progress progress;
@@ -188,47 +188,51 @@ static tt_status loop(run *r) {
         const bool due =
             step != r->validated &&
             (step == 0 ? phase->start_competes : step == phase->total || phase->due(phase->self, step));
-        if (due && !interrupted) status = validate(r);
+        if (due && !interrupted) status = validate_phase(r);
         if (status != TT_OK || interrupted || step == phase->total) break;
         if (out_of_patience(r)) {
             tt_info("%s: stopped after step %lld of %lld, since the last %lld validations were not better",
                 phase->name, (long long)step, (long long)phase->total, (long long)r->stale);
             break;
         }
-        status = one_step(r, &progress, &interrupted);
+        status = train_step(r, &progress, &interrupted);
         if (status == TT_OK && save_every > 0 && r->trainer.step % save_every == 0 && !interrupted)
-            status = save(r, r->room->last_path, true);
+            status = save_checkpoint(r, r->context->last_path, true);
     }
     tt_progress_close(&progress);
     if (!interrupted && status != TT_ERR_INTERRUPTED) return status;
-    TT_TRY(save(r, r->room->last_path, true));
-    return tt_comm_agree(r->room->comm,
+    TT_TRY(save_checkpoint(r, r->context->last_path, true));
+    return tt_comm_agree(r->context->comm,
         tt_fail(TT_ERR_INTERRUPTED,
-            "stopped in %s after step %lld of %lld; all is saved, the same command goes on from here",
+            "stopped in %s after step %lld of %lld; progress is saved: run the same command again to resume",
             phase->name, (long long)r->trainer.step, (long long)phase->total));
 }
 
-tt_status tt_phase_run(const tt_phase *phase, const tt_phase_room *room, tt_checkpoint *start, bool resuming,
-    tt_phase_result *out) {
-    run r = {.phase = phase, .room = room, .start = start, .validated = -1, .best_step = -1};
-    tt_status status =
-        tt_trainer_open(&r.trainer, start->model, room->comm, phase->config, room->seed, phase->total);
-    if (status == TT_OK && resuming) status = resume(&r, start);
-    if (status == TT_OK) status = loop(&r);
-    *out = (tt_phase_result){
-        r.trainer.step, r.best_step, r.best_score, r.tokens, r.seconds, tt_seconds() - room->began};
+tt_status tt_phase_run(const tt_phase *phase, const tt_phase_context *context, tt_checkpoint *start,
+    bool resuming, tt_phase_result *out) {
+    phase_run r = {.phase = phase, .context = context, .start = start, .validated = -1, .best_step = -1};
+    tt_status status = tt_trainer_open(&r.trainer, start->model, context->comm,
+        &(tt_trainer_options){.config = phase->config, .seed = context->seed, .total = phase->total});
+    if (status == TT_OK && resuming) status = resume_phase(&r, start);
+    if (status == TT_OK) status = train_steps(&r);
+    *out = (tt_phase_result){.steps = r.trainer.step,
+        .best_step = r.best_step,
+        .best_score = r.best_score,
+        .tokens = r.tokens,
+        .seconds = r.seconds,
+        .wall = tt_seconds() - context->began};
     tt_trainer_close(&r.trainer);
     tt_str_close(&r.state);
     return status == TT_OK ? status : tt_context(status, "%s", phase->name);
 }
 
 tt_status tt_phase_skip(
-    const char *name, const tt_phase_room *room, const tt_checkpoint *start, tt_phase_result *out) {
+    const char *name, const tt_phase_context *context, const tt_checkpoint *start, tt_phase_result *out) {
     const tt_phase phase = {.name = name};
-    run r = {.phase = &phase, .room = room, .start = start, .trainer = {.model = start->model}};
-    tt_status status = save(&r, room->best_path, false);
-    if (status == TT_OK) status = save(&r, room->last_path, false);
-    *out = (tt_phase_result){.wall = tt_seconds() - room->began};
+    phase_run r = {.phase = &phase, .context = context, .start = start, .trainer = {.model = start->model}};
+    tt_status status = save_checkpoint(&r, context->best_path, false);
+    if (status == TT_OK) status = save_checkpoint(&r, context->last_path, false);
+    *out = (tt_phase_result){.wall = tt_seconds() - context->began};
     tt_str_close(&r.state);
     return status;
 }

@@ -23,12 +23,12 @@ const tt_preference_description *tt_preference_describe(const char *word) {
     return NULL;
 }
 
-tt_status tt_preference_open(tt_preference *out, const char *kind, double beta, double label_smoothing,
-    double nll_weight, bool length_normalised) {
+tt_status tt_preference_open(tt_preference *out, const tt_preference_options *options) {
+    const double beta = options->beta, label_smoothing = options->label_smoothing;
     static const tt_words words = {
         .what = "preference loss", .words = kind_names, .n = TT_PREFERENCE_KINDS, .error = TT_ERR_CONFIG};
     int index;
-    TT_TRY(tt_word_parse(&words, kind, &index));
+    TT_TRY(tt_word_parse(&words, options->loss, &index));
     if (!(beta > 0)) return tt_fail(TT_ERR_CONFIG, "preference: beta is %g, must be above 0", beta);
     if (!(label_smoothing >= 0 && label_smoothing < 0.5))
         return tt_fail(TT_ERR_CONFIG, "preference: label smoothing is %g, allowed are 0 up to below 0.5",
@@ -36,8 +36,8 @@ tt_status tt_preference_open(tt_preference *out, const char *kind, double beta, 
     *out = (tt_preference){.kind = (tt_preference_kind)index,
         .beta = beta,
         .label_smoothing = label_smoothing,
-        .nll_weight = nll_weight,
-        .length_normalised = length_normalised || descriptions[index].length_normalised};
+        .nll_weight = options->nll_weight,
+        .length_normalised = options->length_normalised || descriptions[index].length_normalised};
     return TT_OK;
 }
 
@@ -79,30 +79,33 @@ static double sum_of(const float *x, int n) {
     return sum;
 }
 
-static void fill(float *x, int n, double value) {
+static void fill_with(float *x, int n, double value) {
     for (int i = 0; i < n; ++i) x[i] = (float)value;
 }
 
-void tt_preference_gradient(const tt_preference *p, const float *logp, const tt_preference_pair *pair, int n,
-    int64_t pairs, int64_t tokens, float *dlogp, tt_preference_sums *sums) {
-    for (int i = 0; i < n; ++i) {
-        const int nc = pair[i].chosen_tokens, nr = pair[i].rejected_tokens;
+void tt_preference_gradient(
+    const tt_preference *p, const tt_preference_part *part, float *dlogp, tt_preference_sums *sums) {
+    const double pairs = (double)part->batch_pairs, tokens = (double)part->batch_tokens;
+    const float *logp = part->logp;
+    for (int i = 0; i < part->n; ++i) {
+        const tt_preference_pair *pair = &part->pairs[i];
+        const int nc = pair->chosen_tokens, nr = pair->rejected_tokens;
         const double by_c = p->length_normalised ? 1.0 / nc : 1, by_r = p->length_normalised ? 1.0 / nr : 1;
         const double sum_c = sum_of(logp, nc), sum_r = sum_of(logp + nc, nr);
-        const double reward_c = p->beta * by_c * (sum_c - pair[i].reference_chosen),
-                     reward_r = p->beta * by_r * (sum_r - pair[i].reference_rejected);
+        const double reward_c = p->beta * by_c * (sum_c - pair->reference_chosen),
+                     reward_r = p->beta * by_r * (sum_r - pair->reference_rejected);
         double slope;
         const double loss = tt_preference_margin_loss(p, (reward_c - reward_r) / p->beta, &slope),
-                     nll = -sum_c / (double)tokens, share = slope / (double)pairs;
-        fill(dlogp, nc, share * by_c - p->nll_weight / (double)tokens);
-        fill(dlogp + nc, nr, -share * by_r);
-        sums->loss += loss / (double)pairs + p->nll_weight * nll;
+                     nll = -sum_c / tokens, share = slope / pairs;
+        fill_with(dlogp, nc, share * by_c - p->nll_weight / tokens);
+        fill_with(dlogp + nc, nr, -share * by_r);
+        sums->loss += loss / pairs + p->nll_weight * nll;
         sums->nll += nll;
-        sums->reward_chosen += reward_c / (double)pairs;
-        sums->reward_rejected += reward_r / (double)pairs;
-        sums->accuracy += (reward_c > reward_r) / (double)pairs;
-        sums->logp_chosen += by_c * sum_c / (double)pairs;
-        sums->logp_rejected += by_r * sum_r / (double)pairs;
+        sums->reward_chosen += reward_c / pairs;
+        sums->reward_rejected += reward_r / pairs;
+        sums->accuracy += (reward_c > reward_r) / pairs;
+        sums->logp_chosen += by_c * sum_c / pairs;
+        sums->logp_rejected += by_r * sum_r / pairs;
         logp += nc + nr;
         dlogp += nc + nr;
     }

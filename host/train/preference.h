@@ -1,5 +1,5 @@
-// Preference objectives: of two texts for one prompt the policy shall prefer the chosen one, measured against
-// a frozen reference model. A function of log-probabilities alone, like those in objective.h.
+// Preference objectives: train the policy to prefer the chosen one of two texts for a prompt, relative to a
+// frozen reference model. Functions of log-probabilities alone, like those in objective.h.
 //
 // With c, r = log-probability of the chosen and the rejected text (the sum over its tokens; the mean with
 // length_normalised), c0, r0 = the same under the reference, and the margin h = (c - c0) - (r - r0):
@@ -18,6 +18,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef enum tt_preference_kind { TT_LOSS_MAP(TT_WORD_CODE) TT_PREFERENCE_KINDS } tt_preference_kind;
 
@@ -39,10 +43,15 @@ typedef struct tt_preference {
     bool length_normalised;
 } tt_preference;
 
-// kind: a word of TT_LOSS_MAP. Errors: TT_ERR_CONFIG for any other word, for a beta that is not positive, and
-// for label smoothing outside of [0, 0.5).
-tt_status tt_preference_open(tt_preference *out, const char *kind, double beta, double label_smoothing,
-    double nll_weight, bool length_normalised) TT_MUST_CHECK;
+typedef struct tt_preference_options {
+    const char *loss; // a word of TT_LOSS_MAP
+    double beta, label_smoothing, nll_weight;
+    bool length_normalised;
+} tt_preference_options;
+
+// Errors: TT_ERR_CONFIG for an unknown loss, for a beta that is not positive, and for label smoothing outside of
+// [0, 0.5).
+tt_status tt_preference_open(tt_preference *out, const tt_preference_options *options) TT_MUST_CHECK;
 
 // The loss of one pair as a function of the margin; *slope receives its derivative.
 double tt_preference_margin_loss(const tt_preference *preference, double margin, double *slope);
@@ -52,8 +61,8 @@ typedef struct tt_preference_pair {
     double reference_chosen, reference_rejected; // sums over the tokens under the reference model
 } tt_preference_pair;
 
-// Sums over pairs, shares of the batch's means once divided: they may be added over parts and ranks. Names as
-// in TRL's logs.
+// Means over the pairs of a batch. Each part and each rank computes its share; the shares add up to the means.
+// Names as in TRL's logs.
 typedef struct tt_preference_sums {
     double loss, nll;                 // shares of the batch's loss and of its nll_loss
     double reward_chosen;             // beta (c - c0): rewards/chosen; the others follow
@@ -62,11 +71,22 @@ typedef struct tt_preference_sums {
 } tt_preference_sums;
 enum { TT_PREFERENCE_SUMS = sizeof(tt_preference_sums) / sizeof(double) };
 
-// logp: the texts' tokens back to back, pair by pair, chosen before rejected. `pairs` and `tokens`: pairs and
-// chosen tokens of the global batch, of which these n pairs may be a part. dlogp (same length as logp)
-// receives the gradient; *sums grows.
-void tt_preference_gradient(const tt_preference *preference, const float *logp,
-    const tt_preference_pair *pair, int n, int64_t pairs, int64_t tokens, float *dlogp,
-    tt_preference_sums *sums);
+// Pairs of a global batch: all of them, or the part that one pass computes.
+typedef struct tt_preference_part {
+    const float
+        *logp; // log-probabilities of the texts' tokens back to back, pair by pair, chosen before rejected
+    const tt_preference_pair *pairs; // [n]
+    int n;
+    int64_t batch_pairs, batch_tokens; // pairs and chosen tokens of the global batch
+} tt_preference_part;
+
+// dlogp (same length as part->logp) receives the gradient of the batch's loss; this part's shares are added to
+// *sums.
+void tt_preference_gradient(
+    const tt_preference *preference, const tt_preference_part *part, float *dlogp, tt_preference_sums *sums);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

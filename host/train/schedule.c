@@ -2,18 +2,17 @@
 
 #include <math.h>
 
-tt_status tt_schedule_open(
-    tt_schedule *out, const char *kind, double peak, double floor, double warmup, int64_t total) {
+tt_status tt_schedule_open(tt_schedule *out, const tt_schedule_options *options) {
     static const char *const names[] = {TT_SCHEDULE_MAP(TT_WORD_TEXT)};
     static const tt_words words = {
         .what = "schedule", .words = names, .n = TT_SCHEDULES, .error = TT_ERR_CONFIG};
     int index;
-    TT_TRY(tt_word_parse(&words, kind, &index));
+    TT_TRY(tt_word_parse(&words, options->kind, &index));
     *out = (tt_schedule){.kind = (tt_schedule_kind)index,
-        .peak = peak,
-        .floor = floor,
-        .warmup = (int64_t)llround(warmup * (double)total),
-        .total = total};
+        .peak = options->peak,
+        .floor = options->floor,
+        .warmup = (int64_t)llround(options->warmup * (double)options->total),
+        .total = options->total};
     return TT_OK;
 }
 

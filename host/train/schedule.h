@@ -6,6 +6,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_schedule_kind { TT_SCHEDULE_MAP(TT_WORD_CODE) TT_SCHEDULES } tt_schedule_kind;
 
 typedef struct tt_schedule {
@@ -16,14 +20,24 @@ typedef struct tt_schedule {
     int64_t total;  // steps
 } tt_schedule;
 
-// kind is a word of TT_SCHEDULE_MAP; warmup is a share of all steps. Errors: TT_ERR_CONFIG for any other word.
-tt_status tt_schedule_open(tt_schedule *out, const char *kind, double peak, double floor, double warmup,
-    int64_t total) TT_MUST_CHECK;
+typedef struct tt_schedule_options {
+    const char *kind;   // a word of TT_SCHEDULE_MAP
+    double peak, floor; // as in tt_schedule
+    double warmup;      // share of all steps
+    int64_t total;      // steps
+} tt_schedule_options;
+
+// Errors: TT_ERR_CONFIG for an unknown kind.
+tt_status tt_schedule_open(tt_schedule *out, const tt_schedule_options *options) TT_MUST_CHECK;
 
 // Rate of update `step`, counted from 0. Warm-up: peak (step + 1) / warmup, so that the first update moves
 // already (Hugging Face's schedule, step / warmup, spends one at rate 0). After it, with
 // x = (step - warmup) / (total - warmup): cosine f + (1 - f)(1 + cos(pi x)) / 2, linear 1 - (1 - f) x, times
 // the peak. Steps beyond the total keep the last rate.
 double tt_schedule_rate(const tt_schedule *schedule, int64_t step);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

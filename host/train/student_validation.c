@@ -2,30 +2,29 @@
 
 #include "host/reason/evaluate.h"
 
-void tt_student_validation_open(tt_student_validation *out, const tt_config *config,
-    const tt_training_config *train, const tt_corpus *corpus, const tt_tokenizer *tokenizer, tt_comm *comm,
-    bool *told) {
-    *out = (tt_student_validation){config, train, corpus, tokenizer, comm, told, true};
-    for (size_t i = 0; i < corpus->n_questions; ++i)
-        if (corpus->questions[i].split == TT_VALIDATION) out->empty = false;
+void tt_student_validation_open(tt_student_validation *v) {
+    v->empty = true;
+    for (size_t i = 0; i < v->corpus->n_questions; ++i)
+        if (v->corpus->questions[i].split == TT_VALIDATION) v->empty = false;
 }
 
 tt_status tt_student_validate(const tt_student_validation *v, tt_model *model, tt_validation *out) {
     if (v->empty) {
         tt_str_format(&out->json, "\"n\": 0");
-        tt_str_format(&out->text, "nothing to validate on");
+        tt_str_format(&out->text, "the corpus has no validation questions");
         return tt_str_status(&out->json);
     }
-    tt_evaluate_options options = {.split = TT_VALIDATION,
+    tt_evaluate_options options = {.corpus = v->corpus,
+        .split = TT_VALIDATION,
         .questions = v->train->validation_questions,
         .decoding = {.top_p = 1, .max_length = (int)v->config->evaluation.max_length},
         .max_input = tt_prompt_limit_of(v->config),
-        .told = v->told,
+        .cuts_warned = v->cuts_warned,
         .slots = (int)v->config->evaluation.slots,
         .label = "validation"};
     tt_evaluation e;
     TT_TRY(tt_stage_set_parse(&options.set, v->config->stages));
-    TT_TRY(tt_evaluate(model, v->tokenizer, v->comm, v->corpus, &options, &e));
+    TT_TRY(tt_evaluate(model, v->tokenizer, v->comm, &options, &e));
     out->score = e.accuracy;
     tt_str_format(&out->json, "\"accuracy\": %.6f, \"n\": %d, \"ci95\": [%.6f, %.6f], \"unanswered\": %d",
         e.accuracy, e.n, e.low, e.high, e.unanswered);

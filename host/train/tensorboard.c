@@ -21,7 +21,7 @@ uint32_t tt_crc32c(const void *bytes, size_t n) {
     return ~crc;
 }
 
-static uint32_t masked(const void *bytes, size_t n) {
+static uint32_t masked_crc(const void *bytes, size_t n) {
     const uint32_t crc = tt_crc32c(bytes, n);
     return (crc >> 15 | crc << 17) + 0xa282ead8u;
 }
@@ -53,7 +53,8 @@ static void put_wall_time(tt_str *event) {
     clock_gettime(CLOCK_REALTIME, &now);
     const double seconds = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     put_tag(event, 1, FIXED64);
-    tt_str_append_n(event, (const char *)&seconds, sizeof seconds); // little-endian machines alone
+    tt_str_append_n(event, (const char *)&seconds,
+        sizeof seconds); // the file is little-endian, like all machines this builds for
 }
 
 static void put_scalar(tt_str *summary, const char *tag, double number) {
@@ -72,7 +73,8 @@ static void put_scalar(tt_str *summary, const char *tag, double number) {
 static tt_status put_record(tt_tensorboard *b, const tt_str *event) {
     TT_TRY(tt_str_status(event));
     const uint64_t length = event->length;
-    const uint32_t of_length = masked(&length, sizeof length), of_data = masked(event->data, event->length);
+    const uint32_t of_length = masked_crc(&length, sizeof length),
+                   of_data = masked_crc(event->data, event->length);
     if (fwrite(&length, sizeof length, 1, b->file) == 1 && fwrite(&of_length, 4, 1, b->file) == 1 &&
         fwrite(event->data, 1, event->length, b->file) == event->length &&
         fwrite(&of_data, 4, 1, b->file) == 1 && fflush(b->file) == 0)
@@ -104,7 +106,7 @@ void tt_tensorboard_close(tt_tensorboard *b) {
     *b = (tt_tensorboard){0};
 }
 
-// Every number of `object`, and of the objects in it, below `prefix`.
+// Every number of `object`, and of the objects inside it, as a scalar whose tag begins with `prefix`.
 static void put_numbers(tt_str *summary, const char *prefix, const json_t *object) {
     const char *key;
     json_t *value;

@@ -8,13 +8,18 @@
 #include <math.h>
 #include <stdlib.h>
 
-tt_status tt_trainer_open(tt_trainer *out, tt_model *model, tt_comm *comm, const tt_training_config *config,
-    uint64_t seed, int64_t total) {
-    *out = (tt_trainer){.model = model, .comm = comm, .seed = seed};
+tt_status tt_trainer_open(
+    tt_trainer *out, tt_model *model, tt_comm *comm, const tt_trainer_options *options) {
+    const tt_training_config *config = options->config;
+    *out = (tt_trainer){.model = model, .comm = comm, .seed = options->seed};
     out->dropout = config->dropout < 0 ? model->config.dropout_rate : (float)config->dropout;
     out->parts = config->accumulate > 0 ? (int)config->accumulate : 1;
-    TT_TRY(tt_schedule_open(&out->schedule, config->schedule, config->learning_rate,
-        config->min_learning_rate, config->warmup, total));
+    const tt_schedule_options schedule = {.kind = config->schedule,
+        .peak = config->learning_rate,
+        .floor = config->min_learning_rate,
+        .warmup = config->warmup,
+        .total = options->total};
+    TT_TRY(tt_schedule_open(&out->schedule, &schedule));
     tt_status status = tt_optimizer_open(&out->optimizer, model);
     if (status == TT_OK) status = tt_pass_open(&out->pass, model);
     if (status != TT_OK) {
@@ -41,7 +46,7 @@ void tt_trainer_close(tt_trainer *t) {
     *t = (tt_trainer){0};
 }
 
-static tt_status make_room(tt_trainer *t, int n) {
+static tt_status reserve_logp(tt_trainer *t, int n) {
     TT_TRY(tt_grow(&t->logp, &t->logp_capacity, (size_t)n, sizeof *t->logp, "log-probabilities"));
     return tt_grow(
         &t->dlogp, &t->dlogp_capacity, (size_t)n, sizeof *t->dlogp, "gradient of log-probabilities");
@@ -51,12 +56,13 @@ static tt_dropout_key dropout_of(const tt_trainer *t) {
     return (tt_dropout_key){t->dropout, tt_key(t->seed, TT_FOR_DROPOUT, (uint64_t)t->step)};
 }
 
-// Forward and backward of one packed part by cross-entropy: the gradient is known before the forward pass.
+// Forward and backward of one packed part with cross-entropy, whose gradient is known before the forward pass.
+// `tokens`: target tokens of the global batch.
 static tt_status supervised_part(
     tt_trainer *t, const tt_global_batch *global, int portion, int64_t tokens, tt_preference_sums *share) {
     TT_TRY(tt_dataset_pack(global->dataset, t->portion, portion, TT_PAD, &t->batch));
     const int n = t->batch.dec_tokens;
-    TT_TRY(make_room(t, n));
+    TT_TRY(reserve_logp(t, n));
     tt_cross_entropy_gradient(t->dlogp, n, tokens);
     for (int i = 0; i < portion && global->scale; ++i)
         for (int k = t->batch.dec_offsets[i]; k < t->batch.dec_offsets[i + 1]; ++k)
@@ -67,27 +73,30 @@ static tt_status supervised_part(
     return TT_OK;
 }
 
-// The same for pairs: one encoder sequence for both texts, and the gradient depends on the log-probabilities.
+// The same for preference pairs: both texts share one encoder sequence, and the gradient depends on the
+// log-probabilities. `tokens`: chosen tokens of the global batch.
 static tt_status preference_part(
     tt_trainer *t, const tt_global_batch *global, int portion, int64_t tokens, tt_preference_sums *share) {
     const tt_preference_data *p = global->preference;
     TT_TRY(tt_grow(&t->pairs, &t->pairs_capacity, (size_t)portion, sizeof *t->pairs, "pairs of a part"));
     TT_TRY(tt_preference_pack(global->dataset, p->pairs, t->portion, portion, &t->batch));
     for (int i = 0; i < portion; ++i) t->pairs[i] = p->pairs[t->portion[i]];
-    TT_TRY(make_room(t, t->batch.dec_tokens));
+    TT_TRY(reserve_logp(t, t->batch.dec_tokens));
     TT_TRY(tt_forward(t->pass, &t->batch, dropout_of(t), t->logp));
-    tt_preference_gradient(&p->objective, t->logp, t->pairs, portion, global->n, tokens, t->dlogp, share);
+    const tt_preference_part part = {
+        .logp = t->logp, .pairs = t->pairs, .n = portion, .batch_pairs = global->n, .batch_tokens = tokens};
+    tt_preference_gradient(&p->objective, &part, t->dlogp, share);
     return tt_backward(t->pass, &t->batch, t->dlogp);
 }
 
 tt_status tt_preference_pack(const tt_dataset *dataset, const tt_preference_pair *pairs,
     const int32_t *examples, int n, tt_batch *batch) {
     for (int i = 0; i < n; ++i) {
-        const int64_t *at = dataset->offsets + 2 * (int64_t)examples[i];
+        const int64_t *begin = dataset->offsets + 2 * (int64_t)examples[i]; // of prompt, then of chosen text
         const uint32_t example = dataset->first_example + (uint32_t)examples[i];
         const tt_preference_pair *p = &pairs[examples[i]];
-        const int32_t *chosen = dataset->ids + at[1];
-        TT_TRY(tt_batch_add_source(batch, dataset->ids + at[0], (int)(at[1] - at[0]), example));
+        const int32_t *chosen = dataset->ids + begin[1];
+        TT_TRY(tt_batch_add_source(batch, dataset->ids + begin[0], (int)(begin[1] - begin[0]), example));
         const int source = batch->enc_seqs - 1;
         TT_TRY(tt_batch_add_target(batch, chosen, p->chosen_tokens, source, TT_PAD, 2 * example));
         TT_TRY(tt_batch_add_target(
@@ -136,14 +145,14 @@ static void count_tokens(const tt_global_batch *global, tt_step_report *out) {
     const int64_t *offsets = global->dataset->offsets;
     out->input_tokens = 0;
     for (int i = 0; i < global->n; ++i) {
-        const int64_t *at = offsets + 2 * (int64_t)global->examples[i];
-        out->input_tokens += at[1] - at[0];
+        const int64_t *begin = offsets + 2 * (int64_t)global->examples[i];
+        out->input_tokens += begin[1] - begin[0];
     }
     out->target_tokens = tt_dataset_target_tokens(global->dataset, global->examples, global->n);
 }
 
 tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_report *out) {
-    // The wish to stop travels with the loss: every rank stops after the same step.
+    // Ctrl-C on any rank is summed together with the loss, so that every rank stops after the same step.
     struct {
         tt_preference_sums share;
         double interrupted;
@@ -161,8 +170,8 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
     tt_status status = TT_OK;
     if (!isfinite(out->loss))
         status = tt_fail(TT_ERR_NUMERIC,
-            "the loss is %g at step %lld (%s); what was saved before is intact. Try a "
-            "lower learning_rate, a longer warmup or a smaller clip",
+            "the loss is %g at step %lld (%s); checkpoints written before it are intact. Try a lower "
+            "learning_rate, a longer warmup or a smaller clip",
             out->loss, (long long)t->step + 1, global->stage);
     else
         status = tt_optimizer_update(&t->optimizer, out->rate, &out->norm);

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The window being filled: ids behind the last finished one.
+// Tokens of the window that is being filled: those after the last finished window.
 static int64_t open_tokens(const tt_windows *w, int64_t used) {
     return used - (w->offsets ? w->offsets[w->n] : 0);
 }
 
-static tt_status finish(tt_windows *w, int64_t *used) {
+static tt_status finish_window(tt_windows *w, int64_t *used) {
     if (open_tokens(w, *used) < 2) {
         *used = w->offsets ? w->offsets[w->n] : 0;
         return TT_OK;
@@ -23,8 +23,8 @@ static tt_status finish(tt_windows *w, int64_t *used) {
 }
 
 static tt_status add_document(tt_windows *w, const int32_t *ids, int n, int size, int64_t *used) {
-    if (open_tokens(w, *used) + n > size) TT_TRY(finish(w, used));
-    // A long one is cut into equal parts, so that no scrap of a single token is left.
+    if (open_tokens(w, *used) + n > size) TT_TRY(finish_window(w, used));
+    // A long document is cut into equal parts, so that none of them is a single token.
     const int parts = (n + size - 1) / size;
     for (int k = 0; k < parts; ++k) {
         const int64_t from = (int64_t)n * k / parts, to = (int64_t)n * (k + 1) / parts;
@@ -32,7 +32,7 @@ static tt_status add_document(tt_windows *w, const int32_t *ids, int n, int size
             &w->ids, &w->ids_capacity, (size_t)(*used + to - from), sizeof *w->ids, "tokens of a text"));
         memcpy(w->ids + *used, ids + from, (size_t)(to - from) * sizeof *ids);
         *used += to - from;
-        if (k + 1 < parts) TT_TRY(finish(w, used));
+        if (k + 1 < parts) TT_TRY(finish_window(w, used));
     }
     for (int i = 0; i < n; ++i) w->unknown += ids[i] == TT_UNK;
     w->tokens += n;
@@ -45,19 +45,19 @@ static tt_status add_lines(
     size_t capacity = 0;
     int64_t used = w->offsets ? w->offsets[w->n] : 0;
     tt_status status = TT_OK;
-    int line = 1;
-    for (char *at = text; at && status == TT_OK; ++line) {
-        char *end = strchr(at, '\n');
+    int number = 1;
+    for (char *line = text; line && status == TT_OK; ++number) {
+        char *end = strchr(line, '\n');
         if (end) *end = '\0';
         int n = 0;
-        status = tt_tokenizer_encode(tokenizer, at, false, &ids, &capacity, &n);
+        status = tt_tokenizer_encode(tokenizer, line, false, &ids, &capacity, &n);
         if (status != TT_OK)
-            status = tt_context(status, "%s:%d", path, line);
+            status = tt_context(status, "%s:%d", path, number);
         else if (n > 0)
             status = add_document(w, ids, n, size, &used);
-        at = end ? end + 1 : NULL;
+        line = end ? end + 1 : NULL;
     }
-    if (status == TT_OK) status = finish(w, &used);
+    if (status == TT_OK) status = finish_window(w, &used);
     free(ids);
     return status;
 }
@@ -67,14 +67,15 @@ tt_status tt_windows_add_file(
     char *text;
     size_t bytes;
     const int before = windows->n;
-    if (size < 3) return tt_fail(TT_ERR_INPUT, "windows of %d tokens: at least 3 are needed", size);
+    if (size < 3)
+        return tt_fail(TT_ERR_INPUT, "windows of %d tokens are too short; expected at least 3", size);
     TT_TRY(tt_read_file(path, 0, &text, &bytes));
     tt_status status = strlen(text) == bytes
                            ? add_lines(windows, text, path, tokenizer, size)
-                           : tt_fail(TT_ERR_INPUT, "%s: holds a NUL byte; plain text is expected", path);
+                           : tt_fail(TT_ERR_INPUT, "%s: contains a NUL byte; expected plain text", path);
     free(text);
     if (status == TT_OK && windows->n == before)
-        status = tt_fail(TT_ERR_INPUT, "%s: no text in it; one document a line is expected", path);
+        status = tt_fail(TT_ERR_INPUT, "%s: contains no text; expected one document per line", path);
     return status;
 }
 

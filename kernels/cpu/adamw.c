@@ -8,7 +8,7 @@ typedef struct factors {
     float g_scale, beta1, rest1, beta2, rest2, eps, keep, step_size, root2;
 } factors;
 
-TT_MULTIVERSION(void, update,
+TT_MULTIVERSION(void, update_part,
     (int64_t n, float *restrict w, float *restrict m, float *restrict v, const float *restrict g,
         const factors *by),
     (n, w, m, v, g, by)) {
@@ -56,6 +56,6 @@ tt_status tt_cpu_adamw(tt_device *device, const tt_adamw *p) {
     const int64_t part = 16384;
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int64_t i = 0; i < p->n; i += part)
-        update(p->n - i < part ? p->n - i : part, p->w + i, p->m + i, p->v + i, p->g + i, &k);
+        update_part(p->n - i < part ? p->n - i : part, p->w + i, p->m + i, p->v + i, p->g + i, &k);
     return TT_OK;
 }

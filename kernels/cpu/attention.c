@@ -14,7 +14,8 @@ typedef struct workspace {
     float *out;    // [TT_BLOCK, width]
 } workspace;
 
-static size_t carve(workspace *w, char *memory, const tt_attention *t, const tt_attention_plan *plan) {
+static size_t carve_workspace(
+    workspace *w, char *memory, const tt_attention *t, const tt_attention_plan *plan) {
     size_t used = 0;
     w->v = tt_attention_carve(memory, &used, (size_t)plan->longest_kv * plan->width);
     w->q = tt_attention_carve(memory, &used, (size_t)t->d_kv * TT_BLOCK);
@@ -24,7 +25,7 @@ static size_t carve(workspace *w, char *memory, const tt_attention *t, const tt_
 }
 
 // Scores become exp(score + bias - maximum), those of hidden keys 0.
-TT_MULTIVERSION(void, exponentials,
+TT_MULTIVERSION(void, score_exponentials,
     (const tt_attention_block *b, float *scores, const float *bias, float *max, float *sum),
     (b, scores, bias, max, sum)) {
     for (int base = 0; base < b->lanes; base += TT_LANE_GROUP) {
@@ -83,7 +84,7 @@ static void forward_unit(
         tt_attention_mask mask;
         tt_cpu_transpose(w->q, tt_in(t->q) + row * t->ldq + column, t->ldq, b.rows, t->d_kv, b.lanes);
         tt_cpu_product(b.keys, b.lanes, t->d_kv, k, t->ldk, 1, w->q, TT_BLOCK, w->scores, TT_BLOCK, false);
-        exponentials(&b, w->scores, bias, max, sum);
+        score_exponentials(&b, w->scores, bias, max, sum);
         if (tt_attention_mask_open(&mask, &t->drop, head, (int)row, b.rows))
             drop_scores(&b, w->scores, &mask);
         tt_cpu_product(b.rows, plan->width, b.keys, w->scores, 1, TT_BLOCK, w->v, plan->width, w->out,
@@ -102,12 +103,12 @@ tt_status tt_cpu_attention_fwd(tt_device *device, const tt_attention *t) {
     tt_attention_plan plan;
     workspace size;
     TT_TRY(tt_attention_check(t, &plan));
-    TT_TRY(tt_attention_plan_open(&plan, device, t, carve(&size, NULL, t, &plan), 0));
+    TT_TRY(tt_attention_plan_open(&plan, device, t, carve_workspace(&size, NULL, t, &plan), 0));
     const int units = t->q_seqs * t->heads;
 #pragma omp parallel num_threads(device->threads)
     {
         workspace w;
-        carve(&w, tt_attention_thread_memory(&plan), t, &plan);
+        carve_workspace(&w, tt_attention_thread_memory(&plan), t, &plan);
 #pragma omp for schedule(dynamic)
         for (int unit = 0; unit < units; ++unit) forward_unit(t, &plan, unit / t->heads, unit % t->heads, &w);
     }

@@ -1,9 +1,9 @@
 // Shared by the attention kernels of the CPU.
 //
-// Queries are worked on in blocks of up to 32, and a vector's lanes are queries: the scores of a block stand
-// as scores[key][query]. So the softmax needs no sums across lanes, K and V are read as they are (their
-// elements are broadcast), and T5's bias, which depends on the distance alone, is a contiguous piece of a
-// table.
+// Queries are processed in blocks of up to 32, and a vector's lanes are queries: the scores of a block are
+// stored as scores[key][query]. So the softmax needs no sums across lanes, K and V need no transposition
+// (their elements are broadcast), and T5's bias, which depends on the distance alone, is a contiguous part of
+// a table.
 #ifndef TT_KERNELS_CPU_ATTENTION_H
 #define TT_KERNELS_CPU_ATTENTION_H
 
@@ -17,14 +17,14 @@ typedef struct tt_attention_plan {
     int span;                  // distances in a row of the table of biases
     int32_t *bucket;           // [span], if there is a bias
     float *bias;               // [heads, span], or [1, span] zeros without bias
-    void *shared;              // what the kernel asked for
+    void *shared;              // shared_bytes for the kernel
     char *threads;             // working memory of the threads, thread_bytes each
     size_t thread_bytes;
 } tt_attention_plan;
 
 // Checks the arguments and fills the plan's sizes.
 tt_status tt_attention_check(const tt_attention *t, tt_attention_plan *plan) TT_MUST_CHECK;
-// Finds the memory and fills the table of biases by distance.
+// Takes the memory from the device's scratch memory and fills the table of biases by distance.
 tt_status tt_attention_plan_open(tt_attention_plan *plan, tt_device *device, const tt_attention *t,
     size_t thread_bytes, size_t shared_bytes) TT_MUST_CHECK;
 // Working memory of the calling OpenMP thread.
@@ -38,8 +38,8 @@ const float *tt_attention_bias_row(const tt_attention *t, const tt_attention_pla
 typedef struct tt_attention_block {
     int first, rows; // position of the first query; queries
     int lanes;       // rows rounded up to TT_LANE_GROUP
-    int keys;        // keys that some query of the block sees
-    int hidden;      // causal: lane i sees key j where i >= j - hidden; else keys
+    int keys;        // number of keys that at least one query of the block sees
+    int hidden;      // causal: lane i sees key j if i >= j - hidden; else equal to keys
 } tt_attention_block;
 tt_attention_block tt_attention_block_at(const tt_attention *t, int first, int queries, int keys);
 

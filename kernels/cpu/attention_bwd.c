@@ -1,7 +1,7 @@
-// Attention, backward. A unit of work is one key/value sequence and head; it goes through all query sequences
+// Attention, backward. A unit of work is one key/value sequence and head. It goes through all query sequences
 // that attend to it, in order, so that dK and dV have one writer and a fixed order of sums. For each block of
-// queries, with everything as [key][query] like the scores (see attention.h):
-//   P = exp(K Q^T + bias - lse)   D = keep (V dO^T)   delta = sum over keys of P D   dS = P (D - delta)
+// queries, all matrices [key][query] like the scores (see attention.h):
+//   P = exp(K Q^T + bias - lse)   dP = V dO^T   delta = sum over keys of P keep dP   dS = P (keep dP - delta)
 //   dV += (keep P) dO             dK += dS Q          dQ = dS^T K
 // The bias's gradient is summed by distance, then by bucket per unit, then over units in order.
 #include "kernels/cpu/attention.h"
@@ -20,14 +20,15 @@ typedef struct workspace {
     float *dbias;         // [span]
 } workspace;
 
-// In the plan's shared memory.
+// Kept in the plan's shared memory.
 typedef struct readers {
     int32_t *first; // [kv_seqs + 1]: query sequences of source s are list[first[s]] .. list[first[s + 1]]
     int32_t *list;  // [q_seqs]
     float *partial; // [kv_seqs * heads, buckets]: sums for dbias
 } readers;
 
-static size_t carve(workspace *w, char *memory, const tt_attention *t, const tt_attention_plan *plan) {
+static size_t carve_workspace(
+    workspace *w, char *memory, const tt_attention *t, const tt_attention_plan *plan) {
     const size_t keys = (size_t)plan->longest_kv * plan->width, block = (size_t)TT_BLOCK * plan->width;
     const size_t scores = ((size_t)plan->longest_kv + 3) / 4 * 4 * TT_BLOCK;
     size_t used = 0;
@@ -65,7 +66,7 @@ static void list_readers(const readers *r, const tt_attention *t) {
 
 // p holds scores and becomes probabilities (hidden ones 0); kept = keep p; ds holds dP and becomes keep dP;
 // delta[i] = sum over keys of p keep dP. keep[4][TT_BLOCK] serves four keys.
-TT_MULTIVERSION(void, probabilities,
+TT_MULTIVERSION(void, fill_probabilities,
     (const tt_attention_block *b, const workspace *w, const float *bias, const float *lse,
         const tt_attention_mask *mask, float *delta),
     (b, w, bias, lse, mask, delta)) {
@@ -74,8 +75,8 @@ TT_MULTIVERSION(void, probabilities,
     for (int i = 0; i < b->lanes; ++i) delta[i] = 0;
     for (int j = 0; j < b->keys; ++j) {
         if (mask && j % 4 == 0) tt_attention_mask_keys(mask, (uint32_t)j / 4, b->lanes, keep);
-        const size_t at = (size_t)j * TT_BLOCK;
-        float *restrict p = w->p + at, *restrict ds = w->ds + at, *restrict kept = w->kept + at;
+        const size_t offset = (size_t)j * TT_BLOCK;
+        float *restrict p = w->p + offset, *restrict ds = w->ds + offset, *restrict kept = w->kept + offset;
         const float *restrict add = bias + b->first - j, *restrict factor = keep + (size_t)(j % 4) * TT_BLOCK;
         const int from = j - b->hidden;
 #pragma omp simd
@@ -92,7 +93,7 @@ TT_MULTIVERSION(void, probabilities,
 }
 
 // ds = p (ds - delta), and its sums by distance.
-TT_MULTIVERSION(void, score_gradients,
+TT_MULTIVERSION(void, fill_score_gradients,
     (const tt_attention_block *b, const workspace *w, const float *delta, float *by_distance),
     (b, w, delta, by_distance)) {
     for (int j = 0; j < b->keys; ++j) {
@@ -125,8 +126,8 @@ static void backward_block(const tt_attention *t, const tt_attention_plan *plan,
     tt_attention_copy(w->dout, width, dout, t->ldo, b->rows, d);
     tt_cpu_product(b->keys, b->lanes, d, k, t->ldk, 1, w->q_t, TT_BLOCK, w->p, TT_BLOCK, false);
     tt_cpu_product(b->keys, b->lanes, d, v, t->ldv, 1, w->dout_t, TT_BLOCK, w->ds, TT_BLOCK, false);
-    probabilities(b, w, tt_attention_bias_row(t, plan, head), lse, drop ? &mask : NULL, delta);
-    score_gradients(b, w, delta, w->dbias + plan->longest_kv - 1);
+    fill_probabilities(b, w, tt_attention_bias_row(t, plan, head), lse, drop ? &mask : NULL, delta);
+    fill_score_gradients(b, w, delta, w->dbias + plan->longest_kv - 1);
     tt_cpu_product(b->keys, width, b->rows, w->kept, TT_BLOCK, 1, w->dout, width, w->dv, width, true);
     tt_cpu_product(b->keys, width, b->rows, w->ds, TT_BLOCK, 1, w->q, width, w->dk, width, true);
     tt_cpu_product(b->rows, width, b->keys, w->ds, 1, TT_BLOCK, w->k, width, w->dq, width, false);
@@ -145,8 +146,8 @@ static void backward_unit(const tt_attention *t, const tt_attention_plan *plan, 
     memset(w->dk, 0, bytes);
     memset(w->dv, 0, bytes);
     memset(w->dbias, 0, (size_t)plan->span * sizeof(float));
-    for (int at = r->first[source]; at < r->first[source + 1]; ++at) {
-        const int row = t->q_offsets[r->list[at]], queries = t->q_offsets[r->list[at] + 1] - row;
+    for (int reader = r->first[source]; reader < r->first[source + 1]; ++reader) {
+        const int row = t->q_offsets[r->list[reader]], queries = t->q_offsets[r->list[reader] + 1] - row;
         for (int first = 0; first < queries; first += TT_BLOCK) {
             const tt_attention_block b = tt_attention_block_at(t, first, queries, keys);
             backward_block(t, plan, w, head, kv_row, row + first, &b);
@@ -169,17 +170,16 @@ tt_status tt_cpu_attention_bwd(tt_device *device, const tt_attention *t) {
     workspace size;
     readers r;
     TT_TRY(tt_attention_check(t, &plan));
-    if (t->dbias && !t->bias)
-        return tt_fail(TT_ERR_INPUT, "attention: a gradient of the bias is asked for, but there is no bias");
+    if (t->dbias && !t->bias) return tt_fail(TT_ERR_INPUT, "attention_bwd: dbias is set, but bias is not");
     const size_t shared = carve_readers(&r, NULL, t);
-    TT_TRY(tt_attention_plan_open(&plan, device, t, carve(&size, NULL, t, &plan), shared));
+    TT_TRY(tt_attention_plan_open(&plan, device, t, carve_workspace(&size, NULL, t, &plan), shared));
     carve_readers(&r, plan.shared, t);
     list_readers(&r, t);
     const int units = t->kv_seqs * t->heads;
 #pragma omp parallel num_threads(device->threads)
     {
         workspace w;
-        carve(&w, tt_attention_thread_memory(&plan), t, &plan);
+        carve_workspace(&w, tt_attention_thread_memory(&plan), t, &plan);
 #pragma omp for schedule(dynamic)
         for (int unit = 0; unit < units; ++unit)
             backward_unit(t, &plan, &r, unit / t->heads, unit % t->heads, &w);

@@ -1,5 +1,5 @@
-// Attention of one query per slot over a K/V cache. It is bound by reading the cache, so a unit (slot, head)
-// reads each row of K and of V once, and threads take the heads of a slot one after another.
+// Attention of one query per slot over a K/V cache. Reading the cache limits its speed, so a unit of work
+// (slot, head) reads each row of K and V once, and threads process the heads of a slot one after another.
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/math.h"
 
@@ -7,7 +7,7 @@
 #include <omp.h>
 
 // score[j] = q . k[j] + bias[j]; returns the largest.
-TT_MULTIVERSION(float, scores,
+TT_MULTIVERSION(float, score_keys,
     (int n, int d, const float *q, const float *k, ptrdiff_t ldk, const float *bias, float *score),
     (n, d, q, k, ldk, bias, score)) {
     float top = -FLT_MAX;
@@ -24,7 +24,8 @@ TT_MULTIVERSION(float, scores,
 }
 
 // out = sum of exp(score[j] - top) v[j] / sum of exp(score[j] - top)
-TT_MULTIVERSION(void, mix, (int n, int d, float *score, float top, const float *v, ptrdiff_t ldv, float *out),
+TT_MULTIVERSION(void, mix_values,
+    (int n, int d, float *score, float top, const float *v, ptrdiff_t ldv, float *out),
     (n, d, score, top, v, ldv, out)) {
     float total = 0;
 #pragma omp simd reduction(+ : total)
@@ -42,7 +43,7 @@ TT_MULTIVERSION(void, mix, (int n, int d, float *score, float top, const float *
     }
 }
 
-static tt_status check(const tt_attention_decode *t, int *longest) {
+static tt_status check_decode(const tt_attention_decode *t, int *longest) {
     if (t->heads < 1 || t->d_kv < 1)
         return tt_fail(TT_ERR_INPUT, "attention_decode: %d heads of d_kv %d; both must be at least 1",
             t->heads, t->d_kv);
@@ -67,7 +68,7 @@ static tt_status check(const tt_attention_decode *t, int *longest) {
 
 tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *t) {
     int longest = 0;
-    TT_TRY(check(t, &longest));
+    TT_TRY(check_decode(t, &longest));
     const size_t table = t->bias ? (size_t)t->heads * longest : 0;
     const size_t row = ((size_t)longest + 15) / 16 * 16;
     float *bias = tt_device_scratch(device, (table + row * (size_t)device->threads + 16) * sizeof *bias);
@@ -86,9 +87,9 @@ tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *
         const ptrdiff_t column = (ptrdiff_t)h * t->d_kv, from = t->start[s] * (ptrdiff_t)t->ldkv + column;
         float *own = score + row * (size_t)omp_get_thread_num();
         const float *add = t->bias ? bias + (size_t)h * longest + (longest - n) : NULL;
-        float top = scores(
+        float top = score_keys(
             n, t->d_kv, tt_in(t->q) + s * (ptrdiff_t)t->ldq + column, tt_in(t->k) + from, t->ldkv, add, own);
-        mix(n, t->d_kv, own, top, tt_in(t->v) + from, t->ldkv,
+        mix_values(n, t->d_kv, own, top, tt_in(t->v) + from, t->ldkv,
             tt_out(t->out) + s * (ptrdiff_t)t->ldo + column);
     }
     return TT_OK;

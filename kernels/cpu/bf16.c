@@ -1,4 +1,4 @@
-#include "kernels/cpu/bf16.h"
+#include "kernels/bf16.h"
 
 #include "kernels/cpu/math.h"
 
@@ -31,12 +31,5 @@ tt_status tt_cpu_to_bf16(tt_device *device, uint16_t *out, const float *x, int64
     if (n < 0) return tt_fail(TT_ERR_INPUT, "to_bf16: n %lld, expected n >= 0", (long long)n);
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int64_t i = 0; i < n; i += BLOCK) tt_bf16_from_float(n - i < BLOCK ? n - i : BLOCK, out + i, x + i);
-    return TT_OK;
-}
-
-tt_status tt_cpu_from_bf16(tt_device *device, float *out, const uint16_t *x, int64_t n) {
-    if (n < 0) return tt_fail(TT_ERR_INPUT, "from_bf16: n %lld, expected n >= 0", (long long)n);
-#pragma omp parallel for num_threads(device->threads) schedule(static)
-    for (int64_t i = 0; i < n; i += BLOCK) tt_float_from_bf16(n - i < BLOCK ? n - i : BLOCK, out + i, x + i);
     return TT_OK;
 }

@@ -1,4 +1,4 @@
-// Shared by the CPU kernels: how operands are read, the operations' names.
+// Shared by the CPU kernels: access to operands, and the functions behind the table of operations.
 #ifndef TT_KERNELS_CPU_CPU_H
 #define TT_KERNELS_CPU_CPU_H
 
@@ -13,6 +13,9 @@ TT_INLINE float *tt_out(tt_operand *operand) {
     return operand;
 }
 
+// The CPU device's table of operations.
+const tt_ops *tt_cpu_ops(void);
+
 // Number of the calling thread within its parallel region.
 int tt_cpu_thread(void);
 
@@ -21,10 +24,8 @@ int tt_cpu_thread(void);
 // it.
 tt_status tt_cpu_open(tt_device *, int threads) TT_MUST_CHECK;
 
-tt_status tt_cpu_embed_fwd(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
-    int vocab, const tt_dropout *drop);
-tt_status tt_cpu_embed_bwd(tt_device *, float *dtable, const float *dout, const int32_t *ids, int rows, int d,
-    int vocab, const tt_dropout *drop);
+tt_status tt_cpu_embed_fwd(tt_device *, const tt_embedding *);
+tt_status tt_cpu_embed_bwd(tt_device *, const tt_embedding *);
 tt_status tt_cpu_rmsnorm_fwd(tt_device *, const tt_rmsnorm *);
 tt_status tt_cpu_rmsnorm_bwd(tt_device *, const tt_rmsnorm *);
 tt_status tt_cpu_gemm(tt_device *, const tt_gemm *);
@@ -40,9 +41,7 @@ tt_status tt_cpu_adamw(tt_device *, const tt_adamw *);
 tt_status tt_cpu_square_sum(tt_device *, double *sum, const float *x, int64_t n);
 tt_status tt_cpu_scale(tt_device *, float *x, int64_t n, float factor);
 tt_status tt_cpu_to_bf16(tt_device *, uint16_t *out, const float *x, int64_t n);
-tt_status tt_cpu_from_bf16(tt_device *, float *out, const uint16_t *x, int64_t n);
-tt_status tt_cpu_put_rows(tt_device *, tt_operand *to, int ld_to, const int32_t *row, const tt_operand *from,
-    int ld_from, int rows, int n);
+tt_status tt_cpu_put_rows(tt_device *, const tt_put_rows *);
 tt_status tt_cpu_attention_decode(tt_device *, const tt_attention_decode *);
 tt_status tt_cpu_sample(tt_device *, const tt_sample *);
 tt_status tt_cpu_log_softmax(tt_device *, float *x, int rows, int n);

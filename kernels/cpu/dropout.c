@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-// Eight blocks after one another, as the definition has them.
+// One block after the other, as the definition says.
 void tt_draw_portable(const tt_draw *draw, int units, float *factor) {
     for (uint32_t i = 0; i < (uint32_t)units * TT_DRAW_UNIT / 4; ++i, factor += 4) {
         const uint32_t counter[4] = {draw->block + i, draw->site, draw->position, draw->example};
@@ -48,7 +48,7 @@ void tt_dropout_factors(const tt_dropout *drop, uint32_t site, int64_t row, int 
 }
 
 TT_MULTIVERSION(
-    void, multiply, (int n, float *out, const float *in, const float *factor), (n, out, in, factor)) {
+    void, multiply_rows, (int n, float *out, const float *in, const float *factor), (n, out, in, factor)) {
 #pragma omp simd
     for (int i = 0; i < n; ++i) out[i] = in[i] * factor[i];
 }
@@ -58,16 +58,16 @@ void tt_dropout_row(const tt_dropout *drop, int64_t row, int n, float *out, cons
         if (out != in) memcpy(out, in, (size_t)n * sizeof *out);
         return;
     }
-    float factor[TT_DROPOUT_TILE] = {0}; // every element is written; only the analyser cannot see it
+    float factor[TT_DROPOUT_TILE] = {0}; // every element is written, which the analyser cannot see
     for (int i = 0; i < n; i += TT_DROPOUT_TILE) {
         int tile = n - i < TT_DROPOUT_TILE ? n - i : TT_DROPOUT_TILE;
         tt_dropout_factors(drop, drop->site, row, i, tile, factor);
-        multiply(tile, out + i, in + i, factor);
+        multiply_rows(tile, out + i, in + i, factor);
     }
 }
 
 tt_status tt_dropout_check(const tt_dropout *drop, const char *op) {
-    if (!drop || drop->p == 0) return TT_OK;
+    if (drop->p == 0) return TT_OK;
     if (!(drop->p > 0 && drop->p < 1))
         return tt_fail(TT_ERR_INPUT, "%s: dropout probability %g, expected 0 <= p < 1", op, (double)drop->p);
     if (!drop->key || !drop->example || !drop->position)

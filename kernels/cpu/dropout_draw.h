@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { TT_DRAW_UNIT = 32 }; // elements that a draw makes at a time: 8 blocks
+enum { TT_DRAW_UNIT = 32 }; // elements per unit: 8 Philox blocks of 4
 
 typedef struct tt_draw {
     uint32_t key[2];
@@ -13,7 +13,7 @@ typedef struct tt_draw {
     float kept;                              // the factor of the others
 } tt_draw;
 
-// Writes units * TT_DRAW_UNIT factors.
+// Writes units * TT_DRAW_UNIT factors: 0 where an element is dropped, else `kept`.
 typedef void tt_draw_function(const tt_draw *draw, int units, float *factor);
 
 tt_draw_function tt_draw_portable;

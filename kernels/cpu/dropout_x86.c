@@ -16,10 +16,10 @@
 #define AVX512 __attribute__((target("avx512f")))
 #define AVX512_INLINE static inline __attribute__((target("avx512f"), always_inline))
 
-// `groups` groups of 8 blocks, so many that one group's products run while another's wait.
+// `groups` groups of 8 blocks: the products of one group run while those of another wait.
 AVX512_INLINE void draw_groups_512(const tt_draw *draw, uint32_t block, int groups, float *factor) {
     const __m512i m0 = _mm512_set1_epi64(MULTIPLIER_0), m2 = _mm512_set1_epi64(MULTIPLIER_2);
-    // In such an order that the 128-bit quarters of the interleaved words come out as blocks 0..3 and 4..7.
+    // This order makes the 128-bit quarters of the interleaved words blocks 0..3 and 4..7.
     const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
     __m512i c0[4], c1[4], c2[4], c3[4];
     for (int g = 0; g < groups; ++g) {

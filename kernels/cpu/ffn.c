@@ -38,11 +38,11 @@ TT_MULTIVERSION(void, gelu_backward,
     }
 }
 
-static tt_status check(const tt_ffn *p, const char *op) {
+static tt_status check_ffn(const tt_ffn *p, const char *op) {
     if (p->rows < 0 || p->f < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and f >= 1", op, p->rows, p->f);
-    if (p->kind != TT_RELU && p->kind != TT_GATED_GELU)
-        return tt_fail(TT_ERR_INPUT, "%s: unknown activation %d", op, (int)p->kind);
+    if (p->activation != TT_RELU && p->activation != TT_GATED_GELU)
+        return tt_fail(TT_ERR_INPUT, "%s: unknown activation %d", op, (int)p->activation);
     return tt_dropout_check(&p->drop, op);
 }
 
@@ -50,7 +50,7 @@ static void forward_tile(const tt_ffn *p, int row, int from, int n) {
     const size_t f = (size_t)p->f;
     const float *from_h = p->h;
     float *a = tt_out(p->a) + (size_t)row * f + from;
-    if (p->kind == TT_RELU) {
+    if (p->activation == TT_RELU) {
         relu_forward(n, a, from_h + (size_t)row * f + from);
     } else {
         const float *h = from_h + (size_t)row * 2 * f + from;
@@ -62,17 +62,17 @@ static void backward_tile(const tt_ffn *p, int row, int from, int n, const float
     const size_t f = (size_t)p->f;
     const float *h = p->h;
     float *dh = p->dh;
-    if (p->kind == TT_RELU) {
-        const size_t at = (size_t)row * f + from;
-        relu_backward(n, dh + at, h + at, da);
+    if (p->activation == TT_RELU) {
+        const size_t offset = (size_t)row * f + from;
+        relu_backward(n, dh + offset, h + offset, da);
     } else {
-        const size_t at = (size_t)row * 2 * f + from;
-        gelu_backward(n, dh + at, dh + at + f, h + at, h + at + f, da);
+        const size_t offset = (size_t)row * 2 * f + from;
+        gelu_backward(n, dh + offset, dh + offset + f, h + offset, h + offset + f, da);
     }
 }
 
 tt_status tt_cpu_ffn_fwd(tt_device *device, const tt_ffn *p) {
-    TT_TRY(check(p, "ffn_fwd"));
+    TT_TRY(check_ffn(p, "ffn_fwd"));
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
         forward_tile(p, t, 0, p->f);
@@ -88,7 +88,7 @@ TT_MULTIVERSION(void, multiply_by, (int n, float *x, const float *y), (n, x, y))
 }
 
 tt_status tt_cpu_ffn_bwd(tt_device *device, const tt_ffn *p) {
-    TT_TRY(check(p, "ffn_bwd"));
+    TT_TRY(check_ffn(p, "ffn_bwd"));
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
         const float *da = tt_in(p->da) + (size_t)t * p->f;

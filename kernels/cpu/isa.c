@@ -35,7 +35,7 @@ static tt_cpu_level level_of_machine(void) {
 #endif
 }
 
-// The level that TT_MAX_CPU_ISA names; LEVELS if it is not set, -1 if it names none.
+// The level named by TT_MAX_CPU_ISA; LEVELS if it is not set, -1 if the name is unknown.
 static int level_wanted(void) {
     const char *name = getenv("TT_MAX_CPU_ISA");
     if (!name || !*name) return LEVELS;
@@ -44,7 +44,7 @@ static int level_wanted(void) {
     return level;
 }
 
-// Threads that ask at the same time find the same.
+// Threads that call it at the same time compute the same value.
 tt_cpu_level tt_cpu_level_of_process(void) {
     static atomic_int known = -1;
     int level = atomic_load_explicit(&known, memory_order_relaxed);
@@ -59,10 +59,11 @@ tt_cpu_level tt_cpu_level_of_process(void) {
 tt_status tt_cpu_isa_limit(void) {
     const int wanted = level_wanted();
     if (wanted < 0)
-        return tt_fail(TT_ERR_CONFIG, "TT_MAX_CPU_ISA=%s: unknown instruction set; allowed here %s",
-            getenv("TT_MAX_CPU_ISA"), LEVELS > 1 ? "are sse2, avx2, avx512" : names[0]);
+        return tt_fail(TT_ERR_CONFIG,
+            "TT_MAX_CPU_ISA=%s: unknown instruction set; allowed on this machine: %s",
+            getenv("TT_MAX_CPU_ISA"), LEVELS > 1 ? "sse2, avx2, avx512" : names[0]);
 #if defined(__x86_64__)
-    // Refused once oneDNN has computed something; then it was limited before.
+    // oneDNN refuses this once it has computed something; then it has been limited before.
     if (wanted < TT_AVX512 && !getenv("ONEDNN_MAX_CPU_ISA"))
         (void)dnnl_set_max_cpu_isa(wanted == TT_AVX2 ? dnnl_cpu_isa_avx2 : dnnl_cpu_isa_sse41);
 #endif

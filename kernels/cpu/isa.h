@@ -1,7 +1,7 @@
 // Instruction sets: which one this process computes with, and functions compiled for each of them.
 //
-// TT_MAX_CPU_ISA=avx2 (or sse2) in the environment makes the program compute as on a CPU that has no more
-// than that, oneDNN included (unless ONEDNN_MAX_CPU_ISA says otherwise): to test what other machines run.
+// TT_MAX_CPU_ISA=avx2 (or sse2) in the environment limits the program to these instructions, oneDNN included
+// (unless ONEDNN_MAX_CPU_ISA says otherwise), to test what other machines run.
 #ifndef TT_KERNELS_CPU_ISA_H
 #define TT_KERNELS_CPU_ISA_H
 
@@ -13,17 +13,17 @@ typedef enum tt_cpu_level {
     TT_AVX512    // F, BW, DQ and VL
 } tt_cpu_level;
 
-// The CPU's own, or less if TT_MAX_CPU_ISA says so; the same as long as the process lives.
+// The CPU's level, or TT_MAX_CPU_ISA's if that is lower; it does not change while the process runs.
 tt_cpu_level tt_cpu_level_of_process(void);
-// Checks TT_MAX_CPU_ISA and hands it on to oneDNN. Errors: TT_ERR_CONFIG for an unknown name.
+// Checks TT_MAX_CPU_ISA and passes it to oneDNN. Errors: TT_ERR_CONFIG for an unknown name.
 tt_status tt_cpu_isa_limit(void) TT_MUST_CHECK;
 
 #define TT_INLINE static inline __attribute__((always_inline))
 
 // A static function compiled for each level and chosen when it is called:
 //     TT_MULTIVERSION(float, largest, (const float *x, int n), (x, n)) { ... }
-// Not by the compiler's target_clones: those choose before main, whatever the environment says, and neither
-// clang nor the sanitizers get along with them.
+// The compiler's target_clones would not do: they choose before main, without regard to the environment, and
+// neither clang nor the sanitizers support them well.
 #if defined(__x86_64__) && defined(__GNUC__)
 #define TT_FOR_AVX2 __attribute__((target("avx2,fma")))
 #define TT_FOR_AVX512 __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))

@@ -1,39 +1,23 @@
-// LM head with log-softmax. Rows are taken in chunks whose logits stay in the last-level cache; the matrix
-// products are the device's gemm. In the backward paths the chunk's logits become dloss/dlogits in place:
+// LM head with log-softmax. Rows are processed in chunks whose logits stay in the last-level cache; the
+// matrix products are the device's gemm. In the backward paths the chunk's logits become dloss/dlogits in
+// place:
 //   dlogits[t, j] = dlogp[t] (1[j = target] - exp(logits[t, j] - lse[t]))
 //   dh = scale dlogits w,  dw += scale dlogits^T h
-// The fused path makes one product fewer than forward and backward apart.
+// The fused path needs one matrix product fewer than forward and backward.
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/vector.h"
 
 #include <math.h>
 
-// Rows of a chunk. More read w and dw less often, until the logits leave the caches; in bf16, where each
-// product also rounds w anew, it takes more of them to pay. With a very large vocabulary memory sets the
-// limit.
-enum { CHUNK_FP32 = 256, CHUNK_BF16 = 512, CHUNK_MIN = 64, TILE = 1024 };
+// Rows of a chunk. With more rows w and dw are read less often, until the logits no longer fit the caches. In
+// bf16 each product also rounds w again, so larger chunks pay. With a very large vocabulary, chunk_bytes is
+// the limit.
+enum { CHUNK_FP32 = 256, CHUNK_BF16 = 512, CHUNK_MIN = 64 };
 static const size_t chunk_bytes = (size_t)64 << 20;
 
-TT_MULTIVERSION(float, row_max, (int n, const float *x), (n, x)) {
-    float max = x[0];
-#pragma omp simd reduction(max : max)
-    for (int j = 0; j < n; ++j) max = x[j] > max ? x[j] : max;
-    return max;
-}
-
-// Sum of exp(x - max).
-TT_MULTIVERSION(float, tile_exp_sum, (int n, const float *x, float max), (n, x, max)) {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int j = 0; j < n; ++j) sum += tt_expf(x[j] - max);
-    return sum;
-}
-
-// log of the sum of exp, the tiles' sums added in fp64.
 static float row_lse(int n, const float *x) {
-    const float max = row_max(n, x);
-    double sum = 0;
-    for (int j = 0; j < n; j += TILE) sum += tile_exp_sum(n - j < TILE ? n - j : TILE, x + j, max);
-    return (float)(max + log(sum));
+    const float top = tt_vector_max(n, x);
+    return (float)(top + log(tt_vector_exp_sum(n, x, top)));
 }
 
 // x = -weight exp(x - lse)
@@ -42,7 +26,7 @@ TT_MULTIVERSION(void, row_backward, (int n, float *x, float lse, float weight), 
     for (int j = 0; j < n; ++j) x[j] = -weight * tt_expf(x[j] - lse);
 }
 
-static tt_status check(const tt_lmhead *p, const char *op) {
+static tt_status check_lmhead(const tt_lmhead *p, const char *op) {
     if (p->rows < 0 || p->d < 1 || p->vocab < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d to %d, expected rows >= 0, d >= 1, vocab >= 1", op,
             p->rows, p->d, p->vocab);
@@ -53,7 +37,7 @@ static tt_status check(const tt_lmhead *p, const char *op) {
     return TT_OK;
 }
 
-static tt_status run(tt_device *device, const tt_lmhead *p, bool forward, bool backward) {
+static tt_status run_chunks(tt_device *device, const tt_lmhead *p, bool forward, bool backward) {
     const int d = p->d, vocab = p->vocab;
     const size_t fit = chunk_bytes / ((size_t)vocab * sizeof(float));
     int chunk = device->precision == TT_BF16 ? CHUNK_BF16 : CHUNK_FP32;
@@ -120,16 +104,16 @@ static tt_status run(tt_device *device, const tt_lmhead *p, bool forward, bool b
 }
 
 tt_status tt_cpu_lmhead_fwd(tt_device *device, const tt_lmhead *p) {
-    TT_TRY(check(p, "lmhead_fwd"));
-    return run(device, p, true, false);
+    TT_TRY(check_lmhead(p, "lmhead_fwd"));
+    return run_chunks(device, p, true, false);
 }
 
 tt_status tt_cpu_lmhead_bwd(tt_device *device, const tt_lmhead *p) {
-    TT_TRY(check(p, "lmhead_bwd"));
-    return run(device, p, false, true);
+    TT_TRY(check_lmhead(p, "lmhead_bwd"));
+    return run_chunks(device, p, false, true);
 }
 
 tt_status tt_cpu_lmhead_fused(tt_device *device, const tt_lmhead *p) {
-    TT_TRY(check(p, "lmhead_fused"));
-    return run(device, p, true, true);
+    TT_TRY(check_lmhead(p, "lmhead_fused"));
+    return run_chunks(device, p, true, true);
 }

@@ -1,4 +1,4 @@
-// Scalar functions that a compiler can vectorise: no branches, no calls, no tables. Meant to be inlined into
+// Scalar functions that a compiler can vectorise: no branches, no calls, no tables. They are inlined into
 // loops under `#pragma omp simd` in TT_MULTIVERSION functions.
 #ifndef TT_KERNELS_CPU_MATH_H
 #define TT_KERNELS_CPU_MATH_H

@@ -1,9 +1,9 @@
-// With A and B both stored as [k, .], a product needs no transposition: row p of A and row p of B meet in a
-// rank-one update. What costs is their distance from row to row, thousands of bytes and often a power of two,
-// which makes rows fall out of the cache. So a stretch of k is first copied into panels, A's as wide as a
-// tile has rows and B's as wide as it has columns; a panel of B then stays in the first-level cache while all
-// panels of A pass by from the second. (The scheme of Goto and van de Geijn, "Anatomy of high-performance
-// matrix multiplication", 2008.) oneDNN's sgemm is only half as fast here.
+// With A and B both stored as [k, .], a product needs no transposition: row p of A and row p of B make a
+// rank-one update. The cost is in the distance between rows, thousands of bytes and often a power of two,
+// which evicts rows from the cache. So a part of k is first copied into panels: A's as wide as a tile has
+// rows, B's as wide as it has columns. A panel of B then stays in the first-level cache while all panels of A
+// are read from the second. (The scheme of Goto and van de Geijn, "Anatomy of high-performance matrix
+// multiplication", 2008.) oneDNN's sgemm is only half as fast here.
 #include "kernels/cpu/outer.h"
 
 #include "kernels/cpu/cpu.h"
@@ -12,11 +12,11 @@
 enum {
     DEPTH = 256, // of k in a panel: 32 columns of B take 32 KiB
     WIDE = 32,   // columns of a panel of B
-    AHEAD = 4    // rows to fetch before they are copied
+    AHEAD = 4    // rows to prefetch ahead of the copy
 };
 
-// Floats from panel to panel. A line more than what is in it: at a distance of 8 KiB all panels would meet in
-// the same few places of the cache.
+// Floats from panel to panel: one cache line more than its contents, since panels 8 KiB apart would all map
+// to the same few cache sets.
 static size_t panel_stride(int width) {
     return (size_t)DEPTH * width + 16;
 }
@@ -39,7 +39,7 @@ TT_INLINE void pack_width(
     for (int p = 0; p < depth; ++p) {
         const float *row = from + p * ld;
         float *place = to + (size_t)p * width;
-        if (p + AHEAD < depth) // the processor does not look ahead from row to row
+        if (p + AHEAD < depth) // the hardware does not prefetch across rows
             for (int c = 0; c < columns; c += 16) __builtin_prefetch(row + AHEAD * ld + c);
         for (int panel = 0; panel < whole; ++panel, row += width, place += stride)
             for (int i = 0; i < width; ++i) place[i] = scale * row[i];
@@ -48,7 +48,7 @@ TT_INLINE void pack_width(
     }
 }
 
-TT_MULTIVERSION(void, pack,
+TT_MULTIVERSION(void, pack_panels,
     (float *to, int width, const float *from, ptrdiff_t ld, int columns, int depth, float scale),
     (to, width, from, ld, columns, depth, scale)) {
     switch (width) { // constant widths make straight-line copies
@@ -78,8 +78,8 @@ void tt_cpu_outer(int m, int n, int k, float alpha, const float *a, ptrdiff_t ld
     if (beta != 0 && beta != 1) scale_rows(m, n, c, ldc, beta);
     for (int from = 0; from < k; from += DEPTH) {
         const int depth = k - from < DEPTH ? k - from : DEPTH;
-        pack(left, rows, a + from * lda, lda, m, depth, alpha);
-        pack(right, WIDE, b + from * ldb, ldb, n, depth, 1);
+        pack_panels(left, rows, a + from * lda, lda, m, depth, alpha);
+        pack_panels(right, WIDE, b + from * ldb, ldb, n, depth, 1);
         for (int j = 0; j < n; j += WIDE) {
             const int columns = n - j < WIDE ? n - j : WIDE;
             const float *panel = right + (size_t)(j / WIDE) * panel_stride(WIDE);

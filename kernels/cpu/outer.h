@@ -1,4 +1,4 @@
-// C = alpha A^T B + beta C in fp32 for one thread: the product that weight gradients are made of.
+// C = alpha A^T B + beta C in fp32 for one thread: the product for weight gradients.
 #ifndef TT_KERNELS_CPU_OUTER_H
 #define TT_KERNELS_CPU_OUTER_H
 

@@ -1,6 +1,6 @@
 // Small matrix products: A of any strides, B and C row-major with columns in multiples of 16.
-// oneDNN's start-up per call costs more than such a product takes. Each tile of C stays in registers while
-// one row of B after the other is read; an element of A is broadcast, so that A may be transposed for free.
+// A call of oneDNN costs more than such a product. Each tile of C stays in registers while the rows of B are
+// read one after the other; elements of A are broadcast, so that A may be transposed at no cost.
 #include "kernels/cpu/product.h"
 
 #include "kernels/cpu/isa.h"
@@ -60,7 +60,7 @@ void tt_cpu_product(int rows, int columns, int k, const float *a, ptrdiff_t a_ro
     product_baseline(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
 }
 
-// Vectors of four exist on every machine that we run on.
+// Every supported machine has vectors of four.
 typedef float vector4 __attribute__((vector_size(16), aligned(4), may_alias));
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)

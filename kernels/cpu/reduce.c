@@ -1,5 +1,4 @@
-// Sums and scaling over flat buffers. The sum is made over blocks of fixed size, then over their sums in
-// order.
+// Sums and scaling of flat buffers. A sum is taken over blocks of fixed size, then over their sums in order.
 #include "kernels/cpu/cpu.h"
 
 enum { BLOCK = 16384 };

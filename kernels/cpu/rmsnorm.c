@@ -1,6 +1,7 @@
-// RMSNorm fused with the residual add and both dropouts. Rows are independent but for dw, whose sum over rows
-// is made in blocks of fixed size, so that it does not depend on the number of threads.
+// RMSNorm fused with the residual add and both dropouts. Rows are independent except for dw, whose sum over
+// rows is taken in blocks of fixed size, so that it does not depend on the number of threads.
 #include "kernels/cpu/dropout.h"
+#include "kernels/cpu/vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,7 +25,7 @@ TT_MULTIVERSION(
 }
 
 TT_MULTIVERSION(
-    void, normalise, (int d, float *y, const float *x, const float *w, float rstd), (d, y, x, w, rstd)) {
+    void, normalise_row, (int d, float *y, const float *x, const float *w, float rstd), (d, y, x, w, rstd)) {
 #pragma omp simd
     for (int c = 0; c < d; ++c) y[c] = x[c] * rstd * w[c];
 }
@@ -45,12 +46,7 @@ TT_MULTIVERSION(void, row_backward,
     }
 }
 
-TT_MULTIVERSION(void, add_to, (int n, float *to, const float *from), (n, to, from)) {
-#pragma omp simd
-    for (int c = 0; c < n; ++c) to[c] += from[c];
-}
-
-static tt_status check(const tt_rmsnorm *p, const char *op) {
+static tt_status check_rmsnorm(const tt_rmsnorm *p, const char *op) {
     if (p->rows < 0 || p->d < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and d >= 1", op, p->rows, p->d);
     TT_TRY(tt_dropout_check(&p->drop, op));
@@ -58,9 +54,9 @@ static tt_status check(const tt_rmsnorm *p, const char *op) {
 }
 
 tt_status tt_cpu_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
-    TT_TRY(check(p, "rmsnorm_fwd"));
+    TT_TRY(check_rmsnorm(p, "rmsnorm_fwd"));
     const int d = p->d;
-    // One row per thread holds the dropped branch.
+    // One row per thread for the branch after dropout.
     float *rows = NULL;
     if (p->branch && p->drop.p > 0) {
         rows = tt_device_scratch(device, (size_t)device->threads * d * sizeof *rows);
@@ -68,25 +64,25 @@ tt_status tt_cpu_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
     }
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
-        const size_t at = (size_t)t * d;
-        const float *branch = p->branch ? tt_in(p->branch) + at : NULL;
+        const size_t offset = (size_t)t * d;
+        const float *branch = p->branch ? tt_in(p->branch) + offset : NULL;
         if (rows) {
             float *own = rows + (size_t)tt_cpu_thread() * d;
             tt_dropout_row(&p->drop, t, d, own, branch);
             branch = own;
         }
-        const float *x_in = (p->x_in ? p->x_in : p->x) + at;
-        float mean = add_branch(d, p->x + at, x_in, branch) / (float)d;
+        const float *x_in = (p->x_in ? p->x_in : p->x) + offset;
+        float mean = add_branch(d, p->x + offset, x_in, branch) / (float)d;
         p->rstd[t] = 1.0f / sqrtf(mean + p->eps);
-        float *y = tt_out(p->y) + at;
-        normalise(d, y, p->x + at, p->w, p->rstd[t]);
+        float *y = tt_out(p->y) + offset;
+        normalise_row(d, y, p->x + offset, p->w, p->rstd[t]);
         if (p->output_drop.p > 0) tt_dropout_row(&p->output_drop, t, d, y, y);
     }
     return TT_OK;
 }
 
 tt_status tt_cpu_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
-    TT_TRY(check(p, "rmsnorm_bwd"));
+    TT_TRY(check_rmsnorm(p, "rmsnorm_bwd"));
     if (p->rows == 0) return TT_OK;
     const int d = p->d, blocks = (p->rows + BLOCK - 1) / BLOCK;
     const size_t partials = (size_t)blocks * d;
@@ -100,17 +96,17 @@ tt_status tt_cpu_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
             float *dw = partial + (size_t)b * d;
             memset(dw, 0, (size_t)d * sizeof *dw);
             for (int t = b * BLOCK; t < p->rows && t < (b + 1) * BLOCK; ++t) {
-                const size_t at = (size_t)t * d;
-                const float *dy = tt_in(p->dy) + at;
+                const size_t offset = (size_t)t * d;
+                const float *dy = tt_in(p->dy) + offset;
                 if (p->output_drop.p > 0) {
                     tt_dropout_row(&p->output_drop, t, d, own, dy);
                     dy = own;
                 }
-                row_backward(d, p->dx + at, dw, dy, p->x + at, p->w, p->rstd[t]);
-                if (p->dbranch) tt_dropout_row(&p->drop, t, d, tt_out(p->dbranch) + at, p->dx + at);
+                row_backward(d, p->dx + offset, dw, dy, p->x + offset, p->w, p->rstd[t]);
+                if (p->dbranch) tt_dropout_row(&p->drop, t, d, tt_out(p->dbranch) + offset, p->dx + offset);
             }
         }
     }
-    for (int b = 0; b < blocks; ++b) add_to(d, p->dw, partial + (size_t)b * d);
+    for (int b = 0; b < blocks; ++b) tt_vector_add(d, p->dw, partial + (size_t)b * d);
     return TT_OK;
 }

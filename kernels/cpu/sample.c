@@ -1,60 +1,52 @@
-// Choosing the next token. Greedy is a search for the maximum. Sampling turns logits into weights
-// exp((logit - max) / temperature) and cuts them first to the top k, then to the top p; of equal logits the
-// one with the lower id counts as larger, so that both sets are exact. No sorting: the cut is found by
-// descending, eight bits at a time, through the logits' bit patterns in an order-preserving form, with the
-// number (top k) or the weight (top p) of the ids in each of 256 ranges.
+// Choosing the next token. Greedy decoding takes the maximum. Sampling turns logits into weights exp((logit -
+// max) / temperature), keeps the top k, then the top p; of equal logits the one with the lower id counts as
+// larger, so that both sets are exact. Nothing is sorted: the threshold is found by a radix search over the
+// logits' bit patterns in an order-preserving form, eight bits at a time, with the number (top k) or the
+// weight (top p) of the ids in each of 256 ranges.
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/vector.h"
 
 #include <float.h>
 #include <math.h>
 #include <omp.h>
 
 // Larger for larger x; -0 and +0 alike.
-TT_INLINE uint32_t ordered(float x) {
+TT_INLINE uint32_t ordered_bits(float x) {
     uint32_t bits = tt_float_bits(x + 0.0f);
     return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
-TT_MULTIVERSION(float, maximum, (int n, const float *x), (n, x)) {
-    float top = -INFINITY;
-#pragma omp simd reduction(max : top)
-    for (int i = 0; i < n; ++i) top = x[i] > top ? x[i] : top;
-    return top;
+// weight[i] = exp((x[i] - top) * factor); returns their sum.
+TT_MULTIVERSION(float, part_weights, (int n, const float *x, float top, float factor, float *weight),
+    (n, x, top, factor, weight)) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int i = 0; i < n; ++i) {
+        weight[i] = tt_expf((x[i] - top) * factor);
+        sum += weight[i];
+    }
+    return sum;
 }
 
-// weight[i] = exp((x[i] - top) * factor) if weight is given; returns the sum of the exponentials.
-TT_MULTIVERSION(double, weigh, (int n, const float *x, float top, float factor, float *weight),
-    (n, x, top, factor, weight)) {
+// The same in parts, as tt_vector_exp_sum.
+static double fill_weights(int n, const float *x, float top, float factor, float *weight) {
     enum { PART = 1024 };
     double total = 0;
-    for (int from = 0; from < n; from += PART) {
-        const int to = n - from < PART ? n : from + PART;
-        float sum = 0;
-        if (weight) {
-#pragma omp simd reduction(+ : sum)
-            for (int i = from; i < to; ++i) {
-                weight[i] = tt_expf((x[i] - top) * factor);
-                sum += weight[i];
-            }
-        } else {
-#pragma omp simd reduction(+ : sum)
-            for (int i = from; i < to; ++i) sum += tt_expf((x[i] - top) * factor);
-        }
-        total += (double)sum;
-    }
+    for (int i = 0; i < n; i += PART)
+        total += (double)part_weights(n - i < PART ? n - i : PART, x + i, top, factor, weight + i);
     return total;
 }
 
 // Keeps the smallest set of the largest logits among those of positive weight whose measure (their number if
 // `count`, else their weight) reaches `goal`; the others' weights become 0.
-static void cut(int n, const float *x, float *weight, bool count, double goal) {
+static void cut_weights(int n, const float *x, float *weight, bool count, double goal) {
     uint32_t threshold = 0, known = 0; // the cut's leading bits; which bits are known
-    double above = 0;                  // measure of what is certainly kept
+    double above = 0;                  // measure of the ids above the threshold, which are kept
     for (int shift = 24; shift >= 0; shift -= 8) {
         double bin[256] = {0};
         for (int i = 0; i < n; ++i) {
-            uint32_t key = ordered(x[i]);
+            uint32_t key = ordered_bits(x[i]);
             if (weight[i] > 0 && (key & known) == threshold)
                 bin[key >> shift & 255] += count ? 1 : (double)weight[i];
         }
@@ -64,7 +56,7 @@ static void cut(int n, const float *x, float *weight, bool count, double goal) {
         known |= 255u << shift;
     }
     for (int i = 0; i < n; ++i) {
-        uint32_t key = ordered(x[i]);
+        uint32_t key = ordered_bits(x[i]);
         if (key < threshold) weight[i] = 0;
         if (key != threshold || !(weight[i] > 0)) continue;
         if (above < goal)
@@ -81,7 +73,7 @@ static double total_of(int n, const float *weight) {
 }
 
 // The first id at which the running sum of weights exceeds u * total; ids of weight 0 are never chosen.
-static int32_t draw(int n, const float *weight, double total, double u) {
+static int32_t draw_token(int n, const float *weight, double total, double u) {
     const double goal = u * total;
     double sum = 0;
     int32_t last = 0;
@@ -94,35 +86,35 @@ static int32_t draw(int n, const float *weight, double total, double u) {
     return last; // rounding may leave the sum at the goal: then the last id there is
 }
 
-// Returns false if the logits hold NaN or +inf, or nothing but -inf.
+// Returns false if the logits contain NaN or +inf, or are all -inf.
 static bool sample_row(const tt_sample *t, int row, float *weight) {
     const int n = t->vocab;
     const float *x = t->logits + (size_t)row * n;
-    const float top = maximum(n, x);
+    const float top = tt_vector_max(n, x);
     if (!(top >= -FLT_MAX && top <= FLT_MAX)) return false;
     double total = 0;
     int32_t token = 0;
     const bool greedy = !(t->temperature > 0);
     if (greedy) {
-        while (x[token] != top) ++token;
-        total = weigh(n, x, top, 1, NULL); // NaN shows here
+        while (token < n - 1 && x[token] != top) ++token;
+        total = tt_vector_exp_sum(n, x, top); // NaN shows here
     } else {
-        total = weigh(n, x, top, fminf(1 / t->temperature, FLT_MAX), weight); // 1 / subnormal is inf
+        total = fill_weights(n, x, top, fminf(1 / t->temperature, FLT_MAX), weight); // 1 / subnormal is inf
     }
     if (!(total >= 1)) return false;
     if (!greedy) {
         const bool few = t->top_k > 0 && t->top_k < n, most = t->top_p < 1;
-        if (few) cut(n, x, weight, true, t->top_k);
-        if (most) cut(n, x, weight, false, (double)t->top_p * total_of(n, weight));
-        token = draw(n, weight, total_of(n, weight), (double)t->uniform[row]);
-        if (t->logp) total = weigh(n, x, top, 1, NULL);
+        if (few) cut_weights(n, x, weight, true, t->top_k);
+        if (most) cut_weights(n, x, weight, false, (double)t->top_p * total_of(n, weight));
+        token = draw_token(n, weight, total_of(n, weight), (double)t->uniform[row]);
+        if (t->logp) total = tt_vector_exp_sum(n, x, top);
     }
     t->token[row] = token;
     if (t->logp) t->logp[row] = (float)((double)(x[token] - top) - log(total));
     return true;
 }
 
-static tt_status check(const tt_sample *t) {
+static tt_status check_sample(const tt_sample *t) {
     if (t->rows < 1 || t->vocab < 1)
         return tt_fail(
             TT_ERR_INPUT, "sample: %d rows of %d logits; both must be at least 1", t->rows, t->vocab);
@@ -140,7 +132,7 @@ static tt_status check(const tt_sample *t) {
 }
 
 tt_status tt_cpu_sample(tt_device *device, const tt_sample *t) {
-    TT_TRY(check(t));
+    TT_TRY(check_sample(t));
     const size_t stride = ((size_t)t->vocab + 15) / 16 * 16;
     float *weights = tt_device_scratch(device, stride * (size_t)device->threads * sizeof *weights);
     if (!weights) return tt_context(TT_ERR_NOMEM, "sample");
@@ -150,7 +142,7 @@ tt_status tt_cpu_sample(tt_device *device, const tt_sample *t) {
         if (!sample_row(t, row, weights + stride * (size_t)omp_get_thread_num()) && row < bad) bad = row;
     if (bad < t->rows)
         return tt_fail(TT_ERR_NUMERIC,
-            "sample: the logits of row %d hold NaN or inf; the model has diverged, or its "
+            "sample: the logits of row %d contain NaN or inf; the model has diverged, or its "
             "weights are damaged",
             bad);
     return TT_OK;

@@ -1,35 +1,14 @@
-// What beam search and logits processors do to rows of scores.
+// Operations of beam search and logits processors on rows of scores.
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/math.h"
+#include "kernels/cpu/vector.h"
 
 #include <float.h>
 #include <math.h>
 
-TT_MULTIVERSION(float, largest, (const float *x, int n), (x, n)) {
-    float top = -INFINITY;
-#pragma omp simd reduction(max : top)
-    for (int i = 0; i < n; ++i) top = x[i] > top ? x[i] : top;
-    return top;
-}
-
-// Sum of e^(x - top), in parts, so that the error does not grow with n.
-TT_MULTIVERSION(double, exponentials, (const float *x, int n, float top), (x, n, top)) {
-    enum { PART = 1024 };
-    double total = 0;
-    for (int from = 0; from < n; from += PART) {
-        const int to = n - from < PART ? n : from + PART;
-        float sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int i = from; i < to; ++i) sum += tt_expf(x[i] - top);
-        total += (double)sum;
-    }
-    return total;
-}
-
 static bool log_softmax_row(float *x, int n) {
-    const float top = largest(x, n);
+    const float top = tt_vector_max(n, x);
     if (!(top >= -FLT_MAX && top <= FLT_MAX)) return false;
-    const double total = exponentials(x, n, top);
+    const double total = tt_vector_exp_sum(n, x, top);
     if (!(total >= 1)) return false; // NaN
     const float lse = (float)((double)top + log(total));
     for (int i = 0; i < n; ++i) x[i] -= lse;
@@ -45,7 +24,7 @@ tt_status tt_cpu_log_softmax(tt_device *device, float *x, int rows, int n) {
         if (!log_softmax_row(x + (size_t)row * (size_t)n, n) && row < bad) bad = row;
     if (bad == rows) return TT_OK;
     return tt_fail(TT_ERR_NUMERIC,
-        "log_softmax: row %d holds NaN or inf; the model has diverged, or its weights are damaged", bad);
+        "log_softmax: row %d contains NaN or inf; the model has diverged, or its weights are damaged", bad);
 }
 
 static bool seen_before(const int32_t *seen, int i) {
@@ -72,13 +51,15 @@ tt_status tt_cpu_penalise(tt_device *device, const tt_penalise *p) {
         return tt_fail(TT_ERR_INPUT, "penalise: repetition penalty %g; expected above 0, 1 = off",
             (double)p->repetition_penalty);
     if (p->rows < 1 || p->forbidden < 0 || p->forbidden >= p->vocab)
-        return tt_fail(TT_ERR_INPUT, "penalise: %d rows, id %d of %d", p->rows, p->forbidden, p->vocab);
+        return tt_fail(TT_ERR_INPUT,
+            "penalise: %d rows, forbidden id %d; expected rows >= 1 and an id below %d", p->rows,
+            p->forbidden, p->vocab);
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int row = 0; row < p->rows; ++row) penalise_row(p, row);
     return TT_OK;
 }
 
-// Insertion into a short sorted list: after the first few hundred scores few get past the last place.
+// Insertion into a short sorted list: after the first few hundred scores, few are larger than its last one.
 static void top_row(const tt_top *t, int row) {
     const float *scores = t->scores + (size_t)row * (size_t)t->vocab;
     int32_t *token = t->token + (size_t)row * (size_t)t->k;
@@ -86,19 +67,21 @@ static void top_row(const tt_top *t, int row) {
     int n = 0;
     for (int id = 0; id < t->vocab; ++id) {
         if (n == t->k && !(scores[id] > score[n - 1])) continue;
-        int at = n < t->k ? n++ : n - 1;
-        for (; at > 0 && scores[id] > score[at - 1]; --at) {
-            score[at] = score[at - 1];
-            token[at] = token[at - 1];
+        int place = n < t->k ? n++ : n - 1;
+        for (; place > 0 && scores[id] > score[place - 1]; --place) {
+            score[place] = score[place - 1];
+            token[place] = token[place - 1];
         }
-        score[at] = scores[id];
-        token[at] = id;
+        score[place] = scores[id];
+        token[place] = id;
     }
 }
 
 tt_status tt_cpu_top(tt_device *device, const tt_top *t) {
     if (t->rows < 1 || t->k < 1 || t->k > t->vocab || t->k > 512)
-        return tt_fail(TT_ERR_INPUT, "top: the %d largest of %d rows of %d scores", t->k, t->rows, t->vocab);
+        return tt_fail(TT_ERR_INPUT,
+            "top: k %d, %d rows of %d scores; expected rows >= 1 and 1 <= k <= min(512, scores)", t->k,
+            t->rows, t->vocab);
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int row = 0; row < t->rows; ++row) top_row(t, row);
     return TT_OK;

@@ -54,10 +54,16 @@ tt_status tt_cuda_adamw(tt_device *device, const tt_adamw *p) {
     const double step = static_cast<double>(p->step);
     const double correction1 = 1 - pow(static_cast<double>(p->beta1), step),
                  correction2 = 1 - pow(static_cast<double>(p->beta2), step);
-    const factors k = {p->beta1, 1 - p->beta1, p->beta2, 1 - p->beta2, p->eps,
-        static_cast<float>(1 - static_cast<double>(p->lr) * static_cast<double>(p->weight_decay)),
-        static_cast<float>(static_cast<double>(p->lr) / correction1),
-        static_cast<float>(1 / sqrt(correction2))};
+    const factors k = {
+        .beta1 = p->beta1,
+        .rest1 = 1 - p->beta1,
+        .beta2 = p->beta2,
+        .rest2 = 1 - p->beta2,
+        .eps = p->eps,
+        .keep = static_cast<float>(1 - static_cast<double>(p->lr) * static_cast<double>(p->weight_decay)),
+        .step_size = static_cast<float>(static_cast<double>(p->lr) / correction1),
+        .root2 = static_cast<float>(1 / sqrt(correction2)),
+    };
     TT_CUDA(TT_LAUNCH(update, tt_ceil_div(p->n, 4 * THREADS), THREADS, 0, tt_stream(device), *p, k), "adamw");
     return TT_OK;
 }

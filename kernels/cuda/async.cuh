@@ -1,13 +1,14 @@
-// Copies from device memory to a block's shared memory that the block waits for later (cp.async): threads go
-// on while they are under way. What a thread has started becomes a group by commit_copies; wait_for_copies<N>
-// returns when all but the last N groups of this thread have arrived. Other threads see them after a barrier.
+// Asynchronous copies from device memory to a block's shared memory (cp.async): threads continue while they
+// run. commit_copies makes a group of the copies that this thread has started since the last one;
+// wait_for_copies<N> returns when all but the last N groups of this thread have arrived. Other threads see
+// them after a barrier.
 #ifndef TT_KERNELS_CUDA_ASYNC_CUH
 #define TT_KERNELS_CUDA_ASYNC_CUH
 
 #include "kernels/cuda/kernel.cuh"
 
 #ifdef TT_CUSIM
-// What is under way is NaN until it is waited for: whoever reads it too early, or never waits, is found out.
+// The target is NaN until the copy is waited for, so that a read before that shows in the results.
 template <int BYTES> __device__ __forceinline__ void copy_async(void *to, const void *from, bool there) {
     if (BYTES == 16)
         *static_cast<uint4 *>(to) = make_uint4(~0u, ~0u, ~0u, ~0u);
@@ -29,7 +30,8 @@ template <int PENDING> __device__ __forceinline__ void wait_for_copies() {
     }
 }
 #else
-// 16 or 4 bytes, both places aligned to as many. Unless `there`, zeros are written and nothing is read.
+// 16 or 4 bytes; both addresses are aligned to that size. Unless `there`, zeros are written and nothing is
+// read.
 template <int BYTES> __device__ __forceinline__ void copy_async(void *to, const void *from, bool there) {
     const uint32_t shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
     const int bytes = there ? BYTES : 0;

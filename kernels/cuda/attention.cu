@@ -1,7 +1,7 @@
-// Attention over packed sequences, forward: one block for 64 queries of a sequence and head, which goes
-// through the keys in tiles with a running maximum and sum (online softmax, Milakov and Gimelshein
-// 2018; FlashAttention-2, Dao 2023), the next tile on its way while one is worked on. Four warps have 16
-// queries each.
+// Attention over packed sequences, forward: one block for 64 queries of a sequence and head. It goes through
+// the keys in tiles with a running maximum and sum (online softmax, Milakov and Gimelshein 2018;
+// FlashAttention-2, Dao 2023) and copies the next tile while it computes on one. Each of four warps has 16
+// queries.
 #include "kernels/cuda/attention.cuh"
 
 extern "C" {
@@ -14,7 +14,7 @@ namespace {
 
 enum { QUERIES = 64 };
 
-// fp32 is there for parity: smaller tiles, one at a time, so that heads of 128 fit every GPU.
+// fp32 is for parity with the CPU: smaller tiles, one at a time, so that heads of 128 fit every GPU.
 template <class T> struct tiles {
     static constexpr int keys = sizeof(T) == sizeof(bf16) ? 64 : 32,
                          stages = sizeof(T) == sizeof(bf16) ? 2 : 1;
@@ -77,11 +77,7 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2)
     const T *v = static_cast<const T *>(p.v) + static_cast<int64_t>(kv_row) * p.ldv + column;
     const int last = p.causal ? min(keys, first + QUERIES) : keys;
     const auto fetch = [&](int key0, int stage) {
-        fetch_tile<T, D, KEYS>(
-            m->k[stage], k + static_cast<int64_t>(key0) * p.ldk, p.ldk, keys - key0, p.d_kv);
-        fetch_tile<T, D, KEYS>(
-            m->v[stage], v + static_cast<int64_t>(key0) * p.ldv, p.ldv, keys - key0, p.d_kv);
-        commit_copies();
+        fetch_keys<T, D, KEYS>(m->k[stage], m->v[stage], k, v, p, key0, keys);
     };
     fetch_tile<T, D, QUERIES>(m->q,
         static_cast<const T *>(p.q) + static_cast<int64_t>(q_row + first) * p.ldq + column, p.ldq,
@@ -153,7 +149,7 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2)
         out, warp_row, queries - first, p.d_kv, lane);
 }
 
-template <class T, int D> tt_status launch(tt_device *device, const tt_attention *p) {
+template <class T, int D> tt_status launch_forward(tt_device *device, const tt_attention *p) {
     bias_plan bias;
     TT_TRY(tt_cuda_bias_plan(device, p, &bias));
     const dim3 grid(static_cast<unsigned>(tt_ceil_div(p->longest_q, QUERIES)),
@@ -168,10 +164,10 @@ template <class T, int D> tt_status launch(tt_device *device, const tt_attention
     return TT_OK;
 }
 
-template <class T> tt_status run(tt_device *device, const tt_attention *p) {
-    if (p->d_kv <= 32) return launch<T, 32>(device, p);
-    if (p->d_kv <= 64) return launch<T, 64>(device, p);
-    return launch<T, 128>(device, p);
+template <class T> tt_status run_forward(tt_device *device, const tt_attention *p) {
+    if (p->d_kv <= 32) return launch_forward<T, 32>(device, p);
+    if (p->d_kv <= 64) return launch_forward<T, 64>(device, p);
+    return launch_forward<T, 128>(device, p);
 }
 
 } // namespace
@@ -192,8 +188,8 @@ tt_status tt_cuda_attention_check(const tt_attention *t) {
         return tt_fail(TT_ERR_INPUT, "attention: %d query and %d key sequences without a source for each",
             t->q_seqs, t->kv_seqs);
     if (t->longest_q < 1 || t->longest_kv < 1)
-        return tt_fail(
-            TT_ERR_INPUT, "attention: longest sequences of %d and %d", t->longest_q, t->longest_kv);
+        return tt_fail(TT_ERR_INPUT, "attention: longest sequences of %d and %d; both must be at least 1",
+            t->longest_q, t->longest_kv);
     if (t->bias && (t->buckets < 4 || t->buckets % 2 || t->buckets > ATTENTION_THREADS ||
                        t->max_distance <= t->buckets / 2))
         return tt_fail(TT_ERR_INPUT,
@@ -237,7 +233,8 @@ static tt_status bucket_table(
     TT_TRY(tt_grow(&state->tables, &state->table_capacity, state->n_tables + 1, sizeof *state->tables,
         "buckets of distances"));
     tt_cuda_bucket_table *table = &state->tables[state->n_tables];
-    *table = {bidirectional, buckets, max_distance, nullptr, nullptr, 0};
+    *table = tt_cuda_bucket_table();
+    table->bidirectional = bidirectional, table->buckets = buckets, table->max_distance = max_distance;
     TT_TRY(tt_device_alloc(
         device, &table->bucket, static_cast<size_t>(max_distance) + 1, 1, "buckets of distances"));
     tt_status status = tt_device_alloc(
@@ -282,5 +279,5 @@ tt_status tt_cuda_bias_plan(tt_device *device, const tt_attention *t, bias_plan 
 
 tt_status tt_cuda_attention_fwd(tt_device *device, const tt_attention *p) {
     TT_TRY(tt_cuda_attention_check(p));
-    return TT_BY_OPERAND(device, run, device, p);
+    return TT_BY_OPERAND(device, run_forward, device, p);
 }

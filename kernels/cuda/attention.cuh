@@ -13,7 +13,8 @@
 // Checks what can be checked without reading device memory.
 tt_status tt_cuda_attention_check(const tt_attention *t);
 
-// Refuses what needs more shared memory than the GPU has: tables of biases grow with distances and texts.
+// Errors: TT_ERR_UNSUPPORTED for more shared memory than the GPU has; tables of biases grow with the
+// distances and lengths.
 tt_status tt_cuda_attention_fits(tt_device *device, const tt_attention *t, size_t bytes);
 
 // Biases as kernels see them. Buckets by distance come from a table of the host (tt_relative_bucket): a
@@ -43,7 +44,7 @@ template <class T, int D> struct tile_shape {
     static constexpr int ld = D + 16 / static_cast<int>(sizeof(T));
 };
 
-// tile[i][c] = from[i][c] for i < rows, c < d, else 0; ROWS rows. On its way afterwards (async.cuh).
+// tile[i][c] = from[i][c] for i < rows, c < d, else 0; ROWS rows. The copies are asynchronous (async.cuh).
 template <class T, int D, int ROWS>
 __device__ __forceinline__ void fetch_tile(T *tile, const T *from, int ld, int rows, int d) {
     constexpr int chunk = 16 / static_cast<int>(sizeof(T)), per_row = D / chunk;
@@ -61,10 +62,19 @@ __device__ __forceinline__ void fetch_tile(T *tile, const T *from, int ld, int r
     }
 }
 
-// d[16 rows, COLUMNS] += rows row0 .. of `a` times the transpose of `b`'s rows: both tiles of width D.
+// Rows key0 .. of K and V of a sequence with `keys` rows into two tiles, as one group of copies.
+template <class T, int D, int ROWS>
+__device__ __forceinline__ void fetch_keys(
+    T *k_tile, T *v_tile, const T *k, const T *v, const tt_attention &p, int key0, int keys) {
+    fetch_tile<T, D, ROWS>(k_tile, k + static_cast<int64_t>(key0) * p.ldk, p.ldk, keys - key0, p.d_kv);
+    fetch_tile<T, D, ROWS>(v_tile, v + static_cast<int64_t>(key0) * p.ldv, p.ldv, keys - key0, p.d_kv);
+    commit_copies();
+}
+
+// sum[16 rows, COLUMNS] += rows row0 .. of `a` times the transpose of `b`'s rows: both tiles of width D.
 template <class T, int D, int COLUMNS>
 __device__ __forceinline__ void rows_times_rows(
-    float (&d)[COLUMNS / 8][4], const T *a, int row0, const T *b, int lane) {
+    float (&sum)[COLUMNS / 8][4], const T *a, int row0, const T *b, int lane) {
     constexpr int ld = tile_shape<T, D>::ld;
 #pragma unroll
     for (int k = 0; k < D; k += 16) {
@@ -72,16 +82,16 @@ __device__ __forceinline__ void rows_times_rows(
 #pragma unroll
         for (int n = 0; n < COLUMNS / 8; n += 2) {
             const fragment_b2<T> right = load_b2(b, ld, k, 8 * n, lane);
-            mma(d[n], left, right.v[0], lane);
-            mma(d[n + 1], left, right.v[1], lane);
+            mma(sum[n], left, right.v[0], lane);
+            mma(sum[n + 1], left, right.v[1], lane);
         }
     }
 }
 
-// d[16 rows, D] += p[16 rows, K] times the K rows of tile b.
+// sum[16 rows, D] += p[16 rows, K] times the K rows of tile b.
 template <class T, int D, int K>
 __device__ __forceinline__ void product_times_rows(
-    float (&d)[D / 8][4], const float (&p)[K / 8][4], const T *b, int lane) {
+    float (&sum)[D / 8][4], const float (&p)[K / 8][4], const T *b, int lane) {
     constexpr int ld = tile_shape<T, D>::ld;
 #pragma unroll
     for (int k = 0; k < K; k += 16) {
@@ -89,8 +99,8 @@ __device__ __forceinline__ void product_times_rows(
 #pragma unroll
         for (int n = 0; n < D / 8; n += 2) {
             const fragment_b2<T> right = load_b2_rows(b, ld, k, 8 * n, lane);
-            mma(d[n], left, right.v[0], lane);
-            mma(d[n + 1], left, right.v[1], lane);
+            mma(sum[n], left, right.v[0], lane);
+            mma(sum[n + 1], left, right.v[1], lane);
         }
     }
 }
@@ -105,14 +115,14 @@ __device__ __forceinline__ void store_rows(
     for (int half = 0; half < 2; ++half) {
         const int row = first + g + 8 * half;
         if (row >= rows) continue;
-        T *at = to + static_cast<int64_t>(row) * ld + 2 * t;
+        T *target = to + static_cast<int64_t>(row) * ld + 2 * t;
 #pragma unroll
         for (int n = 0; n < D / 8; ++n) {
             const int left = d - (8 * n + 2 * t);
             if (left >= 2 && paired)
-                store_pair(at + 8 * n, x[n][2 * half], x[n][2 * half + 1]);
+                store_pair(target + 8 * n, x[n][2 * half], x[n][2 * half + 1]);
             else
-                for (int j = 0; j < 2 && j < left; ++j) at[8 * n + j] = from_float<T>(x[n][2 * half + j]);
+                for (int j = 0; j < 2 && j < left; ++j) target[8 * n + j] = from_float<T>(x[n][2 * half + j]);
         }
     }
 }
@@ -143,9 +153,9 @@ static __device__ __forceinline__ void fill_biases(
 
 // ---- dropout of probabilities
 
-// Factors for the products' layout with queries as rows: keep[i] belongs to d[n][i] where column 0 of d[0] is
-// key `key0` (a multiple of 4). A Philox block serves four keys of a query, of which a lane holds two: lanes
-// t and t ^ 1 make one block each, for rows g and g + 8, and exchange halves.
+// Factors for the products' layout with queries as rows: keep[i] belongs to sum[n][i] where column 0 of
+// sum[0] is key `key0` (a multiple of 4). A Philox block serves four keys of a query, of which a lane holds
+// two: lanes t and t ^ 1 make one block each, for rows g and g + 8, and exchange halves.
 static __device__ __forceinline__ void keep_by_query(float (&keep)[4], const dropout_plan &drop, int head,
     int key0, int n, const uint32_t (&example)[2], const uint32_t (&position)[2], int lane) {
     const int t = lane % 4;

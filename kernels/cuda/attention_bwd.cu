@@ -1,20 +1,20 @@
-// Attention, backward, without atomics. With D = keep (dO V^T) and delta = sum over d_kv of dO O
-//   P = exp(Q K^T + bias - lse)   dS = P (D - delta)   dQ = dS K   dK = dS^T Q   dV = (keep P)^T dO
-// One kernel has a block for 64 queries of a sequence and head and goes through their keys, for delta and dQ;
-// another has a block for 64 keys and goes through the queries that read them, for dK, dV and the bias's
-// gradient. So every sum has one writer and one order, for the price of computing P and D twice. The next
-// tile is on its way while one is worked on.
+// Attention, backward, without atomics. With dP = dO V^T and delta = sum over d_kv of dO O
+//   P = exp(Q K^T + bias - lse)   dS = P (keep dP - delta)   dQ = dS K   dK = dS^T Q   dV = (keep P)^T dO
+// A block of the first kernel has 64 queries of a sequence and head and goes through their keys, for delta
+// and dQ. A block of the second has 64 keys and goes through the queries that attend to them, for dK, dV and
+// the bias's gradient. So every sum has one writer and one order, at the price of computing P and dP twice.
+// The next tile is copied while one is used.
 //
-// Queries and keys that don't exist, and what causality hides, are masked: their scores are not
-// bounded by a row's lse.
+// Queries and keys beyond the end of a sequence, and keys hidden by causality, are masked: a row's lse does
+// not bound their scores.
 #include "kernels/cuda/attention.cuh"
 
 namespace {
 
 enum { ROWS = 64 }; // of a block's own tile
 
-// Rows of the tile that passes by, and how many of them are kept; fp32 is there for parity, and heads of 128
-// must fit.
+// Rows of the tiles that a block goes through, and how many tiles are in memory at once. In fp32, which is
+// for parity with the CPU, heads of 128 must fit.
 template <class T> struct passing {
     static constexpr int rows = sizeof(T) == sizeof(bf16) ? 32 : 16,
                          stages = sizeof(T) == sizeof(bf16) ? 2 : 1;
@@ -76,11 +76,7 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2)
     const T *v = static_cast<const T *>(p.v) + static_cast<int64_t>(kv_row) * p.ldv + column;
     const int last = p.causal ? min(keys, first + ROWS) : keys;
     const auto fetch = [&](int key0, int stage) {
-        fetch_tile<T, D, STEP>(
-            m->k[stage], k + static_cast<int64_t>(key0) * p.ldk, p.ldk, keys - key0, p.d_kv);
-        fetch_tile<T, D, STEP>(
-            m->v[stage], v + static_cast<int64_t>(key0) * p.ldv, p.ldv, keys - key0, p.d_kv);
-        commit_copies();
+        fetch_keys<T, D, STEP>(m->k[stage], m->v[stage], k, v, p, key0, keys);
     };
     fetch_tile<T, D, ROWS>(
         m->q, static_cast<const T *>(p.q) + row * p.ldq + column, p.ldq, queries - first, p.d_kv);
@@ -160,10 +156,10 @@ template <class T, int D> struct key_memory {
     // Behind it: biases by distance; for their gradient sums by distance, of each warp.
 };
 
-// sums[d] += the sum of dS over key - query = d, where sums[0] belongs to row 0 and column 0 of the warp's
+// sums[x] += the sum of dS over key - query = x, where sums[0] belongs to row 0 and column 0 of the warp's
 // product.
 //
-// A lane's elements lie on diagonals d = g - 2t - c + 8 (h - n) of column 2t + c of d[n], row g + 8h. With r
+// A lane's elements lie on diagonals x = g - 2t - c + 8 (h - n) of column 2t + c of ds[n], row g + 8h. With r
 // the remainder of g - 2t by 8, four lanes (one for each t) share the diagonals r - c + 8i: they exchange
 // their sums, then each writes some of them. The order of additions depends on nothing.
 template <int COLUMNS>
@@ -233,25 +229,25 @@ __device__ __forceinline__ void write_buckets(
     }
 }
 
-// The tiles of queries that read a key sequence, one after the other.
+// A tile of the queries that attend to a key sequence; enter and advance go through them all.
 struct reading {
-    int at, end;                // in the list of readers
+    int reader, end;            // in the list of readers
     int q_row, queries, query0; // of the reader: its rows, and where the tile begins
 };
 __device__ __forceinline__ void enter(reading *r, const tt_attention &p, int first, int step) {
-    while (r->at < r->end) {
-        const int sequence = p.source ? p.readers[r->at] : r->at;
+    while (r->reader < r->end) {
+        const int sequence = p.source ? p.readers[r->reader] : r->reader;
         r->q_row = p.q_offsets[sequence];
         r->queries = p.q_offsets[sequence + 1] - r->q_row;
         r->query0 = p.causal ? first / step * step : 0; // queries before the first key see none of these
         if (r->query0 < r->queries) return;
-        ++r->at;
+        ++r->reader;
     }
 }
 __device__ __forceinline__ void advance(reading *r, const tt_attention &p, int first, int step) {
     r->query0 += step;
     if (r->query0 < r->queries) return;
-    ++r->at;
+    ++r->reader;
     enter(r, p, first, step);
 }
 
@@ -300,16 +296,16 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2) attention_
             copy_async<4>(&m->position[stage][lane], &drop.position[token], there);
         commit_copies();
     };
-    if (now.at < now.end) fetch(now, 0);
+    if (now.reader < now.end) fetch(now, 0);
     if (bias.table) fill_biases(biases, middle, bias, head, -middle, middle);
     if (dbias)
         for (int i = threadIdx.x; i < ATTENTION_WARPS * size; i += ATTENTION_THREADS) sums[i] = 0;
     float dk[D / 8][4] = {}, dv[D / 8][4] = {};
     int stage = 0;
-    while (now.at < now.end) {
+    while (now.reader < now.end) {
         reading next = now;
         advance(&next, p, first, STEP);
-        const bool more = next.at < next.end;
+        const bool more = next.reader < next.end;
         if (STAGES == 2 && more) {
             fetch(next, 1 - stage);
             wait_for_copies<1>();
@@ -364,7 +360,7 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2) attention_
 // ---- host side
 
 template <class T, int D>
-tt_status launch(tt_device *device, const tt_attention *p, float *delta, float *partial) {
+tt_status launch_backward(tt_device *device, const tt_attention *p, float *delta, float *partial) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan drop = plan_dropout(&p->drop);
     const unsigned heads = static_cast<unsigned>(p->heads);
@@ -391,7 +387,7 @@ tt_status launch(tt_device *device, const tt_attention *p, float *delta, float *
     return TT_OK;
 }
 
-template <class T> tt_status run(tt_device *device, const tt_attention *p) {
+template <class T> tt_status run_backward(tt_device *device, const tt_attention *p) {
     const int strips = tt_ceil_div(p->longest_kv, ROWS) * p->kv_seqs, columns = p->buckets * p->heads;
     const size_t deltas = static_cast<size_t>(p->q_rows) * static_cast<size_t>(p->heads);
     const size_t partials = p->dbias ? static_cast<size_t>(strips) * static_cast<size_t>(columns) : 0;
@@ -399,11 +395,11 @@ template <class T> tt_status run(tt_device *device, const tt_attention *p) {
     if (!delta) return tt_context(TT_ERR_NOMEM, "attention_bwd");
     float *partial = p->dbias ? delta + deltas : nullptr;
     if (p->d_kv <= 32)
-        TT_TRY((launch<T, 32>(device, p, delta, partial)));
+        TT_TRY((launch_backward<T, 32>(device, p, delta, partial)));
     else if (p->d_kv <= 64)
-        TT_TRY((launch<T, 64>(device, p, delta, partial)));
+        TT_TRY((launch_backward<T, 64>(device, p, delta, partial)));
     else
-        TT_TRY((launch<T, 128>(device, p, delta, partial)));
+        TT_TRY((launch_backward<T, 128>(device, p, delta, partial)));
     return partial ? tt_cuda_add_strips(device, p->dbias, partial, strips, columns) : TT_OK;
 }
 
@@ -412,8 +408,7 @@ template <class T> tt_status run(tt_device *device, const tt_attention *p) {
 tt_status tt_cuda_attention_bwd(tt_device *device, const tt_attention *p) {
     TT_TRY(tt_cuda_attention_check(p));
     if (p->source && (!p->readers || !p->reader_offsets))
-        return tt_fail(TT_ERR_INPUT, "attention_bwd: sources without the list of their readers");
-    if (p->dbias && !p->bias)
-        return tt_fail(TT_ERR_INPUT, "attention_bwd: the gradient of a bias that there is not");
-    return TT_BY_OPERAND(device, run, device, p);
+        return tt_fail(TT_ERR_INPUT, "attention_bwd: source is set, but readers or reader_offsets is not");
+    if (p->dbias && !p->bias) return tt_fail(TT_ERR_INPUT, "attention_bwd: dbias is set, but bias is not");
+    return TT_BY_OPERAND(device, run_backward, device, p);
 }

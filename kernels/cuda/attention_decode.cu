@@ -1,14 +1,14 @@
-// Attention of one query per slot over a K/V cache: one block per slot and head. A key's elements are 16
-// bytes for each of some lanes; so groups of lanes take keys in turn, each with a running maximum, sum and
-// output of its own. In the end groups are put together within warps, then the warps in order. Samples of one
-// prompt read the same keys, each for itself.
+// Attention of one query per slot over a K/V cache: one block per slot and head. A group of lanes reads a
+// key, 16 bytes each; the groups take keys in turn, each with its own running maximum, sum and output. At the
+// end the groups of a warp are merged, then the warps in order. Samples of one prompt read the same keys,
+// each separately.
 #include "kernels/cuda/attention.cuh"
 
 namespace {
 
 enum { WARPS = 4, THREADS = WARPS * WARP, WIDTH = 256, AT_ONCE = 2 };
 
-// What a group has so far of softmax(scores) v, `out` being a lane's elements.
+// A group's running softmax(scores) v; `out` is the lane's part of it.
 template <class T, int PIECES> struct running {
     float top, sum;
     piece<T> out[PIECES];
@@ -116,7 +116,7 @@ __global__ void __launch_bounds__(THREADS) decode(tt_attention_decode p, bias_pl
 }
 
 template <class T, int LANES, int PIECES>
-tt_status launch(tt_device *device, const tt_attention_decode *p, const bias_plan *bias) {
+tt_status launch_decode(tt_device *device, const tt_attention_decode *p, const bias_plan *bias) {
     const uintptr_t pointers = reinterpret_cast<uintptr_t>(p->q) | reinterpret_cast<uintptr_t>(p->k) |
                                reinterpret_cast<uintptr_t>(p->v);
     constexpr int P = piece<T>::size;
@@ -127,13 +127,14 @@ tt_status launch(tt_device *device, const tt_attention_decode *p, const bias_pla
     return TT_OK;
 }
 
-template <class T> tt_status run(tt_device *device, const tt_attention_decode *p, const bias_plan *bias) {
+template <class T>
+tt_status run_decode(tt_device *device, const tt_attention_decode *p, const bias_plan *bias) {
     const int pieces = tt_ceil_div(p->d_kv, piece<T>::size);
-    if (pieces <= 4) return launch<T, 4, 1>(device, p, bias);
-    if (pieces <= 8) return launch<T, 8, 1>(device, p, bias);
-    if (pieces <= 16) return launch<T, 16, 1>(device, p, bias);
-    if (pieces <= 32) return launch<T, 32, 1>(device, p, bias);
-    return launch<T, 32, 2>(device, p, bias);
+    if (pieces <= 4) return launch_decode<T, 4, 1>(device, p, bias);
+    if (pieces <= 8) return launch_decode<T, 8, 1>(device, p, bias);
+    if (pieces <= 16) return launch_decode<T, 16, 1>(device, p, bias);
+    if (pieces <= 32) return launch_decode<T, 32, 1>(device, p, bias);
+    return launch_decode<T, 32, 2>(device, p, bias);
 }
 
 } // namespace
@@ -156,9 +157,10 @@ tt_status tt_cuda_attention_decode(tt_device *device, const tt_attention_decode 
             t->buckets, t->max_distance);
     bias_plan bias = {};
     if (t->bias) {
-        tt_attention of = {};
-        of.bias = t->bias, of.buckets = t->buckets, of.heads = t->heads, of.max_distance = t->max_distance;
-        TT_TRY(tt_cuda_bias_plan(device, &of, &bias));
+        tt_attention attention = {};
+        attention.bias = t->bias, attention.buckets = t->buckets, attention.heads = t->heads,
+        attention.max_distance = t->max_distance;
+        TT_TRY(tt_cuda_bias_plan(device, &attention, &bias));
     }
-    return TT_BY_OPERAND(device, run, device, t, &bias);
+    return TT_BY_OPERAND(device, run_decode, device, t, &bias);
 }

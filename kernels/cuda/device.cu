@@ -1,7 +1,7 @@
 // The CUDA device: its memory, its table of operations, and what the program asks about GPUs.
 //
-// Everything is done in the order of one stream. Memory comes from the stream-ordered pool, which keeps what
-// is freed. The host waits only in downloads.
+// All work runs in the order of one stream. Memory comes from the stream-ordered pool, which keeps freed
+// memory. The host waits only in downloads.
 #include "kernels/cuda/kernel.cuh"
 
 #include <cublasLt.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 tt_status tt_cuda_failed(cudaError_t error, const char *what) {
-    cudaGetLastError(); // not told again at the next call
+    cudaGetLastError(); // clears the error, so that the next call does not report it again
     if (error == cudaErrorMemoryAllocation)
         return tt_fail(TT_ERR_NOMEM, "out of GPU memory: %s; try a smaller batch or fewer slots", what);
     return tt_fail(
@@ -30,7 +30,7 @@ static void memory_free(tt_device *device, void *memory) {
     cudaFreeAsync(memory, tt_stream(device));
 }
 
-// From pageable memory: CUDA has taken its copy when this returns.
+// From pageable memory: CUDA has copied it to its own buffer when this returns.
 static tt_status memory_upload(tt_device *device, void *to, const void *from, size_t bytes) {
     TT_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, tt_stream(device)), "copy to the GPU");
     return TT_OK;
@@ -48,12 +48,12 @@ static tt_status fault_status(const tt_cuda_fault *fault) {
             TT_ERR_INPUT, "lmhead: target %d at row %d is outside the vocabulary", fault->value, fault->row);
     case TT_FAULT_LOGITS:
         return tt_fail(TT_ERR_NUMERIC,
-            "sample: the logits of row %d hold NaN or inf; the model has diverged, or its weights are "
+            "sample: the logits of row %d contain NaN or inf; the model has diverged, or its weights are "
             "damaged",
             fault->row);
     case TT_FAULT_SCORES:
         return tt_fail(TT_ERR_NUMERIC,
-            "log_softmax: row %d holds NaN or inf; the model has diverged, or its weights are damaged",
+            "log_softmax: row %d contains NaN or inf; the model has diverged, or its weights are damaged",
             fault->row);
     case TT_FAULT_UNIFORM:
         return tt_fail(TT_ERR_INPUT, "sample: the random number of row %d is not in [0, 1)", fault->row);
@@ -93,7 +93,7 @@ static tt_status device_wait(tt_device *device) {
     return TT_OK;
 }
 
-// Recordings: CUDA graphs of what the stream is given.
+// A recording is a CUDA graph captured from the stream.
 struct tt_recording {
     cudaGraphExec_t graph;
 };
@@ -124,7 +124,7 @@ static tt_status device_replay(tt_device *device, tt_recording *recording) {
 }
 
 static void device_forget(tt_device *device, tt_recording *recording) {
-    cudaStreamSynchronize(tt_stream(device)); // it may be under way
+    cudaStreamSynchronize(tt_stream(device)); // it may be running
     cudaGraphExecDestroy(recording->graph);
     free(recording);
 }
@@ -148,33 +148,45 @@ static void device_close(tt_device *device) {
 }
 
 static const tt_ops operations = {
-    tt_cuda_embed_fwd,
-    tt_cuda_embed_bwd,
-    tt_cuda_rmsnorm_fwd,
-    tt_cuda_rmsnorm_bwd,
-    tt_cuda_gemm_do,
-    tt_cuda_attention_fwd,
-    tt_cuda_attention_bwd,
-    tt_cuda_ffn_fwd,
-    tt_cuda_ffn_bwd,
-    tt_cuda_lmhead_fwd,
-    tt_cuda_lmhead_bwd,
-    tt_cuda_lmhead_fused,
-    tt_cuda_adamw,
-    tt_cuda_square_sum,
-    tt_cuda_scale,
-    tt_cuda_to_bf16,
-    tt_cuda_from_bf16,
-    tt_cuda_put_rows,
-    tt_cuda_attention_decode,
-    tt_cuda_sample,
-    tt_cuda_log_softmax,
-    tt_cuda_penalise,
-    tt_cuda_top,
+    .embed_fwd = tt_cuda_embed_fwd,
+    .embed_bwd = tt_cuda_embed_bwd,
+    .rmsnorm_fwd = tt_cuda_rmsnorm_fwd,
+    .rmsnorm_bwd = tt_cuda_rmsnorm_bwd,
+    .gemm = tt_cuda_gemm_multiply,
+    .attention_fwd = tt_cuda_attention_fwd,
+    .attention_bwd = tt_cuda_attention_bwd,
+    .ffn_fwd = tt_cuda_ffn_fwd,
+    .ffn_bwd = tt_cuda_ffn_bwd,
+    .lmhead_fwd = tt_cuda_lmhead_fwd,
+    .lmhead_bwd = tt_cuda_lmhead_bwd,
+    .lmhead_fused = tt_cuda_lmhead_fused,
+    .adamw = tt_cuda_adamw,
+    .square_sum = tt_cuda_square_sum,
+    .scale = tt_cuda_scale,
+    .to_bf16 = tt_cuda_to_bf16,
+    .put_rows = tt_cuda_put_rows,
+    .attention_decode = tt_cuda_attention_decode,
+    .sample = tt_cuda_sample,
+    .log_softmax = tt_cuda_log_softmax,
+    .penalise = tt_cuda_penalise,
+    .top = tt_cuda_top,
 };
-static const tt_memory memory_functions = {memory_alloc, memory_free, memory_upload, memory_download,
-    memory_copy, memory_zero, memory_discard, device_wait, device_close, device_record, device_recorded,
-    device_replay, device_forget};
+
+static const tt_memory memory_functions = {
+    .alloc = memory_alloc,
+    .free = memory_free,
+    .upload = memory_upload,
+    .download = memory_download,
+    .copy = memory_copy,
+    .zero = memory_zero,
+    .discard = memory_discard,
+    .wait = device_wait,
+    .close = device_close,
+    .record = device_record,
+    .recorded = device_recorded,
+    .replay = device_replay,
+    .forget = device_forget,
+};
 
 // Kernels are built for compute capability 8.0 and later (bf16 tensor cores).
 enum { LEAST_MAJOR = 8 };
@@ -216,7 +228,7 @@ bool tt_cuda_available(char why[TT_CUDA_WHY_SIZE]) {
 
 tt_status tt_cuda_open(tt_device *device) {
     device->state = calloc(1, sizeof(tt_cuda_state));
-    if (!device->state) return tt_fail(TT_ERR_NOMEM, "out of memory: GPU");
+    if (!device->state) return tt_fail(TT_ERR_NOMEM, "out of memory: state of the CUDA device");
     device->ops = &operations;
     device->memory = &memory_functions;
     device->name = "cuda";

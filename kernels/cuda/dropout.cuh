@@ -16,7 +16,7 @@ struct dropout_plan {
 
 static inline dropout_plan plan_dropout(const tt_dropout *drop) {
     dropout_plan plan = {};
-    if (!drop || !(drop->p > 0)) return plan;
+    if (!(drop->p > 0)) return plan;
     plan.key = reinterpret_cast<const uint2 *>(drop->key);
     plan.site = drop->site;
     plan.threshold = static_cast<uint32_t>(ceil(static_cast<double>(drop->p) * 4294967296.0));
@@ -28,7 +28,7 @@ static inline dropout_plan plan_dropout(const tt_dropout *drop) {
 
 // Refuses p outside [0, 1) and missing indices, as the CPU device does.
 static inline tt_status check_dropout(const tt_dropout *drop, const char *op) {
-    if (!drop || drop->p == 0) return TT_OK;
+    if (drop->p == 0) return TT_OK;
     if (!(drop->p > 0 && drop->p < 1))
         return tt_fail(TT_ERR_INPUT, "%s: dropout probability %g, expected 0 <= p < 1", op,
             static_cast<double>(drop->p));

@@ -11,21 +11,19 @@ namespace {
 enum { THREADS = 256, PIECE = 32, SCAN = 1024 };
 
 // One warp per row.
-__global__ void gather(float *out, const float *table, const int32_t *ids, int rows, int d, int vocab,
-    dropout_plan drop, tt_cuda_fault *fault) {
-    const int row = blockIdx.x * (THREADS / WARP) + threadIdx.x / WARP, lane = threadIdx.x % WARP;
-    if (row >= rows) return;
-    int id = ids[row];
-    if (id < 0 || id >= vocab) {
+__global__ void gather(tt_embedding p, dropout_plan drop, tt_cuda_fault *fault) {
+    const int row = blockIdx.x * (THREADS / WARP) + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
+    if (row >= p.rows) return;
+    int id = p.ids[row];
+    if (id < 0 || id >= p.vocab) {
         if (lane == 0) tt_fault(fault, TT_FAULT_ID, row, id);
         id = 0;
     }
-    const bool aligned = d % 4 == 0;
+    const bool whole = d % 4 == 0;
     for (int c = 4 * lane; c < d; c += 4 * WARP) {
-        const bool whole = aligned;
-        float4x x = load4(table + static_cast<int64_t>(id) * d + c, whole, d - c);
+        float4x x = load4(p.table + static_cast<int64_t>(id) * d + c, whole, d - c);
         drop4(drop, row, c / 4, &x);
-        store4(out + static_cast<int64_t>(row) * d + c, x, whole, d - c);
+        store4(p.out + static_cast<int64_t>(row) * d + c, x, whole, d - c);
     }
 }
 
@@ -89,16 +87,16 @@ __global__ void sum_pieces(
     const int first = blockIdx.x * PIECE, end = min(first + PIECE, p.n);
     const bool whole = d % 4 == 0;
     for (int c = 4 * threadIdx.x; c < d; c += 4 * blockDim.x) {
-        int at = first;
-        while (at < end) {
-            const int id = ids[p.order[at]];
-            const bool began_before = at == first && first > 0 && ids[p.order[first - 1]] == id;
+        int j = first;
+        while (j < end) {
+            const int id = ids[p.order[j]];
+            const bool began_before = j == first && first > 0 && ids[p.order[first - 1]] == id;
             float4x sum = {{0, 0, 0, 0}};
-            for (; at < end && ids[p.order[at]] == id; ++at) {
-                const int row = p.order[at];
+            for (; j < end && ids[p.order[j]] == id; ++j) {
+                const int row = p.order[j];
                 float4x x = load4(dout + static_cast<int64_t>(row) * d + c, whole, d - c);
                 drop4(drop, row, c / 4, &x);
-                for (int i = 0; i < 4; ++i) sum.v[i] += x.v[i];
+                for (int j = 0; j < 4; ++j) sum.v[j] += x.v[j];
             }
             if (began_before) {
                 store4(p.open + static_cast<int64_t>(blockIdx.x) * d + c, sum, whole, d - c);
@@ -106,7 +104,7 @@ __global__ void sum_pieces(
             }
             float *to = dtable + static_cast<int64_t>(id) * d + c;
             const float4x held = load4(to, whole, d - c);
-            for (int i = 0; i < 4; ++i) sum.v[i] += held.v[i];
+            for (int j = 0; j < 4; ++j) sum.v[j] += held.v[j];
             store4(to, sum, whole, d - c);
         }
     }
@@ -132,11 +130,11 @@ __global__ void close_pieces(float *dtable, const int32_t *ids, int d, pieces p)
     }
 }
 
-tt_status check(int rows, int d, int vocab, const tt_dropout *drop, const char *op) {
-    if (rows < 0 || d < 1 || vocab < 1)
+tt_status check_embedding(const tt_embedding *p, const char *op) {
+    if (p->rows < 0 || p->d < 1 || p->vocab < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d from %d, expected rows >= 0, d >= 1, vocab >= 1", op,
-            rows, d, vocab);
-    return check_dropout(drop, op);
+            p->rows, p->d, p->vocab);
+    return check_dropout(&p->drop, op);
 }
 
 int column_threads(int d) {
@@ -146,20 +144,20 @@ int column_threads(int d) {
 
 } // namespace
 
-tt_status tt_cuda_embed_fwd(tt_device *device, float *out, const float *table, const int32_t *ids, int rows,
-    int d, int vocab, const tt_dropout *drop) {
-    TT_TRY(check(rows, d, vocab, drop, "embed_fwd"));
-    if (rows == 0) return TT_OK;
-    TT_CUDA(TT_LAUNCH(gather, tt_ceil_div(rows, THREADS / WARP), THREADS, 0, tt_stream(device), out, table,
-                ids, rows, d, vocab, plan_dropout(drop), tt_cuda_of(device)->fault),
+tt_status tt_cuda_embed_fwd(tt_device *device, const tt_embedding *p) {
+    TT_TRY(check_embedding(p, "embed_fwd"));
+    if (p->rows == 0) return TT_OK;
+    TT_CUDA(TT_LAUNCH(gather, tt_ceil_div(p->rows, THREADS / WARP), THREADS, 0, tt_stream(device), *p,
+                plan_dropout(&p->drop), tt_cuda_of(device)->fault),
         "embed_fwd");
     return TT_OK;
 }
 
-tt_status tt_cuda_embed_bwd(tt_device *device, float *dtable, const float *dout, const int32_t *ids, int rows,
-    int d, int vocab, const tt_dropout *drop) {
-    TT_TRY(check(rows, d, vocab, drop, "embed_bwd"));
-    if (rows == 0) return TT_OK;
+tt_status tt_cuda_embed_bwd(tt_device *device, const tt_embedding *p) {
+    TT_TRY(check_embedding(p, "embed_bwd"));
+    if (p->rows == 0) return TT_OK;
+    const int rows = p->rows, d = p->d, vocab = p->vocab;
+    const int32_t *ids = p->ids;
     const int n_pieces = tt_ceil_div(rows, PIECE);
     const size_t open_floats = static_cast<size_t>(n_pieces) * static_cast<size_t>(d);
     const size_t ints = 2 * static_cast<size_t>(vocab) + static_cast<size_t>(rows);
@@ -173,14 +171,14 @@ tt_status tt_cuda_embed_bwd(tt_device *device, float *dtable, const float *dout,
         TT_LAUNCH(count_ids, blocks, THREADS, 0, stream, count, ids, rows, vocab, tt_cuda_of(device)->fault),
         "embed_bwd");
     TT_CUDA(TT_LAUNCH(scan, 1, SCAN, 0, stream, start, count, vocab), "embed_bwd");
-    // Rows with an id outside the vocabulary have no place: what stands there is row 0, and the fault is
-    // told.
+    // Rows with an id outside the vocabulary have no place: row 0 takes it, and the fault is reported.
     TT_TRY(tt_device_zero(device, order, static_cast<size_t>(rows) * sizeof *order));
     TT_CUDA(TT_LAUNCH(place, blocks, THREADS, 0, stream, order, start, ids, rows, vocab), "embed_bwd");
-    const pieces p = {order, rows, open};
-    TT_CUDA(TT_LAUNCH(sum_pieces, n_pieces, column_threads(d), 0, stream, dtable, dout, ids, d, p,
-                plan_dropout(drop)),
+    const pieces sorted = {order, rows, open};
+    TT_CUDA(TT_LAUNCH(sum_pieces, n_pieces, column_threads(d), 0, stream, p->dtable, p->dout, ids, d, sorted,
+                plan_dropout(&p->drop)),
         "embed_bwd");
-    TT_CUDA(TT_LAUNCH(close_pieces, n_pieces, column_threads(d), 0, stream, dtable, ids, d, p), "embed_bwd");
+    TT_CUDA(TT_LAUNCH(close_pieces, n_pieces, column_threads(d), 0, stream, p->dtable, ids, d, sorted),
+        "embed_bwd");
     return TT_OK;
 }

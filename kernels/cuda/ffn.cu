@@ -32,13 +32,14 @@ template <class T> __device__ __forceinline__ bool place_of(int rows, int f, pla
 }
 
 template <class T, bool GATED> __global__ void forward(tt_ffn p, dropout_plan drop) {
-    place at;
-    if (!place_of<T>(p.rows, p.f, &at)) return;
-    const int n = p.f - at.c;
-    const T *h = static_cast<const T *>(p.h) + static_cast<int64_t>(at.row) * (GATED ? 2 : 1) * p.f + at.c;
+    place here;
+    if (!place_of<T>(p.rows, p.f, &here)) return;
+    const int n = p.f - here.c;
+    const T *h =
+        static_cast<const T *>(p.h) + static_cast<int64_t>(here.row) * (GATED ? 2 : 1) * p.f + here.c;
     piece<T> x, linear;
-    load_piece(&x, h, at.whole, n);
-    if (GATED) load_piece(&linear, h + p.f, at.whole, n);
+    load_piece(&x, h, here.whole, n);
+    if (GATED) load_piece(&linear, h + p.f, here.whole, n);
 #pragma unroll
     for (int k = 0; k < piece<T>::fours; ++k) {
         float4x *four = &x.four[k];
@@ -48,26 +49,27 @@ template <class T, bool GATED> __global__ void forward(tt_ffn p, dropout_plan dr
             else
                 four->v[i] = four->v[i] < 0 ? 0 : four->v[i]; // NaN passes
         }
-        drop4(drop, at.row, at.c / 4 + k, four);
+        drop4(drop, here.row, here.c / 4 + k, four);
     }
-    store_piece(static_cast<T *>(p.a) + static_cast<int64_t>(at.row) * p.f + at.c, x, at.whole, n);
+    store_piece(static_cast<T *>(p.a) + static_cast<int64_t>(here.row) * p.f + here.c, x, here.whole, n);
 }
 
 template <class T, bool GATED> __global__ void backward(tt_ffn p, dropout_plan drop) {
-    place at;
-    if (!place_of<T>(p.rows, p.f, &at)) return;
-    const int n = p.f - at.c;
-    const int64_t offset = static_cast<int64_t>(at.row) * (GATED ? 2 : 1) * p.f + at.c;
+    place here;
+    if (!place_of<T>(p.rows, p.f, &here)) return;
+    const int n = p.f - here.c;
+    const int64_t offset = static_cast<int64_t>(here.row) * (GATED ? 2 : 1) * p.f + here.c;
     const T *h = static_cast<const T *>(p.h) + offset;
     T *dh = static_cast<T *>(p.dh) + offset;
     piece<T> g, x, linear;
-    load_piece(&g, static_cast<const T *>(p.da) + static_cast<int64_t>(at.row) * p.f + at.c, at.whole, n);
-    load_piece(&x, h, at.whole, n);
-    if (GATED) load_piece(&linear, h + p.f, at.whole, n);
+    load_piece(
+        &g, static_cast<const T *>(p.da) + static_cast<int64_t>(here.row) * p.f + here.c, here.whole, n);
+    load_piece(&x, h, here.whole, n);
+    if (GATED) load_piece(&linear, h + p.f, here.whole, n);
 #pragma unroll
     for (int k = 0; k < piece<T>::fours; ++k) {
         float4x *four = &g.four[k];
-        drop4(drop, at.row, at.c / 4 + k, four);
+        drop4(drop, here.row, here.c / 4 + k, four);
         for (int i = 0; i < 4; ++i) {
             const float value = x.four[k].v[i];
             if (GATED) {
@@ -80,15 +82,15 @@ template <class T, bool GATED> __global__ void backward(tt_ffn p, dropout_plan d
             }
         }
     }
-    if (GATED) store_piece(dh + p.f, linear, at.whole, n);
-    store_piece(dh, g, at.whole, n);
+    if (GATED) store_piece(dh + p.f, linear, here.whole, n);
+    store_piece(dh, g, here.whole, n);
 }
 
-tt_status check(const tt_ffn *p, const char *op) {
+tt_status check_ffn(const tt_ffn *p, const char *op) {
     if (p->rows < 0 || p->f < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and f >= 1", op, p->rows, p->f);
-    if (p->kind != TT_RELU && p->kind != TT_GATED_GELU)
-        return tt_fail(TT_ERR_INPUT, "%s: unknown activation %d", op, static_cast<int>(p->kind));
+    if (p->activation != TT_RELU && p->activation != TT_GATED_GELU)
+        return tt_fail(TT_ERR_INPUT, "%s: unknown activation %d", op, static_cast<int>(p->activation));
     if (static_cast<int64_t>(p->rows) * ((p->f + 3) / 4) > INT32_MAX)
         return tt_fail(TT_ERR_UNSUPPORTED, "%s: %d rows of %d are too many for one call on device cuda", op,
             p->rows, p->f);
@@ -103,7 +105,7 @@ template <class T> int blocks_of(const tt_ffn *p) {
 template <class T> tt_status run_forward(tt_device *device, const tt_ffn *p) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan drop = plan_dropout(&p->drop);
-    if (p->kind == TT_RELU)
+    if (p->activation == TT_RELU)
         TT_CUDA(TT_LAUNCH((forward<T, false>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
     else
         TT_CUDA(TT_LAUNCH((forward<T, true>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
@@ -113,7 +115,7 @@ template <class T> tt_status run_forward(tt_device *device, const tt_ffn *p) {
 template <class T> tt_status run_backward(tt_device *device, const tt_ffn *p) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan drop = plan_dropout(&p->drop);
-    if (p->kind == TT_RELU)
+    if (p->activation == TT_RELU)
         TT_CUDA(TT_LAUNCH((backward<T, false>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_bwd");
     else
         TT_CUDA(TT_LAUNCH((backward<T, true>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_bwd");
@@ -123,11 +125,11 @@ template <class T> tt_status run_backward(tt_device *device, const tt_ffn *p) {
 } // namespace
 
 tt_status tt_cuda_ffn_fwd(tt_device *device, const tt_ffn *p) {
-    TT_TRY(check(p, "ffn_fwd"));
+    TT_TRY(check_ffn(p, "ffn_fwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_forward, device, p);
 }
 
 tt_status tt_cuda_ffn_bwd(tt_device *device, const tt_ffn *p) {
-    TT_TRY(check(p, "ffn_bwd"));
+    TT_TRY(check_ffn(p, "ffn_bwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_backward, device, p);
 }

@@ -1,8 +1,8 @@
 // Matrix products by cuBLASLt: bf16 or fp32 inputs (TF32 is off), fp32 sums.
 //
 // cuBLASLt reads column-major matrices; a row-major C[m, n] is a column-major C^T[n, m] = op(B)^T op(A)^T, so
-// it is asked for the product with both sides exchanged. What it chooses for a shape is kept: descriptors and
-// algorithm in a table, least recently used ones replaced.
+// it is asked for the product with both sides exchanged. Its choice for a shape, descriptors and algorithm,
+// is kept in a table that replaces the least recently used ones.
 #include "kernels/cuda/kernel.cuh"
 
 #include <cublasLt.h>
@@ -40,7 +40,7 @@ struct tt_cuda_gemm {
 
 namespace {
 
-tt_status failed(cublasStatus_t status, const shape *s) {
+tt_status gemm_failed(cublasStatus_t status, const shape *s) {
     return tt_fail(status == CUBLAS_STATUS_ALLOC_FAILED ? TT_ERR_NOMEM : TT_ERR_DEVICE,
         "gemm of m %d, n %d, k %d: cuBLASLt: %s", s->m, s->n, s->k, cublasLtGetStatusString(status));
 }
@@ -48,7 +48,7 @@ tt_status failed(cublasStatus_t status, const shape *s) {
 #define TT_LT(call, s)                                                                                       \
     do {                                                                                                     \
         cublasStatus_t tt_lt_status_ = (call);                                                               \
-        if (tt_lt_status_ != CUBLAS_STATUS_SUCCESS) return failed(tt_lt_status_, s);                         \
+        if (tt_lt_status_ != CUBLAS_STATUS_SUCCESS) return gemm_failed(tt_lt_status_, s);                    \
     } while (0)
 
 tt_status open_gemm(tt_cuda_state *state, const shape *s) {
@@ -64,7 +64,7 @@ tt_status open_gemm(tt_cuda_state *state, const shape *s) {
     return TT_OK;
 }
 
-void forget(choice *c) {
+void forget_choice(choice *c) {
     if (c->a) cublasLtMatrixLayoutDestroy(c->a);
     if (c->b) cublasLtMatrixLayoutDestroy(c->b);
     if (c->c) cublasLtMatrixLayoutDestroy(c->c);
@@ -72,7 +72,7 @@ void forget(choice *c) {
     *c = choice();
 }
 
-tt_status choose(const tt_device *device, tt_cuda_gemm *g, choice *c, const shape *s) {
+tt_status choose_algorithm(const tt_device *device, tt_cuda_gemm *g, choice *c, const shape *s) {
     const cudaDataType_t in = device->operand_size == sizeof(float) ? CUDA_R_32F : CUDA_R_16BF;
     const cudaDataType_t out = s->c_fp32 ? CUDA_R_32F : in;
     const cublasComputeType_t compute = in == CUDA_R_32F ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F;
@@ -103,20 +103,20 @@ tt_status choose(const tt_device *device, tt_cuda_gemm *g, choice *c, const shap
     TT_LT(cublasLtMatmulAlgoGetHeuristic(
               g->handle, c->desc, c->b, c->a, c->c, c->c, g->preference, 1, &result, &found),
         s);
-    if (found < 1) return failed(CUBLAS_STATUS_NOT_SUPPORTED, s);
+    if (found < 1) return gemm_failed(CUBLAS_STATUS_NOT_SUPPORTED, s);
     c->algo = result.algo;
     c->key = *s;
     return TT_OK;
 }
 
-bool same(const shape *a, const shape *b) {
+bool same_shape(const shape *a, const shape *b) {
     return a->m == b->m && a->n == b->n && a->k == b->k && a->lda == b->lda && a->ldb == b->ldb &&
            a->ldc == b->ldc && a->align_a == b->align_a && a->align_b == b->align_b &&
            a->align_c == b->align_c && a->trans_a == b->trans_a && a->trans_b == b->trans_b &&
            a->c_fp32 == b->c_fp32 && a->accumulate == b->accumulate && a->relu == b->relu;
 }
 
-uint32_t mix(const shape *s) {
+uint32_t hash_shape(const shape *s) {
     uint32_t h = 2166136261u;
     const int parts[] = {s->m, s->n, s->k, s->lda, s->ldb, s->ldc,
         static_cast<int>(s->align_a << 20 | s->align_b << 10 | s->align_c),
@@ -134,21 +134,21 @@ uint32_t alignment_of(const void *p) {
     return address & (~address + 1);
 }
 
-tt_status find(const tt_device *device, tt_cuda_gemm *g, choice **out, const shape *s) {
+tt_status find_choice(const tt_device *device, tt_cuda_gemm *g, choice **out, const shape *s) {
     enum { WAYS = 8 }; // a shape may stand in any of these slots
-    choice *set = &g->choices[mix(s) % (SLOTS / WAYS) * WAYS], *oldest = set;
+    choice *set = &g->choices[hash_shape(s) % (SLOTS / WAYS) * WAYS], *oldest = set;
     for (int i = 0; i < WAYS; ++i) {
-        if (set[i].used && same(&set[i].key, s)) {
+        if (set[i].used && same_shape(&set[i].key, s)) {
             set[i].used = ++g->clock;
             *out = &set[i];
             return TT_OK;
         }
         if (set[i].used < oldest->used) oldest = &set[i];
     }
-    forget(oldest);
-    tt_status status = choose(device, g, oldest, s);
+    forget_choice(oldest);
+    tt_status status = choose_algorithm(device, g, oldest, s);
     if (status != TT_OK) {
-        forget(oldest);
+        forget_choice(oldest);
         return status;
     }
     oldest->used = ++g->clock;
@@ -158,7 +158,7 @@ tt_status find(const tt_device *device, tt_cuda_gemm *g, choice **out, const sha
 
 } // namespace
 
-tt_status tt_cuda_gemm_do(tt_device *device, const tt_gemm *p) {
+tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
     const int a_columns = p->trans_a ? p->m : p->k, b_columns = p->trans_b ? p->k : p->n;
     if (p->m < 0 || p->n < 0 || p->k < 1 || p->lda < a_columns || p->ldb < b_columns || p->ldc < p->n)
         return tt_fail(TT_ERR_INPUT,
@@ -167,11 +167,25 @@ tt_status tt_cuda_gemm_do(tt_device *device, const tt_gemm *p) {
             p->m, p->n, p->k, p->lda, p->ldb, p->ldc, a_columns, b_columns, p->n);
     if (p->m == 0 || p->n == 0) return TT_OK;
     tt_cuda_state *state = tt_cuda_of(device);
-    const shape s = {p->m, p->n, p->k, p->lda, p->ldb, p->ldc, alignment_of(p->a), alignment_of(p->b),
-        alignment_of(p->c), p->trans_a, p->trans_b, p->c_fp32, p->beta != 0, p->relu};
+    const shape s = {
+        .m = p->m,
+        .n = p->n,
+        .k = p->k,
+        .lda = p->lda,
+        .ldb = p->ldb,
+        .ldc = p->ldc,
+        .align_a = alignment_of(p->a),
+        .align_b = alignment_of(p->b),
+        .align_c = alignment_of(p->c),
+        .trans_a = p->trans_a,
+        .trans_b = p->trans_b,
+        .c_fp32 = p->c_fp32,
+        .accumulate = p->beta != 0,
+        .relu = p->relu,
+    };
     TT_TRY(open_gemm(state, &s));
     choice *c;
-    TT_TRY(find(device, state->gemm, &c, &s));
+    TT_TRY(find_choice(device, state->gemm, &c, &s));
     TT_LT(cublasLtMatmul(state->gemm->handle, c->desc, &p->alpha, p->b, c->b, p->a, c->a, &p->beta, p->c,
               c->c, p->c, c->c, &c->algo, state->gemm->workspace, workspace_bytes, state->stream),
         &s);
@@ -181,7 +195,7 @@ tt_status tt_cuda_gemm_do(tt_device *device, const tt_gemm *p) {
 void tt_cuda_gemm_close(tt_cuda_state *state) {
     tt_cuda_gemm *g = state->gemm;
     if (!g) return;
-    for (choice &c : g->choices) forget(&c);
+    for (choice &c : g->choices) forget_choice(&c);
     if (g->workspace) cudaFreeAsync(g->workspace, state->stream);
     if (g->preference) cublasLtMatmulPreferenceDestroy(g->preference);
     if (g->handle) cublasLtDestroy(g->handle);

@@ -1,4 +1,4 @@
-// What every file of CUDA kernels includes: launches, errors, conversions, reductions, access by fours.
+// Included by every file of CUDA kernels: launches, errors, conversions, reductions, access by fours.
 //
 // Conventions
 //   - Kernels take the contract's structures (kernels/ops.h) by value; pointers in them are device memory.
@@ -37,7 +37,7 @@ using bf16 = __nv_bfloat16;
 
 // ---- host side
 
-// What a kernel found wrong in data; fetched with the next download.
+// An error that a kernel found in its data; the next download reports it.
 enum tt_cuda_fault_code {
     TT_FAULT_NONE,
     TT_FAULT_ID,
@@ -50,7 +50,8 @@ struct tt_cuda_fault {
     int code, row, value;
 };
 
-// Device memory: the bucket of each distance (attention.cuh). Kept to the end: recordings know its address.
+// Device memory: the bucket of each distance (attention.cuh). Kept until the device is closed, since
+// recordings contain its address.
 struct tt_cuda_bucket_table {
     bool bidirectional;
     int buckets, max_distance;
@@ -63,7 +64,7 @@ struct tt_cuda_gemm; // gemm.cu's own
 struct tt_cuda_state {
     cudaStream_t stream;
     int processors;       // multiprocessors
-    int shared_most;      // bytes of shared memory that a block may ask for
+    int shared_most;      // bytes of shared memory that a block may have
     tt_cuda_fault *fault; // device memory
     tt_cuda_gemm *gemm;
     tt_cuda_bucket_table *tables;
@@ -77,7 +78,7 @@ static inline cudaStream_t tt_stream(tt_device *device) {
     return tt_cuda_of(device)->stream;
 }
 
-// TT_ERR_DEVICE (TT_ERR_NOMEM if memory ran out) with CUDA's words, after `what`.
+// Returns TT_ERR_DEVICE (TT_ERR_NOMEM if memory ran out) with CUDA's message after `what`.
 tt_status tt_cuda_failed(cudaError_t error, const char *what);
 #define TT_CUDA(call, what)                                                                                  \
     do {                                                                                                     \
@@ -93,7 +94,7 @@ static inline int tt_ceil_div(int64_t a, int64_t b) {
 #define TT_BY_OPERAND(device, function, ...)                                                                 \
     ((device)->operand_size == sizeof(float) ? function<float>(__VA_ARGS__) : function<bf16>(__VA_ARGS__))
 
-// More than 48 KiB of dynamic shared memory has to be asked for.
+// A kernel has to be allowed more than 48 KiB of dynamic shared memory.
 #define TT_ALLOW_SHARED(kernel, bytes, what)                                                                 \
     TT_CUDA(cudaFuncSetAttribute(reinterpret_cast<const void *>(&kernel),                                    \
                 cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),                       \
@@ -283,13 +284,11 @@ static __device__ __forceinline__ void tt_fault(tt_cuda_fault *fault, int code, 
 // to[c] += sum over strips of partial[strip, c] (device memory), in an order that depends on the sizes alone.
 tt_status tt_cuda_add_strips(tt_device *, float *to, const float *partial, int strips, int columns);
 
-tt_status tt_cuda_embed_fwd(tt_device *, float *out, const float *table, const int32_t *ids, int rows, int d,
-    int vocab, const tt_dropout *drop);
-tt_status tt_cuda_embed_bwd(tt_device *, float *dtable, const float *dout, const int32_t *ids, int rows,
-    int d, int vocab, const tt_dropout *drop);
+tt_status tt_cuda_embed_fwd(tt_device *, const tt_embedding *);
+tt_status tt_cuda_embed_bwd(tt_device *, const tt_embedding *);
 tt_status tt_cuda_rmsnorm_fwd(tt_device *, const tt_rmsnorm *);
 tt_status tt_cuda_rmsnorm_bwd(tt_device *, const tt_rmsnorm *);
-tt_status tt_cuda_gemm_do(tt_device *, const tt_gemm *);
+tt_status tt_cuda_gemm_multiply(tt_device *, const tt_gemm *);
 void tt_cuda_gemm_close(tt_cuda_state *);
 tt_status tt_cuda_attention_fwd(tt_device *, const tt_attention *);
 tt_status tt_cuda_attention_bwd(tt_device *, const tt_attention *);
@@ -302,9 +301,7 @@ tt_status tt_cuda_adamw(tt_device *, const tt_adamw *);
 tt_status tt_cuda_square_sum(tt_device *, double *sum, const float *x, int64_t n);
 tt_status tt_cuda_scale(tt_device *, float *x, int64_t n, float factor);
 tt_status tt_cuda_to_bf16(tt_device *, uint16_t *out, const float *x, int64_t n);
-tt_status tt_cuda_from_bf16(tt_device *, float *out, const uint16_t *x, int64_t n);
-tt_status tt_cuda_put_rows(tt_device *, tt_operand *to, int ld_to, const int32_t *row, const tt_operand *from,
-    int ld_from, int rows, int n);
+tt_status tt_cuda_put_rows(tt_device *, const tt_put_rows *);
 tt_status tt_cuda_attention_decode(tt_device *, const tt_attention_decode *);
 tt_status tt_cuda_sample(tt_device *, const tt_sample *);
 tt_status tt_cuda_log_softmax(tt_device *, float *x, int rows, int n);

@@ -69,7 +69,7 @@ template <class T, bool FORWARD, bool BACKWARD> __global__ void head_rows(rows p
     }
 }
 
-tt_status check(const tt_lmhead *p, const char *op) {
+tt_status check_lmhead(const tt_lmhead *p, const char *op) {
     if (p->rows < 0 || p->d < 1 || p->vocab < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d to %d, expected rows >= 0, d >= 1, vocab >= 1", op,
             p->rows, p->d, p->vocab);
@@ -84,7 +84,7 @@ tt_status chunk_logits(tt_device *device, const tt_lmhead *p, const void *h, int
     product.a = h, product.lda = p->d;
     product.b = p->w, product.ldb = p->d;
     product.c = logits, product.c_fp32 = true, product.ldc = p->vocab;
-    return tt_cuda_gemm_do(device, &product);
+    return tt_cuda_gemm_multiply(device, &product);
 }
 
 tt_status chunk_gradients(
@@ -95,7 +95,7 @@ tt_status chunk_gradients(
     to_h.a = dlogits, to_h.lda = p->vocab;
     to_h.b = p->w, to_h.ldb = p->d;
     to_h.c = dh, to_h.ldc = p->d;
-    TT_TRY(tt_cuda_gemm_do(device, &to_h));
+    TT_TRY(tt_cuda_gemm_multiply(device, &to_h));
     tt_gemm to_w = {};
     to_w.trans_a = true;
     to_w.m = p->vocab, to_w.n = p->d, to_w.k = n;
@@ -103,10 +103,10 @@ tt_status chunk_gradients(
     to_w.a = dlogits, to_w.lda = p->vocab;
     to_w.b = h, to_w.ldb = p->d;
     to_w.c = p->dw, to_w.c_fp32 = true, to_w.ldc = p->d;
-    return tt_cuda_gemm_do(device, &to_w);
+    return tt_cuda_gemm_multiply(device, &to_w);
 }
 
-template <class T, bool FORWARD, bool BACKWARD> tt_status run(tt_device *device, const tt_lmhead *p) {
+template <class T, bool FORWARD, bool BACKWARD> tt_status run_chunks(tt_device *device, const tt_lmhead *p) {
     const size_t vocab = static_cast<size_t>(p->vocab), d = static_cast<size_t>(p->d);
     const size_t fit = chunk_bytes / (vocab * sizeof(float));
     int chunk = fit < CHUNK_MIN                      ? CHUNK_MIN
@@ -123,9 +123,16 @@ template <class T, bool FORWARD, bool BACKWARD> tt_status run(tt_device *device,
         const int n = p->rows - first < chunk ? p->rows - first : chunk;
         const T *h = static_cast<const T *>(p->h) + static_cast<size_t>(first) * d;
         TT_TRY(chunk_logits(device, p, h, n, logits));
-        const rows r = {logits, p->vocab, p->targets + first, p->lse + first,
-            p->logp ? p->logp + first : nullptr, BACKWARD ? p->dlogp + first : nullptr,
-            tt_cuda_of(device)->fault, first};
+        const rows r = {
+            .logits = logits,
+            .vocab = p->vocab,
+            .targets = p->targets + first,
+            .lse = p->lse + first,
+            .logp = p->logp ? p->logp + first : nullptr,
+            .dlogp = BACKWARD ? p->dlogp + first : nullptr,
+            .fault = tt_cuda_of(device)->fault,
+            .first = first,
+        };
         TT_CUDA(TT_LAUNCH((head_rows<T, FORWARD, BACKWARD>), n, THREADS, 0, tt_stream(device), r, dlogits),
             "lmhead");
         if (BACKWARD)
@@ -136,28 +143,28 @@ template <class T, bool FORWARD, bool BACKWARD> tt_status run(tt_device *device,
 }
 
 template <class T> tt_status run_forward(tt_device *device, const tt_lmhead *p) {
-    return run<T, true, false>(device, p);
+    return run_chunks<T, true, false>(device, p);
 }
 template <class T> tt_status run_backward(tt_device *device, const tt_lmhead *p) {
-    return run<T, false, true>(device, p);
+    return run_chunks<T, false, true>(device, p);
 }
 template <class T> tt_status run_fused(tt_device *device, const tt_lmhead *p) {
-    return run<T, true, true>(device, p);
+    return run_chunks<T, true, true>(device, p);
 }
 
 } // namespace
 
 tt_status tt_cuda_lmhead_fwd(tt_device *device, const tt_lmhead *p) {
-    TT_TRY(check(p, "lmhead_fwd"));
+    TT_TRY(check_lmhead(p, "lmhead_fwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_forward, device, p);
 }
 
 tt_status tt_cuda_lmhead_bwd(tt_device *device, const tt_lmhead *p) {
-    TT_TRY(check(p, "lmhead_bwd"));
+    TT_TRY(check_lmhead(p, "lmhead_bwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_backward, device, p);
 }
 
 tt_status tt_cuda_lmhead_fused(tt_device *device, const tt_lmhead *p) {
-    TT_TRY(check(p, "lmhead_fused"));
+    TT_TRY(check_lmhead(p, "lmhead_fused"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_fused, device, p);
 }

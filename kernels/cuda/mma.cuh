@@ -47,22 +47,23 @@ static __device__ __forceinline__ pair_of<bf16> join(bf16 low, bf16 high) {
 // A from rows row0 .. row0 + 15 and columns k0 .. k0 + 15 of a tile in shared memory.
 template <class T>
 __device__ __forceinline__ fragment_a<T> load_a(const T *tile, int ld, int row0, int k0, int lane) {
-    const T *at = tile + (row0 + lane / 4) * ld + k0 + 2 * (lane % 4);
-    return {{load_pair(at), load_pair(at + 8 * ld), load_pair(at + 8), load_pair(at + 8 * ld + 8)}};
+    const T *first = tile + (row0 + lane / 4) * ld + k0 + 2 * (lane % 4);
+    return {
+        {load_pair(first), load_pair(first + 8 * ld), load_pair(first + 8), load_pair(first + 8 * ld + 8)}};
 }
 
 // B[k, n] = tile[n0 + n, k0 + k].
 template <class T>
 __device__ __forceinline__ fragment_b<T> load_b(const T *tile, int ld, int k0, int n0, int lane) {
-    const T *at = tile + (n0 + lane / 4) * ld + k0 + 2 * (lane % 4);
-    return {{load_pair(at), load_pair(at + 8)}};
+    const T *first = tile + (n0 + lane / 4) * ld + k0 + 2 * (lane % 4);
+    return {{load_pair(first), load_pair(first + 8)}};
 }
 
 // B[k, n] = tile[k0 + k, n0 + n].
 template <class T>
 __device__ __forceinline__ fragment_b<T> load_b_rows(const T *tile, int ld, int k0, int n0, int lane) {
-    const T *at = tile + (k0 + 2 * (lane % 4)) * ld + n0 + lane / 4;
-    return {{join(at[0], at[ld]), join(at[8 * ld], at[9 * ld])}};
+    const T *first = tile + (k0 + 2 * (lane % 4)) * ld + n0 + lane / 4;
+    return {{join(first[0], first[ld]), join(first[8 * ld], first[9 * ld])}};
 }
 
 // Two of these: columns n0 .. n0 + 7 and n0 + 8 .. n0 + 15.

@@ -1,9 +1,10 @@
-// Stands in for the CUDA device in a build without it.
+// Takes the place of the CUDA device in a build without it.
 #include "kernels/cuda/cuda.h"
 
 #include <stdio.h>
 
-static const char text[] = "this build has none (configure with -DTT_CUDA=ON where nvcc is)";
+static const char text[] =
+    "this build has no CUDA support; configure it with -DTT_CUDA=ON on a machine with nvcc";
 
 bool tt_cuda_available(char why[TT_CUDA_WHY_SIZE]) {
     snprintf(why, TT_CUDA_WHY_SIZE, "%s", text);

@@ -1,4 +1,4 @@
-// Sums, scaling and conversion of flat buffers. A sum is made over strips of fixed size, then over their sums
+// Sums, scaling and rounding of flat buffers. A sum is made over strips of fixed size, then over their sums
 // in order.
 #include "kernels/cuda/kernel.cuh"
 
@@ -52,14 +52,14 @@ __global__ void multiply(float *x, int64_t n, float factor) {
     store4(x + i, v, rest == 4, rest);
 }
 
-template <class To, class From> __global__ void convert(To *out, const From *x, int64_t n) {
+__global__ void round_to_bf16(bf16 *out, const float *x, int64_t n) {
     const int64_t i = 4 * (static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x);
     if (i >= n) return;
     const int rest = static_cast<int>(n - i < 4 ? n - i : 4);
     store4(out + i, load4(x + i, rest == 4, rest), rest == 4, rest);
 }
 
-tt_status check(int64_t n, const char *op) {
+tt_status check_count(int64_t n, const char *op) {
     return n >= 0 ? TT_OK
                   : tt_fail(TT_ERR_INPUT, "%s: n %lld, expected n >= 0", op, static_cast<long long>(n));
 }
@@ -67,7 +67,7 @@ tt_status check(int64_t n, const char *op) {
 } // namespace
 
 tt_status tt_cuda_square_sum(tt_device *device, double *sum, const float *x, int64_t n) {
-    TT_TRY(check(n, "square_sum"));
+    TT_TRY(check_count(n, "square_sum"));
     if (n == 0) return tt_device_zero(device, sum, sizeof *sum);
     const int strips = tt_ceil_div(n, STRIP);
     double *partial =
@@ -79,7 +79,7 @@ tt_status tt_cuda_square_sum(tt_device *device, double *sum, const float *x, int
 }
 
 tt_status tt_cuda_scale(tt_device *device, float *x, int64_t n, float factor) {
-    TT_TRY(check(n, "scale"));
+    TT_TRY(check_count(n, "scale"));
     if (n == 0) return TT_OK;
     TT_CUDA(TT_LAUNCH(multiply, tt_ceil_div(n, 4 * THREADS), THREADS, 0, tt_stream(device), x, n, factor),
         "scale");
@@ -87,20 +87,11 @@ tt_status tt_cuda_scale(tt_device *device, float *x, int64_t n, float factor) {
 }
 
 tt_status tt_cuda_to_bf16(tt_device *device, uint16_t *out, const float *x, int64_t n) {
-    TT_TRY(check(n, "to_bf16"));
+    TT_TRY(check_count(n, "to_bf16"));
     if (n == 0) return TT_OK;
-    TT_CUDA(TT_LAUNCH((convert<bf16, float>), tt_ceil_div(n, 4 * THREADS), THREADS, 0, tt_stream(device),
+    TT_CUDA(TT_LAUNCH(round_to_bf16, tt_ceil_div(n, 4 * THREADS), THREADS, 0, tt_stream(device),
                 reinterpret_cast<bf16 *>(out), x, n),
         "to_bf16");
-    return TT_OK;
-}
-
-tt_status tt_cuda_from_bf16(tt_device *device, float *out, const uint16_t *x, int64_t n) {
-    TT_TRY(check(n, "from_bf16"));
-    if (n == 0) return TT_OK;
-    TT_CUDA(TT_LAUNCH((convert<float, bf16>), tt_ceil_div(n, 4 * THREADS), THREADS, 0, tt_stream(device), out,
-                reinterpret_cast<const bf16 *>(x), n),
-        "from_bf16");
     return TT_OK;
 }
 

@@ -1,6 +1,6 @@
 // RMSNorm fused with the residual add and both dropouts, by pieces of 16 bytes of the operands. One warp per
-// row. Rows of up to HELD pieces a lane are held in registers, so that everything is read once, and
-// backward's dw is summed on the way; longer ones are read twice, the second time from cache. dw is summed
+// row. Rows of up to HELD pieces per lane are kept in registers, so that everything is read once and
+// backward sums dw at the same time; longer rows are read twice, the second time from cache. dw is summed
 // over strips of rows, then over strips in order.
 #include "kernels/cuda/dropout.cuh"
 
@@ -17,7 +17,7 @@ __global__ void __launch_bounds__(THREADS)
     const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
     if (row >= p.rows) return;
     const bool whole = d % P == 0;
-    const int64_t at = static_cast<int64_t>(row) * d;
+    const int64_t offset = static_cast<int64_t>(row) * d;
     const T *branch = static_cast<const T *>(p.branch);
     const float *from = branch && p.x_in ? p.x_in : p.x;
     piece<T> x[N], add[N];
@@ -26,8 +26,8 @@ __global__ void __launch_bounds__(THREADS)
         const int c = P * (lane + WARP * i);
         const bool there = c < d;
         x[i] = piece<T>(), add[i] = piece<T>();
-        if (there) load_floats(&x[i], from + at + c, whole, d - c);
-        if (there && branch) load_piece(&add[i], branch + at + c, whole, d - c);
+        if (there) load_floats(&x[i], from + offset + c, whole, d - c);
+        if (there && branch) load_piece(&add[i], branch + offset + c, whole, d - c);
     }
     float squares = 0;
 #pragma unroll
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(THREADS)
             drop_piece(drop, row, c, &add[i]);
 #pragma unroll
             for (int j = 0; j < P; ++j) x[i][j] += add[i][j];
-            store_floats(p.x + at + c, x[i], whole, d - c);
+            store_floats(p.x + offset + c, x[i], whole, d - c);
         }
 #pragma unroll
         for (int j = 0; j < P; ++j) squares += x[i][j] * x[i][j];
@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(THREADS)
 #pragma unroll
         for (int j = 0; j < P; ++j) x[i][j] *= rstd * w[j];
         drop_piece(output_drop, row, c, &x[i]);
-        store_piece(y + at + c, x[i], whole, d - c);
+        store_piece(y + offset + c, x[i], whole, d - c);
     }
 }
 
@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(THREADS)
 #pragma unroll
     for (int i = 0; i < N; ++i) dw[i] = piece<T>();
     for (int row = first + warp; row < end; row += ROWS) {
-        const int64_t at = static_cast<int64_t>(row) * d;
+        const int64_t offset = static_cast<int64_t>(row) * d;
         const float rstd = p.rstd[row];
         piece<T> g[N], x[N], dx[N];
 #pragma unroll
@@ -81,9 +81,9 @@ __global__ void __launch_bounds__(THREADS)
             const int c = P * (lane + WARP * i);
             g[i] = piece<T>(), x[i] = piece<T>(), dx[i] = piece<T>();
             if (c >= d) continue;
-            load_piece(&g[i], dy + at + c, whole, d - c);
-            load_floats(&x[i], p.x + at + c, whole, d - c);
-            load_floats(&dx[i], p.dx + at + c, whole, d - c);
+            load_piece(&g[i], dy + offset + c, whole, d - c);
+            load_floats(&x[i], p.x + offset + c, whole, d - c);
+            load_floats(&dx[i], p.dx + offset + c, whole, d - c);
         }
         float dot = 0;
 #pragma unroll
@@ -106,10 +106,10 @@ __global__ void __launch_bounds__(THREADS)
             if (c >= d) break;
 #pragma unroll
             for (int j = 0; j < P; ++j) dx[i][j] += rstd * (g[i][j] - x[i][j] * mean);
-            store_floats(p.dx + at + c, dx[i], whole, d - c);
+            store_floats(p.dx + offset + c, dx[i], whole, d - c);
             if (!dbranch) continue;
             drop_piece(drop, row, c, &dx[i]);
-            store_piece(dbranch + at + c, dx[i], whole, d - c);
+            store_piece(dbranch + offset + c, dx[i], whole, d - c);
         }
     }
 #pragma unroll
@@ -129,19 +129,19 @@ template <class T> __global__ void forward(tt_rmsnorm p, dropout_plan drop, drop
     const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
     if (row >= p.rows) return;
     const bool whole = d % P == 0;
-    const int64_t at = static_cast<int64_t>(row) * d;
+    const int64_t offset = static_cast<int64_t>(row) * d;
     const T *branch = static_cast<const T *>(p.branch);
     const float *from = branch && p.x_in ? p.x_in : p.x;
     float squares = 0;
     for (int c = P * lane; c < d; c += P * WARP) {
         piece<T> x;
-        load_floats(&x, from + at + c, whole, d - c);
+        load_floats(&x, from + offset + c, whole, d - c);
         if (branch) {
             piece<T> add;
-            load_piece(&add, branch + at + c, whole, d - c);
+            load_piece(&add, branch + offset + c, whole, d - c);
             drop_piece(drop, row, c, &add);
             for (int i = 0; i < P; ++i) x[i] += add[i];
-            store_floats(p.x + at + c, x, whole, d - c);
+            store_floats(p.x + offset + c, x, whole, d - c);
         }
         for (int i = 0; i < P; ++i) squares += x[i] * x[i];
     }
@@ -150,11 +150,11 @@ template <class T> __global__ void forward(tt_rmsnorm p, dropout_plan drop, drop
     T *y = static_cast<T *>(p.y);
     for (int c = P * lane; c < d; c += P * WARP) {
         piece<T> x, w;
-        load_floats(&x, p.x + at + c, whole, d - c); // a lane reads what it wrote itself
+        load_floats(&x, p.x + offset + c, whole, d - c); // a lane reads what it wrote itself
         load_floats(&w, p.w + c, whole, d - c);
         for (int i = 0; i < P; ++i) x[i] *= rstd * w[i];
         drop_piece(output_drop, row, c, &x);
-        store_piece(y + at + c, x, whole, d - c);
+        store_piece(y + offset + c, x, whole, d - c);
     }
 }
 
@@ -164,15 +164,15 @@ template <class T> __global__ void backward(tt_rmsnorm p, dropout_plan drop, dro
     const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
     if (row >= p.rows) return;
     const bool whole = d % P == 0;
-    const int64_t at = static_cast<int64_t>(row) * d;
+    const int64_t offset = static_cast<int64_t>(row) * d;
     const T *dy = static_cast<const T *>(p.dy);
     T *dbranch = static_cast<T *>(p.dbranch);
     const float rstd = p.rstd[row];
     float dot = 0;
     for (int c = P * lane; c < d; c += P * WARP) {
         piece<T> g, x, w;
-        load_piece(&g, dy + at + c, whole, d - c);
-        load_floats(&x, p.x + at + c, whole, d - c);
+        load_piece(&g, dy + offset + c, whole, d - c);
+        load_floats(&x, p.x + offset + c, whole, d - c);
         load_floats(&w, p.w + c, whole, d - c);
         drop_piece(output_drop, row, c, &g);
         for (int i = 0; i < P; ++i) dot += g[i] * w[i] * x[i];
@@ -180,16 +180,16 @@ template <class T> __global__ void backward(tt_rmsnorm p, dropout_plan drop, dro
     const float mean = warp_sum(dot) * rstd * rstd / static_cast<float>(d);
     for (int c = P * lane; c < d; c += P * WARP) {
         piece<T> g, x, w, dx;
-        load_piece(&g, dy + at + c, whole, d - c);
-        load_floats(&x, p.x + at + c, whole, d - c);
+        load_piece(&g, dy + offset + c, whole, d - c);
+        load_floats(&x, p.x + offset + c, whole, d - c);
         load_floats(&w, p.w + c, whole, d - c);
-        load_floats(&dx, p.dx + at + c, whole, d - c);
+        load_floats(&dx, p.dx + offset + c, whole, d - c);
         drop_piece(output_drop, row, c, &g);
         for (int i = 0; i < P; ++i) dx[i] += rstd * (g[i] * w[i] - x[i] * mean);
-        store_floats(p.dx + at + c, dx, whole, d - c);
+        store_floats(p.dx + offset + c, dx, whole, d - c);
         if (!dbranch) continue;
         drop_piece(drop, row, c, &dx);
-        store_piece(dbranch + at + c, dx, whole, d - c);
+        store_piece(dbranch + offset + c, dx, whole, d - c);
     }
 }
 
@@ -204,10 +204,10 @@ template <class T> __global__ void weight_strips(tt_rmsnorm p, dropout_plan outp
     piece<T> sum = {};
 #pragma unroll 2
     for (int row = first; row < end; ++row) {
-        const int64_t at = static_cast<int64_t>(row) * d + c;
+        const int64_t offset = static_cast<int64_t>(row) * d + c;
         piece<T> g, x;
-        load_piece(&g, dy + at, whole, d - c);
-        load_floats(&x, p.x + at, whole, d - c);
+        load_piece(&g, dy + offset, whole, d - c);
+        load_floats(&x, p.x + offset, whole, d - c);
         const float rstd = p.rstd[row];
         drop_piece(output_drop, row, c, &g);
         for (int i = 0; i < P; ++i) sum[i] += g[i] * x[i] * rstd;
@@ -215,38 +215,27 @@ template <class T> __global__ void weight_strips(tt_rmsnorm p, dropout_plan outp
     store_floats(partial + static_cast<int64_t>(blockIdx.x) * d + c, sum, whole, d - c);
 }
 
-tt_status check(const tt_rmsnorm *p, const char *op) {
+tt_status check_rmsnorm(const tt_rmsnorm *p, const char *op) {
     if (p->rows < 0 || p->d < 1)
         return tt_fail(TT_ERR_INPUT, "%s: %d rows of %d, expected rows >= 0 and d >= 1", op, p->rows, p->d);
     TT_TRY(check_dropout(&p->drop, op));
     return check_dropout(&p->output_drop, op);
 }
 
-int held(int d, int piece_size) {
-    return tt_ceil_div(d, piece_size * WARP);
+// Pieces that each lane has of a row.
+template <class T> int pieces_of(const tt_rmsnorm *p) {
+    return tt_ceil_div(p->d, piece<T>::size * WARP);
 }
 
 template <class T> tt_status run_forward(tt_device *device, const tt_rmsnorm *p) {
-    const dropout_plan drop = plan_dropout(&p->drop), output = plan_dropout(&p->output_drop);
-    const int blocks = tt_ceil_div(p->rows, ROWS);
-    const cudaStream_t stream = tt_stream(device);
-    static_assert(HELD == 4, "one case for each number of pieces");
-    switch (held(p->d, piece<T>::size)) {
-    case 1:
-        TT_CUDA(TT_LAUNCH((forward_held<T, 1>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
-        break;
-    case 2:
-        TT_CUDA(TT_LAUNCH((forward_held<T, 2>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
-        break;
-    case 3:
-        TT_CUDA(TT_LAUNCH((forward_held<T, 3>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
-        break;
-    case 4:
-        TT_CUDA(TT_LAUNCH((forward_held<T, 4>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
-        break;
-    default:
-        TT_CUDA(TT_LAUNCH((forward<T>), blocks, THREADS, 0, stream, *p, drop, output), "rmsnorm_fwd");
-    }
+    using kernel = void (*)(tt_rmsnorm, dropout_plan, dropout_plan);
+    static const kernel held[HELD] = {
+        forward_held<T, 1>, forward_held<T, 2>, forward_held<T, 3>, forward_held<T, 4>};
+    const int pieces = pieces_of<T>(p);
+    const kernel rmsnorm_forward = pieces <= HELD ? held[pieces - 1] : forward<T>;
+    TT_CUDA(TT_LAUNCH(rmsnorm_forward, tt_ceil_div(p->rows, ROWS), THREADS, 0, tt_stream(device), *p,
+                plan_dropout(&p->drop), plan_dropout(&p->output_drop)),
+        "rmsnorm_fwd");
     return TT_OK;
 }
 
@@ -266,31 +255,20 @@ tt_status backward_in_two(tt_device *device, const tt_rmsnorm *p, int strips, fl
 }
 
 template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p) {
-    const int strips = tt_ceil_div(p->rows, STRIP);
-    const dropout_plan drop = plan_dropout(&p->drop), output = plan_dropout(&p->output_drop);
+    using kernel = void (*)(tt_rmsnorm, dropout_plan, dropout_plan, float *);
+    static const kernel held[HELD] = {
+        backward_held<T, 1>, backward_held<T, 2>, backward_held<T, 3>, backward_held<T, 4>};
+    const int strips = tt_ceil_div(p->rows, STRIP), pieces = pieces_of<T>(p);
     float *partial = static_cast<float *>(
         tt_device_scratch(device, static_cast<size_t>(strips) * static_cast<size_t>(p->d) * sizeof(float)));
     if (!partial) return tt_context(TT_ERR_NOMEM, "rmsnorm_bwd");
-    const cudaStream_t stream = tt_stream(device);
-    switch (held(p->d, piece<T>::size)) {
-    case 1:
-        TT_CUDA(TT_LAUNCH((backward_held<T, 1>), strips, THREADS, 0, stream, *p, drop, output, partial),
-            "rmsnorm_bwd");
-        break;
-    case 2:
-        TT_CUDA(TT_LAUNCH((backward_held<T, 2>), strips, THREADS, 0, stream, *p, drop, output, partial),
-            "rmsnorm_bwd");
-        break;
-    case 3:
-        TT_CUDA(TT_LAUNCH((backward_held<T, 3>), strips, THREADS, 0, stream, *p, drop, output, partial),
-            "rmsnorm_bwd");
-        break;
-    case 4:
-        TT_CUDA(TT_LAUNCH((backward_held<T, 4>), strips, THREADS, 0, stream, *p, drop, output, partial),
-            "rmsnorm_bwd");
-        break;
-    default:
+    if (pieces > HELD) {
         TT_TRY(backward_in_two<T>(device, p, strips, partial));
+    } else {
+        const kernel rmsnorm_backward = held[pieces - 1];
+        TT_CUDA(TT_LAUNCH(rmsnorm_backward, strips, THREADS, 0, tt_stream(device), *p, plan_dropout(&p->drop),
+                    plan_dropout(&p->output_drop), partial),
+            "rmsnorm_bwd");
     }
     return tt_cuda_add_strips(device, p->dw, partial, strips, p->d);
 }
@@ -298,11 +276,11 @@ template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p
 } // namespace
 
 tt_status tt_cuda_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
-    TT_TRY(check(p, "rmsnorm_fwd"));
+    TT_TRY(check_rmsnorm(p, "rmsnorm_fwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_forward, device, p);
 }
 
 tt_status tt_cuda_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
-    TT_TRY(check(p, "rmsnorm_bwd"));
+    TT_TRY(check_rmsnorm(p, "rmsnorm_bwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_backward, device, p);
 }

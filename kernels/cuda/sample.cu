@@ -1,7 +1,7 @@
-// Choosing the next token: one block per row of logits. As kernels/cpu/sample.c: weights exp((logit - max) /
-// temperature), cut to the top k, then to the top p, by a descent of eight bits at a time through the logits'
-// bit patterns in an order-preserving form. Measures of weights are sums of fixed-point numbers, whose order
-// does not matter; so threads may add to a histogram as they come.
+// Choosing the next token: one block per row of logits. As in kernels/cpu/sample.c: weights exp((logit - max)
+// / temperature), cut to the top k, then to the top p, by a radix search of eight bits at a time over the
+// logits' bit patterns in an order-preserving form. Weights are summed as fixed-point numbers, for which the
+// order does not matter; so threads may add to a histogram in any order.
 #include "kernels/cuda/kernel.cuh"
 
 #include <float.h>
@@ -11,7 +11,7 @@ namespace {
 enum { THREADS = 512, BINS = 256 };
 typedef unsigned long long measure;
 
-// Weights are in [0, 1]; 2^40 of them at 1 leave room for 2^24 ids.
+// Weights are in [0, 1]; with 1 as 2^40, the sum of 2^24 of them fits 64 bits.
 __device__ __forceinline__ measure fixed_point(float weight) {
     return static_cast<measure>(static_cast<double>(weight) * 1099511627776.0 + 0.5);
 }
@@ -69,23 +69,23 @@ struct cut_memory {
 // bins[bin] += amount for the lanes that have one; called by whole warps. Logits share their leading bits,
 // and threads that add to one place wait for each other: so the bins that a warp meets first are summed
 // before they are added, in two halves of 20 bits.
-__device__ void add_to_bins(measure *bins, bool has, int bin, measure amount) {
+__device__ void add_to_bins(measure *bins, bool counts, int bin, measure amount) {
     enum { ROUNDS = 3, HALF = 20 };
     const int lane = threadIdx.x % WARP;
-    unsigned left = __ballot_sync(TT_ALL_LANES, has);
+    unsigned left = __ballot_sync(TT_ALL_LANES, counts);
     for (int round = 0; round < ROUNDS && left; ++round) {
         const int leader = __ffs(static_cast<int>(left)) - 1;
         const int common = __shfl_sync(TT_ALL_LANES, bin, leader);
-        const bool mine = has && bin == common;
+        const bool mine = counts && bin == common;
         const uint32_t low = mine ? static_cast<uint32_t>(amount & ((1u << HALF) - 1)) : 0;
         const uint32_t high = mine ? static_cast<uint32_t>(amount >> HALF) : 0;
         const measure sum = (static_cast<measure>(__reduce_add_sync(TT_ALL_LANES, high)) << HALF) +
                             __reduce_add_sync(TT_ALL_LANES, low);
         if (lane == leader) atomicAdd(&bins[common], sum);
-        has = has && !mine;
-        left = __ballot_sync(TT_ALL_LANES, has);
+        counts = counts && !mine;
+        left = __ballot_sync(TT_ALL_LANES, counts);
     }
-    if (has) atomicAdd(&bins[bin], amount);
+    if (counts) atomicAdd(&bins[bin], amount);
 }
 
 // Histogram of the next eight bits of what still matches the threshold's known bits.
@@ -176,15 +176,15 @@ __device__ int draw(const float *weight, int n, double u, double *sums, int *cho
     double total = 0, before = 0;
     for (int w = 0; w < WARPS; ++w) total += sums[w];
     const double goal = u * total;
-    int at = 0; // the warp: the first whose weights reach beyond the goal, or the last that has any
+    int chosen_warp = 0; // the warp: the first whose weights reach beyond the goal, or the last that has any
     double running = 0;
     for (int w = 0; w < WARPS; ++w) {
         if (!(sums[w] > 0)) continue;
-        at = w, before = running;
+        chosen_warp = w, before = running;
         running += sums[w];
         if (running > goal) break;
     }
-    if (warp == at) {
+    if (warp == chosen_warp) {
         int found = -1, last = first;
         for (int from = first; from < end && found < 0; from += WARP) {
             const int i = from + lane;
@@ -252,7 +252,7 @@ __global__ void __launch_bounds__(THREADS, 2) sample_rows(tt_sample p, float *we
     if (p.logp) p.logp[row] = static_cast<float>(static_cast<double>(x[token] - top.value) - log(total));
 }
 
-tt_status check(const tt_sample *t) {
+tt_status check_sample(const tt_sample *t) {
     if (t->rows < 1 || t->vocab < 1)
         return tt_fail(
             TT_ERR_INPUT, "sample: %d rows of %d logits; both must be at least 1", t->rows, t->vocab);
@@ -269,7 +269,7 @@ tt_status check(const tt_sample *t) {
 } // namespace
 
 tt_status tt_cuda_sample(tt_device *device, const tt_sample *p) {
-    TT_TRY(check(p));
+    TT_TRY(check_sample(p));
     float *weights = nullptr;
     if (p->temperature > 0) {
         weights = static_cast<float *>(tt_device_scratch(

@@ -1,4 +1,4 @@
-// What beam search and logits processors do to rows of scores: one block per row.
+// Operations of beam search and logits processors on rows of scores: one block per row.
 #include "kernels/cuda/kernel.cuh"
 
 #include <float.h>
@@ -47,7 +47,7 @@ struct best {
     int id;
 };
 
-// The next after `last` in falling order (of equals the lower id first), k times.
+// k times the next after `last` in decreasing order; of equals the lower id first.
 __global__ void top_rows(tt_top p) {
     TT_SHARED(best, partial, THREADS / WARP);
     const float *x = p.scores + static_cast<int64_t>(blockIdx.x) * p.vocab;
@@ -98,14 +98,18 @@ tt_status tt_cuda_penalise(tt_device *device, const tt_penalise *p) {
         return tt_fail(TT_ERR_INPUT, "penalise: repetition penalty %g; expected above 0, 1 = off",
             static_cast<double>(p->repetition_penalty));
     if (p->rows < 1 || p->forbidden < 0 || p->forbidden >= p->vocab)
-        return tt_fail(TT_ERR_INPUT, "penalise: %d rows, id %d of %d", p->rows, p->forbidden, p->vocab);
+        return tt_fail(TT_ERR_INPUT,
+            "penalise: %d rows, forbidden id %d; expected rows >= 1 and an id below %d", p->rows,
+            p->forbidden, p->vocab);
     TT_CUDA(TT_LAUNCH(penalise_rows, p->rows, THREADS, 0, tt_stream(device), *p), "penalise");
     return TT_OK;
 }
 
 tt_status tt_cuda_top(tt_device *device, const tt_top *t) {
     if (t->rows < 1 || t->k < 1 || t->k > t->vocab || t->k > 512)
-        return tt_fail(TT_ERR_INPUT, "top: the %d largest of %d rows of %d scores", t->k, t->rows, t->vocab);
+        return tt_fail(TT_ERR_INPUT,
+            "top: k %d, %d rows of %d scores; expected rows >= 1 and 1 <= k <= min(512, scores)", t->k,
+            t->rows, t->vocab);
     TT_CUDA(TT_LAUNCH(top_rows, t->rows, THREADS, 0, tt_stream(device), *t), "top");
     return TT_OK;
 }

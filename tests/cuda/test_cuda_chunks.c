@@ -1,52 +1,23 @@
 // Sizes that cannot be made small, on both sides: chunks of logits in the LM head; sums of squares of so much
 // that a thread of the last kernel has more than one strip's sum.
-#include "tests/cuda/pair.h"
+#include "tests/cuda/lmhead_pair.h"
 
 // The LM head of T5: 522 rows are one chunk of logits, 523 are two.
 enum { ONE = 522, D = 8, VOCABULARY = 32128 };
 
-// Against the CPU's: forward and backward apart, or fused.
-static void head(tt_precision precision, int rows, bool fused) {
+static void check_head(tt_precision precision, int rows, bool fused) {
     pair p = pair_open(precision);
-    const size_t n = (size_t)rows * D, all = (size_t)VOCABULARY * D;
-    int32_t *targets = twin_ids((size_t)rows, VOCABULARY, 5),
-            *gpu_targets = pair_ints(&p, targets, (size_t)rows);
-    tensor h = tensor_operand(&p, n, 1, 1), w = tensor_operand(&p, all, 1, 2),
-           dlogp = tensor_f32(&p, (size_t)rows, 1, 3);
-    tensor lse = tensor_f32(&p, (size_t)rows, 1, 6), logp = tensor_f32(&p, (size_t)rows, 1, 7),
-           dh = tensor_operand(&p, n, 1, 8), dw = tensor_f32(&p, all, 1, 9);
-    for (int side = 0; side < 2; ++side) {
-        tt_device *device = side ? p.gpu : p.cpu;
-        const tt_lmhead op = {.rows = rows,
-            .d = D,
-            .vocab = VOCABULARY,
-            .scale = 0.3f,
-            .h = side ? h.gpu : h.cpu,
-            .w = side ? w.gpu : w.cpu,
-            .targets = side ? gpu_targets : targets,
-            .lse = side ? lse.gpu : lse.cpu,
-            .logp = side ? logp.gpu : logp.cpu,
-            .dlogp = side ? dlogp.gpu : dlogp.cpu,
-            .dh = side ? dh.gpu : dh.cpu,
-            .dw = side ? dw.gpu : dw.cpu};
-        if (!fused) twin_ok(device->ops->lmhead_fwd(device, &op));
-        if (!fused) twin_ok(device->ops->lmhead_bwd(device, &op));
-        if (fused) twin_ok(device->ops->lmhead_fused(device, &op));
-    }
-    tensor_compare(&p, "lse", &lse), tensor_compare(&p, "logp", &logp);
-    tensor_compare(&p, "dh", &dh), tensor_compare(&p, "dw", &dw);
-    tensor_close(&p, &lse), tensor_close(&p, &logp), tensor_close(&p, &dh), tensor_close(&p, &dw);
-    tensor_close(&p, &h), tensor_close(&p, &w), tensor_close(&p, &dlogp);
-    tt_device_free(p.gpu, gpu_targets);
-    free(targets);
+    lmhead_pair head = lmhead_pair_open(&p, rows, D, VOCABULARY, 1);
+    lmhead_pair_check(&p, &head, fused);
+    lmhead_pair_close(&p, &head);
     pair_close(&p);
 }
 
 static void chunks_of_the_head(void **state) {
     (void)state;
-    head(TT_FP32, ONE, true);
-    head(TT_FP32, ONE + 1, false);
-    head(TT_BF16, ONE + 1, true);
+    check_head(TT_FP32, ONE, true);
+    check_head(TT_FP32, ONE + 1, false);
+    check_head(TT_BF16, ONE + 1, true);
 }
 
 // 1,024 strips of 16,384: one for each thread.

@@ -19,7 +19,7 @@ static tt_model_config config_of(bool v1_1, int d_kv) {
         .relative_attention_max_distance = 12,
         .layer_norm_epsilon = 1e-6f,
         .initializer_factor = 1,
-        .gated_gelu = v1_1,
+        .activation = v1_1 ? TT_GATED_GELU : TT_RELU,
         .tie_word_embeddings = !v1_1};
 }
 
@@ -249,7 +249,7 @@ static void generate(const char *device, const tt_decoding *decoding, texts *out
         prompts[i] = (tt_prompt){ids[i], 9 + 3 * i, (uint64_t)i, numbers, SAMPLES};
     }
     memset(out, 0, sizeof *out);
-    twin_ok(tt_engine_generate(engine, prompts, PROMPTS, decoding, take, out));
+    twin_ok(tt_engine_generate(engine, &(tt_generation){prompts, PROMPTS, decoding, take, out}));
     for (int i = 0; i < PROMPTS; ++i) free(ids[i]);
     tt_engine_close(engine);
     close_student(&s);

@@ -1,5 +1,5 @@
 // Matrix products and the LM head, CUDA against CPU.
-#include "tests/cuda/pair.h"
+#include "tests/cuda/lmhead_pair.h"
 
 static void gemm_with(const pair *p, bool trans_a, bool trans_b, int m, int n, int k, float beta, bool c_fp32,
     int pad, bool relu) {
@@ -37,51 +37,18 @@ static void gemm(
     gemm_with(p, trans_a, trans_b, m, n, k, beta, c_fp32, pad, false);
 }
 
-static void lmhead(const pair *p, int rows, int d, int vocab, float spread) {
-    const size_t n = (size_t)rows * d, all = (size_t)vocab * d;
-    tensor h = tensor_operand(p, n, (double)spread, 1), w = tensor_operand(p, all, 1, 2),
-           dlogp = tensor_f32(p, (size_t)rows, 1, 3);
-    int32_t *targets = twin_ids((size_t)rows, vocab, 5), *gpu_targets = pair_ints(p, targets, (size_t)rows);
-    float *fused[4] = {0};
-    for (int once = 0; once < 2; ++once) {
-        tensor lse = tensor_f32(p, (size_t)rows, 1, 6), logp = tensor_f32(p, (size_t)rows, 1, 7),
-               dh = tensor_operand(p, n, 1, 8), dw = tensor_f32(p, all, 1, 9);
-        for (int side = 0; side < 2; ++side) {
-            tt_device *device = side ? p->gpu : p->cpu;
-            const tt_lmhead op = {.rows = rows,
-                .d = d,
-                .vocab = vocab,
-                .scale = 0.3f,
-                .h = side ? h.gpu : h.cpu,
-                .w = side ? w.gpu : w.cpu,
-                .targets = side ? gpu_targets : targets,
-                .lse = side ? lse.gpu : lse.cpu,
-                .logp = side ? logp.gpu : logp.cpu,
-                .dlogp = side ? dlogp.gpu : dlogp.cpu,
-                .dh = side ? dh.gpu : dh.cpu,
-                .dw = side ? dw.gpu : dw.cpu};
-            if (once) {
-                twin_ok(device->ops->lmhead_fused(device, &op));
-            } else {
-                twin_ok(device->ops->lmhead_fwd(device, &op));
-                twin_ok(device->ops->lmhead_bwd(device, &op));
-            }
-        }
-        tensor *outputs[] = {&lse, &logp, &dh, &dw};
-        const char *names[] = {"lse", "logp", "dh", "dw"};
-        for (int i = 0; i < 4; ++i) {
-            tensor_compare(p, names[i], outputs[i]);
-            float *got = tensor_fetch(p, outputs[i]);
-            if (once) twin_same_bits("LM head apart and fused", fused[i], got, outputs[i]->n, 4);
-            free(fused[i]);
-            fused[i] = got;
-            tensor_close(p, outputs[i]);
-        }
+// In two operations and fused: each as on the CPU, and both ways the same bits.
+static void lmhead(const pair *p, int rows, int d, int vocab, double spread) {
+    lmhead_pair apart = lmhead_pair_open(p, rows, d, vocab, spread),
+                fused = lmhead_pair_open(p, rows, d, vocab, spread);
+    lmhead_pair_check(p, &apart, false);
+    lmhead_pair_check(p, &fused, true);
+    for (int i = 0; i < LMHEAD_OUTPUTS; ++i) {
+        float *a = tensor_fetch(p, &apart.out[i]), *b = tensor_fetch(p, &fused.out[i]);
+        twin_same_bits(lmhead_outputs[i], a, b, apart.out[i].n, sizeof *a);
+        free(a), free(b);
     }
-    for (int i = 0; i < 4; ++i) free(fused[i]);
-    tensor_close(p, &h), tensor_close(p, &w), tensor_close(p, &dlogp);
-    tt_device_free(p->gpu, gpu_targets);
-    free(targets);
+    lmhead_pair_close(p, &apart), lmhead_pair_close(p, &fused);
 }
 
 static void with(tt_precision precision) {

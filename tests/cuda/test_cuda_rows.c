@@ -9,11 +9,15 @@ static void embedding(const pair *p, int rows, int d, int vocab, float drop) {
     for (int i = 0; i < rows / 2; ++i) ids[i] = vocab / 3; // one id in several pieces
     int32_t *gpu_ids = pair_ints(p, ids, (size_t)rows);
     tt_dropout host = twin_dropout(drop, 31, rows), gpu = pair_dropout(p, &host, rows);
-    twin_ok(p->cpu->ops->embed_fwd(p->cpu, out.cpu, table.cpu, ids, rows, d, vocab, &host));
-    twin_ok(p->gpu->ops->embed_fwd(p->gpu, out.gpu, table.gpu, gpu_ids, rows, d, vocab, &gpu));
+    tt_embedding on_cpu = {.rows = rows, .d = d, .vocab = vocab, .ids = ids, .drop = host}, on_gpu = on_cpu;
+    on_cpu.table = table.cpu, on_cpu.out = out.cpu, on_cpu.dout = out.cpu, on_cpu.dtable = dtable.cpu;
+    on_gpu.table = table.gpu, on_gpu.out = out.gpu, on_gpu.dout = out.gpu, on_gpu.dtable = dtable.gpu;
+    on_gpu.ids = gpu_ids, on_gpu.drop = gpu;
+    twin_ok(p->cpu->ops->embed_fwd(p->cpu, &on_cpu));
+    twin_ok(p->gpu->ops->embed_fwd(p->gpu, &on_gpu));
     tensor_compare(p, "embedding", &out);
-    twin_ok(p->cpu->ops->embed_bwd(p->cpu, dtable.cpu, out.cpu, ids, rows, d, vocab, &host));
-    twin_ok(p->gpu->ops->embed_bwd(p->gpu, dtable.gpu, out.gpu, gpu_ids, rows, d, vocab, &gpu));
+    twin_ok(p->cpu->ops->embed_bwd(p->cpu, &on_cpu));
+    twin_ok(p->gpu->ops->embed_bwd(p->gpu, &on_gpu));
     tensor_compare(p, "gradient of the embedding", &dtable);
     tensor_close(p, &table), tensor_close(p, &out), tensor_close(p, &dtable);
     tt_device_free(p->gpu, gpu_ids);
@@ -56,14 +60,14 @@ static void rmsnorm(const pair *p, int rows, int d, bool branch, bool x_in, floa
     pair_dropout_close(p, &gpu), twin_dropout_close(&host);
 }
 
-static void ffn(const pair *p, tt_activation kind, int rows, int f, float drop) {
-    const size_t n = (size_t)rows * f, wide = kind == TT_RELU ? n : 2 * n;
+static void ffn(const pair *p, tt_activation activation, int rows, int f, float drop) {
+    const size_t n = (size_t)rows * f, wide = activation == TT_RELU ? n : 2 * n;
     tensor h = tensor_operand(p, wide, 2, 1), a = tensor_operand(p, n, 1, 2), da = tensor_operand(p, n, 1, 3),
            dh = tensor_operand(p, wide, 1, 4);
     tt_dropout host = twin_dropout(drop, 41, rows), gpu = pair_dropout(p, &host, rows);
     for (int side = 0; side < 2; ++side) {
         tt_device *device = side ? p->gpu : p->cpu;
-        const tt_ffn op = {.kind = kind,
+        const tt_ffn op = {.activation = activation,
             .rows = rows,
             .f = f,
             .h = AT(h),
@@ -127,10 +131,10 @@ static void adamw(const pair *p, size_t n) {
         tensor_close(p, &copy);
 }
 
-// To bf16 and back: the same bits as on the CPU, NaN stays NaN.
+// To bf16: the same bits as on the CPU, NaN stays NaN.
 static void bf16_conversion(const pair *p) {
     enum { N = 1003 };
-    float *x = twin_normal(N, 1e3, 1), back[N];
+    float *x = twin_normal(N, 1e3, 1);
     uint16_t cpu[N], gpu[N];
     x[5] = INFINITY, x[6] = NAN, x[7] = 0x1.fffffep127f, x[8] = -0.0f, x[9] = 0x1.01p0f, x[10] = 0x1.03p0f;
     twin_ok(p->cpu->ops->to_bf16(p->cpu, cpu, x, N));
@@ -144,9 +148,6 @@ static void bf16_conversion(const pair *p) {
             assert_true((gpu[i] & 0x7fff) > 0x7f80);
         else
             assert_int_equal(cpu[i], gpu[i]);
-    twin_ok(p->gpu->ops->from_bf16(p->gpu, in, out, N));
-    twin_ok(tt_device_download(p->gpu, back, in, sizeof back));
-    for (int i = 0; i < N; ++i) assert_true(i == 6 ? isnan(back[i]) : back[i] == pair_unround(cpu[i]));
     tt_device_free(p->gpu, in), tt_device_free(p->gpu, out);
     free(x);
 }
@@ -157,9 +158,13 @@ static void put_rows(const pair *p, int rows, int n, int ld_to, int ld_from, int
     int32_t *row = (int32_t *)twin_alloc((size_t)rows, 4);
     for (int i = 0; i < rows; ++i) row[i] = (i * 37 + 5) % 100;
     int32_t *gpu_row = pair_ints(p, row, (size_t)rows);
-    twin_ok(p->cpu->ops->put_rows(p->cpu, to.cpu + offset, ld_to, row, from.cpu + offset, ld_from, rows, n));
-    twin_ok(p->gpu->ops->put_rows(p->gpu, tt_operand_at(p->gpu, to.gpu, (size_t)offset), ld_to, gpu_row,
-        tt_operand_at(p->gpu, from.gpu, (size_t)offset), ld_from, rows, n));
+    tt_put_rows op = {.rows = rows, .n = n, .row = row, .ld_from = ld_from, .ld_to = ld_to};
+    op.from = from.cpu + offset, op.to = to.cpu + offset;
+    twin_ok(p->cpu->ops->put_rows(p->cpu, &op));
+    op.row = gpu_row;
+    op.from = tt_operand_at(p->gpu, from.gpu, (size_t)offset),
+    op.to = tt_operand_at(p->gpu, to.gpu, (size_t)offset);
+    twin_ok(p->gpu->ops->put_rows(p->gpu, &op));
     tensor_near(p, "rows put", &to, 0, __FILE__, __LINE__);
     tensor_close(p, &to), tensor_close(p, &from);
     tt_device_free(p->gpu, gpu_row);
@@ -220,7 +225,8 @@ static void bad_data_is_told_at_the_next_download(void **state) {
     pair p = pair_open(TT_FP32);
     tensor table = tensor_f32(&p, 40, 1, 1), out = tensor_f32(&p, 12, 1, 2);
     int32_t *ids = pair_ints(&p, (const int32_t[]){3, 10, 1}, 3);
-    twin_ok(p.gpu->ops->embed_fwd(p.gpu, out.gpu, table.gpu, ids, 3, 4, 10, NULL));
+    const tt_embedding op = {.rows = 3, .d = 4, .vocab = 10, .ids = ids, .table = table.gpu, .out = out.gpu};
+    twin_ok(p.gpu->ops->embed_fwd(p.gpu, &op));
     float host[12];
     twin_refused(tt_device_download(p.gpu, host, out.gpu, sizeof host), TT_ERR_INPUT, "id 10 at row 1");
     twin_ok(tt_device_download(p.gpu, host, out.gpu, sizeof host)); // told once

@@ -186,7 +186,14 @@ static void step(decoding *d, int slots, int position) {
         start[i] = 2 + 5 * (i * SOURCES / slots), length[i] = 5;
     }
     float *logits;
-    twin_ok(tt_decoder_step(d->decoder, slots, slot, token, at, start, length, &logits));
+    twin_ok(tt_decoder_step(d->decoder,
+        &(tt_decoder_slots){.n = slots,
+            .slot = slot,
+            .token = token,
+            .position = at,
+            .source_start = start,
+            .source_length = length},
+        &logits));
     twin_ok(tt_device_download(
         d->s.device, d->logits, logits, (size_t)slots * (size_t)small.vocab_size * sizeof *logits));
 }

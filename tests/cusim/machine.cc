@@ -17,10 +17,6 @@
 #include <ucontext.h>
 #endif
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/common_interface_defs.h>
-#endif
-
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 
@@ -40,7 +36,6 @@ struct fiber {
 #if !defined(__x86_64__)
     ucontext_t context;
 #endif
-    void *fake_stack; // AddressSanitizer's
     char *stack;
     state at;
     const char *file; // of what it waits at
@@ -84,39 +79,19 @@ __asm__(".text\n.globl cusim_switch\n.type cusim_switch,@function\ncusim_switch:
         ".size cusim_switch,.-cusim_switch\n");
 #endif
 
-static void switch_to(fiber *from, fiber *to, bool last = false) {
-#if defined(__SANITIZE_ADDRESS__)
-    const bool home = to == &machine.host;
-    static const void *host_stack;
-    static size_t host_size;
-    (void)home;
-    __sanitizer_start_switch_fiber(last ? nullptr : &from->fake_stack,
-        to == &machine.host ? host_stack : to->stack, to == &machine.host ? host_size : stack_bytes);
-#endif
-    (void)last;
+static void switch_to(fiber *from, fiber *to) {
 #if defined(__x86_64__)
     cusim_switch(&from->stack_pointer, to->stack_pointer);
 #else
     swapcontext(&from->context, &to->context);
 #endif
-#if defined(__SANITIZE_ADDRESS__)
-    const void *bottom;
-    size_t size;
-    __sanitizer_finish_switch_fiber(from->fake_stack, &bottom, &size);
-    if (from != &machine.host && !host_stack) host_stack = bottom, host_size = size;
-#endif
 }
 
 static void enter() {
-#if defined(__SANITIZE_ADDRESS__)
-    const void *bottom;
-    size_t size;
-    __sanitizer_finish_switch_fiber(nullptr, &bottom, &size);
-#endif
     machine.body->run();
     fiber *self = &machine.fibers[machine.running];
     self->at = state::done;
-    switch_to(self, &machine.host, true);
+    switch_to(self, &machine.host);
     abort();
 }
 

@@ -2,11 +2,9 @@
 # The whole program on the CUDA device: training, reflection's generation and preference steps, evaluation, resuming,
 # and two ranks with a GPU each; losses as on the CPU. By cusim, so few steps of a very small student.
 set -u
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
-"$TT_MAKE_FIXTURE" data || exit 1
+. "$(dirname "$0")/../common.sh"
+export OMP_NUM_THREADS=1
+make_data
 
 cat > base.yaml <<'YAML'
 corpus: data/corpus.h5
@@ -18,12 +16,8 @@ acquisition: {steps: 8, batch_size: 4, interval: 1, learning_rate: 2e-3, log_eve
 reflection: {questions: 6, samples: 2, batch_size: 4, cycles: 1, log_every: 1, learning_rate: 1e-4}
 evaluation: {splits: [], max_length: 8, samples: 0}
 YAML
-failed=0
 run() { # log, arguments
     "$TINYTHINKER" run base.yaml "${@:2}" > "$1" 2>&1 || { echo "FAILED: run ${*:2}"; cat "$1"; exit 1; }
-}
-losses() {
-    sed -n 's/.*"step": \([0-9]*\),.*"loss": \([^,]*\), "lr".*/\1 \2/p' "runs/$1/metrics.jsonl"
 }
 near() { # run, other run, relative difference allowed
     [ "$(losses "$1" | wc -l)" -ge 8 ] || { echo "FAILED: $1 has too few losses"; failed=1; }

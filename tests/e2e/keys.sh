@@ -3,11 +3,9 @@
 # change what comes out (where it computes, when it saves), and those that this cannot try, are named below; a key
 # that is in neither list fails.
 set -u
+. "$(dirname "$0")/../common.sh"
 export OMP_NUM_THREADS=1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-"$TT_MAKE_FIXTURE" data || exit 1
+make_data
 
 # Not tried: it says where things are, how they are computed or kept, or what is tried elsewhere.
 untried="name device precision threads output log model.shape corpus evaluation.early_stopping
@@ -53,7 +51,6 @@ run_once() { # name, file, settings...
     rm -rf "runs/$name"
 }
 
-failed=0
 declare -A base tried
 # changes FILE "settings that both runs have" key=value...
 changes() {

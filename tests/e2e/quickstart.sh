@@ -2,10 +2,9 @@
 # The README's commands, shortened: the shipped configurations run to their table, the student answers, and one's
 # own questions are imported and scored.
 set -eu
+. "$(dirname "$0")/../common.sh"
 cd "$TT_SOURCE_DIR"
-[ -f datasets/everyday/student.h5 ] || { echo "skipped: no datasets/everyday/student.h5"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+[ -f datasets/everyday/student.h5 ] || skip "no datasets/everyday/student.h5"
 short="--set acquisition.steps=21 --set acquisition.validate_every=2 --set acquisition.validation_questions=10
     --set reflection.questions=6 --set reflection.samples=2 --set reflection.cycles=1 --set evaluation.questions=20 --set evaluation.samples=2 --set output=$work --set threads=1"
 

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # What the shipped student knows before it is taught: how to read, and no everyday fact. It is small, and near chance.
 set -eu
+. "$(dirname "$0")/../common.sh"
 cd "$TT_SOURCE_DIR"
 student=datasets/everyday/student.h5
-[ -f "$student" ] || { echo "skipped: no $student"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+[ -f "$student" ] || skip "no $student"
 
 bytes=$(wc -c <"$student")
 [ "$bytes" -le 6000000 ] || { echo "FAILED: $student has $bytes bytes, more than 6 MB"; exit 1; }

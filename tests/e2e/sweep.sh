@@ -2,13 +2,9 @@
 # Sweeps: finished runs are skipped, a killed one goes on, failed ones are told and retried; the table is the same
 # one by one, with jobs side by side, and under mpirun; shipped sweeps are in order.
 set -u
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-"$TT_MAKE_FIXTURE" data || exit 1
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
+. "$(dirname "$0")/../common.sh"
+export OMP_NUM_THREADS=1
+make_data
 
 for file in "$TT_SOURCE_DIR"/experiments/*.yaml "$TT_SOURCE_DIR"/experiments/paper/{csqa,obqa,strategyqa}.yaml; do
     (cd "$TT_SOURCE_DIR" && "$TINYTHINKER" sweep "$file" --dry-run) > list.txt 2>&1 || { fail "$file"; cat list.txt; }
@@ -34,14 +30,14 @@ YAML
 # Killed in the third run, then to its end.
 "$TINYTHINKER" sweep sweep.yaml > one.txt 2> one.log &
 pid=$!
-for _ in $(seq 600); do
-    [ -e one/toy/stages=summarize_only-s1/checkpoints/acquisition.h5 ] && break
+until [ -e one/toy/stages=summarize_only-s1/checkpoints/acquisition.h5 ] || ! kill -0 $pid 2> /dev/null; do
     sleep 0.05
 done
 kill -9 $pid 2> /dev/null
 wait $pid 2> /dev/null
 "$TINYTHINKER" sweep sweep.yaml --dry-run > list.txt
-[ "$(grep -c finished list.txt)" -eq 2 ] || { fail "two runs should be finished by now"; cat list.txt; }
+finished=$(grep -c finished list.txt) # on a busy machine the third may be, too
+{ [ "$finished" -ge 2 ] && [ "$finished" -le 3 ]; } || { fail "two or three runs should be finished by now"; cat list.txt; }
 before=$(stat -c %Y%i one/toy/stages=all-s1/best.h5)
 "$TINYTHINKER" sweep sweep.yaml > one.txt 2> one.log || { fail "the sweep"; cat one.log; }
 [ "$before" = "$(stat -c %Y%i one/toy/stages=all-s1/best.h5)" ] || fail "a finished run was run again"
@@ -54,7 +50,7 @@ sed 's/output: one/output: two/' sweep.yaml > two.yaml
 "$TINYTHINKER" sweep two.yaml --jobs 2 > two.txt 2> two.log || { fail "--jobs 2"; cat two.log; }
 diff one.txt two.txt || fail "the table of --jobs 2 differs"
 [ -s two/toy/stages=all-s1/log.txt ] || fail "no log of a job"
-if command -v mpirun > /dev/null && ! "$TINYTHINKER" device 2>&1 | grep -q "no MPI"; then
+if have_mpi; then
     for ranks in 1 2; do
         sed "s/output: one/output: three$ranks/; \$a ranks_per_run: $ranks" sweep.yaml > three.yaml
         mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep three.yaml > three.txt 2> three.log ||

@@ -2,13 +2,9 @@
 # A sweep whose settings change: finished runs of other settings are neither counted nor run over, other ways to score
 # are scored again; --set reaches child processes and job arrays; Ctrl-C on a terminal lets every child save.
 set -u
+. "$(dirname "$0")/../common.sh"
 export OMP_NUM_THREADS=1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-"$TT_MAKE_FIXTURE" data || exit 1
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
+make_data
 
 cat > base.yaml <<'YAML'
 corpus: data/corpus.h5
@@ -49,15 +45,14 @@ SLURM_ARRAY_TASK_ID=1
 sed 's/output: one/output: long/; $a set: {acquisition.steps: 100000}' sweep.yaml > long.yaml
 setsid "$TINYTHINKER" sweep long.yaml --jobs 2 > long.txt 2> log &
 pid=$!
-for _ in $(seq 600); do
-    [ "$(ls long/toy/*/checkpoints/acquisition.h5 2> /dev/null | wc -l)" -eq 2 ] && break
+until [ "$(ls long/toy/*/checkpoints/acquisition.h5 2> /dev/null | wc -l)" -eq 2 ] || ! kill -0 $pid 2> /dev/null; do
     sleep 0.05
 done
 kill -INT -- -$pid
 wait $pid
 [ $? -eq 130 ] || { fail "the status of an interrupted sweep"; cat log; }
 for run in long/toy/*; do
-    grep -q "all is saved" "$run/log.txt" || { fail "$run did not save"; cat "$run/log.txt"; }
+    grep -q "progress is saved" "$run/log.txt" || { fail "$run did not save"; cat "$run/log.txt"; }
     [ -e "$run/failed.txt" ] && fail "$run counts as failed"
 done
 exit $failed

@@ -2,12 +2,10 @@
 # Event files as the tensorboard package reads them: the numbers of metrics.jsonl, none left out. Skipped where
 # Python has no such package (GOLDEN_PYTHON: an interpreter that has).
 set -u
+. "$(dirname "$0")/../common.sh"
 python=${GOLDEN_PYTHON:-python3}
-"$python" -c "import tensorboard" 2> /dev/null || { echo "skipped: no tensorboard package"; exit 77; }
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-"$TT_MAKE_FIXTURE" data || exit 1
+"$python" -c "import tensorboard" 2> /dev/null || skip "no tensorboard package"
+make_data
 cat > base.yaml <<'YAML'
 corpus: data/corpus.h5
 threads: 1

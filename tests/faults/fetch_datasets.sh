@@ -6,15 +6,8 @@ command -v curl >/dev/null && command -v unzip >/dev/null && command -v python3 
     echo "skipped: needs curl, unzip and python3"
     exit 77
 }
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failed=0
-fail() {
-    echo "FAILED: $*"
-    cat err.log
-    failed=1
-}
+. "$(dirname "$0")/../common.sh"
+shown=(err.log)
 fetch() { # exit status, argument: runs with the table of sources
     TT_SOURCES=sources.txt "$TT_SOURCE_DIR/tools/fetch_datasets.sh" got >out.log 2>err.log
     local status=$?

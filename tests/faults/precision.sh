@@ -2,16 +2,9 @@
 # `precision: auto` on a machine with fast bf16 products and on one without (TT_MAX_CPU_ISA=avx2): what it becomes is
 # said, written into the run's configuration, and kept by a run that goes on, wherever it goes on.
 set -u
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-"$TT_MAKE_FIXTURE" data || exit 1
-failed=0
-fail() {
-    echo "FAILED: $*"
-    cat err.log
-    failed=1
-}
+. "$(dirname "$0")/../common.sh"
+make_data
+shown=(err.log)
 
 cat >base.yaml <<'YAML'
 corpus: data/corpus.h5
@@ -55,16 +48,16 @@ try 2 run base.yaml --set name=old --set precision=bf16
 grep -q "precision: \"fp32\" -> \"bf16\"" err.log || fail "the difference is not named"
 
 # A run in bf16 keeps it too; where there is none, the message says so, and --fresh starts it over.
-cp -r runs/old runs/young
-sed -i 's/^name: .*/name: "young"/; s/^precision: .*/precision: "bf16"/' runs/young/config.yaml
-rm runs/young/result.json runs/young/environment.json
-old_cpu 2 run base.yaml --set name=young
-grep -q "runs/young began with precision bf16.*--fresh.*no bf16 products" err.log || fail "the reason is missing"
-written young bf16
+cp -r runs/old runs/second
+sed -i 's/^name: .*/name: "second"/; s/^precision: .*/precision: "bf16"/' runs/second/config.yaml
+rm runs/second/result.json runs/second/environment.json
+old_cpu 2 run base.yaml --set name=second
+grep -q "runs/second began with precision bf16.*--fresh.*no bf16 products" err.log || fail "the reason is missing"
+written second bf16
 old_cpu 2 run base.yaml --set name=asked --set precision=bf16
 grep -q "no bf16 products" err.log || fail "bf16 where there is none: no reason"
-old_cpu 0 run base.yaml --set name=young --fresh
-written young fp32
+old_cpu 0 run base.yaml --set name=second --fresh
+written second fp32
 
 # All ranks take the same; a rank on a CPU without bf16 brings the others to fp32.
 export TT_WORLD=2 TT_RENDEZVOUS=$work/meet TT_TIMEOUT=100

@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# kill -9 at random moments, several times; the run that goes on ends with the same weights, moments and metrics
-# (but for times) as one that was never stopped. Pretraining, acquisition and an iteration of reflection, so
-# that the kills also fall between phases, while runs are generated and while the reference scores pairs.
+# kill -9, several times, where the files of a run have reached a random length; the resumed run ends with the same
+# weights, moments and metrics (but for times) as one that was never stopped. The kills fall into each part of the
+# run: pretraining, acquisition, the generation of runs for reflection, and reflection.
+#   SEED=N ctest --preset ci -R faults/resume     kills where seed N says; without it a random seed, which is printed
 set -u
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 "$TT_MAKE_FIXTURE" data || exit 1
-RANDOM=${SEED:-$$}
-echo "seed $RANDOM"
-RANDOM=${SEED:-$$}
+seed=${SEED:-$$}
 
 cat > base.yaml <<'YAML'
 corpus: data/corpus.h5
@@ -25,22 +24,41 @@ evaluation: {max_length: 12, samples: 2}
 precision: fp32
 YAML
 
-began=$(date +%s%N)
 "$TINYTHINKER" run base.yaml --set name=straight > straight.log 2>&1 || { cat straight.log; exit 1; }
-whole=$(( ($(date +%s%N) - began) / 1000000 ))
-kills=0
-for try in $(seq 60); do
+
+# Lines that a run has written, in the order in which it writes them: metrics of pretraining and acquisition, recall
+# runs, analyze runs, metrics of reflection.
+lines() { cat "runs/$1"/metrics.jsonl "runs/$1"/reflection_1/{recall,analyze}_runs.jsonl 2> /dev/null | wc -l; }
+count() { grep -c -- "$1" "$2"; }
+straight=runs/straight
+parts=("$(count '"phase": "pretraining"' $straight/metrics.jsonl)" "$(count '"phase": "acquisition"' $straight/metrics.jsonl)"
+    "$(count '' $straight/reflection_1/recall_runs.jsonl)" "$(count '' $straight/reflection_1/analyze_runs.jsonl)"
+    "$(count '"phase": "reflection_1"' $straight/metrics.jsonl)")
+RANDOM=$seed
+kills=() before=0
+for part in "${parts[@]}"; do
+    for _ in 1 2; do kills+=($((before + 1 + RANDOM % (part > 1 ? part - 1 : 1)))); done
+    before=$((before + part))
+done
+mapfile -t kills < <(printf '%s\n' "${kills[@]}" | sort -n)
+echo "seed $seed: kills at lines ${kills[*]} of $before; to repeat them: SEED=$seed ctest --preset ci -R faults/resume"
+
+killed=0
+for line in "${kills[@]}"; do
     "$TINYTHINKER" run base.yaml --set name=stopped > stopped.log 2>&1 &
     pid=$!
-    ms=$(( whole / 8 + RANDOM % (whole / 4 + 1) ))
-    sleep "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))"
-    kill -9 $pid 2>/dev/null && kills=$((kills + 1))
-    wait $pid 2>/dev/null
+    until [ "$(lines stopped)" -ge "$line" ]; do
+        kill -0 $pid 2> /dev/null || break # it has ended
+        sleep 0.005
+    done
+    kill -9 $pid 2> /dev/null && killed=$((killed + 1))
+    wait $pid 2> /dev/null
     [ -e runs/stopped/result.json ] && break
 done
-[ -e runs/stopped/result.json ] || { echo "FAILED: not finished after $kills kills"; cat stopped.log; exit 1; }
-echo "finished after $kills kills"
-[ $kills -ge 2 ] || { echo "FAILED: too few kills to prove anything"; exit 1; }
+"$TINYTHINKER" run base.yaml --set name=stopped > stopped.log 2>&1 ||
+    { echo "FAILED: not finished after $killed kills"; cat stopped.log; exit 1; }
+echo "finished after $killed kills"
+[ $killed -ge 5 ] || { echo "FAILED: too few kills to prove anything"; exit 1; }
 
 failed=0
 for file in best.h5 checkpoints/{pretraining,pretraining_best,acquisition,acquisition_best,reflection_1}.h5; do

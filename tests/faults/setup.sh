@@ -3,14 +3,8 @@
 # played by scripts. What cannot be done is not announced; what only some releases have is left out; nothing is installed
 # that is there.
 set -u
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-failed=0
-fail() {
-    echo "FAILED: $*"
-    cat "$work/out" "$work/called" 2>/dev/null
-    failed=1
-}
+. "$(dirname "$0")/../common.sh"
+shown=("$work/out" "$work/called")
 mkdir "$work/bin" "$work/none"
 for program in bash env id sudo tail sed cat grep mktemp rm mkdir dirname tr git cut; do
     [ "$program" = sudo ] || ln -s "$(command -v "$program")" "$work/none/$program"

@@ -1,7 +1,7 @@
 // Collectives that check themselves; run under mpirun by comm.sh, by processes that meet without MPI in
 // rendezvous.sh. Sizes cross the chunks that sums are cut
 // into. comm_check agree: rank 1 fails, all agree. comm_check leave: rank 1 leaves with a failure while
-// others wait; comm_check sleep: rank 1 comes five seconds late.
+// others wait; comm_check sleep: rank 1 arrives nine seconds late.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/str.h"
@@ -91,7 +91,7 @@ static tt_status check(tt_comm *comm, const char *what) {
     if (strcmp(what, "leave") == 0)
         return fails ? tt_fail(TT_ERR_IO, "the second rank is gone") : tt_comm_barrier(comm);
     if (strcmp(what, "sleep") == 0) {
-        if (fails) sleep(5);
+        if (fails) sleep(9);
         return tt_comm_barrier(comm);
     }
     static const size_t sizes[] = {1, 2, 7, 4096, (1 << 22) - 1, (1 << 22) + 1, 2 * (1 << 22) + 5};

@@ -2,12 +2,10 @@
 # Every question is asked and counted once, whatever the number of ranks and of slots: the same predictions, byte for
 # byte, and the same score.
 set -u
-command -v mpirun >/dev/null || { echo "skipped: no mpirun"; exit 77; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-"$TT_MAKE_FIXTURE" data || exit 1
+. "$(dirname "$0")/../common.sh"
+have_mpi || skip "no MPI, or built without it"
+export OMP_NUM_THREADS=1
+make_data
 cat > toy.yaml <<'YAML'
 output: runs
 name: toy
@@ -26,12 +24,10 @@ score() { # name, ranks, more arguments
     mpirun --oversubscribe -np "$ranks" "$TINYTHINKER" eval --model runs/toy/best.h5 --corpus data/corpus.h5 \
         --split train --limit 61 --max-length 16 --samples 3 --json --predictions "$name.jsonl" "$@" > "$name.out" \
         2> "$name.log" && { sed -i 's/, "tokens_per_second.*//' "$name.out"; return; }
-    grep -q "build has no MPI" "$name.log" && { echo "skipped: built without MPI"; exit 77; }
     cat "$name.log"
     exit 1
 }
 
-failed=0
 score one 1
 [ "$(wc -l < one.jsonl)" = 122 ] || { echo "FAILED: $(wc -l < one.jsonl) predictions, expected 61 greedy and 61 voted"; failed=1; }
 [ "$(sed 's/.*"id":"\([^"]*\)".*/\1/' one.jsonl | sort -u | wc -l)" = 61 ] || { echo "FAILED: ids are not 61"; failed=1; }

@@ -4,12 +4,10 @@
 # the checkpoint after one step without clipping. (At far higher learning rates a ReLU that rounding flips may
 # multiply differences by thousands; the rates here are those of the method.)
 set -u
-command -v mpirun >/dev/null || { echo "skipped: no mpirun"; exit 77; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-"$TT_MAKE_FIXTURE" data || exit 1
+. "$(dirname "$0")/../common.sh"
+have_mpi || skip "no MPI, or built without it"
+export OMP_NUM_THREADS=1
+make_data
 
 cat > base.yaml <<'YAML'
 output: runs
@@ -27,16 +25,10 @@ launch() { # ranks, arguments
     local ranks=$1
     shift
     mpirun --oversubscribe -np "$ranks" "$TINYTHINKER" run base.yaml "$@" > log 2>&1 && return
-    grep -q "build has no MPI" log && { echo "skipped: built without MPI"; exit 77; }
     cat log
     exit 1
 }
 
-losses() { # run
-    sed -n 's/.*"step": \([0-9]*\),.*"loss": \([^,]*\), "lr".*/\1 \2/p' "runs/$1/metrics.jsonl"
-}
-
-failed=0
 check() { # phase, other phase
     local on="--set $1.enabled=true --set $2.enabled=false"
     for ranks in 1 2 3; do

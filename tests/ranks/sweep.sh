@@ -1,14 +1,10 @@
 #!/usr/bin/env bash
 # A sweep shared by ranks, one or two to a run, gives the table of one process; a list is printed once.
 set -u
-command -v mpirun > /dev/null || { echo "skipped: no mpirun"; exit 77; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-"$TT_MAKE_FIXTURE" data || exit 1
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
+. "$(dirname "$0")/../common.sh"
+have_mpi || skip "no MPI, or built without it"
+export OMP_NUM_THREADS=1
+make_data
 
 cat > base.yaml <<'YAML'
 corpus: data/corpus.h5
@@ -30,7 +26,6 @@ grep -q "no.model" 0.txt || { fail "no reason"; cat 0.txt log; }
 for ranks in 1 2; do
     sed "s/output: ranks0/output: ranks$ranks/; \$a ranks_per_run: $ranks" sweep.yaml > part.yaml
     mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep part.yaml > part.txt 2> log && fail "$ranks: the failed run was not told"
-    grep -q "build has no MPI" log && { echo "skipped: built without MPI"; exit 77; }
     diff <(sed '/^failed:/d' 0.txt) <(sed '/^failed:/d' part.txt) || { fail "table with $ranks ranks a run"; cat log; }
     grep -q "failed: ranks$ranks/toy/bad-s1: .*no.model" part.txt || { fail "no reason with $ranks"; cat part.txt; }
 done

@@ -19,9 +19,17 @@ static void check(int rows, int d, int vocab, float p) {
     for (int k = 0; k < 2; ++k) {
         tt_device *device = twin_device(k == 0 ? 1 : 3);
         got[k] = twin_alloc(n, sizeof(float)), got_grad[k] = twin_copy(dtable, table_n);
-        const tt_dropout *given = p > 0 ? &drop : NULL;
-        twin_ok(device->ops->embed_fwd(device, got[k], table, ids, rows, d, vocab, given));
-        twin_ok(device->ops->embed_bwd(device, got_grad[k], dout, ids, rows, d, vocab, given));
+        const tt_embedding op = {.rows = rows,
+            .d = d,
+            .vocab = vocab,
+            .ids = ids,
+            .drop = drop,
+            .table = table,
+            .out = got[k],
+            .dout = dout,
+            .dtable = got_grad[k]};
+        twin_ok(device->ops->embed_fwd(device, &op));
+        twin_ok(device->ops->embed_bwd(device, &op));
         tt_device_close(device);
     }
     twin_expect_rows(TWIN_FP32, "embedding", got[0], d, out, rows, d);
@@ -47,15 +55,18 @@ static void bad_input(void **state) {
     (void)state;
     tt_device *device = twin_device(1);
     float table[8] = {0}, out[8];
+    tt_embedding op = {.d = 2, .vocab = 4, .table = table, .out = out, .dout = out, .dtable = table};
     for (int bad = -1; bad <= 4; bad += 5) {
         int32_t ids[2] = {0, bad};
         char part[64];
         snprintf(part, sizeof part, "id %d at row 1 is outside the vocabulary 0..3", bad);
-        twin_refused(device->ops->embed_fwd(device, out, table, ids, 2, 2, 4, NULL), TT_ERR_INPUT, part);
-        twin_refused(device->ops->embed_bwd(device, table, out, ids, 2, 2, 4, NULL), TT_ERR_INPUT, part);
+        op.rows = 2, op.ids = ids;
+        twin_refused(device->ops->embed_fwd(device, &op), TT_ERR_INPUT, part);
+        twin_refused(device->ops->embed_bwd(device, &op), TT_ERR_INPUT, part);
     }
-    twin_ok(device->ops->embed_fwd(device, out, table, NULL, 0, 2, 4, NULL));
-    twin_ok(device->ops->embed_bwd(device, table, out, NULL, 0, 2, 4, NULL));
+    op.rows = 0, op.ids = NULL;
+    twin_ok(device->ops->embed_fwd(device, &op));
+    twin_ok(device->ops->embed_bwd(device, &op));
     tt_device_close(device);
 }
 

@@ -30,7 +30,7 @@ static void check(tt_activation kind, int rows, int f, float p, bool in_place) {
         tt_device *device = twin_device(k + 1);
         got[k] = twin_alloc(n, sizeof(float)),
         got_dh[k] = in_place ? twin_copy(h, hn) : twin_alloc(hn, sizeof(float));
-        tt_ffn op = {.kind = kind, .rows = rows, .f = f, .h = h, .drop = drop, .a = got[k]};
+        tt_ffn op = {.activation = kind, .rows = rows, .f = f, .h = h, .drop = drop, .a = got[k]};
         twin_ok(device->ops->ffn_fwd(device, &op));
         op.da = da, op.dh = got_dh[k];
         if (in_place) op.h = got_dh[k];
@@ -62,7 +62,7 @@ static void tails(void **state) {
     tt_device *device = twin_device(1);
     float h[8] = {-1e30f, -50, 50, NAN, 1, 1, 1, 1}, a[4], dh[8];
     const float da[4] = {1, 1, 1, 1};
-    tt_ffn p = {.kind = TT_GATED_GELU, .rows = 1, .f = 4, .h = h, .a = a};
+    tt_ffn p = {.activation = TT_GATED_GELU, .rows = 1, .f = 4, .h = h, .a = a};
     twin_ok(device->ops->ffn_fwd(device, &p));
     assert_true(a[0] == 0 && a[1] == 0 && a[2] == 50 && isnan(a[3]));
     h[0] = -1e4f;
@@ -70,7 +70,7 @@ static void tails(void **state) {
     twin_ok(device->ops->ffn_bwd(device, &p));
     assert_true(dh[0] == 0 && dh[1] == 0 && dh[2] == 1 && isnan(dh[3]));
     float r[4] = {-1, 0, 2, NAN};
-    p = (tt_ffn){.kind = TT_RELU, .rows = 1, .f = 4, .h = r, .a = a, .da = da, .dh = dh};
+    p = (tt_ffn){.activation = TT_RELU, .rows = 1, .f = 4, .h = r, .a = a, .da = da, .dh = dh};
     twin_ok(device->ops->ffn_fwd(device, &p));
     twin_ok(device->ops->ffn_bwd(device, &p));
     assert_true(a[0] == 0 && a[1] == 0 && a[2] == 2 && isnan(a[3]));

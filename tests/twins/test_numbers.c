@@ -1,7 +1,9 @@
 // The numeric groundwork: bf16 conversion, the exponential, sums and scaling.
 #include "twin.h"
 
+#include "kernels/bf16.h"
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/vector.h"
 
 #include <float.h>
 
@@ -19,7 +21,7 @@ static void bf16_rounds_to_nearest_even(void **state) {
     uint16_t *in = twin_alloc(ALL, 2), *back = twin_alloc(ALL, 2);
     float *x = twin_alloc(ALL, 4);
     for (int i = 0; i < ALL; ++i) in[i] = (uint16_t)i;
-    twin_ok(device->ops->from_bf16(device, x, in, ALL));
+    tt_float_from_bf16(ALL, x, in);
     twin_ok(device->ops->to_bf16(device, back, x, ALL));
     for (int i = 0; i < ALL; ++i) {
         if (isnan(x[i]))
@@ -112,6 +114,26 @@ static void sums_and_scaling(void **state) {
     tt_device_close(one), tt_device_close(three);
 }
 
+// The maximum is one of the numbers, whatever they are: NaN is passed over, minus infinity is a number.
+static void the_maximum_is_in_the_row(void **state) {
+    (void)state;
+    static const int sizes[] = {1, 31, 32, 33, 63, 64, 65, 100}; // lanes of 32
+    assert_true(isinf(tt_vector_max(0, NULL)));
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
+        const int n = sizes[s];
+        float x[100];
+        for (int i = 0; i < n; ++i) x[i] = -INFINITY;
+        assert_true(tt_vector_max(n, x) == -INFINITY);
+        for (int place = 0; place < n; ++place) { // at each place
+            x[place] = -FLT_MAX;
+            assert_true(tt_vector_max(n, x) == -FLT_MAX);
+            x[(place + 1) % n] = NAN;
+            assert_true(n == 1 || tt_vector_max(n, x) == -FLT_MAX);
+            x[place] = x[(place + 1) % n] = -INFINITY;
+        }
+    }
+}
+
 // The limit holds for this process if it was there when the first kernel ran; what it allows is never
 // exceeded.
 static void isa_keeps_to_its_limit(void **state) {
@@ -136,6 +158,7 @@ int main(void) {
         cmocka_unit_test(bf16_rounds_to_nearest_even),
         cmocka_unit_test(exp_within_two_ulp),
         cmocka_unit_test(sums_and_scaling),
+        cmocka_unit_test(the_maximum_is_in_the_row),
         cmocka_unit_test(isa_keeps_to_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

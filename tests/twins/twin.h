@@ -2,15 +2,9 @@
 #ifndef TT_TESTS_TWIN_H
 #define TT_TESTS_TWIN_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "host/base/philox.h"
 #include "kernels/ops.h"
+#include "tests/expect.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -75,7 +75,7 @@ static inline void golden_model(
         .relative_attention_max_distance = c[8],
         .layer_norm_epsilon = 1e-6f,
         .initializer_factor = 1,
-        .gated_gelu = c[9] != 0,
+        .activation = c[9] ? TT_GATED_GELU : TT_RELU,
         .tie_word_embeddings = c[10] != 0};
     free(c);
     OK(tt_device_open(device, "cpu", precision, 1));

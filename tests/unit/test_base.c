@@ -3,13 +3,8 @@
 #include "host/base/memory.h"
 #include "host/base/philox.h"
 #include "host/base/str.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,21 +1,11 @@
 // The chain: what each stage reads, what runs share, that company changes nothing. The student has random
 // weights; what it writes is noise, but the next stage must read exactly that noise, in the exact format.
 #include "host/reason/chain.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 enum { LENGTH = 10, INPUT = 400, QUESTIONS = 3 };
 
@@ -68,7 +58,8 @@ static int close_student(void **state) {
 }
 
 static tt_chain_options options_of(tt_stage_set set, int samples) {
-    return (tt_chain_options){.set = set,
+    return (tt_chain_options){.tokenizer = tokenizer,
+        .set = set,
         .samples = samples,
         .sampled = {[TT_RECALL] = true, [TT_ANALYZE] = true},
         .max_input = INPUT,
@@ -91,7 +82,7 @@ static char *write_to(const char *input) {
     prompt.ids = ids;
     char *text = NULL;
     const tt_decoding greedy = {.top_p = 1, .max_length = LENGTH};
-    OK(tt_engine_generate(engine, &prompt, 1, &greedy, keep, &text));
+    OK(tt_engine_generate(engine, &(tt_generation){&prompt, 1, &greedy, keep, &text}));
     free(ids);
     return text;
 }
@@ -136,11 +127,11 @@ static void stages_read_what_was_written(void **state) {
         const bool analyze = set == TT_SET_ALL || set == TT_SET_NO_RECALL;
         const tt_chain_options options = options_of((tt_stage_set)set, 0);
         tt_chain chain;
-        OK(tt_chain_generate(&chain, engine, tokenizer, all, QUESTIONS, &options));
+        OK(tt_chain_generate(&chain, engine, all, QUESTIONS, &options));
         assert_int_equal(chain.runs_each, 1);
-        assert_int_equal(chain.use[TT_RECALL].texts, recall ? 3 : 0);
-        assert_int_equal(chain.use[TT_ANALYZE].texts, analyze ? 3 + 2 + 3 : 0);
-        assert_int_equal(chain.use[TT_SUMMARIZE].texts, 3);
+        assert_int_equal(chain.counts[TT_RECALL].texts, recall ? 3 : 0);
+        assert_int_equal(chain.counts[TT_ANALYZE].texts, analyze ? 3 + 2 + 3 : 0);
+        assert_int_equal(chain.counts[TT_SUMMARIZE].texts, 3);
         check_run(&chain.runs[0], recall, analyze);
         tt_chain_close(&chain);
     }
@@ -159,12 +150,12 @@ static void sampled_runs(void **state) {
     enum { RUNS = 10 };
     tt_chain many, alone;
     tt_chain_options options = options_of(TT_SET_ALL, RUNS);
-    OK(tt_chain_generate(&many, engine, tokenizer, all, QUESTIONS, &options));
+    OK(tt_chain_generate(&many, engine, all, QUESTIONS, &options));
     options.samples = 3;
-    OK(tt_chain_generate(&alone, engine, tokenizer, all + 2, 1, &options));
+    OK(tt_chain_generate(&alone, engine, all + 2, 1, &options));
     assert_int_equal(many.runs_each, RUNS);
-    assert_int_equal(many.use[TT_RECALL].texts, QUESTIONS * RUNS);
-    assert_int_equal(many.use[TT_ANALYZE].texts, RUNS * (3 + 2 + 3));
+    assert_int_equal(many.counts[TT_RECALL].texts, QUESTIONS * RUNS);
+    assert_int_equal(many.counts[TT_ANALYZE].texts, RUNS * (3 + 2 + 3));
     int differing = 0;
     for (int q = 0; q < QUESTIONS; ++q)
         for (int r = 1; r < RUNS; ++r)
@@ -187,8 +178,8 @@ static void equal_runs_share(void **state) {
     tt_chain_options options = options_of(TT_SET_ALL, 4);
     options.decoding.top_k = 1;
     tt_chain chain;
-    OK(tt_chain_generate(&chain, engine, tokenizer, all, QUESTIONS, &options));
-    assert_int_equal(chain.use[TT_SUMMARIZE].texts, QUESTIONS);
+    OK(tt_chain_generate(&chain, engine, all, QUESTIONS, &options));
+    assert_int_equal(chain.counts[TT_SUMMARIZE].texts, QUESTIONS);
     for (int q = 0; q < QUESTIONS; ++q)
         for (int r = 1; r < 4; ++r)
             assert_ptr_equal(chain.runs[q * 4].summary, chain.runs[q * 4 + r].summary);
@@ -200,25 +191,25 @@ static void long_prompts_are_cut_and_counted(void **state) {
     tt_chain_options options = options_of(TT_SET_SUMMARIZE_ONLY, 0);
     options.max_input = 5;
     tt_chain chain;
-    OK(tt_chain_generate(&chain, engine, tokenizer, all, QUESTIONS, &options));
+    OK(tt_chain_generate(&chain, engine, all, QUESTIONS, &options));
     assert_int_equal(chain.cut, QUESTIONS);
     assert_int_equal(chain.prompts, QUESTIONS);
     tt_chain_close(&chain);
 }
 
 typedef struct seen {
-    char last[256]; // of the text under way
+    char last[256]; // the text so far
     int order[16], n, growing;
 } seen;
 
-static tt_status look(void *context, int question, tt_stage stage, int option, const char *text, bool ended) {
+static tt_status look(void *context, const tt_chain_text *text) {
     seen *s = context;
-    const int place = (int)stage * 10 + option;
-    assert_int_equal(question, 0);
-    if (s->last[0]) assert_int_equal(strncmp(text, s->last, strlen(s->last)), 0);
-    snprintf(s->last, sizeof s->last, "%s", ended ? "" : text);
-    if (ended) s->order[s->n++] = place;
-    s->growing += !ended;
+    const int place = (int)text->stage * 10 + text->option;
+    assert_int_equal(text->question, 0);
+    if (s->last[0]) assert_int_equal(strncmp(text->text, s->last, strlen(s->last)), 0);
+    snprintf(s->last, sizeof s->last, "%s", text->ended ? "" : text->text);
+    if (text->ended) s->order[s->n++] = place;
+    s->growing += !text->ended;
     return TT_OK;
 }
 
@@ -232,7 +223,7 @@ static void watched_texts_grow_in_order(void **state) {
     tt_chain_options options = options_of(TT_SET_ALL, 0);
     options.watch = look;
     options.watch_context = &s;
-    OK(tt_chain_generate(&chain, single, tokenizer, all, 1, &options));
+    OK(tt_chain_generate(&chain, single, all, 1, &options));
     static const int order[] = {0, 10, 11, 12, 20};
     assert_int_equal(s.n, 5);
     assert_memory_equal(s.order, order, sizeof order);

@@ -1,22 +1,12 @@
 // Differences between groups of runs, matched by seed and by question.
 #include "host/base/memory.h"
 #include "host/report/runs/changes.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 static bool near(double x, double y) {
     return fabs(x - y) < 1e-6;

@@ -3,23 +3,13 @@
 #include "host/base/philox.h"
 #include "host/data/hdf5_file.h"
 #include "host/model/checkpoint.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 static const char *const path = "test_checkpoint.h5";
 static tt_device *device;
@@ -137,7 +127,7 @@ static void broken_files_are_named(void **state) {
     model->w[100] = NAN;
     save(false);
     model->w[100] = held;
-    expect(TT_ERR_FORMAT, "shared.weight holds nan");
+    expect(TT_ERR_FORMAT, "shared.weight contains nan");
 
     save(false);
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);

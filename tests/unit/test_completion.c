@@ -2,19 +2,10 @@
 #include "host/teacher/completion.h"
 #include "host/teacher/limits.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
+#include "tests/expect.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 static void bodies_speak_the_endpoint_s_dialect(void **state) {
     (void)state;

@@ -3,13 +3,8 @@
 #include "host/config/config.h"
 #include "host/config/words.h"
 #include "host/lab/run_directory.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,8 +34,9 @@ static void mistakes_are_named(void **state) {
             "config_test.yaml:3: acquisition.learning_rate: expected a number, got 'nan'"},
         {START "stages: some\n", "config_test.yaml:3: stages: 'some' is not allowed; allowed are all, "
                                  "no_recall, no_analyze, summarize_only, chain_of_thought, step_by_step"},
-        {START "precision: fp16\n", "config_test.yaml:3: precision: fp16 is refused, since T5's activations "
-                                    "overflow in it; use bf16 or fp32"},
+        {START "precision: fp16\n",
+            "config_test.yaml:3: precision: fp16 is not supported, since T5's activations "
+            "overflow in it; use bf16 or fp32"},
         {START "acquisition: {enabled: maybe}\n",
             "config_test.yaml:3: acquisition.enabled: expected true or false, got 'maybe'"},
         {START "acquisition: 3\n",

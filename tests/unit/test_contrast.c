@@ -23,7 +23,8 @@ static outcome contrast(const char *runs, tt_contrast_rule rule, const char *poo
     for (int i = 0; i < n; ++i)
         run[i] = (tt_contrast_run){texts[tolower(runs[i]) - 'a'], isupper(runs[i]) != 0};
     tt_rng_open(&rng, seed, TT_FOR_PAIRS, 0, 0);
-    OK(tt_contrast(run, n, rule, n_pool, &rng, pairs, &o.n));
+    const tt_contrast_case question = {.runs = run, .n = n, .rule = rule, .n_pool = n_pool};
+    OK(tt_contrast(&question, &rng, pairs, &o.n));
     assert_true(o.n <= n);
     for (int i = 0; i < o.n; ++i) {
         const tt_contrast_pair *p = &pairs[i];

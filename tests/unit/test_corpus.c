@@ -3,21 +3,11 @@
 #include "host/base/str.h"
 #include "host/data/import/import.h"
 #include "host/data/stage_dataset.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 #define FIRST                                                                                                \
     "{\"id\": \"q1\", \"question\": \"What cuts?\", \"options\": [\"knife\", \"cup, big\"], \"gold\": "      \

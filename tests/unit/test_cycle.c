@@ -28,14 +28,14 @@ static void check_plan(const int batches[TT_STAGES], int64_t interval, int64_t o
                 trained = false;
             }
         }
-        tt_cycle_step at = tt_cycle_at(&cycle, step);
+        tt_cycle_step at = tt_cycle_step_of(&cycle, step);
         assert_int_equal(at.stage, stage);
         assert_int_equal(at.batch, used[stage]);
         assert_int_equal(at.epoch, epoch);
         assert_int_equal(at.cycle, cycles);
-        if (step > 0 && tt_cycle_at(&cycle, step - 1).cycle != at.cycle)
-            assert_true(tt_cycle_at(&cycle, step - 1).ends_cycle);
-        if (at.ends_cycle) assert_int_equal(tt_cycle_at(&cycle, step + 1).cycle, at.cycle + 1);
+        if (step > 0 && tt_cycle_step_of(&cycle, step - 1).cycle != at.cycle)
+            assert_true(tt_cycle_step_of(&cycle, step - 1).ends_cycle);
+        if (at.ends_cycle) assert_int_equal(tt_cycle_step_of(&cycle, step + 1).cycle, at.cycle + 1);
         used[stage]++;
         in_turn++;
         trained = true;
@@ -69,8 +69,8 @@ static void stages_do_not_drift(void **state) {
     assert_int_equal(tt_cycle_open(&cycle, (int[]){1, 6, 2}, 1, 2), TT_OK);
     static const tt_stage expected[] = {TT_RECALL, TT_ANALYZE, TT_ANALYZE, TT_SUMMARIZE, TT_ANALYZE,
         TT_ANALYZE, TT_SUMMARIZE, TT_ANALYZE, TT_ANALYZE};
-    for (int i = 0; i < 9; ++i) assert_int_equal(tt_cycle_at(&cycle, i).stage, expected[i]);
-    assert_int_equal(tt_cycle_at(&cycle, 9).stage, TT_RECALL);
+    for (int i = 0; i < 9; ++i) assert_int_equal(tt_cycle_step_of(&cycle, i).stage, expected[i]);
+    assert_int_equal(tt_cycle_step_of(&cycle, 9).stage, TT_RECALL);
     assert_int_equal(cycle.epoch_cycles, 3);
     tt_cycle_close(&cycle);
 }

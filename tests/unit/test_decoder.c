@@ -32,7 +32,14 @@ static void expect_same(tiny *f, tt_decoder *decoder, const int32_t *slot_of) {
         }
         if (n == 0) break;
         float *logits;
-        OK(tt_decoder_step(decoder, n, slot, token, at, start, length, &logits));
+        OK(tt_decoder_step(decoder,
+            &(tt_decoder_slots){.n = n,
+                .slot = slot,
+                .token = token,
+                .position = at,
+                .source_start = start,
+                .source_length = length},
+            &logits));
         for (int i = 0; i < n; ++i, ++checked) {
             const int vocab = f->model->config.vocab_size;
             const double got = log_softmax(logits + (size_t)i * vocab, vocab, f->batch.dec_targets[row[i]]);
@@ -88,9 +95,14 @@ static void copied_slots_go_on_alike(void **state) {
         }
         const int n = position < half ? 2 : 3;
         const int32_t token = position % 5, other = position + 7;
-        OK(tt_decoder_step(decoder, n, (const int32_t[]){1, 2, 4}, (const int32_t[]){token, other, token},
-            (const int32_t[]){position, position, position}, (const int32_t[]){20, 0, 20},
-            (const int32_t[]){7, 20, 7}, &logits));
+        OK(tt_decoder_step(decoder,
+            &(tt_decoder_slots){.n = n,
+                .slot = (const int32_t[]){1, 2, 4},
+                .token = (const int32_t[]){token, other, token},
+                .position = (const int32_t[]){position, position, position},
+                .source_start = (const int32_t[]){20, 0, 20},
+                .source_length = (const int32_t[]){7, 20, 7}},
+            &logits));
         if (n == 3) assert_true(tiny_distance(logits, logits + 2 * (size_t)vocab, vocab) <= 1e-6);
         assert_true(tiny_distance(logits, logits + vocab, vocab) > 1e-2);
     }
@@ -116,10 +128,15 @@ static void bad_steps_are_refused(void **state) {
         {1, 0, 41, 0, 0, 1}, {1, 0, 0, LENGTH, 0, 1}, {1, 0, 0, -1, 0, 1}, {1, 0, 0, 0, 0, 0},
         {1, 0, 0, 0, 27, 2}, {1, 0, 0, 0, -1, 2}};
     float *logits;
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i)
-        assert_int_not_equal(tt_decoder_step(decoder, wrong[i].n, &wrong[i].slot, &wrong[i].token,
-                                 &wrong[i].position, &wrong[i].start, &wrong[i].length, &logits),
-            TT_OK);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
+        const tt_decoder_slots active = {.n = wrong[i].n,
+            .slot = &wrong[i].slot,
+            .token = &wrong[i].token,
+            .position = &wrong[i].position,
+            .source_start = &wrong[i].start,
+            .source_length = &wrong[i].length};
+        assert_int_not_equal(tt_decoder_step(decoder, &active, &logits), TT_OK);
+    }
     assert_int_not_equal(tt_decoder_copy(decoder, 0, 1, LENGTH + 1), TT_OK);
     assert_int_not_equal(tt_decoder_copy(decoder, 2, 0, 1), TT_OK);
     tt_decoder_close(decoder);

@@ -100,10 +100,11 @@ static double *attention(const naive *m, const char *at, const double *queries, 
 
 static double *feed_forward(const naive *m, const char *at, const double *x, int rows) {
     const tt_model_config *c = &m->model->config;
-    double *h = linear(
-        x, weight(m, c->gated_gelu ? "%s.wi_0.weight" : "%s.wi.weight", at), rows, c->d_model, c->d_ff);
-    double *gate =
-        c->gated_gelu ? linear(x, weight(m, "%s.wi_1.weight", at), rows, c->d_model, c->d_ff) : NULL;
+    double *h = linear(x, weight(m, c->activation == TT_GATED_GELU ? "%s.wi_0.weight" : "%s.wi.weight", at),
+        rows, c->d_model, c->d_ff);
+    double *gate = c->activation == TT_GATED_GELU
+                       ? linear(x, weight(m, "%s.wi_1.weight", at), rows, c->d_model, c->d_ff)
+                       : NULL;
     for (int i = 0; i < rows * c->d_ff; ++i)
         h[i] = gate
                    ? gate[i] * 0.5 * h[i] *

@@ -153,7 +153,14 @@ static void logits_of_every_step(void **state) {
                     length[rows++] = batch->enc_offsets[i + 1] - batch->enc_offsets[i];
                 }
                 if (rows == 0) break;
-                OK(tt_decoder_step(decoder, rows, slot, token, at, start, length, &logits));
+                OK(tt_decoder_step(decoder,
+                    &(tt_decoder_slots){.n = rows,
+                        .slot = slot,
+                        .token = token,
+                        .position = at,
+                        .source_start = start,
+                        .source_length = length},
+                    &logits));
                 for (int i = 0; i < rows; ++i)
                     memcpy(got + (size_t)(batch->dec_offsets[slot[i]] + position) * vocab,
                         logits + (size_t)i * vocab, vocab * sizeof *got);
@@ -180,7 +187,7 @@ static void three_updates(void **state) {
         OK(tt_optimizer_open(&optimizer, g.model));
         optimizer.beta1 = 0.9, optimizer.beta2 = 0.999, optimizer.eps = 1e-6;
         optimizer.weight_decay = 0.01, optimizer.clip = 0.5;
-        OK(tt_schedule_open(&schedule, "cosine", 3e-3, 0, 0, 10));
+        OK(tt_schedule_open(&schedule, &(tt_schedule_options){"cosine", 3e-3, 0, 0, 10}));
         float *before;
         OK(tt_alloc(&before, g.model->size, sizeof *before, "test"));
         for (int step = 0; step < 3; ++step) {
@@ -232,6 +239,10 @@ static tt_status expect_text(void *context, int prompt, int rank, const int32_t 
     return TT_OK;
 }
 
+static tt_status expect_beam(void *context, const tt_beam_text *text) {
+    return expect_text(context, text->prompt, text->rank, text->ids, text->n, text->score);
+}
+
 static tt_status expect_greedy(void *context, int prompt, int sample, const int32_t *ids, int n) {
     (void)sample;
     return expect_text(context, prompt, 0, ids, n, NAN);
@@ -276,15 +287,22 @@ static void decodings(void **state) {
                 // All prompts side by side, and one after another.
                 for (int slots = how.beams; slots <= 8 * how.beams; slots *= 8) {
                     e.at = 0;
-                    OK(tt_beam_search(
-                        g.model, prompts, g.sources.n, &how, slots, how.beams, expect_text, &e, &tokens));
+                    const tt_beam_request request = {.prompts = prompts,
+                        .n = g.sources.n,
+                        .decoding = &how,
+                        .slots = slots,
+                        .returned = how.beams,
+                        .take = expect_beam,
+                        .context = &e};
+                    OK(tt_beam_search(g.model, &request, &tokens));
                     assert_int_equal(e.at, texts.n);
                     golden_near(what, got, want, (size_t)texts.n, 1e-5);
                 }
             } else {
                 tt_engine *engine;
                 OK(tt_engine_open(&engine, g.model, 1, 20));
-                OK(tt_engine_generate(engine, prompts, g.sources.n, &how, expect_greedy, &e));
+                OK(tt_engine_generate(
+                    engine, &(tt_generation){prompts, g.sources.n, &how, expect_greedy, &e}));
                 assert_int_equal(e.at, texts.n);
                 tt_engine_close(engine);
             }

@@ -232,8 +232,8 @@ static void shards(void **state) {
         const char *what, *first, *extra, *message;
     } table[] = {
         {"shards", "model-00001-of-00002.safetensors", "", NULL},
-        {"a shard outside", "../model-00001-of-00002.safetensors", "", "is no file name"},
-        {"an absolute shard", "/model-00001-of-00002.safetensors", "", "is no file name"},
+        {"a shard outside", "../model-00001-of-00002.safetensors", "", "is not a plain file name"},
+        {"an absolute shard", "/model-00001-of-00002.safetensors", "", "is not a plain file name"},
         {"a shard that is not there", "model-00003-of-00002.safetensors", "", "cannot open"},
         {"a tensor in the wrong shard", "model-00002-of-00002.safetensors", "", "is not in model-00002"},
         {"a tensor nobody has", "model-00001-of-00002.safetensors",
@@ -272,10 +272,10 @@ static void tensors_at_odds(void **state) {
     float *one = &t.data[place(&t, norm)][2], held = *one;
     *one = NAN;
     write_tensors(&t, "model.safetensors", 0, t.n);
-    expect_refusal("NaN", "encoder.final_layer_norm.weight holds NaN at element 2");
+    expect_refusal("NaN", "encoder.final_layer_norm.weight contains NaN at element 2");
     *one = -INFINITY;
     write_tensors(&t, "model.safetensors", 0, t.n);
-    expect_refusal("Inf", "encoder.final_layer_norm.weight holds Inf");
+    expect_refusal("Inf", "encoder.final_layer_norm.weight contains Inf");
     *one = held;
     tt_st_entry *e = &t.entries[place(&t, q)];
     e->shape[0] = 12, e->shape[1] = 15;
@@ -287,7 +287,7 @@ static void tensors_at_odds(void **state) {
     expect_import(models[0], false); // published files have it
     add(&t, norm, "classifier.weight");
     write_tensors(&t, "model.safetensors", 0, t.n);
-    expect_refusal("a surplus tensor", "1 tensors are not of this model");
+    expect_refusal("a surplus tensor", "1 tensors do not belong to this model");
     assert_non_null(strstr(tt_error_message(), "unused:\n    classifier.weight"));
     assert_non_null(strstr(tt_error_message(), "--allow-unused"));
     expect_import(models[0], true);
@@ -304,15 +304,16 @@ static void configurations(void **state) {
         {0, "\"model_type\": \"t5\"", "\"model_type\": \"bert\"", "model_type is bert"},
         {0, "\"model_type\": \"t5\"", "\"model_type\": \"umt5\"", "model_type is umt5"},
         {0, "\"model_type\": \"t5\"", "\"x\": 1", "model_type is missing"},
-        {0, "\"is_encoder_decoder\": true", "\"is_encoder_decoder\": false", "a decoder is needed"},
+        {0, "\"is_encoder_decoder\": true", "\"is_encoder_decoder\": false", "must have a decoder"},
         {0, "\"feed_forward_proj\": \"relu\"", "\"feed_forward_proj\": \"gated-silu\"", "gated-silu"},
         {0, "\"decoder_start_token_id\": 0", "\"decoder_start_token_id\": 5", "decoder_start_token_id is 5"},
-        {0, "\"d_ff\": 19", "\"d_ff\": \"19\"", "d_ff is no size"},
+        {0, "\"d_ff\": 19", "\"d_ff\": \"19\"", "d_ff must be a whole number"},
         {0, "\"d_ff\": 19", "\"d_fff\": 19", "d_ff is missing"},
         {0, "\"d_ff\": 19", "\"d_ff\": 0", "d_ff is 0"},
         {0, "\"d_model\": 12", "\"d_model\": 13", "shared.weight is [1536, 12], config.json says [1536, 13]"},
-        {0, "\"num_decoder_layers\": 3", "\"num_decoder_layers\": 2", "tensors are not of this model"},
-        {0, "\"vocab_size\": 1536", "\"vocab_size\": 1499", "1500 pieces, the model's vocabulary has 1499"},
+        {0, "\"num_decoder_layers\": 3", "\"num_decoder_layers\": 2", "tensors do not belong to this model"},
+        {0, "\"vocab_size\": 1536", "\"vocab_size\": 1499",
+            "1500 pieces, but the model's vocabulary has 1499"},
         {0, "\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false",
             "lm_head.weight is missing, though tie_word_embeddings is false"},
         {1, "\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true",

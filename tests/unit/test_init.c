@@ -16,7 +16,7 @@ static const tt_model_config shape = {.vocab_size = 300,
     .dropout_rate = 0.1f,
     .layer_norm_epsilon = 1e-6f,
     .initializer_factor = 0.7f,
-    .gated_gelu = true,
+    .activation = TT_GATED_GELU,
     .tie_word_embeddings = false};
 
 static tt_device *device;
@@ -112,7 +112,7 @@ static void structure_of_copy(void **state) {
     tt_model_config c = shape;
     c.num_heads = 4;
     c.initializer_factor = 1;
-    c.gated_gelu = false;
+    c.activation = TT_RELU;
     c.tie_word_embeddings = true;
     tt_model *model = start(&c, TT_INIT_COPY, 3);
     const int d = c.d_model;

@@ -1,13 +1,8 @@
 // Signals in the middle of matrix products, taken as the program takes them, leave memory as it was.
 #include "host/base/log.h"
 #include "kernels/ops.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/time.h>

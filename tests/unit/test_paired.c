@@ -1,21 +1,11 @@
 // Paired answers: intervals, tests, matching of questions.
 #include "host/lab/outcomes.h"
 #include "host/lab/paired.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 // Ends: Python 3.11, scipy 1.17. The likelihood of (b, c, n - b - c) given a difference was maximised by
 // scipy.optimize.minimize_scalar (not by Tango's closed form), and the roots of the score were found by

@@ -64,7 +64,7 @@ static void make_pairs(const tt_reflection_rules *rules, const tt_reflection_ite
     tt_run_log_close(&log);
 }
 
-// Recalls. Pairs are told as "chosen / rejected".
+// Recalls. Pairs are written as "chosen / rejected".
 // clang-format off
 static const char recall_corpus[] =
     QUESTION("duplicates", "A") ", \"reasoning\": [" TAUGHT("T1.", "A") "]}\n"
@@ -124,11 +124,12 @@ enum { RECALL_PAIRS = sizeof recall_pairs / sizeof *recall_pairs };
 static void check_recall_pair(const tt_corpus *c, const tt_preference_texts *t, int i) {
     char prompt[128];
     assert_string_equal(c->questions[t->question].id, recall_pairs[i].id);
-    if (strcmp(t->source, recall_pairs[i].source) != 0 || strcmp(t->chosen, recall_pairs[i].chosen) != 0 ||
+    if (strcmp(tt_pair_source_name(t->source), recall_pairs[i].source) != 0 ||
+        strcmp(t->chosen, recall_pairs[i].chosen) != 0 ||
         strcmp(t->rejected, recall_pairs[i].rejected) != 0 || t->rejected_run != recall_pairs[i].rejected_run)
-        fail_msg("%s: %s %s / %s (run %d); expected %s %s / %s (run %d)", recall_pairs[i].id, t->source,
-            t->chosen, t->rejected, t->rejected_run, recall_pairs[i].source, recall_pairs[i].chosen,
-            recall_pairs[i].rejected, recall_pairs[i].rejected_run);
+        fail_msg("%s: %s %s / %s (run %d); expected %s %s / %s (run %d)", recall_pairs[i].id,
+            tt_pair_source_name(t->source), t->chosen, t->rejected, t->rejected_run, recall_pairs[i].source,
+            recall_pairs[i].chosen, recall_pairs[i].rejected, recall_pairs[i].rejected_run);
     snprintf(prompt, sizeof prompt, BLOCK("%s") "\nRecall:", recall_pairs[i].id);
     assert_string_equal(t->prompt, prompt);
     assert_int_equal(t->n_came_with, 3);
@@ -251,12 +252,13 @@ enum { ANALYZE_PAIRS = sizeof analyze_pairs / sizeof *analyze_pairs };
 static void check_analyze_pair(const tt_corpus *c, const tt_preference_texts *t, int i) {
     char prompt[160];
     assert_string_equal(c->questions[t->question].id, analyze_pairs[i].id);
-    if (strcmp(t->source, analyze_pairs[i].source) != 0 || t->option != analyze_pairs[i].option ||
-        strcmp(t->chosen, analyze_pairs[i].chosen) != 0 ||
+    if (strcmp(tt_pair_source_name(t->source), analyze_pairs[i].source) != 0 ||
+        t->option != analyze_pairs[i].option || strcmp(t->chosen, analyze_pairs[i].chosen) != 0 ||
         strcmp(t->rejected, analyze_pairs[i].rejected) != 0)
         fail_msg("%s: option %c, %s %s / %s; expected option %c, %s %s / %s", analyze_pairs[i].id,
-            'A' + t->option, t->source, t->chosen, t->rejected, 'A' + analyze_pairs[i].option,
-            analyze_pairs[i].source, analyze_pairs[i].chosen, analyze_pairs[i].rejected);
+            'A' + t->option, tt_pair_source_name(t->source), t->chosen, t->rejected,
+            'A' + analyze_pairs[i].option, analyze_pairs[i].source, analyze_pairs[i].chosen,
+            analyze_pairs[i].rejected);
     snprintf(prompt, sizeof prompt, BLOCK("%s") "\nRecall: %s\nAnalyze: For option %c,", analyze_pairs[i].id,
         analyze_pairs[i].recall, 'A' + analyze_pairs[i].option);
     assert_string_equal(t->prompt, prompt);
@@ -377,6 +379,35 @@ static void items_draw_apart(void **state) {
     tt_corpus_close(&corpus);
 }
 
+// All sources come back from a file; a word that is none of them is named.
+static void sources_are_words_of_a_table(void **state) {
+    (void)state;
+    static const char path[] = "pairs_sources.h5";
+    tt_preferences pairs = {0}, again;
+    for (int source = 0; source < TT_PAIR_SOURCES; ++source)
+        OK(tt_preferences_add(&pairs, &(tt_preference_texts){.source = (tt_pair_source)source,
+                                          .prompt = "Which?",
+                                          .chosen = "This.",
+                                          .rejected = "That."}));
+    OK(tt_preferences_save(&pairs, path));
+    OK(tt_preferences_load(&again, path));
+    for (int source = 0; source < TT_PAIR_SOURCES; ++source)
+        assert_int_equal(again.items[source].source, source);
+    tt_preferences_close(&again);
+    char *text, *word = NULL;
+    size_t bytes;
+    OK(tt_read_file(path, 0, &text, &bytes));
+    for (size_t k = 0; k + 7 <= bytes && !word; ++k)
+        if (memcmp(text + k, "teacher", 7) == 0) word = text + k;
+    assert_non_null(word);
+    memcpy(word, "preache", 7);
+    OK(tt_write_file(path, text, bytes));
+    assert_int_equal(tt_preferences_load(&again, path), TT_ERR_FORMAT);
+    assert_non_null(strstr(tt_error_message(), "unknown source 'preache'"));
+    free(text);
+    tt_preferences_close(&pairs);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recalls),
@@ -384,6 +415,7 @@ int main(void) {
         cmocka_unit_test(analyses_without_recalls),
         cmocka_unit_test(company_changes_no_draw),
         cmocka_unit_test(items_draw_apart),
+        cmocka_unit_test(sources_are_words_of_a_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,43 +5,57 @@
 
 static tt_preference open_preference(const char *kind, double beta, double smoothing, double nll, bool mean) {
     tt_preference p;
-    OK(tt_preference_open(&p, kind, beta, smoothing, nll, mean));
+    OK(tt_preference_open(&p, &(tt_preference_options){kind, beta, smoothing, nll, mean}));
     return p;
 }
 
 enum { PAIRS = 3, TOKENS = 4 + 2 + 1 + 5 + 3 + 3 };
 static const tt_preference_pair pairs[PAIRS] = {{4, 2, -7.5, -3.25}, {1, 5, -2, -11}, {3, 3, -6, -5.5}};
 
+// The pairs are a part of a batch of 5 pairs, 17 chosen tokens.
+static tt_preference_part part_of(const float *logp) {
+    return (tt_preference_part){
+        .logp = logp, .pairs = pairs, .n = PAIRS, .batch_pairs = 5, .batch_tokens = 17};
+}
+
 static double loss_of(const tt_preference *p, const float *logp) {
     float scrap[TOKENS];
     tt_preference_sums sums = {0};
-    tt_preference_gradient(p, logp, pairs, PAIRS, 5, 17, scrap, &sums); // a part of 5 pairs, 17 chosen tokens
+    const tt_preference_part part = part_of(logp);
+    tt_preference_gradient(p, &part, scrap, &sums);
     return sums.loss;
 }
 
-static void gradients_by_finite_differences(void **state) {
-    (void)state;
-    const tt_preference all[] = {open_preference("sigmoid", 0.4, 0, 0.5, false),
-        open_preference("sigmoid", 1.5, 0.2, 0, true), open_preference("hinge", 0.1, 0, 0.25, false),
-        open_preference("ipo", 0.3, 0, 1, false), open_preference("robust", 0.7, 0.3, 0, false)};
+static void check_gradient(const char *what, const tt_preference *p) {
     float logp[TOKENS], dlogp[TOKENS];
     tt_rng rng;
     tt_rng_open(&rng, 3, TT_FOR_TEST, 0, 0);
     for (int t = 0; t < TOKENS; ++t) logp[t] = -0.25f * (float)(1 + tt_rng_below(&rng, 16));
-    for (size_t k = 0; k < sizeof all / sizeof *all; ++k) {
-        tt_preference_sums sums = {0};
-        tt_preference_gradient(&all[k], logp, pairs, PAIRS, 5, 17, dlogp, &sums);
-        for (int t = 0; t < TOKENS; ++t) {
-            const float held = logp[t], h = 0x1p-10f; // exact in fp32 beside multiples of 1/4
-            logp[t] = held + h;
-            const double above = loss_of(&all[k], logp);
-            logp[t] = held - h;
-            const double below = loss_of(&all[k], logp);
-            logp[t] = held;
-            const double want = (above - below) / (2 * (double)h);
-            if (!(fabs((double)dlogp[t] - want) <= 1e-6 * (1 + fabs(want))))
-                fail_msg("objective %zu, token %d: %.9g, by differences %.9g", k, t, (double)dlogp[t], want);
-        }
+    tt_preference_sums sums = {0};
+    const tt_preference_part part = part_of(logp);
+    tt_preference_gradient(p, &part, dlogp, &sums);
+    for (int t = 0; t < TOKENS; ++t) {
+        const float held = logp[t], h = 0x1p-10f; // exact in fp32 beside multiples of 1/4
+        logp[t] = held + h;
+        const double above = loss_of(p, logp);
+        logp[t] = held - h;
+        const double below = loss_of(p, logp);
+        logp[t] = held;
+        const double want = (above - below) / (2 * (double)h);
+        if (!(fabs((double)dlogp[t] - want) <= 1e-6 * (1 + fabs(want))))
+            fail_msg("%s, token %d: gradient %.9g, by differences %.9g", what, t, (double)dlogp[t], want);
+    }
+}
+
+// Every loss of the table, plain, smoothed, as means over tokens, and with another weight of the NLL term.
+static void gradients_by_finite_differences(void **state) {
+    (void)state;
+    static const char *const kinds[] = {TT_LOSS_MAP(TT_WORD_TEXT)};
+    for (int k = 0; k < TT_PREFERENCE_KINDS; ++k) {
+        const tt_preference all[] = {open_preference(kinds[k], 0.4, 0, 0.5, false),
+            open_preference(kinds[k], 0.7, 0.3, 0, false), open_preference(kinds[k], 1.5, 0.2, 0, true),
+            open_preference(kinds[k], 0.1, 0, 0.25, false)};
+        for (size_t i = 0; i < sizeof all / sizeof *all; ++i) check_gradient(kinds[k], &all[i]);
     }
 }
 
@@ -54,7 +68,9 @@ static void begins_at_ln_2(void **state) {
     const tt_preference_pair same = {3, 2, -4.75, -2.75};
     float dlogp[5];
     tt_preference_sums sums = {0};
-    tt_preference_gradient(&p, logp, &same, 1, 1, 3, dlogp, &sums);
+    const tt_preference_part part = {
+        .logp = logp, .pairs = &same, .n = 1, .batch_pairs = 1, .batch_tokens = 3};
+    tt_preference_gradient(&p, &part, dlogp, &sums);
     assert_true(sums.loss == log(2.0) + 0.5 * (4.75 / 3));
     assert_true(sums.reward_chosen == 0 && sums.reward_rejected == 0 && sums.accuracy == 0);
     for (int t = 0; t < 5; ++t) assert_true(t < 3 ? dlogp[t] < 0 : dlogp[t] > 0);
@@ -63,11 +79,15 @@ static void begins_at_ln_2(void **state) {
 static void bad_settings_are_refused(void **state) {
     (void)state;
     tt_preference p;
-    assert_int_equal(tt_preference_open(&p, "dpo", 0.1, 0, 0, false), TT_ERR_CONFIG);
+    assert_int_equal(
+        tt_preference_open(&p, &(tt_preference_options){"dpo", 0.1, 0, 0, false}), TT_ERR_CONFIG);
     assert_non_null(strstr(tt_error_message(), "sigmoid, hinge, ipo, robust"));
-    assert_int_equal(tt_preference_open(&p, "robust", 0.1, 0.5, 0, false), TT_ERR_CONFIG);
-    assert_int_equal(tt_preference_open(&p, "hinge", 0, 0, 0, false), TT_ERR_CONFIG);
-    assert_int_equal(tt_preference_open(&p, "hinge", NAN, 0, 0, false), TT_ERR_CONFIG);
+    assert_int_equal(
+        tt_preference_open(&p, &(tt_preference_options){"robust", 0.1, 0.5, 0, false}), TT_ERR_CONFIG);
+    assert_int_equal(
+        tt_preference_open(&p, &(tt_preference_options){"hinge", 0, 0, 0, false}), TT_ERR_CONFIG);
+    assert_int_equal(
+        tt_preference_open(&p, &(tt_preference_options){"hinge", NAN, 0, 0, false}), TT_ERR_CONFIG);
 }
 
 // Chosen and rejected share one encoder sequence in our batch; PyTorch encoded it twice.
@@ -115,7 +135,12 @@ static void equals_trl(void **state) {
         }
         tt_preference_sums sums = {0};
         OK(tt_forward(pass, &batch, (tt_dropout_key){0}, logp));
-        tt_preference_gradient(&p, logp, of, sources.n, sources.n, chosen.offsets[chosen.n], dlogp, &sums);
+        const tt_preference_part part = {.logp = logp,
+            .pairs = of,
+            .n = sources.n,
+            .batch_pairs = sources.n,
+            .batch_tokens = chosen.offsets[chosen.n]};
+        tt_preference_gradient(&p, &part, dlogp, &sums);
         if (!(fabs(sums.loss - want[0]) <= 1e-5 * fabs(want[0])))
             fail_msg("%s (%d): loss %.9g, TRL's formula %.9g", kinds[k], k, sums.loss, want[0]);
         assert_true(fabs(sums.nll - want[1]) <= 1e-5 * want[1]);

@@ -2,21 +2,11 @@
 #include "host/base/philox.h"
 #include "host/reason/chain.h"
 #include "host/reason/vote.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 static void votes(void **state) {
     (void)state;
@@ -110,7 +100,7 @@ static void generate(int slots, const tt_prompt *prompts, int n, float temperatu
     memset(out, 0, sizeof *out);
     OK(tt_engine_open(&engine, model, slots, LENGTH));
     const tt_decoding how = {.temperature = temperature, .top_p = 1, .max_length = LENGTH, .seed = 3};
-    OK(tt_engine_generate(engine, prompts, n, &how, take, out));
+    OK(tt_engine_generate(engine, &(tt_generation){prompts, n, &how, take, out}));
     tt_engine_close(engine);
 }
 
@@ -182,9 +172,10 @@ static void bad_prompts(void **state) {
     OK(tt_engine_open(&engine, model, 4, LENGTH));
     const tt_decoding how = {.top_p = 1, .max_length = LENGTH};
     const tt_prompt empty = {.ids = ids[0], .n = 0, .samples = numbers, .n_samples = 1};
-    assert_int_equal(tt_engine_generate(engine, &empty, 1, &how, take, &out), TT_ERR_INPUT);
+    assert_int_equal(tt_engine_generate(engine, &(tt_generation){&empty, 1, &how, take, &out}), TT_ERR_INPUT);
     const tt_decoding longer = {.top_p = 1, .max_length = LENGTH + 1};
-    assert_int_equal(tt_engine_generate(engine, &empty, 1, &longer, take, &out), TT_ERR_CONFIG);
+    assert_int_equal(
+        tt_engine_generate(engine, &(tt_generation){&empty, 1, &longer, take, &out}), TT_ERR_CONFIG);
     tt_engine_close(engine);
 }
 

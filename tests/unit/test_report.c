@@ -2,22 +2,12 @@
 #include "host/report/plot/svg.h"
 #include "host/report/report.h"
 #include "host/report/text.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 // From tables of Student's distribution, two-sided 95 %.
 static void student(void **state) {
@@ -88,8 +78,11 @@ static void groups(void **state) {
     tt_report_mean m = tt_report_group_score(&r, &r.groups[0], TT_REPORT_TEST);
     assert_true(m.seeds == 2 && m.questions == 100 && fabs(m.mean - 0.55) < 1e-12);
     assert_true(m.low == 0 && m.high == 1); // 12.7 x 0.05 to both sides, cut
+    // Over the questions: the roots of |0.55 - p| = 1.959964 sqrt(p (1 - p) / 100), by bisection.
+    assert_true(fabs(m.questions_low - 0.452446030) < 1e-8 && fabs(m.questions_high - 0.643854620) < 1e-8);
     m = tt_report_group_score(&r, &r.groups[1], TT_REPORT_TEST);
-    assert_true(m.seeds == 1 && fabs(m.low - 0.2) < 1e-12); // its own interval
+    assert_true(m.seeds == 1 && fabs(m.low - 0.2) < 1e-12); // its own interval, which is over questions
+    assert_true(isnan(m.questions_low) && isnan(m.questions_high));
     m = tt_report_group_score(&r, &r.groups[0], TT_REPORT_CONTROL);
     assert_true(m.seeds == 0 && isnan(m.mean));
     tt_report_close(&r);
@@ -180,10 +173,16 @@ static void lines(void **state) {
     tt_report_run run = {.path = "."};
     double sum = 0;
     OK(tt_write_file("report_lines.jsonl", text, strlen(text)));
-    OK(tt_report_read_lines(&run, "report_lines.jsonl", "\"votes\":", ",\"long\":", take, &sum));
+    tt_report_lines file = {.file = "report_lines.jsonl",
+        .mark = "\"votes\":",
+        .cut = ",\"long\":",
+        .take = take,
+        .context = &sum};
+    OK(tt_report_read_lines(&run, &file));
     assert_true(sum == 1029);
     assert_int_equal(run.damaged_lines, 2);
-    OK(tt_report_read_lines(&run, "there is none.jsonl", NULL, NULL, take, &sum));
+    file = (tt_report_lines){.file = "there is none.jsonl", .take = take, .context = &sum};
+    OK(tt_report_read_lines(&run, &file));
     remove("report_lines.jsonl");
 }
 

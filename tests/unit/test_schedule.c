@@ -14,17 +14,17 @@ static void near(double got, double expected) {
 static void known_points(void **state) {
     (void)state;
     tt_schedule s;
-    assert_int_equal(tt_schedule_open(&s, "cosine", 2e-3, 0.1, 0.1, 1000), TT_OK);
+    assert_int_equal(tt_schedule_open(&s, &(tt_schedule_options){"cosine", 2e-3, 0.1, 0.1, 1000}), TT_OK);
     near(tt_schedule_rate(&s, 0), 2e-3 / 100);
     near(tt_schedule_rate(&s, 99), 2e-3);
     near(tt_schedule_rate(&s, 100), 2e-3);
     near(tt_schedule_rate(&s, 550), 2e-3 * 0.55); // halfway between the peak and its tenth
     near(tt_schedule_rate(&s, 1000), 2e-4);
     near(tt_schedule_rate(&s, 5000), 2e-4);
-    assert_int_equal(tt_schedule_open(&s, "linear", 1, 0, 0, 10), TT_OK);
+    assert_int_equal(tt_schedule_open(&s, &(tt_schedule_options){"linear", 1, 0, 0, 10}), TT_OK);
     near(tt_schedule_rate(&s, 0), 1);
     near(tt_schedule_rate(&s, 9), 0.1);
-    assert_int_equal(tt_schedule_open(&s, "constant", 1, 0.5, 0.5, 4), TT_OK);
+    assert_int_equal(tt_schedule_open(&s, &(tt_schedule_options){"constant", 1, 0.5, 0.5, 4}), TT_OK);
     near(tt_schedule_rate(&s, 0), 0.5);
     near(tt_schedule_rate(&s, 3), 1);
 }
@@ -35,7 +35,7 @@ static void rises_then_falls_and_is_never_zero(void **state) {
     for (int k = 0; k < 2; ++k)
         for (int64_t total = 1; total < 40; ++total) {
             tt_schedule s;
-            assert_int_equal(tt_schedule_open(&s, kinds[k], 1, 0, 0.2, total), TT_OK);
+            assert_int_equal(tt_schedule_open(&s, &(tt_schedule_options){kinds[k], 1, 0, 0.2, total}), TT_OK);
             double last = 0;
             for (int64_t step = 0; step < total; ++step) {
                 double rate = tt_schedule_rate(&s, step);
@@ -49,7 +49,7 @@ static void rises_then_falls_and_is_never_zero(void **state) {
 static void unknown_kind_is_refused(void **state) {
     (void)state;
     tt_schedule s;
-    assert_int_equal(tt_schedule_open(&s, "cosin", 1, 0, 0, 1), TT_ERR_CONFIG);
+    assert_int_equal(tt_schedule_open(&s, &(tt_schedule_options){"cosin", 1, 0, 0, 1}), TT_ERR_CONFIG);
 }
 
 int main(void) {

@@ -4,19 +4,10 @@
 #include "host/teacher/selection.h"
 #include "host/text/stages.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
+#include "tests/expect.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 #define GENERAL "Key Information: Heat moves from warm to cold things."
 

@@ -1,21 +1,11 @@
 // Stage texts, exactly; the tokenizer as T5 has it.
 #include "host/text/stages.h"
 #include "host/text/tokenizer.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 static void formats_are_exact(void **state) {
     (void)state;

@@ -4,20 +4,10 @@
 #include "host/base/str.h"
 #include "host/train/reading_tasks.h"
 #include "host/train/windows.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 static tt_tokenizer *tokenizer;
 
@@ -110,10 +100,10 @@ static void pairs_are_read(void **state) {
     tt_dataset d = {0};
     write_file("pairs.jsonl", "{\"input\": \"a cup\", \"target\": \"holds water\"}\r\n\n  \n"
                               "{\"target\": \"steel\", \"input\": \"the hammer\", \"more\": 1}");
-    OK(tt_pairs_add_file(&d, "pairs.jsonl", tokenizer, 64, 64));
+    OK(tt_reading_tasks_add_file(&d, "pairs.jsonl", tokenizer, 64, 64));
     assert_int_equal(d.n, 2);
     const int32_t input[] = {5, 6, TT_EOS}, target[] = {7, TT_EOS};
-    OK(tt_pairs_add_ids(&d, input, 3, target, 2)); // ids and texts may be mixed
+    OK(tt_dataset_add_ids(&d, input, 3, target, 2)); // ids and texts may be mixed
     OK(tt_dataset_add(&d, &(tt_dataset_encoding){.tokenizer = tokenizer, .max_input = 64, .max_target = 64},
         "a cup", "water"));
     assert_int_equal(d.n, 4);
@@ -133,7 +123,7 @@ static void bad_pairs_are_named(void **state) {
         tt_str text = {0};
         tt_str_format(&text, "{\"input\": \"a cup\", \"target\": \"water\"}\n%s\n", bad[i]);
         write_file("pairs.jsonl", tt_str_text(&text));
-        assert_int_equal(tt_pairs_add_file(&d, "pairs.jsonl", tokenizer, 64, 64), TT_ERR_INPUT);
+        assert_int_equal(tt_reading_tasks_add_file(&d, "pairs.jsonl", tokenizer, 64, 64), TT_ERR_INPUT);
         if (!strstr(tt_error_message(), "pairs.jsonl:2")) fail_msg("%s: %s", bad[i], tt_error_message());
         tt_str_close(&text);
         tt_dataset_close(&d);

@@ -4,21 +4,11 @@
 
 #include "host/base/philox.h"
 #include "host/model/model.h"
+#include "tests/expect.h"
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                             \
-    do {                                                                                                     \
-        if ((expr) != TT_OK) fail_msg("%s", tt_error_message());                                             \
-    } while (0)
 
 enum { TINY_TOKENS = 64 };
 
@@ -39,7 +29,7 @@ static const tt_model_config tiny_1_0 = {.vocab_size = 41,
 
 static inline tt_model_config tiny_1_1(void) {
     tt_model_config c = tiny_1_0;
-    c.gated_gelu = true;
+    c.activation = TT_GATED_GELU;
     c.tie_word_embeddings = false;
     return c;
 }

@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Our own JSONL, one question a line (documented in datasets/README.md):
 //   {"id", "question", "options": [..], "gold": index | letter | text of the option, "split",
 //    "general", "specific": [..]} or "reasoning": [{"general", "specific", "answer", "source"}, ..]
@@ -38,5 +42,9 @@ tt_status tt_read_jsonl(const char *path, tt_take_json take, void *context) TT_M
 // the member.
 tt_status tt_json_text(
     const json_t *object, const char *name, const char *where, const char **out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

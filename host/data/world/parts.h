@@ -12,6 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_WORLD_PROPERTIES = 8, TT_FACT_VALUES = 4, TT_OPTIONS = 5, TT_NEEDS = 2 };
 
 typedef struct tt_texts {
@@ -102,5 +106,9 @@ void tt_say_question(tt_str *out, const tt_world *world, const tt_exercise *e, t
 void tt_say_general(tt_str *out, const tt_world *world, const tt_exercise *e, tt_rng *rng);
 // An index, drawn with probability weights[i] / sum of weights.
 int tt_draw(const int *weights, int n, tt_rng *rng);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

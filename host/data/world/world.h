@@ -6,6 +6,10 @@
 
 #include "host/base/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Writes the questions of all splits with the teacher's reasoning to `out_jsonl`, one JSON object a line:
 //   {"id", "question", "options": [..], "gold": index, "split", "reasoning": [{"general",
 //    "specific": [one per option], "answer": index}, ..]}
@@ -23,5 +27,9 @@ tt_status tt_world_corpus(const char *world_yaml, const char *out_h5) TT_MUST_CH
 // the input and are drawn again for each task. Errors as above.
 tt_status tt_reading_generate(
     const char *world_yaml, const char *out_texts, const char *out_pairs) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

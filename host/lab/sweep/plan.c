@@ -44,16 +44,16 @@ typedef struct reader {
     size_t variants_capacity;
     settings *excluded; // [MAX_EXCLUDED]
     int excluded_lines[MAX_EXCLUDED], excluded_hits[MAX_EXCLUDED];
-    int capacity; // of runs
+    int capacity; // of sweep->runs
 } reader;
 
 // ---- YAML
 
-static tt_status at(const reader *r, const yaml_node_t *node, tt_status status) {
+static tt_status at_node(const reader *r, const yaml_node_t *node, tt_status status) {
     return status == TT_OK ? TT_OK : tt_context(status, "%s:%zu", r->sweep->file, node->start_mark.line + 1);
 }
 
-static const char *scalar(const yaml_node_t *node) {
+static const char *node_text(const yaml_node_t *node) {
     return (const char *)node->data.scalar.value;
 }
 
@@ -61,16 +61,16 @@ static const yaml_node_t *node_of(const reader *r, int index) {
     return yaml_document_get_node(r->document, index);
 }
 
-static tt_status keep(reader *r, const char *text, const char **out) {
+static tt_status keep_text(reader *r, const char *text, const char **out) {
     *out = tt_arena_strdup(&r->sweep->memory, text);
     return *out ? TT_OK : TT_ERR_NOMEM;
 }
 
-// A scalar as it stands; a list as "[a, b]".
+// A scalar as it is written; a list as "[a, b]".
 static tt_status value_text(reader *r, const yaml_node_t *node, const char **out) {
-    if (node->type == YAML_SCALAR_NODE) return keep(r, scalar(node), out);
+    if (node->type == YAML_SCALAR_NODE) return keep_text(r, node_text(node), out);
     if (node->type != YAML_SEQUENCE_NODE)
-        return at(r, node, tt_fail(TT_ERR_CONFIG, "expected a value or a list"));
+        return at_node(r, node, tt_fail(TT_ERR_CONFIG, "expected a value or a list"));
     tt_str text = {0};
     tt_str_append(&text, "[");
     for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
@@ -78,18 +78,18 @@ static tt_status value_text(reader *r, const yaml_node_t *node, const char **out
         const yaml_node_t *item = node_of(r, *i);
         if (item->type != YAML_SCALAR_NODE) {
             tt_str_close(&text);
-            return at(r, item, tt_fail(TT_ERR_CONFIG, "expected a value"));
+            return at_node(r, item, tt_fail(TT_ERR_CONFIG, "expected a value"));
         }
-        tt_str_format(&text, "%s%s", text.length > 1 ? ", " : "", scalar(item));
+        tt_str_format(&text, "%s%s", text.length > 1 ? ", " : "", node_text(item));
     }
     tt_str_append(&text, "]");
     tt_status status = tt_str_status(&text);
-    if (status == TT_OK) status = keep(r, text.data, out);
+    if (status == TT_OK) status = keep_text(r, text.data, out);
     tt_str_close(&text);
     return status;
 }
 
-// Keys that are the sweep's to set.
+// Keys that the sweep itself sets for each run.
 static bool is_own(const char *key, size_t n) {
     static const char *const own[] = {"seed", "name", "output"};
     for (size_t i = 0; i < sizeof own / sizeof *own; ++i)
@@ -97,37 +97,38 @@ static bool is_own(const char *key, size_t n) {
     return false;
 }
 
-// Key and value by themselves.
+// Checks key and value without regard to other settings.
 static tt_status check_setting(reader *r, const yaml_node_t *node, const char *key, const char *value) {
     if (is_own(key, strlen(key)))
-        return at(r, node,
-            tt_fail(TT_ERR_CONFIG, "%s: is the sweep's to set; see its words seeds, name and output", key));
+        return at_node(r, node,
+            tt_fail(TT_ERR_CONFIG, "%s: set by the sweep itself; use its keys seeds, name and output", key));
     tt_config config;
     TT_TRY(tt_config_open(&config));
     tt_status status = tt_config_set(&config, key, value);
     tt_config_close(&config);
-    return at(r, node, status);
+    return at_node(r, node, status);
 }
 
 static tt_status check_overrides(const reader *r) {
     for (int i = 0; i < r->n_overrides; ++i)
         if (is_own(r->overrides[i], strcspn(r->overrides[i], "=")))
             return tt_fail(TT_ERR_USAGE,
-                "--set %s: is the sweep's to set; see its words seeds, name and output", r->overrides[i]);
+                "--set %s: set by the sweep itself; use its keys seeds, name and output", r->overrides[i]);
     return TT_OK;
 }
 
 static tt_status add_setting(reader *r, settings *to, const yaml_node_t *key, const char *value) {
     if (to->n == TT_SWEEP_SETTINGS)
-        return at(r, key, tt_fail(TT_ERR_CONFIG, "more than %d settings", TT_SWEEP_SETTINGS));
+        return at_node(r, key, tt_fail(TT_ERR_CONFIG, "more than %d settings", TT_SWEEP_SETTINGS));
     setting *s = &to->items[to->n++];
     s->value = value;
-    TT_TRY(keep(r, scalar(key), &s->key));
+    TT_TRY(keep_text(r, node_text(key), &s->key));
     return check_setting(r, key, s->key, value);
 }
 
 static tt_status read_settings(reader *r, const yaml_node_t *map, settings *out) {
-    if (map->type != YAML_MAPPING_NODE) return at(r, map, tt_fail(TT_ERR_CONFIG, "expected keys and values"));
+    if (map->type != YAML_MAPPING_NODE)
+        return at_node(r, map, tt_fail(TT_ERR_CONFIG, "expected keys and values"));
     for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p) {
         const char *value = NULL;
         TT_TRY(value_text(r, node_of(r, p->value), &value));
@@ -138,35 +139,36 @@ static tt_status read_settings(reader *r, const yaml_node_t *map, settings *out)
 
 static tt_status read_axes(reader *r, const yaml_node_t *map) {
     if (map->type != YAML_MAPPING_NODE)
-        return at(r, map, tt_fail(TT_ERR_CONFIG, "axes: expected keys, each with a list of values"));
+        return at_node(r, map, tt_fail(TT_ERR_CONFIG, "axes: expected keys, each with a list of values"));
     for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p) {
         const yaml_node_t *key = node_of(r, p->key), *list = node_of(r, p->value);
-        if (r->n_axes == MAX_AXES) return at(r, key, tt_fail(TT_ERR_CONFIG, "more than %d axes", MAX_AXES));
+        if (r->n_axes == MAX_AXES)
+            return at_node(r, key, tt_fail(TT_ERR_CONFIG, "more than %d axes", MAX_AXES));
         axis *a = &r->axes[r->n_axes++];
-        TT_TRY(keep(r, scalar(key), &a->key));
+        TT_TRY(keep_text(r, node_text(key), &a->key));
         if (list->type != YAML_SEQUENCE_NODE)
-            return at(r, list, tt_fail(TT_ERR_CONFIG, "axes: %s: expected a list of values", a->key));
+            return at_node(r, list, tt_fail(TT_ERR_CONFIG, "axes: %s: expected a list of values", a->key));
         for (const yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top;
              ++i) {
             if (a->n == MAX_VALUES)
-                return at(
+                return at_node(
                     r, list, tt_fail(TT_ERR_CONFIG, "axes: %s: more than %d values", a->key, MAX_VALUES));
             TT_TRY(value_text(r, node_of(r, *i), &a->values[a->n]));
             TT_TRY(check_setting(r, node_of(r, *i), a->key, a->values[a->n++]));
         }
-        if (a->n == 0) return at(r, list, tt_fail(TT_ERR_CONFIG, "axes: %s: no values", a->key));
+        if (a->n == 0) return at_node(r, list, tt_fail(TT_ERR_CONFIG, "axes: %s: no values", a->key));
     }
     return TT_OK;
 }
 
 static tt_status read_variants(reader *r, const yaml_node_t *map) {
     if (map->type != YAML_MAPPING_NODE)
-        return at(r, map, tt_fail(TT_ERR_CONFIG, "variants: expected names, each with its settings"));
+        return at_node(r, map, tt_fail(TT_ERR_CONFIG, "variants: expected names, each with its settings"));
     for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p) {
         TT_TRY(tt_grow(
             &r->variants, &r->variants_capacity, (size_t)r->n_variants + 1, sizeof *r->variants, "variants"));
         variant *v = &r->variants[r->n_variants++];
-        TT_TRY(keep(r, scalar(node_of(r, p->key)), &v->name));
+        TT_TRY(keep_text(r, node_text(node_of(r, p->key)), &v->name));
         TT_TRY(read_settings(r, node_of(r, p->value), &v->settings));
     }
     return TT_OK;
@@ -174,11 +176,11 @@ static tt_status read_variants(reader *r, const yaml_node_t *map) {
 
 static tt_status read_excluded(reader *r, const yaml_node_t *list) {
     if (list->type != YAML_SEQUENCE_NODE)
-        return at(r, list, tt_fail(TT_ERR_CONFIG, "exclude: expected a list of settings"));
+        return at_node(r, list, tt_fail(TT_ERR_CONFIG, "exclude: expected a list of settings"));
     for (const yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top;
          ++i) {
         if (r->n_excluded == MAX_EXCLUDED)
-            return at(r, list, tt_fail(TT_ERR_CONFIG, "exclude: more than %d entries", MAX_EXCLUDED));
+            return at_node(r, list, tt_fail(TT_ERR_CONFIG, "exclude: more than %d entries", MAX_EXCLUDED));
         r->excluded_lines[r->n_excluded] = (int)node_of(r, *i)->start_mark.line + 1;
         TT_TRY(read_settings(r, node_of(r, *i), &r->excluded[r->n_excluded++]));
     }
@@ -187,24 +189,26 @@ static tt_status read_excluded(reader *r, const yaml_node_t *list) {
 
 static tt_status read_seeds(reader *r, const yaml_node_t *list) {
     if (list->type != YAML_SEQUENCE_NODE)
-        return at(r, list, tt_fail(TT_ERR_CONFIG, "seeds: expected a list"));
+        return at_node(r, list, tt_fail(TT_ERR_CONFIG, "seeds: expected a list"));
     for (const yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top;
          ++i) {
         const yaml_node_t *node = node_of(r, *i);
         char *end = NULL;
-        const long long seed = node->type == YAML_SCALAR_NODE ? strtoll(scalar(node), &end, 10) : -1;
+        const long long seed = node->type == YAML_SCALAR_NODE ? strtoll(node_text(node), &end, 10) : -1;
         if (seed < 0 || *end || r->n_seeds == MAX_SEEDS)
-            return at(r, node, tt_fail(TT_ERR_CONFIG, "seeds: expected at most %d whole numbers", MAX_SEEDS));
+            return at_node(r, node,
+                tt_fail(
+                    TT_ERR_CONFIG, "seeds: expected whole numbers from 0, at most %d of them", MAX_SEEDS));
         r->seeds[r->n_seeds++] = seed;
     }
-    return r->n_seeds ? TT_OK : at(r, list, tt_fail(TT_ERR_CONFIG, "seeds: the list is empty"));
+    return r->n_seeds ? TT_OK : at_node(r, list, tt_fail(TT_ERR_CONFIG, "seeds: the list is empty"));
 }
 
 static tt_status read_ranks(reader *r, const yaml_node_t *node) {
     char *end = NULL;
-    const long ranks = node->type == YAML_SCALAR_NODE ? strtol(scalar(node), &end, 10) : 0;
+    const long ranks = node->type == YAML_SCALAR_NODE ? strtol(node_text(node), &end, 10) : 0;
     if (ranks < 1 || ranks > 4096 || *end)
-        return at(r, node, tt_fail(TT_ERR_CONFIG, "ranks_per_run: expected a number from 1 to 4096"));
+        return at_node(r, node, tt_fail(TT_ERR_CONFIG, "ranks_per_run: expected a number from 1 to 4096"));
     r->sweep->ranks_per_run = (int)ranks;
     return TT_OK;
 }
@@ -213,43 +217,43 @@ static tt_status read_base(reader *r, const yaml_node_t *node) {
     char folder[TT_PATH_MAX];
     tt_config config;
     TT_TRY(tt_path_dir(folder, sizeof folder, r->sweep->file));
-    TT_TRY(tt_path_join(r->sweep->base, TT_PATH_MAX, folder, scalar(node)));
-    TT_TRY(at(r, node, tt_config_read(&config, r->sweep->base)));
+    TT_TRY(tt_path_join(r->sweep->base, TT_PATH_MAX, folder, node_text(node)));
+    TT_TRY(at_node(r, node, tt_config_read(&config, r->sweep->base)));
     if (r->n_seeds == 0) r->seeds[0] = config.seed;
-    tt_status status = r->sweep->output ? TT_OK : keep(r, config.output, &r->sweep->output);
+    tt_status status = r->sweep->output ? TT_OK : keep_text(r, config.output, &r->sweep->output);
     tt_config_close(&config);
     return status;
 }
 
-static tt_status word_text(reader *r, const yaml_node_t *node, const char **out) {
-    if (node->type != YAML_SCALAR_NODE || !*scalar(node))
-        return at(r, node, tt_fail(TT_ERR_CONFIG, "expected a text"));
-    return keep(r, scalar(node), out);
+static tt_status string_text(reader *r, const yaml_node_t *node, const char **out) {
+    if (node->type != YAML_SCALAR_NODE || !*node_text(node))
+        return at_node(r, node, tt_fail(TT_ERR_CONFIG, "expected a string"));
+    return keep_text(r, node_text(node), out);
 }
 
-static const yaml_node_t *member(const reader *r, const yaml_node_t *root, const char *word) {
+static const yaml_node_t *find_member(const reader *r, const yaml_node_t *root, const char *word) {
     for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; ++p)
-        if (node_of(r, p->key)->type == YAML_SCALAR_NODE && strcmp(scalar(node_of(r, p->key)), word) == 0)
+        if (node_of(r, p->key)->type == YAML_SCALAR_NODE && strcmp(node_text(node_of(r, p->key)), word) == 0)
             return node_of(r, p->value);
     return NULL;
 }
 
-static const char *const words[] = {
+static const char *const sweep_keys[] = {
     "name", "base", "set", "seeds", "axes", "variants", "exclude", "ranks_per_run", "output"};
-enum { WORDS = sizeof words / sizeof *words };
+enum { SWEEP_KEYS = sizeof sweep_keys / sizeof *sweep_keys };
 
-static tt_status check_words(const reader *r, const yaml_node_t *root) {
+static tt_status check_keys(const reader *r, const yaml_node_t *root) {
     for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; ++p) {
         const yaml_node_t *key = node_of(r, p->key);
         bool known = false;
-        for (int i = 0; i < WORDS; ++i)
-            known |= key->type == YAML_SCALAR_NODE && strcmp(scalar(key), words[i]) == 0;
+        for (int i = 0; i < SWEEP_KEYS; ++i)
+            known |= key->type == YAML_SCALAR_NODE && strcmp(node_text(key), sweep_keys[i]) == 0;
         if (known) continue;
-        const char *word = key->type == YAML_SCALAR_NODE ? scalar(key) : "?",
-                   *nearest = tt_nearest(word, words, WORDS);
-        return at(r, key,
-            tt_fail(TT_ERR_CONFIG, "%s: no word of a sweep%s%s; settings for all runs go below set:", word,
-                nearest ? "; did you mean " : "", nearest ? nearest : ""));
+        const char *word = key->type == YAML_SCALAR_NODE ? node_text(key) : "?",
+                   *nearest = tt_nearest(word, sweep_keys, SWEEP_KEYS);
+        return at_node(r, key,
+            tt_fail(TT_ERR_CONFIG, "%s: unknown key of a sweep%s%s; settings of every run go under set:",
+                word, nearest ? "; did you mean " : "", nearest ? nearest : ""));
     }
     return TT_OK;
 }
@@ -257,23 +261,23 @@ static tt_status check_words(const reader *r, const yaml_node_t *root) {
 static tt_status read_root(reader *r, const yaml_node_t *root) {
     if (!root || root->type != YAML_MAPPING_NODE)
         return tt_fail(TT_ERR_CONFIG, "%s: expected a sweep: name, base, axes, ...", r->sweep->file);
-    TT_TRY(check_words(r, root));
-    const yaml_node_t *name = member(r, root, "name"), *base = member(r, root, "base"),
-                      *output = member(r, root, "output"), *node;
+    TT_TRY(check_keys(r, root));
+    const yaml_node_t *name = find_member(r, root, "name"), *base = find_member(r, root, "base"),
+                      *output = find_member(r, root, "output"), *node;
     if (!name || !base)
-        return tt_fail(TT_ERR_CONFIG, "%s: %s: is missing", r->sweep->file, name ? "base" : "name");
-    TT_TRY(word_text(r, name, &r->sweep->name));
-    if (output) TT_TRY(word_text(r, output, &r->sweep->output));
+        return tt_fail(TT_ERR_CONFIG, "%s: the key %s is missing", r->sweep->file, name ? "base" : "name");
+    TT_TRY(string_text(r, name, &r->sweep->name));
+    if (output) TT_TRY(string_text(r, output, &r->sweep->output));
     if (base->type != YAML_SCALAR_NODE)
-        return at(r, base, tt_fail(TT_ERR_CONFIG, "base: expected a file name"));
+        return at_node(r, base, tt_fail(TT_ERR_CONFIG, "base: expected a file name"));
     TT_TRY(read_base(r, base));
-    if ((node = member(r, root, "set"))) TT_TRY(read_settings(r, node, &r->common));
-    if ((node = member(r, root, "seeds"))) TT_TRY(read_seeds(r, node));
-    if ((node = member(r, root, "axes"))) TT_TRY(read_axes(r, node));
-    if ((node = member(r, root, "variants"))) TT_TRY(read_variants(r, node));
-    if ((node = member(r, root, "exclude"))) TT_TRY(read_excluded(r, node));
-    if ((node = member(r, root, "ranks_per_run"))) TT_TRY(read_ranks(r, node));
-    if (r->n_seeds == 0) r->n_seeds = 1; // the base's
+    if ((node = find_member(r, root, "set"))) TT_TRY(read_settings(r, node, &r->common));
+    if ((node = find_member(r, root, "seeds"))) TT_TRY(read_seeds(r, node));
+    if ((node = find_member(r, root, "axes"))) TT_TRY(read_axes(r, node));
+    if ((node = find_member(r, root, "variants"))) TT_TRY(read_variants(r, node));
+    if ((node = find_member(r, root, "exclude"))) TT_TRY(read_excluded(r, node));
+    if ((node = find_member(r, root, "ranks_per_run"))) TT_TRY(read_ranks(r, node));
+    if (r->n_seeds == 0) r->n_seeds = 1; // the seed of the base
     return TT_OK;
 }
 
@@ -299,7 +303,7 @@ static bool is_excluded(reader *r, const settings *s) {
     return any;
 }
 
-// A folder's name: what is neither letter nor digit nor one of ._=,+- becomes _.
+// A run's name as the name of a folder: every byte other than letters, digits and ._=,+- becomes _.
 static tt_status folder_name(reader *r, const char *text, const char **out) {
     tt_str name = {0};
     for (const char *p = text; *p; ++p) {
@@ -307,7 +311,7 @@ static tt_status folder_name(reader *r, const char *text, const char **out) {
         tt_str_append_n(&name, plain ? p : "_", 1);
     }
     tt_status status = tt_str_status(&name);
-    if (status == TT_OK) status = keep(r, tt_str_text(&name), out);
+    if (status == TT_OK) status = keep_text(r, tt_str_text(&name), out);
     tt_str_close(&name);
     return status;
 }
@@ -316,7 +320,7 @@ static tt_status add_override(reader *r, tt_sweep_run *run, const char *key, con
     tt_str text = {0};
     tt_str_format(&text, "%s=%s", key, value);
     tt_status status = tt_str_status(&text);
-    if (status == TT_OK) status = keep(r, text.data, &run->overrides[run->n]);
+    if (status == TT_OK) status = keep_text(r, text.data, &run->overrides[run->n]);
     if (status == TT_OK) run->n++;
     tt_str_close(&text);
     return status;
@@ -332,13 +336,14 @@ static tt_status add_run(reader *r, const char *variant_name, const settings *s,
     r->capacity = (int)capacity;
     tt_sweep_run *run = &sweep->runs[sweep->n];
     *run = (tt_sweep_run){.variant = variant_name, .seed = seed};
-    const size_t room = (size_t)s->n + (size_t)r->n_overrides + 3;
-    run->overrides = tt_arena_alloc(&sweep->memory, room * sizeof *run->overrides);
+    const size_t most = (size_t)s->n + (size_t)r->n_overrides + 3;
+    run->overrides = tt_arena_alloc(&sweep->memory, most * sizeof *run->overrides);
     if (!run->overrides) return TT_ERR_NOMEM;
     snprintf(text, sizeof text, "%lld", (long long)seed);
     if (snprintf(name, sizeof name, "%s-s%s", variant_name, text) >= (int)sizeof name)
-        return tt_fail(TT_ERR_CONFIG, "%s: '%.60s...': too long a name; give variants names of their own",
-            sweep->file, variant_name);
+        return tt_fail(TT_ERR_CONFIG,
+            "%s: the name '%.60s...' is too long; use named variants instead of axes", sweep->file,
+            variant_name);
     TT_TRY(folder_name(r, name, &run->name));
     TT_TRY(tt_path_join(output, sizeof output, sweep->output, sweep->name));
     TT_TRY(tt_path_join(run->path, sizeof run->path, output, run->name));
@@ -355,7 +360,7 @@ static tt_status add_run(reader *r, const char *variant_name, const settings *s,
     return TT_OK;
 }
 
-// "beta=0.1" of "reflection.beta", unless another axis ends in the same word.
+// "beta" for "reflection.beta", unless another axis ends in the same word.
 static const char *short_key(const reader *r, const char *key) {
     const char *dot = strrchr(key, '.'), *last = dot ? dot + 1 : key;
     for (int i = 0; i < r->n_axes; ++i) {
@@ -366,7 +371,8 @@ static const char *short_key(const reader *r, const char *key) {
     return last;
 }
 
-// One cell of the matrix for one variant (or none), with all seeds. choice[i]: value of axis i.
+// Adds the runs of one combination, with all seeds. `v`: its variant, or NULL; choice[i]: the value of axis
+// i.
 static tt_status add_cell(reader *r, const variant *v, const int *choice) {
     settings all = r->common;
     tt_str name = {0};
@@ -381,7 +387,7 @@ static tt_status add_cell(reader *r, const variant *v, const int *choice) {
     }
     if (name.length == 0) tt_str_append(&name, "base");
     tt_status status = tt_str_status(&name);
-    if (status == TT_OK) status = keep(r, name.data, &kept);
+    if (status == TT_OK) status = keep_text(r, name.data, &kept);
     tt_str_close(&name);
     if (status != TT_OK || is_excluded(r, &all)) return status;
     for (int i = 0; i < r->n_seeds; ++i) TT_TRY(add_run(r, kept, &all, r->seeds[i]));
@@ -392,7 +398,7 @@ static tt_status add_cells(reader *r, const variant *v) {
     int choice[MAX_AXES] = {0};
     for (;;) {
         TT_TRY(add_cell(r, v, choice));
-        int i = r->n_axes - 1; // the last axis turns fastest
+        int i = r->n_axes - 1; // the last axis changes fastest
         while (i >= 0 && ++choice[i] == r->axes[i].n) choice[i--] = 0;
         if (i < 0) return TT_OK;
     }
@@ -403,10 +409,10 @@ static tt_status make_runs(reader *r) {
     for (int i = 0; i < r->n_variants; ++i) TT_TRY(add_cells(r, &r->variants[i]));
     for (int e = 0; e < r->n_excluded; ++e)
         if (r->excluded_hits[e] == 0)
-            tt_warn("%s:%d: exclude: matches no run", r->sweep->file, r->excluded_lines[e]);
+            tt_warn("%s:%d: exclude: no run matches this entry", r->sweep->file, r->excluded_lines[e]);
     if (r->sweep->n == 0)
         return tt_fail(
-            TT_ERR_CONFIG, "%s: nothing to run: exclude leaves out every combination", r->sweep->file);
+            TT_ERR_CONFIG, "%s: no run is left: exclude leaves out every combination", r->sweep->file);
     return TT_OK;
 }
 
@@ -420,7 +426,7 @@ static tt_status check_runs(const tt_sweep *sweep) {
     return TT_OK;
 }
 
-static tt_status parse(reader *r, const char *text, size_t size) {
+static tt_status parse_text(reader *r, const char *text, size_t size) {
     yaml_parser_t parser;
     yaml_document_t document;
     tt_status status;
@@ -451,9 +457,9 @@ tt_status tt_sweep_open(tt_sweep *out, const char *path, const char *const *over
     r->n_overrides = n_overrides;
     TT_TRY_GOTO(status, check_overrides(r), release);
     TT_TRY_GOTO(status, tt_alloc(&r->excluded, MAX_EXCLUDED, sizeof *r->excluded, "sweep"), release);
-    TT_TRY_GOTO(status, keep(r, path, &out->file), release);
+    TT_TRY_GOTO(status, keep_text(r, path, &out->file), release);
     TT_TRY_GOTO(status, tt_read_file(path, (size_t)16 << 20, &text, &size), release);
-    TT_TRY_GOTO(status, parse(r, text, size), release);
+    TT_TRY_GOTO(status, parse_text(r, text, size), release);
     TT_TRY_GOTO(status, make_runs(r), release);
     status = check_runs(out);
 release:

@@ -1,18 +1,21 @@
-// A sweep file to a list of runs.
+// Reads a sweep file and lists its runs. The file (tests/e2e/pages.sh parses this example):
 //
-//   name: stages                        # of the sweep: its runs go to <output>/<name>/
-//   base: ../configs/everyday.yaml      # relative to the sweep file; all runs begin with it
-//   set: {acquisition.steps: 1500}      # for all runs
-//   seeds: [1, 2, 3]                    # default: the base's
-//   axes:                               # every combination
+//   name: betas                         # name of the sweep: its runs go to <output>/<name>/
+//   base: ../configs/everyday.yaml      # configuration that every run begins with, relative to this file
+//   set: {acquisition.steps: 1500}      # settings of every run
+//   seeds: [1, 2, 3]                    # default: the seed of the base
+//   axes:                               # every combination of their values
 //     stages: [all, no_recall]
 //     reflection.beta: [0.1, 0.5]
-//   variants:                           # named settings; with axes as well: every variant with every
-//   combination
+//   variants:                           # named settings; beside axes, every variant with every combination
 //     small: {acquisition.batch_size: 8}
-//   exclude: [{stages: no_recall, reflection.beta: 0.5}]   # combinations that match all of an entry's
-//   settings ranks_per_run: 1                    # under mpirun output: runs                        #
-//   default: the base's
+//     large: {acquisition.batch_size: 32}
+//   exclude:                            # leaves out the combinations that have all settings of an entry
+//     - {stages: no_recall, reflection.beta: 0.5}
+//   ranks_per_run: 1                    # under mpirun: how many ranks share a run
+//   output: runs                        # default: the output of the base
+//
+// A run's name is <variant>-s<seed>, e.g. small,stages=all,beta=0.1-s1. `name` and `base` are required.
 #ifndef TT_LAB_SWEEP_PLAN_H
 #define TT_LAB_SWEEP_PLAN_H
 
@@ -20,31 +23,40 @@
 #include "host/base/memory.h"
 #include "host/config/config.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TT_SWEEP_SETTINGS = 64, TT_SWEEP_RUNS = 10000 };
 
 typedef struct tt_sweep_run {
     const char *variant; // "no_recall", or "stages=all,beta=0.1", or "base"
-    const char *name;    // variant-sSEED: of its directory
+    const char *name;    // "<variant>-s<seed>", the name of its directory
     int64_t seed;
-    const char **overrides; // "key=value" [n]: name, output and seed among them
+    const char **overrides; // [n] of "key=value", the last three for seed, name and output
     int n;
-    char path[TT_PATH_MAX]; // of its directory
+    char path[TT_PATH_MAX]; // its directory
 } tt_sweep_run;
 
 typedef struct tt_sweep {
     const char *file, *name, *output;
     char base[TT_PATH_MAX];
     int ranks_per_run;
-    tt_sweep_run *runs; // variants in order, the seeds of each together
+    tt_sweep_run *runs; // [n], in the order of the file, the seeds of a combination together
     int n;
     tt_arena memory;
 } tt_sweep;
 
-// Reads the file and checks the configuration of every run. `overrides` ("key=value") go to all runs, over
-// the file's. Errors: TT_ERR_CONFIG as file:line: unknown words, keys (the nearest known is named) and
-// values, an empty list or nothing left to run, two runs of one name.
+// Reads the file and checks the configuration of every run. `overrides` ("key=value") apply to every run and
+// take precedence over the file. tt_sweep_close frees *out; on failure there is nothing to free. Errors:
+// TT_ERR_CONFIG as file:line for unknown words and keys (with the nearest known one), bad values, an empty
+// list, no run left, or two runs of one name; TT_ERR_USAGE for an override of seed, name or output.
 tt_status tt_sweep_open(
     tt_sweep *out, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
 void tt_sweep_close(tt_sweep *sweep);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -44,7 +44,7 @@ static tt_sweep_state state_of_result(const tt_sweep *sweep, const tt_sweep_run 
     bool rescore;
     tt_sweep_state state = TT_SWEEP_FINISHED;
     if (tt_sweep_differences(sweep, run, &differences, &rescore) != TT_OK)
-        state = TT_SWEEP_BEGUN; // the run itself says what is wrong
+        state = TT_SWEEP_BEGUN; // the run will report what is wrong
     else if (differences.length > 0)
         state = TT_SWEEP_OTHER;
     else if (rescore)
@@ -60,7 +60,7 @@ tt_sweep_state tt_sweep_state_of(const tt_sweep *sweep, const tt_sweep_run *run)
 }
 
 const char *tt_sweep_state_name(tt_sweep_state state) {
-    static const char *const names[] = {"new", "can go on", "failed", "finished", "other settings"};
+    static const char *const names[] = {"new", "resumable", "failed", "finished", "other settings"};
     return names[state];
 }
 
@@ -79,13 +79,13 @@ static bool is_wanted(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
     return true;
 }
 
-// Runs that can neither be counted nor run.
+// Warns of finished runs with other settings, which can be neither counted nor run.
 static int count_others(const tt_sweep *sweep, const tt_sweep_options *o) {
     int n = 0;
     for (int i = 0; i < sweep->n; ++i) {
         if (o->only >= 0 && i != o->only) continue;
         if (tt_sweep_state_of(sweep, &sweep->runs[i]) != TT_SWEEP_OTHER) continue;
-        tt_warn("%s: %s holds a run of other settings", sweep->name, sweep->runs[i].path);
+        tt_warn("%s: %s contains a run with other settings", sweep->name, sweep->runs[i].path);
         ++n;
     }
     return n;
@@ -99,7 +99,7 @@ static tt_status write_note(const tt_sweep_run *run, const char *name, const cha
     return tt_write_file(path, text, strlen(text));
 }
 
-static tt_status begin(const tt_sweep *sweep, const tt_sweep_run *run) {
+static tt_status begin_run(const tt_sweep *sweep, const tt_sweep_run *run) {
     char path[TT_PATH_MAX];
     TT_TRY(tt_make_dirs(run->path));
     TT_TRY(tt_path_join(path, sizeof path, run->path, "failed.txt"));
@@ -121,13 +121,13 @@ static tt_status note_failure(const tt_sweep *sweep, const tt_sweep_run *run) {
     return write_note(run, "failed.txt", reason);
 }
 
-// *failed: the run failed, which is noted in its directory and ends nothing. *apart: one rank failed alone
-// and the others wait for it; nothing can be agreed on any more.
+// *failed: the run failed; that is noted in its directory and the sweep continues. *apart: one rank failed
+// alone while the others wait for it, so that the ranks cannot agree on anything any more.
 static tt_status run_one(
     const tt_sweep *sweep, const tt_sweep_run *run, tt_comm *comm, bool *failed, bool *apart) {
     tt_config config;
     *failed = false;
-    TT_TRY(tt_comm_agree(comm, comm->rank == 0 ? begin(sweep, run) : TT_OK));
+    TT_TRY(tt_comm_agree(comm, comm->rank == 0 ? begin_run(sweep, run) : TT_OK));
     tt_info("%s: %s", sweep->name, run->name);
     FILE *nowhere = fopen("/dev/null", "we");
     if (!nowhere) return tt_fail(TT_ERR_IO, "/dev/null: %s", strerror(errno));
@@ -145,7 +145,7 @@ static tt_status run_one(
         if (note_failure(sweep, run) != TT_OK) tt_warn("%s", tt_error_message());
         return tt_fail(status, "%s: %s", run->name, reason);
     }
-    comm->agreed = false; // told here; the ranks go on together
+    comm->agreed = false; // reported here; the ranks continue together
     *failed = true;
     return tt_comm_agree(comm, comm->rank == 0 ? note_failure(sweep, run) : TT_OK);
 }
@@ -154,7 +154,7 @@ static tt_status run_groups(
     const tt_sweep *sweep, tt_comm *comm, const bool *wanted, int *failed, bool *apart) {
     const int groups = comm->size / sweep->ranks_per_run;
     if (groups < 1)
-        return tt_fail(TT_ERR_CONFIG, "%s: ranks_per_run is %d, there are %d ranks", sweep->file,
+        return tt_fail(TT_ERR_CONFIG, "%s: ranks_per_run is %d, but there are only %d ranks", sweep->file,
             sweep->ranks_per_run, comm->size);
     const int mine = comm->rank / sweep->ranks_per_run;
     if (comm->size % sweep->ranks_per_run)
@@ -169,13 +169,13 @@ static tt_status run_groups(
         status = run_one(sweep, &sweep->runs[i], part, &one, apart);
         *failed += one && part->rank == 0;
     }
-    if (!*apart) tt_comm_close_part(part); // else the others are still in it, and the job ends
+    if (!*apart) tt_comm_close_part(part); // else the others still wait in it, and the job ends
     return status;
 }
 
-// ---- several processes side by side
+// ---- several processes at a time
 
-// Its arguments: [6 + 2 * overrides].
+// Writes the child's command line into arguments[6 + 2 * n_overrides].
 static void fill_arguments(const char **arguments, const char *program, const char *file, const char *index,
     const tt_sweep_options *o) {
     const char *const first[] = {program, "sweep", file, "--only", index};
@@ -188,8 +188,8 @@ static void fill_arguments(const char **arguments, const char *program, const ch
     arguments[n + 2 * o->n_overrides] = NULL;
 }
 
-// A group of its own, so that Ctrl-C reaches it once, by us: a second signal would end it unsaved. When we
-// end it is told as well.
+// The child gets its own process group, so that Ctrl-C reaches it only through its parent: a second signal
+// would end it before it has saved. It gets the signal also when its parent ends.
 static void become_child(const char *log, const char *threads, const char *const *arguments, pid_t parent) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGINT);
@@ -237,7 +237,7 @@ static void take_ended(const tt_sweep *sweep, children *c, pid_t pid, int *faile
         } else if (!tt_interrupted()) {
             ++*failed;
             tt_warn("%s: %s failed; see %s/log.txt", sweep->name, run->name, run->path);
-            if (state != TT_SWEEP_FAILED && // it had no time to say why
+            if (state != TT_SWEEP_FAILED && // it ended before it could say why
                 write_note(run, "failed.txt", "the process ended; see log.txt\n") != TT_OK)
                 tt_warn("%s", tt_error_message());
         }
@@ -249,28 +249,28 @@ static tt_status run_children(
     children c = {.n = o->jobs};
     tt_status status = tt_alloc(&c.pid, (size_t)c.n, sizeof *c.pid, "jobs");
     if (status == TT_OK) status = tt_alloc(&c.run, (size_t)c.n, sizeof *c.run, "jobs");
-    bool told = false;
+    bool stopping = false;
     for (int next = 0; (status == TT_OK && next < sweep->n) || c.alive;) {
         while (next < sweep->n && !wanted[next]) ++next;
         int free_slot = 0;
         while (free_slot < c.n && c.pid[free_slot]) ++free_slot;
         if (status == TT_OK && next < sweep->n && free_slot < c.n && !tt_interrupted()) {
-            status = begin(sweep, &sweep->runs[next]);
+            status = begin_run(sweep, &sweep->runs[next]);
             const pid_t pid = status == TT_OK ? start_child(sweep, next, o) : -1;
             if (status == TT_OK && pid < 0)
                 status = tt_fail(TT_ERR_IO, "cannot start a process: %s", strerror(errno));
-            if (status != TT_OK) continue; // those that run are waited for
-            tt_info("%s: %s begins", sweep->name, sweep->runs[next].name);
+            if (status != TT_OK) continue; // wait for those that still run
+            tt_info("%s: %s started", sweep->name, sweep->runs[next].name);
             c.pid[free_slot] = pid;
             c.run[free_slot] = next++;
             c.alive++;
             continue;
         }
         if (c.alive == 0) break;
-        if (tt_interrupted() && !told) { // they save and stop
+        if (tt_interrupted() && !stopping) { // the children save and stop
             for (int j = 0; j < c.n; ++j)
                 if (c.pid[j]) kill(c.pid[j], SIGINT);
-            told = true;
+            stopping = true;
         }
         const pid_t ended = waitpid(-1, NULL, WNOHANG);
         if (ended > 0)
@@ -281,7 +281,8 @@ static tt_status run_children(
     free(c.pid);
     free(c.run);
     if (status == TT_OK && tt_interrupted())
-        status = tt_fail(TT_ERR_INTERRUPTED, "interrupted; all runs are saved");
+        status = tt_fail(
+            TT_ERR_INTERRUPTED, "interrupted; progress is saved; run the same command again to resume");
     return status;
 }
 

@@ -1,4 +1,4 @@
-// Running a sweep: finished runs are skipped, failed ones reported, everything goes on where it stopped.
+// Runs a sweep: finished runs are skipped, failed ones reported, interrupted ones resumed.
 #ifndef TT_LAB_SWEEP_SWEEP_H
 #define TT_LAB_SWEEP_SWEEP_H
 
@@ -8,42 +8,54 @@
 
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tt_sweep_state {
     TT_SWEEP_NEW,
-    TT_SWEEP_BEGUN, // can go on
+    TT_SWEEP_BEGUN, // can be resumed
     TT_SWEEP_FAILED,
     TT_SWEEP_FINISHED,
-    TT_SWEEP_OTHER // finished, but with other settings than the sweep's now: never run over, never counted
+    TT_SWEEP_OTHER // finished with settings that differ from the sweep's: neither overwritten nor counted
 } tt_sweep_state;
 
-// What the run's directory says. A failed run has a file `failed.txt` with the reason. A finished run whose
-// evaluation alone is set otherwise can go on: it is scored again.
+// The state of a run, read from its directory. A failed run has a file `failed.txt` with the reason. A
+// finished run that differs only in settings of the evaluation is TT_SWEEP_BEGUN: resuming it scores it
+// again.
 tt_sweep_state tt_sweep_state_of(const tt_sweep *sweep, const tt_sweep_run *run);
-// The settings that differ where the state is TT_SWEEP_OTHER, a line each, begun by a line break.
+// Appends the settings that differ from those of the run's directory: for each a line break and "  key: value
+// there -> value of the sweep". *rescore: whether settings of the evaluation differ, which are not listed.
 tt_status tt_sweep_differences(
     const tt_sweep *sweep, const tt_sweep_run *run, tt_str *out, bool *rescore) TT_MUST_CHECK;
 const char *tt_sweep_state_name(tt_sweep_state state);
 
 typedef struct tt_sweep_options {
-    bool retry;                   // failed runs as well
-    int jobs;                     // child processes side by side; 0 = one run after another in this process
-    int only;                     // this run alone, or -1
-    const char *const *overrides; // "key=value" [n_overrides] the sweep was opened with, for child processes
+    bool retry;                   // also runs those that failed
+    int jobs;                     // child processes at a time; 0: one run after another in this process
+    int only;                     // index of the only run to run, or -1
+    const char *const *overrides; // [n_overrides], those of tt_sweep_open, for child processes
     int n_overrides;
 } tt_sweep_options;
 
-// Runs what is to run. With several ranks they are split into groups of sweep->ranks_per_run, group g takes
-// runs g, g + groups, ...; `jobs` is for one rank. *failed receives how many runs have failed, those that
-// hold other settings among them. Errors: TT_ERR_INTERRUPTED after Ctrl-C, with everything saved; a run's own
-// error does not end the sweep, unless one rank of several fails alone: its group cannot go on, and the error
-// comes back without the ranks having agreed on it, so that tt_comm_close ends the job.
+// Runs every run that is not finished. Several ranks are split into groups of sweep->ranks_per_run, and group
+// g takes runs g, g + groups, ...; `jobs` works with one rank only. *failed receives the number of runs that
+// failed, including those in state TT_SWEEP_OTHER. Errors: TT_ERR_INTERRUPTED after Ctrl-C, with progress
+// saved. A run that fails does not end the sweep, unless one rank of its group fails alone: the group cannot
+// continue, and the error is returned without the ranks having agreed on it, so that tt_comm_close ends the
+// job.
 tt_status tt_sweep_run_all(
     const tt_sweep *sweep, tt_comm *comm, const tt_sweep_options *options, int *failed) TT_MUST_CHECK;
 
-// One row for each variant: runs finished, test accuracies with intervals over seeds, and what failed. The
-// same whoever ran the runs.
+// Appends a table with a row for each variant: finished runs, test accuracies with intervals over seeds; and
+// the failures. It does not depend on how the runs were distributed.
 tt_status tt_sweep_table(const tt_sweep *sweep, tt_str *out) TT_MUST_CHECK;
-// A Slurm job array, one task for each run, with the options' overrides.
+// Appends the script of a Slurm job array with one task for each run; the overrides of `options` are passed
+// on.
 tt_status tt_sweep_slurm(const tt_sweep *sweep, const tt_sweep_options *options, tt_str *out) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-// What a sweep came to, for people, and as a script for a cluster.
+// A sweep as a table for people, and as a script for a cluster.
 #include "host/base/number.h"
 #include "host/lab/statistics.h"
 #include "host/lab/sweep/sweep.h"
@@ -72,7 +72,7 @@ static void append_other(tt_str *out, const tt_sweep *sweep, const tt_sweep_run 
     bool rescore;
     if (tt_sweep_differences(sweep, run, &differences, &rescore) == TT_OK)
         tt_str_format(out,
-            "failed: %s: holds a run of other settings; remove the folder or rename the sweep:%s\n",
+            "failed: %s: contains a run with other settings; remove the folder or rename the sweep:%s\n",
             run->path, tt_str_text(&differences));
     tt_str_close(&differences);
 }
@@ -106,13 +106,15 @@ tt_status tt_sweep_table(const tt_sweep *sweep, tt_str *out) {
             take_run(r, sweep, &sweep->runs[i]);
         append_row(out, r);
     }
-    tt_str_append(out, "means over seeds, with 95 % intervals by Student's t\n");
+    tt_str_append(out,
+        "Means over seeds; in brackets Student's t over the seeds (95 %): what other seeds may\n"
+        "change, not what other questions may change (tinythinker compare shows both).\n");
     append_failures(out, sweep);
     free(r);
     return tt_str_status(out);
 }
 
-// In single quotes, as a shell reads it.
+// Appends the text in single quotes, as a shell reads it.
 static void append_quoted(tt_str *out, const char *text) {
     tt_str_append(out, " '");
     for (; *text; ++text) tt_str_append_n(out, *text == '\'' ? "'\\''" : text, *text == '\'' ? 4 : 1);
@@ -122,9 +124,9 @@ static void append_quoted(tt_str *out, const char *text) {
 tt_status tt_sweep_slurm(const tt_sweep *sweep, const tt_sweep_options *options, tt_str *out) {
     tt_str_format(out,
         "#!/bin/bash\n# %s: %d runs, one task of the array each. Submit with: sbatch THIS_FILE\n"
-        "# What is done and what is left: tinythinker sweep %s --dry-run\n"
+        "# To see the state of each run: tinythinker sweep %s --dry-run\n"
         "#SBATCH --job-name=%s\n#SBATCH --array=0-%d\n#SBATCH --ntasks=%d\n#SBATCH --output=%s-%%A_%%a.log\n"
-        "# Set --time, --partition and --gres to what your cluster has.\n\n"
+        "# Set --time, --partition and --gres as your cluster needs.\n\n"
         "srun tinythinker sweep",
         sweep->name, sweep->n, sweep->file, sweep->name, sweep->n - 1, sweep->ranks_per_run, sweep->name);
     append_quoted(out, sweep->file);

@@ -115,12 +115,12 @@ static void remove_all(const char *directory) {
 }
 
 static tt_status move_all(const char *from, const char *to) {
-    char old[TT_PATH_MAX], young[TT_PATH_MAX];
+    char source[TT_PATH_MAX], target[TT_PATH_MAX];
     TT_TRY(tt_make_dirs(to));
     for (int i = 0; i < FILES; ++i) {
-        TT_TRY(tt_path_join(old, sizeof old, from, files[i]));
-        TT_TRY(tt_path_join(young, sizeof young, to, files[i]));
-        TT_TRY(tt_commit_file(old, young));
+        TT_TRY(tt_path_join(source, sizeof source, from, files[i]));
+        TT_TRY(tt_path_join(target, sizeof target, to, files[i]));
+        TT_TRY(tt_commit_file(source, target));
     }
     return TT_OK;
 }
@@ -129,7 +129,8 @@ tt_status tt_huggingface_export(const tt_checkpoint *c, const char *directory, b
     char temporary[TT_PATH_MAX];
     size_t n = strlen(directory);
     while (n > 1 && directory[n - 1] == '/') --n;
-    if (tt_file_exists(directory)) return tt_fail(TT_ERR_IO, "%s: is a file, not a directory", directory);
+    if (tt_file_exists(directory))
+        return tt_fail(TT_ERR_IO, "%s: this is a file, not a directory", directory);
     if (!replace && tt_dir_exists(directory) && !is_empty(directory))
         return tt_fail(
             TT_ERR_IO, "%s: exists and is not empty; --force replaces the files of a model in it", directory);

@@ -5,19 +5,23 @@
 #include "host/base/str.h"
 #include "host/model/checkpoint.h"
 
-// Reads config.json, model.safetensors (or the shards of model.safetensors.index.json), spiece.model, and
-// tokenizer_config.json and generation_config.json where they are. Weights become fp32; a checkpoint's state
-// says where it came from and keeps the generation configuration. The result is the caller's as after
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Reads config.json, model.safetensors (or the shards of model.safetensors.index.json), spiece.model, and, if
+// they exist, tokenizer_config.json and generation_config.json. Weights become fp32; a checkpoint's state
+// says where it came from and keeps the generation configuration. The caller owns the result, as after
 // tt_checkpoint_load.
-// allow_unused: tensors that the model does not have are left out with a warning; otherwise they fail.
+// allow_unused: tensors that the model does not have are ignored with a warning; otherwise they are an error.
 // Errors: TT_ERR_IO; TT_ERR_UNSUPPORTED (another architecture, activation or dtype); TT_ERR_FORMAT naming the
-// file and the tensor or key: missing, misshapen, NaN or Inf, tied and yet different, surplus.
+// file and the tensor or key that is missing, misshapen, NaN or Inf, tied but different, or unused.
 tt_status tt_huggingface_import(
     tt_checkpoint *out, const char *directory, bool allow_unused, tt_device *device) TT_MUST_CHECK;
 
-// Writes a directory that AutoModelForSeq2SeqLM and T5Tokenizer load as it is. A directory that exists must
-// be empty, or `replace` be true: then files of the same names are replaced. Nothing is left behind on
-// failure.
+// Writes a directory that AutoModelForSeq2SeqLM and T5Tokenizer can load. An existing directory must be empty
+// unless `replace` is true: then files of the same names are replaced. A failure leaves no files behind.
+// Errors: TT_ERR_IO.
 tt_status tt_huggingface_export(
     const tt_checkpoint *checkpoint, const char *directory, bool bf16, bool replace) TT_MUST_CHECK;
 
@@ -27,5 +31,9 @@ tt_status tt_huggingface_config_write(tt_str *out, const tt_model_config *config
 // Sentinels behind the pieces of spiece.model, as tokenizer_config.json in the directory says; 100 without
 // it.
 tt_status tt_huggingface_extra_ids(int *out, const char *directory) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

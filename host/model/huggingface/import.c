@@ -23,11 +23,11 @@ typedef struct source {
     float *other;  // to compare with
 } source;
 
-// Other names that the embedding goes by; all of them, where they are there, must agree.
+// Names of the embedding; those that are present must contain the same values.
 static const char *const embeddings[] = {
     "shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"};
 static const char head[] = "lm_head.weight";
-// Published T5 1.0 files have this one; no attention across stacks uses a bias.
+// Published T5 1.0 files contain this tensor, but cross-attention uses no bias.
 static const char leftover[] = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
 
 // ---- files
@@ -36,20 +36,20 @@ static tt_status check_directory(const char *directory) {
     struct stat st;
     if (stat(directory, &st) != 0)
         return tt_fail(TT_ERR_IO, "%s: %s", directory, strerror(errno)); // also symbolic links in a loop
-    if (!S_ISDIR(st.st_mode)) return tt_fail(TT_ERR_IO, "%s: is no directory", directory);
+    if (!S_ISDIR(st.st_mode)) return tt_fail(TT_ERR_IO, "%s: not a directory", directory);
     return TT_OK;
 }
 
-static bool present(const char *path) {
+static bool path_exists(const char *path) {
     struct stat st;
-    return lstat(path, &st) == 0; // a broken or looping link is there, and opening it tells why it fails
+    return lstat(path, &st) == 0; // true for a broken or looping link: opening it reports the reason
 }
 
 static tt_status open_shard(source *s, const char *name) {
     char path[TT_PATH_MAX];
     if (strchr(name, '/') || strcmp(name, "..") == 0 || !*name)
-        return tt_fail(
-            TT_ERR_FORMAT, "%s/model.safetensors.index.json: shard '%s' is no file name", s->directory, name);
+        return tt_fail(TT_ERR_FORMAT, "%s/model.safetensors.index.json: shard '%s' is not a plain file name",
+            s->directory, name);
     if (s->n == MAX_SHARDS)
         return tt_fail(TT_ERR_FORMAT, "%s: more than %d shards", s->directory, MAX_SHARDS);
     TT_TRY(tt_path_join(path, sizeof path, s->directory, name));
@@ -88,7 +88,7 @@ static tt_status open_index(source *s, const char *path) {
         if (status != TT_OK) break;
         const char *shard = json_string_value(file);
         if (!shard)
-            status = tt_fail(TT_ERR_FORMAT, "%s: %s names no file", path, name);
+            status = tt_fail(TT_ERR_FORMAT, "%s: the entry of %s is not a file name", path, name);
         else if (shard_of(s, shard) < 0)
             status = open_shard(s, shard);
         if (status == TT_OK && !in_shard(&s->shards[shard_of(s, shard)], name))
@@ -103,12 +103,13 @@ static tt_status open_weights(source *s) {
     TT_TRY(tt_alloc(&s->shards, MAX_SHARDS, sizeof *s->shards, "shards"));
     TT_TRY(tt_alloc(&s->used, MAX_SHARDS, sizeof *s->used, "shards"));
     TT_TRY(tt_path_join(path, sizeof path, s->directory, "model.safetensors"));
-    if (present(path)) return open_shard(s, "model.safetensors");
+    if (path_exists(path)) return open_shard(s, "model.safetensors");
     TT_TRY(tt_path_join(path, sizeof path, s->directory, "model.safetensors.index.json"));
-    if (present(path)) return open_index(s, path);
+    if (path_exists(path)) return open_index(s, path);
     TT_TRY(tt_path_join(path, sizeof path, s->directory, "pytorch_model.bin"));
-    if (!present(path))
-        return tt_fail(TT_ERR_IO, "%s: no model.safetensors, nor model.safetensors.index.json", s->directory);
+    if (!path_exists(path))
+        return tt_fail(
+            TT_ERR_IO, "%s: no model.safetensors and no model.safetensors.index.json", s->directory);
     return tt_fail(TT_ERR_UNSUPPORTED,
         "%s: pytorch_model.bin is a pickle, which runs code when it is read; convert it once with Python:\n"
         "  python3 -c \"from transformers import T5ForConditionalGeneration as T; "
@@ -131,7 +132,7 @@ static void close_source(source *s) {
 
 // The tensor and its file, marked as used; NULL if there is none. Errors: TT_ERR_FORMAT when two shards have
 // it.
-static tt_status find(source *s, const char *name, const tt_st_tensor **out, const char **path) {
+static tt_status find_tensor(source *s, const char *name, const tt_st_tensor **out, const char **path) {
     *out = NULL;
     for (int i = 0; i < s->n; ++i) {
         const tt_st_tensor *t = in_shard(&s->shards[i], name);
@@ -166,17 +167,17 @@ static tt_status read_tensor(const tt_st_tensor *t, const char *path, const tt_p
     tt_st_read(t, out);
     for (size_t i = 0; i < t->n; ++i)
         if (!isfinite(out[i]))
-            return tt_fail(TT_ERR_FORMAT, "%s: %s holds %s at element %zu", path, t->name,
+            return tt_fail(TT_ERR_FORMAT, "%s: %s contains %s at element %zu", path, t->name,
                 isnan(out[i]) ? "NaN" : "Inf", i);
     return TT_OK;
 }
 
-// One more name of what s->buffer holds, from `known`: if it is there, it must be the same.
+// s->buffer contains the tensor `known`. If the tensor `name` is present, it must have the same values.
 static tt_status expect_equal(
     source *s, const tt_parameter *p, const char *known, const char *name, const char *what) {
     const tt_st_tensor *t;
     const char *path;
-    TT_TRY(find(s, name, &t, &path));
+    TT_TRY(find_tensor(s, name, &t, &path));
     if (!t) return TT_OK;
     if (!s->other)
         TT_TRY(tt_alloc(&s->other, (size_t)p->rows * (size_t)p->columns, sizeof *s->other, "tensor"));
@@ -185,12 +186,12 @@ static tt_status expect_equal(
     return tt_fail(TT_ERR_FORMAT, "%s: %s differs from %s%s", path, name, known, what);
 }
 
-static tt_status put(tt_model *model, const source *s, const tt_parameter *p) {
+static tt_status put_tensor(tt_model *model, const source *s, const tt_parameter *p) {
     const size_t n = (size_t)p->rows * (size_t)p->columns;
     return tt_device_upload(model->device, model->w + p->offset, s->buffer, n * sizeof *s->buffer);
 }
 
-static tt_status missing(const source *s, const char *name, const char *hint) {
+static tt_status missing_tensor(const source *s, const char *name, const char *hint) {
     return tt_fail(TT_ERR_FORMAT, "%s: %s is missing%s", s->shards[0].path, name, hint);
 }
 
@@ -200,13 +201,13 @@ static tt_status import_embedding(source *s, tt_model *model, const tt_parameter
     const char *path = NULL, *known = NULL;
     for (int i = 0; i < 3 && !t; ++i) {
         known = embeddings[i];
-        TT_TRY(find(s, known, &t, &path));
+        TT_TRY(find_tensor(s, known, &t, &path));
     }
     if (!t && tied) {
         known = head;
-        TT_TRY(find(s, head, &t, &path));
+        TT_TRY(find_tensor(s, head, &t, &path));
     }
-    if (!t) return missing(s, "shared.weight", " (nor is it there as encoder.embed_tokens.weight)");
+    if (!t) return missing_tensor(s, "shared.weight", ", and so is encoder.embed_tokens.weight");
     TT_TRY(read_tensor(t, path, p, s->buffer));
     for (int i = 0; i < 3; ++i)
         if (known != embeddings[i])
@@ -216,31 +217,31 @@ static tt_status import_embedding(source *s, tt_model *model, const tt_parameter
             ", though tie_word_embeddings is true; if the model has an LM head of its own, set it to false "
             "in "
             "config.json"));
-    return put(model, s, p);
+    return put_tensor(model, s, p);
 }
 
 static tt_status import_parameter(source *s, tt_model *model, const tt_parameter *p) {
     if (strcmp(p->name, "shared.weight") == 0) return import_embedding(s, model, p);
     const tt_st_tensor *t;
     const char *path;
-    TT_TRY(find(s, p->name, &t, &path));
+    TT_TRY(find_tensor(s, p->name, &t, &path));
     if (!t)
-        return missing(s, p->name,
+        return missing_tensor(s, p->name,
             strcmp(p->name, head) == 0
                 ? ", though tie_word_embeddings is false; if the head is the embedding, "
                   "set it to true in config.json"
                 : "");
     TT_TRY(read_tensor(t, path, p, s->buffer));
-    return put(model, s, p);
+    return put_tensor(model, s, p);
 }
 
-// Tensors that nobody asked for.
+// Reports tensors that the model has no place for.
 static tt_status check_unused(source *s, bool allowed) {
     const tt_st_tensor *t;
     const char *path;
     int n = 0;
-    TT_TRY(find(s, leftover, &t, &path));
-    if (t) tt_info("%s: %s is left out: T5 has no bias there", path, leftover);
+    TT_TRY(find_tensor(s, leftover, &t, &path));
+    if (t) tt_info("%s: %s is ignored: T5 has no bias there", path, leftover);
     tt_str used = {0}, unused = {0};
     for (int i = 0; i < s->n; ++i)
         for (int k = 0; k < s->shards[i].n; ++k) {
@@ -249,12 +250,12 @@ static tt_status check_unused(source *s, bool allowed) {
         }
     tt_status status = TT_OK;
     if (n && allowed)
-        tt_warn(
-            "%s: tensors that this model does not have are left out:%s", s->directory, tt_str_text(&unused));
+        tt_warn("%s: ignored tensors that this model does not have:%s", s->directory, tt_str_text(&unused));
     else if (n)
         status = tt_fail(TT_ERR_FORMAT,
-            "%s: %d tensors are not of this model; is config.json the right one? --allow-unused leaves them "
-            "out.\n  used:%s\n  unused:%s",
+            "%s: %d tensors do not belong to this model; is config.json the right one? --allow-unused "
+            "ignores "
+            "them.\n  used:%s\n  unused:%s",
             s->directory, n, tt_str_text(&used), tt_str_text(&unused));
     tt_str_close(&used);
     tt_str_close(&unused);
@@ -279,29 +280,29 @@ static tt_status import_tokenizer(tt_checkpoint *out, const char *directory, con
     char path[TT_PATH_MAX];
     int extra_ids;
     TT_TRY(tt_path_join(path, sizeof path, directory, "spiece.model"));
-    if (!present(path))
+    if (!path_exists(path))
         return tt_fail(TT_ERR_IO,
-            "%s: no spiece.model; a checkpoint carries its tokenizer, and tokenizer.json is not read",
+            "%s: no spiece.model; a checkpoint contains its tokenizer, and tokenizer.json is not supported",
             directory);
     TT_TRY(tt_huggingface_extra_ids(&extra_ids, directory));
     TT_TRY(tt_tokenizer_load(&out->tokenizer, path, extra_ids));
     if (tt_tokenizer_size(out->tokenizer) <= config->vocab_size) return TT_OK;
-    // mT5's pieces fill its vocabulary: its sentinels are not behind them.
+    // mT5's pieces fill its vocabulary, so that no sentinels fit after them.
     if (tt_tokenizer_pieces(out->tokenizer) > config->vocab_size)
-        return tt_fail(TT_ERR_FORMAT, "%s: %d pieces, the model's vocabulary has %d", path,
+        return tt_fail(TT_ERR_FORMAT, "%s: %d pieces, but the model's vocabulary has %d", path,
             tt_tokenizer_pieces(out->tokenizer), config->vocab_size);
-    const int room = config->vocab_size - tt_tokenizer_pieces(out->tokenizer);
-    tt_warn("%s: %d sentinels do not fit behind the pieces; there are %d", directory, extra_ids, room);
+    const int fitting = config->vocab_size - tt_tokenizer_pieces(out->tokenizer);
+    tt_warn("%s: %d sentinels do not fit after the pieces; %d are used", directory, extra_ids, fitting);
     tt_tokenizer_close(out->tokenizer);
     out->tokenizer = NULL;
-    return tt_tokenizer_load(&out->tokenizer, path, room);
+    return tt_tokenizer_load(&out->tokenizer, path, fitting);
 }
 
 static tt_status write_provenance(tt_checkpoint *out, const char *directory, tt_st_dtype dtype) {
     char path[TT_PATH_MAX];
     TT_TRY(tt_path_join(path, sizeof path, directory, "generation_config.json"));
     json_t *generation = tt_file_exists(path) ? json_load_file(path, 0, NULL) : NULL;
-    if (tt_file_exists(path) && !json_is_object(generation)) tt_warn("%s: is no JSON object; left out", path);
+    if (tt_file_exists(path) && !json_is_object(generation)) tt_warn("%s: not a JSON object; ignored", path);
     json_t *root = json_pack("{s:{s:s, s:s, s:s}}", "provenance", "command", "model import", "imported_from",
         directory, "dtype", tt_st_dtype_name(dtype));
     if (json_is_object(generation))

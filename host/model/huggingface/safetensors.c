@@ -1,6 +1,7 @@
 #include "host/model/huggingface/safetensors.h"
 
 #include "host/base/str.h"
+#include "kernels/bf16.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 enum { PREFIX = 8 };
-static const size_t most_header = (size_t)100 << 20; // as the format's reference implementation has it
+static const size_t most_header = (size_t)100 << 20; // the limit of the format's reference implementation
 
 static const struct {
     const char *name;
@@ -36,10 +37,10 @@ static tt_status map_file(tt_safetensors *f) {
     if (fstat(fd, &st) != 0)
         status = tt_fail(TT_ERR_IO, "%s: %s", f->path, strerror(errno));
     else if (!S_ISREG(st.st_mode))
-        status = tt_fail(TT_ERR_IO, "%s: is no regular file", f->path);
+        status = tt_fail(TT_ERR_IO, "%s: not a regular file", f->path);
     else if (st.st_size < PREFIX)
-        status = tt_fail(
-            TT_ERR_FORMAT, "%s: %lld bytes, too short for safetensors", f->path, (long long)st.st_size);
+        status = tt_fail(TT_ERR_FORMAT, "%s: %lld bytes are too few for a safetensors file", f->path,
+            (long long)st.st_size);
     if (status == TT_OK) {
         f->size = (size_t)st.st_size;
         f->mapping = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -58,10 +59,10 @@ static tt_status header_length(const tt_safetensors *f, size_t *out) {
     for (int i = PREFIX - 1; i >= 0; --i) length = length << 8 | p[i];
     if (length > f->size - PREFIX)
         return tt_fail(TT_ERR_FORMAT,
-            "%s: says its header is %llu bytes, the file has %zu; truncated, or not safetensors", f->path,
+            "%s: says its header is %llu bytes, but the file has %zu; truncated, or not safetensors", f->path,
             (unsigned long long)length, f->size);
     if (length > most_header)
-        return tt_fail(TT_ERR_FORMAT, "%s: a header of %llu bytes, allowed are %zu", f->path,
+        return tt_fail(TT_ERR_FORMAT, "%s: a header of %llu bytes; at most %zu are allowed", f->path,
             (unsigned long long)length, most_header);
     *out = (size_t)length;
     return TT_OK;
@@ -70,8 +71,8 @@ static tt_status header_length(const tt_safetensors *f, size_t *out) {
 static tt_status read_shape(const tt_safetensors *f, const json_t *shape, tt_st_tensor *t) {
     const size_t rank = json_array_size(shape);
     if (!json_is_array(shape) || rank > TT_ST_MAX_RANK)
-        return tt_fail(TT_ERR_FORMAT, "%s: %s: its shape is no list of at most %d sizes", f->path, t->name,
-            TT_ST_MAX_RANK);
+        return tt_fail(TT_ERR_FORMAT, "%s: %s: its shape must be a list of at most %d sizes", f->path,
+            t->name, TT_ST_MAX_RANK);
     t->rank = (int)rank;
     t->n = 1;
     for (size_t i = 0; i < rank; ++i) {
@@ -92,7 +93,7 @@ static tt_status read_dtype(const tt_safetensors *f, const json_t *dtype, tt_st_
             t->dtype = (tt_st_dtype)i;
             return TT_OK;
         }
-    return tt_fail(TT_ERR_UNSUPPORTED, "%s: %s: dtype %s; F32, F16 and BF16 are read", f->path, t->name,
+    return tt_fail(TT_ERR_UNSUPPORTED, "%s: %s: dtype %s; supported are F32, F16 and BF16", f->path, t->name,
         name ? name : "is missing");
 }
 
@@ -100,15 +101,15 @@ static tt_status read_offsets(const tt_safetensors *f, const json_t *offsets, si
     const json_t *from = json_array_get(offsets, 0), *to = json_array_get(offsets, 1);
     const json_int_t begin = json_is_integer(from) ? json_integer_value(from) : -1,
                      end = json_is_integer(to) ? json_integer_value(to) : -1;
-    const size_t room = f->size - data;
-    if (json_array_size(offsets) != 2 || begin < 0 || end < begin || (uint64_t)end > room)
-        return tt_fail(TT_ERR_FORMAT, "%s: %s: data_offsets %lld to %lld, the file has %zu bytes of data",
-            f->path, t->name, (long long)begin, (long long)end, room);
+    const size_t available = f->size - data;
+    if (json_array_size(offsets) != 2 || begin < 0 || end < begin || (uint64_t)end > available)
+        return tt_fail(TT_ERR_FORMAT, "%s: %s: data_offsets %lld to %lld, but the file has %zu bytes of data",
+            f->path, t->name, (long long)begin, (long long)end, available);
     t->bytes = (size_t)(end - begin);
     t->data = (const char *)f->mapping + data + begin;
     if (t->bytes != t->n * dtypes[t->dtype].bytes)
-        return tt_fail(TT_ERR_FORMAT, "%s: %s: %zu elements of %s are %zu bytes, its data has %zu", f->path,
-            t->name, t->n, dtypes[t->dtype].name, t->n * dtypes[t->dtype].bytes, t->bytes);
+        return tt_fail(TT_ERR_FORMAT, "%s: %s: %zu elements of %s are %zu bytes, but its data has %zu",
+            f->path, t->name, t->n, dtypes[t->dtype].name, t->n * dtypes[t->dtype].bytes, t->bytes);
     return TT_OK;
 }
 
@@ -130,19 +131,19 @@ static int by_data(const void *left, const void *right) {
 }
 
 static tt_status check_layout(const tt_safetensors *f, size_t data) {
-    const char *at = (const char *)f->mapping + data, *end = (const char *)f->mapping + f->size;
+    const char *expected = (const char *)f->mapping + data, *end = (const char *)f->mapping + f->size;
     for (int i = 0; i < f->n; ++i) {
         const tt_st_tensor *t = &f->tensors[i];
-        if ((const char *)t->data < at)
+        if ((const char *)t->data < expected)
             return tt_fail(TT_ERR_FORMAT, "%s: %s overlaps %s", f->path, t->name, f->tensors[i - 1].name);
-        if ((const char *)t->data > at)
-            return tt_fail(TT_ERR_FORMAT, "%s: a hole of %td bytes before %s", f->path,
-                (const char *)t->data - at, t->name);
-        at += t->bytes;
+        if ((const char *)t->data > expected)
+            return tt_fail(TT_ERR_FORMAT, "%s: a gap of %td bytes before %s", f->path,
+                (const char *)t->data - expected, t->name);
+        expected += t->bytes;
     }
-    if (at != end)
-        return tt_fail(
-            TT_ERR_FORMAT, "%s: %td bytes behind the last tensor belong to none", f->path, end - at);
+    if (expected != end)
+        return tt_fail(TT_ERR_FORMAT, "%s: %td bytes after the last tensor belong to no tensor", f->path,
+            end - expected);
     return TT_OK;
 }
 
@@ -153,7 +154,7 @@ static tt_status read_header(tt_safetensors *f) {
     json_t *root = json_loadb((const char *)f->mapping + PREFIX, length, JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(root)) {
         json_decref(root);
-        return tt_fail(TT_ERR_FORMAT, "%s: the header is no JSON object: %s", f->path, error.text);
+        return tt_fail(TT_ERR_FORMAT, "%s: the header is not a JSON object: %s", f->path, error.text);
     }
     tt_status status = tt_alloc(&f->tensors, json_object_size(root), sizeof *f->tensors, "tensors");
     const char *name;
@@ -210,7 +211,8 @@ void tt_st_read(const tt_st_tensor *t, float *out) {
         memcpy(&half, bytes + 2 * i, 2);
         out[i] = t->dtype == TT_ST_F16 ? from_half(half) : from_bits((uint32_t)half << 16);
     }
-    // What was read is not needed again: a model's file and the model need not be in memory together.
+    // The data is not needed again: releasing its pages avoids having the file and the model in memory at
+    // once.
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE),
                     from = ((uintptr_t)bytes + page - 1) / page * page,
                     to = ((uintptr_t)bytes + t->bytes) / page * page;
@@ -220,31 +222,18 @@ void tt_st_read(const tt_st_tensor *t, float *out) {
 // ---- writing
 
 static void header_text(tt_str *out, const tt_st_entry *entries, int n, tt_st_dtype dtype) {
-    size_t at = 0;
+    size_t offset = 0;
     tt_str_append(out, "{\"__metadata__\":{\"format\":\"pt\"}");
     for (int i = 0; i < n; ++i) {
         const size_t bytes = entries[i].n * dtypes[dtype].bytes;
         tt_str_format(out, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", entries[i].name, dtypes[dtype].name);
         for (int k = 0; k < entries[i].rank; ++k)
             tt_str_format(out, "%s%lld", k ? "," : "", (long long)entries[i].shape[k]);
-        tt_str_format(out, "],\"data_offsets\":[%zu,%zu]}", at, at + bytes);
-        at += bytes;
+        tt_str_format(out, "],\"data_offsets\":[%zu,%zu]}", offset, offset + bytes);
+        offset += bytes;
     }
     tt_str_append(out, "}");
     while (out->length % 8) tt_str_append(out, " ");
-}
-
-// Rounds to nearest, ties to even, in place; returns the bytes to write.
-static size_t to_bf16(float *x, size_t n) {
-    uint16_t *out = (uint16_t *)(void *)x;
-    for (size_t i = 0; i < n; ++i) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], 4);
-        const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
-        const uint16_t half = (uint16_t)(nan ? bits >> 16 | 64u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-        memcpy(&out[i], &half, 2);
-    }
-    return 2 * n;
 }
 
 static tt_status write_all(FILE *file, const char *path, const void *bytes, size_t n) {
@@ -255,18 +244,21 @@ static tt_status write_all(FILE *file, const char *path, const void *bytes, size
 static tt_status write_tensors(FILE *file, const char *path, const tt_st_entry *entries, int n,
     tt_st_dtype dtype, tt_st_data data, void *context) {
     size_t largest = 0;
-    float *buffer;
+    float *values;
+    uint16_t *halves = NULL;
     for (int i = 0; i < n; ++i)
         if (entries[i].n > largest) largest = entries[i].n;
-    TT_TRY(tt_alloc(&buffer, largest, sizeof *buffer, "tensor"));
-    tt_status status = TT_OK;
+    TT_TRY(tt_alloc(&values, largest, sizeof *values, "tensor"));
+    tt_status status = dtype == TT_ST_F32 ? TT_OK : tt_alloc(&halves, largest, sizeof *halves, "tensor");
     for (int i = 0; i < n && status == TT_OK; ++i) {
-        status = data(context, i, buffer);
-        const size_t bytes =
-            status != TT_OK || dtype == TT_ST_F32 ? 4 * entries[i].n : to_bf16(buffer, entries[i].n);
-        if (status == TT_OK) status = write_all(file, path, buffer, bytes);
+        status = data(context, i, values);
+        if (status != TT_OK) break;
+        if (halves) tt_bf16_from_float((int64_t)entries[i].n, halves, values);
+        status =
+            write_all(file, path, halves ? (const void *)halves : values, entries[i].n * dtypes[dtype].bytes);
     }
-    free(buffer);
+    free(values);
+    free(halves);
     return status;
 }
 

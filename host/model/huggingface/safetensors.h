@@ -1,9 +1,9 @@
-// Safetensors files (Hugging Face): a table of named tensors, read from a memory mapping, nothing trusted;
-// and written in one pass.
+// Safetensors files (Hugging Face): a table of named tensors. They are read through a memory mapping, with
+// every number checked, and written in one pass.
 //
 // Layout: 8 bytes, little-endian, length of the header; the header, a JSON object of name -> {"dtype",
 // "shape", "data_offsets": [begin, end]}, offsets counted from the end of the header; the data, without
-// holes.
+// gaps.
 #ifndef TT_MODEL_HUGGINGFACE_SAFETENSORS_H
 #define TT_MODEL_HUGGINGFACE_SAFETENSORS_H
 
@@ -11,6 +11,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef enum tt_st_dtype { TT_ST_F32, TT_ST_F16, TT_ST_BF16 } tt_st_dtype;
 enum { TT_ST_MAX_RANK = 4 };
@@ -35,11 +39,12 @@ typedef struct tt_safetensors {
 } tt_safetensors;
 
 // Every tensor is checked against the file before this returns. Errors: TT_ERR_IO; TT_ERR_FORMAT naming the
-// file and the tensor: a header that is no JSON or larger than the file, tensors that overlap, leave holes or
-// lie outside, data that dtype and shape do not explain; TT_ERR_UNSUPPORTED for other dtypes.
+// file and the tensor: a header that is not JSON or larger than the file, tensors that overlap, leave gaps or
+// lie outside the file, data whose size does not match dtype and shape; TT_ERR_UNSUPPORTED for other dtypes.
 tt_status tt_safetensors_open(tt_safetensors *out, const char *path) TT_MUST_CHECK;
 void tt_safetensors_close(tt_safetensors *file);
-// Converts to fp32 (exact for all three dtypes); out[tensor->n]. The mapping's pages are given back.
+// Converts to fp32 (exact for all three dtypes); out[tensor->n]. Releases the tensor's pages of the
+// mapping.
 void tt_st_read(const tt_st_tensor *tensor, float *out);
 const char *tt_st_dtype_name(tt_st_dtype dtype); // "F32", ...
 
@@ -51,8 +56,13 @@ typedef struct tt_st_entry {
     size_t n;
 } tt_st_entry;
 typedef tt_status (*tt_st_data)(void *context, int entry, float *out);
-// Writes a new file at `path` (F32 or BF16), synced.
+// Writes a new file at `path` in F32 or BF16 and syncs it. `data` is called once for each entry, in order.
+// Errors: TT_ERR_IO, TT_ERR_NOMEM, and those of `data`.
 tt_status tt_safetensors_write(const char *path, const tt_st_entry *entries, int n, tt_st_dtype dtype,
     tt_st_data data, void *context) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-// Points with intervals in rows.
+// Plots that compare values in rows, each with its interval.
 #include "host/report/plot/svg.h"
 #include "host/report/text.h"
 
@@ -7,7 +7,7 @@
 
 enum { WIDTH = 1120, LEFT = 270, RIGHT = 64, TOP = 20, ROW = 38, BOTTOM = 30, LETTERS = 40 };
 
-static double across(double share) {
+static double place_x(double share) {
     return LEFT + share * (WIDTH - LEFT - RIGHT);
 }
 
@@ -27,14 +27,14 @@ static void draw_label(tt_str *out, const char *label) {
 
 static void draw_axis(tt_str *out, int bottom, double reference, const char *reference_label) {
     for (int i = 0; i <= 5; ++i) {
-        const double x = across(i / 5.0);
+        const double x = place_x(i / 5.0);
         tt_str_format(out,
             "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
             "<text class=\"mid\" x=\"%.1f\" y=\"%d\">%d %%</text>\n",
             x, x, TOP, bottom, x, bottom + 18, 20 * i);
     }
     if (!isfinite(reference)) return;
-    const double x = across(reference);
+    const double x = place_x(reference);
     tt_str_format(out,
         "<line class=\"ref\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
         "<text class=\"note mid\" x=\"%.1f\" y=\"%d\">",
@@ -48,34 +48,35 @@ static void draw_point(tt_str *out, const tt_plot_row *row, int which, double y)
     const int colour = row->colour % TT_PLOT_COLOURS;
     if (isfinite(row->low[which]) && isfinite(row->high[which]))
         tt_str_format(out, "<line class=\"bar c%d\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>\n",
-            colour, across(row->low[which]), across(row->high[which]), y, y);
+            colour, place_x(row->low[which]), place_x(row->high[which]), y, y);
     tt_str_format(out, "<circle class=\"%s c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\"/>\n",
-        which == 0 ? "dot" : "ring", colour, across(row->value[which]), y);
+        which == 0 ? "dot" : "ring", colour, place_x(row->value[which]), y);
     tt_str_format(out, "<text class=\"end\" x=\"%d\" y=\"%.1f\">%.1f</text>\n", WIDTH - 4, y + 4,
         100 * row->value[which]);
 }
 
-void tt_plot_rows(tt_str *out, const char *title, const char *const legend[2], double reference,
-    const char *reference_label, const tt_plot_row *rows, int n) {
-    const int bottom = TOP + ROW * n;
-    tt_html_format(out, "<figure class=\"wide\"><figcaption>%s</figcaption>\n<p class=\"legend\">", title);
+void tt_plot_rows(tt_str *out, const tt_row_plot *plot) {
+    const int bottom = TOP + ROW * plot->n;
+    tt_html_format(
+        out, "<figure class=\"wide\"><figcaption>%s</figcaption>\n<p class=\"legend\">", plot->title);
     for (int i = 0; i < 2; ++i)
-        if (legend[i])
+        if (plot->legend[i])
             tt_html_format(out,
                 "<span class=\"key\"><svg width=\"12\" height=\"12\" aria-hidden=\"true\">"
                 "<circle class=\"%s cx\" cx=\"6\" cy=\"6\" r=\"4\"/></svg> %s</span> ",
-                i == 0 ? "dot" : "ring", legend[i]);
+                i == 0 ? "dot" : "ring", plot->legend[i]);
     tt_html_format(out, "</p>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", WIDTH,
-        bottom + BOTTOM, title);
-    draw_axis(out, bottom, reference, reference_label);
-    for (int i = 0; i < n; ++i) {
+        bottom + BOTTOM, plot->title);
+    draw_axis(out, bottom, plot->reference, plot->reference_label);
+    for (int i = 0; i < plot->n; ++i) {
+        const tt_plot_row *row = &plot->rows[i];
         const double y = TOP + ROW * (i + 0.5);
-        const bool both = isfinite(rows[i].value[0]) && isfinite(rows[i].value[1]);
+        const bool both = isfinite(row->value[0]) && isfinite(row->value[1]);
         tt_str_format(out, "<text class=\"end label\" x=\"%d\" y=\"%.1f\">", LEFT - 14, y + 4);
-        draw_label(out, rows[i].label);
+        draw_label(out, row->label);
         tt_str_append(out, "</text>\n");
-        draw_point(out, &rows[i], 0, y - (both ? 8 : 0));
-        draw_point(out, &rows[i], 1, y + (both ? 8 : 0));
+        draw_point(out, row, 0, y - (both ? 8 : 0));
+        draw_point(out, row, 1, y + (both ? 8 : 0));
     }
     tt_str_append(out, "</svg></figure>\n");
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 tt_status tt_plot_add(tt_plot_list *list, int points, bool intervals, tt_plot_series **out) {
-    TT_TRY(tt_grow(&list->items, &list->room, list->n + 1, sizeof *list->items, "series of a plot"));
+    TT_TRY(tt_grow(&list->items, &list->capacity, list->n + 1, sizeof *list->items, "series of a plot"));
     tt_plot_series *s = &list->items[list->n];
     *s = (tt_plot_series){0};
     double **const fields[] = {&s->x, &s->y, &s->low, &s->high};

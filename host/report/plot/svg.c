@@ -11,40 +11,40 @@
 enum { WIDTH = 560, HEIGHT = 300, LEFT = 58, RIGHT = 24, TOP = 16, BOTTOM = 46 };
 
 typedef struct frame {
-    double x0, x1, y0, y1; // what the axes span
+    double x0, x1, y0, y1; // ranges of the axes
     bool log;
-    int top; // of the drawing: labels of marks stand above it
+    int top; // upper end of the drawing; labels of marks are above it
 } frame;
 
-static double across(const frame *f, double x) {
+static double place_x(const frame *f, double x) {
     return LEFT + (x - f->x0) / (f->x1 - f->x0) * (WIDTH - LEFT - RIGHT);
 }
 
-static double down(const frame *f, double y) {
+static double place_y(const frame *f, double y) {
     const double share = f->log ? log(y / f->y0) / log(f->y1 / f->y0) : (y - f->y0) / (f->y1 - f->y0);
     return HEIGHT - BOTTOM - share * (HEIGHT - f->top - BOTTOM);
 }
 
-static void span(double value, double *low, double *high) {
+static void widen_range(double value, double *low, double *high) {
     if (!isfinite(value)) return;
     if (!(*low <= value)) *low = value;
     if (!(*high >= value)) *high = value;
 }
 
-// Spans of the data: false where there is none.
-static bool measure(frame *f, const tt_plot *plot, const tt_plot_series *series, int n) {
-    *f = (frame){NAN, NAN, NAN, NAN, false, TOP};
+// Finds the ranges of the data; false if there is no data.
+static bool measure_data(frame *f, const tt_plot *plot, const tt_plot_series *series, int n) {
+    *f = (frame){.x0 = NAN, .x1 = NAN, .y0 = NAN, .y1 = NAN, .top = TOP};
     for (int s = 0; s < n; ++s)
         for (int i = 0; i < series[s].n; ++i) {
             if (!isfinite(series[s].x[i]) || !isfinite(series[s].y[i])) continue;
-            span(series[s].x[i], &f->x0, &f->x1);
-            span(series[s].y[i], &f->y0, &f->y1);
+            widen_range(series[s].x[i], &f->x0, &f->x1);
+            widen_range(series[s].y[i], &f->y0, &f->y1);
             if (!series[s].low) continue;
-            span(series[s].low[i], &f->y0, &f->y1);
-            span(series[s].high[i], &f->y0, &f->y1);
+            widen_range(series[s].low[i], &f->y0, &f->y1);
+            widen_range(series[s].high[i], &f->y0, &f->y1);
         }
     if (!isfinite(f->x0)) return false;
-    span(plot->reference, &f->y0, &f->y1);
+    widen_range(plot->reference, &f->y0, &f->y1);
     const double near = 0.1 * (f->x1 - f->x0); // the axis begins where the first phase on it does
     for (int i = 0; i < plot->n_marks; ++i)
         if (plot->marks[i].x < f->x0 && f->x0 - plot->marks[i].x < near) f->x0 = plot->marks[i].x;
@@ -54,8 +54,8 @@ static bool measure(frame *f, const tt_plot *plot, const tt_plot_series *series,
     return true;
 }
 
-// Room around the data, and no empty ranges.
-static void widen(frame *f, const tt_plot *plot) {
+// Adds margins around the data and widens empty ranges.
+static void add_margins(frame *f, const tt_plot *plot) {
     if (plot->x_names) {
         f->x0 = -0.4;
         f->x1 = plot->n_x_names - 0.6;
@@ -70,11 +70,11 @@ static void widen(frame *f, const tt_plot *plot) {
         f->y1 *= 1.15;
         return;
     }
-    double room = 0.06 * (f->y1 - f->y0);
-    if (!(room > 1e-9 * fabs(f->y1))) room = plot->percent ? 0.05 : fmax(0.1 * fabs(f->y1), 0.01);
+    double margin = 0.06 * (f->y1 - f->y0);
+    if (!(margin > 1e-9 * fabs(f->y1))) margin = plot->percent ? 0.05 : fmax(0.1 * fabs(f->y1), 0.01);
     const bool zero = plot->from_zero || (f->y0 >= 0 && f->y0 < 0.3 * f->y1);
-    f->y0 = zero && f->y0 >= 0 ? 0 : f->y0 - room;
-    f->y1 += room;
+    f->y0 = zero && f->y0 >= 0 ? 0 : f->y0 - margin;
+    f->y1 += margin;
     if (!plot->percent) return;
     f->y0 = fmax(f->y0, 0);
     f->y1 = f->y1 > 1 ? 1 : f->y1;
@@ -93,7 +93,7 @@ static void draw_y_axis(tt_str *out, const tt_plot *plot, const frame *f) {
     const int n = f->log ? tt_ticks_log(f->y0, f->y1, ticks) : tt_ticks(f->y0, f->y1, 5, ticks, &decimals);
     for (int i = 0; i < n; ++i) {
         char text[64];
-        const double y = down(f, ticks[i]);
+        const double y = place_y(f, ticks[i]);
         if (f->log)
             tt_format(text, sizeof text, "%g", ticks[i]);
         else
@@ -110,11 +110,11 @@ static void draw_x_axis(tt_str *out, const tt_plot *plot, const frame *f) {
     int decimals, n = plot->x_names ? 0 : tt_ticks(f->x0, f->x1, 6, ticks, &decimals);
     for (int i = 0; i < n; ++i) {
         if (plot->whole && decimals > 0 && ticks[i] != floor(ticks[i])) continue;
-        tt_str_format(out, "<text class=\"mid\" x=\"%.1f\" y=\"%d\">%.*f</text>\n", across(f, ticks[i]),
+        tt_str_format(out, "<text class=\"mid\" x=\"%.1f\" y=\"%d\">%.*f</text>\n", place_x(f, ticks[i]),
             HEIGHT - BOTTOM + 18, plot->whole ? 0 : decimals, ticks[i]);
     }
     for (int i = 0; plot->x_names && i < plot->n_x_names; ++i) {
-        tt_str_format(out, "<text class=\"mid\" x=\"%.1f\" y=\"%d\">", across(f, i), HEIGHT - BOTTOM + 18);
+        tt_str_format(out, "<text class=\"mid\" x=\"%.1f\" y=\"%d\">", place_x(f, i), HEIGHT - BOTTOM + 18);
         tt_html_text(out, plot->x_names[i]);
         tt_str_append(out, "</text>\n");
     }
@@ -130,8 +130,8 @@ static void draw_marks(tt_str *out, const tt_plot *plot, const frame *f) {
     for (int i = 0; i < plot->n_marks; ++i) {
         const tt_plot_mark *m = &plot->marks[i];
         if (!(m->x >= f->x0 && m->x < f->x1)) continue;
-        const double x = across(f, m->x);
-        const bool late = x > WIDTH - RIGHT - 80; // no room to the right of it
+        const double x = place_x(f, m->x);
+        const bool late = x > WIDTH - RIGHT - 80; // its label would be cut at the right
         tt_str_format(out,
             "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
             "<text class=\"note%s\" x=\"%.1f\" y=\"%d\">",
@@ -141,7 +141,7 @@ static void draw_marks(tt_str *out, const tt_plot *plot, const frame *f) {
         tt_str_append(out, "</text>\n");
     }
     if (!isfinite(plot->reference)) return;
-    const double y = down(f, plot->reference);
+    const double y = place_y(f, plot->reference);
     tt_str_format(out,
         "<line class=\"ref\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>"
         "<text class=\"note end\" x=\"%d\" y=\"%.1f\">",
@@ -158,7 +158,7 @@ static void draw_path(tt_str *out, const tt_plot_series *s, const frame *f) {
             if (!any)
                 tt_str_format(out, "<path class=\"line c%d%s%s\" d=\"", s->colour % TT_PLOT_COLOURS,
                     s->dashed ? " dashed" : "", s->faint ? " faint" : "");
-            tt_str_format(out, "%s%.1f %.1f", open ? "L" : "M", across(f, s->x[i]), down(f, s->y[i]));
+            tt_str_format(out, "%s%.1f %.1f", open ? "L" : "M", place_x(f, s->x[i]), place_y(f, s->y[i]));
             any = true;
         }
         open = drawn;
@@ -170,14 +170,15 @@ static void draw_series(tt_str *out, const tt_plot_series *s, const frame *f) {
     for (int i = 0; i < s->n && s->low; ++i) {
         if (!isfinite(s->y[i]) || !isfinite(s->low[i]) || !isfinite(s->high[i])) continue;
         tt_str_format(out, "<line class=\"bar c%d%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>\n",
-            s->colour % TT_PLOT_COLOURS, s->faint ? " faint" : "", across(f, s->x[i]), across(f, s->x[i]),
-            down(f, s->low[i]), down(f, s->high[i]));
+            s->colour % TT_PLOT_COLOURS, s->faint ? " faint" : "", place_x(f, s->x[i]), place_x(f, s->x[i]),
+            place_y(f, s->low[i]), place_y(f, s->high[i]));
     }
     draw_path(out, s, f);
     for (int i = 0; i < s->n && (s->dots || s->n == 1); ++i)
         if (isfinite(s->x[i]) && isfinite(s->y[i]))
             tt_str_format(out, "<circle class=\"dot c%d%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.6\"/>\n",
-                s->colour % TT_PLOT_COLOURS, s->faint ? " faint" : "", across(f, s->x[i]), down(f, s->y[i]));
+                s->colour % TT_PLOT_COLOURS, s->faint ? " faint" : "", place_x(f, s->x[i]),
+                place_y(f, s->y[i]));
 }
 
 static void draw_legend(tt_str *out, const tt_plot_series *series, int n) {
@@ -199,11 +200,11 @@ void tt_plot_lines(tt_str *out, const tt_plot *plot, const tt_plot_series *serie
     tt_str_append(out, "<figure><figcaption>");
     tt_html_text(out, plot->title);
     tt_str_append(out, "</figcaption>\n");
-    if (!measure(&f, plot, series, n)) {
+    if (!measure_data(&f, plot, series, n)) {
         tt_str_append(out, "<p class=\"none\">nothing to draw</p></figure>\n");
         return;
     }
-    widen(&f, plot);
+    add_margins(&f, plot);
     draw_legend(out, series, n);
     tt_str_format(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, HEIGHT);
     tt_html_text(out, plot->title);

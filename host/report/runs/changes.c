@@ -18,6 +18,10 @@ typedef struct pair {
     side before, after;
 } pair;
 
+bool tt_report_other_seed(const tt_report_change *c) {
+    return c->seed_before >= 0 && c->seed_after >= 0 && c->seed_before != c->seed_after;
+}
+
 bool tt_report_sure(double low, double high) {
     return low > 0 || high < 0;
 }
@@ -33,12 +37,6 @@ const tt_report_phase *tt_report_before(const tt_report_run *run) {
 const tt_report_phase *tt_report_after(const tt_report_run *run) {
     const tt_report_phase *last = run->n_phases > 0 ? &run->phases[run->n_phases - 1] : NULL;
     return last && last->preference ? last : NULL;
-}
-
-static const tt_report_phase *phase_of(const tt_report_run *run, const char *name) {
-    for (int p = 0; p < run->n_phases; ++p)
-        if (strcmp(run->phases[p].name, name) == 0) return &run->phases[p];
-    return NULL;
 }
 
 static side side_of_phase(const tt_report_run *run, const tt_report_phase *phase) {
@@ -58,11 +56,11 @@ static side side_of_score(const tt_report_run *run, tt_report_score_kind kind) {
 }
 
 static pair pair_of(const tt_report_run *run, const tt_report_run *against, const tt_report_change *which) {
-    pair p = {{NULL, NULL, 0}, {NULL, NULL, 0}};
+    pair p = {.before = {.score = NULL}, .after = {.score = NULL}};
     switch (which->kind) {
     case TT_CHANGE_REFLECTION:
         p.before = side_of_phase(run, tt_report_before(run));
-        p.after = side_of_phase(run, phase_of(run, which->phase));
+        p.after = side_of_phase(run, tt_report_phase_of(run, which->phase));
         break;
     case TT_CHANGE_VOTING:
         p.before = side_of_score(run, (tt_report_score_kind)(which->answers - 1)); // greedy
@@ -76,32 +74,28 @@ static pair pair_of(const tt_report_run *run, const tt_report_run *against, cons
     return p;
 }
 
-static bool counted(const tt_report_run *run) {
-    return run->state == TT_REPORT_FINISHED && !run->repeated;
-}
-
-static int count(const tt_report *r, const tt_report_group *g) {
+static int count_runs(const tt_report *r, const tt_report_group *g) {
     int n = 0;
-    for (int i = 0; i < g->n; ++i) n += counted(&r->runs[g->runs[i]]);
+    for (int i = 0; i < g->n; ++i) n += tt_report_counts(&r->runs[g->runs[i]]);
     return n;
 }
 
-// By seed; where both groups have one run, those two.
+// Matched by seed; if both groups have one run, those two are matched.
 const tt_report_run *tt_report_partner(const tt_report *r, const tt_report_run *run) {
     const tt_report_group *first = &r->groups[0], *own = &r->groups[run->group];
-    if (own == first || !counted(run)) return NULL;
-    const bool alone = count(r, first) == 1 && count(r, own) == 1;
+    if (own == first || !tt_report_counts(run)) return NULL;
+    const bool alone = count_runs(r, first) == 1 && count_runs(r, own) == 1;
     for (int i = 0; i < first->n; ++i) {
         const tt_report_run *other = &r->runs[first->runs[i]];
-        if (counted(other) && (alone || (run->seed >= 0 && other->seed == run->seed))) return other;
+        if (tt_report_counts(other) && (alone || (run->seed >= 0 && other->seed == run->seed))) return other;
     }
     return NULL;
 }
 
 // ---- the numbers
 
-// Answers that the result does not count are those of another evaluation.
-static bool fits(const side *s, char *why, size_t size) {
+// Whether the stored answers are those that result.json counts; if not, they come from another evaluation.
+static bool fits_result(const side *s, char *why, size_t size) {
     if (s->outcomes->n == 0) {
         snprintf(why, size, "answers are not stored");
         return false;
@@ -113,11 +107,11 @@ static bool fits(const side *s, char *why, size_t size) {
     return false;
 }
 
-// Adds a pair to the counts, and to the sum of changes of each question.
+// Adds a pair to the counts and to each question's sum of changes.
 static bool add_pair(tt_report_change *c, const pair *p, const pair *first, double *sums) {
     char why[TT_PAIRED_WHY];
     tt_paired counts;
-    if (!fits(&p->before, why, sizeof why) || !fits(&p->after, why, sizeof why) ||
+    if (!fits_result(&p->before, why, sizeof why) || !fits_result(&p->after, why, sizeof why) ||
         !tt_outcomes_pair(p->before.outcomes, p->after.outcomes, &counts, why)) {
         if (c->pairs > 1)
             snprintf(c->why, sizeof c->why, "seed %lld: %s", (long long)p->after.seed, why);
@@ -149,7 +143,7 @@ static void interval_over_questions(tt_report_change *c, double *sums) {
     if (e.high - e.low > 1e-9) {
         c->low = fmax(e.low, -1);
         c->high = fmin(e.high, 1);
-    } else { // all questions alike: as one pair of runs that changed in the same way
+    } else { // all questions changed alike: the interval of one pair of runs that changed in the same way
         const int half = c->pairs / 2; // rounded
         tt_paired_interval((c->to_right + half) / c->pairs, (c->to_wrong + half) / c->pairs, c->questions,
             &c->low, &c->high);
@@ -158,19 +152,23 @@ static void interval_over_questions(tt_report_change *c, double *sums) {
 
 static tt_status work_out(tt_report_change *c, const pair *pairs) {
     double differences[c->pairs];
-    size_t room = 0;
+    size_t most = 0; // questions
     double *sums;
     for (int i = 0; i < c->pairs; ++i) {
         differences[i] = pairs[i].after.score->accuracy - pairs[i].before.score->accuracy;
-        if (pairs[i].before.outcomes->n > room) room = pairs[i].before.outcomes->n;
+        if (pairs[i].before.outcomes->n > most) most = pairs[i].before.outcomes->n;
     }
     const tt_estimate e = tt_estimate_mean(differences, c->pairs);
     c->difference = e.mean;
+    if (c->pairs == 1) {
+        c->seed_before = pairs[0].before.seed;
+        c->seed_after = pairs[0].after.seed;
+    }
     if (c->pairs > 1 && e.high - e.low > 1e-9) {
         c->seeds_low = fmax(e.low, -1);
         c->seeds_high = fmin(e.high, 1);
     }
-    TT_TRY(tt_alloc(&sums, room, sizeof *sums, "changes of questions"));
+    TT_TRY(tt_alloc(&sums, most, sizeof *sums, "changes of questions"));
     bool paired = true;
     for (int i = 0; i < c->pairs && paired; ++i) paired = add_pair(c, &pairs[i], &pairs[0], sums);
     if (paired)
@@ -181,9 +179,10 @@ static tt_status work_out(tt_report_change *c, const pair *pairs) {
     return TT_OK;
 }
 
-static tt_report_change empty(const tt_report_change *which) {
+static tt_report_change empty_change(const tt_report_change *which) {
     tt_report_change c = *which;
     c.pairs = c.unpaired = 0;
+    c.seed_before = c.seed_after = -1;
     c.questions = c.to_right = c.to_wrong = 0;
     c.difference = c.low = c.high = c.seeds_low = c.seeds_high = c.mcnemar = NAN;
     *c.why = '\0';
@@ -192,9 +191,9 @@ static tt_report_change empty(const tt_report_change *which) {
 
 tt_status tt_report_change_of_run(const tt_report_run *run, const tt_report_run *against,
     const tt_report_change *which, tt_report_change *out) {
-    *out = empty(which);
+    *out = empty_change(which);
     const pair p = pair_of(run, against, which);
-    out->pairs = counted(run) && p.before.score && p.after.score;
+    out->pairs = tt_report_counts(run) && p.before.score && p.after.score;
     return out->pairs ? work_out(out, &p) : TT_OK;
 }
 
@@ -202,10 +201,10 @@ static tt_status change_of_group(const tt_report *r, const tt_report_change *whi
     const tt_report_group *g = &r->groups[which->group], *first = &r->groups[0];
     pair pairs[g->n];
     int own = 0, others = 0;
-    *out = empty(which);
+    *out = empty_change(which);
     for (int i = 0; i < g->n; ++i) {
         const tt_report_run *run = &r->runs[g->runs[i]];
-        if (!counted(run)) continue;
+        if (!tt_report_counts(run)) continue;
         pairs[out->pairs] = pair_of(run, tt_report_partner(r, run), which);
         own += pairs[out->pairs].after.score != NULL;
         if (pairs[out->pairs].before.score && pairs[out->pairs].after.score)
@@ -215,7 +214,7 @@ static tt_status change_of_group(const tt_report *r, const tt_report_change *whi
     }
     for (int i = 0; i < first->n && which->kind == TT_CHANGE_GROUP; ++i) {
         const tt_report_run *run = &r->runs[first->runs[i]];
-        others += counted(run) && run->scores[which->answers].n > 0;
+        others += tt_report_counts(run) && run->scores[which->answers].n > 0;
     }
     if (which->kind == TT_CHANGE_GROUP && others > 0) out->unpaired += others - out->pairs;
     if (out->pairs > 0) return work_out(out, pairs);
@@ -228,11 +227,11 @@ static tt_status change_of_group(const tt_report *r, const tt_report_change *whi
 
 typedef struct list {
     tt_report_change *items;
-    size_t n, room;
+    size_t n, capacity;
 } list;
 
-static tt_status add(list *all, const tt_report *r, tt_report_change which) {
-    TT_TRY(tt_grow(&all->items, &all->room, all->n + 1, sizeof *all->items, "differences"));
+static tt_status add_change(list *all, const tt_report *r, tt_report_change which) {
+    TT_TRY(tt_grow(&all->items, &all->capacity, all->n + 1, sizeof *all->items, "differences"));
     tt_report_change *out = &all->items[all->n];
     TT_TRY(change_of_group(r, &which, out));
     all->n += out->pairs > 0 || out->unpaired > 0;
@@ -241,21 +240,21 @@ static tt_status add(list *all, const tt_report *r, tt_report_change which) {
 
 static tt_status add_group(list *all, const tt_report *r, int g) {
     const tt_report_run *run = &r->runs[r->groups[g].runs[0]];
-    for (int i = 1; i < r->groups[g].n && !counted(run); ++i) run = &r->runs[r->groups[g].runs[i]];
+    for (int i = 1; i < r->groups[g].n && !tt_report_counts(run); ++i) run = &r->runs[r->groups[g].runs[i]];
     const tt_report_phase *before = tt_report_before(run);
     for (int p = 0; p < run->n_phases && before; ++p)
         if (run->phases[p].preference)
-            TT_TRY(add(all, r,
+            TT_TRY(add_change(all, r,
                 (tt_report_change){.kind = TT_CHANGE_REFLECTION,
                     .group = g,
                     .answers = TT_REPORT_TEST,
                     .phase = run->phases[p].name,
                     .before = before->name}));
     for (int k = TT_REPORT_TEST_VOTED; k < TT_REPORT_BEST; k += 2)
-        TT_TRY(add(all, r,
+        TT_TRY(add_change(all, r,
             (tt_report_change){.kind = TT_CHANGE_VOTING, .group = g, .answers = (tt_report_score_kind)k}));
     for (int k = 0; k < TT_REPORT_BEST && g > 0; ++k)
-        TT_TRY(add(all, r,
+        TT_TRY(add_change(all, r,
             (tt_report_change){.kind = TT_CHANGE_GROUP, .group = g, .answers = (tt_report_score_kind)k}));
     return TT_OK;
 }
@@ -274,15 +273,6 @@ tt_status tt_report_changes(const tt_report *r, tt_report_change **out, int *n) 
 }
 
 // ---- words
-
-const char *tt_report_answers_heading(tt_report_score_kind answers) {
-    static const char *const headings[] = {
-#define HEADING(word, split, how, heading) heading,
-        TT_REPORT_SCORE_MAP(HEADING)
-#undef HEADING
-    };
-    return headings[answers];
-}
 
 void tt_report_change_label(tt_str *out, const tt_report *r, const tt_report_change *c) {
     switch (c->kind) {

@@ -1,11 +1,11 @@
-// How large a run's student is: the shapes in its checkpoint say it, the weights stay on disk.
+// Finds the size of a run's student from the shapes in its checkpoint, without reading the weights.
 #include "host/base/log.h"
 #include "host/data/hdf5_file.h"
 #include "host/report/runs/run.h"
 
 #include <math.h>
 
-// An H5Literate operator: adds the elements of a data set; attributes and groups have none.
+// An H5Literate operator that adds the elements of a data set to *sum.
 static herr_t add_elements(hid_t group, const char *name, const H5L_info_t *info, void *sum) {
     (void)info;
     const hid_t object = H5Oopen(group, name, H5P_DEFAULT);
@@ -26,7 +26,7 @@ double tt_report_count_parameters(const tt_report_run *run) {
     double sum = 0;
     if (tt_path_join(path, sizeof path, run->path, "best.h5") != TT_OK || !tt_file_exists(path)) return NAN;
     if (tt_h5_open(&file, path, "checkpoint") != TT_OK) {
-        tt_warn("%s; its parameters are not counted", tt_error_message());
+        tt_warn("%s; its parameters cannot be counted", tt_error_message());
         return NAN;
     }
     const hid_t model = H5Gopen2(file.file, "/model", H5P_DEFAULT);

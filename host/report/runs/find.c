@@ -1,4 +1,4 @@
-// Run directories below the paths that a person names.
+// Finds run directories below the given paths.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/report/runs/run.h"
@@ -12,23 +12,23 @@ enum { DEPTH = 3 };
 
 typedef struct found {
     tt_report_run *runs;
-    size_t n, room;
-    size_t met; // also those that were there already
+    size_t n, capacity;
+    size_t met; // including those that were found before
 } found;
 
-static bool holds(const char *dir, const char *name, bool folder) {
+static bool contains_entry(const char *dir, const char *name, bool folder) {
     char path[TT_PATH_MAX];
     if (tt_path_join(path, sizeof path, dir, name) != TT_OK) return false;
     return folder ? tt_dir_exists(path) : tt_file_exists(path);
 }
 
-// A run that has only begun holds its configuration and an empty folder of checkpoints.
+// A run that has only started contains its configuration and an empty folder of checkpoints.
 static bool is_run(const char *dir) {
-    return holds(dir, "result.json", false) || holds(dir, "metrics.jsonl", false) ||
-           (holds(dir, "config.yaml", false) && holds(dir, "checkpoints", true));
+    return contains_entry(dir, "result.json", false) || contains_entry(dir, "metrics.jsonl", false) ||
+           (contains_entry(dir, "config.yaml", false) && contains_entry(dir, "checkpoints", true));
 }
 
-static tt_status add(found *all, const char *path) {
+static tt_status add_found(found *all, const char *path) {
     all->met++;
     char *real = realpath(path, NULL);
     tt_status status = TT_OK;
@@ -38,8 +38,8 @@ static tt_status add(found *all, const char *path) {
         free(other);
         if (same) goto release;
     }
-    TT_TRY_GOTO(
-        status, tt_grow(&all->runs, &all->room, all->n + 1, sizeof *all->runs, "runs of a report"), release);
+    TT_TRY_GOTO(status,
+        tt_grow(&all->runs, &all->capacity, all->n + 1, sizeof *all->runs, "runs of a report"), release);
     status = tt_path_join(all->runs[all->n].path, TT_PATH_MAX, "", path);
     if (status == TT_OK) all->n++;
 release:
@@ -47,25 +47,25 @@ release:
     return status;
 }
 
-static int visible(const struct dirent *entry) {
+static int is_visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
 
-static tt_status search(found *all, const char *path, int depth) {
+static tt_status search_folder(found *all, const char *path, int depth) {
     struct dirent **entries;
-    if (is_run(path)) return add(all, path);
+    if (is_run(path)) return add_found(all, path);
     if (depth == 0) return TT_OK;
-    const int n = scandir(path, &entries, visible, versionsort);
+    const int n = scandir(path, &entries, is_visible, versionsort);
     if (n < 0 && depth == DEPTH) return tt_fail(TT_ERR_IO, "%s: cannot be listed: %s", path, strerror(errno));
     if (n < 0) {
-        tt_warn("%s: cannot be listed, left out: %s", path, strerror(errno));
+        tt_warn("%s: ignored, since it cannot be listed: %s", path, strerror(errno));
         return TT_OK;
     }
     tt_status status = TT_OK;
     for (int i = 0; i < n; ++i) {
         char below[TT_PATH_MAX];
         if (status == TT_OK) status = tt_path_join(below, sizeof below, path, entries[i]->d_name);
-        if (status == TT_OK && tt_dir_exists(below)) status = search(all, below, depth - 1);
+        if (status == TT_OK && tt_dir_exists(below)) status = search_folder(all, below, depth - 1);
         free(entries[i]);
     }
     free(entries);
@@ -84,9 +84,11 @@ tt_status tt_report_find(const char *const *paths, int n, tt_report_run **out, s
         const size_t before = all.met;
         if (!tt_dir_exists(path))
             status = tt_fail(TT_ERR_IO,
-                "%s: no such folder; a report is made of run directories, which `tinythinker run` writes",
+                "%s: no such folder; expected a run directory, which `tinythinker run` writes, or a folder "
+                "that "
+                "contains some",
                 path);
-        if (status == TT_OK) status = search(&all, path, DEPTH);
+        if (status == TT_OK) status = search_folder(&all, path, DEPTH);
         if (status == TT_OK && all.met == before)
             status = tt_fail(TT_ERR_IO,
                 "%s: no run directory in it or up to %d levels below it (looked for result.json, "

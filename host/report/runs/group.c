@@ -4,6 +4,7 @@
 #include "host/base/memory.h"
 #include "host/config/config.h"
 #include "host/lab/config_lines.h"
+#include "host/reason/vote.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -23,14 +24,14 @@ bool tt_report_key_ignored(const char *key) {
     return false;
 }
 
-// What runs of one group have in common, as text.
-static tt_status identity(const tt_report *r, const tt_report_run *run, tt_str *out) {
+// Appends a text that is the same for the runs of a group.
+static tt_status identity_of(const tt_report *r, const tt_report_run *run, tt_str *out) {
     if (r->each) {
         tt_str_format(out, "path\n%s", run->path);
     } else if (*run->variant) {
         tt_str_format(out, "sweep\n%s\n%s", run->sweep, run->variant);
     } else if (run->resolved) {
-        tt_config_line line = {.at = run->resolved};
+        tt_config_line line = {.rest = run->resolved};
         while (tt_config_line_next(&line))
             if (!tt_report_key_ignored(line.key))
                 tt_str_format(out, "%s: %.*s\n", line.key, line.length, line.value);
@@ -40,7 +41,7 @@ static tt_status identity(const tt_report *r, const tt_report_run *run, tt_str *
     return tt_str_status(out);
 }
 
-// By seed, else in the order of paths. An insertion sort: groups are a handful of runs.
+// Sorts by seed, then in the order of paths. An insertion sort, since groups are small.
 static void sort_runs(tt_report_group *g, tt_report_run *runs) {
     for (int i = 1; i < g->n; ++i)
         for (int k = i; k > 0 && runs[g->runs[k - 1]].seed > runs[g->runs[k]].seed; --k) {
@@ -57,14 +58,15 @@ static void mark_repeated(tt_report *r, const tt_report_group *g) {
         if (run->state != TT_REPORT_FINISHED) continue;
         run->repeated = kept && run->seed >= 0 && kept->seed == run->seed;
         if (run->repeated)
-            tt_warn("%s: the same configuration and seed as %s; not counted", run->path, kept->path);
+            tt_warn(
+                "%s: not counted, since it has the same configuration and seed as %s", run->path, kept->path);
         else
             kept = run;
     }
 }
 
-// What the names of a group's runs begin with, less a trailing number of the seed: everyday-seed-1, -2 ->
-// everyday.
+// The common beginning of the runs' names, without the number of the seed: everyday-seed-1 and
+// everyday-seed-2 give everyday.
 static void common_name(const tt_report *r, const tt_report_group *g, char *out, size_t size) {
     snprintf(out, size, "%s", r->runs[g->runs[0]].name);
     if (g->n == 1) return;
@@ -114,8 +116,8 @@ static void make_labels(tt_report *r) {
     for (int g = 0; g < r->n_groups; ++g) make_label(r, g, many);
 }
 
-// Puts run i into the group of the runs before it that it shares its identity with, or into a new one.
-static tt_status place(tt_report *r, char **identities, int i) {
+// Puts run i into the group with its identity, or into a new one.
+static tt_status place_run(tt_report *r, char **identities, int i) {
     tt_report_run *run = &r->runs[i];
     for (run->group = 0; run->group < r->n_groups; ++run->group)
         if (strcmp(identities[r->groups[run->group].runs[0]], identities[i]) == 0) break;
@@ -134,10 +136,10 @@ tt_status tt_report_make_groups(tt_report *r) {
     tt_status status = tt_alloc(&r->groups, (size_t)r->n_runs, sizeof *r->groups, "groups");
     for (int i = 0; i < r->n_runs && status == TT_OK; ++i) {
         tt_str text = {0};
-        status = identity(r, &r->runs[i], &text);
+        status = identity_of(r, &r->runs[i], &text);
         if (status == TT_OK) status = tt_strdup(&identities[i], tt_str_text(&text));
         tt_str_close(&text);
-        if (status == TT_OK) status = place(r, identities, i);
+        if (status == TT_OK) status = place_run(r, identities, i);
     }
     for (int g = 0; g < r->n_groups && status == TT_OK; ++g) {
         sort_runs(&r->groups[g], r->runs);
@@ -151,13 +153,9 @@ tt_status tt_report_make_groups(tt_report *r) {
 
 // ---- numbers of a group
 
-static bool counted(const tt_report_run *run) {
-    return run->state == TT_REPORT_FINISHED && !run->repeated;
-}
-
 typedef struct scores {
     double *accuracy;
-    double low, high; // ends of the runs' own intervals, the outermost
+    double low, high; // outermost ends of the runs' own intervals
     int64_t questions;
     int n;
 } scores;
@@ -170,14 +168,23 @@ static void add_score(scores *all, tt_report_score score) {
     all->accuracy[all->n++] = score.accuracy;
 }
 
-static tt_report_mean mean_of(scores *all) {
-    tt_report_mean m = {NAN, NAN, NAN, all->n, all->questions};
+static tt_report_mean mean_of(const scores *all) {
+    tt_report_mean m = {.mean = NAN,
+        .low = NAN,
+        .high = NAN,
+        .questions_low = NAN,
+        .questions_high = NAN,
+        .seeds = all->n,
+        .questions = all->questions};
     if (all->n == 0) return m;
     const tt_estimate e = tt_estimate_mean(all->accuracy, all->n);
     m.mean = e.mean;
-    const bool spread = all->n > 1 && e.high - e.low > 1e-9;
-    m.low = spread ? fmax(e.low, 0) : all->low;
-    m.high = spread ? fmin(e.high, 1) : all->high;
+    m.low = all->low;
+    m.high = all->high;
+    if (all->n < 2 || e.high - e.low <= 1e-9) return m;
+    m.low = fmax(e.low, 0);
+    m.high = fmin(e.high, 1);
+    if (all->questions > 0) tt_wilson_share(e.mean, (int)all->questions, &m.questions_low, &m.questions_high);
     return m;
 }
 
@@ -187,7 +194,7 @@ tt_report_mean tt_report_group_score(
     scores all = {.accuracy = values};
     for (int i = 0; i < g->n; ++i) {
         const tt_report_run *run = &r->runs[g->runs[i]];
-        if (counted(run)) add_score(&all, run->scores[kind]);
+        if (tt_report_counts(run)) add_score(&all, run->scores[kind]);
     }
     return mean_of(&all);
 }
@@ -198,17 +205,23 @@ tt_report_mean tt_report_group_phase(
     scores all = {.accuracy = values};
     for (int i = 0; i < g->n; ++i) {
         const tt_report_run *run = &r->runs[g->runs[i]];
-        for (int p = 0; p < run->n_phases && counted(run); ++p)
+        for (int p = 0; p < run->n_phases && tt_report_counts(run); ++p)
             if (strcmp(run->phases[p].name, phase) == 0)
                 add_score(&all, test ? run->phases[p].test : run->phases[p].best);
     }
     return mean_of(&all);
 }
 
-tt_estimate tt_report_group_number(const tt_report *r, const tt_report_group *g, tt_report_of_run of) {
+tt_estimate tt_report_group_number(const tt_report *r, const tt_report_group *g, tt_report_of_run number) {
     double values[g->n];
     int n = 0;
     for (int i = 0; i < g->n; ++i)
-        if (counted(&r->runs[g->runs[i]])) values[n++] = of(&r->runs[g->runs[i]]);
+        if (tt_report_counts(&r->runs[g->runs[i]])) values[n++] = number(&r->runs[g->runs[i]]);
     return tt_estimate_mean(values, n);
+}
+
+bool tt_report_any_score(const tt_report *r, tt_report_score_kind kind) {
+    for (int i = 0; i < r->n_runs; ++i)
+        if (isfinite(r->runs[i].scores[kind].accuracy)) return true;
+    return false;
 }

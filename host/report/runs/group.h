@@ -1,10 +1,14 @@
-// Runs that differ in their seed only, counted together.
+// Groups of runs that differ only in their seed.
 #ifndef TT_REPORT_RUNS_GROUP_H
 #define TT_REPORT_RUNS_GROUP_H
 
 #include "host/base/str.h"
 #include "host/lab/statistics.h"
 #include "host/report/runs/run.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum { TT_REPORT_LABEL = 2 * TT_REPORT_NAME + 16 };
 
@@ -20,37 +24,48 @@ typedef struct tt_report {
     tt_report_group *groups;
     int n_groups;
     tt_report_names stages;
-    double chance; // of all runs' questions, where they agree; else NaN
+    double chance; // accuracy of guessing, if it is the same for all runs; else NaN
     bool each;     // every run is a group of its own
 } tt_report;
 
-// Finds, reads and groups the runs at or below `paths`. Zeroed on failure. Errors: those of finding and
-// reading.
+// Finds, reads and groups the runs at or below `paths`. tt_report_close frees *out, which is zeroed on
+// failure. Errors: those of tt_report_find and tt_report_run_read.
 tt_status tt_report_open(tt_report *out, const char *const *paths, int n, bool each) TT_MUST_CHECK;
 void tt_report_close(tt_report *report);
 
-// Groups report->runs by (sweep, variant) where they are of a sweep, else by every key of their configuration
-// but those below; a run without a configuration is alone, and so is every run with `each`. Marks runs whose
-// seed their group has already.
+// Groups report->runs: runs of a sweep by sweep and variant, others by all keys of their configuration except
+// those below. A run without a configuration, and with `each` every run, is a group of its own. Marks runs
+// whose seed occurs earlier in their group as repeated.
 tt_status tt_report_make_groups(tt_report *report) TT_MUST_CHECK;
-// seed, name, output, device, threads, evaluation.slots: they do not make another experiment.
+// Whether the key does not make another experiment: seed, name, output, device, threads, evaluation.slots.
 bool tt_report_key_ignored(const char *key);
 
-// A score of a group, and how its interval was made.
+// A score of a group with its 95 % intervals; NaN where there is none.
 typedef struct tt_report_mean {
-    double mean, low, high; // NaN where there is none
-    int seeds;              // runs that went in
-    int64_t questions;      // per run (the fewest); 0: not known
+    double mean, low, high;
+    // Where low..high is over seeds: Wilson's interval of the mean over the questions of one run. The
+    // variance of the mean of n questions is at most p (1 - p) / n whatever the seeds share, so it is never
+    // too narrow.
+    double questions_low, questions_high;
+    int seeds;         // runs that went in
+    int64_t questions; // of each run (the fewest); 0: not known
 } tt_report_mean;
 
-// Over finished runs that are counted: by Student's t where two or more have the score (cut to 0..1), else
-// the one run's own interval; so too where all seeds agree by chance.
+// The mean over the runs that tt_report_counts. low..high is Student's t over the seeds (cut to 0..1) where
+// two or more runs have the score: what other seeds may change, with these questions. Of one run, or where
+// all seeds agree exactly, it is the run's own interval: what other questions may change, with this student.
 tt_report_mean tt_report_group_score(const tt_report *r, const tt_report_group *g, tt_report_score_kind kind);
 // The same of a phase: the test accuracy of its best checkpoint, or its best validation.
 tt_report_mean tt_report_group_phase(
     const tt_report *r, const tt_report_group *g, const char *phase, bool test);
 // A number that each run of the group may have, NaN where it has none.
 typedef double (*tt_report_of_run)(const tt_report_run *run);
-tt_estimate tt_report_group_number(const tt_report *r, const tt_report_group *g, tt_report_of_run of);
+tt_estimate tt_report_group_number(const tt_report *r, const tt_report_group *g, tt_report_of_run number);
+// Whether any run of the report has the score.
+bool tt_report_any_score(const tt_report *r, tt_report_score_kind kind);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-// Index of a stage's name; the last one takes what is beyond the room.
+// Index of a stage's name, which is added if it is new; the last index stands for all names that are too
+// many.
 static int stage_index(tt_report_names *names, const char *name) {
     for (int i = 0; i < names->n; ++i)
         if (strcmp(names->items[i], name) == 0) return i;
@@ -26,7 +27,7 @@ static tt_status add_step(tt_report_run *run, const json_t *object, tt_report_st
     for (int m = 0; m < TT_REPORT_METRICS; ++m) step.value[m] = tt_report_number(object, keys[m]);
     run->lost_losses += !isfinite(step.value[TT_REPORT_METRIC_LOSS]);
     if (isfinite(step.value[TT_REPORT_METRIC_CHOSEN])) run->phases[step.phase].preference = true;
-    TT_TRY(tt_grow(&run->steps, &run->steps_room, run->n_steps + 1, sizeof step, "training steps"));
+    TT_TRY(tt_grow(&run->steps, &run->steps_capacity, run->n_steps + 1, sizeof step, "training steps"));
     run->steps[run->n_steps++] = step;
     return TT_OK;
 }
@@ -46,13 +47,13 @@ static tt_status add_validation(
         v.tokens[stage] = tt_report_number(value, "mean_tokens");
         v.unended[stage] = tt_report_number(value, "unended");
     }
-    TT_TRY(
-        tt_grow(&run->validations, &run->validations_room, run->n_validations + 1, sizeof v, "validations"));
+    TT_TRY(tt_grow(
+        &run->validations, &run->validations_capacity, run->n_validations + 1, sizeof v, "validations"));
     run->validations[run->n_validations++] = v;
     return TT_OK;
 }
 
-static tt_status take(tt_report_run *run, const json_t *object, void *names) {
+static tt_status take_line(tt_report_run *run, const json_t *object, void *names) {
     const char *name = json_string_value(json_object_get(object, "phase"));
     const json_t *step = json_object_get(object, "step");
     if (!name || !json_is_integer(step)) return TT_OK; // a line about something else
@@ -70,5 +71,6 @@ static tt_status take(tt_report_run *run, const json_t *object, void *names) {
 }
 
 tt_status tt_report_read_metrics(tt_report_run *run, tt_report_names *stages) {
-    return tt_report_read_lines(run, "metrics.jsonl", NULL, NULL, take, stages);
+    const tt_report_lines lines = {.file = "metrics.jsonl", .take = take_line, .context = stages};
+    return tt_report_read_lines(run, &lines);
 }

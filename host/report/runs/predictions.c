@@ -1,5 +1,5 @@
-// predictions.jsonl: what was answered to which question, and a few examples; and the answers after the
-// phases before the last.
+// predictions.jsonl: the answer to each question and a few examples; and the answers after the phases before
+// the last.
 #include "host/base/str.h"
 #include "host/lab/run_directory.h"
 #include "host/report/runs/run.h"
@@ -8,14 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-// Index of an option's letter; -1 for null or what is no letter.
-static int option(const json_t *letter) {
-    const char *text = json_string_value(letter);
-    return text && text[0] >= 'A' && text[0] < 'A' + TT_MAX_OPTIONS && !text[1] ? text[0] - 'A' : -1;
-}
-
-// Keeps the lines whose ids have the smallest hashes: the same questions in every run, and nobody's choice.
-static void offer(tt_report_answers *a, const json_t *object, const char *id, int right) {
+// Keeps the lines whose ids have the smallest hashes: the same questions in every run, not selected by hand.
+static void offer_example(tt_report_answers *a, const json_t *object, const char *id, int right) {
     uint64_t hash = tt_hash(id, strlen(id));
     json_t *line = json_incref((json_t *)object);
     for (int i = 0; i < TT_REPORT_EXAMPLES && line; ++i) {
@@ -30,22 +24,22 @@ static void offer(tt_report_answers *a, const json_t *object, const char *id, in
     json_decref(line);
 }
 
-static void forget(tt_report_answers *a) {
+static void forget_answers(tt_report_answers *a) {
     for (int kind = 0; kind < 2; ++kind)
         for (int i = 0; i < TT_REPORT_EXAMPLES; ++i) json_decref(a->examples[kind][i]);
     *a = (tt_report_answers){0};
 }
 
-// The test split where there is one, else the first that the file has.
-static bool wanted(tt_report_answers *a, const char *split) {
+// The test split is wanted if there is one, else the first split of the file.
+static bool is_wanted_split(tt_report_answers *a, const char *split) {
     if (strcmp(split, a->split) == 0) return true;
     if (a->n > 0 && strcmp(split, "test") != 0) return false;
-    forget(a);
+    forget_answers(a);
     snprintf(a->split, sizeof a->split, "%s", split);
     return true;
 }
 
-// The score that answers to `split` are counted in; -1 for a split that has none.
+// The score that the answers to `split` belong to; -1 for an unknown split.
 static int score_of(const char *split, bool voted) {
     static const char *const places[][2] = {
 #define PLACE(word, split, how, heading) {split, how},
@@ -59,7 +53,7 @@ static int score_of(const char *split, bool voted) {
     return -1;
 }
 
-// A vote of one has no counts of votes: it is where the split's questions begin once more.
+// A vote of one run has no counts of votes; it is recognised by the split's questions beginning again.
 static bool is_voted(const tt_report_run *run, const json_t *object, const char *split, const char *id) {
     if (json_object_get(object, "votes")) return true;
     const int greedy = score_of(split, false), voted = score_of(split, true);
@@ -67,24 +61,25 @@ static bool is_voted(const tt_report_run *run, const json_t *object, const char 
     return run->outcomes[voted].n > 0 || run->outcomes[greedy].items[0].id == tt_hash(id, strlen(id));
 }
 
-static tt_status take(tt_report_run *run, const json_t *object, void *context) {
+static tt_status take_answer(tt_report_run *run, const json_t *object, void *context) {
     (void)context;
     tt_report_answers *a = &run->answers;
     const char *split = json_string_value(json_object_get(object, "split"));
     const char *id = json_string_value(json_object_get(object, "id"));
-    const int gold = option(tt_outcomes_right_option(object));
-    const int answer = option(json_object_get(object, "answer"));
+    const int gold = tt_report_option_of(tt_outcomes_right_option(object));
+    const int answer = tt_report_option_of(json_object_get(object, "answer"));
     const int options = (int)json_array_size(json_object_get(object, "options"));
     if (!split || !id) return TT_OK;
     const bool voted = is_voted(run, object, split, id);
     const int score = score_of(split, voted);
     if (score >= 0) TT_TRY(tt_outcomes_add(&run->outcomes[score], object));
-    if (voted || gold < 0 || gold >= options || options > TT_MAX_OPTIONS || !wanted(a, split)) return TT_OK;
+    if (voted || gold < 0 || gold >= options || options > TT_MAX_OPTIONS || !is_wanted_split(a, split))
+        return TT_OK;
     if (options > a->options) a->options = options;
     a->table[gold][answer < 0 || answer >= options ? TT_MAX_OPTIONS : answer]++;
     a->chance += 1.0 / options;
     a->n++;
-    offer(a, object, id, answer == gold);
+    offer_example(a, object, id, answer == gold);
     return TT_OK;
 }
 
@@ -94,21 +89,26 @@ static tt_status take_test(tt_report_run *run, const json_t *object, void *outco
     return split && strcmp(split, "test") == 0 ? tt_outcomes_add(outcomes, object) : TT_OK;
 }
 
-// A phase's name is of the run's making; one that is not a plain word names no file.
-static bool plain(const char *name) {
+// A phase's name comes from the run's files; it is used in a file name only if it is a plain word.
+static bool is_plain_name(const char *name) {
     return *name && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
 }
 
 tt_status tt_report_read_predictions(tt_report_run *run) {
-    // Most of the file are the runs of self-consistency. Within a text the quotes would be escaped.
+    // The runs of self-consistency are most of the file and not needed. Within a text, the quotes would be
+    // escaped.
     static const char runs[] = ",\"runs\":[";
-    TT_TRY(tt_report_read_lines(run, "predictions.jsonl", ",\"votes\":{", runs, take, NULL));
+    const tt_report_lines lines = {
+        .file = "predictions.jsonl", .mark = ",\"votes\":{", .cut = runs, .take = take_answer};
+    TT_TRY(tt_report_read_lines(run, &lines));
     for (int p = 0; p + 1 < run->n_phases; ++p) {
         char file[TT_PATH_MAX];
         tt_outcomes *outcomes = &run->phases[p].outcomes;
-        if (!plain(run->phases[p].name)) continue;
+        if (!is_plain_name(run->phases[p].name)) continue;
         TT_TRY(tt_run_directory_predictions("", run->phases[p].name, file));
-        TT_TRY(tt_report_read_lines(run, file, runs, runs, take_test, outcomes));
+        const tt_report_lines after = {
+            .file = file, .mark = runs, .cut = runs, .take = take_test, .context = outcomes};
+        TT_TRY(tt_report_read_lines(run, &after));
         tt_outcomes_sort(outcomes);
     }
     for (int k = 0; k < TT_REPORT_BEST; ++k) tt_outcomes_sort(&run->outcomes[k]);

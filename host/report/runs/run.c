@@ -1,4 +1,4 @@
-// A run directory: result, configuration, environment, its place in a sweep.
+// Reads a run directory: result, configuration, environment, its place in a sweep.
 #include "host/report/runs/run.h"
 
 #include "host/base/log.h"
@@ -12,13 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int64_t tt_report_run_steps(const tt_report_run *run) {
-    int64_t steps = 0;
-    for (int p = 0; p < run->n_phases; ++p) steps += run->phases[p].last;
-    return steps;
-}
-
-// A JSON file of the run; *out NULL where it is missing. Damage is told and makes *damaged true.
+// Reads a JSON file of the run; *out is NULL if it is missing. Damage causes a warning and sets *damaged.
 static tt_status read_json(const tt_report_run *run, const char *name, json_t **out, bool *damaged) {
     char path[TT_PATH_MAX], *text;
     size_t n;
@@ -30,7 +24,8 @@ static tt_status read_json(const tt_report_run *run, const char *name, json_t **
     *out = json_loadb(text, n, 0, &error);
     free(text);
     if (*out && json_is_object(*out)) return TT_OK;
-    tt_warn("%s:%d: %s; left out", path, *out ? 1 : error.line, *out ? "no object" : error.text);
+    tt_warn(
+        "%s:%d: %s; the file is ignored", path, *out ? 1 : error.line, *out ? "not an object" : error.text);
     json_decref(*out);
     *out = NULL;
     *damaged = true;
@@ -42,11 +37,11 @@ static void copy_text(char *out, const json_t *object, const char *key) {
     if (text) snprintf(out, TT_REPORT_NAME, "%s", text);
 }
 
-// One member of "phases" (or, of results that have none, the member of the phase's name).
+// Reads one member of "phases" (or, in results without them, the member with the phase's name).
 static void read_phase(tt_report_run *run, const char *name, const json_t *object) {
-    const int at = tt_report_phase_index(run, name);
-    if (at < 0) return;
-    tt_report_phase *p = &run->phases[at];
+    const int index = tt_report_phase_index(run, name);
+    if (index < 0) return;
+    tt_report_phase *p = &run->phases[index];
     const double steps = tt_report_number(object, "steps"), best = tt_report_number(object, "best_step");
     if (steps > (double)p->last && steps <= TT_REPORT_LAST_STEP) p->last = (int64_t)steps;
     if (best >= 0 && best <= TT_REPORT_LAST_STEP) p->best_step = (int64_t)best;
@@ -90,12 +85,12 @@ static void read_result(tt_report_run *run) {
     if (!isfinite(run->parameters)) run->parameters = tt_report_count_parameters(run);
 }
 
-// The validation that chose the last phase's checkpoint; where metrics are lost, what the result says of it.
+// Finds the validation that selected the best checkpoint of each phase; without metrics, result.json has it.
 static void close_phases(tt_report_run *run) {
     for (size_t i = 0; i < run->n_validations; ++i) {
         const tt_report_validation *v = &run->validations[i];
         if (v->best && v->score.n > 0) run->phases[v->phase].best = v->score;
-        // Without validation questions the result's best one is a 0 that means nothing.
+        // Without validation questions, the best validation in result.json is a meaningless 0.
         if (v->score.n == 0) run->phases[v->phase].unvalidated = true;
     }
     for (int p = 0; p < run->n_phases; ++p) {
@@ -108,13 +103,12 @@ static void close_phases(tt_report_run *run) {
 static void config_text(const tt_report_run *run, const char *key, char *out) {
     tt_config_line line;
     if (*out || !run->config || !tt_config_line_find(run->config, key, &line)) return;
-    const bool quoted = line.length >= 2 && line.value[0] == '"';
-    snprintf(out, TT_REPORT_NAME, "%.*s", line.length - 2 * quoted, line.value + quoted);
+    tt_config_line_text(&line, out, TT_REPORT_NAME);
 }
 
-// Runs of versions that knew fewer keys are the same experiment where the others have their defaults. A
-// configuration of a version that knows more stands as it is.
-static tt_status resolve(tt_report_run *run, const char *path) {
+// Adds the defaults of keys that the run's version did not know, so that it compares equal to runs of this
+// version. A configuration with unknown keys is taken as it is.
+static tt_status resolve_config(tt_report_run *run, const char *path) {
     tt_config config;
     tt_str yaml = {0};
     tt_status status = tt_config_load_written(&config, path);
@@ -132,7 +126,7 @@ static tt_status read_config(tt_report_run *run) {
     TT_TRY(tt_path_join(path, sizeof path, run->path, "config.yaml"));
     if (tt_file_exists(path)) {
         TT_TRY(tt_read_file(path, 1 << 22, &run->config, &n));
-        TT_TRY(resolve(run, path));
+        TT_TRY(resolve_config(run, path));
     }
     config_text(run, "name", run->name);
     config_text(run, "stages", run->stages);

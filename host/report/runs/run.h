@@ -1,5 +1,5 @@
-// What a report knows of a run: its directory, read leniently. Other versions, unfinished runs and damaged
-// lines are told, not refused; a number that is missing is NaN.
+// A run as a report sees it: its directory, read leniently. Runs of other versions, unfinished runs and
+// damaged lines cause warnings, not errors; a missing number is NaN.
 #ifndef TT_REPORT_RUNS_RUN_H
 #define TT_REPORT_RUNS_RUN_H
 
@@ -12,23 +12,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     TT_REPORT_NAME = 128,
-    TT_REPORT_STAGES = 12, // different stage names of a report: recall, analyze, ...
-    TT_REPORT_PHASES = 32, // of a run
-    TT_REPORT_EXAMPLES = 3 // of each kind that are shown
+    TT_REPORT_STAGES = 12, // most stage names of a report: recall, analyze, ...
+    TT_REPORT_PHASES = 32, // most phases of a run
+    TT_REPORT_EXAMPLES = 3 // shown examples of each kind
 };
 
-// Steps beyond it are damage; sums of it fit.
+// Larger step numbers are damage; sums of numbers up to it do not overflow.
 #define TT_REPORT_LAST_STEP 1e15
 
 typedef struct tt_report_score {
     double accuracy, low, high; // with its 95 % interval (Wilson)
-    int64_t n, unanswered;      // n = 0: there is none; unanswered -1: not known
+    int64_t n, unanswered;      // n 0: there is no score; unanswered -1: not known
 } tt_report_score;
 
-// word, split and member of result.json, heading. The last one is of metrics.jsonl: the validation that chose
-// the last phase's checkpoint.
+// word, split and member in result.json, heading. The last one comes from metrics.jsonl: the validation that
+// selected the last phase's checkpoint.
 #define TT_REPORT_SCORE_MAP(X)                                                                               \
     X(TEST, "test", "greedy", "test, greedy")                                                                \
     X(TEST_VOTED, "test", "self_consistency", "test, self-consistency")                                      \
@@ -47,7 +51,7 @@ typedef enum tt_report_score_kind {
         TT_REPORT_SCORES
 } tt_report_score_kind;
 
-// Numbers of a line of metrics.jsonl.
+// Numbers in a line of metrics.jsonl: word, key.
 #define TT_REPORT_METRIC_MAP(X)                                                                              \
     X(LOSS, "loss")                                                                                          \
     X(CHOSEN, "rewards/chosen")                                                                              \
@@ -64,15 +68,15 @@ typedef enum tt_report_metric {
 } tt_report_metric;
 
 typedef struct tt_report_step {
-    int phase, stage; // of run->phases, of the report's stage names
-    int64_t step;     // of its phase
+    int phase, stage; // indices into run->phases and the report's stage names
+    int64_t step;     // within its phase
     double value[TT_REPORT_METRICS];
 } tt_report_step;
 
 typedef struct tt_report_validation {
     int phase;
     int64_t step;
-    bool best; // so far
+    bool best; // the best one so far
     tt_report_score score;
     double tokens[TT_REPORT_STAGES], unended[TT_REPORT_STAGES]; // by stage name; NaN where it has none
 } tt_report_validation;
@@ -80,17 +84,17 @@ typedef struct tt_report_validation {
 typedef struct tt_report_phase {
     char name[TT_REPORT_NAME];
     bool preference; // reflection: trained on pairs
-    int64_t offset;  // where it begins on the axis of steps that the runs of a report share
-    int64_t last;    // last step that is known
+    int64_t offset;  // its beginning on the axis of steps that all runs of a report share
+    int64_t last;    // the last known step
     int64_t best_step;
     double best_validation, tokens, seconds;
     tt_report_score test, best;
-    bool unvalidated;    // its validations had no questions to score
-    bool skipped;        // an iteration that found no pairs
-    bool kept_reference; // an iteration that did no better than the student it began with, which it kept
-    const json_t *pairs; // counts of result.json, or NULL
-    tt_outcomes
-        outcomes; // greedy answers to the test questions after it; of the last phase they are the run's
+    bool unvalidated;     // its validations had no questions to score
+    bool skipped;         // an iteration that found no pairs
+    bool kept_reference;  // an iteration that did no better than the student it began with, which it kept
+    const json_t *pairs;  // counts of result.json, or NULL
+    tt_outcomes outcomes; // greedy answers to the test questions after it; empty for the last phase, whose
+                          // answers are outcomes[TT_REPORT_TEST] of the run
 } tt_report_phase;
 
 typedef enum tt_report_state { TT_REPORT_FINISHED, TT_REPORT_UNFINISHED, TT_REPORT_DAMAGED } tt_report_state;
@@ -98,12 +102,12 @@ typedef enum tt_report_state { TT_REPORT_FINISHED, TT_REPORT_UNFINISHED, TT_REPO
 // Answers to the questions of one split, decoded greedily.
 typedef struct tt_report_answers {
     char split[TT_REPORT_NAME];
-    int options;                                       // of the question that has most of them
+    int options;                                       // most options of a question
     int64_t n;                                         // questions
     double chance;                                     // mean of 1 / options; NaN where n is 0
-    int64_t table[TT_MAX_OPTIONS][TT_MAX_OPTIONS + 1]; // gold x answered; the last column: none
-    json_t *examples[2][TT_REPORT_EXAMPLES];           // [right], lines of predictions.jsonl, or NULL
-    uint64_t order[2][TT_REPORT_EXAMPLES];             // what they were chosen by: smallest hashes of ids
+    int64_t table[TT_MAX_OPTIONS][TT_MAX_OPTIONS + 1]; // right option x answer; the last column: unreadable
+    json_t *examples[2][TT_REPORT_EXAMPLES];           // [right or not], lines of predictions.jsonl, or NULL
+    uint64_t order[2][TT_REPORT_EXAMPLES];             // hashes of their ids, of which the smallest are kept
 } tt_report_answers;
 
 typedef struct tt_report_run {
@@ -112,7 +116,7 @@ typedef struct tt_report_run {
     int64_t seed; // -1: not known
     tt_report_state state;
     char *config;   // text of config.yaml, or NULL
-    char *resolved; // the same with the defaults of keys that its version did not know; NULL as above
+    char *resolved; // the same with defaults for keys that its version did not know, or NULL
     json_t *result, *environment;
     tt_report_score scores[TT_REPORT_SCORES];
     double tokens_per_second, wall_seconds, parameters;
@@ -120,51 +124,72 @@ typedef struct tt_report_run {
     int n_phases;
     tt_report_step *steps;
     tt_report_validation *validations;
-    size_t n_steps, n_validations, steps_room, validations_room;
+    size_t n_steps, n_validations, steps_capacity, validations_capacity;
     tt_report_answers answers;
-    tt_outcomes outcomes[TT_REPORT_BEST]; // of the scores that come from answers
+    tt_outcomes outcomes[TT_REPORT_BEST]; // answers behind each score
     int damaged_lines;
-    int lost_losses; // steps whose loss is no number
+    int lost_losses; // steps whose loss is not finite
     int group;
-    bool repeated; // another run of its group has the same seed: this one is not counted
+    bool repeated; // another run of its group has the same seed, so that this one is not counted
 } tt_report_run;
 
-// Stage names in the order in which they were met; shared by the runs of a report.
+// Stage names in the order of their first occurrence; shared by the runs of a report.
 typedef struct tt_report_names {
     char items[TT_REPORT_STAGES][32];
     int n;
 } tt_report_names;
 
-// Reads what is in out->path, which the caller has set in a zeroed struct. Errors: TT_ERR_NOMEM; TT_ERR_IO
-// where a file is there and cannot be read. All else is a warning, and out->state.
+// Reads the run in out->path, which the caller has set in a zeroed struct. Errors: TT_ERR_NOMEM; TT_ERR_IO if
+// a file exists and cannot be read. Everything else causes a warning and is noted in out->state.
 tt_status tt_report_run_read(tt_report_run *out, tt_report_names *stages) TT_MUST_CHECK;
 void tt_report_run_close(tt_report_run *run);
 
-// Parts of it, one file each. Lines that are no JSON are warned of as file:line and counted.
+// Parts of tt_report_run_read, one file each. A line that is not JSON causes a warning with file:line and is
+// counted.
 tt_status tt_report_read_metrics(tt_report_run *run, tt_report_names *stages) TT_MUST_CHECK;
 tt_status tt_report_read_predictions(tt_report_run *run) TT_MUST_CHECK;
-// Parameters of best.h5, counted without reading them; NaN where that fails.
+// Number of parameters in best.h5, found without reading them; NaN if that fails.
 double tt_report_count_parameters(const tt_report_run *run);
-// Calls `line` for every JSON object of a file of lines; a file that is missing has none. NaN and infinities,
-// which JSON does not know, are read as null.
-typedef tt_status (*tt_report_line)(tt_report_run *run, const json_t *object, void *context);
-// Lines that hold `mark` end at `cut`, a member that is left out with all behind it: long texts that nobody
-// asks for. NULL: none.
-tt_status tt_report_read_lines(tt_report_run *run, const char *file, const char *mark, const char *cut,
-    tt_report_line line, void *context) TT_MUST_CHECK;
+// A JSONL file of the run directory and what is done with each object in it.
+typedef struct tt_report_lines {
+    const char *file;
+    // A line that contains `mark` is cut at the member `cut`, which begins long texts that are not needed.
+    // NULL: none.
+    const char *mark, *cut;
+    tt_status (*take)(tt_report_run *run, const json_t *object, void *context);
+    void *context;
+} tt_report_lines;
+// Calls lines->take for every JSON object of the file, if it exists. NaN and infinities, which are not JSON,
+// are read as null. Errors: TT_ERR_IO; those of `take`.
+tt_status tt_report_read_lines(tt_report_run *run, const tt_report_lines *lines) TT_MUST_CHECK;
 
-// Steps of all its phases that are known of.
+// Whether the run is finished and the only one of its group with its seed.
+bool tt_report_counts(const tt_report_run *run);
+// Sum of the known steps of its phases.
 int64_t tt_report_run_steps(const tt_report_run *run);
-// Index of the phase of that name, added if need be; -1 where there are too many.
+double tt_report_run_speed(const tt_report_run *run); // tokens per second; NaN: not known
+double tt_report_run_wall(const tt_report_run *run);  // seconds; NaN: not known
+// The phase of that name, or NULL.
+const tt_report_phase *tt_report_phase_of(const tt_report_run *run, const char *name);
+// "test_greedy" and "test, greedy".
+const char *tt_report_score_word(tt_report_score_kind kind);
+const char *tt_report_score_heading(tt_report_score_kind kind);
+// Index of an option's letter, "A" = 0; -1 for null and anything that is not one letter.
+int tt_report_option_of(const json_t *letter);
+// Index of the phase of that name, which is added if it is new; -1 if there are too many.
 int tt_report_phase_index(tt_report_run *run, const char *name);
-// {"accuracy", "n", "ci95", "unanswered"}; n = 0 where the object is no such thing.
+// Reads {"accuracy", "n", "ci95", "unanswered"}; n is 0 if the object is not a score.
 tt_report_score tt_report_score_read(const json_t *object);
-// A number of a JSON object; NaN where it is missing or no number.
+// A number in a JSON object; NaN if it is missing or not a number.
 double tt_report_number(const json_t *object, const char *key);
 
-// The run directories among `paths`, or up to three levels below them, in the order of names; each once, as
-// zeroed runs with their path. *out is the caller's. Errors: TT_ERR_IO saying what was looked for where a
-// path is missing or holds none.
+// Finds the run directories among `paths` or up to three levels below them, each once, in the order of names.
+// *out: zeroed runs with their paths, which the caller frees. Errors: TT_ERR_IO if a path is missing or
+// contains no run, with what was looked for.
 tt_status tt_report_find(const char *const *paths, int n, tt_report_run **out, size_t *n_runs) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

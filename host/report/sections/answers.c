@@ -1,11 +1,11 @@
-// Which option was answered where which was right.
+// A table of right options and answers.
 #include "host/report/sections/section.h"
 #include "host/report/text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-// The answers of a group's runs that are about the split of its first run.
+// Adds up the answers of a group's runs to the split of its first run.
 static bool add_up(const tt_report *r, const tt_report_group *g, tt_report_answers *sum, int *runs) {
     *sum = (tt_report_answers){0};
     *runs = 0;
@@ -24,8 +24,8 @@ static bool add_up(const tt_report *r, const tt_report_group *g, tt_report_answe
     return sum->n > 0;
 }
 
-static void print_cell(tt_str *out, int64_t n, int64_t of, bool right) {
-    const double share = of > 0 ? (double)n / (double)of : 0;
+static void print_cell(tt_str *out, int64_t n, int64_t total, bool right) {
+    const double share = total > 0 ? (double)n / (double)total : 0;
     tt_str_format(out, "<td class=\"num cell %s\" style=\"--p:%.0f%%\">", right ? "right" : "wrong",
         100 * share * 0.75);
     tt_str_format(out, "%lld<small>%.0f %%</small></td>", (long long)n, 100 * share);
@@ -64,11 +64,11 @@ tt_status tt_report_confusion(tt_str *out, const tt_report *r) {
         tt_str_append(&tables, "</details>\n");
     }
     if (tables.length > 0)
-        tt_str_append(out,
-            "<p>Rows: the right option. Columns: what was answered; &#8220;none&#8221; is an answer that "
-            "cannot "
-            "be read. Per cent are of the row. A column that stands out in every row is a letter that the "
-            "student prefers whatever the question.</p>\n");
+        tt_str_append(out, "<p>Rows: the right option. Columns: the answer; &#8220;none&#8221; is an "
+                           "unreadable answer. Percentages "
+                           "are of the row. A column that stands out in every row is a letter that the "
+                           "student prefers whatever "
+                           "the question.</p>\n");
     tt_str_append(out, tt_str_text(&tables));
     tt_str_close(&tables);
     free(sum);

@@ -1,4 +1,4 @@
-// Differences on the same questions: of votes and greedy answers, and of every group from the first one.
+// Differences on the same questions: votes against greedy answers, and every group against the first one.
 #include "host/report/runs/changes.h"
 #include "host/report/sections/section.h"
 #include "host/report/text.h"
@@ -26,7 +26,7 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_change *c
     tt_html_format(out,
         "<tr><th scope=\"row\"><span class=\"swatch c%d\"></span>%s<small>%s</small></th><td>%s",
         c->group % TT_PLOT_COLOURS, r->groups[c->group].label, tt_str_text(&label),
-        tt_report_answers_heading(c->answers));
+        tt_report_score_heading(c->answers));
     if (c->unpaired > 0)
         tt_html_format(out, "<small class=\"warn\">%d run%s without a partner</small>", c->unpaired,
             c->unpaired == 1 ? "" : "s");
@@ -43,6 +43,9 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_change *c
     tt_str_append(out, "<td class=\"num\">");
     if (c->pairs > 1) tt_str_format(out, "%d seeds%s", c->pairs, paired ? ", " : "");
     if (paired) tt_str_format(out, "n = %lld", (long long)c->questions);
+    if (tt_report_other_seed(c))
+        tt_str_format(out, "<small class=\"warn\">seed %lld against %lld</small>", (long long)c->seed_after,
+            (long long)c->seed_before);
     tt_str_append(out, "</td></tr>\n");
     tt_str_close(&label);
 }
@@ -53,12 +56,12 @@ tt_status tt_report_differences(tt_str *out, const tt_report *r) {
     TT_TRY(tt_report_changes(r, &changes, &n));
     for (int i = 0; i < n; ++i) shown += changes[i].kind != TT_CHANGE_REFLECTION;
     if (shown > 0) {
-        tt_str_append(out,
-            "<p>In percentage points. Votes of self-consistency are compared with the greedy answers of the "
-            "same student");
+        tt_str_append(out, "<p>In percentage points. The votes of self-consistency are compared with the "
+                           "greedy answers of the "
+                           "same student");
         if (r->n_groups > 1)
             tt_html_format(
-                out, ", groups with the first one, %s, run by run of the same seed", r->groups[0].label);
+                out, ", groups with the first one, %s, between runs of the same seed", r->groups[0].label);
         tt_str_append(out, ".</p>\n");
         tt_str_append(out,
             "<div class=\"scroll\"><table>\n<thead><tr><th>group</th><th>answers</th>"
@@ -80,16 +83,14 @@ tt_status tt_report_differences(tt_str *out, const tt_report *r) {
 
 void tt_report_explain_changes(tt_str *out) {
     tt_str_append(out,
-        "<p class=\"fine\">An interval that leaves out 0 is bold; of twenty, about one does so by chance. "
-        "Both "
-        "sides answered the same questions, so only those count whose answer changed, to right or to wrong; "
-        "an "
-        "unreadable answer is wrong. Over questions: Tango&#8217;s score interval of the paired difference; "
-        "of "
-        "several seeds Student&#8217;s t over the questions, of which each counts its mean change. It says "
-        "what "
-        "other questions might change, with these students. Over seeds: Student&#8217;s t over the "
-        "seeds&#8217; "
-        "differences. It says what other seeds might change, with these questions. Changes to right and to "
-        "wrong are of all seeds together.</p>\n");
+        "<p class=\"fine\">An interval that excludes 0 is bold; about one in twenty does so by chance. Both "
+        "sides answered the same questions, so that only changed answers, to right or to wrong, make a "
+        "difference; an unreadable answer is wrong. Over questions: what other questions might change, with "
+        "these students; Tango&#8217;s score interval of the paired difference, and of several seeds "
+        "Student&#8217;s t over the questions&#8217; mean changes. Over seeds: what other seeds might "
+        "change, with "
+        "these questions; Student&#8217;s t over the seeds&#8217; differences. Changes to right and to wrong "
+        "are "
+        "counted over all seeds. A question that occurs under several ids counts once for each of "
+        "them.</p>\n");
 }

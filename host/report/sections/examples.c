@@ -1,4 +1,4 @@
-// Questions with everything that the student wrote about them.
+// Questions with all texts that the student wrote about them.
 #include "host/report/sections/section.h"
 #include "host/report/text.h"
 
@@ -9,15 +9,10 @@ static const char *text_of(const json_t *object, const char *key) {
     return text ? text : "";
 }
 
-static int option_of(const json_t *letter) {
-    const char *text = json_string_value(letter);
-    return text && text[0] >= 'A' && text[0] <= 'Z' ? text[0] - 'A' : -1;
-}
-
 static void print_options(tt_str *out, const json_t *line) {
     const json_t *options = json_object_get(line, "options");
-    const int right = option_of(tt_outcomes_right_option(line)),
-              answer = option_of(json_object_get(line, "answer"));
+    const int right = tt_report_option_of(tt_outcomes_right_option(line)),
+              answer = tt_report_option_of(json_object_get(line, "answer"));
     tt_str_append(out, "<ul class=\"options\">");
     for (int i = 0; i < (int)json_array_size(options); ++i) {
         const char *text = json_string_value(json_array_get(options, (size_t)i));
@@ -55,9 +50,9 @@ static void print_stages(tt_str *out, const json_t *run) {
 static void print_example(tt_str *out, const json_t *line, bool right) {
     tt_str_append(out, right ? "<article class=\"ok\">" : "<article class=\"bad\">");
     tt_html_format(out, "<p class=\"question\"><span class=\"badge\">%s</span> %s</p>\n",
-        right                                            ? "right"
-        : option_of(json_object_get(line, "answer")) < 0 ? "unreadable"
-                                                         : "wrong",
+        right                                                      ? "right"
+        : tt_report_option_of(json_object_get(line, "answer")) < 0 ? "unreadable"
+                                                                   : "wrong",
         text_of(line, "question"));
     print_options(out, line);
     print_stages(out, json_array_get(json_object_get(line, "runs"), 0));
@@ -71,18 +66,18 @@ static const tt_report_run *first_with_answers(const tt_report *r, const tt_repo
 }
 
 tt_status tt_report_examples(tt_str *out, const tt_report *r) {
-    bool told = false;
+    bool explained = false;
     for (int g = 0; g < r->n_groups; ++g) {
         const tt_report_run *run = first_with_answers(r, &r->groups[g]);
         if (!run) continue;
-        if (!told)
-            tt_str_append(out,
-                "<p>Chosen by a hash of the question&#8217;s id, not by hand: up to three right and three "
-                "wrong "
-                "ones of a group&#8217;s first run. How many of each are shown says nothing about how many "
-                "there are.</p>\n");
-        tt_str_append(out, told ? "<details>" : "<details open=\"open\">");
-        told = true;
+        if (!explained)
+            tt_str_append(out, "<p>Selected by a hash of the question&#8217;s id, not by hand: up to three "
+                               "right and three wrong "
+                               "answers of a group&#8217;s first run. How many of each are shown says "
+                               "nothing about how many "
+                               "there are.</p>\n");
+        tt_str_append(out, explained ? "<details>" : "<details open=\"open\">");
+        explained = true;
         tt_html_format(
             out, "<summary>%s: %s, %s split</summary>\n", r->groups[g].label, run->name, run->answers.split);
         for (int kind = 1; kind >= 0; --kind)

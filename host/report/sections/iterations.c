@@ -1,7 +1,6 @@
 // Accuracy after acquisition and after each iteration of preference training.
 #include "host/report/runs/changes.h"
 #include "host/report/sections/section.h"
-
 #include "host/report/text.h"
 
 #include <math.h>
@@ -13,7 +12,7 @@ typedef struct phase_names {
     int n;
 } phase_names;
 
-// Acquisition comes first, then iterations by their numbers: so the alphabet has it, with numbers as numbers.
+// Acquisition comes first, then the iterations by number: the order of the alphabet, with numbers as numbers.
 static int by_number(const void *a, const void *b) {
     return strverscmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -38,25 +37,16 @@ static bool any_test(const tt_report *r) {
     return false;
 }
 
-static const tt_report_phase *phase_of(const tt_report_run *run, const char *name) {
-    for (int p = 0; p < run->n_phases; ++p)
-        if (strcmp(run->phases[p].name, name) == 0) return &run->phases[p];
-    return NULL;
-}
-
-static bool counted(const tt_report_run *run) {
-    return run->state == TT_REPORT_FINISHED && !run->repeated;
-}
-
-// Mean over seeds of what the phase's score is above that of the first one of the same run.
-static tt_estimate gain(
+// Mean over seeds of the difference between the phase's score and that of the run's first phase.
+static tt_estimate gain_of_phase(
     const tt_report *r, const tt_report_group *g, const char *first, const char *name, bool test) {
     double values[g->n];
     int n = 0;
     for (int i = 0; i < g->n; ++i) {
         const tt_report_run *run = &r->runs[g->runs[i]];
-        const tt_report_phase *before = phase_of(run, first), *after = phase_of(run, name);
-        if (!counted(run) || !before || !after) continue;
+        const tt_report_phase *before = tt_report_phase_of(run, first),
+                              *after = tt_report_phase_of(run, name);
+        if (!tt_report_counts(run) || !before || !after) continue;
         values[n++] = test ? after->test.accuracy - before->test.accuracy
                            : after->best.accuracy - before->best.accuracy;
     }
@@ -67,13 +57,13 @@ static double pairs_of(const tt_report *r, const tt_report_group *g, const char 
     double values[g->n];
     int n = 0;
     for (int i = 0; i < g->n; ++i) {
-        const tt_report_phase *p = phase_of(&r->runs[g->runs[i]], phase);
-        if (p && counted(&r->runs[g->runs[i]])) values[n++] = tt_report_number(p->pairs, key);
+        const tt_report_phase *p = tt_report_phase_of(&r->runs[g->runs[i]], phase);
+        if (p && tt_report_counts(&r->runs[g->runs[i]])) values[n++] = tt_report_number(p->pairs, key);
     }
     return tt_estimate_mean(values, n).mean;
 }
 
-// What any phase counted of its pairs, in the order of the first that did.
+// The names of the counts that phases have of their pairs, in the order of their first occurrence.
 enum { COUNTS = 8 };
 typedef struct count_names {
     const char *items[COUNTS];
@@ -95,12 +85,12 @@ static count_names counts_of(const tt_report *r) {
     return names;
 }
 
-// Runs of the group whose iteration kept the student it began with.
-static int keepers(const tt_report *r, const tt_report_group *g, const char *phase) {
+// Number of runs of the group whose iteration kept the student it began with.
+static int count_keepers(const tt_report *r, const tt_report_group *g, const char *phase) {
     int n = 0;
     for (int i = 0; i < g->n; ++i) {
-        const tt_report_phase *p = phase_of(&r->runs[g->runs[i]], phase);
-        n += p && counted(&r->runs[g->runs[i]]) && p->kept_reference;
+        const tt_report_phase *p = tt_report_phase_of(&r->runs[g->runs[i]], phase);
+        n += p && tt_report_counts(&r->runs[g->runs[i]]) && p->kept_reference;
     }
     return n;
 }
@@ -108,22 +98,11 @@ static int keepers(const tt_report *r, const tt_report_group *g, const char *pha
 static bool all_skipped(const tt_report *r, const tt_report_group *g, const char *phase) {
     bool any = false;
     for (int i = 0; i < g->n; ++i) {
-        const tt_report_phase *p = phase_of(&r->runs[g->runs[i]], phase);
+        const tt_report_phase *p = tt_report_phase_of(&r->runs[g->runs[i]], phase);
         if (p && !p->skipped) return false;
         any = any || p;
     }
     return any;
-}
-
-static void print_mean(tt_str *out, const tt_report_mean *m) {
-    tt_str_append(out, "<td class=\"num\">");
-    tt_text_percent(out, m->mean);
-    if (isfinite(m->mean) && isfinite(m->low)) {
-        tt_str_append(out, "<small>");
-        tt_text_interval(out, m->low, m->high);
-        tt_str_append(out, "</small>");
-    }
-    tt_str_append(out, "</td>");
 }
 
 static void print_gain(tt_str *out, tt_estimate e) {
@@ -136,7 +115,7 @@ static void print_gain(tt_str *out, tt_estimate e) {
     tt_str_append(out, "</td>");
 }
 
-// What the table says: phases in rows, the test split or validation, and the paired differences.
+// Contents of the table: phases in rows, test or validation scores, and the paired differences.
 typedef struct table {
     const phase_names *names;
     bool test;
@@ -152,11 +131,11 @@ static const tt_report_change *change_of(const table *t, int group, const char *
     return NULL;
 }
 
-static void print_small(tt_str *out, double low, double high, const char *of) {
+static void print_small(tt_str *out, double low, double high, const char *over) {
     if (!isfinite(low)) return;
     tt_str_format(out, "<small%s>", tt_report_sure(low, high) ? " class=\"sure\"" : "");
     tt_text_points_interval(out, low, high);
-    tt_str_format(out, " %s</small>", of);
+    tt_str_format(out, " %s</small>", over);
 }
 
 static void print_change(tt_str *out, const tt_report_change *c) {
@@ -178,25 +157,22 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_group *g,
                          best = tt_report_group_phase(r, g, names->items[k], false);
     const bool skipped = all_skipped(r, g, names->items[k]);
     if (score.seeds == 0 && best.seeds == 0 && !skipped) return;
-    const int kept = keepers(r, g, names->items[k]);
+    const int kept = count_keepers(r, g, names->items[k]);
     tt_html_format(out, "<tr><th scope=\"row\">%s</th><td>%s%s", g->label, names->items[k],
         skipped ? ": skipped, no pairs" : "");
     if (kept > 0)
         tt_str_format(
             out, "<small>%d of %d kept the student they began with: no cycle did better</small>", kept, g->n);
     tt_str_append(out, "</td>");
-    tt_str_append(out, "<td class=\"num\">");
-    tt_text_count(out, t->test ? &score : &best);
-    tt_str_append(out, "</td>");
-    print_mean(out, &score);
-    print_mean(out, &best);
+    tt_html_mean(out, &score);
+    tt_html_mean(out, &best);
     const tt_report_change *change = change_of(t, (int)(g - r->groups), names->items[k]);
     if (change)
         print_change(out, change);
     else if (k == 0)
         tt_str_append(out, "<td></td>");
     else
-        print_gain(out, gain(r, g, names->items[0], names->items[k], t->test));
+        print_gain(out, gain_of_phase(r, g, names->items[0], names->items[k], t->test));
     for (int i = 0; i < counts.n; ++i) {
         tt_str_append(out, "<td class=\"num\">");
         if (k > 0) tt_text_number(out, pairs_of(r, g, names->items[k], counts.items[i]), 0);
@@ -206,9 +182,8 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_group *g,
 }
 
 static void print_table(tt_str *out, const tt_report *r, const table *t) {
-    tt_str_append(out,
-        "<div class=\"scroll\"><table>\n<thead><tr><th>group</th><th>phase</th><th class=\"num\">of</th>"
-        "<th class=\"num\">test, greedy</th><th class=\"num\">best validation</th>");
+    tt_str_append(out, "<div class=\"scroll\"><table>\n<thead><tr><th>group</th><th>phase</th>"
+                       "<th class=\"num\">test, greedy</th><th class=\"num\">best validation</th>");
     tt_html_format(
         out, "<th class=\"num\">%s: gain over %s</th>", t->test ? "test" : "validation", t->names->items[0]);
 
@@ -226,10 +201,10 @@ static void print_table(tt_str *out, const tt_report *r, const table *t) {
     tt_str_append(out, "</tbody></table></div>\n");
 }
 
-static tt_status draw(tt_str *out, const tt_report *r, const phase_names *names, bool test) {
+static tt_status draw_phases(tt_str *out, const tt_report *r, const phase_names *names, bool test) {
     tt_plot_list list = {0};
     tt_status status = TT_OK;
-    const double spread = fmin(0.08, 0.5 / r->n_groups); // groups stand beside one another
+    const double spread = fmin(0.08, 0.5 / r->n_groups); // so that groups do not cover each other
     for (int g = 0; g < r->n_groups && status == TT_OK; ++g) {
         tt_plot_series *s;
         status = tt_plot_add(&list, names->n, true, &s);
@@ -253,7 +228,7 @@ static tt_status draw(tt_str *out, const tt_report *r, const phase_names *names,
     const tt_plot plot = {.title = test ? "Test accuracy of each phase's best checkpoint"
                                         : "Best validation accuracy of each phase",
         .percent = true,
-        .reference = NAN, // far below, it would press the lines together
+        .reference = NAN, // chance is far below and would press the lines together
         .x_names = names->items,
         .n_x_names = names->n};
     if (status == TT_OK && list.n > 0) {
@@ -274,9 +249,9 @@ tt_status tt_report_iterations(tt_str *out, const tt_report *r) {
     if (!preference || names.n < 2) return TT_OK;
     const bool test = any_test(r);
     tt_str_append(out,
-        "<p>Greedy answers of the best checkpoint of each phase, chosen on validation. Intervals are 95 %, "
-        "made as in the summary; the gain, in percentage points, is taken within each run and then averaged "
-        "over seeds.</p>\n");
+        "<p>Greedy answers of the best checkpoint of each phase, selected on validation. Intervals are 95 %, "
+        "computed as in the summary; the gain, in percentage points, is computed within each run and then "
+        "averaged over seeds.</p>\n");
     table t = {.names = &names, .test = test};
     tt_report_change *changes = NULL;
     if (test) TT_TRY(tt_report_changes(r, &changes, &t.n_changes));
@@ -286,5 +261,5 @@ tt_status tt_report_iterations(tt_str *out, const tt_report *r) {
     for (int i = 0; i < t.n_changes; ++i) any = any || changes[i].kind == TT_CHANGE_REFLECTION;
     if (any) tt_report_explain_changes(out);
     free(changes);
-    return draw(out, r, &names, test);
+    return draw_phases(out, r, &names, test);
 }

@@ -27,19 +27,19 @@ void tt_report_dress(const tt_report *r, const tt_report_run *run, bool first, t
     series->label = first ? r->groups[run->group].label : NULL;
 }
 
-static bool belongs(
-    const tt_report_run *run, const tt_report_step *s, int stage, tt_report_metric metric, bool preference) {
-    return s->stage == stage && run->phases[s->phase].preference == preference && isfinite(s->value[metric]);
+static bool belongs_to_curve(const tt_report_run *run, const tt_report_step *s, const tt_report_curve *c) {
+    return s->stage == c->stage && run->phases[s->phase].preference == c->preference &&
+           isfinite(s->value[c->metric]);
 }
 
-bool tt_report_has_steps(const tt_report *r, int stage, tt_report_metric metric, bool preference) {
+bool tt_report_has_steps(const tt_report *r, const tt_report_curve *curve) {
     for (int i = 0; i < r->n_runs; ++i)
         for (size_t k = 0; k < r->runs[i].n_steps; ++k)
-            if (belongs(&r->runs[i], &r->runs[i].steps[k], stage, metric, preference)) return true;
+            if (belongs_to_curve(&r->runs[i], &r->runs[i].steps[k], curve)) return true;
     return false;
 }
 
-// Adds the mean of the points that were summed up.
+// Adds the mean of the points that were summed up to the series.
 static void close_part(tt_plot_series *s, double *x, double *y, int *in_part) {
     if (*in_part == 0) return;
     s->x[s->n] = *x / *in_part;
@@ -47,10 +47,10 @@ static void close_part(tt_plot_series *s, double *x, double *y, int *in_part) {
     *x = *y = *in_part = 0;
 }
 
-static tt_status add_curve(const tt_report_run *run, int stage, tt_report_metric metric, bool preference,
-    tt_plot_list *list, tt_plot_series **out) {
+static tt_status add_curve(
+    const tt_report_run *run, const tt_report_curve *curve, tt_plot_list *list, tt_plot_series **out) {
     int n = 0, in_part = 0, each;
-    for (size_t k = 0; k < run->n_steps; ++k) n += belongs(run, &run->steps[k], stage, metric, preference);
+    for (size_t k = 0; k < run->n_steps; ++k) n += belongs_to_curve(run, &run->steps[k], curve);
     *out = NULL;
     if (n == 0) return TT_OK;
     TT_TRY(tt_plot_add(list, 2 * n, false, out));
@@ -60,7 +60,7 @@ static tt_status add_curve(const tt_report_run *run, int stage, tt_report_metric
     int phase = -1;
     for (size_t k = 0; k < run->n_steps; ++k) {
         const tt_report_step *step = &run->steps[k];
-        if (!belongs(run, step, stage, metric, preference)) continue;
+        if (!belongs_to_curve(run, step, curve)) continue;
         if (step->phase != phase) {
             close_part(s, &x, &y, &in_part);
             if (s->n > 0) { // the line ends with its phase
@@ -70,21 +70,20 @@ static tt_status add_curve(const tt_report_run *run, int stage, tt_report_metric
             phase = step->phase;
         }
         x += (double)(run->phases[step->phase].offset + step->step);
-        y += step->value[metric];
+        y += step->value[curve->metric];
         if (++in_part == each) close_part(s, &x, &y, &in_part);
     }
     close_part(s, &x, &y, &in_part);
     return TT_OK;
 }
 
-tt_status tt_report_add_curves(
-    const tt_report *r, int stage, tt_report_metric metric, bool preference, tt_plot_list *list) {
+tt_status tt_report_add_curves(const tt_report *r, const tt_report_curve *curve, tt_plot_list *list) {
     for (int g = 0; g < r->n_groups; ++g) {
         bool first = true;
         for (int i = 0; i < r->groups[g].n; ++i) {
             const tt_report_run *run = &r->runs[r->groups[g].runs[i]];
             tt_plot_series *series;
-            TT_TRY(add_curve(run, stage, metric, preference, list, &series));
+            TT_TRY(add_curve(run, curve, list, &series));
             if (!series) continue;
             tt_report_dress(r, run, first, series);
             first = false;
@@ -95,12 +94,13 @@ tt_status tt_report_add_curves(
 
 static tt_status draw_losses(tt_str *out, const tt_report *r) {
     for (int stage = 0; stage < r->stages.n; ++stage) {
-        if (!tt_report_has_steps(r, stage, TT_REPORT_METRIC_LOSS, false)) continue;
+        const tt_report_curve curve = {.stage = stage, .metric = TT_REPORT_METRIC_LOSS};
+        if (!tt_report_has_steps(r, &curve)) continue;
         tt_plot_list list = {0};
         tt_plot_mark marks[TT_REPORT_MARKS];
         tt_str title = {0};
         tt_str_format(&title, "Training loss: %s", r->stages.items[stage]);
-        tt_status status = tt_report_add_curves(r, stage, TT_REPORT_METRIC_LOSS, false, &list);
+        tt_status status = tt_report_add_curves(r, &curve, &list);
         const tt_plot plot = {.title = tt_str_text(&title),
             .x_label = "step",
             .whole = true,
@@ -176,12 +176,12 @@ tt_status tt_report_learning(tt_str *out, const tt_report *r) {
     if (status == TT_OK) status = draw_losses(&plots, r);
     if (status == TT_OK && plots.length > 0) {
         tt_str_append(out,
-            "<p>Steps count on from phase to phase; a phase begins at one place for all runs, where "
-            "the longest one before it ended. Runs that differ in their seed only have one colour. "
-            "Loss "
-            "is the mean cross-entropy of a target token; a point is the mean of up to a hundredth of the "
-            "logged steps. Vertical bars, where there are any, are 95 % intervals over the validation "
-            "questions.</p>\n<div class=\"plots\">\n");
+            "<p>Steps are counted through all phases; a phase begins at the same place for all runs, where "
+            "the longest "
+            "phase before it ended. Runs that differ only in their seed share a colour. The loss is the mean "
+            "cross-entropy per target token; a point is the mean over up to a hundredth of the logged steps. "
+            "Vertical bars, where drawn, are 95 % intervals over the validation questions.</p>\n<div "
+            "class=\"plots\">\n");
         tt_str_append(out, tt_str_text(&plots));
         tt_str_append(out, "</div>\n");
     }

@@ -1,31 +1,35 @@
-// What the texts of validations were like: their length, whether they end, whether an answer can be read.
+// Texts at validation: their length, whether they end, whether an answer can be read.
 #include "host/report/sections/section.h"
 #include "host/report/text.h"
 
 #include <math.h>
 
-typedef enum what { LENGTH, UNENDED, UNREADABLE } what;
+typedef enum quantity { LENGTH, UNENDED, UNREADABLE } quantity;
 
-static double value_of(const tt_report_validation *v, what kind, int stage) {
-    if (kind == LENGTH) return v->tokens[stage];
-    if (kind == UNENDED) return v->unended[stage];
+typedef struct curve {
+    quantity kind;
+    int stage; // index into the report's stage names; of UNREADABLE not used
+} curve;
+
+static double value_of(const tt_report_validation *v, const curve *c) {
+    if (c->kind == LENGTH) return v->tokens[c->stage];
+    if (c->kind == UNENDED) return v->unended[c->stage];
     return v->score.n > 0 && v->score.unanswered >= 0 ? (double)v->score.unanswered / (double)v->score.n
                                                       : NAN;
 }
 
 static tt_status add_run(
-    const tt_report *r, const tt_report_run *run, what kind, int stage, bool *first, tt_plot_list *list) {
+    const tt_report *r, const tt_report_run *run, const curve *c, bool *first, tt_plot_list *list) {
     tt_plot_series *s;
     int n = 0;
-    for (size_t k = 0; k < run->n_validations; ++k)
-        n += isfinite(value_of(&run->validations[k], kind, stage)) != 0;
+    for (size_t k = 0; k < run->n_validations; ++k) n += isfinite(value_of(&run->validations[k], c)) != 0;
     if (n == 0) return TT_OK;
     TT_TRY(tt_plot_add(list, n, false, &s));
     for (size_t k = 0; k < run->n_validations; ++k) {
         const tt_report_validation *v = &run->validations[k];
-        if (!isfinite(value_of(v, kind, stage))) continue;
+        if (!isfinite(value_of(v, c))) continue;
         s->x[s->n] = (double)(run->phases[v->phase].offset + v->step);
-        s->y[s->n++] = value_of(v, kind, stage);
+        s->y[s->n++] = value_of(v, c);
     }
     s->dots = n <= 40;
     tt_report_dress(r, run, *first, s);
@@ -33,7 +37,7 @@ static tt_status add_run(
     return TT_OK;
 }
 
-static tt_status draw(tt_str *out, const tt_report *r, what kind, int stage) {
+static tt_status draw_lengths(tt_str *out, const tt_report *r, curve c) {
     tt_plot_list list = {0};
     tt_plot_mark marks[TT_REPORT_MARKS];
     tt_str title = {0};
@@ -41,16 +45,16 @@ static tt_status draw(tt_str *out, const tt_report *r, what kind, int stage) {
     for (int g = 0; g < r->n_groups; ++g) {
         bool first = true;
         for (int i = 0; i < r->groups[g].n && status == TT_OK; ++i)
-            status = add_run(r, &r->runs[r->groups[g].runs[i]], kind, stage, &first, &list);
+            status = add_run(r, &r->runs[r->groups[g].runs[i]], &c, &first, &list);
     }
-    if (kind == UNREADABLE)
-        tt_str_append(&title, "Answers that cannot be read");
+    if (c.kind == UNREADABLE)
+        tt_str_append(&title, "Unreadable answers");
     else
-        tt_str_format(&title, "%s: %s", kind == LENGTH ? "Mean length in tokens" : "Texts that never end",
-            r->stages.items[stage]);
+        tt_str_format(&title, "%s: %s", c.kind == LENGTH ? "Mean length in tokens" : "Texts that never end",
+            r->stages.items[c.stage]);
     const tt_plot plot = {.title = tt_str_text(&title),
         .x_label = "step",
-        .percent = kind != LENGTH,
+        .percent = c.kind != LENGTH,
         .whole = true,
         .from_zero = true,
         .reference = NAN,
@@ -66,16 +70,16 @@ tt_status tt_report_lengths(tt_str *out, const tt_report *r) {
     tt_str plots = {0};
     tt_status status = TT_OK;
     for (int stage = 0; stage < r->stages.n && status == TT_OK; ++stage)
-        status = draw(&plots, r, LENGTH, stage);
+        status = draw_lengths(&plots, r, (curve){.kind = LENGTH, .stage = stage});
     for (int stage = 0; stage < r->stages.n && status == TT_OK; ++stage)
-        status = draw(&plots, r, UNENDED, stage);
-    if (status == TT_OK) status = draw(&plots, r, UNREADABLE, 0);
+        status = draw_lengths(&plots, r, (curve){.kind = UNENDED, .stage = stage});
+    if (status == TT_OK) status = draw_lengths(&plots, r, (curve){.kind = UNREADABLE});
     if (status == TT_OK && plots.length > 0) {
-        tt_str_append(out,
-            "<p>A text never ends where the longest allowed length cuts it; an answer cannot be read where "
-            "summarize names no option. That counts as wrong. Both, and the lengths, are the first to move "
-            "when "
-            "training goes astray.</p>\n<div class=\"plots\">\n");
+        tt_str_append(out, "<p>A text that reaches the longest allowed length is cut and counts as never "
+                           "ending. An answer is "
+                           "unreadable if summarize names no option; it counts as wrong. These shares and "
+                           "the lengths are the "
+                           "first to change when training goes wrong.</p>\n<div class=\"plots\">\n");
         tt_str_append(out, tt_str_text(&plots));
         tt_str_append(out, "</div>\n");
     }

@@ -1,4 +1,4 @@
-// Reward curves, and what they mean.
+// Reward curves and their explanation.
 #include "host/train/preference.h"
 #include "host/lab/config_lines.h"
 #include "host/report/sections/section.h"
@@ -11,32 +11,28 @@
 #include <string.h>
 
 static const char explanation[] =
-    "<p>A text's <em>reward</em> says how much likelier the student finds it than the student that the phase "
-    "began with (the reference) does: r(y) = &#946; [log &#960;(y | x) &#8722; log &#960;<sub>ref</sub>(y | "
-    "x)]. All rewards begin at 0. The <em>margin</em> is m = r(chosen) &#8722; r(rejected); "
-    "<em>accuracy</em> "
-    "is the share of pairs with m above 0, on the training pairs of the step, not on questions.</p>\n";
+    "<p>A text's <em>reward</em> says how much more probable it is for the student than for the reference, "
+    "the student "
+    "that the phase began with: r(y) = &#946; [log &#960;(y | x) &#8722; log &#960;<sub>ref</sub>(y | x)]. "
+    "All "
+    "rewards begin at 0. The <em>margin</em> is m = r(chosen) &#8722; r(rejected); <em>accuracy</em> is the "
+    "share of pairs with m above 0, on the training pairs of the step, not on questions.</p>\n";
 
 static const char falling[] =
-    "<p><strong>Chosen rewards often fall below 0, and that alone is no failure.</strong> The preference "
-    "loss "
-    "sees nothing but the margin: it is lowered as well by making both texts less likely, if only the "
-    "rejected "
-    "one falls faster. Chosen and rejected texts of a question share most of their words, so pushing the one "
-    "down drags the other along, and the probability goes to texts that are in neither. What to watch "
+    "<p><strong>Chosen rewards often fall below 0, and that alone is not a failure.</strong> The preference "
+    "loss depends only on the margin: it also falls when both texts become less probable, as long as the "
+    "rejected one falls faster. Chosen and rejected texts of a question share most of their words, so that "
+    "pushing one down drags the other along, and the probability goes to other texts. What to watch "
     "instead: margins and their accuracy should rise, validation accuracy should not fall, and lengths, "
-    "endless texts and unreadable answers (below) should stay as they were. nll_weight pulls chosen texts "
+    "texts "
+    "that never end and unreadable answers (below) should stay as they were. nll_weight pulls chosen texts "
     "back up: it adds their cross-entropy to the loss.</p>\n";
 
 static void config_value(const tt_report_run *run, const char *key, char *out, size_t size) {
     tt_config_line line;
     snprintf(out, size, "?");
     if (run->resolved && tt_config_line_find(run->resolved, key, &line))
-        snprintf(out, size, "%.*s", line.length, line.value);
-    const size_t n = strlen(out);
-    if (n < 2 || out[0] != '"') return;
-    memmove(out, out + 1, n - 2);
-    out[n - 2] = '\0';
+        tt_config_line_text(&line, out, size);
 }
 
 typedef struct settings {
@@ -77,7 +73,7 @@ static void print_formula(tt_str *out, const tt_report_run *run) {
     tt_str_append(out, "; T: tokens of the batch's chosen texts</p>\n");
 }
 
-// Every loss with its numbers once, under the names of the groups that have it.
+// Prints each different loss with its settings once, under the names of the groups that use it.
 static tt_status print_formulas(tt_str *out, const tt_report *r) {
     tt_str *texts;
     TT_TRY(tt_alloc(&texts, (size_t)r->n_groups, sizeof *texts, "formulas"));
@@ -108,29 +104,46 @@ static tt_status print_formulas(tt_str *out, const tt_report *r) {
 typedef struct chart {
     const char *title;
     tt_report_metric metric;
-    int second; // another metric in the same plot, dashed; -1: none
+    int second; // metric of a second, dashed line; -1: none
     bool percent;
     double reference;
     const char *reference_label;
 } chart;
 
 static const chart charts[] = {
-    {"rewards of chosen (solid) and rejected (dashed) texts", TT_REPORT_METRIC_CHOSEN,
-        TT_REPORT_METRIC_REJECTED, false, 0, ""},
-    {"margins, chosen less rejected", TT_REPORT_METRIC_MARGINS, -1, false, 0, ""},
-    {"share of pairs with a margin above 0", TT_REPORT_METRIC_ACCURACIES, -1, true, 0.5, "coin toss"},
-    {"loss (solid) and cross-entropy of chosen texts (dashed)", TT_REPORT_METRIC_LOSS, TT_REPORT_METRIC_NLL,
-        false, NAN, ""},
+    {.title = "rewards of chosen (solid) and rejected (dashed) texts",
+        .metric = TT_REPORT_METRIC_CHOSEN,
+        .second = TT_REPORT_METRIC_REJECTED,
+        .reference_label = ""},
+    {.title = "margins, chosen minus rejected",
+        .metric = TT_REPORT_METRIC_MARGINS,
+        .second = -1,
+        .reference_label = ""},
+    {.title = "share of pairs with a margin above 0",
+        .metric = TT_REPORT_METRIC_ACCURACIES,
+        .second = -1,
+        .percent = true,
+        .reference = 0.5,
+        .reference_label = "coin toss"},
+    {.title = "loss (solid) and cross-entropy of chosen texts (dashed)",
+        .metric = TT_REPORT_METRIC_LOSS,
+        .second = TT_REPORT_METRIC_NLL,
+        .reference = NAN,
+        .reference_label = ""},
 };
 
-static tt_status draw(tt_str *out, const tt_report *r, int stage, const chart *c) {
+static tt_status draw_chart(tt_str *out, const tt_report *r, int stage, const chart *c) {
     tt_plot_list list = {0};
     tt_plot_mark marks[TT_REPORT_MARKS];
     tt_str title = {0};
-    tt_status status = tt_report_add_curves(r, stage, c->metric, true, &list);
+    const tt_report_curve first = {.stage = stage, .metric = c->metric, .preference = true};
+    tt_status status = tt_report_add_curves(r, &first, &list);
     const size_t solid = list.n;
-    if (status == TT_OK && c->second >= 0)
-        status = tt_report_add_curves(r, stage, (tt_report_metric)c->second, true, &list);
+    if (status == TT_OK && c->second >= 0) {
+        const tt_report_curve second = {
+            .stage = stage, .metric = (tt_report_metric)c->second, .preference = true};
+        status = tt_report_add_curves(r, &second, &list);
+    }
     for (size_t i = solid; i < list.n; ++i) {
         list.items[i].dashed = true;
         list.items[i].label = NULL;
@@ -156,7 +169,7 @@ tt_status tt_report_preference(tt_str *out, const tt_report *r) {
     tt_status status = TT_OK;
     for (int stage = 0; stage < r->stages.n; ++stage)
         for (size_t c = 0; c < sizeof charts / sizeof *charts && status == TT_OK; ++c)
-            status = draw(&plots, r, stage, &charts[c]);
+            status = draw_chart(&plots, r, stage, &charts[c]);
     if (status == TT_OK && plots.length > 0) {
         tt_str_append(out, explanation);
         status = print_formulas(out, r);

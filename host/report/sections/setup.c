@@ -1,4 +1,4 @@
-// All runs, what their configurations differ in, the configurations, and where they ran.
+// All runs, the differences of their configurations, the configurations, and the machines.
 #include "host/lab/config_lines.h"
 #include "host/report/sections/section.h"
 #include "host/report/text.h"
@@ -21,7 +21,7 @@ static void print_state(tt_str *out, const tt_report_run *run) {
     if (run->damaged_lines > 0)
         tt_str_format(out, "<small class=\"warn\">%d damaged lines</small>", run->damaged_lines);
     if (run->lost_losses > 0)
-        tt_str_format(out, "<small class=\"warn\">%d losses that are no numbers</small>", run->lost_losses);
+        tt_str_format(out, "<small class=\"warn\">%d losses that are not finite</small>", run->lost_losses);
     tt_str_append(out, "</td>");
 }
 
@@ -80,13 +80,13 @@ static bool same_value(const tt_report_run *run, const tt_config_line *line) {
            other.length == line->length && memcmp(other.value, line->value, (size_t)line->length) == 0;
 }
 
-static bool differs(const tt_report *r, const tt_config_line *line) {
+static bool value_differs(const tt_report *r, const tt_config_line *line) {
     for (int i = 0; i < r->n_runs; ++i)
         if (r->runs[i].resolved && !same_value(&r->runs[i], line)) return true;
     return false;
 }
 
-// The value that all runs of a group have.
+// Prints the value that all runs of a group have, or that there are several.
 static void print_value(tt_str *out, const tt_report *r, const tt_report_group *g, const char *key) {
     tt_config_line line, first = {0};
     bool same = true;
@@ -104,17 +104,17 @@ static void print_value(tt_str *out, const tt_report *r, const tt_report_group *
     tt_str_append(out, "</td>");
 }
 
-// Keys in the order of the first configuration that has them.
+// Prints the keys that differ, in the order of the first configuration that has them.
 static void print_differences(tt_str *out, const tt_report *r) {
     tt_str rows = {0};
     for (int i = 0; i < r->n_runs; ++i) {
-        tt_config_line line = {.at = r->runs[i].resolved ? r->runs[i].resolved : ""};
+        tt_config_line line = {.rest = r->runs[i].resolved ? r->runs[i].resolved : ""};
         while (tt_config_line_next(&line)) {
             bool done = tt_report_key_ignored(line.key);
             tt_config_line other;
             for (int k = 0; k < i && !done; ++k)
                 done = r->runs[k].resolved && tt_config_line_find(r->runs[k].resolved, line.key, &other);
-            if (done || !differs(r, &line)) continue;
+            if (done || !value_differs(r, &line)) continue;
             tt_html_format(&rows, "<tr><th scope=\"row\"><code>%s</code></th>", line.key);
             for (int g = 0; g < r->n_groups; ++g) print_value(&rows, r, &r->groups[g], line.key);
             tt_str_append(&rows, "</tr>\n");
@@ -168,7 +168,7 @@ static void print_environment(tt_str *out, const json_t *environment) {
     }
 }
 
-// A row for each environment but for the time it was started at, with the runs that had it.
+// Prints a row for each different environment, apart from the starting time, with its runs.
 static tt_status print_machines(tt_str *out, const tt_report *r) {
     json_t **kinds;
     TT_TRY(tt_alloc(&kinds, (size_t)r->n_runs, sizeof(void *), "environments"));
@@ -198,7 +198,7 @@ static tt_status print_machines(tt_str *out, const tt_report *r) {
     return TT_OK;
 }
 
-static void warn_of_corpora(tt_str *out, const tt_report *r) {
+static void print_corpora(tt_str *out, const tt_report *r) {
     const char *first = NULL;
     bool several = false;
     for (int i = 0; i < r->n_runs; ++i) {
@@ -208,12 +208,13 @@ static void warn_of_corpora(tt_str *out, const tt_report *r) {
         first = hash;
     }
     if (several)
-        tt_str_append(out, "<p class=\"warn\">The runs were made from different corpora (see their hashes): "
-                           "their accuracies may be of different questions.</p>\n");
+        tt_str_append(out, "<p class=\"warn\">The runs used different corpora (see their hashes), so that "
+                           "their accuracies may be about different questions.</p>\n");
 }
 
-// Where training takes the teacher's answer for right though the data set has another: once for each corpus.
-static void tell_of_teachers(tt_str *out, const tt_report *r) {
+// Says for each corpus how often training counts the teacher's answer as right though the data set has
+// another.
+static void print_teachers(tt_str *out, const tt_report *r) {
     for (int i = 0; i < r->n_runs; ++i) {
         const json_t *environment = r->runs[i].environment,
                      *teacher = json_object_get(environment, "teacher");
@@ -227,20 +228,21 @@ static void tell_of_teachers(tt_str *out, const tt_report *r) {
         if (known) continue;
         tt_html_format(out,
             "<p>Corpus %s: the teacher answered %d training questions; on %d of them its answer differs from "
-            "the data set's gold, and training takes the teacher's for right.",
+            "the data set's gold, and training counts the teacher's as right.",
             json_is_string(hash) ? json_string_value(hash) : "", (int)questions, (int)differing);
         if (left_out > 0)
             tt_html_format(out,
-                " %d of its answers disagree with most of the others on their question and are not learned "
-                "from.",
+                " %d of its answers disagree with most of its answers to the same question and are not used "
+                "in "
+                "training.",
                 (int)left_out);
         tt_str_append(out, " Validation and test are scored by the data set's gold.</p>\n");
     }
 }
 
 tt_status tt_report_setup(tt_str *out, const tt_report *r) {
-    warn_of_corpora(out, r);
-    tell_of_teachers(out, r);
+    print_corpora(out, r);
+    print_teachers(out, r);
     print_runs(out, r);
     print_differences(out, r);
     print_configurations(out, r);

@@ -1,4 +1,4 @@
-// One row a group.
+// A row for each group.
 #include "host/report/sections/section.h"
 #include "host/report/text.h"
 
@@ -6,68 +6,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const headings[] = {
-#define HEADING(word, split, how, heading) heading,
-    TT_REPORT_SCORE_MAP(HEADING)
-#undef HEADING
-};
-
-static bool any_score(const tt_report *r, tt_report_score_kind kind) {
-    for (int i = 0; i < r->n_runs; ++i)
-        if (isfinite(r->runs[i].scores[kind].accuracy)) return true;
-    return false;
-}
-
-static double parameters(const tt_report_run *run) {
+static double parameters_of(const tt_report_run *run) {
     return run->parameters;
 }
-static double chance(const tt_report_run *run) {
+static double chance_of(const tt_report_run *run) {
     return run->answers.chance;
 }
-static double speed(const tt_report_run *run) {
-    return run->tokens_per_second;
-}
-static double wall(const tt_report_run *run) {
-    return run->wall_seconds;
-}
-
 static bool any_parameters(const tt_report *r) {
     for (int i = 0; i < r->n_runs; ++i)
         if (isfinite(r->runs[i].parameters)) return true;
     return false;
 }
 
-static int count(const tt_report *r, const tt_report_group *g, tt_report_state state) {
+static int count_state(const tt_report *r, const tt_report_group *g, tt_report_state state) {
     int n = 0;
     for (int i = 0; i < g->n; ++i) n += r->runs[g->runs[i]].state == state;
     return n;
 }
 
-static int repeated(const tt_report *r, const tt_report_group *g) {
+static int count_repeated(const tt_report *r, const tt_report_group *g) {
     int n = 0;
     for (int i = 0; i < g->n; ++i) n += r->runs[g->runs[i]].repeated;
     return n;
 }
 
-static void print_mean(tt_str *out, const tt_report_mean *m) {
-    tt_str_append(out, "<td class=\"num\">");
-    tt_text_percent(out, m->mean);
-    if (isfinite(m->mean)) {
-        tt_str_append(out, "<small>");
-        tt_text_interval(out, m->low, m->high);
-        tt_str_append(out, "</small><small>");
-        tt_text_count(out, m);
-        tt_str_append(out, "</small>");
-    }
-    tt_str_append(out, "</td>");
-}
-
 static void print_runs(tt_str *out, const tt_report *r, const tt_report_group *g) {
-    const int open = count(r, g, TT_REPORT_UNFINISHED), damaged = count(r, g, TT_REPORT_DAMAGED);
-    tt_str_format(out, "<td class=\"num\">%d", g->n - open - damaged - repeated(r, g));
+    const int open = count_state(r, g, TT_REPORT_UNFINISHED), damaged = count_state(r, g, TT_REPORT_DAMAGED);
+    tt_str_format(out, "<td class=\"num\">%d", g->n - open - damaged - count_repeated(r, g));
     if (open) tt_str_format(out, "<small class=\"warn\">%d unfinished</small>", open);
     if (damaged) tt_str_format(out, "<small class=\"warn\">%d damaged</small>", damaged);
-    if (repeated(r, g)) tt_str_format(out, "<small class=\"warn\">%d repeated</small>", repeated(r, g));
+    if (count_repeated(r, g))
+        tt_str_format(out, "<small class=\"warn\">%d repeated</small>", count_repeated(r, g));
     tt_str_append(out, "</td>");
 }
 
@@ -76,24 +45,24 @@ static void print_row(tt_str *out, const tt_report *r, const tt_report_group *g)
         r->runs[g->runs[0]].group % TT_PLOT_COLOURS, g->label, r->runs[g->runs[0]].stages);
     print_runs(out, r, g);
     for (int k = 0; k < TT_REPORT_SCORES; ++k) {
-        if (!any_score(r, (tt_report_score_kind)k)) continue;
+        if (!tt_report_any_score(r, (tt_report_score_kind)k)) continue;
         const tt_report_mean m = tt_report_group_score(r, g, (tt_report_score_kind)k);
-        print_mean(out, &m);
+        tt_html_mean(out, &m);
     }
     if (any_parameters(r)) {
         tt_str_append(out, "<td class=\"num\">");
-        tt_text_number(out, tt_report_group_number(r, g, parameters).mean, 0);
+        tt_text_number(out, tt_report_group_number(r, g, parameters_of).mean, 0);
         tt_str_append(out, "</td>");
     }
     if (!isfinite(r->chance)) {
         tt_str_append(out, "<td class=\"num\">");
-        tt_text_percent(out, tt_report_group_number(r, g, chance).mean);
+        tt_text_percent(out, tt_report_group_number(r, g, chance_of).mean);
         tt_str_append(out, "</td>");
     }
     tt_str_append(out, "<td class=\"num\">");
-    tt_text_number(out, tt_report_group_number(r, g, speed).mean, 0);
+    tt_text_number(out, tt_report_group_number(r, g, tt_report_run_speed).mean, 0);
     tt_str_append(out, "</td><td class=\"num\">");
-    tt_text_seconds(out, tt_report_group_number(r, g, wall).mean);
+    tt_text_seconds(out, tt_report_group_number(r, g, tt_report_run_wall).mean);
     tt_str_append(out, "</td></tr>\n");
 }
 
@@ -101,8 +70,8 @@ static void print_table(tt_str *out, const tt_report *r) {
     tt_str_append(out, "<div class=\"scroll\"><table>\n<thead><tr><th>group</th><th>stages</th>"
                        "<th class=\"num\">runs</th>");
     for (int k = 0; k < TT_REPORT_SCORES; ++k)
-        if (any_score(r, (tt_report_score_kind)k))
-            tt_html_format(out, "<th class=\"num\">%s</th>", headings[k]);
+        if (tt_report_any_score(r, (tt_report_score_kind)k))
+            tt_html_format(out, "<th class=\"num\">%s</th>", tt_report_score_heading(k));
     if (any_parameters(r)) tt_str_append(out, "<th class=\"num\">parameters</th>");
     if (!isfinite(r->chance)) tt_str_append(out, "<th class=\"num\">chance</th>");
     tt_str_append(
@@ -111,7 +80,7 @@ static void print_table(tt_str *out, const tt_report *r) {
     tt_str_append(out, "</tbody></table></div>\n");
 }
 
-// The group's label, and its stages where they are what may make the difference.
+// The group's label, with its stages if the groups differ in them and the label does not say so.
 static const char *row_label(const tt_report *r, const tt_report_group *g, tt_arena *arena) {
     const char *stages = r->runs[g->runs[0]].stages;
     bool same = true;
@@ -124,11 +93,11 @@ static const char *row_label(const tt_report *r, const tt_report_group *g, tt_ar
     return copy ? copy : g->label;
 }
 
-// The plot compares test accuracies; where no run was scored on test, best validations.
+// The plot compares test accuracies, or best validations if no run was scored on test.
 static tt_status print_plot(tt_str *out, const tt_report *r) {
     static const char *const test[2] = {"greedy", "self-consistency"};
     static const char *const validation[2] = {"best validation", NULL};
-    const bool tested = any_score(r, TT_REPORT_TEST);
+    const bool tested = tt_report_any_score(r, TT_REPORT_TEST);
     tt_plot_row *rows;
     tt_arena labels = {0};
     TT_TRY(tt_alloc(&rows, (size_t)r->n_groups, sizeof *rows, "rows of a plot"));
@@ -136,7 +105,7 @@ static tt_status print_plot(tt_str *out, const tt_report *r) {
     for (int g = 0; g < r->n_groups; ++g) {
         const tt_report_group *group = &r->groups[g];
         tt_report_mean m[2] = {
-            tt_report_group_score(r, group, tested ? TT_REPORT_TEST : TT_REPORT_BEST), {NAN, NAN, NAN, 0, 0}};
+            tt_report_group_score(r, group, tested ? TT_REPORT_TEST : TT_REPORT_BEST), {.mean = NAN}};
         if (tested) m[1] = tt_report_group_score(r, group, TT_REPORT_TEST_VOTED);
         if (!isfinite(m[0].mean) && !isfinite(m[1].mean)) continue;
         tt_plot_row *row = &rows[n++];
@@ -147,11 +116,14 @@ static tt_status print_plot(tt_str *out, const tt_report *r) {
             row->high[k] = m[k].high;
         }
     }
-    const bool voted = any_score(r, TT_REPORT_TEST_VOTED);
-    const char *const legend[2] = {tested ? test[0] : validation[0], tested && voted ? test[1] : NULL};
-    if (n > 0)
-        tt_plot_rows(
-            out, tested ? "Test accuracy" : "Best validation accuracy", legend, r->chance, "chance", rows, n);
+    const bool voted = tt_report_any_score(r, TT_REPORT_TEST_VOTED);
+    const tt_row_plot plot = {.title = tested ? "Test accuracy" : "Best validation accuracy",
+        .legend = {tested ? test[0] : validation[0], tested && voted ? test[1] : NULL},
+        .reference = r->chance,
+        .reference_label = "chance",
+        .rows = rows,
+        .n = n};
+    if (n > 0) tt_plot_rows(out, &plot);
     free(rows);
     tt_arena_close(&labels);
     return TT_OK;
@@ -160,11 +132,15 @@ static tt_status print_plot(tt_str *out, const tt_report *r) {
 tt_status tt_report_summary(tt_str *out, const tt_report *r) {
     print_table(out, r);
     tt_str_append(out,
-        "<p class=\"fine\">In brackets: 95 % intervals. Of two or more seeds: the mean and Student&#8217;s t "
-        "over the seeds, which says how much training varies, not how much the choice of questions does. Of "
-        "one run, or of seeds that agree exactly: Wilson&#8217;s interval over the n questions, which says "
-        "nothing about other seeds. Checkpoints are picked on validation, so &#8220;best validation&#8221; "
-        "is the largest of many looks and flatters; test answers were not looked at to choose "
-        "anything.</p>\n");
+        "<p class=\"fine\">In brackets: 95 % intervals. Of two or more seeds, the first is "
+        "Student&#8217;s t over the seeds: what other seeds may change, with these questions. The second is "
+        "Wilson&#8217;s interval of their mean over the questions of one run: what other questions may "
+        "change. "
+        "Of one run, or of seeds that agree exactly, it is Wilson&#8217;s interval over the questions alone. "
+        "The "
+        "plot draws the first interval. Checkpoints are selected on validation, so &#8220;best "
+        "validation&#8221; "
+        "is the largest of many values and too optimistic; nothing was selected on the test "
+        "questions.</p>\n");
     return print_plot(out, r);
 }

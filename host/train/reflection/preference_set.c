@@ -2,39 +2,50 @@
 
 #include "host/base/memory.h"
 #include "host/text/limit.h"
-#include "host/train/reading_tasks.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static tt_status add(tt_preference_set *set, const tt_preference_texts *t, const tt_tokenizer *tokenizer,
-    int max_input, int max_target, int32_t *buffers[3], size_t capacities[3]) {
-    const char *const texts[3] = {t->prompt, t->chosen, t->rejected};
-    int n[3];
-    bool cut[3];
+enum { PROMPT, CHOSEN, REJECTED, TEXTS };
+
+// Token ids of a pair's texts, reused from pair to pair.
+typedef struct pair_encoder {
+    const tt_tokenizer *tokenizer;
+    int limits[TEXTS];
+    int32_t *ids[TEXTS];
+    size_t capacities[TEXTS];
+} pair_encoder;
+
+static tt_status add_pair(tt_preference_set *set, pair_encoder *e, const tt_preference_texts *t) {
+    const char *const texts[TEXTS] = {t->prompt, t->chosen, t->rejected};
+    int n[TEXTS];
+    bool cut[TEXTS];
     tt_dataset *d = &set->dataset;
-    for (int i = 0; i < 3; ++i)
-        TT_TRY(tt_limit_encode(tokenizer, texts[i], i == 0 ? max_input : max_target, &buffers[i],
-            &capacities[i], &n[i], &cut[i]));
-    d->cut_inputs += cut[0];
-    d->cut_targets += cut[1] || cut[2];
-    TT_TRY(tt_grow(&buffers[1], &capacities[1], (size_t)(n[1] + n[2]), sizeof *buffers[1], "pair"));
-    memcpy(buffers[1] + n[1], buffers[2], (size_t)n[2] * sizeof *buffers[2]);
-    set->pairs[d->n] = (tt_preference_pair){n[1], n[2], t->reference_chosen, t->reference_rejected};
-    return tt_pairs_add_ids(d, buffers[0], n[0], buffers[1], n[1] + n[2]);
+    for (int i = 0; i < TEXTS; ++i)
+        TT_TRY(tt_limit_encode(
+            e->tokenizer, texts[i], e->limits[i], &e->ids[i], &e->capacities[i], &n[i], &cut[i]));
+    const int target = n[CHOSEN] + n[REJECTED];
+    TT_TRY(tt_grow(&e->ids[CHOSEN], &e->capacities[CHOSEN], (size_t)target, sizeof(int32_t), "pair"));
+    memcpy(e->ids[CHOSEN] + n[CHOSEN], e->ids[REJECTED], (size_t)n[REJECTED] * sizeof(int32_t));
+    d->cut_inputs += cut[PROMPT];
+    d->cut_targets += cut[CHOSEN] || cut[REJECTED];
+    set->pairs[d->n] = (tt_preference_pair){.chosen_tokens = n[CHOSEN],
+        .rejected_tokens = n[REJECTED],
+        .reference_chosen = t->reference_chosen,
+        .reference_rejected = t->reference_rejected};
+    return tt_dataset_add_ids(d, e->ids[PROMPT], n[PROMPT], e->ids[CHOSEN], target);
 }
 
 tt_status tt_preference_set_build(tt_preference_set *out, const tt_preferences *preferences, tt_stage stage,
-    const tt_tokenizer *tokenizer, int max_input, int max_target) {
-    int32_t *buffers[3] = {0};
-    size_t capacities[3] = {0};
+    const tt_tokenizer *tokenizer, const tt_training_config *limits) {
+    const int max_input = (int)limits->max_input, max_target = (int)limits->max_target;
+    pair_encoder e = {.tokenizer = tokenizer, .limits = {max_input, max_target, max_target}};
     const int n = tt_preferences_count(preferences, stage);
     out->dataset.name = tt_stage_name(stage);
     tt_status status = tt_alloc(&out->pairs, (size_t)n, sizeof *out->pairs, "preference pairs");
     for (size_t i = 0; i < preferences->n && status == TT_OK; ++i)
-        if (preferences->items[i].stage == stage)
-            status = add(out, &preferences->items[i], tokenizer, max_input, max_target, buffers, capacities);
-    for (int i = 0; i < 3; ++i) free(buffers[i]);
+        if (preferences->items[i].stage == stage) status = add_pair(out, &e, &preferences->items[i]);
+    for (int i = 0; i < TEXTS; ++i) free(e.ids[i]);
     return status;
 }
 

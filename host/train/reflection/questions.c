@@ -13,32 +13,32 @@ void tt_reflection_items_close(tt_reflection_items *items) {
     *items = (tt_reflection_items){0};
 }
 
-static tt_status block_of(tt_str *out, const tt_question *q) {
+static tt_status append_block(tt_str *out, const tt_question *q) {
     tt_str_clear(out);
     tt_stage_block(out, q->text, q->options, q->n_options);
     return tt_str_status(out);
 }
 
-typedef struct named {
+typedef struct named_block {
     char *block;
     int index;
-} named;
+} named_block;
 
 static int by_block(const void *a, const void *b) {
-    const named *x = a, *y = b;
+    const named_block *x = a, *y = b;
     const int order = strcmp(x->block, y->block);
     return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
-// Marks the first question of each block.
-static tt_status distinct(const tt_corpus *c, const int32_t *questions, int n, bool *first) {
-    named *all;
+// first[i]: whether questions[i] is the first one with its text and options.
+static tt_status mark_distinct(const tt_corpus *c, const int32_t *questions, int n, bool *first) {
+    named_block *all;
     tt_str block = {0};
     TT_TRY(tt_alloc(&all, (size_t)n, sizeof *all, "questions"));
     tt_status status = TT_OK;
     for (int i = 0; i < n && status == TT_OK; ++i) {
         all[i].index = i;
-        status = block_of(&block, &c->questions[questions[i]]);
+        status = append_block(&block, &c->questions[questions[i]]);
         if (status == TT_OK) status = tt_strdup(&all[i].block, tt_str_text(&block));
     }
     if (status == TT_OK) {
@@ -52,8 +52,8 @@ static tt_status distinct(const tt_corpus *c, const int32_t *questions, int n, b
     return status;
 }
 
-// The teacher's analyses that lead to the right answer.
-static tt_status add_teacher(tt_reflection_items *to, tt_reflection_item *item, const tt_corpus *c) {
+// Adds the teacher's analyses that lead to the right answer.
+static tt_status add_taught_analyses(tt_reflection_items *to, tt_reflection_item *item, const tt_corpus *c) {
     const int n = tt_corpus_reasonings(c, item->index, NULL);
     int *reasonings;
     item->came_with = tt_arena_alloc(&to->memory, (size_t)n * sizeof *item->came_with);
@@ -67,7 +67,7 @@ static tt_status add_teacher(tt_reflection_items *to, tt_reflection_item *item, 
     return TT_OK;
 }
 
-// Questions of the training split that have reasoning, each block once.
+// Training questions that have reasoning; of equal ones (text and options) the first.
 static tt_status list_questions(const tt_corpus *c, int32_t *questions, int *n) {
     bool *first;
     int candidates = 0;
@@ -76,7 +76,7 @@ static tt_status list_questions(const tt_corpus *c, int32_t *questions, int *n) 
     for (size_t i = 0; i < c->n_questions; ++i)
         if (c->questions[i].split == TT_TRAIN && tt_corpus_reasonings(c, (int)i, NULL) > 0)
             questions[candidates++] = (int32_t)i;
-    tt_status status = distinct(c, questions, candidates, first);
+    tt_status status = mark_distinct(c, questions, candidates, first);
     for (int i = 0; i < candidates && status == TT_OK; ++i)
         if (first[i]) questions[(*n)++] = questions[i];
     free(first);
@@ -102,7 +102,7 @@ tt_status tt_reflection_questions(
     for (int i = 0; i < n && status == TT_OK; ++i) {
         out->items[i] = (tt_reflection_item){.question = c->questions[questions[i]], .index = questions[i]};
         out->n++;
-        status = add_teacher(out, &out->items[i], c);
+        status = add_taught_analyses(out, &out->items[i], c);
     }
     free(questions);
     return status;
@@ -118,14 +118,14 @@ static tt_status name_recall(tt_reflection_items *to, tt_reflection_item *item) 
     return item->question.id ? TT_OK : TT_ERR_NOMEM;
 }
 
-// Pairs of a question stand together: a recall that occurred before is among the items from `first` on.
-static tt_status add_recall(tt_reflection_items *to, const tt_corpus *c, const tt_preference_texts *t,
-    int first, size_t most, bool *known) {
-    int at = first;
-    while (at < to->n && strcmp(to->items[at].general, t->chosen) != 0) ++at;
-    tt_reflection_item *item = &to->items[at];
-    *known = at < to->n;
-    if (!*known) {
+// Pairs of a question are adjacent: if their recall occurred before, it is one of the items from `first` on.
+// `most`: pairs of the question that are left, at most so many tuples come with the recall.
+static tt_status add_recall(
+    tt_reflection_items *to, const tt_corpus *c, const tt_preference_texts *t, int first, size_t most) {
+    int i = first;
+    while (i < to->n && strcmp(to->items[i].general, t->chosen) != 0) ++i;
+    tt_reflection_item *item = &to->items[i];
+    if (i == to->n) {
         *item = (tt_reflection_item){
             .question = c->questions[t->question], .index = t->question, .general = t->chosen};
         item->came_with = tt_arena_alloc(&to->memory, most * sizeof *item->came_with);
@@ -145,13 +145,12 @@ tt_status tt_reflection_recalls(tt_reflection_items *out, const tt_corpus *c, co
         if (t->stage != TT_RECALL) continue;
         if (t->question < 0 || (size_t)t->question >= c->n_questions ||
             (t->n_came_with && t->n_came_with != c->questions[t->question].n_options))
-            return tt_fail(TT_ERR_FORMAT, "recall pair %zu is not of corpus %s", i, c->name);
+            return tt_fail(TT_ERR_FORMAT, "recall pair %zu does not belong to corpus %s", i, c->name);
         if (t->question != question) first = out->n;
         question = t->question;
-        size_t most = 0; // pairs of this question from here on
+        size_t most = 0;
         for (size_t k = i; k < pairs->n && pairs->items[k].question == question; ++k) ++most;
-        bool known;
-        TT_TRY(add_recall(out, c, t, first, most, &known));
+        TT_TRY(add_recall(out, c, t, first, most));
     }
     return TT_OK;
 }

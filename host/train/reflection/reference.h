@@ -1,5 +1,5 @@
-// What the reference model thinks of preference pairs: log-probabilities of both texts, computed once for an
-// iteration, as the training batches see them (reflection.max_input, max_target).
+// Scores preference pairs with the reference model: the log-probabilities of both texts, computed once for an
+// iteration, with the limits that training uses (reflection.max_input, max_target).
 #ifndef TT_TRAIN_REFLECTION_REFERENCE_H
 #define TT_TRAIN_REFLECTION_REFERENCE_H
 
@@ -8,9 +8,18 @@
 #include "host/dist/comm.h"
 #include "host/model/checkpoint.h"
 
-// Fills in reference_chosen and reference_rejected of the stage's pairs, the same on all ranks, each of which
-// computes a share.
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Sets reference_chosen and reference_rejected (sums over the tokens) of the stage's pairs. Called on all ranks
+// with the same pairs; each computes a share, and all receive the same values. Errors: TT_ERR_NOMEM,
+// TT_ERR_DEVICE.
 tt_status tt_reflection_score(tt_preferences *pairs, tt_stage stage, const tt_config *config, tt_comm *comm,
     tt_checkpoint *reference) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

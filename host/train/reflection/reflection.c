@@ -2,7 +2,7 @@
 
 #include "host/base/log.h"
 #include "host/train/reflection/preference_set.h"
-#include "host/train/sequence.h"
+#include "host/train/shuffle.h"
 #include "host/train/student_validation.h"
 
 #include <stdio.h>
@@ -10,9 +10,10 @@
 #include <string.h>
 
 typedef struct reflection {
-    const tt_reflection_room *room;
+    const tt_reflection_context *context;
+    char name[32];             // of the phase
     tt_preference_set sets[2]; // TT_RECALL, TT_ANALYZE
-    tt_sequence orders[2];
+    tt_shuffle orders[2];
     tt_preference_data data[2];
     tt_reflection_cycle cycle;
     tt_student_validation validation;
@@ -28,9 +29,9 @@ tt_reflection_cycle tt_reflection_cycle_of(
 
 tt_reflection_step tt_reflection_step_of(
     const tt_reflection_cycle *cycle, int64_t step, int recall_pairs, int analyze_pairs, int64_t batch_size) {
-    const int64_t length = cycle->recall + cycle->analyze, at = step % length;
-    const bool recall = at < cycle->recall;
-    const int64_t first = (recall ? at : at - cycle->recall) * batch_size;
+    const int64_t length = cycle->recall + cycle->analyze, within = step % length;
+    const bool recall = within < cycle->recall;
+    const int64_t first = (recall ? within : within - cycle->recall) * batch_size;
     const int64_t rest = (recall ? recall_pairs : analyze_pairs) - first;
     return (tt_reflection_step){.cycle = step / length,
         .stage = recall ? TT_RECALL : TT_ANALYZE,
@@ -40,40 +41,41 @@ tt_reflection_step tt_reflection_step_of(
 
 static tt_status batch_at(void *self, int64_t step, tt_global_batch *out) {
     reflection *r = self;
-    const tt_reflection_step at = tt_reflection_step_of(&r->cycle, step, r->sets[TT_RECALL].dataset.n,
-        r->sets[TT_ANALYZE].dataset.n, r->room->config->reflection.train.batch_size);
-    *out = (tt_global_batch){.dataset = &r->sets[at.stage].dataset,
-        .examples = tt_sequence_epoch(&r->orders[at.stage], at.cycle) + at.first,
-        .n = at.n,
-        .stage = tt_stage_name(at.stage),
-        .preference = &r->data[at.stage]};
+    const tt_reflection_step now = tt_reflection_step_of(&r->cycle, step, r->sets[TT_RECALL].dataset.n,
+        r->sets[TT_ANALYZE].dataset.n, r->context->config->reflection.train.batch_size);
+    *out = (tt_global_batch){.dataset = &r->sets[now.stage].dataset,
+        .examples = tt_shuffle_epoch(&r->orders[now.stage], now.cycle) + now.first,
+        .n = now.n,
+        .stage = tt_stage_name(now.stage),
+        .preference = &r->data[now.stage]};
     return TT_OK;
 }
 
-static bool due(void *self, int64_t step) {
+static bool validation_due(void *self, int64_t step) {
     const reflection *r = self;
     const int64_t length = r->cycle.recall + r->cycle.analyze,
-                  every = r->room->config->reflection.train.validate_every;
+                  every = r->context->config->reflection.train.validate_every;
     return every > 0 && !r->validation.empty && step % (length * every) == 0;
 }
 
-static tt_status validate(void *self, tt_model *model, tt_validation *out) {
+static tt_status validate_student(void *self, tt_model *model, tt_validation *out) {
     const reflection *r = self;
     return tt_student_validate(&r->validation, model, out);
 }
 
-static tt_status open_data(
-    reflection *r, const char *name, const tt_preferences *pairs, const tt_tokenizer *tokenizer) {
-    const tt_config *c = r->room->config;
+static tt_status open_data(reflection *r, const tt_preferences *pairs, const tt_tokenizer *tokenizer) {
+    const tt_config *c = r->context->config;
     tt_preference objective;
-    TT_TRY(tt_preference_open(&objective, c->reflection.loss, c->reflection.beta,
-        c->reflection.label_smoothing, c->reflection.nll_weight, c->reflection.length_normalised));
+    TT_TRY(tt_preference_open(&objective, &(tt_preference_options){.loss = c->reflection.loss,
+                                              .beta = c->reflection.beta,
+                                              .label_smoothing = c->reflection.label_smoothing,
+                                              .nll_weight = c->reflection.nll_weight,
+                                              .length_normalised = c->reflection.length_normalised}));
     uint32_t first = 0;
     for (int stage = TT_RECALL; stage <= TT_ANALYZE; ++stage) {
         tt_preference_set *set = &r->sets[stage];
-        TT_TRY(tt_preference_set_build(set, pairs, (tt_stage)stage, tokenizer,
-            (int)c->reflection.train.max_input, (int)c->reflection.train.max_target));
-        tt_dataset_warn(&set->dataset, &(tt_dataset_limits){.phase = name,
+        TT_TRY(tt_preference_set_build(set, pairs, (tt_stage)stage, tokenizer, &c->reflection.train));
+        tt_dataset_warn(&set->dataset, &(tt_dataset_limits){.phase = r->name,
                                            .input_key = "reflection.max_input",
                                            .target_key = "reflection.max_target",
                                            .max_input = c->reflection.train.max_input,
@@ -81,20 +83,25 @@ static tt_status open_data(
         set->dataset.first_example = first;
         first += (uint32_t)set->dataset.n;
         r->data[stage] = (tt_preference_data){objective, set->pairs};
-        TT_TRY(tt_sequence_open(&r->orders[stage], set->dataset.n, (uint64_t)c->seed,
-            (uint32_t)(100 * r->room->iteration + stage)));
+        TT_TRY(tt_shuffle_open(&r->orders[stage], set->dataset.n, (uint64_t)c->seed,
+            (uint32_t)(100 * r->context->iteration + stage)));
     }
     r->cycle = tt_reflection_cycle_of(r->sets[TT_RECALL].dataset.n, r->sets[TT_ANALYZE].dataset.n,
         c->reflection.train.batch_size, c->reflection.targets);
-    tt_student_validation_open(&r->validation, c, &c->reflection.train, r->room->corpus, tokenizer,
-        r->room->comm, r->room->told_of_cuts);
+    r->validation = (tt_student_validation){.config = c,
+        .train = &c->reflection.train,
+        .corpus = r->context->corpus,
+        .tokenizer = tokenizer,
+        .comm = r->context->comm,
+        .cuts_warned = r->context->cuts_warned};
+    tt_student_validation_open(&r->validation);
     return TT_OK;
 }
 
 static void close_data(reflection *r) {
     for (int s = 0; s < 2; ++s) {
         tt_preference_set_close(&r->sets[s]);
-        tt_sequence_close(&r->orders[s]);
+        tt_shuffle_close(&r->orders[s]);
     }
 }
 
@@ -105,32 +112,34 @@ static tt_status check_stages(const tt_config *c) {
     const char *targets = c->reflection.targets;
     if ((recall && tt_targets_recall(targets)) || (analyze && tt_targets_analyze(targets))) return TT_OK;
     return tt_fail(TT_ERR_CONFIG,
-        "reflection.targets: %s, but with stages: %s the student writes no such text; set "
+        "reflection.targets is %s, but with stages: %s the student does not write that stage; set "
         "reflection.iterations=0, or other stages",
         targets, c->stages);
 }
 
-static tt_status get_pairs(tt_preferences *pairs, const tt_reflection_room *room, tt_checkpoint *start,
-    bool resume, const char *reference_path) {
-    if (!resume) return tt_reflection_pairs(pairs, room, start);
+static tt_status get_pairs(
+    tt_preferences *pairs, const tt_reflection_context *context, tt_checkpoint *start, bool resume) {
+    if (!resume) return tt_reflection_pairs_build(pairs, context, start);
     tt_checkpoint reference;
-    TT_TRY(tt_comm_agree(room->comm, tt_checkpoint_load(&reference, reference_path, start->model->device)));
+    TT_TRY(tt_comm_agree(
+        context->comm, tt_checkpoint_load(&reference, context->reference_path, start->model->device)));
     const uint64_t hash = reference.hash;
     tt_checkpoint_close(&reference);
-    return tt_reflection_pairs_again(pairs, room, hash);
+    return tt_reflection_pairs_load(pairs, context, hash);
 }
 
-static tt_status train(reflection *r, const char *name, const tt_phase_room *phase_room, tt_checkpoint *start,
+static tt_status train_student(reflection *r, const tt_phase_context *phase_context, tt_checkpoint *start,
     bool resume, tt_phase_result *out) {
-    const tt_config *c = r->room->config;
+    const tt_config *c = r->context->config;
+    const char *name = r->name;
     const int64_t length = r->cycle.recall + r->cycle.analyze;
     if (length == 0) {
-        tt_warn("%s: no pairs: of no question both a right and a wrong text were sampled; the iteration is "
+        tt_warn("%s: no pairs: no question has both a text to choose and one to reject; the iteration is "
                 "skipped and the student stays as it is",
             name);
-        return tt_phase_skip(name, phase_room, start, out);
+        return tt_phase_skip(name, phase_context, start, out);
     }
-    tt_info("%s: %d recall and %d analyze pairs; %lld cycles of %lld + %lld steps of %lld", name,
+    tt_info("%s: %d recall and %d analyze pairs; %lld cycles of %lld + %lld steps of %lld pairs", name,
         r->sets[TT_RECALL].dataset.n, r->sets[TT_ANALYZE].dataset.n, (long long)c->reflection.cycles,
         (long long)r->cycle.recall, (long long)r->cycle.analyze, (long long)c->reflection.train.batch_size);
     const tt_phase phase = {.name = name,
@@ -138,26 +147,27 @@ static tt_status train(reflection *r, const char *name, const tt_phase_room *pha
         .total = c->reflection.cycles * length,
         .source = {r, batch_at},
         .self = r,
-        .due = due,
-        .validate = validate,
+        .due = validation_due,
+        .validate = validate_student,
         .start_competes = !r->validation.empty};
-    TT_TRY(tt_phase_run(&phase, phase_room, start, resume, out));
+    TT_TRY(tt_phase_run(&phase, phase_context, start, resume, out));
     if (out->best_step == 0)
-        tt_info("%s: no cycle did better on validation than the student it began with, which is kept", name);
+        tt_info("%s: no cycle did better on validation than the student that the iteration began with, which "
+                "is kept",
+            name);
     return TT_OK;
 }
 
-tt_status tt_reflection_run(const tt_reflection_room *room, const tt_phase_room *phase_room,
-    tt_checkpoint *start, bool resume, const char *reference_path, tt_phase_result *out) {
-    char name[32];
-    snprintf(name, sizeof name, "reflection_%d", room->iteration);
-    TT_TRY(tt_comm_agree(room->comm, check_stages(room->config)));
+tt_status tt_reflection_run(const tt_reflection_context *context, const tt_phase_context *phase_context,
+    tt_checkpoint *start, bool resume, tt_phase_result *out) {
+    TT_TRY(tt_comm_agree(context->comm, check_stages(context->config)));
     tt_preferences pairs = {0};
-    reflection r = {.room = room};
-    tt_status status = get_pairs(&pairs, room, start, resume, reference_path);
-    if (status == TT_OK) status = tt_comm_agree(room->comm, open_data(&r, name, &pairs, start->tokenizer));
+    reflection r = {.context = context};
+    snprintf(r.name, sizeof r.name, "reflection_%d", context->iteration);
+    tt_status status = get_pairs(&pairs, context, start, resume);
+    if (status == TT_OK) status = tt_comm_agree(context->comm, open_data(&r, &pairs, start->tokenizer));
     tt_preferences_close(&pairs);
-    if (status == TT_OK) status = train(&r, name, phase_room, start, resume, out);
+    if (status == TT_OK) status = train_student(&r, phase_context, start, resume, out);
     close_data(&r);
     return status;
 }

@@ -1,6 +1,6 @@
-// Runs for reflection: the student goes through its stages several times for each item, one stage sampled,
-// the others greedy. All ranks generate; rank 0 keeps runs as they come (run_log.h). Stopped at any point,
-// the same call goes on.
+// Generates the runs that pairs are made of: the student goes through its stages several times for each item,
+// with one stage sampled and the others greedy. All ranks generate; rank 0 logs runs as they come (run_log.h).
+// Stopped at any point, the same call resumes.
 #ifndef TT_TRAIN_REFLECTION_RUNS_H
 #define TT_TRAIN_REFLECTION_RUNS_H
 
@@ -11,27 +11,38 @@
 #include "host/reason/run_log.h"
 #include "host/train/reflection/questions.h"
 
-// What an iteration works with; all of it is borrowed.
-typedef struct tt_reflection_room {
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// What an iteration works with; everything is borrowed.
+typedef struct tt_reflection_context {
     const tt_config *config;
     const tt_corpus *corpus;
     tt_comm *comm;
-    int iteration;      // counted from 1
-    const char *folder; // of the iteration; exists
-    bool *told_of_cuts; // see tt_phase_room
-} tt_reflection_room;
+    int iteration;              // counted from 1
+    const char *folder;         // of the iteration; it exists
+    const char *reference_path; // checkpoint of the reference; read where an iteration is resumed
+    bool *cuts_warned;          // see tt_phase_context
+} tt_reflection_context;
 
 typedef struct tt_reflection_runs {
-    const tt_reflection_room *room;
-    tt_checkpoint *student;
+    const tt_reflection_context *context;
+    tt_checkpoint *student; // borrowed
     tt_stage_set set;
     tt_engine *engine;    // opened by the first call, closed by the caller
     int64_t prompts, cut; // of this rank: how many there were, how many were longer than the limit
 } tt_reflection_runs;
 
-// Runs of all items with the stage `sampled`, kept in the file `name` of the iteration's folder. Rank 0's log
-// has them afterwards; the caller closes it on every rank. Errors: TT_ERR_INTERRUPTED; TT_ERR_IO.
+// Generates reflection.samples runs of each item with the stage `sampled`, logged in the file `name` of the
+// iteration's folder. Called on all ranks; afterwards rank 0's log has all runs, and the caller closes the log
+// on every rank. Errors: TT_ERR_INTERRUPTED, with the runs so far saved; TT_ERR_IO, TT_ERR_FORMAT for the log;
+// TT_ERR_NOMEM.
 tt_status tt_reflection_generate(tt_reflection_runs *runs, const tt_reflection_items *items, tt_stage sampled,
     const char *name, tt_run_log *log) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,2 +1,2 @@
-# A shape that makes room leaves its recording to the one that comes.
-s/^        forget(pass->model->device, found);$//
+# A shape that is replaced leaves its recording to the one that replaces it.
+s/^        forget_shape(pass->model->device, found);$//

@@ -1,2 +1,2 @@
 # Fillers do not count for the longest sequence.
-s/? longest(offsets, seqs, step) : 0/? longest(offsets, seqs, 0) : 0/
+s/? longest_sequence(offsets, seqs, step) : 0/? longest_sequence(offsets, seqs, 0) : 0/

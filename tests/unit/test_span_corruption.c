@@ -1,5 +1,5 @@
 #include "host/text/tokenizer.h"
-#include "host/train/span.h"
+#include "host/train/span_corruption.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 enum { LONGEST = 600, FIRST = 999, SENTINELS = 100 };
-static const tt_span t5 = {0.15, 3, FIRST, SENTINELS};
+static const tt_span_corruption t5 = {0.15, 3, FIRST, SENTINELS};
 
 static bool is_sentinel(int32_t id) {
     return id <= FIRST && id > FIRST - SENTINELS;
@@ -36,19 +36,19 @@ static void corrupted_text_can_be_restored(void **state) {
     (void)state;
     int32_t ids[LONGEST], input[2 * LONGEST], target[2 * LONGEST], text[2 * LONGEST];
     for (int i = 0; i < LONGEST; ++i) ids[i] = 3 + i;
-    const tt_span shapes[] = {
+    const tt_span_corruption shapes[] = {
         t5, {0.5, 1, FIRST, SENTINELS}, {0.9, 10, FIRST, SENTINELS}, {0.01, 3, FIRST, 1}, {0.5, 1, FIRST, 4}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; ++s)
         for (int n = 2; n <= LONGEST; n += n < 20 ? 1 : 29) {
             tt_rng rng;
             tt_rng_open(&rng, 5, TT_FOR_TEST, n, (uint32_t)s);
-            int n_input, n_target, noise, spans;
-            assert_int_equal(
-                tt_span_corrupt(&shapes[s], ids, n, &rng, input, &n_input, target, &n_target), TT_OK);
-            tt_span_counts(&shapes[s], n, &noise, &spans);
-            assert_int_equal(n_input, n - noise + spans + 1);
-            assert_int_equal(n_target, noise + spans + 1);
-            assert_int_equal(restore(input, n_input, target, n_target, text), n);
+            int noise, spans;
+            tt_corrupted out = {.input = input, .target = target};
+            assert_int_equal(tt_span_corrupt(&shapes[s], ids, n, &rng, &out), TT_OK);
+            tt_span_corruption_counts(&shapes[s], n, &noise, &spans);
+            assert_int_equal(out.n_input, n - noise + spans + 1);
+            assert_int_equal(out.n_target, noise + spans + 1);
+            assert_int_equal(restore(input, out.n_input, target, out.n_target, text), n);
             assert_memory_equal(text, ids, (size_t)n * sizeof *ids);
             assert_int_equal(input[0], ids[0]); // starts with kept text
         }
@@ -57,17 +57,18 @@ static void corrupted_text_can_be_restored(void **state) {
 static void counts_are_those_of_t5(void **state) {
     (void)state;
     int noise, spans;
-    tt_span_counts(&t5, 568, &noise, &spans); // T5's own: 568 tokens make an input of 512 and a target of 114
+    // T5's own numbers: 568 tokens make an input of 512 and a target of 114.
+    tt_span_corruption_counts(&t5, 568, &noise, &spans);
     assert_int_equal(noise, 85);
     assert_int_equal(spans, 28);
     assert_int_equal(568 - noise + spans + 1, 512);
     assert_int_equal(noise + spans + 1, 114);
-    tt_span_counts(&t5, 2, &noise, &spans);
+    tt_span_corruption_counts(&t5, 2, &noise, &spans);
     assert_int_equal(noise, 1);
     assert_int_equal(spans, 1);
 }
 
-// Every place of the text is lost equally often but for the ends, which the fixed first and last span bend.
+// Every token is replaced equally often but near the ends: a text begins with kept tokens and ends with a span.
 static void spans_fall_everywhere(void **state) {
     (void)state;
     enum { N = 60, DRAWS = 20000 };
@@ -77,9 +78,10 @@ static void spans_fall_everywhere(void **state) {
     for (int draw = 0; draw < DRAWS; ++draw) {
         tt_rng rng;
         tt_rng_open(&rng, 1, TT_FOR_TEST, (uint64_t)draw, 0);
-        int n_input, n_target, length = 0;
-        assert_int_equal(tt_span_corrupt(&t5, ids, N, &rng, input, &n_input, target, &n_target), TT_OK);
-        for (int i = 0; i < n_target; ++i) {
+        int length = 0;
+        tt_corrupted out = {.input = input, .target = target};
+        assert_int_equal(tt_span_corrupt(&t5, ids, N, &rng, &out), TT_OK);
+        for (int i = 0; i < out.n_target; ++i) {
             if (!is_sentinel(target[i]) && target[i] != TT_EOS) {
                 lost[target[i] - 3]++;
                 length++;
@@ -89,8 +91,8 @@ static void spans_fall_everywhere(void **state) {
             length = 0;
         }
     }
-    // 9 of 60 tokens in 3 spans: 28 divisions of 9 into 3 parts, each part is k long in 8 - k of them, k
-    // = 1..7.
+    // 9 of 60 tokens in 3 spans: 28 divisions of 9 into 3 parts, each part is k long in 8 - k of them,
+    // k = 1..7.
     for (int k = 1; k <= 7; ++k) {
         double expected = 3.0 * DRAWS * (8 - k) / 28;
         if (!(fabs(lengths[k] - expected) <= 5 * sqrt(expected)))
@@ -103,24 +105,20 @@ static void spans_fall_everywhere(void **state) {
 static void same_key_same_spans(void **state) {
     (void)state;
     int32_t ids[50], input[2][100], target[2][100];
-    int n_input[3], n_target[3];
+    tt_corrupted out[2] = {{input[0], target[0], 0, 0}, {input[1], target[1], 0, 0}};
     for (int i = 0; i < 50; ++i) ids[i] = 3 + i;
     for (int twice = 0; twice < 2; ++twice) {
         tt_rng rng;
         tt_rng_open(&rng, 1, TT_FOR_SPAN, 7, 2);
-        assert_int_equal(tt_span_corrupt(&t5, ids, 50, &rng, input[twice], &n_input[twice], target[twice],
-                             &n_target[twice]),
-            TT_OK);
+        assert_int_equal(tt_span_corrupt(&t5, ids, 50, &rng, &out[twice]), TT_OK);
     }
-    assert_int_equal(n_input[0], n_input[1]);
-    assert_memory_equal(input[0], input[1], (size_t)n_input[0] * sizeof(int32_t));
+    assert_int_equal(out[0].n_input, out[1].n_input);
+    assert_memory_equal(input[0], input[1], (size_t)out[0].n_input * sizeof(int32_t));
     tt_rng rng;
     tt_rng_open(&rng, 1, TT_FOR_SPAN, 7, 3); // another epoch
-    assert_int_equal(
-        tt_span_corrupt(&t5, ids, 50, &rng, input[1], &n_input[1], target[1], &n_target[1]), TT_OK);
-    assert_memory_not_equal(input[0], input[1], (size_t)n_input[0] * sizeof(int32_t));
-    assert_int_equal(
-        tt_span_corrupt(&t5, ids, 1, &rng, input[0], n_input, target[0], n_target), TT_ERR_INPUT);
+    assert_int_equal(tt_span_corrupt(&t5, ids, 50, &rng, &out[1]), TT_OK);
+    assert_memory_not_equal(input[0], input[1], (size_t)out[0].n_input * sizeof(int32_t));
+    assert_int_equal(tt_span_corrupt(&t5, ids, 1, &rng, &out[0]), TT_ERR_INPUT);
 }
 
 int main(void) {

@@ -1,0 +1,22 @@
+// Whether this CPU has bf16 products. Asked by doing one: what oneDNN has depends on its version, its build,
+// the CPU and ONEDNN_MAX_CPU_ISA.
+#include "kernels/cpu/cpu.h"
+
+#include <oneapi/dnnl/dnnl.h>
+
+tt_bf16_support tt_cpu_bf16(void) {
+    tt_device probe = {.precision = TT_BF16, .threads = 1};
+    const float one = 1;
+    float c;
+    const tt_gemm p = {
+        .m = 1, .n = 1, .k = 1, .alpha = 1, .a = &one, .b = &one, .c = &c, .lda = 1, .ldb = 1, .ldc = 1};
+    const tt_status status = tt_cpu_gemm(&probe, &p);
+    tt_cpu_gemm_close(&probe);
+    if (status != TT_OK) return TT_BF16_NONE;
+#if defined(__x86_64__)
+    const unsigned present = (unsigned)dnnl_get_effective_cpu_isa(),
+                   bf16 = (unsigned)dnnl_cpu_isa_avx512_core_bf16;
+    if ((present & bf16) == bf16) return TT_BF16_FAST; // sets of bits: AMX includes it
+#endif
+    return TT_BF16_SLOW;
+}

@@ -1,0 +1,47 @@
+# Common to the scripts in ranks/, faults/, e2e/ and cusim/, which source it:
+#   . "$(dirname "$0")/../common.sh"
+# The script continues in a new temporary folder, $work, which is removed when it ends. It ends with `exit $failed`.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in containers
+
+if ! work=$(mktemp -d 2>/dev/null); then
+    echo "TMPDIR=${TMPDIR:-} cannot be written; using $PWD"
+    export TMPDIR=$PWD # for the programs, too
+    work=$(mktemp -d) || {
+        echo "FAILED: no temporary folder: set TMPDIR to a folder that can be written"
+        exit 1
+    }
+fi
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+# Reports a failure with the files that explain it (those in `shown` if none are named), and continues.
+failed=0
+shown=()
+fail() { # text, file...
+    echo "FAILED: $1"
+    shift
+    [ $# -gt 0 ] || set -- "${shown[@]}"
+    [ $# -eq 0 ] || cat -- "$@" 2>/dev/null
+    failed=1
+}
+
+# The same, but ends the script.
+die() { # text, file...
+    fail "$@"
+    exit 1
+}
+
+skip() { # reason
+    echo "skipped: $1"
+    exit 77
+}
+
+# data/: a tokenizer, a corpus, texts and reading tasks, all tiny.
+make_data() { "$TT_MAKE_FIXTURE" data || exit 1; }
+
+have_mpi() { command -v mpirun >/dev/null && ! "$TINYTHINKER" device 2>&1 | grep -q "without MPI"; }
+
+# Lines "step loss" of a run in runs/.
+losses() { # run
+    sed -n 's/.*"step": \([0-9]*\),.*"loss": \([^,]*\), "lr".*/\1 \2/p' "runs/$1/metrics.jsonl"
+}
