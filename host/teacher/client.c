@@ -91,7 +91,7 @@ static tt_status start_transfer(client *c, flight *f) {
     f->retry_after = f->reset_requests = f->reset_tokens = -1;
     f->no_requests_left = f->no_tokens_left = f->too_large = false;
     f->sent = c->dialect;
-    TT_TRY(tt_completion_body(&f->body, &f->request.chat, &f->sent));
+    TT_TRY(tt_completion_body(&f->body, &f->request.chat, &f->sent, f->completion.n));
     curl_easy_setopt(f->easy, CURLOPT_POSTFIELDS, f->body.data);
     curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->body.length);
     if (curl_multi_add_handle(c->multi, f->easy) != CURLM_OK)

@@ -322,6 +322,7 @@ static tt_status next_request(void *context, tt_client_request *out, bool *have)
                                    .n = p->n,
                                    .max_tokens = (int)a->max_tokens,
                                    .temperature = plan->temperature,
+                                   .seed = (plan->seed - 1) * 1000 + 128 * a->rounds,
                                    .json_options = message_rules(c).json ? a->question->n_options : 0},
         .tokens = (double)(system + user) + answers,
         .context = p};

@@ -22,7 +22,7 @@ static json_t *answer_schema(int options) {
         "string", "enum", letters, "correct", "type", "boolean", "because", "type", "string");
 }
 
-tt_status tt_completion_body(tt_str *out, const tt_chat *chat, const tt_dialect *dialect) {
+tt_status tt_completion_body(tt_str *out, const tt_chat *chat, const tt_dialect *dialect, int first) {
     json_t *body = json_pack("{s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "model", chat->model, "messages", "role",
         "system", "content", chat->system, "role", "user", "content", chat->user);
     if (!body) return tt_fail(TT_ERR_NOMEM, "out of memory for a request");
@@ -30,6 +30,8 @@ tt_status tt_completion_body(tt_str *out, const tt_chat *chat, const tt_dialect 
     json_object_set_new(body, dialect->max_completion_tokens ? "max_completion_tokens" : "max_tokens",
         json_integer(chat->max_tokens));
     if (!dialect->no_temperature) json_object_set_new(body, "temperature", json_real(chat->temperature));
+    if (chat->seed >= 0 && !dialect->no_seed)
+        json_object_set_new(body, "seed", json_integer(chat->seed + (dialect->no_n ? first : 0)));
     if (chat->json_options > 0 && !dialect->no_schema)
         json_object_set_new(body, "response_format", answer_schema(chat->json_options));
     char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(6));
@@ -117,6 +119,8 @@ bool tt_dialect_learn(tt_dialect *dialect, const tt_chat *chat, const char *body
         dialect->no_temperature = true;
     else if (chat->n > 1 && is_about(error, "n", "'n'"))
         dialect->no_n = true;
+    else if (chat->seed >= 0 && is_about(error, "seed", "seed"))
+        dialect->no_seed = true;
     else if (chat->json_options > 0 && (is_about(error, "response_format", "response_format") ||
                                            is_about(error, "response_format", "json_schema")))
         dialect->no_schema = true;

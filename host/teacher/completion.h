@@ -19,6 +19,7 @@ typedef struct tt_chat {
     int n;          // choices
     int max_tokens; // of each
     double temperature;
+    int64_t seed;     // endpoints that know seeds give the same choices again; -1 = none is sent
     int json_options; // > 0: the answer follows the JSON schema for so many options
 } tt_chat;
 
@@ -27,11 +28,13 @@ typedef struct tt_dialect {
     bool no_n;                  // n choices take n requests
     bool max_completion_tokens; // instead of max_tokens
     bool no_temperature;        // its own temperature
-    bool no_schema;             // response_format is left out
+    bool no_seed;
+    bool no_schema; // response_format is left out
 } tt_dialect;
 
-// The request's body. With dialect->no_n it asks for one choice, whatever chat->n is.
-tt_status tt_completion_body(tt_str *out, const tt_chat *chat, const tt_dialect *dialect) TT_MUST_CHECK;
+// The request's body. With dialect->no_n it asks for one choice, whatever chat->n is, with the seed of choice `first`.
+tt_status tt_completion_body(
+    tt_str *out, const tt_chat *chat, const tt_dialect *dialect, int first) TT_MUST_CHECK;
 
 typedef struct tt_completion_choice {
     const char *text;      // "" where there is none

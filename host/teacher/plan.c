@@ -59,7 +59,7 @@ static const row rows[] = {
     REAL(temperature, "0.8", 0, 2, "Sampling temperature of the teacher."),
     INTEGER(max_tokens, "256", 1, 1e6,
         "Tokens of an answer. The round after one that was cut asks for twice as many."),
-    INTEGER(seed, "1", 0, 9e15, "Seed for every random choice: exemplars, selection, jitter."),
+    INTEGER(seed, "1", 1, 9e12, "Seed for every random choice: exemplars, selection, jitter."),
     INTEGER(in_flight, "64", 1, 4096, "Requests on their way at a time."),
     INTEGER(requests_per_minute, "0", 0, 1e9, "Limit of requests a minute. 0 = the endpoint's own."),
     INTEGER(tokens_per_minute, "0", 0, 1e12,

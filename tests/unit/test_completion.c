@@ -14,13 +14,15 @@ static void bodies_speak_the_endpoint_s_dialect(void **state) {
         .user = "why?\n",
         .n = 8,
         .max_tokens = 256,
-        .temperature = 0.8};
+        .temperature = 0.8,
+        .seed = 40};
     tt_str body = {0};
     tt_dialect dialect = {0};
-    OK(tt_completion_body(&body, &chat, &dialect));
+    OK(tt_completion_body(&body, &chat, &dialect, 3));
     assert_string_equal(body.data,
         "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"say \\\"it\\\"\"},"
-        "{\"role\":\"user\",\"content\":\"why?\\n\"}],\"n\":8,\"max_tokens\":256,\"temperature\":0.8}");
+        "{\"role\":\"user\",\"content\":\"why?\\n\"}],\"n\":8,\"max_tokens\":256,\"temperature\":0.8,"
+        "\"seed\":40}");
     const char *errors[] = {"{\"error\":{\"message\":\"Unsupported parameter: 'max_tokens'. Use "
                             "'max_completion_tokens' instead.\","
                             "\"param\":\"max_tokens\"}}",
@@ -31,8 +33,8 @@ static void bodies_speak_the_endpoint_s_dialect(void **state) {
         assert_false(tt_dialect_learn(&dialect, &chat, errors[i], strlen(errors[i])));
     }
     tt_str_clear(&body);
-    OK(tt_completion_body(&body, &chat, &dialect));
-    assert_string_equal(strstr(body.data, "],"), "],\"max_completion_tokens\":256}");
+    OK(tt_completion_body(&body, &chat, &dialect, 3));
+    assert_string_equal(strstr(body.data, "],"), "],\"max_completion_tokens\":256,\"seed\":43}");
     const char *other = "{\"error\":{\"message\":\"too long a prompt\",\"param\":\"messages\"}}";
     assert_false(tt_dialect_learn(&dialect, &chat, other, strlen(other)));
     tt_str_close(&body);
@@ -41,9 +43,9 @@ static void bodies_speak_the_endpoint_s_dialect(void **state) {
 static void a_schema_names_the_options(void **state) {
     (void)state;
     const tt_chat chat = {
-        .model = "m", .system = "s", .user = "u", .n = 1, .max_tokens = 9, .json_options = 3};
+        .model = "m", .system = "s", .user = "u", .n = 1, .max_tokens = 9, .seed = -1, .json_options = 3};
     tt_str body = {0};
-    OK(tt_completion_body(&body, &chat, &(tt_dialect){0}));
+    OK(tt_completion_body(&body, &chat, &(tt_dialect){0}, 0));
     assert_non_null(
         strstr(body.data, "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":"
                           "\"explanations\",\"strict\":true,\"schema\":{\"type\":\"object\","));
