@@ -75,6 +75,16 @@ tt_status tt_precision_parse(tt_precision *out, const char *word) {
 #undef WORD
 }
 
+// A switch of the environment: 0 or 1; *out is kept where it is not set.
+static tt_status read_switch(const char *name, bool *out) {
+    const char *value = getenv(name);
+    if (!value || !*value) return TT_OK;
+    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return tt_fail(TT_ERR_CONFIG, "%s=%s: expected 0 or 1", name, value);
+    *out = *value == '1';
+    return TT_OK;
+}
+
 tt_status tt_device_open(tt_device **out, const char *name, tt_precision precision, int threads) {
     *out = NULL;
     const bool any = strcmp(name, "auto") == 0, cuda = strcmp(name, "cuda") == 0;
@@ -101,10 +111,14 @@ tt_status tt_device_open(tt_device **out, const char *name, tt_precision precisi
         tt_device_close(device);
         return status;
     }
-    const char *record = getenv("TT_RECORD");
-    device->plain = record && strcmp(record, "0") == 0;
-    const char *poison = getenv("TT_POISON");
-    device->poison = poison && strcmp(poison, "1") == 0;
+    bool record = true;
+    status = read_switch("TT_RECORD", &record);
+    if (status == TT_OK) status = read_switch("TT_POISON", &device->poison);
+    device->plain = !record;
+    if (status != TT_OK) {
+        tt_device_close(device);
+        return status;
+    }
     *out = device;
     return TT_OK;
 }

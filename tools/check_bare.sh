@@ -12,6 +12,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 releases=("$@")
+for release in "${releases[@]}"; do
+    case $release in
+        -*) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' tools/check_bare.sh; exit 2 ;;
+    esac
+done
 [ $# -gt 0 ] || releases=(bookworm trixie)
 folder=$(realpath -m "${TT_BARE:-build/bare}")
 parts=${TT_PARTS:-quickstart check package}

@@ -51,21 +51,21 @@ static void show_counts(const explanation *e, FILE *out) {
         else
             untaught++;
     }
-    fprintf(out, "%s: %d of %d questions are answered rightly (greedy).\n", e->split_name, right, e->n);
+    fprintf(out, "%s: %d of %d answers are correct (greedy).\n", e->split_name, right, e->n);
     if (right == e->n) return;
     fprintf(out,
-        "Where the other %d were decided, by putting the teacher's texts in place of the student's:\n",
+        "Which stage decided the %d wrong ones, by replacing the student's texts with the teacher's:\n",
         e->n - right);
-    fprintf(out, "  %-10s %5d  right with the teacher's recall\n", "recall", stages[TT_RECALL]);
+    fprintf(out, "  %-10s %5d  correct with the teacher's recall\n", "recall", stages[TT_RECALL]);
     fprintf(
-        out, "  %-10s %5d  right with the teacher's recall and analyses\n", "analyze", stages[TT_ANALYZE]);
+        out, "  %-10s %5d  correct with the teacher's recall and analyses\n", "analyze", stages[TT_ANALYZE]);
     fprintf(out, "  %-10s %5d  wrong with both\n", "summarize", stages[TT_SUMMARIZE]);
     if (untaught)
         fprintf(out, "  %-10s %5d  the corpus has no right reasoning of the teacher\n", "unknown", untaught);
 }
 
 static void show_substitution(const explanation *e, int i, const char *what, int answer, FILE *out) {
-    fprintf(out, "  with the teacher's %s the student answers ", what);
+    fprintf(out, "  With the teacher's %s the student answers ", what);
     tt_show_option(e->asked[i], answer, out);
     fprintf(out, "\n");
 }
@@ -78,15 +78,15 @@ static void show_first(const explanation *e, bool right, FILE *out) {
     const tt_question *q = e->asked[i];
     const tt_diagnosis *d = &e->diagnoses[i];
     char title[64];
-    snprintf(title, sizeof title, "The first answered %s: %s", right ? "rightly" : "wrongly", q->id);
+    snprintf(title, sizeof title, "The first %s answer: %s", right ? "correct" : "wrong", q->id);
     tt_show_heading(title, out);
     tt_show_question(q, out);
     tt_show_run(q, &e->chain.runs[i], out);
-    tt_show_heading(right ? "Right" : "Wrong", out);
-    fprintf(out, "  the student answers ");
+    tt_show_heading("Answer", out);
+    fprintf(out, "  ");
     tt_show_option(q, e->chain.runs[i].answer, out);
     if (!right) {
-        fprintf(out, "; right is ");
+        fprintf(out, ", wrong; the correct option is ");
         tt_show_option(q, tt_right_answer(q), out);
     }
     fprintf(out, "\n");
@@ -94,11 +94,11 @@ static void show_first(const explanation *e, bool right, FILE *out) {
     show_substitution(e, i, "recall", d->with_recall, out);
     show_substitution(e, i, "recall and analyses", d->with_analyses, out);
     if (right) return;
-    fprintf(out, "  decided in: %s\n", tt_stage_name(d->stage));
-    if (d->stage == TT_RECALL) fprintf(out, "  the teacher's recall: %s\n", d->teacher->general);
+    fprintf(out, "  Decided in: %s.\n", tt_stage_name(d->stage));
+    if (d->stage == TT_RECALL) fprintf(out, "  The teacher's recall: %s\n", d->teacher->general);
     for (int o = 0; d->stage == TT_ANALYZE && o < q->n_options; ++o)
         if (strcmp(d->teacher->specific[o], e->chain.runs[i].specific[o]) != 0)
-            fprintf(out, "  the teacher's analysis of (%c): %s\n", 'A' + o, d->teacher->specific[o]);
+            fprintf(out, "  The teacher's analysis of (%c): %s\n", 'A' + o, d->teacher->specific[o]);
 }
 
 // The wrong answers and the first right one: indices into e->asked, to places[]; their number.
@@ -179,8 +179,7 @@ tt_status tt_cmd_explain(int argc, char **argv) {
         .about =
             "Asks the run's best student the questions of a split again, greedily, and says which stage "
             "decided its wrong answers: the first whose text, replaced by the teacher's, makes the answer "
-            "right. Shows the first question that is answered rightly and the first that is answered "
-            "wrongly, with all stages.",
+            "right. Shows the first X, with all stages.",
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,

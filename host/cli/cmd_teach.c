@@ -93,7 +93,8 @@ static tt_status save_corpus(tt_collection *collection, const tt_teach_plan *pla
     return status;
 }
 
-static tt_status collect(tt_collection *collection, const tt_teach_plan *plan, const tt_price *price) {
+static tt_status collect_answers(
+    tt_collection *collection, const tt_teach_plan *plan, const tt_price *price) {
     const char *key = getenv(plan->key_variable);
     const tt_client_options client = {.url = plan->url,
         .key = key && *key ? key : NULL,
@@ -154,7 +155,7 @@ static tt_status run_plan(const arguments *a, const tt_teach_plan *plan) {
     if (status == TT_OK) {
         print_estimate(&estimate, plan, &price);
         fflush(stdout);
-        if (!a->estimate) status = collect(collection, plan, &price);
+        if (!a->estimate) status = collect_answers(collection, plan, &price);
     }
     tt_collection_close(collection);
     if (tokenizer != student.tokenizer) tt_tokenizer_close(tokenizer);

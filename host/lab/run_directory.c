@@ -55,6 +55,23 @@ static tt_status line_or_default(const char *yaml, const char *key, tt_str *init
     return tt_str_status(initial);
 }
 
+// Whether a run of this configuration uses the key: those of a phase that it does not have say nothing.
+static bool is_used(const char *yaml, const char *key) {
+    static const struct {
+        const char *section, *key, *off;
+    } phases[] = {{"reflection.", "reflection.iterations", "0"},
+        {"pretraining.", "pretraining.enabled", "false"}, {"acquisition.", "acquisition.enabled", "false"}};
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; ++i) {
+        tt_config_line line;
+        if (!tt_starts_with(key, phases[i].section) || strcmp(key, phases[i].key) == 0) continue;
+        if (strcmp(key, "acquisition.max_input") == 0) return true; // limits prompts in every phase
+        return !tt_config_line_find(yaml, phases[i].key, &line) ||
+               line.length != (int)strlen(phases[i].off) ||
+               strncmp(line.value, phases[i].off, (size_t)line.length) != 0;
+    }
+    return true;
+}
+
 // Notes how the key `line`, of one of the two texts, differs between them.
 static tt_status note_difference(
     const char *before, const char *now, const tt_config_line *line, tt_str *out, bool *rescore) {
@@ -62,7 +79,7 @@ static tt_status note_difference(
     tt_config_line first, second;
     tt_status status = line_or_default(before, line->key, &before_default, &first);
     if (status == TT_OK) status = line_or_default(now, line->key, &now_default, &second);
-    if (status == TT_OK &&
+    if (status == TT_OK && (is_used(before, line->key) || is_used(now, line->key)) &&
         (first.length != second.length || memcmp(first.value, second.value, (size_t)first.length) != 0) &&
         !is_auto_precision(line->key, &second)) {
         switch (tt_config_role_of(line->key)) {
@@ -95,16 +112,61 @@ tt_status tt_run_config_differences(const char *before, const char *now, tt_str 
 
 // ---- the folder
 
-// Removes the files of `path` that a run writes there: those whose names contain `mark`.
-static tt_status remove_files(const char *path, const char *mark) {
+// What follows a number without leading zeros; `text` itself where there is none.
+static const char *skip_number(const char *text) {
+    if (*text < '1' || *text > '9') return text;
+    while (*text >= '0' && *text <= '9') ++text;
+    return text;
+}
+
+// What follows the name of a phase; NULL where `text` does not begin with one.
+static const char *skip_phase(const char *text) {
+    static const char *const words[] = {"pretraining", "acquisition", "reflection_"};
+    for (int i = 0; i < 3; ++i) {
+        if (!tt_starts_with(text, words[i])) continue;
+        const char *rest = text + strlen(words[i]);
+        if (i < 2) return rest;
+        return skip_number(rest) == rest ? NULL : skip_number(rest);
+    }
+    return NULL;
+}
+
+// Whether `text` is `end`, or `end` with what makes a temporary file of it: .tmp or .<process>.tmp.
+static bool is_end(const char *text, const char *end) {
+    if (!text || !tt_starts_with(text, end)) return false;
+    text += strlen(end);
+    if (*text == '\0' || strcmp(text, ".tmp") == 0) return true;
+    if (*text != '.') return false;
+    const char *rest = skip_number(text + 1);
+    return rest > text + 1 && strcmp(rest, ".tmp") == 0;
+}
+
+// Names of files that a run writes into its folders; a person may keep others beside them.
+static bool is_checkpoint(const char *name) {
+    const char *rest = skip_phase(name);
+    return is_end(rest, ".h5") || is_end(rest, "_best.h5");
+}
+
+static bool is_prediction(const char *name) {
+    static const char before[] = "predictions_";
+    return tt_starts_with(name, before) && is_end(skip_phase(name + strlen(before)), ".jsonl");
+}
+
+static bool is_reflection_file(const char *name) {
+    return is_end(name, "pairs.h5") || is_end(name, "recall_runs.jsonl") ||
+           is_end(name, "analyze_runs.jsonl");
+}
+
+// Removes the regular files of a folder whose names the run writes.
+static tt_status remove_files(const char *path, bool (*is_written)(const char *name)) {
     DIR *folder = opendir(path);
     if (!folder) return TT_OK;
     tt_status status = TT_OK;
     for (struct dirent *entry; status == TT_OK && (entry = readdir(folder));) {
         char file[TT_PATH_MAX];
-        if (!strstr(entry->d_name, mark)) continue; // temporary files contain it, too
+        if (!is_written(entry->d_name)) continue;
         status = tt_path_join(file, sizeof file, path, entry->d_name);
-        if (status == TT_OK && unlink(file) != 0)
+        if (status == TT_OK && tt_file_exists(file) && unlink(file) != 0)
             status = tt_fail(TT_ERR_IO, "%s: cannot remove: %s", file, strerror(errno));
     }
     closedir(folder);
@@ -117,11 +179,10 @@ static tt_status remove_reflections(const tt_run_directory *dir) {
     tt_status status = TT_OK;
     for (struct dirent *entry; status == TT_OK && (entry = readdir(folder));) {
         char path[TT_PATH_MAX];
-        int number;
-        if (sscanf(entry->d_name, "reflection_%d", &number) != 1) continue;
+        const char *rest = skip_phase(entry->d_name);
+        if (!rest || *rest || !tt_starts_with(entry->d_name, "reflection_")) continue;
         status = tt_path_join(path, sizeof path, dir->path, entry->d_name);
-        if (status == TT_OK) status = remove_files(path, "pairs.h5");
-        if (status == TT_OK) status = remove_files(path, "_runs.jsonl");
+        if (status == TT_OK) status = remove_files(path, is_reflection_file);
         if (status == TT_OK) rmdir(path); // fails if a person keeps something in it
     }
     closedir(folder);
@@ -135,9 +196,8 @@ static tt_status remove_run(const tt_run_directory *dir) {
     for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
         if (unlink(files[i]) != 0 && errno != ENOENT)
             return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", files[i], strerror(errno));
-    TT_TRY(remove_files(dir->checkpoints, ".h5"));
-    TT_TRY(remove_files(dir->path, "predictions_acquisition.jsonl"));
-    TT_TRY(remove_files(dir->path, "predictions_reflection_"));
+    TT_TRY(remove_files(dir->checkpoints, is_checkpoint));
+    TT_TRY(remove_files(dir->path, is_prediction));
     return remove_reflections(dir);
 }
 
@@ -147,7 +207,7 @@ static bool has_progress(const tt_run_directory *dir) {
     bool any = tt_file_exists(dir->best) || tt_file_exists(dir->result);
     DIR *folder = opendir(dir->checkpoints);
     for (struct dirent *entry; folder && !any && (entry = readdir(folder));)
-        any = tt_ends_with(entry->d_name, ".h5");
+        any = is_checkpoint(entry->d_name);
     if (folder) closedir(folder);
     return any;
 }

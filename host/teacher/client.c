@@ -45,7 +45,7 @@ typedef struct client {
     double ticked;
 } client;
 
-static size_t receive(char *data, size_t size, size_t n, void *context) {
+static size_t receive_body(char *data, size_t size, size_t n, void *context) {
     flight *f = context;
     if (f->answer.length + size * n > MOST_BYTES) {
         f->too_large = true;
@@ -118,7 +118,7 @@ static bool is_free(const flight *f) {
 }
 
 // Another attempt after a while, or the end of them.
-static tt_status repeat(client *c, flight *f, tt_trouble trouble, const char *why) {
+static tt_status repeat_request(client *c, flight *f, tt_trouble trouble, const char *why) {
     ++c->counts.trouble[trouble];
     const double now = tt_seconds();
     if (trouble == TT_TROUBLE_RATE && f->attempts > 0) --f->attempts; // waiting its turn is not its fault
@@ -182,13 +182,13 @@ static tt_status take_choices(client *c, flight *f, const tt_completion *one) {
 static tt_status handle_body(client *c, flight *f) {
     tt_completion one;
     const tt_status status = tt_completion_read(&one, tt_str_text(&f->answer), f->answer.length, &f->memory);
-    if (status == TT_ERR_FORMAT) return repeat(c, f, TT_TROUBLE_BODY, tt_error_message());
+    if (status == TT_ERR_FORMAT) return repeat_request(c, f, TT_TROUBLE_BODY, tt_error_message());
     TT_TRY(status);
     return take_choices(c, f, &one);
 }
 
 // What repeating can't mend: the whole run's fault before anything was answered, else this request's.
-static tt_status refuse(client *c, flight *f, long code, const char *message) {
+static tt_status refuse_request(client *c, flight *f, long code, const char *message) {
     char why[400];
     snprintf(why, sizeof why, "status %ld%s%s", code, *message ? ": " : "", message);
     if (c->counts.answered == 0)
@@ -227,12 +227,12 @@ static tt_status handle_status(client *c, flight *f, long code) {
     snprintf(why, sizeof why, "status %ld%s%s", code, *message ? ": " : "", message);
     if (code == 402 || (code == 429 && strstr(body, "insufficient_quota")))
         return tt_fail(TT_ERR_CONFIG, "%s: the account has no credit left: %s", c->options->url, why);
-    if (code == 429) return repeat(c, f, TT_TROUBLE_RATE, why);
+    if (code == 429) return repeat_request(c, f, TT_TROUBLE_RATE, why);
     if (code == 408 || code == 409 || code == 425 || code >= 500) {
         if (f->retry_after > 0) tt_limits_pause(&c->limits, f->retry_after, now);
-        return repeat(c, f, TT_TROUBLE_SERVER, why);
+        return repeat_request(c, f, TT_TROUBLE_SERVER, why);
     }
-    return refuse(c, f, code, message);
+    return refuse_request(c, f, code, message);
 }
 
 static tt_status handle_end(client *c, flight *f, CURLcode code) {
@@ -254,11 +254,11 @@ static tt_status handle_end(client *c, flight *f, CURLcode code) {
         return tt_fail(TT_ERR_CONFIG, "%s: its certificate can't be verified: %s", c->options->url,
             curl_easy_strerror(code));
     case CURLE_OPERATION_TIMEDOUT:
-        return repeat(c, f, TT_TROUBLE_TIMEOUT, curl_easy_strerror(code));
+        return repeat_request(c, f, TT_TROUBLE_TIMEOUT, curl_easy_strerror(code));
     default:
         break; // everything else that can happen to a connection
     }
-    return repeat(c, f, TT_TROUBLE_CONNECTION,
+    return repeat_request(c, f, TT_TROUBLE_CONNECTION,
         f->too_large ? "the answer is larger than 64 MiB" : curl_easy_strerror(code));
 }
 
@@ -344,7 +344,7 @@ static tt_status open_flight(client *c, flight *f) {
     curl_easy_setopt(f->easy, CURLOPT_PRIVATE, f);
     curl_easy_setopt(f->easy, CURLOPT_URL, c->url);
     curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, c->headers);
-    curl_easy_setopt(f->easy, CURLOPT_WRITEFUNCTION, receive);
+    curl_easy_setopt(f->easy, CURLOPT_WRITEFUNCTION, receive_body);
     curl_easy_setopt(f->easy, CURLOPT_WRITEDATA, f);
     curl_easy_setopt(f->easy, CURLOPT_HEADERFUNCTION, receive_header);
     curl_easy_setopt(f->easy, CURLOPT_HEADERDATA, f);

@@ -330,7 +330,7 @@ static tt_status next_request(void *context, tt_client_request *out, bool *have)
     return TT_OK;
 }
 
-static void enqueue(tt_collection *c, asked *a) {
+static void enqueue_question(tt_collection *c, asked *a) {
     if (missing_choices(c, a) == 0) return;
     c->queue[(c->queue_first + c->queue_n++) % (c->n_items + 1)] = (int)(a - c->items);
 }
@@ -383,7 +383,7 @@ static tt_status take_answer(
     TT_TRY(status);
     count_usage(c, prompt, written);
     TT_TRY(end_round(c, a, first));
-    enqueue(c, a);
+    enqueue_question(c, a);
     return TT_OK;
 }
 
@@ -433,7 +433,7 @@ static tt_status ask_missing(tt_collection *c, const tt_client_options *client) 
     int64_t before = 0;
     for (int i = 0; i < c->n_items; ++i) {
         before += c->items[i].rounds > 0;
-        enqueue(c, &c->items[i]);
+        enqueue_question(c, &c->items[i]);
     }
     if (c->stale)
         tt_warn("%s: %lld answers belong to other questions or prompts and are left out",

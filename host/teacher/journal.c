@@ -101,7 +101,7 @@ static tt_status read_lines(tt_journal *j, const char *data, size_t size, const 
     return TT_OK;
 }
 
-static tt_status begin(tt_journal *j, const json_t *identity) {
+static tt_status begin_file(tt_journal *j, const json_t *identity) {
     json_t *first = json_pack("{s:O}", "teacher", identity);
     if (!first) return tt_fail(TT_ERR_NOMEM, "out of memory for a journal");
     tt_status status = tt_journal_append(j, first);
@@ -132,7 +132,7 @@ tt_status tt_journal_open(
     if (status == TT_OK) status = read_lines(j, data, size, identity, entry, context);
     free(data);
     if (status == TT_OK && ftruncate(j->file, j->size) != 0) status = fail_io(j, "write");
-    if (status == TT_OK && j->size == 0) status = begin(j, identity);
+    if (status == TT_OK && j->size == 0) status = begin_file(j, identity);
     if (status != TT_OK) {
         tt_journal_close(j);
         return status;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-static double capacity(double per_minute, double least) {
+static double bucket_size(double per_minute, double least) {
     const double tenth = per_minute / 10;
     return tenth > least ? tenth : least;
 }
@@ -13,15 +13,15 @@ static double capacity(double per_minute, double least) {
 void tt_limits_open(tt_limits *l, double requests_per_minute, double tokens_per_minute, double now) {
     *l = (tt_limits){
         .requests_per_minute = requests_per_minute, .tokens_per_minute = tokens_per_minute, .last = now};
-    l->requests = capacity(requests_per_minute, 1);
-    l->tokens = capacity(tokens_per_minute, 0);
+    l->requests = bucket_size(requests_per_minute, 1);
+    l->tokens = bucket_size(tokens_per_minute, 0);
 }
 
-static void fill(tt_limits *l, double now) {
+static void fill_buckets(tt_limits *l, double now) {
     const double minutes = (now - l->last) / 60;
     if (minutes <= 0) return;
-    const double most_requests = capacity(l->requests_per_minute, 1),
-                 most_tokens = capacity(l->tokens_per_minute, 0);
+    const double most_requests = bucket_size(l->requests_per_minute, 1),
+                 most_tokens = bucket_size(l->tokens_per_minute, 0);
     l->requests += minutes * l->requests_per_minute;
     l->tokens += minutes * l->tokens_per_minute;
     if (l->requests > most_requests) l->requests = most_requests;
@@ -30,14 +30,14 @@ static void fill(tt_limits *l, double now) {
 }
 
 double tt_limits_wait(tt_limits *l, double tokens, double now) {
-    fill(l, now);
+    fill_buckets(l, now);
     double wait = l->paused_until > now ? l->paused_until - now : 0;
     if (l->requests_per_minute > 0 && l->requests < 1) {
         const double seconds = (1 - l->requests) * 60 / l->requests_per_minute;
         if (seconds > wait) wait = seconds;
     }
     if (l->tokens_per_minute > 0) {
-        const double most = capacity(l->tokens_per_minute, 0), need = tokens < most ? tokens : most;
+        const double most = bucket_size(l->tokens_per_minute, 0), need = tokens < most ? tokens : most;
         const double seconds = (need - l->tokens) * 60 / l->tokens_per_minute;
         if (seconds > wait) wait = seconds;
     }
@@ -45,7 +45,7 @@ double tt_limits_wait(tt_limits *l, double tokens, double now) {
 }
 
 void tt_limits_spend(tt_limits *l, double tokens, double now) {
-    fill(l, now);
+    fill_buckets(l, now);
     l->requests -= 1;
     l->tokens -= tokens;
 }

@@ -149,7 +149,7 @@ static tt_status apply_override(tt_teach_plan *plan, const char *text) {
     return set_row(plan, r, equals + 1) == TT_OK ? TT_OK : tt_context(TT_ERR_CONFIG, "--set");
 }
 
-static tt_status check(tt_teach_plan *plan) {
+static tt_status check_plan(tt_teach_plan *plan) {
     const struct {
         const char *key, *value;
     } needed[] = {{"questions", plan->questions}, {"corpus", plan->corpus}, {"prompts", plan->prompts},
@@ -178,7 +178,7 @@ tt_status tt_teach_plan_load(
     for (int r = 0; r < ROWS && status == TT_OK; ++r) status = set_row(out, &rows[r], rows[r].initial);
     if (status == TT_OK) status = read_file(out, path);
     for (int i = 0; i < n_overrides && status == TT_OK; ++i) status = apply_override(out, overrides[i]);
-    if (status == TT_OK && check(out) != TT_OK) status = tt_context(TT_ERR_CONFIG, "%s", path);
+    if (status == TT_OK && check_plan(out) != TT_OK) status = tt_context(TT_ERR_CONFIG, "%s", path);
     if (status != TT_OK) tt_teach_plan_close(out);
     return status;
 }

@@ -53,6 +53,35 @@ forget "${one%/config.yaml}"
 "$TINYTHINKER" report runs/s -o report.html >report.log 2>&1 || { cat report.log; failed=1; }
 grep -q 'What the groups differ in' report.html && fail "the report has two groups"
 
+# Runs of one variant in two precisions are told apart: `precision: auto` met two machines.
+one=$(find runs/s -name config.yaml | sort | tail -n 1)
+sed -i 's/^precision: .*/precision: "bf16"/' "$one"
+printf 'name: s\nbase: run.yaml\nset: {precision: auto}\nseeds: [1, 2]\naxes: {stages: [all]}\n' >sweep.yaml
+"$TINYTHINKER" sweep sweep.yaml >mixed.log 2>&1 || { cat mixed.log; failed=1; }
+grep_in 'note: runs of different precision are averaged in: stages=all' mixed.log
+"$TINYTHINKER" compare runs/s >mixed.log 2>&1 || { cat mixed.log; failed=1; }
+[ "$(grep -c '^ *test, greedy .*%.*\[' mixed.log)" -ge 2 ] || { fail "one group of two precisions"; cat mixed.log; }
+
+# A run that never reflected does not care what reflection's defaults were.
+sed -i -e '/^reflection:/,/^[a-z]/{s/^  beta: .*/  beta: 0.1/;s/^  max_input: .*/  max_input: 512/}' runs/run/config.yaml
+grep -q '  beta: 0.1' runs/run/config.yaml || fail "the test changes nothing"
+"$TINYTHINKER" run run.yaml >shown.log 2>&1 || { fail "a key of a phase that the run has not:"; cat shown.log; }
+"$TINYTHINKER" run run.yaml --set reflection.iterations=1 >refused.log 2>&1 && fail "reflection with another beta"
+grep_in '  reflection.beta: 0.1 -> 0.5$' refused.log
+
+# Files that a person keeps in a run's folder stay, also when it is started over.
+mkdir -p runs/run/reflection_1 runs/run/reflection_1_old runs/run/predictions_reflection_plots
+keep="checkpoints/keep_this.h5.backup checkpoints/acquisition_mine.h5 predictions_acquisition.jsonl.gz
+    reflection_1_old/pairs.h5 reflection_1/my_runs.jsonl predictions_reflection_plots/a.png notes.md"
+for file in $keep; do echo mine >"runs/run/$file"; done
+echo "a run's" >runs/run/reflection_1/pairs.h5
+echo "a run's" >runs/run/predictions_reflection_1.jsonl.123.tmp
+"$TINYTHINKER" run run.yaml --fresh >fresh.log 2>&1 || { fail "--fresh"; cat fresh.log; }
+for file in $keep; do [ "$(cat "runs/run/$file")" = mine ] || fail "--fresh removed $file"; done
+for file in reflection_1/pairs.h5 predictions_reflection_1.jsonl.123.tmp; do
+    [ ! -e "runs/run/$file" ] || fail "--fresh left $file"
+done
+
 # A setting that the loss ignores is reported, not silently dropped.
 "$TINYTHINKER" run run.yaml --set name=hinge --set acquisition.steps=1 --set reflection.iterations=1 \
     --set reflection.cycles=1 --set reflection.questions=2 --set reflection.samples=2 --set reflection.loss=hinge \

@@ -34,8 +34,8 @@ has "$work/table" "^everyday: all, 21 steps" "^everyday-summarize-only: summariz
 
 # The stages that decided add up to the answers that are wrong, as many as the run's own evaluation counts.
 "$TINYTHINKER" explain "$work/everyday" >"$work/explained"
-has "$work/explained" "^test: [0-9]+ of 20 questions" "^The first answered wrongly: everyday-test-[0-9]+$" \
-    "^  decided in: (recall|analyze|summarize)$" "^  with the teacher's recall and analyses the student answers "
+has "$work/explained" "^test: [0-9]+ of 20 answers are correct" "^The first wrong answer: everyday-test-[0-9]+$" \
+    "^  Decided in: (recall|analyze|summarize)[.]$" "^  With the teacher's recall and analyses the student answers "
 python3 - "$work/explained" "$work/everyday/result.json" <<'PYTHON' || exit 1
 import json, re, sys
 text, result = open(sys.argv[1]).read(), json.load(open(sys.argv[2]))["test"]["greedy"]

@@ -63,6 +63,15 @@ touch "$work/broken"
 setup 1
 grep -q "E: no network" "$work/out" || fail "the reason is not shown"
 
+# Only what is optional is missing, and cannot be had: a word, and the checks go on without it.
+rm "$work/broken"
+: >"$work/unknown"
+setup 0 checks
+sed -n '/libcmocka/s/.*--no-install-recommends -qq //p' "$work/called" | tr ' ' '\n' >"$work/installed"
+touch "$work/broken"
+setup 0 checks
+grep -q "could not install clang-format-14" "$work/out" || fail "no word about what is optional"
+
 # Data sets without curl and unzip: said before anything is tried.
 PATH=$work/none bash "$TT_SOURCE_DIR/tools/fetch_datasets.sh" "$work/got" >"$work/out" 2>&1 && fail "fetched with nothing"
 grep -q "not installed: curl (or wget), unzip; .*setup.sh datasets" "$work/out" || fail "not said what is missing"

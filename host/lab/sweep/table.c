@@ -1,5 +1,6 @@
 // A sweep as a table for people, and as a script for a cluster.
 #include "host/base/number.h"
+#include "host/lab/config_lines.h"
 #include "host/lab/statistics.h"
 #include "host/lab/sweep/sweep.h"
 
@@ -13,6 +14,8 @@ typedef struct row {
     const char *variant;
     int runs, finished;
     double test[1024], voted[1024], before[1024]; // accuracies; NaN where a run has none
+    char precision[16];                           // of the first finished run
+    bool mixed;                                   // another run has another precision
 } row;
 
 static double accuracy_of(const json_t *score) {
@@ -31,6 +34,20 @@ static double before_reflection(const json_t *root) {
     return NAN;
 }
 
+// The precision that `auto` became in a run, by its config.yaml.
+static void note_precision(row *r, const char *run_path) {
+    char path[TT_PATH_MAX], *yaml = NULL, found[sizeof r->precision] = "";
+    size_t n;
+    tt_config_line line;
+    if (tt_path_join(path, sizeof path, run_path, "config.yaml") != TT_OK || !tt_file_exists(path) ||
+        tt_read_file(path, 1 << 20, &yaml, &n) != TT_OK)
+        return;
+    if (tt_config_line_find(yaml, "precision", &line)) tt_config_line_text(&line, found, sizeof found);
+    free(yaml);
+    if (!*r->precision) memcpy(r->precision, found, sizeof found);
+    r->mixed = r->mixed || strcmp(r->precision, found) != 0;
+}
+
 static void take_run(row *r, const tt_sweep *sweep, const tt_sweep_run *run) {
     char path[TT_PATH_MAX];
     r->runs++;
@@ -43,6 +60,7 @@ static void take_run(row *r, const tt_sweep *sweep, const tt_sweep_run *run) {
     r->voted[i] = accuracy_of(json_object_get(test, "self_consistency"));
     r->before[i] = before_reflection(root);
     json_decref(root);
+    note_precision(r, run->path);
 }
 
 static void append_estimate(tt_str *out, const double *x, int n) {
@@ -72,7 +90,7 @@ static void append_other(tt_str *out, const tt_sweep *sweep, const tt_sweep_run 
     bool rescore;
     if (tt_sweep_differences(sweep, run, &differences, &rescore) == TT_OK)
         tt_str_format(out,
-            "failed: %s: contains a run with other settings; remove the folder or rename the sweep:%s\n",
+            "failed: %s: contains a run with other settings; give the sweep another name or output:%s\n",
             run->path, tt_str_text(&differences));
     tt_str_close(&differences);
 }
@@ -97,6 +115,7 @@ tt_status tt_sweep_table(const tt_sweep *sweep, tt_str *out) {
     static const char *const headings[] = {
         "test, before reflection", "test, greedy", "test, self-consistency"};
     row *r;
+    tt_str mixed = {0};
     TT_TRY(tt_alloc(&r, 1, sizeof *r, "table"));
     tt_str_format(
         out, "%-36s %8s  %-24s  %-24s  %s\n", sweep->name, "runs", headings[0], headings[1], headings[2]);
@@ -105,10 +124,18 @@ tt_status tt_sweep_table(const tt_sweep *sweep, tt_str *out) {
         for (; i < sweep->n && strcmp(sweep->runs[i].variant, r->variant) == 0; ++i)
             take_run(r, sweep, &sweep->runs[i]);
         append_row(out, r);
+        if (r->mixed) tt_str_format(&mixed, "%s ", *r->variant ? r->variant : sweep->name);
     }
     tt_str_append(out,
         "Means over seeds; in brackets Student's t over the seeds (95 %): what other seeds may\n"
         "change, not what other questions may change (tinythinker compare shows both).\n");
+    if (mixed.length)
+        tt_str_format(out,
+            "note: runs of different precision are averaged in: %s\n"
+            "(precision: auto met different machines; set fp32 or bf16)\n",
+            tt_str_text(&mixed));
+    out->failed |= mixed.failed;
+    tt_str_close(&mixed);
     append_failures(out, sweep);
     free(r);
     return tt_str_status(out);

@@ -29,7 +29,11 @@ static tt_status identity_of(const tt_report *r, const tt_report_run *run, tt_st
     if (r->each) {
         tt_str_format(out, "path\n%s", run->path);
     } else if (*run->variant) {
-        tt_str_format(out, "sweep\n%s\n%s", run->sweep, run->variant);
+        // Runs of one variant are the same but for their seeds, unless `precision: auto` met another machine.
+        tt_config_line precision = {.value = ""};
+        if (run->resolved) tt_config_line_find(run->resolved, "precision", &precision);
+        tt_str_format(
+            out, "sweep\n%s\n%s\n%.*s", run->sweep, run->variant, precision.length, precision.value);
     } else if (run->resolved) {
         tt_config_line line = {.rest = run->resolved};
         while (tt_config_line_next(&line))
