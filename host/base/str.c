@@ -133,26 +133,50 @@ bool tt_utf8_valid(const char *text, size_t n, size_t *bad) {
     return true;
 }
 
-int tt_edit_distance(const char *a, const char *b, int limit) {
-    int n = (int)strlen(a), m = (int)strlen(b);
+// The characters of a text, or its bytes where they are not UTF-8; their number.
+static int characters_of(const char *text, uint32_t *out) {
+    const unsigned char *p = (const unsigned char *)text;
+    size_t rest = strlen(text);
+    int n = 0;
+    while (rest > 0) {
+        const size_t length = utf8_sequence(p, rest);
+        uint32_t character = 0;
+        for (size_t i = 0; i < (length ? length : 1); ++i) character = character << 8 | p[i];
+        out[n++] = character;
+        p += length ? length : 1;
+        rest -= length ? length : 1;
+    }
+    return n;
+}
+
+// Only cells within `limit` of the diagonal can be part of a distance that small (Ukkonen 1985).
+static int banded_distance(const uint32_t *a, int n, const uint32_t *b, int m, int limit, int *row) {
     if (abs(n - m) > limit) return limit + 1;
-    int *row = malloc(((size_t)m + 1) * sizeof *row);
-    if (!row) return limit + 1;
-    for (int j = 0; j <= m; ++j) row[j] = j;
+    for (int j = 0; j <= m; ++j) row[j] = j <= limit ? j : limit + 1;
     for (int i = 1; i <= n; ++i) {
-        int diagonal = row[0], best = row[0] = i;
-        for (int j = 1; j <= m; ++j) {
-            int replaced = diagonal + (a[i - 1] != b[j - 1]);
-            int kept = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+        const int first = i > limit ? i - limit : 1, last = i + limit < m ? i + limit : m;
+        int diagonal = row[first - 1], best = row[first - 1] = first == 1 && i <= limit ? i : limit + 1;
+        for (int j = first; j <= last; ++j) {
+            const int replaced = diagonal + (a[i - 1] != b[j - 1]);
+            const int above = j == i + limit ? limit + 1 : row[j]; // beyond the band of the row before
+            const int kept = (above < row[j - 1] ? above : row[j - 1]) + 1;
             diagonal = row[j];
             row[j] = replaced < kept ? replaced : kept;
             if (row[j] < best) best = row[j];
         }
-        if (best > limit) break;
+        if (best > limit) return limit + 1;
     }
-    int distance = row[m];
-    free(row);
-    return distance > limit ? limit + 1 : distance;
+    return row[m] > limit ? limit + 1 : row[m];
+}
+
+int tt_edit_distance(const char *a, const char *b, int limit) {
+    const size_t n = strlen(a), m = strlen(b);
+    uint32_t *memory = malloc((n + m + m + 1) * sizeof *memory);
+    if (!memory) return limit + 1;
+    const int n_a = characters_of(a, memory), n_b = characters_of(b, memory + n);
+    const int distance = banded_distance(memory, n_a, memory + n, n_b, limit, (int *)(memory + n + m));
+    free(memory);
+    return distance;
 }
 
 const char *tt_nearest(const char *word, const char *const *names, int n) {

@@ -1,4 +1,5 @@
-// Many chat requests at a time to one OpenAI-compatible endpoint: repeated where that helps, held back under limits.
+// Sends many chat requests at a time to one OpenAI-compatible endpoint, repeats those that fail where that helps, and
+// keeps to limits.
 #ifndef TT_TEACHER_CLIENT_H
 #define TT_TEACHER_CLIENT_H
 
@@ -51,13 +52,13 @@ typedef struct tt_client_counts {
     int in_flight;
 } tt_client_counts;
 
-// Whose requests these are. All are called from tt_client_run.
+// The caller's functions, all called from tt_client_run.
 typedef struct tt_client_caller {
     void *context;
     // The next request, if there is one now: more may come once others are answered.
     tt_status (*next)(void *context, tt_client_request *out, bool *have);
     tt_status (*answered)(void *context, const tt_client_request *request, const tt_completion *completion);
-    // After so many attempts, or where repeating can't help. The run goes on.
+    // After so many attempts, or where repeating can't help. The run continues.
     tt_status (*failed)(void *context, const tt_client_request *request, const char *why);
     void (*tick)(void *context, const tt_client_counts *counts); // some times a second
 } tt_client_caller;

@@ -28,9 +28,9 @@ int tt_teacher_majority(const tt_teacher_choice *choices, int n, const tt_select
 // Sets the verdicts of the accepted among choices[0..n): TT_CHOICE_DISAGREES with another answer than the majority's,
 // TT_CHOICE_INCOMPLETE where an option is not explained, TT_CHOICE_SURPLUS where there are n_augment without it. Those
 // that stay TT_CHOICE_KEPT: first, in their order, those whose general knowledge is more than TT_DIVERSE_EDITS edits
-// (Levenshtein, in bytes) from that of every other complete choice of the majority, then others drawn at random.
-// kept[n_augment] receives their indices in this order, *n_kept their number. Calling it again with further choices
-// behind the first begins anew: verdicts of selection count as accepted. Errors: TT_ERR_NOMEM.
+// (Levenshtein) from that of every other complete choice of the majority, then others drawn at random.
+// kept[n_augment] receives their indices in this order, *n_kept their number. It may be called again with
+// further choices behind the first: it then selects among all of them. Errors: TT_ERR_NOMEM.
 tt_status tt_teacher_select(
     tt_teacher_choice *choices, int n, const tt_selection_rules *rules, int *kept, int *n_kept) TT_MUST_CHECK;
 

@@ -81,6 +81,41 @@ static void utf8(void **state) {
     }
 }
 
+// By the whole table, in symbols of an alphabet.
+static int plain_distance(const int *a, int n, const int *b, int m) {
+    static int table[41][81];
+    for (int i = 0; i <= n; ++i)
+        for (int j = 0; j <= m; ++j) {
+            int least = i == 0 ? j : j == 0 ? i : table[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            if (i && j && table[i - 1][j] + 1 < least) least = table[i - 1][j] + 1;
+            if (i && j && table[i][j - 1] + 1 < least) least = table[i][j - 1] + 1;
+            table[i][j] = least;
+        }
+    return table[n][m];
+}
+
+static void edits_of_characters(void **state) {
+    (void)state;
+    static const char *const alphabet[] = {"a", "b", "\u00e4", "\u65e5"}; // one to three bytes
+    tt_rng rng;
+    tt_rng_open(&rng, 1, TT_FOR_TEST, 0, 0);
+    for (int round = 0; round < 3000; ++round) {
+        int a[40], b[80], n = (int)tt_rng_below(&rng, 40), m = 0;
+        char text_a[160] = "", text_b[320] = "";
+        const uint32_t change = 1 + tt_rng_below(&rng, 12); // one symbol in so many
+        for (int i = 0; i < n; ++i) {
+            a[i] = (int)tt_rng_below(&rng, 4);
+            strcat(text_a, alphabet[a[i]]);
+            if (tt_rng_below(&rng, change) > 0) b[m++] = a[i];
+            if (tt_rng_below(&rng, 4 * change) == 0) b[m++] = (int)tt_rng_below(&rng, 4);
+        }
+        for (int i = 0; i < m; ++i) strcat(text_b, alphabet[b[i]]);
+        const int distance = plain_distance(a, n, b, m), limit = (int)tt_rng_below(&rng, 16);
+        assert_int_equal(tt_edit_distance(text_a, text_b, limit), distance <= limit ? distance : limit + 1);
+    }
+    assert_int_equal(tt_edit_distance("\xff\xfe", "\xff", 5), 1);
+}
+
 static void edits_and_suggestions(void **state) {
     (void)state;
     assert_int_equal(tt_edit_distance("kitten", "sitting", 10), 3);
@@ -135,6 +170,7 @@ int main(void) {
         cmocka_unit_test(streams_are_uniform_and_apart),
         cmocka_unit_test(shuffles_are_permutations),
         cmocka_unit_test(utf8),
+        cmocka_unit_test(edits_of_characters),
         cmocka_unit_test(edits_and_suggestions),
         cmocka_unit_test(files_are_replaced_as_a_whole),
         cmocka_unit_test(arena_blocks_never_move),
