@@ -25,7 +25,7 @@ typedef struct explanation {
 
 static tt_status choose_questions(explanation *e) {
     const size_t all = e->corpus.n_questions;
-    TT_TRY(tt_alloc(&e->asked, all + 1, sizeof *e->asked, "questions"));
+    TT_TRY(tt_alloc(&e->asked, all + 1, sizeof(void *), "questions"));
     TT_TRY(tt_alloc(&e->indices, all + 1, sizeof *e->indices, "questions"));
     TT_TRY(tt_alloc(&e->diagnoses, all + 1, sizeof *e->diagnoses, "diagnoses"));
     for (size_t i = 0; i < all; ++i) {
