@@ -23,6 +23,11 @@ layer_of() { # file -> layer
     esac
 }
 failed=0
+if odd=$(git grep --untracked -nE '^ *# *include *("\.|<(host|kernels)/)' -- host kernels); then
+    echo "includes name headers by their path from the top, in quotation marks:" >&2
+    echo "$odd" >&2
+    failed=1
+fi
 includes() { # lines of: file:included header
     git grep --untracked -E '^ *#include "(host|kernels)/' -- host kernels | sed -E 's/: *#include "([^"]*)".*/:\1/'
 }

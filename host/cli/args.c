@@ -77,7 +77,11 @@ tt_status tt_args_parse(int argc, char **argv, const tt_args *args, tt_texts *re
         const tt_arg *arg = find_option(args->options, args->n, name, length);
         if (!arg) return unknown_option(command, args->options, args->n, name);
         if (arg->type == TT_ARG_FLAG) {
-            *(bool *)arg->out = true;
+            const bool off = equals && strcmp(equals, "=false") == 0;
+            if (equals && !off && strcmp(equals, "=true") != 0)
+                return tt_fail(TT_ERR_USAGE, "%s: --%s takes no value but true or false, got '%s'", command,
+                    arg->name, equals + 1);
+            *(bool *)arg->out = !off;
             continue;
         }
         if (!equals && i + 1 == argc)

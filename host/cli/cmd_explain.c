@@ -8,6 +8,7 @@
 #include "host/model/checkpoint.h"
 #include "host/reason/diagnose.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +71,7 @@ static void show_substitution(const explanation *e, int i, const char *what, int
     fprintf(out, "\n");
 }
 
-// The first question of the split that is answered rightly, or wrongly.
+// The first correct answer of the split, or the first wrong one.
 static void show_first(const explanation *e, bool right, FILE *out) {
     int i = 0;
     while (i < e->n && is_right(e, i) != right) ++i;
@@ -147,6 +148,22 @@ static tt_status ask_all(explanation *e, const tt_config *config, tt_checkpoint 
     return status;
 }
 
+// The corpus must be the one that the run began with, as its environment.json says.
+static tt_status check_corpus(const explanation *e, const char *run) {
+    char path[TT_PATH_MAX], hash[32];
+    TT_TRY(tt_path_join(path, sizeof path, run, "environment.json"));
+    json_t *environment = tt_file_exists(path) ? json_load_file(path, 0, NULL) : NULL;
+    const char *known = json_string_value(json_object_get(environment, "corpus"));
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)e->corpus.hash);
+    tt_status status = TT_OK;
+    if (known && strcmp(known, hash) != 0)
+        status = tt_fail(TT_ERR_INPUT,
+            "%s: the corpus has changed since this run began (its hash was %s and is %s now)", run, known,
+            hash);
+    json_decref(environment);
+    return status;
+}
+
 static tt_status explain_run(
     explanation *e, const char *run, const tt_config *config, const char *device_name) {
     char best[TT_PATH_MAX], corpus[TT_PATH_MAX];
@@ -154,9 +171,12 @@ static tt_status explain_run(
     tt_checkpoint student = {0};
     TT_TRY(tt_path_join(best, sizeof best, run, "best.h5"));
     TT_TRY(tt_path_join(corpus, sizeof corpus, run, "corpus.h5"));
+    tt_precision precision;
     TT_TRY(tt_corpus_load(&e->corpus, tt_file_exists(corpus) ? corpus : config->corpus));
+    TT_TRY(check_corpus(e, run));
     TT_TRY(choose_questions(e));
-    TT_TRY(tt_device_open(&device, device_name, TT_FP32, (int)config->threads));
+    TT_TRY(tt_precision_parse(&precision, config->precision));
+    TT_TRY(tt_device_open(&device, device_name, precision, (int)config->threads));
     tt_status status = tt_checkpoint_load(&student, best, device);
     if (status == TT_OK) status = ask_all(e, config, &student);
     tt_checkpoint_close(&student);
@@ -177,9 +197,10 @@ tt_status tt_cmd_explain(int argc, char **argv) {
     };
     const tt_args args = {.usage = "tinythinker explain RUN [options]",
         .about =
-            "Asks the run's best student the questions of a split again, greedily, and says which stage "
+            "Asks the run's best student the questions of a split again, as in the run's final evaluation, "
+            "and says which stage "
             "decided its wrong answers: the first whose text, replaced by the teacher's, makes the answer "
-            "right. Shows the first X, with all stages.",
+            "right. Shows the first correct and the first wrong answer, with all stages.",
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,

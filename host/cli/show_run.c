@@ -36,7 +36,7 @@ void tt_show_run(const tt_question *question, const tt_chain_run *run, FILE *out
 
 void tt_show_option(const tt_question *question, int option, FILE *out) {
     if (option < 0)
-        fprintf(out, "no answer could be read");
+        fprintf(out, "nothing readable");
     else
         fprintf(out, "(%c) %s", 'A' + option, question->options[option]);
 }

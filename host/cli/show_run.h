@@ -13,7 +13,7 @@ void tt_show_question(const tt_question *question, FILE *out);
 void tt_show_introduction(const tt_question *question, tt_stage stage, int option, FILE *out);
 // The texts of all stages that the run has.
 void tt_show_run(const tt_question *question, const tt_chain_run *run, FILE *out);
-// "(B) guitar", or that no answer could be read.
+// "(B) guitar", or "nothing readable".
 void tt_show_option(const tt_question *question, int option, FILE *out);
 
 #endif

@@ -24,6 +24,8 @@ typedef struct run {
     bool gpu_chosen;
     bool precision_kept; // precision was auto and is that of the run to be resumed
     tt_run_directory dir;
+    int lock;     // of the directory, on rank 0
+    bool rescore; // the result was made with other settings of the evaluation
     tt_corpus corpus;
     bool has_corpus;
     tt_checkpoint student;             // model is NULL until there is one
@@ -42,7 +44,14 @@ static tt_status exists_on_root(run *r, const char *path, bool *out) {
 
 static tt_status open_directory(run *r, bool fresh) {
     tt_status status = TT_OK;
-    if (r->comm->rank == 0) status = tt_run_directory_prepare(&r->dir, r->config, fresh);
+    if (r->comm->rank == 0) status = tt_run_directory_prepare(&r->dir, r->config, fresh, &r->rescore);
+    TT_TRY(tt_comm_agree(r->comm, status));
+    return tt_comm_broadcast(r->comm, &r->rescore, sizeof r->rescore, 0);
+}
+
+static tt_status lock_directory(run *r) {
+    tt_status status = TT_OK;
+    if (r->comm->rank == 0) status = tt_run_directory_lock(&r->dir, &r->lock);
     return tt_comm_agree(r->comm, status);
 }
 
@@ -74,6 +83,7 @@ static tt_status resolve_precision(run *r, bool fresh) {
 }
 
 static tt_status open_device(run *r) {
+    if (r->device) return TT_OK;
     const int threads = r->config->threads > 0 ? (int)r->config->threads : tt_comm_threads(r->comm);
     TT_TRY(choose_gpu(r));
     tt_status status = tt_device_open(&r->device, r->config->device, r->precision, threads);
@@ -102,6 +112,24 @@ static tt_status open_corpus(run *r) {
     TT_TRY(tt_comm_agree(r->comm, tt_corpus_load(&r->corpus, path)));
     r->has_corpus = true;
     return TT_OK;
+}
+
+// Before an earlier run's files are removed: whether this one can begin at all.
+static tt_status check_start(run *r) {
+    const tt_config *c = r->config;
+    TT_TRY(open_device(r));
+    tt_status status = TT_OK;
+    if (r->comm->rank == 0 && *c->corpus && !tt_ends_with(c->corpus, ".yaml")) {
+        tt_corpus corpus = {0};
+        status = tt_corpus_load(&corpus, c->corpus);
+        tt_corpus_close(&corpus);
+    }
+    if (status == TT_OK && r->comm->rank == 0) {
+        tt_checkpoint start = {0};
+        status = tt_start_open(&start, c, r->device);
+        tt_checkpoint_close(&start);
+    }
+    return tt_comm_agree(r->comm, status);
 }
 
 // ---- phases
@@ -408,6 +436,7 @@ static tt_status finish_run(run *r, FILE *out) {
     fprintf(memory, "  in %s\n", r->dir.path);
     fclose(memory);
     tt_status status = tt_write_file(r->dir.table, table, length);
+    if (status == TT_OK && r->rescore) status = tt_run_directory_rescored(&r->dir, r->config);
     fputs(table, out);
     free(table);
     return status;
@@ -416,6 +445,7 @@ static tt_status finish_run(run *r, FILE *out) {
 // Prints the table of a finished run.
 static tt_status show_finished(run *r, FILE *out, bool *finished) {
     TT_TRY(exists_on_root(r, r->dir.result, finished));
+    if (r->rescore) *finished = false; // the student is kept and scored again
     if (!*finished || r->comm->rank != 0 || !tt_file_exists(r->dir.table)) return TT_OK;
     char *table;
     size_t length;
@@ -431,6 +461,8 @@ static tt_status do_run(run *r, bool fresh, FILE *out) {
     tt_config_warn(r->config);
     TT_TRY(tt_run_directory_name(&r->dir, r->config));
     TT_TRY(resolve_precision(r, fresh));
+    TT_TRY(lock_directory(r));
+    if (fresh) TT_TRY(check_start(r));
     TT_TRY(open_directory(r, fresh));
     TT_TRY(show_finished(r, out, &finished));
     if (finished) return TT_OK;
@@ -447,10 +479,11 @@ static tt_status do_run(run *r, bool fresh, FILE *out) {
 }
 
 tt_status tt_run(tt_config *config, tt_comm *comm, bool fresh, FILE *out) {
-    run r = {.config = config, .comm = comm, .began = tt_seconds()};
+    run r = {.config = config, .comm = comm, .began = tt_seconds(), .lock = -1};
     tt_status status = do_run(&r, fresh, out);
     tt_checkpoint_close(&r.student);
     if (r.has_corpus) tt_corpus_close(&r.corpus);
     tt_device_close(r.device);
+    if (r.lock >= 0) close(r.lock);
     return status;
 }

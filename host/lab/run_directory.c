@@ -5,9 +5,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 tt_status tt_run_directory_name(tt_run_directory *out, const tt_config *config) {
@@ -224,35 +227,101 @@ tt_status tt_run_directory_kept(const tt_run_directory *dir, const char *key, ch
     return TT_OK;
 }
 
-static tt_status compare_with_existing(const tt_run_directory *dir, const char *now) {
+static tt_status compare_with_existing(const tt_run_directory *dir, const char *now, bool *rescore) {
     char *before;
     size_t n;
     tt_str differences = {0};
-    bool rescore;
     TT_TRY(tt_read_file(dir->config, 1 << 20, &before, &n));
-    tt_status status = tt_run_config_differences(before, now, &differences, &rescore);
+    tt_status status = tt_run_config_differences(before, now, &differences, rescore);
     if (status == TT_OK && differences.length > 0)
         status = tt_fail(TT_ERR_CONFIG,
             "%s contains a run with another configuration:%s\nGive this run another name (--set "
             "name=...), or start over with --fresh",
             dir->path, tt_str_text(&differences));
-    // Other settings of the evaluation: the trained student is kept and scored again.
-    if (status == TT_OK && rescore) {
-        unlink(dir->result);
-        status = tt_write_file(dir->config, now, strlen(now));
-    }
     tt_str_close(&differences);
     free(before);
     return status;
 }
 
-tt_status tt_run_directory_prepare(const tt_run_directory *dir, const tt_config *config, bool fresh) {
+static bool is_same_file(const char *a, const char *b) {
+    struct stat first, second;
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+// A file that the run reads must not be one that starting over removes.
+static tt_status check_inputs(const tt_run_directory *dir, const tt_config *config) {
+    const char *const written[] = {dir->config, dir->corpus, dir->metrics, dir->best};
+    const struct {
+        const char *key, *path;
+    } inputs[] = {{"corpus", config->corpus}, {"model.start", config->model.start},
+        {"model.tokenizer", config->model.tokenizer}};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; ++i)
+        for (size_t k = 0; k < sizeof written / sizeof *written; ++k)
+            if (*inputs[i].path && is_same_file(inputs[i].path, written[k]))
+                return tt_fail(TT_ERR_CONFIG,
+                    "%s: %s is a file of the run directory, which starting would remove; give the run "
+                    "another "
+                    "name, or move the file",
+                    inputs[i].key, inputs[i].path);
+    return TT_OK;
+}
+
+// A config.yaml with nearly all keys was written by a run; a person writes a few.
+static tt_status check_owner(const tt_run_directory *dir) {
+    enum { KEYS_OF_A_RUN = 60 };
+    char *text;
+    size_t n;
+    int keys = 0;
+    if (!tt_file_exists(dir->config)) return TT_OK;
+    TT_TRY(tt_read_file(dir->config, 1 << 20, &text, &n));
+    tt_config_line line = {.rest = text};
+    while (tt_config_line_next(&line)) ++keys;
+    free(text);
+    if (keys >= KEYS_OF_A_RUN) return TT_OK;
+    return tt_fail(TT_ERR_CONFIG,
+        "%s was not written by a run, and the run directory would replace it; give the run another name or "
+        "output",
+        dir->config);
+}
+
+tt_status tt_run_directory_lock(const tt_run_directory *dir, int *lock) {
+    *lock = -1;
+    TT_TRY(tt_make_dirs(dir->path));
+    const int file = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", dir->path, strerror(errno));
+    if (flock(file, LOCK_EX | LOCK_NB) == 0) {
+        *lock = file;
+        return TT_OK;
+    }
+    const bool held = errno == EWOULDBLOCK;
+    close(file);
+    if (!held) return TT_OK;
+    return tt_fail(TT_ERR_IO,
+        "%s: another process is running in this directory; wait for it to end, or give this run another name",
+        dir->path);
+}
+
+tt_status tt_run_directory_rescored(const tt_run_directory *dir, const tt_config *config) {
     tt_str yaml = {0};
+    tt_status status = tt_config_write(config, &yaml);
+    if (status == TT_OK) status = tt_write_file(dir->config, tt_str_text(&yaml), yaml.length);
+    tt_str_close(&yaml);
+    return status;
+}
+
+tt_status tt_run_directory_prepare(
+    const tt_run_directory *dir, const tt_config *config, bool fresh, bool *rescore) {
+    tt_str yaml = {0};
+    *rescore = false;
     tt_status status = tt_make_dirs(dir->checkpoints);
-    if (status == TT_OK && (fresh || !has_progress(dir))) status = remove_run(dir);
+    const bool anew = fresh || !has_progress(dir);
+    if (status == TT_OK && anew) status = check_inputs(dir, config);
+    if (status == TT_OK && anew) status = check_owner(dir);
+    if (status == TT_OK && anew) status = remove_run(dir);
     if (status == TT_OK) status = tt_config_write(config, &yaml);
     if (status == TT_OK)
-        status = tt_file_exists(dir->config) ? compare_with_existing(dir, tt_str_text(&yaml))
+        status = tt_file_exists(dir->config) ? compare_with_existing(dir, tt_str_text(&yaml), rescore)
                                              : tt_write_file(dir->config, tt_str_text(&yaml), yaml.length);
     if (status == TT_OK && (access(dir->path, W_OK) != 0 || access(dir->checkpoints, W_OK) != 0))
         status = tt_fail(TT_ERR_IO, "%s: cannot be written: %s", dir->path, strerror(errno));

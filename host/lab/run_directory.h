@@ -41,9 +41,17 @@ tt_status tt_run_directory_predictions(const char *run, const char *phase, char 
 // Prepares the directory for `config`. To be called on one rank. A new directory receives config.yaml. In an
 // existing one the configuration must be the same, except for keys that cannot change what is trained
 // (device, threads, the final evaluation); with `fresh`, the files of an earlier run are removed instead.
-// Errors: TT_ERR_CONFIG naming the keys that differ; TT_ERR_IO when the folder cannot be written.
+// *rescore: the final evaluation has other settings than the existing result, which stays, with its config.yaml, until
+// tt_run_directory_rescored. Errors: TT_ERR_CONFIG naming the keys that differ, a file that the run reads and would
+// remove, or a config.yaml that no run wrote; TT_ERR_IO when the folder cannot be written.
 tt_status tt_run_directory_prepare(
-    const tt_run_directory *dir, const tt_config *config, bool fresh) TT_MUST_CHECK;
+    const tt_run_directory *dir, const tt_config *config, bool fresh, bool *rescore) TT_MUST_CHECK;
+// After the new result has been written: config.yaml becomes that of `config`. Errors: TT_ERR_IO.
+tt_status tt_run_directory_rescored(const tt_run_directory *dir, const tt_config *config) TT_MUST_CHECK;
+
+// Makes the directory and locks it against other processes until *lock is closed with close(); -1 on file systems without
+// locks. To be called on one rank. Errors: TT_ERR_IO where another process trains in it.
+tt_status tt_run_directory_lock(const tt_run_directory *dir, int *lock) TT_MUST_CHECK;
 
 // Copies the value of `key` from the configuration of a run in the directory that can be resumed; empty if
 // there is no such run. To be called on one rank.

@@ -13,9 +13,6 @@ TT_INLINE float *tt_out(tt_operand *operand) {
     return operand;
 }
 
-// The CPU device's table of operations.
-const tt_ops *tt_cpu_ops(void);
-
 // Number of the calling thread within its parallel region.
 int tt_cpu_thread(void);
 

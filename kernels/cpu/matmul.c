@@ -119,8 +119,7 @@ static dnnl_status_t make_primitive(tt_matmul *out, dnnl_engine_t engine, int th
 
 tt_status tt_matmul_open(tt_matmul *out, const tt_matmul_shape *shape, dnnl_engine_t engine, int threads) {
     *out = (tt_matmul){.shape = *shape};
-    TT_TRY(
-        tt_alloc(&out->memory, (size_t)threads * TT_MATMUL_MEMORIES, sizeof *out->memory, "oneDNN's matmul"));
+    TT_TRY(tt_alloc(&out->memory, (size_t)threads * TT_MATMUL_MEMORIES, sizeof(void *), "oneDNN's matmul"));
     const int threads_before = omp_get_max_threads();
     omp_set_num_threads(1); // a primitive keeps the number of threads it was made under
     const dnnl_status_t status = make_primitive(out, engine, threads);

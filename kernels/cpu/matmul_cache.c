@@ -29,7 +29,7 @@ tt_status tt_matmul_cache_open(tt_matmul_cache **out, int threads) {
     *out = NULL;
     TT_TRY(tt_alloc(&cache, 1, sizeof *cache, "cache of matrix products"));
     cache->threads = threads;
-    tt_status status = tt_alloc(&cache->streams, (size_t)threads, sizeof *cache->streams, "oneDNN's streams");
+    tt_status status = tt_alloc(&cache->streams, (size_t)threads, sizeof(void *), "oneDNN's streams");
     if (status == TT_OK) {
         dnnl_status_t made = dnnl_engine_create(&cache->engine, dnnl_cpu, 0);
         for (int t = 0; made == dnnl_success && t < threads; ++t)

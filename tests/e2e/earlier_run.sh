@@ -3,9 +3,7 @@
 # shown. A key that it lacks has its default; another value is refused.
 set -u
 export OMP_NUM_THREADS=1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+. "$(dirname "$0")/../common.sh"
 "$TT_MAKE_FIXTURE" data || exit 1
 cat >run.yaml <<'YAML'
 name: run
@@ -81,6 +79,42 @@ for file in $keep; do [ "$(cat "runs/run/$file")" = mine ] || fail "--fresh remo
 for file in reflection_1/pairs.h5 predictions_reflection_1.jsonl.123.tmp; do
     [ ! -e "runs/run/$file" ] || fail "--fresh left $file"
 done
+
+# Starting over is checked before anything is removed; a result stays until a new one is there.
+"$TINYTHINKER" run run.yaml --fresh --set corpus=data/typo.h5 >refused.log 2>&1 && fail "a corpus that is not there"
+[ -s runs/run/result.json ] && [ -s runs/run/best.h5 ] || fail "--fresh removed a run before it was sure of the new one"
+mv data/corpus.h5 data/moved.h5
+"$TINYTHINKER" run run.yaml --set evaluation.questions=4 >refused.log 2>&1 && fail "scored without a corpus"
+mv data/moved.h5 data/corpus.h5
+[ -s runs/run/result.json ] || fail "a result is lost by scoring that failed"
+grep -q 'questions: 6' runs/run/config.yaml || fail "the result's configuration is lost"
+"$TINYTHINKER" run run.yaml --set evaluation.questions=4 >scored.log 2>&1 || { fail "scored again"; cat scored.log; }
+grep -q '"n": 4' runs/run/result.json && grep -q 'questions: 4' runs/run/config.yaml || fail "not scored again"
+"$TINYTHINKER" run run.yaml --set evaluation.questions=4 >shown.log 2>&1
+grep_in 'this run is finished' shown.log
+
+# What the run reads is not removed; a person's config.yaml is not replaced.
+cp runs/run/corpus.h5 data/ 2>/dev/null
+mkdir -p exp && cp data/corpus.h5 exp/ && cp run.yaml exp/config.yaml
+"$TINYTHINKER" run exp/config.yaml --set output=. --set name=exp --set corpus=exp/corpus.h5 >refused.log 2>&1 &&
+    fail "a run in the folder of its own input"
+cmp -s data/corpus.h5 exp/corpus.h5 && cmp -s run.yaml exp/config.yaml || fail "an input was removed"
+"$TINYTHINKER" run exp/config.yaml --set output=. --set name=exp >refused.log 2>&1 && fail "a person's config.yaml is replaced"
+grep_in 'exp/config.yaml was not written by a run' refused.log
+
+# Flags take true or false; one process in a directory.
+before=$(stat -c %i runs/run/best.h5)
+"$TINYTHINKER" run run.yaml --set evaluation.questions=4 --fresh=false >shown.log 2>&1 || { fail "--fresh=false"; cat shown.log; }
+[ "$(stat -c %i runs/run/best.h5)" = "$before" ] || fail "--fresh=false starts over"
+"$TINYTHINKER" run run.yaml --fresh=no >refused.log 2>&1 && fail "--fresh=no"
+grep_in 'takes no value but true or false' refused.log
+(
+    exec 9<runs/run
+    flock -n 9 || exit 1
+    "$TINYTHINKER" run run.yaml --set evaluation.questions=4 9<&- >refused.log 2>&1 && exit 1
+    exit 0
+) || fail "two in one directory"
+grep_in 'another process is running in this directory' refused.log
 
 # A setting that the loss ignores is reported, not silently dropped.
 "$TINYTHINKER" run run.yaml --set name=hinge --set acquisition.steps=1 --set reflection.iterations=1 \

@@ -5,9 +5,7 @@ set -u
 export OMP_NUM_THREADS=1
 [ -n "${TT_COMMA_LOCALE:-}" ] || { echo "skipped: sanitizers do not go with LD_PRELOAD"; exit 77; }
 command -v localedef >/dev/null || { echo "skipped: localedef is not installed"; exit 77; }
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+. "$(dirname "$0")/../common.sh"
 mkdir locales
 localedef -i de_DE -f UTF-8 locales/de_DE.UTF-8 >localedef.log 2>&1 || # it warns by its exit status
     [ -e locales/de_DE.UTF-8/LC_NUMERIC ] || { echo "skipped: localedef made no de_DE:"; cat localedef.log; exit 77; }

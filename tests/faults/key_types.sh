@@ -2,8 +2,8 @@
 # A row of the table of keys whose type is not that of its field does not compile.
 set -eu
 cd "$TT_SOURCE_DIR"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/../common.sh"
+cd "$TT_SOURCE_DIR" || exit 1
 table=host/config/config_keys.c
 compile() { "$TT_CC" -std=gnu17 -D_GNU_SOURCE -I. -fsyntax-only -x c "$1" 2>"$work/messages"; }
 

@@ -4,9 +4,7 @@
 # run: pretraining, acquisition, the generation of runs for reflection, and reflection.
 #   SEED=N ctest --preset ci -R faults/resume     kills where seed N says; without it a random seed, which is printed
 set -u
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+. "$(dirname "$0")/../common.sh"
 "$TT_MAKE_FIXTURE" data || exit 1
 seed=${SEED:-$$}
 

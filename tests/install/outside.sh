@@ -3,8 +3,7 @@
 # compile each of its headers alone; the installed program finds the shipped data from any folder; man page and
 # completions stand where man and shells look.
 set -u
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/../common.sh"
 # The file system's own name: the program says it so.
 work=$(cd "$work" && pwd -P)
 prefix=$work/prefix

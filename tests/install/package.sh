@@ -5,8 +5,7 @@ set -u
 for program in cpack dpkg-deb dpkg-shlibdeps; do
     command -v $program >/dev/null || { echo "skipped: there is no $program"; exit 77; }
 done
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/../common.sh"
 fail() {
     echo "FAILED: $1"
     tail -n 30 "$work/log"

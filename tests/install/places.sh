@@ -2,8 +2,7 @@
 # Where users put things: a folder whose name has spaces, umlauts and Japanese, a umask of 077, a locale with decimal
 # commas. A tiny job trains, is reported and asked there; the source configures there without MPI and without cmocka.
 set -u
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/../common.sh"
 umask 077
 here="$work/Größe und Maß/日本 語"
 mkdir -p "$here" && cd "$here" || exit 1
