@@ -318,7 +318,7 @@ static void test_mistakes_are_reported(void **state) {
     static const struct {
         const char *from, *to, *says;
     } cases[] = {
-        {"held_out: 40", "hold_out: 40", "hold_out: unknown key; did you mean held_out?"},
+        {"held_out: 40", "hold_out: 40", "world: unknown key 'hold_out'; did you mean held_out?"},
         {"held_out: 40", "held_out: 4.5", "held_out: expected a whole number"},
         {"held_out: 40", "held_out: 4000", "held_out: the world has only"},
         {"novel: 0.3", "novel: 2", "novel: expected a number from 0 to 1"},
