@@ -23,7 +23,9 @@ static tt_status fill_batch(tt_batch *batch, tt_rng *rng, const tt_bench_options
         for (uint32_t text = 0; text < texts; ++text) {
             n = tt_bench_between(rng, TT_BENCH_TARGET_MIN, TT_BENCH_TARGET_MAX);
             tt_bench_tokens(rng, ids, n, vocab);
-            TT_TRY(tt_batch_add_target(batch, ids, n, batch->enc_seqs - 1, 0, texts * example + text));
+            TT_TRY(tt_batch_add_target(batch,
+                &(tt_batch_target){
+                    .ids = ids, .n = n, .source = batch->enc_seqs - 1, .example = texts * example + text}));
         }
     }
     return TT_OK;

@@ -109,17 +109,15 @@ static tt_status show_model(int argc, char **argv) {
     TT_TRY(tt_tokenizer_load(&t, rest.items[0], 0));
     printf("%s: %d pieces, hash %016llx\n", rest.items[0], tt_tokenizer_pieces(t),
         (unsigned long long)tt_tokenizer_hash(t));
-    int32_t *ids = NULL;
-    size_t capacity = 0;
+    tt_ids ids = {0};
     tt_status status = TT_OK;
     for (int i = 1; i < rest.n && status == TT_OK; ++i) {
-        int n;
-        status = tt_tokenizer_encode(t, rest.items[i], true, &ids, &capacity, &n);
-        for (int k = 0; k < n && status == TT_OK; ++k)
-            printf("%s%d %s", k ? ", " : "", ids[k], tt_tokenizer_piece(t, ids[k]));
+        status = tt_tokenizer_encode(t, rest.items[i], true, &ids);
+        for (int k = 0; k < ids.n && status == TT_OK; ++k)
+            printf("%s%d %s", k ? ", " : "", ids.items[k], tt_tokenizer_piece(t, ids.items[k]));
         printf("\n");
     }
-    free(ids);
+    free(ids.items);
     tt_tokenizer_close(t);
     return status;
 }

@@ -50,12 +50,27 @@ tt_document_node *tt_document_find(tt_document *document, tt_document_node *mapp
     return NULL;
 }
 
+tt_status tt_document_mapping(tt_document *document, tt_document_node *node, const char *key, int *n) {
+    if (node->type != YAML_MAPPING_NODE)
+        return tt_document_fail(document, node, "%s: expected a mapping (key: value)", key);
+    *n = (int)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
+    return TT_OK;
+}
+
+tt_document_node *tt_document_key(tt_document *document, tt_document_node *mapping, int index) {
+    return node_at(document, mapping->data.mapping.pairs.start[index].key);
+}
+
+tt_document_node *tt_document_value(tt_document *document, tt_document_node *mapping, int index) {
+    return node_at(document, mapping->data.mapping.pairs.start[index].value);
+}
+
 tt_status tt_document_check_keys(
     tt_document *document, tt_document_node *node, const char *what, const char *const *keys, int n) {
-    if (node->type != YAML_MAPPING_NODE)
-        return tt_document_fail(document, node, "%s: expected a mapping (key: value)", what);
-    for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; ++p) {
-        tt_document_node *key = node_at(document, p->key);
+    int size;
+    TT_TRY(tt_document_mapping(document, node, what, &size));
+    for (int k = 0; k < size; ++k) {
+        tt_document_node *key = tt_document_key(document, node, k);
         const char *name = tt_yaml_text(key);
         bool known = false;
         for (int i = 0; i < n; ++i) known = known || strcmp(keys[i], name) == 0;
@@ -64,7 +79,7 @@ tt_status tt_document_check_keys(
             return tt_document_fail(document, key, "%s: unknown key '%s'%s%s%s", what, name,
                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
         }
-        if (tt_document_find(document, node, name) != node_at(document, p->value))
+        if (tt_document_find(document, node, name) != tt_document_value(document, node, k))
             return tt_document_fail(document, key, "%s: given twice", name);
     }
     return TT_OK;
@@ -72,12 +87,12 @@ tt_status tt_document_check_keys(
 
 tt_status tt_document_text(
     tt_document *document, tt_document_node *node, const char *key, tt_arena *memory, const char **out) {
-    if (node->type != YAML_SCALAR_NODE) return tt_document_fail(document, node, "%s: expected a text", key);
+    if (node->type != YAML_SCALAR_NODE) return tt_document_fail(document, node, "%s: expected a string", key);
     const char *text = tt_yaml_text(node);
     const size_t length = node->data.scalar.length;
-    if (length == 0) return tt_document_fail(document, node, "%s: expected a text, got nothing", key);
+    if (length == 0) return tt_document_fail(document, node, "%s: expected a string, got nothing", key);
     if (!tt_utf8_valid(text, length, NULL))
-        return tt_document_fail(document, node, "%s: expected a text, got a NUL character in it", key);
+        return tt_document_fail(document, node, "%s: expected a string, got a NUL character in it", key);
     *out = tt_arena_strdup(memory, text);
     return *out ? TT_OK : TT_ERR_NOMEM;
 }

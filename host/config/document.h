@@ -37,6 +37,11 @@ tt_status tt_document_check_keys(tt_document *document, tt_document_node *node, 
     const char *const *keys, int n) TT_MUST_CHECK;
 // The value of a mapping's key; NULL where it is not there.
 tt_document_node *tt_document_find(tt_document *document, tt_document_node *mapping, const char *key);
+// A mapping's keys and their values; *n their number.
+tt_status tt_document_mapping(
+    tt_document *document, tt_document_node *node, const char *key, int *n) TT_MUST_CHECK;
+tt_document_node *tt_document_key(tt_document *document, tt_document_node *mapping, int index);
+tt_document_node *tt_document_value(tt_document *document, tt_document_node *mapping, int index);
 // A text that is not empty, copied into `memory`; `key` is what messages call it.
 tt_status tt_document_text(tt_document *document, tt_document_node *node, const char *key, tt_arena *memory,
     const char **out) TT_MUST_CHECK;

@@ -45,8 +45,9 @@ tt_status tt_batch_add_source(tt_batch *b, const int32_t *ids, int n, uint32_t e
     return TT_OK;
 }
 
-tt_status tt_batch_add_target(
-    tt_batch *b, const int32_t *targets, int n, int source, int32_t start, uint32_t example) {
+tt_status tt_batch_add_target(tt_batch *b, const tt_batch_target *target) {
+    const int n = target->n, source = target->source;
+    const uint32_t example = target->example;
     if (n < 1) return tt_fail(TT_ERR_INPUT, "batch: example %u has an empty target", example);
     if (source < 0 || source >= b->enc_seqs)
         return tt_fail(
@@ -58,8 +59,8 @@ tt_status tt_batch_add_target(
     TT_TRY(grow_arrays(seqs, 2, &b->dec_seq_capacity, (size_t)b->dec_seqs + 2));
     for (int i = 0; i < n; ++i) {
         const int t = b->dec_tokens + i;
-        b->dec_ids[t] = i == 0 ? start : targets[i - 1];
-        b->dec_targets[t] = targets[i];
+        b->dec_ids[t] = i == 0 ? target->start : target->ids[i - 1];
+        b->dec_targets[t] = target->ids[i];
         b->dec_example[t] = example;
         b->dec_position[t] = (uint32_t)i;
     }

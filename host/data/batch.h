@@ -35,11 +35,18 @@ void tt_batch_close(tt_batch *batch);
 // Appends an encoder sequence of n ids, the last of which is </s>; its index is batch->enc_seqs - 1 afterwards.
 // Errors: TT_ERR_INPUT where n < 1; TT_ERR_NOMEM.
 tt_status tt_batch_add_source(tt_batch *batch, const int32_t *ids, int n, uint32_t example) TT_MUST_CHECK;
-// Appends a decoder sequence with n target ids, the last of which is </s>, that attends to encoder sequence `source`.
-// The decoder's input is `start` followed by all targets but the last. Errors: TT_ERR_INPUT where n < 1;
-// TT_ERR_INTERNAL for a source that the batch does not have; TT_ERR_NOMEM.
-tt_status tt_batch_add_target(tt_batch *batch, const int32_t *targets, int n, int source, int32_t start,
-    uint32_t example) TT_MUST_CHECK;
+
+// A decoder sequence to append. Its input is `start` followed by all of `ids` but the last.
+typedef struct tt_batch_target {
+    const int32_t *ids; // [n], the last of which is </s>
+    int n;
+    int source;    // the encoder sequence that it attends to
+    int32_t start; // the decoder's start token; 0, which is <pad>, where it is left out
+    uint32_t example;
+} tt_batch_target;
+
+// Errors: TT_ERR_INPUT where n < 1; TT_ERR_INTERNAL for a source that the batch does not have; TT_ERR_NOMEM.
+tt_status tt_batch_add_target(tt_batch *batch, const tt_batch_target *target) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

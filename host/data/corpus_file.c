@@ -108,16 +108,18 @@ static tt_status write_columns(const tt_h5 *h, const columns *c, size_t nq, size
     TT_TRY(tt_h5_write_texts(h, "/questions/id", c->id, nq));
     TT_TRY(tt_h5_write_texts(h, "/questions/text", c->text, nq));
     TT_TRY(tt_h5_write_texts(h, "/questions/options", c->options, (size_t)c->option_offsets[nq]));
-    TT_TRY(tt_h5_write(h, "/questions/option_offsets", H5T_NATIVE_INT64, c->option_offsets, nq + 1, 0));
-    TT_TRY(tt_h5_write(h, "/questions/split", H5T_NATIVE_INT32, c->split, nq, 0));
-    TT_TRY(tt_h5_write(h, "/questions/gold", H5T_NATIVE_INT32, c->gold, nq, 0));
-    TT_TRY(tt_h5_write(h, "/reasoning/question", H5T_NATIVE_INT32, c->question, nr, 0));
-    TT_TRY(tt_h5_write(h, "/reasoning/answer", H5T_NATIVE_INT32, c->answer, nr, 0));
+    TT_TRY(tt_h5_write(
+        h, "/questions/option_offsets", (tt_h5_layout){H5T_NATIVE_INT64, nq + 1, 0}, c->option_offsets));
+    TT_TRY(tt_h5_write(h, "/questions/split", (tt_h5_layout){H5T_NATIVE_INT32, nq, 0}, c->split));
+    TT_TRY(tt_h5_write(h, "/questions/gold", (tt_h5_layout){H5T_NATIVE_INT32, nq, 0}, c->gold));
+    TT_TRY(tt_h5_write(h, "/reasoning/question", (tt_h5_layout){H5T_NATIVE_INT32, nr, 0}, c->question));
+    TT_TRY(tt_h5_write(h, "/reasoning/answer", (tt_h5_layout){H5T_NATIVE_INT32, nr, 0}, c->answer));
     TT_TRY(tt_h5_write_texts(h, "/reasoning/source", c->source, nr));
     TT_TRY(tt_h5_write_texts(h, "/reasoning/general", c->general, nr));
-    TT_TRY(tt_h5_write(h, "/reasoning/has_general", H5T_NATIVE_INT32, c->has_general, nr, 0));
+    TT_TRY(tt_h5_write(h, "/reasoning/has_general", (tt_h5_layout){H5T_NATIVE_INT32, nr, 0}, c->has_general));
     TT_TRY(tt_h5_write_texts(h, "/reasoning/specific", c->specific, (size_t)c->specific_offsets[nr]));
-    return tt_h5_write(h, "/reasoning/specific_offsets", H5T_NATIVE_INT64, c->specific_offsets, nr + 1, 0);
+    return tt_h5_write(
+        h, "/reasoning/specific_offsets", (tt_h5_layout){H5T_NATIVE_INT64, nr + 1, 0}, c->specific_offsets);
 }
 
 tt_status tt_corpus_save(tt_corpus *corpus, const char *path) {
@@ -145,7 +147,7 @@ tt_status tt_corpus_save(tt_corpus *corpus, const char *path) {
 static tt_status read_numbers(
     const tt_h5 *h, const char *name, hid_t type, size_t size, void *out, size_t n) {
     TT_TRY(tt_alloc(out, n, size, name));
-    return tt_h5_read(h, name, type, *(void **)out, n, 0);
+    return tt_h5_read(h, name, (tt_h5_layout){type, n, 0}, *(void **)out);
 }
 
 // Offsets must rise from 0 to `total` in steps of at most 26.

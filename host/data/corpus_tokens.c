@@ -46,9 +46,9 @@ tt_status tt_corpus_tokens_write(const tt_h5 *h, const tt_corpus *corpus) {
         char name[64];
         if (d->n == 0) continue;
         snprintf(name, sizeof name, "/stages/%s/ids", tt_stage_name((tt_stage)s));
-        TT_TRY(tt_h5_write(h, name, H5T_NATIVE_INT32, d->ids, (size_t)d->tokens, 0));
+        TT_TRY(tt_h5_write(h, name, (tt_h5_layout){H5T_NATIVE_INT32, (size_t)d->tokens, 0}, d->ids));
         snprintf(name, sizeof name, "/stages/%s/offsets", tt_stage_name((tt_stage)s));
-        TT_TRY(tt_h5_write(h, name, H5T_NATIVE_INT64, d->offsets, 2 * (size_t)d->n + 1, 0));
+        TT_TRY(tt_h5_write(h, name, (tt_h5_layout){H5T_NATIVE_INT64, 2 * (size_t)d->n + 1, 0}, d->offsets));
         snprintf(name, sizeof name, "/stages/%s", tt_stage_name((tt_stage)s));
         TT_TRY(tt_h5_put_i64(h, name, "cut_inputs", d->cut_inputs));
         TT_TRY(tt_h5_put_i64(h, name, "cut_targets", d->cut_targets));
@@ -77,8 +77,8 @@ static tt_status read_stage(const tt_h5 *h, tt_dataset *d, tt_stage stage) {
     TT_TRY(tt_h5_shape(h, offsets, &n_offsets, &columns));
     TT_TRY(tt_grow(&d->ids, &d->ids_capacity, n_ids + 1, sizeof *d->ids, ids));
     TT_TRY(tt_grow(&d->offsets, &d->offsets_capacity, n_offsets + 1, sizeof *d->offsets, offsets));
-    TT_TRY(tt_h5_read(h, ids, H5T_NATIVE_INT32, d->ids, n_ids, 0));
-    TT_TRY(tt_h5_read(h, offsets, H5T_NATIVE_INT64, d->offsets, n_offsets, 0));
+    TT_TRY(tt_h5_read(h, ids, (tt_h5_layout){H5T_NATIVE_INT32, n_ids, 0}, d->ids));
+    TT_TRY(tt_h5_read(h, offsets, (tt_h5_layout){H5T_NATIVE_INT64, n_offsets, 0}, d->offsets));
     TT_TRY(tt_h5_get_i64(h, name, "cut_inputs", &d->cut_inputs));
     TT_TRY(tt_h5_get_i64(h, name, "cut_targets", &d->cut_targets));
     TT_TRY(tt_h5_get_i64(h, name, "unknown", &d->unknown));

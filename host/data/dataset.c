@@ -19,19 +19,17 @@ void tt_dataset_close(tt_dataset *d) {
 
 static tt_status append_text(
     tt_dataset *d, const tt_tokenizer *tokenizer, const char *text, int limit, bool *cut) {
-    int32_t *ids = NULL;
-    size_t capacity = 0;
-    int n;
-    tt_status status = tt_limit_encode(tokenizer, text, limit, &ids, &capacity, &n, cut);
+    tt_ids ids = {0};
+    tt_status status = tt_limit_encode(tokenizer, text, limit, &ids, cut);
     const size_t end = (size_t)d->tokens;
     if (status == TT_OK)
-        status = tt_grow(&d->ids, &d->ids_capacity, end + (size_t)n, sizeof *d->ids, "token ids");
+        status = tt_grow(&d->ids, &d->ids_capacity, end + (size_t)ids.n, sizeof *d->ids, "token ids");
     if (status == TT_OK) {
-        memcpy(d->ids + end, ids, (size_t)n * sizeof *ids);
-        for (int i = 0; i < n; ++i) d->unknown += ids[i] == TT_UNK;
-        d->tokens += n;
+        memcpy(d->ids + end, ids.items, (size_t)ids.n * sizeof *ids.items);
+        for (int i = 0; i < ids.n; ++i) d->unknown += ids.items[i] == TT_UNK;
+        d->tokens += ids.n;
     }
-    free(ids);
+    free(ids.items);
     return status;
 }
 
@@ -98,7 +96,8 @@ static int64_t example_tokens(const tt_dataset *d, int32_t i) {
     return d->offsets[2 * i + 2] - d->offsets[2 * i];
 }
 
-int tt_deal(const tt_dataset *dataset, const int32_t *order, int n, int rank, int ranks, int32_t *mine) {
+int tt_deal(const tt_dataset *dataset, const int32_t *order, int n, tt_share share, int32_t *mine) {
+    const int ranks = share.ranks;
     // n is a batch: looking at all examples for the next longest is cheap enough and needs no memory.
     enum { MAX_RANKS = 4096 };
     int64_t load[MAX_RANKS] = {0};
@@ -125,7 +124,7 @@ int tt_deal(const tt_dataset *dataset, const int32_t *order, int n, int rank, in
         for (int r = 1; r < ranks; ++r)
             if (load[r] < load[lightest]) lightest = r;
         load[lightest] += best_tokens;
-        if (lightest == rank) mine[count++] = order[best];
+        if (lightest == share.rank) mine[count++] = order[best];
         previous = best_tokens;
         previous_at = best;
     }
@@ -139,8 +138,11 @@ tt_status tt_dataset_pack(
         const int64_t *bounds = d->offsets + 2 * (int64_t)i;
         const uint32_t example = d->first_example + (uint32_t)i;
         TT_TRY(tt_batch_add_source(batch, d->ids + bounds[0], (int)(bounds[1] - bounds[0]), example));
-        TT_TRY(tt_batch_add_target(
-            batch, d->ids + bounds[1], (int)(bounds[2] - bounds[1]), batch->enc_seqs - 1, start, example));
+        TT_TRY(tt_batch_add_target(batch, &(tt_batch_target){.ids = d->ids + bounds[1],
+                                              .n = (int)(bounds[2] - bounds[1]),
+                                              .source = batch->enc_seqs - 1,
+                                              .start = start,
+                                              .example = example}));
     }
     return TT_OK;
 }

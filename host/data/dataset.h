@@ -54,10 +54,15 @@ void tt_dataset_close(tt_dataset *dataset);
 // alone. `stream` tells the datasets of one run apart.
 void tt_order(int32_t *order, int n, uint64_t seed, uint32_t stream, uint32_t epoch);
 
-// Deals the n examples order[0..n) to `ranks` ranks so that their token counts are balanced: the longest first, each
-// to the rank with the fewest tokens so far, ties by order. Writes the share of `rank` to `mine` (of n elements) and
-// returns its size; -1 for more than 4096 ranks. Together the ranks have each example once.
-int tt_deal(const tt_dataset *dataset, const int32_t *order, int n, int rank, int ranks, int32_t *mine);
+// Whose share of the work: that of rank 0 <= rank < ranks.
+typedef struct tt_share {
+    int rank, ranks;
+} tt_share;
+
+// Deals the n examples order[0..n) to the ranks so that their token counts are balanced: the longest first, each to the
+// rank with the fewest tokens so far, ties by order. Writes the examples of `share` to `mine` (of n elements) and returns
+// their number; -1 for more than 4096 ranks. Together the ranks have each example once.
+int tt_deal(const tt_dataset *dataset, const int32_t *order, int n, tt_share share, int32_t *mine);
 
 // Appends examples to a packed batch, each with an encoder sequence of its own. `start`: decoder start token. Errors:
 // TT_ERR_NOMEM.

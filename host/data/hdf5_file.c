@@ -152,29 +152,29 @@ static hid_t file_type(hid_t memory) {
     return type;
 }
 
-tt_status tt_h5_write(
-    const tt_h5 *h, const char *name, hid_t type, const void *data, size_t rows, size_t columns) {
+tt_status tt_h5_write(const tt_h5 *h, const char *name, tt_h5_layout layout, const void *data) {
+    const size_t rows = layout.rows, columns = layout.columns;
     hsize_t shape[2] = {rows, columns}, chunk[2] = {rows, columns};
     const int rank = columns ? 2 : 1;
     hid_t space = H5Screate_simple(rank, shape, NULL), parents = creating_parents();
-    hid_t layout = H5Pcreate(H5P_DATASET_CREATE), stored = file_type(type);
-    if (rows && !H5Tis_variable_str(type)) { // checksummed blocks of at most 256 Ki elements
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE), stored = file_type(layout.type);
+    if (rows && !H5Tis_variable_str(layout.type)) { // checksummed blocks of at most 256 Ki elements
         const hsize_t limit = (hsize_t)1 << 18, width = columns ? columns : 1;
         if (chunk[0] > limit / width) chunk[0] = limit / width ? limit / width : 1;
         if (columns && chunk[1] > limit) chunk[1] = limit;
-        H5Pset_chunk(layout, rank, chunk);
-        H5Pset_fletcher32(layout);
+        H5Pset_chunk(creation, rank, chunk);
+        H5Pset_fletcher32(creation);
     }
-    hid_t set = H5Dcreate2(h->file, name, stored, space, parents, layout, H5P_DEFAULT);
+    hid_t set = H5Dcreate2(h->file, name, stored, space, parents, creation, H5P_DEFAULT);
     tt_status status = TT_OK;
     if (set < 0)
         status = hdf5_failed(h, TT_ERR_IO, "cannot make data set", name);
-    else if (rows && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
+    else if (rows && H5Dwrite(set, layout.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
         status = hdf5_failed(h, TT_ERR_IO, "cannot write (disk full?)", name);
     if (set >= 0 && H5Dclose(set) < 0 && status == TT_OK)
         status = hdf5_failed(h, TT_ERR_IO, "cannot write", name);
     H5Tclose(stored);
-    H5Pclose(layout);
+    H5Pclose(creation);
     H5Pclose(parents);
     H5Sclose(space);
     return status;
@@ -198,18 +198,18 @@ tt_status tt_h5_shape(const tt_h5 *h, const char *name, size_t *rows, size_t *co
     return TT_OK;
 }
 
-tt_status tt_h5_read(const tt_h5 *h, const char *name, hid_t type, void *data, size_t rows, size_t columns) {
+tt_status tt_h5_read(const tt_h5 *h, const char *name, tt_h5_layout layout, void *data) {
     size_t found_rows, found_columns;
     TT_TRY(tt_h5_shape(h, name, &found_rows, &found_columns));
-    if (found_rows != rows || found_columns != columns)
+    if (found_rows != layout.rows || found_columns != layout.columns)
         return tt_fail(TT_ERR_FORMAT, "%s: %s is [%zu, %zu], expected [%zu, %zu]", h->path, name, found_rows,
-            found_columns, rows, columns);
-    if (rows == 0) return TT_OK;
+            found_columns, layout.rows, layout.columns);
+    if (layout.rows == 0) return TT_OK;
     hid_t set = H5Dopen2(h->file, name, H5P_DEFAULT);
     tt_status status = TT_OK;
     if (set < 0)
         status = hdf5_failed(h, TT_ERR_FORMAT, "cannot open data set", name);
-    else if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
+    else if (H5Dread(set, layout.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
         status = hdf5_failed(h, TT_ERR_FORMAT, "cannot read (damaged?) data set", name);
     if (set >= 0) H5Dclose(set);
     return status;
@@ -224,7 +224,7 @@ static hid_t text_type(void) {
 
 tt_status tt_h5_write_texts(const tt_h5 *h, const char *name, const char *const *texts, size_t n) {
     hid_t type = text_type();
-    tt_status status = tt_h5_write(h, name, type, texts, n, 0);
+    tt_status status = tt_h5_write(h, name, (tt_h5_layout){type, n, 0}, texts);
     H5Tclose(type);
     return status;
 }
@@ -250,7 +250,7 @@ tt_status tt_h5_read_texts(const tt_h5 *h, const char *name, char ***texts, size
     char **raw;
     TT_TRY(tt_alloc(&raw, *n, sizeof *raw, "texts"));
     hid_t type = text_type();
-    tt_status status = tt_h5_read(h, name, type, raw, *n, 0);
+    tt_status status = tt_h5_read(h, name, (tt_h5_layout){type, *n, 0}, raw);
     if (status == TT_OK) {
         status = gather_texts(raw, *n, texts);
         hsize_t count = *n;

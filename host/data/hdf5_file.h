@@ -35,14 +35,19 @@ bool tt_h5_has(const tt_h5 *h, const char *name);
 // Makes a group and its parents where they do not exist.
 tt_status tt_h5_group(const tt_h5 *h, const char *name) TT_MUST_CHECK;
 
-// Data sets of rank 1 or 2 (columns 0 = rank 1), chunked with fletcher32 (HDF5 has it for numbers only).
-// `type` is a native memory type (H5T_NATIVE_FLOAT, _INT32, _UINT8, _UINT16, ...); the file is little-endian.
-tt_status tt_h5_write(const tt_h5 *h, const char *name, hid_t type, const void *data, size_t rows,
-    size_t columns) TT_MUST_CHECK;
+// The elements of a data set in memory. `type` is a native memory type (H5T_NATIVE_FLOAT, _INT32, _UINT8, _UINT16, ...);
+// the file is little-endian.
+typedef struct tt_h5_layout {
+    hid_t type;
+    size_t rows, columns; // columns 0: a vector, of rank 1
+} tt_h5_layout;
+
+// Writes a data set of rank 1 or 2, chunked with fletcher32 (HDF5 has it for numbers only).
+tt_status tt_h5_write(const tt_h5 *h, const char *name, tt_h5_layout layout, const void *data) TT_MUST_CHECK;
+// *columns is 0 for a data set of rank 1.
 tt_status tt_h5_shape(const tt_h5 *h, const char *name, size_t *rows, size_t *columns) TT_MUST_CHECK;
 // Reads into the caller's memory of rows x max(columns, 1) elements; the data set must have this shape.
-tt_status tt_h5_read(
-    const tt_h5 *h, const char *name, hid_t type, void *data, size_t rows, size_t columns) TT_MUST_CHECK;
+tt_status tt_h5_read(const tt_h5 *h, const char *name, tt_h5_layout layout, void *data) TT_MUST_CHECK;
 // Variable-length UTF-8 strings. Reading allocates one block of *n pointers and the texts behind them, which the caller
 // releases with one free(*texts).
 tt_status tt_h5_write_texts(

@@ -86,7 +86,8 @@ static tt_status put_came_with(const tt_h5 *h, const tt_preferences *p) {
     }
     if (status == TT_OK && total) status = tt_h5_write_texts(h, "/pairs/came_with", texts, total);
     if (status == TT_OK)
-        status = tt_h5_write(h, "/pairs/came_with_offsets", H5T_NATIVE_INT64, offsets, p->n + 1, 0);
+        status = tt_h5_write(
+            h, "/pairs/came_with_offsets", (tt_h5_layout){H5T_NATIVE_INT64, p->n + 1, 0}, offsets);
     free(texts);
     free(offsets);
     return status;
@@ -121,12 +122,14 @@ static tt_status put_all(const tt_h5 *h, const tt_preferences *p) {
 #undef PUT
 #define PUT(name)                                                                                            \
     for (size_t i = 0; i < p->n; ++i) integers[i] = (int32_t)p->items[i].name;                               \
-    if (status == TT_OK) status = tt_h5_write(h, "/pairs/" #name, H5T_NATIVE_INT32, integers, p->n, 0);
+    if (status == TT_OK)                                                                                     \
+        status = tt_h5_write(h, "/pairs/" #name, (tt_h5_layout){H5T_NATIVE_INT32, p->n, 0}, integers);
     INTEGERS(PUT)
 #undef PUT
 #define PUT(name)                                                                                            \
     for (size_t i = 0; i < p->n; ++i) reals[i] = p->items[i].name;                                           \
-    if (status == TT_OK) status = tt_h5_write(h, "/pairs/" #name, H5T_NATIVE_DOUBLE, reals, p->n, 0);
+    if (status == TT_OK)                                                                                     \
+        status = tt_h5_write(h, "/pairs/" #name, (tt_h5_layout){H5T_NATIVE_DOUBLE, p->n, 0}, reals);
     REALS(PUT)
 #undef PUT
     free(column);
@@ -193,7 +196,8 @@ static tt_status get_came_with(const tt_h5 *h, tt_preferences *p) {
     size_t total = 0;
     int64_t *offsets = NULL;
     TT_TRY(tt_alloc(&offsets, p->n + 1, sizeof *offsets, "preference pairs"));
-    tt_status status = tt_h5_read(h, "/pairs/came_with_offsets", H5T_NATIVE_INT64, offsets, p->n + 1, 0);
+    tt_status status =
+        tt_h5_read(h, "/pairs/came_with_offsets", (tt_h5_layout){H5T_NATIVE_INT64, p->n + 1, 0}, offsets);
     if (status == TT_OK && tt_h5_has(h, "/pairs/came_with"))
         status = tt_h5_read_texts(h, "/pairs/came_with", &texts, &total);
     if (status == TT_OK) status = share_out_came_with(h, p, offsets, texts, total);
@@ -212,12 +216,14 @@ static tt_status get_columns(const tt_h5 *h, tt_preferences *p) {
     int32_t *integers = (int32_t *)reals;
     tt_status status = TT_OK;
 #define GET(name)                                                                                            \
-    if (status == TT_OK) status = tt_h5_read(h, "/pairs/" #name, H5T_NATIVE_INT32, integers, p->n, 0);       \
+    if (status == TT_OK)                                                                                     \
+        status = tt_h5_read(h, "/pairs/" #name, (tt_h5_layout){H5T_NATIVE_INT32, p->n, 0}, integers);        \
     for (size_t i = 0; i < p->n && status == TT_OK; ++i) p->items[i].name = integers[i];
     INTEGERS(GET)
 #undef GET
 #define GET(name)                                                                                            \
-    if (status == TT_OK) status = tt_h5_read(h, "/pairs/" #name, H5T_NATIVE_DOUBLE, reals, p->n, 0);         \
+    if (status == TT_OK)                                                                                     \
+        status = tt_h5_read(h, "/pairs/" #name, (tt_h5_layout){H5T_NATIVE_DOUBLE, p->n, 0}, reals);          \
     for (size_t i = 0; i < p->n && status == TT_OK; ++i) p->items[i].name = reals[i];
     REALS(GET)
 #undef GET

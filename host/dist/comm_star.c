@@ -226,7 +226,9 @@ static tt_status meet_group(const tt_comm *comm, const place *places, int listen
     const double patience = state_of(comm)->star.seconds, deadline = tt_seconds() + patience;
     if (rank == 0) return tt_star_host(out, listener, places[hub].nonce, size, deadline);
     bool joined;
-    TT_TRY(tt_star_join(out, &places[hub].address, places[hub].nonce, rank, size, patience, &joined));
+    TT_TRY(tt_star_join(out, &places[hub].address,
+        &(tt_star_seat){.nonce = places[hub].nonce, .rank = rank, .size = size, .patience = patience},
+        &joined));
     return joined ? TT_OK
                   : tt_fail(TT_ERR_DIST, "no connection to rank %d on %s, port %d", hub,
                         places[hub].address.host, places[hub].address.port);

@@ -2,11 +2,9 @@
 // message instead of a hang.
 #include "kernels/cuda/kernel.cuh"
 
-extern "C" {
 #include "host/base/log.h"
 #include "host/dist/nccl.h"
 #include "host/dist/rendezvous.h"
-}
 
 #include <nccl.h>
 #include <sched.h>

@@ -147,7 +147,9 @@ static tt_status join_meeting(const tt_rendezvous *r, tt_star *out) {
         bool joined = false;
         if (read_place(r->path, &address, &nonce)) {
             seen = true;
-            TT_TRY(tt_star_join(out, &address, nonce, r->rank, r->size, r->seconds, &joined));
+            TT_TRY(tt_star_join(out, &address,
+                &(tt_star_seat){.nonce = nonce, .rank = r->rank, .size = r->size, .patience = r->seconds},
+                &joined));
         }
         if (joined) return TT_OK;
         if (tt_interrupted()) return tt_fail(TT_ERR_INTERRUPTED, "interrupted while looking for rank 0");

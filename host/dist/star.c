@@ -139,9 +139,10 @@ tt_status tt_star_host(tt_star *out, int listener, uint64_t nonce, int size, dou
 
 // ---- the others
 
-static tt_status take_seat(tt_star *star, int socket, uint64_t nonce, double patience, bool *joined) {
-    const double deadline = tt_seconds() + patience + hello_seconds; // rank 0 answers when all have arrived
-    hello h = {.magic = magic, .nonce = nonce, .rank = star->rank, .size = star->size};
+static tt_status take_seat(tt_star *star, int socket, const tt_star_seat *seat, bool *joined) {
+    // Rank 0 answers when all have arrived.
+    const double deadline = tt_seconds() + seat->patience + hello_seconds;
+    hello h = {.magic = magic, .nonce = seat->nonce, .rank = star->rank, .size = star->size};
     tt_wire_host(h.host);
     answer a;
     if (tt_wire_send(socket, &h, sizeof h, deadline) != TT_WIRE_DONE ||
@@ -155,14 +156,13 @@ static tt_status take_seat(tt_star *star, int socket, uint64_t nonce, double pat
     return TT_OK;
 }
 
-tt_status tt_star_join(
-    tt_star *out, const tt_address *hub, uint64_t nonce, int rank, int size, double patience, bool *joined) {
+tt_status tt_star_join(tt_star *out, const tt_address *hub, const tt_star_seat *seat, bool *joined) {
     *joined = false;
     *out = (tt_star){0};
-    const int socket = tt_wire_connect(hub, tt_seconds() + patience);
+    const int socket = tt_wire_connect(hub, tt_seconds() + seat->patience);
     if (socket < 0) return TT_OK;
-    tt_status status = open_star(out, rank, size);
-    if (status == TT_OK) status = take_seat(out, socket, nonce, patience, joined);
+    tt_status status = open_star(out, seat->rank, seat->size);
+    if (status == TT_OK) status = take_seat(out, socket, seat, joined);
     if (status == TT_OK && *joined) {
         out->sockets[0] = socket;
         return TT_OK;

@@ -25,10 +25,17 @@ typedef struct tt_star {
 // before the deadline, or a rank that arrived twice or counts another number of ranks; ranks that have
 // arrived receive the message.
 tt_status tt_star_host(tt_star *out, int listener, uint64_t nonce, int size, double deadline) TT_MUST_CHECK;
-// Another rank; `patience` in seconds, the same as rank 0's. *joined is false if no process of this meeting
-// listens there; then try again. Errors: what rank 0 reports.
-tt_status tt_star_join(tt_star *out, const tt_address *hub, uint64_t nonce, int rank, int size,
-    double patience, bool *joined) TT_MUST_CHECK;
+
+typedef struct tt_star_seat {
+    uint64_t nonce;
+    int rank, size;
+    double patience; // seconds, the same as rank 0's
+} tt_star_seat;
+
+// Another rank, which finds rank 0 at `hub`. *joined is false if no process of this meeting listens there; then
+// try again. Errors: what rank 0 reports.
+tt_status tt_star_join(
+    tt_star *out, const tt_address *hub, const tt_star_seat *seat, bool *joined) TT_MUST_CHECK;
 void tt_star_close(tt_star *star);
 
 uint64_t tt_nonce(void); // a random number that cannot be guessed

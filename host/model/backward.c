@@ -31,7 +31,8 @@ static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l, const tt_b
     const tt_model_config *c = &model->config;
     const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     const tt_layer_pass *p = &stack->layers[l];
-    TT_TRY(tt_linear_bwd(model, pass->narrow, pass->dbranch, p->a, b->wo, stack->rows, c->d_ff, c->d_model));
+    TT_TRY(tt_linear_bwd(model, pass->narrow, pass->dbranch, p->a,
+        &(tt_linear_layer){.w = b->wo, .rows = stack->rows, .in = c->d_ff, .out = c->d_model}));
     TT_TRY(model->device->ops->ffn_bwd(
         model->device, &(tt_ffn){.activation = c->activation,
                            .rows = stack->rows,
@@ -40,8 +41,11 @@ static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l, const tt_b
                            .da = pass->narrow,
                            .dh = pass->wide,
                            .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)}));
-    return tt_linear_bwd(model, pass->dy, pass->wide, p->y[2], b->wi, stack->rows, c->d_model,
-        tt_activation_width(c->activation, c->d_ff));
+    return tt_linear_bwd(model, pass->dy, pass->wide, p->y[2],
+        &(tt_linear_layer){.w = b->wi,
+            .rows = stack->rows,
+            .in = c->d_model,
+            .out = tt_activation_width(c->activation, c->d_ff)});
 }
 
 static tt_status self_attention_bwd(tt_pass *pass, bool decoder, int l, const tt_block_layout *b) {
@@ -49,7 +53,8 @@ static tt_status self_attention_bwd(tt_pass *pass, bool decoder, int l, const tt
     const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     const tt_layer_pass *p = &stack->layers[l];
     const int d = model->config.d_model, inner = tt_inner(&model->config);
-    TT_TRY(tt_linear_bwd(model, pass->narrow, pass->dbranch, p->out, b->o, stack->rows, inner, d));
+    TT_TRY(tt_linear_bwd(model, pass->narrow, pass->dbranch, p->out,
+        &(tt_linear_layer){.w = b->o, .rows = stack->rows, .in = inner, .out = d}));
     tt_attention attention = tt_pass_self_attention(pass, decoder, l);
     attention.dout = pass->narrow;
     attention.dq = pass->wide;
@@ -57,7 +62,8 @@ static tt_status self_attention_bwd(tt_pass *pass, bool decoder, int l, const tt
     attention.dv = tt_operand_at(model->device, pass->wide, 2 * (size_t)inner);
     attention.dbias = model->g + (decoder ? model->layout->decoder.bias : model->layout->encoder.bias);
     TT_TRY(model->device->ops->attention_bwd(model->device, &attention));
-    return tt_linear_bwd(model, pass->dy, pass->wide, p->y[0], b->q, stack->rows, d, 3 * inner);
+    return tt_linear_bwd(model, pass->dy, pass->wide, p->y[0],
+        &(tt_linear_layer){.w = b->q, .rows = stack->rows, .in = d, .out = 3 * inner});
 }
 
 static tt_status cross_attention_bwd(tt_pass *pass, int l, const tt_block_layout *b) {
@@ -65,16 +71,18 @@ static tt_status cross_attention_bwd(tt_pass *pass, int l, const tt_block_layout
     const tt_layer_pass *p = &pass->decoder.layers[l];
     const int d = model->config.d_model, inner = tt_inner(&model->config), rows = pass->decoder.rows;
     tt_operand *dkv = pass->wide, *dout = pass->narrow, *dq = pass->dq;
-    TT_TRY(tt_linear_bwd(model, dout, pass->dbranch, p->cross_out, b->cross_o, rows, inner, d));
+    TT_TRY(tt_linear_bwd(model, dout, pass->dbranch, p->cross_out,
+        &(tt_linear_layer){.w = b->cross_o, .rows = rows, .in = inner, .out = d}));
     tt_attention attention = tt_pass_cross_attention(pass, l);
     attention.dout = dout;
     attention.dq = dq;
     attention.dk = dkv;
     attention.dv = tt_operand_at(model->device, dkv, (size_t)inner);
     TT_TRY(model->device->ops->attention_bwd(model->device, &attention));
-    TT_TRY(tt_linear_bwd_add(
-        model, pass->denc, dkv, pass->encoder.y, b->cross_k, pass->encoder.rows, d, 2 * inner));
-    return tt_linear_bwd(model, pass->dy, dq, p->y[1], b->cross_q, rows, d, inner);
+    TT_TRY(tt_linear_bwd_add(model, pass->denc, dkv, pass->encoder.y,
+        &(tt_linear_layer){.w = b->cross_k, .rows = pass->encoder.rows, .in = d, .out = 2 * inner}));
+    return tt_linear_bwd(model, pass->dy, dq, p->y[1],
+        &(tt_linear_layer){.w = b->cross_q, .rows = rows, .in = d, .out = inner});
 }
 
 // The flat buffers are in the order in which forward uses the weights; backward goes from the end to the

@@ -102,9 +102,9 @@ static data_set data_set_of(const tt_parameter *p) {
 static tt_status put_parameter(const tt_h5 *h, const tt_model *model, const tt_parameter *p, staging *s) {
     const data_set d = data_set_of(p);
     TT_TRY(tt_device_download(model->device, s->w, model->w + p->offset, d.n * sizeof *s->w));
-    if (!s->half) return tt_h5_write(h, d.name, H5T_NATIVE_FLOAT, s->w, d.rows, d.columns);
+    if (!s->half) return tt_h5_write(h, d.name, (tt_h5_layout){H5T_NATIVE_FLOAT, d.rows, d.columns}, s->w);
     tt_bf16_from_float((int64_t)d.n, s->half, s->w);
-    return tt_h5_write(h, d.name, H5T_NATIVE_UINT16, s->half, d.rows, d.columns);
+    return tt_h5_write(h, d.name, (tt_h5_layout){H5T_NATIVE_UINT16, d.rows, d.columns}, s->half);
 }
 
 static tt_status put_weights(const tt_h5 *h, const tt_model *model, bool bf16) {
@@ -121,7 +121,8 @@ static tt_status put_moment(const tt_h5 *h, const tt_model *model, const char *n
     float *host;
     TT_TRY(tt_alloc(&host, model->size, sizeof *host, "checkpoint"));
     tt_status status = tt_device_download(model->device, host, moment, model->size * sizeof *host);
-    if (status == TT_OK) status = tt_h5_write(h, name, H5T_NATIVE_FLOAT, host, model->size, 0);
+    if (status == TT_OK)
+        status = tt_h5_write(h, name, (tt_h5_layout){H5T_NATIVE_FLOAT, model->size, 0}, host);
     free(host);
     return status;
 }
@@ -139,7 +140,7 @@ static tt_status put_all(const tt_h5 *h, const tt_checkpoint_write *what) {
     TT_TRY(put_weights(h, what->model, what->bf16));
     size_t n;
     const void *bytes = tt_tokenizer_bytes(what->tokenizer, &n);
-    TT_TRY(tt_h5_write(h, "/tokenizer", H5T_NATIVE_UINT8, bytes, n, 0));
+    TT_TRY(tt_h5_write(h, "/tokenizer", (tt_h5_layout){H5T_NATIVE_UINT8, n, 0}, bytes));
     TT_TRY(tt_h5_put_i64(h, "/tokenizer", "extra_ids", tt_tokenizer_extra_ids(what->tokenizer)));
     if (what->m) TT_TRY(put_moment(h, what->model, "/optimizer/m", what->m));
     if (what->v) TT_TRY(put_moment(h, what->model, "/optimizer/v", what->v));
@@ -162,10 +163,10 @@ static tt_status get_parameter(
     const tt_h5 *h, const tt_model *model, const tt_parameter *p, staging *s, uint64_t *hash) {
     const data_set d = data_set_of(p);
     if (s->half) {
-        TT_TRY(tt_h5_read(h, d.name, H5T_NATIVE_UINT16, s->half, d.rows, d.columns));
+        TT_TRY(tt_h5_read(h, d.name, (tt_h5_layout){H5T_NATIVE_UINT16, d.rows, d.columns}, s->half));
         tt_float_from_bf16((int64_t)d.n, s->w, s->half);
     } else {
-        TT_TRY(tt_h5_read(h, d.name, H5T_NATIVE_FLOAT, s->w, d.rows, d.columns));
+        TT_TRY(tt_h5_read(h, d.name, (tt_h5_layout){H5T_NATIVE_FLOAT, d.rows, d.columns}, s->w));
     }
     for (size_t i = 0; i < d.n; ++i)
         if (!isfinite(s->w[i]))
@@ -203,7 +204,7 @@ static tt_status get_moment(const tt_h5 *h, const tt_model *model, const char *n
     if (!tt_h5_has(h, name)) return TT_OK;
     float *host;
     TT_TRY(tt_alloc(&host, model->size, sizeof *host, "optimizer state"));
-    tt_status status = tt_h5_read(h, name, H5T_NATIVE_FLOAT, host, model->size, 0);
+    tt_status status = tt_h5_read(h, name, (tt_h5_layout){H5T_NATIVE_FLOAT, model->size, 0}, host);
     if (status == TT_OK)
         status = tt_device_alloc(model->device, moment, model->size, sizeof *host, "optimizer state");
     if (status == TT_OK) status = tt_device_upload(model->device, *moment, host, model->size * sizeof *host);
@@ -218,7 +219,7 @@ static tt_status get_tokenizer(const tt_h5 *h, tt_tokenizer **out) {
     TT_TRY(tt_h5_shape(h, "/tokenizer", &n, &columns));
     TT_TRY(tt_h5_get_i64(h, "/tokenizer", "extra_ids", &extra_ids));
     TT_TRY(tt_alloc(&bytes, n, 1, "tokenizer"));
-    tt_status status = tt_h5_read(h, "/tokenizer", H5T_NATIVE_UINT8, bytes, n, 0);
+    tt_status status = tt_h5_read(h, "/tokenizer", (tt_h5_layout){H5T_NATIVE_UINT8, n, 0}, bytes);
     if (status == TT_OK) {
         status = tt_tokenizer_parse(out, bytes, n, (int)extra_ids);
         if (status != TT_OK && status != TT_ERR_NOMEM)

@@ -133,8 +133,11 @@ tt_status tt_decoder_encode(tt_decoder *p, const tt_batch *batch, int first_row)
     const size_t wide = 2 * (size_t)tt_inner(&p->model->config);
     for (int l = 0; l < p->model->config.num_decoder_layers; ++l)
         TT_TRY(tt_linear(p->model, tt_operand_at(p->model->device, p->cross_kv[l], (size_t)first_row * wide),
-            p->pass->encoder.y, p->model->layout->decoder.blocks[l].cross_k, batch->enc_tokens,
-            p->model->config.d_model, (int)wide));
+            p->pass->encoder.y,
+            &(tt_linear_layer){.w = p->model->layout->decoder.blocks[l].cross_k,
+                .rows = batch->enc_tokens,
+                .in = p->model->config.d_model,
+                .out = (int)wide}));
     return TT_OK;
 }
 
@@ -195,7 +198,8 @@ static tt_status self_attention(tt_decoder *p, int l, int n) {
     const tt_model_config *c = &model->config;
     const tt_block_layout *b = &model->layout->decoder.blocks[l];
     const int inner = tt_inner(c);
-    TT_TRY(tt_linear(model, p->qkv, p->y, b->q, n, c->d_model, 3 * inner));
+    TT_TRY(tt_linear(
+        model, p->qkv, p->y, &(tt_linear_layer){.w = b->q, .rows = n, .in = c->d_model, .out = 3 * inner}));
     TT_TRY(model->device->ops->put_rows(
         model->device, &(tt_put_rows){.rows = n,
                            .n = 2 * inner,
@@ -221,7 +225,8 @@ static tt_status self_attention(tt_decoder *p, int l, int n) {
                            .max_distance = c->relative_attention_max_distance,
                            .out = p->out,
                            .ldo = inner}));
-    return tt_linear(model, p->branch, p->out, b->o, n, inner, c->d_model);
+    return tt_linear(
+        model, p->branch, p->out, &(tt_linear_layer){.w = b->o, .rows = n, .in = inner, .out = c->d_model});
 }
 
 static tt_status cross_attention(tt_decoder *p, int l, int n) {
@@ -229,7 +234,8 @@ static tt_status cross_attention(tt_decoder *p, int l, int n) {
     const tt_model_config *c = &model->config;
     const tt_block_layout *b = &model->layout->decoder.blocks[l];
     const int inner = tt_inner(c);
-    TT_TRY(tt_linear(model, p->qkv, p->y, b->cross_q, n, c->d_model, inner));
+    TT_TRY(tt_linear(
+        model, p->qkv, p->y, &(tt_linear_layer){.w = b->cross_q, .rows = n, .in = c->d_model, .out = inner}));
     TT_TRY(model->device->ops->attention_decode(
         model->device, &(tt_attention_decode){.slots = n,
                            .heads = c->num_heads,
@@ -244,7 +250,8 @@ static tt_status cross_attention(tt_decoder *p, int l, int n) {
                            .longest = p->longest_source,
                            .out = p->out,
                            .ldo = inner}));
-    return tt_linear(model, p->branch, p->out, b->cross_o, n, inner, c->d_model);
+    return tt_linear(model, p->branch, p->out,
+        &(tt_linear_layer){.w = b->cross_o, .rows = n, .in = inner, .out = c->d_model});
 }
 
 static tt_status feed_forward(tt_decoder *p, int l, int n) {
@@ -252,13 +259,16 @@ static tt_status feed_forward(tt_decoder *p, int l, int n) {
     const tt_model_config *c = &model->config;
     const tt_block_layout *b = &model->layout->decoder.blocks[l];
     if (c->activation == TT_RELU) {
-        TT_TRY(tt_linear_relu(model, p->a, p->y, b->wi, n, c->d_model, c->d_ff));
+        TT_TRY(tt_linear_relu(
+            model, p->a, p->y, &(tt_linear_layer){.w = b->wi, .rows = n, .in = c->d_model, .out = c->d_ff}));
     } else {
-        TT_TRY(tt_linear(model, p->h, p->y, b->wi, n, c->d_model, 2 * c->d_ff));
+        TT_TRY(tt_linear(model, p->h, p->y,
+            &(tt_linear_layer){.w = b->wi, .rows = n, .in = c->d_model, .out = 2 * c->d_ff}));
         TT_TRY(model->device->ops->ffn_fwd(model->device,
             &(tt_ffn){.activation = c->activation, .rows = n, .f = c->d_ff, .h = p->h, .a = p->a}));
     }
-    return tt_linear(model, p->branch, p->a, b->wo, n, c->d_ff, c->d_model);
+    return tt_linear(
+        model, p->branch, p->a, &(tt_linear_layer){.w = b->wo, .rows = n, .in = c->d_ff, .out = c->d_model});
 }
 
 static tt_status upload_step(tt_decoder *p, const tt_decoder_slots *active) {

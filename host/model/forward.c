@@ -98,21 +98,26 @@ static tt_status self_attention(tt_pass *pass, bool decoder, int l, const tt_blo
     const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     const tt_layer_pass *p = &stack->layers[l];
     const int d = model->config.d_model, inner = tt_inner(&model->config);
-    TT_TRY(tt_linear(model, p->qkv, p->y[0], b->q, stack->rows, d, 3 * inner));
+    TT_TRY(tt_linear(model, p->qkv, p->y[0],
+        &(tt_linear_layer){.w = b->q, .rows = stack->rows, .in = d, .out = 3 * inner}));
     const tt_attention attention = tt_pass_self_attention(pass, decoder, l);
     TT_TRY(model->device->ops->attention_fwd(model->device, &attention));
-    return tt_linear(model, pass->branch, p->out, b->o, stack->rows, inner, d);
+    return tt_linear(model, pass->branch, p->out,
+        &(tt_linear_layer){.w = b->o, .rows = stack->rows, .in = inner, .out = d});
 }
 
 static tt_status cross_attention(tt_pass *pass, int l, const tt_block_layout *b) {
     tt_model *model = pass->model;
     const tt_layer_pass *p = &pass->decoder.layers[l];
     const int d = model->config.d_model, inner = tt_inner(&model->config), rows = pass->decoder.rows;
-    TT_TRY(tt_linear(model, p->cross_q, p->y[1], b->cross_q, rows, d, inner));
-    TT_TRY(tt_linear(model, p->cross_kv, pass->encoder.y, b->cross_k, pass->encoder.rows, d, 2 * inner));
+    TT_TRY(tt_linear(model, p->cross_q, p->y[1],
+        &(tt_linear_layer){.w = b->cross_q, .rows = rows, .in = d, .out = inner}));
+    TT_TRY(tt_linear(model, p->cross_kv, pass->encoder.y,
+        &(tt_linear_layer){.w = b->cross_k, .rows = pass->encoder.rows, .in = d, .out = 2 * inner}));
     const tt_attention attention = tt_pass_cross_attention(pass, l);
     TT_TRY(model->device->ops->attention_fwd(model->device, &attention));
-    return tt_linear(model, pass->branch, p->cross_out, b->cross_o, rows, inner, d);
+    return tt_linear(model, pass->branch, p->cross_out,
+        &(tt_linear_layer){.w = b->cross_o, .rows = rows, .in = inner, .out = d});
 }
 
 static tt_status feed_forward(tt_pass *pass, bool decoder, int l, const tt_block_layout *b) {
@@ -120,8 +125,11 @@ static tt_status feed_forward(tt_pass *pass, bool decoder, int l, const tt_block
     const tt_model_config *c = &model->config;
     const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     const tt_layer_pass *p = &stack->layers[l];
-    TT_TRY(tt_linear(
-        model, p->h, p->y[2], b->wi, stack->rows, c->d_model, tt_activation_width(c->activation, c->d_ff)));
+    TT_TRY(tt_linear(model, p->h, p->y[2],
+        &(tt_linear_layer){.w = b->wi,
+            .rows = stack->rows,
+            .in = c->d_model,
+            .out = tt_activation_width(c->activation, c->d_ff)}));
     TT_TRY(model->device->ops->ffn_fwd(
         model->device, &(tt_ffn){.activation = c->activation,
                            .rows = stack->rows,
@@ -129,7 +137,8 @@ static tt_status feed_forward(tt_pass *pass, bool decoder, int l, const tt_block
                            .h = p->h,
                            .a = p->a,
                            .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)}));
-    return tt_linear(model, pass->branch, p->a, b->wo, stack->rows, c->d_ff, c->d_model);
+    return tt_linear(model, pass->branch, p->a,
+        &(tt_linear_layer){.w = b->wo, .rows = stack->rows, .in = c->d_ff, .out = c->d_model});
 }
 
 static tt_status stack_forward(tt_pass *pass, bool decoder) {

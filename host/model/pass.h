@@ -96,18 +96,24 @@ int tt_pass_replay_step(int tokens);
 void tt_pass_replay_forget(tt_pass *pass); // before the pass's memory moves
 void tt_pass_replay_close(tt_pass *pass);
 
+// A linear layer applied to rows: w[out, in] starts at this element of the model's weights.
+typedef struct tt_linear_layer {
+    size_t w;
+    int rows, in, out;
+} tt_linear_layer;
+
 // y[rows, out] = x[rows, in] w[out, in]^T
 tt_status tt_linear(
-    tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out) TT_MUST_CHECK;
+    tt_model *model, tt_operand *y, const tt_operand *x, const tt_linear_layer *layer) TT_MUST_CHECK;
 // y = max(x w^T, 0)
 tt_status tt_linear_relu(
-    tt_model *model, tt_operand *y, const tt_operand *x, size_t w, int rows, int in, int out) TT_MUST_CHECK;
+    tt_model *model, tt_operand *y, const tt_operand *x, const tt_linear_layer *layer) TT_MUST_CHECK;
 // dx = dy w;  dw += dy^T x
-tt_status tt_linear_bwd(tt_model *model, tt_operand *dx, const tt_operand *dy, const tt_operand *x, size_t w,
-    int rows, int in, int out) TT_MUST_CHECK;
+tt_status tt_linear_bwd(tt_model *model, tt_operand *dx, const tt_operand *dy, const tt_operand *x,
+    const tt_linear_layer *layer) TT_MUST_CHECK;
 // The same with dx += dy w in fp32.
-tt_status tt_linear_bwd_add(tt_model *model, float *dx, const tt_operand *dy, const tt_operand *x, size_t w,
-    int rows, int in, int out) TT_MUST_CHECK;
+tt_status tt_linear_bwd_add(tt_model *model, float *dx, const tt_operand *dy, const tt_operand *x,
+    const tt_linear_layer *layer) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

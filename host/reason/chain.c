@@ -29,8 +29,7 @@ typedef struct stage_job {
     int n_prompts;
     size_t prompts_capacity, uses_capacity;
     tt_arena memory; // of prompts
-    int32_t *ids;    // of the tokenizer
-    size_t ids_capacity;
+    tt_ids ids;      // of the tokenizer
     tt_progress progress;
 } stage_job;
 
@@ -68,10 +67,9 @@ static uint64_t example_key(const tt_question *q, tt_stage stage, int option) {
 }
 
 static tt_status add_prompt(stage_job *j, const char *text, int question, int option) {
-    int n;
     bool cut;
-    TT_TRY(tt_limit_encode(
-        j->options->tokenizer, text, j->options->max_input, &j->ids, &j->ids_capacity, &n, &cut));
+    TT_TRY(tt_limit_encode(j->options->tokenizer, text, j->options->max_input, &j->ids, &cut));
+    const int n = j->ids.n;
     j->chain->prompts++;
     j->chain->cut += cut;
     const size_t need = (size_t)j->n_prompts + 1;
@@ -80,7 +78,7 @@ static tt_status add_prompt(stage_job *j, const char *text, int question, int op
     int32_t *ids = tt_arena_alloc(&j->memory, (size_t)n * sizeof *ids);
     int32_t *runs = tt_arena_alloc(&j->memory, (size_t)j->chain->runs_each * sizeof *runs);
     if (!ids || !runs) return TT_ERR_NOMEM;
-    memcpy(ids, j->ids, (size_t)n * sizeof *ids);
+    memcpy(ids, j->ids.items, (size_t)n * sizeof *ids);
     j->prompts[j->n_prompts] = (tt_prompt){.ids = ids,
         .n = n,
         .example = example_key(j->questions[question], j->stage, option),
@@ -194,7 +192,7 @@ static tt_status generate_stage(tt_chain *chain, tt_engine *engine, const tt_que
     tt_arena_close(&j.memory);
     free(j.prompts);
     free(j.uses);
-    free(j.ids);
+    free(j.ids.items);
     return status;
 }
 

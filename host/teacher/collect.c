@@ -56,12 +56,10 @@ static int compare_ids(const void *a, const void *b) {
 }
 
 static tt_status count_tokens(const tt_tokenizer *tokenizer, const char *text, int64_t *n) {
-    int32_t *ids = NULL;
-    size_t capacity = 0;
-    int count = 0;
-    tt_status status = tt_tokenizer_encode(tokenizer, text, false, &ids, &capacity, &count);
-    free(ids);
-    *n = count;
+    tt_ids ids = {0};
+    tt_status status = tt_tokenizer_encode(tokenizer, text, false, &ids);
+    free(ids.items);
+    *n = ids.n;
     return status;
 }
 

@@ -2,13 +2,13 @@
 
 #include "host/base/log.h"
 
-tt_status tt_limit_encode(const tt_tokenizer *tokenizer, const char *text, int limit, int32_t **ids,
-    size_t *capacity, int *n, bool *cut) {
+tt_status tt_limit_encode(
+    const tt_tokenizer *tokenizer, const char *text, int limit, tt_ids *ids, bool *cut) {
     *cut = false;
-    TT_TRY(tt_tokenizer_encode(tokenizer, text, true, ids, capacity, n));
-    if (*n <= limit) return TT_OK;
-    *n = limit;
-    (*ids)[limit - 1] = TT_EOS;
+    TT_TRY(tt_tokenizer_encode(tokenizer, text, true, ids));
+    if (ids->n <= limit) return TT_OK;
+    ids->n = limit;
+    ids->items[limit - 1] = TT_EOS;
     *cut = true;
     return TT_OK;
 }

@@ -10,8 +10,8 @@ extern "C" {
 
 // As tt_tokenizer_encode with </s>, but of more than `limit` ids (at least 1) only the first limit - 1 stay and </s>
 // follows: the text loses its last words. *cut receives whether it did.
-tt_status tt_limit_encode(const tt_tokenizer *tokenizer, const char *text, int limit, int32_t **ids,
-    size_t *capacity, int *n, bool *cut) TT_MUST_CHECK;
+tt_status tt_limit_encode(
+    const tt_tokenizer *tokenizer, const char *text, int limit, tt_ids *ids, bool *cut) TT_MUST_CHECK;
 
 // Each warns if any texts were cut: `cut` of `total` were longer than `limit` tokens. `where` names the place
 // ("acquisition, analyze"), `key` is the setting that raises the limit. A caller whose work comes in pieces warns once

@@ -94,17 +94,16 @@ const char *tt_tokenizer_piece(const tt_tokenizer *t, int id) {
 }
 
 typedef struct sink {
-    int32_t **ids;
-    size_t *capacity;
-    int *n;
+    tt_ids *ids;
     tt_status status;
 } sink;
 
 static void append_id(void *context, int id) {
     sink *s = context;
+    tt_ids *ids = s->ids;
     if (s->status == TT_OK)
-        s->status = tt_grow(s->ids, s->capacity, (size_t)*s->n + 1, sizeof **s->ids, "token ids");
-    if (s->status == TT_OK) (*s->ids)[(*s->n)++] = id;
+        s->status = tt_grow(&ids->items, &ids->capacity, (size_t)ids->n + 1, sizeof *ids->items, "token ids");
+    if (s->status == TT_OK) ids->items[ids->n++] = id;
 }
 
 // The id of the special token at the start of `text`, whose length in bytes *length receives; -1 where there is none.
@@ -123,13 +122,12 @@ static int special_at(const tt_tokenizer *t, const char *text, size_t *length) {
     return tt_starts_with(text, name) ? id : -1; // sscanf also reads <extra_id_01>
 }
 
-tt_status tt_tokenizer_encode(
-    const tt_tokenizer *t, const char *text, bool eos, int32_t **ids, size_t *capacity, int *n) {
+tt_status tt_tokenizer_encode(const tt_tokenizer *t, const char *text, bool eos, tt_ids *ids) {
     size_t length = strlen(text), bad = 0;
     if (!tt_utf8_valid(text, length, &bad))
         return tt_fail(TT_ERR_INPUT, "invalid UTF-8 at byte %zu of \"%.40s\"", bad, text);
-    sink s = {.ids = ids, .capacity = capacity, .n = n};
-    *n = 0;
+    sink s = {.ids = ids};
+    ids->n = 0;
     const char *from = text, *end = text + length;
     while (from < end && s.status == TT_OK) {
         size_t skip = 0;
@@ -143,7 +141,7 @@ tt_status tt_tokenizer_encode(
         if (id >= 0) append_id(&s, id);
         from += plain + skip;
     }
-    if (eos && !(s.status == TT_OK && *n > 0 && (*ids)[*n - 1] == TT_EOS)) append_id(&s, TT_EOS);
+    if (eos && !(s.status == TT_OK && ids->n > 0 && ids->items[ids->n - 1] == TT_EOS)) append_id(&s, TT_EOS);
     return s.status;
 }
 

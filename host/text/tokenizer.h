@@ -33,11 +33,19 @@ const void *tt_tokenizer_bytes(const tt_tokenizer *tokenizer, size_t *n);
 // The piece of an id, "<extra_id_3>" for sentinels; owned by the tokenizer.
 const char *tt_tokenizer_piece(const tt_tokenizer *tokenizer, int id);
 
-// Writes the ids of `text` to *ids, an array of *capacity elements that grows by tt_grow (the caller releases it with
-// free()), and their number to *n. With `eos`, </s> is appended unless the text ends in one. Special tokens that are
-// spelled in the text (<extra_id_N>, </s>, <pad>, <unk>) become their ids. Errors: TT_ERR_INPUT for invalid UTF-8.
-tt_status tt_tokenizer_encode(const tt_tokenizer *tokenizer, const char *text, bool eos, int32_t **ids,
-    size_t *capacity, int *n) TT_MUST_CHECK;
+// Token ids in memory that grows by tt_grow and may be reused from text to text. Zero-initialise; the caller releases
+// items with free().
+typedef struct tt_ids {
+    int32_t *items; // [n]
+    size_t capacity;
+    int n;
+} tt_ids;
+
+// Replaces the contents of *ids by the ids of `text`. With `eos`, </s> is appended unless the text ends in one. Special
+// tokens that are spelled in the text (<extra_id_N>, </s>, <pad>, <unk>) become their ids. Errors: TT_ERR_INPUT for
+// invalid UTF-8; TT_ERR_NOMEM.
+tt_status tt_tokenizer_encode(
+    const tt_tokenizer *tokenizer, const char *text, bool eos, tt_ids *ids) TT_MUST_CHECK;
 // *text receives the text of the ids up to the first </s>, to be released with free(). Special tokens (pad, eos, unk,
 // sentinels), spaces at both ends and spaces before punctuation and contractions are left out, as with Hugging Face's
 // skip_special_tokens and clean_up_tokenization_spaces.

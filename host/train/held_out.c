@@ -113,7 +113,7 @@ tt_status tt_held_out_evaluate(
     chunk_work w = {0};
     int32_t *mine;
     TT_TRY(tt_alloc(&mine, (size_t)held->n, sizeof *mine, "held-out examples"));
-    const int n = tt_deal(held->dataset, held->examples, held->n, comm->rank, comm->size, mine);
+    const int n = tt_deal(held->dataset, held->examples, held->n, (tt_share){comm->rank, comm->size}, mine);
     if (chunk > held->n) chunk = held->n;
     tt_status status = chunk_work_open(&w, model, held, chunk);
     for (int first = 0; first < n && status == TT_OK; first += chunk) {

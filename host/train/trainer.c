@@ -98,9 +98,13 @@ tt_status tt_preference_pack(const tt_dataset *dataset, const tt_preference_pair
         const int32_t *chosen = dataset->ids + begin[1];
         TT_TRY(tt_batch_add_source(batch, dataset->ids + begin[0], (int)(begin[1] - begin[0]), example));
         const int source = batch->enc_seqs - 1;
-        TT_TRY(tt_batch_add_target(batch, chosen, p->chosen_tokens, source, TT_PAD, 2 * example));
         TT_TRY(tt_batch_add_target(
-            batch, chosen + p->chosen_tokens, p->rejected_tokens, source, TT_PAD, 2 * example + 1));
+            batch, &(tt_batch_target){
+                       .ids = chosen, .n = p->chosen_tokens, .source = source, .example = 2 * example}));
+        TT_TRY(tt_batch_add_target(batch, &(tt_batch_target){.ids = chosen + p->chosen_tokens,
+                                              .n = p->rejected_tokens,
+                                              .source = source,
+                                              .example = 2 * example + 1}));
     }
     return TT_OK;
 }
@@ -124,11 +128,12 @@ tt_status tt_trainer_gradient(tt_trainer *t, const tt_global_batch *global, tt_p
     const int64_t tokens = global->preference
                                ? chosen_tokens(global)
                                : tt_dataset_target_tokens(dataset, global->examples, global->n);
-    const int mine = tt_deal(dataset, global->examples, global->n, t->comm->rank, t->comm->size, t->mine);
+    const int mine =
+        tt_deal(dataset, global->examples, global->n, (tt_share){t->comm->rank, t->comm->size}, t->mine);
     *share = (tt_preference_sums){0};
     t->sum = (tt_gradient_sum){t->comm, t->model->device, t->model->g, t->model->size};
     for (int part = 0; part < t->parts; ++part) {
-        int portion = tt_deal(dataset, t->mine, mine, part, t->parts, t->portion);
+        int portion = tt_deal(dataset, t->mine, mine, (tt_share){part, t->parts}, t->portion);
         if (portion == 0) continue;
         const bool last = part == t->parts - 1;
         tt_pass_watch(t->pass, last ? (tt_gradient_watch){sum_ready, &t->sum} : (tt_gradient_watch){0});

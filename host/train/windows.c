@@ -41,24 +41,22 @@ static tt_status add_document(tt_windows *w, const int32_t *ids, int n, int size
 
 static tt_status add_lines(
     tt_windows *w, char *text, const char *path, const tt_tokenizer *tokenizer, int size) {
-    int32_t *ids = NULL;
-    size_t capacity = 0;
+    tt_ids ids = {0};
     int64_t used = w->offsets ? w->offsets[w->n] : 0;
     tt_status status = TT_OK;
     int number = 1;
     for (char *line = text; line && status == TT_OK; ++number) {
         char *end = strchr(line, '\n');
         if (end) *end = '\0';
-        int n = 0;
-        status = tt_tokenizer_encode(tokenizer, line, false, &ids, &capacity, &n);
+        status = tt_tokenizer_encode(tokenizer, line, false, &ids);
         if (status != TT_OK)
             status = tt_context(status, "%s:%d", path, number);
-        else if (n > 0)
-            status = add_document(w, ids, n, size, &used);
+        else if (ids.n > 0)
+            status = add_document(w, ids.items, ids.n, size, &used);
         line = end ? end + 1 : NULL;
     }
     if (status == TT_OK) status = finish_window(w, &used);
-    free(ids);
+    free(ids.items);
     return status;
 }
 

@@ -4,9 +4,7 @@
 // queries.
 #include "kernels/cuda/attention.cuh"
 
-extern "C" {
 #include "host/base/memory.h"
-}
 
 #include <stdlib.h>
 

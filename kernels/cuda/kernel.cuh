@@ -10,14 +10,12 @@
 #ifndef TT_KERNELS_CUDA_KERNEL_CUH
 #define TT_KERNELS_CUDA_KERNEL_CUH
 
+#include "kernels/cuda/cuda.h"
+#include "kernels/ops.h"
+
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 #include <stdint.h>
-
-extern "C" {
-#include "kernels/cuda/cuda.h"
-#include "kernels/ops.h"
-}
 
 #ifdef TT_CUSIM
 #include "tests/cusim/kernel.h"

@@ -33,8 +33,11 @@ static void fill(tt_batch *batch, int vocab, int step) {
         for (int t = 0; t < m; ++t) ids[t % n] = (ids[t % n] + 3) % vocab; // something that can be learnt
         int32_t *target = twin_ids((size_t)m, vocab, 7 + i);
         target[m - 1] = 1;
-        twin_ok(tt_batch_add_target(batch, target, m, (int)i, 0, i));
-        if (i % 2) twin_ok(tt_batch_add_target(batch, target, m, (int)i, 0, i + 10));
+        twin_ok(tt_batch_add_target(
+            batch, &(tt_batch_target){.ids = target, .n = m, .source = (int)i, .example = i}));
+        if (i % 2)
+            twin_ok(tt_batch_add_target(
+                batch, &(tt_batch_target){.ids = target, .n = m, .source = (int)i, .example = i + 10}));
         free(ids), free(target);
     }
 }
@@ -203,7 +206,9 @@ static void replayed_steps_equal_plain_ones(void **state) {
             if (step == 7) tt_pass_watch(gpu.pass, (tt_gradient_watch){0});
             fill(&batch, config.vocab_size, step / 2 % 2); // texts of other lengths fill up the same rows
             if (step % 2) twin_ok(tt_batch_add_source(&batch, more, 20, 9));
-            if (step % 2) twin_ok(tt_batch_add_target(&batch, more, 3, batch.enc_seqs - 1, 0, 9));
+            if (step % 2)
+                twin_ok(tt_batch_add_target(&batch,
+                    &(tt_batch_target){.ids = more, .n = 3, .source = batch.enc_seqs - 1, .example = 9}));
             train(&gpu, &batch, step, step < 7);
         }
         // From its third step on a shape is replayed, counted from step 1, whose batch needs more memory than

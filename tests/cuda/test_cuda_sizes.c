@@ -31,7 +31,9 @@ static void fill(tt_batch *batch, const shape *s, uint64_t stream) {
             twin_ids((size_t)(s->length + s->target), small.vocab_size, stream * 1000 + (uint64_t)i);
         twin_ok(tt_batch_add_source(batch, ids, s->length, (uint32_t)i));
         if (i < s->targets)
-            twin_ok(tt_batch_add_target(batch, ids + s->length, s->target, i, 0, (uint32_t)i));
+            twin_ok(tt_batch_add_target(
+                batch, &(tt_batch_target){
+                           .ids = ids + s->length, .n = s->target, .source = i, .example = (uint32_t)i}));
         free(ids);
     }
 }

@@ -89,6 +89,7 @@ static void all_sizes(tt_precision precision) {
     check(precision, 71, 144, 1030, 0, 1, 0);
     for (int k = 1023; k <= 1025; ++k) check(precision, 40, 32, k, 0, 1, 0.5f); // k in one part, in two
     for (int k = 255; k <= 257; ++k) check(precision, 9, 33, k, 0, 1, 0);
+    check(precision, 4, 3, 262145, 0, 0.5f, 1); // narrow, with a k as long as the largest vocabularies
     for (int n = 511; n <= 513; ++n) check(precision, 3, n, 20, 0, 1, 0), check(precision, n, 3, 20, 0, 1, 0);
     for (int m = 32; m <= 33; ++m)
         check(precision, m, 16, 64, 0, 1, 0), check(precision, 2 * m, 16, 63, 0, 1, 0);

@@ -21,7 +21,7 @@ static inline void *golden_read(const tt_h5 *h, const char *name, hid_t type, si
     OK(tt_h5_shape(h, name, &rows, &columns));
     *n = rows * (columns ? columns : 1);
     OK(tt_alloc(&data, *n, size, "golden"));
-    OK(tt_h5_read(h, name, type, data, rows, columns));
+    OK(tt_h5_read(h, name, (tt_h5_layout){type, rows, columns}, data));
     return data;
 }
 
@@ -117,8 +117,10 @@ static inline void golden_batch(tt_batch *batch, const golden_texts *sources, co
     for (int i = 0; i < sources->n; ++i) {
         OK(tt_batch_add_source(
             batch, sources->ids + sources->offsets[i], golden_length(sources, i), (uint32_t)i));
-        OK(tt_batch_add_target(
-            batch, targets->ids + targets->offsets[i], golden_length(targets, i), i, 0, (uint32_t)i));
+        OK(tt_batch_add_target(batch, &(tt_batch_target){.ids = targets->ids + targets->offsets[i],
+                                          .n = golden_length(targets, i),
+                                          .source = i,
+                                          .example = (uint32_t)i}));
     }
 }
 

@@ -74,16 +74,16 @@ static tt_status keep(void *context, int prompt, int sample, const int32_t *ids,
 
 // What the student greedily writes to this input; released with free().
 static char *write_to(const char *input) {
-    int32_t *ids = NULL;
-    size_t capacity = 0;
+    tt_ids ids = {0};
     static const int32_t sample = 0;
     tt_prompt prompt = {.samples = &sample, .n_samples = 1};
-    OK(tt_tokenizer_encode(tokenizer, input, true, &ids, &capacity, &prompt.n));
-    prompt.ids = ids;
+    OK(tt_tokenizer_encode(tokenizer, input, true, &ids));
+    prompt.ids = ids.items;
+    prompt.n = ids.n;
     char *text = NULL;
     const tt_decoding greedy = {.top_p = 1, .max_length = LENGTH};
     OK(tt_engine_generate(engine, &(tt_generation){&prompt, 1, &greedy, keep, &text}));
-    free(ids);
+    free(ids.items);
     return text;
 }
 

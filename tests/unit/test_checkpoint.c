@@ -140,7 +140,9 @@ static void replace_set(const char *name, hid_t type, const void *data, size_t r
     save(false);
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
     assert_true(file >= 0 && H5Ldelete(file, name, H5P_DEFAULT) >= 0);
-    if (data) OK(tt_h5_write(&(tt_h5){.file = file, .path = "test"}, name, type, data, rows, columns));
+    if (data)
+        OK(tt_h5_write(
+            &(tt_h5){.file = file, .path = "test"}, name, (tt_h5_layout){type, rows, columns}, data));
     assert_true(H5Fclose(file) >= 0);
 }
 

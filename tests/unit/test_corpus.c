@@ -238,7 +238,7 @@ static void dealing_is_complete_and_balanced(void **state) {
         int64_t low = INT64_MAX, high = 0;
         for (int r = 0; r < ranks; ++r) {
             int32_t mine[N];
-            const int n = tt_deal(&d, order, N, r, ranks, mine);
+            const int n = tt_deal(&d, order, N, (tt_share){r, ranks}, mine);
             int64_t tokens = 0;
             for (int i = 0; i < n; ++i) {
                 seen[mine[i]]++;
@@ -309,13 +309,11 @@ static void the_teacher_is_right_in_training(void **state) {
 
 // The ids of a target.
 static void target_is(const tt_dataset *d, int example, const tt_tokenizer *t, const char *text) {
-    int32_t *ids = NULL;
-    size_t capacity = 0;
-    int n;
-    OK(tt_tokenizer_encode(t, text, true, &ids, &capacity, &n));
-    assert_int_equal(d->offsets[2 * example + 2] - d->offsets[2 * example + 1], n);
-    assert_memory_equal(d->ids + d->offsets[2 * example + 1], ids, (size_t)n * sizeof *ids);
-    free(ids);
+    tt_ids ids = {0};
+    OK(tt_tokenizer_encode(t, text, true, &ids));
+    assert_int_equal(d->offsets[2 * example + 2] - d->offsets[2 * example + 1], ids.n);
+    assert_memory_equal(d->ids + d->offsets[2 * example + 1], ids.items, (size_t)ids.n * sizeof *ids.items);
+    free(ids.items);
 }
 
 // What does not lead to the right answer is not learned from; answers alone need no reasoning.

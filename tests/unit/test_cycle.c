@@ -1,16 +1,12 @@
 // The stage plan against a slow simulation of its definition, and its properties.
 #include "host/train/cycle.h"
+#include "tests/expect.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static void check_plan(const int batches[TT_STAGES], int64_t interval, int64_t options) {
     tt_cycle cycle;
-    assert_int_equal(tt_cycle_open(&cycle, batches, interval, options), TT_OK);
+    OK(tt_cycle_open(&cycle, batches, interval, options));
     const int64_t epoch_steps = (int64_t)batches[0] + batches[1] + batches[2];
     int used[TT_STAGES] = {0};
     int stage = 0;
@@ -66,7 +62,7 @@ static void plan_follows_its_definition(void **state) {
 static void stages_do_not_drift(void **state) {
     (void)state;
     tt_cycle cycle;
-    assert_int_equal(tt_cycle_open(&cycle, (int[]){1, 6, 2}, 1, 2), TT_OK);
+    OK(tt_cycle_open(&cycle, (int[]){1, 6, 2}, 1, 2));
     static const tt_stage expected[] = {TT_RECALL, TT_ANALYZE, TT_ANALYZE, TT_SUMMARIZE, TT_ANALYZE,
         TT_ANALYZE, TT_SUMMARIZE, TT_ANALYZE, TT_ANALYZE};
     for (int i = 0; i < 9; ++i) assert_int_equal(tt_cycle_step_of(&cycle, i).stage, expected[i]);

@@ -16,17 +16,16 @@ static void token_ids_and_decoded_text(void **state) {
     OK(tt_h5_read_texts(&h, "texts", &texts, &n_texts));
     OK(tt_h5_read_texts(&h, "decoded", &decoded, &n_decoded));
     assert_true(n_texts >= 600 && (int)n_texts == ids.n && (int)n_decoded == sequences.n);
-    int32_t *got = NULL;
-    size_t capacity = 0;
+    tt_ids got = {0};
     int wrong = 0;
     for (int i = 0; i < ids.n; ++i) {
-        int n;
         const int32_t *want = ids.ids + ids.offsets[i];
-        OK(tt_tokenizer_encode(tokenizer, texts[i], true, &got, &capacity, &n));
-        if (n == golden_length(&ids, i) && memcmp(got, want, (size_t)n * sizeof *got) == 0) continue;
+        OK(tt_tokenizer_encode(tokenizer, texts[i], true, &got));
+        if (got.n == golden_length(&ids, i) && memcmp(got.items, want, (size_t)got.n * sizeof *want) == 0)
+            continue;
         wrong++;
         print_error("\"%.60s\": ids", texts[i]);
-        for (int k = 0; k < n && k < 20; ++k) print_error(" %d", got[k]);
+        for (int k = 0; k < got.n && k < 20; ++k) print_error(" %d", got.items[k]);
         print_error("; Hugging Face");
         for (int k = 0; k < golden_length(&ids, i) && k < 20; ++k) print_error(" %d", want[k]);
         print_error("\n");
@@ -42,7 +41,7 @@ static void token_ids_and_decoded_text(void **state) {
         free(text);
     }
     assert_int_equal(wrong, 0);
-    free(got), free(texts), free(decoded), free(model);
+    free(got.items), free(texts), free(decoded), free(model);
     golden_texts_close(&ids);
     golden_texts_close(&sequences);
     tt_tokenizer_close(tokenizer);

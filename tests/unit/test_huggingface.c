@@ -122,7 +122,9 @@ static void write_tensors(const tensors *t, const char *name, int first, int n) 
     char path[256];
     slice s = {t, first};
     snprintf(path, sizeof path, "%s/%s", directory, name);
-    OK(tt_safetensors_write(path, t->entries + first, n, TT_ST_F32, give, &s));
+    OK(tt_safetensors_write(
+        path, &(tt_st_content){
+                  .entries = t->entries + first, .n = n, .dtype = TT_ST_F32, .data = give, .context = &s}));
 }
 
 static void write_text(const char *name, const char *text) {

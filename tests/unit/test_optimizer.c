@@ -1,15 +1,11 @@
 // AdamW with clipping against the same in float64.
 #include "host/base/philox.h"
 #include "host/train/optimizer.h"
+#include "tests/expect.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum { N = 1003, STEPS = 30 };
 
@@ -21,12 +17,12 @@ typedef struct fixture {
 
 static void open_fixture(fixture *f) {
     *f = (fixture){0};
-    assert_int_equal(tt_device_open(&f->device, "cpu", TT_FP32, 2), TT_OK);
+    OK(tt_device_open(&f->device, "cpu", TT_FP32, 2));
     f->model.device = f->device;
     f->model.size = N;
-    assert_int_equal(tt_device_alloc(f->device, &f->model.w, N, sizeof(float), "w"), TT_OK);
-    assert_int_equal(tt_device_alloc(f->device, &f->model.g, N, sizeof(float), "g"), TT_OK);
-    assert_int_equal(tt_optimizer_open(&f->optimizer, &f->model), TT_OK);
+    OK(tt_device_alloc(f->device, &f->model.w, N, sizeof(float), "w"));
+    OK(tt_device_alloc(f->device, &f->model.g, N, sizeof(float), "g"));
+    OK(tt_optimizer_open(&f->optimizer, &f->model));
 }
 
 static void close_fixture(fixture *f) {
@@ -63,7 +59,7 @@ static void follows_float64(double clip, double weight_decay) {
             w[i] -= rate * weight_decay * w[i];
             w[i] -= rate * (m[i] / (1 - pow(0.9, t))) / (sqrt(v[i] / (1 - pow(0.999, t))) + 1e-8);
         }
-        assert_int_equal(tt_optimizer_update(&f.optimizer, rate, &norm), TT_OK);
+        OK(tt_optimizer_update(&f.optimizer, rate, &norm));
         if (!(fabs(norm - expected) <= 1e-9 * expected + 1e-30))
             fail_msg("norm %.12g, expected %.12g", norm, expected);
         for (int i = 0; i < N; ++i) {

@@ -109,8 +109,10 @@ static void equals_trl(void **state) {
         const golden_texts *texts[2] = {&chosen, &rejected};
         OK(tt_batch_add_source(&batch, sources.ids + sources.offsets[i], golden_length(&sources, i), 0));
         for (int k = 0; k < 2; ++k)
-            OK(tt_batch_add_target(
-                &batch, texts[k]->ids + texts[k]->offsets[i], golden_length(texts[k], i), i, 0, 0));
+            OK(tt_batch_add_target(&batch, &(tt_batch_target){.ids = texts[k]->ids + texts[k]->offsets[i],
+                                               .n = golden_length(texts[k], i),
+                                               .source = i,
+                                               .example = 0}));
     }
     assert_true(batch.dec_tokens <= 128);
     for (int k = 0; k < 7; ++k) {

@@ -153,7 +153,8 @@ static void greedy_is_argmax(void **state) {
                 probe[at] = v;
                 tt_batch_clear(&batch);
                 OK(tt_batch_add_source(&batch, prompts[i].ids, prompts[i].n, 0));
-                OK(tt_batch_add_target(&batch, probe, at + 1, 0, 0, 0));
+                OK(tt_batch_add_target(
+                    &batch, &(tt_batch_target){.ids = probe, .n = at + 1, .source = 0, .example = 0}));
                 OK(tt_forward(pass, &batch, (tt_dropout_key){0}, logp));
                 if (logp[at] > best) best = logp[at];
                 if (v == target[at]) chosen = logp[at];

@@ -113,7 +113,11 @@ static void what_is_written_is_read(void **state) {
     for (int k = 0; k < 2; ++k) {
         tt_safetensors f;
         float x[4], y[3];
-        OK(tt_safetensors_write(path, entries, 2, k ? TT_ST_BF16 : TT_ST_F32, give, data));
+        OK(tt_safetensors_write(path, &(tt_st_content){.entries = entries,
+                                          .n = 2,
+                                          .dtype = k ? TT_ST_BF16 : TT_ST_F32,
+                                          .data = give,
+                                          .context = data}));
         OK(tt_safetensors_open(&f, path));
         assert_int_equal(f.n, 2);
         assert_string_equal(f.tensors[0].name, "a");

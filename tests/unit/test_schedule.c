@@ -1,11 +1,7 @@
 #include "host/train/schedule.h"
+#include "tests/expect.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 static void near(double got, double expected) {
     if (!(fabs(got - expected) <= 1e-12)) fail_msg("got %.15g, expected %.15g", got, expected);
@@ -14,17 +10,17 @@ static void near(double got, double expected) {
 static void known_points(void **state) {
     (void)state;
     tt_schedule s;
-    assert_int_equal(tt_schedule_open(&s, &(tt_schedule_options){"cosine", 2e-3, 0.1, 0.1, 1000}), TT_OK);
+    OK(tt_schedule_open(&s, &(tt_schedule_options){"cosine", 2e-3, 0.1, 0.1, 1000}));
     near(tt_schedule_rate(&s, 0), 2e-3 / 100);
     near(tt_schedule_rate(&s, 99), 2e-3);
     near(tt_schedule_rate(&s, 100), 2e-3);
     near(tt_schedule_rate(&s, 550), 2e-3 * 0.55); // halfway between the peak and its tenth
     near(tt_schedule_rate(&s, 1000), 2e-4);
     near(tt_schedule_rate(&s, 5000), 2e-4);
-    assert_int_equal(tt_schedule_open(&s, &(tt_schedule_options){"linear", 1, 0, 0, 10}), TT_OK);
+    OK(tt_schedule_open(&s, &(tt_schedule_options){"linear", 1, 0, 0, 10}));
     near(tt_schedule_rate(&s, 0), 1);
     near(tt_schedule_rate(&s, 9), 0.1);
-    assert_int_equal(tt_schedule_open(&s, &(tt_schedule_options){"constant", 1, 0.5, 0.5, 4}), TT_OK);
+    OK(tt_schedule_open(&s, &(tt_schedule_options){"constant", 1, 0.5, 0.5, 4}));
     near(tt_schedule_rate(&s, 0), 0.5);
     near(tt_schedule_rate(&s, 3), 1);
 }
@@ -35,7 +31,7 @@ static void rises_then_falls_and_is_never_zero(void **state) {
     for (int k = 0; k < 2; ++k)
         for (int64_t total = 1; total < 40; ++total) {
             tt_schedule s;
-            assert_int_equal(tt_schedule_open(&s, &(tt_schedule_options){kinds[k], 1, 0, 0.2, total}), TT_OK);
+            OK(tt_schedule_open(&s, &(tt_schedule_options){kinds[k], 1, 0, 0.2, total}));
             double last = 0;
             for (int64_t step = 0; step < total; ++step) {
                 double rate = tt_schedule_rate(&s, step);

@@ -1,13 +1,9 @@
 #include "host/text/tokenizer.h"
 #include "host/train/span_corruption.h"
+#include "tests/expect.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum { LONGEST = 600, FIRST = 999, SENTINELS = 100 };
 static const tt_span_corruption t5 = {0.15, 3, FIRST, SENTINELS};
@@ -44,7 +40,7 @@ static void corrupted_text_can_be_restored(void **state) {
             tt_rng_open(&rng, 5, TT_FOR_TEST, n, (uint32_t)s);
             int noise, spans;
             tt_corrupted out = {.input = input, .target = target};
-            assert_int_equal(tt_span_corrupt(&shapes[s], ids, n, &rng, &out), TT_OK);
+            OK(tt_span_corrupt(&shapes[s], ids, n, &rng, &out));
             tt_span_corruption_counts(&shapes[s], n, &noise, &spans);
             assert_int_equal(out.n_input, n - noise + spans + 1);
             assert_int_equal(out.n_target, noise + spans + 1);
@@ -80,7 +76,7 @@ static void spans_fall_everywhere(void **state) {
         tt_rng_open(&rng, 1, TT_FOR_TEST, (uint64_t)draw, 0);
         int length = 0;
         tt_corrupted out = {.input = input, .target = target};
-        assert_int_equal(tt_span_corrupt(&t5, ids, N, &rng, &out), TT_OK);
+        OK(tt_span_corrupt(&t5, ids, N, &rng, &out));
         for (int i = 0; i < out.n_target; ++i) {
             if (!is_sentinel(target[i]) && target[i] != TT_EOS) {
                 lost[target[i] - 3]++;
@@ -110,13 +106,13 @@ static void same_key_same_spans(void **state) {
     for (int twice = 0; twice < 2; ++twice) {
         tt_rng rng;
         tt_rng_open(&rng, 1, TT_FOR_SPAN, 7, 2);
-        assert_int_equal(tt_span_corrupt(&t5, ids, 50, &rng, &out[twice]), TT_OK);
+        OK(tt_span_corrupt(&t5, ids, 50, &rng, &out[twice]));
     }
     assert_int_equal(out[0].n_input, out[1].n_input);
     assert_memory_equal(input[0], input[1], (size_t)out[0].n_input * sizeof(int32_t));
     tt_rng rng;
     tt_rng_open(&rng, 1, TT_FOR_SPAN, 7, 3); // another epoch
-    assert_int_equal(tt_span_corrupt(&t5, ids, 50, &rng, &out[1]), TT_OK);
+    OK(tt_span_corrupt(&t5, ids, 50, &rng, &out[1]));
     assert_memory_not_equal(input[0], input[1], (size_t)out[0].n_input * sizeof(int32_t));
     assert_int_equal(tt_span_corrupt(&t5, ids, 1, &rng, &out[0]), TT_ERR_INPUT);
 }

@@ -92,8 +92,7 @@ static void mistakes(void **state) {
         {START "set: {acquisition.steps: many}\n",
             "sweep_test.yaml:3: acquisition.steps: expected a whole number, got 'many'"},
         {START "set: {seed: 3}\n", "sweep_test.yaml:3: seed: set by the sweep itself"},
-        {START "axis: {stages: [all]}\n",
-            "sweep_test.yaml:3: axis: unknown key of a sweep; did you mean axes"},
+        {START "axis: {stages: [all]}\n", "go under set:): unknown key 'axis'; did you mean axes?"},
         {START "seeds: []\n", "sweep_test.yaml:3: seeds: the list is empty"},
         {START "seeds: [1, x]\n", "sweep_test.yaml:3: seeds: expected"},
         {START "seeds: [1, 1]\n", "sweep_test.yaml: two runs are named base-s1"},
@@ -104,7 +103,10 @@ static void mistakes(void **state) {
         {"name: s\n", "sweep_test.yaml: the key base is missing"},
         {"base: sweep_base.yaml\n", "sweep_test.yaml: the key name is missing"},
         {"name: s\nbase: nowhere.yaml\n", "sweep_test.yaml:2: "},
-        {"[1]\n", "expected a sweep"},
+        {START "seeds: [1]\nseeds: [2]\n", "sweep_test.yaml:4: seeds: given twice"},
+        {START "seeds: ['']\n", "sweep_test.yaml:3: seeds: expected"},
+        {START "set: {[stages]: all}\n", "sweep_test.yaml:3: "},
+        {"[1]\n", "sweep_test.yaml:1: expected a mapping"},
         {"a: [\n", "sweep_test.yaml:2: not YAML"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {

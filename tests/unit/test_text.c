@@ -126,10 +126,10 @@ static tt_tokenizer *train(const char *path) {
 
 // *ids is valid until the next call.
 static void encode(const tt_tokenizer *t, const char *text, int32_t **ids, int *n) {
-    static int32_t *buffer;
-    static size_t capacity;
-    OK(tt_tokenizer_encode(t, text, true, &buffer, &capacity, n));
-    *ids = buffer;
+    static tt_ids buffer;
+    OK(tt_tokenizer_encode(t, text, true, &buffer));
+    *ids = buffer.items;
+    *n = buffer.n;
 }
 
 static void a_trained_tokenizer(void **state) {
@@ -169,9 +169,8 @@ static void a_trained_tokenizer(void **state) {
     }
     assert_int_equal(zero, 1);
     assert_int_equal(nine, 1);
-    size_t capacity = 0;
-    int32_t *none = NULL;
-    assert_int_equal(tt_tokenizer_encode(t, "bad \xff", true, &none, &capacity, &n), TT_ERR_INPUT);
+    tt_ids none = {0};
+    assert_int_equal(tt_tokenizer_encode(t, "bad \xff", true, &none), TT_ERR_INPUT);
     encode(t, "", &ids, &n);
     assert_int_equal(n, 1);
     tt_tokenizer_close(t);

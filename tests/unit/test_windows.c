@@ -36,15 +36,13 @@ static void check_windows(const char *text, int size) {
     write_file("windows.txt", text);
     tt_windows w = {0};
     OK(tt_windows_add_file(&w, "windows.txt", tokenizer, size));
-    int32_t *ids = NULL;
-    size_t capacity = 0;
+    tt_ids ids = {0};
     int64_t at = 0;
     char *copy, *rest = NULL;
     OK(tt_strdup(&copy, text));
     for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        int n;
-        OK(tt_tokenizer_encode(tokenizer, line, false, &ids, &capacity, &n));
-        for (int i = 0; i < n; ++i) assert_int_equal(w.ids[at++], ids[i]);
+        OK(tt_tokenizer_encode(tokenizer, line, false, &ids));
+        for (int i = 0; i < ids.n; ++i) assert_int_equal(w.ids[at++], ids.items[i]);
     }
     assert_int_equal(at, w.offsets[w.n]);
     assert_int_equal(at, w.tokens);
@@ -52,7 +50,7 @@ static void check_windows(const char *text, int size) {
         const int64_t length = w.offsets[i + 1] - w.offsets[i];
         assert_in_range(length, 2, size);
     }
-    free(ids);
+    free(ids.items);
     free(copy);
     tt_windows_close(&w);
 }
@@ -68,17 +66,16 @@ static void windows_hold_the_whole_text(void **state) {
 static void documents_are_kept_whole_where_they_fit(void **state) {
     (void)state;
     write_file("windows.txt", "a cup holds water\na cup holds water\na cup holds water\n");
-    int32_t *ids = NULL;
-    size_t capacity = 0;
-    int n;
-    OK(tt_tokenizer_encode(tokenizer, "a cup holds water", false, &ids, &capacity, &n));
+    tt_ids ids = {0};
+    OK(tt_tokenizer_encode(tokenizer, "a cup holds water", false, &ids));
+    const int n = ids.n;
     tt_windows w = {0};
     OK(tt_windows_add_file(&w, "windows.txt", tokenizer, 2 * n + 1));
     assert_int_equal(w.n, 2);
     assert_int_equal(w.offsets[1], 2 * n);
     assert_int_equal(w.offsets[2], 3 * n);
     tt_windows_close(&w);
-    free(ids);
+    free(ids.items);
 }
 
 static void bad_texts_are_named(void **state) {

@@ -2,16 +2,13 @@
 #include "host/base/fs.h"
 #include "host/data/world/parts.h"
 #include "host/data/world/world.h"
+#include "tests/expect.h"
 
 #include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define EVERYDAY TT_SOURCE_DIR "/datasets/everyday/world.yaml"
 #define ELSEWHERE TT_SOURCE_DIR "/datasets/elsewhere/world.yaml"
@@ -82,7 +79,7 @@ static int close_all(void **state) {
 
 static void test_same_bytes(void **state) {
     (void)state;
-    assert_int_equal(tt_world_generate(EVERYDAY, OUT ".again"), TT_OK);
+    OK(tt_world_generate(EVERYDAY, OUT ".again"));
     char *a = read_all(OUT), *b = read_all(OUT ".again");
     assert_string_equal(a, b);
     free(a);
@@ -285,7 +282,7 @@ static void test_control_objects_are_apart(void **state) {
 }
 
 static void write_text(const char *path, const char *text) {
-    assert_int_equal(tt_write_file(path, text, strlen(text)), TT_OK);
+    OK(tt_write_file(path, text, strlen(text)));
 }
 
 // A copy of a shipped world file with `from` replaced by `to`, its neighbours named by absolute paths.
@@ -321,7 +318,7 @@ static void test_mistakes_are_reported(void **state) {
     static const struct {
         const char *from, *to, *says;
     } cases[] = {
-        {"held_out: 40", "hold_out: 40", "hold_out: unknown key; did you mean held_out?"},
+        {"held_out: 40", "hold_out: 40", "world: unknown key 'hold_out'; did you mean held_out?"},
         {"held_out: 40", "held_out: 4.5", "held_out: expected a whole number"},
         {"held_out: 40", "held_out: 4000", "held_out: the world has only"},
         {"novel: 0.3", "novel: 2", "novel: expected a number from 0 to 1"},
@@ -367,7 +364,7 @@ static void test_too_small_a_table(void **state) {
 static void test_reading_tells_nothing_of_everyday(void **state) {
     (void)state;
     alter(ELSEWHERE, "elsewhere", "tasks: 300000", "tasks: 3000", "reading_world.yaml");
-    assert_int_equal(tt_reading_generate("reading_world.yaml", "reading.txt", "reading.jsonl"), TT_OK);
+    OK(tt_reading_generate("reading_world.yaml", "reading.txt", "reading.jsonl"));
     json_t *tasks = read_lines("reading.jsonl"), *task;
     assert_int_equal(json_array_size(tasks), 3000);
     size_t i;

@@ -57,7 +57,8 @@ static inline void tiny_source(tt_batch *batch, int vocab, int n, uint32_t examp
 static inline void tiny_target(tt_batch *batch, int vocab, int n, int source, uint32_t example) {
     int32_t ids[TINY_TOKENS];
     for (int i = 0; i < n; ++i) ids[i] = i == n - 1 ? 1 : tiny_draw(example + 100, (uint32_t)i, vocab);
-    OK(tt_batch_add_target(batch, ids, n, source, 0, example));
+    OK(tt_batch_add_target(
+        batch, &(tt_batch_target){.ids = ids, .n = n, .source = source, .example = example}));
 }
 
 // Three sources of lengths 1, 7 and 20; two have two targets each, the first none.

@@ -2,12 +2,13 @@
 
 #include "host/base/log.h"
 #include "host/base/str.h"
+#include "host/config/document.h"
+#include "host/config/yaml_file.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 enum { MAX_AXES = 16, MAX_VALUES = 64, MAX_EXCLUDED = 256, MAX_SEEDS = 1000 };
 
@@ -33,7 +34,7 @@ typedef struct variant {
 
 typedef struct reader {
     tt_sweep *sweep;
-    yaml_document_t *document;
+    tt_document document;
     const char *const *overrides;
     int n_overrides;
     settings common;
@@ -49,16 +50,9 @@ typedef struct reader {
 
 // ---- YAML
 
-static tt_status at_node(const reader *r, const yaml_node_t *node, tt_status status) {
-    return status == TT_OK ? TT_OK : tt_context(status, "%s:%zu", r->sweep->file, node->start_mark.line + 1);
-}
-
-static const char *node_text(const yaml_node_t *node) {
-    return (const char *)node->data.scalar.value;
-}
-
-static const yaml_node_t *node_of(const reader *r, int index) {
-    return yaml_document_get_node(r->document, index);
+// Adds file and line to the message of a function that does not know them.
+static tt_status at_node(const reader *r, tt_document_node *node, tt_status status) {
+    return status == TT_OK ? TT_OK : tt_context(status, "%s:%d", r->sweep->file, tt_document_line(node));
 }
 
 static tt_status keep_text(reader *r, const char *text, const char **out) {
@@ -67,20 +61,21 @@ static tt_status keep_text(reader *r, const char *text, const char **out) {
 }
 
 // A scalar as it is written; a list as "[a, b]".
-static tt_status value_text(reader *r, const yaml_node_t *node, const char **out) {
-    if (node->type == YAML_SCALAR_NODE) return keep_text(r, node_text(node), out);
+static tt_status value_text(reader *r, tt_document_node *node, const char **out) {
+    if (node->type == YAML_SCALAR_NODE) return keep_text(r, tt_yaml_text(node), out);
     if (node->type != YAML_SEQUENCE_NODE)
-        return at_node(r, node, tt_fail(TT_ERR_CONFIG, "expected a value or a list"));
+        return tt_document_fail(&r->document, node, "expected a value or a list");
+    int n;
+    TT_TRY(tt_document_list(&r->document, node, "value", &n));
     tt_str text = {0};
     tt_str_append(&text, "[");
-    for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
-         ++i) {
-        const yaml_node_t *item = node_of(r, *i);
+    for (int i = 0; i < n; ++i) {
+        tt_document_node *item = tt_document_item(&r->document, node, i);
         if (item->type != YAML_SCALAR_NODE) {
             tt_str_close(&text);
-            return at_node(r, item, tt_fail(TT_ERR_CONFIG, "expected a value"));
+            return tt_document_fail(&r->document, item, "expected a value");
         }
-        tt_str_format(&text, "%s%s", text.length > 1 ? ", " : "", node_text(item));
+        tt_str_format(&text, "%s%s", text.length > 1 ? ", " : "", tt_yaml_text(item));
     }
     tt_str_append(&text, "]");
     tt_status status = tt_str_status(&text);
@@ -98,10 +93,10 @@ static bool is_own(const char *key, size_t n) {
 }
 
 // Checks key and value without regard to other settings.
-static tt_status check_setting(reader *r, const yaml_node_t *node, const char *key, const char *value) {
+static tt_status check_setting(reader *r, tt_document_node *node, const char *key, const char *value) {
     if (is_own(key, strlen(key)))
-        return at_node(r, node,
-            tt_fail(TT_ERR_CONFIG, "%s: set by the sweep itself; use its keys seeds, name and output", key));
+        return tt_document_fail(
+            &r->document, node, "%s: set by the sweep itself; use its keys seeds, name and output", key);
     tt_config config;
     TT_TRY(tt_config_open(&config));
     tt_status status = tt_config_set(&config, key, value);
@@ -117,107 +112,110 @@ static tt_status check_overrides(const reader *r) {
     return TT_OK;
 }
 
-static tt_status add_setting(reader *r, settings *to, const yaml_node_t *key, const char *value) {
+static tt_status add_setting(reader *r, settings *to, tt_document_node *key, const char *value) {
     if (to->n == TT_SWEEP_SETTINGS)
-        return at_node(r, key, tt_fail(TT_ERR_CONFIG, "more than %d settings", TT_SWEEP_SETTINGS));
+        return tt_document_fail(&r->document, key, "more than %d settings", TT_SWEEP_SETTINGS);
     setting *s = &to->items[to->n++];
     s->value = value;
-    TT_TRY(keep_text(r, node_text(key), &s->key));
+    TT_TRY(keep_text(r, tt_yaml_text(key), &s->key));
     return check_setting(r, key, s->key, value);
 }
 
-static tt_status read_settings(reader *r, const yaml_node_t *map, settings *out) {
-    if (map->type != YAML_MAPPING_NODE)
-        return at_node(r, map, tt_fail(TT_ERR_CONFIG, "expected keys and values"));
-    for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p) {
+static tt_status read_settings(reader *r, tt_document_node *map, settings *out) {
+    int n;
+    TT_TRY(tt_document_mapping(&r->document, map, "settings", &n));
+    for (int i = 0; i < n; ++i) {
         const char *value = NULL;
-        TT_TRY(value_text(r, node_of(r, p->value), &value));
-        TT_TRY(add_setting(r, out, node_of(r, p->key), value));
+        TT_TRY(value_text(r, tt_document_value(&r->document, map, i), &value));
+        TT_TRY(add_setting(r, out, tt_document_key(&r->document, map, i), value));
     }
     return TT_OK;
 }
 
-static tt_status read_axes(reader *r, const yaml_node_t *map) {
-    if (map->type != YAML_MAPPING_NODE)
-        return at_node(r, map, tt_fail(TT_ERR_CONFIG, "axes: expected keys, each with a list of values"));
-    for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p) {
-        const yaml_node_t *key = node_of(r, p->key), *list = node_of(r, p->value);
-        if (r->n_axes == MAX_AXES)
-            return at_node(r, key, tt_fail(TT_ERR_CONFIG, "more than %d axes", MAX_AXES));
-        axis *a = &r->axes[r->n_axes++];
-        TT_TRY(keep_text(r, node_text(key), &a->key));
-        if (list->type != YAML_SEQUENCE_NODE)
-            return at_node(r, list, tt_fail(TT_ERR_CONFIG, "axes: %s: expected a list of values", a->key));
-        for (const yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top;
-             ++i) {
-            if (a->n == MAX_VALUES)
-                return at_node(
-                    r, list, tt_fail(TT_ERR_CONFIG, "axes: %s: more than %d values", a->key, MAX_VALUES));
-            TT_TRY(value_text(r, node_of(r, *i), &a->values[a->n]));
-            TT_TRY(check_setting(r, node_of(r, *i), a->key, a->values[a->n++]));
-        }
-        if (a->n == 0) return at_node(r, list, tt_fail(TT_ERR_CONFIG, "axes: %s: no values", a->key));
+static tt_status read_axis(reader *r, tt_document_node *key, tt_document_node *list) {
+    if (r->n_axes == MAX_AXES) return tt_document_fail(&r->document, key, "more than %d axes", MAX_AXES);
+    axis *a = &r->axes[r->n_axes++];
+    TT_TRY(keep_text(r, tt_yaml_text(key), &a->key));
+    if (list->type != YAML_SEQUENCE_NODE)
+        return tt_document_fail(&r->document, list, "axes: %s: expected a list of values", a->key);
+    int n;
+    TT_TRY(tt_document_list(&r->document, list, a->key, &n));
+    if (n == 0) return tt_document_fail(&r->document, list, "axes: %s: no values", a->key);
+    if (n > MAX_VALUES)
+        return tt_document_fail(&r->document, list, "axes: %s: more than %d values", a->key, MAX_VALUES);
+    for (; a->n < n; ++a->n) {
+        tt_document_node *value = tt_document_item(&r->document, list, a->n);
+        TT_TRY(value_text(r, value, &a->values[a->n]));
+        TT_TRY(check_setting(r, value, a->key, a->values[a->n]));
     }
     return TT_OK;
 }
 
-static tt_status read_variants(reader *r, const yaml_node_t *map) {
-    if (map->type != YAML_MAPPING_NODE)
-        return at_node(r, map, tt_fail(TT_ERR_CONFIG, "variants: expected names, each with its settings"));
-    for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p) {
+static tt_status read_axes(reader *r, tt_document_node *map) {
+    int n;
+    TT_TRY(tt_document_mapping(&r->document, map, "axes", &n));
+    for (int i = 0; i < n; ++i)
+        TT_TRY(read_axis(r, tt_document_key(&r->document, map, i), tt_document_value(&r->document, map, i)));
+    return TT_OK;
+}
+
+static tt_status read_variants(reader *r, tt_document_node *map) {
+    int n;
+    TT_TRY(tt_document_mapping(&r->document, map, "variants", &n));
+    for (int i = 0; i < n; ++i) {
         TT_TRY(tt_grow(
             &r->variants, &r->variants_capacity, (size_t)r->n_variants + 1, sizeof *r->variants, "variants"));
         variant *v = &r->variants[r->n_variants++];
-        TT_TRY(keep_text(r, node_text(node_of(r, p->key)), &v->name));
-        TT_TRY(read_settings(r, node_of(r, p->value), &v->settings));
+        TT_TRY(keep_text(r, tt_yaml_text(tt_document_key(&r->document, map, i)), &v->name));
+        TT_TRY(read_settings(r, tt_document_value(&r->document, map, i), &v->settings));
     }
     return TT_OK;
 }
 
-static tt_status read_excluded(reader *r, const yaml_node_t *list) {
-    if (list->type != YAML_SEQUENCE_NODE)
-        return at_node(r, list, tt_fail(TT_ERR_CONFIG, "exclude: expected a list of settings"));
-    for (const yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top;
-         ++i) {
-        if (r->n_excluded == MAX_EXCLUDED)
-            return at_node(r, list, tt_fail(TT_ERR_CONFIG, "exclude: more than %d entries", MAX_EXCLUDED));
-        r->excluded_lines[r->n_excluded] = (int)node_of(r, *i)->start_mark.line + 1;
-        TT_TRY(read_settings(r, node_of(r, *i), &r->excluded[r->n_excluded++]));
+static tt_status read_excluded(reader *r, tt_document_node *list) {
+    int n;
+    TT_TRY(tt_document_list(&r->document, list, "exclude", &n));
+    if (n > MAX_EXCLUDED)
+        return tt_document_fail(&r->document, list, "exclude: more than %d entries", MAX_EXCLUDED);
+    for (; r->n_excluded < n; ++r->n_excluded) {
+        tt_document_node *entry = tt_document_item(&r->document, list, r->n_excluded);
+        r->excluded_lines[r->n_excluded] = tt_document_line(entry);
+        TT_TRY(read_settings(r, entry, &r->excluded[r->n_excluded]));
     }
     return TT_OK;
 }
 
-static tt_status read_seeds(reader *r, const yaml_node_t *list) {
-    if (list->type != YAML_SEQUENCE_NODE)
-        return at_node(r, list, tt_fail(TT_ERR_CONFIG, "seeds: expected a list"));
-    for (const yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top;
-         ++i) {
-        const yaml_node_t *node = node_of(r, *i);
-        char *end = NULL;
-        const long long seed = node->type == YAML_SCALAR_NODE ? strtoll(node_text(node), &end, 10) : -1;
-        if (seed < 0 || *end || r->n_seeds == MAX_SEEDS)
-            return at_node(r, node,
-                tt_fail(
-                    TT_ERR_CONFIG, "seeds: expected whole numbers from 0, at most %d of them", MAX_SEEDS));
-        r->seeds[r->n_seeds++] = seed;
+static tt_status read_seeds(reader *r, tt_document_node *list) {
+    int n;
+    TT_TRY(tt_document_list(&r->document, list, "seeds", &n));
+    if (n == 0) return tt_document_fail(&r->document, list, "seeds: the list is empty");
+    for (; r->n_seeds < n; ++r->n_seeds) {
+        tt_document_node *node = tt_document_item(&r->document, list, r->n_seeds);
+        const char *text = tt_yaml_text(node);
+        char *end;
+        const long long seed = strtoll(text, &end, 10);
+        if (!*text || seed < 0 || *end || r->n_seeds == MAX_SEEDS)
+            return tt_document_fail(
+                &r->document, node, "seeds: expected whole numbers from 0, at most %d of them", MAX_SEEDS);
+        r->seeds[r->n_seeds] = seed;
     }
-    return r->n_seeds ? TT_OK : at_node(r, list, tt_fail(TT_ERR_CONFIG, "seeds: the list is empty"));
+    return TT_OK;
 }
 
-static tt_status read_ranks(reader *r, const yaml_node_t *node) {
-    char *end = NULL;
-    const long ranks = node->type == YAML_SCALAR_NODE ? strtol(node_text(node), &end, 10) : 0;
+static tt_status read_ranks(reader *r, tt_document_node *node) {
+    char *end;
+    const long ranks = strtol(tt_yaml_text(node), &end, 10);
     if (ranks < 1 || ranks > 4096 || *end)
-        return at_node(r, node, tt_fail(TT_ERR_CONFIG, "ranks_per_run: expected a number from 1 to 4096"));
+        return tt_document_fail(&r->document, node, "ranks_per_run: expected a number from 1 to 4096");
     r->sweep->ranks_per_run = (int)ranks;
     return TT_OK;
 }
 
-static tt_status read_base(reader *r, const yaml_node_t *node) {
+static tt_status read_base(reader *r, tt_document_node *node) {
     char folder[TT_PATH_MAX];
     tt_config config;
     TT_TRY(tt_path_dir(folder, sizeof folder, r->sweep->file));
-    TT_TRY(tt_path_join(r->sweep->base, TT_PATH_MAX, folder, node_text(node)));
+    TT_TRY(tt_path_join(r->sweep->base, TT_PATH_MAX, folder, tt_yaml_text(node)));
     TT_TRY(at_node(r, node, tt_config_read(&config, r->sweep->base)));
     if (r->n_seeds == 0) r->seeds[0] = config.seed;
     tt_status status = r->sweep->output ? TT_OK : keep_text(r, config.output, &r->sweep->output);
@@ -225,58 +223,27 @@ static tt_status read_base(reader *r, const yaml_node_t *node) {
     return status;
 }
 
-static tt_status string_text(reader *r, const yaml_node_t *node, const char **out) {
-    if (node->type != YAML_SCALAR_NODE || !*node_text(node))
-        return at_node(r, node, tt_fail(TT_ERR_CONFIG, "expected a string"));
-    return keep_text(r, node_text(node), out);
-}
-
-static const yaml_node_t *find_member(const reader *r, const yaml_node_t *root, const char *word) {
-    for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; ++p)
-        if (node_of(r, p->key)->type == YAML_SCALAR_NODE && strcmp(node_text(node_of(r, p->key)), word) == 0)
-            return node_of(r, p->value);
-    return NULL;
-}
-
-static const char *const sweep_keys[] = {
-    "name", "base", "set", "seeds", "axes", "variants", "exclude", "ranks_per_run", "output"};
-enum { SWEEP_KEYS = sizeof sweep_keys / sizeof *sweep_keys };
-
-static tt_status check_keys(const reader *r, const yaml_node_t *root) {
-    for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; ++p) {
-        const yaml_node_t *key = node_of(r, p->key);
-        bool known = false;
-        for (int i = 0; i < SWEEP_KEYS; ++i)
-            known |= key->type == YAML_SCALAR_NODE && strcmp(node_text(key), sweep_keys[i]) == 0;
-        if (known) continue;
-        const char *word = key->type == YAML_SCALAR_NODE ? node_text(key) : "?",
-                   *nearest = tt_nearest(word, sweep_keys, SWEEP_KEYS);
-        return at_node(r, key,
-            tt_fail(TT_ERR_CONFIG, "%s: unknown key of a sweep%s%s; settings of every run go under set:",
-                word, nearest ? "; did you mean " : "", nearest ? nearest : ""));
-    }
-    return TT_OK;
-}
-
-static tt_status read_root(reader *r, const yaml_node_t *root) {
-    if (!root || root->type != YAML_MAPPING_NODE)
-        return tt_fail(TT_ERR_CONFIG, "%s: expected a sweep: name, base, axes, ...", r->sweep->file);
-    TT_TRY(check_keys(r, root));
-    const yaml_node_t *name = find_member(r, root, "name"), *base = find_member(r, root, "base"),
-                      *output = find_member(r, root, "output"), *node;
+static tt_status read_root(reader *r) {
+    static const char *const keys[] = {
+        "name", "base", "set", "seeds", "axes", "variants", "exclude", "ranks_per_run", "output"};
+    tt_document *d = &r->document;
+    tt_document_node *root = tt_document_root(d), *node;
+    TT_TRY(tt_document_check_keys(
+        d, root, "sweep (settings of every run go under set:)", keys, (int)(sizeof keys / sizeof *keys)));
+    tt_document_node *name = tt_document_find(d, root, "name"), *base = tt_document_find(d, root, "base"),
+                     *output = tt_document_find(d, root, "output");
     if (!name || !base)
         return tt_fail(TT_ERR_CONFIG, "%s: the key %s is missing", r->sweep->file, name ? "base" : "name");
-    TT_TRY(string_text(r, name, &r->sweep->name));
-    if (output) TT_TRY(string_text(r, output, &r->sweep->output));
-    if (base->type != YAML_SCALAR_NODE)
-        return at_node(r, base, tt_fail(TT_ERR_CONFIG, "base: expected a file name"));
+    TT_TRY(tt_document_text(d, name, "name", &r->sweep->memory, &r->sweep->name));
+    if (output) TT_TRY(tt_document_text(d, output, "output", &r->sweep->memory, &r->sweep->output));
+    if (base->type != YAML_SCALAR_NODE) return tt_document_fail(d, base, "base: expected a file name");
     TT_TRY(read_base(r, base));
-    if ((node = find_member(r, root, "set"))) TT_TRY(read_settings(r, node, &r->common));
-    if ((node = find_member(r, root, "seeds"))) TT_TRY(read_seeds(r, node));
-    if ((node = find_member(r, root, "axes"))) TT_TRY(read_axes(r, node));
-    if ((node = find_member(r, root, "variants"))) TT_TRY(read_variants(r, node));
-    if ((node = find_member(r, root, "exclude"))) TT_TRY(read_excluded(r, node));
-    if ((node = find_member(r, root, "ranks_per_run"))) TT_TRY(read_ranks(r, node));
+    if ((node = tt_document_find(d, root, "set"))) TT_TRY(read_settings(r, node, &r->common));
+    if ((node = tt_document_find(d, root, "seeds"))) TT_TRY(read_seeds(r, node));
+    if ((node = tt_document_find(d, root, "axes"))) TT_TRY(read_axes(r, node));
+    if ((node = tt_document_find(d, root, "variants"))) TT_TRY(read_variants(r, node));
+    if ((node = tt_document_find(d, root, "exclude"))) TT_TRY(read_excluded(r, node));
+    if ((node = tt_document_find(d, root, "ranks_per_run"))) TT_TRY(read_ranks(r, node));
     if (r->n_seeds == 0) r->n_seeds = 1; // the seed of the base
     return TT_OK;
 }
@@ -426,29 +393,8 @@ static tt_status check_runs(const tt_sweep *sweep) {
     return TT_OK;
 }
 
-static tt_status parse_text(reader *r, const char *text, size_t size) {
-    yaml_parser_t parser;
-    yaml_document_t document;
-    tt_status status;
-    if (!yaml_parser_initialize(&parser))
-        return tt_fail(TT_ERR_NOMEM, "%s: no memory to parse it", r->sweep->file);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-    if (yaml_parser_load(&parser, &document)) {
-        r->document = &document;
-        status = read_root(r, yaml_document_get_root_node(&document));
-        yaml_document_delete(&document);
-    } else {
-        status = tt_fail(TT_ERR_CONFIG, "%s:%zu: not YAML: %s", r->sweep->file, parser.problem_mark.line + 1,
-            parser.problem ? parser.problem : "cannot parse");
-    }
-    yaml_parser_delete(&parser);
-    return status;
-}
-
 tt_status tt_sweep_open(tt_sweep *out, const char *path, const char *const *overrides, int n_overrides) {
     *out = (tt_sweep){.ranks_per_run = 1};
-    char *text = NULL;
-    size_t size;
     reader *r = NULL;
     tt_status status = tt_alloc(&r, 1, sizeof *r, "sweep");
     if (status != TT_OK) return status;
@@ -458,12 +404,12 @@ tt_status tt_sweep_open(tt_sweep *out, const char *path, const char *const *over
     TT_TRY_GOTO(status, check_overrides(r), release);
     TT_TRY_GOTO(status, tt_alloc(&r->excluded, MAX_EXCLUDED, sizeof *r->excluded, "sweep"), release);
     TT_TRY_GOTO(status, keep_text(r, path, &out->file), release);
-    TT_TRY_GOTO(status, tt_read_file(path, (size_t)16 << 20, &text, &size), release);
-    TT_TRY_GOTO(status, parse_text(r, text, size), release);
+    TT_TRY_GOTO(status, tt_document_open(&r->document, out->file), release);
+    TT_TRY_GOTO(status, read_root(r), release);
     TT_TRY_GOTO(status, make_runs(r), release);
     status = check_runs(out);
 release:
-    free(text);
+    tt_document_close(&r->document);
     free(r->variants);
     free(r->excluded);
     free(r);

@@ -82,8 +82,11 @@ static tt_status write_weights(const char *directory, tt_model *model, bool bf16
             .shape = {p->rows == 1 ? p->columns : p->rows, p->columns},
             .n = (size_t)p->rows * (size_t)p->columns};
     }
-    tt_status status = tt_safetensors_write(
-        path, entries, model->n_parameters, bf16 ? TT_ST_BF16 : TT_ST_F32, read_parameter, model);
+    tt_status status = tt_safetensors_write(path, &(tt_st_content){.entries = entries,
+                                                      .n = model->n_parameters,
+                                                      .dtype = bf16 ? TT_ST_BF16 : TT_ST_F32,
+                                                      .data = read_parameter,
+                                                      .context = model});
     free(entries);
     return status;
 }

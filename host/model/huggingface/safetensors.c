@@ -241,39 +241,40 @@ static tt_status write_all(FILE *file, const char *path, const void *bytes, size
     return tt_fail(TT_ERR_IO, "%s: cannot write: %s; is the disk full?", path, strerror(errno));
 }
 
-static tt_status write_tensors(FILE *file, const char *path, const tt_st_entry *entries, int n,
-    tt_st_dtype dtype, tt_st_data data, void *context) {
+static tt_status write_tensors(FILE *file, const char *path, const tt_st_content *content) {
+    const tt_st_entry *entries = content->entries;
+    const int n = content->n;
     size_t largest = 0;
     float *values;
     uint16_t *halves = NULL;
     for (int i = 0; i < n; ++i)
         if (entries[i].n > largest) largest = entries[i].n;
     TT_TRY(tt_alloc(&values, largest, sizeof *values, "tensor"));
-    tt_status status = dtype == TT_ST_F32 ? TT_OK : tt_alloc(&halves, largest, sizeof *halves, "tensor");
+    tt_status status =
+        content->dtype == TT_ST_F32 ? TT_OK : tt_alloc(&halves, largest, sizeof *halves, "tensor");
     for (int i = 0; i < n && status == TT_OK; ++i) {
-        status = data(context, i, values);
+        status = content->data(content->context, i, values);
         if (status != TT_OK) break;
         if (halves) tt_bf16_from_float((int64_t)entries[i].n, halves, values);
-        status =
-            write_all(file, path, halves ? (const void *)halves : values, entries[i].n * dtypes[dtype].bytes);
+        status = write_all(
+            file, path, halves ? (const void *)halves : values, entries[i].n * dtypes[content->dtype].bytes);
     }
     free(values);
     free(halves);
     return status;
 }
 
-tt_status tt_safetensors_write(
-    const char *path, const tt_st_entry *entries, int n, tt_st_dtype dtype, tt_st_data data, void *context) {
+tt_status tt_safetensors_write(const char *path, const tt_st_content *content) {
     tt_str header = {0};
     unsigned char prefix[PREFIX];
-    header_text(&header, entries, n, dtype);
+    header_text(&header, content->entries, content->n, content->dtype);
     TT_TRY(tt_str_status(&header));
     for (int i = 0; i < PREFIX; ++i) prefix[i] = (unsigned char)(header.length >> 8 * i & 255);
     FILE *file = fopen(path, "we");
     tt_status status = file ? TT_OK : tt_fail(TT_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
     if (status == TT_OK) status = write_all(file, path, prefix, PREFIX);
     if (status == TT_OK) status = write_all(file, path, header.data, header.length);
-    if (status == TT_OK) status = write_tensors(file, path, entries, n, dtype, data, context);
+    if (status == TT_OK) status = write_tensors(file, path, content);
     if (status == TT_OK && (fflush(file) != 0 || fsync(fileno(file)) != 0))
         status = tt_fail(TT_ERR_IO, "%s: cannot write: %s; is the disk full?", path, strerror(errno));
     if (file && fclose(file) != 0 && status == TT_OK)

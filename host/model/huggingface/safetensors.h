@@ -48,18 +48,25 @@ void tt_safetensors_close(tt_safetensors *file);
 void tt_st_read(const tt_st_tensor *tensor, float *out);
 const char *tt_st_dtype_name(tt_st_dtype dtype); // "F32", ...
 
-// For writing: `data` fills out with the tensor's elements as fp32.
+// For writing: an entry of the table.
 typedef struct tt_st_entry {
     const char *name;
     int rank;
     int64_t shape[2];
     size_t n;
 } tt_st_entry;
+// Fills out[entries[entry].n] with the tensor's elements.
 typedef tt_status (*tt_st_data)(void *context, int entry, float *out);
-// Writes a new file at `path` in F32 or BF16 and syncs it. `data` is called once for each entry, in order.
-// Errors: TT_ERR_IO, TT_ERR_NOMEM, and those of `data`.
-tt_status tt_safetensors_write(const char *path, const tt_st_entry *entries, int n, tt_st_dtype dtype,
-    tt_st_data data, void *context) TT_MUST_CHECK;
+typedef struct tt_st_content {
+    const tt_st_entry *entries; // [n]
+    int n;
+    tt_st_dtype dtype; // TT_ST_F32 or TT_ST_BF16
+    tt_st_data data;   // called once for each entry, in order
+    void *context;     // of `data`
+} tt_st_content;
+
+// Writes a new file at `path` and syncs it. Errors: TT_ERR_IO, TT_ERR_NOMEM, and those of `data`.
+tt_status tt_safetensors_write(const char *path, const tt_st_content *content) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -12,28 +12,27 @@ enum { PROMPT, CHOSEN, REJECTED, TEXTS };
 typedef struct pair_encoder {
     const tt_tokenizer *tokenizer;
     int limits[TEXTS];
-    int32_t *ids[TEXTS];
-    size_t capacities[TEXTS];
+    tt_ids ids[TEXTS];
 } pair_encoder;
 
 static tt_status add_pair(tt_preference_set *set, pair_encoder *e, const tt_preference_texts *t) {
     const char *const texts[TEXTS] = {t->prompt, t->chosen, t->rejected};
-    int n[TEXTS];
     bool cut[TEXTS];
     tt_dataset *d = &set->dataset;
     for (int i = 0; i < TEXTS; ++i)
-        TT_TRY(tt_limit_encode(
-            e->tokenizer, texts[i], e->limits[i], &e->ids[i], &e->capacities[i], &n[i], &cut[i]));
-    const int target = n[CHOSEN] + n[REJECTED];
-    TT_TRY(tt_grow(&e->ids[CHOSEN], &e->capacities[CHOSEN], (size_t)target, sizeof(int32_t), "pair"));
-    memcpy(e->ids[CHOSEN] + n[CHOSEN], e->ids[REJECTED], (size_t)n[REJECTED] * sizeof(int32_t));
+        TT_TRY(tt_limit_encode(e->tokenizer, texts[i], e->limits[i], &e->ids[i], &cut[i]));
+    const tt_ids *prompt = &e->ids[PROMPT], *rejected = &e->ids[REJECTED];
+    tt_ids *chosen = &e->ids[CHOSEN];
+    const int target = chosen->n + rejected->n;
+    TT_TRY(tt_grow(&chosen->items, &chosen->capacity, (size_t)target, sizeof *chosen->items, "pair"));
+    memcpy(chosen->items + chosen->n, rejected->items, (size_t)rejected->n * sizeof *chosen->items);
     d->cut_inputs += cut[PROMPT];
     d->cut_targets += cut[CHOSEN] || cut[REJECTED];
-    set->pairs[d->n] = (tt_preference_pair){.chosen_tokens = n[CHOSEN],
-        .rejected_tokens = n[REJECTED],
+    set->pairs[d->n] = (tt_preference_pair){.chosen_tokens = chosen->n,
+        .rejected_tokens = rejected->n,
         .reference_chosen = t->reference_chosen,
         .reference_rejected = t->reference_rejected};
-    return tt_dataset_add_ids(d, e->ids[PROMPT], n[PROMPT], e->ids[CHOSEN], target);
+    return tt_dataset_add_ids(d, prompt->items, prompt->n, chosen->items, target);
 }
 
 tt_status tt_preference_set_build(tt_preference_set *out, const tt_preferences *preferences, tt_stage stage,
@@ -45,7 +44,7 @@ tt_status tt_preference_set_build(tt_preference_set *out, const tt_preferences *
     tt_status status = tt_alloc(&out->pairs, (size_t)n, sizeof *out->pairs, "preference pairs");
     for (size_t i = 0; i < preferences->n && status == TT_OK; ++i)
         if (preferences->items[i].stage == stage) status = add_pair(out, &e, &preferences->items[i]);
-    for (int i = 0; i < TEXTS; ++i) free(e.ids[i]);
+    for (int i = 0; i < TEXTS; ++i) free(e.ids[i].items);
     return status;
 }
 
