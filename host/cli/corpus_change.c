@@ -101,8 +101,7 @@ tt_status tt_corpus_add_answers(int argc, char **argv) {
         TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
         TT_TOKEN_OPTIONS(t),
     };
-    const tt_args args = {
-        .usage = "tinythinker corpus add-reasoning CORPUS.h5 ANSWERS.jsonl -o F.h5 [options]",
+    const tt_args args = {.usage = "tinythinker corpus add-reasoning CORPUS.h5 ANSWERS.jsonl -o F.h5",
         .about = "Adds reasoning to questions of a corpus, joined by id: lines {\"id\": ..., \"reasoning\": "
                  "[{\"general\": ..., \"specific\": [...], \"answer\": ...}, ...]}, or one reasoning a line "
                  "beside the id. Counts and names what it leaves out: unknown ids, options that do not fit, "
@@ -131,8 +130,7 @@ tt_status tt_corpus_add_free_text(int argc, char **argv) {
         TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
         TT_TOKEN_OPTIONS(t),
     };
-    const tt_args args = {
-        .usage = "tinythinker corpus add-explanations CORPUS.h5 MAP.yaml FILE.csv -o F.h5 [options]",
+    const tt_args args = {.usage = "tinythinker corpus add-explanations CORPUS.h5 MAP.yaml FILE.csv -o F.h5",
         .about = "Adds free-text explanations from a CSV file as general knowledge of the questions with the "
                  "same text; train with stages: no_analyze. MAP.yaml names the columns; "
                  "datasets/prompts/csqa-explanations.yaml is an example.",
@@ -161,7 +159,7 @@ tt_status tt_corpus_join(int argc, char **argv) {
         TT_OPTION_TEXT("name", &name, "NAME", "Name of the corpus (default: the first file's)."),
         TT_TOKEN_OPTIONS(t),
     };
-    const tt_args args = {.usage = "tinythinker corpus merge A.h5 B.h5... -o F.h5 [options]",
+    const tt_args args = {.usage = "tinythinker corpus merge A.h5 B.h5... -o F.h5",
         .about =
             "Joins corpora: questions by id, the reasoning of each question in the order of the files. A "
             "question that two files have must have the same text, options, gold answer and split in "

@@ -114,16 +114,6 @@ tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) {
     return TT_OK;
 }
 
-// Whether options->reasonings leaves out some of the reasonings that the tokens were made of.
-static bool leaves_out(const tt_corpus *corpus, const tt_stage_options *o) {
-    if (o->reasonings == 0 || o->set == TT_SET_SUMMARIZE_ONLY) return false;
-    for (size_t i = 0; i < corpus->n_questions; ++i)
-        if (corpus->questions[i].split == TT_TRAIN &&
-            tt_corpus_reasonings(corpus, (int)i, NULL) > o->reasonings)
-            return true;
-    return false;
-}
-
 tt_status tt_corpus_tokens_copy(
     tt_dataset *dataset, const tt_corpus *corpus, const tt_stage_options *o, bool *copied) {
     const struct tt_corpus_tokens *t = corpus->tokens;
@@ -137,7 +127,7 @@ tt_status tt_corpus_tokens_copy(
             (unsigned long long)tt_tokenizer_hash(o->tokenizer));
     const tt_dataset *from = &t->stages[o->stage];
     if (o->split != TT_TRAIN || o->set != t->set || o->max_input != t->max_input ||
-        o->max_target != t->max_target || from->n == 0 || leaves_out(corpus, o))
+        o->max_target != t->max_target || from->n == 0)
         return TT_OK;
     for (int64_t i = 0; i < from->tokens; ++i)
         if (from->ids[i] >= tt_tokenizer_size(o->tokenizer))

@@ -30,8 +30,8 @@ void tt_corpus_tokens_show(const tt_corpus *corpus, FILE *out);
 tt_status tt_corpus_tokens_write(const tt_h5 *h, const tt_corpus *corpus) TT_MUST_CHECK;
 // Tokens that another version made are left out with a warning. Errors: TT_ERR_FORMAT for damaged ones.
 tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) TT_MUST_CHECK;
-// Copies a stage's ids into `dataset` where the corpus has just these (same split, stage set and limits, and
-// options->reasonings leaves none out); *copied receives whether it has. Errors: TT_ERR_INPUT where they were made with another tokenizer; TT_ERR_FORMAT where an
+// Copies a stage's ids into `dataset` where the corpus has just these (same split, stage set and limits); *copied
+// receives whether it has. Errors: TT_ERR_INPUT where they were made with another tokenizer; TT_ERR_FORMAT where an
 // id is not among the tokenizer's.
 tt_status tt_corpus_tokens_copy(tt_dataset *dataset, const tt_corpus *corpus,
     const struct tt_stage_options *options, bool *copied) TT_MUST_CHECK;

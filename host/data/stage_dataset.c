@@ -131,10 +131,20 @@ static tt_status add_all(builder *b, const tt_corpus *corpus, const tt_stage_opt
     return status;
 }
 
+// Whether o->reasonings leaves out some of the split's reasonings, so that the corpus's tokens are of too many.
+static bool leaves_out(const tt_corpus *corpus, const tt_stage_options *o) {
+    if (o->reasonings == 0 || o->set == TT_SET_SUMMARIZE_ONLY) return false;
+    for (size_t i = 0; i < corpus->n_questions; ++i)
+        if (corpus->questions[i].split == o->split &&
+            tt_corpus_reasonings(corpus, (int)i, NULL) > o->reasonings)
+            return true;
+    return false;
+}
+
 tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, const tt_stage_options *o) {
     dataset->name = tt_stage_name(o->stage);
-    bool copied;
-    TT_TRY(tt_corpus_tokens_copy(dataset, corpus, o, &copied));
+    bool copied = false;
+    if (!leaves_out(corpus, o)) TT_TRY(tt_corpus_tokens_copy(dataset, corpus, o, &copied));
     if (copied) return TT_OK;
     builder b = {.dataset = dataset,
         .encoding = {.tokenizer = o->tokenizer, .max_input = o->max_input, .max_target = o->max_target},
