@@ -20,7 +20,9 @@ typedef struct tt_lookup {
     size_t n, capacity;
 } tt_lookup;
 
+// Appends an entry; a text may have several. Errors: TT_ERR_NOMEM.
 tt_status tt_lookup_add(tt_lookup *lookup, const char *text, int number) TT_MUST_CHECK;
+// Puts the entries into the order in which tt_lookup_find searches.
 void tt_lookup_sort(tt_lookup *lookup);
 // The lowest number of `text`, or -1; *count (or NULL) receives how many entries have this text.
 int tt_lookup_find(const tt_lookup *lookup, const char *text, int *count);

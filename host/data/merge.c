@@ -11,8 +11,7 @@ typedef struct merge {
     tt_corpus *out;
     const char *const *paths;
     tt_lookup ids;
-    int *origin; // [out->n_questions]: index of the file that a question came from
-    size_t origin_capacity;
+    size_t *ends; // [files]: how many questions the result has after each
     json_t *sources;
     tt_merge_counts *counts;
 } merge;
@@ -27,6 +26,13 @@ static const char *difference(const tt_question *a, const tt_question *b) {
     return a->split != b->split ? "split" : NULL;
 }
 
+// The file that a question of the result came from.
+static const char *origin_of(const merge *m, int question) {
+    int file = 0;
+    while ((size_t)question >= m->ends[file]) ++file;
+    return m->paths[file];
+}
+
 // place: [from->n_questions], receives the questions' indices in the result.
 static tt_status add_questions(merge *m, const tt_corpus *from, int file, int *place) {
     const size_t known = m->out->n_questions;
@@ -37,18 +43,17 @@ static tt_status add_questions(merge *m, const tt_corpus *from, int file, int *p
             const char *what = difference(&m->out->questions[place[i]], q);
             if (what)
                 return tt_fail(TT_ERR_INPUT, "question %s: %s: not the same in %s and %s", q->id, what,
-                    m->paths[m->origin[place[i]]], m->paths[file]);
+                    origin_of(m, place[i]), m->paths[file]);
             m->counts->shared++;
             continue;
         }
         place[i] = (int)m->out->n_questions;
-        TT_TRY(tt_grow(&m->origin, &m->origin_capacity, m->out->n_questions + 1, sizeof *m->origin, "merge"));
-        m->origin[m->out->n_questions] = file;
         TT_TRY(tt_corpus_add_question(m->out, q));
     }
     for (size_t i = known; i < m->out->n_questions; ++i)
         TT_TRY(tt_lookup_add(&m->ids, m->out->questions[i].id, (int)i));
     tt_lookup_sort(&m->ids);
+    m->ends[file] = m->out->n_questions;
     return TT_OK;
 }
 
@@ -102,12 +107,12 @@ static tt_status keep_provenance(merge *m, int n) {
 tt_status tt_corpus_merge(tt_corpus *out, const char *const *paths, int n, tt_merge_counts *counts) {
     *counts = (tt_merge_counts){0};
     merge m = {.out = out, .paths = paths, .counts = counts, .sources = json_array()};
-    tt_status status = TT_OK;
+    tt_status status = tt_alloc(&m.ends, (size_t)n, sizeof *m.ends, "merge");
     for (int i = 0; i < n && status == TT_OK; ++i) status = add_file(&m, i);
     if (status == TT_OK) status = tt_corpus_group_reasoning(out);
     if (status == TT_OK) status = keep_provenance(&m, n);
     tt_lookup_close(&m.ids);
-    free(m.origin);
+    free(m.ends);
     json_decref(m.sources);
     return status;
 }

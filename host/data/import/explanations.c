@@ -170,7 +170,7 @@ static tt_status vote(explanations *e, int question, const char *field, int line
 }
 
 static tt_status take_record(explanations *e, const tt_csv *csv) {
-    bool chosen[MOST_EXPLANATIONS], any = false;
+    bool chosen[MOST_EXPLANATIONS] = {false}, any = false;
     const char *text;
     int same;
     e->report->records++;
