@@ -1,12 +1,13 @@
-// tinythinker corpus: imports, builds and shows corpora.
+// tinythinker corpus: imports, builds and shows corpora. corpus_change.c has the commands that change them.
 #include "host/base/fs.h"
 #include "host/base/log.h"
 #include "host/base/str.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
+#include "host/cli/corpus_change.h"
+#include "host/cli/corpus_output.h"
 #include "host/data/import/import.h"
 #include "host/data/preferences.h"
-#include "host/data/stage_dataset.h"
 #include "host/data/world/world.h"
 
 #include <stdio.h>
@@ -14,59 +15,18 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef struct tokens {
-    const char *tokenizer;
-    int64_t extra_ids, max_input, max_target;
-} tokens;
-
-#define TOKEN_OPTIONS(t)                                                                                     \
-    TT_OPTION_TEXT("tokenizer", &(t).tokenizer, "F.model",                                                   \
-        "Also stores the training split as token ids of this tokenizer."),                                   \
-        TT_OPTION_INTEGER(                                                                                   \
-            "extra-ids", &(t).extra_ids, "N", 0, 1000, "Sentinels of that tokenizer (default 100)."),        \
-        TT_OPTION_INTEGER(                                                                                   \
-            "max-input", &(t).max_input, "N", 2, 1e6, "Longest input in tokens (default 512)."),             \
-        TT_OPTION_INTEGER(                                                                                   \
-            "max-target", &(t).max_target, "N", 2, 1e6, "Longest target in tokens (default 200).")
-
-static const tokens no_tokens = {.extra_ids = 100, .max_input = 512, .max_target = 200};
-
-static tt_status tokenise_corpus(tt_corpus *corpus, const tokens *t) {
-    if (!t->tokenizer) return TT_OK;
-    tt_tokenizer *tokenizer;
-    TT_TRY(tt_tokenizer_load(&tokenizer, t->tokenizer, (int)t->extra_ids));
-    tt_status status = tt_corpus_tokenise(corpus, tokenizer, (int)t->max_input, (int)t->max_target);
-    tt_tokenizer_close(tokenizer);
-    return status;
-}
-
-static tt_status finish_corpus(
-    tt_corpus *corpus, tt_status status, const char *from, const tokens *t, const char *out) {
-    if (status == TT_OK) status = tokenise_corpus(corpus, t);
-    if (status == TT_OK) {
-        if (!corpus->provenance) corpus->provenance = from;
-        status = tt_corpus_save(corpus, out);
-    }
-    if (status == TT_OK) {
-        tt_corpus_show(corpus, 0, stdout);
-        tt_info("wrote %s", out);
-    }
-    tt_corpus_close(corpus);
-    return status;
-}
-
 static tt_status import_corpus(int argc, char **argv) {
     const char *out = NULL, *name = NULL;
     int64_t seed = 1;
     bool facts = false;
-    tokens t = no_tokens;
+    tt_token_options t = TT_NO_TOKENS;
     const tt_arg options[] = {
         TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
         TT_OPTION_INTEGER("seed", &seed, "N", 0, 9e15, "Seed for random splits (default 1)."),
         TT_OPTION_FLAG(
             "facts-as-recall", &facts, "StrategyQA: uses the facts that people wrote as general knowledge."),
         TT_OPTION_TEXT("name", &name, "NAME", "Name of the corpus (default: the format)."),
-        TOKEN_OPTIONS(t),
+        TT_TOKEN_OPTIONS(t),
     };
     const tt_args args = {.usage = "tinythinker corpus import csqa TRAIN.jsonl DEV.jsonl -o F.h5\n"
                                    "tinythinker corpus import obqa TRAIN.jsonl DEV.jsonl TEST.jsonl -o F.h5\n"
@@ -103,18 +63,18 @@ static tt_status import_corpus(int argc, char **argv) {
     if (name) corpus.name = name;
     tt_str from = {0};
     tt_str_format(&from, "{\"format\": \"%s\", \"seed\": %lld, \"files\": %d}", format, (long long)seed, n);
-    status = finish_corpus(&corpus, status, tt_str_text(&from), &t, out);
+    status = tt_corpus_finish(&corpus, status, tt_str_text(&from), &t, out);
     tt_str_close(&from);
     return status;
 }
 
 static tt_status build_corpus(int argc, char **argv) {
     const char *out = NULL, *jsonl = NULL;
-    tokens t = no_tokens;
+    tt_token_options t = TT_NO_TOKENS;
     const tt_arg options[] = {
         TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
         TT_OPTION_TEXT("jsonl", &jsonl, "F.jsonl", "Also writes the questions as JSONL."),
-        TOKEN_OPTIONS(t),
+        TT_TOKEN_OPTIONS(t),
     };
     const tt_args args = {.usage = "tinythinker corpus build WORLD.yaml -o F.h5 [options]",
         .about = "Builds a corpus from a world: its table of objects and its templates. datasets/README.md "
@@ -132,7 +92,7 @@ static tt_status build_corpus(int argc, char **argv) {
     TT_TRY(tt_world_corpus(rest.items[0], out));
     tt_corpus corpus;
     TT_TRY(tt_corpus_load(&corpus, out));
-    return finish_corpus(&corpus, TT_OK, corpus.provenance, &t, out);
+    return tt_corpus_finish(&corpus, TT_OK, corpus.provenance, &t, out);
 }
 
 static tt_status write_reading(int argc, char **argv) {
@@ -190,6 +150,10 @@ tt_status tt_cmd_corpus(int argc, char **argv) {
     static const tt_subcommand commands[] = {
         {"import", import_corpus, "Imports CommonsenseQA, OpenBookQA, StrategyQA or JSONL."},
         {"build", build_corpus, "Builds a corpus from a world's table and templates."},
+        {"export", tt_corpus_export, "Writes a corpus as JSONL."},
+        {"add-reasoning", tt_corpus_add_answers, "Adds reasoning from JSONL, joined by question id."},
+        {"add-explanations", tt_corpus_add_free_text, "Adds free-text explanations from CSV."},
+        {"merge", tt_corpus_join, "Joins corpora by question id."},
         {"reading", write_reading, "Writes a world's reading tasks and texts, for pretraining."},
         {"show", show_file, "Shows the contents of a corpus or of preference pairs."},
     };

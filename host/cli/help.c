@@ -81,7 +81,10 @@ static tt_status ask_for_help(const char *command, tt_status (*run)(int argc, ch
 tt_status tt_help_show_commands(const char *command, const tt_subcommand *table, int n) {
     if (!diverted) {
         printf("usage: tinythinker %s COMMAND [options]\n\n", command);
-        for (int i = 0; i < n; ++i) printf("  %-8s  %s\n", table[i].name, table[i].summary);
+        int width = 0;
+        for (int i = 0; i < n; ++i)
+            if ((int)strlen(table[i].name) > width) width = (int)strlen(table[i].name);
+        for (int i = 0; i < n; ++i) printf("  %-*s  %s\n", width, table[i].name, table[i].summary);
         return TT_OK;
     }
     tt_status status = TT_OK;

@@ -72,6 +72,7 @@ typedef struct tt_config {
         int64_t window;                  // tokens of a document window
     } pretraining;
     tt_training_config acquisition;
+    int64_t reasonings; // acquisition learns from the first so many of each question's reasonings; 0 = all
     double rationale_weight; // step_by_step: loss = label + rationale_weight x rationale
     struct {
         tt_training_config train; // of each iteration; epochs, steps and interval are not its keys

@@ -147,6 +147,9 @@ static const tt_key keys[] = {
     INTEGER(TRAINING, "acquisition.interval", acquisition.interval, "100", 1, 1e9,
         "Steps on recall before the cycle moves on to analyze, which gets this many steps times the "
         "number of options."),
+    INTEGER(TRAINING, "acquisition.reasonings", reasonings, "0", 0, 1e9,
+        "Learns from this many of each question's reasonings that lead to its right answer, the first of "
+        "them. 0 = all. With stages: summarize_only it has no effect."),
     REAL(TRAINING, "acquisition.rationale_weight", rationale_weight, "0.5", 0, 100,
         "Weight of rationales with stages: step_by_step: loss = label + rationale_weight x rationale."),
     INTEGER(TRAINING, "reflection.iterations", reflection.iterations, "0", 0, 99,

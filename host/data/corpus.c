@@ -1,4 +1,4 @@
-// Questions and reasoning in memory: adding with checks, and printing for people.
+// Questions and reasoning in memory, added with checks.
 #include "host/data/corpus.h"
 
 #include "host/base/str.h"
@@ -165,6 +165,55 @@ tt_status tt_corpus_add_reasoning(tt_corpus *corpus, const tt_reasoning *reasoni
     return TT_OK;
 }
 
+static bool same_text(const char *a, const char *b) {
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_reasoning(const tt_reasoning *a, const tt_reasoning *b, int n_options) {
+    if (a->answer != b->answer || !same_text(a->general, b->general) || !a->specific != !b->specific)
+        return false;
+    for (int o = 0; a->specific && o < n_options; ++o)
+        if (strcmp(a->specific[o], b->specific[o]) != 0) return false;
+    return true;
+}
+
+bool tt_reasoning_repeats(const tt_corpus *corpus, size_t index) {
+    const tt_reasoning *reasoning = &corpus->reasoning[index];
+    const int n_options = corpus->questions[reasoning->question].n_options;
+    for (int r = corpus->earlier[index]; r >= 0; r = corpus->earlier[r])
+        if (same_reasoning(&corpus->reasoning[r], reasoning, n_options)) return true;
+    return false;
+}
+
+tt_status tt_corpus_add_new_reasoning(tt_corpus *corpus, const tt_reasoning *reasoning, bool *added) {
+    const int question = reasoning->question;
+    TT_TRY(tt_corpus_add_reasoning(corpus, reasoning)); // its texts are compared as the corpus stores them
+    *added = !tt_reasoning_repeats(corpus, corpus->n_reasoning - 1);
+    if (*added) return TT_OK;
+    corpus->latest[question] = corpus->earlier[--corpus->n_reasoning];
+    corpus->questions[question].taught = majority_answer(corpus, question);
+    return TT_OK;
+}
+
+tt_status tt_corpus_group_reasoning(tt_corpus *corpus) {
+    tt_reasoning *grouped;
+    TT_TRY(tt_alloc(&grouped, corpus->n_reasoning, sizeof *grouped, "reasoning"));
+    size_t end = corpus->n_reasoning;
+    for (size_t i = corpus->n_questions; i-- > 0;) { // each list runs from the latest to the earliest
+        for (int r = corpus->latest[i]; r >= 0; r = corpus->earlier[r]) grouped[--end] = corpus->reasoning[r];
+        corpus->latest[i] = -1;
+    }
+    for (size_t i = 0; i < corpus->n_reasoning; ++i) {
+        int *latest = &corpus->latest[grouped[i].question];
+        corpus->reasoning[i] = grouped[i];
+        corpus->earlier[i] = *latest;
+        *latest = (int)i;
+    }
+    free(grouped);
+    tt_corpus_tokens_close(corpus);
+    return TT_OK;
+}
+
 static int by_text(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -204,66 +253,4 @@ tt_teacher_counts tt_corpus_count_teacher(const tt_corpus *corpus) {
             counts.left_out += !tt_reasoning_agrees(corpus, &corpus->reasoning[r]);
     }
     return counts;
-}
-
-static void show_teacher(const tt_corpus *corpus, FILE *out) {
-    const tt_teacher_counts t = tt_corpus_count_teacher(corpus);
-    if (t.questions == 0) return;
-    fprintf(out, "training questions that the teacher answered: %lld; ", (long long)t.questions);
-    if (t.differing > 0)
-        fprintf(out,
-            "on %lld of them it differs from the data set's gold, and training takes its answer as right\n",
-            (long long)t.differing);
-    else
-        fprintf(out, "it never differs from the data set's gold\n");
-    if (t.left_out > 0)
-        fprintf(out,
-            "of its answers, %lld disagree with most of the others on their question: "
-            "nothing is learned from them\n",
-            (long long)t.left_out);
-}
-
-static void show_counts(const tt_corpus *corpus, FILE *out) {
-    size_t questions[TT_SPLITS] = {0}, reasoning[TT_SPLITS] = {0}, general = 0, specific = 0;
-    int fewest = TT_MAX_OPTIONS, most = 0;
-    for (size_t i = 0; i < corpus->n_questions; ++i) {
-        const tt_question *q = &corpus->questions[i];
-        questions[q->split]++;
-        if (q->n_options < fewest) fewest = q->n_options;
-        if (q->n_options > most) most = q->n_options;
-    }
-    for (size_t i = 0; i < corpus->n_reasoning; ++i) {
-        const tt_reasoning *r = &corpus->reasoning[i];
-        reasoning[corpus->questions[r->question].split]++;
-        general += r->general != NULL;
-        specific += r->specific != NULL;
-    }
-    fprintf(out, "%-12s %10s %18s\n", "split", "questions", "teacher's answers");
-    for (int s = 0; s < TT_SPLITS; ++s)
-        if (questions[s]) fprintf(out, "%-12s %10zu %18zu\n", split_names[s], questions[s], reasoning[s]);
-    fprintf(out, "options per question: %d to %d; answers with general knowledge: %zu, with specific: %zu\n",
-        fewest, most, general, specific);
-    show_teacher(corpus, out);
-}
-
-void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out) {
-    fprintf(out, "corpus %s (hash %016llx)\n", corpus->name ? corpus->name : "?",
-        (unsigned long long)corpus->hash);
-    if (corpus->provenance && corpus->provenance[0]) fprintf(out, "made from %s\n", corpus->provenance);
-    show_counts(corpus, out);
-    tt_corpus_tokens_show(corpus, out);
-    for (size_t i = 0; i < corpus->n_questions && (int)i < examples; ++i) {
-        const tt_question *q = &corpus->questions[i];
-        fprintf(out, "\n%s (%s)\n  %s\n", q->id, split_names[q->split], q->text);
-        for (int o = 0; o < q->n_options; ++o)
-            fprintf(out, "  (%c) %s%s%s\n", 'A' + o, q->options[o], o == q->gold ? "   <- gold" : "",
-                o == tt_right_answer(q) && o != q->gold ? "   <- the teacher's, right in training" : "");
-        for (size_t k = 0; k < corpus->n_reasoning; ++k) {
-            const tt_reasoning *r = &corpus->reasoning[k];
-            if ((size_t)r->question != i) continue;
-            if (r->general) fprintf(out, "  recall: %s\n", r->general);
-            for (int o = 0; r->specific && o < q->n_options; ++o)
-                fprintf(out, "  analyze %c: %s\n", 'A' + o, r->specific[o]);
-        }
-    }
 }

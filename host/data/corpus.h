@@ -65,6 +65,15 @@ tt_status tt_corpus_add_question(tt_corpus *corpus, const tt_question *question)
 // tie between options goes to gold if it is among them, else to the option seen first. Errors: TT_ERR_INPUT naming
 // the question's id.
 tt_status tt_corpus_add_reasoning(tt_corpus *corpus, const tt_reasoning *reasoning) TT_MUST_CHECK;
+// The same, but only where the question has no reasoning yet with this answer and these texts; *added receives whether it
+// was new.
+tt_status tt_corpus_add_new_reasoning(
+    tt_corpus *corpus, const tt_reasoning *reasoning, bool *added) TT_MUST_CHECK;
+// Whether an earlier reasoning of the same question has the same answer and texts as corpus->reasoning[index].
+bool tt_reasoning_repeats(const tt_corpus *corpus, size_t index);
+// Puts all reasoning into the order of the questions, that of one question in the order in which it was added: the order
+// that importers give. Drops the corpus's tokens, which follow the order. Errors: TT_ERR_NOMEM.
+tt_status tt_corpus_group_reasoning(tt_corpus *corpus) TT_MUST_CHECK;
 // Whether it leads to its question's right answer. Others stay in the corpus, but nothing is learned from them.
 bool tt_reasoning_agrees(const tt_corpus *corpus, const tt_reasoning *reasoning);
 
@@ -86,7 +95,8 @@ tt_status tt_corpus_check(const tt_corpus *corpus) TT_MUST_CHECK;
 // As an HDF5 file (layout: corpus_file.c). Errors: TT_ERR_IO; TT_ERR_FORMAT for a damaged or foreign file.
 tt_status tt_corpus_load(tt_corpus *out, const char *path) TT_MUST_CHECK;
 tt_status tt_corpus_save(tt_corpus *corpus, const char *path) TT_MUST_CHECK;
-// Prints, for people, counts by split, options, reasoning, and the first `examples` questions in full.
+// Prints, for people, what the corpus was made from, counts by split, options, reasoning, and the first `examples` questions
+// in full.
 void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out);
 
 #ifdef __cplusplus

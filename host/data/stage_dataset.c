@@ -105,25 +105,46 @@ static tt_status add_answer(builder *b, const tt_question *q) {
     return add_once(b);
 }
 
-static tt_status add_all(
-    builder *b, const tt_corpus *corpus, tt_split split, tt_stage_set set, tt_stage stage) {
-    if (set == TT_SET_SUMMARIZE_ONLY) {
-        for (size_t i = 0; i < corpus->n_questions; ++i)
-            if (corpus->questions[i].split == split) TT_TRY(add_answer(b, &corpus->questions[i]));
-        return TT_OK;
-    }
+// used: [n_questions], zero; receives how many reasonings of each question were added.
+static tt_status add_reasonings(builder *b, const tt_corpus *corpus, const tt_stage_options *o, int *used) {
     for (size_t i = 0; i < corpus->n_reasoning; ++i) {
         const tt_reasoning *r = &corpus->reasoning[i];
         const tt_question *q = &corpus->questions[r->question];
-        if (q->split == split && tt_reasoning_agrees(corpus, r)) TT_TRY(add_reasoning(b, q, r, set, stage));
+        if (q->split != o->split || !tt_reasoning_agrees(corpus, r)) continue;
+        if (o->reasonings > 0 && used[r->question] == o->reasonings) continue;
+        used[r->question]++;
+        TT_TRY(add_reasoning(b, q, r, o->set, o->stage));
     }
     return TT_OK;
 }
 
+static tt_status add_all(builder *b, const tt_corpus *corpus, const tt_stage_options *o) {
+    if (o->set == TT_SET_SUMMARIZE_ONLY) {
+        for (size_t i = 0; i < corpus->n_questions; ++i)
+            if (corpus->questions[i].split == o->split) TT_TRY(add_answer(b, &corpus->questions[i]));
+        return TT_OK;
+    }
+    int *used;
+    TT_TRY(tt_alloc(&used, corpus->n_questions, sizeof *used, "dataset"));
+    tt_status status = add_reasonings(b, corpus, o, used);
+    free(used);
+    return status;
+}
+
+// Whether o->reasonings leaves out some of the split's reasonings, so that the corpus's tokens are of too many.
+static bool leaves_out(const tt_corpus *corpus, const tt_stage_options *o) {
+    if (o->reasonings == 0 || o->set == TT_SET_SUMMARIZE_ONLY) return false;
+    for (size_t i = 0; i < corpus->n_questions; ++i)
+        if (corpus->questions[i].split == o->split &&
+            tt_corpus_reasonings(corpus, (int)i, NULL) > o->reasonings)
+            return true;
+    return false;
+}
+
 tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, const tt_stage_options *o) {
     dataset->name = tt_stage_name(o->stage);
-    bool copied;
-    TT_TRY(tt_corpus_tokens_copy(dataset, corpus, o, &copied));
+    bool copied = false;
+    if (!leaves_out(corpus, o)) TT_TRY(tt_corpus_tokens_copy(dataset, corpus, o, &copied));
     if (copied) return TT_OK;
     builder b = {.dataset = dataset,
         .encoding = {.tokenizer = o->tokenizer, .max_input = o->max_input, .max_target = o->max_target},
@@ -131,7 +152,7 @@ tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, const t
             o->set == TT_SET_SUMMARIZE_ONLY || (o->set == TT_SET_STEP_BY_STEP && o->stage == TT_SUMMARIZE)};
     b.seen.size = 2 * (corpus->n_reasoning * TT_MAX_OPTIONS + corpus->n_questions) + 1;
     TT_TRY(tt_alloc(&b.seen.slots, b.seen.size, sizeof *b.seen.slots, "dataset"));
-    tt_status status = add_all(&b, corpus, o->split, o->set, o->stage);
+    tt_status status = add_all(&b, corpus, o);
     free(b.seen.slots);
     tt_str_close(&b.block);
     tt_str_close(&b.input);

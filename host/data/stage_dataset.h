@@ -17,6 +17,7 @@ typedef struct tt_stage_options {
     tt_stage stage;   // the one of them whose examples are built
     const tt_tokenizer *tokenizer;
     int max_input, max_target; // tokens, </s> included; longer texts are cut
+    int reasonings;            // only the first so many of each question's reasonings that agree; 0 = all
 } tt_stage_options;
 
 // Builds the stage's (input, target) pairs without duplicates (with answers alone: without duplicate inputs). For

@@ -287,7 +287,8 @@ static tt_status check_owner(const tt_run_directory *dir) {
 
 tt_status tt_run_directory_lock(const tt_run_directory *dir, int *lock) {
     *lock = -1;
-    TT_TRY(tt_make_dirs(dir->path));
+    const tt_status made = tt_make_dirs(dir->path);
+    if (made != TT_OK) return tt_context(made, "run directory");
     const int file = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", dir->path, strerror(errno));
     if (flock(file, LOCK_EX | LOCK_NB) == 0) {

@@ -94,9 +94,9 @@ static tt_status choose_items(tt_collection *c) {
         a->kept = tt_arena_alloc(&c->memory, (size_t)c->options.plan->n_augment * sizeof *a->kept);
         if (!a->kept) return TT_ERR_NOMEM;
     }
-    TT_TRY(tt_alloc(&c->by_id, (size_t)c->n_items + 1, sizeof *c->by_id, "questions"));
+    TT_TRY(tt_alloc(&c->by_id, (size_t)c->n_items + 1, sizeof(void *), "questions"));
     for (int i = 0; i < c->n_items; ++i) c->by_id[i] = &c->items[i];
-    qsort(c->by_id, (size_t)c->n_items, sizeof *c->by_id, compare_ids);
+    qsort(c->by_id, (size_t)c->n_items, sizeof(void *), compare_ids);
     if (c->n_items > 0) return TT_OK;
     return tt_fail(TT_ERR_INPUT, "corpus %s has no training questions to ask about", corpus->name);
 }
@@ -240,7 +240,7 @@ static asked *find_item(const tt_collection *c, const char *id) {
     if (!id) return NULL;
     const tt_question question = {.id = id};
     asked wanted = {.question = &question}, *key = &wanted;
-    asked **found = bsearch(&key, c->by_id, (size_t)c->n_items, sizeof *c->by_id, compare_ids);
+    asked **found = bsearch(&key, c->by_id, (size_t)c->n_items, sizeof(void *), compare_ids);
     return found ? *found : NULL;
 }
 

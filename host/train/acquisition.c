@@ -66,7 +66,8 @@ static tt_status build_sets(acquisition *a, uint64_t seed) {
                 .stage = (tt_stage)s,
                 .tokenizer = a->tokenizer,
                 .max_input = (int)train->max_input,
-                .max_target = (int)train->max_target}));
+                .max_target = (int)train->max_target,
+                .reasonings = (int)a->config->reasonings}));
         set->first_example = first;
         first += (uint32_t)set->n;
         TT_TRY(tt_shuffle_open(&a->orders[s], set->n, seed, (uint32_t)s));

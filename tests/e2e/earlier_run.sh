@@ -18,7 +18,7 @@ YAML
 failed=0
 fail() { echo "FAILED: $*"; failed=1; }
 grep_in() { grep -q -e "$1" "$2" || { fail "expected '$1':"; cat "$2"; }; }
-forget() { sed -i -E '/^  (patience|rationale_weight|early_stopping|targets|length_penalty): /d' "$1/config.yaml"; }
+forget() { sed -i -E '/^  (patience|reasonings|rationale_weight|early_stopping|targets|length_penalty): /d' "$1/config.yaml"; }
 
 # As one that was stopped: with its last checkpoint and no result.
 "$TINYTHINKER" run run.yaml >first.log 2>&1 || { cat first.log; exit 1; }

@@ -32,6 +32,11 @@ reflection: {questions: 12, samples: 4, batch_size: 4, cycles: 2, learning_rate:
 evaluation: {max_length: 12, samples: 0, questions: 6}
 YAML
 
+# A corpus with two reasonings of each question.
+"$TINYTHINKER" corpus export data/corpus.h5 -o one.jsonl 2> export.log || { cat export.log; exit 1; }
+sed 's/"general": "The /"general": "Surely the /' one.jsonl > other.jsonl
+"$TINYTHINKER" corpus add-reasoning data/corpus.h5 other.jsonl -o two.h5 > add.log 2>&1 || { cat add.log; exit 1; }
+
 "$TINYTHINKER" tokenizer train data/text.txt --pieces 60 -o other.model > tokenizer.log 2>&1 || { cat tokenizer.log; exit 1; }
 
 # What a run came to, without times.
@@ -103,6 +108,8 @@ changes random.yaml "$only" $(updates acquisition) acquisition.steps=5 acquisiti
     model.feed_forward=gated-gelu model.tie_word_embeddings=false model.start=runs/start/best.h5
 keeps random.yaml "$only" acquisition.save_every=2 evaluation.slots=3
 changes random.yaml "acquisition.steps=0 acquisition.epochs=0.05 $only" acquisition.epochs=0.1
+changes random.yaml "corpus=two.h5 $only" acquisition.reasonings=1
+keeps random.yaml "corpus=two.h5 $only" acquisition.reasonings=2
 changes random.yaml "stages=step_by_step $only" acquisition.rationale_weight=2
 # shellcheck disable=SC2046
 changes student.yaml "reflection.iterations=1 $only" $(updates reflection) reflection.targets=recall reflection.samples=3 \

@@ -39,6 +39,8 @@ $2
 YAML
 }
 teach() { "$TINYTHINKER" teach "$@" --limit 60; }
+# A corpus without what it was made from.
+shown_without_source() { "$TINYTHINKER" corpus show "$1" --examples 300 | sed '/^made from$/,/^split /{/^split /!d}'; }
 
 # The first 200 questions of everyday without their reasoning, and a teacher who knows them all.
 "$TINYTHINKER" corpus build "$TT_SOURCE_DIR/datasets/everyday/world.yaml" -o world.h5 --jsonl world.jsonl >/dev/null 2>&1 ||
@@ -84,9 +86,23 @@ done
 printf '{"entry":{"question":"torn' >>faulty.journal.jsonl
 teach faulty.yaml >faulty.out 2>faulty.log || { fail "faulty"; cat faulty.log; }
 grep -q "torn and dropped" faulty.log || { fail "a torn line is not reported"; cat faulty.log; }
-"$TINYTHINKER" corpus show plain.h5 --examples 300 | grep -v '^made from' >plain.shown
-"$TINYTHINKER" corpus show faulty.h5 --examples 300 | grep -v '^made from' >faulty.shown
+shown_without_source plain.h5 >plain.shown
+shown_without_source faulty.h5 >faulty.shown
 cmp plain.shown faulty.shown || fail "faults and kills change the corpus"
+grep -q '^corpus .*hash' plain.shown && ! grep -q everyday-teacher plain.shown || fail "what is compared" plain.shown
+
+# The corpus says who taught it, and goes through JSONL unchanged.
+"$TINYTHINKER" corpus show faulty.h5 --examples 0 >source.shown
+for line in '^  teacher:$' '^    model  *everyday-teacher$' "^    url  *$url\$" '^    pool  *everyday$' '^    seed  *1$' \
+    '^    exemplars  *4$' '^    instruction  .*\.\.\. ([0-9]* bytes)$'; do
+    grep -q "$line" source.shown || fail "corpus show: no line '$line'" source.shown
+done
+hash_of() { "$TINYTHINKER" corpus show "$1" --examples 0 | sed -n 's/.*(hash \(.*\))/\1/p'; }
+"$TINYTHINKER" corpus export faulty.h5 -o faulty.jsonl 2>log && "$TINYTHINKER" corpus import jsonl faulty.jsonl -o back.h5 >out 2>log &&
+    [ "$(hash_of faulty.h5)" = "$(hash_of back.h5)" ] || fail "JSONL changes the corpus" log
+# The questions with the collected reasoning added are the same corpus.
+"$TINYTHINKER" corpus add-reasoning questions.h5 faulty.jsonl -o joined.h5 >out 2>log && [ "$(hash_of faulty.h5)" = "$(hash_of joined.h5)" ] ||
+    fail "adding the reasoning gives another corpus" out log
 # Everything is there: the same command asks nothing more, and works without the server.
 before=$(wc -l <faulty.journal.jsonl)
 stop_servers
@@ -116,12 +132,12 @@ teach manners.yaml >out 2>log || { fail "manners"; cat log; }
 serve
 plan polite
 teach polite.yaml >out 2>log || { fail "polite"; cat log; }
-for name in manners polite; do "$TINYTHINKER" corpus show $name.h5 --examples 300 | grep -v '^made from' >$name.shown; done
+for name in manners polite; do shown_without_source $name.h5 >$name.shown; done
 cmp manners.shown polite.shown || fail "another dialect gives another corpus"
 grep -q '"reasoning":' manners.journal.jsonl || fail "thoughts are not kept"
 plan objects "format: json"
 teach objects.yaml >out 2>log || { fail "json"; cat log; }
-"$TINYTHINKER" corpus show objects.h5 --examples 300 | grep -v '^made from' >objects.shown
+shown_without_source objects.h5 >objects.shown
 cmp objects.shown polite.shown || fail "the JSON schema gives another corpus"
 
 # Budget: nothing beyond it is spent.
@@ -177,5 +193,5 @@ evaluation: {splits: [test], questions: 5}
 model: {start: $TT_SOURCE_DIR/datasets/everyday/student.h5}
 YAML
 "$TINYTHINKER" run run.yaml >out 2>log || { fail "the corpus does not train"; cat log; }
-"$TINYTHINKER" corpus show polite.h5 | grep -q '"model": *"everyday-teacher"' || fail "the corpus does not say where it comes from"
+"$TINYTHINKER" corpus show polite.h5 | grep -q '^    model  *everyday-teacher$' || fail "the corpus does not say where it comes from"
 exit $failed

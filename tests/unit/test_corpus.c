@@ -18,6 +18,11 @@
     "\"h\xc3\xa4t\"], \"gold\": 1, "                                                                         \
     "\"split\": \"test\", \"reasoning\": [{\"general\": \"Cups hold.\", \"answer\": \"cup, big\"}]}\n"
 
+#define ASKED(id, split)                                                                                     \
+    "{\"id\": \"" id "\", \"question\": \"Which " id "?\", \"options\": [\"red\", \"blue\", "                \
+    "\"green\"], \"gold\": \"A\", \"split\": \"" split "\", \"reasoning\": ["
+#define SAYS(recall, answer) "{\"general\": \"" recall "\", \"answer\": \"" answer "\"}"
+
 static tt_status build_stage(tt_dataset *d, const tt_corpus *corpus, tt_split split, tt_stage_set set,
     tt_stage stage, const tt_tokenizer *t, int max_input, int max_target) {
     return tt_dataset_build(d, corpus,
@@ -222,6 +227,40 @@ static void kept_tokens_are_those_of_the_texts(void **state) {
     tt_tokenizer_close(other);
 }
 
+// A training question with reasonings One. (B), Two. (A), Three. (B), One. (B), Four. (B), of which Two. disagrees, and one
+// with Five. (A) alone; a test question with two.
+static void first_reasonings_of_each_question(void **state) {
+    (void)state;
+    static const struct {
+        int reasonings, recalls, summaries; // by hand: without duplicates
+    } cases[] = {{0, 4, 4}, {1, 2, 2}, {2, 3, 3}, {3, 3, 3}, {4, 4, 4}, {5, 4, 4}};
+    tt_tokenizer *t = tokenizer();
+    for (int tokenised = 0; tokenised < 2; ++tokenised) {
+        tt_corpus corpus;
+        OK(import(&corpus,
+            ASKED("many", "train") SAYS("One.", "B") ", " SAYS("Two.", "A") ", " SAYS("Three.",
+                "B") ", " SAYS("One.", "B") ", " SAYS("Four.", "B") "]}\n" ASKED("few", "train") SAYS("Five.",
+                "A") "]}\n" ASKED("test", "test") SAYS("Six.", "A") ", " SAYS("Seven.", "A") "]}\n"));
+        if (tokenised) OK(tt_corpus_tokenise(&corpus, t, 512, 200));
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i)
+            for (int s = 0; s < 2; ++s) {
+                tt_dataset d = {0};
+                OK(tt_dataset_build(&d, &corpus,
+                    &(tt_stage_options){.split = TT_TRAIN,
+                        .set = TT_SET_NO_ANALYZE,
+                        .stage = s ? TT_SUMMARIZE : TT_RECALL,
+                        .tokenizer = t,
+                        .max_input = 512,
+                        .max_target = 200,
+                        .reasonings = cases[i].reasonings}));
+                assert_int_equal(d.n, s ? cases[i].summaries : cases[i].recalls);
+                tt_dataset_close(&d);
+            }
+        tt_corpus_close(&corpus);
+    }
+    tt_tokenizer_close(t);
+}
+
 static void dealing_is_complete_and_balanced(void **state) {
     (void)state;
     enum { N = 37 };
@@ -267,11 +306,6 @@ static void order_depends_on_what_it_is_for(void **state) {
 }
 
 // ---- the right answer
-
-#define ASKED(id, split)                                                                                     \
-    "{\"id\": \"" id "\", \"question\": \"Which " id "?\", \"options\": [\"red\", \"blue\", "                \
-    "\"green\"], \"gold\": \"A\", \"split\": \"" split "\", \"reasoning\": ["
-#define SAYS(recall, answer) "{\"general\": \"" recall "\", \"answer\": \"" answer "\"}"
 
 // The majority of the teacher's answers, for training questions; gold for all others and without a teacher.
 static void the_teacher_is_right_in_training(void **state) {
@@ -475,6 +509,7 @@ int main(void) {
         cmocka_unit_test(damage_is_noticed),
         cmocka_unit_test(datasets),
         cmocka_unit_test(kept_tokens_are_those_of_the_texts),
+        cmocka_unit_test(first_reasonings_of_each_question),
         cmocka_unit_test(dealing_is_complete_and_balanced),
         cmocka_unit_test(order_depends_on_what_it_is_for),
         cmocka_unit_test(the_teacher_is_right_in_training),

@@ -1,7 +1,8 @@
-// Our own JSONL of questions and reasoning.
+// Our own JSONL: questions with reasoning, and reasoning alone.
 #include "host/base/fs.h"
 #include "host/base/str.h"
 #include "host/data/import/import.h"
+#include "host/data/lookup.h"
 #include "host/text/stages.h"
 
 #include <stdlib.h>
@@ -75,11 +76,11 @@ static tt_status read_option(
     return TT_ERR_INPUT;
 }
 
-static tt_status add_reasoning(
-    tt_corpus *corpus, const json_t *object, const char *where, const tt_question *q) {
-    const char *specific[TT_MAX_OPTIONS];
+// out->question is set by the caller; texts belong to `object`.
+static tt_status read_reasoning(const json_t *object, const char *where, const tt_question *q,
+    const char *specific[TT_MAX_OPTIONS], tt_reasoning *out) {
     int n = 0;
-    tt_reasoning r = {.question = (int)corpus->n_questions - 1, .answer = q->gold};
+    tt_reasoning r = {.question = out->question, .answer = q->gold};
     const json_t *texts = json_object_get(object, "specific"), *answer = json_object_get(object, "answer");
     if (json_object_get(object, "general")) TT_TRY(tt_json_text(object, "general", where, &r.general));
     if (json_object_get(object, "source")) TT_TRY(tt_json_text(object, "source", where, &r.source));
@@ -88,6 +89,15 @@ static tt_status add_reasoning(
         r.specific = specific;
     }
     if (answer) TT_TRY(read_option(answer, "answer", where, q, &r.answer));
+    *out = r;
+    return TT_OK;
+}
+
+static tt_status add_reasoning(
+    tt_corpus *corpus, const json_t *object, const char *where, const tt_question *q) {
+    const char *specific[TT_MAX_OPTIONS];
+    tt_reasoning r = {.question = (int)corpus->n_questions - 1};
+    TT_TRY(read_reasoning(object, where, q, specific, &r));
     return tt_corpus_add_reasoning(corpus, &r);
 }
 
@@ -143,4 +153,114 @@ static tt_status add_line(void *context, const json_t *object, const char *file_
 
 tt_status tt_import_jsonl(tt_corpus *corpus, const char *path) {
     return tt_read_jsonl(path, add_line, corpus);
+}
+
+// Adding reasoning to the questions of a corpus.
+typedef struct answers {
+    tt_corpus *corpus;
+    tt_lookup ids;
+    tt_added *report;
+} answers;
+
+// What stands beside the reasoning must be the question's own. Errors: TT_ERR_INPUT, naming the member.
+static tt_status check_question(const json_t *object, const char *where, const tt_question *q) {
+    const char *options[TT_MAX_OPTIONS], *text;
+    int n = q->n_options, gold;
+    bool same = true;
+    if (json_object_get(object, "question")) {
+        TT_TRY(tt_json_text(object, "question", where, &text));
+        if (strcmp(text, q->text) != 0)
+            return tt_fail(TT_ERR_INPUT, "%s: the corpus has another text for this question", where);
+    }
+    if (json_object_get(object, "options"))
+        TT_TRY(read_texts(json_object_get(object, "options"), "options", where, q->n_options, options, &n));
+    else
+        for (int o = 0; o < n; ++o) options[o] = q->options[o];
+    for (int o = 0; o < n; ++o) same = same && strcmp(options[o], q->options[o]) == 0;
+    if (!same) return tt_fail(TT_ERR_INPUT, "%s: the corpus has other options for this question", where);
+    if (!json_object_get(object, "gold")) return TT_OK;
+    TT_TRY(read_option(json_object_get(object, "gold"), "gold", where, q, &gold));
+    if (gold != q->gold)
+        return tt_fail(TT_ERR_INPUT, "%s: the corpus has another gold answer for this question", where);
+    return TT_OK;
+}
+
+// What does not fit is reported and left out.
+static tt_status left_out(answers *a, tt_status status) {
+    if (status != TT_ERR_INPUT) return status;
+    tt_added_note(a->report, TT_ADDED_UNFIT, "%s", tt_error_message());
+    return TT_OK;
+}
+
+static tt_status take_reasoning(answers *a, const json_t *object, const char *where, int question) {
+    const char *specific[TT_MAX_OPTIONS];
+    tt_reasoning r = {.question = question};
+    bool added = false;
+    tt_status status = read_reasoning(object, where, &a->corpus->questions[question], specific, &r);
+    if (status == TT_OK && !r.general && !r.specific)
+        status = tt_fail(TT_ERR_INPUT, "%s: has neither \"general\" nor \"specific\"", where);
+    if (status == TT_OK) {
+        status = tt_corpus_add_new_reasoning(a->corpus, &r, &added);
+        if (status == TT_ERR_INPUT) tt_context(status, "%s", where);
+    }
+    if (status != TT_OK) return left_out(a, status);
+    if (added)
+        a->report->added++;
+    else
+        tt_added_note(a->report, TT_ADDED_REPEATED, "%s: the question already has this reasoning", where);
+    return TT_OK;
+}
+
+static tt_status take_list(answers *a, const json_t *list, const char *where, int question) {
+    size_t i;
+    json_t *one;
+    if (!json_is_array(list))
+        return tt_fail(TT_ERR_INPUT, "%s: \"reasoning\": expected a list [{...}, ...]", where);
+    json_array_foreach(list, i, one) {
+        char entry[TT_PATH_MAX + 256];
+        snprintf(entry, sizeof entry, "%s: entry %zu of \"reasoning\"", where, i + 1);
+        if (!json_is_object(one)) return tt_fail(TT_ERR_INPUT, "%s: expected an object {...}", entry);
+        TT_TRY(check_members(one, entry, reasoning_members, REASONING_MEMBERS));
+        TT_TRY(take_reasoning(a, one, entry, question));
+    }
+    return TT_OK;
+}
+
+static tt_status take_answers(void *context, const json_t *object, const char *file_line) {
+    static const char *const allowed[] = {
+        "id", "question", "options", "gold", "split", "reasoning", "general", "specific", "answer", "source"};
+    answers *a = context;
+    const char *id;
+    char where[TT_PATH_MAX + 160];
+    TT_TRY(tt_json_text(object, "id", file_line, &id));
+    snprintf(where, sizeof where, "%s: question %.100s", file_line, id);
+    TT_TRY(check_members(object, where, allowed, sizeof allowed / sizeof *allowed));
+    const json_t *list = json_object_get(object, "reasoning");
+    const bool alone = json_object_get(object, "general") || json_object_get(object, "specific");
+    a->report->records++;
+    const int question = tt_lookup_find(&a->ids, id, NULL);
+    if (question < 0) {
+        tt_added_note(a->report, TT_ADDED_UNKNOWN, "%s is not in the corpus", where);
+        return TT_OK;
+    }
+    if (!alone && json_array_size(list) == 0 && (!list || json_is_array(list))) {
+        a->report->left_out[TT_ADDED_EMPTY]++;
+        return TT_OK;
+    }
+    tt_status status = check_question(object, where, &a->corpus->questions[question]);
+    if (status != TT_OK) return left_out(a, status);
+    if (alone) TT_TRY(take_reasoning(a, object, where, question));
+    return list ? take_list(a, list, where, question) : TT_OK;
+}
+
+tt_status tt_add_answers(tt_corpus *corpus, const char *path, tt_added *report) {
+    answers a = {.corpus = corpus, .report = report};
+    tt_status status = TT_OK;
+    for (size_t i = 0; i < corpus->n_questions && status == TT_OK; ++i)
+        status = tt_lookup_add(&a.ids, corpus->questions[i].id, (int)i);
+    tt_lookup_sort(&a.ids);
+    if (status == TT_OK) status = tt_read_jsonl(path, take_answers, &a);
+    tt_lookup_close(&a.ids);
+    if (status == TT_OK) status = tt_corpus_group_reasoning(corpus);
+    return status;
 }

@@ -1,0 +1,129 @@
+// A corpus printed for people.
+#include "host/base/str.h"
+#include "host/data/corpus.h"
+#include "host/data/corpus_tokens.h"
+#include "host/text/stages.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN_TEXT = 72, DEEPEST = 32 };
+
+// A text on one line; of a long one its beginning and its length.
+static void print_text(const char *text, FILE *out) {
+    size_t n = strlen(text), shown = n;
+    if (n > SHOWN_TEXT) {
+        shown = SHOWN_TEXT;
+        while (shown > 0 && ((unsigned char)text[shown] & 0xC0) == 0x80) --shown; // no half character
+    }
+    for (size_t i = 0; i < shown; ++i) fputc((unsigned char)text[i] < ' ' ? ' ' : text[i], out);
+    if (shown < n) fprintf(out, "... (%zu bytes)", n);
+    fputc('\n', out);
+}
+
+static void print_value(const json_t *value, int depth, FILE *out);
+
+static void print_member(const char *name, const json_t *value, int depth, FILE *out) {
+    const bool nested = json_object_size(value) > 0 || json_array_size(value) > 0;
+    fprintf(out, "%*s%-*s", 2 * depth, "", nested ? 0 : 18, name);
+    fputs(nested ? ":\n" : "  ", out);
+    print_value(value, depth + 1, out);
+}
+
+static void print_value(const json_t *value, int depth, FILE *out) {
+    const char *name;
+    json_t *member;
+    size_t i;
+    if (json_is_string(value)) {
+        print_text(json_string_value(value), out);
+    } else if (depth < DEEPEST && json_object_size(value) > 0) {
+        json_object_foreach((json_t *)value, name, member) print_member(name, member, depth, out);
+    } else if (depth < DEEPEST && json_array_size(value) > 0) {
+        json_array_foreach(value, i, member) {
+            char number[24];
+            snprintf(number, sizeof number, "%zu", i + 1);
+            print_member(number, member, depth, out);
+        }
+    } else {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+        print_text(text ? text : "?", out);
+        free(text);
+    }
+}
+
+// What the corpus was made from, as a tree: one line for each value.
+static void show_provenance(const tt_corpus *corpus, FILE *out) {
+    if (!corpus->provenance || !corpus->provenance[0]) return;
+    json_t *source = json_loads(corpus->provenance, 0, NULL);
+    if (!source) {
+        fprintf(out, "made from %s\n", corpus->provenance);
+    } else if (json_object_size(source) > 0) {
+        fputs("made from\n", out);
+        print_value(source, 1, out);
+    }
+    json_decref(source);
+}
+
+static void show_teacher(const tt_corpus *corpus, FILE *out) {
+    const tt_teacher_counts t = tt_corpus_count_teacher(corpus);
+    if (t.questions == 0) return;
+    fprintf(out, "training questions that the teacher answered: %lld; ", (long long)t.questions);
+    if (t.differing > 0)
+        fprintf(out,
+            "on %lld of them it differs from the data set's gold, and training takes its answer as right\n",
+            (long long)t.differing);
+    else
+        fprintf(out, "it never differs from the data set's gold\n");
+    if (t.left_out > 0)
+        fprintf(out,
+            "of its answers, %lld disagree with most of the others on their question: "
+            "nothing is learned from them\n",
+            (long long)t.left_out);
+}
+
+static void show_counts(const tt_corpus *corpus, FILE *out) {
+    size_t questions[TT_SPLITS] = {0}, reasoning[TT_SPLITS] = {0}, general = 0, specific = 0;
+    int fewest = TT_MAX_OPTIONS, most = 0;
+    for (size_t i = 0; i < corpus->n_questions; ++i) {
+        const tt_question *q = &corpus->questions[i];
+        questions[q->split]++;
+        if (q->n_options < fewest) fewest = q->n_options;
+        if (q->n_options > most) most = q->n_options;
+    }
+    for (size_t i = 0; i < corpus->n_reasoning; ++i) {
+        const tt_reasoning *r = &corpus->reasoning[i];
+        reasoning[corpus->questions[r->question].split]++;
+        general += r->general != NULL;
+        specific += r->specific != NULL;
+    }
+    fprintf(out, "%-12s %10s %18s\n", "split", "questions", "teacher's answers");
+    for (int s = 0; s < TT_SPLITS; ++s)
+        if (questions[s])
+            fprintf(out, "%-12s %10zu %18zu\n", tt_split_name((tt_split)s), questions[s], reasoning[s]);
+    fprintf(out, "options per question: %d to %d; answers with general knowledge: %zu, with specific: %zu\n",
+        fewest, most, general, specific);
+    show_teacher(corpus, out);
+}
+
+void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out) {
+    fprintf(out, "corpus %s (hash %016llx)\n", corpus->name ? corpus->name : "?",
+        (unsigned long long)corpus->hash);
+    show_provenance(corpus, out);
+    show_counts(corpus, out);
+    tt_corpus_tokens_show(corpus, out);
+    for (size_t i = 0; i < corpus->n_questions && (int)i < examples; ++i) {
+        const tt_question *q = &corpus->questions[i];
+        fprintf(out, "\n%s (%s)\n  %s\n", q->id, tt_split_name(q->split), q->text);
+        for (int o = 0; o < q->n_options; ++o)
+            fprintf(out, "  (%c) %s%s%s\n", 'A' + o, q->options[o], o == q->gold ? "   <- gold" : "",
+                o == tt_right_answer(q) && o != q->gold ? "   <- the teacher's, right in training" : "");
+        for (size_t k = 0; k < corpus->n_reasoning; ++k) {
+            const tt_reasoning *r = &corpus->reasoning[k];
+            if ((size_t)r->question != i) continue;
+            if (r->general) fprintf(out, "  recall: %s\n", r->general);
+            for (int o = 0; r->specific && o < q->n_options; ++o)
+                fprintf(out, "  analyze %c: %s\n", 'A' + o, r->specific[o]);
+        }
+    }
+}
