@@ -19,7 +19,8 @@ typedef struct asked {
     const char **texts;         // as they were written
     int n, rounds;              // rounds: that were answered
     size_t choices_capacity, texts_capacity;
-    int64_t max_tokens; // of the next request
+    int64_t max_tokens;                       // of the next request
+    int64_t prompt_tokens, completion_tokens; // of its answers that count
     bool waiting, failed;
     int *kept, n_kept; // indices of choices
 } asked;
@@ -29,6 +30,8 @@ typedef struct pending {
     struct pending *next, *previous;
     asked *question;
     tt_str system, user;
+    uint64_t hash;
+    char id[TT_TEACH_BATCH_ID];
     int n;
     double money; // what it will cost, estimated
 } pending;
@@ -46,7 +49,7 @@ struct tt_collection {
     double answer_tokens; // of one choice, estimated
     double money, money_pending;
     int64_t requests, failed, prompt_tokens, completion_tokens, stale;
-    bool out_of_budget;
+    bool out_of_budget, paid; // paid: whatever comes is paid for already
     tt_client_counts counts;
     tt_progress progress;
 };
@@ -250,8 +253,9 @@ static asked *find_item(const tt_collection *c, const char *id) {
 static tt_status take_entry(void *context, const json_t *entry) {
     tt_collection *c = context;
     asked *a = find_item(c, json_string_value(json_object_get(entry, "question")));
-    count_usage(c, json_integer_value(json_object_get(entry, "prompt_tokens")),
-        json_integer_value(json_object_get(entry, "completion_tokens")));
+    const int64_t prompt = json_integer_value(json_object_get(entry, "prompt_tokens")),
+                  written = json_integer_value(json_object_get(entry, "completion_tokens"));
+    count_usage(c, prompt, written);
     if (!a) return TT_OK; // beyond the limit, or a question that is gone
     tt_str system = {0}, user = {0};
     char wanted[20] = "";
@@ -267,6 +271,8 @@ static tt_status take_entry(void *context, const json_t *entry) {
         ++c->stale;
         return TT_OK;
     }
+    a->prompt_tokens += prompt;
+    a->completion_tokens += written;
     const json_t *choices = json_object_get(entry, "choices"), *choice;
     const int first = a->n;
     size_t i;
@@ -303,12 +309,15 @@ static tt_status next_request(void *context, tt_client_request *out, bool *have)
     if (status == TT_OK) status = count_tokens(c->options.tokenizer, p->user.data, &user);
     const double answers = c->answer_tokens * p->n;
     p->money = tt_price_of(&c->options.price, system + user, llround(answers));
-    if (status == TT_OK && plan->budget > 0 && c->money + c->money_pending + p->money > plan->budget)
+    if (status == TT_OK && plan->budget > 0 && !c->paid &&
+        c->money + c->money_pending + p->money > plan->budget)
         c->out_of_budget = true;
     if (status != TT_OK || c->out_of_budget) {
         free_pending(p);
         return status;
     }
+    p->hash = hash_request(c, a, p->system.data, p->user.data, p->n);
+    tt_teach_batch_id(p->id, a->question->id, p->hash);
     p->next = c->on_the_way;
     if (p->next) p->next->previous = p;
     c->on_the_way = p;
@@ -325,6 +334,7 @@ static tt_status next_request(void *context, tt_client_request *out, bool *have)
                                    .seed = (plan->seed - 1) * 1000 + 128 * a->rounds,
                                    .json_options = message_rules(c).json ? a->question->n_options : 0},
         .tokens = (double)(system + user) + answers,
+        .id = p->id,
         .context = p};
     *have = true;
     return TT_OK;
@@ -335,12 +345,10 @@ static void enqueue_question(tt_collection *c, asked *a) {
     c->queue[(c->queue_first + c->queue_n++) % (c->n_items + 1)] = (int)(a - c->items);
 }
 
-static json_t *entry_of(const tt_collection *c, const pending *p, const tt_completion *completion,
-    int64_t prompt, int64_t written) {
+static json_t *entry_of(const pending *p, const tt_completion *completion, int64_t prompt, int64_t written) {
     char request[20];
     const asked *a = p->question;
-    snprintf(request, sizeof request, "%016llx",
-        (unsigned long long)hash_request(c, a, p->system.data, p->user.data, p->n));
+    snprintf(request, sizeof request, "%016llx", (unsigned long long)p->hash);
     json_t *choices = json_array();
     for (int i = 0; i < completion->n; ++i) {
         const tt_completion_choice *choice = &completion->choices[i];
@@ -366,7 +374,7 @@ static tt_status take_answer(
         written = llround(c->answer_tokens * completion->n);
         prompt = llround(request->tokens) - llround(c->answer_tokens * p->n);
     }
-    json_t *entry = entry_of(c, p, completion, prompt, written);
+    json_t *entry = entry_of(p, completion, prompt, written);
     tt_status status =
         entry ? tt_journal_append(c->journal, entry) : tt_fail(TT_ERR_NOMEM, "out of memory for an answer");
     json_decref(entry);
@@ -382,6 +390,8 @@ static tt_status take_answer(
     close_pending(c, p);
     TT_TRY(status);
     count_usage(c, prompt, written);
+    a->prompt_tokens += prompt;
+    a->completion_tokens += written;
     TT_TRY(end_round(c, a, first));
     enqueue_question(c, a);
     return TT_OK;
@@ -429,7 +439,10 @@ static json_t *identity_of(const tt_collection *c) {
         plan->temperature);
 }
 
-static tt_status ask_missing(tt_collection *c, const tt_client_options *client) {
+// How requests reach a teacher and answers come back.
+typedef tt_status (*transport)(void *context, const tt_client_caller *caller);
+
+static tt_status ask_missing(tt_collection *c, transport ask, void *context) {
     int64_t before = 0;
     for (int i = 0; i < c->n_items; ++i) {
         before += c->items[i].rounds > 0;
@@ -438,25 +451,71 @@ static tt_status ask_missing(tt_collection *c, const tt_client_options *client) 
     if (c->stale)
         tt_warn("%s: %lld answers belong to other questions or prompts and are left out",
             c->options.plan->journal, (long long)c->stale);
-    if (c->queue_n == 0) return TT_OK;
     const tt_client_caller caller = {.context = c,
         .next = next_request,
         .answered = take_answer,
         .failed = take_failure,
         .tick = show_progress};
     tt_progress_open(&c->progress, "teacher", "questions", c->n_items, before);
-    tt_status status = tt_client_run(client, &caller);
+    tt_status status = ask(context, &caller);
     tt_progress_close(&c->progress);
     const tt_status synced = tt_journal_sync(c->journal);
     return status == TT_OK ? synced : status;
 }
 
-tt_status tt_collection_run(tt_collection *c, const tt_client_options *client) {
+static tt_status run_collection(tt_collection *c, transport ask, void *context) {
     json_t *identity = identity_of(c);
     if (!identity) return tt_fail(TT_ERR_NOMEM, "out of memory for a journal");
     tt_status status = tt_journal_open(&c->journal, c->options.plan->journal, identity, take_entry, c);
     json_decref(identity);
-    return status == TT_OK ? ask_missing(c, client) : status;
+    return status == TT_OK ? ask_missing(c, ask, context) : status;
+}
+
+typedef struct asking { // what a transport is called with
+    tt_collection *collection;
+    const tt_client_options *client;
+    const char *directory;
+    tt_teach_batch_export *exported;
+    const char *const *files;
+    int n_files;
+    tt_teach_batch_import *imported;
+} asking;
+
+static tt_status ask_endpoint(void *context, const tt_client_caller *caller) {
+    const asking *a = context;
+    return a->collection->queue_n == 0 ? TT_OK : tt_client_run(a->client, caller);
+}
+
+tt_status tt_collection_run(tt_collection *c, const tt_client_options *client) {
+    asking a = {.collection = c, .client = client};
+    return run_collection(c, ask_endpoint, &a);
+}
+
+static tt_status export_requests(void *context, const tt_client_caller *caller) {
+    const asking *a = context;
+    const tt_teach_plan *plan = a->collection->options.plan;
+    const tt_teach_batch_files files = {.directory = a->directory,
+        .requests = plan->batch_requests,
+        .size = llround(plan->batch_megabytes * 1e6),
+        .dialect = {.max_completion_tokens = strcmp(plan->batch_limit, "max_completion_tokens") == 0}};
+    return tt_teach_batch_write(&files, caller, a->exported);
+}
+
+tt_status tt_collection_export(tt_collection *c, const char *directory, tt_teach_batch_export *out) {
+    asking a = {.collection = c, .directory = directory, .exported = out};
+    return run_collection(c, export_requests, &a);
+}
+
+static tt_status import_answers(void *context, const tt_client_caller *caller) {
+    const asking *a = context;
+    return tt_teach_batch_read(a->files, a->n_files, caller, a->imported);
+}
+
+tt_status tt_collection_import(
+    tt_collection *c, const char *const *files, int n, tt_teach_batch_import *out) {
+    asking a = {.collection = c, .files = files, .n_files = n, .imported = out};
+    c->paid = true;
+    return run_collection(c, import_answers, &a);
 }
 
 tt_status tt_collection_report_of(tt_collection *c, tt_collection_report *out) {
