@@ -3,6 +3,7 @@
 
 #include "host/base/str.h"
 #include "host/data/corpus_tokens.h"
+#include "host/data/provenance.h"
 #include "host/text/stages.h"
 
 #include <stdlib.h>
@@ -249,7 +250,7 @@ static void show_counts(const tt_corpus *corpus, FILE *out) {
 void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out) {
     fprintf(out, "corpus %s (hash %016llx)\n", corpus->name ? corpus->name : "?",
         (unsigned long long)corpus->hash);
-    if (corpus->provenance && corpus->provenance[0]) fprintf(out, "made from %s\n", corpus->provenance);
+    tt_provenance_show(corpus->provenance, out);
     show_counts(corpus, out);
     tt_corpus_tokens_show(corpus, out);
     for (size_t i = 0; i < corpus->n_questions && (int)i < examples; ++i) {

@@ -557,8 +557,46 @@ static tt_status add_kept(const tt_collection *c, const asked *a, tt_corpus *out
     return TT_OK;
 }
 
+// The beginning of a text, cut between characters.
+static json_t *excerpt_of(const char *text) {
+    enum { LONGEST = 800 };
+    size_t n = strlen(text);
+    if (n <= LONGEST) return json_string(text);
+    for (n = LONGEST; n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80;) --n;
+    return json_stringn(text, n);
+}
+
+// What became of all answers, as JSON (data/provenance.h): the same after whatever faults and restarts.
+static json_t *describe_counts(tt_collection *c) {
+    tt_collection_report r;
+    int64_t prompt = 0, written = 0;
+    if (tt_collection_report_of(c, &r) != TT_OK) return NULL;
+    for (int i = 0; i < c->n_items; ++i) {
+        prompt += c->items[i].prompt_tokens;
+        written += c->items[i].completion_tokens;
+    }
+    json_t *verdicts = json_object(), *examples = json_object();
+    for (int v = 0; v < TT_VERDICTS; ++v) {
+        const char *word = tt_verdict_word((tt_verdict)v);
+        if (r.verdicts[v]) json_object_set_new(verdicts, word, json_integer((json_int_t)r.verdicts[v]));
+        if (r.examples[v]) json_object_set_new(examples, word, excerpt_of(r.examples[v]));
+    }
+    json_t *counts = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "questions",
+        (json_int_t)r.questions, "answered", (json_int_t)r.answered, "with_reasoning",
+        (json_int_t)r.with_reasoning, "complete", (json_int_t)r.complete, "reasonings",
+        (json_int_t)r.reasonings, "relabelled", (json_int_t)r.relabelled, "answers", (json_int_t)r.choices,
+        "prompt_tokens", (json_int_t)prompt, "completion_tokens", (json_int_t)written, "verdicts", verdicts,
+        "examples", examples);
+    const tt_price *price = &c->options.price;
+    if (counts && price->known) {
+        json_object_set_new(counts, "cost", json_real(tt_price_of(price, prompt, written)));
+        json_object_set_new(counts, "currency", json_string(price->currency));
+    }
+    return counts;
+}
+
 // Where the reasoning comes from, as JSON.
-static tt_status describe_source(const tt_collection *c, tt_corpus *out) {
+static tt_status describe_source(tt_collection *c, tt_corpus *out) {
     json_t *teacher = identity_of(c);
     const char *before = c->options.questions->provenance;
     json_t *questions = before ? json_loads(before, JSON_DECODE_ANY, NULL) : NULL;
@@ -568,6 +606,7 @@ static tt_status describe_source(const tt_collection *c, tt_corpus *out) {
         json_object_set_new(teacher, "instruction",
             json_string(
                 message_rules(c).json ? c->options.pool->json_instruction : c->options.pool->instruction));
+        json_object_set_new(teacher, "counts", describe_counts(c));
     }
     json_t *object = json_pack("{s:o, s:o*}", "teacher", teacher, "questions", questions);
     char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;

@@ -34,6 +34,11 @@ teach faulty.yaml >faulty.out 2>faulty.log || { fail "faulty"; cat faulty.log; }
 grep -q "torn and dropped" faulty.log || { fail "a torn line is not reported"; cat faulty.log; }
 "$TINYTHINKER" corpus show plain.h5 --examples 300 | grep -v '^made from' >plain.shown
 "$TINYTHINKER" corpus show faulty.h5 --examples 300 | grep -v '^made from' >faulty.shown
+grep -q "^collected from the teacher: 60 questions asked, 60 answered" plain.shown || fail "the corpus does not count" plain.shown
+for word in kept cut "bad verdict"; do
+    [ "$(awk -v word="  $word " 'index($0, word) == 1 { print $NF }' plain.shown)" = "$(sed -n "s/^  $word  *\([0-9]*\) .*/\1/p" plain.out)" ] ||
+        fail "the corpus counts other answers that are $word" plain.out plain.shown
+done
 cmp plain.shown faulty.shown || fail "faults and kills change the corpus"
 # Everything is there: the same command asks nothing more, and works without the server.
 before=$(wc -l <faulty.journal.jsonl)
@@ -64,12 +69,14 @@ teach manners.yaml >out 2>log || { fail "manners"; cat log; }
 serve
 plan polite
 teach polite.yaml >out 2>log || { fail "polite"; cat log; }
-for name in manners polite; do "$TINYTHINKER" corpus show $name.h5 --examples 300 | grep -v '^made from' >$name.shown; done
+# Without where it comes from, and what the teacher was asked for and paid.
+shown_reasoning() { "$TINYTHINKER" corpus show "$1.h5" --examples 300 | sed '/^made from/d; /^collected from/,/^split/d'; }
+for name in manners polite; do shown_reasoning $name >$name.shown; done
 cmp manners.shown polite.shown || fail "another dialect gives another corpus"
 grep -q '"reasoning":' manners.journal.jsonl || fail "thoughts are not kept"
 plan objects "format: json"
 teach objects.yaml >out 2>log || { fail "json"; cat log; }
-"$TINYTHINKER" corpus show objects.h5 --examples 300 | grep -v '^made from' >objects.shown
+shown_reasoning objects >objects.shown
 cmp objects.shown polite.shown || fail "the JSON schema gives another corpus"
 
 # Budget: nothing beyond it is spent.
@@ -118,12 +125,21 @@ stop_servers
 cat >run.yaml <<YAML
 base: $TT_SOURCE_DIR/configs/everyday.yaml
 name: taught
-corpus: polite.h5
+corpus: plain.h5
 threads: 1
 acquisition: {steps: 7, batch_size: 4, validation_questions: 5, validate_every: 0}
 evaluation: {splits: [test], questions: 5}
 model: {start: $TT_SOURCE_DIR/datasets/everyday/student.h5}
 YAML
 "$TINYTHINKER" run run.yaml >out 2>log || { fail "the corpus does not train"; cat log; }
+"$TINYTHINKER" report runs -o report.html >out 2>log || fail "report" log
+grep -q 'id="teacher"' report.html && grep -q "by everyday-teacher: 60 questions asked, 60 answered" report.html &&
+    grep -q "<details><summary>The first that is cut</summary>" report.html || fail "the report does not count answers"
+mv plain.h5 moved.h5
+"$TINYTHINKER" report runs -o report.html >out 2>log || fail "a report without the corpus" log
+grep -q 'id="teacher"' report.html && fail "a report counts answers of a corpus that is gone"
+cp polite.h5 plain.h5
+"$TINYTHINKER" report runs -o report.html >out 2>log || fail "a report with another corpus" log
+grep -q 'id="teacher"' report.html && fail "a report counts answers of another corpus"
 "$TINYTHINKER" corpus show polite.h5 | grep -q '"model": *"everyday-teacher"' || fail "the corpus does not say where it comes from"
 exit $failed
