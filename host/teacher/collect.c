@@ -47,6 +47,7 @@ struct tt_collection {
     int queue_first, queue_n;
     tt_journal *journal;
     double answer_tokens; // of one choice, estimated
+    double system_tokens; // of a byte of system messages, estimated
     double money, money_pending;
     int64_t requests, failed, prompt_tokens, completion_tokens, stale;
     bool out_of_budget, paid; // paid: whatever comes is paid for already
@@ -127,6 +128,10 @@ tt_status tt_collection_open(tt_collection **out, const tt_collection_options *o
     tt_status status = choose_items(c);
     if (status == TT_OK) status = make_messages(c, &c->items[0], &system, &user);
     if (status == TT_OK) status = estimate_answer(c);
+    // System messages differ only in their exemplars. Counting the tokens of each would take most of the time.
+    int64_t tokens = 0;
+    if (status == TT_OK) status = count_tokens(options->tokenizer, tt_str_text(&system), &tokens);
+    if (system.length) c->system_tokens = (double)tokens / (double)system.length;
     tt_str_close(&system);
     tt_str_close(&user);
     if (status != TT_OK) {
@@ -304,8 +309,8 @@ static tt_status next_request(void *context, tt_client_request *out, bool *have)
     p->question = a;
     p->n = missing_choices(c, a);
     tt_status status = make_messages(c, a, &p->system, &p->user);
-    int64_t system = 0, user = 0;
-    if (status == TT_OK) status = count_tokens(c->options.tokenizer, p->system.data, &system);
+    const int64_t system = llround(c->system_tokens * (double)p->system.length);
+    int64_t user = 0;
     if (status == TT_OK) status = count_tokens(c->options.tokenizer, p->user.data, &user);
     const double answers = c->answer_tokens * p->n;
     p->money = tt_price_of(&c->options.price, system + user, llround(answers));
