@@ -97,6 +97,7 @@ tt_status tt_teach_batch_write(
 // ---- import
 
 typedef struct open_request {
+    char id[TT_TEACH_BATCH_ID]; // its own: the caller's is gone once it is answered
     tt_client_request request;
     bool answered;
     char *error; // of its last line, or NULL
@@ -113,12 +114,15 @@ typedef struct reader {
 } reader;
 
 static int compare_requests(const void *a, const void *b) {
-    return strcmp(((const open_request *)a)->request.id, ((const open_request *)b)->request.id);
+    return strcmp(((const open_request *)a)->id, ((const open_request *)b)->id);
+}
+
+static int compare_id(const void *id, const void *request) {
+    return strcmp(id, ((const open_request *)request)->id);
 }
 
 static open_request *find_request(reader *r, const char *id) {
-    const open_request wanted = {.request = {.id = id}};
-    return r->n ? bsearch(&wanted, r->requests, r->n, sizeof wanted, compare_requests) : NULL;
+    return r->n ? bsearch(id, r->requests, r->n, sizeof *r->requests, compare_id) : NULL;
 }
 
 // Forgets requests that were answered, and adds those that the answers led to. *more: there are such.
@@ -138,7 +142,9 @@ static tt_status refresh_requests(reader *r, bool *more) {
         TT_TRY(r->caller->next(r->caller->context, &request, &have));
         if (!have) break;
         TT_TRY(tt_grow(&r->requests, &r->capacity, r->n + 1, sizeof *r->requests, "requests"));
-        r->requests[r->n++] = (open_request){.request = request};
+        open_request *added = &r->requests[r->n++];
+        *added = (open_request){.request = request};
+        snprintf(added->id, sizeof added->id, "%s", request.id);
         *more = true;
     }
     if (r->n) qsort(r->requests, r->n, sizeof *r->requests, compare_requests);

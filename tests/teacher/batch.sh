@@ -42,6 +42,13 @@ PYTHON
 teach batch.yaml --export-batch newer --set batch_limit=max_completion_tokens >out 2>log || fail "max_completion_tokens" log
 grep -q '"max_completion_tokens":256' newer/batch-001.jsonl && ! grep -q '"max_tokens"' newer/*.jsonl || fail "max_completion_tokens"
 
+# Without errors every line is taken.
+plan whole
+teach whole.yaml --export-batch whole >out 2>log || die "export" log
+answer whole/batch-001.jsonl whole/answers.jsonl
+teach whole.yaml --import-batch whole/answers.jsonl >out 2>log || fail "import" log
+grep -q "imported  *60 lines: 60 answers, 0 broken, 0 repeated" out || fail "lines are left out" out
+
 # Every third answer is an error, one file is missing, lines are repeated, torn and foreign.
 for part in 1 2; do answer one/batch-00$part.jsonl answers$part.jsonl --rate-500 0.2 --rate-cut 0.1 --rate-empty 0.1; done
 cat answers2.jsonl >>answers1.jsonl

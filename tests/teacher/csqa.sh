@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # 500 questions of CommonsenseQA, 30 % of all requests disturbed, the program killed twice: the corpus is the one without
-# disturbances, and no question whose answer arrived is asked again, as the server counts. TT_CSQA names the folder of
-# train_rand_split.jsonl and dev_rand_split.jsonl (tools/fetch_datasets.sh); without it the test is left out.
+# disturbances, and no question whose answer arrived is asked again, as the server counts.
 . "$TT_SOURCE_DIR/tests/common.sh"
-[ -f "${TT_CSQA:-}/train_rand_split.jsonl" ] || skip "TT_CSQA does not name the folder of CommonsenseQA"
+csqa=$TT_SOURCE_DIR/../shared/data/csqa
+[ -f "$csqa/train_rand_split.jsonl" ] || skip "no CommonsenseQA in $csqa"
 . "$TT_SOURCE_DIR/tests/teacher/setup.bash"
 
-"$TINYTHINKER" corpus import csqa "$TT_CSQA"/{train,dev}_rand_split.jsonl -o questions.h5 >out 2>&1 || die "import" out
+"$TINYTHINKER" corpus import csqa "$csqa"/{train,dev}_rand_split.jsonl -o questions.h5 >out 2>&1 || die "import" out
 teach() { "$TINYTHINKER" teach "$@" --limit 500; }
 texts="prompts: $TT_SOURCE_DIR/datasets/prompts/csqa.yaml"
 csqa_plan() { # name

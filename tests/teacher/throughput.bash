@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # How fast a teacher is collected from, on loopback; a measurement, not a test. The program runs on one core, the server on
 # another.
-#   TINYTHINKER=build/release/tinythinker TT_CSQA=FOLDER tests/teacher/throughput.bash
+#   TINYTHINKER=build/release/tinythinker tests/teacher/throughput.bash FOLDER     # of CommonsenseQA
 set -euo pipefail
 TINYTHINKER=$(realpath "$TINYTHINKER")
-TT_CSQA=$(realpath "$TT_CSQA")
+csqa=$(realpath "$1")
 TT_SOURCE_DIR=$(realpath "$(dirname "$0")/../..")
 export OMP_NUM_THREADS=1
 work=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server"; rm -rf "$work"' EXIT
 cd "$work"
-"$TINYTHINKER" corpus import csqa "$TT_CSQA"/{train,dev}_rand_split.jsonl -o questions.h5 >/dev/null 2>&1
+"$TINYTHINKER" corpus import csqa "$csqa"/{train,dev}_rand_split.jsonl -o questions.h5 >/dev/null 2>&1
 serve() { # options: $url
     [ -z "$server" ] || kill "$server"
     : >listening
