@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # Common to the scripts in this folder, which source it after ../common.sh: a teacher's server, a plan, and questions of
 # everyday without their reasoning.
 command -v python3 >/dev/null || skip "no python3"
