@@ -10,7 +10,8 @@
 #include <string.h>
 
 typedef struct arguments {
-    tt_texts overrides;
+    tt_texts overrides, import;
+    const char *export;
     int64_t limit;
     double budget;
     bool estimate, keys;
@@ -93,6 +94,23 @@ static tt_status save_corpus(tt_collection *collection, const tt_teach_plan *pla
     return status;
 }
 
+// Writes the corpus and prints the report.
+static tt_status finish_collection(tt_collection *collection, const tt_teach_plan *plan,
+    const tt_price *price, tt_collection_report *report) {
+    TT_TRY(tt_collection_report_of(collection, report));
+    TT_TRY(save_corpus(collection, plan));
+    print_report(report, plan, price);
+    tt_info("wrote %s", plan->corpus);
+    return TT_OK;
+}
+
+static void warn_budget(const tt_collection_report *report, const tt_teach_plan *plan) {
+    if (report->out_of_budget)
+        tt_warn(
+            "stopped before the budget of %.2f was spent; with a larger one the same command asks the rest",
+            plan->budget);
+}
+
 static tt_status collect_answers(
     tt_collection *collection, const tt_teach_plan *plan, const tt_price *price) {
     const char *key = getenv(plan->key_variable);
@@ -112,18 +130,58 @@ static tt_status collect_answers(
         return tt_fail(
             status, "stopped; every answer is in %s; run the same command again to resume", plan->journal);
     TT_TRY(status);
-    TT_TRY(tt_collection_report_of(collection, &report));
-    TT_TRY(save_corpus(collection, plan));
-    print_report(&report, plan, price);
-    tt_info("wrote %s", plan->corpus);
-    if (report.out_of_budget)
-        tt_warn(
-            "stopped before the budget of %.2f was spent; with a larger one the same command asks the rest",
-            plan->budget);
+    TT_TRY(finish_collection(collection, plan, price, &report));
+    warn_budget(&report, plan);
     if (report.failed)
         return tt_fail(TT_ERR_IO, "%lld requests failed; run the same command again to ask them once more",
             (long long)report.failed);
     return TT_OK;
+}
+
+static tt_status export_batch(tt_collection *collection, const tt_teach_plan *plan, const char *directory) {
+    tt_teach_batch_export exported;
+    tt_collection_report report;
+    TT_TRY(tt_collection_export(collection, directory, &exported));
+    TT_TRY(tt_collection_report_of(collection, &report));
+    if (exported.requests > 0)
+        printf(
+            "wrote %lld requests to %lld files %s/batch-*.jsonl; when the provider has answered them, run\n"
+            "teach again with --import-batch and the files it returns\n",
+            (long long)exported.requests, (long long)exported.files, directory);
+    else if (!report.out_of_budget)
+        printf("nothing is missing; no file was written\n");
+    warn_budget(&report, plan);
+    return TT_OK;
+}
+
+static tt_status import_batch(
+    tt_collection *collection, const tt_teach_plan *plan, const tt_price *price, const tt_texts *files) {
+    tt_teach_batch_import imported;
+    tt_collection_report report;
+    TT_TRY(tt_collection_import(collection, files->items, files->n, &imported));
+    TT_TRY(finish_collection(collection, plan, price, &report));
+    printf(
+        "\nimported            %lld lines: %lld answers, %lld broken, %lld repeated or of other requests\n",
+        (long long)imported.lines, (long long)imported.answered, (long long)imported.broken,
+        (long long)imported.passed);
+    printf("missing             %lld requests, of these %lld with an error; --export-batch writes them\n",
+        (long long)imported.open, (long long)imported.failed);
+    if (imported.answered == 0 && imported.lines > 0 && imported.open > 0 && imported.failed == 0)
+        tt_warn("none of the %lld lines answers a request that is missing; do the files belong to %s?",
+            (long long)imported.lines, plan->journal);
+    if (imported.failed)
+        return tt_fail(TT_ERR_IO, "%lld requests failed; export them again with --export-batch",
+            (long long)imported.failed);
+    return TT_OK;
+}
+
+// Does what the options ask for.
+static tt_status collect(
+    tt_collection *collection, const arguments *a, const tt_teach_plan *plan, const tt_price *price) {
+    if (a->estimate) return TT_OK;
+    if (a->export) return export_batch(collection, plan, a->export);
+    if (a->import.n) return import_batch(collection, plan, price, &a->import);
+    return collect_answers(collection, plan, price);
 }
 
 static tt_status run_plan(const arguments *a, const tt_teach_plan *plan) {
@@ -153,9 +211,9 @@ static tt_status run_plan(const arguments *a, const tt_teach_plan *plan) {
     }
     if (status == TT_OK) status = tt_collection_estimate(collection, &estimate);
     if (status == TT_OK) {
-        print_estimate(&estimate, plan, &price);
+        if (a->import.n == 0) print_estimate(&estimate, plan, &price);
         fflush(stdout);
-        if (!a->estimate) status = collect_answers(collection, plan, &price);
+        status = collect(collection, a, plan, &price);
     }
     tt_collection_close(collection);
     if (tokenizer != student.tokenizer) tt_tokenizer_close(tokenizer);
@@ -166,6 +224,22 @@ static tt_status run_plan(const arguments *a, const tt_teach_plan *plan) {
     return status;
 }
 
+// Files behind TEACH.yaml belong to --import-batch.
+static tt_status check_arguments(arguments *a, const tt_texts *rest) {
+    if (rest->n == 0) return tt_fail(TT_ERR_USAGE, "teach: expected a file, TEACH.yaml");
+    if (rest->n > 1 && a->import.n == 0)
+        return tt_fail(TT_ERR_USAGE, "teach: expected one file, TEACH.yaml; got '%s' too", rest->items[1]);
+    if (a->estimate + (a->export != NULL) + (a->import.n > 0) > 1)
+        return tt_fail(
+            TT_ERR_USAGE, "teach: --estimate, --export-batch and --import-batch exclude each other");
+    for (int i = 1; i < rest->n; ++i) {
+        if (a->import.n == (int)(sizeof a->import.items / sizeof *a->import.items))
+            return tt_fail(TT_ERR_USAGE, "teach: more than %d files to import", a->import.n);
+        a->import.items[a->import.n++] = rest->items[i];
+    }
+    return TT_OK;
+}
+
 tt_status tt_cmd_teach(int argc, char **argv) {
     arguments a = {.budget = -1};
     const tt_arg options[] = {
@@ -173,10 +247,16 @@ tt_status tt_cmd_teach(int argc, char **argv) {
         TT_OPTION_INTEGER("limit", &a.limit, "N", 1, 1e9, "Asks only the first N training questions."),
         TT_OPTION_REAL(
             "budget", &a.budget, "X", 0, 1e9, "Stops before more than X is spent, by the price table."),
+        TT_OPTION_TEXT("export-batch", &a.export, "DIR",
+            "Writes the next round's requests to DIR as batch files for a provider, and asks nothing."),
+        TT_OPTION_TEXTS("import-batch", &a.import, "FILE...",
+            "Takes the answers from the files that the provider returns for a batch."),
         TT_OPTION_TEXTS("set", &a.overrides, "KEY=VALUE", "Sets a key over the file; may be repeated."),
         TT_OPTION_FLAG("keys", &a.keys, "Lists every key of the file with its default and meaning."),
     };
-    const tt_args args = {.usage = "tinythinker teach TEACH.yaml [options]",
+    const tt_args args = {.usage = "tinythinker teach TEACH.yaml [options]\n"
+                                   "tinythinker teach TEACH.yaml --export-batch DIR\n"
+                                   "tinythinker teach TEACH.yaml --import-batch FILE...",
         .about =
             "Asks a teacher, at any OpenAI-compatible endpoint, to reason about the training questions of a "
             "corpus, and writes a corpus with the reasoning that it selects. Every answer is kept as it "
@@ -184,7 +264,7 @@ tt_status tt_cmd_teach(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 0,
-        .most = 1};
+        .most = 256};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
@@ -193,7 +273,7 @@ tt_status tt_cmd_teach(int argc, char **argv) {
         tt_teach_plan_help(stdout);
         return TT_OK;
     }
-    if (rest.n != 1) return tt_fail(TT_ERR_USAGE, "teach: expected a file, TEACH.yaml");
+    TT_TRY(check_arguments(&a, &rest));
     if (a.budget == 0)
         return tt_fail(TT_ERR_USAGE, "teach: a budget of 0 buys nothing; leave it out for no limit");
     tt_teach_plan plan;

@@ -67,7 +67,7 @@ tt_document_node *tt_document_value(tt_document *document, tt_document_node *map
 
 tt_status tt_document_check_keys(
     tt_document *document, tt_document_node *node, const char *what, const char *const *keys, int n) {
-    int size;
+    int size = 0;
     TT_TRY(tt_document_mapping(document, node, what, &size));
     for (int k = 0; k < size; ++k) {
         tt_document_node *key = tt_document_key(document, node, k);

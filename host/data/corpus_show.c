@@ -1,69 +1,8 @@
 // A corpus printed for people.
-#include "host/base/str.h"
 #include "host/data/corpus.h"
 #include "host/data/corpus_tokens.h"
+#include "host/data/provenance.h"
 #include "host/text/stages.h"
-
-#include <jansson.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum { SHOWN_TEXT = 72, DEEPEST = 32 };
-
-// A text on one line; of a long one its beginning and its length.
-static void print_text(const char *text, FILE *out) {
-    size_t n = strlen(text), shown = n;
-    if (n > SHOWN_TEXT) {
-        shown = SHOWN_TEXT;
-        while (shown > 0 && ((unsigned char)text[shown] & 0xC0) == 0x80) --shown; // no half character
-    }
-    for (size_t i = 0; i < shown; ++i) fputc((unsigned char)text[i] < ' ' ? ' ' : text[i], out);
-    if (shown < n) fprintf(out, "... (%zu bytes)", n);
-    fputc('\n', out);
-}
-
-static void print_value(const json_t *value, int depth, FILE *out);
-
-static void print_member(const char *name, const json_t *value, int depth, FILE *out) {
-    const bool nested = json_object_size(value) > 0 || json_array_size(value) > 0;
-    fprintf(out, "%*s%-*s", 2 * depth, "", nested ? 0 : 18, name);
-    fputs(nested ? ":\n" : "  ", out);
-    print_value(value, depth + 1, out);
-}
-
-static void print_value(const json_t *value, int depth, FILE *out) {
-    const char *name;
-    json_t *member;
-    size_t i;
-    if (json_is_string(value)) {
-        print_text(json_string_value(value), out);
-    } else if (depth < DEEPEST && json_object_size(value) > 0) {
-        json_object_foreach((json_t *)value, name, member) print_member(name, member, depth, out);
-    } else if (depth < DEEPEST && json_array_size(value) > 0) {
-        json_array_foreach(value, i, member) {
-            char number[24];
-            snprintf(number, sizeof number, "%zu", i + 1);
-            print_member(number, member, depth, out);
-        }
-    } else {
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-        print_text(text ? text : "?", out);
-        free(text);
-    }
-}
-
-// What the corpus was made from, as a tree: one line for each value.
-static void show_provenance(const tt_corpus *corpus, FILE *out) {
-    if (!corpus->provenance || !corpus->provenance[0]) return;
-    json_t *source = json_loads(corpus->provenance, 0, NULL);
-    if (!source) {
-        fprintf(out, "made from %s\n", corpus->provenance);
-    } else if (json_object_size(source) > 0) {
-        fputs("made from\n", out);
-        print_value(source, 1, out);
-    }
-    json_decref(source);
-}
 
 static void show_teacher(const tt_corpus *corpus, FILE *out) {
     const tt_teacher_counts t = tt_corpus_count_teacher(corpus);
@@ -109,7 +48,7 @@ static void show_counts(const tt_corpus *corpus, FILE *out) {
 void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out) {
     fprintf(out, "corpus %s (hash %016llx)\n", corpus->name ? corpus->name : "?",
         (unsigned long long)corpus->hash);
-    show_provenance(corpus, out);
+    tt_provenance_show(corpus->provenance, out);
     show_counts(corpus, out);
     tt_corpus_tokens_show(corpus, out);
     for (size_t i = 0; i < corpus->n_questions && (int)i < examples; ++i) {

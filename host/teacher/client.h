@@ -23,8 +23,9 @@ typedef struct tt_client_options {
 } tt_client_options;
 
 typedef struct tt_client_request {
-    tt_chat chat;  // its texts must live until answered() or failed() is called
-    double tokens; // of prompt and answers, estimated
+    tt_chat chat;   // its texts must live until answered() or failed() is called
+    double tokens;  // of prompt and answers, estimated
+    const char *id; // tells it from all others in batch files (batch.h); lives as long
     void *context;
 } tt_client_request;
 

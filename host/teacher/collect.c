@@ -19,7 +19,8 @@ typedef struct asked {
     const char **texts;         // as they were written
     int n, rounds;              // rounds: that were answered
     size_t choices_capacity, texts_capacity;
-    int64_t max_tokens; // of the next request
+    int64_t max_tokens;                       // of the next request
+    int64_t prompt_tokens, completion_tokens; // of its answers that count
     bool waiting, failed;
     int *kept, n_kept; // indices of choices
 } asked;
@@ -29,6 +30,8 @@ typedef struct pending {
     struct pending *next, *previous;
     asked *question;
     tt_str system, user;
+    uint64_t hash;
+    char id[TT_TEACH_BATCH_ID];
     int n;
     double money; // what it will cost, estimated
 } pending;
@@ -44,9 +47,10 @@ struct tt_collection {
     int queue_first, queue_n;
     tt_journal *journal;
     double answer_tokens; // of one choice, estimated
+    double system_tokens; // of a byte of system messages, estimated
     double money, money_pending;
     int64_t requests, failed, prompt_tokens, completion_tokens, stale;
-    bool out_of_budget;
+    bool out_of_budget, paid; // paid: whatever comes is paid for already
     tt_client_counts counts;
     tt_progress progress;
 };
@@ -122,6 +126,10 @@ tt_status tt_collection_open(tt_collection **out, const tt_collection_options *o
     tt_status status = choose_items(c);
     if (status == TT_OK) status = make_messages(c, &c->items[0], &system, &user);
     if (status == TT_OK) status = estimate_answer(c);
+    // System messages differ only in their exemplars. Counting the tokens of each would take most of the time.
+    int64_t tokens = 0;
+    if (status == TT_OK) status = count_tokens(options->tokenizer, tt_str_text(&system), &tokens);
+    if (system.length) c->system_tokens = (double)tokens / (double)system.length;
     tt_str_close(&system);
     tt_str_close(&user);
     if (status != TT_OK) {
@@ -248,8 +256,9 @@ static asked *find_item(const tt_collection *c, const char *id) {
 static tt_status take_entry(void *context, const json_t *entry) {
     tt_collection *c = context;
     asked *a = find_item(c, json_string_value(json_object_get(entry, "question")));
-    count_usage(c, json_integer_value(json_object_get(entry, "prompt_tokens")),
-        json_integer_value(json_object_get(entry, "completion_tokens")));
+    const int64_t prompt = json_integer_value(json_object_get(entry, "prompt_tokens")),
+                  written = json_integer_value(json_object_get(entry, "completion_tokens"));
+    count_usage(c, prompt, written);
     if (!a) return TT_OK; // beyond the limit, or a question that is gone
     tt_str system = {0}, user = {0};
     char wanted[20] = "";
@@ -265,6 +274,8 @@ static tt_status take_entry(void *context, const json_t *entry) {
         ++c->stale;
         return TT_OK;
     }
+    a->prompt_tokens += prompt;
+    a->completion_tokens += written;
     const json_t *choices = json_object_get(entry, "choices"), *choice;
     const int first = a->n;
     size_t i;
@@ -296,17 +307,20 @@ static tt_status next_request(void *context, tt_client_request *out, bool *have)
     p->question = a;
     p->n = missing_choices(c, a);
     tt_status status = make_messages(c, a, &p->system, &p->user);
-    int64_t system = 0, user = 0;
-    if (status == TT_OK) status = count_tokens(c->options.tokenizer, p->system.data, &system);
+    const int64_t system = llround(c->system_tokens * (double)p->system.length);
+    int64_t user = 0;
     if (status == TT_OK) status = count_tokens(c->options.tokenizer, p->user.data, &user);
     const double answers = c->answer_tokens * p->n;
     p->money = tt_price_of(&c->options.price, system + user, llround(answers));
-    if (status == TT_OK && plan->budget > 0 && c->money + c->money_pending + p->money > plan->budget)
+    if (status == TT_OK && plan->budget > 0 && !c->paid &&
+        c->money + c->money_pending + p->money > plan->budget)
         c->out_of_budget = true;
     if (status != TT_OK || c->out_of_budget) {
         free_pending(p);
         return status;
     }
+    p->hash = hash_request(c, a, p->system.data, p->user.data, p->n);
+    tt_teach_batch_id(p->id, a->question->id, p->hash);
     p->next = c->on_the_way;
     if (p->next) p->next->previous = p;
     c->on_the_way = p;
@@ -323,6 +337,7 @@ static tt_status next_request(void *context, tt_client_request *out, bool *have)
                                    .seed = (plan->seed - 1) * 1000 + 128 * a->rounds,
                                    .json_options = message_rules(c).json ? a->question->n_options : 0},
         .tokens = (double)(system + user) + answers,
+        .id = p->id,
         .context = p};
     *have = true;
     return TT_OK;
@@ -333,12 +348,10 @@ static void enqueue_question(tt_collection *c, asked *a) {
     c->queue[(c->queue_first + c->queue_n++) % (c->n_items + 1)] = (int)(a - c->items);
 }
 
-static json_t *entry_of(const tt_collection *c, const pending *p, const tt_completion *completion,
-    int64_t prompt, int64_t written) {
+static json_t *entry_of(const pending *p, const tt_completion *completion, int64_t prompt, int64_t written) {
     char request[20];
     const asked *a = p->question;
-    snprintf(request, sizeof request, "%016llx",
-        (unsigned long long)hash_request(c, a, p->system.data, p->user.data, p->n));
+    snprintf(request, sizeof request, "%016llx", (unsigned long long)p->hash);
     json_t *choices = json_array();
     for (int i = 0; i < completion->n; ++i) {
         const tt_completion_choice *choice = &completion->choices[i];
@@ -364,7 +377,7 @@ static tt_status take_answer(
         written = llround(c->answer_tokens * completion->n);
         prompt = llround(request->tokens) - llround(c->answer_tokens * p->n);
     }
-    json_t *entry = entry_of(c, p, completion, prompt, written);
+    json_t *entry = entry_of(p, completion, prompt, written);
     tt_status status =
         entry ? tt_journal_append(c->journal, entry) : tt_fail(TT_ERR_NOMEM, "out of memory for an answer");
     json_decref(entry);
@@ -380,6 +393,8 @@ static tt_status take_answer(
     close_pending(c, p);
     TT_TRY(status);
     count_usage(c, prompt, written);
+    a->prompt_tokens += prompt;
+    a->completion_tokens += written;
     TT_TRY(end_round(c, a, first));
     enqueue_question(c, a);
     return TT_OK;
@@ -427,7 +442,10 @@ static json_t *identity_of(const tt_collection *c) {
         plan->temperature);
 }
 
-static tt_status ask_missing(tt_collection *c, const tt_client_options *client) {
+// How requests reach a teacher and answers come back.
+typedef tt_status (*transport)(void *context, const tt_client_caller *caller);
+
+static tt_status ask_missing(tt_collection *c, transport ask, void *context) {
     int64_t before = 0;
     for (int i = 0; i < c->n_items; ++i) {
         before += c->items[i].rounds > 0;
@@ -436,25 +454,71 @@ static tt_status ask_missing(tt_collection *c, const tt_client_options *client) 
     if (c->stale)
         tt_warn("%s: %lld answers belong to other questions or prompts and are left out",
             c->options.plan->journal, (long long)c->stale);
-    if (c->queue_n == 0) return TT_OK;
     const tt_client_caller caller = {.context = c,
         .next = next_request,
         .answered = take_answer,
         .failed = take_failure,
         .tick = show_progress};
     tt_progress_open(&c->progress, "teacher", "questions", c->n_items, before);
-    tt_status status = tt_client_run(client, &caller);
+    tt_status status = ask(context, &caller);
     tt_progress_close(&c->progress);
     const tt_status synced = tt_journal_sync(c->journal);
     return status == TT_OK ? synced : status;
 }
 
-tt_status tt_collection_run(tt_collection *c, const tt_client_options *client) {
+static tt_status run_collection(tt_collection *c, transport ask, void *context) {
     json_t *identity = identity_of(c);
     if (!identity) return tt_fail(TT_ERR_NOMEM, "out of memory for a journal");
     tt_status status = tt_journal_open(&c->journal, c->options.plan->journal, identity, take_entry, c);
     json_decref(identity);
-    return status == TT_OK ? ask_missing(c, client) : status;
+    return status == TT_OK ? ask_missing(c, ask, context) : status;
+}
+
+typedef struct asking { // what a transport is called with
+    tt_collection *collection;
+    const tt_client_options *client;
+    const char *directory;
+    tt_teach_batch_export *exported;
+    const char *const *files;
+    int n_files;
+    tt_teach_batch_import *imported;
+} asking;
+
+static tt_status ask_endpoint(void *context, const tt_client_caller *caller) {
+    const asking *a = context;
+    return a->collection->queue_n == 0 ? TT_OK : tt_client_run(a->client, caller);
+}
+
+tt_status tt_collection_run(tt_collection *c, const tt_client_options *client) {
+    asking a = {.collection = c, .client = client};
+    return run_collection(c, ask_endpoint, &a);
+}
+
+static tt_status export_requests(void *context, const tt_client_caller *caller) {
+    const asking *a = context;
+    const tt_teach_plan *plan = a->collection->options.plan;
+    const tt_teach_batch_files files = {.directory = a->directory,
+        .requests = plan->batch_requests,
+        .size = llround(plan->batch_megabytes * 1e6),
+        .dialect = {.max_completion_tokens = strcmp(plan->batch_limit, "max_completion_tokens") == 0}};
+    return tt_teach_batch_write(&files, caller, a->exported);
+}
+
+tt_status tt_collection_export(tt_collection *c, const char *directory, tt_teach_batch_export *out) {
+    asking a = {.collection = c, .directory = directory, .exported = out};
+    return run_collection(c, export_requests, &a);
+}
+
+static tt_status import_answers(void *context, const tt_client_caller *caller) {
+    const asking *a = context;
+    return tt_teach_batch_read(a->files, a->n_files, caller, a->imported);
+}
+
+tt_status tt_collection_import(
+    tt_collection *c, const char *const *files, int n, tt_teach_batch_import *out) {
+    asking a = {.collection = c, .files = files, .n_files = n, .imported = out};
+    c->paid = true;
+    return run_collection(c, import_answers, &a);
 }
 
 tt_status tt_collection_report_of(tt_collection *c, tt_collection_report *out) {
@@ -496,8 +560,46 @@ static tt_status add_kept(const tt_collection *c, const asked *a, tt_corpus *out
     return TT_OK;
 }
 
+// The beginning of a text, cut between characters.
+static json_t *excerpt_of(const char *text) {
+    enum { LONGEST = 800 };
+    size_t n = strlen(text);
+    if (n <= LONGEST) return json_string(text);
+    for (n = LONGEST; n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80;) --n;
+    return json_stringn(text, n);
+}
+
+// What became of all answers, as JSON (data/provenance.h): the same after whatever faults and restarts.
+static json_t *describe_counts(tt_collection *c) {
+    tt_collection_report r;
+    int64_t prompt = 0, written = 0;
+    if (tt_collection_report_of(c, &r) != TT_OK) return NULL;
+    for (int i = 0; i < c->n_items; ++i) {
+        prompt += c->items[i].prompt_tokens;
+        written += c->items[i].completion_tokens;
+    }
+    json_t *verdicts = json_object(), *examples = json_object();
+    for (int v = 0; v < TT_VERDICTS; ++v) {
+        const char *word = tt_verdict_word((tt_verdict)v);
+        if (r.verdicts[v]) json_object_set_new(verdicts, word, json_integer((json_int_t)r.verdicts[v]));
+        if (r.examples[v]) json_object_set_new(examples, word, excerpt_of(r.examples[v]));
+    }
+    json_t *counts = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "questions",
+        (json_int_t)r.questions, "answered", (json_int_t)r.answered, "with_reasoning",
+        (json_int_t)r.with_reasoning, "complete", (json_int_t)r.complete, "reasonings",
+        (json_int_t)r.reasonings, "relabelled", (json_int_t)r.relabelled, "answers", (json_int_t)r.choices,
+        "prompt_tokens", (json_int_t)prompt, "completion_tokens", (json_int_t)written, "verdicts", verdicts,
+        "examples", examples);
+    const tt_price *price = &c->options.price;
+    if (counts && price->known) {
+        json_object_set_new(counts, "cost", json_real(tt_price_of(price, prompt, written)));
+        json_object_set_new(counts, "currency", json_string(price->currency));
+    }
+    return counts;
+}
+
 // Where the reasoning comes from, as JSON.
-static tt_status describe_source(const tt_collection *c, tt_corpus *out) {
+static tt_status describe_source(tt_collection *c, tt_corpus *out) {
     json_t *teacher = identity_of(c);
     const char *before = c->options.questions->provenance;
     json_t *questions = before ? json_loads(before, JSON_DECODE_ANY, NULL) : NULL;
@@ -507,6 +609,7 @@ static tt_status describe_source(const tt_collection *c, tt_corpus *out) {
         json_object_set_new(teacher, "instruction",
             json_string(
                 message_rules(c).json ? c->options.pool->json_instruction : c->options.pool->instruction));
+        json_object_set_new(teacher, "counts", describe_counts(c));
     }
     json_t *object = json_pack("{s:o, s:o*}", "teacher", teacher, "questions", questions);
     char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;

@@ -7,6 +7,7 @@
 
 #include "host/data/corpus.h"
 #include "host/teacher/answer.h"
+#include "host/teacher/batch.h"
 #include "host/teacher/client.h"
 #include "host/teacher/plan.h"
 #include "host/teacher/pool.h"
@@ -45,6 +46,13 @@ tt_status tt_collection_estimate(tt_collection *collection, tt_estimate *out) TT
 // Reads the journal, asks for what is missing, keeps every answer in it. Errors: those of tt_journal_open, tt_client_run
 // and of writing; all that was answered is kept.
 tt_status tt_collection_run(tt_collection *collection, const tt_client_options *client) TT_MUST_CHECK;
+// The same with batch files (batch.h) in place of an endpoint. Export writes the requests of each question's next round and
+// ends; the budget counts them at their estimated cost. Import takes the answers to them, whatever the budget is; a
+// question that needs another round is in the next export. Errors: those of the journal and of batch.h.
+tt_status tt_collection_export(
+    tt_collection *collection, const char *directory, tt_teach_batch_export *out) TT_MUST_CHECK;
+tt_status tt_collection_import(
+    tt_collection *collection, const char *const *files, int n, tt_teach_batch_import *out) TT_MUST_CHECK;
 
 typedef struct tt_collection_report {
     int64_t questions, answered;                  // asked; with an answer, readable or not

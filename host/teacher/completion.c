@@ -52,6 +52,7 @@ static tt_status keep_text(tt_arena *memory, const json_t *value, const char **o
 static tt_status read_choice(tt_completion_choice *out, const json_t *choice, tt_arena *memory) {
     const json_t *message = json_object_get(choice, "message");
     const char *finish = json_string_value(json_object_get(choice, "finish_reason"));
+    if (!json_is_object(message)) return tt_fail(TT_ERR_FORMAT, "a choice of the answer has no \"message\"");
     *out = (tt_completion_choice){.text = "",
         .cut = finish && strcmp(finish, "length") == 0,
         .refused = (finish && strcmp(finish, "content_filter") == 0) ||

@@ -67,6 +67,13 @@ static const row rows[] = {
     REAL(timeout, "120", 0.01, 86400, "Seconds that one attempt may take."),
     INTEGER(attempts, "6", 1, 1000, "Attempts of a request before it counts as failed."),
     REAL(budget, "0", 0, 1e9, "Money to spend at most, in the price table's currency. 0 = no limit."),
+    // The provider's limits: "up to 50,000 requests, and a batch input file can be up to 200 MB in size" (OpenAI, Batch API).
+    INTEGER(batch_requests, "50000", 1, 1e9, "Requests in a batch file, at most."),
+    REAL(batch_megabytes, "200", 0.001, 1e6, "Size of a batch file in millions of bytes, at most."),
+    TEXT(batch_limit, "max_tokens", "max_tokens|max_completion_tokens",
+        "Name of the limit of an answer's tokens in batch files. Newer models of OpenAI refuse max_tokens; "
+        "where an "
+        "endpoint is asked directly, this is found out."),
     TEXT(prices, "datasets/prompts/prices.yaml", NULL, "Price table, for the estimate and the budget."),
     TEXT(tokenizer, "datasets/everyday/student.h5", NULL,
         "SentencePiece .model, or a student .h5, by which tokens are estimated."),

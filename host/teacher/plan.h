@@ -20,6 +20,9 @@ typedef struct tt_teach_plan {
     double temperature;
     int64_t in_flight, requests_per_minute, tokens_per_minute, attempts;
     double timeout, budget;
+    const char *batch_limit;
+    int64_t batch_requests;
+    double batch_megabytes;
     tt_arena memory;
 } tt_teach_plan;
 

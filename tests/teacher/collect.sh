@@ -2,62 +2,10 @@
 # Collecting from a faulty endpoint: the corpus is the one of an endpoint without faults, bit for bit, also after kill -9;
 # no answered question is asked again; what cannot work says so; the corpus trains.
 . "$TT_SOURCE_DIR/tests/common.sh"
-command -v python3 >/dev/null || { echo "skipped: no python3"; exit 77; }
+. "$TT_SOURCE_DIR/tests/teacher/setup.bash"
 "$TINYTHINKER" teach --help | grep -q teach || fail "no help"
-export OMP_NUM_THREADS=1
-servers=()
-stop_servers() { [ ${#servers[@]} -eq 0 ] || kill "${servers[@]}" 2>/dev/null; wait "${servers[@]}" 2>/dev/null; servers=(); }
-trap 'stop_servers; rm -rf "$work"' EXIT
-serve() { # options: starts a server; its address is $url
-    : >listening
-    python3 "$TT_SOURCE_DIR/tests/teacher/server.py" --answers world.jsonl --port 0 "$@" >listening 2>server.log &
-    servers+=($!)
-    for _ in $(seq 600); do
-        url=$(sed -n 's|^listening on \(.*\)|http://\1/v1|p' listening)
-        [ -z "$url" ] || return 0
-        sleep 0.1
-    done
-    cat server.log
-    fail "the server does not start"
-    exit 1
-}
-plan() { # name, extra lines
-    cat >"$1.yaml" <<YAML
-questions: questions.h5
-corpus: $1.h5
-prompts: $TT_SOURCE_DIR/datasets/prompts/everyday.yaml
-prices: $TT_SOURCE_DIR/datasets/prompts/prices.yaml
-tokenizer: $TT_SOURCE_DIR/datasets/everyday/student.h5
-model: everyday-teacher
-url: $url
-exemplars: 4
-n_augment: 2
-choices: 2
-timeout: 5
-attempts: 30
-$2
-YAML
-}
-teach() { "$TINYTHINKER" teach "$@" --limit 60; }
 # A corpus without what it was made from.
 shown_without_source() { "$TINYTHINKER" corpus show "$1" --examples 300 | sed '/^made from$/,/^split /{/^split /!d}'; }
-
-# The first 200 questions of everyday without their reasoning, and a teacher who knows them all.
-"$TINYTHINKER" corpus build "$TT_SOURCE_DIR/datasets/everyday/world.yaml" -o world.h5 --jsonl world.jsonl >/dev/null 2>&1 ||
-    { fail "the world"; exit 1; }
-python3 - <<'PYTHON'
-import json
-with open("world.jsonl") as lines, open("questions.jsonl", "w") as out:
-    kept = {"train": 120, "validation": 20, "test": 20}
-    for line in lines:
-        q = json.loads(line)
-        if kept.get(q["split"], 0) == 0: continue
-        kept[q["split"]] -= 1
-        q.pop("reasoning", None)
-        out.write(json.dumps(q, ensure_ascii=False) + "\n")
-PYTHON
-"$TINYTHINKER" corpus import jsonl questions.jsonl -o questions.h5 >/dev/null 2>&1 || { fail "import"; exit 1; }
-
 content="--rate-format 0.15 --rate-disagree 0.1 --rate-length 0.1"
 # shellcheck disable=SC2086
 serve $content --count plain.counts
@@ -88,6 +36,15 @@ teach faulty.yaml >faulty.out 2>faulty.log || { fail "faulty"; cat faulty.log; }
 grep -q "torn and dropped" faulty.log || { fail "a torn line is not reported"; cat faulty.log; }
 shown_without_source plain.h5 >plain.shown
 shown_without_source faulty.h5 >faulty.shown
+"$TINYTHINKER" corpus show plain.h5 --examples 0 >plain.source
+grep -q "^collected from the teacher: 60 questions asked, 60 answered" plain.source || fail "the corpus does not count" plain.source
+for word in kept cut "bad verdict"; do
+    [ "$(awk -v word="  $word " 'index($0, word) == 1 { print $NF }' plain.source)" = "$(sed -n "s/^  $word  *\([0-9]*\) .*/\1/p" plain.out)" ] ||
+        fail "the corpus counts other answers that are $word" plain.out plain.source
+done
+sed '/^    url /d' plain.source >plain.counts.shown
+"$TINYTHINKER" corpus show faulty.h5 --examples 0 | sed '/^    url /d' >faulty.counts.shown
+cmp plain.counts.shown faulty.counts.shown || fail "faults and kills change what the corpus counts"
 cmp plain.shown faulty.shown || fail "faults and kills change the corpus"
 grep -q '^corpus .*hash' plain.shown && ! grep -q everyday-teacher plain.shown || fail "what is compared" plain.shown
 
@@ -186,12 +143,21 @@ stop_servers
 cat >run.yaml <<YAML
 base: $TT_SOURCE_DIR/configs/everyday.yaml
 name: taught
-corpus: polite.h5
+corpus: plain.h5
 threads: 1
 acquisition: {steps: 7, batch_size: 4, validation_questions: 5, validate_every: 0}
 evaluation: {splits: [test], questions: 5}
 model: {start: $TT_SOURCE_DIR/datasets/everyday/student.h5}
 YAML
 "$TINYTHINKER" run run.yaml >out 2>log || { fail "the corpus does not train"; cat log; }
+"$TINYTHINKER" report runs -o report.html >out 2>log || fail "report" log
+grep -q 'id="teacher"' report.html && grep -q "by everyday-teacher: 60 questions asked, 60 answered" report.html &&
+    grep -q "<details><summary>The first that is cut</summary>" report.html || fail "the report does not count answers"
+mv plain.h5 moved.h5
+"$TINYTHINKER" report runs -o report.html >out 2>log || fail "a report without the corpus" log
+grep -q 'id="teacher"' report.html && fail "a report counts answers of a corpus that is gone"
+cp polite.h5 plain.h5
+"$TINYTHINKER" report runs -o report.html >out 2>log || fail "a report with another corpus" log
+grep -q 'id="teacher"' report.html && fail "a report counts answers of another corpus"
 "$TINYTHINKER" corpus show polite.h5 | grep -q '^    model  *everyday-teacher$' || fail "the corpus does not say where it comes from"
 exit $failed

@@ -76,10 +76,11 @@ static void answers_are_read_or_named_as_broken(void **state) {
     assert_int_equal(c.prompt_tokens, 7);
     assert_int_equal(c.completion_tokens, 30);
     static const char *const broken[] = {"", "<html>", "{\"choices\":[{\"message\":{\"content\":\"on", "{}",
-        "{\"choices\":[]}", "{\"choices\":7}", "[]"};
+        "{\"choices\":[]}", "{\"choices\":7}", "[]", "{\"choices\":[{}]}",
+        "{\"choices\":[{\"massage\":{\"content\":\"one\"}}]}"};
     for (size_t i = 0; i < sizeof broken / sizeof *broken; ++i)
         assert_int_equal(tt_completion_read(&c, broken[i], strlen(broken[i]), &memory), TT_ERR_FORMAT);
-    const char *bare = "{\"choices\":[{}]}"; // an empty text is the parser's to reject
+    const char *bare = "{\"choices\":[{\"message\":{}}]}"; // an empty text is the parser's to reject
     OK(tt_completion_read(&c, bare, strlen(bare), &memory));
     assert_string_equal(c.choices[0].text, "");
     assert_int_equal(c.prompt_tokens, -1);

@@ -19,6 +19,7 @@ extern "C" {
     X(lengths, "Texts at validation")                                                                        \
     X(confusion, "Answers")                                                                                  \
     X(examples, "Examples")                                                                                  \
+    X(teacher, "What the teacher wrote")                                                                     \
     X(setup, "Runs and settings")
 
 #define TT_REPORT_SECTION_DECLARE(id, heading)                                                               \
