@@ -82,13 +82,23 @@ tt_status tt_h5_open(tt_h5 *h, const char *path, const char *kind) {
     return status;
 }
 
+// How groups and data sets are made: without times, so that the same content gives the same bytes; with all attributes
+// in their header, which is checksummed, as the heap for many of them is not.
+static hid_t object_list(hid_t class) {
+    hid_t list = H5Pcreate(class);
+    H5Pset_obj_track_times(list, 0);
+    H5Pset_attr_phase_change(list, 1000, 500);
+    return list;
+}
+
 tt_status tt_h5_create(tt_h5 *h, const char *path, const char *kind) {
     *h = (tt_h5){.file = H5I_INVALID_HID, .writing = true};
     if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
     strcpy(h->path, path);
     snprintf(h->temporary, sizeof h->temporary, "%s.%ld.tmp", path, (long)getpid());
-    hid_t access = access_list();
-    h->file = H5Fcreate(h->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    hid_t access = access_list(), creation = object_list(H5P_FILE_CREATE); // the root is a group, too
+    h->file = H5Fcreate(h->temporary, H5F_ACC_TRUNC, creation, access);
+    H5Pclose(creation);
     H5Pclose(access);
     if (h->file < 0) return hdf5_failed(h, TT_ERR_IO, "cannot create", h->temporary);
     tt_status status = tt_h5_put_text(h, "/", kind_attribute, kind);
@@ -128,20 +138,34 @@ bool tt_h5_has(const tt_h5 *h, const char *name) {
     return true;
 }
 
-static hid_t creating_parents(void) {
-    hid_t list = H5Pcreate(H5P_LINK_CREATE);
-    H5Pset_create_intermediate_group(list, 1);
-    return list;
-}
-
-tt_status tt_h5_group(const tt_h5 *h, const char *name) {
+// Makes the group at `name` if it is not there; its parent must be.
+static tt_status make_group(const tt_h5 *h, const char *name) {
     if (tt_h5_has(h, name)) return TT_OK;
-    hid_t parents = creating_parents();
-    hid_t group = H5Gcreate2(h->file, name, parents, H5P_DEFAULT, H5P_DEFAULT);
-    H5Pclose(parents);
+    hid_t creation = object_list(H5P_GROUP_CREATE);
+    hid_t group = H5Gcreate2(h->file, name, H5P_DEFAULT, creation, H5P_DEFAULT);
+    H5Pclose(creation);
     if (group < 0) return hdf5_failed(h, TT_ERR_IO, "cannot make group", name);
     H5Gclose(group);
     return TT_OK;
+}
+
+// Makes the groups above `name`, one after another: those that the library makes on the way would carry their time.
+static tt_status make_parents(const tt_h5 *h, const char *name) {
+    char part[1024];
+    if (strlen(name) >= sizeof part)
+        return tt_fail(TT_ERR_INTERNAL, "%s: name too long: %.64s...", h->path, name);
+    for (size_t i = 0; name[i]; ++i) {
+        part[i] = name[i];
+        if (i == 0 || name[i + 1] != '/') continue;
+        part[i + 1] = '\0';
+        TT_TRY(make_group(h, part));
+    }
+    return TT_OK;
+}
+
+tt_status tt_h5_group(const tt_h5 *h, const char *name) {
+    TT_TRY(make_parents(h, name));
+    return make_group(h, name);
 }
 
 // The type in little-endian, as files have it.
@@ -156,9 +180,10 @@ tt_status tt_h5_write(const tt_h5 *h, const char *name, tt_h5_layout layout, con
     const size_t rows = layout.rows, columns = layout.columns;
     hsize_t shape[2] = {rows, columns}, chunk[2] = {rows, columns};
     const int rank = columns ? 2 : 1;
-    hid_t space = H5Screate_simple(rank, shape, NULL), parents = creating_parents();
+    TT_TRY(make_parents(h, name));
+    hid_t space = H5Screate_simple(rank, shape, NULL);
     hid_t creation = H5Pcreate(H5P_DATASET_CREATE), stored = file_type(layout.type);
-    H5Pset_obj_track_times(creation, 0); // the same content gives the same bytes
+    H5Pset_obj_track_times(creation, 0);            // the same content gives the same bytes
     if (rows && !H5Tis_variable_str(layout.type)) { // checksummed blocks of at most 256 Ki elements
         const hsize_t limit = (hsize_t)1 << 18, width = columns ? columns : 1;
         if (chunk[0] > limit / width) chunk[0] = limit / width ? limit / width : 1;
@@ -166,7 +191,7 @@ tt_status tt_h5_write(const tt_h5 *h, const char *name, tt_h5_layout layout, con
         H5Pset_chunk(creation, rank, chunk);
         H5Pset_fletcher32(creation);
     }
-    hid_t set = H5Dcreate2(h->file, name, stored, space, parents, creation, H5P_DEFAULT);
+    hid_t set = H5Dcreate2(h->file, name, stored, space, H5P_DEFAULT, creation, H5P_DEFAULT);
     tt_status status = TT_OK;
     if (set < 0)
         status = hdf5_failed(h, TT_ERR_IO, "cannot make data set", name);
@@ -176,7 +201,6 @@ tt_status tt_h5_write(const tt_h5 *h, const char *name, tt_h5_layout layout, con
         status = hdf5_failed(h, TT_ERR_IO, "cannot write", name);
     H5Tclose(stored);
     H5Pclose(creation);
-    H5Pclose(parents);
     H5Sclose(space);
     return status;
 }
