@@ -67,8 +67,11 @@ static tt_status measure_generation(workload *w, const tt_bench_options *o, tt_b
             .seed = o->seed + (uint64_t)(i + 1)};
         int64_t tokens = 0;
         const double started = tt_seconds();
-        TT_TRY(tt_engine_generate(
-            w->engine, &(tt_generation){w->prompts, w->n, &decoding, count_tokens, &tokens}));
+        TT_TRY(tt_engine_generate(w->engine, &(tt_generation){.prompts = w->prompts,
+                                                 .n = w->n,
+                                                 .decoding = &decoding,
+                                                 .take = count_tokens,
+                                                 .context = &tokens}));
         if (i < 0) continue;
         w->seconds[i] = tt_seconds() - started;
         w->rates[i] = (double)tokens / w->seconds[i];

@@ -55,7 +55,7 @@ static void show_counts(const explanation *e, FILE *out) {
     fprintf(out, "%s: %d of %d answers are correct (greedy).\n", e->split_name, right, e->n);
     if (right == e->n) return;
     fprintf(out,
-        "Which stage decided the %d wrong ones, by replacing the student's texts with the teacher's:\n",
+        "Which stage decided the wrong ones (%d), by replacing the student's texts with the teacher's:\n",
         e->n - right);
     fprintf(out, "  %-10s %5d  correct with the teacher's recall\n", "recall", stages[TT_RECALL]);
     fprintf(

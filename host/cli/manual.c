@@ -18,7 +18,7 @@ static tt_status write_form(const char *folder, const char *name, tt_status (*wr
 }
 
 tt_status tt_cmd_manual(int argc, char **argv) {
-    if (argc != 2) return tt_fail(TT_ERR_USAGE, "usage: tinythinker manual FOLDER");
+    if (argc != 2 || argv[1][0] == '-') return tt_fail(TT_ERR_USAGE, "usage: tinythinker manual FOLDER");
     TT_TRY(tt_make_dirs(argv[1]));
     TT_TRY(write_form(argv[1], "tinythinker.1", tt_help_man));
     TT_TRY(write_form(argv[1], "tinythinker.bash", tt_help_bash));

@@ -204,8 +204,8 @@ static tt_status train_steps(phase_run *r) {
     TT_TRY(save_checkpoint(r, r->context->last_path, true));
     return tt_comm_agree(r->context->comm,
         tt_fail(TT_ERR_INTERRUPTED,
-            "stopped in %s after step %lld of %lld; progress is saved: run the same command again to resume",
-            phase->name, (long long)r->trainer.step, (long long)phase->total));
+            "stopped after step %lld of %lld; progress is saved: run the same command again to resume",
+            (long long)r->trainer.step, (long long)phase->total));
 }
 
 tt_status tt_phase_run(const tt_phase *phase, const tt_phase_context *context, tt_checkpoint *start,

@@ -131,7 +131,8 @@ tt_status tt_trainer_gradient(tt_trainer *t, const tt_global_batch *global, tt_p
     const int mine =
         tt_deal(dataset, global->examples, global->n, (tt_share){t->comm->rank, t->comm->size}, t->mine);
     *share = (tt_preference_sums){0};
-    t->sum = (tt_gradient_sum){t->comm, t->model->device, t->model->g, t->model->size};
+    t->sum = (tt_gradient_sum){
+        .comm = t->comm, .device = t->model->device, .g = t->model->g, .left = t->model->size};
     for (int part = 0; part < t->parts; ++part) {
         int portion = tt_deal(dataset, t->mine, mine, (tt_share){part, t->parts}, t->portion);
         if (portion == 0) continue;

@@ -112,7 +112,7 @@ for signal in INT TERM; do
     wait $pid
     status=$?
     [ $status -eq 130 ] || { echo "FAILED: $signal: exit status $status"; cat err.log; failed=1; }
-    grep -q "stopped in acquisition after step" err.log || { echo "FAILED: $signal:"; cat err.log; failed=1; }
+    grep -q "acquisition: stopped after step" err.log || { echo "FAILED: $signal:"; cat err.log; failed=1; }
     cp err.log last.log
     intact runs/stop/checkpoints/acquisition.h5
 done
