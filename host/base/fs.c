@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 bool tt_file_exists(const char *path) {
@@ -137,4 +139,14 @@ tt_status tt_write_file(const char *path, const void *data, size_t size) {
         return tt_fail(TT_ERR_IO, "%s: cannot write: %s", path, strerror(reason));
     }
     return tt_commit_file(temporary, path);
+}
+
+bool tt_lock(int file) {
+    const struct timespec pause = {.tv_nsec = 50000000};
+    int tries = 100;
+    while (flock(file, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EINTR && (errno != EWOULDBLOCK || --tries == 0)) return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
 }

@@ -31,6 +31,11 @@ tt_status tt_path_join(char *out, size_t size, const char *dir, const char *name
 // Writes the folder part of `path` ("." where there is none) to out[size]. Errors: TT_ERR_IO where it does not fit.
 tt_status tt_path_dir(char *out, size_t size, const char *path) TT_MUST_CHECK;
 
+// Locks an open file or folder against other processes until it is closed. One that was killed a moment ago may still be
+// giving its memory back, and its lock with it: this waits for up to five seconds. False, with errno EWOULDBLOCK where
+// another process holds the lock.
+bool tt_lock(int file);
+
 enum { TT_PATH_MAX = 4096 };
 
 #ifdef __cplusplus

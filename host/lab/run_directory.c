@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -285,22 +284,26 @@ static tt_status check_owner(const tt_run_directory *dir) {
         dir->config);
 }
 
+// A file system without locks has none to hold.
+static tt_status refuse_lock(const tt_run_directory *dir, int file, bool held) {
+    close(file);
+    if (!held) return TT_OK;
+    return tt_fail(TT_ERR_IO,
+        "%s: another process is running in this directory; wait for it to end, or give this run another name",
+        dir->path);
+}
+
 tt_status tt_run_directory_lock(const tt_run_directory *dir, int *lock) {
     *lock = -1;
     const tt_status made = tt_make_dirs(dir->path);
     if (made != TT_OK) return tt_context(made, "run directory");
     const int file = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", dir->path, strerror(errno));
-    if (flock(file, LOCK_EX | LOCK_NB) == 0) {
+    if (tt_lock(file)) {
         *lock = file;
         return TT_OK;
     }
-    const bool held = errno == EWOULDBLOCK;
-    close(file);
-    if (!held) return TT_OK;
-    return tt_fail(TT_ERR_IO,
-        "%s: another process is running in this directory; wait for it to end, or give this run another name",
-        dir->path);
+    return refuse_lock(dir, file, errno == EWOULDBLOCK);
 }
 
 tt_status tt_run_directory_rescored(const tt_run_directory *dir, const tt_config *config) {

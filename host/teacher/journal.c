@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 enum { SYNC_EVERY = 64, HASH_DIGITS = 16 };
@@ -112,7 +111,7 @@ static tt_status begin_file(tt_journal *j, const json_t *identity) {
 static tt_status open_file(tt_journal *j) {
     j->file = open(j->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (j->file < 0) return fail_io(j, "open");
-    if (flock(j->file, LOCK_EX | LOCK_NB) == 0) return TT_OK;
+    if (tt_lock(j->file)) return TT_OK;
     if (errno == EWOULDBLOCK)
         return tt_fail(
             TT_ERR_IO, "%s: another process is collecting into it; wait for it to end, or stop it", j->path);
