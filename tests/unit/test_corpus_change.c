@@ -92,7 +92,7 @@ static void added_by_id(void **state) {
     is_reasoning(&corpus, 1, 0, "Edges  cut.", 1);
     is_reasoning(&corpus, 2, 0, "Late.", 0);
     is_reasoning(&corpus, 3, 1, "Cups \"hold\".", 2);
-    is_reasoning(&corpus, 4, 1, "Hats hold.", 1); // gold where there is no answer
+    is_reasoning(&corpus, 4, 1, "Hats hold.", 1); // without an answer, the answer is gold
     assert_string_equal(corpus.reasoning[1].source, "t");
     // The lists by question follow the new order.
     int of_first[2];
