@@ -8,7 +8,8 @@ static void __attribute__((constructor)) set_locale(void) {
     const char *name = getenv("TT_TEST_LOCALE");
     if (!name) return;
     if (!setlocale(LC_ALL, name) || localeconv()->decimal_point[0] != ',') {
-        fprintf(stderr, "comma_locale: locale %s is missing, or its decimal separator is not a comma\n", name);
+        fprintf(
+            stderr, "comma_locale: locale %s is missing, or its decimal separator is not a comma\n", name);
         exit(99);
     }
 }

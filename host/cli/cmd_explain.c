@@ -213,6 +213,9 @@ tt_status tt_cmd_explain(int argc, char **argv) {
     char path[TT_PATH_MAX];
     tt_config config;
     TT_TRY(tt_path_join(path, sizeof path, rest.items[0], "config.yaml"));
+    if (!tt_file_exists(path))
+        return tt_fail(TT_ERR_USAGE,
+            "explain: %s: not a run directory; expected one that `tinythinker run` writes", rest.items[0]);
     TT_TRY(tt_config_load_written(&config, path));
     if (e.limit < 0) e.limit = config.evaluation.questions;
     tt_status status =

@@ -58,7 +58,7 @@ static tt_status run_command(int argc, char **argv) {
     }
     const char *nearest = tt_nearest(name, names, COMMANDS);
     return tt_fail(TT_ERR_USAGE, "unknown command '%s'%s%s%s; see tinythinker --help", name,
-        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'" : "");
 }
 
 int main(int argc, char **argv) {
