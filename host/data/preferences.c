@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char kind[] = "preferences";
-enum { FORMAT = 1 };
+enum { FORMAT = 2 };
 
 // Columns and their members; the column `source` is written beside them.
 #define TEXTS(X)                                                                                             \
