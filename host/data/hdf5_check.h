@@ -18,14 +18,15 @@ tt_status tt_h5_failed(const tt_h5 *h, tt_status code, const char *doing, const 
 hid_t tt_h5_stored_type(hid_t memory);
 // Writes what a type is ("integers of 32 bits", "texts of variable length") to out[64].
 void tt_h5_describe_type(hid_t type, char *out);
-// Checks, before anything is read, what a file says about a data set or an attribute: that its space is a single value
-// (`rank` 0) or has 1 or 2 dimensions (`rank` 2), that all its elements fit into the file, and that they have the type
-// `expected` (H5I_INVALID_HID: any). shape[2] receives rows and columns; columns is 0 for rank 1. Errors: TT_ERR_FORMAT.
+// What a file says about a data set or an attribute.
 typedef struct tt_h5_claim {
-    const char *name;
-    hid_t space, type, expected;
-    int rank;
+    const char *name; // for messages
+    hid_t space, type;
+    hid_t expected; // the type that it must have; H5I_INVALID_HID: any
+    int rank;       // 0: must be a single value; 2: must have 1 or 2 dimensions
 } tt_h5_claim;
+// Checks it before anything is read, and that all elements fit into the file. shape[2] receives rows and columns; columns is
+// 0 for rank 1. Errors: TT_ERR_FORMAT.
 tt_status tt_h5_check_claim(const tt_h5 *h, const tt_h5_claim *claim, size_t shape[2]) TT_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -71,14 +71,17 @@ tt_status tt_h5_read_texts(const tt_h5 *h, const char *name, char ***texts, size
 tt_status tt_h5_write_text(const tt_h5 *h, const char *name, const char *text) TT_MUST_CHECK;
 tt_status tt_h5_read_text(const tt_h5 *h, const char *name, char **text) TT_MUST_CHECK;
 
-// Attributes (hdf5_attribute.c) of the group or data set `where` ("/" = root). A text has at most TT_H5_WORD bytes, since
-// HDF5 limits attributes to 64 KiB; one that is read is released with free().
-enum { TT_H5_WORD = 32768 };
+enum { TT_H5_WORD = 32768 }; // bytes of a text attribute at most: HDF5 limits attributes to 64 KiB
+
+// Attributes (hdf5_attribute.c) of the group or data set `where` ("/" = root). These write one.
 tt_status tt_h5_put_i64(const tt_h5 *h, const char *where, const char *name, int64_t value) TT_MUST_CHECK;
 tt_status tt_h5_put_f64(const tt_h5 *h, const char *where, const char *name, double value) TT_MUST_CHECK;
+// Errors also: TT_ERR_INPUT for a text of more than TT_H5_WORD bytes.
 tt_status tt_h5_put_text(
     const tt_h5 *h, const char *where, const char *name, const char *value) TT_MUST_CHECK;
+// Whether there is an attribute of this name, of whatever type.
 bool tt_h5_has_attribute(const tt_h5 *h, const char *where, const char *name);
+// These read one. A text is released with free().
 tt_status tt_h5_get_i64(const tt_h5 *h, const char *where, const char *name, int64_t *value) TT_MUST_CHECK;
 tt_status tt_h5_get_f64(const tt_h5 *h, const char *where, const char *name, double *value) TT_MUST_CHECK;
 tt_status tt_h5_get_text(const tt_h5 *h, const char *where, const char *name, char **value) TT_MUST_CHECK;
