@@ -77,7 +77,10 @@ tt_status tt_h5_create(tt_h5 *h, const char *path, const char *kind) {
     h->file = H5Fcreate(h->temporary, H5F_ACC_TRUNC, creation, access);
     H5Pclose(creation);
     H5Pclose(access);
-    if (h->file < 0) return tt_h5_failed(h, TT_ERR_IO, "cannot create", h->temporary);
+    if (h->file < 0) {
+        unlink(h->temporary); // of a disk that had no room for its beginning
+        return tt_h5_failed(h, TT_ERR_IO, "cannot create", h->temporary);
+    }
     tt_status status = tt_h5_put_text(h, "/", kind_attribute, kind);
     if (status != TT_OK) tt_h5_close(h);
     return status;

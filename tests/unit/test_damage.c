@@ -41,9 +41,12 @@ static void save_corpus(void) {
         char id[16], text[64];
         snprintf(id, sizeof id, "q%d", i);
         snprintf(text, sizeof text, "What holds %d litres of water?", i);
-        OK(tt_corpus_add_question(&c, &(tt_question){.id = id, .text = text, .options = options, .n_options = 3}));
-        OK(tt_corpus_add_reasoning(&c,
-            &(tt_reasoning){.question = i, .general = "Hollow things hold water.", .specific = specific, .source = "me"}));
+        OK(tt_corpus_add_question(
+            &c, &(tt_question){.id = id, .text = text, .options = options, .n_options = 3}));
+        OK(tt_corpus_add_reasoning(&c, &(tt_reasoning){.question = i,
+                                           .general = "Hollow things hold water.",
+                                           .specific = specific,
+                                           .source = "me"}));
     }
     OK(tt_corpus_save(&c, path));
     tt_corpus_close(&c);
@@ -99,11 +102,9 @@ static void save_checkpoint(void) {
     OK(tt_tokenizer_load(&tokenizer, "test_damage.model", 4));
     OK(tt_model_open(&model, &config, device));
     OK(tt_model_init(model, TT_INIT_T5, 5));
-    OK(tt_checkpoint_save(path, &(tt_checkpoint_write){.model = model,
-                                    .tokenizer = tokenizer,
-                                    .m = model->w,
-                                    .v = model->w,
-                                    .state = "{\"step\": 3}"}));
+    OK(tt_checkpoint_save(path,
+        &(tt_checkpoint_write){
+            .model = model, .tokenizer = tokenizer, .m = model->w, .v = model->w, .state = "{\"step\": 3}"}));
     tt_model_close(model);
     tt_tokenizer_close(tokenizer);
 }
@@ -119,15 +120,15 @@ static const struct {
     const char *name;
     void (*save)(void);
     tt_status (*load)(void);
-} kinds[] = {{"corpus", save_corpus, load_corpus},
-    {"pairs", save_pairs, load_pairs},
+} kinds[] = {{"corpus", save_corpus, load_corpus}, {"pairs", save_pairs, load_pairs},
     {"checkpoint", save_checkpoint, load_checkpoint}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 // Replaces the file without the fsync of tt_write_file.
 static void put(const char *bytes, size_t n) {
     const int file = open(path, O_WRONLY | O_CREAT, 0666);
-    assert_true(file >= 0 && write(file, bytes, n) == (ssize_t)n && ftruncate(file, (off_t)n) == 0 && close(file) == 0);
+    assert_true(file >= 0 && write(file, bytes, n) == (ssize_t)n && ftruncate(file, (off_t)n) == 0 &&
+                close(file) == 0);
 }
 
 static void refused(int kind, const char *what, size_t at) {
@@ -239,7 +240,8 @@ static void forge(int kind, char *bytes, size_t n, tt_rng *rng) {
             _exit(status == TT_OK || status == TT_ERR_FORMAT ? 0 : 3);
         }
         assert_true(child > 0 && waitpid(child, &how, 0) == child);
-        if (how != 0) fail_msg("%s, bit %d of byte %zu, sealed: wait status %d", kinds[kind].name, bit, at, how);
+        if (how != 0)
+            fail_msg("%s, bit %d of byte %zu, sealed: wait status %d", kinds[kind].name, bit, at, how);
     }
 }
 static void sealed_damage_does_not_crash(void **state) {
