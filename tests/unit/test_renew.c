@@ -1,8 +1,10 @@
 // Files of version 0.1.0 and of h5py: renewed with the same content, or refused, whatever is damaged in them.
-// TT_DAMAGE=N tries N flipped bits (default 100).
+// TT_DAMAGE=N tries N flipped bits (default 60).
 #include "host/base/fs.h"
 #include "host/base/philox.h"
+#include "host/base/str.h"
 #include "host/data/renew.h"
+#include "host/model/checkpoint.h"
 #include "tests/expect.h"
 #include "tests/old_corpus.h"
 
@@ -57,7 +59,7 @@ static void content_is_kept(void **state) {
 static void damaged_files_are_refused(void **state) {
     (void)state;
     const char *asked = getenv("TT_DAMAGE");
-    const int tries = asked ? atoi(asked) : 100;
+    const int tries = asked ? atoi(asked) : 60;
     tt_corpus a, b;
     char *bytes, kind[32];
     size_t n;
@@ -132,9 +134,78 @@ static void strange_attributes_are_named(void **state) {
         "attribute format of / has texts of 1 bytes, expected signed integers of 64 bits"));
 }
 
+// A checkpoint as version 0.1.0 wrote it: words of variable length, and the trainer's state as one with a checksum beside it.
+static void make_checkpoint(const tt_checkpoint_write *what, int64_t checksum) {
+    OK(tt_checkpoint_save(fresh, what));
+    const int64_t format = 1;
+    const char *const kind = "checkpoint", *const dtype = "fp32";
+    hid_t from = H5Fopen(fresh, H5F_ACC_RDONLY, H5P_DEFAULT),
+          to = H5Fcreate(old, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), text = old_text();
+    assert_true(H5Ocopy(from, "/model", to, "/model", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    assert_true(H5Ocopy(from, "/tokenizer", to, "/tokenizer", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    old_attribute(to, "tinythinker", text, &kind);
+    old_attribute(to, "format", H5T_NATIVE_INT64, &format);
+    hid_t model = H5Gopen2(to, "/model", H5P_DEFAULT);
+    assert_true(H5Adelete(model, "dtype") >= 0);
+    old_attribute(model, "dtype", text, &dtype);
+    H5Gclose(model);
+    old_column(to, "/state", text, &what->state, 1);
+    hid_t state = H5Dopen2(to, "/state", H5P_DEFAULT);
+    old_attribute(state, "checksum", H5T_NATIVE_INT64, &checksum);
+    H5Dclose(state);
+    H5Tclose(text);
+    H5Fclose(from);
+    assert_true(H5Fclose(to) >= 0);
+    unlink(fresh);
+}
+
+static void checkpoints_keep_weights_and_state(void **state) {
+    (void)state;
+    static const char json[] = "{\"step\": 3, \"note\": \"\xc3\xa4\"}";
+    const char *const texts[] = {"the hammer is made of steel", "a cup holds water"};
+    const tt_tokenizer_training how = {.pieces = 28, .split_punctuation = true};
+    const tt_model_config config = {.vocab_size = 48,
+        .d_model = 4,
+        .d_kv = 2,
+        .d_ff = 6,
+        .num_layers = 1,
+        .num_decoder_layers = 1,
+        .num_heads = 2,
+        .relative_attention_num_buckets = 8,
+        .relative_attention_max_distance = 16,
+        .layer_norm_epsilon = 1e-6f,
+        .initializer_factor = 1};
+    char kind[32];
+    tt_tokenizer *tokenizer;
+    tt_model *model;
+    tt_device *device;
+    tt_checkpoint c;
+    OK(tt_device_open(&device, "cpu", TT_FP32, 1));
+    OK(tt_tokenizer_train(texts, 2, &how, "test_renew.model"));
+    OK(tt_tokenizer_load(&tokenizer, "test_renew.model", 4));
+    OK(tt_model_open(&model, &config, device));
+    OK(tt_model_init(model, TT_INIT_T5, 5));
+    const tt_checkpoint_write what = {.model = model, .tokenizer = tokenizer, .state = json};
+    make_checkpoint(&what, (int64_t)tt_hash(json, strlen(json)));
+    OK(tt_h5_renew(old, fresh, kind));
+    assert_string_equal(kind, "checkpoint");
+    OK(tt_checkpoint_load(&c, fresh, device));
+    assert_memory_equal(c.model->w, model->w, model->size * sizeof(float));
+    assert_string_equal(c.state, json);
+    tt_checkpoint_close(&c);
+    unlink(fresh);
+    make_checkpoint(&what, 1);
+    assert_int_equal(tt_h5_renew(old, fresh, kind), TT_ERR_FORMAT);
+    assert_non_null(strstr(tt_error_message(), "/state is damaged"));
+    tt_model_close(model);
+    tt_tokenizer_close(tokenizer);
+    tt_device_close(device);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(content_is_kept),
+        cmocka_unit_test(checkpoints_keep_weights_and_state),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(strange_attributes_are_named),
     };
