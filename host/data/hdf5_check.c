@@ -35,12 +35,10 @@ void tt_h5_listen(void) {
     reason.system = false;
 }
 
-tt_status tt_h5_failed(const tt_h5 *h, tt_status code, const char *doing, const char *name) {
-    tt_status status =
-        tt_fail(code, "%s: %s %s%s%s", h->path, doing, name, reason.text[0] ? ": " : "", reason.text);
+void tt_h5_blame(const tt_h5 *h, const char *doing, const char *name) {
+    tt_message_set("%s: %s %s%s%s", h->path, doing, name, reason.text[0] ? ": " : "", reason.text);
     reason.text[0] = '\0';
     reason.system = false;
-    return status;
 }
 
 hid_t tt_h5_stored_type(hid_t memory) {

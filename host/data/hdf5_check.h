@@ -12,7 +12,10 @@ extern "C" {
 // Silences the library and keeps the reason of its next failures. Called before any other use of it.
 void tt_h5_listen(void);
 // Fails with the file, what was being done, and the reason of the last failure since: the operating system's if it had one.
-tt_status tt_h5_failed(const tt_h5 *h, tt_status code, const char *doing, const char *name) TT_MUST_CHECK;
+// A macro, as tt_fail is, so that analysers see that a failure is never TT_OK.
+#define tt_h5_failed(h, code, doing, name) (tt_h5_blame(h, doing, name), tt_status_same(code))
+// What the macro calls.
+void tt_h5_blame(const tt_h5 *h, const char *doing, const char *name);
 
 // The little-endian type in which files store elements of this memory type; H5Tclose releases it.
 hid_t tt_h5_stored_type(hid_t memory);

@@ -15,6 +15,12 @@ static tt_status make_parent(const tt_h5 *h, const char *name) {
     return tt_h5_group(h, parent);
 }
 
+// The size of the fewest equal parts of n that are not larger than `most`: the last chunk is stored as large as the others.
+static size_t even_part(size_t n, size_t most) {
+    const size_t parts = (n + most - 1) / most;
+    return (n + parts - 1) / parts;
+}
+
 tt_status tt_h5_write(const tt_h5 *h, const char *name, tt_h5_layout layout, const void *data) {
     const size_t rows = layout.rows, columns = layout.columns;
     hsize_t shape[2] = {rows, columns}, chunk[2] = {rows, columns};
@@ -24,9 +30,9 @@ tt_status tt_h5_write(const tt_h5 *h, const char *name, tt_h5_layout layout, con
     hid_t creation = H5Pcreate(H5P_DATASET_CREATE), stored = tt_h5_stored_type(layout.type);
     H5Pset_obj_track_times(creation, 0); // the same content gives the same bytes
     if (rows) {                          // checksummed blocks of at most 256 Ki elements
-        const hsize_t limit = (hsize_t)1 << 18, width = columns ? columns : 1;
-        if (chunk[0] > limit / width) chunk[0] = limit / width ? limit / width : 1;
-        if (columns && chunk[1] > limit) chunk[1] = limit;
+        const size_t limit = (size_t)1 << 18, width = columns ? columns : 1;
+        chunk[0] = even_part(rows, limit / width ? limit / width : 1);
+        chunk[1] = even_part(width, limit);
         H5Pset_chunk(creation, rank, chunk);
         H5Pset_fletcher32(creation);
     }

@@ -48,7 +48,7 @@ static tt_status get_config(const tt_h5 *h, tt_model_config *c) {
     double real;
 #define GET(name, field)                                                                                     \
     TT_TRY(tt_h5_get_i64(h, "/model", name, &integer));                                                      \
-    c->field = integer > 0x7fffffff ? -1 : (int)integer;
+    c->field = integer < 0 || integer > INT32_MAX ? -1 : (int)integer;
     *c = (tt_model_config){0};
     INTEGERS(GET)
 #undef GET
