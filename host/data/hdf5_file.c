@@ -112,7 +112,7 @@ void tt_h5_close(tt_h5 *h) {
 // HDF5 requires that every link of a path exists before it is asked for the next.
 bool tt_h5_has(const tt_h5 *h, const char *name) {
     char part[4096];
-    H5L_info_t link;
+    H5L_info_t link = {.type = H5L_TYPE_ERROR};
     const size_t n = strlen(name);
     if (n >= sizeof part) return false;
     for (size_t i = 1; i <= n; ++i) {
