@@ -1,10 +1,12 @@
 // make_fixture DIR: small data for the scripts, made in DIR: tokenizer.model, text.txt, pairs.jsonl,
-// corpus.h5. A toy world: things have a colour; a question asks for it among three.
+// corpus.h5, and old.h5, the same corpus in the format of version 0.1.0. A toy world: things have a colour; a question asks
+// for it among three.
 #include "host/base/fs.h"
 #include "host/base/philox.h"
 #include "host/base/str.h"
 #include "host/data/corpus.h"
 #include "host/text/tokenizer.h"
+#include "tests/old_corpus.h"
 
 #include <stdio.h>
 
@@ -103,6 +105,8 @@ static tt_status make_corpus(const char *dir) {
     for (int i = 0; i < QUESTIONS && status == TT_OK; ++i) status = add_question(&corpus, i, &rng);
     if (status == TT_OK) status = tt_path_join(path, sizeof path, dir, "corpus.h5");
     if (status == TT_OK) status = tt_corpus_save(&corpus, path);
+    if (status == TT_OK) status = tt_path_join(path, sizeof path, dir, "old.h5");
+    if (status == TT_OK) status = old_corpus_write(&corpus, path);
     tt_corpus_close(&corpus);
     return status;
 }

@@ -20,6 +20,7 @@
     X(corpus, "Imports, builds and shows questions with reasoning.")                                         \
     X(model, "Makes, shows, imports, exports and converts students.")                                        \
     X(tokenizer, "Trains and shows SentencePiece models.")                                                   \
+    X(renew, "Writes HDF5 files of earlier versions in the present format.")                                 \
     X(device, "Shows what this build can compute on.")                                                       \
     X(diff, "Compares two checkpoints.")                                                                     \
     X(bench, "Measures the speed of training, generation and operations.")

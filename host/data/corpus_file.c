@@ -1,4 +1,4 @@
-// Corpora as HDF5: columns of texts and integers, readable with h5dump and h5py.
+// Corpora as HDF5: columns of texts and integers (hdf5_file.h says how texts lie and how to read them elsewhere).
 //
 //   /questions/id, text, split, gold    one entry for each question (split: index in TT_SPLIT_MAP)
 //   /questions/options                  the options of all questions, one after another
@@ -8,8 +8,9 @@
 //   /reasoning/specific                 specific knowledge of all answers, one after another
 //   /reasoning/specific_offsets         [answers + 1], as above; an answer without any has none
 //   /stages                             see corpus_tokens.h
+//   /provenance                         one text: JSON
 //
-// Attributes of the root: format, name, provenance, hash (of the content: a damaged file is refused).
+// Attributes of the root: format, name, hash (of the content: tells corpora apart).
 #include "host/data/corpus.h"
 
 #include "host/base/log.h"
@@ -21,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORMAT = 1 };
+enum { FORMAT = 2 };
 
 static uint64_t mix_text(uint64_t h, const char *text) {
     return (h ^ tt_hash(text, strlen(text))) * 0x9E3779B97F4A7C15ull;
@@ -131,7 +132,7 @@ tt_status tt_corpus_save(tt_corpus *corpus, const char *path) {
     tt_status status = tt_h5_put_i64(&h, "/", "format", FORMAT);
     if (status == TT_OK) status = tt_h5_put_text(&h, "/", "name", corpus->name ? corpus->name : "");
     if (status == TT_OK)
-        status = tt_h5_put_text(&h, "/", "provenance", corpus->provenance ? corpus->provenance : "");
+        status = tt_h5_write_text(&h, "/provenance", corpus->provenance ? corpus->provenance : "");
     if (status == TT_OK) status = tt_h5_put_i64(&h, "/", "hash", (int64_t)corpus->hash);
     if (status == TT_OK) status = fill_columns(&c, corpus);
     if (status == TT_OK) status = write_columns(&h, &c, corpus->n_questions, corpus->n_reasoning);
@@ -258,7 +259,7 @@ static tt_status read_attributes(const tt_h5 *h, tt_corpus *corpus, uint64_t *ha
     TT_TRY(tt_h5_get_text(h, "/", "name", &name));
     corpus->name = tt_arena_strdup(&corpus->memory, name);
     free(name);
-    TT_TRY(tt_h5_get_text(h, "/", "provenance", &provenance));
+    TT_TRY(tt_h5_read_text(h, "/provenance", &provenance));
     corpus->provenance = tt_arena_strdup(&corpus->memory, provenance);
     free(provenance);
     *hash = (uint64_t)stored;

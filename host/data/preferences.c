@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char kind[] = "preferences";
-enum { FORMAT = 1 };
+enum { FORMAT = 2 };
 
 // Columns and their members; the column `source` is written beside them.
 #define TEXTS(X)                                                                                             \
@@ -248,14 +248,22 @@ static tt_status get_all(const tt_h5 *h, tt_preferences *p) {
     TT_TRY(tt_h5_get_i64(h, "/pairs", "scored", &scored));
     TT_TRY(tt_h5_get_i64(h, "/pairs", "reference", &reference));
     if (tt_h5_has_attribute(h, "/pairs", "rules")) TT_TRY(tt_h5_get_i64(h, "/pairs", "rules", &rules));
-    if (n < 0 || n > INT32_MAX)
-        return tt_fail(TT_ERR_FORMAT, "%s: %lld pairs are out of range", h->path, (long long)n);
+    const int64_t counts[] = {n, questions, without_pairs, rules};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i)
+        if (counts[i] < 0 || counts[i] > INT32_MAX)
+            return tt_fail(
+                TT_ERR_FORMAT, "%s: a count of /pairs, %lld, is out of range", h->path, (long long)counts[i]);
     p->questions = (int)questions;
     p->without_pairs = (int)without_pairs;
     p->rules = (int)rules;
     p->scored = scored != 0;
     p->reference = (uint64_t)reference;
     if (n == 0) return TT_OK;
+    size_t rows, columns;
+    TT_TRY(tt_h5_shape(h, "/pairs/stage", &rows, &columns));
+    if (rows != (size_t)n)
+        return tt_fail(
+            TT_ERR_FORMAT, "%s: /pairs has %lld pairs and %zu stages", h->path, (long long)n, rows);
     TT_TRY(tt_grow(&p->items, &p->capacity, (size_t)n, sizeof *p->items, "preference pairs"));
     p->n = (size_t)n;
     return get_columns(h, p);

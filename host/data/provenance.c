@@ -12,7 +12,7 @@ tt_status tt_provenance_read(const char *path, uint64_t *hash, json_t **out) {
     *out = NULL;
     TT_TRY(tt_h5_open(&h, path, "corpus"));
     tt_status status = tt_h5_get_i64(&h, "/", "hash", &number);
-    if (status == TT_OK) status = tt_h5_get_text(&h, "/", "provenance", &text);
+    if (status == TT_OK) status = tt_h5_read_text(&h, "/provenance", &text);
     tt_h5_close(&h);
     *hash = (uint64_t)number;
     if (status == TT_OK) *out = json_loads(text, 0, NULL);

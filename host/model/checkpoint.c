@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORMAT = 1 };
+enum { FORMAT = 2 };
 
 // The configuration's integers and reals under Hugging Face's names, each with its field. A file's
 // "gated_gelu" is the value of tt_activation: 0 or 1.
@@ -48,7 +48,7 @@ static tt_status get_config(const tt_h5 *h, tt_model_config *c) {
     double real;
 #define GET(name, field)                                                                                     \
     TT_TRY(tt_h5_get_i64(h, "/model", name, &integer));                                                      \
-    c->field = integer > 0x7fffffff ? -1 : (int)integer;
+    c->field = integer < 0 || integer > INT32_MAX ? -1 : (int)integer;
     *c = (tt_model_config){0};
     INTEGERS(GET)
 #undef GET
@@ -127,12 +127,6 @@ static tt_status put_moment(const tt_h5 *h, const tt_model *model, const char *n
     return status;
 }
 
-// A data set, since attributes are limited to 64 KiB, with its own checksum, since HDF5 has none for texts.
-static tt_status put_state(const tt_h5 *h, const char *state) {
-    TT_TRY(tt_h5_write_texts(h, "/state", &state, 1));
-    return tt_h5_put_i64(h, "/state", "checksum", (int64_t)tt_hash(state, strlen(state)));
-}
-
 static tt_status put_all(const tt_h5 *h, const tt_checkpoint_write *what) {
     TT_TRY(tt_h5_put_i64(h, "/", "format", FORMAT));
     TT_TRY(tt_h5_group(h, "/model"));
@@ -144,7 +138,7 @@ static tt_status put_all(const tt_h5 *h, const tt_checkpoint_write *what) {
     TT_TRY(tt_h5_put_i64(h, "/tokenizer", "extra_ids", tt_tokenizer_extra_ids(what->tokenizer)));
     if (what->m) TT_TRY(put_moment(h, what->model, "/optimizer/m", what->m));
     if (what->v) TT_TRY(put_moment(h, what->model, "/optimizer/v", what->v));
-    if (what->state) TT_TRY(put_state(h, what->state));
+    if (what->state) TT_TRY(tt_h5_write_text(h, "/state", what->state));
     return TT_OK;
 }
 
@@ -229,23 +223,6 @@ static tt_status get_tokenizer(const tt_h5 *h, tt_tokenizer **out) {
     return status;
 }
 
-static tt_status get_state(const tt_h5 *h, char **state) {
-    char **texts;
-    size_t n;
-    int64_t checksum;
-    TT_TRY(tt_h5_read_texts(h, "/state", &texts, &n));
-    tt_status status = TT_OK;
-    if (n != 1) status = tt_fail(TT_ERR_FORMAT, "%s: /state has %zu texts, expected 1", h->path, n);
-    if (status == TT_OK && tt_h5_has_attribute(h, "/state", "checksum")) { // early files have none
-        status = tt_h5_get_i64(h, "/state", "checksum", &checksum);
-        if (status == TT_OK && checksum != (int64_t)tt_hash(texts[0], strlen(texts[0])))
-            status = tt_fail(TT_ERR_FORMAT, "%s: /state is damaged: checksum differs", h->path);
-    }
-    if (status == TT_OK) status = tt_strdup(state, texts[0]);
-    free(texts);
-    return status;
-}
-
 // Checks, before memory is allocated, that the largest data sets have the sizes of the configuration.
 static tt_status check_sizes(const tt_h5 *h, const tt_model_config *c) {
     const struct {
@@ -284,7 +261,7 @@ static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) 
             tt_tokenizer_size(out->tokenizer), config.vocab_size);
     TT_TRY(get_moment(h, out->model, "/optimizer/m", &out->m));
     TT_TRY(get_moment(h, out->model, "/optimizer/v", &out->v));
-    return tt_h5_has(h, "/state") ? get_state(h, &out->state) : TT_OK;
+    return tt_h5_has(h, "/state") ? tt_h5_read_text(h, "/state", &out->state) : TT_OK;
 }
 
 tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) {

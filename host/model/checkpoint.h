@@ -1,6 +1,5 @@
 // Checkpoints: HDF5 with /model/<Hugging Face name>, /optimizer/{m,v}, the tokenizer, configuration and the
-// trainer's state; checksummed (HDF5's fletcher32 on every data set), written to a temporary file, fsynced,
-// renamed.
+// trainer's state; sealed and checksummed (host/data/hdf5_file.h), written to a temporary file, fsynced, renamed.
 #ifndef TT_MODEL_CHECKPOINT_H
 #define TT_MODEL_CHECKPOINT_H
 

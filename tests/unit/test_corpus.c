@@ -1,6 +1,7 @@
 // Corpora: importing with every mistake named, HDF5 round trips, data sets, order, dealing.
 #include "host/base/fs.h"
 #include "host/base/str.h"
+#include "host/data/hdf5_seal.h"
 #include "host/data/import/import.h"
 #include "host/data/stage_dataset.h"
 #include "tests/expect.h"
@@ -127,10 +128,13 @@ static void damage_is_noticed(void **state) {
     for (size_t i = 0; i + 11 < n && !hit; ++i)
         if (memcmp(bytes + i, "Blades cut.", 11) == 0) hit = bytes + i;
     assert_non_null(hit);
-    hit[0] = 'G'; // texts have no checksum of HDF5's own
+    hit[0] = 'G';
     OK(tt_write_file("corpus_test.h5", bytes, n));
     assert_int_equal(tt_corpus_load(&a, "corpus_test.h5"), TT_ERR_FORMAT);
-    assert_non_null(strstr(tt_error_message(), "checksum"));
+    assert_non_null(strstr(tt_error_message(), "does not match its checksum"));
+    OK(tt_seal_write("corpus_test.h5")); // the data set has a checksum of its own
+    assert_int_equal(tt_corpus_load(&a, "corpus_test.h5"), TT_ERR_FORMAT);
+    assert_non_null(strstr(tt_error_message(), "cannot read data set /reasoning/general/bytes"));
     OK(tt_write_file("corpus_test.h5", bytes, n / 3));
     assert_int_equal(tt_corpus_load(&a, "corpus_test.h5"), TT_ERR_FORMAT);
     free(bytes);

@@ -12,9 +12,8 @@ static void token_ids_and_decoded_text(void **state) {
     tt_tokenizer *tokenizer;
     OK(tt_tokenizer_parse(&tokenizer, model, bytes, 100));
     golden_texts ids = golden_sequences(&h, "ids"), sequences = golden_sequences(&h, "sequences");
-    char **texts, **decoded;
-    OK(tt_h5_read_texts(&h, "texts", &texts, &n_texts));
-    OK(tt_h5_read_texts(&h, "decoded", &decoded, &n_decoded));
+    char **texts = golden_strings(&h, "texts", &n_texts),
+         **decoded = golden_strings(&h, "decoded", &n_decoded);
     assert_true(n_texts >= 600 && (int)n_texts == ids.n && (int)n_decoded == sequences.n);
     tt_ids got = {0};
     int wrong = 0;
@@ -41,6 +40,8 @@ static void token_ids_and_decoded_text(void **state) {
         free(text);
     }
     assert_int_equal(wrong, 0);
+    for (size_t i = 0; i < n_texts; ++i) free(texts[i]);
+    for (size_t i = 0; i < n_decoded; ++i) free(decoded[i]);
     free(got.items), free(texts), free(decoded), free(model);
     golden_texts_close(&ids);
     golden_texts_close(&sequences);

@@ -1,0 +1,120 @@
+#include "host/data/renew.h"
+
+#include "host/base/fs.h"
+#include "host/data/hdf5_check.h"
+#include "host/data/renew_copy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// What the child tells its parent, in memory that both see.
+typedef struct report {
+    bool finished;
+    tt_status status;
+    char message[2048], kind[32], temporary[4160];
+} report;
+
+// The library looks for HDF5 behind any 512 bytes; a file whose seal is damaged is not to be taken for one without.
+static tt_status open_unsealed(tt_h5 *h, const char *path) {
+    struct stat st;
+    char begin[8] = "";
+    *h = (tt_h5){.file = H5I_INVALID_HID};
+    if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
+    strcpy(h->path, path);
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    const bool known = fstat(file, &st) == 0 && read(file, begin, sizeof begin) == (ssize_t)sizeof begin;
+    close(file);
+    if (!known || memcmp(begin, "\x89HDF\r\n\x1a\n", sizeof begin) != 0)
+        return tt_fail(TT_ERR_FORMAT, "%s: not an HDF5 file, or its beginning is damaged", path);
+    h->bytes = (uint64_t)st.st_size;
+    tt_h5_listen();
+    h->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    return h->file >= 0 ? TT_OK : tt_h5_failed(h, TT_ERR_FORMAT, "cannot open", "as HDF5");
+}
+
+static tt_status write_anew(const tt_h5 *from, const char *to, report *r) {
+    tt_h5 h;
+    TT_TRY(tt_h5_create(&h, to, r->kind));
+    strcpy(r->temporary, h.temporary);
+    tt_status status = tt_renew_copy(from, &h);
+    if (status == TT_OK) status = tt_h5_commit(&h);
+    tt_h5_close(&h);
+    return status;
+}
+
+// Lets a crash or Ctrl-C end this process, whatever handlers its parent has, with nothing printed and no core left, and lets
+// it compute for `seconds` at most.
+static void expect_the_worst(rlim_t seconds) {
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; ++i) signal(signals[i], SIG_DFL);
+    const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
+    setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds});
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+}
+
+// What the child does.
+static void renew(const char *path, const char *to, report *r) {
+    tt_h5 from;
+    char *kind = NULL;
+    struct stat st = {0};
+    stat(path, &st);
+    expect_the_worst(60 + (rlim_t)st.st_size / (4 << 20));
+    tt_status status = open_unsealed(&from, path);
+    if (status == TT_OK) status = tt_renew_root_text(&from, "tinythinker", &kind);
+    if (status == TT_OK) {
+        snprintf(r->kind, sizeof r->kind, "%s", kind);
+        status = write_anew(&from, to, r);
+    }
+    tt_h5_close(&from);
+    snprintf(r->message, sizeof r->message, "%s", tt_error_message());
+    r->status = status;
+    r->finished = true;
+}
+
+static tt_status wait_for(pid_t child, int *how) {
+    while (waitpid(child, how, 0) < 0)
+        if (errno != EINTR) return tt_fail(TT_ERR_IO, "cannot wait for a process: %s", strerror(errno));
+    return TT_OK;
+}
+
+static tt_status judge(const report *r, int how, const char *path) {
+    if (r->finished) return r->status == TT_OK ? TT_OK : tt_fail(r->status, "%s", r->message);
+    const int number = WIFSIGNALED(how) ? WTERMSIG(how) : 0;
+    return tt_fail(TT_ERR_FORMAT, "%s: damaged: the HDF5 library %s while reading it (%s)", path,
+        number == SIGXCPU || number == SIGKILL ? "did not end" : "crashed",
+        number ? strsignal(number) : "without a signal");
+}
+
+tt_status tt_h5_renew(const char *path, const char *to, char kind[32]) {
+    int how = 0;
+    report *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (r == MAP_FAILED) return tt_fail(TT_ERR_NOMEM, "%s: no memory to read it", path);
+    fflush(NULL); // or the child would print it again
+    const pid_t child = fork();
+    if (child == 0) {
+        renew(path, to, r);
+        _exit(0);
+    }
+    tt_status status =
+        child < 0 ? tt_fail(TT_ERR_IO, "%s: cannot start a process to read it: %s", path, strerror(errno))
+                  : wait_for(child, &how);
+    if (status == TT_OK) status = judge(r, how, path);
+    if (status != TT_OK) {
+        if (r->temporary[0]) unlink(r->temporary); // of a child that crashed
+        unlink(to);
+    }
+    snprintf(kind, 32, "%s", r->kind);
+    munmap(r, sizeof *r);
+    return status;
+}

@@ -1,0 +1,22 @@
+// Reading HDF5 files that have no seal: those of versions up to 0.1.0, whose texts have a variable length, and those that
+// h5py wrote. The HDF5 library may crash on a damaged one, so a child process reads it.
+#ifndef TT_DATA_RENEW_H
+#define TT_DATA_RENEW_H
+
+#include "host/base/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Writes the content of the unsealed file `path` to the file `to` in the present format: the same groups, data sets and
+// attributes, texts as hdf5_file.h stores them. `kind` receives the value of its root attribute `tinythinker`. To be called
+// before this process starts threads. Errors: TT_ERR_FORMAT for a damaged or foreign file, or for what the format has no
+// place for; TT_ERR_IO; TT_ERR_NOMEM. `to` does not exist then.
+tt_status tt_h5_renew(const char *path, const char *to, char kind[32]) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

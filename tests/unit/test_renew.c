@@ -1,0 +1,213 @@
+// Files of version 0.1.0 and of h5py: renewed with the same content, or refused, whatever is damaged in them.
+// TT_DAMAGE=N tries N flipped bits (default 60).
+#include "host/base/fs.h"
+#include "host/base/philox.h"
+#include "host/base/str.h"
+#include "host/data/renew.h"
+#include "host/model/checkpoint.h"
+#include "tests/expect.h"
+#include "tests/old_corpus.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const char *const old = "test_renew_old.h5", *const fresh = "test_renew_new.h5";
+
+static void make_corpus(tt_corpus *c) {
+    const char *const options[] = {"cup", "knife"}, *const specific[] = {"A cup fits.", "A knife does not."};
+    *c = (tt_corpus){.name = "small", .provenance = "{\"seed\": 7}"};
+    for (int i = 0; i < 5; ++i) {
+        char id[8], text[64];
+        snprintf(id, sizeof id, "q%d", i);
+        snprintf(text, sizeof text, "Was h\xc3\xa4lt %d Liter?", i);
+        OK(tt_corpus_add_question(
+            c, &(tt_question){
+                   .id = id, .text = text, .options = options, .n_options = 2, .split = (tt_split)(i % 3)}));
+        OK(tt_corpus_add_reasoning(c, &(tt_reasoning){.question = i,
+                                          .general = i ? "Hollow things hold water." : NULL,
+                                          .specific = i % 2 ? specific : NULL,
+                                          .source = "teacher"}));
+    }
+    OK(tt_corpus_save(c, fresh)); // for its hash
+    OK(old_corpus_write(c, old));
+    unlink(fresh);
+}
+
+static void content_is_kept(void **state) {
+    (void)state;
+    char kind[32];
+    tt_corpus a, b;
+    make_corpus(&a);
+    assert_int_equal(tt_corpus_load(&b, old), TT_ERR_FORMAT);
+    assert_non_null(strstr(tt_error_message(), "'tinythinker renew test_renew_old.h5'"));
+    OK(tt_h5_renew(old, fresh, kind));
+    assert_string_equal(kind, "corpus");
+    OK(tt_corpus_load(&b, fresh));
+    assert_true(a.hash == b.hash && b.n_questions == 5 && b.n_reasoning == 5);
+    assert_string_equal(b.name, "small");
+    assert_string_equal(b.provenance, "{\"seed\": 7}");
+    assert_string_equal(b.questions[4].text, "Was h\xc3\xa4lt 4 Liter?");
+    assert_string_equal(b.reasoning[3].source, "teacher");
+    assert_null(b.reasoning[0].general);
+    tt_corpus_close(&a);
+    tt_corpus_close(&b);
+}
+
+// The library reads it in a child: a crash there is a message here, and nothing stays behind.
+static void damaged_files_are_refused(void **state) {
+    (void)state;
+    const char *asked = getenv("TT_DAMAGE");
+    const int tries = asked ? atoi(asked) : 60;
+    tt_corpus a, b;
+    char *bytes, kind[32];
+    size_t n;
+    int refused = 0;
+    tt_rng rng;
+    glob_t left;
+    make_corpus(&a);
+    OK(tt_read_file(old, 0, &bytes, &n));
+    tt_rng_open(&rng, 2, TT_FOR_TEST, 0, 0);
+    for (int i = 0; i < tries; ++i) {
+        const size_t at = tt_rng_below(&rng, (uint32_t)n), length = i % 6 == 5 ? at : n;
+        const int file = open(old, O_WRONLY | O_CREAT, 0666);
+        bytes[at] ^= (char)(1 << i % 8);
+        assert_true(file >= 0 && write(file, bytes, length) == (ssize_t)length &&
+                    ftruncate(file, (off_t)length) == 0 && close(file) == 0);
+        bytes[at] ^= (char)(1 << i % 8);
+        tt_status status = tt_h5_renew(old, fresh, kind);
+        if (status == TT_OK) {
+            status = tt_corpus_load(&b, fresh);
+            assert_int_equal(status == TT_OK && b.hash != a.hash, 0);
+            if (status == TT_OK) tt_corpus_close(&b);
+            assert_int_equal(unlink(fresh), 0);
+        } else if (!strstr(tt_error_message(), old)) {
+            fail_msg("byte %zu: \"%s\"", at, tt_error_message());
+        }
+        refused += status != TT_OK;
+    }
+    assert_true(refused > tries / 10);
+    assert_int_equal(glob("test_renew_new.h5*", 0, NULL, &left), GLOB_NOMATCH);
+    free(bytes);
+    tt_corpus_close(&a);
+}
+
+// Replaces the attribute `format` of the old corpus by one of another type or shape.
+static void put_format(hid_t type, hid_t space, const void *value) {
+    tt_corpus a;
+    make_corpus(&a);
+    tt_corpus_close(&a);
+    hid_t file = H5Fopen(old, H5F_ACC_RDWR, H5P_DEFAULT);
+    assert_true(H5Adelete(file, "format") >= 0);
+    hid_t at = H5Acreate2(file, "format", type, space, H5P_DEFAULT, H5P_DEFAULT);
+    if (value) assert_true(H5Awrite(at, type, value) >= 0);
+    H5Aclose(at);
+    H5Sclose(space);
+    assert_true(H5Fclose(file) >= 0);
+}
+
+static void strange_attributes_are_named(void **state) {
+    (void)state;
+    char kind[32];
+    static int64_t many[5000];
+    const hsize_t n = 5000, one = 1;
+    const char *name = "x";
+    put_format(H5T_NATIVE_INT64, H5Screate_simple(1, &n, NULL), many);
+    assert_int_equal(tt_h5_renew(old, fresh, kind), TT_ERR_FORMAT);
+    assert_non_null(strstr(tt_error_message(), "attribute format of / has several values or none"));
+    put_format(H5T_NATIVE_INT64, H5Screate_simple(1, &one, NULL), many);
+    assert_int_equal(tt_h5_renew(old, fresh, kind), TT_ERR_FORMAT);
+    put_format(H5T_NATIVE_INT64, H5Screate(H5S_NULL), NULL);
+    assert_int_equal(tt_h5_renew(old, fresh, kind), TT_ERR_FORMAT);
+    assert_non_null(strstr(tt_error_message(), "attribute format of / has several values or none"));
+    put_format(H5T_STD_REF_OBJ, H5Screate(H5S_SCALAR), many);
+    assert_int_equal(tt_h5_renew(old, fresh, kind), TT_ERR_FORMAT);
+    assert_non_null(strstr(tt_error_message(), "attribute format of / is neither a number nor a text"));
+    hid_t text = old_text();
+    put_format(text, H5Screate(H5S_SCALAR), &name); // a text is a text; the corpus's reader wants a number
+    H5Tclose(text);
+    OK(tt_h5_renew(old, fresh, kind));
+    tt_corpus c;
+    assert_int_equal(tt_corpus_load(&c, fresh), TT_ERR_FORMAT);
+    assert_non_null(strstr(tt_error_message(),
+        "attribute format of / has texts of 1 bytes, expected signed integers of 64 bits"));
+}
+
+// A checkpoint as version 0.1.0 wrote it: words of variable length, and the trainer's state as one with a checksum beside it.
+static void make_checkpoint(const tt_checkpoint_write *what, int64_t checksum) {
+    OK(tt_checkpoint_save(fresh, what));
+    const int64_t format = 1;
+    const char *const kind = "checkpoint", *const dtype = "fp32";
+    hid_t from = H5Fopen(fresh, H5F_ACC_RDONLY, H5P_DEFAULT),
+          to = H5Fcreate(old, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), text = old_text();
+    assert_true(H5Ocopy(from, "/model", to, "/model", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    assert_true(H5Ocopy(from, "/tokenizer", to, "/tokenizer", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    old_attribute(to, "tinythinker", text, &kind);
+    old_attribute(to, "format", H5T_NATIVE_INT64, &format);
+    hid_t model = H5Gopen2(to, "/model", H5P_DEFAULT);
+    assert_true(H5Adelete(model, "dtype") >= 0);
+    old_attribute(model, "dtype", text, &dtype);
+    H5Gclose(model);
+    old_column(to, "/state", text, &what->state, 1);
+    hid_t state = H5Dopen2(to, "/state", H5P_DEFAULT);
+    old_attribute(state, "checksum", H5T_NATIVE_INT64, &checksum);
+    H5Dclose(state);
+    H5Tclose(text);
+    H5Fclose(from);
+    assert_true(H5Fclose(to) >= 0);
+    unlink(fresh);
+}
+
+static void checkpoints_keep_weights_and_state(void **state) {
+    (void)state;
+    static const char json[] = "{\"step\": 3, \"note\": \"\xc3\xa4\"}";
+    const char *const texts[] = {"the hammer is made of steel", "a cup holds water"};
+    const tt_tokenizer_training how = {.pieces = 28, .split_punctuation = true};
+    const tt_model_config config = {.vocab_size = 48,
+        .d_model = 4,
+        .d_kv = 2,
+        .d_ff = 6,
+        .num_layers = 1,
+        .num_decoder_layers = 1,
+        .num_heads = 2,
+        .relative_attention_num_buckets = 8,
+        .relative_attention_max_distance = 16,
+        .layer_norm_epsilon = 1e-6f,
+        .initializer_factor = 1};
+    char kind[32];
+    tt_tokenizer *tokenizer;
+    tt_model *model;
+    tt_device *device;
+    tt_checkpoint c;
+    OK(tt_device_open(&device, "cpu", TT_FP32, 1));
+    OK(tt_tokenizer_train(texts, 2, &how, "test_renew.model"));
+    OK(tt_tokenizer_load(&tokenizer, "test_renew.model", 4));
+    OK(tt_model_open(&model, &config, device));
+    OK(tt_model_init(model, TT_INIT_T5, 5));
+    const tt_checkpoint_write what = {.model = model, .tokenizer = tokenizer, .state = json};
+    make_checkpoint(&what, (int64_t)tt_hash(json, strlen(json)));
+    OK(tt_h5_renew(old, fresh, kind));
+    assert_string_equal(kind, "checkpoint");
+    OK(tt_checkpoint_load(&c, fresh, device));
+    assert_memory_equal(c.model->w, model->w, model->size * sizeof(float));
+    assert_string_equal(c.state, json);
+    tt_checkpoint_close(&c);
+    unlink(fresh);
+    make_checkpoint(&what, 1);
+    assert_int_equal(tt_h5_renew(old, fresh, kind), TT_ERR_FORMAT);
+    assert_non_null(strstr(tt_error_message(), "/state is damaged"));
+    tt_model_close(model);
+    tt_tokenizer_close(tokenizer);
+    tt_device_close(device);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(content_is_kept),
+        cmocka_unit_test(checkpoints_keep_weights_and_state),
+        cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(strange_attributes_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
