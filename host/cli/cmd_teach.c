@@ -247,7 +247,7 @@ tt_status tt_cmd_teach(int argc, char **argv) {
         TT_OPTION_INTEGER("limit", &a.limit, "N", 1, 1e9, "Asks only the first N training questions."),
         TT_OPTION_REAL(
             "budget", &a.budget, "X", 0, 1e9, "Stops before more than X is spent, by the price table."),
-        TT_OPTION_TEXT("export-batch", &a.export, "DIR",
+        TT_OPTION_PATH("export-batch", &a.export, "DIR", TT_OUTPUT_FOLDER,
             "Writes the next round's requests to DIR as batch files for a provider, and asks nothing."),
         TT_OPTION_TEXTS("import-batch", &a.import, "FILE...",
             "Takes the answers from the files that the provider returns for a batch."),
@@ -264,7 +264,8 @@ tt_status tt_cmd_teach(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 0,
-        .most = 256};
+        .most = 256,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));

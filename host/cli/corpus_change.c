@@ -1,14 +1,13 @@
 #include "host/cli/corpus_change.h"
 
-#include "host/base/fs.h"
 #include "host/base/log.h"
+#include "host/base/output.h"
 #include "host/base/str.h"
 #include "host/cli/args.h"
 #include "host/cli/corpus_output.h"
 #include "host/data/import/import.h"
 #include "host/data/merge.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,24 +19,21 @@ static tt_status missing_output(const char *command, const char *value) {
 
 static tt_status write_text(const char *path, const tt_str *text) {
     TT_TRY(tt_str_status(text));
-    if (strcmp(path, "-") != 0) return tt_write_file(path, tt_str_text(text), text->length);
-    errno = 0;
-    if (fwrite(tt_str_text(text), 1, text->length, stdout) != text->length || fflush(stdout) != 0)
-        return tt_fail(TT_ERR_IO, "standard output: %s", strerror(errno));
-    return TT_OK;
+    return tt_write_file(path, tt_str_text(text), text->length);
 }
 
 tt_status tt_corpus_export(int argc, char **argv) {
     const char *out = NULL;
-    const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.jsonl", "The file to write; - writes to standard output.")};
+    const tt_arg options[] = {TT_OPTION_PATH(
+        "o", &out, "F.jsonl", TT_OUTPUT_STREAM, "The file to write; - writes to standard output.")};
     const tt_args args = {.usage = "tinythinker corpus export CORPUS.h5 -o F.jsonl",
         .about = "Writes questions, splits, gold answers and reasoning as JSONL, one question a line. "
                  "'corpus import jsonl' reads it back. datasets/README.md describes the format.",
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = 1};
+        .most = 1,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
@@ -49,8 +45,8 @@ tt_status tt_corpus_export(int argc, char **argv) {
     tt_status status = tt_export_jsonl(&corpus, &text);
     if (status == TT_OK) status = write_text(out, &text);
     if (status == TT_OK)
-        tt_info("wrote %s: %zu questions, %zu reasonings", strcmp(out, "-") == 0 ? "standard output" : out,
-            corpus.n_questions, corpus.n_reasoning);
+        tt_info("wrote %s: %zu questions, %zu reasonings", tt_output_name(out), corpus.n_questions,
+            corpus.n_reasoning);
     tt_str_close(&text);
     tt_corpus_close(&corpus);
     return status;
@@ -98,7 +94,7 @@ tt_status tt_corpus_add_answers(int argc, char **argv) {
     const char *out = NULL;
     tt_token_options t = TT_NO_TOKENS;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
+        TT_OPTION_PATH("o", &out, "F.h5", TT_OUTPUT_FILE, "The corpus to write."),
         TT_TOKEN_OPTIONS(t),
     };
     const tt_args args = {.usage = "tinythinker corpus add-reasoning CORPUS.h5 ANSWERS.jsonl -o F.h5",
@@ -109,7 +105,8 @@ tt_status tt_corpus_add_answers(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 2,
-        .most = 2};
+        .most = 2,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
@@ -127,7 +124,7 @@ tt_status tt_corpus_add_free_text(int argc, char **argv) {
     const char *out = NULL;
     tt_token_options t = TT_NO_TOKENS;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
+        TT_OPTION_PATH("o", &out, "F.h5", TT_OUTPUT_FILE, "The corpus to write."),
         TT_TOKEN_OPTIONS(t),
     };
     const tt_args args = {.usage = "tinythinker corpus add-explanations CORPUS.h5 MAP.yaml FILE.csv -o F.h5",
@@ -137,7 +134,8 @@ tt_status tt_corpus_add_free_text(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 3,
-        .most = 3};
+        .most = 3,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
@@ -155,7 +153,7 @@ tt_status tt_corpus_join(int argc, char **argv) {
     const char *out = NULL, *name = NULL;
     tt_token_options t = TT_NO_TOKENS;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
+        TT_OPTION_PATH("o", &out, "F.h5", TT_OUTPUT_FILE, "The corpus to write."),
         TT_OPTION_TEXT("name", &name, "NAME", "Name of the corpus (default: the first file's)."),
         TT_TOKEN_OPTIONS(t),
     };
@@ -167,7 +165,8 @@ tt_status tt_corpus_join(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 2,
-        .most = 64};
+        .most = 64,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));

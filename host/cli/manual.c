@@ -1,20 +1,13 @@
 // tinythinker manual: the man page and the completions, from the tables of options and keys.
-#include "host/base/fs.h"
+#include "host/base/output.h"
 #include "host/cli/help.h"
-
-#include <errno.h>
-#include <string.h>
 
 static tt_status write_form(const char *folder, const char *name, tt_status (*write)(FILE *out)) {
     char path[TT_PATH_MAX];
     TT_TRY(tt_path_join(path, sizeof path, folder, name));
-    FILE *file = fopen(path, "we");
-    if (!file) return tt_fail(TT_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
-    tt_status status = write(file);
-    const bool bad = ferror(file) != 0;
-    if ((fclose(file) != 0 || bad) && status == TT_OK)
-        status = tt_fail(TT_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
-    return status;
+    tt_output out;
+    TT_TRY(tt_output_open(&out, path));
+    return tt_output_close(&out, write(out.file));
 }
 
 tt_status tt_cmd_manual(int argc, char **argv) {

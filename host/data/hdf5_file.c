@@ -1,14 +1,12 @@
 // HDF5 with every result checked.
 #include "host/data/hdf5_file.h"
 
-#include "host/base/fs.h"
 #include "host/base/memory.h"
 #include "host/base/shipped.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char kind_attribute[] = "tinythinker";
 
@@ -67,7 +65,7 @@ tt_status tt_h5_open(tt_h5 *h, const char *path, const char *kind) {
     path = tt_shipped_find(path, shipped, sizeof shipped);
     if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
     strcpy(h->path, path);
-    if (!tt_file_exists(path)) return tt_fail(TT_ERR_IO, "%s: no such file", path);
+    TT_TRY(tt_file_check(path, "an HDF5 file"));
     hid_t access = access_list();
     if (H5Fis_hdf5(path) <= 0) {
         H5Pclose(access);
@@ -92,15 +90,19 @@ static hid_t object_list(hid_t class) {
 }
 
 tt_status tt_h5_create(tt_h5 *h, const char *path, const char *kind) {
-    *h = (tt_h5){.file = H5I_INVALID_HID, .writing = true};
+    *h = (tt_h5){.file = H5I_INVALID_HID};
     if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
     strcpy(h->path, path);
-    snprintf(h->temporary, sizeof h->temporary, "%s.%ld.tmp", path, (long)getpid());
+    TT_TRY(tt_output_reserve(&h->output, path));
     hid_t access = access_list(), creation = object_list(H5P_FILE_CREATE); // the root is a group, too
-    h->file = H5Fcreate(h->temporary, H5F_ACC_TRUNC, creation, access);
+    h->file = H5Fcreate(h->output.temporary, H5F_ACC_TRUNC, creation, access);
     H5Pclose(creation);
     H5Pclose(access);
-    if (h->file < 0) return hdf5_failed(h, TT_ERR_IO, "cannot create", h->temporary);
+    if (h->file < 0) {
+        const tt_status failed = hdf5_failed(h, TT_ERR_IO, "cannot create", h->output.temporary);
+        tt_output_drop(&h->output);
+        return failed;
+    }
     tt_status status = tt_h5_put_text(h, "/", kind_attribute, kind);
     if (status != TT_OK) tt_h5_close(h);
     return status;
@@ -111,17 +113,18 @@ tt_status tt_h5_commit(tt_h5 *h) {
     const herr_t closed = H5Fclose(h->file);
     h->file = H5I_INVALID_HID;
     if (flushed < 0 || closed < 0) {
-        unlink(h->temporary);
-        return hdf5_failed(h, TT_ERR_IO, "cannot write (disk full?)", h->temporary);
+        const tt_status failed = hdf5_failed(h, TT_ERR_IO, "cannot write (disk full?)", h->output.temporary);
+        tt_output_drop(&h->output);
+        return failed;
     }
-    return tt_commit_file(h->temporary, h->path);
+    return tt_output_close(&h->output, TT_OK);
 }
 
 void tt_h5_close(tt_h5 *h) {
     if (h->file < 0) return;
     H5Fclose(h->file);
     h->file = H5I_INVALID_HID;
-    if (h->writing) unlink(h->temporary);
+    tt_output_drop(&h->output);
 }
 
 // HDF5 requires that every link of a path exists before it is asked for the next.

@@ -4,7 +4,7 @@
 #ifndef TT_DATA_HDF5_FILE_H
 #define TT_DATA_HDF5_FILE_H
 
-#include "host/base/status.h"
+#include "host/base/output.h"
 
 #include <hdf5.h>
 #include <stdbool.h>
@@ -17,8 +17,8 @@ extern "C" {
 
 typedef struct tt_h5 {
     hid_t file;
-    bool writing;
-    char path[4096], temporary[4160];
+    char path[4096];
+    tt_output output; // of a file that is written
 } tt_h5;
 
 // Opens a file for reading. `kind` ("corpus", "checkpoint") is the value that the root attribute `tinythinker` must

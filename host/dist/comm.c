@@ -1,12 +1,12 @@
 #include "host/dist/comm.h"
 
+#include "host/base/cores.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/dist/nccl.h"
 #include "host/dist/transport.h"
 
 #include <omp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,13 +47,14 @@ void tt_comm_close_part(tt_comm *part) {
     free(part);
 }
 
-int tt_comm_threads(const tt_comm *comm) {
-    if ((comm->size == 1 && comm->local_size == 1) || getenv("OMP_NUM_THREADS")) return omp_get_max_threads();
+int tt_comm_threads(const tt_comm *comm, int64_t wanted) {
+    if (wanted > 0) return tt_cores_limit((int)wanted, "threads");
+    if ((comm->size == 1 && comm->local_size == 1) || getenv("OMP_NUM_THREADS"))
+        return tt_cores_limit(omp_get_max_threads(), "OMP_NUM_THREADS");
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     long share = cores / comm->local_size;
-    cpu_set_t bound;
-    if (sched_getaffinity(0, sizeof bound, &bound) == 0 && CPU_COUNT(&bound) < share) {
-        share = CPU_COUNT(&bound);
+    if (tt_cores() < share) {
+        share = tt_cores();
         tt_warn("each rank is bound to %ld of %ld cores and computes with as many threads; with mpirun "
                 "--bind-to none it would take %ld",
             share, cores, cores / comm->local_size);

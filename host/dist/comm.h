@@ -41,9 +41,9 @@ void tt_comm_close(tt_comm *comm, tt_status status);
 tt_status tt_comm_split(tt_comm *comm, int group, tt_comm **out) TT_MUST_CHECK;
 void tt_comm_close_part(tt_comm *part);
 
-// Number of compute threads for this rank if the user has not chosen one: OMP_NUM_THREADS if set, else the
-// machine's cores divided by its ranks, but not more than the cores that the launcher binds this rank to.
-int tt_comm_threads(const tt_comm *comm);
+// Number of compute threads for this rank: `wanted` if that is above 0, else OMP_NUM_THREADS if set, else the machine's
+// cores divided by its ranks; but not more than the cores that this process may use.
+int tt_comm_threads(const tt_comm *comm, int64_t wanted);
 
 // Collectives: every rank calls them in the same order. All block. Errors: TT_ERR_DIST.
 tt_status tt_comm_sum_f32(
