@@ -60,7 +60,7 @@ bool tt_lock_take(tt_lock *out, int file, const char *note) {
 bool tt_lock_held(const char *folder, const char *note, char *owner) {
     const int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file < 0) return false;
-    const bool held = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    const bool held = !lock_within_seconds(file) && errno == EWOULDBLOCK;
     if (held) read_note(note, owner);
     close(file);
     return held;

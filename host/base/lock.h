@@ -20,7 +20,7 @@ typedef struct tt_lock {
 // EWOULDBLOCK where another process holds the lock, whom out->owner names; with another errno where the file system has no
 // locks. `file` is then open, too.
 bool tt_lock_take(tt_lock *out, int file, const char *note);
-// Whether another process holds the lock of a folder with this note now; owner[256] names it.
+// Whether another process holds the lock of a folder with this note, and still does after five seconds; owner[256] names it.
 bool tt_lock_held(const char *folder, const char *note, char *owner);
 // Removes the note and closes the file. Does nothing with file -1.
 void tt_lock_release(tt_lock *lock);

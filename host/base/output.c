@@ -1,6 +1,7 @@
 #include "host/base/output.h"
 
 #include "host/base/log.h"
+#include "host/base/standard.h"
 #include "host/base/target.h"
 #include "host/base/temporary.h"
 
@@ -22,7 +23,7 @@ static tt_status cannot_write(const tt_output *out, int reason) {
 
 tt_status tt_output_claim_stdout(void) {
     if (kept_stdout >= 0) return TT_OK;
-    fflush(stdout);
+    tt_standard_flush();
     kept_stdout = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     if (kept_stdout < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
         return tt_fail(TT_ERR_IO, "standard output: cannot write: %s", strerror(errno));
@@ -44,7 +45,7 @@ static tt_status find(tt_output *out, tt_target *target, const char *path, bool 
 
 static int open_directly(const tt_target *target) {
     if (target->descriptor < 0) return open(target->path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
-    fflush(stdout); // what was printed before comes before
+    tt_standard_flush(); // what was printed before comes before
     const bool claimed = target->descriptor == STDOUT_FILENO && kept_stdout >= 0;
     const int source = claimed ? kept_stdout : target->descriptor;
     if ((fcntl(source, F_GETFL) & O_ACCMODE) == O_RDONLY) {

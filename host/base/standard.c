@@ -15,11 +15,17 @@ void tt_standard_open(void) {
             return;
 }
 
-tt_status tt_standard_close(void) {
-    const int failed_before = ferror(stdout);
+static int first_reason; // errno of the first failure that was seen
+
+void tt_standard_flush(void) {
     errno = 0;
-    const int failed = fflush(stdout);
-    if (!failed && !failed_before) return TT_OK;
+    if (fflush(stdout) != 0 && first_reason == 0) first_reason = errno;
+}
+
+tt_status tt_standard_close(void) {
+    tt_standard_flush();
+    errno = first_reason;
+    if (!ferror(stdout) && errno == 0) return TT_OK;
     if (errno == 0)
         return tt_fail(TT_ERR_IO, "standard output: cannot write; what was printed is not complete");
     if (errno == EBADF) return tt_fail(TT_ERR_IO, "standard output: cannot write: it is closed");

@@ -68,6 +68,12 @@ typedef struct tt_arg {
         .name = name_, .type = TT_ARG_TEXT, .out = TT_ARG_POINTER(const char *, out_), .value = value_,      \
         .help = help_, .role = role_                                                                         \
     }
+// The same, repeated: all are read.
+#define TT_OPTION_INPUTS(name_, out_, value_, help_)                                                         \
+    {                                                                                                        \
+        .name = name_, .type = TT_ARG_TEXTS, .out = TT_ARG_POINTER(tt_texts, out_), .value = value_,         \
+        .help = help_, .role = TT_INPUT                                                                      \
+    }
 #define TT_OPTION_INTEGER(name_, out_, value_, low_, high_, help_)                                           \
     {                                                                                                        \
         .name = name_, .type = TT_ARG_INTEGER, .out = TT_ARG_POINTER(int64_t, out_), .value = value_,        \

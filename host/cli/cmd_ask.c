@@ -1,4 +1,5 @@
 // tinythinker ask: reasons about one question and shows its stages.
+#include "host/base/standard.h"
 #include "host/base/str.h"
 #include "host/base/terminal.h"
 #include "host/cli/args.h"
@@ -39,7 +40,7 @@ static tt_status show_live(void *context, const tt_chain_text *text) {
         putchar('\n');
         *live = (live_text){.question = live->question};
     }
-    fflush(stdout);
+    tt_standard_flush();
     return TT_OK;
 }
 

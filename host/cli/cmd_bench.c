@@ -1,5 +1,6 @@
 // tinythinker bench: speed of training as a share of the machine's GEMM peak, of generation, of operations.
 #include "host/base/cores.h"
+#include "host/base/standard.h"
 #include "host/bench/bench.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -102,7 +103,7 @@ static void print_result(const tt_bench_result *r) {
     printf("16 bytes a parameter %.1f MB + activations %.1f MB)\n", r->parameter_bytes / 1e6,
         r->activation_bytes / 1e6);
     printf("  allocations     %9ld in the measured steps\n", r->allocations);
-    fflush(stdout);
+    tt_standard_flush();
 }
 
 static json_t *spread_json(tt_bench_spread s) {
@@ -128,7 +129,7 @@ static void print_generation(const tt_bench_generation *r) {
         (double)r->parameters / 1e6, r->prompts, r->source_tokens, r->samples, r->slots);
     printf("  new tokens/s    %10.0f  (%.0f to %.0f);  %.0f tokens in %.3f s\n", r->rate.median, r->rate.low,
         r->rate.high, r->new_tokens, r->seconds.median);
-    fflush(stdout);
+    tt_standard_flush();
 }
 
 // Prints shares of the faster copy and of the peak.
@@ -149,7 +150,7 @@ static void print_operations(const char *shape, int tokens, const tt_bench_opera
                 100 * o->flops / seconds / peak);
         printf("  %-24s %10.1f %23s %17s %18s\n", o->name, 1e6 * seconds, range, bytes, flops);
     }
-    fflush(stdout);
+    tt_standard_flush();
 }
 
 static json_t *operations_json(const char *shape, int tokens, const tt_bench_operation *all) {
@@ -205,7 +206,7 @@ static tt_status run_shapes(const arguments *a, tt_device *device) {
     if (!a->json) printf("%s, %s, %d threads, %s", device->name, tt_cpu_isa(), device->threads, precision);
     if (!a->json && measured) printf(": matrix products run at up to %.1f GFLOP/s", peak / 1e9);
     if (!a->json) printf("\n");
-    fflush(stdout);
+    tt_standard_flush();
     json_t *shapes = json_array();
     tt_status status = TT_OK;
     for (int i = 0; i < a->shapes.n && status == TT_OK; ++i) {

@@ -112,6 +112,8 @@ static tt_status evaluate_splits(const arguments *a, tt_comm *comm) {
         status = tt_output_open(&predictions, a->predictions);
     status = tt_comm_agree(comm, status);
     if (status == TT_OK) status = score_splits(a, comm, &student, &corpus, predictions.file);
+    if (status == TT_ERR_IO && predictions.file && ferror(predictions.file))
+        status = tt_context(status, "%s", tt_output_name(a->predictions));
     status = tt_output_close(&predictions, status);
     tt_corpus_close(&corpus);
     tt_checkpoint_close(&student);

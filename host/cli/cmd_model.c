@@ -1,5 +1,7 @@
 // tinythinker model: makes random students; shows, imports, exports and converts checkpoints.
 #include "host/base/log.h"
+#include "host/base/str.h"
+#include "host/base/target.h"
 #include "host/base/version.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -199,6 +201,17 @@ static tt_status convert_model(int argc, char **argv) {
     return status;
 }
 
+// A file in the folder that is read is replaced only where its name says that it is a checkpoint of this program.
+static tt_status check_import(const char *folder, const char *out) {
+    tt_target target;
+    char place[TT_PATH_MAX];
+    TT_TRY(tt_target_find(&target, out));
+    TT_TRY(tt_path_dir(place, sizeof place, out));
+    if (!target.exists || !tt_target_same(place, folder) || tt_ends_with(out, ".h5")) return TT_OK;
+    return tt_fail(
+        TT_ERR_USAGE, "model import: -o %s: is a file of the model that is read; write to another one", out);
+}
+
 static tt_status import_model(int argc, char **argv) {
     const char *out = NULL;
     bool bf16 = false, allow_unused = false, help;
@@ -219,6 +232,7 @@ static tt_status import_model(int argc, char **argv) {
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (!out) return tt_fail(TT_ERR_USAGE, "model import: -o is missing");
+    TT_TRY(check_import(rest.items[0], out));
     tt_checkpoint c;
     tt_device *device;
     TT_TRY(tt_device_open(&device, "cpu", TT_FP32, 0));

@@ -2,6 +2,7 @@
 #include "host/base/output.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
+#include "host/cli/paths.h"
 #include "host/lab/sweep/sweep.h"
 
 #include <stdio.h>
@@ -19,6 +20,8 @@ static void list_runs(const tt_sweep *sweep) {
 
 static tt_status save_slurm(const tt_sweep *sweep, const tt_sweep_options *options, const char *path) {
     tt_str script = {0};
+    const tt_path_use uses[] = {{"--slurm", path, TT_OUTPUT_STREAM}, {"base", sweep->base, TT_INPUT}};
+    TT_TRY(tt_paths_check("sweep", uses, 2));
     tt_status status = tt_sweep_slurm(sweep, options, &script);
     if (status == TT_OK) status = tt_write_file(path, script.data, script.length);
     tt_str_close(&script);
@@ -109,6 +112,9 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
         .inputs = 1};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
+    // These processes read it again.
+    if (jobs > 0 || slurm)
+        TT_TRY(tt_file_check(rest.items[0], "a file, which every process of the sweep reads"));
     tt_comm *comm;
     TT_TRY(tt_comm_open(&comm));
     const request what = {.path = rest.items[0],

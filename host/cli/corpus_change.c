@@ -2,6 +2,7 @@
 
 #include "host/base/log.h"
 #include "host/base/output.h"
+#include "host/base/standard.h"
 #include "host/base/str.h"
 #include "host/cli/args.h"
 #include "host/cli/corpus_output.h"
@@ -71,12 +72,17 @@ static tt_status describe_addition(tt_corpus *corpus, const char *path, const tt
     return corpus->provenance ? TT_OK : TT_ERR_NOMEM;
 }
 
+// The file is read a second time, for its hash.
+static tt_status check_addition(const char *path) {
+    return tt_file_check(path, "a file, which is read twice");
+}
+
 // Reports what was added to a corpus that was loaded, and writes it. Closes the corpus.
 static tt_status finish_addition(tt_corpus *corpus, tt_status status, const char *path, const tt_added *added,
     const tt_token_options *tokens, const char *out) {
     if (status == TT_OK) {
         tt_added_print(added, stdout);
-        fflush(stdout);
+        tt_standard_flush();
         if (added->added == 0)
             status = tt_fail(TT_ERR_INPUT, "%s: no reasoning was added; %s is not written", path, out);
     }
@@ -114,6 +120,7 @@ tt_status tt_corpus_add_answers(int argc, char **argv) {
     if (!out) return missing_output("add-reasoning", "F.h5");
     tt_corpus corpus;
     tt_added added = {0};
+    TT_TRY(check_addition(rest.items[1]));
     TT_TRY(tt_corpus_load(&corpus, rest.items[0]));
     warn_of_tokens(&corpus, rest.items[0], &t);
     tt_status status = tt_add_answers(&corpus, rest.items[1], &added);
@@ -143,6 +150,7 @@ tt_status tt_corpus_add_free_text(int argc, char **argv) {
     if (!out) return missing_output("add-explanations", "F.h5");
     tt_corpus corpus;
     tt_added added = {0};
+    TT_TRY(check_addition(rest.items[2]));
     TT_TRY(tt_corpus_load(&corpus, rest.items[0]));
     warn_of_tokens(&corpus, rest.items[0], &t);
     tt_status status = tt_add_explanations(&corpus, rest.items[1], rest.items[2], &added);
@@ -179,7 +187,7 @@ tt_status tt_corpus_join(int argc, char **argv) {
         if (name) corpus.name = name;
         printf("files %d; questions in more than one: %lld; reasonings that repeat another: %lld (kept)\n",
             rest.n, (long long)counts.shared, (long long)counts.repeated);
-        fflush(stdout);
+        tt_standard_flush();
     }
     return tt_corpus_finish(&corpus, status, NULL, &t, out);
 }

@@ -42,7 +42,8 @@ tt_status tt_help_man(FILE *out) TT_MUST_CHECK;
 tt_status tt_help_bash(FILE *out) TT_MUST_CHECK;
 tt_status tt_help_zsh(FILE *out) TT_MUST_CHECK;
 // `tinythinker manual FOLDER`, which --help does not list, for the build: writes tinythinker.1, tinythinker.bash and
-// _tinythinker into the folder.
+// _tinythinker into the folder. `tinythinker manual --paths`, for a test: prints command, option, value and role of every
+// option that takes a text.
 tt_status tt_cmd_manual(int argc, char **argv) TT_MUST_CHECK;
 
 #endif

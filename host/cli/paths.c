@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_USES = 320 };
+enum { MOST_USES = 600 };
 static const char standard_input[] = "/dev/stdin";
 
 static bool is_output(tt_path_role role) {
@@ -73,32 +73,41 @@ tt_status tt_paths_check(const char *where, const tt_path_use *uses, int n) {
     return TT_OK;
 }
 
-// The uses of a command's options, each with a name in names[]; their number.
-static int list_options(const tt_args *args, tt_path_use *uses, char (*names)[40]) {
-    int n = 0;
+// What is used, and the names of the options that name it.
+typedef struct use_list {
+    tt_path_use items[MOST_USES];
+    char names[64][40];
+    int n;
+} use_list;
+
+static void add_use(use_list *list, const char *name, const char **path, tt_path_role role) {
+    if (role == TT_INPUT && *path && strcmp(*path, "-") == 0) *path = standard_input;
+    if (*path && list->n < MOST_USES)
+        list->items[list->n++] = (tt_path_use){.name = name, .path = *path, .role = role};
+}
+
+static void add_options(use_list *list, const tt_args *args) {
     for (int i = 0; i < args->n; ++i) {
         const tt_arg *arg = &args->options[i];
-        if (arg->role == TT_NO_PATH || arg->type != TT_ARG_TEXT) continue;
-        const char **path = arg->out;
-        if (arg->role == TT_INPUT && *path && strcmp(*path, "-") == 0) *path = standard_input;
-        snprintf(names[n], sizeof *names, "%s%s", arg->name[1] ? "--" : "-", arg->name);
-        uses[n] = (tt_path_use){.name = names[n], .path = *path, .role = arg->role};
-        ++n;
+        if (arg->role == TT_NO_PATH) continue;
+        snprintf(list->names[i], sizeof list->names[i], "%s%s", arg->name[1] ? "--" : "-", arg->name);
+        if (arg->type == TT_ARG_TEXT) {
+            add_use(list, list->names[i], arg->out, arg->role);
+            continue;
+        }
+        tt_texts *texts = arg->out;
+        for (int k = 0; k < texts->n; ++k) add_use(list, list->names[i], &texts->items[k], arg->role);
     }
-    return n;
 }
 
 tt_status tt_paths_check_args(const char *command, const tt_args *args, tt_texts *rest) {
-    char names[64][40];
-    tt_path_use uses[MOST_USES];
-    int n = list_options(args, uses, names);
-    for (int i = args->first_input; i < rest->n && i < args->first_input + args->inputs; ++i) {
-        if (strcmp(rest->items[i], "-") == 0) rest->items[i] = standard_input;
-        uses[n++] = (tt_path_use){.path = rest->items[i], .role = TT_INPUT};
-    }
-    TT_TRY(tt_paths_check(command, uses, n));
-    for (int i = 0; i < n; ++i)
-        if (uses[i].role == TT_OUTPUT_STREAM && uses[i].path && tt_target_is_stdout(uses[i].path))
+    use_list list = {.n = 0};
+    add_options(&list, args);
+    for (int i = args->first_input; i < rest->n && i < args->first_input + args->inputs; ++i)
+        add_use(&list, NULL, &rest->items[i], TT_INPUT);
+    TT_TRY(tt_paths_check(command, list.items, list.n));
+    for (int i = 0; i < list.n; ++i)
+        if (list.items[i].role == TT_OUTPUT_STREAM && tt_target_is_stdout(list.items[i].path))
             return tt_output_claim_stdout();
     return TT_OK;
 }

@@ -3,6 +3,7 @@
 #include "host/base/cores.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/base/standard.h"
 #include "host/dist/nccl.h"
 #include "host/dist/transport.h"
 
@@ -20,7 +21,7 @@ void tt_comm_close(tt_comm *comm, tt_status status) {
         tt_log_reported();
         // Launchers end the whole job when the first rank exits with a failure: all ranks write what they have to say
         // before any of them does.
-        fflush(stdout);
+        tt_standard_flush();
         if (comm->agreed && tt_comm_barrier(comm) != TT_OK) tt_warn("%s", tt_error_message());
     }
     tt_nccl_close(comm->nccl, status != TT_OK);
