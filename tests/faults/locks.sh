@@ -71,6 +71,25 @@ exec 9<&-
 try 0 model export runs/done/best.h5 -o hf
 [ ! -e hf.lock ] || fail "a note stayed beside the export"
 
+# A teacher's journal.
+cat >teach.yaml <<YAML
+questions: data/corpus.h5
+corpus: taught.h5
+prompts: $TT_SOURCE_DIR/datasets/prompts/everyday.yaml
+prices: $TT_SOURCE_DIR/datasets/prompts/prices.yaml
+tokenizer: $TT_SOURCE_DIR/datasets/everyday/student.h5
+model: nobody
+YAML
+try 0 teach teach.yaml --export-batch first
+[ ! -e taught.journal.jsonl.lock ] || fail "a note stayed beside the journal"
+echo "process 7 on host elsewhere, since yesterday" >taught.journal.jsonl.lock
+exec 9<taught.journal.jsonl
+flock 9
+try 1 teach teach.yaml --export-batch second
+grep -q "taught.journal.jsonl: is in use by process 7 on host elsewhere, since yesterday" err.log || fail "a journal in use"
+exec 9<&-
+try 0 teach teach.yaml --export-batch second
+
 # Launchers: named, with what to do; one process is none.
 before=$(ls -A runs)
 launched() { # pattern, variables...
