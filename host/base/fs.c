@@ -7,14 +7,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 bool tt_file_exists(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+const char *tt_file_kind(const struct stat *st) {
+    switch (st->st_mode & S_IFMT) {
+    case S_IFREG:
+        return "a file";
+    case S_IFDIR:
+        return "a folder";
+    case S_IFIFO:
+        return "a pipe";
+    case S_IFCHR:
+        return "a character device";
+    case S_IFBLK:
+        return "a block device";
+    case S_IFSOCK:
+        return "a socket";
+    default:
+        return "no regular file";
+    }
+}
+
+tt_status tt_file_check(const char *path, const char *expected) {
+    struct stat st;
+    if (stat(path, &st) != 0 && errno == ENOENT) return tt_fail(TT_ERR_IO, "%s: no such file", path);
+    if (stat(path, &st) != 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (S_ISREG(st.st_mode)) return TT_OK;
+    return tt_fail(TT_ERR_IO, "%s: is %s; expected %s", path, tt_file_kind(&st), expected);
 }
 
 bool tt_dir_exists(const char *path) {
@@ -98,55 +123,4 @@ tt_status tt_path_dir(char *out, size_t size, const char *path) {
     memcpy(out, slash ? path : ".", n);
     out[n] = '\0';
     return TT_OK;
-}
-
-static tt_status sync_path(const char *path, int flags) {
-    int fd = open(path, flags | O_CLOEXEC);
-    if (fd < 0) return tt_fail(TT_ERR_IO, "%s: cannot open it to fsync: %s", path, strerror(errno));
-    int failed = fsync(fd);
-    int reason = errno;
-    close(fd);
-    // EINVAL: the file system does not fsync folders. Its files are as durable as it makes them.
-    if (failed && reason != EINVAL) return tt_fail(TT_ERR_IO, "%s: cannot fsync: %s", path, strerror(reason));
-    return TT_OK;
-}
-
-tt_status tt_commit_file(const char *temporary, const char *path) {
-    char dir[TT_PATH_MAX];
-    tt_status status = sync_path(temporary, O_RDONLY);
-    if (status == TT_OK && rename(temporary, path) != 0)
-        status = tt_fail(TT_ERR_IO, "%s: cannot rename to %s: %s", temporary, path, strerror(errno));
-    if (status != TT_OK) {
-        unlink(temporary);
-        return status;
-    }
-    TT_TRY(tt_path_dir(dir, sizeof dir, path));
-    return sync_path(dir, O_RDONLY | O_DIRECTORY);
-}
-
-tt_status tt_write_file(const char *path, const void *data, size_t size) {
-    char temporary[TT_PATH_MAX];
-    int n = snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
-    if (n < 0 || (size_t)n >= sizeof temporary) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
-    FILE *file = fopen(temporary, "wbe");
-    if (!file) return tt_fail(TT_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
-    bool written = fwrite(data, 1, size, file) == size;
-    written = fflush(file) == 0 && written;
-    int reason = errno;
-    if (fclose(file) != 0) written = false;
-    if (!written) {
-        unlink(temporary);
-        return tt_fail(TT_ERR_IO, "%s: cannot write: %s", path, strerror(reason));
-    }
-    return tt_commit_file(temporary, path);
-}
-
-bool tt_lock(int file) {
-    const struct timespec pause = {.tv_nsec = 50000000};
-    int tries = 100;
-    while (flock(file, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EINTR && (errno != EWOULDBLOCK || --tries == 0)) return false;
-        nanosleep(&pause, NULL);
-    }
-    return true;
 }

@@ -11,7 +11,13 @@
 extern "C" {
 #endif
 
+struct stat;
+
 bool tt_file_exists(const char *path); // true for a regular file alone
+// What stands at a place, for messages: "a folder", "a character device".
+const char *tt_file_kind(const struct stat *st);
+// Refuses what is not a regular file. `expected`: "an HDF5 file". Errors: TT_ERR_IO saying what stands there.
+tt_status tt_file_check(const char *path, const char *expected) TT_MUST_CHECK;
 // Whether `path` is a folder.
 bool tt_dir_exists(const char *path);
 // Makes a folder and its parents where they do not exist. Errors: TT_ERR_IO with the path and the reason.
@@ -19,22 +25,18 @@ tt_status tt_make_dirs(const char *path) TT_MUST_CHECK;
 // Reads a whole file. *data receives its bytes and a NUL behind them, to be released with free(), *size their number.
 // Errors: TT_ERR_IO, also for a file larger than `limit` bytes (0 = 4 GiB); TT_ERR_NOMEM.
 tt_status tt_read_file(const char *path, size_t limit, char **data, size_t *size) TT_MUST_CHECK;
-// Replaces a file as a whole: writes a temporary file beside it, fsyncs it and renames it. A reader sees the file
-// from before or the new one. Errors: TT_ERR_IO; the file from before is then intact.
+// Writes a whole file as output.h says, which has a way to write in parts, too: a regular file is replaced as a whole, and
+// anything else is written directly. Errors: TT_ERR_IO; a file from before is then intact.
 tt_status tt_write_file(const char *path, const void *data, size_t size) TT_MUST_CHECK;
-// The second half of it, for temporary files that something else wrote: fsyncs `temporary`, renames it to `path`,
-// fsyncs the folder. On failure `temporary` is removed. Errors: TT_ERR_IO.
+// The last step of a replacement, for a file on the same file system that something else wrote: gives `temporary` the mode
+// and owner of the file at `path`, fsyncs it, renames it to where `path` leads, fsyncs the folder. On failure `temporary`
+// is removed. Errors: TT_ERR_IO, also where `path` is no regular file.
 tt_status tt_commit_file(const char *temporary, const char *path) TT_MUST_CHECK;
 // Writes "dir/name" to out[size]; "name" alone where it is absolute or dir is empty. Errors: TT_ERR_IO where it does
 // not fit.
 tt_status tt_path_join(char *out, size_t size, const char *dir, const char *name) TT_MUST_CHECK;
 // Writes the folder part of `path` ("." where there is none) to out[size]. Errors: TT_ERR_IO where it does not fit.
 tt_status tt_path_dir(char *out, size_t size, const char *path) TT_MUST_CHECK;
-
-// Locks an open file or folder against other processes until it is closed. One that was killed a moment ago may still be
-// giving its memory back, and its lock with it: this waits for up to five seconds. False, with errno EWOULDBLOCK where
-// another process holds the lock.
-bool tt_lock(int file);
 
 enum { TT_PATH_MAX = 4096 };
 

@@ -1,6 +1,8 @@
 #include "host/base/log.h"
 
 #include "host/base/number.h"
+#include "host/base/temporary.h"
+#include "host/base/terminal.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -79,7 +81,7 @@ void tt_progress_open(tt_progress *p, const char *label, const char *unit, int64
     double now = tt_seconds();
     *p = (tt_progress){
         .label = label, .unit = unit, .total = total, .done = first, .first = first, .started = now};
-    p->shown = isatty(STDERR_FILENO) ? 0 : now;
+    p->shown = tt_terminal(STDERR_FILENO) ? 0 : now;
     p->outer = live_bar;
     wipe_bar(live_bar);
     live_bar = p;
@@ -103,7 +105,7 @@ static void draw_bar(tt_progress *p, const char *note) {
     char tail[256];
     tt_format(tail, sizeof tail, "%lld/%lld %s  %.*f/s  %s%s%s left", (long long)p->done, (long long)p->total,
         p->unit, rate < 10 ? 2 : 0, rate, note, note[0] ? "  " : "", left);
-    if (!isatty(STDERR_FILENO)) {
+    if (!tt_terminal(STDERR_FILENO)) {
         tt_print(stderr, "%s  %3.0f %%  %s\n", p->label, 100 * share, tail);
         return;
     }
@@ -128,7 +130,7 @@ static void draw_bar(tt_progress *p, const char *note) {
 void tt_progress_update(tt_progress *p, int64_t done, const char *note_format, ...) {
     p->done = done;
     if (log_rank != 0 || log_quiet) return;
-    double now = tt_seconds(), wait = isatty(STDERR_FILENO) ? 0.1 : 10;
+    double now = tt_seconds(), wait = tt_terminal(STDERR_FILENO) ? 0.1 : 10;
     // Off a terminal, a task that ends before its first line is due prints none.
     const bool brief = p->shown == p->started;
     if (now - p->shown < wait && (done < p->total || brief)) return;
@@ -151,7 +153,10 @@ void tt_progress_close(tt_progress *p) {
 }
 
 static void on_signal(int number) {
-    if (interrupted) _exit(128 + number);
+    if (interrupted) {
+        tt_temporary_remove_all();
+        _exit(128 + number);
+    }
     interrupted = 1;
 }
 

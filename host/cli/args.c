@@ -3,30 +3,67 @@
 #include "host/base/number.h"
 #include "host/base/str.h"
 #include "host/cli/help.h"
+#include "host/cli/paths.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static tt_status set_option(const tt_arg *arg, const char *command, const char *text) {
-    char *end;
+enum { MOST_OPTIONS = 64 };
+
+// What is being read.
+typedef struct reader {
+    const char *command;
+    const tt_args *args;
+    bool given[MOST_OPTIONS]; // options
+} reader;
+
+static tt_status check_word(const reader *r, const tt_arg *arg, const char *text) {
+    const size_t n = strlen(text);
+    for (const char *word = arg->words; word; word = strchr(word, '|')) {
+        if (*word == '|') ++word;
+        if (strcspn(word, "|") == n && strncmp(word, text, n) == 0) return TT_OK;
+    }
+    tt_precision precision;
+    if (strcmp(arg->name, "precision") == 0 && tt_precision_parse(&precision, text) != TT_OK)
+        return tt_context(TT_ERR_USAGE, "%s: --precision", r->command); // it says why fp16 is refused
+    tt_str list = {0};                                                  // "a|b|c" becomes "a, b, c"
+    for (const char *p = arg->words; *p; ++p) tt_str_append_n(&list, *p == '|' ? ", " : p, *p == '|' ? 2 : 1);
+    tt_fail(TT_ERR_USAGE, "%s: --%s: '%s' is not allowed; allowed are %s", r->command, arg->name, text,
+        tt_str_text(&list));
+    tt_str_close(&list);
+    return TT_ERR_USAGE;
+}
+
+static tt_status set_text(const reader *r, const tt_arg *arg, const char *text) {
+    if (!*text) return tt_fail(TT_ERR_USAGE, "%s: --%s: its value is empty", r->command, arg->name);
+    if (arg->words) TT_TRY(check_word(r, arg, text));
     if (arg->type == TT_ARG_TEXT) {
         *(const char **)arg->out = text;
         return TT_OK;
     }
-    if (arg->type == TT_ARG_TEXTS) {
-        tt_texts *texts = arg->out;
-        if (texts->n == (int)(sizeof texts->items / sizeof *texts->items))
-            return tt_fail(TT_ERR_USAGE, "%s: --%s is given more than %zu times", command, arg->name,
-                sizeof texts->items / sizeof *texts->items);
-        texts->items[texts->n++] = text;
-        return TT_OK;
-    }
-    const double value = tt_parse_double(text, &end);
+    tt_texts *texts = arg->out;
+    if (texts->n == (int)(sizeof texts->items / sizeof *texts->items))
+        return tt_fail(TT_ERR_USAGE, "%s: --%s is given more than %zu times", r->command, arg->name,
+            sizeof texts->items / sizeof *texts->items);
+    texts->items[texts->n++] = text;
+    return TT_OK;
+}
+
+// Decimal digits alone: strtod would also read 0x10, inf, nan and a number behind white space.
+static bool read_number(const char *text, double *out) {
+    char *end;
+    if (strspn(text, "+-.0123456789eE") != strlen(text)) return false;
+    *out = tt_parse_double(text, &end);
+    return end != text && *end == '\0';
+}
+
+static tt_status set_number(const reader *r, const tt_arg *arg, const char *text) {
+    double value;
     const bool integer = arg->type == TT_ARG_INTEGER;
-    if (end == text || *end || !(value >= arg->low && value <= arg->high) ||
+    if (!read_number(text, &value) || !(value >= arg->low && value <= arg->high) ||
         (integer && value != floor(value)))
-        return tt_fail(TT_ERR_USAGE, "%s: --%s %s: expected a %snumber from %.10g to %.10g", command,
+        return tt_fail(TT_ERR_USAGE, "%s: --%s %s: expected a %snumber from %.10g to %.10g", r->command,
             arg->name, text, integer ? "whole " : "", arg->low, arg->high);
     if (integer)
         *(int64_t *)arg->out = (int64_t)value;
@@ -35,65 +72,97 @@ static tt_status set_option(const tt_arg *arg, const char *command, const char *
     return TT_OK;
 }
 
-static const tt_arg *find_option(const tt_arg *args, int n, const char *name, size_t length) {
-    for (int i = 0; i < n; ++i)
-        if (strlen(args[i].name) == length && strncmp(args[i].name, name, length) == 0) return &args[i];
-    return NULL;
-}
-
-static tt_status unknown_option(const char *command, const tt_arg *args, int n, const char *name) {
-    const char *names[64];
-    for (int i = 0; i < n && i < 64; ++i) names[i] = args[i].name;
-    const char *nearest = tt_nearest(name, names, n < 64 ? n : 64);
-    return tt_fail(TT_ERR_USAGE, "%s: unknown option --%s%s%s; see tinythinker %s --help", command, name,
-        nearest ? "; did you mean --" : "", nearest ? nearest : "", command);
-}
-
-tt_status tt_args_parse(int argc, char **argv, const tt_args *args, tt_texts *rest, bool *help) {
-    const char *command = argv[0];
-    bool options_end = false;
-    *help = false;
-    rest->n = 0;
-    for (int i = 1; i < argc; ++i) {
-        const char *text = argv[i];
-        if (options_end || text[0] != '-' || text[1] == '\0') {
-            if (rest->n == args->most)
-                return tt_fail(TT_ERR_USAGE, "%s: unexpected argument '%s'; see tinythinker %s --help",
-                    command, text, command);
-            rest->items[rest->n++] = text;
-            continue;
-        }
-        if (strcmp(text, "--") == 0) {
-            options_end = true;
-            continue;
-        }
-        const char *name = text + 1 + (text[1] == '-'), *equals = strchr(name, '=');
-        const size_t length = equals ? (size_t)(equals - name) : strlen(name);
-        if (strcmp(name, "help") == 0 || strcmp(name, "h") == 0) {
-            tt_help_show(&(tt_help_page){.name = command, .args = args});
-            *help = true;
-            return TT_OK;
-        }
-        const tt_arg *arg = find_option(args->options, args->n, name, length);
-        if (!arg) return unknown_option(command, args->options, args->n, name);
-        if (arg->type == TT_ARG_FLAG) {
-            const bool off = equals && strcmp(equals, "=false") == 0;
-            if (equals && !off && strcmp(equals, "=true") != 0)
-                return tt_fail(TT_ERR_USAGE, "%s: --%s takes no value but true or false, got '%s'", command,
-                    arg->name, equals + 1);
-            *(bool *)arg->out = !off;
-            continue;
-        }
-        if (!equals && i + 1 == argc)
-            return tt_fail(TT_ERR_USAGE, "%s: --%s: a value is missing", command, arg->name);
-        TT_TRY(set_option(arg, command, equals ? equals + 1 : argv[++i]));
-    }
-    if (rest->n < args->least)
-        return tt_fail(TT_ERR_USAGE, "%s: too few arguments; usage: %s", command, args->usage);
+static tt_status set_flag(const reader *r, const tt_arg *arg, const char *value) {
+    const bool off = value && strcmp(value, "false") == 0;
+    if (value && !off && strcmp(value, "true") != 0)
+        return tt_fail(TT_ERR_USAGE, "%s: --%s takes no value but true or false, got '%s'", r->command,
+            arg->name, value);
+    *(bool *)arg->out = !off;
     return TT_OK;
 }
 
-tt_status tt_args_precision(tt_precision *out, const char *command, const char *word) {
-    const tt_status status = tt_precision_parse(out, word);
-    return status == TT_OK ? TT_OK : tt_context(status, "%s: --precision", command);
+// The option that a text such as --name, --name=value or -o names; NULL where it names none. *value receives what follows
+// the first `=`, or NULL.
+static const tt_arg *find_option(const tt_args *args, const char *text, const char **value) {
+    const char *name = text + 1 + (text[1] == '-'), *equals = strchr(name, '=');
+    const size_t length = equals ? (size_t)(equals - name) : strlen(name);
+    if (value) *value = equals ? equals + 1 : NULL;
+    for (int i = 0; i < args->n; ++i)
+        if (strlen(args->options[i].name) == length && strncmp(args->options[i].name, name, length) == 0)
+            return &args->options[i];
+    return NULL;
+}
+
+// Suggests the option that begins so, or else the nearest.
+static tt_status unknown_option(const reader *r, const char *text) {
+    const char *names[MOST_OPTIONS], *begins = NULL;
+    char name[128];
+    const char *start = text + 1 + (text[1] == '-');
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(start, "="), start);
+    for (int i = 0; i < r->args->n; ++i) {
+        names[i] = r->args->options[i].name;
+        if (*name && tt_starts_with(names[i], name)) begins = names[i];
+    }
+    const char *nearest = begins ? begins : tt_nearest(name, names, r->args->n);
+    return tt_fail(TT_ERR_USAGE, "%s: unknown option --%s%s%s; see tinythinker %s --help", r->command, name,
+        nearest ? "; did you mean --" : "", nearest ? nearest : "", r->command);
+}
+
+// Takes the option of argv[*i], and its value, which may be the next one: *i is then moved on.
+static tt_status take_option(reader *r, int argc, char **argv, int *i) {
+    const char *value;
+    const tt_arg *arg = find_option(r->args, argv[*i], &value);
+    if (!arg) return unknown_option(r, argv[*i]);
+    const size_t place = (size_t)(arg - r->args->options);
+    if (r->given[place] && arg->type != TT_ARG_TEXTS)
+        return tt_fail(TT_ERR_USAGE, "%s: --%s is given twice", r->command, arg->name);
+    r->given[place] = true;
+    if (arg->type == TT_ARG_FLAG) return set_flag(r, arg, value);
+    if (!value && *i + 1 == argc)
+        return tt_fail(TT_ERR_USAGE, "%s: --%s: a value is missing", r->command, arg->name);
+    if (!value) {
+        value = argv[++*i];
+        if (value[0] == '-' && value[1] && find_option(r->args, value, NULL))
+            return tt_fail(TT_ERR_USAGE, "%s: --%s: a value is missing before %s; --%s=%s would be a value",
+                r->command, arg->name, value, arg->name, value);
+    }
+    const bool text = arg->type == TT_ARG_TEXT || arg->type == TT_ARG_TEXTS;
+    return text ? set_text(r, arg, value) : set_number(r, arg, value);
+}
+
+static bool is_help(const char *text) {
+    return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 || strcmp(text, "-help") == 0;
+}
+
+static tt_status read_all(reader *r, int argc, char **argv, tt_texts *rest, bool *help) {
+    bool options_end = false;
+    for (int i = 1; i < argc; ++i) {
+        const char *text = argv[i];
+        if (options_end || text[0] != '-' || text[1] == '\0') {
+            if (rest->n == r->args->most)
+                return tt_fail(TT_ERR_USAGE, "%s: unexpected argument '%s'; see tinythinker %s --help",
+                    r->command, text, r->command);
+            rest->items[rest->n++] = text;
+        } else if (strcmp(text, "--") == 0) {
+            options_end = true;
+        } else if (is_help(text)) {
+            tt_help_show(&(tt_help_page){.name = r->command, .args = r->args});
+            *help = true;
+            return TT_OK;
+        } else {
+            TT_TRY(take_option(r, argc, argv, &i));
+        }
+    }
+    if (rest->n < r->args->least)
+        return tt_fail(TT_ERR_USAGE, "%s: too few arguments; usage: %s", r->command, r->args->usage);
+    return TT_OK;
+}
+
+tt_status tt_args_parse(int argc, char **argv, const tt_args *args, tt_texts *rest, bool *help) {
+    reader r = {.command = argv[0], .args = args};
+    *help = false;
+    rest->n = 0;
+    if (args->n > MOST_OPTIONS) return tt_fail(TT_ERR_INTERNAL, "%s: too many options", r.command);
+    TT_TRY(read_all(&r, argc, argv, rest, help));
+    return *help ? TT_OK : tt_paths_check_args(r.command, args, rest);
 }

@@ -1,5 +1,7 @@
 // tinythinker ask: reasons about one question and shows its stages.
+#include "host/base/standard.h"
 #include "host/base/str.h"
+#include "host/base/terminal.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/cli/show_run.h"
@@ -15,7 +17,7 @@
 enum { MOST_SAMPLES = 1024 };
 
 static bool on_terminal(void) {
-    return isatty(STDOUT_FILENO);
+    return tt_terminal(STDOUT_FILENO);
 }
 
 // A text on the terminal while it is generated.
@@ -38,7 +40,7 @@ static tt_status show_live(void *context, const tt_chain_text *text) {
         putchar('\n');
         *live = (live_text){.question = live->question};
     }
-    fflush(stdout);
+    tt_standard_flush();
     return TT_OK;
 }
 
@@ -109,11 +111,9 @@ tt_status tt_cmd_ask(int argc, char **argv) {
     int64_t samples = 0, seed = 1, max_length = 200, max_input = 512, beams = 1;
     double temperature = 0.7;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("model", &model, "F.h5", "Checkpoint of the student."),
-        TT_OPTION_TEXT("stages", &stages, "SET",
-            "Stages of the reasoning: all (default), no_recall, no_analyze, summarize_only, chain_of_thought "
-            "or "
-            "step_by_step."),
+        TT_OPTION_PATH("model", &model, "F.h5", TT_INPUT, "Checkpoint of the student."),
+        TT_OPTION_WORD(
+            "stages", &stages, "SET", TT_WORDS(TT_STAGE_SET_MAP), "Stages of the reasoning (default all)."),
         TT_OPTION_INTEGER("samples", &samples, "N", 0, MOST_SAMPLES,
             "Samples N runs and lets their answers vote (default 0: one greedy run)."),
         TT_OPTION_REAL(

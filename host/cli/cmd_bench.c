@@ -1,4 +1,6 @@
 // tinythinker bench: speed of training as a share of the machine's GEMM peak, of generation, of operations.
+#include "host/base/cores.h"
+#include "host/base/standard.h"
 #include "host/bench/bench.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -17,8 +19,14 @@ typedef struct arguments {
     bool json, help;
 } arguments;
 
+#define WORKS(X)                                                                                             \
+    X(TT_BENCH_TRAINING, "training")                                                                         \
+    X(TT_BENCH_PREFERENCE, "preference")                                                                     \
+    X(TT_BENCH_GENERATION, "generation")                                                                     \
+    X(TT_BENCH_OPERATIONS_ALONE, "operations")
+
 static tt_status read_arguments(arguments *a, int argc, char **argv) {
-    static const char *const works[] = {"training", "preference", "generation", "operations"};
+    static const char *const works[] = {WORKS(TT_WORD_TEXT)};
     const char *precision = "fp32", *work = works[0];
     tt_texts rest;
     *a = (arguments){.steps = 5,
@@ -29,16 +37,14 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
         .slots = 256,
         .device = "auto"};
     const tt_arg options[] = {
-        TT_OPTION_TEXTS("shape", &a->shapes, "NAME",
-            "Shape of the model: tiny, small, base or a preset such as t5-large. May be repeated (default: "
-            "the "
-            "first three)."),
-        TT_OPTION_TEXT("work", &work, "WORK",
-            "What is measured: training (default), preference (DPO), generation (ten samples a prompt) or "
-            "operations (each one alone)."),
-        TT_OPTION_TEXT("device", &a->device, "NAME", "Device: auto (default), cpu or cuda."),
-        TT_OPTION_TEXT("precision", &precision, "P",
-            "Precision: fp32 (default), bf16, or auto, which takes bf16 where the device is fast in it."),
+        TT_OPTION_WORDS("shape", &a->shapes, "NAME", "tiny|small|base" TT_SHAPE_MAP(TT_WORD_ALTERNATIVE),
+            "Shape of the model. May be repeated (default: the first three)."),
+        TT_OPTION_WORD("work", &work, "WORK", TT_WORDS(WORKS),
+            "What is measured (default training). preference is DPO, generation takes ten samples a prompt, "
+            "operations measures each one alone."),
+        TT_OPTION_WORD("device", &a->device, "NAME", TT_DEVICE_WORDS, "Device to compute on (default auto)."),
+        TT_OPTION_WORD("precision", &precision, "P", TT_PRECISION_WORDS,
+            "Precision of matrix products (default fp32). auto is bf16 where the device is fast in it."),
         TT_OPTION_INTEGER("steps", &a->steps, "N", 1, 10000, "Measured steps of each shape (default 5)."),
         TT_OPTION_INTEGER("batches", &a->batches, "N", 1, 10000,
             "Training: number of different batches, used in turn (default: one for each step)."),
@@ -64,12 +70,8 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &a->help));
-    TT_TRY(tt_args_precision(&a->precision, "bench", precision));
-    a->work = TT_BENCH_TRAINING;
-    while (a->work <= TT_BENCH_OPERATIONS_ALONE && strcmp(work, works[a->work]) != 0) a->work++;
-    if (a->work > TT_BENCH_OPERATIONS_ALONE)
-        return tt_fail(
-            TT_ERR_USAGE, "bench: --work %s; allowed are training, preference, generation, operations", work);
+    TT_TRY(tt_precision_parse(&a->precision, precision));
+    for (a->work = TT_BENCH_TRAINING; strcmp(work, works[a->work]) != 0;) a->work++;
     if (a->shapes.n == 0) a->shapes = (tt_texts){.items = {"tiny", "small", "base"}, .n = 3};
     for (int i = 0; i < a->shapes.n; ++i) { // report unknown shapes before anything is measured
         tt_model_config config;
@@ -101,7 +103,7 @@ static void print_result(const tt_bench_result *r) {
     printf("16 bytes a parameter %.1f MB + activations %.1f MB)\n", r->parameter_bytes / 1e6,
         r->activation_bytes / 1e6);
     printf("  allocations     %9ld in the measured steps\n", r->allocations);
-    fflush(stdout);
+    tt_standard_flush();
 }
 
 static json_t *spread_json(tt_bench_spread s) {
@@ -127,7 +129,7 @@ static void print_generation(const tt_bench_generation *r) {
         (double)r->parameters / 1e6, r->prompts, r->source_tokens, r->samples, r->slots);
     printf("  new tokens/s    %10.0f  (%.0f to %.0f);  %.0f tokens in %.3f s\n", r->rate.median, r->rate.low,
         r->rate.high, r->new_tokens, r->seconds.median);
-    fflush(stdout);
+    tt_standard_flush();
 }
 
 // Prints shares of the faster copy and of the peak.
@@ -148,7 +150,7 @@ static void print_operations(const char *shape, int tokens, const tt_bench_opera
                 100 * o->flops / seconds / peak);
         printf("  %-24s %10.1f %23s %17s %18s\n", o->name, 1e6 * seconds, range, bytes, flops);
     }
-    fflush(stdout);
+    tt_standard_flush();
 }
 
 static json_t *operations_json(const char *shape, int tokens, const tt_bench_operation *all) {
@@ -204,7 +206,7 @@ static tt_status run_shapes(const arguments *a, tt_device *device) {
     if (!a->json) printf("%s, %s, %d threads, %s", device->name, tt_cpu_isa(), device->threads, precision);
     if (!a->json && measured) printf(": matrix products run at up to %.1f GFLOP/s", peak / 1e9);
     if (!a->json) printf("\n");
-    fflush(stdout);
+    tt_standard_flush();
     json_t *shapes = json_array();
     tt_status status = TT_OK;
     for (int i = 0; i < a->shapes.n && status == TT_OK; ++i) {
@@ -239,7 +241,7 @@ tt_status tt_cmd_bench(int argc, char **argv) {
     TT_TRY(read_arguments(&a, argc, argv));
     if (a.help) return TT_OK;
     tt_device *device;
-    TT_TRY(tt_device_open(&device, a.device, a.precision, (int)a.threads));
+    TT_TRY(tt_device_open(&device, a.device, a.precision, tt_cores_limit((int)a.threads, "--threads")));
     tt_status status = run_shapes(&a, device);
     tt_device_close(device);
     return status;

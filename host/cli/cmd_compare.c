@@ -20,7 +20,8 @@ tt_status tt_cmd_compare(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = 256};
+        .most = 256,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;

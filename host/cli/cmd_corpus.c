@@ -21,7 +21,7 @@ static tt_status import_corpus(int argc, char **argv) {
     bool facts = false;
     tt_token_options t = TT_NO_TOKENS;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
+        TT_OPTION_PATH("o", &out, "F.h5", TT_OUTPUT_FILE, "The corpus to write."),
         TT_OPTION_INTEGER("seed", &seed, "N", 0, 9e15, "Seed for random splits (default 1)."),
         TT_OPTION_FLAG(
             "facts-as-recall", &facts, "StrategyQA: uses the facts that people wrote as general knowledge."),
@@ -37,7 +37,9 @@ static tt_status import_corpus(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 2,
-        .most = 64};
+        .most = 64,
+        .first_input = 1,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
@@ -72,8 +74,8 @@ static tt_status build_corpus(int argc, char **argv) {
     const char *out = NULL, *jsonl = NULL;
     tt_token_options t = TT_NO_TOKENS;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
-        TT_OPTION_TEXT("jsonl", &jsonl, "F.jsonl", "Also writes the questions as JSONL."),
+        TT_OPTION_PATH("o", &out, "F.h5", TT_OUTPUT_FILE, "The corpus to write."),
+        TT_OPTION_PATH("jsonl", &jsonl, "F.jsonl", TT_OUTPUT_STREAM, "Also writes the questions as JSONL."),
         TT_TOKEN_OPTIONS(t),
     };
     const tt_args args = {.usage = "tinythinker corpus build WORLD.yaml -o F.h5 [options]",
@@ -82,7 +84,8 @@ static tt_status build_corpus(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = 1};
+        .most = 1,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
@@ -98,16 +101,18 @@ static tt_status build_corpus(int argc, char **argv) {
 static tt_status write_reading(int argc, char **argv) {
     const char *texts = NULL, *pairs = NULL;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("texts", &texts, "F.txt", "File for the documents of span corruption, one a line."),
-        TT_OPTION_TEXT(
-            "pairs", &pairs, "F.jsonl", "File for the reading tasks, an {\"input\", \"target\"} a line."),
+        TT_OPTION_PATH("texts", &texts, "F.txt", TT_OUTPUT_STREAM,
+            "File for the documents of span corruption, one a line."),
+        TT_OPTION_PATH("pairs", &pairs, "F.jsonl", TT_OUTPUT_STREAM,
+            "File for the reading tasks, an {\"input\", \"target\"} a line."),
     };
     const tt_args args = {.usage = "tinythinker corpus reading WORLD.yaml --texts F.txt --pairs F.jsonl",
         .about = "Writes what a student learns to read with: documents and reading tasks of a world.",
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = 1};
+        .most = 1,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
@@ -127,7 +132,8 @@ static tt_status show_file(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = 1};
+        .most = 1,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));

@@ -43,8 +43,8 @@ tt_status tt_cmd_diff(int argc, char **argv) {
     const tt_arg options[] = {
         TT_OPTION_REAL("tolerance", &tolerance, "X", 0, 1e30,
             "Largest relative difference that counts as equal (default 0: the same bits)."),
-        TT_OPTION_TEXT(
-            "only", &only, "WHAT", "Compares only weights, m or v (default: all that both files have)."),
+        TT_OPTION_WORD("only", &only, "WHAT", "weights|m|v",
+            "Compares the weights alone, or one of Adam's moments (default: all that both files have)."),
     };
     const tt_args args = {.usage = "tinythinker diff A.h5 B.h5 [options]",
         .about =
@@ -54,7 +54,8 @@ tt_status tt_cmd_diff(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 2,
-        .most = 2};
+        .most = 2,
+        .inputs = TT_ALL_INPUTS};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     return help ? TT_OK : judge_files(rest.items[0], rest.items[1], tolerance, only);
 }

@@ -1,4 +1,5 @@
 // tinythinker eval: scores a student on splits of a corpus.
+#include "host/base/output.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/dist/comm.h"
@@ -7,7 +8,6 @@
 #include "host/model/checkpoint.h"
 #include "host/reason/evaluate.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,19 +100,21 @@ static tt_status evaluate_splits(const arguments *a, tt_comm *comm) {
     tt_device *device;
     tt_checkpoint student = {0};
     tt_corpus corpus = {0};
-    FILE *predictions = NULL;
+    tt_output predictions = {0};
     tt_precision precision = a->precision;
     TT_TRY(tt_comm_choose_gpu(comm, a->device));
     TT_TRY(tt_comm_precision(comm, a->device, &precision));
-    TT_TRY(tt_comm_agree(comm, tt_device_open(&device, a->device, precision, (int)a->threads)));
+    const int threads = tt_comm_threads(comm, a->threads);
+    TT_TRY(tt_comm_agree(comm, tt_device_open(&device, a->device, precision, threads)));
     tt_status status = tt_checkpoint_load(&student, a->model, device);
     if (status == TT_OK) status = tt_corpus_load(&corpus, a->corpus);
-    if (status == TT_OK && a->predictions && comm->rank == 0 && !(predictions = fopen(a->predictions, "we")))
-        status = tt_fail(TT_ERR_IO, "%s: cannot write: %s", a->predictions, strerror(errno));
+    if (status == TT_OK && a->predictions && comm->rank == 0)
+        status = tt_output_open(&predictions, a->predictions);
     status = tt_comm_agree(comm, status);
-    if (status == TT_OK) status = score_splits(a, comm, &student, &corpus, predictions);
-    if (predictions && fclose(predictions) != 0 && status == TT_OK)
-        status = tt_fail(TT_ERR_IO, "%s: cannot write: %s", a->predictions, strerror(errno));
+    if (status == TT_OK) status = score_splits(a, comm, &student, &corpus, predictions.file);
+    if (status == TT_ERR_IO && predictions.file && ferror(predictions.file))
+        status = tt_context(status, "%s", tt_output_name(a->predictions));
+    status = tt_output_close(&predictions, status);
     tt_corpus_close(&corpus);
     tt_checkpoint_close(&student);
     tt_device_close(device);
@@ -134,14 +136,12 @@ tt_status tt_cmd_eval(int argc, char **argv) {
         .seed = 1};
     const char *precision = "fp32";
     const tt_arg options[] = {
-        TT_OPTION_TEXT("model", &a.model, "F.h5", "Checkpoint of the student."),
-        TT_OPTION_TEXT("corpus", &a.corpus, "F.h5", "Corpus with the questions."),
-        TT_OPTION_TEXTS("split", &a.splits, "NAME",
-            "Split to score: train, validation, test (default) or control. May be repeated."),
-        TT_OPTION_TEXT("stages", &a.stages, "SET",
-            "Stages of the reasoning: all (default), no_recall, no_analyze, summarize_only, chain_of_thought "
-            "or "
-            "step_by_step."),
+        TT_OPTION_PATH("model", &a.model, "F.h5", TT_INPUT, "Checkpoint of the student."),
+        TT_OPTION_PATH("corpus", &a.corpus, "F.h5", TT_INPUT, "Corpus with the questions."),
+        TT_OPTION_WORDS("split", &a.splits, "NAME", TT_WORDS(TT_SPLIT_MAP),
+            "Split to score (default test). May be repeated."),
+        TT_OPTION_WORD(
+            "stages", &a.stages, "SET", TT_WORDS(TT_STAGE_SET_MAP), "Stages of the reasoning (default all)."),
         TT_OPTION_INTEGER("samples", &a.samples, "N", 0, 10000,
             "Also scores self-consistency: the vote of N sampled runs (default 0: greedy answers only)."),
         TT_OPTION_REAL(
@@ -154,16 +154,16 @@ tt_status tt_cmd_eval(int argc, char **argv) {
             "Width of the beam search of stages that are not sampled (default 1: greedy)."),
         TT_OPTION_REAL("length-penalty", &a.length_penalty, "X", -100, 100,
             "Beam search: a text's score is the sum of its log-probabilities / length^X (default 1)."),
-        TT_OPTION_TEXT("early-stopping", &a.early_stopping, "WORD",
-            "Beam search: when it stops, as in Hugging Face's generate: false (default), true or never."),
+        TT_OPTION_WORD("early-stopping", &a.early_stopping, "WORD", TT_WORDS(TT_EARLY_STOPPING_MAP),
+            "Beam search: when it stops, as in Hugging Face's generate (default false)."),
         TT_OPTION_REAL("repetition-penalty", &a.repetition_penalty, "X", 1e-3, 100,
             "Penalty of tokens that the text already contains (default 1: none)."),
         TT_OPTION_INTEGER("min-length", &a.min_length, "N", 0, 1e6,
             "Shortest generated text in tokens, start token included (default 0)."),
         TT_OPTION_INTEGER("limit", &a.limit, "N", 0, 1e9,
             "Scores only the first N questions of each split (default 0: all)."),
-        TT_OPTION_TEXT(
-            "predictions", &a.predictions, "F.jsonl", "Writes the text of every stage to this file."),
+        TT_OPTION_PATH("predictions", &a.predictions, "F.jsonl", TT_OUTPUT_STREAM,
+            "Writes the text of every stage to this file."),
         TT_OPTION_INTEGER("max-length", &a.max_length, "N", 2, 1e6,
             "Longest generated text in tokens, start token included (default 200)."),
         TT_OPTION_INTEGER("max-input", &a.max_input, "N", 2, 30000,
@@ -171,9 +171,9 @@ tt_status tt_cmd_eval(int argc, char **argv) {
         TT_OPTION_INTEGER(
             "slots", &a.slots, "N", 1, 65536, "Number of sequences decoded at a time (default 128)."),
         TT_OPTION_INTEGER("seed", &a.seed, "N", 0, 9e15, "Seed for sampling (default 1)."),
-        TT_OPTION_TEXT("device", &a.device, "NAME", "Device: auto (default), cpu or cuda."),
-        TT_OPTION_TEXT("precision", &precision, "P",
-            "Precision: fp32 (default), bf16, or auto, which takes bf16 where the device is fast in it."),
+        TT_OPTION_WORD("device", &a.device, "NAME", TT_DEVICE_WORDS, "Device to compute on (default auto)."),
+        TT_OPTION_WORD("precision", &precision, "P", TT_PRECISION_WORDS,
+            "Precision of matrix products (default fp32). auto is bf16 where the device is fast in it."),
         TT_OPTION_INTEGER("threads", &a.threads, "N", 0, 4096, "Compute threads (default 0: all)."),
         TT_OPTION_FLAG("json", &a.json, "Prints one JSON object per line instead of a table."),
     };
@@ -189,7 +189,7 @@ tt_status tt_cmd_eval(int argc, char **argv) {
     if (help) return TT_OK;
     if (!a.model || !a.corpus)
         return tt_fail(TT_ERR_USAGE, "eval: --%s is missing", a.model ? "corpus" : "model");
-    TT_TRY(tt_args_precision(&a.precision, "eval", precision));
+    TT_TRY(tt_precision_parse(&a.precision, precision));
     if (a.splits.n == 0) a.splits.items[a.splits.n++] = "test";
     tt_comm *comm;
     TT_TRY(tt_comm_open(&comm));

@@ -1,4 +1,5 @@
 // tinythinker explain: which stage decided a student's wrong answers.
+#include "host/base/cores.h"
 #include "host/base/fs.h"
 #include "host/base/memory.h"
 #include "host/cli/args.h"
@@ -176,7 +177,7 @@ static tt_status explain_run(
     TT_TRY(check_corpus(e, run));
     TT_TRY(choose_questions(e));
     TT_TRY(tt_precision_parse(&precision, config->precision));
-    TT_TRY(tt_device_open(&device, device_name, precision, (int)config->threads));
+    TT_TRY(tt_device_open(&device, device_name, precision, tt_cores_limit((int)config->threads, "threads")));
     tt_status status = tt_checkpoint_load(&student, best, device);
     if (status == TT_OK) status = ask_all(e, config, &student);
     tt_checkpoint_close(&student);
@@ -188,12 +189,12 @@ tt_status tt_cmd_explain(int argc, char **argv) {
     explanation e = {.split_name = "test", .limit = -1};
     const char *device = "auto";
     const tt_arg options[] = {
-        TT_OPTION_TEXT(
-            "split", &e.split_name, "NAME", "Split to ask: train, validation, test (default) or control."),
+        TT_OPTION_WORD(
+            "split", &e.split_name, "NAME", TT_WORDS(TT_SPLIT_MAP), "Split to ask (default test)."),
         TT_OPTION_INTEGER("limit", &e.limit, "N", 0, 1e9,
             "Asks only the first N questions of the split. 0 = all (default: the run's "
             "evaluation.questions)."),
-        TT_OPTION_TEXT("device", &device, "NAME", "Device to compute on: auto (default), cpu or cuda."),
+        TT_OPTION_WORD("device", &device, "NAME", TT_DEVICE_WORDS, "Device to compute on (default auto)."),
     };
     const tt_args args = {.usage = "tinythinker explain RUN [options]",
         .about =
@@ -204,7 +205,8 @@ tt_status tt_cmd_explain(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = 1};
+        .most = 1,
+        .inputs = 1};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));

@@ -1,5 +1,7 @@
 // tinythinker model: makes random students; shows, imports, exports and converts checkpoints.
 #include "host/base/log.h"
+#include "host/base/str.h"
+#include "host/base/target.h"
 #include "host/base/version.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -33,10 +35,11 @@ static tt_status init_model(int argc, char **argv) {
     bool bf16 = false, gated = false, untied = false, help;
     tt_texts rest;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.h5", "The checkpoint to write."),
-        TT_OPTION_TEXT("tokenizer", &tokenizer, "F.model", "SentencePiece model, which is stored inside."),
-        TT_OPTION_TEXT("shape", &shape, "NAME",
-            "Shape by name: t5-small, t5-base, ..., t5-v1_1-small, ... Without it, the sizes below."),
+        TT_OPTION_PATH("o", &out, "F.h5", TT_OUTPUT_FILE, "The checkpoint to write."),
+        TT_OPTION_PATH(
+            "tokenizer", &tokenizer, "F.model", TT_INPUT, "SentencePiece model, which is stored inside."),
+        TT_OPTION_WORD(
+            "shape", &shape, "NAME", TT_WORDS(TT_SHAPE_MAP), "Shape by name. Without it, the sizes below."),
         TT_OPTION_INTEGER("d-model", &d_model, "N", 1, 65536, "Width of the model (default 128)."),
         TT_OPTION_INTEGER("d-kv", &d_kv, "N", 1, 4096, "Width of an attention head (default 32)."),
         TT_OPTION_INTEGER("d-ff", &d_ff, "N", 1, 1048576, "Width of the feed-forward layer (default 512)."),
@@ -48,10 +51,8 @@ static tt_status init_model(int argc, char **argv) {
         TT_OPTION_FLAG("untied", &untied, "Gives the LM head its own weights, as in T5 1.1."),
         TT_OPTION_INTEGER(
             "extra-ids", &extra_ids, "N", 0, 1000, "Sentinels of span corruption (default 100)."),
-        TT_OPTION_TEXT("init", &how, "HOW",
-            "Initialisation: t5 (default), or copy, which is structured so that the student can copy from "
-            "the "
-            "start."),
+        TT_OPTION_WORD("init", &how, "HOW", TT_WORDS(TT_INIT_MAP),
+            "Initialisation (default t5). copy is structured so that the student can copy from the start."),
         TT_OPTION_INTEGER("seed", &seed, "N", 0, 9e15, "Seed for the random weights (default 1)."),
         TT_OPTION_FLAG("bf16", &bf16, "Stores the weights in bf16."),
     };
@@ -138,7 +139,8 @@ static tt_status show_model(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = 1};
+        .most = 1,
+        .inputs = 1};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     tt_checkpoint c;
@@ -175,7 +177,7 @@ static tt_status convert_model(int argc, char **argv) {
     bool bf16 = false, help;
     tt_texts rest;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.h5", "The checkpoint to write."),
+        TT_OPTION_PATH("o", &out, "F.h5", TT_OUTPUT_FILE, "The checkpoint to write."),
         TT_OPTION_FLAG("bf16", &bf16, "Stores the weights in bf16."),
     };
     const tt_args args = {.usage = "tinythinker model convert F.h5 -o G.h5 [options]",
@@ -183,7 +185,8 @@ static tt_status convert_model(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = 1};
+        .most = 1,
+        .inputs = 1};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (!out) return tt_fail(TT_ERR_USAGE, "model convert: -o is missing");
@@ -198,12 +201,23 @@ static tt_status convert_model(int argc, char **argv) {
     return status;
 }
 
+// A file in the folder that is read is replaced only where its name says that it is a checkpoint of this program.
+static tt_status check_import(const char *folder, const char *out) {
+    tt_target target;
+    char place[TT_PATH_MAX];
+    TT_TRY(tt_target_find(&target, out));
+    TT_TRY(tt_path_dir(place, sizeof place, out));
+    if (!target.exists || !tt_target_same(place, folder) || tt_ends_with(out, ".h5")) return TT_OK;
+    return tt_fail(
+        TT_ERR_USAGE, "model import: -o %s: is a file of the model that is read; write to another one", out);
+}
+
 static tt_status import_model(int argc, char **argv) {
     const char *out = NULL;
     bool bf16 = false, allow_unused = false, help;
     tt_texts rest;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.h5", "The checkpoint to write."),
+        TT_OPTION_PATH("o", &out, "F.h5", TT_OUTPUT_FILE, "The checkpoint to write."),
         TT_OPTION_FLAG("bf16", &bf16, "Stores the weights in bf16."),
         TT_OPTION_FLAG("allow-unused", &allow_unused, "Ignores tensors that the model does not have."),
     };
@@ -213,10 +227,12 @@ static tt_status import_model(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = 1};
+        .most = 1,
+        .inputs = 1};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (!out) return tt_fail(TT_ERR_USAGE, "model import: -o is missing");
+    TT_TRY(check_import(rest.items[0], out));
     tt_checkpoint c;
     tt_device *device;
     TT_TRY(tt_device_open(&device, "cpu", TT_FP32, 0));
@@ -237,7 +253,7 @@ static tt_status export_model(int argc, char **argv) {
     bool bf16 = false, force = false, help;
     tt_texts rest;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "DIR", "The directory to write."),
+        TT_OPTION_PATH("o", &out, "DIR", TT_OUTPUT_FOLDER, "The directory to write."),
         TT_OPTION_FLAG("bf16", &bf16, "Writes the weights in BF16 instead of F32."),
         TT_OPTION_FLAG("force", &force, "Replaces a model's files in a directory that is not empty."),
     };
@@ -246,7 +262,8 @@ static tt_status export_model(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = 1};
+        .most = 1,
+        .inputs = 1};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (!out) return tt_fail(TT_ERR_USAGE, "model export: -o is missing");

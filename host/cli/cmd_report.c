@@ -1,5 +1,5 @@
 // tinythinker report: writes runs as one HTML page, Markdown, CSV.
-#include "host/base/fs.h"
+#include "host/base/output.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/report/report.h"
@@ -12,7 +12,7 @@ typedef struct files {
 
 static tt_status save_file(const char *path, const tt_str *text) {
     TT_TRY(tt_write_file(path, tt_str_text(text), text->length));
-    printf("%s\n", path);
+    printf("%s\n", tt_output_name(path));
     return TT_OK;
 }
 
@@ -42,9 +42,11 @@ tt_status tt_cmd_report(int argc, char **argv) {
     tt_texts rest;
     bool help;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &to.html, "FILE", "The HTML page to write (default report.html)."),
-        TT_OPTION_TEXT("markdown", &to.markdown, "FILE", "Also writes its tables as Markdown."),
-        TT_OPTION_TEXT("csv", &to.csv, "FILE", "Also writes one line for each run as CSV."),
+        TT_OPTION_PATH(
+            "o", &to.html, "FILE", TT_OUTPUT_STREAM, "The HTML page to write (default report.html)."),
+        TT_OPTION_PATH(
+            "markdown", &to.markdown, "FILE", TT_OUTPUT_STREAM, "Also writes its tables as Markdown."),
+        TT_OPTION_PATH("csv", &to.csv, "FILE", TT_OUTPUT_STREAM, "Also writes one line for each run as CSV."),
         TT_OPTION_TEXT("title", &title, "TEXT", "Heading of the page (default: the directories' names)."),
     };
     const tt_args args = {.usage = "tinythinker report DIRECTORY... [options]",
@@ -55,7 +57,8 @@ tt_status tt_cmd_report(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = 256};
+        .most = 256,
+        .inputs = TT_ALL_INPUTS};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     tt_report report;

@@ -32,7 +32,8 @@ tt_status tt_cmd_run(int argc, char **argv) {
                  "<output>/<name>. Run the same command again to resume a run that was stopped.",
         .options = options,
         .n = sizeof options / sizeof *options,
-        .most = 1};
+        .most = 1,
+        .inputs = 1};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (keys) {

@@ -1,7 +1,8 @@
 // tinythinker sweep: many runs of one sweep file.
-#include "host/base/fs.h"
+#include "host/base/output.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
+#include "host/cli/paths.h"
 #include "host/lab/sweep/sweep.h"
 
 #include <stdio.h>
@@ -19,10 +20,12 @@ static void list_runs(const tt_sweep *sweep) {
 
 static tt_status save_slurm(const tt_sweep *sweep, const tt_sweep_options *options, const char *path) {
     tt_str script = {0};
+    const tt_path_use uses[] = {{"--slurm", path, TT_OUTPUT_STREAM}, {"base", sweep->base, TT_INPUT}};
+    TT_TRY(tt_paths_check("sweep", uses, 2));
     tt_status status = tt_sweep_slurm(sweep, options, &script);
     if (status == TT_OK) status = tt_write_file(path, script.data, script.length);
     tt_str_close(&script);
-    if (status == TT_OK) printf("wrote %s: %d tasks\n", path, sweep->n);
+    if (status == TT_OK) printf("wrote %s: %d tasks\n", tt_output_name(path), sweep->n);
     return status;
 }
 
@@ -45,8 +48,11 @@ static tt_status run_sweep(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_
     if (comm->rank == 0 && options->only < 0) status = show_table(sweep);
     TT_TRY(tt_comm_agree(comm, status));
     if (failed == 0) return TT_OK;
-    return tt_comm_agree(comm,
-        tt_fail(TT_ERR_INPUT, "%d runs failed; the others are finished. To run them again: --retry", failed));
+    return tt_comm_agree(comm, tt_fail(TT_ERR_INPUT,
+                                   "%d runs failed or were left to other processes; the others are finished. "
+                                   "To run those that failed "
+                                   "again: --retry",
+                                   failed));
 }
 
 // What is to be done with a sweep.
@@ -89,7 +95,8 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
             "another in this process)."),
         TT_OPTION_FLAG("retry", &retry, "Also runs those that failed earlier."),
         TT_OPTION_INTEGER("only", &only, "I", 0, 1e6, "Runs only number I of the list."),
-        TT_OPTION_TEXT("slurm", &slurm, "FILE", "Writes a Slurm job array to this file, and runs nothing."),
+        TT_OPTION_PATH("slurm", &slurm, "FILE", TT_OUTPUT_STREAM,
+            "Writes a Slurm job array to this file, and runs nothing."),
         TT_OPTION_TEXTS("set", &overrides, "KEY=VALUE", "Overrides a key of every run. May be repeated."),
     };
     const tt_args args = {.usage = "tinythinker sweep SWEEP.yaml [options]\n"
@@ -101,9 +108,13 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
         .options = list,
         .n = sizeof list / sizeof *list,
         .least = 1,
-        .most = 1};
+        .most = 1,
+        .inputs = 1};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
+    // These processes read it again.
+    if (jobs > 0 || slurm)
+        TT_TRY(tt_file_check(rest.items[0], "a file, which every process of the sweep reads"));
     tt_comm *comm;
     TT_TRY(tt_comm_open(&comm));
     const request what = {.path = rest.items[0],

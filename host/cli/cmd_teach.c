@@ -1,7 +1,9 @@
 // tinythinker teach: collects a teacher's reasoning about the training questions of a corpus.
 #include "host/base/log.h"
+#include "host/base/standard.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
+#include "host/cli/paths.h"
 #include "host/model/checkpoint.h"
 #include "host/teacher/collect.h"
 
@@ -185,6 +187,18 @@ static tt_status collect(
     return collect_answers(collection, plan, price);
 }
 
+// What the file names: nothing that is read may be written.
+static tt_status check_paths(const arguments *a, const tt_teach_plan *plan, const char *file) {
+    enum { OWN = 8, MOST = OWN + sizeof a->import.items / sizeof *a->import.items };
+    tt_path_use uses[MOST] = {{"corpus", plan->corpus, TT_OUTPUT_FILE},
+        {"journal", plan->journal, TT_OUTPUT_FILE}, {"--export-batch", a->export, TT_OUTPUT_FOLDER},
+        {"questions", plan->questions, TT_INPUT}, {"prompts", plan->prompts, TT_INPUT},
+        {"prices", plan->prices, TT_INPUT}, {"tokenizer", plan->tokenizer, TT_INPUT}, {NULL, file, TT_INPUT}};
+    for (int i = 0; i < a->import.n; ++i)
+        uses[OWN + i] = (tt_path_use){"--import-batch", a->import.items[i], TT_INPUT};
+    return tt_paths_check("teach", uses, OWN + a->import.n);
+}
+
 static tt_status run_plan(const arguments *a, const tt_teach_plan *plan) {
     tt_pool pool = {0};
     tt_corpus questions = {0};
@@ -213,7 +227,7 @@ static tt_status run_plan(const arguments *a, const tt_teach_plan *plan) {
     if (status == TT_OK) status = tt_collection_estimate(collection, &estimate);
     if (status == TT_OK) {
         if (a->import.n == 0) print_estimate(&estimate, plan, &price);
-        fflush(stdout);
+        tt_standard_flush();
         status = collect(collection, a, plan, &price);
     }
     tt_collection_close(collection);
@@ -248,9 +262,9 @@ tt_status tt_cmd_teach(int argc, char **argv) {
         TT_OPTION_INTEGER("limit", &a.limit, "N", 1, 1e9, "Asks only the first N training questions."),
         TT_OPTION_REAL(
             "budget", &a.budget, "X", 0, 1e9, "Stops before more than X is spent, by the price table."),
-        TT_OPTION_TEXT("export-batch", &a.export, "DIR",
+        TT_OPTION_PATH("export-batch", &a.export, "DIR", TT_OUTPUT_FOLDER,
             "Writes the next round's requests to DIR as batch files for a provider, and asks nothing."),
-        TT_OPTION_TEXTS("import-batch", &a.import, "FILE...",
+        TT_OPTION_INPUTS("import-batch", &a.import, "FILE...",
             "Takes the answers from the files that the provider returns for a batch."),
         TT_OPTION_TEXTS("set", &a.overrides, "KEY=VALUE", "Sets a key over the file; may be repeated."),
         TT_OPTION_FLAG("keys", &a.keys, "Lists every key of the file with its default and meaning."),
@@ -265,7 +279,8 @@ tt_status tt_cmd_teach(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 0,
-        .most = 256};
+        .most = 256,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
@@ -280,7 +295,8 @@ tt_status tt_cmd_teach(int argc, char **argv) {
     tt_teach_plan plan;
     TT_TRY(tt_teach_plan_load(&plan, rest.items[0], a.overrides.items, a.overrides.n));
     if (a.budget > 0) plan.budget = a.budget;
-    tt_status status = run_plan(&a, &plan);
+    tt_status status = check_paths(&a, &plan, rest.items[0]);
+    if (status == TT_OK) status = run_plan(&a, &plan);
     tt_teach_plan_close(&plan);
     return status;
 }

@@ -1,7 +1,7 @@
 // tinythinker tokenizer: trains a SentencePiece model, shows one.
-#include "host/base/fs.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/base/output.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/text/tokenizer.h"
@@ -57,7 +57,7 @@ static tt_status train_model(int argc, char **argv) {
     tt_texts symbols = {0}, rest;
     bool help;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.model", "The tokenizer to write."),
+        TT_OPTION_PATH("o", &out, "F.model", TT_OUTPUT_STREAM, "The tokenizer to write."),
         TT_OPTION_INTEGER(
             "pieces", &pieces, "N", 8, 1e6, "Size of the vocabulary without sentinels (default 2000)."),
         TT_OPTION_TEXTS("symbol", &symbols, "TEXT",
@@ -71,7 +71,8 @@ static tt_status train_model(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = MOST_FILES};
+        .most = MOST_FILES,
+        .inputs = TT_ALL_INPUTS};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (!out)
@@ -89,7 +90,8 @@ static tt_status train_model(int argc, char **argv) {
         .n_symbols = symbols.n,
         .split_punctuation = !keep_punctuation};
     if (status == TT_OK) status = tt_tokenizer_train(texts.items, texts.n, &how, out);
-    if (status == TT_OK) tt_info("wrote %s: %lld pieces from %zu texts", out, (long long)pieces, texts.n);
+    if (status == TT_OK)
+        tt_info("wrote %s: %lld pieces from %zu texts", tt_output_name(out), (long long)pieces, texts.n);
     for (int i = 0; i < rest.n; ++i) free(data[i]);
     free(texts.items);
     tt_arena_close(&texts.memory);
@@ -102,7 +104,8 @@ static tt_status show_model(int argc, char **argv) {
     const tt_args args = {.usage = "tinythinker tokenizer show F.model [TEXT...]",
         .about = "Shows the size and hash of a SentencePiece model, and into which pieces it cuts the texts.",
         .least = 1,
-        .most = 64};
+        .most = 64,
+        .inputs = 1};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     tt_tokenizer *t;

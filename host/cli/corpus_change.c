@@ -1,14 +1,14 @@
 #include "host/cli/corpus_change.h"
 
-#include "host/base/fs.h"
 #include "host/base/log.h"
+#include "host/base/output.h"
+#include "host/base/standard.h"
 #include "host/base/str.h"
 #include "host/cli/args.h"
 #include "host/cli/corpus_output.h"
 #include "host/data/import/import.h"
 #include "host/data/merge.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,24 +20,21 @@ static tt_status missing_output(const char *command, const char *value) {
 
 static tt_status write_text(const char *path, const tt_str *text) {
     TT_TRY(tt_str_status(text));
-    if (strcmp(path, "-") != 0) return tt_write_file(path, tt_str_text(text), text->length);
-    errno = 0;
-    if (fwrite(tt_str_text(text), 1, text->length, stdout) != text->length || fflush(stdout) != 0)
-        return tt_fail(TT_ERR_IO, "standard output: %s", strerror(errno));
-    return TT_OK;
+    return tt_write_file(path, tt_str_text(text), text->length);
 }
 
 tt_status tt_corpus_export(int argc, char **argv) {
     const char *out = NULL;
-    const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.jsonl", "The file to write; - writes to standard output.")};
+    const tt_arg options[] = {TT_OPTION_PATH(
+        "o", &out, "F.jsonl", TT_OUTPUT_STREAM, "The file to write; - writes to standard output.")};
     const tt_args args = {.usage = "tinythinker corpus export CORPUS.h5 -o F.jsonl",
         .about = "Writes questions, splits, gold answers and reasoning as JSONL, one question a line. "
                  "'corpus import jsonl' reads it back. datasets/README.md describes the format.",
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
-        .most = 1};
+        .most = 1,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
@@ -49,8 +46,8 @@ tt_status tt_corpus_export(int argc, char **argv) {
     tt_status status = tt_export_jsonl(&corpus, &text);
     if (status == TT_OK) status = write_text(out, &text);
     if (status == TT_OK)
-        tt_info("wrote %s: %zu questions, %zu reasonings", strcmp(out, "-") == 0 ? "standard output" : out,
-            corpus.n_questions, corpus.n_reasoning);
+        tt_info("wrote %s: %zu questions, %zu reasonings", tt_output_name(out), corpus.n_questions,
+            corpus.n_reasoning);
     tt_str_close(&text);
     tt_corpus_close(&corpus);
     return status;
@@ -75,12 +72,17 @@ static tt_status describe_addition(tt_corpus *corpus, const char *path, const tt
     return corpus->provenance ? TT_OK : TT_ERR_NOMEM;
 }
 
+// The file is read a second time, for its hash.
+static tt_status check_addition(const char *path) {
+    return tt_file_check(path, "a file, which is read twice");
+}
+
 // Reports what was added to a corpus that was loaded, and writes it. Closes the corpus.
 static tt_status finish_addition(tt_corpus *corpus, tt_status status, const char *path, const tt_added *added,
     const tt_token_options *tokens, const char *out) {
     if (status == TT_OK) {
         tt_added_print(added, stdout);
-        fflush(stdout);
+        tt_standard_flush();
         if (added->added == 0)
             status = tt_fail(TT_ERR_INPUT, "%s: no reasoning was added; %s is not written", path, out);
     }
@@ -98,7 +100,7 @@ tt_status tt_corpus_add_answers(int argc, char **argv) {
     const char *out = NULL;
     tt_token_options t = TT_NO_TOKENS;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
+        TT_OPTION_PATH("o", &out, "F.h5", TT_OUTPUT_FILE, "The corpus to write."),
         TT_TOKEN_OPTIONS(t),
     };
     const tt_args args = {.usage = "tinythinker corpus add-reasoning CORPUS.h5 ANSWERS.jsonl -o F.h5",
@@ -109,7 +111,8 @@ tt_status tt_corpus_add_answers(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 2,
-        .most = 2};
+        .most = 2,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
@@ -117,6 +120,7 @@ tt_status tt_corpus_add_answers(int argc, char **argv) {
     if (!out) return missing_output("add-reasoning", "F.h5");
     tt_corpus corpus;
     tt_added added = {0};
+    TT_TRY(check_addition(rest.items[1]));
     TT_TRY(tt_corpus_load(&corpus, rest.items[0]));
     warn_of_tokens(&corpus, rest.items[0], &t);
     tt_status status = tt_add_answers(&corpus, rest.items[1], &added);
@@ -127,7 +131,7 @@ tt_status tt_corpus_add_free_text(int argc, char **argv) {
     const char *out = NULL;
     tt_token_options t = TT_NO_TOKENS;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
+        TT_OPTION_PATH("o", &out, "F.h5", TT_OUTPUT_FILE, "The corpus to write."),
         TT_TOKEN_OPTIONS(t),
     };
     const tt_args args = {.usage = "tinythinker corpus add-explanations CORPUS.h5 MAP.yaml FILE.csv -o F.h5",
@@ -137,7 +141,8 @@ tt_status tt_corpus_add_free_text(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 3,
-        .most = 3};
+        .most = 3,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
@@ -145,6 +150,7 @@ tt_status tt_corpus_add_free_text(int argc, char **argv) {
     if (!out) return missing_output("add-explanations", "F.h5");
     tt_corpus corpus;
     tt_added added = {0};
+    TT_TRY(check_addition(rest.items[2]));
     TT_TRY(tt_corpus_load(&corpus, rest.items[0]));
     warn_of_tokens(&corpus, rest.items[0], &t);
     tt_status status = tt_add_explanations(&corpus, rest.items[1], rest.items[2], &added);
@@ -155,7 +161,7 @@ tt_status tt_corpus_join(int argc, char **argv) {
     const char *out = NULL, *name = NULL;
     tt_token_options t = TT_NO_TOKENS;
     const tt_arg options[] = {
-        TT_OPTION_TEXT("o", &out, "F.h5", "The corpus to write."),
+        TT_OPTION_PATH("o", &out, "F.h5", TT_OUTPUT_FILE, "The corpus to write."),
         TT_OPTION_TEXT("name", &name, "NAME", "Name of the corpus (default: the first file's)."),
         TT_TOKEN_OPTIONS(t),
     };
@@ -167,7 +173,8 @@ tt_status tt_corpus_join(int argc, char **argv) {
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 2,
-        .most = 64};
+        .most = 64,
+        .inputs = TT_ALL_INPUTS};
     tt_texts rest;
     bool help;
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
@@ -180,7 +187,7 @@ tt_status tt_corpus_join(int argc, char **argv) {
         if (name) corpus.name = name;
         printf("files %d; questions in more than one: %lld; reasonings that repeat another: %lld (kept)\n",
             rest.n, (long long)counts.shared, (long long)counts.repeated);
-        fflush(stdout);
+        tt_standard_flush();
     }
     return tt_corpus_finish(&corpus, status, NULL, &t, out);
 }

@@ -10,7 +10,7 @@ typedef struct tt_token_options {
 } tt_token_options;
 
 #define TT_TOKEN_OPTIONS(t)                                                                                  \
-    TT_OPTION_TEXT("tokenizer", &(t).tokenizer, "F.model",                                                   \
+    TT_OPTION_PATH("tokenizer", &(t).tokenizer, "F.model", TT_INPUT,                                         \
         "Also stores the training split as token ids of this tokenizer."),                                   \
         TT_OPTION_INTEGER(                                                                                   \
             "extra-ids", &(t).extra_ids, "N", 0, 1000, "Sentinels of that tokenizer (default 100)."),        \

@@ -33,6 +33,14 @@ static void print_wrapped(const char *text, int column, int indent) {
     putchar('\n');
 }
 
+void tt_help_of_option(tt_str *out, const tt_arg *arg) {
+    tt_str_append(out, arg->help);
+    if (arg->words) tt_str_append(out, " Allowed: ");
+    for (const char *p = arg->words; p && *p; ++p)
+        tt_str_append_n(out, *p == '|' ? ", " : p, *p == '|' ? 2 : 1);
+    if (arg->words) tt_str_append(out, ".");
+}
+
 static void print_help(const tt_args *args) {
     printf("usage: ");
     for (const char *c = args->usage; *c; ++c) {
@@ -53,7 +61,10 @@ static void print_help(const tt_args *args) {
             column = 0;
         }
         printf("%*s", HELP_COLUMN - column, "");
-        print_wrapped(arg->help, HELP_COLUMN, HELP_COLUMN);
+        tt_str help = {0};
+        tt_help_of_option(&help, arg);
+        print_wrapped(tt_str_text(&help), HELP_COLUMN, HELP_COLUMN);
+        tt_str_close(&help);
     }
 }
 

@@ -3,6 +3,7 @@
 #ifndef TT_CLI_HELP_H
 #define TT_CLI_HELP_H
 
+#include "host/base/str.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 
@@ -20,6 +21,8 @@ typedef struct tt_help_reader {
     void *context;
 } tt_help_reader;
 
+// What is said of an option: its sentences, then the words that it allows.
+void tt_help_of_option(tt_str *out, const tt_arg *arg);
 // What --help does: prints a page on stdout. While tt_help_read() runs, the page goes to its reader.
 void tt_help_show(const tt_help_page *page);
 // The same for a command of commands: prints their names and summaries; or has each give its page to the reader.
@@ -39,7 +42,8 @@ tt_status tt_help_man(FILE *out) TT_MUST_CHECK;
 tt_status tt_help_bash(FILE *out) TT_MUST_CHECK;
 tt_status tt_help_zsh(FILE *out) TT_MUST_CHECK;
 // `tinythinker manual FOLDER`, which --help does not list, for the build: writes tinythinker.1, tinythinker.bash and
-// _tinythinker into the folder.
+// _tinythinker into the folder. `tinythinker manual --paths`, for a test: prints command, option, value and role of every
+// option that takes a text.
 tt_status tt_cmd_manual(int argc, char **argv) TT_MUST_CHECK;
 
 #endif

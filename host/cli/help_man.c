@@ -52,7 +52,10 @@ static void put_options(FILE *out, const tt_help_page *page) {
             fputs("\\fR", out);
         }
         fputc('\n', out);
-        put_string(out, arg->help);
+        tt_str help = {0};
+        tt_help_of_option(&help, arg);
+        put_string(out, tt_str_text(&help));
+        tt_str_close(&help);
         fputc('\n', out);
     }
 }

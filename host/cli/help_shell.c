@@ -8,18 +8,6 @@ static const char *dashes(const tt_arg *arg) {
     return arg->name[1] ? "--" : "-";
 }
 
-// The key of a configuration that has the option's name ("--early-stopping": evaluation.early_stopping) and a set of
-// words: they are the option's values, too.
-static bool find_words(const char *option, tt_config_key *key) {
-    for (int i = 0; tt_config_key_at(i, key); ++i) {
-        const char *dot = strrchr(key->path, '.'), *name = dot ? dot + 1 : key->path;
-        size_t k = 0;
-        while (option[k] && (option[k] == name[k] || (option[k] == '-' && name[k] == '_'))) ++k;
-        if (!option[k] && !name[k] && strchr(key->allowed, '|')) return true;
-    }
-    return false;
-}
-
 // "a|b|c" with another separator.
 static void put_words(FILE *out, const char *words, char separator) {
     for (; *words; ++words) fputc(*words == '|' ? separator : *words, out);
@@ -27,7 +15,6 @@ static void put_words(FILE *out, const char *words, char separator) {
 
 static void put_bash_page(void *context, const tt_help_page *page) {
     FILE *out = context;
-    tt_config_key key;
     const char *space = strchr(page->name, ' ');
     if (space)
         fprintf(out, "    subcommands['%.*s']+=' %s'\n", (int)(space - page->name), page->name, space + 1);
@@ -39,7 +26,7 @@ static void put_bash_page(void *context, const tt_help_page *page) {
         const tt_arg *arg = &page->args->options[i];
         if (arg->type == TT_ARG_FLAG) continue;
         fprintf(out, "    values['%s %s%s']='", page->name, dashes(arg), arg->name);
-        if (find_words(arg->name, &key)) put_words(out, key.allowed, ' ');
+        if (arg->words) put_words(out, arg->words, ' ');
         fputs("'\n", out);
     }
 }
@@ -124,7 +111,6 @@ static void put_quoted(FILE *out, const char *text) {
 
 static void put_zsh_page(void *context, const tt_help_page *page) {
     FILE *out = context;
-    tt_config_key key;
     fprintf(
         out, "        ('%s')\n            _arguments '--help[Show this command'\\''s help.]'", page->name);
     for (int i = 0; i < page->args->n; ++i) {
@@ -139,9 +125,9 @@ static void put_zsh_page(void *context, const tt_help_page *page) {
             fputs(":", out);
             if (strcmp(arg->name, "set") == 0) {
                 fputs("_tinythinker_keys", out);
-            } else if (find_words(arg->name, &key)) {
+            } else if (arg->words) {
                 fputs("(", out);
-                put_words(out, key.allowed, ' ');
+                put_words(out, arg->words, ' ');
                 fputs(")", out);
             } else if (arg->type == TT_ARG_TEXT || arg->type == TT_ARG_TEXTS) {
                 fputs("_files", out);

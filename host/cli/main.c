@@ -1,5 +1,7 @@
 // tinythinker: runs the command, prints an error, and exits with its status.
+#include "host/base/cores.h"
 #include "host/base/log.h"
+#include "host/base/standard.h"
 #include "host/base/str.h"
 #include "host/base/version.h"
 #include "host/cli/help.h"
@@ -62,8 +64,12 @@ static tt_status run_command(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    tt_standard_open();
+    tt_cores(); // before OpenMP binds threads
     tt_interrupt_install();
     tt_status status = run_command(argc, argv);
     if (status != TT_OK) tt_error("%s", tt_error_message());
-    return tt_status_exit(status);
+    const tt_status printed = tt_standard_close();
+    if (printed != TT_OK) tt_error("%s", tt_error_message());
+    return tt_status_exit(status != TT_OK ? status : printed);
 }

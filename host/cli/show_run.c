@@ -1,9 +1,9 @@
 #include "host/cli/show_run.h"
 
-#include <unistd.h>
+#include "host/base/terminal.h"
 
 void tt_show_heading(const char *text, FILE *out) {
-    fprintf(out, isatty(fileno(out)) ? "\n\033[1m%s\033[0m\n" : "\n%s\n", text);
+    fprintf(out, tt_terminal_styled(fileno(out)) ? "\n\033[1m%s\033[0m\n" : "\n%s\n", text);
 }
 
 void tt_show_question(const tt_question *question, FILE *out) {

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char kind_attribute[] = "tinythinker";
 
@@ -47,7 +46,7 @@ tt_status tt_h5_open(tt_h5 *h, const char *path, const char *kind) {
     path = tt_shipped_find(path, shipped, sizeof shipped);
     if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
     strcpy(h->path, path);
-    if (!tt_file_exists(path)) return tt_fail(TT_ERR_IO, "%s: no such file", path);
+    TT_TRY(tt_file_check(path, "an HDF5 file"));
     TT_TRY(tt_seal_check(path, &h->bytes));
     hid_t access = access_list();
     h->file = H5Fopen(path, H5F_ACC_RDONLY, access);
@@ -68,18 +67,19 @@ static hid_t object_list(hid_t class) {
 }
 
 tt_status tt_h5_create(tt_h5 *h, const char *path, const char *kind) {
-    *h = (tt_h5){.file = H5I_INVALID_HID, .writing = true};
+    *h = (tt_h5){.file = H5I_INVALID_HID};
     if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
     strcpy(h->path, path);
-    snprintf(h->temporary, sizeof h->temporary, "%s.%ld.tmp", path, (long)getpid());
+    TT_TRY(tt_output_reserve(&h->output, path));
     hid_t access = access_list(), creation = object_list(H5P_FILE_CREATE); // the root is a group, too
     H5Pset_userblock(creation, TT_SEAL_BYTES);
-    h->file = H5Fcreate(h->temporary, H5F_ACC_TRUNC, creation, access);
+    h->file = H5Fcreate(h->output.temporary, H5F_ACC_TRUNC, creation, access);
     H5Pclose(creation);
     H5Pclose(access);
     if (h->file < 0) {
-        unlink(h->temporary); // of a disk that had no room for its beginning
-        return tt_h5_failed(h, TT_ERR_IO, "cannot create", h->temporary);
+        const tt_status failed = tt_h5_failed(h, TT_ERR_IO, "cannot create", h->output.temporary);
+        tt_output_drop(&h->output); // of a disk that had no room for its beginning
+        return failed;
     }
     tt_status status = tt_h5_put_text(h, "/", kind_attribute, kind);
     if (status != TT_OK) tt_h5_close(h);
@@ -91,22 +91,23 @@ tt_status tt_h5_commit(tt_h5 *h) {
     const herr_t closed = H5Fclose(h->file);
     h->file = H5I_INVALID_HID;
     if (flushed < 0 || closed < 0) {
-        unlink(h->temporary);
-        return tt_h5_failed(h, TT_ERR_IO, "cannot write", h->temporary);
+        const tt_status failed = tt_h5_failed(h, TT_ERR_IO, "cannot write", h->output.temporary);
+        tt_output_drop(&h->output);
+        return failed;
     }
-    const tt_status status = tt_seal_write(h->temporary);
+    const tt_status status = tt_seal_write(h->output.temporary);
     if (status != TT_OK) {
-        unlink(h->temporary);
+        tt_output_drop(&h->output);
         return status;
     }
-    return tt_commit_file(h->temporary, h->path);
+    return tt_output_close(&h->output, TT_OK);
 }
 
 void tt_h5_close(tt_h5 *h) {
     if (h->file < 0) return;
     H5Fclose(h->file);
     h->file = H5I_INVALID_HID;
-    if (h->writing) unlink(h->temporary);
+    tt_output_drop(&h->output);
 }
 
 // HDF5 requires that every link of a path exists before it is asked for the next.

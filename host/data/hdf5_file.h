@@ -15,7 +15,7 @@
 #ifndef TT_DATA_HDF5_FILE_H
 #define TT_DATA_HDF5_FILE_H
 
-#include "host/base/status.h"
+#include "host/base/output.h"
 
 #include <hdf5.h>
 #include <stdbool.h>
@@ -28,9 +28,9 @@ extern "C" {
 
 typedef struct tt_h5 {
     hid_t file;
-    bool writing;
     uint64_t bytes; // length of a file that is read: no data set can be larger
-    char path[4096], temporary[4160];
+    char path[4096];
+    tt_output output; // of a file that is written
 } tt_h5;
 
 // Opens a sealed file for reading, after its checksum: the whole file is read once for it. `kind` ("corpus", "checkpoint")

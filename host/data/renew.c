@@ -45,7 +45,7 @@ static tt_status open_unsealed(tt_h5 *h, const char *path) {
 static tt_status write_anew(const tt_h5 *from, const char *to, report *r) {
     tt_h5 h;
     TT_TRY(tt_h5_create(&h, to, r->kind));
-    strcpy(r->temporary, h.temporary);
+    strcpy(r->temporary, h.output.temporary);
     tt_status status = tt_renew_copy(from, &h);
     if (status == TT_OK) status = tt_h5_commit(&h);
     tt_h5_close(&h);

@@ -1,12 +1,13 @@
 #include "host/dist/comm.h"
 
+#include "host/base/cores.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/base/standard.h"
 #include "host/dist/nccl.h"
 #include "host/dist/transport.h"
 
 #include <omp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ void tt_comm_close(tt_comm *comm, tt_status status) {
         tt_log_reported();
         // Launchers end the whole job when the first rank exits with a failure: all ranks write what they have to say
         // before any of them does.
-        fflush(stdout);
+        tt_standard_flush();
         if (comm->agreed && tt_comm_barrier(comm) != TT_OK) tt_warn("%s", tt_error_message());
     }
     tt_nccl_close(comm->nccl, status != TT_OK);
@@ -47,13 +48,14 @@ void tt_comm_close_part(tt_comm *part) {
     free(part);
 }
 
-int tt_comm_threads(const tt_comm *comm) {
-    if ((comm->size == 1 && comm->local_size == 1) || getenv("OMP_NUM_THREADS")) return omp_get_max_threads();
+int tt_comm_threads(const tt_comm *comm, int64_t wanted) {
+    if (wanted > 0) return tt_cores_limit((int)wanted, "threads");
+    if ((comm->size == 1 && comm->local_size == 1) || getenv("OMP_NUM_THREADS"))
+        return tt_cores_limit(omp_get_max_threads(), "OMP_NUM_THREADS");
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     long share = cores / comm->local_size;
-    cpu_set_t bound;
-    if (sched_getaffinity(0, sizeof bound, &bound) == 0 && CPU_COUNT(&bound) < share) {
-        share = CPU_COUNT(&bound);
+    if (tt_cores() < share) {
+        share = tt_cores();
         tt_warn("each rank is bound to %ld of %ld cores and computes with as many threads; with mpirun "
                 "--bind-to none it would take %ld",
             share, cores, cores / comm->local_size);

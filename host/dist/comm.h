@@ -27,7 +27,7 @@ typedef struct tt_comm {
 // Joins the world of this job; call once per process, first.
 //   TT_RENDEZVOUS (or TT_WORLD) set  the processes with TT_RANK 0 .. TT_WORLD - 1 meet by a file, without MPI
 //   started by mpirun or srun        MPI's world; by srun in a build without MPI, as above
-//   else                             rank 0 of 1
+//   else                             rank 0 of 1; where another launcher started several (RANK, WORLD_SIZE), an error
 // Errors: TT_ERR_CONFIG naming a variable, TT_ERR_DIST naming ranks that did not arrive, TT_ERR_UNSUPPORTED
 // (started by mpirun, but built without MPI). The caller closes it with tt_comm_close.
 tt_status tt_comm_open(tt_comm **out) TT_MUST_CHECK;
@@ -41,9 +41,9 @@ void tt_comm_close(tt_comm *comm, tt_status status);
 tt_status tt_comm_split(tt_comm *comm, int group, tt_comm **out) TT_MUST_CHECK;
 void tt_comm_close_part(tt_comm *part);
 
-// Number of compute threads for this rank if the user has not chosen one: OMP_NUM_THREADS if set, else the
-// machine's cores divided by its ranks, but not more than the cores that the launcher binds this rank to.
-int tt_comm_threads(const tt_comm *comm);
+// Number of compute threads for this rank: `wanted` if that is above 0, else OMP_NUM_THREADS if set, else the machine's
+// cores divided by its ranks; but not more than the cores that this process may use.
+int tt_comm_threads(const tt_comm *comm, int64_t wanted);
 
 // Collectives: every rank calls them in the same order. All block. Errors: TT_ERR_DIST.
 tt_status tt_comm_sum_f32(

@@ -69,10 +69,53 @@ static int launched_ranks(void) {
     return getenv("PMIX_RANK") ? 0 : 1;
 }
 
+// The number that a variable is set to; -1 where it is none.
+static long number_of(const char *variable) {
+    const char *text = getenv(variable);
+    char *end;
+    if (!text || !*text) return -1;
+    const long value = strtol(text, &end, 10);
+    return *end ? -1 : value;
+}
+
+// Launchers that start several processes and tell them so in ways that this program does not join by itself: each of the
+// processes would do the whole work, in the same directory.
+static tt_status check_launchers(void) {
+    static const struct {
+        const char *name, *size, *rank;
+    } launchers[] = {{"a launcher such as torchrun, accelerate or deepspeed", "WORLD_SIZE", "RANK"},
+        {"horovodrun", "HOROVOD_SIZE", "HOROVOD_RANK"}};
+    for (size_t i = 0; i < sizeof launchers / sizeof *launchers; ++i) {
+        const long size = number_of(launchers[i].size), rank = number_of(launchers[i].rank);
+        if (size < 2 || rank < 0) continue;
+        return tt_fail(TT_ERR_CONFIG,
+            "started as process %ld of %ld by %s (%s=%ld, %s=%ld), each of which would do the whole work "
+            "alone. "
+            "Start it with mpirun -np %ld or srun instead, or set TT_RENDEZVOUS to a file that all processes "
+            "can "
+            "access: then they work together (docs/ranks.md). For one process alone, unset %s",
+            rank, size, launchers[i].name, launchers[i].size, size, launchers[i].rank, rank, size,
+            launchers[i].size);
+    }
+    // Outside a step of srun: a batch script's own process has number 0.
+    const long tasks = number_of("SLURM_NTASKS"), task = number_of("SLURM_PROCID");
+    if (tasks > 1 && task > 0)
+        return tt_fail(TT_ERR_CONFIG,
+            "started as task %ld of %ld of Slurm (SLURM_PROCID, SLURM_NTASKS), but not as part of a step "
+            "(SLURM_STEP_ID is not set), so that each would do the whole work alone. Start it with srun, or "
+            "set "
+            "TT_RENDEZVOUS to a file that all processes can access",
+            task, tasks);
+    if (tasks > 1 && task == 0)
+        tt_warn("Slurm gives this job %ld tasks, and this process uses one; 'srun tinythinker ...' uses all",
+            tasks);
+    return TT_OK;
+}
+
 static tt_status join_world(tt_comm *comm) {
     if (getenv("TT_RENDEZVOUS") || getenv("TT_WORLD")) return tt_comm_meet(comm);
     const int ranks = launched_ranks();
-    if (ranks == 1) return TT_OK;
+    if (ranks == 1) return check_launchers();
     TT_TRY(tt_comm_join(comm));
     if (ranks < 2 || comm->size > 1) return TT_OK;
     comm->methods->leave(comm, false, 0);

@@ -75,8 +75,12 @@ static tt_status read_path(char path[TT_PATH_MAX]) {
 tt_status tt_rendezvous_read(tt_rendezvous *out) {
     static const char *const ranks[] = {"TT_RANK", "SLURM_PROCID", NULL};
     static const char *const worlds[] = {"TT_WORLD", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", NULL};
-    TT_TRY(read_number(&out->size, worlds, 1, MOST_RANKS, "the number of ranks"));
-    TT_TRY(read_number(&out->rank, ranks, 0, out->size - 1, "this process's rank"));
+    static const char *const other_ranks[] = {"TT_RANK", "RANK", NULL};
+    static const char *const other_worlds[] = {"TT_WORLD", "WORLD_SIZE", NULL};
+    // torchrun may run in a job of Slurm, whose numbers are then those of the machines.
+    const bool other = getenv("RANK") && getenv("WORLD_SIZE");
+    TT_TRY(read_number(&out->size, other ? other_worlds : worlds, 1, MOST_RANKS, "the number of ranks"));
+    TT_TRY(read_number(&out->rank, other ? other_ranks : ranks, 0, out->size - 1, "this process's rank"));
     TT_TRY(read_seconds(&out->seconds, first_patience));
     return read_path(out->path);
 }

@@ -20,7 +20,7 @@ typedef struct tt_rendezvous {
 } tt_rendezvous;
 
 // Reads the environment: TT_RANK, TT_WORLD (else Slurm's SLURM_PROCID, SLURM_STEP_NUM_TASKS,
-// SLURM_NTASKS) and TT_RENDEZVOUS, the file (else, in a job step of Slurm, a name made of job and step in the
+// SLURM_NTASKS; else RANK and WORLD_SIZE where both are set) and TT_RENDEZVOUS, the file (else, in a job step of Slurm, a name made of job and step in the
 // folder it was submitted from); TT_TIMEOUT in seconds, 300 if not set. Errors: TT_ERR_CONFIG naming the
 // variable.
 tt_status tt_rendezvous_read(tt_rendezvous *out) TT_MUST_CHECK;

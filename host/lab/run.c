@@ -1,6 +1,7 @@
 #include "host/lab/run.h"
 
 #include "host/base/log.h"
+#include "host/base/output.h"
 #include "host/data/world/world.h"
 #include "host/dist/gpu.h"
 #include "host/dist/precision.h"
@@ -14,7 +15,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct run {
     tt_config *config;
@@ -24,7 +24,7 @@ typedef struct run {
     bool gpu_chosen;
     bool precision_kept; // precision was auto and is that of the run to be resumed
     tt_run_directory dir;
-    int lock;     // of the directory, on rank 0
+    tt_lock lock; // of the directory, on rank 0
     bool rescore; // the result was made with other settings of the evaluation
     tt_corpus corpus;
     bool has_corpus;
@@ -84,7 +84,7 @@ static tt_status resolve_precision(run *r, bool fresh) {
 
 static tt_status open_device(run *r) {
     if (r->device) return TT_OK;
-    const int threads = r->config->threads > 0 ? (int)r->config->threads : tt_comm_threads(r->comm);
+    const int threads = tt_comm_threads(r->comm, r->config->threads);
     TT_TRY(choose_gpu(r));
     tt_status status = tt_device_open(&r->device, r->config->device, r->precision, threads);
     if (status == TT_ERR_UNSUPPORTED && r->precision_kept)
@@ -316,33 +316,13 @@ static tt_status evaluate_split(run *r, tt_split split, int samples, FILE *predi
     return evaluate_student(r, &s, out);
 }
 
-// Predictions are written to a temporary file, which is renamed when it is complete; on rank 0 only.
-static tt_status open_predictions(run *r, const char *path, FILE **out) {
-    char temporary[TT_PATH_MAX + 8];
+// Predictions appear when they are complete; on rank 0 only. Elsewhere the output stays closed.
+static tt_status open_predictions(run *r, const char *path, tt_output *out) {
     tt_status status = TT_OK;
-    *out = NULL;
-    snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    if (r->comm->rank == 0 && !(*out = fopen(temporary, "we")))
-        status = tt_fail(TT_ERR_IO, "%s: cannot be written", temporary);
+    *out = (tt_output){0};
+    if (r->comm->rank == 0) status = tt_output_open(out, path);
     status = tt_comm_agree(r->comm, status);
-    if (status != TT_OK && *out) { // another rank failed
-        fclose(*out);
-        unlink(temporary);
-        *out = NULL;
-    }
-    return status;
-}
-
-// `status`: whether everything was produced that was to be written. Returns it, or the error of writing.
-static tt_status close_predictions(FILE *file, const char *path, tt_status status) {
-    char temporary[TT_PATH_MAX + 8];
-    if (!file) return status;
-    snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    const bool written = ferror(file) == 0;
-    if ((fclose(file) != 0 || !written) && status == TT_OK)
-        status = tt_fail(TT_ERR_IO, "%s: cannot be written; is the disk full?", temporary);
-    if (status == TT_OK) return tt_commit_file(temporary, path);
-    unlink(temporary);
+    if (status != TT_OK) tt_output_drop(out); // another rank failed
     return status;
 }
 
@@ -352,17 +332,18 @@ static tt_status evaluate_phase(run *r, int i) {
     tt_phase_outcome *phase = &r->result.phases[i];
     char best[TT_PATH_MAX], path[TT_PATH_MAX], label[64];
     tt_checkpoint student;
-    FILE *predictions;
+    tt_output predictions;
     TT_TRY(best_of(r, i, best));
     TT_TRY(tt_run_directory_predictions(r->dir.path, phase->name, path));
     TT_TRY(tt_comm_agree(r->comm, tt_checkpoint_load(&student, best, r->device)));
     snprintf(label, sizeof label, "test, greedy, after %s", phase->name);
     tt_status status = open_predictions(r, path, &predictions);
     if (status == TT_OK) {
-        const scoring s = {.student = &student, .split = TT_TEST, .predictions = predictions, .label = label};
+        const scoring s = {
+            .student = &student, .split = TT_TEST, .predictions = predictions.file, .label = label};
         status = evaluate_student(r, &s, &phase->test);
         const bool all = status == TT_OK; // else the ranks may wait for each other at different places
-        status = close_predictions(predictions, path, status);
+        status = tt_output_close(&predictions, status);
         if (all) status = tt_comm_agree(r->comm, status);
     }
     tt_checkpoint_close(&student);
@@ -410,13 +391,13 @@ static tt_status evaluate_splits(run *r, FILE *predictions) {
 static tt_status do_evaluation(run *r) {
     if (!r->has_corpus || r->config->evaluation.splits.n == 0) return TT_OK;
     if (!r->student.model) TT_TRY(tt_comm_agree(r->comm, tt_start_open(&r->student, r->config, r->device)));
-    FILE *predictions;
+    tt_output predictions;
     TT_TRY(open_predictions(r, r->dir.predictions, &predictions));
-    tt_status status = evaluate_splits(r, predictions);
+    tt_status status = evaluate_splits(r, predictions.file);
     if (status == TT_ERR_INTERRUPTED)
         status = tt_fail(status,
             "stopped in the final evaluation; the student is saved; run the same command again to resume");
-    return close_predictions(predictions, r->dir.predictions, status);
+    return tt_output_close(&predictions, status);
 }
 
 // ---- the whole run
@@ -479,11 +460,11 @@ static tt_status do_run(run *r, bool fresh, FILE *out) {
 }
 
 tt_status tt_run(tt_config *config, tt_comm *comm, bool fresh, FILE *out) {
-    run r = {.config = config, .comm = comm, .began = tt_seconds(), .lock = -1};
+    run r = {.config = config, .comm = comm, .began = tt_seconds(), .lock = {.file = -1}};
     tt_status status = do_run(&r, fresh, out);
     tt_checkpoint_close(&r.student);
     if (r.has_corpus) tt_corpus_close(&r.corpus);
     tt_device_close(r.device);
-    if (r.lock >= 0) close(r.lock);
+    tt_lock_release(&r.lock);
     return status;
 }

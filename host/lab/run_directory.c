@@ -1,5 +1,7 @@
 #include "host/lab/run_directory.h"
 
+#include "host/base/log.h"
+#include "host/base/target.h"
 #include "host/config/config.h"
 #include "host/lab/config_lines.h"
 
@@ -242,27 +244,64 @@ static tt_status compare_with_existing(const tt_run_directory *dir, const char *
     return status;
 }
 
-static bool is_same_file(const char *a, const char *b) {
-    struct stat first, second;
-    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
-           first.st_ino == second.st_ino;
+static bool is_run(const char *folder) {
+    static const char *const files[] = {"config.yaml", "environment.json"};
+    char path[TT_PATH_MAX];
+    for (int i = 0; i < 2; ++i)
+        if (tt_path_join(path, sizeof path, folder, files[i]) != TT_OK || !tt_file_exists(path)) return false;
+    return true;
+}
+
+bool tt_run_directory_owns(const char *path) {
+    static const char *const names[] = {"config.yaml", "environment.json", "corpus.h5", "metrics.jsonl",
+        "predictions.jsonl", "result.json", "result.txt", "best.h5"};
+    char folder[TT_PATH_MAX], outer[TT_PATH_MAX];
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (tt_path_dir(folder, sizeof folder, path) != TT_OK) return false;
+    if (is_run(folder)) {
+        for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
+            if (strcmp(name, names[i]) == 0) return true;
+        return is_prediction(name);
+    }
+    if (!is_checkpoint(name) && !is_reflection_file(name)) return false;
+    return tt_path_join(outer, sizeof outer, folder, "..") == TT_OK && is_run(outer);
+}
+
+// Whether the file lies in the folder, or in a folder in it.
+static bool lies_below(const char *path, const char *folder) {
+    char place[TT_PATH_MAX], outer[TT_PATH_MAX];
+    struct stat wanted, st;
+    if (stat(folder, &wanted) != 0 || tt_path_dir(place, sizeof place, path) != TT_OK ||
+        tt_path_join(outer, sizeof outer, place, "..") != TT_OK)
+        return false;
+    return (stat(place, &st) == 0 && st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino) ||
+           (stat(outer, &st) == 0 && st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino);
+}
+
+static tt_status check_input(const tt_run_directory *dir, const char *key, const char *path) {
+    const char *const written[] = {dir->config, dir->environment, dir->corpus, dir->metrics, dir->predictions,
+        dir->result, dir->table, dir->best};
+    tt_target target;
+    bool own = tt_file_exists(path) && tt_target_find(&target, path) == TT_OK &&
+               tt_run_directory_owns(target.path) && lies_below(target.path, dir->path);
+    for (size_t k = 0; k < sizeof written / sizeof *written; ++k)
+        own |= tt_file_exists(path) && tt_target_same(path, written[k]);
+    if (!own) return TT_OK;
+    return tt_fail(TT_ERR_CONFIG,
+        "%s: %s is a file of the run directory, which starting would remove; give the run another "
+        "name, or move the file",
+        key, path);
 }
 
 // A file that the run reads must not be one that starting over removes.
 static tt_status check_inputs(const tt_run_directory *dir, const tt_config *config) {
-    const char *const written[] = {dir->config, dir->corpus, dir->metrics, dir->best};
-    const struct {
-        const char *key, *path;
-    } inputs[] = {{"corpus", config->corpus}, {"model.start", config->model.start},
-        {"model.tokenizer", config->model.tokenizer}};
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; ++i)
-        for (size_t k = 0; k < sizeof written / sizeof *written; ++k)
-            if (*inputs[i].path && is_same_file(inputs[i].path, written[k]))
-                return tt_fail(TT_ERR_CONFIG,
-                    "%s: %s is a file of the run directory, which starting would remove; give the run "
-                    "another "
-                    "name, or move the file",
-                    inputs[i].key, inputs[i].path);
+    TT_TRY(check_input(dir, "corpus", config->corpus));
+    TT_TRY(check_input(dir, "model.start", config->model.start));
+    TT_TRY(check_input(dir, "model.tokenizer", config->model.tokenizer));
+    for (int i = 0; i < config->pretraining.text.n; ++i)
+        TT_TRY(check_input(dir, "pretraining.text", config->pretraining.text.items[i]));
+    for (int i = 0; i < config->pretraining.pairs.n; ++i)
+        TT_TRY(check_input(dir, "pretraining.pairs", config->pretraining.pairs.items[i]));
     return TT_OK;
 }
 
@@ -284,26 +323,34 @@ static tt_status check_owner(const tt_run_directory *dir) {
         dir->config);
 }
 
-// A file system without locks has none to hold.
-static tt_status refuse_lock(const tt_run_directory *dir, int file, bool held) {
-    close(file);
-    if (!held) return TT_OK;
-    return tt_fail(TT_ERR_IO,
-        "%s: another process is running in this directory; wait for it to end, or give this run another name",
-        dir->path);
+static tt_status lock_note(const char *folder, char *out) {
+    return tt_path_join(out, TT_PATH_MAX, folder, "lock");
 }
 
-tt_status tt_run_directory_lock(const tt_run_directory *dir, int *lock) {
-    *lock = -1;
+tt_status tt_run_directory_lock(const tt_run_directory *dir, tt_lock *lock) {
+    char note[TT_PATH_MAX];
+    *lock = (tt_lock){.file = -1};
+    TT_TRY(lock_note(dir->path, note));
     const tt_status made = tt_make_dirs(dir->path);
     if (made != TT_OK) return tt_context(made, "run directory");
     const int file = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", dir->path, strerror(errno));
-    if (tt_lock(file)) {
-        *lock = file;
-        return TT_OK;
-    }
-    return refuse_lock(dir, file, errno == EWOULDBLOCK);
+    if (tt_lock_take(lock, file, note)) return TT_OK;
+    const bool held = errno == EWOULDBLOCK; // else the file system has no locks
+    tt_status status = TT_OK;
+    if (held)
+        status = tt_fail(TT_ERR_BUSY,
+            "%s: is in use by %s; wait for it to end, or give this run another name", dir->path, lock->owner);
+    else
+        tt_warn("%s: this file system has no locks; make sure that no other process runs in this directory",
+            dir->path);
+    tt_lock_release(lock);
+    return status;
+}
+
+bool tt_run_directory_busy(const char *path, char *owner) {
+    char note[TT_PATH_MAX];
+    return lock_note(path, note) == TT_OK && tt_lock_held(path, note, owner);
 }
 
 tt_status tt_run_directory_rescored(const tt_run_directory *dir, const tt_config *config) {

@@ -7,6 +7,7 @@
 //   best.h5           the last phase's best checkpoint
 //   reflection_<k>/   recall_runs.jsonl, analyze_runs.jsonl and pairs.h5 of iteration k
 //   tensorboard/      event files, with log: tensorboard
+//   lock              which process runs here, while it does
 //   metrics.jsonl     a line for each logged step and each validation
 //   predictions.jsonl answers of the final evaluation, with the text of every stage
 //   result.json       accuracies, phases and speed; result.txt: the same for people
@@ -14,7 +15,7 @@
 #ifndef TT_LAB_RUN_DIRECTORY_H
 #define TT_LAB_RUN_DIRECTORY_H
 
-#include "host/base/fs.h"
+#include "host/base/lock.h"
 #include "host/config/config.h"
 #include "host/dist/comm.h"
 
@@ -49,9 +50,14 @@ tt_status tt_run_directory_prepare(
 // After the new result has been written: config.yaml becomes that of `config`. Errors: TT_ERR_IO.
 tt_status tt_run_directory_rescored(const tt_run_directory *dir, const tt_config *config) TT_MUST_CHECK;
 
-// Makes the directory and locks it against other processes until *lock is closed with close(); -1 on file systems without
-// locks. To be called on one rank. Errors: TT_ERR_IO where another process trains in it.
-tt_status tt_run_directory_lock(const tt_run_directory *dir, int *lock) TT_MUST_CHECK;
+// Makes the directory and locks it against other processes until tt_lock_release(lock), or until this process ends. On file
+// systems without locks it warns. To be called on one rank. Errors: TT_ERR_BUSY naming the process that runs in it;
+// TT_ERR_IO.
+tt_status tt_run_directory_lock(const tt_run_directory *dir, tt_lock *lock) TT_MUST_CHECK;
+// Whether another process runs in the directory now; owner[256] names it.
+bool tt_run_directory_busy(const char *path, char *owner);
+// Whether the file is one that a run writes, in the directory of a run. `path` is behind all links (target.h).
+bool tt_run_directory_owns(const char *path);
 
 // Copies the value of `key` from the configuration of a run in the directory that can be resumed; empty if
 // there is no such run. To be called on one rank.

@@ -1,6 +1,6 @@
 #include "host/teacher/journal.h"
 
-#include "host/base/fs.h"
+#include "host/base/lock.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/str.h"
@@ -16,7 +16,8 @@ enum { SYNC_EVERY = 64, HASH_DIGITS = 16 };
 static const char head[] = "{\"entry\":", middle[] = ",\"hash\":\"", tail[] = "\"}";
 
 struct tt_journal {
-    int file;
+    int file; // belongs to the lock
+    tt_lock lock;
     char path[TT_PATH_MAX];
     off_t size;  // of the whole lines
     int pending; // entries since the last sync
@@ -109,12 +110,17 @@ static tt_status begin_file(tt_journal *j, const json_t *identity) {
 }
 
 static tt_status open_file(tt_journal *j) {
+    char note[TT_PATH_MAX];
+    if (access(j->path, F_OK) == 0) TT_TRY(tt_file_check(j->path, "a file that keeps answers"));
+    if (snprintf(note, sizeof note, "%s.lock", j->path) >= (int)sizeof note)
+        return tt_fail(TT_ERR_IO, "%.64s...: path too long", j->path);
     j->file = open(j->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (j->file < 0) return fail_io(j, "open");
-    if (tt_lock(j->file)) return TT_OK;
+    if (tt_lock_take(&j->lock, j->file, note)) return TT_OK;
     if (errno == EWOULDBLOCK)
-        return tt_fail(
-            TT_ERR_IO, "%s: another process is collecting into it; wait for it to end, or stop it", j->path);
+        return tt_fail(TT_ERR_BUSY,
+            "%s: is in use by %s, which collects into it; wait for it to end, or stop it", j->path,
+            j->lock.owner);
     return fail_io(j, "lock");
 }
 
@@ -123,6 +129,7 @@ tt_status tt_journal_open(
     *out = NULL;
     tt_journal *j;
     TT_TRY(tt_alloc(&j, 1, sizeof *j, "journal"));
+    j->lock.file = -1;
     snprintf(j->path, sizeof j->path, "%s", path);
     char *data = NULL;
     size_t size = 0;
@@ -170,6 +177,6 @@ tt_status tt_journal_sync(tt_journal *j) {
 
 void tt_journal_close(tt_journal *j) {
     if (!j) return;
-    if (j->file >= 0) close(j->file);
+    tt_lock_release(&j->lock);
     free(j);
 }

@@ -163,8 +163,6 @@ static tt_status check_plan(tt_teach_plan *plan) {
         {"model", plan->model}};
     for (int i = 0; i < 4; ++i)
         if (!*needed[i].value) return tt_fail(TT_ERR_CONFIG, "%s: is missing", needed[i].key);
-    if (strcmp(plan->questions, plan->corpus) == 0)
-        return tt_fail(TT_ERR_CONFIG, "corpus: %s holds the questions; write to another file", plan->corpus);
     if (*plan->journal) return TT_OK;
     tt_str name = {0};
     tt_str_append(&name, plan->corpus);

@@ -69,9 +69,9 @@ written ranks fp32
 
 # Finding out leaves the number of threads alone.
 grep -v "^threads" base.yaml >threads.yaml
-OMP_NUM_THREADS=3 try 0 run threads.yaml --set name=threads
-grep -q '"threads": 3' runs/threads/environment.json || fail "threads: $(grep threads runs/threads/environment.json)"
-OMP_NUM_THREADS=3 try 0 eval --model runs/old/best.h5 --corpus data/corpus.h5 --max-length 8 --precision auto
+OMP_NUM_THREADS=1 try 0 run threads.yaml --set name=threads
+grep -q '"threads": 1' runs/threads/environment.json || fail "threads: $(grep threads runs/threads/environment.json)"
+OMP_NUM_THREADS=1 try 0 eval --model runs/old/best.h5 --corpus data/corpus.h5 --max-length 8 --precision auto
 
 # Every place that takes a precision takes the same words.
 try 0 eval --model runs/old/best.h5 --corpus data/corpus.h5 --max-length 8 --precision auto

@@ -1,6 +1,7 @@
 // From a world to a corpus file.
 #include "host/base/fs.h"
 #include "host/base/str.h"
+#include "host/base/temporary.h"
 #include "host/data/import/import.h"
 #include "host/data/world/world.h"
 
@@ -23,15 +24,16 @@ static void world_name(char *out, size_t size, const char *path) {
 
 tt_status tt_world_corpus(const char *world_yaml, const char *out_h5) {
     char jsonl[TT_PATH_MAX], name[128];
-    if (snprintf(jsonl, sizeof jsonl, "%s.%ld.jsonl.tmp", out_h5, (long)getpid()) >= (int)sizeof jsonl)
-        return tt_fail(TT_ERR_IO, "%.64s...: path too long", out_h5);
+    int file;
+    TT_TRY(tt_temporary_make(out_h5, jsonl, &file));
+    close(file);
     world_name(name, sizeof name, world_yaml);
     tt_corpus corpus = {.name = name};
     tt_str from = {0};
     tt_str_format(&from, "{\"world\": \"%s\"}", world_yaml);
     tt_status status = tt_world_generate(world_yaml, jsonl);
     if (status == TT_OK) status = tt_import_jsonl(&corpus, jsonl);
-    unlink(jsonl);
+    tt_temporary_remove(jsonl);
     if (status == TT_OK) {
         corpus.provenance = tt_str_text(&from);
         status = tt_corpus_save(&corpus, out_h5);

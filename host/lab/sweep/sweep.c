@@ -1,5 +1,6 @@
 #include "host/lab/sweep/sweep.h"
 
+#include "host/base/cores.h"
 #include "host/base/log.h"
 #include "host/lab/run.h"
 #include "host/lab/run_directory.h"
@@ -99,8 +100,11 @@ static tt_status write_note(const tt_sweep_run *run, const char *name, const cha
     return tt_write_file(path, text, strlen(text));
 }
 
+// Errors: TT_ERR_BUSY where another process runs it, whose files are left alone.
 static tt_status begin_run(const tt_sweep *sweep, const tt_sweep_run *run) {
-    char path[TT_PATH_MAX];
+    char path[TT_PATH_MAX], owner[256];
+    if (tt_run_directory_busy(run->path, owner))
+        return tt_fail(TT_ERR_BUSY, "%s: is in use by %s", run->path, owner);
     TT_TRY(tt_make_dirs(run->path));
     TT_TRY(tt_path_join(path, sizeof path, run->path, "failed.txt"));
     unlink(path);
@@ -121,17 +125,29 @@ static tt_status note_failure(const tt_sweep *sweep, const tt_sweep_run *run) {
     return write_note(run, "failed.txt", reason);
 }
 
-// *failed: the run failed; that is noted in its directory and the sweep continues. *apart: one rank failed
-// alone while the others wait for it, so that the ranks cannot agree on anything any more.
+// Another process has the run: it is left to it, and nothing is noted in its directory.
+static void pass_over(const tt_sweep *sweep, tt_comm *comm) {
+    tt_warn("%s: left out: %s", sweep->name, tt_error_message());
+    comm->agreed = false; // reported here; the ranks continue together
+}
+
+// *failed: the run failed, which is noted in its directory, or another process has it; the sweep continues. *apart: one rank
+// failed alone while the others wait for it, so that the ranks cannot agree on anything any more.
 static tt_status run_one(
     const tt_sweep *sweep, const tt_sweep_run *run, tt_comm *comm, bool *failed, bool *apart) {
     tt_config config;
     *failed = false;
-    TT_TRY(tt_comm_agree(comm, comm->rank == 0 ? begin_run(sweep, run) : TT_OK));
+    tt_status status = tt_comm_agree(comm, comm->rank == 0 ? begin_run(sweep, run) : TT_OK);
+    if (status == TT_ERR_BUSY) {
+        pass_over(sweep, comm);
+        *failed = true;
+        return TT_OK;
+    }
+    TT_TRY(status);
     tt_info("%s: %s", sweep->name, run->name);
     FILE *nowhere = fopen("/dev/null", "we");
     if (!nowhere) return tt_fail(TT_ERR_IO, "/dev/null: %s", strerror(errno));
-    tt_status status = tt_comm_agree(comm, tt_config_load(&config, sweep->base, run->overrides, run->n));
+    status = tt_comm_agree(comm, tt_config_load(&config, sweep->base, run->overrides, run->n));
     if (status == TT_OK) {
         status = tt_run(&config, comm, false, nowhere);
         tt_config_close(&config);
@@ -145,8 +161,12 @@ static tt_status run_one(
         if (note_failure(sweep, run) != TT_OK) tt_warn("%s", tt_error_message());
         return tt_fail(status, "%s: %s", run->name, reason);
     }
-    comm->agreed = false; // reported here; the ranks continue together
     *failed = true;
+    if (status == TT_ERR_BUSY) {
+        pass_over(sweep, comm);
+        return TT_OK;
+    }
+    comm->agreed = false; // reported here; the ranks continue together
     return tt_comm_agree(comm, comm->rank == 0 ? note_failure(sweep, run) : TT_OK);
 }
 
@@ -204,7 +224,7 @@ static void become_child(const char *log, const char *threads, const char *const
 static pid_t start_child(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
     char log[TT_PATH_MAX], index[16], threads[32], program[TT_PATH_MAX];
     const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const long cores = tt_cores();
     if (length < 0 || tt_path_join(log, sizeof log, sweep->runs[i].path, "log.txt") != TT_OK) return -1;
     program[length] = '\0';
     snprintf(index, sizeof index, "%d", i);
@@ -256,6 +276,13 @@ static tt_status run_children(
         while (free_slot < c.n && c.pid[free_slot]) ++free_slot;
         if (status == TT_OK && next < sweep->n && free_slot < c.n && !tt_interrupted()) {
             status = begin_run(sweep, &sweep->runs[next]);
+            if (status == TT_ERR_BUSY) {
+                tt_warn("%s: left out: %s", sweep->name, tt_error_message());
+                ++*failed;
+                ++next;
+                status = TT_OK;
+                continue;
+            }
             const pid_t pid = status == TT_OK ? start_child(sweep, next, o) : -1;
             if (status == TT_OK && pid < 0)
                 status = tt_fail(TT_ERR_IO, "cannot start a process: %s", strerror(errno));

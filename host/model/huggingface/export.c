@@ -1,10 +1,11 @@
 // A checkpoint to a Hugging Face directory.
-#include "host/base/fs.h"
+#include "host/base/lock.h"
 #include "host/model/huggingface/huggingface.h"
 #include "host/model/huggingface/safetensors.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,7 +120,6 @@ static void remove_all(const char *directory) {
 
 static tt_status move_all(const char *from, const char *to) {
     char source[TT_PATH_MAX], target[TT_PATH_MAX];
-    TT_TRY(tt_make_dirs(to));
     for (int i = 0; i < FILES; ++i) {
         TT_TRY(tt_path_join(source, sizeof source, from, files[i]));
         TT_TRY(tt_path_join(target, sizeof target, to, files[i]));
@@ -128,21 +128,47 @@ static tt_status move_all(const char *from, const char *to) {
     return TT_OK;
 }
 
-tt_status tt_huggingface_export(const tt_checkpoint *c, const char *directory, bool bf16, bool replace) {
-    char temporary[TT_PATH_MAX];
-    size_t n = strlen(directory);
-    while (n > 1 && directory[n - 1] == '/') --n;
-    if (tt_file_exists(directory))
-        return tt_fail(TT_ERR_IO, "%s: this is a file, not a directory", directory);
-    if (!replace && tt_dir_exists(directory) && !is_empty(directory))
-        return tt_fail(
-            TT_ERR_IO, "%s: exists and is not empty; --force replaces the files of a model in it", directory);
-    if (snprintf(temporary, sizeof temporary, "%.*s.tmp%ld", (int)n, directory, (long)getpid()) >=
-        (int)sizeof temporary)
-        return tt_fail(TT_ERR_IO, "%.64s...: path too long", directory);
+// Into a folder within the directory, which is on its file system whatever the directory is; then file by file.
+static tt_status write_and_move(const tt_checkpoint *c, const char *directory, bool bf16) {
+    char name[64], temporary[TT_PATH_MAX];
+    snprintf(name, sizeof name, ".export.%ld.tmp", (long)getpid());
+    TT_TRY(tt_path_join(temporary, sizeof temporary, directory, name));
     TT_TRY(tt_make_dirs(temporary));
     tt_status status = write_all(c, temporary, bf16);
     if (status == TT_OK) status = move_all(temporary, directory);
     remove_all(temporary);
+    return status;
+}
+
+// The directory stands. Two exports at a time would mix their files.
+static tt_status export_locked(const tt_checkpoint *c, const char *directory, bool bf16, bool replace) {
+    char note[TT_PATH_MAX];
+    tt_lock lock;
+    if (snprintf(note, sizeof note, "%s.lock", directory) >= (int)sizeof note)
+        return tt_fail(TT_ERR_IO, "%.64s...: path too long", directory);
+    const int file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", directory, strerror(errno));
+    tt_status status = TT_OK;
+    if (!tt_lock_take(&lock, file, note) && errno == EWOULDBLOCK)
+        status = tt_fail(TT_ERR_BUSY, "%s: is in use by %s, which exports to it", directory, lock.owner);
+    else if (!replace && !is_empty(directory))
+        status = tt_fail(
+            TT_ERR_IO, "%s: exists and is not empty; --force replaces the files of a model in it", directory);
+    if (status == TT_OK) status = write_and_move(c, directory, bf16);
+    tt_lock_release(&lock);
+    return status;
+}
+
+tt_status tt_huggingface_export(const tt_checkpoint *c, const char *directory, bool bf16, bool replace) {
+    char path[TT_PATH_MAX];
+    size_t n = strlen(directory);
+    while (n > 1 && directory[n - 1] == '/') --n;
+    if (snprintf(path, sizeof path, "%.*s", (int)n, directory) >= (int)sizeof path)
+        return tt_fail(TT_ERR_IO, "%.64s...: path too long", directory);
+    if (tt_file_exists(path)) return tt_fail(TT_ERR_IO, "%s: this is a file, not a directory", path);
+    const bool made = !tt_dir_exists(path);
+    TT_TRY(tt_make_dirs(path));
+    const tt_status status = export_locked(c, path, bf16, replace);
+    if (status != TT_OK && made) rmdir(path);
     return status;
 }

@@ -1,0 +1,74 @@
+#include "host/base/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { OWNER = 256 };
+
+static bool lock_within_seconds(int file) {
+    const struct timespec pause = {.tv_nsec = 50000000};
+    int tries = 100;
+    while (flock(file, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EINTR && (errno != EWOULDBLOCK || --tries == 0)) return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+// A lock works without its note: what goes wrong here costs a name in a message.
+static void write_note(const char *note) {
+    char host[64] = "?", when[64] = "?", text[OWNER];
+    const time_t now = time(NULL);
+    struct tm local;
+    gethostname(host, sizeof host - 1);
+    if (localtime_r(&now, &local)) strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S %Z", &local);
+    const int n =
+        snprintf(text, sizeof text, "process %ld on host %s, since %s\n", (long)getpid(), host, when);
+    const int file = open(note, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file < 0) return;
+    if (write(file, text, (size_t)n) != n) unlink(note);
+    close(file);
+}
+
+static void read_note(const char *note, char *owner) {
+    const int file = open(note, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    const ssize_t n = file < 0 ? -1 : read(file, owner, OWNER - 1);
+    if (file >= 0) close(file);
+    owner[n > 0 ? n : 0] = '\0';
+    owner[strcspn(owner, "\n")] = '\0';
+    if (!*owner) snprintf(owner, OWNER, "another process");
+}
+
+bool tt_lock_take(tt_lock *out, int file, const char *note) {
+    *out = (tt_lock){.file = file};
+    if (!lock_within_seconds(file)) {
+        const int reason = errno;
+        if (reason == EWOULDBLOCK) read_note(note, out->owner);
+        errno = reason;
+        return false;
+    }
+    snprintf(out->note, sizeof out->note, "%s", note);
+    write_note(out->note);
+    return true;
+}
+
+bool tt_lock_held(const char *folder, const char *note, char *owner) {
+    const int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file < 0) return false;
+    const bool held = !lock_within_seconds(file) && errno == EWOULDBLOCK;
+    if (held) read_note(note, owner);
+    close(file);
+    return held;
+}
+
+void tt_lock_release(tt_lock *lock) {
+    if (lock->file < 0) return;
+    if (*lock->note) unlink(lock->note);
+    close(lock->file);
+    *lock = (tt_lock){.file = -1};
+}

@@ -1,0 +1,32 @@
+// Locks between processes, and who holds them.
+#ifndef TT_BASE_LOCK_H
+#define TT_BASE_LOCK_H
+
+#include "host/base/fs.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tt_lock {
+    int file;               // the open file or folder; -1: none
+    char note[TT_PATH_MAX]; // names the process that holds the lock, while it does
+    char owner[256];        // where it was refused: "process 12 on host a, since 2026-11-26 10:03:05 UTC"
+} tt_lock;
+
+// Locks an open file or folder, which now belongs to *out, against other processes, and writes host, process and time to
+// the file `note`. The lock ends with the process, however it ends; a note that stays is overwritten. One that was killed a
+// moment ago may still be giving its memory back, and its lock with it: this waits for up to five seconds. False with errno
+// EWOULDBLOCK where another process holds the lock, whom out->owner names; with another errno where the file system has no
+// locks. `file` is then open, too.
+bool tt_lock_take(tt_lock *out, int file, const char *note);
+// Whether another process holds the lock of a folder with this note, and still does after five seconds; owner[256] names it.
+bool tt_lock_held(const char *folder, const char *note, char *owner);
+// Removes the note and closes the file. Does nothing with file -1.
+void tt_lock_release(tt_lock *lock);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

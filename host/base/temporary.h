@@ -1,0 +1,26 @@
+// Temporary files: names that nobody else has, and none that stays behind.
+#ifndef TT_BASE_TEMPORARY_H
+#define TT_BASE_TEMPORARY_H
+
+#include "host/base/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Makes an empty file beside `path`, PATH.NUMBER.tmp, that did not exist before, and opens it. out[TT_PATH_MAX] receives
+// its name, *file its descriptor, which the caller closes. It is readable and writable as the umask says. Errors:
+// TT_ERR_IO naming `path`.
+tt_status tt_temporary_make(const char *path, char *out, int *file) TT_MUST_CHECK;
+// The file was renamed or handed over: it stays.
+void tt_temporary_keep(const char *name);
+// Removes it.
+void tt_temporary_remove(const char *name);
+// Removes all that were made and neither kept nor removed. May be called in a signal handler.
+void tt_temporary_remove_all(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

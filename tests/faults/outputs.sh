@@ -1,0 +1,257 @@
+#!/usr/bin/env bash
+# Every option of every command that names an output, as the program's own table lists them: what stands there already (a
+# device, a pipe, a link, a file with a mode and an owner) is still what it was; no input is overwritten; nothing temporary
+# stays behind, also on a full disk and after a signal.
+set -u
+. "$(dirname "$0")/../common.sh"
+shown=("$work/out.log" "$work/err.log")
+make_data
+everyday=$TT_SOURCE_DIR/datasets/everyday
+cat >run.yaml <<'YAML'
+corpus: data/corpus.h5
+threads: 1
+model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 16, d_kv: 4, d_ff: 32, num_heads: 4}
+acquisition: {steps: 4, batch_size: 8, interval: 1}
+evaluation: {max_length: 8, samples: 0}
+precision: fp32
+YAML
+cat >sweep.yaml <<'YAML'
+name: small
+base: run.yaml
+YAML
+cat >one.jsonl <<'JSON'
+{"id": "one", "question": "What colour is the balo?", "options": ["red", "blue"], "gold": 0, "split": "train", "general": "The balo is red.", "specific": ["red fits.", "blue does not fit."]}
+JSON
+cat >two.jsonl <<'JSON'
+{"id": "two", "question": "What colour is the cemi?", "options": ["red", "blue"], "gold": 1, "split": "train", "general": "The cemi is blue.", "specific": ["red does not fit.", "blue fits."]}
+JSON
+printf '{"id": "one", "reasoning": [{"general": "Balos are red.", "specific": ["Fits.", "Fits not."], "answer": 0}]}\n' >answers.jsonl
+printf 'question: Q\nexplanations: [e]\nacceptable: ok\n' >map.yaml
+printf 'Q,e,ok\n"What colour is the balo?",It is red.,1\n' >explained.csv
+cat >teach.yaml <<YAML
+questions: data/corpus.h5
+corpus: taught.h5
+prompts: $TT_SOURCE_DIR/datasets/prompts/everyday.yaml
+prices: $TT_SOURCE_DIR/datasets/prompts/prices.yaml
+tokenizer: $everyday/student.h5
+model: nobody
+YAML
+cp "$everyday"/*.yaml .
+for command in "run run.yaml" "corpus import jsonl one.jsonl -o one.h5" "corpus import jsonl two.jsonl -o two.h5" \
+    "model export runs/run/best.h5 -o hf"; do
+    "$TINYTHINKER" $command >out.log 2>err.log || die "$command"
+done
+
+# What a command needs besides the output. A new one is added here.
+arguments() {
+    case $1 in
+        "eval") echo "--model runs/run/best.h5 --corpus data/corpus.h5 --limit 2 --max-length 8" ;;
+        "teach") echo "teach.yaml --limit 2" ;;
+        "sweep") echo "sweep.yaml" ;;
+        "report") echo "runs" ;;
+        "corpus import") echo "jsonl one.jsonl --tokenizer data/tokenizer.model --extra-ids 20" ;;
+        "corpus build" | "corpus reading") echo "world.yaml" ;;
+        "corpus export") echo "data/corpus.h5" ;;
+        "corpus add-reasoning") echo "one.h5 answers.jsonl" ;;
+        "corpus add-explanations") echo "one.h5 map.yaml explained.csv" ;;
+        "corpus merge") echo "one.h5 two.h5" ;;
+        "model init") echo "--tokenizer data/tokenizer.model --d-model 16 --d-kv 4 --d-ff 16 --layers 1" ;;
+        "model import") echo "hf" ;;
+        "model export" | "model convert") echo "runs/run/best.h5" ;;
+        "tokenizer train") echo "data/text.txt --pieces 60" ;;
+        *) return 1 ;;
+    esac
+}
+# Where a command must write something else, too, or writes something else that is not looked at here.
+besides() { # command, option
+    case $1$2 in
+        "corpus build--jsonl") echo "-o other.h5" ;;
+        "corpus reading--texts") echo "--pairs other" ;;
+        "corpus reading--pairs") echo "--texts other" ;;
+        report--*) echo "-o other" ;;
+    esac
+}
+
+"$TINYTHINKER" manual --paths >paths || die "manual --paths"
+# A value that is called a file or a folder is a path, and its option says what for.
+awk -F '\t' '$3 ~ /^(F\.|FILE|DIR)/ && $4 == "none" { print; bad = 1 } END { exit bad }' paths || die "a path without a role" paths
+
+mkdir place
+is_root=$([ "$(id -u)" = 0 ] && echo yes)
+leftovers() { find . -name '*.tmp*' -not -path './disk/*'; }
+# try STATUS TARGET: the command with its output there.
+try() {
+    local got
+    # shellcheck disable=SC2086
+    timeout 120 "$TINYTHINKER" $command $(arguments "$command") $(besides "$command" "$option") "$option" "$2" >out.log 2>err.log </dev/null
+    got=$?
+    [ $got -eq "$1" ] || fail "$command $option $2: exit status $got, expected $1"
+    [ -z "$(leftovers)" ] || fail "$command $option $2: stayed behind: $(leftovers)"
+}
+refused() { # status, target, what stands there must not change
+    local before after
+    before=$(ls -ld "$2" 2>&1)
+    [ -f "$2" ] && before+=$(cksum "$2")
+    try "$1" "$2"
+    after=$(ls -ld "$2" 2>&1)
+    [ -f "$2" ] && after+=$(cksum "$2")
+    [ "$before" = "$after" ] || fail "$command $option $2: was refused, and changed"
+    [ "$(wc -l <err.log)" -ge 1 ] || fail "$command $option $2: no message"
+}
+same() { # made file: like the one that was made first; speeds and times may differ
+    [ -e "$1" ] && { cmp -s "$1" place/plain || [ "$command" = eval ]; } || fail "$command $option: $1 is not what it should be"
+}
+
+check_file() {
+    rm -rf place && mkdir place
+    try 0 place/plain
+    [ "$(stat -c %a place/plain)" = "$(stat -c %a paths)" ] || fail "$command $option: mode of a new file: $(stat -c %a place/plain)"
+    # Links are followed and stay; those that lead nowhere yet, too.
+    ln -s nowhere place/dangling
+    try 0 place/dangling
+    [ -L place/dangling ] && same place/nowhere
+    echo before >place/there
+    chmod 640 place/there
+    [ -z "$is_root" ] || chown 1234:5678 place/there
+    before=$(stat -c '%a %u %g' place/there)
+    ln -s ../place/there place/link
+    try 0 place/link
+    [ -L place/link ] || fail "$command $option: a link became a file"
+    [ "$(stat -c '%a %u %g' place/there)" = "$before" ] || fail "$command $option: mode and owner were $before"
+    same place/there
+    # Not over a folder; not into one that does not exist.
+    mkdir place/folder
+    refused 1 place/folder
+    refused 1 place/none/file
+    grep -q "folder 'place/none' does not exist" err.log || fail "$command $option: no word about the folder"
+    # No input is an output, by whatever name.
+    for input in $(arguments "$command"); do
+        [ -f "$input" ] || continue
+        refused 2 "$input"
+        ln -sf "$PWD/$input" place/input
+        refused 2 place/input
+        grep -Eq "read.* write to another|belongs to the run" err.log || fail "$command $option: no word about the input"
+    done
+    # A run's own files are the run's.
+    refused 2 runs/run/metrics.jsonl
+    refused 2 runs/run/checkpoints/acquisition.h5
+}
+
+check_stream() {
+    check_file
+    try 0 -
+    same out.log
+    try 0 /dev/stdout
+    same out.log
+    if mkfifo place/pipe 2>/dev/null; then
+        timeout 100 cat place/pipe >place/got &
+        try 0 place/pipe
+        wait $!
+        [ -p place/pipe ] || fail "$command $option: a pipe became a file"
+        same place/got
+    fi
+    exec 3>place/descriptor
+    try 0 /dev/fd/3
+    exec 3>&-
+    same place/descriptor
+    if [ -n "$is_root" ] && mknod place/null c 1 3 2>/dev/null; then
+        try 0 place/null
+        [ -c place/null ] || fail "$command $option: a device became a file"
+    fi
+}
+
+check_random() {
+    check_file
+    refused 2 -
+    grep -q "standard output cannot take this result" err.log || fail "$command $option: no word about standard output"
+    [ ! -e ./- ] || fail "$command $option: wrote a file called -"
+    mkfifo place/pipe 2>/dev/null && { refused 1 place/pipe; grep -q "is a pipe" err.log || fail "$command $option: a pipe"; }
+    [ -n "$is_root" ] && mknod place/null c 1 3 2>/dev/null && {
+        refused 1 place/null
+        grep -q "is a character device" err.log || fail "$command $option: a device"
+    }
+}
+
+check_folder() {
+    rm -rf place && mkdir place
+    try 0 place/new
+    [ -n "$(ls -A place/new)" ] || fail "$command $option: an empty folder"
+    refused 2 -
+    echo mine >place/file
+    refused 1 place/file
+}
+
+while IFS=$'\t' read -r command option _ role; do
+    case $role in
+        stream | file | folder) arguments "$command" >/dev/null || { fail "this test does not know how to call $command"; continue; } ;;
+    esac
+    case $role in
+        stream) check_stream ;;
+        file) check_random ;;
+        folder) check_folder ;;
+    esac
+done <paths
+
+# Two outputs are not one.
+"$TINYTHINKER" report runs -o page --csv ./page >out.log 2>err.log && fail "two outputs in one file"
+grep -q "^tinythinker: report: .*same place.*name two" err.log || fail "two outputs"
+[ ! -e page ] || fail "two outputs: something was written"
+command=teach
+for pair in "corpus=data/corpus.h5" "journal=data/corpus.h5" "journal=teach.yaml" "corpus=$everyday/student.h5" "journal=taught.h5"; do
+    "$TINYTHINKER" teach teach.yaml --export-batch batch --set "$pair" >out.log 2>err.log && fail "teach --set $pair"
+    grep -Eq "write to another|name two" err.log || fail "teach --set $pair"
+done
+"$TINYTHINKER" sweep sweep.yaml --slurm run.yaml >out.log 2>err.log && fail "sweep --slurm over its base"
+grep -q "which is read (base)" err.log || fail "sweep --slurm over its base"
+sum=$(cksum <hf/config.json)
+"$TINYTHINKER" model import hf -o hf/config.json >out.log 2>err.log && fail "model import over its config.json"
+[ "$sum" = "$(cksum <hf/config.json)" ] || fail "config.json is lost"
+# A run does not remove what it reads.
+"$TINYTHINKER" run run.yaml --fresh --set model.start=runs/run/checkpoints/acquisition.h5 >out.log 2>err.log && fail "a run over its start"
+grep -q "model.start: .*is a file of the run directory" err.log || fail "a run over its start"
+[ -e runs/run/checkpoints/acquisition.h5 ] || fail "the start is lost"
+
+# Several at once: one whole file.
+"$TINYTHINKER" corpus export data/corpus.h5 -o whole.jsonl 2>/dev/null
+for _ in 1 2 3 4; do "$TINYTHINKER" corpus export data/corpus.h5 -o shared.jsonl 2>/dev/null & done
+wait
+cmp -s whole.jsonl shared.jsonl || fail "four writers, no whole file" /dev/null
+
+# A name that a person has given to a file of their own is not taken for a temporary one: one process has several.
+for number in $(seq 2 40); do echo mine >"shared.jsonl.$number.tmp"; done
+(cd . && exec "$TINYTHINKER" corpus export data/corpus.h5 -o shared.jsonl 2>/dev/null)
+for number in $(seq 2 40); do [ "$(cat "shared.jsonl.$number.tmp")" = mine ] || fail "a person's file was overwritten"; done
+rm shared.jsonl.*.tmp
+
+# A disk that is full: a message, the file from before, and nothing temporary.
+mkdir disk
+if [ -n "$is_root" ] && mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
+    trap 'umount "$work/disk"; rm -rf "$work"' EXIT
+    while IFS=$'\t' read -r command option _ role; do
+        [ "$role" = stream ] || [ "$role" = file ] || continue
+        rm -f disk/*
+        echo before >disk/there
+        dd if=/dev/zero of=disk/fill bs=4k >/dev/null 2>&1
+        timeout 120 "$TINYTHINKER" $command $(arguments "$command") $(besides "$command" "$option") "$option" disk/there >out.log 2>err.log </dev/null
+        got=$?
+        [ $got -eq 0 ] && [ ! -s disk/there ] && continue # a world without reading tasks
+        [ $got -eq 1 ] && grep -q "disk/there: " err.log || fail "$command $option: full disk: status $got"
+        [ "$(ls disk)" = "$(printf 'fill\nthere')" ] && [ "$(cat disk/there)" = before ] || fail "$command $option: full disk: $(ls disk)"
+    done <paths
+else
+    echo "not tried: a full disk, since nothing can be mounted here"
+fi
+
+# A signal, and two at once: nothing temporary.
+for signals in 1 2; do
+    "$TINYTHINKER" eval --model runs/run/best.h5 --corpus data/corpus.h5 --split train --samples 10000 --max-length 200 \
+        --predictions stopped.jsonl >out.log 2>err.log &
+    pid=$!
+    until ls stopped.jsonl.*.tmp >/dev/null 2>&1 || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+    for _ in $(seq $signals); do kill -TERM $pid; sleep 0.2; done
+    wait $pid
+    status=$?
+    [ $status -eq 130 ] || [ $status -eq 143 ] || fail "$signals signals: status $status"
+    [ -z "$(leftovers)" ] && [ ! -e stopped.jsonl ] || fail "$signals signals: $(leftovers)"
+done
+exit $failed
