@@ -71,7 +71,7 @@ static void mistakes_are_named(void **state) {
         {"{\"question\": \"Q\", \"options\": [\"a\"], \"gold\": 0}", "1 entries, allowed are 2 to 26"},
         {"{\"question\": \"  \", \"options\": [\"a\", \"b\"], \"gold\": 0}", "its text is empty"},
         {"{\"question\": \"Q\", \"options\": [\"a\", \"\"], \"gold\": 0}", "option B is empty"},
-        {"{\"question\": \"Q\xff\", \"options\": [\"a\", \"b\"], \"gold\": 0}", "invalid UTF-8 at byte 16"},
+        {"{\"question\": \"Q\xff\", \"options\": [\"a\", \"b\"], \"gold\": 0}", "byte 16 of the line is not UTF-8"},
         {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"]}", "\"gold\" is missing"},
         {"{\"question\": \"Q\", \"optons\": [\"a\", \"b\"], \"gold\": 0}", "did you mean options"},
         {"{\"question\": \"Q\", \"options\": [\"a\", \"b\"], \"gold\": 0, \"split\": \"dev\"}",
