@@ -135,8 +135,12 @@ tt_status tt_csv_column(const tt_csv *csv, const char *name, size_t *out) {
     const char *other = csv->n_columns == 1 ? strpbrk(csv->columns[0], ";\t|") : NULL;
     if (other)
         return tt_fail(TT_ERR_INPUT,
-            "%s:1: the columns seem to be separated by %s; expected commas; save the file as comma-separated CSV",
-            csv->path, *other == ';' ? "semicolons" : *other == '|' ? "|" : "tabs");
+            "%s:1: the columns seem to be separated by %s; expected commas; save the file as comma-separated "
+            "CSV",
+            csv->path,
+            *other == ';'   ? "semicolons"
+            : *other == '|' ? "|"
+                            : "tabs");
     const char *nearest = tt_nearest(name, csv->columns, (int)csv->n_columns);
     tt_str all = {0};
     for (size_t i = 0; i < csv->n_columns; ++i) tt_str_format(&all, "%s%s", i ? ", " : "", csv->columns[i]);
