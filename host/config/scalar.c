@@ -120,6 +120,10 @@ tt_scalar tt_scalar_read(const char *text) {
     return out;
 }
 
+const char *tt_yaml_text(const yaml_node_t *node) {
+    return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : "";
+}
+
 tt_scalar tt_scalar_of(const yaml_node_t *node) {
     if (node->type != YAML_SCALAR_NODE || node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
         return (tt_scalar){.kind = TT_SCALAR_STRING};

@@ -28,6 +28,8 @@ typedef struct tt_scalar {
     bool changes;  // as a number it would be written in another way: 0x10, 1_000, 1.10
 } tt_scalar;
 
+// The text of a scalar, owned by the document; "" for any other node.
+const char *tt_yaml_text(const yaml_node_t *node);
 // What a scalar without quotes means. 1e-3 is a number, which YAML 1.1 takes for a string.
 tt_scalar tt_scalar_read(const char *text);
 // What a node means; a scalar in quotes, or a block, is a string. `node` is a scalar.

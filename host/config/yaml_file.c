@@ -116,7 +116,3 @@ tt_status tt_yaml_open(yaml_document_t *out, const char *path, size_t limit) {
     free(f.text);
     return status;
 }
-
-const char *tt_yaml_text(const yaml_node_t *node) {
-    return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : "";
-}

@@ -17,8 +17,6 @@ extern "C" {
 // Errors: TT_ERR_IO; TT_ERR_CONFIG as `file:line: ...` for what is not YAML or not UTF-8, a second document, tags, and
 // aliases that expand to very much; TT_ERR_NOMEM.
 tt_status tt_yaml_open(yaml_document_t *out, const char *path, size_t limit) TT_MUST_CHECK;
-// The text of a scalar, owned by the document; "" for any other node.
-const char *tt_yaml_text(const yaml_node_t *node);
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,6 @@
 
 #include "host/base/memory.h"
 #include "host/config/scalar.h"
-#include "host/config/yaml_file.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 #include "host/base/log.h"
 #include "host/base/str.h"
 #include "host/config/document.h"
-#include "host/config/yaml_file.h"
 
 #include <ctype.h>
 #include <stdio.h>
