@@ -40,13 +40,11 @@ static tt_status add_json(text_list *list, const json_t *value) {
     return copy ? add_text(list, copy) : TT_ERR_NOMEM;
 }
 
-// Whether a line is JSON rather than language: {"..., or what such a file is laid out with.
+// Whether a line is JSON rather than language: {"... or [{..., or what a file over several lines is laid out with.
 static bool is_json(const char *line, size_t n) {
     tt_trim(&line, &n);
     if (n == 0 || (line[0] != '{' && line[0] != '[')) return false;
-    if (n == 1) return true;
-    const char next = line[1 + strspn(line + 1, " \t")];
-    return next == '"' || (line[0] == '[' && next == '{');
+    return n == 1 || line[1 + strspn(line + 1, " \t")] == (line[0] == '{' ? '"' : '{');
 }
 
 // Adds the texts of a JSON object that fills a line.
