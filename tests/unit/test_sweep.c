@@ -105,8 +105,6 @@ static void mistakes(void **state) {
         {START "axes:\n  stages: [all]\n  stages: [all]\n",
             "sweep_test.yaml:5: stages: given twice; the first is in line 4"},
         {START "set: {acquisition.steps: 8}\nset: {}\n", "sweep_test.yaml:4: set: given twice"},
-        {START "variants:\n  a: {}\n  b: {acquisition.steps: 4}\naxes: {acquisition.steps: [8]}\n",
-            "sweep_test.yaml:5: variants: b: acquisition.steps is also an axis (line 6)"},
         {START "variants: {'': {}}\n", "sweep_test.yaml:3: variants: expected a string, got an empty one"},
         {START "variants: {..: {}}\n",
             "sweep_test.yaml:3: the name '..-s7' of a run's folder begins with a dot"},

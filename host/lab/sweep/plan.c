@@ -381,13 +381,8 @@ static const char *short_key(const reader *r, const char *key) {
     return last;
 }
 
-// The settings of a variant (NULL: none) must not be replaced by those of axes, nor be more than fit.
-static tt_status check_cell(const reader *r, const variant *v, int line) {
-    for (int i = 0; v && i < r->n_axes; ++i)
-        if (value_of(&v->settings, r->axes[i].key))
-            return tt_fail(TT_ERR_CONFIG,
-                "%s:%d: variants: %.60s: %s is also an axis (line %d), which would replace it",
-                r->sweep->file, line, v->name, r->axes[i].key, r->axes[i].line);
+// `v`: a variant, or NULL.
+static tt_status check_size(const reader *r, const variant *v, int line) {
     const int n = r->common.n + (v ? v->settings.n : 0) + r->n_axes;
     if (n <= TT_SWEEP_SETTINGS) return TT_OK;
     return tt_fail(TT_ERR_CONFIG,
@@ -401,7 +396,7 @@ static tt_status check_cell(const reader *r, const variant *v, int line) {
 static tt_status add_cell(reader *r, const variant *v, const int *choice) {
     cell c = {.line = v ? v->line : r->n_axes ? r->axes[0].line : 1, .settings = r->common};
     tt_str name = {0};
-    TT_TRY(check_cell(r, v, c.line));
+    TT_TRY(check_size(r, v, c.line));
     if (v) tt_str_append(&name, v->name);
     for (int i = 0; v && i < v->settings.n; ++i) c.settings.items[c.settings.n++] = v->settings.items[i];
     for (int i = 0; i < r->n_axes; ++i) {

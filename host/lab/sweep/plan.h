@@ -51,7 +51,7 @@ typedef struct tt_sweep {
 // Reads the file and checks the configuration of every run. `overrides` ("key=value") apply to every run and
 // take precedence over the file. tt_sweep_close frees *out; on failure there is nothing to free. Errors:
 // TT_ERR_CONFIG as file:line for unknown words and keys (with the nearest known one), bad values, values or seeds listed
-// twice, an empty list, a variant with more settings than fit or with an axis's key, a name that is none of a folder, two
+// twice, an empty list, a variant with more settings than fit, a name that is none of a folder, two
 // runs of one name, no run left; TT_ERR_USAGE for an override of seed, name or output.
 tt_status tt_sweep_open(
     tt_sweep *out, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
