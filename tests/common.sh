@@ -45,3 +45,19 @@ have_mpi() { command -v mpirun >/dev/null && ! "$TINYTHINKER" device 2>&1 | grep
 losses() { # run
     sed -n 's/.*"step": \([0-9]*\),.*"loss": \([^,]*\), "lr".*/\1 \2/p' "runs/$1/metrics.jsonl"
 }
+
+# expect STATUS PATTERN ARGUMENTS...: the message must match all parts of PATTERN between &&.
+expect() {
+    local status=$1 pattern=$2 got part
+    shift 2
+    timeout 60 "$TINYTHINKER" "$@" > out.log 2> err.log < /dev/null
+    got=$?
+    [ $got -eq "$status" ] || { echo "FAILED: $*: exit status $got, expected $status"; cat err.log; failed=1; }
+    while [ -n "$pattern" ]; do
+        part=${pattern%%&&*}
+        grep -Eq -- "$part" err.log || { echo "FAILED: $*: no '$part' in:"; cat err.log; failed=1; }
+        [ "$part" = "$pattern" ] && break
+        pattern=${pattern#*&&}
+    done
+    ! grep -q 'HDF5-DIAG\|AddressSanitizer\|runtime error' err.log || { echo "FAILED: $*: noise"; cat err.log; failed=1; }
+}

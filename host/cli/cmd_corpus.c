@@ -63,6 +63,7 @@ static tt_status import_corpus(int argc, char **argv) {
             "strategyqa and jsonl (any number)",
             format, n);
     if (name) corpus.name = name;
+    if (status == TT_OK) tt_import_warn_options(&corpus);
     tt_str from = {0};
     tt_str_format(&from, "{\"format\": \"%s\", \"seed\": %lld, \"files\": %d}", format, (long long)seed, n);
     status = tt_corpus_finish(&corpus, status, tt_str_text(&from), &t, out);

@@ -1,12 +1,14 @@
 // tinythinker tokenizer: trains a SentencePiece model, shows one.
+#include "host/base/json.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/output.h"
+#include "host/base/str.h"
+#include "host/base/text_file.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/text/tokenizer.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,13 +41,44 @@ static tt_status add_json(text_list *list, const json_t *value) {
     return copy ? add_text(list, copy) : TT_ERR_NOMEM;
 }
 
+// Whether a line is JSON rather than language: {"... or [{..., or what a file over several lines is laid out with.
+static bool is_json(const char *line, size_t n) {
+    tt_trim(&line, &n);
+    if (n == 0 || (line[0] != '{' && line[0] != '[')) return false;
+    return n == 1 || line[1 + strspn(line + 1, " \t")] == (line[0] == '{' ? '"' : '{');
+}
+
+// Adds the texts of a JSON object that fills a line.
+static tt_status add_object(text_list *list, const char *path, const tt_lines *lines) {
+    json_t *object;
+    tt_status status = tt_json_parse(&object, path, lines->number, lines->line, lines->length);
+    if (status == TT_OK && !json_is_object(object))
+        status = tt_fail(TT_ERR_INPUT, "%s:%d: expected an object {...}, got a list", path, lines->number);
+    if (status == TT_OK) status = add_json(list, object);
+    json_decref(object);
+    if (status != TT_ERR_INPUT) return status;
+    tt_str message = {0};
+    tt_str_append(&message, tt_error_message());
+    tt_fail(TT_ERR_INPUT,
+        "%s; expected one text or one JSON object a line: jq -c '.[]' OLD > NEW writes such lines of a list, "
+        "jq -c . of "
+        "objects",
+        tt_str_text(&message));
+    tt_str_close(&message);
+    return TT_ERR_INPUT;
+}
+
 // Adds a file's lines: a plain line as it is, of a JSON object (a question, a reading task) the texts in it.
-static tt_status split_lines(char *data, text_list *list) {
-    for (char *save = NULL, *line = strtok_r(data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        json_t *object = line[0] == '{' ? json_loads(line, 0, NULL) : NULL;
-        tt_status status = object ? add_json(list, object) : add_text(list, line);
-        json_decref(object);
-        if (status != TT_OK) return status;
+static tt_status split_lines(char *data, size_t size, const char *path, text_list *list) {
+    for (tt_lines lines = {.at = data, .end = data + size}; tt_lines_next(&lines);) {
+        char *line = data + (lines.line - data);
+        if (tt_text_blank(line, lines.length)) continue;
+        if (is_json(line, lines.length)) {
+            TT_TRY(add_object(list, path, &lines));
+        } else {
+            line[lines.length] = '\0';
+            TT_TRY(add_text(list, line));
+        }
     }
     return TT_OK;
 }
@@ -82,8 +115,8 @@ static tt_status train_model(int argc, char **argv) {
     size_t size;
     tt_status status = TT_OK;
     for (int i = 0; i < rest.n && status == TT_OK; ++i) {
-        status = tt_read_file(rest.items[i], 0, &data[i], &size);
-        if (status == TT_OK) status = split_lines(data[i], &texts);
+        status = tt_text_read(rest.items[i], 0, &data[i], &size);
+        if (status == TT_OK) status = split_lines(data[i], size, rest.items[i], &texts);
     }
     const tt_tokenizer_training how = {.pieces = (int)pieces,
         .symbols = symbols.items,

@@ -1,6 +1,7 @@
 // Configurations: defaults, YAML files with inheritance, overrides, checks, writing, help.
 #include "host/config/config.h"
 
+#include "host/base/fs.h"
 #include "host/base/log.h"
 #include "host/config/config_keys.h"
 #include "host/config/config_yaml.h"
@@ -57,14 +58,18 @@ tt_config_role tt_config_role_of(const char *key) {
     return known ? known->role : TT_ROLE_TRAINING;
 }
 
-tt_status tt_config_default(const char *key, tt_str *out) {
-    const tt_key *known = tt_key_find(key);
-    if (!known) return TT_OK;
+tt_status tt_config_canonical(const char *path, const char *value, tt_str *out) {
+    const tt_key *key = tt_key_find(path);
     tt_config config = {0};
-    tt_status status = tt_key_set(&config, known, known->initial);
-    if (status == TT_OK) tt_key_write(out, &config, known);
+    tt_status status = tt_config_set(&config, path, value);
+    if (status == TT_OK && key) tt_key_write(out, &config, key);
     tt_config_close(&config);
     return status == TT_OK ? tt_str_status(out) : status;
+}
+
+tt_status tt_config_default(const char *path, tt_str *out) {
+    const tt_key *key = tt_key_find(path);
+    return key ? tt_config_canonical(path, key->initial, out) : TT_OK;
 }
 
 void tt_config_warn(const tt_config *config) {
@@ -85,8 +90,10 @@ void tt_config_warn(const tt_config *config) {
 
 // Checks that involve more than one key.
 static tt_status check_together(const tt_config *c) {
-    if (c->name[0] == '\0' || strchr(c->name, '/') || c->name[0] == '.')
-        return tt_fail(TT_ERR_CONFIG, "name: '%s' cannot name a directory", c->name);
+    const char *fault = tt_name_fault(c->name);
+    if (fault)
+        return tt_fail(
+            TT_ERR_CONFIG, "name: '%.60s' %s; expected the name of a folder within output", c->name, fault);
     if (c->model.start[0] == '\0' && c->model.tokenizer[0] == '\0')
         return tt_fail(
             TT_ERR_CONFIG, "model: set start to a checkpoint, or tokenizer and shape for random weights");

@@ -132,6 +132,12 @@ tt_status tt_config_load_written(tt_config *config, const char *path) TT_MUST_CH
 tt_status tt_config_read(tt_config *config, const char *path) TT_MUST_CHECK;
 // Sets one key from text. Errors: TT_ERR_CONFIG, `key: what is wrong`, with the nearest known key.
 tt_status tt_config_set(tt_config *config, const char *key, const char *value) TT_MUST_CHECK;
+// *out receives the text of a YAML scalar as tt_config_set takes it for the key; the document owns it. Errors: TT_ERR_CONFIG,
+// `key: what is wrong`, where the scalar is of another type than the key's value.
+struct yaml_node_s;
+tt_status tt_config_scalar(const char *key, const struct yaml_node_s *node, const char **out) TT_MUST_CHECK;
+// Appends what tt_config_write would write for the key with that value: the same for 0.5 and 0.50. Errors: as tt_config_set.
+tt_status tt_config_canonical(const char *key, const char *value, tt_str *out) TT_MUST_CHECK;
 // Whether earlier versions had the key and this one does not.
 bool tt_config_removed(const char *key);
 // What a key is for; TT_ROLE_TRAINING for a key that this version does not know.

@@ -2,10 +2,9 @@
 #include "host/base/memory.h"
 #include "host/base/number.h"
 #include "host/config/config_keys.h"
+#include "host/config/scalar.h"
 #include "kernels/device.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,28 +39,13 @@ static tt_status replace_text(char **slot, const char *text) {
 }
 
 static tt_status set_number(const tt_key *key, void *slot, const char *text) {
-    char *end;
-    errno = 0;
-    const double value = tt_parse_double(text, &end);
-    const bool integer = key->type == TT_KEY_INTEGER;
-    if (*text == '\0' || *end || errno || !isfinite(value) || (integer && value != floor(value)))
-        return tt_fail(TT_ERR_CONFIG, "%s: expected a %s, got '%s'", key->path,
-            integer ? "whole number" : "number", text);
-    if (value < key->low || value > key->high)
-        return tt_fail(TT_ERR_CONFIG, "%s: %s is out of range; allowed are %.10g to %.10g", key->path, text,
-            key->low, key->high);
-    if (integer)
+    const tt_number_range range = {.low = key->low, .high = key->high, .whole = key->type == TT_KEY_INTEGER};
+    double value;
+    TT_TRY(tt_number_read(key->path, text, &range, &value));
+    if (range.whole)
         *(int64_t *)slot = (int64_t)value;
     else
         *(double *)slot = value;
-    return TT_OK;
-}
-
-static tt_status set_bool(const tt_key *key, bool *slot, const char *text) {
-    const bool yes = strcmp(text, "true") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "on") == 0;
-    const bool no = strcmp(text, "false") == 0 || strcmp(text, "no") == 0 || strcmp(text, "off") == 0;
-    if (!yes && !no) return tt_fail(TT_ERR_CONFIG, "%s: expected true or false, got '%s'", key->path, text);
-    *slot = yes;
     return TT_OK;
 }
 
@@ -115,7 +99,7 @@ tt_status tt_key_set(tt_config *config, const tt_key *key, const char *text) {
     case TT_KEY_REAL:
         return set_number(key, slot, text);
     case TT_KEY_BOOL:
-        return set_bool(key, slot, text);
+        return tt_bool_read(key->path, text, slot);
     case TT_KEY_LIST:
         return set_list(config, key, text);
     }
@@ -128,6 +112,8 @@ static void append_quoted(tt_str *out, const char *text) {
         if (*text == '"' || *text == '\\') tt_str_append(out, "\\");
         if (*text == '\n')
             tt_str_append(out, "\\n");
+        else if ((unsigned char)*text < ' ' || *text == 0x7f)
+            tt_str_format(out, "\\x%02x", (unsigned)*text);
         else
             tt_str_append_n(out, text, 1);
     }

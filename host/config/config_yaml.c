@@ -3,6 +3,7 @@
 
 #include "host/base/fs.h"
 #include "host/config/config_keys.h"
+#include "host/config/scalar.h"
 #include "host/config/yaml_file.h"
 
 #include <string.h>
@@ -22,37 +23,44 @@ static tt_status add_place(const reader *r, const yaml_node_t *node, tt_status s
     return status == TT_OK ? TT_OK : tt_context(status, "%s:%zu", r->file, node->start_mark.line + 1);
 }
 
+// The text of a scalar as tt_key_set takes it. Nothing is an empty text where that is the key's default, and where a key
+// has words, true and false may be among them.
+static tt_status text_of(const tt_key *key, const yaml_node_t *node, const char **out) {
+    const tt_scalar scalar = tt_scalar_of(node);
+    if (key->type == TT_KEY_BOOL) return tt_plain_of(key->path, "true or false", node, out);
+    if (key->type == TT_KEY_INTEGER) return tt_plain_of(key->path, "a whole number", node, out);
+    if (key->type == TT_KEY_REAL) return tt_plain_of(key->path, "a number", node, out);
+    if (scalar.kind == TT_SCALAR_NULL && !*key->initial) {
+        *out = "";
+        return TT_OK;
+    }
+    if (scalar.kind == TT_SCALAR_BOOL && key->words) {
+        *out = scalar.yes ? "true" : "false";
+        return TT_OK;
+    }
+    return tt_string_of(key->path, node, out);
+}
+
 static tt_status read_value(reader *r, const tt_key *key, const yaml_node_t *node) {
-    if (node->type == YAML_SCALAR_NODE)
-        return add_place(r, node, tt_key_set(r->config, key, tt_yaml_text(node)));
-    if (key->type != TT_KEY_LIST || node->type != YAML_SEQUENCE_NODE)
-        return add_place(r, node,
-            tt_fail(TT_ERR_CONFIG, "%s: expected %s", key->path,
-                key->type == TT_KEY_LIST ? "a list of strings" : "a single value"));
+    const char *text;
+    if (key->type != TT_KEY_LIST || node->type != YAML_SEQUENCE_NODE) {
+        TT_TRY(add_place(r, node, text_of(key, node, &text)));
+        return add_place(r, node, tt_key_set(r->config, key, text));
+    }
     tt_key_clear(r->config, key);
     for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
          ++i) {
         const yaml_node_t *item = yaml_document_get_node(r->document, *i);
-        if (item->type != YAML_SCALAR_NODE)
-            return add_place(r, item, tt_fail(TT_ERR_CONFIG, "%s: expected a list of strings", key->path));
-        TT_TRY(add_place(r, item, tt_key_append(r->config, key, tt_yaml_text(item))));
+        TT_TRY(add_place(r, item, tt_string_of(key->path, item, &text)));
+        TT_TRY(add_place(r, item, tt_key_append(r->config, key, text)));
     }
     return TT_OK;
 }
 
-static tt_status check_duplicates(reader *r, const yaml_node_t *map) {
-    for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p) {
-        const yaml_node_t *key = yaml_document_get_node(r->document, p->key);
-        if (key->type != YAML_SCALAR_NODE)
-            return add_place(r, key, tt_fail(TT_ERR_CONFIG, "expected a key: a single word"));
-        for (const yaml_node_pair_t *q = map->data.mapping.pairs.start; q < p; ++q) {
-            const yaml_node_t *other = yaml_document_get_node(r->document, q->key);
-            if (strcmp(tt_yaml_text(other), tt_yaml_text(key)) == 0)
-                return add_place(r, key,
-                    tt_fail(TT_ERR_CONFIG, "%s: given twice; the first is in line %zu", tt_yaml_text(key),
-                        other->start_mark.line + 1));
-        }
-    }
+tt_status tt_config_scalar(const char *path, const struct yaml_node_s *node, const char **out) {
+    const tt_key *key = tt_key_find(path);
+    if (key) return text_of(key, node, out);
+    *out = tt_yaml_text(node); // tt_config_set names the unknown key
     return TT_OK;
 }
 
@@ -67,7 +75,6 @@ static tt_status refuse_unknown(reader *r, const yaml_node_t *key, const char *p
 }
 
 static tt_status read_map(reader *r, const yaml_node_t *map, const char *section) {
-    TT_TRY(check_duplicates(r, map));
     for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p) {
         const yaml_node_t *key = yaml_document_get_node(r->document, p->key);
         const yaml_node_t *value = yaml_document_get_node(r->document, p->value);
@@ -85,7 +92,8 @@ static tt_status read_map(reader *r, const yaml_node_t *map, const char *section
             TT_TRY(read_map(r, value, path));
         else
             return add_place(r, value,
-                tt_fail(TT_ERR_CONFIG, "%s: expected a section (keys below it), got a value", path));
+                tt_fail(TT_ERR_CONFIG, "%s: expected a section (keys below it), got %s", path,
+                    tt_scalar_name(value)));
     }
     return TT_OK;
 }
@@ -94,16 +102,16 @@ static tt_status read_base(reader *r, const yaml_node_t *root) {
     for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; ++p) {
         const yaml_node_t *key = yaml_document_get_node(r->document, p->key);
         const yaml_node_t *value = yaml_document_get_node(r->document, p->value);
-        if (key->type != YAML_SCALAR_NODE || strcmp(tt_yaml_text(key), "base") != 0) continue;
-        if (value->type != YAML_SCALAR_NODE)
-            return add_place(r, value, tt_fail(TT_ERR_CONFIG, "base: expected a file name"));
+        const char *name;
+        if (strcmp(tt_yaml_text(key), "base") != 0) continue;
+        TT_TRY(add_place(r, value, tt_string_of("base", value, &name)));
         if (r->depth >= MAX_DEPTH)
             return add_place(r, value,
                 tt_fail(TT_ERR_CONFIG, "base: more than %d files deep; do the files name each other?",
                     MAX_DEPTH));
         char dir[TT_PATH_MAX], path[TT_PATH_MAX];
         TT_TRY(tt_path_dir(dir, sizeof dir, r->file));
-        TT_TRY(tt_path_join(path, sizeof path, dir, tt_yaml_text(value)));
+        TT_TRY(tt_path_join(path, sizeof path, dir, name));
         return add_place(r, value, tt_config_read_yaml(r->config, path, r->depth + 1, r->written));
     }
     return TT_OK;
@@ -113,7 +121,8 @@ static tt_status read_document(reader *r) {
     const yaml_node_t *root = yaml_document_get_root_node(r->document);
     if (!root) return tt_fail(TT_ERR_CONFIG, "%s: the file is empty", r->file);
     if (root->type != YAML_MAPPING_NODE)
-        return add_place(r, root, tt_fail(TT_ERR_CONFIG, "expected a mapping (key: value)"));
+        return add_place(
+            r, root, tt_fail(TT_ERR_CONFIG, "expected a mapping (key: value), got %s", tt_scalar_name(root)));
     TT_TRY(read_base(r, root));
     return read_map(r, root, "");
 }

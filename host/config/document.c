@@ -52,7 +52,8 @@ tt_document_node *tt_document_find(tt_document *document, tt_document_node *mapp
 
 tt_status tt_document_mapping(tt_document *document, tt_document_node *node, const char *key, int *n) {
     if (node->type != YAML_MAPPING_NODE)
-        return tt_document_fail(document, node, "%s: expected a mapping (key: value)", key);
+        return tt_document_fail(
+            document, node, "%s: expected a mapping (key: value), got %s", key, tt_scalar_name(node));
     *n = (int)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
     return TT_OK;
 }
@@ -79,26 +80,35 @@ tt_status tt_document_check_keys(
             return tt_document_fail(document, key, "%s: unknown key '%s'%s%s%s", what, name,
                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
         }
-        if (tt_document_find(document, node, name) != tt_document_value(document, node, k))
-            return tt_document_fail(document, key, "%s: given twice", name);
     }
     return TT_OK;
 }
 
+// Adds the place to the message of a function that does not know it.
+static tt_status at_node(const tt_document *document, tt_document_node *node, tt_status status) {
+    return status == TT_OK ? TT_OK : tt_context(status, "%s:%d", document->path, tt_document_line(node));
+}
+
 tt_status tt_document_text(
     tt_document *document, tt_document_node *node, const char *key, tt_arena *memory, const char **out) {
-    if (node->type != YAML_SCALAR_NODE) return tt_document_fail(document, node, "%s: expected a string", key);
-    const char *text = tt_yaml_text(node);
-    const size_t length = node->data.scalar.length;
-    if (length == 0) return tt_document_fail(document, node, "%s: expected a string, got nothing", key);
-    if (!tt_utf8_valid(text, length, NULL))
-        return tt_document_fail(document, node, "%s: expected a string, got a NUL character in it", key);
+    const char *text;
+    TT_TRY(at_node(document, node, tt_string_of(key, node, &text)));
+    if (!*text) return tt_document_fail(document, node, "%s: expected a string, got an empty one", key);
     *out = tt_arena_strdup(memory, text);
     return *out ? TT_OK : TT_ERR_NOMEM;
 }
 
+tt_status tt_document_number(tt_document *document, tt_document_node *node, const char *key,
+    const tt_number_range *range, double *out) {
+    const char *text;
+    tt_status status = tt_plain_of(key, range->whole ? "a whole number" : "a number", node, &text);
+    if (status == TT_OK) status = tt_number_read(key, text, range, out);
+    return at_node(document, node, status);
+}
+
 tt_status tt_document_list(tt_document *document, tt_document_node *node, const char *key, int *n) {
-    if (node->type != YAML_SEQUENCE_NODE) return tt_document_fail(document, node, "%s: expected a list", key);
+    if (node->type != YAML_SEQUENCE_NODE)
+        return tt_document_fail(document, node, "%s: expected a list, got %s", key, tt_scalar_name(node));
     *n = (int)(node->data.sequence.items.top - node->data.sequence.items.start);
     return TT_OK;
 }

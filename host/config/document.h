@@ -4,6 +4,7 @@
 
 #include "host/base/memory.h"
 #include "host/base/status.h"
+#include "host/config/scalar.h"
 
 #include <stdbool.h>
 #include <yaml.h>
@@ -21,8 +22,8 @@ typedef struct tt_document {
 
 typedef const yaml_node_t tt_document_node;
 
-// The file's only document, whose root must be a mapping. Errors: TT_ERR_IO; TT_ERR_CONFIG for what is not YAML, an empty
-// file, a second document, or text that is not UTF-8.
+// The file's only document, whose root must be a mapping, as tt_yaml_open reads it. Errors: also TT_ERR_CONFIG for an empty
+// file.
 tt_status tt_document_open(tt_document *document, const char *path) TT_MUST_CHECK;
 void tt_document_close(tt_document *document);
 tt_document_node *tt_document_root(tt_document *document);
@@ -32,7 +33,7 @@ int tt_document_line(tt_document_node *node); // counted from 1
 tt_status tt_document_fail(const tt_document *document, tt_document_node *node, const char *format, ...)
     TT_PRINTF(3, 4);
 
-// `node` is a mapping whose keys are all among keys[0..n), none given twice.
+// `node` is a mapping whose keys are all among keys[0..n).
 tt_status tt_document_check_keys(tt_document *document, tt_document_node *node, const char *what,
     const char *const *keys, int n) TT_MUST_CHECK;
 // The value of a mapping's key; NULL where it is not there.
@@ -42,9 +43,12 @@ tt_status tt_document_mapping(
     tt_document *document, tt_document_node *node, const char *key, int *n) TT_MUST_CHECK;
 tt_document_node *tt_document_key(tt_document *document, tt_document_node *mapping, int index);
 tt_document_node *tt_document_value(tt_document *document, tt_document_node *mapping, int index);
-// A text that is not empty, copied into `memory`; `key` is what messages call it.
+// A string (tt_string_of) that is not empty, copied into `memory`; `key` is what messages call it.
 tt_status tt_document_text(tt_document *document, tt_document_node *node, const char *key, tt_arena *memory,
     const char **out) TT_MUST_CHECK;
+// A number without quotes (tt_number_read).
+tt_status tt_document_number(tt_document *document, tt_document_node *node, const char *key,
+    const tt_number_range *range, double *out) TT_MUST_CHECK;
 // A list's items; *n their number.
 tt_status tt_document_list(
     tt_document *document, tt_document_node *node, const char *key, int *n) TT_MUST_CHECK;

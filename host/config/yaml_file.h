@@ -11,12 +11,12 @@
 extern "C" {
 #endif
 
-// Reads and parses a file of at most `limit` bytes. The caller releases the document with yaml_document_delete().
-// Errors: TT_ERR_IO; TT_ERR_CONFIG as `file:line: not YAML: ...`, for a second document, and for text that is not UTF-8;
-// TT_ERR_NOMEM.
+// Reads and parses a file of at most `limit` bytes. In the document every key is a scalar that its mapping has once, merge
+// keys (<<) are replaced by what they merge, and no node contains itself. The caller releases the document with
+// yaml_document_delete().
+// Errors: TT_ERR_IO; TT_ERR_CONFIG as `file:line: ...` for what is not YAML or not UTF-8, a second document, tags, and
+// aliases that expand to very much; TT_ERR_NOMEM.
 tt_status tt_yaml_open(yaml_document_t *out, const char *path, size_t limit) TT_MUST_CHECK;
-// The text of a scalar, owned by the document; "" for any other node.
-const char *tt_yaml_text(const yaml_node_t *node);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,8 @@
 #include "host/lab/environment.h"
 
 #include "host/base/fs.h"
+#include "host/base/json.h"
+#include "host/base/log.h"
 #include "host/base/version.h"
 
 #include <inttypes.h>
@@ -39,12 +41,11 @@ static json_t *machine_json(void) {
 }
 
 static tt_status check_corpus(const char *path, const char *hash) {
-    char *text;
-    size_t n;
+    json_t *before;
     if (!tt_file_exists(path)) return TT_OK;
-    TT_TRY(tt_read_file(path, 1 << 20, &text, &n));
-    json_t *before = json_loadb(text, n, 0, NULL);
-    free(text);
+    tt_status read = tt_json_read(&before, path, 1 << 20);
+    if (read != TT_OK && read != TT_ERR_INPUT) return read;
+    if (read != TT_OK) tt_warn("%s; whether the corpus has changed is not checked", tt_error_message());
     const char *known = json_string_value(json_object_get(before, "corpus"));
     tt_status status = TT_OK;
     if (known && strcmp(known, hash) != 0)

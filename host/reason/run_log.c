@@ -19,7 +19,10 @@ static tt_status copy_text(tt_run_log *log, const json_t *text, const char **out
 
 static tt_status read_run(tt_run_log *log, const json_t *object, tt_chain_run *run) {
     const json_t *analyze = json_object_get(object, "analyze"), *answer = json_object_get(object, "answer");
-    *run = (tt_chain_run){.answer = json_is_integer(answer) ? (int)json_integer_value(answer) : TT_NO_ANSWER};
+    const json_int_t option = json_is_integer(answer) ? json_integer_value(answer) : TT_NO_ANSWER;
+    if (option < TT_NO_ANSWER || option >= TT_MAX_OPTIONS)
+        return tt_fail(TT_ERR_FORMAT, "answer %lld is no option", (long long)option);
+    *run = (tt_chain_run){.answer = (int)option};
     TT_TRY(copy_text(log, json_object_get(object, "recall"), &run->general));
     const size_t n = json_array_size(analyze);
     if (n == 0) return TT_OK;
@@ -39,7 +42,8 @@ static tt_status read_line(tt_run_log *log, const char *line, size_t length) {
     if (length == sizeof synced - 2 && memcmp(line, synced, length) == 0) return TT_OK;
     json_t *root = json_loadb(line, length, 0, &error);
     const json_t *runs = json_object_get(root, "runs");
-    const json_int_t item = json_integer_value(json_object_get(root, "item"));
+    const json_t *number = json_object_get(root, "item");
+    const json_int_t item = json_is_integer(number) ? json_integer_value(number) : -1;
     tt_status status = TT_OK;
     if (!root || item < 0 || item >= log->n_items || json_array_size(runs) != (size_t)log->samples)
         status = tt_fail(

@@ -3,6 +3,7 @@
 #include "host/base/fs.h"
 #include "host/base/log.h"
 #include "host/base/str.h"
+#include "host/base/text_file.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -213,9 +214,10 @@ static tt_status read_file(reader *r, const char *path) {
     while (status == TT_OK) {
         const ssize_t length = getline(&line, &capacity, file);
         if (length < 0) break;
-        ++number;
-        if (strspn(line, " \t\r\n") < (size_t)length)
-            status = take_line(r, path, number, line, (size_t)length);
+        const size_t mark = tt_starts_with(line, "\xef\xbb\xbf") ? 3 : 0; // of the byte order
+        if (++number == 1) status = tt_text_check(path, line, (size_t)length);
+        if (status == TT_OK && !tt_text_blank(line + mark, (size_t)length - mark))
+            status = take_line(r, path, number, line + mark, (size_t)length - mark);
     }
     if (status == TT_OK && !feof(file))
         status = tt_fail(TT_ERR_IO, "%s: cannot read: %s", path, strerror(errno));

@@ -1,11 +1,8 @@
 #include "host/teacher/plan.h"
 
-#include "host/base/number.h"
 #include "host/base/str.h"
 #include "host/config/document.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,21 +103,23 @@ static tt_status set_row(tt_teach_plan *plan, const row *r, const char *text) {
         *(const char **)field = copy;
         return TT_OK;
     }
-    char *end;
-    errno = 0;
-    const double value = tt_parse_double(text, &end);
-    const bool whole = r->type == ROW_INTEGER;
-    if (*text == '\0' || *end || errno || !isfinite(value) || (whole && value != floor(value)))
-        return tt_fail(
-            TT_ERR_CONFIG, "%s: expected a %s, got '%s'", r->key, whole ? "whole number" : "number", text);
-    if (value < r->low || value > r->high)
-        return tt_fail(TT_ERR_CONFIG, "%s: %s is out of range; allowed are %.10g to %.10g", r->key, text,
-            r->low, r->high);
-    if (whole)
+    const tt_number_range range = {.low = r->low, .high = r->high, .whole = r->type == ROW_INTEGER};
+    double value;
+    TT_TRY(tt_number_read(r->key, text, &range, &value));
+    if (range.whole)
         *(int64_t *)field = (int64_t)value;
     else
         *(double *)field = value;
     return TT_OK;
+}
+
+// The text of a YAML scalar as set_row takes it. Nothing is an empty text where that is the key's default.
+static tt_status text_of(const row *r, tt_document_node *node, const char **out) {
+    if (r->type != ROW_TEXT)
+        return tt_plain_of(r->key, r->type == ROW_INTEGER ? "a whole number" : "a number", node, out);
+    *out = "";
+    if (tt_scalar_of(node).kind == TT_SCALAR_NULL && !*r->initial) return TT_OK;
+    return tt_string_of(r->key, node, out);
 }
 
 static tt_status read_file(tt_teach_plan *plan, const char *path) {
@@ -133,9 +132,9 @@ static tt_status read_file(tt_teach_plan *plan, const char *path) {
         tt_document_node *node = tt_document_find(&yaml, tt_document_root(&yaml), rows[r].key);
         const char *text;
         if (!node) continue;
-        status = tt_document_text(&yaml, node, rows[r].key, &plan->memory, &text);
-        if (status == TT_OK && set_row(plan, &rows[r], text) != TT_OK)
-            status = tt_context(TT_ERR_CONFIG, "%s:%d", path, tt_document_line(node));
+        status = text_of(&rows[r], node, &text);
+        if (status == TT_OK) status = set_row(plan, &rows[r], text);
+        if (status != TT_OK) status = tt_context(TT_ERR_CONFIG, "%s:%d", path, tt_document_line(node));
     }
     tt_document_close(&yaml);
     return status;

@@ -1,23 +1,9 @@
 #include "host/teacher/prices.h"
 
-#include "host/base/number.h"
 #include "host/config/document.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static tt_status read_number(
-    tt_document *yaml, tt_document_node *node, const char *key, tt_arena *memory, double *out) {
-    const char *text;
-    char *end;
-    TT_TRY(tt_document_text(yaml, node, key, memory, &text));
-    *out = tt_parse_double(text, &end);
-    if (*end || !(*out >= 0 && *out < 1e9))
-        return tt_document_fail(yaml, node, "%s: expected a price, got '%s'", key, text);
-    return TT_OK;
-}
 
 static tt_status read_model(
     tt_price *out, tt_document *yaml, tt_document_node *node, const char *model, tt_arena *memory) {
@@ -30,7 +16,9 @@ static tt_status read_model(
         if (!(values[k] = tt_document_find(yaml, node, keys[k])))
             return tt_document_fail(yaml, node, "%s is missing", keys[k]);
     TT_TRY(tt_document_text(yaml, values[0], keys[0], memory, &name));
-    for (int k = 0; k < 2; ++k) TT_TRY(read_number(yaml, values[k + 1], keys[k + 1], memory, &prices[k]));
+    for (int k = 0; k < 2; ++k)
+        TT_TRY(tt_document_number(
+            yaml, values[k + 1], keys[k + 1], &(tt_number_range){.high = 1e9}, &prices[k]));
     if (strcmp(name, model) != 0) return TT_OK;
     out->known = true;
     out->input = prices[0] / 1e6;

@@ -3,6 +3,7 @@
 #include "host/base/log.h"
 #include "host/base/number.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ static tt_status describe_state(phase_run *r, int64_t metrics_bytes) {
         "\"tokens\": %.17g, \"seconds\": %.17g, ",
         (long long)r->best_step, r->best_score, (long long)r->stale, out_of_patience(r) ? "true" : "false",
         r->tokens, r->seconds);
+    if (r->phase->data) tt_str_format(&r->state, "\"data\": \"%016" PRIx64 "\", ", r->phase->data);
     tt_str_format(&r->state, "\"wall\": %.17g, \"metrics_bytes\": %lld}", tt_seconds() - r->context->began,
         (long long)metrics_bytes);
     return tt_str_status(&r->state);
@@ -62,15 +64,16 @@ static tt_status save_checkpoint(phase_run *r, const char *path, bool moments) {
 tt_status tt_phase_read(tt_phase_state *out, const char *state, const char *name) {
     json_int_t step, total, validated, best_step, bytes, stale = 0;
     int stopped = 0; // earlier versions never stopped early
-    const char *phase;
+    const char *phase, *data = "";
     *out = (tt_phase_state){0};
     tt_phase_result *r = &out->result;
     json_t *root = json_loads(state ? state : "", 0, NULL);
-    int wrong = json_unpack(root, "{s:s, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:F, s:I, s?I, s?b}", "phase",
-        &phase, "step", &step, "total", &total, "validated", &validated, "best_step", &best_step,
+    int wrong = json_unpack(root, "{s:s, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:F, s:I, s?I, s?b, s?s}",
+        "phase", &phase, "step", &step, "total", &total, "validated", &validated, "best_step", &best_step,
         "best_score", &r->best_score, "tokens", &r->tokens, "seconds", &r->seconds, "wall", &r->wall,
-        "metrics_bytes", &bytes, "stale", &stale, "stopped", &stopped);
+        "metrics_bytes", &bytes, "stale", &stale, "stopped", &stopped, "data", &data);
     if (!wrong && strcmp(phase, name) != 0) wrong = 1;
+    if (!wrong) snprintf(out->data, sizeof out->data, "%s", data);
     json_decref(root);
     if (wrong) return tt_fail(TT_ERR_FORMAT, "the checkpoint contains no state of phase %s", name);
     r->steps = step;
@@ -83,11 +86,29 @@ tt_status tt_phase_read(tt_phase_state *out, const char *state, const char *name
     return TT_OK;
 }
 
+// Checks that the phase goes on with what it began with.
+static tt_status check_data(const phase_run *r, const tt_phase_state *state) {
+    char now[20];
+    if (!r->phase->data) return TT_OK;
+    snprintf(now, sizeof now, "%016" PRIx64, r->phase->data);
+    if (!*state->data)
+        tt_info("%s: an earlier version saved this run and noted no hash of %s: whether they have changed is "
+                "not checked",
+            r->phase->name, r->phase->data_name);
+    if (!*state->data || strcmp(now, state->data) == 0) return TT_OK;
+    return tt_fail(TT_ERR_CONFIG,
+        "%s have changed since this run began (their hash was %s and is %s now); restore them, start over "
+        "with "
+        "--fresh, or give the run another name",
+        r->phase->data_name, state->data, now);
+}
+
 static tt_status resume_phase(phase_run *r, tt_checkpoint *start) {
     tt_phase_state s;
     TT_TRY(tt_phase_read(&s, start->state, r->phase->name));
     if (!start->m || !start->v)
         return tt_fail(TT_ERR_FORMAT, "%s: no optimiser state to resume from", r->context->last_path);
+    TT_TRY(check_data(r, &s));
     if (s.total != r->phase->total)
         return tt_fail(TT_ERR_FORMAT,
             "%s: was saved by a run of %lld steps, but this run has %lld; has the data changed?",

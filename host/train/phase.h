@@ -46,6 +46,9 @@ typedef struct tt_phase {
     // The weights that the phase begins with are validated too, and stay the best (best_step 0) unless a later
     // step does better.
     bool start_competes;
+    // Hash of what batches are made of, which must be the same where the phase resumes; 0: something else checks it.
+    uint64_t data;
+    const char *data_name; // for messages: "the texts of pretraining.text"
 } tt_phase;
 
 typedef struct tt_phase_result {
@@ -61,7 +64,8 @@ typedef struct tt_phase_result {
 // context->last_path; the phase takes over its moments (start->m and v are NULL afterwards). On return the model
 // has the last step's weights; the best are in context->best_path.
 // Errors: TT_ERR_INTERRUPTED after Ctrl-C, with everything saved; TT_ERR_NUMERIC where the loss or the gradient
-// is not finite; TT_ERR_FORMAT where `start` is not of this phase; TT_ERR_IO; TT_ERR_NOMEM.
+// is not finite; TT_ERR_FORMAT where `start` is not of this phase; TT_ERR_CONFIG where phase->data has changed since `start`
+// was saved; TT_ERR_IO; TT_ERR_NOMEM.
 tt_status tt_phase_run(const tt_phase *phase, const tt_phase_context *context, tt_checkpoint *start,
     bool resume, tt_phase_result *out) TT_MUST_CHECK;
 
@@ -78,6 +82,7 @@ typedef struct tt_phase_state {
     int64_t metrics_bytes; // length of metrics.jsonl when the checkpoint was written
     int64_t stale;         // validations since the best one
     bool finished;         // nothing is left to do
+    char data[20];         // hash of what it was trained on; "" = not noted
 } tt_phase_state;
 
 // Reads tt_checkpoint.state (NULL = none). Errors: TT_ERR_FORMAT when it was not written by phase `name`.

@@ -2,6 +2,7 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/base/str.h"
 #include "host/train/held_out.h"
 #include "host/train/reading_tasks.h"
 #include "host/train/shuffle.h"
@@ -148,6 +149,18 @@ static tt_status read_sources(pretraining *p) {
     return TT_OK;
 }
 
+// Hash of the tokens that are trained on, and of where windows and tasks begin.
+static uint64_t hash_data(const pretraining *p) {
+    const tt_windows *w = &p->windows;
+    const tt_dataset *t = &p->tasks;
+    const uint64_t parts[] = {(uint64_t)w->n, (uint64_t)t->n,
+        w->n ? tt_hash(w->ids, (size_t)w->offsets[w->n] * sizeof *w->ids) : 0,
+        w->n ? tt_hash(w->offsets, ((size_t)w->n + 1) * sizeof *w->offsets) : 0,
+        t->n ? tt_hash(t->ids, (size_t)t->offsets[2 * (size_t)t->n] * sizeof *t->ids) : 0,
+        t->n ? tt_hash(t->offsets, (2 * (size_t)t->n + 1) * sizeof *t->offsets) : 0};
+    return tt_hash(parts, sizeof parts);
+}
+
 static int held_out_size(const tt_config *config, int n) {
     int wanted = config->pretraining.train.validation_questions > 0
                      ? (int)config->pretraining.train.validation_questions
@@ -227,7 +240,9 @@ tt_status tt_pretraining_run(
             .source = {&p, batch_at},
             .self = &p,
             .due = validation_due,
-            .validate = score_held_out};
+            .validate = score_held_out,
+            .data = hash_data(&p),
+            .data_name = "the texts of pretraining.text and pretraining.pairs"};
         status = tt_phase_run(&phase, context, start, resume, out);
     }
     close_data(&p);

@@ -1,7 +1,7 @@
 #include "host/train/windows.h"
 
-#include "host/base/fs.h"
 #include "host/base/memory.h"
+#include "host/base/text_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,20 +40,18 @@ static tt_status add_document(tt_windows *w, const int32_t *ids, int n, int size
 }
 
 static tt_status add_lines(
-    tt_windows *w, char *text, const char *path, const tt_tokenizer *tokenizer, int size) {
+    tt_windows *w, char *text, size_t bytes, const char *path, const tt_tokenizer *tokenizer, int size) {
     tt_ids ids = {0};
     int64_t used = w->offsets ? w->offsets[w->n] : 0;
     tt_status status = TT_OK;
-    int number = 1;
-    for (char *line = text; line && status == TT_OK; ++number) {
-        char *end = strchr(line, '\n');
-        if (end) *end = '\0';
+    for (tt_lines lines = {.at = text, .end = text + bytes}; status == TT_OK && tt_lines_next(&lines);) {
+        char *line = text + (lines.line - text);
+        line[lines.length] = '\0';
         status = tt_tokenizer_encode(tokenizer, line, false, &ids);
         if (status != TT_OK)
-            status = tt_context(status, "%s:%d", path, number);
+            status = tt_context(status, "%s:%d", path, lines.number);
         else if (ids.n > 0)
             status = add_document(w, ids.items, ids.n, size, &used);
-        line = end ? end + 1 : NULL;
     }
     if (status == TT_OK) status = finish_window(w, &used);
     free(ids.items);
@@ -67,10 +65,8 @@ tt_status tt_windows_add_file(
     const int before = windows->n;
     if (size < 3)
         return tt_fail(TT_ERR_INPUT, "windows of %d tokens are too short; expected at least 3", size);
-    TT_TRY(tt_read_file(path, 0, &text, &bytes));
-    tt_status status = strlen(text) == bytes
-                           ? add_lines(windows, text, path, tokenizer, size)
-                           : tt_fail(TT_ERR_INPUT, "%s: contains a NUL byte; expected plain text", path);
+    TT_TRY(tt_text_read(path, 0, &text, &bytes));
+    tt_status status = add_lines(windows, text, bytes, path, tokenizer, size);
     free(text);
     if (status == TT_OK && windows->n == before)
         status = tt_fail(TT_ERR_INPUT, "%s: contains no text; expected one document per line", path);

@@ -20,8 +20,8 @@ typedef struct tt_windows {
 
 // Appends a text file, one document per line: documents are joined while they fit into `size` tokens (at least
 // 3), and a longer one is cut into equal parts. A window of one token is dropped: there is nothing to
-// corrupt. Errors: TT_ERR_IO, TT_ERR_NOMEM; TT_ERR_INPUT with file and line for invalid UTF-8, or when the
-// file contains no text.
+// corrupt. Errors: TT_ERR_IO, TT_ERR_NOMEM; TT_ERR_INPUT with file and line for what is not UTF-8 or has a
+// NUL byte, or when the file contains no text.
 tt_status tt_windows_add_file(
     tt_windows *windows, const char *path, const tt_tokenizer *tokenizer, int size) TT_MUST_CHECK;
 void tt_windows_close(tt_windows *windows);

@@ -75,7 +75,7 @@ static void mistakes(void **state) {
         {"a,b\n1,2\r3\n", ":2: a carriage return without a line feed"},
         {"a,b\n\"1\"\r,2\n", ":2: a carriage return without a line feed"},
         {"a,a\n1,2\n", ":1: two columns are named \"a\""},
-        {"a,b\n1,\xff\n", ":2: invalid UTF-8"},
+        {"a,b\n1,\xff\n", ":2: byte 3 of the line is not UTF-8"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
         char read[256] = "";

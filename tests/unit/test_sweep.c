@@ -95,10 +95,37 @@ static void mistakes(void **state) {
         {START "axis: {stages: [all]}\n", "go under set:): unknown key 'axis'; did you mean axes?"},
         {START "seeds: []\n", "sweep_test.yaml:3: seeds: the list is empty"},
         {START "seeds: [1, x]\n", "sweep_test.yaml:3: seeds: expected"},
-        {START "seeds: [1, 1]\n", "sweep_test.yaml: two runs are named base-s1"},
-        {START "axes: {stages: [all, all]}\n", "two runs are named stages=all-s7"},
-        {START "variants: {a/b: {}, a_b: {}}\n", "two runs are named a_b-s7"},
+        {START "seeds: [1, 1]\n", "sweep_test.yaml:3: seeds: 1 is listed twice"},
+        {START "axes: {stages: [all, all]}\n",
+            "sweep_test.yaml:3: axes: stages: the values all and all are the same"},
+        {START "variants: {a/b: {}, a_b: {}}\n",
+            "sweep_test.yaml:3: 'a_b' and 'a/b' (line 3) would both have the folder a_b-s7"},
+        {START "axes: {reflection.beta: [0.5, 0.50]}\n", "the values 0.5 and 0.50 are the same"},
+        {START "axes: {reflection.length_normalised: [True, yes]}\n", "the values True and yes are the same"},
+        {START "axes:\n  stages: [all]\n  stages: [all]\n",
+            "sweep_test.yaml:5: stages: given twice; the first is in line 4"},
+        {START "set: {acquisition.steps: 8}\nset: {}\n", "sweep_test.yaml:4: set: given twice"},
+        {START "variants: {'': {}}\n", "sweep_test.yaml:3: variants: expected a string, got an empty one"},
+        {START "variants: {..: {}}\n",
+            "sweep_test.yaml:3: the name '..-s7' of a run's folder begins with a dot"},
+        {START "variants:\n  ? [a]\n  : {}\n",
+            "sweep_test.yaml:4: expected a key: a single word, got a list"},
+        {START "seeds:\n  -\n  - 2\n", "sweep_test.yaml:4: seeds: expected a whole number, got nothing"},
+        {START "seeds: ['1']\n", "sweep_test.yaml:3: seeds: expected a whole number, got the string \"1\""},
+        {START "seeds: [010]\n", "sweep_test.yaml:3: seeds: '010' is 8"},
+        {START "set: {name: x, stages: ~}\n", "sweep_test.yaml:3: "},
+        {START "set: {stages: ~}\n", "sweep_test.yaml:3: stages: expected a string, got ~"},
+        {START "set: {evaluation.splits: ['a,b']}\n", "has a comma"},
+        {START "---\n", "sweep_test.yaml:3: a second document begins here"},
+        {"name: ../../escape\nbase: sweep_base.yaml\n", "sweep_test.yaml:1: name: '../../escape' has a /"},
+        {"name: /tmp/x\nbase: sweep_base.yaml\n", "sweep_test.yaml:1: name: '/tmp/x' has a /"},
+        {"name: ..\nbase: sweep_base.yaml\n", "sweep_test.yaml:1: name: '..' begins with a dot"},
+        {"name: \"a\\nb\"\nbase: sweep_base.yaml\n", "has a control character"},
+        {"name: ' '\nbase: sweep_base.yaml\n", "sweep_test.yaml:1: name: ' ' is empty"},
+        {"name: ''\nbase: sweep_base.yaml\n", "sweep_test.yaml:1: name: expected a string, got an empty one"},
+        {"name: 2024-01\nbase: ~\n", "sweep_test.yaml:2: base: expected a string, got ~"},
         {START "axes: {stages: [all]}\nexclude: [{stages: all}]\n", "no run is left"},
+        {START "axes: {reflection.beta: [0.5]}\nexclude: [{reflection.beta: 5e-1}]\n", "no run is left"},
         {START "ranks_per_run: 0\n", "sweep_test.yaml:3: ranks_per_run"},
         {"name: s\n", "sweep_test.yaml: the key base is missing"},
         {"base: sweep_base.yaml\n", "sweep_test.yaml: the key name is missing"},
@@ -122,10 +149,44 @@ static void mistakes(void **state) {
     unlink("sweep_base.yaml");
 }
 
+// As many settings as fit, and one more: none is left out without a word.
+static void most_settings(void **state) {
+    (void)state;
+    for (int n = TT_SWEEP_SETTINGS - 1; n <= TT_SWEEP_SETTINGS; ++n) {
+        tt_str text = {0};
+        tt_sweep sweep;
+        tt_config_key key;
+        tt_str_append(&text, START "set:\n");
+        for (int i = 0, given = 0; given < n; ++i) {
+            assert_true(tt_config_key_at(i, &key));
+            if (!strchr(key.path, '.') || !*key.initial || strncmp(key.path, "acquisition", 11) == 0)
+                continue;
+            tt_str_format(&text, "  %s: %s\n", key.path, key.initial);
+            ++given;
+        }
+        tt_str_append(&text, "variants:\n  one: {acquisition.steps: 8}\n");
+        write_text("sweep_test.yaml", text.data);
+        tt_status status = tt_sweep_open(&sweep, "sweep_test.yaml", NULL, 0);
+        if (n < TT_SWEEP_SETTINGS) {
+            OK(status);
+            assert_string_equal(sweep.runs[0].overrides[n], "acquisition.steps=8");
+            tt_sweep_close(&sweep);
+        } else {
+            assert_int_equal(status, TT_ERR_CONFIG);
+            assert_string_equal(tt_error_message(), "sweep_test.yaml:69: variants: one: 65 settings with "
+                                                    "those of set and axes; allowed are 64; move some "
+                                                    "to the base");
+        }
+        tt_str_close(&text);
+    }
+    unlink("sweep_test.yaml");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs),
         cmocka_unit_test(settings),
+        cmocka_unit_test(most_settings),
         cmocka_unit_test(mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

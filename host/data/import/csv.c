@@ -1,8 +1,8 @@
 #include "host/data/import/csv.h"
 
-#include "host/base/fs.h"
 #include "host/base/memory.h"
 #include "host/base/str.h"
+#include "host/base/text_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,14 +91,7 @@ tt_status tt_csv_next(tt_csv *csv, bool *more) {
 }
 
 static tt_status read_columns(tt_csv *csv) {
-    size_t bad = 0;
     bool more;
-    if (!tt_utf8_valid(csv->at, (size_t)(csv->end - csv->at), &bad)) {
-        int line = 1;
-        for (size_t i = 0; i < bad; ++i) line += csv->at[i] == '\n';
-        return tt_fail(TT_ERR_INPUT, "%s:%d: invalid UTF-8", csv->path, line);
-    }
-    if (tt_starts_with(csv->at, "\xef\xbb\xbf")) csv->at += 3;
     TT_TRY(tt_csv_next(csv, &more));
     if (!more)
         return tt_fail(
@@ -118,7 +111,7 @@ static tt_status read_columns(tt_csv *csv) {
 tt_status tt_csv_open(tt_csv *csv, const char *path) {
     size_t size;
     *csv = (tt_csv){.path = path, .next_line = 1};
-    TT_TRY(tt_read_file(path, 0, &csv->data, &size));
+    TT_TRY(tt_text_read(path, 0, &csv->data, &size));
     csv->at = csv->data;
     csv->end = csv->data + size;
     tt_status status = read_columns(csv);
@@ -139,6 +132,15 @@ tt_status tt_csv_column(const tt_csv *csv, const char *name, size_t *out) {
             *out = i;
             return TT_OK;
         }
+    const char *other = csv->n_columns == 1 ? strpbrk(csv->columns[0], ";\t|") : NULL;
+    if (other)
+        return tt_fail(TT_ERR_INPUT,
+            "%s:1: the columns seem to be separated by %s; expected commas; save the file as comma-separated "
+            "CSV",
+            csv->path,
+            *other == ';'   ? "semicolons"
+            : *other == '|' ? "|"
+                            : "tabs");
     const char *nearest = tt_nearest(name, csv->columns, (int)csv->n_columns);
     tt_str all = {0};
     for (size_t i = 0; i < csv->n_columns; ++i) tt_str_format(&all, "%s%s", i ? ", " : "", csv->columns[i]);

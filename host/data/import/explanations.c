@@ -36,18 +36,6 @@ typedef struct explanations {
     tt_arena memory;
 } explanations;
 
-static tt_status read_number(
-    tt_document *yaml, tt_document_node *node, const char *key, tt_arena *memory, int *out) {
-    const char *text;
-    char *end;
-    TT_TRY(tt_document_text(yaml, node, key, memory, &text));
-    const long number = strtol(text, &end, 10);
-    if (*end || number < 1 || number > 1000000)
-        return tt_document_fail(yaml, node, "%s: expected a number from 1 to 1000000, got '%s'", key, text);
-    *out = (int)number;
-    return TT_OK;
-}
-
 static tt_status read_map(column_map *map, tt_document *yaml, tt_arena *memory) {
     static const char *const keys[] = {
         "question", "explanations", "acceptable", "separator", "least_votes", "source"};
@@ -67,7 +55,12 @@ static tt_status read_map(column_map *map, tt_document *yaml, tt_arena *memory) 
             yaml, tt_document_item(yaml, values[1], i), keys[1], memory, &map->explanations[i]));
     if (values[2]) TT_TRY(tt_document_text(yaml, values[2], keys[2], memory, &map->acceptable));
     if (values[3]) TT_TRY(tt_document_text(yaml, values[3], keys[3], memory, &map->separator));
-    if (values[4]) TT_TRY(read_number(yaml, values[4], keys[4], memory, &map->least_votes));
+    if (values[4]) {
+        double votes;
+        TT_TRY(tt_document_number(
+            yaml, values[4], keys[4], &(tt_number_range){.low = 1, .high = 1e6, .whole = true}, &votes));
+        map->least_votes = (int)votes;
+    }
     if (values[5]) TT_TRY(tt_document_text(yaml, values[5], keys[5], memory, &map->source));
     if (!map->acceptable && (values[3] || values[4]))
         return tt_document_fail(yaml, values[3] ? values[3] : values[4],

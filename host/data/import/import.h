@@ -3,10 +3,11 @@
 #ifndef TT_DATA_IMPORT_IMPORT_H
 #define TT_DATA_IMPORT_IMPORT_H
 
+#include "host/base/fs.h"
+#include "host/base/json.h"
 #include "host/base/str.h"
 #include "host/data/corpus.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,17 +21,18 @@ extern "C" {
 // id, split (train) and all reasoning are optional.
 tt_status tt_import_jsonl(tt_corpus *corpus, const char *path) TT_MUST_CHECK;
 
-// CommonsenseQA's .jsonl files. Its dev file is the test split; a random sample of train of the same size,
+// CommonsenseQA's .jsonl files, the authors' or exports from the Hugging Face hub. Its dev file is the test split; a random sample of train of the same size,
 // drawn from `seed`, becomes the validation split.
 tt_status tt_import_csqa(tt_corpus *corpus, const char *train, const char *dev, uint64_t seed) TT_MUST_CHECK;
 
-// OpenBookQA's .jsonl files, official splits.
+// OpenBookQA's .jsonl files, the authors' or exports from the Hugging Face hub; official splits.
 tt_status tt_import_obqa(
     tt_corpus *corpus, const char *train, const char *dev, const char *test) TT_MUST_CHECK;
 
-// StrategyQA's .json files, joined, shuffled from `seed` and split into 80 % train, 10 % validation, 10 % test. With
-// facts_as_recall the human-written facts become the general knowledge of a recall + summarize corpus (stages:
-// no_analyze).
+// StrategyQA's .json files, or .jsonl, joined, shuffled from `seed` and split into 80 % train, 10 % validation, 10 % test.
+// With facts_as_recall the human-written facts, a list of texts or one text, become the general knowledge of a recall +
+// summarize corpus (stages: no_analyze). Warns of questions without facts; TT_ERR_INPUT where none has any, or where facts
+// are of another type, with their number.
 tt_status tt_import_strategyqa(tt_corpus *corpus, const char *const *paths, int n_paths, bool facts_as_recall,
     uint64_t seed) TT_MUST_CHECK;
 
@@ -84,15 +86,15 @@ tt_status tt_add_answers(tt_corpus *corpus, const char *path, tt_added *report) 
 tt_status tt_add_explanations(
     tt_corpus *corpus, const char *map, const char *csv, tt_added *report) TT_MUST_CHECK;
 
-// Shared by the importers: calls take(context, object, "file:line") for each non-empty line of a JSONL file. The
-// object is released after the call. Errors: TT_ERR_IO; TT_ERR_INPUT for a line that is no object, or an empty file;
-// what `take` returns.
+// Warns of questions that have the same option twice: how many, and one of them by id.
+void tt_import_warn_options(const tt_corpus *corpus);
+
+// Shared by the importers: calls take(context, object, where) for each object of a file, which has one a line or is a list
+// of objects; blank lines are skipped. `where` is "file:line" or "file: entry N". The object is released after the call.
+// Errors: TT_ERR_IO; TT_ERR_INPUT for text that is not UTF-8, for a line or an entry that is no object, and for a file without
+// any; what `take` returns.
 typedef tt_status (*tt_take_json)(void *context, const json_t *object, const char *where);
 tt_status tt_read_jsonl(const char *path, tt_take_json take, void *context) TT_MUST_CHECK;
-// *out receives the member `name`, which must be a string; the object owns it. Errors: TT_ERR_INPUT naming `where` and
-// the member.
-tt_status tt_json_text(
-    const json_t *object, const char *name, const char *where, const char **out) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,4 @@
 // Our own JSONL: questions with reasoning, and reasoning alone.
-#include "host/base/fs.h"
 #include "host/base/str.h"
 #include "host/data/import/import.h"
 #include "host/data/lookup.h"
@@ -34,7 +33,8 @@ static tt_status check_members(const json_t *object, const char *where, const ch
 static tt_status read_texts(
     const json_t *array, const char *name, const char *where, int expected, const char **out, int *n) {
     if (!json_is_array(array))
-        return tt_fail(TT_ERR_INPUT, "%s: \"%s\": expected a list of strings", where, name);
+        return tt_fail(
+            TT_ERR_INPUT, "%s: \"%s\": expected a list of strings, got %s", where, name, tt_json_kind(array));
     const size_t count = json_array_size(array);
     if (expected >= 0 && count != (size_t)expected)
         return tt_fail(
@@ -43,35 +43,52 @@ static tt_status read_texts(
         return tt_fail(TT_ERR_INPUT, "%s: \"%s\" has %zu entries, allowed are %d to %d", where, name, count,
             TT_MIN_OPTIONS, TT_MAX_OPTIONS);
     for (size_t i = 0; i < count; ++i) {
-        out[i] = json_string_value(json_array_get(array, i));
-        if (!out[i])
-            return tt_fail(TT_ERR_INPUT, "%s: entry %zu of \"%s\": expected a string", where, i + 1, name);
+        const json_t *text = json_array_get(array, i);
+        if (!(out[i] = json_string_value(text)))
+            return tt_fail(TT_ERR_INPUT, "%s: entry %zu of \"%s\": expected a string, got %s", where, i + 1,
+                name, tt_json_kind(text));
     }
     *n = (int)count;
+    return TT_OK;
+}
+
+// The option that a text names: by its own text, or by its letter. Errors: TT_ERR_INPUT where it may mean two.
+static tt_status find_option(
+    const char *text, const char *name, const char *where, const tt_question *q, int *out) {
+    const int letter = text[0] >= 'A' && text[0] < 'A' + q->n_options && text[1] == '\0' ? text[0] - 'A' : -1;
+    *out = letter;
+    for (int i = 0, n = letter >= 0; i < q->n_options; ++i) {
+        if (strcmp(text, q->options[i]) != 0 || i == letter) continue;
+        if (n++ > 0)
+            return tt_fail(TT_ERR_INPUT,
+                "%s: \"%s\": '%s' may mean option %c or option %c; give the option's index, from 0", where,
+                name, text, 'A' + *out, 'A' + i);
+        *out = i;
+    }
     return TT_OK;
 }
 
 // An index, a letter, or the text of an option.
 static tt_status read_option(
     const json_t *value, const char *name, const char *where, const tt_question *q, int *out) {
+    int64_t index;
     *out = -1;
-    if (json_is_integer(value)) {
-        const json_int_t index = json_integer_value(value);
-        if (index >= 0 && index < q->n_options) *out = (int)index;
-    } else if (json_is_string(value)) {
-        const char *text = json_string_value(value);
-        for (int i = 0; i < q->n_options && *out < 0; ++i)
-            if (strcmp(text, q->options[i]) == 0) *out = i;
-        if (*out < 0 && text[0] >= 'A' && text[0] < 'A' + q->n_options && text[1] == '\0')
-            *out = text[0] - 'A';
-    } else {
+    if (json_is_string(value))
+        TT_TRY(find_option(json_string_value(value), name, where, q, out));
+    else if (tt_json_whole(value, &index))
+        *out = index >= 0 && index < q->n_options ? (int)index : -1;
+    else if (!value)
         return tt_fail(TT_ERR_INPUT,
             "%s: \"%s\" is missing; expected the right option's index, letter or text", where, name);
-    }
     if (*out >= 0) return TT_OK;
     char *shown = json_dumps(value, JSON_ENCODE_ANY);
-    tt_fail(TT_ERR_INPUT, "%s: \"%s\": %s is not among the %d options", where, name, shown ? shown : "it",
-        q->n_options);
+    if (json_is_string(value) || json_is_number(value))
+        tt_fail(TT_ERR_INPUT,
+            "%s: \"%s\": %s is not among the %d options; expected an index from 0, a letter or a text", where,
+            name, shown ? shown : "it", q->n_options);
+    else
+        tt_fail(TT_ERR_INPUT, "%s: \"%s\": expected the option's index, letter or text, got %s", where, name,
+            tt_json_kind(value));
     free(shown);
     return TT_ERR_INPUT;
 }
@@ -108,7 +125,8 @@ static tt_status add_all_reasoning(
         TT_TRY(add_reasoning(corpus, object, where, q));
     const json_t *list = json_object_get(object, "reasoning");
     if (list && !json_is_array(list))
-        return tt_fail(TT_ERR_INPUT, "%s: \"reasoning\": expected a list [{...}, ...]", where);
+        return tt_fail(TT_ERR_INPUT, "%s: \"reasoning\": expected a list [{...}, ...], got %s", where,
+            tt_json_kind(list));
     size_t i;
     json_t *one;
     json_array_foreach(list, i, one) {
@@ -215,7 +233,8 @@ static tt_status take_list(answers *a, const json_t *list, const char *where, in
     size_t i;
     json_t *one;
     if (!json_is_array(list))
-        return tt_fail(TT_ERR_INPUT, "%s: \"reasoning\": expected a list [{...}, ...]", where);
+        return tt_fail(TT_ERR_INPUT, "%s: \"reasoning\": expected a list [{...}, ...], got %s", where,
+            tt_json_kind(list));
     json_array_foreach(list, i, one) {
         char entry[TT_PATH_MAX + 256];
         snprintf(entry, sizeof entry, "%s: entry %zu of \"reasoning\"", where, i + 1);

@@ -1,12 +1,12 @@
-// StrategyQA: a JSON list of yes/no questions with human-written facts.
-#include "host/base/fs.h"
+// StrategyQA: yes/no questions with human-written facts.
+#include "host/base/log.h"
 #include "host/base/philox.h"
-#include "host/base/str.h"
 #include "host/data/import/import.h"
 #include "host/text/stages.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const char *const options[] = {"yes", "no"};
 
@@ -23,74 +23,103 @@ static void append_fact(tt_str *general, const char *text) {
     tt_str_close(&fact);
 }
 
-static tt_status join_facts(tt_str *general, const json_t *facts, const tt_question *q) {
+// What the import of several files keeps.
+typedef struct facts_report {
+    tt_corpus *corpus;
+    bool facts_as_recall;
+    int64_t without;                         // questions that have no facts
+    int64_t unfit;                           // whose facts are neither a text nor a list of texts
+    char first[TT_PATH_MAX + 160], kind[32]; // the first of these, and what its facts are
+} facts_report;
+
+// Joins facts, a list of texts or one text. False where they are something else.
+static bool join_facts(tt_str *general, const json_t *facts) {
     size_t i;
     json_t *fact;
     if (json_is_string(facts)) append_fact(general, json_string_value(facts));
-    if (facts && !json_is_null(facts) && !json_is_array(facts) && !json_is_string(facts))
-        return tt_fail(TT_ERR_INPUT, "question %s: \"facts\": expected a list of strings", q->id);
     json_array_foreach(facts, i, fact) {
-        if (!json_is_string(fact))
-            return tt_fail(TT_ERR_INPUT, "question %s: fact %zu: expected a string", q->id, i + 1);
-        append_fact(general, json_string_value(fact));
+        if (json_is_string(fact))
+            append_fact(general, json_string_value(fact));
+        else if (!json_is_null(fact))
+            return false;
     }
-    return TT_OK;
+    return !facts || json_is_string(facts) || json_is_array(facts);
 }
 
-static tt_status add_facts(tt_corpus *corpus, const json_t *facts, const tt_question *q) {
+static tt_status add_facts(
+    facts_report *report, const json_t *facts, const char *where, const tt_question *q) {
     tt_str general = {0};
-    tt_status status = join_facts(&general, facts, q);
-    if (status == TT_OK) status = tt_str_status(&general);
-    if (status == TT_OK && general.length)
-        status = tt_corpus_add_reasoning(corpus, &(tt_reasoning){.question = (int)corpus->n_questions - 1,
-                                                     .general = general.data,
-                                                     .answer = q->gold,
-                                                     .source = "human facts"});
+    const bool fits = join_facts(&general, facts);
+    tt_status status = tt_str_status(&general);
+    if (status == TT_OK && !fits && report->unfit++ == 0) {
+        snprintf(report->first, sizeof report->first, "%s", where);
+        snprintf(report->kind, sizeof report->kind, "%s",
+            json_is_array(facts) ? "a list of other things" : tt_json_kind(facts));
+    }
+    if (status == TT_OK && fits && !general.length) report->without++;
+    if (status == TT_OK && fits && general.length)
+        status = tt_corpus_add_reasoning(
+            report->corpus, &(tt_reasoning){.question = (int)report->corpus->n_questions - 1,
+                                .general = general.data,
+                                .answer = q->gold,
+                                .source = "human facts"});
     tt_str_close(&general);
     return status;
 }
 
-static tt_status add_question(
-    tt_corpus *corpus, const json_t *object, const char *where, bool facts_as_recall) {
-    tt_question q = {.options = options, .n_options = 2, .split = TT_TRAIN};
-    TT_TRY(tt_json_text(object, "qid", where, &q.id));
-    TT_TRY(tt_json_text(object, "question", where, &q.text));
-    const json_t *answer = json_object_get(object, "answer");
-    if (!json_is_boolean(answer))
-        return tt_fail(TT_ERR_INPUT, "question %s: \"answer\": expected true or false", q.id);
-    q.gold = json_is_true(answer) ? 0 : 1;
-    TT_TRY(tt_corpus_add_question(corpus, &q));
-    return facts_as_recall ? add_facts(corpus, json_object_get(object, "facts"), &q) : TT_OK;
+// true and false; exports also write them as "yes" and "no" or as texts.
+static tt_status read_answer(const json_t *answer, const char *where, int *gold) {
+    static const char *const words[][2] = {{"yes", "no"}, {"true", "false"}};
+    const char *text = json_string_value(answer);
+    *gold = json_is_true(answer) ? 0 : json_is_false(answer) ? 1 : -1;
+    for (int w = 0; w < 2 && text; ++w)
+        for (int i = 0; i < 2; ++i)
+            if (strcasecmp(text, words[w][i]) == 0) *gold = i;
+    if (*gold >= 0) return TT_OK;
+    if (text) return tt_fail(TT_ERR_INPUT, "%s: \"answer\": expected true or false, got \"%s\"", where, text);
+    return tt_fail(
+        TT_ERR_INPUT, "%s: \"answer\": expected true or false, got %s", where, tt_json_kind(answer));
 }
 
-static tt_status read_list(tt_corpus *corpus, const char *path, bool facts_as_recall) {
-    json_error_t error;
-    char *data;
-    size_t size;
-    TT_TRY(tt_read_file(path, 0, &data, &size));
-    json_t *list = json_loadb(data, size, JSON_REJECT_DUPLICATES, &error);
-    free(data);
-    if (!list) return tt_fail(TT_ERR_INPUT, "%s:%d: not JSON: %s", path, error.line, error.text);
-    tt_status status =
-        json_is_array(list) ? TT_OK : tt_fail(TT_ERR_INPUT, "%s: expected a list [...] of questions", path);
-    size_t i;
-    json_t *object;
-    json_array_foreach(list, i, object) {
-        if (status != TT_OK) break;
-        char where[TT_PATH_MAX + 32];
-        snprintf(where, sizeof where, "%s: entry %zu", path, i + 1);
-        status = add_question(corpus, object, where, facts_as_recall);
-        if (status != TT_OK && !tt_starts_with(tt_error_message(), where)) tt_context(status, "%s", where);
-    }
-    json_decref(list);
-    return status;
+static tt_status add_question(void *context, const json_t *object, const char *place) {
+    facts_report *report = context;
+    char where[TT_PATH_MAX + 160];
+    tt_question q = {.options = options, .n_options = 2, .split = TT_TRAIN};
+    TT_TRY(tt_json_text(object, json_object_get(object, "qid") ? "qid" : "id", place, &q.id));
+    snprintf(where, sizeof where, "%s: question %.100s", place, q.id);
+    TT_TRY(tt_json_text(object, "question", where, &q.text));
+    TT_TRY(read_answer(json_object_get(object, "answer"), where, &q.gold));
+    tt_status status = tt_corpus_add_question(report->corpus, &q);
+    if (status == TT_OK && report->facts_as_recall)
+        status = add_facts(report, json_object_get(object, "facts"), where, &q);
+    return status == TT_OK ? TT_OK : tt_context(status, "%s", place);
+}
+
+static tt_status check_facts(const facts_report *report, int64_t n) {
+    if (report->unfit)
+        return tt_fail(TT_ERR_INPUT,
+            "%s: \"facts\": expected a list of strings or a string, got %s; %lld of %lld questions have such "
+            "facts",
+            report->first, report->kind, (long long)report->unfit, (long long)n);
+    if (report->without == n)
+        return tt_fail(TT_ERR_INPUT,
+            "none of the %lld questions has \"facts\"; import them without --facts-as-recall, or from files "
+            "that "
+            "have facts",
+            (long long)n);
+    if (report->without)
+        tt_warn("%lld of %lld questions have no facts and get no general knowledge",
+            (long long)report->without, (long long)n);
+    return TT_OK;
 }
 
 tt_status tt_import_strategyqa(
     tt_corpus *corpus, const char *const *paths, int n_paths, bool facts_as_recall, uint64_t seed) {
     const size_t first = corpus->n_questions;
-    for (int i = 0; i < n_paths; ++i) TT_TRY(read_list(corpus, paths[i], facts_as_recall));
+    facts_report report = {.corpus = corpus, .facts_as_recall = facts_as_recall};
+    for (int i = 0; i < n_paths; ++i) TT_TRY(tt_read_jsonl(paths[i], add_question, &report));
     const int n = (int)(corpus->n_questions - first), tenth = n / 10;
+    if (facts_as_recall) TT_TRY(check_facts(&report, n));
     int32_t *order;
     TT_TRY(tt_alloc(&order, (size_t)n, sizeof *order, "order"));
     for (int i = 0; i < n; ++i) order[i] = i;

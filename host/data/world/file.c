@@ -1,8 +1,6 @@
 // Reads a world: world.yaml and its table of objects.
 #include "host/base/fs.h"
-#include "host/base/number.h"
 #include "host/config/document.h"
-#include "host/config/yaml_file.h"
 #include "host/data/world/parts.h"
 
 #include <stdio.h>
@@ -24,23 +22,16 @@ static tt_status copy_text(reader *r, node *n, const char *key, const char **out
     return tt_document_text(&r->document, n, key, r->memory, out);
 }
 
+// *out keeps its default where the key is not there.
 static tt_status read_number(
-    reader *r, node *map, const char *key, double low, double high, bool whole, double *out) {
+    reader *r, node *map, const char *key, const tt_number_range *range, double *out) {
     node *n = find_member(r, map, key);
-    if (!n) return TT_OK; // *out keeps its default
-    char *end;
-    const char *text = tt_yaml_text(n);
-    double x = tt_parse_double(text, &end);
-    if (*text == '\0' || *end != '\0' || !(x >= low && x <= high) || (whole && x != (double)(int64_t)x))
-        return tt_document_fail(&r->document, n, "%s: expected %s from %g to %g, not \"%s\"", key,
-            whole ? "a whole number" : "a number", low, high, text);
-    *out = x;
-    return TT_OK;
+    return n ? tt_document_number(&r->document, n, key, range, out) : TT_OK;
 }
 
 static tt_status read_count(reader *r, node *map, const char *key, int64_t low, int64_t *out) {
     double x = (double)*out;
-    TT_TRY(read_number(r, map, key, (double)low, 1e7, true, &x));
+    TT_TRY(read_number(r, map, key, &(tt_number_range){.low = (double)low, .high = 1e7, .whole = true}, &x));
     *out = (int64_t)x;
     return TT_OK;
 }
@@ -148,9 +139,11 @@ static tt_status read_things(tt_world *w, const char *path) {
 }
 
 static tt_status value_index(reader *r, node *n, const tt_property *p, const char *key, int *out) {
-    *out = find_value(p, tt_yaml_text(n));
+    const char *text;
+    TT_TRY(copy_text(r, n, key, &text));
+    *out = find_value(p, text);
     if (*out >= 0) return TT_OK;
-    return tt_document_fail(&r->document, n, "%s of %s: no object has \"%s\"", key, p->name, tt_yaml_text(n));
+    return tt_document_fail(&r->document, n, "%s of %s: no object has \"%s\"", key, p->name, text);
 }
 
 // Reads groups of values that are too near each other: any two of a group are close.
@@ -270,15 +263,16 @@ static tt_status read_numbers(tt_world *w, reader *r, node *root) {
     w->seed = 1;
     w->reasonings = 1;
     w->nearest = 16;
+    static const tt_number_range share = {.high = 1};
     int64_t seed = 1;
     TT_TRY(read_count(r, root, "seed", 0, &seed));
     w->seed = (uint64_t)seed;
     TT_TRY(read_count(r, root, "held_out", 0, &w->held_out));
     TT_TRY(read_count(r, root, "reasonings", 1, &w->reasonings));
     TT_TRY(read_count(r, root, "nearest", TT_OPTIONS - 1, &w->nearest));
-    TT_TRY(read_number(r, root, "novel", 0, 1, false, &w->novel));
-    TT_TRY(read_number(r, root, "novel_asked", 0, 1, false, &w->novel_asked));
-    TT_TRY(read_number(r, root, "two_facts", 0, 1, false, &w->two_facts));
+    TT_TRY(read_number(r, root, "novel", &share, &w->novel));
+    TT_TRY(read_number(r, root, "novel_asked", &share, &w->novel_asked));
+    TT_TRY(read_number(r, root, "two_facts", &share, &w->two_facts));
     node *splits = find_member(r, root, "splits"), *reading = find_member(r, root, "reading");
     static const char *const of_reading[] = {"texts", "tasks"};
     static const char *const of_splits[TT_SPLITS] = {TT_SPLIT_MAP(TT_WORD_TEXT)};

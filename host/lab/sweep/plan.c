@@ -3,7 +3,6 @@
 #include "host/base/log.h"
 #include "host/base/str.h"
 #include "host/config/document.h"
-#include "host/config/yaml_file.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@ enum { MAX_AXES = 16, MAX_VALUES = 64, MAX_EXCLUDED = 256, MAX_SEEDS = 1000 };
 
 typedef struct setting {
     const char *key, *value;
+    const char *canonical; // the same text for all ways to write the value: 0.5 and 0.50
 } setting;
 
 typedef struct settings {
@@ -23,12 +23,14 @@ typedef struct settings {
 
 typedef struct axis {
     const char *key;
-    const char *values[MAX_VALUES];
+    int line;
+    setting values[MAX_VALUES];
     int n;
 } axis;
 
 typedef struct variant {
     const char *name;
+    int line;
     settings settings;
 } variant;
 
@@ -60,28 +62,34 @@ static tt_status keep_text(reader *r, const char *text, const char **out) {
     return *out ? TT_OK : TT_ERR_NOMEM;
 }
 
-// A scalar as it is written; a list as "[a, b]".
-static tt_status value_text(reader *r, tt_document_node *node, const char **out) {
-    if (node->type == YAML_SCALAR_NODE) return keep_text(r, tt_yaml_text(node), out);
-    if (node->type != YAML_SEQUENCE_NODE)
-        return tt_document_fail(&r->document, node, "expected a value or a list");
+// A list as "[a, b]".
+static tt_status list_text(reader *r, const char *key, tt_document_node *list, const char **out) {
     int n;
-    TT_TRY(tt_document_list(&r->document, node, "value", &n));
+    TT_TRY(tt_document_list(&r->document, list, key, &n));
     tt_str text = {0};
-    tt_str_append(&text, "[");
-    for (int i = 0; i < n; ++i) {
-        tt_document_node *item = tt_document_item(&r->document, node, i);
-        if (item->type != YAML_SCALAR_NODE) {
-            tt_str_close(&text);
-            return tt_document_fail(&r->document, item, "expected a value");
-        }
-        tt_str_format(&text, "%s%s", text.length > 1 ? ", " : "", tt_yaml_text(item));
+    tt_status status = TT_OK;
+    for (int i = 0; i < n && status == TT_OK; ++i) {
+        tt_document_node *item = tt_document_item(&r->document, list, i);
+        const char *entry = "";
+        status = at_node(r, item, tt_string_of(key, item, &entry));
+        if (status == TT_OK && (!*entry || strchr(entry, ',')))
+            status = tt_document_fail(&r->document, item,
+                "%s: the entry \"%.100s\" is empty or has a comma, which a sweep cannot pass on", key, entry);
+        tt_str_format(&text, "%s%s", i ? ", " : "[", entry);
     }
-    tt_str_append(&text, "]");
-    tt_status status = tt_str_status(&text);
+    tt_str_append(&text, n ? "]" : "[]");
+    if (status == TT_OK) status = tt_str_status(&text);
     if (status == TT_OK) status = keep_text(r, text.data, out);
     tt_str_close(&text);
     return status;
+}
+
+// A value as tt_config_set takes it.
+static tt_status value_text(reader *r, const char *key, tt_document_node *node, const char **out) {
+    const char *text;
+    if (node->type == YAML_SEQUENCE_NODE) return list_text(r, key, node, out);
+    TT_TRY(at_node(r, node, tt_config_scalar(key, node, &text)));
+    return keep_text(r, text, out);
 }
 
 // Keys that the sweep itself sets for each run.
@@ -92,16 +100,18 @@ static bool is_own(const char *key, size_t n) {
     return false;
 }
 
-// Checks key and value without regard to other settings.
-static tt_status check_setting(reader *r, tt_document_node *node, const char *key, const char *value) {
+// Reads a value of a key without regard to other settings.
+static tt_status read_setting(reader *r, const char *key, tt_document_node *node, setting *out) {
     if (is_own(key, strlen(key)))
         return tt_document_fail(
             &r->document, node, "%s: set by the sweep itself; use its keys seeds, name and output", key);
-    tt_config config;
-    TT_TRY(tt_config_open(&config));
-    tt_status status = tt_config_set(&config, key, value);
-    tt_config_close(&config);
-    return at_node(r, node, status);
+    tt_str canonical = {0};
+    out->key = key;
+    TT_TRY(value_text(r, key, node, &out->value));
+    tt_status status = at_node(r, node, tt_config_canonical(key, out->value, &canonical));
+    if (status == TT_OK) status = keep_text(r, tt_str_text(&canonical), &out->canonical);
+    tt_str_close(&canonical);
+    return status;
 }
 
 static tt_status check_overrides(const reader *r) {
@@ -112,42 +122,44 @@ static tt_status check_overrides(const reader *r) {
     return TT_OK;
 }
 
-static tt_status add_setting(reader *r, settings *to, tt_document_node *key, const char *value) {
-    if (to->n == TT_SWEEP_SETTINGS)
-        return tt_document_fail(&r->document, key, "more than %d settings", TT_SWEEP_SETTINGS);
-    setting *s = &to->items[to->n++];
-    s->value = value;
-    TT_TRY(keep_text(r, tt_yaml_text(key), &s->key));
-    return check_setting(r, key, s->key, value);
-}
-
 static tt_status read_settings(reader *r, tt_document_node *map, settings *out) {
     int n;
     TT_TRY(tt_document_mapping(&r->document, map, "settings", &n));
     for (int i = 0; i < n; ++i) {
-        const char *value = NULL;
-        TT_TRY(value_text(r, tt_document_value(&r->document, map, i), &value));
-        TT_TRY(add_setting(r, out, tt_document_key(&r->document, map, i), value));
+        tt_document_node *node = tt_document_key(&r->document, map, i);
+        const char *key = NULL;
+        if (out->n == TT_SWEEP_SETTINGS)
+            return tt_document_fail(&r->document, node, "more than %d settings", TT_SWEEP_SETTINGS);
+        TT_TRY(keep_text(r, tt_yaml_text(node), &key));
+        TT_TRY(read_setting(r, key, tt_document_value(&r->document, map, i), &out->items[out->n++]));
     }
+    return TT_OK;
+}
+
+static tt_status add_value(reader *r, axis *a, tt_document_node *node) {
+    setting *value = &a->values[a->n++];
+    TT_TRY(read_setting(r, a->key, node, value));
+    for (setting *other = a->values; other < value; ++other)
+        if (strcmp(other->canonical, value->canonical) == 0)
+            return tt_document_fail(&r->document, node, "axes: %s: the values %s and %s are the same", a->key,
+                other->value, value->value);
     return TT_OK;
 }
 
 static tt_status read_axis(reader *r, tt_document_node *key, tt_document_node *list) {
     if (r->n_axes == MAX_AXES) return tt_document_fail(&r->document, key, "more than %d axes", MAX_AXES);
     axis *a = &r->axes[r->n_axes++];
+    a->line = tt_document_line(key);
     TT_TRY(keep_text(r, tt_yaml_text(key), &a->key));
     if (list->type != YAML_SEQUENCE_NODE)
-        return tt_document_fail(&r->document, list, "axes: %s: expected a list of values", a->key);
+        return tt_document_fail(
+            &r->document, list, "axes: %s: expected a list of values, got %s", a->key, tt_scalar_name(list));
     int n;
     TT_TRY(tt_document_list(&r->document, list, a->key, &n));
     if (n == 0) return tt_document_fail(&r->document, list, "axes: %s: no values", a->key);
     if (n > MAX_VALUES)
         return tt_document_fail(&r->document, list, "axes: %s: more than %d values", a->key, MAX_VALUES);
-    for (; a->n < n; ++a->n) {
-        tt_document_node *value = tt_document_item(&r->document, list, a->n);
-        TT_TRY(value_text(r, value, &a->values[a->n]));
-        TT_TRY(check_setting(r, value, a->key, a->values[a->n]));
-    }
+    for (int i = 0; i < n; ++i) TT_TRY(add_value(r, a, tt_document_item(&r->document, list, i)));
     return TT_OK;
 }
 
@@ -166,7 +178,9 @@ static tt_status read_variants(reader *r, tt_document_node *map) {
         TT_TRY(tt_grow(
             &r->variants, &r->variants_capacity, (size_t)r->n_variants + 1, sizeof *r->variants, "variants"));
         variant *v = &r->variants[r->n_variants++];
-        TT_TRY(keep_text(r, tt_yaml_text(tt_document_key(&r->document, map, i)), &v->name));
+        tt_document_node *name = tt_document_key(&r->document, map, i);
+        v->line = tt_document_line(name);
+        TT_TRY(tt_document_text(&r->document, name, "variants", &r->sweep->memory, &v->name));
         TT_TRY(read_settings(r, tt_document_value(&r->document, map, i), &v->settings));
     }
     return TT_OK;
@@ -191,36 +205,47 @@ static tt_status read_seeds(reader *r, tt_document_node *list) {
     if (n == 0) return tt_document_fail(&r->document, list, "seeds: the list is empty");
     for (; r->n_seeds < n; ++r->n_seeds) {
         tt_document_node *node = tt_document_item(&r->document, list, r->n_seeds);
-        const char *text = tt_yaml_text(node);
-        char *end;
-        const long long seed = strtoll(text, &end, 10);
-        if (!*text || seed < 0 || *end || r->n_seeds == MAX_SEEDS)
-            return tt_document_fail(
-                &r->document, node, "seeds: expected whole numbers from 0, at most %d of them", MAX_SEEDS);
-        r->seeds[r->n_seeds] = seed;
+        double seed;
+        if (r->n_seeds == MAX_SEEDS)
+            return tt_document_fail(&r->document, node, "seeds: more than %d", MAX_SEEDS);
+        TT_TRY(tt_document_number(
+            &r->document, node, "seeds", &(tt_number_range){.high = 9e15, .whole = true}, &seed));
+        r->seeds[r->n_seeds] = (int64_t)seed;
+        for (int i = 0; i < r->n_seeds; ++i)
+            if (r->seeds[i] == r->seeds[r->n_seeds])
+                return tt_document_fail(&r->document, node, "seeds: %lld is listed twice", (long long)seed);
     }
     return TT_OK;
 }
 
 static tt_status read_ranks(reader *r, tt_document_node *node) {
-    char *end;
-    const long ranks = strtol(tt_yaml_text(node), &end, 10);
-    if (ranks < 1 || ranks > 4096 || *end)
-        return tt_document_fail(&r->document, node, "ranks_per_run: expected a number from 1 to 4096");
+    double ranks;
+    TT_TRY(tt_document_number(&r->document, node, "ranks_per_run",
+        &(tt_number_range){.low = 1, .high = 4096, .whole = true}, &ranks));
     r->sweep->ranks_per_run = (int)ranks;
     return TT_OK;
 }
 
 static tt_status read_base(reader *r, tt_document_node *node) {
     char folder[TT_PATH_MAX];
+    const char *file;
     tt_config config;
     TT_TRY(tt_path_dir(folder, sizeof folder, r->sweep->file));
-    TT_TRY(tt_path_join(r->sweep->base, TT_PATH_MAX, folder, tt_yaml_text(node)));
+    TT_TRY(tt_document_text(&r->document, node, "base", &r->sweep->memory, &file));
+    TT_TRY(tt_path_join(r->sweep->base, TT_PATH_MAX, folder, file));
     TT_TRY(at_node(r, node, tt_config_read(&config, r->sweep->base)));
     if (r->n_seeds == 0) r->seeds[0] = config.seed;
     tt_status status = r->sweep->output ? TT_OK : keep_text(r, config.output, &r->sweep->output);
     tt_config_close(&config);
     return status;
+}
+
+static tt_status read_name(reader *r, tt_document_node *node) {
+    TT_TRY(tt_document_text(&r->document, node, "name", &r->sweep->memory, &r->sweep->name));
+    const char *fault = tt_name_fault(r->sweep->name);
+    if (!fault) return TT_OK;
+    return tt_document_fail(&r->document, node,
+        "name: '%.60s' %s; expected the name of a folder within output", r->sweep->name, fault);
 }
 
 static tt_status read_root(reader *r) {
@@ -234,9 +259,8 @@ static tt_status read_root(reader *r) {
                      *output = tt_document_find(d, root, "output");
     if (!name || !base)
         return tt_fail(TT_ERR_CONFIG, "%s: the key %s is missing", r->sweep->file, name ? "base" : "name");
-    TT_TRY(tt_document_text(d, name, "name", &r->sweep->memory, &r->sweep->name));
+    TT_TRY(read_name(r, name));
     if (output) TT_TRY(tt_document_text(d, output, "output", &r->sweep->memory, &r->sweep->output));
-    if (base->type != YAML_SCALAR_NODE) return tt_document_fail(d, base, "base: expected a file name");
     TT_TRY(read_base(r, base));
     if ((node = tt_document_find(d, root, "set"))) TT_TRY(read_settings(r, node, &r->common));
     if ((node = tt_document_find(d, root, "seeds"))) TT_TRY(read_seeds(r, node));
@@ -252,7 +276,7 @@ static tt_status read_root(reader *r) {
 
 static const char *value_of(const settings *s, const char *key) {
     for (int i = s->n - 1; i >= 0; --i)
-        if (strcmp(s->items[i].key, key) == 0) return s->items[i].value;
+        if (strcmp(s->items[i].key, key) == 0) return s->items[i].canonical;
     return NULL;
 }
 
@@ -262,7 +286,7 @@ static bool is_excluded(reader *r, const settings *s) {
         bool all = true;
         for (int i = 0; i < r->excluded[e].n && all; ++i) {
             const char *value = value_of(s, r->excluded[e].items[i].key);
-            all = value && strcmp(value, r->excluded[e].items[i].value) == 0;
+            all = value && strcmp(value, r->excluded[e].items[i].canonical) == 0;
         }
         r->excluded_hits[e] += all;
         any = any || all;
@@ -270,13 +294,14 @@ static bool is_excluded(reader *r, const settings *s) {
     return any;
 }
 
-// A run's name as the name of a folder: every byte other than letters, digits and ._=,+- becomes _.
-static tt_status folder_name(reader *r, const char *text, const char **out) {
+// The name of a run's folder: <variant>-s<seed>; every byte other than letters, digits and ._=,+- becomes _.
+static tt_status folder_name(reader *r, const char *variant_name, const char *seed, const char **out) {
     tt_str name = {0};
-    for (const char *p = text; *p; ++p) {
+    for (const char *p = variant_name; *p; ++p) {
         const bool plain = isalnum((unsigned char)*p) || strchr("._=,+-", *p);
         tt_str_append_n(&name, plain ? p : "_", 1);
     }
+    tt_str_format(&name, "-s%s", seed);
     tt_status status = tt_str_status(&name);
     if (status == TT_OK) status = keep_text(r, tt_str_text(&name), out);
     tt_str_close(&name);
@@ -293,36 +318,54 @@ static tt_status add_override(reader *r, tt_sweep_run *run, const char *key, con
     return status;
 }
 
-static tt_status add_run(reader *r, const char *variant_name, const settings *s, int64_t seed) {
+// What a combination of a variant and of values of the axes consists of.
+typedef struct cell {
+    const char *name;
+    int line; // of its variant, or of the first axis
+    settings settings;
+} cell;
+
+// Checks that the run has a folder of its own within the sweep's.
+static tt_status check_name(const reader *r, const tt_sweep_run *run) {
+    const char *fault = tt_name_fault(run->name);
+    if (fault)
+        return tt_fail(TT_ERR_CONFIG,
+            "%s:%d: the name '%.60s' of a run's folder %s; give the variant another name%s", r->sweep->file,
+            run->line, run->name, fault, r->n_axes ? ", or use named variants instead of axes" : "");
+    for (const tt_sweep_run *other = r->sweep->runs; other < run; ++other)
+        if (strcmp(other->name, run->name) == 0)
+            return tt_fail(TT_ERR_CONFIG,
+                "%s:%d: '%.60s' and '%.60s' (line %d) would both have the folder %s; in folder names, what "
+                "is not a "
+                "letter, a digit or one of ._=,+- becomes _",
+                r->sweep->file, run->line, run->variant, other->variant, other->line, run->name);
+    return TT_OK;
+}
+
+static tt_status add_run(reader *r, const cell *c, int64_t seed) {
     tt_sweep *sweep = r->sweep;
-    char text[32], name[512], output[TT_PATH_MAX];
+    char text[32], output[TT_PATH_MAX];
     if (sweep->n == TT_SWEEP_RUNS)
-        return tt_fail(TT_ERR_CONFIG, "%s: more than %d runs", sweep->file, TT_SWEEP_RUNS);
+        return tt_fail(TT_ERR_CONFIG, "%s:%d: more than %d runs", sweep->file, c->line, TT_SWEEP_RUNS);
     size_t capacity = (size_t)r->capacity;
     TT_TRY(tt_grow(&sweep->runs, &capacity, (size_t)sweep->n + 1, sizeof *sweep->runs, "runs"));
     r->capacity = (int)capacity;
     tt_sweep_run *run = &sweep->runs[sweep->n];
-    *run = (tt_sweep_run){.variant = variant_name, .seed = seed};
-    const size_t most = (size_t)s->n + (size_t)r->n_overrides + 3;
+    *run = (tt_sweep_run){.variant = c->name, .line = c->line, .seed = seed};
+    const size_t most = (size_t)c->settings.n + (size_t)r->n_overrides + 3;
     run->overrides = tt_arena_alloc(&sweep->memory, most * sizeof *run->overrides);
     if (!run->overrides) return TT_ERR_NOMEM;
     snprintf(text, sizeof text, "%lld", (long long)seed);
-    if (snprintf(name, sizeof name, "%s-s%s", variant_name, text) >= (int)sizeof name)
-        return tt_fail(TT_ERR_CONFIG,
-            "%s: the name '%.60s...' is too long; use named variants instead of axes", sweep->file,
-            variant_name);
-    TT_TRY(folder_name(r, name, &run->name));
+    TT_TRY(folder_name(r, c->name, text, &run->name));
+    TT_TRY(check_name(r, run));
     TT_TRY(tt_path_join(output, sizeof output, sweep->output, sweep->name));
     TT_TRY(tt_path_join(run->path, sizeof run->path, output, run->name));
-    for (int i = 0; i < s->n; ++i) TT_TRY(add_override(r, run, s->items[i].key, s->items[i].value));
+    for (int i = 0; i < c->settings.n; ++i)
+        TT_TRY(add_override(r, run, c->settings.items[i].key, c->settings.items[i].value));
     for (int i = 0; i < r->n_overrides; ++i) run->overrides[run->n++] = r->overrides[i];
     TT_TRY(add_override(r, run, "seed", text));
     TT_TRY(add_override(r, run, "name", run->name));
     TT_TRY(add_override(r, run, "output", output));
-    for (int i = 0; i < sweep->n; ++i)
-        if (strcmp(sweep->runs[i].name, run->name) == 0)
-            return tt_fail(TT_ERR_CONFIG, "%s: two runs are named %s; is a value or a seed listed twice?",
-                sweep->file, run->name);
     sweep->n++;
     return TT_OK;
 }
@@ -338,26 +381,35 @@ static const char *short_key(const reader *r, const char *key) {
     return last;
 }
 
+// `v`: a variant, or NULL.
+static tt_status check_size(const reader *r, const variant *v, int line) {
+    const int n = r->common.n + (v ? v->settings.n : 0) + r->n_axes;
+    if (n <= TT_SWEEP_SETTINGS) return TT_OK;
+    return tt_fail(TT_ERR_CONFIG,
+        "%s:%d: %s%.60s%s %d settings with those of set and axes; allowed are %d; move some to the base",
+        r->sweep->file, line, v ? "variants: " : "", v ? v->name : "a run", v ? ":" : " has", n,
+        TT_SWEEP_SETTINGS);
+}
+
 // Adds the runs of one combination, with all seeds. `v`: its variant, or NULL; choice[i]: the value of axis
 // i.
 static tt_status add_cell(reader *r, const variant *v, const int *choice) {
-    settings all = r->common;
+    cell c = {.line = v ? v->line : r->n_axes ? r->axes[0].line : 1, .settings = r->common};
     tt_str name = {0};
-    const char *kept;
+    TT_TRY(check_size(r, v, c.line));
     if (v) tt_str_append(&name, v->name);
-    for (int i = 0; v && i < v->settings.n && all.n < TT_SWEEP_SETTINGS; ++i)
-        all.items[all.n++] = v->settings.items[i];
-    for (int i = 0; i < r->n_axes && all.n < TT_SWEEP_SETTINGS; ++i) {
-        const axis *a = &r->axes[i];
-        all.items[all.n++] = (setting){a->key, a->values[choice[i]]};
-        tt_str_format(&name, "%s%s=%s", name.length ? "," : "", short_key(r, a->key), a->values[choice[i]]);
+    for (int i = 0; v && i < v->settings.n; ++i) c.settings.items[c.settings.n++] = v->settings.items[i];
+    for (int i = 0; i < r->n_axes; ++i) {
+        const setting *value = &r->axes[i].values[choice[i]];
+        c.settings.items[c.settings.n++] = *value;
+        tt_str_format(&name, "%s%s=%s", name.length ? "," : "", short_key(r, value->key), value->value);
     }
     if (name.length == 0) tt_str_append(&name, "base");
     tt_status status = tt_str_status(&name);
-    if (status == TT_OK) status = keep_text(r, name.data, &kept);
+    if (status == TT_OK) status = keep_text(r, name.data, &c.name);
     tt_str_close(&name);
-    if (status != TT_OK || is_excluded(r, &all)) return status;
-    for (int i = 0; i < r->n_seeds; ++i) TT_TRY(add_run(r, kept, &all, r->seeds[i]));
+    if (status != TT_OK || is_excluded(r, &c.settings)) return status;
+    for (int i = 0; i < r->n_seeds; ++i) TT_TRY(add_run(r, &c, r->seeds[i]));
     return TT_OK;
 }
 
@@ -387,7 +439,8 @@ static tt_status check_runs(const tt_sweep *sweep) {
     for (int i = 0; i < sweep->n; ++i) {
         tt_config config;
         tt_status status = tt_config_load(&config, sweep->base, sweep->runs[i].overrides, sweep->runs[i].n);
-        if (status != TT_OK) return tt_context(status, "%s: run %s", sweep->file, sweep->runs[i].name);
+        if (status != TT_OK)
+            return tt_context(status, "%s:%d: run %s", sweep->file, sweep->runs[i].line, sweep->runs[i].name);
         tt_config_close(&config);
     }
     return TT_OK;

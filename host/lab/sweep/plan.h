@@ -32,6 +32,7 @@ enum { TT_SWEEP_SETTINGS = 64, TT_SWEEP_RUNS = 10000 };
 typedef struct tt_sweep_run {
     const char *variant; // "no_recall", or "stages=all,beta=0.1", or "base"
     const char *name;    // "<variant>-s<seed>", the name of its directory
+    int line;            // of the file: where its variant or the first axis is
     int64_t seed;
     const char **overrides; // [n] of "key=value", the last three for seed, name and output
     int n;
@@ -49,8 +50,9 @@ typedef struct tt_sweep {
 
 // Reads the file and checks the configuration of every run. `overrides` ("key=value") apply to every run and
 // take precedence over the file. tt_sweep_close frees *out; on failure there is nothing to free. Errors:
-// TT_ERR_CONFIG as file:line for unknown words and keys (with the nearest known one), bad values, an empty
-// list, no run left, or two runs of one name; TT_ERR_USAGE for an override of seed, name or output.
+// TT_ERR_CONFIG as file:line for unknown words and keys (with the nearest known one), bad values, values or seeds listed
+// twice, an empty list, a variant with more settings than fit, a name that is none of a folder, two
+// runs of one name, no run left; TT_ERR_USAGE for an override of seed, name or output.
 tt_status tt_sweep_open(
     tt_sweep *out, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
 void tt_sweep_close(tt_sweep *sweep);

@@ -1,10 +1,11 @@
 // A sweep as a table for people, and as a script for a cluster.
+#include "host/base/json.h"
+#include "host/base/log.h"
 #include "host/base/number.h"
 #include "host/lab/config_lines.h"
 #include "host/lab/statistics.h"
 #include "host/lab/sweep/sweep.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,8 @@ static void take_run(row *r, const tt_sweep *sweep, const tt_sweep_run *run) {
     r->runs++;
     if (tt_sweep_state_of(sweep, run) != TT_SWEEP_FINISHED || r->finished == 1024) return;
     if (tt_path_join(path, sizeof path, run->path, "result.json") != TT_OK) return;
-    json_t *root = json_load_file(path, 0, NULL);
+    json_t *root;
+    if (tt_json_read(&root, path, 0) != TT_OK) tt_warn("%s; its numbers are left out", tt_error_message());
     const json_t *test = json_object_get(root, "test");
     const int i = r->finished++;
     r->test[i] = accuracy_of(json_object_get(test, "greedy"));

@@ -1,4 +1,5 @@
 // metrics.jsonl: lines about steps, and about validations.
+#include "host/base/json.h"
 #include "host/base/memory.h"
 #include "host/report/runs/run.h"
 
@@ -23,6 +24,7 @@ static tt_status add_step(tt_report_run *run, const json_t *object, tt_report_st
         TT_REPORT_METRIC_MAP(KEY)
 #undef KEY
     };
+    TT_TRY(tt_report_check_numbers(object, keys, TT_REPORT_METRICS));
     step.stage = stage_index(names, stage);
     for (int m = 0; m < TT_REPORT_METRICS; ++m) step.value[m] = tt_report_number(object, keys[m]);
     run->lost_losses += !isfinite(step.value[TT_REPORT_METRIC_LOSS]);
@@ -33,9 +35,12 @@ static tt_status add_step(tt_report_run *run, const json_t *object, tt_report_st
 }
 
 static tt_status add_validation(
-    tt_report_run *run, const json_t *object, const json_t *values, int phase, tt_report_names *names) {
+    tt_report_run *run, int64_t step, const json_t *object, int phase, tt_report_names *names) {
+    const json_t *values = json_object_get(object, "validation");
+    static const char *const keys[] = {"accuracy", "n", "unanswered", "loss"};
+    TT_TRY(tt_report_check_numbers(values, keys, sizeof keys / sizeof *keys));
     tt_report_validation v = {.phase = phase,
-        .step = json_integer_value(json_object_get(object, "step")),
+        .step = step,
         .best = json_is_true(json_object_get(object, "best")),
         .score = tt_report_score_read(values)};
     for (int s = 0; s < TT_REPORT_STAGES; ++s) v.tokens[s] = v.unended[s] = NAN;
@@ -55,19 +60,21 @@ static tt_status add_validation(
 
 static tt_status take_line(tt_report_run *run, const json_t *object, void *names) {
     const char *name = json_string_value(json_object_get(object, "phase"));
-    const json_t *step = json_object_get(object, "step");
-    if (!name || !json_is_integer(step)) return TT_OK; // a line about something else
-    if (!(json_number_value(step) >= 0 && json_number_value(step) <= TT_REPORT_LAST_STEP)) return TT_OK;
+    const json_t *value = json_object_get(object, "step");
+    int64_t step;
+    if (!name || !value) return TT_OK; // a line about something else
+    if (!tt_json_whole(value, &step) || step < 0 || (double)step > TT_REPORT_LAST_STEP)
+        return tt_fail(TT_ERR_INPUT, "\"step\": expected a whole number from 0, got %s",
+            json_is_number(value) ? "another number" : tt_json_kind(value));
     const int phase = tt_report_phase_index(run, name);
     if (phase < 0) return TT_OK;
     tt_report_phase *p = &run->phases[phase];
-    if (json_integer_value(step) > p->last) p->last = json_integer_value(step);
+    if (step > p->last) p->last = step;
     const json_t *validation = json_object_get(object, "validation");
-    if (json_is_object(validation)) return add_validation(run, object, validation, phase, names);
+    if (json_is_object(validation)) return add_validation(run, step, object, phase, names);
     const char *stage = json_string_value(json_object_get(object, "stage"));
     if (!stage) return TT_OK;
-    return add_step(
-        run, object, (tt_report_step){.phase = phase, .step = json_integer_value(step)}, stage, names);
+    return add_step(run, object, (tt_report_step){.phase = phase, .step = step}, stage, names);
 }
 
 tt_status tt_report_read_metrics(tt_report_run *run, tt_report_names *stages) {

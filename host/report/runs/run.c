@@ -1,6 +1,7 @@
 // Reads a run directory: result, configuration, environment, its place in a sweep.
 #include "host/report/runs/run.h"
 
+#include "host/base/json.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/config/config.h"
@@ -14,22 +15,32 @@
 
 // Reads a JSON file of the run; *out is NULL if it is missing. Damage causes a warning and sets *damaged.
 static tt_status read_json(const tt_report_run *run, const char *name, json_t **out, bool *damaged) {
-    char path[TT_PATH_MAX], *text;
-    size_t n;
-    json_error_t error;
+    char path[TT_PATH_MAX];
     *out = NULL;
     TT_TRY(tt_path_join(path, sizeof path, run->path, name));
     if (!tt_file_exists(path)) return TT_OK;
-    TT_TRY(tt_read_file(path, 1 << 26, &text, &n));
-    *out = json_loadb(text, n, 0, &error);
-    free(text);
-    if (*out && json_is_object(*out)) return TT_OK;
-    tt_warn(
-        "%s:%d: %s; the file is ignored", path, *out ? 1 : error.line, *out ? "not an object" : error.text);
+    tt_status status = tt_json_read(out, path, 1 << 26);
+    if (status == TT_OK && !json_is_object(*out))
+        status = tt_fail(TT_ERR_INPUT, "%s:1: expected an object {...}, got a list", path);
+    if (status != TT_ERR_INPUT) return status;
+    tt_warn("%s; the file is ignored", tt_error_message());
     json_decref(*out);
     *out = NULL;
     *damaged = true;
     return TT_OK;
+}
+
+// Warns of values of result.json that should be numbers; they are left out.
+static void check_numbers(const char *path, const json_t *object) {
+    static const char *const keys[] = {"accuracy", "n", "unanswered", "steps", "best_step", "best_validation",
+        "tokens", "seconds", "tokens_per_second", "wall_seconds", "parameters"};
+    const char *key;
+    json_t *value;
+    size_t i;
+    if (tt_report_check_numbers(object, keys, sizeof keys / sizeof *keys) != TT_OK)
+        tt_warn("%s: %s; it is left out", path, tt_error_message());
+    json_object_foreach((json_t *)object, key, value) check_numbers(path, value);
+    json_array_foreach(object, i, value) check_numbers(path, value);
 }
 
 static void copy_text(char *out, const json_t *object, const char *key) {
@@ -74,6 +85,8 @@ static void read_result(tt_report_run *run) {
         TT_REPORT_SCORE_MAP(PLACE)
 #undef PLACE
     };
+    char path[TT_PATH_MAX];
+    if (tt_path_join(path, sizeof path, run->path, "result.json") == TT_OK) check_numbers(path, run->result);
     copy_text(run->name, run->result, "name");
     copy_text(run->stages, run->result, "stages");
     for (int k = 0; k < TT_REPORT_SCORES; ++k)

@@ -156,11 +156,12 @@ typedef struct tt_report_lines {
     // A line that contains `mark` is cut at the member `cut`, which begins long texts that are not needed.
     // NULL: none.
     const char *mark, *cut;
+    // TT_ERR_INPUT: the line is left out, with a warning that has the message.
     tt_status (*take)(tt_report_run *run, const json_t *object, void *context);
     void *context;
 } tt_report_lines;
 // Calls lines->take for every JSON object of the file, if it exists. NaN and infinities, which are not JSON,
-// are read as null. Errors: TT_ERR_IO; those of `take`.
+// are read as null. Errors: TT_ERR_IO; other ones of `take`.
 tt_status tt_report_read_lines(tt_report_run *run, const tt_report_lines *lines) TT_MUST_CHECK;
 
 // Whether the run is finished and the only one of its group with its seed.
@@ -180,6 +181,9 @@ int tt_report_option_of(const json_t *letter);
 int tt_report_phase_index(tt_report_run *run, const char *name);
 // Reads {"accuracy", "n", "ci95", "unanswered"}; n is 0 if the object is not a score.
 tt_report_score tt_report_score_read(const json_t *object);
+// Checks that the members keys[0..n) of an object are numbers, null or missing. Errors: TT_ERR_INPUT naming the first that is
+// not.
+tt_status tt_report_check_numbers(const json_t *object, const char *const *keys, int n) TT_MUST_CHECK;
 // A number in a JSON object; NaN if it is missing or not a number.
 double tt_report_number(const json_t *object, const char *key);
 

@@ -1,10 +1,20 @@
 // What result.json, metrics.jsonl and predictions.jsonl consist of: numbers, accuracies, phases, options.
+#include "host/base/json.h"
 #include "host/reason/vote.h"
 #include "host/report/runs/run.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+tt_status tt_report_check_numbers(const json_t *object, const char *const *keys, int n) {
+    for (int i = 0; i < n; ++i) {
+        const json_t *value = json_object_get(object, keys[i]);
+        if (value && !json_is_number(value) && !json_is_null(value))
+            return tt_fail(TT_ERR_INPUT, "\"%s\": expected a number, got %s", keys[i], tt_json_kind(value));
+    }
+    return TT_OK;
+}
 
 double tt_report_number(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
