@@ -170,6 +170,8 @@ void tt_interrupt_install(void) {
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    signal(SIGXFSZ,
+        SIG_IGN); // a file beyond the limit of its size is an error of write(), which is told and tidied up
     struct sigaction before; // nohup ignores it, and that must stay so
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
         sigaction(SIGHUP, &action, NULL);

@@ -1,5 +1,6 @@
 #include "host/cli/args.h"
 
+#include "host/base/log.h"
 #include "host/base/number.h"
 #include "host/base/str.h"
 #include "host/cli/help.h"
@@ -115,7 +116,7 @@ static tt_status take_option(reader *r, int argc, char **argv, int *i) {
     if (!arg) return unknown_option(r, argv[*i]);
     const size_t place = (size_t)(arg - r->args->options);
     if (r->given[place] && arg->type != TT_ARG_TEXTS)
-        return tt_fail(TT_ERR_USAGE, "%s: --%s is given twice", r->command, arg->name);
+        tt_warn("%s: --%s is given more than once; the last one counts", r->command, arg->name);
     r->given[place] = true;
     if (arg->type == TT_ARG_FLAG) return set_flag(r, arg, value);
     if (!value && *i + 1 == argc)

@@ -82,29 +82,27 @@ static long number_of(const char *variable) {
 // processes would do the whole work, in the same directory.
 static tt_status check_launchers(void) {
     static const struct {
-        const char *name, *size, *rank;
-    } launchers[] = {{"a launcher such as torchrun, accelerate or deepspeed", "WORLD_SIZE", "RANK"},
-        {"horovodrun", "HOROVOD_SIZE", "HOROVOD_RANK"}};
+        const char *name, *size, *rank, *needed;
+    } launchers[] = {{"a launcher such as torchrun, accelerate or deepspeed", "WORLD_SIZE", "RANK", ""},
+        {"horovodrun", "HOROVOD_SIZE", "HOROVOD_RANK", ", and TT_RANK and TT_WORLD"}};
     for (size_t i = 0; i < sizeof launchers / sizeof *launchers; ++i) {
         const long size = number_of(launchers[i].size), rank = number_of(launchers[i].rank);
         if (size < 2 || rank < 0) continue;
         return tt_fail(TT_ERR_CONFIG,
-            "started as process %ld of %ld by %s (%s=%ld, %s=%ld), each of which would do the whole work "
-            "alone. "
-            "Start it with mpirun -np %ld or srun instead, or set TT_RENDEZVOUS to a file that all processes "
-            "can "
-            "access: then they work together (docs/ranks.md). For one process alone, unset %s",
-            rank, size, launchers[i].name, launchers[i].size, size, launchers[i].rank, rank, size,
+            "started as process %ld of %ld by %s (%s, %s); each would do the whole work alone. Start it with "
+            "mpirun -np %ld or srun instead; or set TT_RENDEZVOUS to a file that all processes can access%s, "
+            "and they work together (docs/ranks.md). For one process alone, unset %s",
+            rank, size, launchers[i].name, launchers[i].rank, launchers[i].size, size, launchers[i].needed,
             launchers[i].size);
     }
     // Outside a step of srun: a batch script's own process has number 0.
     const long tasks = number_of("SLURM_NTASKS"), task = number_of("SLURM_PROCID");
     if (tasks > 1 && task > 0)
         return tt_fail(TT_ERR_CONFIG,
-            "started as task %ld of %ld of Slurm (SLURM_PROCID, SLURM_NTASKS), but not as part of a step "
-            "(SLURM_STEP_ID is not set), so that each would do the whole work alone. Start it with srun, or "
-            "set "
-            "TT_RENDEZVOUS to a file that all processes can access",
+            "started as task %ld of %ld of Slurm, but not in a step of srun (SLURM_STEP_ID is not set); each "
+            "would do the whole work alone. Start it with srun, or set TT_RENDEZVOUS to a file that all "
+            "tasks "
+            "can access",
             task, tasks);
     if (tasks > 1 && task == 0)
         tt_warn("Slurm gives this job %ld tasks, and this process uses one; 'srun tinythinker ...' uses all",

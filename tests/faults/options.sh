@@ -72,8 +72,9 @@ try 0 "" run run.yaml --fresh=true
 try 2 "eval: --model: a value is missing before --corpus" eval --model --corpus data/corpus.h5
 try 2 "eval: --model: its value is empty" eval --model= --corpus data/corpus.h5
 try 2 "eval: --corpus: a value is missing" eval --model none.h5 --corpus
-try 2 "eval: --model is given twice" eval --model a.h5 --model b.h5
-try 2 "run: --fresh is given twice" run run.yaml --fresh --fresh=false
+try 1 "warning: eval: --corpus is given more than once; the last one counts" eval --corpus data/corpus.h5 --model runs/run/best.h5 --corpus b.h5
+grep -q "b.h5: no such file" err.log || fail "the last one does not count"
+try 0 "this run is finished" run run.yaml --fresh --fresh=false
 try 2 "unknown option --samp; did you mean --samples; see tinythinker eval --help" eval --samp 3
 try 2 "corpus import: unknown option --nmae; did you mean --name; see tinythinker corpus import --help" corpus import --nmae x
 try 2 "corpus import: unknown option --; |corpus import: too few" corpus import --

@@ -124,6 +124,9 @@ check_file() {
     refused 1 place/folder
     refused 1 place/none/file
     grep -q "folder 'place/none' does not exist" err.log || fail "$command $option: no word about the folder"
+    ln -s circle place/circle
+    refused 1 place/circle
+    grep -q "circle" err.log || fail "$command $option: no word about a circle of links"
     # No input is an output, by whatever name.
     for input in $(arguments "$command"); do
         [ -f "$input" ] || continue
@@ -241,6 +244,16 @@ if [ -n "$is_root" ] && mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
 else
     echo "not tried: a full disk, since nothing can be mounted here"
 fi
+
+# The same where a file may not become as large.
+for command in "corpus export data/corpus.h5" "model convert runs/run/best.h5" "tokenizer train data/text.txt --pieces 60"; do
+    echo before >limited
+    # shellcheck disable=SC2086
+    (ulimit -f 2 && exec timeout 120 "$TINYTHINKER" $command -o limited >out.log 2>err.log)
+    got=$?
+    [ $got -eq 1 ] && grep -q "limited: " err.log || fail "$command: a limit of file sizes: status $got"
+    [ "$(cat limited)" = before ] && [ -z "$(leftovers)" ] || fail "$command: a limit of file sizes: $(leftovers)"
+done
 
 # A signal, and two at once: nothing temporary.
 for signals in 1 2; do
