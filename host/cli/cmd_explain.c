@@ -1,6 +1,8 @@
 // tinythinker explain: which stage decided a student's wrong answers.
 #include "host/base/cores.h"
 #include "host/base/fs.h"
+#include "host/base/json.h"
+#include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -9,7 +11,6 @@
 #include "host/model/checkpoint.h"
 #include "host/reason/diagnose.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,7 +154,9 @@ static tt_status ask_all(explanation *e, const tt_config *config, tt_checkpoint 
 static tt_status check_corpus(const explanation *e, const char *run) {
     char path[TT_PATH_MAX], hash[32];
     TT_TRY(tt_path_join(path, sizeof path, run, "environment.json"));
-    json_t *environment = tt_file_exists(path) ? json_load_file(path, 0, NULL) : NULL;
+    json_t *environment = NULL;
+    if (tt_file_exists(path) && tt_json_read(&environment, path, 1 << 20) != TT_OK)
+        tt_warn("%s; whether the corpus has changed is not checked", tt_error_message());
     const char *known = json_string_value(json_object_get(environment, "corpus"));
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)e->corpus.hash);
     tt_status status = TT_OK;

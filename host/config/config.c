@@ -33,6 +33,8 @@ tt_status tt_config_set(tt_config *config, const char *path, const char *value) 
     if (key) return tt_key_set(config, key, value);
     if (tt_key_removed(path))
         return tt_fail(TT_ERR_CONFIG, "%s: this key was removed: %s", path, tt_key_removed(path));
+    if (tt_key_is_section(path))
+        return tt_fail(TT_ERR_CONFIG, "%s: is a section; expected one of its keys, %s.KEY", path, path);
     const char *nearest = tt_key_nearest(path);
     return tt_fail(
         TT_ERR_CONFIG, "%s: unknown key%s%s", path, nearest ? "; did you mean " : "", nearest ? nearest : "");

@@ -2,10 +2,12 @@
 #include "host/config/config_yaml.h"
 
 #include "host/base/fs.h"
+#include "host/base/memory.h"
 #include "host/config/config_keys.h"
 #include "host/config/scalar.h"
 #include "host/config/yaml_file.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_DEPTH = 8, MAX_PATH = 128 };
@@ -16,6 +18,7 @@ typedef struct reader {
     int depth;    // of bases on the way here
     bool written; // by a run: removed keys are ignored
     yaml_document_t *document;
+    int *lines; // of each key of the table where this file sets it; 0: it does not
 } reader;
 
 // Puts "file:line: " before the message.
@@ -35,7 +38,8 @@ static tt_status text_of(const tt_key *key, const yaml_node_t *node, const char 
         return TT_OK;
     }
     if (scalar.kind == TT_SCALAR_BOOL && key->words) {
-        *out = scalar.yes ? "true" : "false";
+        const char *word = scalar.yes ? "true" : "false";
+        *out = strstr(key->words, word) ? word : tt_yaml_text(node);
         return TT_OK;
     }
     return tt_string_of(key->path, node, out);
@@ -74,6 +78,17 @@ static tt_status refuse_unknown(reader *r, const yaml_node_t *key, const char *p
             nearest ? nearest : "; `tinythinker run --keys` lists them"));
 }
 
+// A key may stand in its section or be written out (acquisition.steps: 8), but not both.
+static tt_status note_line(reader *r, const tt_key *key, const yaml_node_t *node) {
+    int n;
+    int *line = &r->lines[key - tt_keys(&n)];
+    if (*line)
+        return add_place(
+            r, node, tt_fail(TT_ERR_CONFIG, "%s: given twice; the first is in line %d", key->path, *line));
+    *line = (int)node->start_mark.line + 1;
+    return TT_OK;
+}
+
 static tt_status read_map(reader *r, const yaml_node_t *map, const char *section) {
     for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; ++p) {
         const yaml_node_t *key = yaml_document_get_node(r->document, p->key);
@@ -84,9 +99,10 @@ static tt_status read_map(reader *r, const yaml_node_t *map, const char *section
         if (n >= MAX_PATH) return add_place(r, key, tt_fail(TT_ERR_CONFIG, "%.40s...: unknown key", path));
         if (strcmp(path, "base") == 0) continue; // read_base has read it
         const tt_key *known = tt_key_find(path);
-        if (known)
+        if (known) {
+            TT_TRY(note_line(r, known, key));
             TT_TRY(read_value(r, known, value));
-        else if (!tt_key_is_section(path))
+        } else if (!tt_key_is_section(path))
             TT_TRY(refuse_unknown(r, key, path));
         else if (value->type == YAML_MAPPING_NODE)
             TT_TRY(read_map(r, value, path));
@@ -129,10 +145,14 @@ static tt_status read_document(reader *r) {
 
 tt_status tt_config_read_yaml(tt_config *config, const char *path, int depth, bool written) {
     yaml_document_t document;
+    reader r = {.config = config, .file = path, .depth = depth, .written = written, .document = &document};
+    int n;
+    tt_keys(&n);
     tt_status status = tt_yaml_open(&document, path, (size_t)16 << 20);
     if (status != TT_OK) return status == TT_ERR_IO ? TT_ERR_CONFIG : status;
-    status = read_document(
-        &(reader){.config = config, .file = path, .depth = depth, .written = written, .document = &document});
+    status = tt_alloc(&r.lines, (size_t)n, sizeof *r.lines, "configuration");
+    if (status == TT_OK) status = read_document(&r);
+    free(r.lines);
     yaml_document_delete(&document);
     return status;
 }

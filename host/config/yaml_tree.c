@@ -52,6 +52,10 @@ static tt_status check_keys(const tree *t, const yaml_node_t *map) {
             status = tt_fail(TT_ERR_CONFIG, "%s:%d: expected a key: a single word, got %s", t->path,
                 line_of(keys[i]), tt_scalar_name(keys[i]));
     }
+    for (int i = 0; i < n && status == TT_OK; ++i)
+        if (strlen(tt_yaml_text(keys[i])) != keys[i]->data.scalar.length)
+            status =
+                tt_fail(TT_ERR_CONFIG, "%s:%d: a key has a NUL character in it", t->path, line_of(keys[i]));
     if (status == TT_OK) qsort(keys, (size_t)n, sizeof(void *), by_text);
     for (int i = 1; i < n && status == TT_OK; ++i)
         if (strcmp(tt_yaml_text(keys[i - 1]), tt_yaml_text(keys[i])) == 0)

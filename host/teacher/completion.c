@@ -1,6 +1,7 @@
 #include "host/teacher/completion.h"
 
-#include <jansson.h>
+#include "host/base/json.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,8 +65,8 @@ static tt_status read_choice(tt_completion_choice *out, const json_t *choice, tt
 }
 
 static int64_t count_of(const json_t *usage, const char *key) {
-    const json_t *value = json_object_get(usage, key);
-    return json_is_integer(value) && json_integer_value(value) >= 0 ? json_integer_value(value) : -1;
+    int64_t count;
+    return tt_json_whole(json_object_get(usage, key), &count) && count >= 0 ? count : -1;
 }
 
 static tt_status read_completion(tt_completion *out, const json_t *root, tt_arena *memory) {

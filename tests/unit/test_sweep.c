@@ -105,6 +105,8 @@ static void mistakes(void **state) {
         {START "axes:\n  stages: [all]\n  stages: [all]\n",
             "sweep_test.yaml:5: stages: given twice; the first is in line 4"},
         {START "set: {acquisition.steps: 8}\nset: {}\n", "sweep_test.yaml:4: set: given twice"},
+        {START "axes: {acquisition: [{steps: 1}]}\n",
+            "sweep_test.yaml:3: acquisition: is a section; expected one of its keys"},
         {START "variants: {'': {}}\n", "sweep_test.yaml:3: variants: expected a string, got an empty one"},
         {START "variants: {..: {}}\n",
             "sweep_test.yaml:3: the name '..-s7' of a run's folder begins with a dot"},

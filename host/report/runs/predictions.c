@@ -1,5 +1,6 @@
 // predictions.jsonl: the answer to each question and a few examples; and the answers after the phases before
 // the last.
+#include "host/base/json.h"
 #include "host/base/str.h"
 #include "host/lab/run_directory.h"
 #include "host/report/runs/run.h"
@@ -61,6 +62,13 @@ static bool is_voted(const tt_report_run *run, const json_t *object, const char 
     return run->outcomes[voted].n > 0 || run->outcomes[greedy].items[0].id == tt_hash(id, strlen(id));
 }
 
+// Errors: TT_ERR_INPUT where a line does not say whether its answer is right.
+static tt_status check_right(const json_t *object) {
+    const json_t *right = json_object_get(object, "right");
+    if (!right || json_is_boolean(right)) return TT_OK;
+    return tt_fail(TT_ERR_INPUT, "\"right\": expected true or false, got %s", tt_json_kind(right));
+}
+
 static tt_status take_answer(tt_report_run *run, const json_t *object, void *context) {
     (void)context;
     tt_report_answers *a = &run->answers;
@@ -70,6 +78,7 @@ static tt_status take_answer(tt_report_run *run, const json_t *object, void *con
     const int answer = tt_report_option_of(json_object_get(object, "answer"));
     const int options = (int)json_array_size(json_object_get(object, "options"));
     if (!split || !id) return TT_OK;
+    TT_TRY(check_right(object));
     const bool voted = is_voted(run, object, split, id);
     const int score = score_of(split, voted);
     if (score >= 0) TT_TRY(tt_outcomes_add(&run->outcomes[score], object));
@@ -86,7 +95,9 @@ static tt_status take_answer(tt_report_run *run, const json_t *object, void *con
 static tt_status take_test(tt_report_run *run, const json_t *object, void *outcomes) {
     (void)run;
     const char *split = json_string_value(json_object_get(object, "split"));
-    return split && strcmp(split, "test") == 0 ? tt_outcomes_add(outcomes, object) : TT_OK;
+    if (!split || strcmp(split, "test") != 0) return TT_OK;
+    TT_TRY(check_right(object));
+    return tt_outcomes_add(outcomes, object);
 }
 
 // A phase's name comes from the run's files; it is used in a file name only if it is a plain word.
