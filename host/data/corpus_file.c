@@ -17,6 +17,7 @@
 #include "host/base/str.h"
 #include "host/data/corpus_tokens.h"
 #include "host/data/hdf5_file.h"
+#include "host/data/renew.h"
 #include "host/text/stages.h"
 
 #include <stdlib.h>
@@ -270,7 +271,7 @@ tt_status tt_corpus_load(tt_corpus *out, const char *path) {
     *out = (tt_corpus){0};
     tt_h5 h;
     uint64_t hash = 0, content = 0;
-    TT_TRY(tt_h5_open(&h, path, "corpus"));
+    TT_TRY(tt_h5_open_any(&h, path, "corpus"));
     tt_status status = read_attributes(&h, out, &hash);
     if (status == TT_OK) status = read_questions(&h, out);
     if (status == TT_OK) status = read_reasoning(&h, out, &content);

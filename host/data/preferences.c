@@ -2,6 +2,7 @@
 
 #include "host/base/number.h"
 #include "host/data/hdf5_file.h"
+#include "host/data/renew.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -272,7 +273,7 @@ static tt_status get_all(const tt_h5 *h, tt_preferences *p) {
 tt_status tt_preferences_load(tt_preferences *out, const char *path) {
     *out = (tt_preferences){0};
     tt_h5 h;
-    TT_TRY(tt_h5_open(&h, path, kind));
+    TT_TRY(tt_h5_open_any(&h, path, kind));
     tt_status status = get_all(&h, out);
     tt_h5_close(&h);
     if (status != TT_OK) tt_preferences_close(out);
@@ -281,7 +282,7 @@ tt_status tt_preferences_load(tt_preferences *out, const char *path) {
 
 bool tt_preferences_is_file(const char *path) {
     tt_h5 h;
-    if (tt_h5_open(&h, path, kind) != TT_OK) return false;
+    if (tt_h5_open_any(&h, path, kind) != TT_OK) return false;
     tt_h5_close(&h);
     return true;
 }

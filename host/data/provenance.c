@@ -1,6 +1,7 @@
 #include "host/data/provenance.h"
 
 #include "host/data/hdf5_file.h"
+#include "host/data/renew.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@ tt_status tt_provenance_read(const char *path, uint64_t *hash, json_t **out) {
     char *text = NULL;
     int64_t number = 0;
     *out = NULL;
-    TT_TRY(tt_h5_open(&h, path, "corpus"));
+    TT_TRY(tt_h5_open_any(&h, path, "corpus"));
     tt_status status = tt_h5_get_i64(&h, "/", "hash", &number);
     if (status == TT_OK) status = tt_h5_read_text(&h, "/provenance", &text);
     tt_h5_close(&h);

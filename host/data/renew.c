@@ -1,6 +1,8 @@
 #include "host/data/renew.h"
 
 #include "host/base/fs.h"
+#include "host/base/log.h"
+#include "host/base/shipped.h"
 #include "host/data/hdf5_check.h"
 #include "host/data/renew_copy.h"
 
@@ -23,18 +25,23 @@ typedef struct report {
     char message[2048], kind[32], temporary[4160];
 } report;
 
-// The library looks for HDF5 behind any 512 bytes; a file whose seal is damaged is not to be taken for one without.
+// Whether a file begins as HDF5 without a seal does. The library itself looks for HDF5 behind any 512 bytes, too, but a file
+// whose seal is damaged is not to be taken for one without.
+static bool begins_unsealed(const char *path) {
+    char begin[8];
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const bool known = file >= 0 && read(file, begin, sizeof begin) == (ssize_t)sizeof begin;
+    if (file >= 0) close(file);
+    return known && memcmp(begin, "\x89HDF\r\n\x1a\n", sizeof begin) == 0;
+}
+
 static tt_status open_unsealed(tt_h5 *h, const char *path) {
     struct stat st;
-    char begin[8] = "";
     *h = (tt_h5){.file = H5I_INVALID_HID};
     if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
     strcpy(h->path, path);
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
-    const bool known = fstat(file, &st) == 0 && read(file, begin, sizeof begin) == (ssize_t)sizeof begin;
-    close(file);
-    if (!known || memcmp(begin, "\x89HDF\r\n\x1a\n", sizeof begin) != 0)
+    if (stat(path, &st) != 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (!begins_unsealed(path))
         return tt_fail(TT_ERR_FORMAT, "%s: not an HDF5 file, or its beginning is damaged", path);
     h->bytes = (uint64_t)st.st_size;
     tt_h5_listen();
@@ -117,4 +124,40 @@ tt_status tt_h5_renew(const char *path, const char *to, char kind[32]) {
     snprintf(kind, 32, "%s", r->kind);
     munmap(r, sizeof *r);
     return status;
+}
+
+enum { MOST_COPIED = 256 << 20 };
+
+static bool copied_unasked(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= MOST_COPIED && begins_unsealed(path);
+}
+
+static void warn_once(const char *path) {
+    static char last[TT_PATH_MAX];
+    if (strcmp(last, path) == 0) return;
+    snprintf(last, sizeof last, "%s", path);
+    tt_warn("%s: has no checksum, since an earlier version or another program wrote it; it is read through a "
+            "checked "
+            "copy. 'tinythinker renew %s' writes it anew",
+        path, path);
+}
+
+tt_status tt_h5_open_any(tt_h5 *h, const char *path, const char *kind) {
+    char shipped[TT_PATH_MAX], copy[TT_PATH_MAX], found[32];
+    const char *there = tt_shipped_find(path, shipped, sizeof shipped), *folder = getenv("TMPDIR");
+    if (!copied_unasked(there)) return tt_h5_open(h, path, kind);
+    *h = (tt_h5){.file = H5I_INVALID_HID};
+    TT_TRY(tt_path_join(copy, sizeof copy, folder && *folder ? folder : "/tmp", "tinythinker-XXXXXX"));
+    const int made = mkstemp(copy);
+    if (made < 0)
+        return tt_fail(TT_ERR_IO, "%s: cannot make a checked copy: %s: %s", path, copy, strerror(errno));
+    close(made);
+    tt_status status = tt_h5_renew(there, copy, found);
+    if (status == TT_OK) status = tt_h5_open(h, copy, kind);
+    unlink(copy);
+    if (status != TT_OK) return status;
+    snprintf(h->path, sizeof h->path, "%s", there);
+    warn_once(there);
+    return TT_OK;
 }

@@ -3,7 +3,7 @@
 #ifndef TT_DATA_RENEW_H
 #define TT_DATA_RENEW_H
 
-#include "host/base/status.h"
+#include "host/data/hdf5_file.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -14,6 +14,11 @@ extern "C" {
 // before this process starts threads. Errors: TT_ERR_FORMAT for a damaged or foreign file, or for what the format has no
 // place for; TT_ERR_IO; TT_ERR_NOMEM. `to` does not exist then.
 tt_status tt_h5_renew(const char *path, const char *to, char kind[32]) TT_MUST_CHECK;
+
+// Opens a file as tt_h5_open does. An unsealed one of up to 256 MiB is renewed into a temporary file in TMPDIR (else /tmp),
+// which is opened in its place, with a warning; larger ones are refused with the command that renews them. Errors: those of
+// tt_h5_open and tt_h5_renew.
+tt_status tt_h5_open_any(tt_h5 *h, const char *path, const char *kind) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -46,8 +46,13 @@ static tt_status read_texts(const tt_h5 *h, hid_t object, hid_t stored, size_t n
         free(*texts);
         return tt_h5_failed(h, TT_ERR_FORMAT, "cannot read", "texts");
     }
-    for (size_t i = 0; i < n; ++i)
+    for (size_t i = 0; i < n; ++i) {
+        size_t bad;
         if (!variable || !(*texts)[i]) (*texts)[i] = variable ? "" : fixed + i * each;
+        if (tt_utf8_valid((*texts)[i], strlen((*texts)[i]), &bad)) continue;
+        free(*texts);
+        return tt_fail(TT_ERR_FORMAT, "%s: damaged: a text is not UTF-8", h->path);
+    }
     return TT_OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include "host/base/str.h"
 #include "host/data/hdf5_file.h"
+#include "host/data/renew.h"
 #include "kernels/bf16.h"
 
 #include <assert.h>
@@ -267,7 +268,7 @@ static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) 
 tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) {
     *out = (tt_checkpoint){0};
     tt_h5 h;
-    TT_TRY(tt_h5_open(&h, path, "checkpoint"));
+    TT_TRY(tt_h5_open_any(&h, path, "checkpoint"));
     tt_status status = get_all(&h, out, device);
     tt_h5_close(&h);
     if (status != TT_OK) tt_checkpoint_close(out);

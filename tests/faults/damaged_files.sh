@@ -18,11 +18,21 @@ expect() {
     ! grep -q 'HDF5-DIAG\|AddressSanitizer\|runtime error' err.log || fail "$*: noise"
 }
 
-# A corpus of version 0.1.0: refused with the command that renews it, renewed in place, then like any other.
+# A corpus of version 0.1.0: read through a copy up to 256 MiB, refused beyond that, with the command that renews it; renewed in
+# place, then like any other.
 cp data/old.h5 old.h5
 sum=$(cksum <old.h5)
-expect 1 "old.h5: has no checksum.*'tinythinker renew old.h5'" corpus show old.h5
-[ "$sum" = "$(cksum <old.h5)" ] || fail "a file that was refused has changed"
+mkdir tmp
+TMPDIR=tmp expect 0 "old.h5: has no checksum.*'tinythinker renew old.h5'" corpus show old.h5
+[ "$sum" = "$(cksum <old.h5)" ] || fail "a file that was read has changed"
+[ -z "$(ls -A tmp)" ] || fail "a copy stayed: $(ls tmp)"
+TMPDIR=nowhere expect 1 "old.h5: cannot make a checked copy: nowhere/tinythinker-.*No such file" corpus show old.h5
+cp old.h5 large.h5
+truncate -s $((256 << 20)) large.h5
+expect 0 "^corpus toy" corpus show large.h5
+truncate -s $(((256 << 20) + 1)) large.h5
+expect 1 "large.h5: has no checksum.*'tinythinker renew large.h5'" corpus show large.h5
+rm large.h5
 expect 0 "old.h5: renewed .corpus." renew old.h5
 expect 0 "^corpus toy" corpus show old.h5
 "$TINYTHINKER" corpus show data/corpus.h5 | tail -n +2 >want

@@ -171,7 +171,7 @@ static void foreign_contents_are_named(void **state) {
     (void)state;
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     assert_true(file >= 0 && H5Fclose(file) >= 0);
-    expect(TT_ERR_FORMAT, "tinythinker renew");
+    expect(TT_ERR_FORMAT, "an HDF5 file of another program");
     replace_set("/model/decoder.block.1.layer.2.DenseReluDense.wo.weight", 0, NULL, 0, 0);
     expect(TT_ERR_FORMAT, "decoder.block.1.layer.2.DenseReluDense.wo.weight is missing");
     replace_set("/model/encoder.final_layer_norm.weight", H5T_NATIVE_FLOAT, model->w, 9, 0);

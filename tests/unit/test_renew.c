@@ -40,8 +40,9 @@ static void content_is_kept(void **state) {
     char kind[32];
     tt_corpus a, b;
     make_corpus(&a);
-    assert_int_equal(tt_corpus_load(&b, old), TT_ERR_FORMAT);
-    assert_non_null(strstr(tt_error_message(), "'tinythinker renew test_renew_old.h5'"));
+    OK(tt_corpus_load(&b, old)); // through a copy
+    assert_true(a.hash == b.hash);
+    tt_corpus_close(&b);
     OK(tt_h5_renew(old, fresh, kind));
     assert_string_equal(kind, "corpus");
     OK(tt_corpus_load(&b, fresh));

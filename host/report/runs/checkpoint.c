@@ -1,6 +1,7 @@
 // Finds the size of a run's student from the shapes in its checkpoint, without reading the weights.
 #include "host/base/log.h"
 #include "host/data/hdf5_file.h"
+#include "host/data/renew.h"
 #include "host/report/runs/run.h"
 
 #include <math.h>
@@ -25,7 +26,7 @@ double tt_report_count_parameters(const tt_report_run *run) {
     tt_h5 file = {0};
     double sum = 0;
     if (tt_path_join(path, sizeof path, run->path, "best.h5") != TT_OK || !tt_file_exists(path)) return NAN;
-    if (tt_h5_open(&file, path, "checkpoint") != TT_OK) {
+    if (tt_h5_open_any(&file, path, "checkpoint") != TT_OK) {
         tt_warn("%s; its parameters cannot be counted", tt_error_message());
         return NAN;
     }
