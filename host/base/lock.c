@@ -36,12 +36,13 @@ static void write_note(const char *note) {
 }
 
 static void read_note(const char *note, char *owner) {
+    char text[OWNER - 4];
     const int file = open(note, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    const ssize_t n = file < 0 ? -1 : read(file, owner, OWNER - 1);
+    const ssize_t n = file < 0 ? -1 : read(file, text, sizeof text - 1);
     if (file >= 0) close(file);
-    owner[n > 0 ? n : 0] = '\0';
-    owner[strcspn(owner, "\n")] = '\0';
-    if (!*owner) snprintf(owner, OWNER, "another process");
+    text[n > 0 ? n : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    snprintf(owner, OWNER, *text ? " (%s)" : "%s", text);
 }
 
 bool tt_lock_take(tt_lock *out, int file, const char *note) {

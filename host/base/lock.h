@@ -11,7 +11,8 @@ extern "C" {
 typedef struct tt_lock {
     int file;               // the open file or folder; -1: none
     char note[TT_PATH_MAX]; // names the process that holds the lock, while it does
-    char owner[256];        // where it was refused: "process 12 on host a, since 2026-11-26 10:03:05 UTC"
+    char owner
+        [256]; // where it was refused: " (process 12 on host a, since 2026-11-26 10:03:05 UTC)", or "" if not known
 } tt_lock;
 
 // Locks an open file or folder, which now belongs to *out, against other processes, and writes host, process and time to
@@ -20,7 +21,8 @@ typedef struct tt_lock {
 // EWOULDBLOCK where another process holds the lock, whom out->owner names; with another errno where the file system has no
 // locks. `file` is then open, too.
 bool tt_lock_take(tt_lock *out, int file, const char *note);
-// Whether another process holds the lock of a folder with this note, and still does after five seconds; owner[256] names it.
+// Whether another process holds the lock of a folder with this note, and still does after five seconds; owner[256]
+// receives what tt_lock.owner would.
 bool tt_lock_held(const char *folder, const char *note, char *owner);
 // Removes the note and closes the file. Does nothing with file -1.
 void tt_lock_release(tt_lock *lock);

@@ -27,14 +27,14 @@ typedef enum tt_path_role {
 
 // An option. Rows are written with the macros below, which check the type of `out`.
 typedef struct tt_arg {
-    const char *name; // without dashes; one letter for a short option
-    tt_arg_type type;
+    const char *name;  // without dashes; one letter for a short option
     void *out;         // bool, const char *, int64_t, double or tt_texts; keeps its value if not given
     const char *value; // what --help calls the value; NULL for flags
     const char *help;  // a whole sentence
-    double low, high;  // range of a number, both included
     const char *
         words; // "a|b|c": the texts that are allowed, from the table that gives them their meaning; NULL: any
+    double low, high; // range of a number, both included
+    tt_arg_type type;
     tt_path_role role; // of a text that is a path
 } tt_arg;
 

@@ -340,7 +340,10 @@ tt_status tt_run_directory_lock(const tt_run_directory *dir, tt_lock *lock) {
     tt_status status = TT_OK;
     if (held)
         status = tt_fail(TT_ERR_BUSY,
-            "%s: is in use by %s; wait for it to end, or give this run another name", dir->path, lock->owner);
+            "%s: another process is running in this directory%s; wait for it to end, or give this run "
+            "another "
+            "name",
+            dir->path, lock->owner);
     else
         tt_warn("%s: this file system has no locks; make sure that no other process runs in this directory",
             dir->path);

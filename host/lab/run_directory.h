@@ -54,7 +54,7 @@ tt_status tt_run_directory_rescored(const tt_run_directory *dir, const tt_config
 // systems without locks it warns. To be called on one rank. Errors: TT_ERR_BUSY naming the process that runs in it;
 // TT_ERR_IO.
 tt_status tt_run_directory_lock(const tt_run_directory *dir, tt_lock *lock) TT_MUST_CHECK;
-// Whether another process runs in the directory now; owner[256] names it.
+// Whether another process runs in the directory now; owner[256] names it as tt_lock.owner does.
 bool tt_run_directory_busy(const char *path, char *owner);
 // Whether the file is one that a run writes, in the directory of a run. `path` is behind all links (target.h).
 bool tt_run_directory_owns(const char *path);

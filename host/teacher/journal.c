@@ -119,7 +119,7 @@ static tt_status open_file(tt_journal *j) {
     if (tt_lock_take(&j->lock, j->file, note)) return TT_OK;
     if (errno == EWOULDBLOCK)
         return tt_fail(TT_ERR_BUSY,
-            "%s: is in use by %s, which collects into it; wait for it to end, or stop it", j->path,
+            "%s: another process is collecting into it%s; wait for it to end, or stop it", j->path,
             j->lock.owner);
     return fail_io(j, "lock");
 }

@@ -30,7 +30,7 @@ expect 1 "nowhere.h5" export nowhere.h5 -o x.jsonl
 expect 1 "no/folder" export data/corpus.h5 -o no/folder/x.jsonl
 if [ -c /dev/full ]; then
     "$TINYTHINKER" corpus export data/corpus.h5 -o - > /dev/full 2> err.log && fail "a full disk is not noticed"
-    says "standard output: No space left" err.log
+    says "standard output: cannot write: No space left" err.log
 fi
 
 # Added reasoning: questions without any, with what was exported.
@@ -51,10 +51,11 @@ says "^left out            1 of questions that the corpus does not have$"
 says "^left out            1 that do not fit their questions$"
 says "^left out            1 that their questions already have$"
 sum=$(cksum < more.h5)
-expect 2 "some.jsonl: no reasoning was added; more.h5 is not written" add-reasoning more.h5 some.jsonl -o more.h5
+expect 2 "some.jsonl: no reasoning was added; x.h5 is not written" add-reasoning more.h5 some.jsonl -o x.h5
 echo '{"id": "toy-1", "genral": "x"}' > typo.jsonl
-expect 2 'typo.jsonl:1: .*"genral"; did you mean general' add-reasoning more.h5 typo.jsonl -o more.h5
-expect 1 "nowhere.jsonl" add-reasoning more.h5 nowhere.jsonl -o more.h5
+expect 2 'typo.jsonl:1: .*"genral"; did you mean general' add-reasoning more.h5 typo.jsonl -o x.h5
+expect 1 "nowhere.jsonl" add-reasoning more.h5 nowhere.jsonl -o x.h5
+expect 2 "more.h5: this file is read, too" add-reasoning more.h5 some.jsonl -o more.h5
 [ "$(cksum < more.h5)" = "$sum" ] || fail "a failed command changed its output"
 expect 2 "add-reasoning: -o F.h5 is missing" add-reasoning full.h5 some.jsonl
 expect 2 "" add-reasoning full.h5 -o x.h5

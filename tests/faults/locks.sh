@@ -39,7 +39,7 @@ before=$(cksum <runs/run/config.yaml)
 for more in "" "--fresh" "--set acquisition.steps=6"; do
     # shellcheck disable=SC2086
     try 1 run run.yaml $more
-    grep -q "^tinythinker: runs/run: is in use by process $pid on host $(uname -n), since 20[0-9][0-9]-.*; wait" err.log ||
+    grep -q "^tinythinker: runs/run: another process is running in this directory (process $pid on host $(uname -n), since 20[0-9][0-9]-.*); wait" err.log ||
         fail "not said who runs there"
 done
 [ "$before" = "$(cksum <runs/run/config.yaml)" ] && kill -0 $pid || fail "the run was disturbed" long.log
@@ -54,7 +54,7 @@ for jobs in 0 2; do
     rm -rf runs/many
     long runs/many/base-s1 --set name=base-s1 --set output=runs/many
     try 2 sweep sweep.yaml --jobs $jobs
-    grep -q "left out: runs/many/base-s1: is in use by process $pid" err.log || fail "sweep --jobs $jobs: not said who runs there"
+    grep -q "left out: runs/many/base-s1: .*(process $pid on" err.log || fail "sweep --jobs $jobs: not said who runs there"
     [ -s runs/many/base-s2/result.json ] || fail "sweep --jobs $jobs: the other run is missing"
     [ ! -e runs/many/base-s1/failed.txt ] && [ ! -e runs/many/base-s1/sweep.json ] || fail "sweep --jobs $jobs: wrote into a run of another"
     end
@@ -66,7 +66,7 @@ mkdir hf
 exec 9<hf
 flock 9
 try 1 model export runs/done/best.h5 -o hf
-grep -q "hf: is in use by another process" err.log && [ -z "$(ls -A hf)" ] || fail "an export into a directory in use"
+grep -q "hf: another process exports to it" err.log && [ -z "$(ls -A hf)" ] || fail "an export into a directory in use"
 exec 9<&-
 try 0 model export runs/done/best.h5 -o hf
 [ ! -e hf.lock ] || fail "a note stayed beside the export"
@@ -86,7 +86,7 @@ echo "process 7 on host elsewhere, since yesterday" >taught.journal.jsonl.lock
 exec 9<taught.journal.jsonl
 flock 9
 try 1 teach teach.yaml --export-batch second
-grep -q "taught.journal.jsonl: is in use by process 7 on host elsewhere, since yesterday" err.log || fail "a journal in use"
+grep -q "taught.journal.jsonl: another process is collecting into it (process 7 on host elsewhere, since yesterday)" err.log || fail "a journal in use"
 exec 9<&-
 try 0 teach teach.yaml --export-batch second
 

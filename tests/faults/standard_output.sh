@@ -51,6 +51,7 @@ run --keys
 --version
 LINES
 cp "$TT_SOURCE_DIR"/datasets/everyday/*.yaml .
+sed -i 's/^splits: .*/splits: {train: 300, validation: 10, test: 10, control: 10}/' world.yaml
 "$TINYTHINKER" corpus import jsonl bare.jsonl -o bare.h5 >/dev/null 2>err.log || die "import"
 sed -i 's/^corpus add-reasoning x.h5/corpus add-reasoning bare.h5/' commands
 for command in $("$TINYTHINKER" --help | awk '/^  [a-z]/ { print $1 }'); do

@@ -104,7 +104,7 @@ static tt_status write_note(const tt_sweep_run *run, const char *name, const cha
 static tt_status begin_run(const tt_sweep *sweep, const tt_sweep_run *run) {
     char path[TT_PATH_MAX], owner[256];
     if (tt_run_directory_busy(run->path, owner))
-        return tt_fail(TT_ERR_BUSY, "%s: is in use by %s", run->path, owner);
+        return tt_fail(TT_ERR_BUSY, "%s: another process is running in this directory%s", run->path, owner);
     TT_TRY(tt_make_dirs(run->path));
     TT_TRY(tt_path_join(path, sizeof path, run->path, "failed.txt"));
     unlink(path);

@@ -150,7 +150,8 @@ static tt_status export_locked(const tt_checkpoint *c, const char *directory, bo
     if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", directory, strerror(errno));
     tt_status status = TT_OK;
     if (!tt_lock_take(&lock, file, note) && errno == EWOULDBLOCK)
-        status = tt_fail(TT_ERR_BUSY, "%s: is in use by %s, which exports to it", directory, lock.owner);
+        status = tt_fail(
+            TT_ERR_BUSY, "%s: another process exports to it%s; wait for it to end", directory, lock.owner);
     else if (!replace && !is_empty(directory))
         status = tt_fail(
             TT_ERR_IO, "%s: exists and is not empty; --force replaces the files of a model in it", directory);
