@@ -81,11 +81,15 @@ tt_status tt_cmd_renew(int argc, char **argv) {
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     tt_status first = TT_OK;
+    int failed = 0;
     for (int i = 0; i < rest.n; ++i) {
         const tt_status status = renew_file(rest.items[i]);
         if (status == TT_OK) continue;
-        if (i + 1 < rest.n || first != TT_OK) tt_error("%s", tt_error_message());
-        if (first == TT_OK) first = status;
+        if (rest.n == 1) return status;
+        tt_error("%s", tt_error_message());
+        if (failed++ == 0) first = status;
     }
-    return first;
+    if (failed)
+        return tt_fail(first, "%d of %d files could not be renewed and stay as they are", failed, rest.n);
+    return TT_OK;
 }

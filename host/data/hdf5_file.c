@@ -139,7 +139,7 @@ static tt_status make_group(const tt_h5 *h, const char *name) {
 
 // Makes the groups above `name`, one after another: those that the library makes on the way would carry their time.
 static tt_status make_parents(const tt_h5 *h, const char *name) {
-    char part[1024];
+    char part[1024] = "";
     if (strlen(name) >= sizeof part)
         return tt_fail(TT_ERR_INTERNAL, "%s: name too long: %.64s...", h->path, name);
     for (size_t i = 0; name[i]; ++i) {

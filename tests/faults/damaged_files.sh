@@ -44,6 +44,7 @@ cp data/old.h5 other.h5
 head -c 20000 data/old.h5 >cut.h5
 sum=$(cksum <cut.h5)
 expect 1 "cut.h5: " renew cut.h5 other.h5
+grep -q "1 of 2 files could not be renewed" err.log || fail "the failures are not counted"
 grep -q "other.h5: renewed" out.log || fail "a damaged file kept others from being renewed"
 [ "$sum" = "$(cksum <cut.h5)" ] || fail "a damaged file was changed"
 expect 1 "text.txt: not an HDF5 file" renew data/text.txt
