@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ANCHORS = 10000 }; // libyaml looks for each in a list
+// libyaml looks for each anchor in a list, and at all open levels with each token.
+enum { MOST_ANCHORS = 10000, MOST_LEVELS = 200 };
+
+typedef struct counts {
+    int documents, anchors, levels;
+} counts;
 
 typedef struct text_file {
     const char *path;
@@ -57,15 +62,19 @@ static bool has_anchor(const yaml_event_t *event) {
            (event->type == YAML_MAPPING_START_EVENT && event->data.mapping_start.anchor);
 }
 
-static tt_status check_event(const text_file *f, const yaml_event_t *event, int *documents, int *anchors) {
+static tt_status check_event(const text_file *f, const yaml_event_t *event, counts *n) {
     const size_t line = event->start_mark.line + 1;
     const char *tag = tag_of(event);
-    *documents += event->type == YAML_DOCUMENT_START_EVENT;
-    *anchors += has_anchor(event);
-    if (*documents > 1)
+    n->documents += event->type == YAML_DOCUMENT_START_EVENT;
+    n->anchors += has_anchor(event);
+    n->levels += event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT;
+    n->levels -= event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT;
+    if (n->levels > MOST_LEVELS)
+        return tt_fail(TT_ERR_CONFIG, "%s:%zu: nested more than %d levels deep", f->path, line, MOST_LEVELS);
+    if (n->documents > 1)
         return tt_fail(
             TT_ERR_CONFIG, "%s:%zu: a second document begins here (---); expected one", f->path, line);
-    if (*anchors > MOST_ANCHORS)
+    if (n->anchors > MOST_ANCHORS)
         return tt_fail(TT_ERR_CONFIG, "%s:%zu: more than %d anchors (&name)", f->path, line, MOST_ANCHORS);
     if (tag)
         return tt_fail(TT_ERR_CONFIG,
@@ -78,7 +87,7 @@ static tt_status check_event(const text_file *f, const yaml_event_t *event, int 
 static tt_status check_events(const text_file *f) {
     yaml_parser_t parser;
     yaml_event_t event;
-    int documents = 0, anchors = 0;
+    counts n = {0};
     tt_status status = TT_OK;
     if (!yaml_parser_initialize(&parser)) return tt_fail(TT_ERR_NOMEM, "%s: no memory to parse it", f->path);
     yaml_parser_set_input_string(&parser, (const unsigned char *)f->text, f->size);
@@ -87,7 +96,7 @@ static tt_status check_events(const text_file *f) {
             status = fail_parsing(f, &parser);
             break;
         }
-        status = check_event(f, &event, &documents, &anchors);
+        status = check_event(f, &event, &n);
         end = event.type == YAML_STREAM_END_EVENT;
         yaml_event_delete(&event);
     }
