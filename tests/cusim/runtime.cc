@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -43,7 +44,13 @@ struct cusim_event {
 static cusim_stream default_stream;
 static cudaStream_t first_stream;
 static std::set<cudaStream_t> streams = {&default_stream};
-static std::set<const void *> pinned; // memory of the host that copies read when they are done
+// Memory of the host that copies read when they are done: its end by its begin.
+static std::map<const char *, const char *> pinned_blocks;
+static bool pinned(const void *memory) {
+    const char *at = static_cast<const char *>(memory);
+    const auto next = pinned_blocks.upper_bound(at);
+    return next != pinned_blocks.begin() && at < std::prev(next)->second;
+}
 
 static bool do_next(cudaStream_t stream) {
     if (stream->queue.empty() || stream->stalled) return false;
@@ -261,12 +268,12 @@ cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream) {
 }
 cudaError_t cudaMallocHost(void **out, size_t bytes) {
     *out = malloc(bytes + 1);
-    pinned.insert(*out);
+    if (*out) pinned_blocks[static_cast<char *>(*out)] = static_cast<char *>(*out) + bytes;
     return *out ? cudaSuccess : fail(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFreeHost(void *memory) {
     cudaDeviceSynchronize();
-    pinned.erase(memory);
+    pinned_blocks.erase(static_cast<char *>(memory));
     free(memory);
     return cudaSuccess;
 }
@@ -282,7 +289,7 @@ cudaError_t cudaMemcpyAsync(
         fprintf(stderr, "cusim: a copy takes device memory for the host's\n");
         return fail(cudaErrorInvalidValue);
     }
-    if (kind != cudaMemcpyHostToDevice || pinned.count(from) || (stream && stream->recording))
+    if (kind != cudaMemcpyHostToDevice || pinned(from) || (stream && stream->recording))
         return enqueue(stream, [=] { copy_now(to, from, bytes, to_device, from_device); });
     const char *bytes_now = static_cast<const char *>(from);
     const std::vector<char> now(bytes_now, bytes_now + bytes);
