@@ -99,7 +99,7 @@ unsigned long launches() {
 
 cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared,
     cudaStream_t stream, task *work) {
-    if (!recording()) ++launched;
+    if (!recording()) ++launched, count_host(&cusim_host_counts::launches, 1);
     const std::shared_ptr<task> task(work);
     const size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
     const auto allowed = allowed_shared.find(kernel);
@@ -239,6 +239,7 @@ cudaError_t cudaRuntimeGetVersion(int *version) {
     return cudaDriverGetVersion(version);
 }
 cudaError_t cudaDeviceSynchronize() {
+    count_host(&cusim_host_counts::waits, 1);
     for (cudaStream_t stream : streams) drain(stream);
     return cudaSuccess;
 }
@@ -289,6 +290,12 @@ cudaError_t cudaMemcpyAsync(
         fprintf(stderr, "cusim: a copy takes device memory for the host's\n");
         return fail(cudaErrorInvalidValue);
     }
+    if (!recording()) {
+        count_host(&cusim_host_counts::copies, 1);
+        if (!from_device) count_host(&cusim_host_counts::bytes_up, bytes);
+        if (!to_device) count_host(&cusim_host_counts::bytes_down, bytes);
+        if (!to_device && !pinned(to)) count_host(&cusim_host_counts::waits, 1);
+    }
     if (kind != cudaMemcpyHostToDevice || pinned(from) || (stream && stream->recording))
         return enqueue(stream, [=] { copy_now(to, from, bytes, to_device, from_device); });
     const char *bytes_now = static_cast<const char *>(from);
@@ -297,6 +304,7 @@ cudaError_t cudaMemcpyAsync(
 }
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream) {
     if (!device_memory(memory, bytes, "memory to set")) return fail(cudaErrorInvalidValue);
+    if (!recording()) count_host(&cusim_host_counts::copies, 1);
     return enqueue(stream, [=] {
         memset(memory, value, bytes);
         mark(memory, bytes, WRITTEN);
@@ -319,6 +327,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     if (!stream) stream = &default_stream;
     if (stream->recording) return fail(cudaErrorIllegalState);
+    count_host(&cusim_host_counts::waits, 1);
     drain(stream);
     return cudaSuccess;
 }
@@ -354,6 +363,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
     return !event->passed || pass(event->passed, event->stream) ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+    count_host(&cusim_host_counts::waits, 1);
     if (event->passed) pass(event->passed, event->stream);
     return cudaSuccess;
 }
@@ -387,6 +397,8 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsign
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
     if (getenv("CUSIM_GRAPH_LOG")) fprintf(stderr, "cusim: graph of %zu\n", graph->work.size());
     cusim::launched += graph->work.size();
+    count_host(&cusim_host_counts::graphs, 1);
+    count_host(&cusim_host_counts::nodes, graph->work.size());
     for (const auto &work : graph->work) enqueue(stream, work);
     return cudaSuccess;
 }
