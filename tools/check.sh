@@ -52,7 +52,10 @@ cuda_build() {
         return 1
     fi
     tools/kernel_report.sh <build/cuda/build.log &&
-        build/cuda/tinythinker device
+        build/cuda/tinythinker device || return
+    local status=0
+    tools/kernel_budget.py build/cuda || status=$?
+    [ $status -eq 0 ] || [ $status -eq 77 ]
 }
 
 # For tests that start MPI as root in containers, with more ranks than cores.

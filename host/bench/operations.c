@@ -13,7 +13,7 @@
 
 enum { FLOATS = 4, OPERANDS = 4, LENGTH = 512, CACHED = 64, MOST_SLOTS = 256 };
 
-typedef struct workload {
+struct tt_bench_workload {
     tt_device *device;
     tt_model_config c;
     int rows, seqs, slots;       // seqs sequences of LENGTH tokens each (shorter if there are fewer rows)
@@ -28,7 +28,8 @@ typedef struct workload {
     uint64_t *key;
     double *sum;
     double bytes, flops; // of the operation that ran last
-} workload;
+};
+typedef tt_bench_workload workload;
 
 static int inner_of(const workload *w) {
     return w->c.num_heads * w->c.d_kv;
@@ -366,29 +367,49 @@ static tt_status measure_operation(
     enum { MOST = 200 };
     const double enough = 5e-3; // seconds of a measurement, since a wait takes some microseconds
     double once;
-    w->bytes = w->flops = 0;
-    TT_TRY(run_times(w, operation, 1, &once));
+    TT_TRY(tt_bench_workload_run(w, operation, out));
+    TT_TRY(tt_device_wait(w->device));
     TT_TRY(run_times(w, operation, 1, &once));
     const int times = once * MOST < enough ? MOST : 1 + (int)(enough / once);
     for (int i = 0; i < steps; ++i) TT_TRY(run_times(w, operation, times, &seconds[i]));
-    *out = (tt_bench_operation){.name = operations[operation].name,
-        .seconds = tt_bench_spread_of(seconds, steps),
-        .bytes = w->bytes,
-        .flops = w->flops};
+    out->seconds = tt_bench_spread_of(seconds, steps);
+    return TT_OK;
+}
+
+tt_status tt_bench_workload_open(
+    tt_bench_workload **out, tt_device *device, const tt_bench_options *options) {
+    workload *w;
+    TT_TRY(tt_alloc(&w, 1, sizeof *w, "operations"));
+    const tt_status status = open_workload(w, device, options);
+    *out = status == TT_OK ? w : NULL;
+    if (status != TT_OK) tt_bench_workload_close(w);
+    return status;
+}
+
+void tt_bench_workload_close(tt_bench_workload *w) {
+    if (!w) return;
+    close_workload(w);
+    free(w);
+}
+
+tt_status tt_bench_workload_run(tt_bench_workload *w, int operation, tt_bench_operation *out) {
+    w->bytes = w->flops = 0;
+    TT_TRY(operations[operation].run(w));
+    *out = (tt_bench_operation){.name = operations[operation].name, .bytes = w->bytes, .flops = w->flops};
     return TT_OK;
 }
 
 tt_status tt_bench_operate(
     tt_bench_operation out[TT_BENCH_OPERATIONS], tt_device *device, const tt_bench_options *options) {
-    workload w = {.device = device};
+    workload *w = NULL;
     double *seconds = NULL;
     tt_status status;
     TT_TRY_GOTO(status, tt_alloc(&seconds, (size_t)options->steps, sizeof *seconds, "times"), done);
-    TT_TRY_GOTO(status, open_workload(&w, device, options), done);
+    TT_TRY_GOTO(status, tt_bench_workload_open(&w, device, options), done);
     for (int i = 0; i < TT_BENCH_OPERATIONS; ++i)
-        TT_TRY_GOTO(status, measure_operation(&w, i, options->steps, seconds, &out[i]), done);
+        TT_TRY_GOTO(status, measure_operation(w, i, options->steps, seconds, &out[i]), done);
 done:
-    close_workload(&w);
+    tt_bench_workload_close(w);
     free(seconds);
     return status;
 }

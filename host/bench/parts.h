@@ -27,6 +27,16 @@ tt_status tt_bench_fill(tt_device *device, void *memory, size_t n, size_t size) 
 // The spread of values[0..n), which are sorted.
 tt_bench_spread tt_bench_spread_of(double *values, int n);
 
+// The operations of tt_bench_operate, one call at a time: for tests that count what they do. The caller
+// closes what open made. Errors: TT_ERR_CONFIG for an unknown shape, and the device's.
+typedef struct tt_bench_workload tt_bench_workload;
+tt_status tt_bench_workload_open(
+    tt_bench_workload **out, tt_device *device, const tt_bench_options *options) TT_MUST_CHECK;
+// Fills in name, bytes and flops of operation 0 .. TT_BENCH_OPERATIONS - 1.
+tt_status tt_bench_workload_run(
+    tt_bench_workload *workload, int operation, tt_bench_operation *out) TT_MUST_CHECK;
+void tt_bench_workload_close(tt_bench_workload *workload);
+
 #ifdef __cplusplus
 }
 #endif

@@ -54,18 +54,16 @@ typedef struct beam_search {
     int32_t *finished_ids;
     int32_t *ids;                                      // [slots, max_length]: what each slot has generated
     int32_t *slot, *token, *position, *start, *length; // [slots]: arguments of a step
-    int32_t *choice, *device_choice;                   // [slots, top]
-    float *score, *device_score;
-    candidate *candidates; // [beams x top]
+    int32_t *choice, *device_choice; // [slots, top], behind it as many scores: one download brings both
+    float *score;                    // within choice
+    candidate *candidates;           // [beams x top]
 } beam_search;
 
 static void beam_search_close(beam_search *s) {
     if (s->model) {
         tt_device_free(s->model->device, s->device_choice);
-        tt_device_free(s->model->device, s->device_score);
     }
-    void *const arrays[] = {
-        s->prompts, s->texts, s->finished_ids, s->ids, s->slot, s->choice, s->score, s->candidates};
+    void *const arrays[] = {s->prompts, s->texts, s->finished_ids, s->ids, s->slot, s->choice, s->candidates};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i) free(arrays[i]);
     tt_batch_close(&s->batch);
     tt_penalties_close(&s->penalties);
@@ -99,15 +97,14 @@ static tt_status beam_search_open(beam_search *s, tt_model *model, const tt_beam
         size_t count, size;
     } arrays[] = {{&s->prompts, g, sizeof *s->prompts}, {&s->texts, 2 * all, sizeof *s->texts},
         {&s->finished_ids, all * length, 4}, {&s->ids, all * length, 4}, {&s->slot, 5 * all, 4},
-        {&s->choice, all * top, 4}, {&s->score, all * top, 4}, {&s->candidates, b * top, sizeof(candidate)}};
+        {&s->choice, 2 * all * top, 4}, {&s->candidates, b * top, sizeof(candidate)}};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i)
         TT_TRY(tt_alloc(arrays[i].field, arrays[i].count, arrays[i].size, "beam search"));
     s->token = s->slot + all;
     s->position = s->token + all;
     s->start = s->position + all;
     s->length = s->start + all;
-    TT_TRY(tt_device_alloc(device, &s->device_choice, all * top, 4, "beam search"));
-    TT_TRY(tt_device_alloc(device, &s->device_score, all * top, 4, "beam search"));
+    TT_TRY(tt_device_alloc(device, &s->device_choice, 2 * all * top, 4, "beam search"));
     if (tt_penalties_wanted(d)) TT_TRY(tt_penalties_open(&s->penalties, device, (int)all, d->max_length));
     for (size_t i = 0; i < g; ++i) {
         s->prompts[i].running = s->texts + 2 * i * b;
@@ -176,15 +173,15 @@ static tt_status score_continuations(beam_search *s, int count, int64_t *tokens)
         &logits));
     TT_TRY(device->ops->log_softmax(device, logits, rows, vocab));
     if (penalised) TT_TRY(tt_penalties_apply(&s->penalties, s->decoding, rows, vocab, logits));
+    const size_t n = (size_t)rows * (size_t)s->top;
     TT_TRY(device->ops->top(device, &(tt_top){.rows = rows,
                                         .vocab = vocab,
                                         .k = s->top,
                                         .scores = logits,
                                         .token = s->device_choice,
-                                        .score = s->device_score}));
-    const size_t bytes = (size_t)rows * (size_t)s->top * 4;
-    TT_TRY(tt_device_download(device, s->choice, s->device_choice, bytes));
-    TT_TRY(tt_device_download(device, s->score, s->device_score, bytes));
+                                        .score = (float *)(s->device_choice + n)}));
+    TT_TRY(tt_device_download(device, s->choice, s->device_choice, 2 * n * sizeof *s->choice));
+    s->score = (float *)(s->choice + n);
     *tokens += rows;
     return TT_OK;
 }

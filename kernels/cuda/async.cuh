@@ -10,10 +10,12 @@
 #ifdef TT_CUSIM
 // The target is NaN until the copy is waited for, so that a read before that shows in the results.
 template <int BYTES> __device__ __forceinline__ void copy_async(void *to, const void *from, bool there) {
+    cusim::pause_counts(true);
     if (BYTES == 16)
         *static_cast<uint4 *>(to) = make_uint4(~0u, ~0u, ~0u, ~0u);
     else
         *static_cast<uint32_t *>(to) = ~0u;
+    cusim::pause_counts(false);
     cusim::start_copy({to, from, BYTES, there});
 }
 __device__ __forceinline__ void commit_copies() {

@@ -1,12 +1,14 @@
 // The CUDA device: its memory, its table of operations, and what the program asks about GPUs.
 //
 // All work runs in the order of one stream. Memory comes from the stream-ordered pool, which keeps freed
-// memory. The host waits only in downloads.
+// memory. The host waits only in downloads, once in each: copies go by way of pinned memory (those too large for it
+// do not, and may wait where CUDA copies them in parts).
 #include "kernels/cuda/kernel.cuh"
 
 #include <cublasLt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 tt_status tt_cuda_failed(cudaError_t error, const char *what) {
@@ -30,8 +32,23 @@ static void memory_free(tt_device *device, void *memory) {
     cudaFreeAsync(memory, tt_stream(device));
 }
 
-// From pageable memory: CUDA has copied it to its own buffer when this returns.
+static tt_status wait_for_all(tt_cuda_state *state) {
+    TT_CUDA(cudaStreamSynchronize(state->stream), "computing");
+    state->staging.used = 0;
+    return TT_OK;
+}
+
+// `from` has been read when this returns. Where there is no room, CUDA copies it to its own buffer.
 static tt_status memory_upload(tt_device *device, void *to, const void *from, size_t bytes) {
+    enum { ALIGNMENT = 64 };
+    tt_cuda_staging *s = &tt_cuda_of(device)->staging;
+    const size_t room = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (!device->recording && room <= tt_cuda_staging::UP - s->used) {
+        char *const staged = s->up + s->used;
+        memcpy(staged, from, bytes);
+        s->used += room;
+        from = staged;
+    }
     TT_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, tt_stream(device)), "copy to the GPU");
     return TT_OK;
 }
@@ -63,14 +80,16 @@ static tt_status fault_status(const tt_cuda_fault *fault) {
 
 static tt_status memory_download(tt_device *device, void *to, const void *from, size_t bytes) {
     tt_cuda_state *state = tt_cuda_of(device);
-    tt_cuda_fault fault;
-    TT_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, state->stream), "copy from the GPU");
-    TT_CUDA(cudaMemcpyAsync(&fault, state->fault, sizeof fault, cudaMemcpyDeviceToHost, state->stream),
+    const tt_cuda_staging *s = &state->staging;
+    void *const target = bytes <= tt_cuda_staging::DOWN ? s->down : to;
+    TT_CUDA(cudaMemcpyAsync(target, from, bytes, cudaMemcpyDeviceToHost, state->stream), "copy from the GPU");
+    TT_CUDA(cudaMemcpyAsync(s->fault, state->fault, sizeof *s->fault, cudaMemcpyDeviceToHost, state->stream),
         "copy from the GPU");
-    TT_CUDA(cudaStreamSynchronize(state->stream), "computing");
-    if (fault.code == TT_FAULT_NONE) return TT_OK;
-    TT_CUDA(cudaMemsetAsync(state->fault, 0, sizeof fault, state->stream), "computing");
-    return fault_status(&fault);
+    TT_TRY(wait_for_all(state));
+    if (target != to) memcpy(to, target, bytes);
+    if (s->fault->code == TT_FAULT_NONE) return TT_OK;
+    TT_CUDA(cudaMemsetAsync(state->fault, 0, sizeof *state->fault, state->stream), "computing");
+    return fault_status(s->fault);
 }
 
 static tt_status memory_copy(tt_device *device, void *to, const void *from, size_t bytes) {
@@ -89,8 +108,7 @@ static tt_status memory_discard(tt_device *device, void *memory, size_t bytes) {
 }
 
 static tt_status device_wait(tt_device *device) {
-    TT_CUDA(cudaStreamSynchronize(tt_stream(device)), "computing");
-    return TT_OK;
+    return wait_for_all(tt_cuda_of(device));
 }
 
 // A recording is a CUDA graph captured from the stream.
@@ -141,6 +159,7 @@ static void device_close(tt_device *device) {
     free(state->tables);
     if (state->stream) {
         cudaStreamSynchronize(state->stream);
+        cudaFreeHost(state->staging.up); // one piece with the others
         cudaStreamDestroy(state->stream);
     }
     free(state);
@@ -203,6 +222,11 @@ static tt_status open_state(tt_device *device) {
     TT_CUDA(cudaDeviceGetDefaultMemPool(&pool, index), "GPU memory");
     TT_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep), "GPU memory");
     TT_CUDA(cudaStreamCreateWithFlags(&state->stream, cudaStreamNonBlocking), "GPU stream");
+    tt_cuda_staging *s = &state->staging;
+    TT_CUDA(cudaMallocHost(&s->up, tt_cuda_staging::UP + tt_cuda_staging::DOWN + sizeof *s->fault),
+        "pinned memory of the host");
+    s->down = s->up + tt_cuda_staging::UP;
+    s->fault = reinterpret_cast<tt_cuda_fault *>(s->down + tt_cuda_staging::DOWN);
     return memory_alloc(device, &state->fault, sizeof *state->fault, "GPU");
 }
 

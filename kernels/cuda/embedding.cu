@@ -1,14 +1,15 @@
 // Embedding gather and its gradient.
 //
-// Backward sorts the rows by id: a histogram of ids and its prefix sums give where an id's rows begin; a
-// row's place among them is the number of earlier rows with the same id. Sorted rows are then summed in
-// pieces of PIECE: runs of one id that lie within a piece are added to the table at once, what is cut at a
-// piece's edge goes to a buffer that a second kernel adds up in order. So every sum has one order.
+// Backward sorts the rows by id: a histogram of ids and its prefix sums give where an id's rows begin. Rows
+// come there in any order first; then a row's place is the number of earlier rows among those of its id.
+// Sorted rows are then summed in pieces of PIECE: runs of one id that lie within a piece are added to the
+// table at once, what is cut at a piece's edge goes to a buffer that a second kernel adds up in order. So
+// every sum has one order.
 #include "kernels/cuda/dropout.cuh"
 
 namespace {
 
-enum { THREADS = 256, PIECE = 32, SCAN = 1024 };
+enum { THREADS = 256, PIECE = 32, SCAN = 1024, FOUR = 4 };
 
 // One warp per row.
 __global__ void gather(tt_embedding p, dropout_plan drop, tt_cuda_fault *fault) {
@@ -27,52 +28,75 @@ __global__ void gather(tt_embedding p, dropout_plan drop, tt_cuda_fault *fault) 
     }
 }
 
-__global__ void count_ids(int *count, const int32_t *ids, int rows, int vocab, tt_cuda_fault *fault) {
+// Rows by id. Device memory, all but `ids` scratch.
+struct sorting {
+    const int32_t *ids; // [rows]
+    int rows, vocab;
+    int *count, *start; // [vocab]: rows of an id, and how many rows have lower ids
+    int *seat; // [rows]: how many rows with the same id were counted before, in whatever order that was
+    int *mixed, *order; // [rows]: rows sorted by id, and among these by `seat` or by row
+};
+
+__global__ void count_ids(sorting s, tt_cuda_fault *fault) {
     const int row = blockIdx.x * THREADS + threadIdx.x;
-    if (row >= rows) return;
-    const int id = ids[row];
-    if (id < 0 || id >= vocab)
+    if (row >= s.rows) return;
+    const int id = s.ids[row];
+    if (id < 0 || id >= s.vocab)
         tt_fault(fault, TT_FAULT_ID, row, id);
     else
-        atomicAdd(&count[id], 1);
+        s.seat[row] = atomicAdd(&s.count[id], 1);
 }
 
-// start[v] = sum of count[0..v); one block.
+// start[v] = sum of count[0..v]; one block, by fours.
 __global__ void scan(int *start, const int *count, int n) {
     TT_SHARED(int, total, SCAN / WARP);
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     int before = 0;
-    for (int first = 0; first < n; first += SCAN) {
-        const int i = first + threadIdx.x;
-        const int mine = i < n ? count[i] : 0;
-        int sum = mine; // inclusive, within the warp
+    for (int first = 0; first < n; first += FOUR * SCAN) {
+        const int i = first + FOUR * static_cast<int>(threadIdx.x);
+        int mine[FOUR], sum = 0;
+        for (int j = 0; j < FOUR; ++j) {
+            mine[j] = i + j < n ? count[i + j] : 0;
+            sum += mine[j];
+        }
+        const int own = sum; // sum becomes inclusive, within the warp
         for (int step = 1; step < WARP; step *= 2) {
             const int left = __shfl_up_sync(TT_ALL_LANES, sum, step);
             if (lane >= step) sum += left;
         }
         if (lane == WARP - 1) total[warp] = sum;
         __syncthreads();
-        int left = before;
-        for (int w = 0; w < warp; ++w) left += total[w];
-        for (int w = 0; w < SCAN / WARP; ++w) before += total[w];
-        if (i < n) start[i] = left + sum - mine;
+        int left = before + sum - own;
+        for (int w = 0; w < SCAN / WARP; ++w) {
+            if (w < warp) left += total[w];
+            before += total[w];
+        }
+        for (int j = 0; j < FOUR; ++j) {
+            if (i + j < n) start[i + j] = left;
+            left += mine[j];
+        }
         __syncthreads();
     }
 }
 
-// order[start[id] + number of earlier rows with the same id] = row
-__global__ void place(int *order, const int *start, const int32_t *ids, int rows, int vocab) {
-    TT_SHARED(int32_t, others, THREADS);
-    const int row = blockIdx.x * THREADS + threadIdx.x, id = row < rows ? ids[row] : -1;
-    int rank = 0;
-    for (int first = 0; first <= static_cast<int>(blockIdx.x) * THREADS; first += THREADS) {
-        others[threadIdx.x] = first + static_cast<int>(threadIdx.x) < rows ? ids[first + threadIdx.x] : -1;
-        __syncthreads();
-        const int n = min(THREADS, row - first);
-        for (int i = 0; i < n; ++i) rank += others[i] == id;
-        __syncthreads();
-    }
-    if (row < rows && id >= 0 && id < vocab) order[start[id] + rank] = row;
+// Rows with an id outside the vocabulary have no place: row 0 takes it, and the fault is reported.
+__global__ void seat_rows(sorting s) {
+    const int row = blockIdx.x * THREADS + threadIdx.x;
+    if (row >= s.rows) return;
+    s.order[row] = 0; // until `place`
+    const int id = s.ids[row];
+    if (id >= 0 && id < s.vocab) s.mixed[s.start[id] + s.seat[row]] = row;
+}
+
+// The work is the square of how often an id occurs.
+__global__ void place(sorting s) {
+    const int row = blockIdx.x * THREADS + threadIdx.x;
+    const int id = row < s.rows ? s.ids[row] : -1;
+    if (id < 0 || id >= s.vocab) return;
+    const int first = s.start[id], end = first + s.count[id];
+    int rank = 0; // earlier rows with the same id
+    for (int j = first; j < end; ++j) rank += s.mixed[j] < row;
+    s.order[first + rank] = row;
 }
 
 struct pieces {
@@ -160,21 +184,21 @@ tt_status tt_cuda_embed_bwd(tt_device *device, const tt_embedding *p) {
     const int32_t *ids = p->ids;
     const int n_pieces = tt_ceil_div(rows, PIECE);
     const size_t open_floats = static_cast<size_t>(n_pieces) * static_cast<size_t>(d);
-    const size_t ints = 2 * static_cast<size_t>(vocab) + static_cast<size_t>(rows);
+    const size_t ints = 2 * static_cast<size_t>(vocab) + 3 * static_cast<size_t>(rows);
     float *open = static_cast<float *>(tt_device_scratch(device, (open_floats + ints) * sizeof(float)));
     if (!open) return tt_context(TT_ERR_NOMEM, "embed_bwd");
-    int *count = reinterpret_cast<int *>(open + open_floats), *start = count + vocab, *order = start + vocab;
+    sorting s = {};
+    s.ids = ids, s.rows = rows, s.vocab = vocab;
+    s.count = reinterpret_cast<int *>(open + open_floats), s.start = s.count + vocab;
+    s.seat = s.start + vocab, s.mixed = s.seat + rows, s.order = s.mixed + rows;
     const cudaStream_t stream = tt_stream(device);
-    TT_TRY(tt_device_zero(device, count, static_cast<size_t>(vocab) * sizeof *count));
+    TT_TRY(tt_device_zero(device, s.count, static_cast<size_t>(vocab) * sizeof *s.count));
     const int blocks = tt_ceil_div(rows, THREADS);
-    TT_CUDA(
-        TT_LAUNCH(count_ids, blocks, THREADS, 0, stream, count, ids, rows, vocab, tt_cuda_of(device)->fault),
-        "embed_bwd");
-    TT_CUDA(TT_LAUNCH(scan, 1, SCAN, 0, stream, start, count, vocab), "embed_bwd");
-    // Rows with an id outside the vocabulary have no place: row 0 takes it, and the fault is reported.
-    TT_TRY(tt_device_zero(device, order, static_cast<size_t>(rows) * sizeof *order));
-    TT_CUDA(TT_LAUNCH(place, blocks, THREADS, 0, stream, order, start, ids, rows, vocab), "embed_bwd");
-    const pieces sorted = {order, rows, open};
+    TT_CUDA(TT_LAUNCH(count_ids, blocks, THREADS, 0, stream, s, tt_cuda_of(device)->fault), "embed_bwd");
+    TT_CUDA(TT_LAUNCH(scan, 1, SCAN, 0, stream, s.start, s.count, vocab), "embed_bwd");
+    TT_CUDA(TT_LAUNCH(seat_rows, blocks, THREADS, 0, stream, s), "embed_bwd");
+    TT_CUDA(TT_LAUNCH(place, blocks, THREADS, 0, stream, s), "embed_bwd");
+    const pieces sorted = {s.order, rows, open};
     TT_CUDA(TT_LAUNCH(sum_pieces, n_pieces, column_threads(d), 0, stream, p->dtable, p->dout, ids, d, sorted,
                 plan_dropout(&p->drop)),
         "embed_bwd");

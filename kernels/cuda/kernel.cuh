@@ -58,12 +58,22 @@ struct tt_cuda_bucket_table {
     int last; // the least distance in the last bucket
 };
 
+// The host's side of copies: pinned, so that a copy makes nobody wait but who asks for its result (device.cu).
+struct tt_cuda_staging {
+    enum { UP = 4 << 20, DOWN = 1 << 20 }; // bytes
+    char *up;   // what is under way to the GPU: [used]; all of it has arrived after a wait
+    char *down; // what a download brings
+    tt_cuda_fault *fault;
+    size_t used;
+};
+
 struct tt_cuda_gemm; // gemm.cu's own
 struct tt_cuda_state {
     cudaStream_t stream;
     int processors;       // multiprocessors
     int shared_most;      // bytes of shared memory that a block may have
     tt_cuda_fault *fault; // device memory
+    tt_cuda_staging staging;
     tt_cuda_gemm *gemm;
     tt_cuda_bucket_table *tables;
     size_t n_tables, table_capacity;

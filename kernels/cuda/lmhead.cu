@@ -1,13 +1,21 @@
-// LM head with log-softmax. Rows are taken in chunks whose logits stay in the second-level cache; logits are
-// fp32, so that log-probabilities of bf16 students keep their digits. In the backward paths
+// LM head with log-softmax. Rows are taken in chunks, so that not all logits are in memory at once; logits are
+// fp32, so that log-probabilities of bf16 students keep their digits. Each chunk reads and writes all of dw,
+// which is why chunks are large. In the backward paths
 //   dlogits[t, j] = dlogp[t] (1[j = target] - exp(logits[t, j] - lse[t]))
 // are written as operands of the products dh = scale dlogits w and dw += scale dlogits^T h.
 #include "kernels/cuda/kernel.cuh"
 
 namespace {
 
-enum { THREADS = 512, CHUNK_MIN = 64 };
-const size_t chunk_bytes = static_cast<size_t>(64) << 20; // of logits
+enum { THREADS = 512, CHUNK_MIN = 512, CHUNK_STEP = 128 }; // a chunk's rows: tiles of products have 128
+const size_t chunk_bytes = static_cast<size_t>(256) << 20; // of logits
+
+// Rows of a chunk: what fits into chunk_bytes, but not so few that dw costs more than the products.
+int rows_of_chunk(size_t vocab, int rows) {
+    const size_t fit = chunk_bytes / (vocab * sizeof(float)) / CHUNK_STEP * CHUNK_STEP;
+    if (fit >= static_cast<size_t>(rows)) return rows;
+    return min(rows, max(static_cast<int>(fit), static_cast<int>(CHUNK_MIN)));
+}
 
 struct rows {
     const float *logits; // [n, vocab]
@@ -108,11 +116,7 @@ tt_status chunk_gradients(
 
 template <class T, bool FORWARD, bool BACKWARD> tt_status run_chunks(tt_device *device, const tt_lmhead *p) {
     const size_t vocab = static_cast<size_t>(p->vocab), d = static_cast<size_t>(p->d);
-    const size_t fit = chunk_bytes / (vocab * sizeof(float));
-    int chunk = fit < CHUNK_MIN                      ? CHUNK_MIN
-                : fit > static_cast<size_t>(p->rows) ? p->rows
-                                                     : static_cast<int>(fit);
-    if (chunk > p->rows) chunk = p->rows;
+    const int chunk = rows_of_chunk(vocab, p->rows);
     const bool apart = BACKWARD && sizeof(T) != sizeof(float); // else dlogits take the logits' memory
     const size_t elements = (static_cast<size_t>(chunk) * vocab + 7) / 8 * 8;
     float *logits =

@@ -59,17 +59,34 @@ __device__ double weigh(const float *x, int n, float top, float factor, float *w
     return block_sum<THREADS>(sum, partial);
 }
 
+// Sums of measures that threads add in any order. An atomic addition of 64 bits in shared memory is a loop on
+// NVIDIA's GPUs, one of 32 bits is an instruction: so low and high halves are added apart.
+struct histogram {
+    uint32_t low[BINS], high[BINS];
+
+    __device__ __forceinline__ void clear(int bin) { low[bin] = high[bin] = 0; }
+    __device__ __forceinline__ measure at(int bin) const {
+        return static_cast<measure>(high[bin]) << 32 | low[bin];
+    }
+    __device__ __forceinline__ void add(int bin, measure amount) {
+        const uint32_t by = static_cast<uint32_t>(amount);
+        const uint32_t carry = atomicAdd(&low[bin], by) > ~by;
+        const uint32_t by_high = static_cast<uint32_t>(amount >> 32) + carry;
+        if (by_high) atomicAdd(&high[bin], by_high);
+    }
+};
+
 struct cut_memory {
-    measure bins[BINS];
+    histogram bins;
     uint32_t threshold, known;
     measure above, equal; // of ids above the threshold; of one that equals it
     int ranks[THREADS / WARP];
 };
 
-// bins[bin] += amount for the lanes that have one; called by whole warps. Logits share their leading bits,
+// bins->add(bin, amount) for the lanes that have one; called by whole warps. Logits share their leading bits,
 // and threads that add to one place wait for each other: so the bins that a warp meets first are summed
 // before they are added, in two halves of 20 bits.
-__device__ void add_to_bins(measure *bins, bool counts, int bin, measure amount) {
+__device__ void add_to_bins(histogram *bins, bool counts, int bin, measure amount) {
     enum { ROUNDS = 3, HALF = 20 };
     const int lane = threadIdx.x % WARP;
     unsigned left = __ballot_sync(TT_ALL_LANES, counts);
@@ -81,22 +98,22 @@ __device__ void add_to_bins(measure *bins, bool counts, int bin, measure amount)
         const uint32_t high = mine ? static_cast<uint32_t>(amount >> HALF) : 0;
         const measure sum = (static_cast<measure>(__reduce_add_sync(TT_ALL_LANES, high)) << HALF) +
                             __reduce_add_sync(TT_ALL_LANES, low);
-        if (lane == leader) atomicAdd(&bins[common], sum);
+        if (lane == leader) bins->add(common, sum);
         counts = counts && !mine;
         left = __ballot_sync(TT_ALL_LANES, counts);
     }
-    if (counts) atomicAdd(&bins[bin], amount);
+    if (counts) bins->add(bin, amount);
 }
 
 // Histogram of the next eight bits of what still matches the threshold's known bits.
 __device__ void fill_bins(cut_memory *m, const float *x, const float *weight, int n, bool count, int shift) {
-    for (int b = threadIdx.x; b < BINS; b += THREADS) m->bins[b] = 0;
+    for (int b = threadIdx.x; b < BINS; b += THREADS) m->bins.clear(b);
     __syncthreads();
     for (int first = 0; first < n; first += THREADS) {
         const int i = first + static_cast<int>(threadIdx.x);
         const uint32_t key = i < n ? ordered(x[i]) : 0;
         const float w = i < n ? weight[i] : 0;
-        add_to_bins(m->bins, w > 0 && (key & m->known) == m->threshold,
+        add_to_bins(&m->bins, w > 0 && (key & m->known) == m->threshold,
             static_cast<int>(key >> shift & (BINS - 1)), count ? 1ull : fixed_point(w));
     }
     __syncthreads();
@@ -108,7 +125,7 @@ __device__ void choose_bin(cut_memory *m, measure goal, int shift) {
     enum { OWN = BINS / WARP };
     const int lane = threadIdx.x, high = BINS - 1 - lane * OWN;
     measure own = 0;
-    for (int i = 0; i < OWN; ++i) own += m->bins[high - i];
+    for (int i = 0; i < OWN; ++i) own += m->bins.at(high - i);
     measure through = own; // of this lane's bins and all above
     for (int step = 1; step < WARP; step *= 2) {
         const measure left = __shfl_up_sync(TT_ALL_LANES, through, step);
@@ -120,7 +137,7 @@ __device__ void choose_bin(cut_memory *m, measure goal, int shift) {
     if (lane != (reached ? __ffs(static_cast<int>(reached)) - 1 : WARP - 1)) return;
     above += through - own;
     int b = high;
-    while (b > high - OWN + 1 && above + m->bins[b] < goal) above += m->bins[b--];
+    while (b > high - OWN + 1 && above + m->bins.at(b) < goal) above += m->bins.at(b--);
     m->above = above;
     m->threshold |= static_cast<uint32_t>(b) << shift;
     m->known |= static_cast<uint32_t>(BINS - 1) << shift;

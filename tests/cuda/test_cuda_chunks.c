@@ -2,8 +2,8 @@
 // that a thread of the last kernel has more than one strip's sum.
 #include "tests/cuda/lmhead_pair.h"
 
-// The LM head of T5: 522 rows are one chunk of logits, 523 are two.
-enum { ONE = 522, D = 8, VOCABULARY = 32128 };
+// The LM head of T5: 2,048 rows are one chunk of logits, 2,049 are two.
+enum { ONE = 2048, D = 8, VOCABULARY = 32128 };
 
 static void check_head(tt_precision precision, int rows, bool fused) {
     pair p = pair_open(precision);

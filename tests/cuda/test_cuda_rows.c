@@ -177,9 +177,10 @@ static void with(tt_precision precision) {
     embedding(&p, 77, 12, 9, 0.1f);
     embedding(&p, 300, 33, 50, 0);
     embedding(&p, 515, 260, 2100, 0.3f);
+    embedding(&p, 300, 8, 9000, 0);
     for (int rows = 31; rows <= 33; ++rows) embedding(&p, rows, 5, 2, 0);          // pieces
-    for (int rows = 255; rows <= 257; ++rows) embedding(&p, rows, 4, 3, 0);        // blocks of `place`
-    for (int vocab = 1023; vocab <= 1025; ++vocab) embedding(&p, 60, 4, vocab, 0); // tiles of `scan`
+    for (int rows = 255; rows <= 257; ++rows) embedding(&p, rows, 4, 3, 0);        // blocks of rows
+    for (int vocab = 4095; vocab <= 4097; ++vocab) embedding(&p, 60, 4, vocab, 0); // tiles of `scan`
     rmsnorm(&p, 1, 1, false, false, 0);
     rmsnorm(&p, 3, 7, true, false, 0);
     rmsnorm(&p, 70, 64, true, true, 0.1f);

@@ -155,6 +155,7 @@ static bool quickly(const void *at, size_t bytes, size_t alignment) {
 }
 
 static void check(const void *at, size_t bytes, size_t alignment, bool writes, const void *code) {
+    if (counting) count_access(at, bytes, writes, false, code);
     if (!races_wanted && current && quickly(at, bytes, alignment)) return;
     region *r = region_of(at, bytes, alignment, writes ? "writes" : "reads", writes, code);
     if (!r) return;
@@ -197,6 +198,7 @@ bool cusim::accesses_seen() {
 void cusim_atomic(const void *at, size_t bytes) {
     using namespace cusim;
     const void *code = __builtin_return_address(0);
+    if (counting) count_access(at, bytes, true, true, code);
     region *r = region_of(at, bytes, bytes, "atomically changes", true, code);
     if (!r) return;
     if (!r->shared) return read_or_write(at, bytes, false, code);

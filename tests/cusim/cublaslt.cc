@@ -147,6 +147,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
         return CUBLAS_STATUS_INVALID_VALUE;
     if (!on_device(a, *la, "A") || !on_device(b, *lb, "B") || !on_device(d, *ld, "D"))
         return CUBLAS_STATUS_INVALID_VALUE;
+    if (!cusim::recording()) cusim::count_host(&cusim_host_counts::products, 1);
     float alpha, beta;
     memcpy(&alpha, alpha_at, sizeof alpha);
     memcpy(&beta, beta_at, sizeof beta);

@@ -46,6 +46,8 @@ struct copy {
 };
 void start_copy(const copy &c);
 void commit_copies();
+// What happens in between is not counted (counts.h): it stands for nothing that a GPU does.
+void pause_counts(bool paused);
 bool next_arrived(int pending, copy *out); // the oldest, if it is not of the last `pending` groups
 
 } // namespace cusim

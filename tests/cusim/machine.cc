@@ -209,6 +209,7 @@ static void pass_barrier() {
         give_up(text);
     }
     ++machine.epoch;
+    if (counting) count_barrier();
     for (int i = 0; i < machine.threads; ++i) machine.fibers[i].at = state::ready;
 }
 
@@ -277,12 +278,16 @@ void run_grid(const char *name, dim3 grid, dim3 block, size_t shared, task *body
         shared_dynamic_region = {reinterpret_cast<uintptr_t>(dynamic),
             reinterpret_cast<uintptr_t>(dynamic) + shared, nullptr, true, "dynamic shared memory"};
     }
+    if (counting) count_grid(name, machine.threads);
     for (unsigned z = 0; z < grid.z; ++z)
         for (unsigned y = 0; y < grid.y; ++y)
             for (unsigned x = 0; x < grid.x; ++x) {
                 blockIdx = {x, y, z};
+                if (counting) count_block();
                 run_block();
+                if (counting) count_block_end();
             }
+    if (counting) count_grid_end();
     free(shared_dynamic_region.cells);
     shared_dynamic_region = {};
     free(dynamic);
@@ -295,7 +300,7 @@ void *shared_static(size_t bytes, const char *name, const char *file, int line) 
         if (s.line == line && s.file == file && s.where.end - s.where.begin == bytes)
             return reinterpret_cast<void *>(s.where.begin);
     void *memory;
-    if (posix_memalign(&memory, 64, bytes)) abort();
+    if (posix_memalign(&memory, 128, bytes)) abort();
     memset(memory, 0xcb, bytes);
     const uintptr_t at = reinterpret_cast<uintptr_t>(memory);
     shared_statics.push_back({{at, at + bytes, nullptr, true, name}, file, line});
@@ -397,6 +402,7 @@ void cusim_warp(const char *operation, unsigned mask, void *mine, void (*resolve
     memcpy(lanes, w->records, sizeof lanes);
     *w = {};
     if (resolve) resolve(lanes);
+    if (counting) count_warp(index / WARP_SIZE, mask == 0xffffffffu);
     for (int other = 0; other < WARP_SIZE; ++other)
         if (mask >> other & 1) machine.fibers[first + other].at = state::ready;
 }

@@ -3,6 +3,8 @@
 #ifndef TT_CUSIM_MACHINE_H
 #define TT_CUSIM_MACHINE_H
 
+#include "counts.h"
+
 #include <cuda_runtime.h>
 
 #include <functional>
@@ -75,6 +77,17 @@ void copy_marks(void *to, const void *from, size_t bytes);
 // False if all is, or if nothing is known. *at: the first byte that is not.
 bool find_unwritten(const void *memory, size_t bytes, size_t *at);
 const char *describe_unwritten(const void *at, char *out, size_t size);
+
+// counts.cc, if `counting`: called where it happens.
+extern bool counting;
+void count_grid(const char *name, int threads);
+void count_grid_end();
+void count_block();
+void count_block_end();
+void count_barrier();
+void count_warp(int warp, bool whole); // an operation of a warp; whole: of all its lanes
+void count_access(const void *at, size_t bytes, bool writes, bool atomic, const void *code);
+void count_host(uint64_t cusim_host_counts::*what, uint64_t by);
 
 } // namespace cusim
 

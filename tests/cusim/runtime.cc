@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -43,7 +44,13 @@ struct cusim_event {
 static cusim_stream default_stream;
 static cudaStream_t first_stream;
 static std::set<cudaStream_t> streams = {&default_stream};
-static std::set<const void *> pinned; // memory of the host that copies read when they are done
+// Memory of the host that copies read when they are done: its end by its begin.
+static std::map<const char *, const char *> pinned_blocks;
+static bool pinned(const void *memory) {
+    const char *at = static_cast<const char *>(memory);
+    const auto next = pinned_blocks.upper_bound(at);
+    return next != pinned_blocks.begin() && at < std::prev(next)->second;
+}
 
 static bool do_next(cudaStream_t stream) {
     if (stream->queue.empty() || stream->stalled) return false;
@@ -92,7 +99,7 @@ unsigned long launches() {
 
 cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared,
     cudaStream_t stream, task *work) {
-    if (!recording()) ++launched;
+    if (!recording()) ++launched, count_host(&cusim_host_counts::launches, 1);
     const std::shared_ptr<task> task(work);
     const size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
     const auto allowed = allowed_shared.find(kernel);
@@ -232,6 +239,7 @@ cudaError_t cudaRuntimeGetVersion(int *version) {
     return cudaDriverGetVersion(version);
 }
 cudaError_t cudaDeviceSynchronize() {
+    count_host(&cusim_host_counts::waits, 1);
     for (cudaStream_t stream : streams) drain(stream);
     return cudaSuccess;
 }
@@ -261,12 +269,12 @@ cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream) {
 }
 cudaError_t cudaMallocHost(void **out, size_t bytes) {
     *out = malloc(bytes + 1);
-    pinned.insert(*out);
+    if (*out) pinned_blocks[static_cast<char *>(*out)] = static_cast<char *>(*out) + bytes;
     return *out ? cudaSuccess : fail(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFreeHost(void *memory) {
     cudaDeviceSynchronize();
-    pinned.erase(memory);
+    pinned_blocks.erase(static_cast<char *>(memory));
     free(memory);
     return cudaSuccess;
 }
@@ -282,7 +290,13 @@ cudaError_t cudaMemcpyAsync(
         fprintf(stderr, "cusim: a copy takes device memory for the host's\n");
         return fail(cudaErrorInvalidValue);
     }
-    if (kind != cudaMemcpyHostToDevice || pinned.count(from) || (stream && stream->recording))
+    if (!recording()) {
+        count_host(&cusim_host_counts::copies, 1);
+        if (!from_device) count_host(&cusim_host_counts::bytes_up, bytes);
+        if (!to_device) count_host(&cusim_host_counts::bytes_down, bytes);
+        if (!to_device && !pinned(to)) count_host(&cusim_host_counts::waits, 1);
+    }
+    if (kind != cudaMemcpyHostToDevice || pinned(from) || (stream && stream->recording))
         return enqueue(stream, [=] { copy_now(to, from, bytes, to_device, from_device); });
     const char *bytes_now = static_cast<const char *>(from);
     const std::vector<char> now(bytes_now, bytes_now + bytes);
@@ -290,6 +304,7 @@ cudaError_t cudaMemcpyAsync(
 }
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream) {
     if (!device_memory(memory, bytes, "memory to set")) return fail(cudaErrorInvalidValue);
+    if (!recording()) count_host(&cusim_host_counts::copies, 1);
     return enqueue(stream, [=] {
         memset(memory, value, bytes);
         mark(memory, bytes, WRITTEN);
@@ -312,6 +327,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     if (!stream) stream = &default_stream;
     if (stream->recording) return fail(cudaErrorIllegalState);
+    count_host(&cusim_host_counts::waits, 1);
     drain(stream);
     return cudaSuccess;
 }
@@ -347,6 +363,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
     return !event->passed || pass(event->passed, event->stream) ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+    count_host(&cusim_host_counts::waits, 1);
     if (event->passed) pass(event->passed, event->stream);
     return cudaSuccess;
 }
@@ -380,6 +397,8 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsign
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
     if (getenv("CUSIM_GRAPH_LOG")) fprintf(stderr, "cusim: graph of %zu\n", graph->work.size());
     cusim::launched += graph->work.size();
+    count_host(&cusim_host_counts::graphs, 1);
+    count_host(&cusim_host_counts::nodes, graph->work.size());
     for (const auto &work : graph->work) enqueue(stream, work);
     return cudaSuccess;
 }

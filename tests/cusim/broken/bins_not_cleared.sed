@@ -1,2 +1,2 @@
 # Counts of ids are added to what scratch memory held.
-/tt_device_zero(device, count,/d
+/tt_device_zero(device, s.count,/d

@@ -1,2 +1,2 @@
 # Bins of a histogram cleared from the second on.
-s/m->bins\[b\] = 0;/m->bins[b + 1] = 0;/
+s/m->bins.clear(b);/m->bins.clear(b + 1);/

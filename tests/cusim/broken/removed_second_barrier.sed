@@ -1,6 +1,7 @@
-# A tile of ids is overwritten while others still read it.
-/void place(/,/^}/{
-    /rank +=/{
+# Sums of a tile of ids are overwritten while others still read them.
+/void scan(/,/^}/{
+    /left += mine/{
+        n
         n
         s/__syncthreads();//
     }

@@ -1,0 +1,2 @@
+# Uploads take memory whose last contents are still on their way.
+s/s->used += room;//

@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+"""A model of a training step on the CUDA device: predicted milliseconds and share of peak, kernel by kernel.
+
+  tools/step_model.py                         T5-small, base, large and 3B on an A100, H100 and H200: a line each
+  tools/step_model.py --gpu H200 --shape base kernel by kernel
+  tools/step_model.py --check                 beside what experiments/records/h100/second.json measured
+
+Nothing here is measured, except what --check compares with. Each kernel takes the longest of
+  - its floating-point operations at a share (--gemm-share) of the peak of matrix products;
+  - its bytes, each tensor read or written once, at a share (--memory-share, or SHARES) of a copy's bandwidth;
+  - for attention, its warp instructions (products times instructions for each HMMA, from kernel_budget.txt) at a share
+    (--issue-share) of what the schedulers can issue;
+and GAP microseconds to begin and to end. The launches are those that tests/cusim counts (ceilings.txt): --check compares
+their number, too, and fails if they differ or the step is more than 15 % off. LATENCY was fitted to the record.
+"""
+import argparse
+import collections
+import json
+import os
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+MOST_DEVIATION = 0.15  # of the step that --check accepts
+RECORD = ROOT + '/experiments/records/h100/second.json'
+
+# peak: of dense bf16 products, FLOP/s; copy: bytes/s that a copy moves. The H100's are measured, the others are
+# estimates from the data sheets by the same shares.
+Gpu = collections.namedtuple('Gpu', 'peak copy processors clock')
+GPUS = {'A100': Gpu(255e12, 1.75e12, 108, 1.41e9), 'H100': Gpu(801e12, 2.96e12, 132, 1.755e9),
+        'H200': Gpu(801e12, 4.2e12, 132, 1.755e9)}
+Shape = collections.namedtuple('Shape', 'd inner d_kv ff layers heads vocab')
+SHAPES = {'small': Shape(512, 512, 64, 2048, 6, 8, 32128), 'base': Shape(768, 768, 64, 3072, 12, 12, 32128),
+          'large': Shape(1024, 1024, 64, 4096, 24, 16, 32128), '3b': Shape(1024, 4096, 128, 16384, 24, 32, 32128)}
+# Measured on an H100 (second.json): what kernels reach of a copy's bandwidth where it is not --memory-share.
+SHARES = {'rmsnorm_bwd': 0.74, 'embed_bwd': 0.18}
+GAP = 1.0  # microseconds of a kernel in which not all of the GPU works
+RECORDED_HEAD_ROWS = 522  # of a chunk of the LM head when the record was made
+LATENCY = 4.0  # microseconds of a block of attention beside its products: fitted to second.json
+
+# blocks: of attention, divided by how many a multiprocessor takes at once
+Kernel = collections.namedtuple('Kernel', 'name kind times flops bytes instructions blocks')
+
+
+class Step:
+    """The kernels of a step; `sources` and `targets` are the lengths of the sequences, one target for each source. head_rows: of a chunk of the LM head."""
+
+    def __init__(self, shape, sources, targets, budget, head_rows=None):
+        self.head_rows = head_rows or head_rows_at_once(shape.vocab)
+        self.shape, self.sources, self.targets, self.budget = shape, sources, targets, budget
+        self.s, self.t = sum(sources), sum(targets)
+        self.kernels = []
+        self.parameters = self.count_parameters()
+        self.stack(True)
+        self.stack(False)
+        self.head()
+        self.update()
+
+    def count_parameters(self):
+        c = self.shape
+        block = 4 * c.d * c.inner + 2 * c.d * c.ff
+        return c.vocab * c.d + c.layers * (2 * block + 4 * c.d * c.inner + 5 * c.d) + 2 * c.d + 64 * c.heads
+
+    def add(self, name, kind, times=1, flops=0.0, moved=0.0, instructions=0.0, blocks=0.0):
+        self.kernels.append(Kernel(name, kind, times, flops, moved, instructions, blocks))
+
+    def product(self, name, rows, inputs, outputs, times):
+        """A linear layer: forward, gradient of the weight (added to fp32), gradient of the input."""
+        flops, read = 2.0 * rows * inputs * outputs, 2.0 * rows * (inputs + outputs)
+        weight = inputs * outputs
+        self.add(name, 'gemm', times, flops, read + 2.0 * weight)
+        self.add(name + ' dW', 'gemm', times, flops, read + 8.0 * weight)
+        self.add(name + ' dX', 'gemm', times, flops, read + 2.0 * weight)
+
+    def attention(self, name, queries, keys, causal, biased):
+        """By tiles of 16 rows of a warp, times 64 columns forward and 32 backward, as many HMMA each as D columns need."""
+        c, d = self.shape, 32 if self.shape.d_kv <= 32 else 64 if self.shape.d_kv <= 64 else 128
+        def tiles(rows, columns, width):
+            whole = 0
+            for q, k in zip(rows, columns):
+                for first in range(0, q, 16):
+                    last = min(k, first + 16) if causal else k
+                    whole += -(-last // width)
+            return whole * c.heads
+        q, k = sum(queries), sum(keys)
+        moved = 2.0 * c.inner * (2 * q + 2 * k)
+        pairs = sum(a * b for a, b in zip(queries, keys)) * (0.5 if causal else 1.0)
+        def work(kernel, hmma, rows):
+            per_hmma, warps = self.budget[f'{kernel}<bf16, {d}>']
+            return hmma * per_hmma, sum(-(-n // 64) for n in rows) * c.heads / (warps // 4)
+        self.add(name, 'attention', c.layers, 4 * pairs * c.inner, moved,
+                 *work('attention: attention_forward', tiles(queries, keys, 64) * d, queries))
+        self.add(name + ' bwd, queries', 'attention', c.layers, 6 * pairs * c.inner, moved * 1.5,
+                 *work('attention_bwd: attention_backward_queries', tiles(queries, keys, 32) * d * 0.75, queries))
+        # Keys go through queries; under causality the pairs are the same, seen from the other side.
+        self.add(name + ' bwd, keys', 'attention', c.layers, 8 * pairs * c.inner, moved * 1.5,
+                 *work('attention_bwd: attention_backward_keys',
+                       (tiles(queries, keys, 32) if causal else tiles(keys, queries, 32)) * d, keys))
+        if biased:
+            self.add(name + ' bwd, bias', 'attention', c.layers, 0, 4.0 * len(keys) * 32 * c.heads)
+
+    def norms(self, rows, times, name):
+        d = self.shape.d
+        self.add(f'rmsnorm_fwd {name}', 'norms', times, 0, 12.0 * rows * d)
+        self.add(f'rmsnorm_bwd {name}', 'norms', times, 0, 16.0 * rows * d)
+        self.add(f'rmsnorm_bwd {name}, dw', 'norms', times, 0, rows / 16 * d * 4.0)
+
+    def stack(self, encoder):
+        c, name = self.shape, 'encoder' if encoder else 'decoder'
+        rows, lengths = (self.s, self.sources) if encoder else (self.t, self.targets)
+        self.add(f'embed_fwd {name}', 'embedding', 1, 0, 8.0 * rows * c.d)
+        self.add(f'embed_bwd {name}', 'embedding', 1, 0, (4.0 * rows + 8.0 * min(rows, c.vocab)) * c.d)
+        self.add(f'embed_bwd {name}, sorting', 'embedding', 5, 0, 8.0 * rows)
+        self.norms(rows, (2 if encoder else 3) * c.layers + 1, name)
+        self.product(f'qkv {name}', rows, c.d, 3 * c.inner, c.layers)
+        self.attention(f'attention {name}', lengths, lengths, not encoder, True)
+        self.product(f'o {name}', rows, c.inner, c.d, c.layers)
+        if not encoder:
+            self.product('cross q', rows, c.d, c.inner, c.layers)
+            self.product('cross kv', self.s, c.d, 2 * c.inner, c.layers)
+            self.attention('attention cross', self.targets, self.sources, False, False)
+            self.product('cross o', rows, c.inner, c.d, c.layers)
+        self.product(f'wi {name}', rows, c.d, c.ff, c.layers)
+        self.product(f'wo {name}', rows, c.ff, c.d, c.layers)
+        self.add(f'ffn_fwd {name}', 'activations', c.layers, 0, 4.0 * rows * c.ff)
+        self.add(f'ffn_bwd {name}', 'activations', c.layers, 0, 6.0 * rows * c.ff)
+
+    def head(self):
+        """By chunks of rows, as kernels/cuda/lmhead.cu takes them."""
+        c = self.shape
+        rows = min(self.t, self.head_rows)
+        chunks = -(-self.t // rows)
+        flops, logits = 2.0 * rows * c.d * c.vocab, float(rows) * c.vocab
+        weight, h = float(c.d) * c.vocab, float(rows) * c.d
+        self.add('LM head, logits', 'lm head', chunks, flops, 2 * h + 2 * weight + 4 * logits)
+        self.add('LM head, rows', 'lm head', chunks, 0, 10 * logits)
+        self.add('LM head, dh', 'lm head', chunks, flops, 2 * logits + 2 * weight + 2 * h)
+        self.add('LM head, dW', 'lm head', chunks, flops, 2 * logits + 2 * h + 8 * weight)
+
+    def update(self):
+        c, n = self.shape, self.parameters
+        self.add('gradient to bf16', 'other', 1, 0, 6.0 * self.s * c.d)
+        self.add('square_sum', 'adamw', 2, 0, 4.0 * n / 2)
+        self.add('adamw', 'adamw', 1, 0, 30.0 * n)
+        self.add('zeros', 'other', 1, 0, 4.0 * n + 4.0 * c.d * (2 * self.s + self.t))
+
+    def launches(self):
+        return sum(k.times for k in self.kernels if k.name != 'zeros')
+
+    def flops(self):
+        """As tt_model_flops counts them."""
+        c = self.shape
+        ffn = 2 * c.d * c.ff
+        macs = self.s * c.layers * (4 * c.d * c.inner + ffn + 2 * c.d * c.inner)
+        macs += self.t * (c.layers * (6 * c.d * c.inner + ffn) + c.d * c.vocab)
+        for s, t in zip(self.sources, self.targets):
+            macs += c.layers * 2 * c.inner * (s * s + t * (t + 1) / 2 + t * s)
+        return 6.0 * macs
+
+
+def head_rows_at_once(vocab):
+    return max(512, (256 << 20) // (4 * vocab) // 128 * 128)
+
+
+def seconds(kernel, gpu, options):
+    """Of one launch, and what limits it."""
+    share = next((v for k, v in SHARES.items() if kernel.name.startswith(k)), options.memory_share)
+    limits = {'products': kernel.flops / (options.gemm_share * gpu.peak),
+              'memory': kernel.bytes / (share * gpu.copy),
+              'instructions': kernel.instructions / (options.issue_share * 4 * gpu.processors * gpu.clock) +
+                              kernel.blocks / gpu.processors * LATENCY * 1e-6}
+    limit = max(limits, key=limits.get)
+    return limits[limit] + GAP * 1e-6, limit
+
+
+def total(step, gpu, options):
+    return sum(k.times * seconds(k, gpu, options)[0] for k in step.kernels)
+
+
+def read_budget():
+    """Instructions for each HMMA and the warps that registers allow, by kernel."""
+    rows = {}
+    with open(ROOT + '/tools/kernel_budget.txt', encoding='utf-8') as file:
+        for line in file:
+            cells = line[62:].split()
+            if line[0] != '#' and len(cells) > 3 and cells[3] != '-':
+                rows[line[:62].rstrip()] = float(cells[3]), int(cells[2])
+    return rows
+
+
+def print_summary(options, budget):
+    pairs, source, target = options.pairs
+    print(f'predicted, for {pairs} pairs of {source} source and {target} target tokens:')
+    print(f'{"GPU":<6}{"shape":<8}{"ms a step":>10}{"share of peak":>15}{"launches":>10}')
+    for gpu_name, gpu in GPUS.items():
+        for shape_name, shape in SHAPES.items():
+            step = Step(shape, [source] * pairs, [target] * pairs, budget)
+            time = total(step, gpu, options)
+            print(f'{gpu_name:<6}{shape_name:<8}{time * 1e3:>10.2f}{step.flops() / time / gpu.peak:>14.1%} '
+                  f'{step.launches():>9}  predicted')
+
+
+def print_kernels(step, gpu, options):
+    print(f'{"kernel":<32}{"times":>6}{"predicted ms":>14}  limited by')
+    rows = [(k, *seconds(k, gpu, options)) for k in step.kernels]
+    for kernel, time, limit in sorted(rows, key=lambda r: -r[0].times * r[1]):
+        print(f'{kernel.name:<32}{kernel.times:>6}{kernel.times * time * 1e3:>14.3f}  {limit}')
+    time = total(step, gpu, options)
+    print(f'{"all":<32}{step.launches():>6}{time * 1e3:>14.3f}  predicted: {step.flops() / time / gpu.peak:.1%} of peak')
+
+
+def bench_lengths(tokens, low, high):
+    """As tinythinker bench draws them, without chance: all lengths from low to high equally often."""
+    lengths = []
+    while sum(lengths) < tokens:
+        lengths += range(low, high + 1)
+    while sum(lengths) > tokens and len(lengths) > 1:
+        lengths.pop(len(lengths) // 2)
+    return lengths
+
+
+def check(options, budget):
+    with open(RECORD, encoding='utf-8') as file:
+        record = json.load(file)
+    measured = record['tinythinker base training']['shapes'][0]
+    targets = bench_lengths(measured['target_tokens'], 8, 60)
+    sources = bench_lengths(measured['source_tokens'], 20, 150)
+    n = min(len(targets), len(sources))
+    step, gpu = Step(SHAPES['base'], sources[:n], targets[:n], budget, RECORDED_HEAD_ROWS), GPUS['H100']
+    print(f'T5-base on an H100, {step.s} source and {step.t} target tokens; measured with a wait after each operation')
+    print(f'{"kind":<14}{"predicted ms":>14}{"measured ms":>13}{"deviation":>11}')
+    by_kind = collections.Counter()
+    for k in step.kernels:
+        by_kind[k.kind] += k.times * seconds(k, gpu, options)[0]
+    for kind, time in measured['seconds_by_kind'].items():
+        if kind in by_kind and time > 0:
+            print(f'{kind:<14}{by_kind[kind] * 1e3:>14.2f}{time * 1e3:>13.2f}{by_kind[kind] / time - 1:>+11.0%}')
+    time, real = total(step, gpu, options), measured['step_seconds']['median']
+    print(f'{"step":<14}{time * 1e3:>14.2f}{real * 1e3:>13.2f}{time / real - 1:>+11.0%}')
+    check_attention(record, budget, options)
+    counted = read_counts()
+    one_chunk = step.launches() - 4 * (-(-step.t // RECORDED_HEAD_ROWS) - 1)
+    print(f'launches with one chunk of the LM head: {one_chunk} in the model, {counted:.0f} counted by tests/cusim')
+    return abs(one_chunk - counted) < 0.5 and abs(time / real - 1) < MOST_DEVIATION
+
+
+def check_attention(record, budget, options):
+    """Of operations alone: 65,536 rows in sequences of 512, with biases and dropout."""
+    measured = {o['operation']: o['seconds']['median']
+                for o in record['tinythinker base operations']['shapes'][0]['operations']}
+    step = Step(SHAPES['base'], [512] * 128, [512] * 128, budget)
+    for stack in ('encoder', 'decoder'):
+        for backward in (False, True):
+            name = f'attention {stack}'
+            predicted = sum(seconds(k, GPUS['H100'], options)[0] for k in step.kernels
+                            if k.name.startswith(name + ' bwd' if backward else name) and backward == (k.name != name))
+            real = measured[f'attention_{"bwd" if backward else "fwd"}, {stack}']
+            print(f'{stack + (" bwd" if backward else " fwd"):<14}{predicted * 1e3:>14.2f}{real * 1e3:>13.2f}'
+                  f'{predicted / real - 1:>+11.0%}  attention alone, long sequences')
+
+
+def read_counts():
+    with open(ROOT + '/tests/cusim/ceilings.txt', encoding='utf-8') as file:
+        row = next(line for line in file if line.startswith('training step  '))
+    return sum(float(x) for x in row[26:].split()[:2])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--gpu', choices=GPUS, default='H200')
+    parser.add_argument('--shape', choices=SHAPES)
+    parser.add_argument('--pairs', default='26,512,128', help='number, source and target tokens of each')
+    parser.add_argument('--gemm-share', type=float, default=0.8)
+    parser.add_argument('--memory-share', type=float, default=0.9)
+    parser.add_argument('--issue-share', type=float, default=0.65)
+    parser.add_argument('--check', action='store_true')
+    options = parser.parse_args()
+    options.pairs = [int(x) for x in options.pairs.split(',')]
+    if len(options.pairs) != 3 or min(options.pairs) < 1:
+        parser.error('--pairs: expected three positive numbers, as in 26,512,128')
+    budget = read_budget()
+    if options.check:
+        if not check(options, budget):
+            raise SystemExit(f'step_model: the step is more than {MOST_DEVIATION:.0%} off, or launches differ')
+    elif options.shape:
+        pairs, source, target = options.pairs
+        print(f'predicted: T5-{options.shape} on {options.gpu}, {pairs} pairs of {source} and {target} tokens')
+        print_kernels(Step(SHAPES[options.shape], [source] * pairs, [target] * pairs, budget), GPUS[options.gpu], options)
+    else:
+        print_summary(options, budget)
+
+
+if __name__ == '__main__':
+    main()
