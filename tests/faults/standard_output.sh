@@ -22,6 +22,8 @@ id=$(sed 's/.*"id": *"\([^"]*\)".*/\1/' bare.jsonl)
 sed -i "s/\"q\"/\"$id\"/" answers.jsonl
 "$TINYTHINKER" run run.yaml >run.log 2>err.log || die "run" err.log
 
+cp data/old.h5 old.h5
+
 # One line for each command; the test fails where the program has one that is not here.
 cat >commands <<'LINES'
 run run.yaml
@@ -38,6 +40,7 @@ ask --model runs/run/best.h5 --max-length 8 question yes no
 corpus import jsonl all.jsonl -o x.h5
 corpus build world.yaml -o x.h5
 corpus export data/corpus.h5 -o -
+renew old.h5
 corpus add-reasoning x.h5 answers.jsonl -o y.h5
 corpus merge data/corpus.h5 data/corpus.h5 -o x.h5
 corpus show data/corpus.h5

@@ -198,7 +198,7 @@ static void explanations_refused(void **state) {
         {"question: Q\n", CSV, "map.yaml:1: explanations is missing"},
         {"question: Q\nexplanations: []\n", CSV, "expected 1 to 64 columns, got 0"},
         {"question: Q\nexplanations: [e1]\nleast_votes: 2\n", CSV, "map.yaml:3: least_votes"},
-        {MAP "least_votes: none\n", CSV, "expected a number from 1 to 1000000, got 'none'"},
+        {MAP "least_votes: none\n", CSV, "expected a whole number, got 'none'"},
         {MAP "seperator: x\n", CSV, "separator"},
         {"question: question\nexplanations: [e1]\n", CSV, "explained.csv: no column \"question\""},
         {"question: Q\nexplanations: [e1, e4]\n", CSV, "no column \"e4\"; did you mean \"e1\""},
