@@ -98,7 +98,7 @@ tt_status tt_h5_commit(tt_h5 *h) {
     const tt_status status = tt_seal_write(h->output.temporary);
     if (status != TT_OK) {
         tt_output_drop(&h->output);
-        return status;
+        return tt_context(status, "%s", h->path);
     }
     return tt_output_close(&h->output, TT_OK);
 }
