@@ -78,7 +78,8 @@ static tt_status init_model(int argc, char **argv) {
         .layer_norm_epsilon = 1e-6f,
         .initializer_factor = 1,
         .activation = gated ? TT_GATED_GELU : TT_RELU,
-        .tie_word_embeddings = !untied};
+        .tie_word_embeddings = !untied,
+        .scale_decoder_outputs = !untied};
     if (shape) TT_TRY(tt_model_preset(&c, shape));
     tt_tokenizer *t;
     tt_device *device = NULL;
@@ -148,10 +149,13 @@ static tt_status show_model(int argc, char **argv) {
     TT_TRY(open_checkpoint(&c, &device, rest.items[0]));
     const tt_model_config *m = &c.model->config;
     printf("%s\n", rest.items[0]);
-    printf("  model        T5 %s, %d + %d layers, d_model %d, %d heads of %d, d_ff %d (%s), %s embedding\n",
+    printf("  model        T5 %s, %d + %d layers, d_model %d, %d heads of %d, d_ff %d (%s), %s embedding%s\n",
         m->activation == TT_GATED_GELU ? "1.1" : "1.0", m->num_layers, m->num_decoder_layers, m->d_model,
         m->num_heads, m->d_kv, m->d_ff, m->activation == TT_GATED_GELU ? "gated GELU" : "ReLU",
-        m->tie_word_embeddings ? "tied" : "untied");
+        m->tie_word_embeddings ? "tied" : "untied",
+        m->tie_word_embeddings == m->scale_decoder_outputs ? ""
+        : m->scale_decoder_outputs                         ? ", scaled decoder outputs"
+                                                           : ", unscaled decoder outputs");
     printf("  parameters   %zu in %d tensors (%.2f M)\n", c.model->size, c.model->n_parameters,
         (double)c.model->size / 1e6);
     printf("  positions    %d buckets up to distance %d\n", m->relative_attention_num_buckets,
@@ -223,7 +227,7 @@ static tt_status import_model(int argc, char **argv) {
     };
     const tt_args args = {.usage = "tinythinker model import DIR -o F.h5 [options]",
         .about = "Imports a T5, T5 1.1, Flan-T5 or mT5 from a Hugging Face directory with config.json, "
-                 "model.safetensors and spiece.model.",
+                 "model.safetensors, and spiece.model or tokenizer.json.",
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,

@@ -7,8 +7,11 @@
 #include "host/base/text_file.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
+#include "host/model/huggingface/huggingface.h"
 #include "host/text/tokenizer.h"
 
+#include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,27 +134,56 @@ static tt_status train_model(int argc, char **argv) {
     return status;
 }
 
+// Opens the tokenizer of a file, a checkpoint or a Hugging Face directory.
+static tt_status open_tokenizer(tt_tokenizer **out, const char *path) {
+    if (tt_dir_exists(path)) return tt_huggingface_tokenizer_read(out, path, INT_MAX);
+    if (!tt_ends_with(path, ".h5")) return tt_tokenizer_load(out, path, 0);
+    tt_checkpoint c;
+    tt_device *device;
+    TT_TRY(tt_device_open(&device, "cpu", TT_FP32, 0));
+    tt_status status = tt_checkpoint_load(&c, path, device);
+    if (status == TT_OK) {
+        *out = c.tokenizer;
+        c.tokenizer = NULL;
+        tt_checkpoint_close(&c);
+    }
+    tt_device_close(device);
+    return status;
+}
+
+static tt_status show_ids(const tt_tokenizer *t, const tt_ids *ids) {
+    char *text;
+    for (int k = 0; k < ids->n; ++k)
+        printf("%s%d %s", k ? ", " : "", ids->items[k], tt_tokenizer_piece(t, ids->items[k]));
+    TT_TRY(tt_tokenizer_decode(t, ids->items, ids->n, &text));
+    printf("\n    read back: %s\n", text);
+    free(text);
+    return TT_OK;
+}
+
 static tt_status show_model(int argc, char **argv) {
     tt_texts rest;
     bool help;
-    const tt_args args = {.usage = "tinythinker tokenizer show F.model [TEXT...]",
-        .about = "Shows the size and hash of a SentencePiece model, and into which pieces it cuts the texts.",
+    const tt_args args = {.usage = "tinythinker tokenizer show FILE|DIR [TEXT...]",
+        .about = "Shows the size and hash of a tokenizer, and into which tokens it cuts the texts. FILE is a "
+                 "SentencePiece "
+                 "model, a tokenizer.json or a checkpoint (.h5), DIR a Hugging Face directory.",
         .least = 1,
         .most = 64,
         .inputs = 1};
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     tt_tokenizer *t;
-    TT_TRY(tt_tokenizer_load(&t, rest.items[0], 0));
+    TT_TRY(open_tokenizer(&t, rest.items[0]));
     printf("%s: %d pieces, hash %016llx\n", rest.items[0], tt_tokenizer_pieces(t),
         (unsigned long long)tt_tokenizer_hash(t));
+    const int more = tt_tokenizer_size(t) - tt_tokenizer_pieces(t);
+    if (more > 0) printf("and %d ids of sentinels and added tokens\n", more);
     tt_ids ids = {0};
     tt_status status = TT_OK;
     for (int i = 1; i < rest.n && status == TT_OK; ++i) {
         status = tt_tokenizer_encode(t, rest.items[i], true, &ids);
-        for (int k = 0; k < ids.n && status == TT_OK; ++k)
-            printf("%s%d %s", k ? ", " : "", ids.items[k], tt_tokenizer_piece(t, ids.items[k]));
-        printf("\n");
+        if (status == TT_OK) status = show_ids(t, &ids);
     }
     free(ids.items);
     tt_tokenizer_close(t);
@@ -161,7 +193,7 @@ static tt_status show_model(int argc, char **argv) {
 tt_status tt_cmd_tokenizer(int argc, char **argv) {
     static const tt_subcommand commands[] = {
         {"train", train_model, "Trains a SentencePiece unigram model on text files."},
-        {"show", show_model, "Shows the size of a model and how it cuts texts into pieces."},
+        {"show", show_model, "Shows the size of a tokenizer and how it cuts texts into tokens."},
     };
     return tt_subcommand_run("tokenizer", commands, sizeof commands / sizeof *commands, argc, argv);
 }

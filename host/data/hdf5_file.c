@@ -93,7 +93,7 @@ tt_status tt_h5_commit(tt_h5 *h) {
     if (flushed < 0 || closed < 0) {
         const tt_status failed = tt_h5_failed(h, TT_ERR_IO, "cannot write", h->output.temporary);
         tt_output_drop(&h->output);
-        return failed;
+        return tt_context(failed, "%s", h->path);
     }
     const tt_status status = tt_seal_write(h->output.temporary);
     if (status != TT_OK) {

@@ -20,7 +20,8 @@ static tt_status shape_of(tt_model_config *out, const tt_config *config, const t
             .layer_norm_epsilon = 1e-6f,
             .initializer_factor = 1,
             .activation = strcmp(config->model.feed_forward, "gated-gelu") == 0 ? TT_GATED_GELU : TT_RELU,
-            .tie_word_embeddings = config->model.tie_word_embeddings};
+            .tie_word_embeddings = config->model.tie_word_embeddings,
+            .scale_decoder_outputs = config->model.tie_word_embeddings};
     } else {
         TT_TRY(tt_model_preset(out, config->model.shape));
         out->dropout_rate = (float)config->model.dropout_rate;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum { FORMAT = 2 };
+static const char SCALE[] = "scale_decoder_outputs", ADDED[] = "/added_tokens";
 
 // The configuration's integers and reals under Hugging Face's names, each with its field. A file's
 // "gated_gelu" is the value of tt_activation: 0 or 1.
@@ -41,7 +42,8 @@ static tt_status put_config(const tt_h5 *h, const tt_model_config *c) {
 #define PUT(name, field) TT_TRY(tt_h5_put_f64(h, "/model", name, (double)c->field));
     REALS(PUT)
 #undef PUT
-    return TT_OK;
+    if (c->scale_decoder_outputs == c->tie_word_embeddings) return TT_OK;
+    return tt_h5_put_i64(h, "/model", SCALE, c->scale_decoder_outputs);
 }
 
 static tt_status get_config(const tt_h5 *h, tt_model_config *c) {
@@ -53,6 +55,11 @@ static tt_status get_config(const tt_h5 *h, tt_model_config *c) {
     *c = (tt_model_config){0};
     INTEGERS(GET)
 #undef GET
+    c->scale_decoder_outputs = c->tie_word_embeddings; // where the file does not say it
+    if (tt_h5_has_attribute(h, "/model", SCALE)) {
+        TT_TRY(tt_h5_get_i64(h, "/model", SCALE, &integer));
+        c->scale_decoder_outputs = integer != 0;
+    }
 #define GET(name, field)                                                                                     \
     TT_TRY(tt_h5_get_f64(h, "/model", name, &real));                                                         \
     c->field = (float)real;
@@ -128,6 +135,11 @@ static tt_status put_moment(const tt_h5 *h, const tt_model *model, const char *n
     return status;
 }
 
+// The tokens that were added to the tokenizer's file, as JSON.
+static tt_status put_added(const tt_h5 *h, const char *json) {
+    return json ? tt_h5_write(h, ADDED, (tt_h5_layout){H5T_NATIVE_UINT8, strlen(json), 0}, json) : TT_OK;
+}
+
 static tt_status put_all(const tt_h5 *h, const tt_checkpoint_write *what) {
     TT_TRY(tt_h5_put_i64(h, "/", "format", FORMAT));
     TT_TRY(tt_h5_group(h, "/model"));
@@ -137,6 +149,7 @@ static tt_status put_all(const tt_h5 *h, const tt_checkpoint_write *what) {
     const void *bytes = tt_tokenizer_bytes(what->tokenizer, &n);
     TT_TRY(tt_h5_write(h, "/tokenizer", (tt_h5_layout){H5T_NATIVE_UINT8, n, 0}, bytes));
     TT_TRY(tt_h5_put_i64(h, "/tokenizer", "extra_ids", tt_tokenizer_extra_ids(what->tokenizer)));
+    TT_TRY(put_added(h, tt_tokenizer_added(what->tokenizer)));
     if (what->m) TT_TRY(put_moment(h, what->model, "/optimizer/m", what->m));
     if (what->v) TT_TRY(put_moment(h, what->model, "/optimizer/v", what->v));
     if (what->state) TT_TRY(tt_h5_write_text(h, "/state", what->state));
@@ -207,6 +220,22 @@ static tt_status get_moment(const tt_h5 *h, const tt_model *model, const char *n
     return status;
 }
 
+static tt_status get_added(const tt_h5 *h, tt_tokenizer *tokenizer) {
+    size_t n, columns;
+    char *json;
+    if (!tt_h5_has(h, ADDED)) return TT_OK;
+    TT_TRY(tt_h5_shape(h, ADDED, &n, &columns));
+    TT_TRY(tt_alloc(&json, n + 1, 1, "added tokens"));
+    tt_status status = tt_h5_read(h, ADDED, (tt_h5_layout){H5T_NATIVE_UINT8, n, 0}, json);
+    if (status == TT_OK) {
+        status = tt_tokenizer_add(tokenizer, json);
+        if (status != TT_OK && status != TT_ERR_NOMEM)
+            status = tt_context(TT_ERR_FORMAT, "%s: %s", h->path, ADDED);
+    }
+    free(json);
+    return status;
+}
+
 static tt_status get_tokenizer(const tt_h5 *h, tt_tokenizer **out) {
     size_t n, columns;
     int64_t extra_ids;
@@ -257,6 +286,7 @@ static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) 
     TT_TRY(tt_model_open(&out->model, &config, device));
     TT_TRY(get_weights(h, out->model, &out->hash));
     TT_TRY(get_tokenizer(h, &out->tokenizer));
+    TT_TRY(get_added(h, out->tokenizer));
     if (tt_tokenizer_size(out->tokenizer) > config.vocab_size)
         return tt_fail(TT_ERR_FORMAT, "%s: the tokenizer has %d ids, the model's vocabulary %d", h->path,
             tt_tokenizer_size(out->tokenizer), config.vocab_size);

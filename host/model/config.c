@@ -44,7 +44,8 @@ tt_status tt_model_preset(tt_model_config *out, const char *name) {
             .layer_norm_epsilon = 1e-6f,
             .initializer_factor = 1.0f,
             .activation = p->v1_1 ? TT_GATED_GELU : TT_RELU,
-            .tie_word_embeddings = !p->v1_1};
+            .tie_word_embeddings = !p->v1_1,
+            .scale_decoder_outputs = !p->v1_1};
         return TT_OK;
     }
     const char *nearest = tt_nearest(name, names, PRESETS);

@@ -330,7 +330,7 @@ static tt_status compute_step(tt_decoder *p, int n) {
                     .m = n,
                     .n = c->vocab_size,
                     .k = c->d_model,
-                    .alpha = c->tie_word_embeddings ? 1.0f / sqrtf((float)c->d_model) : 1.0f,
+                    .alpha = c->scale_decoder_outputs ? 1.0f / sqrtf((float)c->d_model) : 1.0f,
                     .a = p->y,
                     .lda = c->d_model,
                     .b = tt_model_operand(model, model->layout->head),

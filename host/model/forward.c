@@ -196,7 +196,7 @@ tt_lmhead tt_pass_head(const tt_pass *pass) {
     return (tt_lmhead){.rows = pass->decoder.rows,
         .d = c->d_model,
         .vocab = c->vocab_size,
-        .scale = c->tie_word_embeddings ? 1.0f / sqrtf((float)c->d_model) : 1.0f,
+        .scale = c->scale_decoder_outputs ? 1.0f / sqrtf((float)c->d_model) : 1.0f,
         .h = pass->decoder.y,
         .w = tt_model_operand(model, model->layout->head),
         .targets = pass->targets,

@@ -27,8 +27,9 @@ typedef struct tt_model_config {
     int vocab_size, d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads;
     int relative_attention_num_buckets, relative_attention_max_distance;
     float dropout_rate, layer_norm_epsilon, initializer_factor;
-    tt_activation activation; // feed_forward_proj: relu | gated-gelu
-    bool tie_word_embeddings;
+    tt_activation activation;   // feed_forward_proj: relu | gated-gelu
+    bool tie_word_embeddings;   // the LM head is the embedding
+    bool scale_decoder_outputs; // the LM head reads decoder outputs times d_model^-0.5: T5 1.0, not 1.1
 } tt_model_config;
 
 // Fills `out` from a named shape (Raffel et al. 2020, and those published with T5 1.1): t5-small, t5-base,

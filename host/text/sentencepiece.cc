@@ -113,6 +113,9 @@ int tt_spm_unk(const tt_spm *spm) {
 const char *tt_spm_piece(const tt_spm *spm, int id) {
     return spm->processor.IdToPiece(id).c_str();
 }
+int tt_spm_find(const tt_spm *spm, const char *piece) {
+    return spm->processor.PieceToId(piece);
+}
 
 const char *tt_spm_encode(
     const tt_spm *spm, const char *text, size_t n, void (*take)(void *, int), void *context) {
@@ -121,6 +124,17 @@ const char *tt_spm_encode(
         auto status = spm->processor.Encode(std::string(text, n), &ids);
         if (status.ok())
             for (int id : ids) take(context, id);
+        return status;
+    });
+}
+
+const char *tt_spm_encode_texts(const tt_spm *spm, const char *text, size_t n,
+    void (*take)(void *, const char *, size_t), void *context) {
+    return guarded([&] {
+        std::vector<std::string> pieces;
+        auto status = spm->processor.Encode(std::string(text, n), &pieces);
+        if (status.ok())
+            for (const auto &piece : pieces) take(context, piece.data(), piece.size());
         return status;
     });
 }

@@ -195,7 +195,7 @@ static tt_status open_data(pretraining *p) {
     p->tasks_share = p->tasks.n == 0 ? 0 : p->windows.n == 0 ? 1 : c->pretraining.pairs_share;
     p->corruption = (tt_span_corruption){.noise_density = c->pretraining.noise_density,
         .mean_span = c->pretraining.mean_span,
-        .first_sentinel = tt_tokenizer_size(p->tokenizer) - 1,
+        .first_sentinel = tt_tokenizer_first_sentinel(p->tokenizer),
         .sentinels = tt_tokenizer_extra_ids(p->tokenizer)};
     const size_t capacity = 2 * (size_t)c->pretraining.window + 2;
     TT_TRY(tt_alloc(&p->corrupted.input, 2 * capacity, sizeof(int32_t), "corrupted window"));

@@ -20,7 +20,8 @@ static tt_model_config config_of(bool v1_1, int d_kv) {
         .layer_norm_epsilon = 1e-6f,
         .initializer_factor = 1,
         .activation = v1_1 ? TT_GATED_GELU : TT_RELU,
-        .tie_word_embeddings = !v1_1};
+        .tie_word_embeddings = !v1_1,
+        .scale_decoder_outputs = !v1_1};
 }
 
 static void fill(tt_batch *batch, int vocab, int step) {

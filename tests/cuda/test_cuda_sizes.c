@@ -17,7 +17,8 @@ static const tt_model_config small = {.vocab_size = 48,
     .relative_attention_max_distance = 12,
     .layer_norm_epsilon = 1e-6f,
     .initializer_factor = 1,
-    .tie_word_embeddings = true};
+    .tie_word_embeddings = true,
+    .scale_decoder_outputs = true};
 
 // So many texts of `length` tokens, and a target of `target` tokens for each of the first `targets` of them.
 typedef struct shape {

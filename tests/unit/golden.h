@@ -93,7 +93,8 @@ static inline void golden_model(
         .layer_norm_epsilon = 1e-6f,
         .initializer_factor = 1,
         .activation = c[9] ? TT_GATED_GELU : TT_RELU,
-        .tie_word_embeddings = c[10] != 0};
+        .tie_word_embeddings = c[10] != 0,
+        .scale_decoder_outputs = c[10] != 0};
     free(c);
     OK(tt_device_open(device, "cpu", precision, 1));
     OK(tt_model_open(model, &config, *device));

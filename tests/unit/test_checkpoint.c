@@ -36,7 +36,8 @@ static int open_all(void **state) {
         .dropout_rate = 0.1f,
         .layer_norm_epsilon = 1e-6f,
         .initializer_factor = 1,
-        .tie_word_embeddings = true};
+        .tie_word_embeddings = true,
+        .scale_decoder_outputs = true};
     OK(tt_model_open(&model, &config, device));
     OK(tt_model_init(model, TT_INIT_T5, 5));
     return 0;

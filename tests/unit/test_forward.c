@@ -156,7 +156,7 @@ static double *stack(const naive *m, const int32_t *ids, int rows, const double 
 static void naive_logp(const naive *m, const tt_batch *batch, double *logp) {
     const tt_model_config *c = &m->model->config;
     const double *head = weight(m, c->tie_word_embeddings ? "shared.weight" : "lm_head.weight");
-    const double scale = c->tie_word_embeddings ? 1 / sqrt(c->d_model) : 1;
+    const double scale = c->scale_decoder_outputs ? 1 / sqrt(c->d_model) : 1;
     for (int i = 0; i < batch->dec_seqs; ++i) {
         const int s = batch->dec_source[i], enc = batch->enc_offsets[s], dec = batch->dec_offsets[i];
         const int enc_rows = batch->enc_offsets[s + 1] - enc, rows = batch->dec_offsets[i + 1] - dec;
@@ -179,11 +179,12 @@ static double naive_loss(const naive *m, const tiny *f) {
     return sum;
 }
 
-// T5 1.0, T5 1.1, and the two mixtures: what Flan-T5 and fine-tuned variants combine.
-enum { STYLES = 4 };
+// T5 1.0, T5 1.1, and all mixtures of what they differ in.
+enum { STYLES = 8 };
 static tt_model_config style(int i) {
     tt_model_config c = i & 1 ? tiny_1_1() : tiny_1_0;
     if (i & 2) c.tie_word_embeddings = !c.tie_word_embeddings;
+    if (i & 4) c.scale_decoder_outputs = !c.scale_decoder_outputs;
     return c;
 }
 

@@ -321,14 +321,86 @@ static void configurations(void **state) {
         {1, "\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true",
             "lm_head.weight differs from shared.weight, though tie_word_embeddings is true"},
         {0, "{", "{{", "config.json:1"},
+        {0, "\"dropout_rate\": 0.1", "\"dropout_rate\": \"0.1\"",
+            "dropout_rate must be a number, but is the text \"0.1\""},
+        {0, "\"layer_norm_epsilon\": ", "\"layer_norm_epsilon\": \"1e-6\", \"x\": ",
+            "layer_norm_epsilon must be a number"},
+        {0, "\"dropout_rate\": 0.1", "\"dropout_rate\": NaN", "dropout_rate must be a number"},
+        {0, "\"tie_word_embeddings\": true", "\"tie_word_embeddings\": \"true\"",
+            "must be true or false, but is the text"},
+        {0, "\"eos_token_id\": 1", "\"eos_token_id\": [1, 2]", "eos_token_id is a list; T5 needs 1"},
+        {0, "\"eos_token_id\": 1", "\"eos_token_id\": \"1\"", "eos_token_id is the text \"1\""},
+        {0, "\"dense_act_fn\": \"relu\"", "\"dense_act_fn\": \"silu\"", "but dense_act_fn is silu"},
+        {1, "\"is_gated_act\": true", "\"is_gated_act\": false",
+            "but dense_act_fn is gelu_new and is_gated_act false"},
+        {0, "\"d_model\": 12", "\"hidden_size\": 13, \"d_model\": 12",
+            "d_model is 12, but hidden_size, another name of it, is 13"},
+        {0, "\"use_cache\": true", "\"quantization_config\": {\"quant_method\": \"bitsandbytes\"}",
+            "quantization_config is set (bitsandbytes)"},
+        {0, "\"use_cache\": true", "\"logits_scaling\": 8.0",
+            "logits_scaling is 8, but a T5 has no such setting"},
+        {0, "\"use_cache\": true", "\"tie_encoder_decoder\": true", "tie_encoder_decoder is set"},
+        {0, "\"use_cache\": true", "\"auto_map\": {\"AutoModel\": \"m.M\"}", "auto_map is set"},
+        {0, "\"d_ff\": 19", "\"d_ff\": 19, \"d_ff\": 20", "duplicate"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
         write_directory(models[table[i].model], table[i].from, table[i].to);
         expect_refusal(table[i].to, table[i].message);
     }
+    // Keys that are not needed may have any value, and null is no value.
+    static const char *const idle[] = {"\"label_smoothing\": NaN", "\"limit\": Infinity", "\"x\": -Infinity",
+        "\"model_max_length\": 1000000000000000019884624838656", "\"y\": 1e999",
+        "\"d_model\": 12, \"hidden_size\": null", "\"logits_scaling\": null", "\"quantization_config\": null",
+        "\"eos_token_id\": [1]"};
+    for (size_t i = 0; i < sizeof idle / sizeof *idle; ++i) {
+        write_directory(models[0],
+            strncmp(idle[i], "\"d_model", 8) == 0 ? "\"d_model\": 12"
+            : strstr(idle[i], "eos")              ? "\"eos_token_id\": 1"
+                                                  : "\"use_cache\": true",
+            idle[i]);
+        expect_import(models[0], false);
+    }
     // Older files: no num_decoder_layers where it is num_layers, no tie_word_embeddings.
     write_directory(models[0], "\"tie_word_embeddings\": true", "\"x\": 1");
     expect_import(models[0], false);
+    clear();
+}
+
+// transformers 5 scales decoder outputs where scale_decoder_outputs says so, and ties the head where it is the embedding.
+static void scale_of_decoder_outputs(void **state) {
+    (void)state;
+    tensors t;
+    tt_checkpoint once, twice;
+    write_directory(models[0], "\"tie_word_embeddings\": true",
+        "\"tie_word_embeddings\": true, \"scale_decoder_outputs\": false, \"transformers_version\": "
+        "\"5.24.0\"");
+    OK(tt_huggingface_import(&once, directory, false, device));
+    assert_true(once.model->config.tie_word_embeddings && !once.model->config.scale_decoder_outputs);
+    OK(tt_checkpoint_save(
+        "test_scale.h5", &(tt_checkpoint_write){.model = once.model, .tokenizer = once.tokenizer}));
+    OK(tt_checkpoint_load(&twice, "test_scale.h5", device));
+    assert_memory_equal(&twice.model->config, &once.model->config, sizeof once.model->config);
+    tt_checkpoint_close(&twice);
+    unlink("test_scale.h5");
+    // Exported with a head of its own, so that transformers 4 does not scale either; imported as it was.
+    OK(tt_huggingface_export(&once, directory, false, true));
+    OK(tt_huggingface_import(&twice, directory, false, device));
+    expect_same(&twice, once.model);
+    tt_checkpoint_close(&once);
+    tt_checkpoint_close(&twice);
+    // A head that differs is kept, and takes the scale of d_model^-0.5 into its weights.
+    write_directory(models[0], "\"tie_word_embeddings\": true",
+        "\"tie_word_embeddings\": true, \"scale_decoder_outputs\": true");
+    fill(&t, models[0]);
+    add(&t, "shared.weight", "lm_head.weight");
+    t.data[place(&t, "lm_head.weight")][3] = 2;
+    write_tensors(&t, "model.safetensors", 0, t.n);
+    OK(tt_huggingface_import(&once, directory, false, device));
+    assert_true(!once.model->config.tie_word_embeddings && !once.model->config.scale_decoder_outputs);
+    assert_true(fabsf(once.model->w[tt_model_find(once.model, "lm_head.weight")->offset + 3] -
+                      2 / sqrtf(12)) < 1e-6f);
+    tt_checkpoint_close(&once);
+    release(&t);
     clear();
 }
 
@@ -338,7 +410,7 @@ static void directories(void **state) {
     expect_refusal("nothing", "No such file");
     write_directory(models[0], NULL, NULL);
     unlink("imported/spiece.model");
-    expect_refusal("no tokenizer", "no spiece.model");
+    expect_refusal("no tokenizer", "no spiece.model and no tokenizer.json");
     write_directory(models[0], NULL, NULL);
     unlink("imported/model.safetensors");
     expect_refusal("no weights", "no model.safetensors");
@@ -359,6 +431,7 @@ int main(void) {
         cmocka_unit_test(shards),
         cmocka_unit_test(tensors_at_odds),
         cmocka_unit_test(configurations),
+        cmocka_unit_test(scale_of_decoder_outputs),
         cmocka_unit_test(directories),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

@@ -113,7 +113,7 @@ static void structure_of_copy(void **state) {
     c.num_heads = 4;
     c.initializer_factor = 1;
     c.activation = TT_RELU;
-    c.tie_word_embeddings = true;
+    c.tie_word_embeddings = c.scale_decoder_outputs = true;
     tt_model *model = start(&c, TT_INIT_COPY, 3);
     const int d = c.d_model;
 #define AT(name) (model->w + tt_model_find(model, name)->offset)

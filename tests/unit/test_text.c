@@ -1,4 +1,5 @@
 // Stage texts, exactly; the tokenizer as T5 has it.
+#include "host/base/fs.h"
 #include "host/text/stages.h"
 #include "host/text/tokenizer.h"
 #include "tests/expect.h"
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void formats_are_exact(void **state) {
     (void)state;
@@ -183,6 +185,51 @@ static void foreign_models_are_refused(void **state) {
     assert_int_equal(tt_tokenizer_parse(&t, "hello", 5, 100), TT_ERR_FORMAT);
     assert_int_equal(tt_tokenizer_load(&t, "no_such.model", 100), TT_ERR_IO);
     assert_non_null(strstr(tt_error_message(), "no_such.model"));
+    // A trained model to which fields of a protocol buffer are appended, which changes what was said before.
+    static const struct {
+        const char *more;
+        size_t n;
+        const char *message;
+    } table[] = {{"\x12\x02\x18\x02", 4, "of type BPE"}, {"\x12\x02\x18\x03", 4, "of type word"},
+        {"\x12\x02\x18\x04", 4, "of type character"}, {"\x12\x02\x18\x09", 4, "of type unknown"},
+        {"\x0a\x06\x0a\x01z\x1d\x00\x00", 8, "damaged"},
+        {"\x0a\x08\x0a\x01z\x15\x00\x00\x80\x7f", 10, "has the score inf"},
+        {"\x0a\x05\x0a\x03"
+         "a\0b",
+            7, "is not UTF-8"},
+        {"\x0a\x03\x0a\x01\xff", 5, "is not UTF-8"},
+        {"\x1a\x06\x12\x04\xff\xff\x00\x00", 8, "precompiled_charsmap"},
+        {"\x1a\x0a\x12\x08\x04\x00\x00\x00\x00\x04\x00\x00", 12, "leads out of the table"}};
+    static const char *const some[] = {"the cat sat on the mat", "the dog sat on the log", "a cat and a dog"};
+    const tt_tokenizer_training how = {.pieces = 20};
+    char *bytes, *changed;
+    size_t n;
+    OK(tt_tokenizer_train(some, 3, &how, "foreign.model"));
+    OK(tt_read_file("foreign.model", 0, &bytes, &n));
+    changed = malloc(n + 16);
+    for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
+        memcpy(changed, bytes, n);
+        memcpy(changed + n, table[i].more, table[i].n);
+        if (tt_tokenizer_parse(&t, changed, n + table[i].n, 0) == TT_OK)
+            fail_msg("read: %s", table[i].message);
+        if (!strstr(tt_error_message(), table[i].message))
+            fail_msg("said %s, expected %s", tt_error_message(), table[i].message);
+    }
+    // Damaged: refused or read, never a crash. What the library says goes to standard error.
+    for (unsigned i = 0; i < 120; ++i) {
+        tt_ids ids = {0};
+        memcpy(changed, bytes, n);
+        const size_t at = i * 2654435761u % n;
+        changed[at] = (char)(changed[at] ^ 1 << i % 8);
+        if (tt_tokenizer_parse(&t, changed, i % 4 ? n : at, 4) != TT_OK) continue;
+        if (tt_tokenizer_encode(t, "the cat \xef\xbc\xa1 \xc2\xbd", true, &ids) != TT_OK)
+            assert_true(*tt_error_message());
+        free(ids.items);
+        tt_tokenizer_close(t);
+    }
+    free(bytes);
+    free(changed);
+    unlink("foreign.model");
 }
 
 // Ids and texts from T5Tokenizer(legacy=True) of transformers 4.37.2 with 100 sentinels, texts decoded with

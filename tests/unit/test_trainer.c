@@ -29,7 +29,8 @@ static const tt_model_config shape = {.vocab_size = VOCAB,
     .dropout_rate = 0.1f,
     .layer_norm_epsilon = 1e-6f,
     .initializer_factor = 1,
-    .tie_word_embeddings = true};
+    .tie_word_embeddings = true,
+    .scale_decoder_outputs = true};
 
 static tt_training_config settings(void) {
     return (tt_training_config){.batch_size = PAIRS,

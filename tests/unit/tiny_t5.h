@@ -25,12 +25,13 @@ static const tt_model_config tiny_1_0 = {.vocab_size = 41,
     .dropout_rate = 0,
     .layer_norm_epsilon = 1e-6f,
     .initializer_factor = 1,
-    .tie_word_embeddings = true};
+    .tie_word_embeddings = true,
+    .scale_decoder_outputs = true};
 
 static inline tt_model_config tiny_1_1(void) {
     tt_model_config c = tiny_1_0;
     c.activation = TT_GATED_GELU;
-    c.tie_word_embeddings = false;
+    c.tie_word_embeddings = c.scale_decoder_outputs = false;
     return c;
 }
 

@@ -12,46 +12,25 @@
 #include <string.h>
 #include <unistd.h>
 
+// All that an export may write; which of the tokenizer's files there are depends on the tokenizer.
 static const char *const files[] = {"config.json", "generation_config.json", "model.safetensors",
-    "spiece.model", "special_tokens_map.json", "tokenizer_config.json"};
+    "spiece.model", "tokenizer.json", "special_tokens_map.json", "tokenizer_config.json",
+    "added_tokens.json"};
 enum { FILES = sizeof files / sizeof *files };
 
-static tt_status write_text(const char *directory, const char *name, const char *text, size_t bytes) {
+tt_status tt_huggingface_write(const char *directory, const char *name, const void *bytes, size_t n) {
     char path[TT_PATH_MAX];
     TT_TRY(tt_path_join(path, sizeof path, directory, name));
-    return tt_write_file(path, text, bytes);
+    return tt_write_file(path, bytes, n);
 }
 
-static tt_status write_json(const char *directory, const char *name, json_t *root) { // takes `root`
+tt_status tt_huggingface_write_json(const char *directory, const char *name, json_t *root) {
     char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
     json_decref(root);
     if (!text) return tt_fail(TT_ERR_NOMEM, "%s", name);
-    tt_status status = write_text(directory, name, text, strlen(text));
+    tt_status status = tt_huggingface_write(directory, name, text, strlen(text));
     free(text);
     return status;
-}
-
-static tt_status write_tokenizer(const char *directory, const tt_tokenizer *t) {
-    size_t n;
-    const void *bytes = tt_tokenizer_bytes(t, &n);
-    TT_TRY(write_text(directory, "spiece.model", bytes, n));
-    json_t *special =
-        json_pack("{s:s, s:s, s:s}", "eos_token", "</s>", "unk_token", "<unk>", "pad_token", "<pad>");
-    json_t *extra = json_array();
-    for (int i = 0; i < tt_tokenizer_extra_ids(t); ++i) {
-        char name[32];
-        snprintf(name, sizeof name, "<extra_id_%d>", i);
-        json_array_append_new(extra, json_string(name));
-    }
-    json_object_set_new(special, "additional_special_tokens", extra);
-    json_t *config = json_deep_copy(special);
-    json_object_set_new(config, "tokenizer_class", json_string("T5Tokenizer"));
-    json_object_set_new(config, "extra_ids", json_integer(tt_tokenizer_extra_ids(t)));
-    json_object_set_new(config, "legacy", json_true());
-    json_object_set_new(config, "clean_up_tokenization_spaces", json_true());
-    tt_status status = write_json(directory, "special_tokens_map.json", special);
-    tt_status other = write_json(directory, "tokenizer_config.json", config);
-    return status == TT_OK ? other : status;
 }
 
 static tt_status write_generation(const char *directory, const char *state) {
@@ -61,12 +40,13 @@ static tt_status write_generation(const char *directory, const char *state) {
                                               : json_pack("{s:i, s:i, s:i}", "decoder_start_token_id", 0,
                                                     "eos_token_id", 1, "pad_token_id", 0);
     json_decref(root);
-    return write_json(directory, "generation_config.json", generation);
+    return tt_huggingface_write_json(directory, "generation_config.json", generation);
 }
 
 static tt_status read_parameter(void *context, int i, float *out) {
     const tt_model *model = context;
-    const tt_parameter *p = &model->parameters[i];
+    const tt_parameter *p =
+        i < model->n_parameters ? &model->parameters[i] : tt_model_find(model, "shared.weight");
     return tt_device_download(
         model->device, out, model->w + p->offset, (size_t)p->rows * (size_t)p->columns * sizeof *out);
 }
@@ -75,7 +55,7 @@ static tt_status write_weights(const char *directory, tt_model *model, bool bf16
     char path[TT_PATH_MAX];
     tt_st_entry *entries;
     TT_TRY(tt_path_join(path, sizeof path, directory, "model.safetensors"));
-    TT_TRY(tt_alloc(&entries, (size_t)model->n_parameters, sizeof *entries, "tensors"));
+    TT_TRY(tt_alloc(&entries, (size_t)model->n_parameters + 1, sizeof *entries, "tensors"));
     for (int i = 0; i < model->n_parameters; ++i) {
         const tt_parameter *p = &model->parameters[i];
         entries[i] = (tt_st_entry){.name = p->name,
@@ -83,8 +63,15 @@ static tt_status write_weights(const char *directory, tt_model *model, bool bf16
             .shape = {p->rows == 1 ? p->columns : p->rows, p->columns},
             .n = (size_t)p->rows * (size_t)p->columns};
     }
+    // config.json says that a tied model which does not scale has a head: the embedding once more.
+    const bool head = model->config.tie_word_embeddings && !model->config.scale_decoder_outputs;
+    const tt_parameter *shared = tt_model_find(model, "shared.weight");
+    if (head) {
+        entries[model->n_parameters] = entries[shared - model->parameters];
+        entries[model->n_parameters].name = "lm_head.weight";
+    }
     tt_status status = tt_safetensors_write(path, &(tt_st_content){.entries = entries,
-                                                      .n = model->n_parameters,
+                                                      .n = model->n_parameters + head,
                                                       .dtype = bf16 ? TT_ST_BF16 : TT_ST_F32,
                                                       .data = read_parameter,
                                                       .context = model});
@@ -95,9 +82,9 @@ static tt_status write_weights(const char *directory, tt_model *model, bool bf16
 static tt_status write_all(const tt_checkpoint *c, const char *directory, bool bf16) {
     tt_str config = {0};
     tt_status status = tt_huggingface_config_write(&config, &c->model->config, bf16);
-    if (status == TT_OK) status = write_text(directory, "config.json", config.data, config.length);
+    if (status == TT_OK) status = tt_huggingface_write(directory, "config.json", config.data, config.length);
     tt_str_close(&config);
-    if (status == TT_OK) status = write_tokenizer(directory, c->tokenizer);
+    if (status == TT_OK) status = tt_huggingface_tokenizer_write(directory, c->tokenizer);
     if (status == TT_OK) status = write_generation(directory, c->state);
     return status == TT_OK ? write_weights(directory, c->model, bf16) : status;
 }
@@ -123,7 +110,10 @@ static tt_status move_all(const char *from, const char *to) {
     for (int i = 0; i < FILES; ++i) {
         TT_TRY(tt_path_join(source, sizeof source, from, files[i]));
         TT_TRY(tt_path_join(target, sizeof target, to, files[i]));
-        TT_TRY(tt_commit_file(source, target));
+        if (tt_file_exists(source))
+            TT_TRY(tt_commit_file(source, target));
+        else if (unlink(target) != 0 && errno != ENOENT) // of another model, whose tokens it would add
+            return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", target, strerror(errno));
     }
     return TT_OK;
 }

@@ -5,12 +5,15 @@
 #include "host/base/str.h"
 #include "host/model/checkpoint.h"
 
+#include <jansson.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-// Reads config.json, model.safetensors (or the shards of model.safetensors.index.json), spiece.model, and, if
-// they exist, tokenizer_config.json and generation_config.json. Weights become fp32; a checkpoint's state
+// Reads config.json, model.safetensors (or the shards of model.safetensors.index.json), spiece.model or, where that is
+// missing, tokenizer.json, and, if they exist, tokenizer_config.json, special_tokens_map.json, added_tokens.json and
+// generation_config.json. Weights become fp32; a checkpoint's state
 // says where it came from and keeps the generation configuration. The caller owns the result, as after
 // tt_checkpoint_load.
 // allow_unused: tensors that the model does not have are ignored with a warning; otherwise they are an error.
@@ -25,12 +28,30 @@ tt_status tt_huggingface_import(
 tt_status tt_huggingface_export(
     const tt_checkpoint *checkpoint, const char *directory, bool bf16, bool replace) TT_MUST_CHECK;
 
-// Private to host/model: config.json's text and back.
-tt_status tt_huggingface_config_read(tt_model_config *out, const char *path) TT_MUST_CHECK;
+// Private to host/model/huggingface.
+
+// What config.json says.
+typedef struct tt_huggingface_config {
+    tt_model_config model;
+    bool
+        weights_tell; // the model is tied where there is no head that differs from the embedding, whatever `model` says
+} tt_huggingface_config;
+// Errors: TT_ERR_IO; TT_ERR_FORMAT naming the key; TT_ERR_UNSUPPORTED for what a T5 here cannot compute.
+tt_status tt_huggingface_config_read(tt_huggingface_config *out, const char *path) TT_MUST_CHECK;
+// Refuses other ids for padding, end and start of a text than T5's, in config.json and generation_config.json. Errors:
+// TT_ERR_UNSUPPORTED.
+tt_status tt_huggingface_ids_check(const char *path, const json_t *root) TT_MUST_CHECK;
 tt_status tt_huggingface_config_write(tt_str *out, const tt_model_config *config, bool bf16) TT_MUST_CHECK;
-// Sentinels behind the pieces of spiece.model, as tokenizer_config.json in the directory says; 100 without
-// it.
-tt_status tt_huggingface_extra_ids(int *out, const char *directory) TT_MUST_CHECK;
+// The tokenizer of a directory, with its added tokens. vocab_size: rows of the model's embedding, which must have all ids.
+// The caller closes *out.
+tt_status tt_huggingface_tokenizer_read(
+    tt_tokenizer **out, const char *directory, int vocab_size) TT_MUST_CHECK;
+// Writes the tokenizer's files to a directory that is there.
+tt_status tt_huggingface_tokenizer_write(const char *directory, const tt_tokenizer *tokenizer) TT_MUST_CHECK;
+// Writes one of a directory's files, and a JSON value, which it releases, as one.
+tt_status tt_huggingface_write(
+    const char *directory, const char *name, const void *bytes, size_t n) TT_MUST_CHECK;
+tt_status tt_huggingface_write_json(const char *directory, const char *name, json_t *root) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

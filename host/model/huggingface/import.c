@@ -1,6 +1,7 @@
 // A Hugging Face directory to a checkpoint.
 #include "host/base/fs.h"
 #include "host/base/log.h"
+#include "host/base/python_json.h"
 #include "host/model/huggingface/huggingface.h"
 #include "host/model/huggingface/safetensors.h"
 
@@ -74,16 +75,12 @@ static const tt_st_tensor *in_shard(const tt_safetensors *f, const char *name) {
 }
 
 static tt_status open_index(source *s, const char *path) {
-    json_error_t error;
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error),
-           *map = json_object_get(root, "weight_map");
-    tt_status status = TT_OK;
+    json_t *root, *file;
     const char *name;
-    json_t *file;
-    if (!root)
-        status = tt_fail(TT_ERR_FORMAT, "%s:%d: %s", path, error.line, error.text);
-    else if (!json_is_object(map))
-        status = tt_fail(TT_ERR_FORMAT, "%s: weight_map is missing", path);
+    TT_TRY(tt_python_json_read(&root, path));
+    json_t *map = json_object_get(root, "weight_map");
+    tt_status status =
+        json_is_object(map) ? TT_OK : tt_fail(TT_ERR_FORMAT, "%s: weight_map is missing or no object", path);
     json_object_foreach(map, name, file) {
         if (status != TT_OK) break;
         const char *shard = json_string_value(file);
@@ -98,6 +95,33 @@ static tt_status open_index(source *s, const char *path) {
     return status;
 }
 
+// There are no safetensors: says what there is instead, and how to convert it.
+static tt_status refuse_other_weights(const char *directory) {
+    static const struct {
+        const char *file, *what, *argument;
+    } others[] = {{"pytorch_model.bin", "is a pickle, which runs code when it is read", ""},
+        {"pytorch_model.bin.index.json", "names pickles, which run code when they are read", ""},
+        {"tf_model.h5", "is of TensorFlow", ", from_tf=True"},
+        {"flax_model.msgpack", "is of Flax", ", from_flax=True"}};
+    char path[TT_PATH_MAX];
+    TT_TRY(tt_path_join(path, sizeof path, directory, "adapter_config.json"));
+    if (path_exists(path))
+        return tt_fail(TT_ERR_UNSUPPORTED,
+            "%s: this is an adapter without its model; merge them with Python (peft: merge_and_unload) and "
+            "save the result",
+            directory);
+    for (size_t i = 0; i < sizeof others / sizeof *others; ++i) {
+        TT_TRY(tt_path_join(path, sizeof path, directory, others[i].file));
+        if (path_exists(path))
+            return tt_fail(TT_ERR_UNSUPPORTED,
+                "%s: %s %s; convert it once with Python:\n"
+                "  python3 -c \"from transformers import T5ForConditionalGeneration as T; "
+                "T.from_pretrained('%s'%s).save_pretrained('%s', safe_serialization=True)\"",
+                directory, others[i].file, others[i].what, directory, others[i].argument, directory);
+    }
+    return tt_fail(TT_ERR_IO, "%s: no model.safetensors and no model.safetensors.index.json", directory);
+}
+
 static tt_status open_weights(source *s) {
     char path[TT_PATH_MAX];
     TT_TRY(tt_alloc(&s->shards, MAX_SHARDS, sizeof *s->shards, "shards"));
@@ -106,15 +130,7 @@ static tt_status open_weights(source *s) {
     if (path_exists(path)) return open_shard(s, "model.safetensors");
     TT_TRY(tt_path_join(path, sizeof path, s->directory, "model.safetensors.index.json"));
     if (path_exists(path)) return open_index(s, path);
-    TT_TRY(tt_path_join(path, sizeof path, s->directory, "pytorch_model.bin"));
-    if (!path_exists(path))
-        return tt_fail(
-            TT_ERR_IO, "%s: no model.safetensors and no model.safetensors.index.json", s->directory);
-    return tt_fail(TT_ERR_UNSUPPORTED,
-        "%s: pytorch_model.bin is a pickle, which runs code when it is read; convert it once with Python:\n"
-        "  python3 -c \"from transformers import T5ForConditionalGeneration as T; "
-        "T.from_pretrained('%s').save_pretrained('%s', safe_serialization=True)\"",
-        s->directory, s->directory, s->directory);
+    return refuse_other_weights(s->directory);
 }
 
 static void close_source(source *s) {
@@ -164,6 +180,9 @@ static tt_status check_shape(const tt_st_tensor *t, const char *path, const tt_p
 
 static tt_status read_tensor(const tt_st_tensor *t, const char *path, const tt_parameter *p, float *out) {
     TT_TRY(check_shape(t, path, p));
+    if (!tt_st_is_numeric(t))
+        return tt_fail(TT_ERR_UNSUPPORTED, "%s: %s has dtype %s; a weight must be F32, F16, BF16 or F64",
+            path, t->name, tt_st_dtype_name(t->dtype));
     tt_st_read(t, out);
     for (size_t i = 0; i < t->n; ++i)
         if (!isfinite(out[i]))
@@ -274,41 +293,50 @@ static tt_status import_weights(source *s, tt_model *model, bool allow_unused) {
     return check_unused(s, allow_unused);
 }
 
-// ---- tokenizer and provenance
+// ---- provenance
 
-static tt_status import_tokenizer(tt_checkpoint *out, const char *directory, const tt_model_config *config) {
-    char path[TT_PATH_MAX];
-    int extra_ids;
-    TT_TRY(tt_path_join(path, sizeof path, directory, "spiece.model"));
-    if (!path_exists(path))
-        return tt_fail(TT_ERR_IO,
-            "%s: no spiece.model; a checkpoint contains its tokenizer, and tokenizer.json is not supported",
-            directory);
-    TT_TRY(tt_huggingface_extra_ids(&extra_ids, directory));
-    TT_TRY(tt_tokenizer_load(&out->tokenizer, path, extra_ids));
-    if (tt_tokenizer_size(out->tokenizer) <= config->vocab_size) return TT_OK;
-    // mT5's pieces fill its vocabulary, so that no sentinels fit after them.
-    if (tt_tokenizer_pieces(out->tokenizer) > config->vocab_size)
-        return tt_fail(TT_ERR_FORMAT, "%s: %d pieces, but the model's vocabulary has %d", path,
-            tt_tokenizer_pieces(out->tokenizer), config->vocab_size);
-    const int fitting = config->vocab_size - tt_tokenizer_pieces(out->tokenizer);
-    tt_warn("%s: %d sentinels do not fit after the pieces; %d are used", directory, extra_ids, fitting);
-    tt_tokenizer_close(out->tokenizer);
-    out->tokenizer = NULL;
-    return tt_tokenizer_load(&out->tokenizer, path, fitting);
+// Names the settings of generation_config.json: none of them is used, since those of this program decide.
+static void name_unused(const char *path, const json_t *generation) {
+    static const char *const notes[] = {"_from_model_config", "transformers_version", "use_cache",
+        "output_attentions", "output_hidden_states", "pad_token_id", "eos_token_id",
+        "decoder_start_token_id"};
+    tt_str names = {0};
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)generation, key, value) {
+        bool note = json_is_null(value);
+        for (size_t i = 0; i < sizeof notes / sizeof *notes; ++i) note |= strcmp(key, notes[i]) == 0;
+        if (!note) tt_str_format(&names, "%s%s", names.length ? ", " : "", key);
+    }
+    if (names.length)
+        tt_info("%s: kept for an export, but not used here, where evaluation.* and --temperature and the "
+                "like decide: %s",
+            path, tt_str_text(&names));
+    tt_str_close(&names);
 }
 
-static tt_status write_provenance(tt_checkpoint *out, const char *directory, tt_st_dtype dtype) {
+static tt_status read_generation(const char *directory, json_t **out) {
     char path[TT_PATH_MAX];
+    *out = NULL;
     TT_TRY(tt_path_join(path, sizeof path, directory, "generation_config.json"));
-    json_t *generation = tt_file_exists(path) ? json_load_file(path, 0, NULL) : NULL;
-    if (tt_file_exists(path) && !json_is_object(generation)) tt_warn("%s: not a JSON object; ignored", path);
+    if (!tt_file_exists(path)) return TT_OK;
+    TT_TRY(tt_python_json_read(out, path));
+    tt_status status = tt_huggingface_ids_check(path, *out);
+    if (status == TT_OK) {
+        name_unused(path, *out);
+        return TT_OK;
+    }
+    json_decref(*out);
+    *out = NULL;
+    return status;
+}
+
+static tt_status write_provenance(
+    tt_checkpoint *out, const char *directory, tt_st_dtype dtype, json_t *generation) {
     json_t *root = json_pack("{s:{s:s, s:s, s:s}}", "provenance", "command", "model import", "imported_from",
         directory, "dtype", tt_st_dtype_name(dtype));
-    if (json_is_object(generation))
-        json_object_set(json_object_get(root, "provenance"), "generation_config", generation);
+    if (generation) json_object_set(json_object_get(root, "provenance"), "generation_config", generation);
     char *text = root ? json_dumps(root, 0) : NULL;
-    json_decref(generation);
     json_decref(root);
     if (!text) return tt_fail(TT_ERR_NOMEM, "provenance");
     tt_status status = tt_strdup(&out->state, text);
@@ -316,22 +344,71 @@ static tt_status write_provenance(tt_checkpoint *out, const char *directory, tt_
     return status;
 }
 
+// Whether there is a head that differs from the embedding.
+static tt_status has_own_head(source *s, const tt_model_config *c, bool *out) {
+    const tt_st_tensor *embedding = NULL, *own;
+    const char *path, *other;
+    const tt_parameter p = {.rows = c->vocab_size, .columns = c->d_model};
+    const size_t n = (size_t)p.rows * (size_t)p.columns;
+    TT_TRY(find_tensor(s, head, &own, &other));
+    for (int i = 0; i < 3 && !embedding; ++i) TT_TRY(find_tensor(s, embeddings[i], &embedding, &path));
+    *out = false;
+    if (!own || !embedding) return TT_OK;
+    float *a, *b = NULL;
+    TT_TRY(tt_alloc(&a, n, sizeof *a, "tensor"));
+    tt_status status = tt_alloc(&b, n, sizeof *b, "tensor");
+    if (status == TT_OK) status = read_tensor(embedding, path, &p, a);
+    if (status == TT_OK) status = read_tensor(own, other, &p, b);
+    *out = status == TT_OK && memcmp(a, b, n * sizeof *a) != 0;
+    free(a);
+    free(b);
+    return status;
+}
+
+// A head of its own that reads scaled outputs takes the scale into its weights: so no file that this program writes needs
+// both, which transformers 4 cannot read.
+static tt_status fold_scale(tt_model *model, float *buffer) {
+    const tt_parameter *p = tt_model_find(model, head);
+    const size_t n = (size_t)p->rows * (size_t)p->columns;
+    const float scale = 1.0f / sqrtf((float)model->config.d_model);
+    TT_TRY(tt_device_download(model->device, buffer, model->w + p->offset, n * sizeof *buffer));
+    for (size_t i = 0; i < n; ++i) buffer[i] *= scale;
+    model->config.scale_decoder_outputs = false;
+    TT_TRY(tt_device_upload(model->device, model->w + p->offset, buffer, n * sizeof *buffer));
+    return tt_model_written(model);
+}
+
+static tt_status import_all(source *s, tt_checkpoint *out, bool allow_unused, tt_device *device) {
+    char path[TT_PATH_MAX];
+    tt_huggingface_config config;
+    json_t *generation;
+    TT_TRY(tt_path_join(path, sizeof path, s->directory, "config.json"));
+    TT_TRY(tt_huggingface_config_read(&config, path));
+    TT_TRY(tt_huggingface_tokenizer_read(&out->tokenizer, s->directory, config.model.vocab_size));
+    TT_TRY(open_weights(s));
+    if (s->n == 0) return tt_fail(TT_ERR_FORMAT, "%s: no weights", s->directory);
+    if (config.weights_tell) {
+        bool own;
+        TT_TRY(has_own_head(s, &config.model, &own));
+        config.model.tie_word_embeddings = !own;
+    }
+    TT_TRY(tt_model_open(&out->model, &config.model, device));
+    TT_TRY(import_weights(s, out->model, allow_unused));
+    if (config.model.scale_decoder_outputs && !config.model.tie_word_embeddings)
+        TT_TRY(fold_scale(out->model, s->buffer));
+    TT_TRY(read_generation(s->directory, &generation));
+    tt_status status = write_provenance(
+        out, s->directory, s->shards[0].n ? s->shards[0].tensors[0].dtype : TT_ST_F32, generation);
+    json_decref(generation);
+    return status;
+}
+
 tt_status tt_huggingface_import(
     tt_checkpoint *out, const char *directory, bool allow_unused, tt_device *device) {
     *out = (tt_checkpoint){0};
-    char path[TT_PATH_MAX];
-    tt_model_config config;
     source s = {.directory = directory};
     TT_TRY(check_directory(directory));
-    TT_TRY(tt_path_join(path, sizeof path, directory, "config.json"));
-    TT_TRY(tt_huggingface_config_read(&config, path));
-    tt_status status = import_tokenizer(out, directory, &config);
-    if (status == TT_OK) status = open_weights(&s);
-    if (status == TT_OK && s.n == 0) status = tt_fail(TT_ERR_FORMAT, "%s: no weights", directory);
-    if (status == TT_OK) status = tt_model_open(&out->model, &config, device);
-    if (status == TT_OK) status = import_weights(&s, out->model, allow_unused);
-    if (status == TT_OK)
-        status = write_provenance(out, directory, s.shards[0].n ? s.shards[0].tensors[0].dtype : TT_ST_F32);
+    tt_status status = import_all(&s, out, allow_unused, device);
     close_source(&s);
     if (status != TT_OK) tt_checkpoint_close(out);
     return status;

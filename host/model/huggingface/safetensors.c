@@ -20,7 +20,23 @@ static const size_t most_header = (size_t)100 << 20; // the limit of the format'
 static const struct {
     const char *name;
     size_t bytes;
-} dtypes[] = {[TT_ST_F32] = {"F32", 4}, [TT_ST_F16] = {"F16", 2}, [TT_ST_BF16] = {"BF16", 2}};
+} dtypes[] = {[TT_ST_F32] = {"F32", 4},
+    [TT_ST_F16] = {"F16", 2},
+    [TT_ST_BF16] = {"BF16", 2},
+    [TT_ST_F64] = {"F64", 8},
+    [TT_ST_BOOL] = {"BOOL", 1},
+    [TT_ST_U8] = {"U8", 1},
+    [TT_ST_I8] = {"I8", 1},
+    [TT_ST_U16] = {"U16", 2},
+    [TT_ST_I16] = {"I16", 2},
+    [TT_ST_U32] = {"U32", 4},
+    [TT_ST_I32] = {"I32", 4},
+    [TT_ST_U64] = {"U64", 8},
+    [TT_ST_I64] = {"I64", 8},
+    [TT_ST_F8_E4M3] = {"F8_E4M3", 1},
+    [TT_ST_F8_E5M2] = {"F8_E5M2", 1},
+    [TT_ST_F8_E8M0] = {"F8_E8M0", 1},
+    [TT_ST_C64] = {"C64", 8}};
 enum { DTYPES = sizeof dtypes / sizeof *dtypes };
 
 const char *tt_st_dtype_name(tt_st_dtype dtype) {
@@ -93,8 +109,9 @@ static tt_status read_dtype(const tt_safetensors *f, const json_t *dtype, tt_st_
             t->dtype = (tt_st_dtype)i;
             return TT_OK;
         }
-    return tt_fail(TT_ERR_UNSUPPORTED, "%s: %s: dtype %s; supported are F32, F16 and BF16", f->path, t->name,
-        name ? name : "is missing");
+    return name ? tt_fail(TT_ERR_UNSUPPORTED, "%s: %s: unknown dtype %s; weights are F32, F16, BF16 or F64",
+                      f->path, t->name, name)
+                : tt_fail(TT_ERR_FORMAT, "%s: %s: dtype is missing", f->path, t->name);
 }
 
 static tt_status read_offsets(const tt_safetensors *f, const json_t *offsets, size_t data, tt_st_tensor *t) {
@@ -186,6 +203,10 @@ void tt_safetensors_close(tt_safetensors *f) {
     *f = (tt_safetensors){0};
 }
 
+bool tt_st_is_numeric(const tt_st_tensor *t) {
+    return t->dtype < TT_ST_NUMBERS;
+}
+
 static float from_bits(uint32_t bits) {
     float x;
     memcpy(&x, &bits, sizeof x);
@@ -205,6 +226,12 @@ void tt_st_read(const tt_st_tensor *t, float *out) {
     for (size_t i = 0; i < t->n; ++i) {
         if (t->dtype == TT_ST_F32) {
             memcpy(&out[i], bytes + 4 * i, 4);
+            continue;
+        }
+        if (t->dtype == TT_ST_F64) {
+            double value;
+            memcpy(&value, bytes + 8 * i, 8);
+            out[i] = (float)value;
             continue;
         }
         uint16_t half;

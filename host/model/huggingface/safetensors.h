@@ -9,6 +9,7 @@
 
 #include "host/base/memory.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +17,27 @@
 extern "C" {
 #endif
 
-typedef enum tt_st_dtype { TT_ST_F32, TT_ST_F16, TT_ST_BF16 } tt_st_dtype;
+// Types of elements. The first four can be read as numbers; tensors of the others can only be left out.
+typedef enum tt_st_dtype {
+    TT_ST_F32,
+    TT_ST_F16,
+    TT_ST_BF16,
+    TT_ST_F64,
+    TT_ST_NUMBERS,
+    TT_ST_BOOL = TT_ST_NUMBERS,
+    TT_ST_U8,
+    TT_ST_I8,
+    TT_ST_U16,
+    TT_ST_I16,
+    TT_ST_U32,
+    TT_ST_I32,
+    TT_ST_U64,
+    TT_ST_I64,
+    TT_ST_F8_E4M3,
+    TT_ST_F8_E5M2,
+    TT_ST_F8_E8M0,
+    TT_ST_C64
+} tt_st_dtype;
 enum { TT_ST_MAX_RANK = 4 };
 
 typedef struct tt_st_tensor {
@@ -40,11 +61,11 @@ typedef struct tt_safetensors {
 
 // Every tensor is checked against the file before this returns. Errors: TT_ERR_IO; TT_ERR_FORMAT naming the
 // file and the tensor: a header that is not JSON or larger than the file, tensors that overlap, leave gaps or
-// lie outside the file, data whose size does not match dtype and shape; TT_ERR_UNSUPPORTED for other dtypes.
+// lie outside the file, data whose size does not match dtype and shape; TT_ERR_UNSUPPORTED for a dtype of another name.
 tt_status tt_safetensors_open(tt_safetensors *out, const char *path) TT_MUST_CHECK;
 void tt_safetensors_close(tt_safetensors *file);
-// Converts to fp32 (exact for all three dtypes); out[tensor->n]. Releases the tensor's pages of the
-// mapping.
+bool tt_st_is_numeric(const tt_st_tensor *tensor); // whether tt_st_read can read it
+// Converts to fp32, out[tensor->n]: exact except for F64, which is rounded. Releases the tensor's pages of the mapping.
 void tt_st_read(const tt_st_tensor *tensor, float *out);
 const char *tt_st_dtype_name(tt_st_dtype dtype); // "F32", ...
 

@@ -1,0 +1,126 @@
+#include "host/base/python_json.h"
+
+#include "host/base/fs.h"
+#include "host/base/number.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_DIGITS = 18 }; // that a 64-bit integer always holds
+
+// The end of the string that starts at `p`, a quotation mark.
+static const char *end_of_string(const char *p, const char *end) {
+    for (++p; p < end && *p != '"'; ++p)
+        if (*p == '\\' && p + 1 < end) ++p;
+    return p < end ? p + 1 : end;
+}
+
+// Copies a number, or writes what stands for one that the parser cannot hold; returns its end.
+static const char *copy_number(tt_str *out, const char *p, const char *end) {
+    const char *from = p;
+    bool integer = true;
+    for (; p < end && strchr("+-.0123456789eE", *p) && *p; ++p) integer &= !strchr(".eE", *p);
+    const size_t n = (size_t)(p - from), digits = n - (*from == '-');
+    char text[512];
+    if (n < sizeof text) {
+        memcpy(text, from, n);
+        text[n] = '\0';
+    }
+    if (n >= sizeof text || isinf(tt_parse_double(text, NULL))) {
+        tt_str_append(out, *from == '-' ? "\"-Infinity\"" : "\"Infinity\"");
+    } else {
+        tt_str_append_n(out, from, n);
+        if (integer && digits > MOST_DIGITS) tt_str_append(out, "e0");
+    }
+    return p;
+}
+
+static void to_strict_json(tt_str *out, const char *p, const char *end) {
+    static const char *const words[] = {"NaN", "Infinity", "-Infinity"};
+    while (p < end) {
+        size_t word = 0;
+        for (int i = 0; i < 3 && !word; ++i)
+            if ((size_t)(end - p) >= strlen(words[i]) && memcmp(p, words[i], strlen(words[i])) == 0)
+                word = strlen(words[i]);
+        const char *from = p;
+        if (*p == '"') {
+            p = end_of_string(p, end);
+            tt_str_append_n(out, from, (size_t)(p - from));
+        } else if (word) {
+            p += word;
+            tt_str_format(out, "\"%.*s\"", (int)word, from);
+        } else if (*p == '-' || (*p >= '0' && *p <= '9')) {
+            p = copy_number(out, p, end);
+        } else {
+            tt_str_append_n(out, p++, 1);
+        }
+    }
+}
+
+tt_status tt_python_json_parse(json_t **out, const char *name, const char *text, size_t n) {
+    json_error_t error;
+    *out = NULL;
+    if (n >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+        return tt_fail(TT_ERR_FORMAT, "%s: this is UTF-16; save it as UTF-8", name);
+    if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, n -= 3;
+    tt_str strict = {0};
+    tt_str_append(&strict, "");
+    to_strict_json(&strict, text, text + n);
+    if (strict.failed) {
+        tt_str_close(&strict);
+        return tt_fail(TT_ERR_NOMEM, "%s", name);
+    }
+    json_t *root = json_loadb(strict.data, strict.length, JSON_REJECT_DUPLICATES, &error);
+    tt_str_close(&strict);
+    if (!root) return tt_fail(TT_ERR_FORMAT, "%s:%d: %s", name, error.line, error.text);
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return tt_fail(TT_ERR_FORMAT, "%s: expected a JSON object", name);
+    }
+    *out = root;
+    return TT_OK;
+}
+
+tt_status tt_python_json_read(json_t **out, const char *path) {
+    char *text;
+    size_t bytes;
+    *out = NULL;
+    TT_TRY(tt_read_file(path, (size_t)256 << 20, &text, &bytes));
+    tt_status status = tt_python_json_parse(out, path, text, bytes);
+    free(text);
+    return status;
+}
+
+void tt_json_describe(tt_str *out, const json_t *value) {
+    if (!value) {
+        tt_str_append(out, "nothing");
+        return;
+    }
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        tt_str_append(out, "an object");
+        return;
+    case JSON_ARRAY:
+        tt_str_append(out, "a list");
+        return;
+    case JSON_STRING:
+        tt_str_format(out, "the text \"%.60s\"", json_string_value(value));
+        return;
+    case JSON_INTEGER:
+        tt_str_format(out, "%lld", (long long)json_integer_value(value));
+        return;
+    case JSON_REAL:
+        tt_str_format(out, "%g", json_real_value(value));
+        return;
+    case JSON_TRUE:
+        tt_str_append(out, "true");
+        return;
+    case JSON_FALSE:
+        tt_str_append(out, "false");
+        return;
+    case JSON_NULL:
+        tt_str_append(out, "null");
+        return;
+    }
+}
