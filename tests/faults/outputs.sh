@@ -239,7 +239,7 @@ if [ -n "$is_root" ] && mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
         timeout 120 "$TINYTHINKER" $command $(arguments "$command") $(besides "$command" "$option") "$option" disk/there >out.log 2>err.log </dev/null
         got=$?
         [ $got -eq 0 ] && [ ! -s disk/there ] && continue # a world without reading tasks
-        [ $got -eq 1 ] && grep -q "disk/there: " err.log || fail "$command $option: full disk: status $got"
+        [ $got -eq 1 ] && grep -q "disk/there" err.log || fail "$command $option: full disk: status $got"
         [ "$(ls disk)" = "$(printf 'fill\nthere')" ] && [ "$(cat disk/there)" = before ] || fail "$command $option: full disk: $(ls disk)"
     done <paths
 else
