@@ -158,6 +158,7 @@ static tt_status keep_error(open_request *open, const char *why) {
 
 static tt_status take_body(reader *r, open_request *open, const json_t *body) {
     tt_completion completion;
+    if (!body) return keep_error(open, "status 200 without a body");
     char *text = json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
     if (!text) return tt_fail(TT_ERR_NOMEM, "out of memory for an answer");
     const tt_status status = tt_completion_read(&completion, text, strlen(text), &r->memory);

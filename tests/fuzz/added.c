@@ -1,8 +1,8 @@
 // What is added to a corpus: reasoning as JSONL, explanations as CSV with the map that names its columns.
 #include "tests/fuzz/fuzz.h"
 
-#include "host/data/import/import.h"
 #include "host/base/fs.h"
+#include "host/data/import/import.h"
 
 #include <stdlib.h>
 
@@ -26,7 +26,7 @@ static void check_added(tt_status status, tt_corpus *corpus, const tt_added *rep
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
-    fuzz_begin();
+    fuzz_begin(NULL, 0);
     fuzz_write_corpus("corpus.h5");
     fuzz_must(tt_read_file("corpus.h5", 0, &corpus_bytes, &corpus_size), "no corpus");
     return fuzz_end();
@@ -35,7 +35,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_corpus corpus = {0};
     tt_added report = {0};
-    fuzz_begin();
+    fuzz_begin(data, size);
     fuzz_write("corpus.h5", corpus_bytes, corpus_size);
     const unsigned have = fuzz_write_files(data, size, names, 3);
     fuzz_must(tt_corpus_load(&corpus, "corpus.h5"), "the corpus is gone");

@@ -39,7 +39,8 @@ static void select_choices(tt_teacher_choice *choices, int n, int n_options) {
     for (int i = 0; i < n_kept; ++i) {
         const tt_teacher_choice *c = &choices[kept[i]];
         fuzz_require(c->verdict == TT_CHOICE_KEPT, "a refused choice is selected");
-        for (int o = 0; o < n_options; ++o) fuzz_require(c->specific[o] != NULL, "an incomplete choice is selected");
+        for (int o = 0; o < n_options; ++o)
+            fuzz_require(c->specific[o] != NULL, "an incomplete choice is selected");
         for (int k = 0; k < i; ++k) fuzz_require(kept[i] != kept[k], "a choice is selected twice");
     }
 }

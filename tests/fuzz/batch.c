@@ -28,7 +28,8 @@ static int index_of(const tt_client_request *request) {
     return request->id[1] - '0';
 }
 
-static tt_status take_answer(void *context, const tt_client_request *request, const tt_completion *completion) {
+static tt_status take_answer(
+    void *context, const tt_client_request *request, const tt_completion *completion) {
     fuzz_require(completion->n > 0 && completion->choices[0].text, "an answer without a choice");
     ((asked *)context)->answered[index_of(request)]++;
     return TT_OK;
@@ -58,7 +59,7 @@ static void read_batch(const char *const *paths, asked *out) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     asked forward, backward;
-    fuzz_begin();
+    fuzz_begin(data, size);
     fuzz_write(names[0], "", 0);
     fuzz_write(names[1], "", 0);
     fuzz_write_files(data, size, names, 2);

@@ -47,7 +47,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
         .initializer_factor = 1};
     tt_tokenizer *tokenizer;
     tt_model *model;
-    fuzz_begin();
+    fuzz_begin(NULL, 0);
     fuzz_write_tokenizer("t.model");
     fuzz_must(tt_tokenizer_load(&tokenizer, "t.model", 10), "no tokenizer");
     config.vocab_size = tt_tokenizer_size(tokenizer);
@@ -69,7 +69,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_checkpoint c;
-    fuzz_begin();
+    fuzz_begin(data, size);
     const fuzz_h5_change change = fuzz_h5_write(&original, "c.h5", data, size);
     if (fuzz_accepted(tt_checkpoint_load(&c, "c.h5", device))) {
         fuzz_require(change == FUZZ_H5_EDITED || content_of(&c) == original_content,

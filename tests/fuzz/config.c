@@ -22,7 +22,7 @@ static void write_again(const tt_config *config) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_config config;
-    fuzz_begin();
+    fuzz_begin(data, size);
     fuzz_write_files(data, size, names, 2);
     if (fuzz_accepted(tt_config_load(&config, "run.yaml", NULL, 0))) {
         tt_config_warn(&config);

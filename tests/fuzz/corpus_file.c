@@ -40,7 +40,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
     tt_corpus corpus = {0};
     tt_tokenizer *tokenizer;
-    fuzz_begin();
+    fuzz_begin(NULL, 0);
     fuzz_write_corpus("corpus.h5");
     fuzz_write_tokenizer("t.model");
     fuzz_must(tt_tokenizer_load(&tokenizer, "t.model", 10), "no tokenizer");
@@ -56,7 +56,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_corpus corpus = {0};
-    fuzz_begin();
+    fuzz_begin(data, size);
     const fuzz_h5_change change = fuzz_h5_write(&original, "corpus.h5", data, size);
     if (fuzz_accepted(tt_corpus_load(&corpus, "corpus.h5"))) {
         fuzz_require(change == FUZZ_H5_EDITED || content_of(&corpus) == original_content,

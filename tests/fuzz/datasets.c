@@ -20,7 +20,7 @@ static void check_corpus(tt_status status, tt_corpus *corpus) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_corpus corpus = {0};
-    fuzz_begin();
+    fuzz_begin(data, size);
     const unsigned have = fuzz_write_files(data, size, names, 7);
     if (have & 3) check_corpus(tt_import_csqa(&corpus, names[0], names[1], 1), &corpus);
     if (have & 28) check_corpus(tt_import_obqa(&corpus, names[2], names[3], names[4]), &corpus);

@@ -16,6 +16,7 @@
 
 static char folder[64];
 static int inside = -1, outside = -1;
+static bool says_null; // the input itself, which messages repeat
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where) {
     (void)st, (void)type;
@@ -45,11 +46,12 @@ void fuzz_require(bool holds, const char *what) {
     abort();
 }
 
-void fuzz_begin(void) {
+void fuzz_begin(const uint8_t *data, size_t size) {
     if (inside < 0) make_folder();
     outside = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     fuzz_require(outside >= 0 && fchdir(inside) == 0, "no working folder");
     tt_message_set("%s", "");
+    says_null = size > 0 && memmem(data, size, "(null", 5);
 }
 
 static int refuse_temporary(const char *path, const struct stat *st, int type, struct FTW *where) {
@@ -70,7 +72,7 @@ bool fuzz_accepted(tt_status status) {
     if (status == TT_OK) return true;
     const char *message = tt_error_message();
     fuzz_require(*message, "a failure without a message");
-    fuzz_require(!strstr(message, "(null)"), "a message that prints NULL");
+    fuzz_require(says_null || !strstr(message, "(null)"), "a message that prints NULL");
     fuzz_require(status != TT_ERR_INTERNAL, "a mistake in this program");
     return false;
 }
@@ -101,7 +103,8 @@ static int read_mark(const char *at, const char *end, const char *const *names, 
     if ((size_t)(stop - at) < sizeof mark - 1 || memcmp(at, mark, sizeof mark - 1) != 0) return -1;
     at += sizeof mark - 1;
     for (int i = 0; i < n; ++i)
-        if (strlen(names[i]) == (size_t)(stop - at) && memcmp(names[i], at, (size_t)(stop - at)) == 0) return i;
+        if (strlen(names[i]) == (size_t)(stop - at) && memcmp(names[i], at, (size_t)(stop - at)) == 0)
+            return i;
     return -1;
 }
 
@@ -130,7 +133,8 @@ void fuzz_write_tokenizer(const char *path) {
 }
 
 void fuzz_write_corpus(const char *path) {
-    static const char *const options[] = {"red", "blue"}, *const specific[] = {"red fits.", "blue does not fit."};
+    static const char *const options[] = {"red", "blue"}, *const specific[] = {
+                                                              "red fits.", "blue does not fit."};
     tt_corpus corpus = {.name = "toy", .provenance = "{\"seed\": 1}"};
     for (int i = 0; i < 4; ++i) {
         const char id[] = {'q', (char)('0' + i), 0};
@@ -139,7 +143,9 @@ void fuzz_write_corpus(const char *path) {
             .options = options,
             .n_options = 2,
             .gold = i % 2,
-            .split = i < 2 ? TT_TRAIN : i == 2 ? TT_VALIDATION : TT_TEST};
+            .split = i < 2    ? TT_TRAIN
+                     : i == 2 ? TT_VALIDATION
+                              : TT_TEST};
         const tt_reasoning reasoning = {
             .question = i, .general = "It is red.", .specific = specific, .answer = i % 2, .source = "toy"};
         fuzz_must(tt_corpus_add_question(&corpus, &question), "no question");

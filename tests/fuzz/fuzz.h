@@ -3,7 +3,7 @@
 // A target writes its input to files, calls what reads them, and ends the process where that goes wrong:
 //
 //   int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-//       fuzz_begin();
+//       fuzz_begin(data, size);
 //       fuzz_write("questions.jsonl", data, size);
 //       if (fuzz_accepted(tt_import_jsonl(&corpus, "questions.jsonl"))) ...
 //       return fuzz_end();
@@ -21,9 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 // Optional in a target: called once, before the first input.
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-// The working folder becomes an empty one of this process, in memory where the machine has /dev/shm, until fuzz_end, which
+// For an input (NULL: none): the working folder becomes an empty one of this process, in memory where the machine has /dev/shm, until fuzz_end, which
 // checks that no temporary file is left in it, empties it, and returns 0. Warnings are not printed.
-void fuzz_begin(void);
+void fuzz_begin(const uint8_t *data, size_t size);
 int fuzz_end(void);
 
 // Ends the process, with the text, unless `holds`.

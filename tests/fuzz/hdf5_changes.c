@@ -2,6 +2,12 @@
 
 #include "host/base/fs.h"
 #include "host/data/hdf5_file.h"
+#if __has_include("host/data/hdf5_seal.h")
+#include "host/data/hdf5_seal.h"
+#define SEAL(path) fuzz_must(tt_seal_write(path), "a changed file is not sealed")
+#else
+#define SEAL(path) (void)(path)
+#endif
 
 #include <hdf5.h>
 #include <math.h>
@@ -51,17 +57,21 @@ void fuzz_h5_open(fuzz_h5 *h, const char *path) {
 
 // Values that a reader may not expect.
 static const double doubles[] = {0, 1, -1, NAN, INFINITY, 1e300, 0.5, -0.0};
-static const int64_t integers[] = {0, 1, -1, 2, 3, 255, 65536, INT32_MAX, INT32_MIN, (int64_t)1 << 32, INT64_MAX, INT64_MIN,
-    (int64_t)1 << 60, 1000, 127, 26};
+static const int64_t integers[] = {0, 1, -1, 2, 3, 255, 65536, INT32_MAX, INT32_MIN, (int64_t)1 << 32,
+    INT64_MAX, INT64_MIN, (int64_t)1 << 60, 1000, 127, 26};
 
 static hid_t make_type(uint8_t how) {
     static const char *const names[] = {"a", "b"};
     hid_t type;
     switch (how % 8) {
-    case 0: return H5Tcopy(H5T_STD_I64LE);
-    case 1: return H5Tcopy(H5T_IEEE_F64LE);
-    case 2: return H5Tcopy(H5T_STD_U8LE);
-    case 3: return H5Tcopy(H5T_IEEE_F32LE);
+    case 0:
+        return H5Tcopy(H5T_STD_I64LE);
+    case 1:
+        return H5Tcopy(H5T_IEEE_F64LE);
+    case 2:
+        return H5Tcopy(H5T_STD_U8LE);
+    case 3:
+        return H5Tcopy(H5T_IEEE_F32LE);
     case 4: // a text of fixed size
         type = H5Tcopy(H5T_C_S1);
         H5Tset_size(type, 8);
@@ -75,7 +85,8 @@ static hid_t make_type(uint8_t how) {
         H5Tinsert(type, names[0], 0, H5T_NATIVE_INT64);
         H5Tinsert(type, names[1], 8, H5T_NATIVE_DOUBLE);
         return type;
-    default: return H5Tarray_create2(H5T_STD_I64LE, 1, (const hsize_t[]){16});
+    default:
+        return H5Tarray_create2(H5T_STD_I64LE, 1, (const hsize_t[]){16});
     }
 }
 
@@ -83,10 +94,14 @@ static hid_t make_space(uint8_t how) {
     static const hsize_t sizes[] = {0, 1, 2, 3, 5, 100, 4096, 7};
     const hsize_t shape[2] = {sizes[how % 8], sizes[how / 8 % 8]};
     switch (how / 64) {
-    case 0: return H5Screate(H5S_SCALAR);
-    case 1: return H5Screate(H5S_NULL);
-    case 2: return H5Screate_simple(1, shape, NULL);
-    default: return H5Screate_simple(2, shape, NULL);
+    case 0:
+        return H5Screate(H5S_SCALAR);
+    case 1:
+        return H5Screate(H5S_NULL);
+    case 2:
+        return H5Screate_simple(1, shape, NULL);
+    default:
+        return H5Screate_simple(2, shape, NULL);
     }
 }
 
@@ -165,9 +180,15 @@ static void edit_content(const fuzz_h5 *h, hid_t file, const uint8_t change[CHAN
     if (!at) {
         switch (change[0] % 4) {
         case 0:
-        case 1: set_element(file, path, change[3], change[4]); break;
-        case 2: put_data_set(file, path, change[3], change[4]); break;
-        default: H5Ldelete(file, path, H5P_DEFAULT); break;
+        case 1:
+            set_element(file, path, change[3], change[4]);
+            break;
+        case 2:
+            put_data_set(file, path, change[3], change[4]);
+            break;
+        default:
+            H5Ldelete(file, path, H5P_DEFAULT);
+            break;
         }
         return;
     }
@@ -175,10 +196,16 @@ static void edit_content(const fuzz_h5 *h, hid_t file, const uint8_t change[CHAN
     const hid_t object = H5Oopen(file, *path ? path : "/", H5P_DEFAULT);
     if (object < 0) return;
     switch (change[0] % 4) {
-    case 0: set_number(object, at + 1, change[4]); break;
+    case 0:
+        set_number(object, at + 1, change[4]);
+        break;
     case 1:
-    case 2: put_attribute(object, at + 1, change[3], change[4]); break;
-    default: H5Adelete(object, at + 1); break;
+    case 2:
+        put_attribute(object, at + 1, change[3], change[4]);
+        break;
+    default:
+        H5Adelete(object, at + 1);
+        break;
     }
     H5Oclose(object);
 }
@@ -201,9 +228,15 @@ static bool damage_bytes(char *bytes, size_t *size, const uint8_t change[CHANGE]
     const size_t at = ((size_t)change[1] | (size_t)change[2] << 8 | (size_t)(change[3] >> 2) << 16) % *size;
     const char before = bytes[at];
     switch (change[3] & 3) {
-    case 0: *size = at + 1; return true;
-    case 1: bytes[at] = (char)change[4]; break;
-    default: bytes[at] = (char)(bytes[at] ^ 1 << (change[4] & 7)); break;
+    case 0:
+        *size = at + 1;
+        return true;
+    case 1:
+        bytes[at] = (char)change[4];
+        break;
+    default:
+        bytes[at] = (char)(bytes[at] ^ 1 << (change[4] & 7));
+        break;
     }
     return bytes[at] != before;
 }
@@ -218,7 +251,10 @@ fuzz_h5_change fuzz_h5_write(const fuzz_h5 *h, const char *path, const uint8_t *
             edit_content(h, file, c);
             edited = true;
         }
-    if (file >= 0) fuzz_require(H5Fclose(file) >= 0, "a changed file is not closed");
+    if (file >= 0) {
+        fuzz_require(H5Fclose(file) >= 0, "a changed file is not closed");
+        SEAL(path);
+    }
     char *bytes;
     size_t n;
     fuzz_must(tt_read_file(path, 0, &bytes, &n), "the copy is gone");

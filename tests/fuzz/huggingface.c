@@ -19,7 +19,7 @@ static tt_device *device;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
-    fuzz_begin();
+    fuzz_begin(NULL, 0);
     fuzz_write_tokenizer("spiece.model");
     fuzz_must(tt_read_file("spiece.model", 0, &spiece, &spiece_size), "no tokenizer");
     fuzz_must(tt_device_open(&device, "cpu", TT_FP32, 1), "no device");
@@ -47,7 +47,8 @@ static void add_data(const char *path) {
     fuzz_require(file != NULL, "no memory");
     for (int i = 0; i < 8; ++i) file[i] = (uint8_t)((uint64_t)length >> 8 * i);
     memcpy(file + 8, header, length);
-    for (size_t i = 0; i + 4 <= bytes; i += 4) file[8 + length + i + 3] = 0x3c; // small numbers in each format
+    for (size_t i = 0; i + 4 <= bytes; i += 4)
+        file[8 + length + i + 3] = 0x3c; // small numbers in each format
     fuzz_write(path, file, 8 + length + bytes);
     free(file);
     free(header);
@@ -82,7 +83,7 @@ static void export_again(const tt_checkpoint *checkpoint) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_checkpoint checkpoint;
-    fuzz_begin();
+    fuzz_begin(data, size);
     fuzz_must(tt_make_dirs("in"), "no folder");
     fuzz_require(chdir("in") == 0, "no folder");
     const unsigned have = fuzz_write_files(data, size, names, NAMES);

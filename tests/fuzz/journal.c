@@ -42,12 +42,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     json_t *entry = json_pack("{s:s}", "question", "q");
     tt_journal *journal;
     int before = 0, after = 0;
-    fuzz_begin();
+    fuzz_begin(data, size);
     write_journal((const char *)data, size);
     if (fuzz_accepted(tt_journal_open(&journal, "journal", identity, count_entry, &before))) {
         fuzz_must(tt_journal_append(journal, entry), "an open journal takes no entry");
         tt_journal_close(journal);
-        fuzz_must(tt_journal_open(&journal, "journal", identity, count_entry, &after), "a journal is refused");
+        fuzz_must(
+            tt_journal_open(&journal, "journal", identity, count_entry, &after), "a journal is refused");
         fuzz_require(after == before + 1, "entries of a journal are lost");
         tt_journal_close(journal);
     }

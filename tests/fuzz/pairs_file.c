@@ -17,7 +17,8 @@ static void mix(uint64_t *hash, const void *bytes, size_t n) {
 }
 
 static uint64_t content_of(const tt_preferences *p) {
-    const int64_t counts[] = {(int64_t)p->n, p->questions, p->without_pairs, p->rules, p->scored, (int64_t)p->reference};
+    const int64_t counts[] = {
+        (int64_t)p->n, p->questions, p->without_pairs, p->rules, p->scored, (int64_t)p->reference};
     uint64_t hash = 0;
     mix(&hash, counts, sizeof counts);
     for (size_t i = 0; i < p->n; ++i) {
@@ -52,8 +53,9 @@ static void use_pairs(const tt_preferences *pairs) {
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
     static const char *const came_with[] = {"red fits.", "blue does not fit."};
-    tt_preferences pairs = {.questions = 3, .without_pairs = 1, .rules = TT_PREFERENCE_RULES, .scored = true, .reference = 7};
-    fuzz_begin();
+    tt_preferences pairs = {
+        .questions = 3, .without_pairs = 1, .rules = TT_PREFERENCE_RULES, .scored = true, .reference = 7};
+    fuzz_begin(NULL, 0);
     for (int i = 0; i < 4; ++i) {
         const tt_preference_texts texts = {.stage = i % 2 ? TT_ANALYZE : TT_RECALL,
             .question = i,
@@ -79,7 +81,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_preferences pairs = {0};
-    fuzz_begin();
+    fuzz_begin(data, size);
     const fuzz_h5_change change = fuzz_h5_write(&original, "pairs.h5", data, size);
     if (fuzz_accepted(tt_preferences_load(&pairs, "pairs.h5"))) {
         fuzz_require(change == FUZZ_H5_EDITED || content_of(&pairs) == original_content,

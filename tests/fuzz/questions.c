@@ -31,9 +31,10 @@ static void save_corpus(tt_corpus *corpus) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_corpus corpus = {0};
-    fuzz_begin();
+    fuzz_begin(data, size);
     fuzz_write("questions.jsonl", data, size);
-    if (fuzz_accepted(tt_import_jsonl(&corpus, "questions.jsonl")) && fuzz_accepted(tt_corpus_check(&corpus))) {
+    if (fuzz_accepted(tt_import_jsonl(&corpus, "questions.jsonl")) &&
+        fuzz_accepted(tt_corpus_check(&corpus))) {
         export_again(&corpus);
         if (size % 8 == 0) save_corpus(&corpus); // slow
     }

@@ -34,7 +34,7 @@ static void write_report(const tt_report *report) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const paths[] = {"runs"};
     tt_report report;
-    fuzz_begin();
+    fuzz_begin(data, size);
     fuzz_must(tt_make_dirs("runs/a"), "no folder");
     fuzz_require(chdir("runs/a") == 0, "no folder");
     fuzz_write_files(data, size, names, 6);

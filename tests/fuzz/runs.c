@@ -13,7 +13,7 @@ static tt_tokenizer *tokenizer;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
-    fuzz_begin();
+    fuzz_begin(NULL, 0);
     fuzz_write_tokenizer("t.model");
     fuzz_must(tt_tokenizer_load(&tokenizer, "t.model", 10), "no tokenizer");
     return fuzz_end();
@@ -21,12 +21,16 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 
 static void read_runs(void) {
     enum { ITEMS = 3, SAMPLES = 2 };
+    static const int n_options[ITEMS] = {2, 4, 3};
+    const tt_run_log_items items = {.n_items = ITEMS, .samples = SAMPLES, .n_options = n_options};
     tt_run_log log;
-    if (!fuzz_accepted(tt_run_log_open(&log, "runs.jsonl", "fuzz", ITEMS, SAMPLES))) return;
+    if (!fuzz_accepted(tt_run_log_open(&log, "runs.jsonl", "fuzz", &items))) return;
     for (int i = 0; i < ITEMS; ++i)
         for (int s = 0; log.done[i] && s < SAMPLES; ++s) {
             const tt_chain_run *run = &log.runs[i * SAMPLES + s];
-            fuzz_require(run->answer >= TT_NO_ANSWER && run->answer < TT_MAX_OPTIONS, "an answer out of range");
+            fuzz_require(run->answer >= TT_NO_ANSWER && run->answer < n_options[i], "an answer out of range");
+            for (int o = 0; run->specific && o < n_options[i]; ++o)
+                fuzz_require(run->specific[o] != NULL, "an option without its analysis");
         }
     tt_run_log_close(&log);
 }
@@ -55,7 +59,7 @@ static void read_texts(void) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    fuzz_begin();
+    fuzz_begin(data, size);
     const unsigned have = fuzz_write_files(data, size, names, 3);
     if (have & 1) read_runs();
     if (have & 2) read_tasks();

@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_safetensors file;
-    fuzz_begin();
+    fuzz_begin(data, size);
     fuzz_write("model.safetensors", data, size);
     if (fuzz_accepted(tt_safetensors_open(&file, "model.safetensors"))) {
         for (int i = 0; i < file.n; ++i) {

@@ -17,8 +17,10 @@ static void check_runs(const tt_sweep *sweep) {
             "the name of a run is no name of a folder");
         fuzz_require(strcmp(sweep->name, "..") != 0 && !strchr(sweep->name, '/'),
             "the name of a sweep is no name of a folder");
-        fuzz_must(tt_config_load(&config, sweep->base, run->overrides, run->n), "a run's settings are refused");
-        fuzz_require(config.seed == run->seed && strcmp(config.name, run->name) == 0, "a run with other settings");
+        fuzz_must(
+            tt_config_load(&config, sweep->base, run->overrides, run->n), "a run's settings are refused");
+        fuzz_require(
+            config.seed == run->seed && strcmp(config.name, run->name) == 0, "a run with other settings");
         tt_config_close(&config);
         for (int k = 0; k < i; ++k)
             fuzz_require(strcmp(run->path, sweep->runs[k].path) != 0, "two runs in one folder");
@@ -28,7 +30,7 @@ static void check_runs(const tt_sweep *sweep) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_sweep sweep;
     tt_str out = {0};
-    fuzz_begin();
+    fuzz_begin(data, size);
     fuzz_write_files(data, size, names, 2);
     if (fuzz_accepted(tt_sweep_open(&sweep, "sweep.yaml", NULL, 0))) {
         check_runs(&sweep);

@@ -42,9 +42,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_teach_plan plan;
     tt_pool pool;
     tt_price price;
-    fuzz_begin();
+    fuzz_begin(data, size);
     const unsigned have = fuzz_write_files(data, size, names, 3);
-    if (have & 1 && fuzz_accepted(tt_teach_plan_load(&plan, "plan.yaml", NULL, 0))) tt_teach_plan_close(&plan);
+    if (have & 1 && fuzz_accepted(tt_teach_plan_load(&plan, "plan.yaml", NULL, 0)))
+        tt_teach_plan_close(&plan);
     if (have & 2 && fuzz_accepted(tt_pool_load(&pool, "pool.yaml"))) {
         use_pool(&pool);
         tt_pool_close(&pool);

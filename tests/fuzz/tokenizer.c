@@ -11,8 +11,10 @@ static void use_tokenizer(const tt_tokenizer *tokenizer) {
     static const char *const texts[] = {"What colour is the balo?", "<extra_id_0> \n\t</s> {x}", "",
         "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80 \xef\xbc\xa1"};
     const int size = tt_tokenizer_size(tokenizer);
-    fuzz_require(size == tt_tokenizer_pieces(tokenizer) + tt_tokenizer_extra_ids(tokenizer), "ids do not add up");
-    for (int i = 0; i < size; ++i) fuzz_require(tt_tokenizer_piece(tokenizer, i) != NULL, "an id without a piece");
+    fuzz_require(
+        size == tt_tokenizer_pieces(tokenizer) + tt_tokenizer_extra_ids(tokenizer), "ids do not add up");
+    for (int i = 0; i < size; ++i)
+        fuzz_require(tt_tokenizer_piece(tokenizer, i) != NULL, "an id without a piece");
     tt_ids ids = {0};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; ++i) {
         char *text;
@@ -26,7 +28,7 @@ static void use_tokenizer(const tt_tokenizer *tokenizer) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_tokenizer *tokenizer;
-    fuzz_begin();
+    fuzz_begin(data, size);
     if (fuzz_accepted(tt_tokenizer_parse(&tokenizer, data, size, 10))) {
         use_tokenizer(tokenizer);
         tt_tokenizer_close(tokenizer);

@@ -147,16 +147,22 @@ static tt_status call_collective(tt_comm *comm, int which) {
     tt_comm *part = NULL;
     tt_status status = TT_OK;
     switch (which % 8) {
-    case 0: return tt_comm_sum_f32(comm, singles, 8);
-    case 1: return tt_comm_sum_f64(comm, doubles, 8);
-    case 2: return tt_comm_max_i64(comm, integers, 8);
-    case 3: return tt_comm_broadcast(comm, doubles, sizeof doubles, which / 8 % RANKS);
+    case 0:
+        return tt_comm_sum_f32(comm, singles, 8);
+    case 1:
+        return tt_comm_sum_f64(comm, doubles, 8);
+    case 2:
+        return tt_comm_max_i64(comm, integers, 8);
+    case 3:
+        return tt_comm_broadcast(comm, doubles, sizeof doubles, which / 8 % RANKS);
     case 4:
         status = tt_comm_gather(comm, doubles, sizeof doubles, &all, sizes);
         free(all);
         return status;
-    case 5: return tt_comm_barrier(comm);
-    case 6: return tt_comm_agree(comm, which & 8 ? tt_fail(TT_ERR_IO, "a failure") : TT_OK);
+    case 5:
+        return tt_comm_barrier(comm);
+    case 6:
+        return tt_comm_agree(comm, which & 8 ? tt_fail(TT_ERR_IO, "a failure") : TT_OK);
     default:
         status = tt_comm_split(comm, which / 8 % 2, &part);
         if (status == TT_OK) tt_comm_close_part(part);
@@ -181,16 +187,26 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 2 || size > MOST_BYTES) return 0;
-    fuzz_begin();
+    fuzz_begin(data, size);
     next_peer = n_other_ends = 0;
     now = 1;
     share_bytes(data + 2, size - 2);
     switch (data[0] % 5) {
-    case 0: try_host(); break;
-    case 1: try_join(); break;
-    case 2: try_file(); break;
-    case 3: try_collectives(0, data[1]); break;
-    default: try_collectives(1, data[1]); break;
+    case 0:
+        try_host();
+        break;
+    case 1:
+        try_join();
+        break;
+    case 2:
+        try_file();
+        break;
+    case 3:
+        try_collectives(0, data[1]);
+        break;
+    default:
+        try_collectives(1, data[1]);
+        break;
     }
     for (int i = 0; i < n_other_ends; ++i) close(other_ends[i]);
     return fuzz_end();

@@ -34,7 +34,7 @@ static void generate_questions(void) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tt_world world;
-    fuzz_begin();
+    fuzz_begin(data, size);
     fuzz_write_files(data, size, names, 2);
     if (fuzz_accepted(tt_world_open(&world, "world.yaml"))) {
         const bool small = is_small(&world);
