@@ -1,14 +1,9 @@
 // What is added to a corpus: reasoning as JSONL, explanations as CSV with the map that names its columns.
 #include "tests/fuzz/fuzz.h"
 
-#include "host/base/fs.h"
 #include "host/data/import/import.h"
 
-#include <stdlib.h>
-
 static const char *const names[] = {"answers.jsonl", "map.yaml", "explanations.csv"};
-static char *corpus_bytes;
-static size_t corpus_size;
 
 static void check_added(tt_status status, tt_corpus *corpus, const tt_added *report) {
     if (fuzz_accepted(status)) {
@@ -24,21 +19,12 @@ static void check_added(tt_status status, tt_corpus *corpus, const tt_added *rep
     tt_corpus_close(corpus);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-    (void)argc, (void)argv;
-    fuzz_begin(NULL, 0);
-    fuzz_write_corpus("corpus.h5");
-    fuzz_must(tt_read_file("corpus.h5", 0, &corpus_bytes, &corpus_size), "no corpus");
-    return fuzz_end();
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    tt_corpus corpus = {0};
+    tt_corpus corpus;
     tt_added report = {0};
     fuzz_begin(data, size);
-    fuzz_write("corpus.h5", corpus_bytes, corpus_size);
     const unsigned have = fuzz_write_files(data, size, names, 3);
-    fuzz_must(tt_corpus_load(&corpus, "corpus.h5"), "the corpus is gone");
+    fuzz_make_corpus(&corpus);
     if (have & 1)
         check_added(tt_add_answers(&corpus, names[0], &report), &corpus, &report);
     else

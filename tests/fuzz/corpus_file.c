@@ -41,7 +41,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     tt_corpus corpus = {0};
     tt_tokenizer *tokenizer;
     fuzz_begin(NULL, 0);
-    fuzz_write_corpus("corpus.h5");
+    fuzz_make_corpus(&corpus);
+    fuzz_must(tt_corpus_save(&corpus, "corpus.h5"), "no corpus");
+    tt_corpus_close(&corpus);
     fuzz_write_tokenizer("t.model");
     fuzz_must(tt_tokenizer_load(&tokenizer, "t.model", 10), "no tokenizer");
     fuzz_must(tt_corpus_load(&corpus, "corpus.h5"), "no corpus");

@@ -132,10 +132,10 @@ void fuzz_write_tokenizer(const char *path) {
     fuzz_must(tt_tokenizer_train(texts, sizeof texts / sizeof *texts, &how, path), "no tokenizer");
 }
 
-void fuzz_write_corpus(const char *path) {
+void fuzz_make_corpus(tt_corpus *corpus) {
     static const char *const options[] = {"red", "blue"}, *const specific[] = {
                                                               "red fits.", "blue does not fit."};
-    tt_corpus corpus = {.name = "toy", .provenance = "{\"seed\": 1}"};
+    *corpus = (tt_corpus){.name = "toy", .provenance = "{\"seed\": 1}"};
     for (int i = 0; i < 4; ++i) {
         const char id[] = {'q', (char)('0' + i), 0};
         const tt_question question = {.id = id,
@@ -148,9 +148,7 @@ void fuzz_write_corpus(const char *path) {
                               : TT_TEST};
         const tt_reasoning reasoning = {
             .question = i, .general = "It is red.", .specific = specific, .answer = i % 2, .source = "toy"};
-        fuzz_must(tt_corpus_add_question(&corpus, &question), "no question");
-        fuzz_must(tt_corpus_add_reasoning(&corpus, &reasoning), "no reasoning");
+        fuzz_must(tt_corpus_add_question(corpus, &question), "no question");
+        fuzz_must(tt_corpus_add_reasoning(corpus, &reasoning), "no reasoning");
     }
-    fuzz_must(tt_corpus_save(&corpus, path), "no corpus");
-    tt_corpus_close(&corpus);
 }

@@ -39,8 +39,9 @@ void fuzz_write(const char *name, const void *bytes, size_t n);
 // before the first such line is left out. Returns the set of files that were written, 1 << i for names[i].
 unsigned fuzz_write_files(const uint8_t *data, size_t size, const char *const *names, int n);
 
-// A tokenizer of few pieces, and questions with reasoning, as files for targets that need them.
+// A tokenizer of few pieces; questions with a reasoning each.
 void fuzz_write_tokenizer(const char *path);
-void fuzz_write_corpus(const char *path);
+struct tt_corpus;
+void fuzz_make_corpus(struct tt_corpus *corpus); // of 4 questions; the caller closes it
 
 #endif

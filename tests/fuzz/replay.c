@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COPIES = 20, BYTES = 3 };
+enum { COPIES = 10, BYTES = 3 };
 
 __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv);
 

@@ -10,7 +10,7 @@
 static const char *const names[] = {"config.yaml", "metrics.jsonl", "result.json", "predictions.jsonl",
     "predictions_acquisition.jsonl", "environment.json"};
 
-// What neither XML nor a Markdown table may contain.
+// What neither XML nor a table may contain.
 static void check_text(const tt_str *text) {
     fuzz_require(tt_utf8_valid(tt_str_text(text), text->length, NULL), "a report that is not UTF-8");
     for (size_t i = 0; i < text->length; ++i) {
@@ -28,6 +28,7 @@ static void write_report(const tt_report *report) {
     check_text(&text);
     tt_str_clear(&text);
     fuzz_must(tt_report_csv(&text, report), "no CSV");
+    check_text(&text);
     tt_str_close(&text);
 }
 
