@@ -179,12 +179,14 @@ static tt_status take_object(reader *r, const json_t *object, const char *id) {
     if (json_is_object(response) && code == 200) return take_body(r, open, body);
     const char *message = json_string_value(json_object_get(error, "message"));
     if (!message) message = json_string_value(json_object_get(json_object_get(body, "error"), "message"));
+    if (message && !*message) message = NULL;
+    const int shown = message ? (int)tt_utf8_fit(message, 300) : 300;
     char why[400];
     if (json_is_object(response))
-        snprintf(why, sizeof why, "status %lld%s%.300s", (long long)code, message ? ": " : "",
+        snprintf(why, sizeof why, "status %lld%s%.*s", (long long)code, message ? ": " : "", shown,
             message ? message : "");
     else
-        snprintf(why, sizeof why, "%.300s", message ? message : "neither a response nor an error");
+        snprintf(why, sizeof why, "%.*s", shown, message ? message : "neither a response nor an error");
     return keep_error(open, why);
 }
 
