@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Fuzzes all targets of tests/fuzz, one after the other, or those that are named, with libFuzzer, AddressSanitizer and UBSan:
 #   tools/fuzz.sh [SECONDS [TARGET...]]     SECONDS for each target (default 60)
-# Prints a table in Markdown: executions, coverage, inputs that are kept, findings. Inputs stay in build/fuzz/corpus and are
-# where the next start begins. The smallest input of a finding and its log stay in build/fuzz/findings; `fuzz_TARGET FILE`
-# runs one again. Exits with 1 if there is a finding.
+# Prints a table in Markdown, as experiments/records/fuzz keeps it: executions, coverage, inputs that are kept, findings.
+# Inputs stay in build/fuzz/corpus and are where the next start begins. The smallest input of a finding and its log stay in
+# build/fuzz/findings; build/fuzz/tests/fuzz/fuzz_TARGET FILE runs one again. Exits with 1 if there is a finding.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
@@ -61,6 +61,8 @@ minimise() { # target, file
 }
 
 failed=0
+echo "Commit $(git describe --always --dirty --exclude='*'), $(clang-14 --version | head -1), $(nproc) cores:"
+echo
 printf '| target | seconds | executions | coverage (edges) | inputs kept | findings |\n|---|---|---|---|---|---|\n'
 for target in "${targets[@]}"; do
     log=$findings/$target.log dictionary=$(dictionary_of "$target") arguments=()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Looks for races and leaks. What libraries do is left out by name, with the reason, in tools/suppressions.
 #   tools/sanitize.sh races     ThreadSanitizer (preset tsan) over the tests of code that has threads, which is OpenMP's
-#   tools/sanitize.sh leaks     LeakSanitizer (preset asan) over the README's commands, shortened to 49 steps
+#   tools/sanitize.sh leaks     LeakSanitizer (preset fuzz) over the README's commands, shortened to 49 steps
 #   tools/sanitize.sh           both
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,12 +36,12 @@ races() {
 
 # Trains, reflects, scores, answers and reports: each command must end with status 0 and without a leak.
 leaks() {
-    local work program=$root/build/asan/tinythinker
+    local work program=$root/build/fuzz/tinythinker
     local short=(--set acquisition.steps=49 --set acquisition.validate_every=7 --set acquisition.validation_questions=10
         --set reflection.questions=6 --set reflection.samples=2 --set reflection.cycles=1 --set evaluation.questions=20
         --set evaluation.samples=2 --set threads=2)
-    cmake --preset asan >/dev/null
-    cmake --build --preset asan --target tinythinker_cli -- --quiet
+    cmake --preset fuzz >/dev/null
+    cmake --build --preset fuzz --target tinythinker_cli -- --quiet
     work=$(mktemp -d)
     # shellcheck disable=SC2064 # the folder of now
     trap "rm -rf '$work'" RETURN
