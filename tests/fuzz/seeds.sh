@@ -79,6 +79,20 @@ for style in "" --gated-gelu; do
         part generation_config.json "hf$style/generation_config.json"
     } | seed huggingface "toy$style"
 done
+# The tokenizer as JSON alone, as transformers 5 saves it.
+cat >tokenizer.json <<'JSON'
+{"version": "1.0", "truncation": null, "padding": null,
+ "added_tokens": [{"id": 0, "content": "<pad>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
+  {"id": 1, "content": "</s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
+  {"id": 2, "content": "<unk>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
+ "normalizer": {"type": "Sequence", "normalizers": [{"type": "Strip", "strip_left": false, "strip_right": true}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "\u2581"}]},
+ "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": true},
+ "post_processor": {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}], "pair": [], "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}}},
+ "decoder": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": true},
+ "model": {"type": "Unigram", "unk_id": 2, "byte_fallback": false,
+  "vocab": [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], ["\u2581", -2.0], ["e", -2.5], ["a", -3], ["b", -3.5], ["\u2581b", -4.25], ["be", -5.0]]}}
+JSON
+{ cat "$out/huggingface/toy" && part tokenizer.json tokenizer.json; } | seed huggingface toy-json
 cat >toy.yaml <<'Y'
 corpus: data/corpus.h5
 threads: 1
@@ -94,13 +108,13 @@ Y
 
 # Changes to HDF5 files, five bytes each (hdf5_changes.h): none; bits here and there; a cut; content of other kinds.
 for target in corpus_file pairs_file checkpoint_file; do
-    printf '' | seed $target same
+    seed $target same </dev/null
     for i in 1 2 3 4 5; do
-        printf "\\x01\\x$i$i\\x0$i\\x02\\x0$i" | seed $target "bit-$i"
-        printf "\\x01\\x0$i\\x$i$i\\x00\\x00" | seed $target "cut-$i"
+        bytes 1 "$i$i" "$i" 2 "$i" | seed $target "bit-$i"
+        bytes 1 "$i" "$i$i" 0 0 | seed $target "cut-$i"
         for how in 0 1 2 3; do
-            printf "\\x8$how\\x0$i\\x00\\x0$i\\xc$i" | seed $target "content-$how-$i"
-            printf "\\x8$how\\x1$i\\x00\\x1$i\\x0$i" | seed $target "content-$how-1$i"
+            bytes "8$how" "$i" 0 "$i" "c$i" | seed $target "content-$how-$i"
+            bytes "8$how" "1$i" 0 "1$i" "$i" | seed $target "content-$how-1$i"
         done
     done
 done
