@@ -61,7 +61,7 @@ minimise() { # target, file
 }
 
 failed=0
-echo "Commit $(git describe --always --dirty --exclude='*'), $(clang-14 --version | head -1), $(nproc) cores:"
+echo "Commit $(git describe --always --dirty --exclude='*'), $(clang-14 --version | head -1), $(getconf _NPROCESSORS_ONLN) cores:"
 echo
 printf '| target | seconds | executions | coverage (edges) | inputs kept | findings |\n|---|---|---|---|---|---|\n'
 for target in "${targets[@]}"; do

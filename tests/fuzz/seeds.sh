@@ -15,10 +15,18 @@ seed() { # target, name: standard input becomes an input
     mkdir -p "$out/$1"
     cat >"$out/$1/$2"
 }
-bytes() { printf '%b' "$(printf '\\x%s' "$@")"; } # hexadecimal...
+bytes() { # hexadecimal...
+    local text
+    printf -v text '\\x%s' "$@"
+    printf '%b' "$text"
+}
 little() { # width, number: in the order of most machines
-    local i
-    for ((i = 0; i < $1; ++i)); do bytes "$(printf %x $(($2 >> (8 * i) & 255)))"; done
+    local i byte all=()
+    for ((i = 0; i < $1; ++i)); do
+        printf -v byte %x $(($2 >> (8 * i) & 255))
+        all+=("$byte")
+    done
+    bytes "${all[@]}"
 }
 padded() { # width, text
     printf %s "$2" && head -c $(($1 - ${#2})) /dev/zero
