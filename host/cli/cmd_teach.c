@@ -144,10 +144,11 @@ static tt_status export_batch(tt_collection *collection, const tt_teach_plan *pl
     TT_TRY(tt_collection_export(collection, directory, &exported));
     TT_TRY(tt_collection_report_of(collection, &report));
     if (exported.requests > 0)
-        printf(
-            "wrote %lld requests to %lld files %s/batch-*.jsonl; when the provider has answered them, run\n"
-            "teach again with --import-batch and the files it returns\n",
-            (long long)exported.requests, (long long)exported.files, directory);
+        printf("wrote %lld request%s to %lld file%s, %s/batch-*.jsonl; when the provider has answered them, "
+               "run\n"
+               "teach again with --import-batch and the files it returns\n",
+            (long long)exported.requests, exported.requests == 1 ? "" : "s", (long long)exported.files,
+            exported.files == 1 ? "" : "s", directory);
     else if (!report.out_of_budget)
         printf("nothing is missing; no file was written\n");
     warn_budget(&report, plan);

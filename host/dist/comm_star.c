@@ -205,7 +205,7 @@ static void enter_star(tt_comm *comm, star_state *state) {
 
 typedef struct place {
     int group;
-    uint64_t nonce;
+    tt_secret secret;
     tt_address address;
 } place;
 
@@ -232,10 +232,10 @@ static tt_status meet_group(const tt_comm *comm, const place *places, int listen
         size++;
     }
     const double patience = state_of(comm)->star.seconds, deadline = tt_seconds() + patience;
-    if (rank == 0) return tt_star_host(out, listener, places[hub].nonce, size, deadline);
+    if (rank == 0) return tt_star_host(out, listener, &places[hub].secret, size, deadline);
     bool joined;
     TT_TRY(tt_star_join(out, &places[hub].address,
-        &(tt_star_seat){.nonce = places[hub].nonce, .rank = rank, .size = size, .patience = patience},
+        &(tt_star_seat){.secret = places[hub].secret, .rank = rank, .size = size, .patience = patience},
         &joined));
     return joined ? TT_OK
                   : tt_fail(TT_ERR_DIST, "no connection to rank %d on %s, port %d", hub,
@@ -243,8 +243,9 @@ static tt_status meet_group(const tt_comm *comm, const place *places, int listen
 }
 
 static tt_status split_state(tt_comm *comm, int group, star_state *state) {
-    place mine = {.group = group, .nonce = tt_nonce()}, *places;
+    place mine = {.group = group}, *places;
     int listener;
+    TT_TRY(tt_secret_draw(&mine.secret));
     TT_TRY(tt_wire_listen(&listener, &mine.address));
     tt_status status = tt_alloc(&places, (size_t)comm->size, sizeof *places, "ranks");
     if (status == TT_OK) {

@@ -5,10 +5,10 @@
 #include "host/base/str.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,26 +83,54 @@ tt_status tt_rendezvous_read(tt_rendezvous *out) {
 
 // ---- the file
 
-static const char first_line[] = "tinythinker rendezvous 1";
+static const char first_line[] = "tinythinker rendezvous 2";
 
-static tt_status write_place(const char *path, const tt_address *address, uint64_t nonce) {
+// A file of an earlier start is replaced, any other is kept.
+static tt_status clear_place(const char *path) {
+    static const char start[] = "tinythinker rendezvous ";
+    char *text;
+    size_t size;
+    struct stat st;
+    if (lstat(path, &st) != 0) return TT_OK;
+    if (S_ISREG(st.st_mode) && st.st_size < FILE_LIMIT &&
+        tt_read_file(path, FILE_LIMIT, &text, &size) == TT_OK) {
+        const bool ours = strncmp(text, start, sizeof start - 1) == 0;
+        free(text);
+        if (ours && unlink(path) == 0) return TT_OK;
+    }
+    return tt_fail(TT_ERR_CONFIG,
+        "TT_RENDEZVOUS: %s exists and is not a file by which ranks meet; name one that does not exist", path);
+}
+
+static tt_status write_place(const char *path, const tt_address *address, const tt_secret *secret) {
+    char digits[TT_SECRET_DIGITS + 1];
+    tt_secret_text(secret, digits);
     tt_str text = {0};
-    tt_str_format(&text, "%s\n%016" PRIx64 " %s %d\n", first_line, nonce, address->host, address->port);
+    tt_str_format(&text, "%s\n%s %s %d\n", first_line, digits, address->host, address->port);
     for (int i = 0; i < address->n; ++i) tt_str_format(&text, "%s\n", address->numbers[i]);
     tt_str_append(&text, "end\n");
     tt_status status = tt_str_status(&text);
-    if (status == TT_OK) status = tt_write_file(path, text.data, text.length);
+    if (status == TT_OK) status = clear_place(path);
+    const mode_t before = umask(077); // the secret is the owner's
+    if (status == TT_OK) {
+        status = tt_write_file(path, text.data, text.length);
+        if (status != TT_OK) status = tt_context(status, "TT_RENDEZVOUS");
+    }
+    umask(before);
     tt_str_close(&text);
-    return status == TT_OK ? TT_OK : tt_context(status, "TT_RENDEZVOUS");
+    return status;
 }
 
-static bool parse_place(char *text, tt_address *address, uint64_t *nonce) {
+static bool parse_place(char *text, tt_address *address, tt_secret *secret) {
+    char digits[TT_SECRET_DIGITS + 1];
     memset(address, 0, sizeof *address);
     char *rest = NULL;
     const char *line = strtok_r(text, "\n", &rest);
     if (!line || strcmp(line, first_line) != 0) return false;
     line = strtok_r(NULL, "\n", &rest);
-    if (!line || sscanf(line, "%" SCNx64 " %63s %d", nonce, address->host, &address->port) != 3) return false;
+    if (!line || sscanf(line, "%32s %63s %d", digits, address->host, &address->port) != 3 ||
+        !tt_secret_parse(digits, secret))
+        return false;
     for (;;) {
         line = strtok_r(NULL, "\n", &rest);
         if (!line || strcmp(line, "end") == 0) return line != NULL;
@@ -111,11 +139,11 @@ static bool parse_place(char *text, tt_address *address, uint64_t *nonce) {
     }
 }
 
-static bool read_place(const char *path, tt_address *address, uint64_t *nonce) {
+static bool read_place(const char *path, tt_address *address, tt_secret *secret) {
     char *text = NULL;
     size_t size;
     if (!tt_file_exists(path) || tt_read_file(path, FILE_LIMIT, &text, &size) != TT_OK) return false;
-    const bool good = parse_place(text, address, nonce);
+    const bool good = parse_place(text, address, secret);
     free(text);
     return good;
 }
@@ -126,11 +154,12 @@ static tt_status host_meeting(const tt_rendezvous *r, tt_star *out) {
     int listener;
     tt_address address;
     const double deadline = tt_seconds() + r->seconds;
-    const uint64_t nonce = tt_nonce();
+    tt_secret secret;
+    TT_TRY(tt_secret_draw(&secret));
     TT_TRY(tt_wire_listen(&listener, &address));
-    tt_status status = write_place(r->path, &address, nonce);
+    tt_status status = write_place(r->path, &address, &secret);
     if (status == TT_OK) {
-        status = tt_star_host(out, listener, nonce, r->size, deadline);
+        status = tt_star_host(out, listener, &secret, r->size, deadline);
         unlink(r->path);
     }
     close(listener);
@@ -143,12 +172,12 @@ static tt_status join_meeting(const tt_rendezvous *r, tt_star *out) {
     bool seen = false;
     tt_address address = {0};
     while (tt_seconds() < deadline) {
-        uint64_t nonce;
+        tt_secret secret;
         bool joined = false;
-        if (read_place(r->path, &address, &nonce)) {
+        if (read_place(r->path, &address, &secret)) {
             seen = true;
             TT_TRY(tt_star_join(out, &address,
-                &(tt_star_seat){.nonce = nonce, .rank = r->rank, .size = r->size, .patience = r->seconds},
+                &(tt_star_seat){.secret = secret, .rank = r->rank, .size = r->size, .patience = r->seconds},
                 &joined));
         }
         if (joined) return TT_OK;

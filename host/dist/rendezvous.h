@@ -1,7 +1,7 @@
 // Meeting without MPI: processes that share a file system and know their rank. Private to host/dist.
 //
-// Rank 0 writes its address and a nonce into the file. The others look for the file until they reach a
-// process that knows the nonce, so a file left by an earlier start does no harm. The file is removed when all
+// Rank 0 writes its address and a secret into the file, which its owner alone can read. The others look for the file until
+// they reach a process that knows the secret, so a file left by an earlier start does no harm. The file is removed when all
 // ranks have arrived.
 #ifndef TT_DIST_RENDEZVOUS_H
 #define TT_DIST_RENDEZVOUS_H
@@ -24,7 +24,8 @@ typedef struct tt_rendezvous {
 // folder it was submitted from); TT_TIMEOUT in seconds, 300 if not set. Errors: TT_ERR_CONFIG naming the
 // variable.
 tt_status tt_rendezvous_read(tt_rendezvous *out) TT_MUST_CHECK;
-// Connects all ranks. Errors: TT_ERR_DIST naming ranks that did not arrive; TT_ERR_INTERRUPTED.
+// Connects all ranks. Errors: TT_ERR_DIST naming ranks that did not arrive; TT_ERR_CONFIG where the file exists and is
+// something else, which is kept; TT_ERR_INTERRUPTED.
 tt_status tt_rendezvous_meet(const tt_rendezvous *rendezvous, tt_star *out) TT_MUST_CHECK;
 
 // Seconds that collectives wait for a rank: TT_TIMEOUT, else 1800, since one rank may write a file while the

@@ -3,33 +3,19 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/str.h"
+#include "host/dist/arrivals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
-static const uint64_t magic = 0x31726b6e69687474; // also detects another byte order or version
-static const double hello_seconds = 10;           // from a connection to its first message
-
-typedef struct hello {
-    uint64_t magic, nonce;
-    int32_t rank, size;
-    char host[TT_WIRE_HOST];
-} hello;
+static const double answer_seconds = 10;
 
 typedef struct answer {
     int32_t refused;
     char text[512];
 } answer;
-
-uint64_t tt_nonce(void) {
-    uint64_t nonce;
-    if (getrandom(&nonce, sizeof nonce, 0) == (ssize_t)sizeof nonce) return nonce;
-    return (uint64_t)getpid() << 40 ^ (uint64_t)time(NULL) << 20 ^ (uint64_t)(tt_seconds() * 1e9);
-}
 
 static tt_status open_star(tt_star *out, int rank, int size) {
     *out = (tt_star){.rank = rank, .size = size};
@@ -61,7 +47,7 @@ static tt_status missing_ranks(const tt_star *star) {
     return status;
 }
 
-static tt_status seat_rank(tt_star *star, int socket, const hello *h) {
+static tt_status seat_rank(tt_star *star, int socket, const tt_hello *h) {
     if (h->size != star->size)
         return tt_fail(TT_ERR_DIST,
             "rank %d on %s was started as one of %d ranks, but rank 0 on %s as one of %d", h->rank, h->host,
@@ -80,19 +66,12 @@ static tt_status seat_rank(tt_star *star, int socket, const hello *h) {
 static tt_status refuse_rank(int socket) {
     answer no = {.refused = 1};
     snprintf(no.text, sizeof no.text, "%s", tt_error_message());
-    return tt_wire_send(socket, &no, sizeof no, tt_seconds() + hello_seconds) == TT_WIRE_DONE ? TT_OK
-                                                                                              : TT_ERR_DIST;
+    return tt_wire_send(socket, &no, sizeof no, tt_seconds() + answer_seconds) == TT_WIRE_DONE ? TT_OK
+                                                                                               : TT_ERR_DIST;
 }
 
-static tt_status admit_rank(tt_star *star, int socket, uint64_t nonce) {
-    hello h;
-    if (tt_wire_receive(socket, &h, sizeof h, tt_seconds() + hello_seconds) != TT_WIRE_DONE ||
-        h.magic != magic || h.nonce != nonce) {
-        close(socket); // of another meeting, or of another program
-        return TT_OK;
-    }
-    h.host[TT_WIRE_HOST - 1] = 0;
-    const tt_status status = seat_rank(star, socket, &h);
+static tt_status admit_rank(tt_star *star, int socket, const tt_hello *hello) {
+    const tt_status status = seat_rank(star, socket, hello);
     if (status != TT_OK) {
         (void)!refuse_rank(socket);
         close(socket);
@@ -102,7 +81,7 @@ static tt_status admit_rank(tt_star *star, int socket, uint64_t nonce) {
 
 static tt_status welcome_ranks(tt_star *star) {
     const answer yes = {0};
-    const double deadline = tt_seconds() + hello_seconds;
+    const double deadline = tt_seconds() + answer_seconds;
     for (int r = 1; r < star->size; ++r)
         if (tt_wire_send(star->sockets[r], &yes, sizeof yes, deadline) != TT_WIRE_DONE ||
             tt_wire_send(star->sockets[r], star->hosts, (size_t)star->size * TT_WIRE_HOST, deadline) !=
@@ -111,25 +90,37 @@ static tt_status welcome_ranks(tt_star *star) {
     return TT_OK;
 }
 
-static tt_status gather_all(tt_star *star, int listener, uint64_t nonce, double deadline) {
+static int count_seated(const tt_star *star) {
+    int n = 1; // this one
+    for (int r = 1; r < star->size; ++r) n += star->sockets[r] >= 0;
+    return n;
+}
+
+static tt_status gather_all(tt_star *star, tt_arrivals *arrivals, double deadline) {
     tt_wire_host(star->hosts[0]);
-    for (int come = 1; come < star->size;) {
+    while (count_seated(star) < star->size) {
         // In short waits, so that Ctrl-C is noticed.
         const double now = tt_seconds();
-        const int socket = tt_wire_accept(listener, now + 0.2 < deadline ? now + 0.2 : deadline);
-        if (socket >= 0) TT_TRY(admit_rank(star, socket, nonce));
+        tt_hello hello;
+        const int socket = tt_arrivals_next(arrivals, now + 0.2 < deadline ? now + 0.2 : deadline, &hello);
+        if (socket >= 0) TT_TRY(admit_rank(star, socket, &hello));
         if (tt_interrupted())
             return tt_fail(TT_ERR_INTERRUPTED, "interrupted while waiting for the other ranks");
         if (socket < 0 && now >= deadline) return missing_ranks(star);
-        come = 1;
-        for (int r = 1; r < star->size; ++r) come += star->sockets[r] >= 0;
     }
     return welcome_ranks(star);
 }
 
-tt_status tt_star_host(tt_star *out, int listener, uint64_t nonce, int size, double deadline) {
+tt_status tt_star_host(tt_star *out, int listener, const tt_secret *secret, int size, double deadline) {
     tt_status status = open_star(out, 0, size);
-    if (status == TT_OK) status = gather_all(out, listener, nonce, deadline);
+    tt_arrivals *arrivals = NULL;
+    if (status == TT_OK) status = tt_alloc(&arrivals, 1, sizeof *arrivals, "connections");
+    if (status == TT_OK) {
+        tt_arrivals_open(arrivals, listener, secret);
+        status = gather_all(out, arrivals, deadline);
+        tt_arrivals_close(arrivals);
+    }
+    free(arrivals);
     if (status == TT_OK) return TT_OK;
     for (int r = 1; out->sockets && r < size; ++r)
         if (out->sockets[r] >= 0) (void)!refuse_rank(out->sockets[r]);
@@ -141,8 +132,8 @@ tt_status tt_star_host(tt_star *out, int listener, uint64_t nonce, int size, dou
 
 static tt_status take_seat(tt_star *star, int socket, const tt_star_seat *seat, bool *joined) {
     // Rank 0 answers when all have arrived.
-    const double deadline = tt_seconds() + seat->patience + hello_seconds;
-    hello h = {.magic = magic, .nonce = seat->nonce, .rank = star->rank, .size = star->size};
+    const double deadline = tt_seconds() + seat->patience + answer_seconds;
+    tt_hello h = {.magic = tt_hello_magic, .secret = seat->secret, .rank = star->rank, .size = star->size};
     tt_wire_host(h.host);
     answer a;
     if (tt_wire_send(socket, &h, sizeof h, deadline) != TT_WIRE_DONE ||

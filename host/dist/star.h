@@ -1,11 +1,12 @@
 // Ranks connected to their rank 0: how they meet, and what each knows about the others. Private to host/dist.
 //
-// Rank 0 listens; the others connect and send their rank, the number of ranks and the nonce of this meeting,
+// Rank 0 listens; the others connect and send their rank, the number of ranks and the secret of this meeting,
 // so that connections from elsewhere, or from an earlier start, are rejected. When all have arrived, rank 0
 // sends the machines' names to all.
 #ifndef TT_DIST_STAR_H
 #define TT_DIST_STAR_H
 
+#include "host/dist/secret.h"
 #include "host/dist/wire.h"
 
 #include <stdint.h>
@@ -24,10 +25,11 @@ typedef struct tt_star {
 // Rank 0 of `size`. The caller closes `listener`. Errors: TT_ERR_DIST naming the ranks that did not arrive
 // before the deadline, or a rank that arrived twice or counts another number of ranks; ranks that have
 // arrived receive the message.
-tt_status tt_star_host(tt_star *out, int listener, uint64_t nonce, int size, double deadline) TT_MUST_CHECK;
+tt_status tt_star_host(
+    tt_star *out, int listener, const tt_secret *secret, int size, double deadline) TT_MUST_CHECK;
 
 typedef struct tt_star_seat {
-    uint64_t nonce;
+    tt_secret secret;
     int rank, size;
     double patience; // seconds, the same as rank 0's
 } tt_star_seat;
@@ -37,8 +39,6 @@ typedef struct tt_star_seat {
 tt_status tt_star_join(
     tt_star *out, const tt_address *hub, const tt_star_seat *seat, bool *joined) TT_MUST_CHECK;
 void tt_star_close(tt_star *star);
-
-uint64_t tt_nonce(void); // a random number that cannot be guessed
 
 #ifdef __cplusplus
 }

@@ -122,6 +122,7 @@ int tt_wire_accept(int listener, double deadline) {
             prepare_socket(s);
             return s;
         }
+        if (errno == EMFILE || errno == ENFILE) return -1; // waiting does not help
         if (!wait_for(listener, POLLIN, deadline)) return -1;
     }
 }

@@ -24,7 +24,7 @@ void tt_wire_host(char out[TT_WIRE_HOST]); // this machine's name
 
 // A listening socket on a free port of all interfaces; the caller closes it. Errors: TT_ERR_DIST.
 tt_status tt_wire_listen(int *listener, tt_address *where) TT_MUST_CHECK;
-// The next connection, or -1 if none came before the deadline.
+// The next connection, or -1 if none came before the deadline or this process may open no more.
 int tt_wire_accept(int listener, double deadline);
 // Tries the addresses one after the other; -1 if no process listens at any of them.
 int tt_wire_connect(const tt_address *where, double deadline);

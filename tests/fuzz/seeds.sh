@@ -133,7 +133,7 @@ wire() { # name, side, call, file of the first peer, of the second
         seed wire "$1"
 }
 hello() { # rank
-    little 8 $((0x31726b6e69687474)) && little 8 $((0x4142434445464748)) && little 4 "$1" && little 4 3 && padded 64 there
+    little 8 $((0x32726b6e69687474)) && printf 0123456789abcdef && little 4 "$1" && little 4 3 && padded 64 there
 }
 notice() { # operation, bytes
     little 8 "$1" && little 8 "$2"
@@ -144,7 +144,7 @@ wire host-twice 0 0 one one
 wire host-foreign 0 0 web two
 { little 4 0 && padded 512 "" && padded 64 here && padded 64 there && padded 64 there; } >welcome
 { little 4 1 && padded 512 "rank 1 was started twice"; } >refusal
-printf 'tinythinker rendezvous 1\n4142434445464748 there 4711\n127.0.0.1\n::1\nend\n' >place
+printf 'tinythinker rendezvous 2\n30313233343536373839616263646566 there 4711\n127.0.0.1\n::1\nend\n' >place
 wire join 1 0 welcome none
 wire join-refused 1 0 refusal none
 { little 4 1 && padded 512 ""; } >refusal

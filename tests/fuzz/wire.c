@@ -3,6 +3,7 @@
 // the process. The first byte says which side is tried, the second what is called.
 #include "tests/fuzz/fuzz.h"
 
+#include "host/dist/arrivals.h"
 #include "host/dist/comm.h"
 #include "host/dist/rendezvous.h"
 
@@ -14,7 +15,8 @@
 #include <unistd.h>
 
 enum { RANKS = 3, MOST_BYTES = 1 << 16 };
-static const uint64_t nonce = 0x4142434445464748, magic = 0x31726b6e69687474;
+static const tt_secret secret = {
+    {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'}};
 
 static struct {
     const uint8_t *bytes;
@@ -36,7 +38,7 @@ static int connect_peer(void) {
 }
 
 double __wrap_tt_seconds(void);
-uint64_t __wrap_tt_nonce(void);
+tt_status __wrap_tt_secret_draw(tt_secret *out);
 tt_status __wrap_tt_wire_listen(int *listener, tt_address *where);
 int __wrap_tt_wire_accept(int listener, double deadline);
 int __wrap_tt_wire_connect(const tt_address *where, double deadline);
@@ -44,8 +46,9 @@ int __wrap_tt_wire_connect(const tt_address *where, double deadline);
 double __wrap_tt_seconds(void) {
     return now += 0.01;
 }
-uint64_t __wrap_tt_nonce(void) {
-    return nonce;
+tt_status __wrap_tt_secret_draw(tt_secret *out) {
+    *out = secret;
+    return TT_OK;
 }
 tt_status __wrap_tt_wire_listen(int *listener, tt_address *where) {
     *where = (tt_address){.host = "here", .port = 1, .n = 1, .numbers = {"127.0.0.1"}};
@@ -80,16 +83,18 @@ static void share_bytes(const uint8_t *data, size_t size) {
 
 static void try_host(void) {
     tt_star star;
-    if (fuzz_accepted(tt_star_host(&star, -1, nonce, RANKS, now + 1))) {
+    const int listener = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC); // poll does not wait for it
+    if (fuzz_accepted(tt_star_host(&star, listener, &secret, RANKS, now + 1))) {
         for (int r = 0; r < RANKS; ++r)
             fuzz_require(memchr(star.hosts[r], 0, TT_WIRE_HOST) != NULL, "a name without an end");
         tt_star_close(&star);
     }
+    close(listener);
 }
 
 static void try_join(void) {
     const tt_address hub = {.host = "there", .port = 1, .n = 1, .numbers = {"127.0.0.1"}};
-    const tt_star_seat seat = {.nonce = nonce, .rank = 1, .size = RANKS, .patience = 1};
+    const tt_star_seat seat = {.secret = secret, .rank = 1, .size = RANKS, .patience = 1};
     tt_star star;
     bool joined;
     if (fuzz_accepted(tt_star_join(&star, &hub, &seat, &joined)) && joined) {
@@ -110,11 +115,7 @@ static void try_file(void) {
 
 // Rank 0 or 1 of ranks that have met properly, whose messages are the input's.
 static tt_comm *open_comm(int rank, uint8_t met[RANKS][MOST_BYTES]) {
-    struct {
-        uint64_t magic, nonce;
-        int32_t rank, size;
-        char host[TT_WIRE_HOST];
-    } hello = {.magic = magic, .nonce = nonce, .size = RANKS, .host = "there"};
+    tt_hello hello = {.magic = tt_hello_magic, .secret = secret, .size = RANKS, .host = "there"};
     const struct {
         int32_t refused;
         char text[512], hosts[RANKS][TT_WIRE_HOST];
@@ -129,9 +130,9 @@ static tt_comm *open_comm(int rank, uint8_t met[RANKS][MOST_BYTES]) {
         peers[i].bytes = met[i];
         peers[i].n += before;
     }
-    char text[128];
-    snprintf(text, sizeof text, "tinythinker rendezvous 1\n%016llx there 1\n127.0.0.1\nend\n",
-        (unsigned long long)nonce);
+    char text[128], digits[TT_SECRET_DIGITS + 1];
+    tt_secret_text(&secret, digits);
+    snprintf(text, sizeof text, "tinythinker rendezvous 2\n%s there 1\n127.0.0.1\nend\n", digits);
     if (rank > 0) fuzz_write("place", text, strlen(text));
     setenv("TT_RANK", rank == 0 ? "0" : "1", 1);
     fuzz_must(tt_comm_open(&comm), "ranks that behave do not meet");

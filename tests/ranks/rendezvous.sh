@@ -37,9 +37,46 @@ says rank-1.log 'rank 1 of 3: the second rank is gone'
 says rank-0.log "rank 1 on $(hostname) has left"
 
 # A file of an earlier start whose rank 0 is gone.
-printf 'tinythinker rendezvous 1\n0123456789abcdef elsewhere 9\n127.0.0.1\nend\n' > meet
+printf 'tinythinker rendezvous 2\n0123456789abcdef0123456789abcdef elsewhere 9\n127.0.0.1\nend\n' > meet
 launch 2 "$TT_COMM_CHECK"
 [ $status -eq 0 ] || { fail "stale file"; cat rank-*.log; }
+
+# A file of something else is kept.
+echo "my notes" > meet
+TT_RANK=0 TT_WORLD=2 "$TT_COMM_CHECK" > log 2>&1 && fail "another file is taken"
+[ "$(cat meet)" = "my notes" ] || fail "another file is overwritten"
+says log "meet exists and is not a file by which ranks meet"
+rm meet
+
+# Strangers, more than are listened to at a time: silent ones, other programs, wrong secrets, half a message. Ten seconds for
+# each would be too long.
+cat > strangers.sh <<'SH'
+port=$(sed -n '2s/.* //p' "$1")
+for ((i = 0; i < 300; ++i)); do
+    exec {socket}<>"/dev/tcp/127.0.0.1/$port" || exit 1
+    case $((i % 10)) in
+        0) printf 'GET / HTTP/1.0\r\n\r\n' >&$socket ;;
+        1) printf 'ttihnkr2%0100d' 7 >&$socket ;;
+        2) printf 'ttihnkr2%016d' 7 >&$socket ;;
+        3) exec {socket}>&- ;;
+    esac 2> /dev/null
+done
+: > strangers.came
+sleep 60
+SH
+TT_TIMEOUT=40 TT_RANK=0 TT_WORLD=2 EXPECTED_RANKS=2 timeout 60 "$TT_COMM_CHECK" > rank-0.log 2>&1 &
+hub=$!
+until [ -s meet ] || ! kill -0 $hub 2> /dev/null; do sleep 0.05; done
+[ "$(stat -c %a meet)" = 600 ] || fail "others can read the secret: $(ls -l meet)"
+sed -n 2p meet | grep -Eq '^[0-9a-f]{32} ' || { fail "no secret of 128 bits"; cat meet; }
+bash -c 'ulimit -n 1024; exec bash strangers.sh meet' 2> strangers.log &
+strangers=$!
+until [ -e strangers.came ] || ! kill -0 $strangers 2> /dev/null; do sleep 0.05; done
+[ -e strangers.came ] || { fail "no strangers"; cat strangers.log; }
+TT_TIMEOUT=40 TT_RANK=1 TT_WORLD=2 EXPECTED_RANKS=2 timeout 60 "$TT_COMM_CHECK" > rank-1.log 2>&1 || { fail "strangers"; cat rank-1.log; }
+wait $hub || { fail "rank 0 beside strangers"; cat rank-0.log; }
+kill $strangers
+wait $strangers 2> /dev/null
 
 # Rank 2 of 4 does not come: all the others hear its name.
 for r in 0 1 3; do

@@ -2,6 +2,7 @@
 # Common to the scripts in this folder, which source it after ../common.sh: a teacher's server, a plan, and questions of
 # everyday without their reasoning.
 command -v python3 >/dev/null || skip "no python3"
+[ "$TT_HAVE_CURL" = 1 ] || skip "built without libcurl"
 export OMP_NUM_THREADS=1
 servers=()
 stop_servers() { [ ${#servers[@]} -eq 0 ] || kill "${servers[@]}" 2>/dev/null; wait "${servers[@]}" 2>/dev/null; servers=(); }
