@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks everything that must hold: format, layers, lint, builds without warnings (with nvcc too, if it is installed), all
-# tests, the unit tests under AddressSanitizer, and the main tests as on a CPU without AVX-512. Installs what it needs.
+# tests, the unit tests under AddressSanitizer, a short fuzzing, and the main tests as on a CPU without AVX-512. Installs
+# what it needs.
 # Continues after a failure, unless the build fails, and lists all failures at the end.
 #   TT_QUICK=1 tools/check.sh     leaves out lint, sanitizers and the tests as on a CPU without AVX-512
 set -euo pipefail
@@ -37,6 +38,18 @@ tests_with_avx2() {
     fi
     TT_MAX_CPU_ISA=avx2 ctest --preset ci -L '^(unit|twins)$' --no-tests=error &&
         TT_MAX_CPU_ISA=avx2 ctest --preset ci -R '^(e2e/quickstart|faults/precision)$' --no-tests=error
+}
+
+# A second for each target: what breaks at once. Longer ones: tools/fuzz.sh.
+fuzz() {
+    if ! command -v clang-14 >/dev/null ||
+        ! echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return d && n < 0; }' |
+            clang-14 -fsanitize=fuzzer -x c - -o build/fuzz_probe 2>/dev/null; then
+        echo "skipped: clang 14 with libFuzzer is not installed"
+        return
+    fi
+    rm -f build/fuzz_probe
+    tools/fuzz.sh 1
 }
 
 # Compiles the CUDA device for all GPUs without a warning or a spill, and links it. The other tests check on the CPU that
@@ -76,6 +89,7 @@ if [ -z "${TT_QUICK:-}" ]; then
     part "build with sanitizers" build asan
     # oneDNN and MPI leak memory themselves.
     part "unit tests with sanitizers" env ASAN_OPTIONS=detect_leaks=0 ctest --preset asan -L unit --no-tests=error
+    part "fuzzing" fuzz
     part "tests with AVX2" tests_with_avx2
 fi
 part "CUDA build" cuda_build

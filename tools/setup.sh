@@ -14,7 +14,8 @@ case ${1:-} in
     "") packages=("${building[@]}") ;;
     checks)
         packages=("${building[@]}" libcmocka-dev python3 curl unzip)
-        optional=(clang-format-14 clang-tidy-14 libomp-14-dev) # see tools/pinned.sh
+        # see tools/pinned.sh; clang and its runtimes: presets fuzz and tsan
+        optional=(clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev libomp-14-dev)
         ;;
     datasets) packages=("${fetching[@]}") ;;
     *)

@@ -200,3 +200,10 @@ uint64_t tt_hash(const void *bytes, size_t n) {
     for (size_t i = 0; i < n; ++i) h = (h ^ p[i]) * 0x100000001B3ull;
     return h;
 }
+
+size_t tt_utf8_fit(const char *text, size_t most) {
+    size_t n = strnlen(text, most + 1);
+    if (n <= most) return n;
+    for (n = most; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;) --n;
+    return n;
+}

@@ -41,6 +41,8 @@ bool tt_starts_with(const char *text, const char *prefix);
 // Whether text[0..n) is well-formed UTF-8 without NUL (RFC 3629: no surrogates, no overlong forms). If it is not and
 // `bad` is given, *bad receives the offset of the first bad byte.
 bool tt_utf8_valid(const char *text, size_t n, size_t *bad);
+// How many bytes of the text can be shown in `most` bytes without cutting a character of UTF-8.
+size_t tt_utf8_fit(const char *text, size_t most);
 // Levenshtein distance in characters (bytes where they are not UTF-8), but at most `limit` + 1, where the search stops.
 int tt_edit_distance(const char *a, const char *b, int limit);
 // The entry of names[0..n) nearest to `word` in edits, or NULL where none is near enough to suggest.

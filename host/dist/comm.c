@@ -79,6 +79,21 @@ tt_status tt_comm_gather(tt_comm *comm, const void *bytes, size_t n, char **all,
     *all = NULL;
     return comm->methods->gather(comm, bytes, n, all, sizes);
 }
+tt_status tt_comm_gather_equal(tt_comm *comm, const void *mine, size_t n, void *out) {
+    char *all = NULL;
+    size_t *sizes;
+    TT_TRY(tt_alloc(&sizes, (size_t)comm->size, sizeof *sizes, "ranks"));
+    tt_status status = tt_comm_gather(comm, mine, n, &all, sizes);
+    for (int r = 0; status == TT_OK && comm->rank == 0 && r < comm->size; ++r)
+        if (sizes[r] != n)
+            status = tt_fail(TT_ERR_DIST,
+                "rank %d sent %zu bytes, rank 0 expected %zu; do all ranks run the same version?", r,
+                sizes[r], n);
+    if (status == TT_OK && comm->rank == 0) memcpy(out, all, (size_t)comm->size * n);
+    free(sizes);
+    free(all);
+    return status;
+}
 tt_status tt_comm_barrier(tt_comm *comm) {
     return comm->methods->barrier(comm);
 }
@@ -89,6 +104,9 @@ tt_status tt_comm_agree(tt_comm *comm, tt_status mine) {
     int64_t mark = mine == TT_OK ? 0 : comm->size - comm->rank;
     TT_TRY(tt_comm_max_i64(comm, &mark, 1));
     if (mark == 0) return TT_OK;
+    if (mark < 0 || mark > comm->size)
+        return tt_fail(TT_ERR_DIST, "ranks agree on rank %lld of %d; do all run the same version?",
+            (long long)(comm->size - mark), comm->size);
     const int first = comm->size - (int)mark;
     struct {
         tt_status status;
@@ -96,6 +114,8 @@ tt_status tt_comm_agree(tt_comm *comm, tt_status mine) {
     } news = {.status = mine};
     snprintf(news.text, sizeof news.text, "%s", tt_error_message());
     TT_TRY(tt_comm_broadcast(comm, &news, sizeof news, first));
+    news.text[sizeof news.text - 1] = 0;
     comm->agreed = true;
+    if (news.status <= TT_OK || news.status > TT_ERR_INTERNAL) news.status = TT_ERR_DIST; // another version's
     return comm->rank == first ? mine : tt_fail(news.status, "rank %d: %s", first, news.text);
 }

@@ -54,6 +54,9 @@ tt_status tt_comm_broadcast(tt_comm *comm, void *bytes, size_t n, int root) TT_M
 // Rank 0 receives the ranks' byte blocks back to back in order of ranks: *all (release with free()), sizes
 // in sizes[0..size). Other ranks receive *all = NULL.
 tt_status tt_comm_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) TT_MUST_CHECK;
+// The same of n bytes from each rank, into rank 0's out[size x n]; the other ranks need no `out`. Errors: TT_ERR_DIST, also
+// where a rank sends another number of bytes.
+tt_status tt_comm_gather_equal(tt_comm *comm, const void *mine, size_t n, void *out) TT_MUST_CHECK;
 tt_status tt_comm_barrier(tt_comm *comm) TT_MUST_CHECK;
 // All ranks receive the same status: that of the lowest rank that failed, TT_OK if none did. On ranks that
 // did not fail themselves, the message says which rank did and why. After a failure every rank returns to its

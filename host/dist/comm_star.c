@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHUNK = 1 << 20 }; // bytes
+enum { CHUNK = 1 << 20 };                            // bytes
+static const size_t most_gathered = (size_t)1 << 40; // bytes; more is damage, and their sum would overflow
 
 typedef struct star_state {
     tt_star star;
@@ -136,6 +137,12 @@ static tt_status receive_blocks(const tt_star *star, const void *mine, size_t n,
     for (int r = 1; r < star->size; ++r) {
         uint64_t bytes;
         TT_TRY(expect_rank(star, r, GATHER, &bytes));
+        if (bytes > most_gathered - total)
+            return tt_fail(TT_ERR_DIST,
+                "gather: rank %d on %s announces %llu bytes, which with those before it are more than %zu; "
+                "do all "
+                "ranks run the same version?",
+                r, star->hosts[r], (unsigned long long)bytes, most_gathered);
         total += sizes[r] = (size_t)bytes;
     }
     TT_TRY(tt_alloc(all, total + 1, 1, "gathered bytes"));
@@ -203,16 +210,17 @@ typedef struct place {
 } place;
 
 static tt_status share_places(tt_comm *comm, const place *mine, place *places) {
-    char *all;
-    size_t *sizes;
-    const size_t n = (size_t)comm->size;
-    TT_TRY(tt_alloc(&sizes, n, sizeof *sizes, "ranks"));
-    tt_status status = tt_comm_gather(comm, mine, sizeof *mine, &all, sizes);
-    free(sizes);
-    TT_TRY(status);
-    if (comm->rank == 0) memcpy(places, all, n * sizeof *places);
-    free(all);
-    return tt_comm_broadcast(comm, places, n * sizeof *places, 0);
+    TT_TRY(tt_comm_gather_equal(comm, mine, sizeof *mine, places));
+    TT_TRY(tt_comm_broadcast(comm, places, (size_t)comm->size * sizeof *places, 0));
+    for (int r = 0; r < comm->size; ++r) {
+        tt_address *address = &places[r].address;
+        if (address->n < 0 || address->n > TT_WIRE_ADDRESSES)
+            return tt_fail(TT_ERR_DIST,
+                "split: rank %d names %d addresses; do all ranks run the same version?", r, address->n);
+        address->host[TT_WIRE_HOST - 1] = 0;
+        for (int i = 0; i < address->n; ++i) address->numbers[i][TT_WIRE_NUMBER - 1] = 0;
+    }
+    return TT_OK;
 }
 
 static tt_status meet_group(const tt_comm *comm, const place *places, int listener, tt_star *out) {

@@ -1,6 +1,7 @@
 #include "host/dist/gpu.h"
 
 #include "host/base/log.h"
+#include "host/base/memory.h"
 #include "host/dist/nccl.h"
 #include "kernels/cuda/cuda.h"
 
@@ -59,14 +60,11 @@ tt_status tt_comm_choose_gpu(tt_comm *comm, const char *device) {
     seat mine;
     TT_TRY(tt_comm_agree(comm, take_seat(comm, &mine)));
     if (comm->size == 1) return TT_OK;
-    char *all = NULL;
-    size_t *sizes = calloc((size_t)comm->size, sizeof *sizes);
-    tt_status status = sizes ? TT_OK : tt_fail(TT_ERR_NOMEM, "out of memory: table of GPUs");
-    if (status == TT_OK) status = tt_comm_gather(comm, &mine, sizeof mine, &all, sizes);
-    if (status == TT_OK && comm->rank == 0)
-        status = print_seats((const seat *)all, comm->size, &comm->own_gpu);
-    free(all);
-    free(sizes);
+    seat *seats;
+    tt_status status = tt_alloc(&seats, (size_t)comm->size, sizeof *seats, "table of GPUs");
+    if (status == TT_OK) status = tt_comm_gather_equal(comm, &mine, sizeof mine, seats);
+    if (status == TT_OK && comm->rank == 0) status = print_seats(seats, comm->size, &comm->own_gpu);
+    free(seats);
     TT_TRY(tt_comm_agree(comm, status));
     return tt_comm_broadcast(comm, &comm->own_gpu, sizeof comm->own_gpu, 0);
 }

@@ -140,7 +140,10 @@ static tt_status take_seat(tt_star *star, int socket, const tt_star_seat *seat, 
         tt_wire_receive(socket, &a, sizeof a, deadline) != TT_WIRE_DONE)
         return TT_OK; // not a process of this meeting
     a.text[sizeof a.text - 1] = 0;
-    if (a.refused) return tt_fail(TT_ERR_DIST, "%s", a.text);
+    if (a.refused)
+        return tt_fail(TT_ERR_DIST, "%s",
+            *a.text ? a.text
+                    : "rank 0 gave no reason for refusing this rank; do all ranks run the same version?");
     if (tt_wire_receive(socket, star->hosts, (size_t)star->size * TT_WIRE_HOST, deadline) != TT_WIRE_DONE)
         return tt_fail(TT_ERR_DIST, "rank 0 left during the start");
     *joined = true;

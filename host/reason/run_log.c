@@ -17,14 +17,18 @@ static tt_status copy_text(tt_run_log *log, const json_t *text, const char **out
     return *out ? TT_OK : TT_ERR_NOMEM;
 }
 
-static tt_status read_run(tt_run_log *log, const json_t *object, tt_chain_run *run) {
+static tt_status read_run(tt_run_log *log, const json_t *object, int n_options, tt_chain_run *run) {
     const json_t *analyze = json_object_get(object, "analyze"), *answer = json_object_get(object, "answer");
     const json_int_t option = json_is_integer(answer) ? json_integer_value(answer) : TT_NO_ANSWER;
-    if (option < TT_NO_ANSWER || option >= TT_MAX_OPTIONS)
-        return tt_fail(TT_ERR_FORMAT, "answer %lld is no option", (long long)option);
+    const size_t n = json_array_size(analyze);
+    if (option < TT_NO_ANSWER || option >= n_options)
+        return tt_fail(
+            TT_ERR_FORMAT, "answer: expected -1 to %d, got %" JSON_INTEGER_FORMAT, n_options - 1, option);
+    if (n != 0 && n != (size_t)n_options)
+        return tt_fail(
+            TT_ERR_FORMAT, "analyze: expected an analysis of each of %d options, got %zu", n_options, n);
     *run = (tt_chain_run){.answer = (int)option};
     TT_TRY(copy_text(log, json_object_get(object, "recall"), &run->general));
-    const size_t n = json_array_size(analyze);
     if (n == 0) return TT_OK;
     run->specific = tt_arena_alloc(&log->memory, n * sizeof *run->specific);
     if (!run->specific) return TT_ERR_NOMEM;
@@ -49,7 +53,8 @@ static tt_status read_line(tt_run_log *log, const char *line, size_t length) {
         status = tt_fail(
             TT_ERR_FORMAT, "expected {\"item\": 0 to %d, \"runs\": [%d]}", log->n_items - 1, log->samples);
     for (int r = 0; r < log->samples && status == TT_OK; ++r)
-        status = read_run(log, json_array_get(runs, (size_t)r), &log->runs[item * log->samples + r]);
+        status = read_run(
+            log, json_array_get(runs, (size_t)r), log->n_options[item], &log->runs[item * log->samples + r]);
     if (status == TT_OK) log->done[item] = true;
     json_decref(root);
     return status;
@@ -121,13 +126,16 @@ static tt_status open_file(tt_run_log *log, const tt_str *header) {
 }
 
 tt_status tt_run_log_open(
-    tt_run_log *out, const char *path, const char *made_with, int n_items, int samples) {
-    *out = (tt_run_log){.n_items = n_items, .samples = samples};
+    tt_run_log *out, const char *path, const char *made_with, const tt_run_log_items *items) {
+    const size_t n = (size_t)items->n_items;
+    *out = (tt_run_log){.n_items = items->n_items, .samples = items->samples};
     tt_str header = {0};
     tt_status status = tt_strdup(&out->path, path);
     if (status == TT_OK)
-        status = tt_alloc(&out->runs, (size_t)n_items * (size_t)samples, sizeof *out->runs, "log of runs");
-    if (status == TT_OK) status = tt_alloc(&out->done, (size_t)n_items, sizeof *out->done, "log of runs");
+        status = tt_alloc(&out->runs, n * (size_t)items->samples, sizeof *out->runs, "log of runs");
+    if (status == TT_OK) status = tt_alloc(&out->done, n, sizeof *out->done, "log of runs");
+    if (status == TT_OK) status = tt_alloc(&out->n_options, n, sizeof *out->n_options, "log of runs");
+    if (status == TT_OK && n > 0) memcpy(out->n_options, items->n_options, n * sizeof *out->n_options);
     if (status == TT_OK) status = make_header(&header, made_with);
     if (status == TT_OK) status = open_file(out, &header);
     tt_str_close(&header);
@@ -139,6 +147,7 @@ void tt_run_log_close(tt_run_log *log) {
     if (log->file) fclose(log->file);
     free(log->runs);
     free(log->done);
+    free(log->n_options);
     free(log->path);
     tt_arena_close(&log->memory);
     *log = (tt_run_log){0};

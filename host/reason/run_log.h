@@ -20,8 +20,15 @@
 extern "C" {
 #endif
 
+// What a log is about: n_items items of `samples` runs each; n_options[item] options of its question. Borrowed.
+typedef struct tt_run_log_items {
+    int n_items, samples;
+    const int *n_options;
+} tt_run_log_items;
+
 typedef struct tt_run_log {
     int n_items, samples;
+    int *n_options;     // [n_items]
     tt_chain_run *runs; // [n_items, samples]; summary is NULL
     bool *done;         // [n_items]: whose runs are there
     FILE *file;
@@ -29,11 +36,11 @@ typedef struct tt_run_log {
     tt_arena memory;
 } tt_run_log;
 
-// Reads the log at `path`, if it was made with `made_with`, and opens it for appending. Lines that are not synced
-// are dropped. n_items items of `samples` runs each. The caller closes it. Errors: TT_ERR_IO, TT_ERR_NOMEM;
-// TT_ERR_FORMAT as file:line.
+// Reads the log at `path`, if it was made with `made_with`, and opens it for appending. Lines that are not synced are
+// dropped. The caller closes it. Errors: TT_ERR_IO, TT_ERR_NOMEM; TT_ERR_FORMAT as file:line, also for runs that do not
+// fit the items: an answer that is no option, analyses of fewer or more options.
 tt_status tt_run_log_open(
-    tt_run_log *out, const char *path, const char *made_with, int n_items, int samples) TT_MUST_CHECK;
+    tt_run_log *out, const char *path, const char *made_with, const tt_run_log_items *items) TT_MUST_CHECK;
 void tt_run_log_close(tt_run_log *log);
 // Appends to `out` the line for tt_run_log_add of an item's runs[samples]; its question has n_options options.
 // Errors: TT_ERR_NOMEM.

@@ -34,17 +34,24 @@ static size_t character_bytes(const char *text) {
     return memcmp(text, "\xef\xbf\xbe", 3) == 0 || memcmp(text, "\xef\xbf\xbf", 3) == 0 ? 0 : n;
 }
 
+// The character at *text, of *n bytes, which is passed over; U+FFFD where it is invalid or not allowed.
+static const char *take_character(const char **text, size_t *n) {
+    const char *character = *text;
+    *n = character_bytes(character);
+    *text += *n ? *n : 1;
+    if (*n) return character;
+    *n = 3;
+    return "\uFFFD";
+}
+
 void tt_html_text(tt_str *out, const char *text) {
     while (*text) {
-        const size_t n = character_bytes(text);
-        const char *escaped = entity_of(*text);
-        if (n == 0)
-            tt_str_append(out, "\uFFFD");
-        else if (escaped)
+        size_t n;
+        const char *character = take_character(&text, &n), *escaped = entity_of(*character);
+        if (escaped)
             tt_str_append(out, escaped);
         else
-            tt_str_append_n(out, text, n);
-        text += n ? n : 1;
+            tt_str_append_n(out, character, n);
     }
 }
 
@@ -68,23 +75,29 @@ void tt_html_format(tt_str *out, const char *format, ...) {
 }
 
 void tt_markdown_text(tt_str *out, const char *text) {
-    for (; *text; ++text) {
-        if (strchr("|\\`*_<", *text)) tt_str_append(out, "\\");
-        tt_str_append_n(out, *text == '\n' || *text == '\r' ? " " : text, 1);
+    while (*text) {
+        size_t n;
+        if (*text == '\n' || *text == '\r') {
+            tt_str_append(out, " ");
+            ++text;
+            continue;
+        }
+        const char *character = take_character(&text, &n);
+        if (strchr("|\\`*_<", *character)) tt_str_append(out, "\\");
+        tt_str_append_n(out, character, n);
     }
 }
 
 void tt_csv_text(tt_str *out, const char *text) {
-    if (!strpbrk(text, ",\"\r\n")) {
-        tt_str_append(out, text);
-        return;
+    const bool quoted = strpbrk(text, ",\"\r\n") != NULL;
+    if (quoted) tt_str_append(out, "\"");
+    while (*text) {
+        size_t n;
+        const char *character = take_character(&text, &n);
+        if (*character == '"') tt_str_append(out, "\"");
+        tt_str_append_n(out, character, n);
     }
-    tt_str_append(out, "\"");
-    for (; *text; ++text) {
-        if (*text == '"') tt_str_append(out, "\"");
-        tt_str_append_n(out, text, 1);
-    }
-    tt_str_append(out, "\"");
+    if (quoted) tt_str_append(out, "\"");
 }
 
 void tt_text_percent(tt_str *out, double share) {

@@ -16,7 +16,8 @@ extern "C" {
 void tt_html_text(tt_str *out, const char *text);
 // printf into HTML: the format is markup, and texts for %s are escaped. Only %s, %d and %% are supported.
 void tt_html_format(tt_str *out, const char *format, ...);
-// A cell of a Markdown table, escaped and in one line. A field of CSV, quoted if necessary (RFC 4180).
+// A cell of a Markdown table, escaped and in one line. A field of CSV, quoted if necessary (RFC 4180). Invalid UTF-8 and
+// control characters as above.
 void tt_markdown_text(tt_str *out, const char *text);
 void tt_csv_text(tt_str *out, const char *text);
 

@@ -159,6 +159,7 @@ static tt_status keep_error(open_request *open, const char *why) {
 
 static tt_status take_body(reader *r, open_request *open, const json_t *body) {
     tt_completion completion;
+    if (!body) return keep_error(open, "status 200 without a body");
     char *text = json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
     if (!text) return tt_fail(TT_ERR_NOMEM, "out of memory for an answer");
     const tt_status status = tt_completion_read(&completion, text, strlen(text), &r->memory);
@@ -179,12 +180,14 @@ static tt_status take_object(reader *r, const json_t *object, const char *id) {
     if (json_is_object(response) && code == 200) return take_body(r, open, body);
     const char *message = json_string_value(json_object_get(error, "message"));
     if (!message) message = json_string_value(json_object_get(json_object_get(body, "error"), "message"));
+    if (message && !*message) message = NULL;
+    const int shown = message ? (int)tt_utf8_fit(message, 300) : 300;
     char why[400];
     if (json_is_object(response))
-        snprintf(why, sizeof why, "status %lld%s%.300s", (long long)code, message ? ": " : "",
+        snprintf(why, sizeof why, "status %lld%s%.*s", (long long)code, message ? ": " : "", shown,
             message ? message : "");
     else
-        snprintf(why, sizeof why, "%.300s", message ? message : "neither a response nor an error");
+        snprintf(why, sizeof why, "%.*s", shown, message ? message : "neither a response nor an error");
     return keep_error(open, why);
 }
 

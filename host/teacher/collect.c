@@ -252,12 +252,16 @@ static asked *find_item(const tt_collection *c, const char *id) {
     return found ? *found : NULL;
 }
 
+static int64_t tokens_of(const json_t *entry, const char *key) {
+    const json_int_t n = json_integer_value(json_object_get(entry, key));
+    return n >= 0 && n <= TT_MOST_TOKENS ? n : 0;
+}
+
 // An answer of the journal counts if this question would be asked just that now.
 static tt_status take_entry(void *context, const json_t *entry) {
     tt_collection *c = context;
     asked *a = find_item(c, json_string_value(json_object_get(entry, "question")));
-    const int64_t prompt = json_integer_value(json_object_get(entry, "prompt_tokens")),
-                  written = json_integer_value(json_object_get(entry, "completion_tokens"));
+    const int64_t prompt = tokens_of(entry, "prompt_tokens"), written = tokens_of(entry, "completion_tokens");
     count_usage(c, prompt, written);
     if (!a) return TT_OK; // beyond the limit, or a question that is gone
     tt_str system = {0}, user = {0};

@@ -66,7 +66,8 @@ static tt_status read_choice(tt_completion_choice *out, const json_t *choice, tt
 
 static int64_t count_of(const json_t *usage, const char *key) {
     int64_t count;
-    return tt_json_whole(json_object_get(usage, key), &count) && count >= 0 ? count : -1;
+    return tt_json_whole(json_object_get(usage, key), &count) && count >= 0 && count <= TT_MOST_TOKENS ? count
+                                                                                                       : -1;
 }
 
 static tt_status read_completion(tt_completion *out, const json_t *root, tt_arena *memory) {
@@ -99,7 +100,9 @@ void tt_completion_error(const char *body, size_t size, char *out, size_t out_si
     if (!message) message = json_string_value(error);
     if (!message) message = json_string_value(json_object_get(root, "message"));
     if (!message) message = json_string_value(json_object_get(root, "detail"));
-    snprintf(out, out_size, "%.*s", 300, message ? message : "");
+    if (!message) message = "";
+    snprintf(
+        out, out_size, "%.*s", (int)tt_utf8_fit(message, out_size - 1 < 300 ? out_size - 1 : 300), message);
     json_decref(root);
 }
 

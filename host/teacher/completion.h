@@ -45,8 +45,11 @@ typedef struct tt_completion_choice {
 typedef struct tt_completion {
     tt_completion_choice *choices; // texts live in the arena that was given
     int n;
-    int64_t prompt_tokens, completion_tokens; // -1 = the endpoint does not say
+    int64_t prompt_tokens,
+        completion_tokens; // -1 = the endpoint does not say, or names more than TT_MOST_TOKENS
 } tt_completion;
+// Of one answer. More cannot be, and their sums would overflow.
+#define TT_MOST_TOKENS 1000000000000
 
 // Reads a body of status 200. Errors: TT_ERR_FORMAT with what is wrong (not JSON, no choices): asking again may help;
 // TT_ERR_NOMEM.

@@ -43,7 +43,7 @@ grep -q "As root, run" "$work/out" && grep -q "apt-get install .*libdnnl-dev" "$
 # Tools of one version of clang: where the release has them.
 setup 0 checks
 called "install .*clang-format-14.*libomp-14-dev" || fail "format and lint are not set up"
-printf '%s\n' clang-format-14 clang-tidy-14 libomp-14-dev >"$work/unknown"
+printf '%s\n' clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev libomp-14-dev >"$work/unknown"
 setup 0 checks
 called "install .*libcmocka-dev" || fail "the checks are not set up"
 called clang && fail "asked for packages that do not exist"

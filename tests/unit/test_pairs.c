@@ -44,7 +44,10 @@ static void read_log(tt_run_log *log, int items, const char *lines) {
     tt_str_format(&text, "{\"made_with\":\"hand\"}\n%s" SYNCED, lines);
     OK(tt_write_file("pairs_test.log", tt_str_text(&text), text.length));
     tt_str_close(&text);
-    OK(tt_run_log_open(log, "pairs_test.log", "hand", items, SAMPLES));
+    static const int n_options[] = {3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3};
+    assert_true(items <= (int)(sizeof n_options / sizeof *n_options));
+    OK(tt_run_log_open(log, "pairs_test.log", "hand",
+        &(tt_run_log_items){.n_items = items, .samples = SAMPLES, .n_options = n_options}));
     for (int i = 0; i < items; ++i) assert_true(log->done[i]);
 }
 
@@ -411,8 +414,36 @@ static void sources_are_words_of_a_table(void **state) {
     tt_preferences_close(&pairs);
 }
 
+// A log that something changed: runs that do not fit their question are refused, with file and line.
+static void logs_fit_their_questions(void **state) {
+    (void)state;
+    static const struct {
+        const char *run, *message;
+    } cases[] = {
+        {"{\"analyze\": [\"a\", \"b\"], \"answer\": 0}",
+            "pairs_test.log:2: analyze: expected an analysis of each of 3"},
+        {"{\"analyze\": [\"a\", \"b\", \"c\", \"d\"], \"answer\": 0}", "of 3 options, got 4"},
+        {"{\"analyze\": [], \"answer\": 3}", "pairs_test.log:2: answer: expected -1 to 2, got 3"},
+        {"{\"analyze\": [], \"answer\": 4294967296}", "expected -1 to 2, got 4294967296"},
+        {"{\"analyze\": [], \"answer\": -2}", "expected -1 to 2, got -2"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        tt_str text = {0};
+        tt_run_log log;
+        tt_str_format(
+            &text, "{\"made_with\":\"hand\"}\n{\"item\": 0, \"runs\": [%s]}\n" SYNCED, cases[i].run);
+        OK(tt_write_file("pairs_test.log", tt_str_text(&text), text.length));
+        tt_str_close(&text);
+        const tt_run_log_items items = {.n_items = 1, .samples = 1, .n_options = (const int[]){3}};
+        assert_int_equal(tt_run_log_open(&log, "pairs_test.log", "hand", &items), TT_ERR_FORMAT);
+        if (!strstr(tt_error_message(), cases[i].message))
+            fail_msg("%s: %s", cases[i].run, tt_error_message());
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(logs_fit_their_questions),
         cmocka_unit_test(recalls),
         cmocka_unit_test(analyses),
         cmocka_unit_test(analyses_without_recalls),

@@ -138,10 +138,14 @@ static tt_status warn_of_cuts(const tt_reflection_runs *w) {
 static tt_status open_log(const generation *g, const char *path, bool *done) {
     const int n = g->items->n;
     tt_str made_with = {0};
+    int *n_options;
+    TT_TRY(tt_alloc(&n_options, (size_t)n, sizeof *n_options, "runs"));
+    for (int i = 0; i < n; ++i) n_options[i] = g->items->items[i].question.n_options;
+    const tt_run_log_items items = {
+        .n_items = n, .samples = (int)g->runs->context->config->reflection.samples, .n_options = n_options};
     tt_status status = describe_runs(g, &made_with);
-    if (status == TT_OK)
-        status = tt_run_log_open(
-            g->log, path, tt_str_text(&made_with), n, (int)g->runs->context->config->reflection.samples);
+    if (status == TT_OK) status = tt_run_log_open(g->log, path, tt_str_text(&made_with), &items);
+    free(n_options);
     if (status == TT_OK) memcpy(done, g->log->done, (size_t)n * sizeof *done);
     tt_str_close(&made_with);
     return status;

@@ -1,0 +1,82 @@
+// A checkpoint, damaged and edited (hdf5_changes.h).
+#include "tests/fuzz/hdf5_changes.h"
+
+#include "host/base/str.h"
+#include "host/model/huggingface/huggingface.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static fuzz_h5 original;
+static uint64_t original_content;
+static tt_device *device;
+
+static uint64_t content_of(const tt_checkpoint *c) {
+    tt_str config = {0};
+    fuzz_must(tt_huggingface_config_write(&config, &c->model->config, false), "no configuration");
+    const uint64_t parts[] = {tt_hash(tt_str_text(&config), config.length),
+        tt_hash(c->model->w, c->model->size * sizeof *c->model->w),
+        c->m ? tt_hash(c->m, c->model->size * sizeof *c->m) : 0,
+        c->v ? tt_hash(c->v, c->model->size * sizeof *c->v) : 0, tt_tokenizer_hash(c->tokenizer),
+        c->state ? tt_hash(c->state, strlen(c->state)) : 0};
+    tt_str_close(&config);
+    return tt_hash(parts, sizeof parts);
+}
+
+static void use_checkpoint(const tt_checkpoint *c) {
+    tt_checkpoint again;
+    const tt_checkpoint_write what = {
+        .model = c->model, .tokenizer = c->tokenizer, .m = c->m, .v = c->v, .state = c->state};
+    fuzz_must(tt_checkpoint_save("again.h5", &what), "an accepted checkpoint is not saved");
+    fuzz_must(tt_checkpoint_load(&again, "again.h5", device), "a saved checkpoint is refused");
+    fuzz_require(content_of(&again) == content_of(c), "a saved checkpoint reads as another one");
+    tt_checkpoint_close(&again);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    (void)argc, (void)argv;
+    tt_model_config config = {.d_model = 4,
+        .d_kv = 2,
+        .d_ff = 4,
+        .num_layers = 1,
+        .num_decoder_layers = 1,
+        .num_heads = 2,
+        .relative_attention_num_buckets = 4,
+        .relative_attention_max_distance = 8,
+        .layer_norm_epsilon = 1e-6f,
+        .initializer_factor = 1};
+    tt_tokenizer *tokenizer;
+    tt_model *model;
+    fuzz_begin(NULL, 0);
+    fuzz_write_tokenizer("t.model");
+    fuzz_must(tt_tokenizer_load(&tokenizer, "t.model", 10), "no tokenizer");
+    config.vocab_size = tt_tokenizer_size(tokenizer);
+    fuzz_must(tt_device_open(&device, "cpu", TT_FP32, 1), "no device");
+    fuzz_must(tt_model_open(&model, &config, device), "no model");
+    fuzz_must(tt_model_init(model, TT_INIT_T5, 1), "no weights");
+    const tt_checkpoint_write what = {
+        .model = model, .tokenizer = tokenizer, .m = model->w, .v = model->w, .state = "{\"step\": 3}"};
+    fuzz_must(tt_checkpoint_save("c.h5", &what), "no checkpoint");
+    tt_checkpoint c;
+    fuzz_must(tt_checkpoint_load(&c, "c.h5", device), "no checkpoint");
+    original_content = content_of(&c);
+    fuzz_h5_open(&original, "c.h5");
+    tt_checkpoint_close(&c);
+    tt_model_close(model);
+    tt_tokenizer_close(tokenizer);
+    return fuzz_end();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    tt_checkpoint c;
+    fuzz_begin(data, size);
+    const fuzz_h5_change change = fuzz_h5_write(&original, "c.h5", data, size);
+    if (fuzz_accepted(tt_checkpoint_load(&c, "c.h5", device))) {
+        fuzz_require(change == FUZZ_H5_EDITED || content_of(&c) == original_content,
+            "a damaged checkpoint is read as another one");
+        use_checkpoint(&c);
+        tt_checkpoint_close(&c);
+    } else
+        fuzz_require(change != FUZZ_H5_SAME, "a good checkpoint is refused");
+    return fuzz_end();
+}

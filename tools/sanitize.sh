@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Looks for races and leaks. What libraries do is left out by name, with the reason, in tools/suppressions.
+#   tools/sanitize.sh races     ThreadSanitizer (preset tsan) over the tests of code that has threads, which is OpenMP's
+#   tools/sanitize.sh leaks     LeakSanitizer (preset fuzz) over the README's commands, shortened to 49 steps
+#   tools/sanitize.sh           both
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+case ${1:-both} in
+    races | leaks | both) ;;
+    *)
+        echo "sanitize: unknown argument '$1'; allowed are races, leaks, or none" >&2
+        exit 2
+        ;;
+esac
+
+# Kernels, the passes through the model and the engine that decodes. Clang's OpenMP tells ThreadSanitizer, by Archer, what its
+# barriers order; GNU's does not, and all that it orders would be reported.
+races() {
+    local archer tests=(twins unit/test_forward unit/test_model unit/test_decoder unit/test_trainer unit/test_reason
+        unit/test_optimizer unit/test_schedule)
+    local targets=()
+    archer=$(find /usr/lib/llvm-14/lib -name libarcher.so -print -quit)
+    if [ -z "$archer" ]; then
+        echo "sanitize: libarcher.so of clang 14 is not installed (package libomp-14-dev): races are not looked for" >&2
+        return 1
+    fi
+    cmake --preset tsan >/dev/null
+    for source in tests/twins/test_*.c; do targets+=("$(basename "$source" .c)"); done
+    for name in "${tests[@]:1}"; do targets+=("${name#*/}"); done
+    cmake --build --preset tsan --target "${targets[@]}" -- --quiet
+    OMP_NUM_THREADS=4 OMP_TOOL_LIBRARIES=$archer \
+        TSAN_OPTIONS="suppressions=$root/tools/suppressions/tsan.txt ignore_noninstrumented_modules=1 halt_on_error=1" \
+        ctest --preset tsan -R "^($(IFS='|' && echo "${tests[*]}"))" --no-tests=error
+}
+
+# Trains, reflects, scores, answers and reports: each command must end with status 0 and without a leak.
+leaks() {
+    local work program=$root/build/fuzz/tinythinker
+    local short=(--set acquisition.steps=49 --set acquisition.validate_every=7 --set acquisition.validation_questions=10
+        --set reflection.questions=6 --set reflection.samples=2 --set reflection.cycles=1 --set evaluation.questions=20
+        --set evaluation.samples=2 --set threads=2)
+    cmake --preset fuzz >/dev/null
+    cmake --build --preset fuzz --target tinythinker_cli -- --quiet
+    work=$(mktemp -d)
+    # shellcheck disable=SC2064 # the folder of now
+    trap "rm -rf '$work'" RETURN
+    export LSAN_OPTIONS="suppressions=$root/tools/suppressions/lsan.txt:print_suppressions=0" ASAN_OPTIONS=detect_leaks=1
+    one() {
+        echo "== $*" >&2
+        "$program" "$@" >"$work/out" 2>"$work/err" || {
+            cat "$work/err" >&2
+            echo "sanitize: tinythinker $* failed" >&2
+            return 1
+        }
+    }
+    one run configs/everyday.yaml "${short[@]}" --set output="$work" &&
+        one run configs/everyday.yaml "${short[@]}" --set output="$work" &&
+        one run configs/everyday-reflection.yaml "${short[@]}" --set output="$work" &&
+        one report "$work" -o "$work/report.html" --csv "$work/report.csv" --markdown "$work/report.md" &&
+        one compare "$work/everyday" "$work/everyday-reflection" &&
+        one explain "$work/everyday" &&
+        one ask --model "$work/everyday/best.h5" "What holds water?" cup knife rope &&
+        one corpus show "$work/everyday/corpus.h5" &&
+        one model show "$work/everyday/best.h5" &&
+        one model export "$work/everyday/best.h5" -o "$work/hf" &&
+        one model import "$work/hf" -o "$work/back.h5"
+}
+
+failed=0
+if [ "${1:-both}" != leaks ]; then races || failed=1; fi
+if [ "${1:-both}" != races ]; then leaks || failed=1; fi
+exit $failed
