@@ -52,6 +52,16 @@ void tt_str_format(tt_str *s, const char *format, ...) {
     va_end(arguments);
 }
 
+void tt_str_append_visible(tt_str *s, const char *text) {
+    for (const unsigned char *c = (const unsigned char *)text; *c; ++c) {
+        const bool high = c[0] == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0; // U+0080 to U+009F
+        if (high || (*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f)
+            tt_str_append(s, "\xEF\xBF\xBD"), c += high;
+        else
+            tt_str_append_n(s, (const char *)c, 1);
+    }
+}
+
 void tt_str_clear(tt_str *s) {
     s->length = 0;
     if (s->data) s->data[0] = '\0';

@@ -28,6 +28,8 @@ void tt_str_append_n(tt_str *s, const char *text, size_t n);
 // As printf in the C locale (number.h).
 void tt_str_format(tt_str *s, const char *format, ...) TT_PRINTF(2, 3);
 void tt_str_format_list(tt_str *s, const char *format, va_list arguments) TT_PRINTF(2, 0);
+// Appends a text for a terminal: control characters other than line breaks and tabs become U+FFFD.
+void tt_str_append_visible(tt_str *s, const char *text);
 void tt_str_clear(tt_str *s);             // length 0; keeps the memory
 const char *tt_str_text(const tt_str *s); // never NULL; valid until the string changes
 // Errors: TT_ERR_NOMEM where something could not be appended.

@@ -6,10 +6,12 @@
 #include "host/cli/paths.h"
 #include "host/model/checkpoint.h"
 #include "host/teacher/collect.h"
+#include "host/teacher/outside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct arguments {
     tt_texts overrides, import;
@@ -30,9 +32,13 @@ static tt_status load_tokenizer(
     return TT_OK;
 }
 
+static const char *plural(int64_t n) {
+    return n == 1 ? "" : "s";
+}
+
 static void print_money(double money, const tt_price *price, const char *model) {
     if (price->known)
-        printf("%.2f %s\n", money, price->currency);
+        printf(money > 0 && money < 0.1 ? "%.2g %s\n" : "%.2f %s\n", money, price->currency);
     else
         printf("not known; add %s to the price table\n", model);
 }
@@ -47,11 +53,14 @@ static void print_duration(double seconds) {
 }
 
 static void print_estimate(const tt_estimate *e, const tt_teach_plan *plan, const tt_price *price) {
-    printf("estimate of the first of %lld rounds (tokens counted with the student's tokenizer):\n",
-        (long long)plan->rounds);
+    if (e->resumed)
+        printf("estimate of the next round of what is missing");
+    else
+        printf("estimate of the first of %lld rounds", (long long)plan->rounds);
+    printf(" (tokens counted by the tokenizer of\n%s):\n", plan->tokenizer);
     printf("  questions         %lld\n", (long long)e->questions);
-    printf(
-        "  requests          %lld, of %lld answers each\n", (long long)e->requests, (long long)plan->choices);
+    printf("  requests          %lld, of %s%lld answers each\n", (long long)e->requests,
+        e->resumed ? "at most " : "", (long long)plan->choices);
     printf("  prompt tokens     %lld\n", (long long)e->prompt_tokens);
     printf("  answer tokens     %lld\n", (long long)e->answer_tokens);
     printf("  cost              ");
@@ -81,29 +90,68 @@ static void print_report(const tt_collection_report *r, const tt_teach_plan *pla
     print_money(r->money, price, plan->model);
     for (int t = 0; t < TT_TROUBLES; ++t)
         if (r->client.trouble[t])
-            printf("repeated            %lld times: %s\n", (long long)r->client.trouble[t],
-                tt_trouble_word((tt_trouble)t));
-    for (int v = 0; v < TT_VERDICTS; ++v)
-        if (r->examples[v])
-            printf("\nfirst that is %s:\n%s\n", tt_verdict_word((tt_verdict)v), r->examples[v]);
+            printf("repeated            %lld time%s: %s\n", (long long)r->client.trouble[t],
+                plural(r->client.trouble[t]), tt_trouble_word((tt_trouble)t));
+    for (int v = 0; v < TT_VERDICTS; ++v) {
+        if (!r->examples[v]) continue;
+        tt_str shown = {0};
+        tt_str_append_visible(&shown, r->examples[v]);
+        printf("\nfirst that is %s:\n%s\n", tt_verdict_word((tt_verdict)v), tt_str_text(&shown));
+        tt_str_close(&shown);
+    }
 }
 
-static tt_status save_corpus(tt_collection *collection, const tt_teach_plan *plan) {
+// How many reasonings stand where the corpus will be written; 0 where there is no file. Errors: no corpus is there.
+static tt_status count_existing(const char *path, int64_t *n) {
     tt_corpus corpus = {0};
+    *n = 0;
+    if (access(path, F_OK) != 0) return TT_OK;
+    if (tt_corpus_load(&corpus, path) != TT_OK)
+        return tt_context(TT_ERR_CONFIG,
+            "corpus: %s would be replaced, but can't be read as a corpus; name another file", path);
+    *n = (int64_t)corpus.n_reasoning;
+    tt_corpus_close(&corpus);
+    return TT_OK;
+}
+
+// Writes the corpus, unless a fuller one would be lost.
+static tt_status save_corpus(
+    tt_collection *collection, const tt_teach_plan *plan, const tt_collection_report *report) {
+    tt_corpus corpus = {0};
+    int64_t before;
+    if (report->reasonings == 0) {
+        tt_warn("there is no reasoning yet; %s is not written", plan->corpus);
+        return TT_OK;
+    }
+    TT_TRY(count_existing(plan->corpus, &before));
+    if (before > report->reasonings)
+        return tt_fail(TT_ERR_CONFIG,
+            "corpus: %s has %lld reasonings and would be replaced by %lld; remove it, or name another corpus "
+            "(every answer is in %s)",
+            plan->corpus, (long long)before, (long long)report->reasonings, plan->journal);
     tt_status status = tt_collection_corpus(collection, &corpus);
     if (status == TT_OK) status = tt_corpus_save(&corpus, plan->corpus);
     tt_corpus_close(&corpus);
+    if (status == TT_OK) tt_info("wrote %s", plan->corpus);
     return status;
 }
 
-// Writes the corpus and prints the report.
+// Prints the report and writes the corpus.
 static tt_status finish_collection(tt_collection *collection, const tt_teach_plan *plan,
     const tt_price *price, tt_collection_report *report) {
     TT_TRY(tt_collection_report_of(collection, report));
-    TT_TRY(save_corpus(collection, plan));
     print_report(report, plan, price);
-    tt_info("wrote %s", plan->corpus);
-    return TT_OK;
+    fflush(stdout);
+    return save_corpus(collection, plan, report);
+}
+
+// Reasoning that the questions have stays with them.
+static void warn_own_reasoning(const tt_corpus *questions, const tt_teach_plan *plan) {
+    if (questions->n_reasoning > 0)
+        tt_warn(
+            "%s has %lld reasonings of its own, which %s will not have; tinythinker corpus merge puts both "
+            "into one",
+            plan->questions, (long long)questions->n_reasoning, plan->corpus);
 }
 
 static void warn_budget(const tt_collection_report *report, const tt_teach_plan *plan) {
@@ -113,21 +161,29 @@ static void warn_budget(const tt_collection_report *report, const tt_teach_plan 
             plan->budget);
 }
 
-static tt_status collect_answers(
-    tt_collection *collection, const tt_teach_plan *plan, const tt_price *price) {
-    const char *key = getenv(plan->key_variable);
+static tt_status ask_endpoint(tt_collection *collection, const tt_teach_plan *plan) {
+    char *key;
+    TT_TRY(tt_key_read(&key, plan->key_variable, getenv(plan->key_variable)));
     const tt_client_options client = {.url = plan->url,
-        .key = key && *key ? key : NULL,
+        .key = key,
         .key_variable = plan->key_variable,
         .in_flight = (int)plan->in_flight,
         .requests_per_minute = (double)plan->requests_per_minute,
         .tokens_per_minute = (double)plan->tokens_per_minute,
         .timeout = plan->timeout,
+        .longest_wait = plan->longest_wait,
         .attempts = (int)plan->attempts,
         .seed = (uint64_t)plan->seed};
-    tt_collection_report report;
     tt_interrupt_install();
-    tt_status status = tt_collection_run(collection, &client);
+    const tt_status status = tt_collection_run(collection, &client);
+    free(key);
+    return status;
+}
+
+static tt_status collect_answers(
+    tt_collection *collection, const tt_teach_plan *plan, const tt_price *price) {
+    tt_collection_report report;
+    const tt_status status = ask_endpoint(collection, plan);
     if (status == TT_ERR_INTERRUPTED)
         return tt_fail(
             status, "stopped; every answer is in %s; run the same command again to resume", plan->journal);
@@ -135,8 +191,10 @@ static tt_status collect_answers(
     TT_TRY(finish_collection(collection, plan, price, &report));
     warn_budget(&report, plan);
     if (report.failed)
-        return tt_fail(TT_ERR_IO, "%lld requests failed; run the same command again to ask them once more",
-            (long long)report.failed);
+        return tt_fail(TT_ERR_IO, "%lld request%s failed%s; run the same command again to ask %s once more",
+            (long long)report.failed, plural(report.failed),
+            report.client.gave_up ? ", one after the other, and no more were sent" : "",
+            report.failed == 1 ? "it" : "them");
     return TT_OK;
 }
 
@@ -167,14 +225,20 @@ static tt_status import_batch(
         "\nimported            %lld lines: %lld answers, %lld broken, %lld repeated or of other requests\n",
         (long long)imported.lines, (long long)imported.answered, (long long)imported.broken,
         (long long)imported.passed);
+    if (imported.refused)
+        printf("refused             %lld request%s, by the endpoint\n", (long long)imported.refused,
+            plural(imported.refused));
     printf("missing             %lld requests, of these %lld with an error; --export-batch writes them\n",
         (long long)imported.open, (long long)imported.failed);
     if (imported.answered == 0 && imported.lines > 0 && imported.open > 0 && imported.failed == 0)
         tt_warn("none of the %lld lines answers a request that is missing; do the files belong to %s?",
             (long long)imported.lines, plan->journal);
     if (imported.failed)
-        return tt_fail(TT_ERR_IO, "%lld requests failed; export them again with --export-batch",
-            (long long)imported.failed);
+        return tt_fail(TT_ERR_IO, "%lld request%s failed; export %s again with --export-batch",
+            (long long)imported.failed, plural(imported.failed), imported.failed == 1 ? "it" : "them");
+    if (imported.broken)
+        return tt_fail(TT_ERR_FORMAT, "%lld line%s could not be read and %s left out; the rest is kept",
+            (long long)imported.broken, plural(imported.broken), imported.broken == 1 ? "is" : "are");
     return TT_OK;
 }
 
@@ -199,7 +263,16 @@ static tt_status check_paths(const arguments *a, const tt_teach_plan *plan, cons
     return tt_paths_check("teach", uses, OWN + a->import.n);
 }
 
-static tt_status run_plan(const arguments *a, const tt_teach_plan *plan) {
+// What the pool sets where the plan does not.
+static tt_status load_pool(tt_pool *pool, tt_teach_plan *plan) {
+    TT_TRY(tt_pool_load(pool, plan->prompts));
+    for (int k = 0; k < TT_POOL_DEFAULTS; ++k)
+        if (pool->defaults[k])
+            TT_TRY(tt_teach_plan_default(plan, tt_pool_default_keys[k], pool->defaults[k], plan->prompts));
+    return TT_OK;
+}
+
+static tt_status run_plan(const arguments *a, tt_teach_plan *plan) {
     tt_pool pool = {0};
     tt_corpus questions = {0};
     tt_price price;
@@ -212,7 +285,9 @@ static tt_status run_plan(const arguments *a, const tt_teach_plan *plan) {
     if (plan->budget > 0 && !price.known)
         return tt_fail(TT_ERR_CONFIG, "budget: %s has no price of %s, so that nobody knows what is spent",
             plan->prices, plan->model);
-    tt_status status = tt_pool_load(&pool, plan->prompts);
+    int64_t existing;
+    if (!a->estimate && !a->export) TT_TRY(count_existing(plan->corpus, &existing));
+    tt_status status = load_pool(&pool, plan);
     if (status == TT_OK) status = tt_corpus_load(&questions, plan->questions);
     if (status == TT_OK) status = load_tokenizer(&tokenizer, plan->tokenizer, &student, &device);
     if (status == TT_OK) {
@@ -224,6 +299,8 @@ static tt_status run_plan(const arguments *a, const tt_teach_plan *plan) {
             .limit = a->limit};
         status = tt_collection_open(&collection, &options);
     }
+    if (status == TT_OK) warn_own_reasoning(&questions, plan);
+    if (status == TT_OK) status = tt_collection_resume(collection);
     if (status == TT_OK) status = tt_collection_estimate(collection, &estimate);
     if (status == TT_OK) {
         if (a->import.n == 0) print_estimate(&estimate, plan, &price);

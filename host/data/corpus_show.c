@@ -1,4 +1,5 @@
 // A corpus printed for people.
+#include "host/base/str.h"
 #include "host/data/corpus.h"
 #include "host/data/corpus_tokens.h"
 #include "host/data/provenance.h"
@@ -45,6 +46,21 @@ static void show_counts(const tt_corpus *corpus, FILE *out) {
     show_teacher(corpus, out);
 }
 
+static void append_question(tt_str *out, const tt_corpus *corpus, size_t i) {
+    const tt_question *q = &corpus->questions[i];
+    tt_str_format(out, "\n%s (%s)\n  %s\n", q->id, tt_split_name(q->split), q->text);
+    for (int o = 0; o < q->n_options; ++o)
+        tt_str_format(out, "  (%c) %s%s%s\n", 'A' + o, q->options[o], o == q->gold ? "   <- gold" : "",
+            o == tt_right_answer(q) && o != q->gold ? "   <- the teacher's, right in training" : "");
+    for (size_t k = 0; k < corpus->n_reasoning; ++k) {
+        const tt_reasoning *r = &corpus->reasoning[k];
+        if ((size_t)r->question != i) continue;
+        if (r->general) tt_str_format(out, "  recall: %s\n", r->general);
+        for (int o = 0; r->specific && o < q->n_options; ++o)
+            tt_str_format(out, "  analyze %c: %s\n", 'A' + o, r->specific[o]);
+    }
+}
+
 void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out) {
     fprintf(out, "corpus %s (hash %016llx)\n", corpus->name ? corpus->name : "?",
         (unsigned long long)corpus->hash);
@@ -52,17 +68,11 @@ void tt_corpus_show(const tt_corpus *corpus, int examples, FILE *out) {
     show_counts(corpus, out);
     tt_corpus_tokens_show(corpus, out);
     for (size_t i = 0; i < corpus->n_questions && (int)i < examples; ++i) {
-        const tt_question *q = &corpus->questions[i];
-        fprintf(out, "\n%s (%s)\n  %s\n", q->id, tt_split_name(q->split), q->text);
-        for (int o = 0; o < q->n_options; ++o)
-            fprintf(out, "  (%c) %s%s%s\n", 'A' + o, q->options[o], o == q->gold ? "   <- gold" : "",
-                o == tt_right_answer(q) && o != q->gold ? "   <- the teacher's, right in training" : "");
-        for (size_t k = 0; k < corpus->n_reasoning; ++k) {
-            const tt_reasoning *r = &corpus->reasoning[k];
-            if ((size_t)r->question != i) continue;
-            if (r->general) fprintf(out, "  recall: %s\n", r->general);
-            for (int o = 0; r->specific && o < q->n_options; ++o)
-                fprintf(out, "  analyze %c: %s\n", 'A' + o, r->specific[o]);
-        }
+        tt_str text = {0}, visible = {0};
+        append_question(&text, corpus, i);
+        tt_str_append_visible(&visible, tt_str_text(&text)); // a terminal obeys control characters
+        fputs(tt_str_text(&visible), out);
+        tt_str_close(&text);
+        tt_str_close(&visible);
     }
 }

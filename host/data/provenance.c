@@ -1,5 +1,6 @@
 #include "host/data/provenance.h"
 
+#include "host/base/str.h"
 #include "host/data/hdf5_file.h"
 #include "host/data/renew.h"
 
@@ -30,7 +31,12 @@ static void print_text(const char *text, FILE *out) {
         shown = SHOWN_TEXT;
         while (shown > 0 && ((unsigned char)text[shown] & 0xC0) == 0x80) --shown; // no half character
     }
-    for (size_t i = 0; i < shown; ++i) fputc((unsigned char)text[i] < ' ' ? ' ' : text[i], out);
+    for (size_t i = 0; i < shown; ++i) {
+        const unsigned char c = (unsigned char)text[i];
+        const bool high = c == 0xC2 && (unsigned char)text[i + 1] < 0xA0; // U+0080 to U+009F
+        fputc(c < ' ' || c == 0x7f || high ? ' ' : c, out);
+        i += high;
+    }
     if (shown < n) fprintf(out, "... (%zu bytes)", n);
     fputc('\n', out);
 }
@@ -67,12 +73,15 @@ static void print_value(const json_t *value, int depth, FILE *out) {
 
 // Prints a text with every line indented, so that it stands out from what follows.
 static void print_indented(const char *text, FILE *out) {
+    tt_str visible = {0};
+    tt_str_append_visible(&visible, text);
     fputs("    ", out);
-    for (; *text; ++text) {
-        fputc(*text, out);
-        if (*text == '\n') fputs("    ", out);
+    for (const char *c = tt_str_text(&visible); *c; ++c) {
+        fputc(*c, out);
+        if (*c == '\n') fputs("    ", out);
     }
     fputc('\n', out);
+    tt_str_close(&visible);
 }
 
 static long long count_of(const json_t *counts, const char *key) {

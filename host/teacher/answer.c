@@ -163,12 +163,29 @@ static tt_status read_json(tt_teacher_choice *out, piece text, int n_options, tt
     return status;
 }
 
-// The text behind a block of thoughts; nothing where the block never ends.
+// The text behind thoughts, whose begin may stand in the prompt; nothing where they never end.
 static piece without_thoughts(piece text) {
     static const char open[] = "<think>", close[] = "</think>";
-    if (text.length < sizeof open - 1 || memcmp(text.text, open, sizeof open - 1) != 0) return text;
     const char *end = memmem(text.text, text.length, close, sizeof close - 1);
-    return end ? trimmed(end + sizeof close - 1, text.text + text.length) : (piece){text.text, 0};
+    if (end) return trimmed(end + sizeof close - 1, text.text + text.length);
+    const bool begun = text.length >= sizeof open - 1 && memcmp(text.text, open, sizeof open - 1) == 0;
+    return begun ? (piece){text.text, 0} : text;
+}
+
+// The text between ```json (or another word, or none) and ```.
+static piece without_fence(piece text) {
+    const char *end = text.text + text.length, *line = memchr(text.text, '\n', text.length);
+    if (text.length < 6 || !line || memcmp(text.text, "```", 3) != 0 || memcmp(end - 3, "```", 3) != 0)
+        return text;
+    return line < end - 3 ? trimmed(line, end - 3) : text;
+}
+
+// How the text is to be read.
+static bool is_json(const tt_teacher_text *text, piece *all) {
+    static const char label[] = "Key Information:";
+    if (!text->json) return false;
+    *all = without_fence(*all);
+    return all->length < sizeof label - 1 || memcmp(all->text, label, sizeof label - 1) != 0;
 }
 
 tt_status tt_teacher_read(
@@ -180,7 +197,7 @@ tt_status tt_teacher_read(
         out->verdict = TT_CHOICE_CUT;
     else if (text->refused)
         out->verdict = TT_CHOICE_REFUSED;
-    else if (!tt_utf8_valid(all.text, all.length, NULL))
+    else if (text->broken || !tt_utf8_valid(all.text, all.length, NULL))
         out->verdict = TT_CHOICE_ENCODING;
     else if ((all = without_thoughts(all)).length == 0)
         out->verdict = TT_CHOICE_EMPTY;
@@ -188,7 +205,7 @@ tt_status tt_teacher_read(
     const size_t bytes = (size_t)n_options * sizeof *out->specific;
     if (!(out->specific = tt_arena_alloc(memory, bytes))) return TT_ERR_NOMEM;
     memset(out->specific, 0, bytes);
-    TT_TRY((text->json ? read_json : read_text)(out, all, n_options, memory));
+    TT_TRY((is_json(text, &all) ? read_json : read_text)(out, all, n_options, memory));
     if (out->verdict == TT_CHOICE_KEPT && out->answer == TT_NO_ANSWER) out->verdict = TT_CHOICE_NO_ANSWER;
     if (out->verdict != TT_CHOICE_KEPT)
         *out = (tt_teacher_choice){.verdict = out->verdict, .answer = TT_NO_ANSWER};

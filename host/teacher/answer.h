@@ -23,7 +23,7 @@ extern "C" {
     X(TT_CHOICE_CUT, "cut", "reached the limit of tokens (finish_reason: length)")                           \
     X(TT_CHOICE_REFUSED, "refused", "the endpoint refused to answer or filtered the answer")                 \
     X(TT_CHOICE_EMPTY, "empty", "has no text")                                                               \
-    X(TT_CHOICE_ENCODING, "encoding", "is not valid UTF-8")                                                  \
+    X(TT_CHOICE_ENCODING, "encoding", "has bytes or characters that are not text")                           \
     X(TT_CHOICE_NO_GENERAL, "no key information", "does not begin with Key Information: and a text")         \
     X(TT_CHOICE_NO_EXPLANATIONS, "no explanations", "has no Explanations:")                                  \
     X(TT_CHOICE_BAD_VERDICT, "bad verdict", "a line does not begin like: B is correct. Because")             \
@@ -60,10 +60,12 @@ typedef struct tt_teacher_text {
     const char *text; // what the model wrote; NULL = none
     bool cut;         // finish_reason: length
     bool refused;     // a refusal, or finish_reason: content_filter
+    bool broken;      // some of it was not text
     bool json;        // written to the JSON schema
 } tt_teacher_text;
 
-// A <think>...</think> block before the answer is passed over. Errors: TT_ERR_NOMEM; whatever is wrong with the text is
+// Thoughts before the answer, which end by </think>, and a fence of ``` around JSON are passed over. A text of the paper's
+// format is read as such, though JSON was asked for: some endpoints have no schema. Errors: TT_ERR_NOMEM; whatever is wrong with the text is
 // out->verdict.
 tt_status tt_teacher_read(
     tt_teacher_choice *out, const tt_teacher_text *text, int n_options, tt_arena *memory) TT_MUST_CHECK;

@@ -4,6 +4,7 @@
 #include "host/base/log.h"
 #include "host/base/str.h"
 #include "host/base/text_file.h"
+#include "host/teacher/outside.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -39,7 +40,7 @@ static tt_status write_line(tt_str *line, const tt_client_request *request, cons
     tt_str_clear(line);
     tt_str_format(line,
         "{\"custom_id\":\"%s\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":", request->id);
-    TT_TRY(tt_completion_body(line, &request->chat, dialect, 0));
+    TT_TRY(tt_completion_body(line, &request->chat, dialect));
     tt_str_append(line, "}\n");
     return tt_str_status(line);
 }
@@ -101,7 +102,8 @@ typedef struct open_request {
     char id[TT_TEACH_BATCH_ID]; // its own: the caller's is gone once it is answered
     tt_client_request request;
     bool answered;
-    char *error; // of its last line, or NULL
+    bool refused; // its error is one that comes again
+    char *error;  // of its last line, or NULL
 } open_request;
 
 typedef struct reader {
@@ -152,43 +154,61 @@ static tt_status refresh_requests(reader *r, bool *more) {
     return TT_OK;
 }
 
-static tt_status keep_error(open_request *open, const char *why) {
+static tt_status keep_error(open_request *open, const char *why, bool refused) {
+    char line[400];
     free(open->error);
-    return tt_strdup(&open->error, why);
+    open->refused = refused;
+    tt_outside_excerpt(line, sizeof line, why);
+    return tt_strdup(&open->error, line);
 }
 
-static tt_status take_body(reader *r, open_request *open, const json_t *body) {
+static tt_status take_body(reader *r, open_request *open, const char *body) {
     tt_completion completion;
-    if (!body) return keep_error(open, "status 200 without a body");
-    char *text = json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
-    if (!text) return tt_fail(TT_ERR_NOMEM, "out of memory for an answer");
-    const tt_status status = tt_completion_read(&completion, text, strlen(text), &r->memory);
-    free(text);
-    if (status == TT_ERR_FORMAT) return keep_error(open, tt_error_message());
+    const tt_status status = tt_completion_read(&completion, body, strlen(body), &r->memory);
+    if (status == TT_ERR_FORMAT) return keep_error(open, tt_error_message(), false);
     TT_TRY(status);
     open->answered = true;
     ++r->taken;
     return r->caller->answered(r->caller->context, &open->request, &completion);
 }
 
+// The status of a response, as number or as text; one that has none and has choices is an answer. 0 = not known.
+static long status_of(const json_t *response, const json_t *body) {
+    const json_t *code = json_object_get(response, "status_code");
+    if (json_is_integer(code)) return (long)json_integer_value(code);
+    if (json_is_string(code)) return strtol(json_string_value(code), NULL, 10);
+    return json_is_array(json_object_get(body, "choices")) ? 200 : 0;
+}
+
+// Whether the same request would be refused again.
+static bool is_refusal(long code) {
+    return code == 400 || code == 403 || code == 413 || code == 422;
+}
+
+static tt_status take_error(open_request *open, const json_t *object, long code, const char *body) {
+    char message[320], why[400], error[320];
+    char *text = json_dumps(object, JSON_COMPACT);
+    tt_completion_error(body, strlen(body), message, sizeof message);
+    tt_completion_error(text ? text : "", text ? strlen(text) : 0, error, sizeof error); // beside a response
+    free(text);
+    const char *said = *message ? message : error;
+    if (code)
+        snprintf(why, sizeof why, "status %ld%s%s", code, *said ? ": " : "", said);
+    else
+        snprintf(why, sizeof why, "%s", *said ? said : "neither a response nor an error that says why");
+    return keep_error(open, why, is_refusal(code));
+}
+
 static tt_status take_object(reader *r, const json_t *object, const char *id) {
     open_request *open = find_request(r, id);
     if (!open || open->answered) return TT_OK;
-    const json_t *response = json_object_get(object, "response"), *error = json_object_get(object, "error");
-    const json_t *body = json_object_get(response, "body");
-    const json_int_t code = json_integer_value(json_object_get(response, "status_code"));
-    if (json_is_object(response) && code == 200) return take_body(r, open, body);
-    const char *message = json_string_value(json_object_get(error, "message"));
-    if (!message) message = json_string_value(json_object_get(json_object_get(body, "error"), "message"));
-    if (message && !*message) message = NULL;
-    const int shown = message ? (int)tt_utf8_fit(message, 300) : 300;
-    char why[400];
-    if (json_is_object(response))
-        snprintf(why, sizeof why, "status %lld%s%.*s", (long long)code, message ? ": " : "", shown,
-            message ? message : "");
-    else
-        snprintf(why, sizeof why, "%.*s", shown, message ? message : "neither a response nor an error");
-    return keep_error(open, why);
+    const json_t *response = json_object_get(object, "response"), *body = json_object_get(response, "body");
+    char *text = body ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    const long code = status_of(response, body);
+    const tt_status status =
+        code == 200 && text ? take_body(r, open, text) : take_error(open, object, code, text ? text : "");
+    free(text);
+    return status;
 }
 
 static tt_status take_line(reader *r, const char *path, int64_t number, const char *line, size_t length) {
@@ -218,7 +238,9 @@ static tt_status read_file(reader *r, const char *path) {
         const ssize_t length = getline(&line, &capacity, file);
         if (length < 0) break;
         const size_t mark = tt_starts_with(line, "\xef\xbb\xbf") ? 3 : 0; // of the byte order
-        if (++number == 1) status = tt_text_check(path, line, (size_t)length);
+        const bool wide = ++number == 1 && length >= 2 &&
+                          (memcmp(line, "\xff\xfe", 2) == 0 || memcmp(line, "\xfe\xff", 2) == 0);
+        if (wide) status = tt_text_check(path, line, (size_t)length); // UTF-16: no line could be read
         if (status == TT_OK && !tt_text_blank(line + mark, (size_t)length - mark))
             status = take_line(r, path, number, line + mark, (size_t)length - mark);
     }
@@ -244,14 +266,18 @@ static tt_status read_files(reader *r, const char *const *paths, int n) {
 }
 
 static tt_status report_errors(reader *r) {
+    const tt_client_caller *caller = r->caller;
     for (size_t i = 0; i < r->n; ++i) {
         open_request *open = &r->requests[i];
-        ++r->counts->open;
+        if (open->answered) continue;
+        r->counts->open += !open->refused;
         if (!open->error) continue;
-        ++r->counts->failed;
-        TT_TRY(r->caller->failed(r->caller->context, &open->request, open->error));
+        ++*(open->refused ? &r->counts->refused : &r->counts->failed);
+        TT_TRY(
+            (open->refused ? caller->refused : caller->failed)(caller->context, &open->request, open->error));
     }
-    r->counts->passed = r->counts->lines - r->counts->answered - r->counts->failed - r->counts->broken;
+    r->counts->passed =
+        r->counts->lines - r->counts->answered - r->counts->refused - r->counts->failed - r->counts->broken;
     return TT_OK;
 }
 

@@ -38,14 +38,15 @@ tt_status tt_teach_batch_write(const tt_teach_batch_files *files, const tt_clien
 typedef struct tt_teach_batch_import {
     int64_t lines;    // of all files
     int64_t answered; // requests that were answered
-    int64_t failed;   // requests for which there are only errors
+    int64_t refused;  // requests that the endpoint refuses, by their last line
+    int64_t failed;   // requests for which there are only other errors
     int64_t passed;   // other lines: repeated, answered earlier, or of another configuration
     int64_t broken;   // lines that are not an answer's JSON
     int64_t open;     // requests without an answer, the failed ones among them
 } tt_teach_batch_import;
 
 // Calls caller->answered() for each request of caller->next() that the files answer, also for requests of later rounds,
-// and caller->failed() for those that only have errors. The order of files and lines does not matter; the first answer to
+// caller->refused() for those whose last error would come again, and caller->failed() for those that only have other errors. The order of files and lines does not matter; the first answer to
 // a request counts. Errors: TT_ERR_IO with the file; TT_ERR_NOMEM; what the caller returns.
 tt_status tt_teach_batch_read(const char *const *paths, int n, const tt_client_caller *caller,
     tt_teach_batch_import *out) TT_MUST_CHECK;

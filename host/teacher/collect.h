@@ -26,7 +26,7 @@ typedef struct tt_collection_options {
     const tt_corpus *questions;    // its training questions are asked
     const tt_tokenizer *tokenizer; // by which tokens are estimated
     tt_price price;                // of the plan's model
-    int64_t limit;                 // ask only the first so many questions; 0 = all
+    int64_t limit; // ask only the first so many questions; 0 = all. Answers that are there count
 } tt_collection_options;
 
 // All is borrowed until tt_collection_close. Errors: TT_ERR_INPUT without training questions; TT_ERR_CONFIG where pool and
@@ -34,20 +34,27 @@ typedef struct tt_collection_options {
 tt_status tt_collection_open(tt_collection **out, const tt_collection_options *options) TT_MUST_CHECK;
 void tt_collection_close(tt_collection *collection);
 
-// What the first round costs at least and all rounds at most, if every answer of the first had to be asked again.
+// Reads the journal, if there is one: what it has need not be asked. The functions below do so too, and begin one. Errors:
+// those of tt_journal_open; TT_ERR_CONFIG where its answers are to other prompts.
+tt_status tt_collection_resume(tt_collection *collection) TT_MUST_CHECK;
+
+// What the next request of each question takes that is not done: of a new collection, the first round.
 typedef struct tt_estimate {
-    int64_t questions, requests, prompt_tokens, answer_tokens; // of the first round
+    int64_t questions, requests, prompt_tokens, answer_tokens;
     double money, seconds; // seconds by the plan's limits alone; 0 = no limits
+    bool resumed;          // some answers are there
 } tt_estimate;
 
 // Tokens of up to 200 questions spread over all, extrapolated; an answer is taken to be as long as the exemplars'.
 tt_status tt_collection_estimate(tt_collection *collection, tt_estimate *out) TT_MUST_CHECK;
 
-// Reads the journal, asks for what is missing, keeps every answer in it. Errors: those of tt_journal_open, tt_client_run
-// and of writing; all that was answered is kept.
+// Reads the journal, asks for what is missing, keeps every answer in it. Under a budget no more is on its way than it
+// covers, were each answer as long as the limit of tokens and as dear as the dearest so far; the first request goes
+// alone. Errors: those of tt_collection_resume, tt_client_run and of writing; TT_ERR_CONFIG where the endpoint refuses all
+// requests; TT_ERR_INPUT where no answer can be used. All that was answered is kept.
 tt_status tt_collection_run(tt_collection *collection, const tt_client_options *client) TT_MUST_CHECK;
 // The same with batch files (batch.h) in place of an endpoint. Export writes the requests of each question's next round and
-// ends; the budget counts them at their estimated cost. Import takes the answers to them, whatever the budget is; a
+// ends; the budget counts each at what it can cost at most. Import takes the answers to them, whatever the budget is; a
 // question that needs another round is in the next export. Errors: those of the journal and of batch.h.
 tt_status tt_collection_export(
     tt_collection *collection, const char *directory, tt_teach_batch_export *out) TT_MUST_CHECK;
@@ -55,7 +62,7 @@ tt_status tt_collection_import(
     tt_collection *collection, const char *const *files, int n, tt_teach_batch_import *out) TT_MUST_CHECK;
 
 typedef struct tt_collection_report {
-    int64_t questions, answered;                  // asked; with an answer, readable or not
+    int64_t questions, answered;                  // asked or answered; with an answer, readable or not
     int64_t with_reasoning, reasonings, complete; // complete: n_augment reasonings
     int64_t relabelled;                           // the teacher's majority is not the data set's gold
     int64_t choices, verdicts[TT_VERDICTS];

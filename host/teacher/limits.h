@@ -3,9 +3,6 @@
 #ifndef TT_TEACHER_LIMITS_H
 #define TT_TEACHER_LIMITS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -26,11 +23,6 @@ void tt_limits_spend(tt_limits *limits, double tokens, double now);
 void tt_limits_correct(tt_limits *limits, double tokens_more);
 void tt_limits_pause(tt_limits *limits, double seconds, double now); // nothing is sent before
 
-// The value of a Retry-After header, seconds or an HTTP date: seconds to wait from now on; -1 where it is neither.
-// `today` is the time of day, as time() gives it.
-double tt_retry_after(const char *value, int64_t today);
-// The value of an x-ratelimit-reset-* header such as "1.5s", "6m0s", "350ms": seconds, or -1.
-double tt_reset_after(const char *value);
 // Seconds before attempt number `attempt` (1 = the first repetition): 1, 2, 4, ... up to 60, times a half to one and a
 // half by `chance` (0..1).
 double tt_back_off(int attempt, double chance);

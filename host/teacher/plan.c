@@ -49,7 +49,9 @@ static const row rows[] = {
         "none)."),
     TEXT(format, "text", "text|json",
         "Format of answers: the paper's text, or a JSON schema where the endpoint has it."),
-    INTEGER(exemplars, "8", 0, 1000, "Exemplars in a request, drawn from the pool for each question."),
+    INTEGER(exemplars, "8", 0, 1000,
+        "Exemplars in a request, drawn from the pool for each question. Of this and the next three keys, the "
+        "prompts may have other defaults."),
     INTEGER(n_augment, "8", 1, 1000, "Reasonings to keep of each question, at most."),
     INTEGER(choices, "8", 1, 128, "Answers asked for in one request."),
     INTEGER(rounds, "3", 1, 100, "Rounds of requests; later ones ask for what is missing."),
@@ -57,11 +59,14 @@ static const row rows[] = {
     INTEGER(max_tokens, "256", 1, 1e6,
         "Tokens of an answer. The round after one that was cut asks for twice as many."),
     INTEGER(seed, "1", 1, 9e12, "Seed for every random choice: exemplars, selection, jitter."),
+    TEXT(request_seed, "send", "send|omit", "Whether requests have a seed; some endpoints refuse it."),
     INTEGER(in_flight, "64", 1, 4096, "Requests on their way at a time."),
     INTEGER(requests_per_minute, "0", 0, 1e9, "Limit of requests a minute. 0 = the endpoint's own."),
     INTEGER(tokens_per_minute, "0", 0, 1e12,
         "Limit of tokens a minute, prompts and answers. 0 = the endpoint's own."),
     REAL(timeout, "120", 0.01, 86400, "Seconds that one attempt may take."),
+    REAL(longest_wait, "600", 0, 1e7,
+        "Seconds that the endpoint may ask to wait; if it asks for more, the run ends in order."),
     INTEGER(attempts, "6", 1, 1000, "Attempts of a request before it counts as failed."),
     REAL(budget, "0", 0, 1e9, "Money to spend at most, in the price table's currency. 0 = no limit."),
     // The provider's limits: "up to 50,000 requests, and a batch input file can be up to 200 MB in size" (OpenAI, Batch API).
@@ -76,6 +81,7 @@ static const row rows[] = {
         "SentencePiece .model, or a student .h5, by which tokens are estimated."),
 };
 enum { ROWS = sizeof rows / sizeof *rows };
+_Static_assert(ROWS <= sizeof((tt_teach_plan *)0)->set, "tt_teach_plan.set is too small");
 
 static const row *find_row(const char *key) {
     for (int r = 0; r < ROWS; ++r)
@@ -132,6 +138,7 @@ static tt_status read_file(tt_teach_plan *plan, const char *path) {
         tt_document_node *node = tt_document_find(&yaml, tt_document_root(&yaml), rows[r].key);
         const char *text;
         if (!node) continue;
+        plan->set[r] = true;
         status = text_of(&rows[r], node, &text);
         if (status == TT_OK) status = set_row(plan, &rows[r], text);
         if (status != TT_OK) status = tt_context(TT_ERR_CONFIG, "%s:%d", path, tt_document_line(node));
@@ -144,15 +151,25 @@ static tt_status apply_override(tt_teach_plan *plan, const char *text) {
     const char *equals = strchr(text, '='), *names[ROWS];
     char key[64];
     if (!equals || (size_t)(equals - text) >= sizeof key)
-        return tt_fail(TT_ERR_CONFIG, "--set %s: expected KEY=VALUE", text);
+        return tt_fail(TT_ERR_CONFIG, "--set %.*s: expected KEY=VALUE", (int)strcspn(text, "="), text);
     snprintf(key, sizeof key, "%.*s", (int)(equals - text), text);
     const row *r = find_row(key);
     for (int i = 0; i < ROWS; ++i) names[i] = rows[i].key;
     const char *near = r ? NULL : tt_nearest(key, names, ROWS);
     if (!r)
-        return tt_fail(TT_ERR_CONFIG, "--set %s: unknown key '%s'%s%s%s", text, key,
-            near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        return tt_fail(TT_ERR_CONFIG, "--set: unknown key '%s'%s%s%s", key, near ? "; did you mean " : "",
+            near ? near : "", near ? "?" : "");
+    plan->set[r - rows] = true;
     return set_row(plan, r, equals + 1) == TT_OK ? TT_OK : tt_context(TT_ERR_CONFIG, "--set");
+}
+
+// A key in place of its variable's name must not be printed.
+static tt_status check_variable(const char *name) {
+    const size_t n = strlen(name);
+    if (n > 0 && n <= 64 && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == n) return TT_OK;
+    return tt_fail(TT_ERR_CONFIG,
+        "key_variable: expected the name of an environment variable, of capitals, digits and _, such as "
+        "OPENAI_API_KEY; the key itself belongs into that variable");
 }
 
 static tt_status check_plan(tt_teach_plan *plan) {
@@ -162,6 +179,7 @@ static tt_status check_plan(tt_teach_plan *plan) {
         {"model", plan->model}};
     for (int i = 0; i < 4; ++i)
         if (!*needed[i].value) return tt_fail(TT_ERR_CONFIG, "%s: is missing", needed[i].key);
+    TT_TRY(check_variable(plan->key_variable));
     if (*plan->journal) return TT_OK;
     tt_str name = {0};
     tt_str_append(&name, plan->corpus);
@@ -185,6 +203,12 @@ tt_status tt_teach_plan_load(
     if (status == TT_OK && check_plan(out) != TT_OK) status = tt_context(TT_ERR_CONFIG, "%s", path);
     if (status != TT_OK) tt_teach_plan_close(out);
     return status;
+}
+
+tt_status tt_teach_plan_default(tt_teach_plan *plan, const char *key, const char *value, const char *where) {
+    const row *r = find_row(key);
+    if (!r || plan->set[r - rows]) return TT_OK;
+    return set_row(plan, r, value) == TT_OK ? TT_OK : tt_context(TT_ERR_CONFIG, "%s: defaults", where);
 }
 
 void tt_teach_plan_close(tt_teach_plan *plan) {

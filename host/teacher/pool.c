@@ -74,16 +74,30 @@ static tt_status read_exemplar(tt_document *yaml, tt_document_node *node, tt_exe
     return check_exemplar(yaml, node, e, memory);
 }
 
+const char *const tt_pool_default_keys[TT_POOL_DEFAULTS] = {"exemplars", "n_augment", "choices", "rounds"};
+
+// What a collection with this pool takes where its plan does not say.
+static tt_status read_defaults(tt_pool *pool, tt_document *yaml, tt_document_node *node) {
+    TT_TRY(tt_document_check_keys(yaml, node, "defaults", tt_pool_default_keys, TT_POOL_DEFAULTS));
+    for (int k = 0; k < TT_POOL_DEFAULTS; ++k) {
+        tt_document_node *value = tt_document_find(yaml, node, tt_pool_default_keys[k]);
+        if (value)
+            TT_TRY(tt_document_text(yaml, value, tt_pool_default_keys[k], &pool->memory, &pool->defaults[k]));
+    }
+    return TT_OK;
+}
+
 static tt_status read_pool(tt_pool *pool, tt_document *yaml) {
-    static const char *const keys[] = {"name", "instruction", "json_instruction", "exemplars"};
-    tt_document_node *root = tt_document_root(yaml), *values[4];
-    TT_TRY(tt_document_check_keys(yaml, root, "pool of exemplars", keys, 4));
-    for (int k = 0; k < 4; ++k)
-        if (!(values[k] = tt_document_find(yaml, root, keys[k])) && k != 2)
+    static const char *const keys[] = {"name", "instruction", "json_instruction", "exemplars", "defaults"};
+    tt_document_node *root = tt_document_root(yaml), *values[5];
+    TT_TRY(tt_document_check_keys(yaml, root, "pool of exemplars", keys, 5));
+    for (int k = 0; k < 5; ++k)
+        if (!(values[k] = tt_document_find(yaml, root, keys[k])) && k != 2 && k != 4)
             return tt_document_fail(yaml, root, "%s is missing", keys[k]);
     TT_TRY(tt_document_text(yaml, values[0], keys[0], &pool->memory, &pool->name));
     TT_TRY(tt_document_text(yaml, values[1], keys[1], &pool->memory, &pool->instruction));
     if (values[2]) TT_TRY(tt_document_text(yaml, values[2], keys[2], &pool->memory, &pool->json_instruction));
+    if (values[4]) TT_TRY(read_defaults(pool, yaml, values[4]));
     TT_TRY(tt_document_list(yaml, values[3], keys[3], &pool->n));
     if (!(pool->exemplars = tt_arena_alloc(&pool->memory, ((size_t)pool->n + 1) * sizeof *pool->exemplars)))
         return TT_ERR_NOMEM;
@@ -128,6 +142,17 @@ static tt_status append_object(tt_str *out, const tt_exemplar *e) {
     return TT_OK;
 }
 
+tt_status tt_pool_example(const tt_pool *pool, int i, bool json, tt_str *out) {
+    const tt_exemplar *e = &pool->exemplars[i];
+    append_options(out, e->question, e->options, e->n_options);
+    if (json)
+        TT_TRY(append_object(out, e));
+    else
+        append_answer(out, e);
+    tt_str_append(out, "\n");
+    return tt_str_status(out);
+}
+
 static tt_status append_system(
     const tt_pool *pool, const tt_question *question, const tt_message_rules *rules, tt_str *out) {
     tt_rng rng;
@@ -140,14 +165,8 @@ static tt_status append_system(
     if (out->length && out->data[out->length - 1] != '\n') tt_str_append(out, "\n");
     tt_status status = TT_OK;
     for (int k = 0; k < rules->exemplars && status == TT_OK; ++k) {
-        const tt_exemplar *e = &pool->exemplars[order[k]];
         tt_str_append(out, "###\n");
-        append_options(out, e->question, e->options, e->n_options);
-        if (rules->json)
-            status = append_object(out, e);
-        else
-            append_answer(out, e);
-        tt_str_append(out, "\n");
+        status = tt_pool_example(pool, order[k], rules->json, out);
     }
     if (rules->exemplars > 0) tt_str_append(out, "###\n");
     free(order);

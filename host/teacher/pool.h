@@ -5,6 +5,11 @@
 //     ...
 //   json_instruction: |         the system message for endpoints with a JSON schema
 //     ...
+//   defaults:                   of the plan's keys, for whoever does not set them; all may be left out
+//     exemplars: 8
+//     n_augment: 8
+//     choices: 8
+//     rounds: 3
 //   exemplars:
 //     - question: "..."
 //       options: ["...", "..."]
@@ -29,7 +34,11 @@ typedef struct tt_exemplar {
     int n_options, answer;
 } tt_exemplar;
 
+enum { TT_POOL_DEFAULTS = 4 };
+extern const char *const tt_pool_default_keys[TT_POOL_DEFAULTS]; // names of keys of a plan
+
 typedef struct tt_pool {
+    const char *defaults[TT_POOL_DEFAULTS];            // texts of the values; NULL where the pool has none
     const char *name, *instruction, *json_instruction; // json_instruction NULL where the pool has none
     tt_exemplar *exemplars;
     int n;
@@ -41,6 +50,9 @@ typedef struct tt_pool {
 // teacher's answer, that leaves an option out or calls none or two correct.
 tt_status tt_pool_load(tt_pool *out, const char *path) TT_MUST_CHECK;
 void tt_pool_close(tt_pool *pool);
+
+// Appends exemplar i as requests show it. Errors: TT_ERR_NOMEM.
+tt_status tt_pool_example(const tt_pool *pool, int i, bool json, tt_str *out) TT_MUST_CHECK;
 
 typedef struct tt_message_rules {
     int exemplars; // drawn for a question, at most pool->n

@@ -20,6 +20,7 @@ static tt_status read_model(
         TT_TRY(tt_document_number(
             yaml, values[k + 1], keys[k + 1], &(tt_number_range){.high = 1e9}, &prices[k]));
     if (strcmp(name, model) != 0) return TT_OK;
+    if (out->known) return tt_document_fail(yaml, node, "models: %s has a price above already", model);
     out->known = true;
     out->input = prices[0] / 1e6;
     out->output = prices[1] / 1e6;

@@ -3,7 +3,8 @@
 
 #include "host/base/str.h"
 #include "host/teacher/completion.h"
-#include "host/teacher/limits.h"
+#include "host/teacher/dialect.h"
+#include "host/teacher/pacing.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -28,8 +29,7 @@ static void check_completion(const tt_completion *completion) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    const tt_chat chat = {
-        .model = "m", .system = "s", .user = "u", .n = 3, .max_tokens = 9, .json_options = 2};
+    const tt_dialect_use use = {.n = true, .seed = true, .schema = true};
     const char *body = (const char *)data;
     tt_completion completion;
     tt_arena memory = {0};
@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_require(strlen(why) < sizeof why && tt_utf8_valid(why, strlen(why), NULL), "the reason is no text");
     // Each time something is learned, so that it ends.
     int rounds = 0;
-    while (tt_dialect_learn(&dialect, &chat, body, size))
+    while (tt_dialect_learn(&dialect, &use, body, size))
         fuzz_require(++rounds <= 8, "the same is learned again");
     read_headers(data, size);
     tt_arena_close(&memory);

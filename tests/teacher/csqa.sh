@@ -41,7 +41,8 @@ import json, sys
 plain, faulty = (json.load(open(f"{name}.counts")) for name in ("plain", "faulty"))
 again = {q: n - plain["per_question"].get(q, 0) for q, n in faulty["per_question"].items()}
 lost = sum(again.values())
-kept = sum(1 for _ in open("faulty.journal.jsonl")) - 1
+# Of the answers that could not be read only the cost is kept.
+kept = sum('"choices":[]' not in line for line in open("faulty.journal.jsonl")) - 1
 faults = sum(faulty["faults"].values()) if faulty["faults"] else 0
 print(f"requests: {plain['requests']} without faults; {faulty['requests']} with {faults} faults and two kills")
 print(f"answers sent: {plain['answered']} and {faulty['answered']}; kept in the journal: {kept}")

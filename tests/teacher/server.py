@@ -32,6 +32,7 @@ REQUEST_FAULTS = {
     "empty": "an answer without choices",
     "refusal": "choices without content, with or without a refusal text",
     "slow": "a right answer after --slow-seconds",
+    "paid": "choices without a message, and the tokens that they cost",
 }
 # Faults of a choice. They belong to its content: a repeated request gets them again.
 CHOICE_FAULTS = {
@@ -150,9 +151,15 @@ class Endpoint:
                 return failed(400, f"Invalid '{name}': expected a positive integer, got {limit!r}.", param=name)
         if temperature is not None and (type(temperature) not in (int, float) or not 0 <= temperature <= 2):
             return failed(400, f"Invalid 'temperature': expected 0 to 2, got {temperature!r}.", param="temperature")
+        if options.refuse and options.refuse in text_of(messages[-1]):
+            return failed(options.refuse_status, "The response was filtered by the content management policy.",
+                          code="content_filter")
         if options.no_temperature and temperature is not None and temperature != 1:
             return failed(400, f"Unsupported value: 'temperature' does not support {temperature} with this model. "
                           "Only the default (1) value is supported.", param="temperature", code="unsupported_value")
+        if options.no_seed and "seed" in request:
+            return Reply(422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"],
+                                           "msg": "Extra inputs are not permitted"}]})
         if type(request.get("seed") or 0) is not int:
             return failed(400, "Invalid 'seed': expected an integer.", param="seed")
         response_format = request.get("response_format") or {"type": "text"}
@@ -236,6 +243,9 @@ class Endpoint:
                 choice["message"]["content"] = None
                 if draw("refusal", digest) % 2:
                     choice["message"]["refusal"] = "I'm sorry, I can't assist with that request."
+        elif fault == "paid":
+            for choice in value["choices"]:
+                del choice["message"]
         elif fault == "malformed":
             return Reply(200, malformed(json.dumps(value).encode(), draw("malformed", digest)))
         framing = "cut" if fault == "cut" else "whole"
@@ -250,14 +260,21 @@ class Endpoint:
             round_ += f" {digest}"
         first = (request.get("seed") or 0) % 1000  # far ones would only be wordier
         choices, words, thought = [], 0, 0
-        for index in range(request.get("n") or 1):
+        for index in range(1 if self.options.ignore_n else request.get("n") or 1):
             text, reason, length = self.teacher.content(asked, round_, first + index, structured, max_tokens)
             message = {"role": "assistant", "content": text, "refusal": None}
             words += length
             if self.options.reasoning:
                 message["reasoning_content"] = self.teacher.thoughts(asked)
                 thought += len(message["reasoning_content"].split())
+            if self.options.manners == "parts":
+                message["content"] = [{"type": "text", "text": text}]
+            elif self.options.manners == "fence":
+                message["content"] = f"Let me think.</think>```json\n{text}\n```"
+            elif self.options.manners == "broken" and index == 0:
+                message.update(content="\ud800 \0 \x1b[31m", refusal="")
             choices.append({"index": index, "message": message, "logprobs": None, "finish_reason": reason})
+        thought += self.options.thoughts * len(choices)
         usage = {"prompt_tokens": prompt_tokens, "completion_tokens": words + thought,
                  "total_tokens": prompt_tokens + words + thought}
         if self.options.reasoning:
@@ -332,7 +349,7 @@ class Server:
         counts.in_flight += 1
         counts.most_in_flight = max(counts.most_in_flight, counts.in_flight)
         try:
-            reply = self.unauthorized(headers) or self.endpoint.reply(body)
+            reply = self.turned(headers) or self.unauthorized(headers) or self.endpoint.reply(body)
             delay = self.options.latency_ms / 1000 + reply.delay
             if delay > 0:
                 await asyncio.sleep(delay)
@@ -351,6 +368,12 @@ class Server:
             return keep
         finally:
             counts.in_flight -= 1
+
+    def turned(self, headers):
+        """The reply from the --after'th answer on, or None; its words repeat the key."""
+        if self.options.then is None or self.counts.answered < self.options.after:
+            return None
+        return failed(self.options.then, f"It ends here.\x1b[2J Sent: {headers.get('authorization')}")
 
     def unauthorized(self, headers):
         if self.options.key is None:
@@ -372,7 +395,7 @@ class Server:
         return self.unauthorized(headers) or Reply(200, {"object": "list", "data": [model]})
 
     def send(self, writer, reply, keep):
-        headers = {"Content-Type": "application/json", **reply.headers}
+        headers = {"Content-Type": "application/json", **reply.headers, **dict(self.options.header)}
         for bucket, what in ((self.endpoint.requests, "requests"), (self.endpoint.tokens, "tokens")):
             if bucket:
                 headers.update(bucket.headers(what))
@@ -390,7 +413,7 @@ class Server:
         if not keep:
             headers["Connection"] = "close"
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        status = f"HTTP/1.1 {reply.status} {REASONS[reply.status]}\r\n"
+        status = f"HTTP/1.1 {reply.status} {REASONS.get(reply.status, 'Other')}\r\n"
         writer.write((status + lines + "\r\n").encode("latin-1") + body)
 
 
@@ -469,6 +492,16 @@ def parse_arguments():
     add("--max-completion-tokens", action="store_true", help="refuse max_tokens, which is to be max_completion_tokens")
     add("--no-temperature", action="store_true", help="refuse a temperature other than 1")
     add("--no-response-format", action="store_true", help="refuse response_format json_schema and json_object")
+    add("--no-seed", action="store_true", help="refuse seed, with an error as FastAPI words it")
+    add("--ignore-n", action="store_true", help="answer once, whatever n is")
+    add("--manners", choices=("parts", "fence", "broken"),
+        help="contents as lists of parts; in a fence behind </think>; the first choice not text, the refusal empty")
+    add("--thoughts", type=int, default=0, metavar="N", help="add N tokens a choice to what an answer costs")
+    add("--refuse", metavar="TEXT", help="refuse (--refuse-status, default 400) questions that have the text")
+    add("--refuse-status", type=int, default=400, metavar="STATUS")
+    add("--then", type=int, metavar="STATUS", help="answer with this error, which repeats the key, ...")
+    add("--after", type=int, default=0, metavar="N", help="... once N requests were answered (default 0)")
+    add("--header", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="of every reply")
     add("--reasoning", action="store_true", help="add message.reasoning_content")
     add("--think", action="store_true", help="begin the content with a <think> block")
     add("--key", help="refuse (401) any other key")

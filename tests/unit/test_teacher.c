@@ -103,6 +103,8 @@ static void the_endpoint_s_word_counts_before_the_text(void **state) {
     assert_int_equal(c.verdict, TT_CHOICE_CUT);
     OK(tt_teacher_read(&c, &(tt_teacher_text){.text = good, .refused = true}, 2, &memory));
     assert_int_equal(c.verdict, TT_CHOICE_REFUSED);
+    OK(tt_teacher_read(&c, &(tt_teacher_text){.text = good, .broken = true}, 2, &memory));
+    assert_int_equal(c.verdict, TT_CHOICE_ENCODING);
 }
 
 static void objects_are_read_by_the_same_rules(void **state) {
@@ -128,7 +130,17 @@ static void objects_are_read_by_the_same_rules(void **state) {
          "\"because\": \"x\"},"
          "{\"option\": \"B\", \"correct\": true, \"because\": \"x\"}]}",
             TT_CHOICE_TWO_ANSWERS},
-        {GENERAL "\nExplanations: A is correct. Because x", TT_CHOICE_BAD_JSON},
+        {"```json\n{\"key_information\": \"Heat moves\", \"explanations\": ["
+         "{\"option\": \"B\", \"correct\": true, \"because\": \"a stove is warm\"},"
+         "{\"option\": \"A\", \"correct\": false, \"because\": \"ice is cold\"}]}\n```",
+            TT_CHOICE_KEPT},
+        // An endpoint without a schema answers in the paper's format.
+        {"Key Information: Heat moves\nExplanations: A is incorrect. Because ice is cold\n"
+         "B is correct. Because a stove is warm",
+            TT_CHOICE_KEPT},
+        {GENERAL "\nB is right", TT_CHOICE_NO_EXPLANATIONS},
+        {"```json\n```", TT_CHOICE_BAD_JSON},
+        {"```", TT_CHOICE_BAD_JSON},
         {"[1, 2", TT_CHOICE_BAD_JSON},
         {"7", TT_CHOICE_BAD_JSON},
     };
