@@ -35,8 +35,8 @@ static tt_status fail_unreached(const tt_flight *f, tt_trouble trouble, const ch
             "or "
             "lower in_flight (%d)",
             c->shown, c->options->timeout, f->attempts, c->options->in_flight);
-    return tt_fail(TT_ERR_IO, "%s: %s, in %d attempts; is the address right, and does the server run?",
-        c->shown, why, f->attempts);
+    return tt_fail(TT_ERR_IO, "%s: %s, in %d attempt%s; is the address right, and does the server run?",
+        c->shown, why, f->attempts, f->attempts == 1 ? "" : "s");
 }
 
 static void print_time(double seconds, char out[32]) {

@@ -3,6 +3,13 @@
 # stays, and nothing is asked twice; requests are counted by the server.
 . "$TT_SOURCE_DIR/tests/common.sh"
 . "$TT_SOURCE_DIR/tests/teacher/setup.bash"
+# A small world makes the many servers quick.
+python3 - <<'PYTHON'
+import json
+asked = [json.loads(line)["id"] for line in open("questions.jsonl")][:120]
+lines = [line for line in open("world.jsonl") if json.loads(line)["id"] in asked]
+open("world.jsonl", "w").writelines(lines)
+PYTHON
 N=16
 teach() { "$TINYTHINKER" teach "$@" --limit $N; }
 # begin NAME 'extra lines of the plan' server options...
