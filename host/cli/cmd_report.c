@@ -2,6 +2,7 @@
 #include "host/base/output.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
+#include "host/cli/paths.h"
 #include "host/report/report.h"
 
 #include <stdio.h>
@@ -36,6 +37,23 @@ release:
     return status;
 }
 
+// No page replaces what its runs were made from.
+static tt_status check_runs(const files *to, const tt_report *report) {
+    const tt_path_use uses[] = {{"-o", to->html, TT_OUTPUT_STREAM},
+        {"--markdown", to->markdown, TT_OUTPUT_STREAM}, {"--csv", to->csv, TT_OUTPUT_STREAM}};
+    for (int i = 0; i < report->n_runs; ++i) {
+        char path[TT_PATH_MAX];
+        tt_config config;
+        if (tt_path_join(path, sizeof path, report->runs[i].path, "config.yaml") != TT_OK ||
+            tt_config_load_written(&config, path) != TT_OK)
+            continue; // the report says what is wrong with it
+        const tt_status safe = tt_paths_check_config("report", uses, 3, &config);
+        tt_config_close(&config);
+        TT_TRY(safe);
+    }
+    return TT_OK;
+}
+
 tt_status tt_cmd_report(int argc, char **argv) {
     files to = {.html = "report.html"};
     const char *title = NULL;
@@ -67,6 +85,7 @@ tt_status tt_cmd_report(int argc, char **argv) {
     for (int i = 0; i < rest.n && !title; ++i)
         tt_str_format(&source, "%s%s", i > 0 ? ", " : "", rest.items[i]);
     tt_status status = tt_str_status(&source);
+    if (status == TT_OK) status = check_runs(&to, &report);
     if (status == TT_OK) status = write_all(&to, &report, title ? title : tt_str_text(&source));
     tt_str_close(&source);
     tt_report_close(&report);

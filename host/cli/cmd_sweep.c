@@ -22,6 +22,13 @@ static tt_status save_slurm(const tt_sweep *sweep, const tt_sweep_options *optio
     tt_str script = {0};
     const tt_path_use uses[] = {{"--slurm", path, TT_OUTPUT_STREAM}, {"base", sweep->base, TT_INPUT}};
     TT_TRY(tt_paths_check("sweep", uses, 2));
+    for (int i = 0; i < sweep->n; ++i) {
+        tt_config config;
+        TT_TRY(tt_config_load(&config, sweep->base, sweep->runs[i].overrides, sweep->runs[i].n));
+        const tt_status safe = tt_paths_check_config("sweep", uses, 1, &config);
+        tt_config_close(&config);
+        TT_TRY(safe);
+    }
     tt_status status = tt_sweep_slurm(sweep, options, &script);
     if (status == TT_OK) status = tt_write_file(path, script.data, script.length);
     tt_str_close(&script);

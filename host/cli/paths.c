@@ -73,6 +73,16 @@ tt_status tt_paths_check(const char *where, const tt_path_use *uses, int n) {
     return TT_OK;
 }
 
+tt_status tt_paths_check_config(
+    const char *where, const tt_path_use *outputs, int n, const tt_config *config) {
+    const char *path, *key;
+    for (int i = 0; (path = tt_config_input(config, i, &key)); ++i)
+        for (int k = 0; k < n; ++k)
+            if (*path && outputs[k].path && *outputs[k].path)
+                TT_TRY(check_pair(where, &outputs[k], &(tt_path_use){key, path, TT_INPUT}));
+    return TT_OK;
+}
+
 // What is used, and the names of the options that name it.
 typedef struct use_list {
     tt_path_use items[MOST_USES];

@@ -4,6 +4,7 @@
 #define TT_CLI_PATHS_H
 
 #include "host/cli/args.h"
+#include "host/config/config.h"
 
 // A path that a command uses. `name`: what a person calls it ("-o", "corpus"), or NULL for an input that
 // has only its path. One whose path is NULL or empty is not there.
@@ -14,6 +15,9 @@ typedef struct tt_path_use {
 
 // `where`: the command or file that names the paths, for messages. Errors: TT_ERR_USAGE, TT_ERR_IO.
 tt_status tt_paths_check(const char *where, const tt_path_use *uses, int n) TT_MUST_CHECK;
+// Checks that none of the outputs is a file that a run of this configuration reads. Errors: TT_ERR_USAGE.
+tt_status tt_paths_check_config(
+    const char *where, const tt_path_use *outputs, int n, const tt_config *config) TT_MUST_CHECK;
 // The same for the paths in the values of options and in positional arguments. `-` as an input becomes /dev/stdin in
 // `rest`, and standard output is claimed for an output that it stands for.
 tt_status tt_paths_check_args(const char *command, const tt_args *args, tt_texts *rest) TT_MUST_CHECK;

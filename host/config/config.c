@@ -212,3 +212,26 @@ void tt_config_help(FILE *out) {
         out);
     for (int i = 0; i < n; ++i) print_key(out, &keys[i]);
 }
+
+const char *tt_config_input(const tt_config *config, int i, const char **key) {
+    const struct {
+        const char *key, *path;
+    } single[] = {{"corpus", config->corpus}, {"model.start", config->model.start},
+        {"model.tokenizer", config->model.tokenizer}};
+    const struct {
+        const char *key;
+        const tt_text_list *paths;
+    } lists[] = {
+        {"pretraining.text", &config->pretraining.text}, {"pretraining.pairs", &config->pretraining.pairs}};
+    const int n = (int)(sizeof single / sizeof *single);
+    if (i < n) {
+        *key = single[i].key;
+        return single[i].path;
+    }
+    i -= n;
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; i -= lists[l++].paths->n) {
+        *key = lists[l].key;
+        if (i < lists[l].paths->n) return lists[l].paths->items[i];
+    }
+    return NULL;
+}

@@ -218,6 +218,17 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static tt_status fail_twice(const tt_corpus *corpus, const char *id) {
+    size_t first = 0, second;
+    while (strcmp(corpus->questions[first].id, id) != 0) ++first;
+    for (second = first + 1; strcmp(corpus->questions[second].id, id) != 0;) ++second;
+    return tt_fail(TT_ERR_INPUT,
+        "question id '%s' occurs twice, as question %zu and as question %zu of all that were read; each "
+        "needs an id of its "
+        "own. Was a file named twice?",
+        id, first + 1, second + 1);
+}
+
 tt_status tt_corpus_check(const tt_corpus *corpus) {
     if (corpus->n_questions == 0) return tt_fail(TT_ERR_INPUT, "the corpus has no questions");
     const char **ids;
@@ -226,8 +237,7 @@ tt_status tt_corpus_check(const tt_corpus *corpus) {
     qsort(ids, corpus->n_questions, sizeof *ids, by_text);
     tt_status status = TT_OK;
     for (size_t i = 1; i < corpus->n_questions && status == TT_OK; ++i)
-        if (strcmp(ids[i - 1], ids[i]) == 0)
-            status = tt_fail(TT_ERR_INPUT, "question id '%s' occurs twice", ids[i]);
+        if (strcmp(ids[i - 1], ids[i]) == 0) status = fail_twice(corpus, ids[i]);
     free(ids);
     return status;
 }

@@ -62,11 +62,11 @@ static tt_status write_anew(const tt_h5 *from, const char *to, report *r) {
 // Lets a crash or Ctrl-C end this process, whatever handlers its parent has, with nothing printed and no core left, and lets
 // it compute for `seconds` at most.
 static void expect_the_worst(rlim_t seconds) {
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGINT, SIGTERM};
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGINT, SIGTERM, SIGXCPU};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; ++i) signal(signals[i], SIG_DFL);
     const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
-    setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds});
+    setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds + 1}); // SIGXCPU first
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
@@ -76,7 +76,7 @@ static void renew(const char *path, const char *to, report *r) {
     char *kind = NULL;
     struct stat st = {0};
     stat(path, &st);
-    expect_the_worst(60 + (rlim_t)st.st_size / (4 << 20));
+    expect_the_worst(5 + (rlim_t)st.st_size / (4 << 20)); // a sound one takes a tenth of it
     tt_status status = open_unsealed(&from, path);
     if (status == TT_OK) status = tt_renew_root_text(&from, "tinythinker", &kind);
     if (status == TT_OK) {

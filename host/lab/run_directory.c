@@ -254,7 +254,7 @@ static bool is_run(const char *folder) {
 
 bool tt_run_directory_owns(const char *path) {
     static const char *const names[] = {"config.yaml", "environment.json", "corpus.h5", "metrics.jsonl",
-        "predictions.jsonl", "result.json", "result.txt", "best.h5"};
+        "predictions.jsonl", "result.json", "result.txt", "best.h5", "lock"};
     char folder[TT_PATH_MAX], outer[TT_PATH_MAX];
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     if (tt_path_dir(folder, sizeof folder, path) != TT_OK) return false;
@@ -295,13 +295,8 @@ static tt_status check_input(const tt_run_directory *dir, const char *key, const
 
 // A file that the run reads must not be one that starting over removes.
 static tt_status check_inputs(const tt_run_directory *dir, const tt_config *config) {
-    TT_TRY(check_input(dir, "corpus", config->corpus));
-    TT_TRY(check_input(dir, "model.start", config->model.start));
-    TT_TRY(check_input(dir, "model.tokenizer", config->model.tokenizer));
-    for (int i = 0; i < config->pretraining.text.n; ++i)
-        TT_TRY(check_input(dir, "pretraining.text", config->pretraining.text.items[i]));
-    for (int i = 0; i < config->pretraining.pairs.n; ++i)
-        TT_TRY(check_input(dir, "pretraining.pairs", config->pretraining.pairs.items[i]));
+    const char *path, *key;
+    for (int i = 0; (path = tt_config_input(config, i, &key)); ++i) TT_TRY(check_input(dir, key, path));
     return TT_OK;
 }
 

@@ -227,6 +227,20 @@ for number in $(seq 2 40); do echo mine >"shared.jsonl.$number.tmp"; done
 for number in $(seq 2 40); do [ "$(cat "shared.jsonl.$number.tmp")" = mine ] || fail "a person's file was overwritten"; done
 rm shared.jsonl.*.tmp
 
+# What a run's configuration names is read, too, though not by this command's own options.
+printf 'name: other\nbase: run.yaml\naxes: {corpus: [data/corpus.h5, copy.h5]}\n' >other.yaml
+cp data/corpus.h5 copy.h5
+sum=$(cat data/* copy.h5 | cksum)
+for option in -o --csv --markdown; do
+    "$TINYTHINKER" report runs -o page.html $option data/corpus.h5 >out.log 2>err.log && fail "report $option over its runs' corpus"
+    grep -q "report: $option data/corpus.h5: this file is read, too (corpus)" err.log || fail "report $option over its runs' corpus"
+done
+for place in copy.h5 data/tokenizer.model; do
+    "$TINYTHINKER" sweep other.yaml --slurm $place >out.log 2>err.log && fail "sweep --slurm over $place"
+    grep -q "sweep: --slurm $place: this file is read, too (" err.log || fail "sweep --slurm over $place"
+done
+[ "$(cat data/* copy.h5 | cksum)" = "$sum" ] || fail "an output replaced what runs read"
+
 # A disk that is full: a message, the file from before, and nothing temporary.
 mkdir disk
 if [ -n "$is_root" ] && mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
