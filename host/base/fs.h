@@ -2,7 +2,7 @@
 #ifndef TT_BASE_FS_H
 #define TT_BASE_FS_H
 
-#include "host/base/status.h"
+#include "host/base/path.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,17 +32,6 @@ tt_status tt_write_file(const char *path, const void *data, size_t size) TT_MUST
 // and owner of the file at `path`, fsyncs it, renames it to where `path` leads, fsyncs the folder. On failure `temporary`
 // is removed. Errors: TT_ERR_IO, also where `path` is no regular file.
 tt_status tt_commit_file(const char *temporary, const char *path) TT_MUST_CHECK;
-// Writes "dir/name" to out[size]; "name" alone where it is absolute or dir is empty. Errors: TT_ERR_IO where it does
-// not fit.
-tt_status tt_path_join(char *out, size_t size, const char *dir, const char *name) TT_MUST_CHECK;
-// Why `name` cannot name a file or folder within another folder, e.g. "has a /"; NULL where it can. A name must not lead
-// elsewhere, must be visible and fit on every file system: no /, no dot at its beginning, no control characters, not blank,
-// at most 255 bytes.
-const char *tt_name_fault(const char *name);
-// Writes the folder part of `path` ("." where there is none) to out[size]. Errors: TT_ERR_IO where it does not fit.
-tt_status tt_path_dir(char *out, size_t size, const char *path) TT_MUST_CHECK;
-
-enum { TT_PATH_MAX = 4096 };
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 #include "host/base/temporary.h"
 
-#include "host/base/fs.h"
+#include "host/base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -151,12 +151,31 @@ static tt_status open_tokenizer(tt_tokenizer **out, const char *path) {
     return status;
 }
 
+// Control characters as in C, so that each text stays on its line.
+static void print_escaped(const char *text) {
+    for (; *text; ++text) {
+        const unsigned char c = (unsigned char)*text;
+        if (c == '\n')
+            fputs("\\n", stdout);
+        else if (c == '\t')
+            fputs("\\t", stdout);
+        else if (c < ' ' || c == 127)
+            printf("\\x%02x", c);
+        else
+            putchar(c);
+    }
+}
+
 static tt_status show_ids(const tt_tokenizer *t, const tt_ids *ids) {
     char *text;
-    for (int k = 0; k < ids->n; ++k)
-        printf("%s%d %s", k ? ", " : "", ids->items[k], tt_tokenizer_piece(t, ids->items[k]));
+    for (int k = 0; k < ids->n; ++k) {
+        printf("%s%d ", k ? ", " : "", ids->items[k]);
+        print_escaped(tt_tokenizer_piece(t, ids->items[k]));
+    }
     TT_TRY(tt_tokenizer_decode(t, ids->items, ids->n, &text));
-    printf("\n    read back: %s\n", text);
+    fputs("\n    read back: ", stdout);
+    print_escaped(text);
+    putchar('\n');
     free(text);
     return TT_OK;
 }

@@ -18,10 +18,6 @@
 extern "C" {
 #endif
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 // Field names as in Hugging Face's config.json.
 typedef struct tt_model_config {
     int vocab_size, d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads;
@@ -114,10 +110,6 @@ void tt_pass_watch(tt_pass *pass, tt_gradient_watch watch); // from the next bac
 // Floating-point operations of forward and backward (3 x 2 x multiply-adds of all matrix products and
 // attention over real tokens) for a batch.
 double tt_model_flops(const tt_model *model, const tt_batch *batch);
-
-#ifdef __cplusplus
-}
-#endif
 
 #ifdef __cplusplus
 }

@@ -46,15 +46,6 @@ static tt_status start_transfer(tt_client *c, tt_flight *f) {
     return TT_OK;
 }
 
-void tt_flight_end(tt_flight *f) {
-    tt_arena_close(&f->memory);
-    f->attempts = 0;
-    f->answered_before = 0;
-    f->busy = f->waiting = false;
-    f->request = (tt_client_request){0};
-    f->client->drained = false; // the end of a request may bring others
-}
-
 static bool is_free(const tt_flight *f) {
     return !f->busy && !f->waiting;
 }

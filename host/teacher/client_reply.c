@@ -14,6 +14,15 @@ enum {
     TOLD_WAIT = 30      // seconds: a longer pause is told
 };
 
+void tt_flight_end(tt_flight *f) {
+    tt_arena_close(&f->memory);
+    f->attempts = 0;
+    f->answered_before = 0;
+    f->busy = f->waiting = false;
+    f->request = (tt_client_request){0};
+    f->client->drained = false; // the end of a request may bring others
+}
+
 static tt_status end_failed(tt_flight *f, const char *why) {
     tt_client *c = f->client;
     ++c->counts.failed;

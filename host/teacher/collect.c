@@ -36,18 +36,6 @@ static tt_status choose_items(tt_collection *c) {
     return tt_fail(TT_ERR_INPUT, "corpus %s has no training questions to ask about", corpus->name);
 }
 
-tt_message_rules tt_collection_rules(const tt_collection *c) {
-    const tt_teach_plan *plan = c->options.plan;
-    return (tt_message_rules){.exemplars = (int)plan->exemplars,
-        .json = strcmp(plan->format, "json") == 0,
-        .seed = (uint64_t)plan->seed};
-}
-
-tt_status tt_collection_messages(const tt_collection *c, const tt_asked *a, tt_str *system, tt_str *user) {
-    const tt_message_rules rules = tt_collection_rules(c);
-    return tt_pool_messages(c->options.pool, a->question, a->question->gold, &rules, system, user);
-}
-
 tt_status tt_collection_open(tt_collection **out, const tt_collection_options *options) {
     *out = NULL;
     tt_collection *c;

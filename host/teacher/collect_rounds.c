@@ -21,11 +21,6 @@ void tt_asked_begin(const tt_collection *c, tt_asked *a) {
     begin_round(c, a);
 }
 
-int tt_asked_missing(const tt_asked *a) {
-    const int missing = a->wanted - (a->n - a->begun);
-    return missing > 0 ? missing : 0;
-}
-
 uint64_t tt_asked_hash(const tt_collection *c, const tt_asked *a, const tt_str *system, const tt_str *user) {
     char numbers[120], rest[32] = "";
     if (a->n > a->begun) snprintf(rest, sizeof rest, " %d", a->n - a->begun); // the rest of a round

@@ -317,9 +317,13 @@ static void configurations(void **state) {
         {0, "\"vocab_size\": 1536", "\"vocab_size\": 1499",
             "1500 pieces, but the model's vocabulary has 1499"},
         {0, "\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false",
-            "lm_head.weight is missing, though tie_word_embeddings is false"},
+            "lm_head.weight is missing, though tie_word_embeddings is false; if the head is the embedding, "
+            "add "
+            "\"scale_decoder_outputs\": false"},
         {1, "\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true",
-            "lm_head.weight differs from shared.weight, though tie_word_embeddings is true"},
+            "lm_head.weight differs from shared.weight, though tie_word_embeddings is true; if the model has "
+            "an LM "
+            "head of its own, add \"scale_decoder_outputs\": true"},
         {0, "{", "{{", "config.json:1"},
         {0, "\"dropout_rate\": 0.1", "\"dropout_rate\": \"0.1\"",
             "dropout_rate must be a number, but is the text \"0.1\""},

@@ -18,21 +18,6 @@ static const char *const files[] = {"config.json", "generation_config.json", "mo
     "added_tokens.json"};
 enum { FILES = sizeof files / sizeof *files };
 
-tt_status tt_huggingface_write(const char *directory, const char *name, const void *bytes, size_t n) {
-    char path[TT_PATH_MAX];
-    TT_TRY(tt_path_join(path, sizeof path, directory, name));
-    return tt_write_file(path, bytes, n);
-}
-
-tt_status tt_huggingface_write_json(const char *directory, const char *name, json_t *root) {
-    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
-    json_decref(root);
-    if (!text) return tt_fail(TT_ERR_NOMEM, "%s", name);
-    tt_status status = tt_huggingface_write(directory, name, text, strlen(text));
-    free(text);
-    return status;
-}
-
 static tt_status write_generation(const char *directory, const char *state) {
     json_t *root = json_loads(state ? state : "", 0, NULL);
     json_t *kept = json_object_get(json_object_get(root, "provenance"), "generation_config");

@@ -233,9 +233,8 @@ static tt_status import_embedding(source *s, tt_model *model, const tt_parameter
             TT_TRY(expect_equal(s, p, known, embeddings[i], "; a T5 has one embedding"));
     if (tied && known != head)
         TT_TRY(expect_equal(s, p, known, head,
-            ", though tie_word_embeddings is true; if the model has an LM head of its own, set it to false "
-            "in "
-            "config.json"));
+            ", though tie_word_embeddings is true; if the model has an LM head of its own, add "
+            "\"scale_decoder_outputs\": true to config.json, as transformers 5 computes it"));
     return put_tensor(model, s, p);
 }
 
@@ -247,8 +246,8 @@ static tt_status import_parameter(source *s, tt_model *model, const tt_parameter
     if (!t)
         return missing_tensor(s, p->name,
             strcmp(p->name, head) == 0
-                ? ", though tie_word_embeddings is false; if the head is the embedding, "
-                  "set it to true in config.json"
+                ? ", though tie_word_embeddings is false; if the head is the embedding, add "
+                  "\"scale_decoder_outputs\": false to config.json, as transformers 5 computes it"
                 : "");
     TT_TRY(read_tensor(t, path, p, s->buffer));
     return put_tensor(model, s, p);
