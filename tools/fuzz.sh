@@ -70,7 +70,7 @@ for target in "${targets[@]}"; do
     [ -z "$dictionary" ] || arguments=("-dict=$root/tests/fuzz/dictionaries/$dictionary.dict")
     seeds=("$bin/seeds/$target")
     [ ! -d "tests/fuzz/seeds/$target" ] || seeds+=("$root/tests/fuzz/seeds/$target")
-    "$bin/fuzz_$target" "${arguments[@]}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 \
+    "$bin/fuzz_$target" "${arguments[@]}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -malloc_limit_mb=8192 -print_final_stats=1 \
         -max_len=65536 -artifact_prefix="$findings/$target-new-" "$corpus/$target" "${seeds[@]}" >"$log" 2>&1 </dev/null || true
     found=0
     for file in "$findings/$target-new-"*; do

@@ -30,7 +30,7 @@ static bool begins_with_tab(const text_file *f, size_t line) {
     const char *at = f->text;
     for (; line > 1 && at; --line) {
         at = strchr(at, '\n');
-        at += at != NULL;
+        if (at) ++at;
     }
     return at && at[strspn(at, " ")] == '\t';
 }

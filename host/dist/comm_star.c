@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum { CHUNK = 1 << 20 };                            // bytes
-static const size_t most_gathered = (size_t)1 << 40; // bytes; more is damage, and their sum would overflow
+static const size_t most_gathered = (size_t)4 << 30; // bytes; more is damage, and their sum would overflow
 
 typedef struct star_state {
     tt_star star;

@@ -59,14 +59,14 @@ try 2 "expected a whole number, got 'two'" run run.yaml --set threads=two
 # Flags take no value, or true or false.
 "$TINYTHINKER" run run.yaml >out.log 2>err.log || die "run"
 sum=$(cksum <runs/run/best.h5)
-made=$(stat -c %Y.%i runs/run/best.h5)
+made=$(stat -c %y.%i runs/run/best.h5)
 try 0 "this run is finished" run run.yaml --fresh=false
 for bad in no 0 1 yes False ""; do
     try 2 "run: --fresh takes no value but true or false, got '$bad'" run run.yaml "--fresh=$bad"
 done
-[ "$sum" = "$(cksum <runs/run/best.h5)" ] && [ "$made" = "$(stat -c %Y.%i runs/run/best.h5)" ] || fail "a run was started over"
+[ "$sum" = "$(cksum <runs/run/best.h5)" ] && [ "$made" = "$(stat -c %y.%i runs/run/best.h5)" ] || fail "a run was started over"
 try 0 "" run run.yaml --fresh=true
-[ "$made" != "$(stat -c %Y.%i runs/run/best.h5)" ] || fail "--fresh=true started nothing over"
+[ "$made" != "$(stat -c %y.%i runs/run/best.h5)" ] || fail "--fresh=true started nothing over"
 
 # Missing, empty, twice, shortened, unknown.
 try 2 "eval: --model: a value is missing before --corpus" eval --model --corpus data/corpus.h5

@@ -46,7 +46,8 @@ static void read_batch(const char *const *paths, asked *out) {
     const tt_client_caller caller = {
         .context = out, .next = next_request, .answered = take_answer, .failed = take_failure};
     tt_teach_batch_import counts;
-    fuzz_must(tt_teach_batch_read(paths, 2, &caller, &counts), "a batch file ends the import");
+    if (tt_teach_batch_read(paths, 2, &caller, &counts) != TT_OK) // no line of such a file can be read
+        fuzz_require(strstr(tt_error_message(), "the file is UTF-16"), "a batch file ends the import");
     int answered = 0, failed = 0;
     for (int i = 0; i < REQUESTS; ++i) {
         answered += out->answered[i];
