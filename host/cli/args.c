@@ -19,6 +19,11 @@ typedef struct reader {
     bool given[MOST_OPTIONS]; // options
 } reader;
 
+// What stands before an option's name: -o, --corpus.
+static const char *dashes(const tt_arg *arg) {
+    return arg->name[1] ? "--" : "-";
+}
+
 static tt_status check_word(const reader *r, const tt_arg *arg, const char *text) {
     const size_t n = strlen(text);
     for (const char *word = arg->words; word; word = strchr(word, '|')) {
@@ -30,14 +35,15 @@ static tt_status check_word(const reader *r, const tt_arg *arg, const char *text
         return tt_context(TT_ERR_USAGE, "%s: --precision", r->command); // it says why fp16 is refused
     tt_str list = {0};                                                  // "a|b|c" becomes "a, b, c"
     for (const char *p = arg->words; *p; ++p) tt_str_append_n(&list, *p == '|' ? ", " : p, *p == '|' ? 2 : 1);
-    tt_fail(TT_ERR_USAGE, "%s: --%s: '%s' is not allowed; allowed are %s", r->command, arg->name, text,
-        tt_str_text(&list));
+    tt_fail(TT_ERR_USAGE, "%s: %s%s: '%s' is not allowed; allowed are %s", r->command, dashes(arg), arg->name,
+        text, tt_str_text(&list));
     tt_str_close(&list);
     return TT_ERR_USAGE;
 }
 
 static tt_status set_text(const reader *r, const tt_arg *arg, const char *text) {
-    if (!*text) return tt_fail(TT_ERR_USAGE, "%s: --%s: its value is empty", r->command, arg->name);
+    if (!*text)
+        return tt_fail(TT_ERR_USAGE, "%s: %s%s: its value is empty", r->command, dashes(arg), arg->name);
     if (arg->words) TT_TRY(check_word(r, arg, text));
     if (arg->type == TT_ARG_TEXT) {
         *(const char **)arg->out = text;
@@ -45,8 +51,8 @@ static tt_status set_text(const reader *r, const tt_arg *arg, const char *text) 
     }
     tt_texts *texts = arg->out;
     if (texts->n == (int)(sizeof texts->items / sizeof *texts->items))
-        return tt_fail(TT_ERR_USAGE, "%s: --%s is given more than %zu times", r->command, arg->name,
-            sizeof texts->items / sizeof *texts->items);
+        return tt_fail(TT_ERR_USAGE, "%s: %s%s is given more than %zu times", r->command, dashes(arg),
+            arg->name, sizeof texts->items / sizeof *texts->items);
     texts->items[texts->n++] = text;
     return TT_OK;
 }
@@ -64,8 +70,8 @@ static tt_status set_number(const reader *r, const tt_arg *arg, const char *text
     const bool integer = arg->type == TT_ARG_INTEGER;
     if (!read_number(text, &value) || !(value >= arg->low && value <= arg->high) ||
         (integer && value != floor(value)))
-        return tt_fail(TT_ERR_USAGE, "%s: --%s %s: expected a %snumber from %.10g to %.10g", r->command,
-            arg->name, text, integer ? "whole " : "", arg->low, arg->high);
+        return tt_fail(TT_ERR_USAGE, "%s: %s%s %s: expected a %snumber from %.10g to %.10g", r->command,
+            dashes(arg), arg->name, text, integer ? "whole " : "", arg->low, arg->high);
     if (integer)
         *(int64_t *)arg->out = (int64_t)value;
     else
@@ -76,8 +82,8 @@ static tt_status set_number(const reader *r, const tt_arg *arg, const char *text
 static tt_status set_flag(const reader *r, const tt_arg *arg, const char *value) {
     const bool off = value && strcmp(value, "false") == 0;
     if (value && !off && strcmp(value, "true") != 0)
-        return tt_fail(TT_ERR_USAGE, "%s: --%s takes no value but true or false, got '%s'", r->command,
-            arg->name, value);
+        return tt_fail(TT_ERR_USAGE, "%s: %s%s takes no value but true or false, got '%s'", r->command,
+            dashes(arg), arg->name, value);
     *(bool *)arg->out = !off;
     return TT_OK;
 }
@@ -116,16 +122,16 @@ static tt_status take_option(reader *r, int argc, char **argv, int *i) {
     if (!arg) return unknown_option(r, argv[*i]);
     const size_t place = (size_t)(arg - r->args->options);
     if (r->given[place] && arg->type != TT_ARG_TEXTS)
-        tt_warn("%s: --%s is given more than once; the last one counts", r->command, arg->name);
+        tt_warn("%s: %s%s is given more than once; the last one counts", r->command, dashes(arg), arg->name);
     r->given[place] = true;
     if (arg->type == TT_ARG_FLAG) return set_flag(r, arg, value);
     if (!value && *i + 1 == argc)
-        return tt_fail(TT_ERR_USAGE, "%s: --%s: a value is missing", r->command, arg->name);
+        return tt_fail(TT_ERR_USAGE, "%s: %s%s: a value is missing", r->command, dashes(arg), arg->name);
     if (!value) {
         value = argv[++*i];
         if (value[0] == '-' && value[1] && find_option(r->args, value, NULL))
-            return tt_fail(TT_ERR_USAGE, "%s: --%s: a value is missing before %s; --%s=%s would be a value",
-                r->command, arg->name, value, arg->name, value);
+            return tt_fail(TT_ERR_USAGE, "%s: %s%s: a value is missing before %s; %s%s=%s would be a value",
+                r->command, dashes(arg), arg->name, value, dashes(arg), arg->name, value);
     }
     const bool text = arg->type == TT_ARG_TEXT || arg->type == TT_ARG_TEXTS;
     return text ? set_text(r, arg, value) : set_number(r, arg, value);

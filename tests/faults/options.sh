@@ -70,6 +70,7 @@ try 0 "" run run.yaml --fresh=true
 
 # Missing, empty, twice, shortened, unknown.
 try 2 "eval: --model: a value is missing before --corpus" eval --model --corpus data/corpus.h5
+try 2 "report: -o: its value is empty" report runs -o ""
 try 2 "eval: --model: its value is empty" eval --model= --corpus data/corpus.h5
 try 2 "eval: --corpus: a value is missing" eval --model none.h5 --corpus
 try 1 "warning: eval: --corpus is given more than once; the last one counts" eval --corpus data/corpus.h5 --model runs/run/best.h5 --corpus b.h5
