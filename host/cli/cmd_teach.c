@@ -120,7 +120,9 @@ static tt_status save_corpus(
     tt_corpus corpus = {0};
     int64_t before;
     if (report->reasonings == 0) {
-        tt_warn("there is no reasoning yet; %s is not written", plan->corpus);
+        tt_warn(
+            "no answer could be used as reasoning yet, so %s was not written; the answers are in the journal",
+            plan->corpus);
         return TT_OK;
     }
     TT_TRY(count_existing(plan->corpus, &before));

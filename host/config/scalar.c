@@ -47,7 +47,8 @@ static void read_decimal(const char *text, tt_scalar *out) {
     }
     if (*rest) return;
     const bool zeros = before > 1 && text[0] == '0';
-    if (zeros && !point && !power && strspn(text, "01234567") != before) return; // 08 is no octal number
+    if (zeros && !point && !power && strspn(text, "01234567") != before)
+        return; // 08 has a digit that octal lacks
     errno = 0;
     const double number = tt_parse_double(text, NULL);
     if (errno && number < 1) return; // too small for a double

@@ -12,7 +12,7 @@ enum { MOST_CHOICES = 8, N_AUGMENT = 3 };
 
 static void check_text(const char *text) {
     size_t n = strlen(text);
-    fuzz_require(n > 0 && tt_utf8_valid(text, n, NULL), "accepted knowledge is no text");
+    fuzz_require(n > 0 && tt_utf8_valid(text, n, NULL), "accepted knowledge is empty or not valid UTF-8");
     const char *trimmed = text;
     tt_trim(&trimmed, &n);
     fuzz_require(n == strlen(text), "accepted knowledge with space around it");

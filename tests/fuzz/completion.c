@@ -17,8 +17,8 @@ static void read_headers(const uint8_t *data, size_t size) {
     value[size] = 0;
     const double seconds[] = {tt_retry_after(value, 1700000000), tt_reset_after(value)};
     for (int i = 0; i < 2; ++i)
-        fuzz_require(
-            isfinite(seconds[i]) && (seconds[i] >= 0 || seconds[i] == -1), "a pause that is no time");
+        fuzz_require(isfinite(seconds[i]) && (seconds[i] >= 0 || seconds[i] == -1),
+            "a pause is neither a number of seconds nor -1");
 }
 
 static void check_completion(const tt_completion *completion) {
@@ -38,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_begin(data, size);
     if (fuzz_accepted(tt_completion_read(&completion, body, size, &memory))) check_completion(&completion);
     tt_completion_error(body, size, why, sizeof why);
-    fuzz_require(strlen(why) < sizeof why && tt_utf8_valid(why, strlen(why), NULL), "the reason is no text");
+    fuzz_require(strlen(why) < sizeof why && tt_utf8_valid(why, strlen(why), NULL),
+        "the reason is cut or not valid UTF-8");
     // Each time something is learned, so that it ends.
     int rounds = 0;
     while (tt_dialect_learn(&dialect, &use, body, size))

@@ -14,9 +14,9 @@ static void check_runs(const tt_sweep *sweep) {
         tt_config config;
         fuzz_require(*run->name && !strchr(run->name, '/') && strcmp(run->name, "..") != 0 &&
                          strcmp(run->name, ".") != 0,
-            "the name of a run is no name of a folder");
+            "a run has a name that no folder can have");
         fuzz_require(strcmp(sweep->name, "..") != 0 && !strchr(sweep->name, '/'),
-            "the name of a sweep is no name of a folder");
+            "a sweep has a name that no folder can have");
         fuzz_must(
             tt_config_load(&config, sweep->base, run->overrides, run->n), "a run's settings are refused");
         fuzz_require(

@@ -51,6 +51,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         tt_pool_close(&pool);
     }
     if (have & 4 && fuzz_accepted(tt_price_load(&price, "prices.yaml", "my-teacher")))
-        fuzz_require(isfinite(tt_price_of(&price, 1000000, 1000000)), "a price that is no number");
+        fuzz_require(isfinite(tt_price_of(&price, 1000000, 1000000)), "a price is not a finite number");
     return fuzz_end();
 }
