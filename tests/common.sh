@@ -39,6 +39,19 @@ skip() { # reason
 # data/: a tokenizer, a corpus, texts and reading tasks, all tiny.
 make_data() { "$TT_MAKE_FIXTURE" data || exit 1; }
 
+# The same, and run.yaml: a run on it that takes a second.
+make_run() {
+    make_data
+    cat >run.yaml <<'YAML'
+corpus: data/corpus.h5
+threads: 1
+model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 16, d_kv: 4, d_ff: 32, num_heads: 4}
+acquisition: {steps: 4, batch_size: 8, interval: 1}
+evaluation: {max_length: 8, samples: 0}
+precision: fp32
+YAML
+}
+
 have_mpi() { command -v mpirun >/dev/null && ! "$TINYTHINKER" device 2>&1 | grep -q "without MPI"; }
 
 # Lines "step loss" of a run in runs/.

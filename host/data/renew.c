@@ -156,6 +156,7 @@ tt_status tt_h5_open_any(tt_h5 *h, const char *path, const char *kind) {
     tt_status status = tt_h5_renew(there, copy, found);
     if (status == TT_OK) status = tt_h5_open(h, copy, kind);
     unlink(copy);
+    if (status == TT_ERR_IO) return tt_context(status, "%s: cannot make a checked copy", path);
     if (status != TT_OK) return status;
     snprintf(h->path, sizeof h->path, "%s", there);
     warn_once(there);

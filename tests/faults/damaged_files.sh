@@ -26,6 +26,11 @@ mkdir tmp
 TMPDIR=tmp expect 0 "old.h5: has no checksum.*'tinythinker renew old.h5'" corpus show old.h5
 [ "$sum" = "$(cksum <old.h5)" ] || fail "a file that was read has changed"
 [ -z "$(ls -A tmp)" ] || fail "a copy stayed: $(ls tmp)"
+mkdir full
+if mount -t tmpfs -o size=8k tmpfs full 2>/dev/null; then
+    TMPDIR=full expect 1 "old.h5: cannot make a checked copy: .*No space left" corpus show old.h5
+    umount full
+fi
 TMPDIR=nowhere expect 1 "old.h5: cannot make a checked copy: nowhere/tinythinker-.*No such file" corpus show old.h5
 cp old.h5 large.h5
 truncate -s $((256 << 20)) large.h5

@@ -4,15 +4,7 @@
 set -u
 . "$(dirname "$0")/../common.sh"
 shown=("$work/out.log" "$work/err.log")
-make_data
-cat >run.yaml <<'YAML'
-corpus: data/corpus.h5
-threads: 1
-model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 16, d_kv: 4, d_ff: 32, num_heads: 4}
-acquisition: {steps: 4, batch_size: 8, interval: 1}
-evaluation: {max_length: 8, samples: 0}
-precision: fp32
-YAML
+make_run
 try() { # status, pattern, arguments
     local status=$1 pattern=$2 got
     shift 2

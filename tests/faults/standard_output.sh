@@ -5,15 +5,7 @@ set -u
 . "$(dirname "$0")/../common.sh"
 shown=("$work/err.log")
 [ -w /dev/full ] || skip "no /dev/full"
-make_data
-cat >run.yaml <<'YAML'
-corpus: data/corpus.h5
-threads: 1
-model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 16, d_kv: 4, d_ff: 32, num_heads: 4}
-acquisition: {steps: 4, batch_size: 8, interval: 1}
-evaluation: {max_length: 8, samples: 0}
-precision: fp32
-YAML
+make_run
 printf 'name: small\nbase: run.yaml\n' >sweep.yaml
 printf '{"id": "q", "reasoning": [{"general": "So.", "specific": ["a", "b", "c"], "answer": 0}]}\n' >answers.jsonl
 "$TINYTHINKER" corpus export data/corpus.h5 -o all.jsonl 2>err.log || die "export"
