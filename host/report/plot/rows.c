@@ -5,13 +5,13 @@
 #include <math.h>
 #include <string.h>
 
-enum { WIDTH = 1120, LEFT = 270, RIGHT = 64, TOP = 20, ROW = 38, BOTTOM = 30, LETTERS = 40 };
+enum { WIDTH = 1120, LEFT = 334, RIGHT = 64, TOP = 20, ROW = 38, BOTTOM = 30, LETTERS = 40 };
 
 static double place_x(double share) {
     return LEFT + share * (WIDTH - LEFT - RIGHT);
 }
 
-// The first LETTERS characters of a label.
+// The first LETTERS characters of a label: what LEFT has room for at 8 pixels each, more than names take on average.
 static void draw_label(tt_str *out, const char *label) {
     int letters = 0;
     const char *end = label;
