@@ -1,4 +1,5 @@
 // tinythinker device: shows what this build can compute on.
+#include "host/base/cores.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "kernels/cuda/cuda.h"
@@ -7,7 +8,6 @@
 #include <oneapi/dnnl/dnnl.h>
 
 #include <stdio.h>
-#include <unistd.h>
 
 static tt_status print_cuda(void) {
     char text[TT_CUDA_NAME_SIZE];
@@ -27,8 +27,10 @@ tt_status tt_devices_print(void) {
         [TT_BF16_SLOW] = "fp32, bf16 without instructions for it",
         [TT_BF16_FAST] = "fp32, bf16"};
     const dnnl_version_t *dnnl = dnnl_version();
-    printf("cpu    %s, %d threads of %ld cores, oneDNN %d.%d.%d (%s)\n", tt_cpu_isa(), device->threads,
-        sysconf(_SC_NPROCESSORS_ONLN), dnnl->major, dnnl->minor, dnnl->patch, bf16[tt_cpu_bf16()]);
+    const int cores = tt_cores_machine();
+    printf("cpu    %s, %d thread%s of %d core%s, oneDNN %d.%d.%d (%s)\n", tt_cpu_isa(), device->threads,
+        device->threads == 1 ? "" : "s", cores, cores == 1 ? "" : "s", dnnl->major, dnnl->minor, dnnl->patch,
+        bf16[tt_cpu_bf16()]);
     tt_device_close(device);
     return print_cuda();
 }

@@ -5,6 +5,7 @@
 #include "host/base/str.h"
 #include "host/base/version.h"
 #include "host/cli/help.h"
+#include "host/cli/spinning.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +65,7 @@ static tt_status run_command(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    tt_spinning_bound(argv);
     tt_standard_open();
     tt_cores(); // before OpenMP binds threads
     tt_interrupt_install();

@@ -7,10 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Version of the rules by which a corpus becomes examples: files with tokens of another version are tokenised again
-// from their texts.
-enum { RULES = 2 };
-
 void tt_corpus_tokens_close(tt_corpus *corpus) {
     if (!corpus->tokens) return;
     for (int s = 0; s < TT_STAGES; ++s) tt_dataset_close(&corpus->tokens->stages[s]);
@@ -32,28 +28,29 @@ void tt_corpus_tokens_show(const tt_corpus *corpus, FILE *out) {
     fprintf(out, "\n");
 }
 
+tt_status tt_stage_tokens_write(const tt_h5 *h, const tt_dataset *d, tt_stage stage) {
+    char name[64];
+    if (d->n == 0) return TT_OK;
+    snprintf(name, sizeof name, "/stages/%s/ids", tt_stage_name(stage));
+    TT_TRY(tt_h5_write(h, name, (tt_h5_layout){H5T_NATIVE_INT32, (size_t)d->tokens, 0}, d->ids));
+    snprintf(name, sizeof name, "/stages/%s/offsets", tt_stage_name(stage));
+    TT_TRY(tt_h5_write(h, name, (tt_h5_layout){H5T_NATIVE_INT64, 2 * (size_t)d->n + 1, 0}, d->offsets));
+    snprintf(name, sizeof name, "/stages/%s", tt_stage_name(stage));
+    TT_TRY(tt_h5_put_i64(h, name, "cut_inputs", d->cut_inputs));
+    TT_TRY(tt_h5_put_i64(h, name, "cut_targets", d->cut_targets));
+    return tt_h5_put_i64(h, name, "unknown", d->unknown);
+}
+
 tt_status tt_corpus_tokens_write(const tt_h5 *h, const tt_corpus *corpus) {
     const struct tt_corpus_tokens *t = corpus->tokens;
     if (!t) return TT_OK;
     TT_TRY(tt_h5_group(h, "/stages"));
-    TT_TRY(tt_h5_put_i64(h, "/stages", "rules", RULES));
+    TT_TRY(tt_h5_put_i64(h, "/stages", "rules", TT_TOKEN_RULES));
     TT_TRY(tt_h5_put_text(h, "/stages", "set", tt_stage_set_name(t->set)));
     TT_TRY(tt_h5_put_i64(h, "/stages", "tokenizer_hash", (int64_t)t->tokenizer));
     TT_TRY(tt_h5_put_i64(h, "/stages", "max_input", t->max_input));
     TT_TRY(tt_h5_put_i64(h, "/stages", "max_target", t->max_target));
-    for (int s = 0; s < TT_STAGES; ++s) {
-        const tt_dataset *d = &t->stages[s];
-        char name[64];
-        if (d->n == 0) continue;
-        snprintf(name, sizeof name, "/stages/%s/ids", tt_stage_name((tt_stage)s));
-        TT_TRY(tt_h5_write(h, name, (tt_h5_layout){H5T_NATIVE_INT32, (size_t)d->tokens, 0}, d->ids));
-        snprintf(name, sizeof name, "/stages/%s/offsets", tt_stage_name((tt_stage)s));
-        TT_TRY(tt_h5_write(h, name, (tt_h5_layout){H5T_NATIVE_INT64, 2 * (size_t)d->n + 1, 0}, d->offsets));
-        snprintf(name, sizeof name, "/stages/%s", tt_stage_name((tt_stage)s));
-        TT_TRY(tt_h5_put_i64(h, name, "cut_inputs", d->cut_inputs));
-        TT_TRY(tt_h5_put_i64(h, name, "cut_targets", d->cut_targets));
-        TT_TRY(tt_h5_put_i64(h, name, "unknown", d->unknown));
-    }
+    for (int s = 0; s < TT_STAGES; ++s) TT_TRY(tt_stage_tokens_write(h, &t->stages[s], (tt_stage)s));
     return TT_OK;
 }
 
@@ -66,7 +63,7 @@ static tt_status check_stage(const tt_h5 *h, const char *name, const tt_dataset 
     return good ? TT_OK : tt_fail(TT_ERR_FORMAT, "%s: %s is damaged; build the corpus again", h->path, name);
 }
 
-static tt_status read_stage(const tt_h5 *h, tt_dataset *d, tt_stage stage) {
+tt_status tt_stage_tokens_read(const tt_h5 *h, tt_dataset *d, tt_stage stage) {
     char name[64], ids[80], offsets[80];
     size_t n_ids, n_offsets, columns;
     snprintf(name, sizeof name, "/stages/%s", tt_stage_name(stage));
@@ -94,7 +91,7 @@ tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) {
     if (!tt_h5_has(h, "/stages")) return TT_OK;
     rules = 0;
     if (tt_h5_has_attribute(h, "/stages", "rules")) TT_TRY(tt_h5_get_i64(h, "/stages", "rules", &rules));
-    if (rules != RULES) {
+    if (rules != TT_TOKEN_RULES) {
         tt_warn("%s: its tokens were made by another version; its texts are tokenised again", h->path);
         return TT_OK;
     }
@@ -110,7 +107,7 @@ tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) {
     t->tokenizer = (uint64_t)hash;
     t->max_input = (int)max_input;
     t->max_target = (int)max_target;
-    for (int s = 0; s < TT_STAGES; ++s) TT_TRY(read_stage(h, &t->stages[s], (tt_stage)s));
+    for (int s = 0; s < TT_STAGES; ++s) TT_TRY(tt_stage_tokens_read(h, &t->stages[s], (tt_stage)s));
     return TT_OK;
 }
 

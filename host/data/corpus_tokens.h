@@ -13,6 +13,9 @@
 extern "C" {
 #endif
 
+// Version of the rules by which a corpus becomes examples: tokens of another version are made again from the texts.
+enum { TT_TOKEN_RULES = 2 };
+
 struct tt_corpus_tokens {
     tt_stage_set set;
     uint64_t tokenizer;
@@ -35,6 +38,11 @@ tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) TT_MUST_CHECK
 // id is not among the tokenizer's.
 tt_status tt_corpus_tokens_copy(tt_dataset *dataset, const tt_corpus *corpus,
     const struct tt_stage_options *options, bool *copied) TT_MUST_CHECK;
+
+// Writes the examples of a stage under /stages/STAGE, or nothing where there are none. Errors: TT_ERR_IO.
+tt_status tt_stage_tokens_write(const tt_h5 *h, const tt_dataset *dataset, tt_stage stage) TT_MUST_CHECK;
+// Reads them into a zero-initialised dataset, which stays so where there are none. Errors: TT_ERR_FORMAT; TT_ERR_NOMEM.
+tt_status tt_stage_tokens_read(const tt_h5 *h, tt_dataset *dataset, tt_stage stage) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

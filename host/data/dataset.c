@@ -1,12 +1,14 @@
 // Tokenised pairs: adding, order, dealing to ranks, packing.
 #include "host/data/dataset.h"
 
+#include "host/base/cores.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/philox.h"
 #include "host/text/limit.h"
 #include "host/text/stages.h"
 
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,42 +19,57 @@ void tt_dataset_close(tt_dataset *d) {
     *d = (tt_dataset){0};
 }
 
-static tt_status append_text(
-    tt_dataset *d, const tt_tokenizer *tokenizer, const char *text, int limit, bool *cut) {
-    tt_ids ids = {0};
-    tt_status status = tt_limit_encode(tokenizer, text, limit, &ids, cut);
-    const size_t end = (size_t)d->tokens;
-    if (status == TT_OK)
-        status = tt_grow(&d->ids, &d->ids_capacity, end + (size_t)ids.n, sizeof *d->ids, "token ids");
-    if (status == TT_OK) {
-        memcpy(d->ids + end, ids.items, (size_t)ids.n * sizeof *ids.items);
-        for (int i = 0; i < ids.n; ++i) d->unknown += ids.items[i] == TT_UNK;
-        d->tokens += ids.n;
-    }
-    free(ids.items);
-    return status;
+// A text on its way to being ids.
+typedef struct encoded {
+    tt_ids ids;
+    bool cut;
+    tt_status status;
+} encoded;
+
+static tt_status encode_text(
+    encoded *out, const tt_dataset_encoding *encoding, const char *text, bool target) {
+    const int limit = target ? encoding->max_target : encoding->max_input;
+    return tt_limit_encode(encoding->tokenizer, text, limit, &out->ids, &out->cut);
+}
+
+static tt_status append_pair(tt_dataset *d, const encoded pair[2]) {
+    TT_TRY(tt_dataset_add_ids(d, pair[0].ids.items, pair[0].ids.n, pair[1].ids.items, pair[1].ids.n));
+    for (int part = 0; part < 2; ++part)
+        for (int i = 0; i < pair[part].ids.n; ++i) d->unknown += pair[part].ids.items[i] == TT_UNK;
+    d->cut_inputs += pair[0].cut;
+    d->cut_targets += pair[1].cut;
+    return TT_OK;
 }
 
 tt_status tt_dataset_add(
     tt_dataset *d, const tt_dataset_encoding *encoding, const char *input, const char *target) {
-    const size_t first = 2 * (size_t)d->n;
-    TT_TRY(tt_grow(&d->offsets, &d->offsets_capacity, first + 3, sizeof *d->offsets, "offsets"));
-    const int64_t start = d->tokens;
-    bool cut_input = false, cut_target = false;
-    tt_status status = append_text(d, encoding->tokenizer, input, encoding->max_input, &cut_input);
-    d->offsets[first + 1] = d->tokens;
-    if (status == TT_OK)
-        status = append_text(d, encoding->tokenizer, target, encoding->max_target, &cut_target);
-    if (status != TT_OK) {
-        d->tokens = start; // a pair is added as a whole or not at all
-        return status;
+    encoded pair[2] = {0};
+    tt_status status = encode_text(&pair[0], encoding, input, false);
+    if (status == TT_OK) status = encode_text(&pair[1], encoding, target, true);
+    if (status == TT_OK) status = append_pair(d, pair);
+    free(pair[0].ids.items);
+    free(pair[1].ids.items);
+    return status;
+}
+
+tt_status tt_dataset_add_all(
+    tt_dataset *d, const tt_dataset_encoding *encoding, const char *const *texts, int n) {
+    encoded *all;
+    TT_TRY(tt_alloc(&all, 2 * (size_t)n, sizeof *all, "token ids"));
+    const int threads = omp_get_max_threads() < tt_cores() ? omp_get_max_threads() : tt_cores();
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 16)
+    for (int i = 0; i < 2 * n; ++i) all[i].status = encode_text(&all[i], encoding, texts[i], i % 2 == 1);
+    tt_status status = TT_OK;
+    for (int i = 0; i < n && status == TT_OK; ++i) {
+        const encoded *pair = &all[2 * i];
+        if (pair[0].status == TT_OK && pair[1].status == TT_OK)
+            status = append_pair(d, pair);
+        else // for its message, which the thread that met it has
+            status = tt_dataset_add(d, encoding, texts[2 * i], texts[2 * i + 1]);
     }
-    d->offsets[first] = start;
-    d->offsets[first + 2] = d->tokens;
-    d->cut_inputs += cut_input;
-    d->cut_targets += cut_target;
-    d->n++;
-    return TT_OK;
+    for (int i = 0; i < 2 * n; ++i) free(all[i].ids.items);
+    free(all);
+    return status;
 }
 
 tt_status tt_dataset_add_ids(

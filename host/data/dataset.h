@@ -36,6 +36,11 @@ typedef struct tt_dataset_encoding {
 tt_status tt_dataset_add(tt_dataset *dataset, const tt_dataset_encoding *encoding, const char *input,
     const char *target) TT_MUST_CHECK;
 
+// Appends n pairs texts[0..2n), input 0, target 0, input 1, ..., in this order; all threads tokenise. Errors: as
+// tt_dataset_add for the first pair with one; those before it are in the dataset.
+tt_status tt_dataset_add_all(
+    tt_dataset *dataset, const tt_dataset_encoding *encoding, const char *const *texts, int n) TT_MUST_CHECK;
+
 // Appends a pair of ids; both end with </s>. Errors: TT_ERR_NOMEM.
 tt_status tt_dataset_add_ids(tt_dataset *dataset, const int32_t *input, int n_input, const int32_t *target,
     int n_target) TT_MUST_CHECK;

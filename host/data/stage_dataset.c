@@ -23,13 +23,34 @@ static bool first_time(seen *s, uint64_t hash) {
     }
 }
 
+// Pairs are tokenised so many at a time, by all threads.
+enum { ROUND = 2048 };
+
 typedef struct builder {
     tt_dataset *dataset;
     tt_dataset_encoding encoding;
-    bool inputs_only; // pairs with equal inputs are duplicates, whatever their targets
+    tt_str texts;             // input, target, input, ... that wait, each with its NUL
+    size_t starts[2 * ROUND]; // where in `texts` they begin
+    int waiting;              // pairs
+    bool inputs_only;         // pairs with equal inputs are duplicates, whatever their targets
     seen seen;
     tt_str block, input, target;
 } builder;
+
+static tt_status tokenise_waiting(builder *b) {
+    const char *texts[2 * ROUND];
+    TT_TRY(tt_str_status(&b->texts));
+    for (int i = 0; i < 2 * b->waiting; ++i) texts[i] = b->texts.data + b->starts[i];
+    const tt_status status = tt_dataset_add_all(b->dataset, &b->encoding, texts, b->waiting);
+    b->waiting = 0;
+    tt_str_clear(&b->texts);
+    return status;
+}
+
+static void keep_text(builder *b, int place, const tt_str *text) {
+    b->starts[place] = b->texts.length;
+    tt_str_append_n(&b->texts, tt_str_text(text), text->length + 1);
+}
 
 static tt_status add_once(builder *b) {
     TT_TRY(tt_str_status(&b->input));
@@ -37,7 +58,9 @@ static tt_status add_once(builder *b) {
     uint64_t hash = tt_hash(b->input.data, b->input.length);
     if (!b->inputs_only) hash = hash * 0x9E3779B97F4A7C15ull + tt_hash(b->target.data, b->target.length);
     if (!first_time(&b->seen, hash)) return TT_OK;
-    return tt_dataset_add(b->dataset, &b->encoding, b->input.data, b->target.data);
+    keep_text(b, 2 * b->waiting, &b->input);
+    keep_text(b, 2 * b->waiting + 1, &b->target);
+    return ++b->waiting == ROUND ? tokenise_waiting(b) : TT_OK;
 }
 
 // Examples of the baselines that answer in one generation.
@@ -153,7 +176,9 @@ tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, const t
     b.seen.size = 2 * (corpus->n_reasoning * TT_MAX_OPTIONS + corpus->n_questions) + 1;
     TT_TRY(tt_alloc(&b.seen.slots, b.seen.size, sizeof *b.seen.slots, "dataset"));
     tt_status status = add_all(&b, corpus, o);
+    if (status == TT_OK && b.waiting > 0) status = tokenise_waiting(&b);
     free(b.seen.slots);
+    tt_str_close(&b.texts);
     tt_str_close(&b.block);
     tt_str_close(&b.input);
     tt_str_close(&b.target);

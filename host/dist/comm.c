@@ -7,11 +7,9 @@
 #include "host/dist/nccl.h"
 #include "host/dist/transport.h"
 
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void tt_comm_close(tt_comm *comm, tt_status status) {
     if (!comm) return;
@@ -50,17 +48,15 @@ void tt_comm_close_part(tt_comm *part) {
 
 int tt_comm_threads(const tt_comm *comm, int64_t wanted) {
     if (wanted > 0) return tt_cores_limit((int)wanted, "threads");
-    if ((comm->size == 1 && comm->local_size == 1) || getenv("OMP_NUM_THREADS"))
-        return tt_cores_limit(omp_get_max_threads(), "OMP_NUM_THREADS");
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    long share = cores / comm->local_size;
+    if ((comm->size == 1 && comm->local_size == 1) || getenv("OMP_NUM_THREADS")) return tt_cores_threads();
+    int share = tt_cores_machine() / comm->local_size;
     if (tt_cores() < share) {
+        tt_warn("each rank is bound to %d of %d cores and computes with as many threads; with mpirun "
+                "--bind-to none it would take %d",
+            tt_cores(), tt_cores_machine(), share);
         share = tt_cores();
-        tt_warn("each rank is bound to %ld of %ld cores and computes with as many threads; with mpirun "
-                "--bind-to none it would take %ld",
-            share, cores, cores / comm->local_size);
     }
-    return share > 1 ? (int)share : 1;
+    return share > 1 ? share : 1;
 }
 
 tt_status tt_comm_sum_f32(tt_comm *comm, float *x, size_t n) {

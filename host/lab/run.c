@@ -237,6 +237,7 @@ static tt_status do_phase(run *r, int i) {
             .metrics = &metrics,
             .last_path = last,
             .best_path = best,
+            .tokens_path = r->dir.tokens,
             .seed = (uint64_t)r->config->seed,
             .began = r->began,
             .cuts_warned = &r->cuts_warned};

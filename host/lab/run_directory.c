@@ -19,6 +19,7 @@ tt_status tt_run_directory_name(tt_run_directory *out, const tt_config *config) 
     TT_TRY(tt_path_join(out->config, TT_PATH_MAX, out->path, "config.yaml"));
     TT_TRY(tt_path_join(out->environment, TT_PATH_MAX, out->path, "environment.json"));
     TT_TRY(tt_path_join(out->corpus, TT_PATH_MAX, out->path, "corpus.h5"));
+    TT_TRY(tt_path_join(out->tokens, TT_PATH_MAX, out->path, "tokens.h5"));
     TT_TRY(tt_path_join(out->metrics, TT_PATH_MAX, out->path, "metrics.jsonl"));
     TT_TRY(tt_path_join(out->predictions, TT_PATH_MAX, out->path, "predictions.jsonl"));
     TT_TRY(tt_path_join(out->result, TT_PATH_MAX, out->path, "result.json"));
@@ -195,8 +196,8 @@ static tt_status remove_reflections(const tt_run_directory *dir) {
 
 // Removes the files that a run writes and nothing else: the directory may contain a person's notes.
 static tt_status remove_run(const tt_run_directory *dir) {
-    const char *const files[] = {dir->config, dir->environment, dir->corpus, dir->metrics, dir->predictions,
-        dir->result, dir->table, dir->best};
+    const char *const files[] = {dir->config, dir->environment, dir->corpus, dir->tokens, dir->metrics,
+        dir->predictions, dir->result, dir->table, dir->best};
     for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
         if (unlink(files[i]) != 0 && errno != ENOENT)
             return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", files[i], strerror(errno));
@@ -253,8 +254,8 @@ static bool is_run(const char *folder) {
 }
 
 bool tt_run_directory_owns(const char *path) {
-    static const char *const names[] = {"config.yaml", "environment.json", "corpus.h5", "metrics.jsonl",
-        "predictions.jsonl", "result.json", "result.txt", "best.h5", "lock"};
+    static const char *const names[] = {"config.yaml", "environment.json", "corpus.h5", "tokens.h5",
+        "metrics.jsonl", "predictions.jsonl", "result.json", "result.txt", "best.h5", "lock"};
     char folder[TT_PATH_MAX], outer[TT_PATH_MAX];
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     if (tt_path_dir(folder, sizeof folder, path) != TT_OK) return false;
@@ -279,8 +280,8 @@ static bool lies_below(const char *path, const char *folder) {
 }
 
 static tt_status check_input(const tt_run_directory *dir, const char *key, const char *path) {
-    const char *const written[] = {dir->config, dir->environment, dir->corpus, dir->metrics, dir->predictions,
-        dir->result, dir->table, dir->best};
+    const char *const written[] = {dir->config, dir->environment, dir->corpus, dir->tokens, dir->metrics,
+        dir->predictions, dir->result, dir->table, dir->best};
     tt_target target;
     bool own = tt_file_exists(path) && tt_target_find(&target, path) == TT_OK &&
                tt_run_directory_owns(target.path) && lies_below(target.path, dir->path);

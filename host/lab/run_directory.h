@@ -3,6 +3,7 @@
 //   config.yaml       resolved, with all defaults
 //   environment.json  version, commit, machine, device, ranks, threads, and what the run was made from
 //   corpus.h5         built from the world, if the configuration names one
+//   tokens.h5         the training texts, tokenised: a cache, which may be removed
 //   checkpoints/      <phase>.h5 to resume from; <phase>_best.h5 of phases before the last
 //   best.h5           the last phase's best checkpoint
 //   reflection_<k>/   recall_runs.jsonl, analyze_runs.jsonl and pairs.h5 of iteration k
@@ -25,7 +26,8 @@ extern "C" {
 
 typedef struct tt_run_directory {
     char path[TT_PATH_MAX];
-    char config[TT_PATH_MAX], environment[TT_PATH_MAX], corpus[TT_PATH_MAX], metrics[TT_PATH_MAX];
+    char config[TT_PATH_MAX], environment[TT_PATH_MAX], corpus[TT_PATH_MAX], tokens[TT_PATH_MAX],
+        metrics[TT_PATH_MAX];
     char predictions[TT_PATH_MAX], result[TT_PATH_MAX], table[TT_PATH_MAX], best[TT_PATH_MAX],
         checkpoints[TT_PATH_MAX];
 } tt_run_directory;

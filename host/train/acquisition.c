@@ -2,6 +2,7 @@
 
 #include "host/base/log.h"
 #include "host/data/stage_dataset.h"
+#include "host/data/token_cache.h"
 #include "host/train/cycle.h"
 #include "host/train/joint.h"
 #include "host/train/shuffle.h"
@@ -54,23 +55,37 @@ static tt_status validate_student(void *self, tt_model *model, tt_validation *ou
     return tt_student_validate(&a->validation, model, out);
 }
 
-static tt_status build_sets(acquisition *a, uint64_t seed) {
+static tt_status make_sets(acquisition *a, tt_stage_options options) {
+    for (int s = 0; s < TT_STAGES; ++s) {
+        options.stage = (tt_stage)s;
+        if (tt_stage_set_trains(a->set, options.stage))
+            TT_TRY(tt_dataset_build(&a->sets[s], a->corpus, &options));
+    }
+    return TT_OK;
+}
+
+static tt_status build_sets(acquisition *a, const tt_phase_context *context) {
     const tt_training_config *train = &a->config->acquisition;
+    const tt_stage_options options = {.split = TT_TRAIN,
+        .set = a->set,
+        .tokenizer = a->tokenizer,
+        .max_input = (int)train->max_input,
+        .max_target = (int)train->max_target,
+        .reasonings = (int)a->config->reasonings};
+    const uint64_t key = tt_token_cache_key(a->corpus, &options);
+    bool found = false;
+    tt_token_cache_read(context->tokens_path, key, a->sets, &found);
+    if (!found) {
+        TT_TRY(make_sets(a, options));
+        if (context->comm->rank == 0) tt_token_cache_write(context->tokens_path, key, a->sets);
+    }
     uint32_t first = 0;
     for (int s = 0; s < TT_STAGES; ++s) {
         tt_dataset *set = &a->sets[s];
         if (!tt_stage_set_trains(a->set, (tt_stage)s)) continue;
-        TT_TRY(tt_dataset_build(set, a->corpus,
-            &(tt_stage_options){.split = TT_TRAIN,
-                .set = a->set,
-                .stage = (tt_stage)s,
-                .tokenizer = a->tokenizer,
-                .max_input = (int)train->max_input,
-                .max_target = (int)train->max_target,
-                .reasonings = (int)a->config->reasonings}));
         set->first_example = first;
         first += (uint32_t)set->n;
-        TT_TRY(tt_shuffle_open(&a->orders[s], set->n, seed, (uint32_t)s));
+        TT_TRY(tt_shuffle_open(&a->orders[s], set->n, context->seed, (uint32_t)s));
         tt_dataset_warn(set, &(tt_dataset_limits){.phase = "acquisition",
                                  .input_key = "acquisition.max_input",
                                  .target_key = "acquisition.max_target",
@@ -91,9 +106,9 @@ static int64_t typical_options(const tt_corpus *corpus) {
     return questions ? (options + questions / 2) / questions : 1;
 }
 
-static tt_status open_data(acquisition *a, uint64_t seed) {
+static tt_status open_data(acquisition *a, const tt_phase_context *context) {
     TT_TRY(tt_stage_set_parse(&a->set, a->config->stages));
-    TT_TRY(build_sets(a, seed));
+    TT_TRY(build_sets(a, context));
     int batches[TT_STAGES];
     const int64_t size = a->config->acquisition.batch_size;
     for (int s = 0; s < TT_STAGES; ++s) batches[s] = (int)((a->sets[s].n + size - 1) / size);
@@ -131,7 +146,7 @@ tt_status tt_acquisition_run(const tt_phase_context *context, const tt_corpus *c
             .tokenizer = start->tokenizer,
             .comm = context->comm,
             .cuts_warned = context->cuts_warned}};
-    tt_status status = tt_comm_agree(context->comm, open_data(&a, context->seed));
+    tt_status status = tt_comm_agree(context->comm, open_data(&a, context));
     if (status == TT_OK) {
         int64_t total =
             train->steps > 0 ? train->steps : llround(train->epochs * (double)a.cycle.epoch_steps);

@@ -26,8 +26,9 @@ typedef struct tt_phase_context {
     const tt_config *config;
     tt_comm *comm;
     tt_metrics *metrics;
-    const char *last_path; // checkpoint to resume from, replaced at each save
-    const char *best_path; // checkpoint with the best validation
+    const char *last_path;   // checkpoint to resume from, replaced at each save
+    const char *best_path;   // checkpoint with the best validation
+    const char *tokens_path; // where tokenised examples are kept (token_cache.h)
     uint64_t seed;
     double began; // tt_seconds() when the run began, moved forward by the time during which it was stopped
     bool *cuts_warned; // whether the warning that generation cuts prompts was given: once for all phases

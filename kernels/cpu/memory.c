@@ -66,7 +66,7 @@ tt_status tt_cpu_open(tt_device *device, int threads) {
     device->ops = tt_cpu_ops();
     device->memory = &memory;
     device->name = "cpu";
-    device->threads = threads > 0 ? threads : tt_cores_limit(omp_get_max_threads(), "OMP_NUM_THREADS");
+    device->threads = threads > 0 ? threads : tt_cores_threads();
     omp_set_num_threads(device->threads);
     return TT_OK;
 }

@@ -1,4 +1,5 @@
 // The base layer: Philox against its published vectors, text, files, arena.
+#include "host/base/cgroup.h"
 #include "host/base/fs.h"
 #include "host/base/memory.h"
 #include "host/base/philox.h"
@@ -143,6 +144,56 @@ static void files_are_replaced_as_a_whole(void **state) {
     assert_int_equal(tt_write_file("base_test/no/such", "x", 1), TT_ERR_IO);
 }
 
+static void put(const char *path, const char *text) {
+    OK(tt_write_file(path, text, strlen(text)));
+}
+
+// Control groups as in files of Linux: in a container of version 2, where the process sees itself at the root; under systemd,
+// where a group above has the least limit; version 1; both at once, where the mount shows a part.
+static void limits_of_control_groups(void **state) {
+    (void)state;
+    static const struct {
+        const char *mountinfo, *groups;
+        double cores;
+    } cases[] = {
+        {"30 23 0:26 / groups_test/container rw - cgroup2 cgroup2 rw\n", "0::/\n", 2.5},
+        {"30 23 0:26 / groups_test/machine rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n",
+            "0::/user.slice/job.scope\n", 4},
+        {"30 23 0:26 / groups_test/machine rw - cgroup2 cgroup2 rw\n", "0::/\n", 0},
+        {"30 23 0:26 / groups_test/machine rw - cgroup2 cgroup2 rw\n", "0::/gone/away\n", 0},
+        {"31 23 0:27 / groups_test/first rw - cgroup cgroup rw,cpuset\n"
+         "32 23 0:28 / groups_test/first rw - cgroup cgroup rw,cpu,cpuacct\n",
+            "9:cpuset:/\n4:cpu,cpuacct:/job\n", 1.5},
+        {"32 23 0:28 /docker/1f groups_test/first rw - cgroup cgroup rw,cpuacct,cpu\n",
+            "4:cpuacct,cpu:/docker/1f\n", 1.5},
+        {"32 23 0:28 / groups_test/first rw - cgroup cgroup rw,cpu\n"
+         "30 23 0:26 / groups_test/container rw - cgroup2 cgroup2 rw\n",
+            "4:cpu:/none\n0::/\n", 1.5},
+        {"32 23 0:28 / groups\\040test rw - cgroup2 cgroup2 rw\n", "0::/\n", 3},
+        {"30 23 0:26 / groups_test/container rw - tmpfs tmpfs rw\n", "0::/\n", 0},
+        {"", "", 0},
+    };
+    OK(tt_make_dirs("groups_test/container"));
+    OK(tt_make_dirs("groups_test/machine/user.slice/job.scope"));
+    OK(tt_make_dirs("groups_test/first/none"));
+    OK(tt_make_dirs("groups test"));
+    put("groups_test/container/cpu.max", "250000 100000\n");
+    put("groups_test/machine/user.slice/cpu.max", "200000 50000\n");
+    put("groups_test/machine/user.slice/job.scope/cpu.max", "max 100000\n");
+    put("groups_test/first/cpu.cfs_quota_us", "150000\n");
+    put("groups_test/first/cpu.cfs_period_us", "100000\n");
+    put("groups_test/first/none/cpu.cfs_quota_us", "-1\n");
+    put("groups_test/first/none/cpu.cfs_period_us", "100000\n");
+    put("groups test/cpu.max", "300000 100000");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        put("groups_test/mountinfo", cases[i].mountinfo);
+        put("groups_test/cgroup", cases[i].groups);
+        const double cores = tt_cgroup_cores("groups_test/mountinfo", "groups_test/cgroup");
+        if (cores != cases[i].cores) fail_msg("case %zu: %g cores, expected %g", i, cores, cases[i].cores);
+    }
+    assert_true(tt_cgroup_cores("groups_test/no", "groups_test/no") == 0);
+}
+
 static void arena_blocks_never_move(void **state) {
     (void)state;
     tt_arena arena = {0};
@@ -173,6 +224,7 @@ int main(void) {
         cmocka_unit_test(edits_of_characters),
         cmocka_unit_test(edits_and_suggestions),
         cmocka_unit_test(files_are_replaced_as_a_whole),
+        cmocka_unit_test(limits_of_control_groups),
         cmocka_unit_test(arena_blocks_never_move),
         cmocka_unit_test(errors_gather_context),
     };

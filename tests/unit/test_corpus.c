@@ -4,6 +4,7 @@
 #include "host/data/hdf5_seal.h"
 #include "host/data/import/import.h"
 #include "host/data/stage_dataset.h"
+#include "host/data/token_cache.h"
 #include "tests/expect.h"
 
 #include <stdio.h>
@@ -231,6 +232,109 @@ static void kept_tokens_are_those_of_the_texts(void **state) {
     tt_corpus_close(&b);
     tt_tokenizer_close(t);
     tt_tokenizer_close(other);
+}
+
+static void same_examples(const tt_dataset *a, const tt_dataset *b) {
+    assert_int_equal(a->n, b->n);
+    assert_int_equal(a->tokens, b->tokens);
+    assert_memory_equal(a->ids, b->ids, (size_t)a->tokens * sizeof *a->ids);
+    assert_memory_equal(a->offsets, b->offsets, (2 * (size_t)a->n + 1) * sizeof *a->offsets);
+    assert_int_equal(a->cut_inputs, b->cut_inputs);
+    assert_int_equal(a->cut_targets, b->cut_targets);
+    assert_int_equal(a->unknown, b->unknown);
+}
+
+// All at once, by threads, they are what they are one by one; on both sides of a thread's portion and of the round in which
+// a corpus's texts are tokenised.
+static void many_texts_at_once(void **state) {
+    (void)state;
+    enum { MOST = 2049 };
+    static const int counts[] = {0, 1, 7, 8, 9, 2047, 2048, MOST};
+    static char texts[2 * MOST][64];
+    const char *pointers[2 * MOST];
+    tt_tokenizer *t = tokenizer();
+    const tt_dataset_encoding encoding = {.tokenizer = t, .max_input = 9, .max_target = 5};
+    for (int i = 0; i < 2 * MOST; ++i) {
+        snprintf(
+            texts[i], sizeof texts[i], "%.*s %d \xE2\x98\x83", i % 23, "a cat knows where the cup is", i);
+        pointers[i] = texts[i];
+    }
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; ++c) {
+        tt_dataset one = {0}, all = {0};
+        for (int i = 0; i < counts[c]; ++i)
+            OK(tt_dataset_add(&one, &encoding, texts[2 * i], texts[2 * i + 1]));
+        OK(tt_dataset_add_all(&all, &encoding, pointers, counts[c]));
+        if (counts[c])
+            same_examples(&one, &all);
+        else
+            assert_int_equal(all.n, 0);
+        if (counts[c] == MOST) assert_true(all.cut_inputs > 0 && all.cut_targets > 0 && all.unknown > 0);
+        tt_dataset_close(&one);
+        tt_dataset_close(&all);
+    }
+    tt_dataset d = {0};
+    strcpy(texts[2 * 1000 + 1], "\xC3("); // not UTF-8
+    strcpy(texts[2 * 1500], "\xC3(");
+    assert_int_equal(tt_dataset_add_all(&d, &encoding, pointers, MOST), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_error_message(), "UTF-8"));
+    assert_int_equal(d.n, 1000);
+    tt_dataset_close(&d);
+    tt_tokenizer_close(t);
+}
+
+// A corpus of more than one round of texts, and its examples in a cache: of another corpus, tokenizer, limit or set it has none,
+// and a damaged one is as none.
+static void cached_tokens(void **state) {
+    (void)state;
+    enum { QUESTIONS = 1100 };
+    tt_str text = {0};
+    for (int i = 0; i < QUESTIONS; ++i)
+        tt_str_format(&text,
+            "{\"id\": \"q%d\", \"question\": \"Where is %d?\", \"options\": [\"here %d\", \"there\"], "
+            "\"gold\": \"A\", "
+            "\"split\": \"train\", \"reasoning\": [{\"general\": \"It is %d.\", \"specific\": [\"A %d.\", "
+            "\"B %d.\"], "
+            "\"answer\": \"A\"}]}\n",
+            i, i, i, i, i, i);
+    tt_tokenizer *t = tokenizer();
+    tt_corpus corpus;
+    OK(import(&corpus, tt_str_text(&text)));
+    tt_stage_options options = {
+        .split = TT_TRAIN, .set = TT_SET_ALL, .tokenizer = t, .max_input = 512, .max_target = 200};
+    tt_dataset sets[TT_STAGES] = {{0}}, kept[TT_STAGES] = {{0}};
+    for (int s = 0; s < TT_STAGES; ++s) {
+        options.stage = (tt_stage)s;
+        OK(tt_dataset_build(&sets[s], &corpus, &options));
+        assert_int_equal(sets[s].n, s == TT_ANALYZE ? 2 * QUESTIONS : QUESTIONS);
+    }
+    bool found = true;
+    const uint64_t key = tt_token_cache_key(&corpus, &options);
+    remove("corpus_test_tokens.h5");
+    tt_token_cache_read("corpus_test_tokens.h5", key, kept, &found);
+    assert_false(found);
+    tt_token_cache_write("corpus_test_tokens.h5", key, sets);
+    tt_token_cache_read("corpus_test_tokens.h5", key, kept, &found);
+    assert_true(found);
+    for (int s = 0; s < TT_STAGES; ++s) same_examples(&sets[s], &kept[s]), tt_dataset_close(&kept[s]);
+    tt_stage_options changed[] = {options, options, options, options};
+    changed[0].max_input = 511, changed[1].max_target = 199, changed[2].set = TT_SET_NO_RECALL,
+    changed[3].reasonings = 1;
+    for (size_t i = 0; i < sizeof changed / sizeof *changed; ++i) {
+        assert_true(tt_token_cache_key(&corpus, &changed[i]) != key);
+        tt_token_cache_read("corpus_test_tokens.h5", tt_token_cache_key(&corpus, &changed[i]), kept, &found);
+        assert_false(found || kept[0].n);
+    }
+    FILE *f = fopen("corpus_test_tokens.h5", "r+b");
+    assert_non_null(f);
+    fseek(f, -9, SEEK_END);
+    fputc('x', f);
+    fclose(f);
+    tt_token_cache_read("corpus_test_tokens.h5", key, kept, &found);
+    assert_false(found || kept[0].n);
+    for (int s = 0; s < TT_STAGES; ++s) tt_dataset_close(&sets[s]);
+    tt_corpus_close(&corpus);
+    tt_tokenizer_close(t);
+    tt_str_close(&text);
 }
 
 // A training question with reasonings One. (B), Two. (A), Three. (B), One. (B), Four. (B), of which Two. disagrees, and one
@@ -515,6 +619,8 @@ int main(void) {
         cmocka_unit_test(damage_is_noticed),
         cmocka_unit_test(datasets),
         cmocka_unit_test(kept_tokens_are_those_of_the_texts),
+        cmocka_unit_test(many_texts_at_once),
+        cmocka_unit_test(cached_tokens),
         cmocka_unit_test(first_reasonings_of_each_question),
         cmocka_unit_test(dealing_is_complete_and_balanced),
         cmocka_unit_test(order_depends_on_what_it_is_for),
