@@ -1,4 +1,5 @@
 // config.json and back.
+#include "host/base/json.h"
 #include "host/base/number.h"
 #include "host/base/python_json.h"
 #include "host/model/huggingface/config_keys.h"
@@ -17,7 +18,7 @@ static const json_t *value_of(const json_t *root, const char *key) {
 
 static tt_status refuse(const char *path, const char *key, const char *expected, const json_t *value) {
     tt_str got = {0};
-    tt_json_describe(&got, value);
+    tt_json_show(&got, value);
     tt_fail(TT_ERR_FORMAT, "%s: %s must be %s, but is %s", path, key, expected, tt_str_text(&got));
     tt_str_close(&got);
     return TT_ERR_FORMAT;
@@ -64,7 +65,7 @@ static tt_status read_bool(const char *path, const json_t *root, const char *key
 
 static tt_status read_text(const char *path, const json_t *root, const char *key, const char **out) {
     const json_t *value = value_of(root, key);
-    if (value && !json_is_string(value)) return refuse(path, key, "a text", value);
+    if (value && !json_is_string(value)) return refuse(path, key, "a string", value);
     *out = json_string_value(value);
     return TT_OK;
 }
@@ -80,7 +81,7 @@ tt_status tt_huggingface_ids_check(const char *path, const json_t *root) {
         if (json_is_array(value) && json_array_size(value) == 1) value = json_array_get(value, 0);
         if (!value || (json_is_number(value) && json_number_value(value) == ids[i].want)) continue;
         tt_str got = {0};
-        tt_json_describe(&got, value);
+        tt_json_show(&got, value);
         tt_fail(TT_ERR_UNSUPPORTED, "%s: %s is %s; T5 needs %d", path, ids[i].key, tt_str_text(&got),
             ids[i].want);
         tt_str_close(&got);
