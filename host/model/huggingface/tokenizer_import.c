@@ -8,6 +8,7 @@
 #include "host/base/number.h"
 #include "host/base/python_json.h"
 #include "host/model/huggingface/huggingface.h"
+#include "host/model/huggingface/parts.h"
 
 #include <stdlib.h>
 #include <string.h>
