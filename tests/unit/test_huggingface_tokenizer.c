@@ -240,6 +240,43 @@ static void write_changed(const char *from, const char *to) {
     tt_str_close(&text);
 }
 
+// "legacy": false is a matter of text behind added tokens, which go on without a new word. A tokenizer.json says so, and is read
+// in place of spiece.model; spiece.model alone gives the ids of legacy true.
+static void legacy_false_reads_tokenizer_json(void **state) {
+    (void)state;
+    static const example modern[] = {
+        {"ab ba", {3, 7, 3, 11, 1}, 5, "ab ba"},
+        {"a<extra_id_0>b", {6, 13, 5, 1}, 4, "ab"},
+        {"a<extra_id_0> b", {6, 13, 3, 5, 1}, 5, "a b"},
+        {"<extra_id_0>ab", {13, 7, 1}, 3, "ab"},
+        {"a{b", {6, 14, 5, 1}, 4, "a{b"},
+        {"cat ba", {15, 3, 11, 1}, 4, "cat ba"},
+    };
+    static const char *const said[] = {"{}", "{\"legacy\":null}", "{\"legacy\":true}", "{\"legacy\":false}"};
+    tt_tokenizer *t;
+    clear();
+    write_model();
+    write_changed("{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"}," METASPACE "]}",
+        "{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":\"first\"}");
+    for (int i = 0; i < 4; ++i) {
+        write_text("tokenizer_config.json", said[i]);
+        OK(tt_huggingface_tokenizer_read(&t, directory, 1620));
+        assert_true(tt_tokenizer_is_json(t) == (i == 3));
+        if (i == 3) expect_examples(t, modern, sizeof modern / sizeof *modern);
+        tt_tokenizer_close(t);
+    }
+    write_changed("\"Unigram\"", "\"BPE\"");
+    expect_refusal("to read spiece.model in its place, remove \"legacy\": false");
+    write_text("tokenizer_config.json", "{}");
+    OK(tt_huggingface_tokenizer_read(&t, directory, 1620));
+    tt_tokenizer_close(t);
+    write_text("tokenizer_config.json", "{\"legacy\":false}");
+    unlink("imported_tokenizer/tokenizer.json");
+    OK(tt_huggingface_tokenizer_read(&t, directory, 1620)); // with a warning
+    assert_false(tt_tokenizer_is_json(t));
+    tt_tokenizer_close(t);
+}
+
 static void what_cannot_be_read_is_named(void **state) {
     (void)state;
     static const struct {
@@ -252,6 +289,8 @@ static void what_cannot_be_read_is_named(void **state) {
         {"[\"a\",-3.0]", "[\"a\",\"-3.0\"]", "entry 4 of vocab"},
         {"[\"a\",-3.0]", "[\"a\",NaN]", "entry 4 of vocab"},
         {"\"type\":\"Strip\"", "\"type\":\"NFKC\"", "normalizer NFKC; supported are"},
+        {"\"type\":\"Strip\"", "\"type\":\"Lowercase\"",
+            "Normalise all texts beforehand, in Python: text.lower()"},
         {"\" {2,}\"", "\"\\\\s+\"", "the pattern \"\\s+\""},
         {"\"type\":\"WhitespaceSplit\"", "\"type\":\"Digits\"", "pre_tokenizer Digits; supported are"},
         {"\"ids\":[1]", "\"ids\":[2]", "post_processor TemplateProcessing; T5 puts </s>"},
@@ -284,6 +323,7 @@ int main(void) {
         cmocka_unit_test(added_tokens_have_their_ids),
         cmocka_unit_test(tokens_of_older_directories),
         cmocka_unit_test(a_tokenizer_json_gives_the_ids_of_its_package),
+        cmocka_unit_test(legacy_false_reads_tokenizer_json),
         cmocka_unit_test(what_cannot_be_read_is_named),
     };
     OK(tt_device_open(&device, "cpu", TT_FP32, 1));

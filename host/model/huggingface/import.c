@@ -102,8 +102,8 @@ static tt_status refuse_other_weights(const char *directory) {
         const char *file, *what, *argument;
     } others[] = {{"pytorch_model.bin", "is a pickle, which runs code when it is read", ""},
         {"pytorch_model.bin.index.json", "names pickles, which run code when they are read", ""},
-        {"tf_model.h5", "is of TensorFlow", ", from_tf=True"},
-        {"flax_model.msgpack", "is of Flax", ", from_flax=True"}};
+        {"tf_model.h5", "is of TensorFlow, which transformers 4 reads", ", from_tf=True"},
+        {"flax_model.msgpack", "is of Flax, which transformers 4 reads", ", from_flax=True"}};
     char path[TT_PATH_MAX];
     TT_TRY(tt_path_join(path, sizeof path, directory, "adapter_config.json"));
     if (path_exists(path))
@@ -116,8 +116,8 @@ static tt_status refuse_other_weights(const char *directory) {
         if (path_exists(path))
             return tt_fail(TT_ERR_UNSUPPORTED,
                 "%s: %s %s; convert it once with Python:\n"
-                "  python3 -c \"from transformers import T5ForConditionalGeneration as T; "
-                "T.from_pretrained('%s'%s).save_pretrained('%s', safe_serialization=True)\"",
+                "  python3 -c \"from transformers import AutoModelForSeq2SeqLM as M; "
+                "M.from_pretrained('%s'%s).save_pretrained('%s', safe_serialization=True)\"",
                 directory, others[i].file, others[i].what, directory, others[i].argument, directory);
     }
     return tt_fail(TT_ERR_IO, "%s: no model.safetensors and no model.safetensors.index.json", directory);

@@ -1,4 +1,5 @@
-// The tokenizer of a Hugging Face directory. The model comes from spiece.model, else from tokenizer.json. Tokens beside its
+// The tokenizer of a Hugging Face directory. The model comes from spiece.model, else from tokenizer.json; where legacy is
+// false, from tokenizer.json, which says how text behind an added token is cut, else from spiece.model. Tokens beside its
 // pieces are stated in several places, which are read as transformers 4 reads them: added_tokens_decoder of
 // tokenizer_config.json, or, where that is missing, added_tokens.json and the added_tokens of tokenizer.json; special tokens
 // without an id get the next free ones.
@@ -16,7 +17,8 @@
 typedef struct files {
     const char *directory;
     json_t *config, *special_map, *added, *tokenizer; // NULL where a file is not there
-    bool model;                                       // whether there is a spiece.model
+    bool model;                                       // whether spiece.model is read
+    bool modern;                                      // whether tokenizer_config.json says "legacy": false
 } files;
 
 // What is found out about tokens: id, content and flags of each as in a tokenizer.json, by content.
@@ -44,6 +46,8 @@ static tt_status open_files(files *f) {
     TT_TRY(read_optional(f, "special_tokens_map.json", &f->special_map));
     TT_TRY(read_optional(f, "added_tokens.json", &f->added));
     TT_TRY(read_optional(f, "tokenizer.json", &f->tokenizer));
+    f->modern = json_is_false(json_object_get(f->config, "legacy"));
+    if (f->modern && f->tokenizer) f->model = false;
     if (f->model || f->tokenizer) return TT_OK;
     return tt_fail(TT_ERR_IO,
         "%s: no spiece.model and no tokenizer.json; a checkpoint contains its tokenizer. Save it beside the "
@@ -274,13 +278,19 @@ static tt_status load(tt_tokenizer **out, const files *f, int extra_ids) {
     *out = NULL;
     tt_status status = tt_tokenizer_load(out, path, extra_ids);
     if (status != TT_ERR_UNSUPPORTED || f->model) return status;
-    tt_str hint = {0};
-    tt_str_format(&hint,
-        "%s; where the tokenizer was made from a SentencePiece model, put that file beside it as "
-        "%s/spiece.model",
-        tt_error_message(), f->directory);
-    tt_fail(status, "%s", tt_str_text(&hint));
-    tt_str_close(&hint);
+    tt_str said = {0};
+    tt_str_append(&said, tt_error_message());
+    TT_TRY(path_of(path, f, "spiece.model"));
+    if (f->modern && tt_file_exists(path))
+        tt_fail(status,
+            "%s; to read spiece.model in its place, remove \"legacy\": false from %s/tokenizer_config.json: "
+            "ids then differ behind added tokens",
+            tt_str_text(&said), f->directory);
+    else
+        tt_fail(status,
+            "%s; where the tokenizer was made from a SentencePiece model, put that file beside it as %s",
+            tt_str_text(&said), path);
+    tt_str_close(&said);
     return status;
 }
 
@@ -338,11 +348,15 @@ static tt_status import(tt_tokenizer **out, const files *f, int vocab_size) {
     TT_TRY(status);
     TT_TRY(check_eos(f, *out));
     const int size = tt_tokenizer_size(*out);
-    if (json_is_false(json_object_get(f->config, "legacy")) && f->model)
-        tt_warn("%s/tokenizer_config.json: legacy is false; here texts are cut as with legacy true, which "
-                "differs behind "
-                "special tokens only",
-            f->directory);
+    if (f->modern && f->model)
+        tt_warn("%s/tokenizer_config.json: legacy is false, which spiece.model alone cannot give: behind an "
+                "added "
+                "token in a text, e.g. <extra_id_0>, a new word begins, as with legacy true. If such texts "
+                "are used, "
+                "save tokenizer.json with transformers 4: python3 -c \"from transformers import "
+                "AutoTokenizer as T; "
+                "T.from_pretrained('%s').save_pretrained('%s')\"",
+            f->directory, f->directory, f->directory);
     if (size <= vocab_size) return TT_OK;
     return tt_fail(TT_ERR_FORMAT,
         "%s: the token %s has id %d, but the model's vocabulary has %d rows; in Python, "
