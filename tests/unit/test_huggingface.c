@@ -297,6 +297,15 @@ static void tensors_at_odds(void **state) {
     assert_non_null(strstr(tt_error_message(), "unused:\n    classifier.weight"));
     assert_non_null(strstr(tt_error_message(), "--allow-unused"));
     expect_import(models[0], true);
+    drop(&t, "classifier.weight");
+    for (int i = 0; i < t.n; ++i) {
+        char name[sizeof t.names[i]];
+        strcpy(name, t.names[i]);
+        snprintf(t.names[i], sizeof t.names[i], "module.%.*s", (int)sizeof name - 8, name);
+    }
+    write_tensors(&t, "model.safetensors", 0, t.n);
+    expect_refusal("a wrapper",
+        "there is no shared.weight, but a module.shared.weight: the names begin with \"module.\"");
     release(&t);
     clear();
 }

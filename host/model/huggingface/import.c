@@ -193,7 +193,32 @@ static tt_status read_tensor(const tt_st_tensor *t, const char *path, const tt_p
     return TT_OK;
 }
 
+// What stands before `name` in some tensor's name, such as "module.", which a wrapper around the model adds; "" if nothing does.
+static void find_prefix(const source *s, const char *name, char *out, size_t size) {
+    *out = 0;
+    for (int i = 0; i < s->n; ++i)
+        for (int k = 0; k < s->shards[i].n; ++k) {
+            const char *there = s->shards[i].tensors[k].name;
+            const size_t before = strlen(there) - (tt_ends_with(there, name) ? strlen(name) : strlen(there));
+            if (before > 0 && before < size && there[before - 1] == '.') {
+                memcpy(out, there, before);
+                out[before] = 0;
+                return;
+            }
+        }
+}
+
 static tt_status missing_tensor(const source *s, const char *name, const char *hint) {
+    char prefix[64];
+    find_prefix(s, name, prefix, sizeof prefix);
+    if (!*prefix && strcmp(name, "shared.weight") == 0)
+        find_prefix(s, "encoder.embed_tokens.weight", prefix, sizeof prefix);
+    if (*prefix)
+        return tt_fail(TT_ERR_FORMAT,
+            "%s: there is no %s, but a %s%s: the names begin with \"%s\", as a wrapper around the model "
+            "writes them; save the "
+            "model itself, in Python: the wrapped model's save_pretrained",
+            s->shards[0].path, name, prefix, name, prefix);
     return tt_fail(TT_ERR_FORMAT, "%s: %s is missing%s", s->shards[0].path, name, hint);
 }
 

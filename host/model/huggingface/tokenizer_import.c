@@ -38,6 +38,21 @@ static tt_status read_optional(const files *f, const char *name, json_t **out) {
     return tt_file_exists(path) ? tt_python_json_read(out, path) : TT_OK;
 }
 
+// Tokenizers of other kinds cut texts in another way, or count their ids from another place, with the same files.
+static tt_status check_class(const files *f) {
+    static const char *const known[] = {"T5Tokenizer", "T5TokenizerFast", "MT5Tokenizer", "MT5TokenizerFast",
+        "PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend", "SentencePieceBackend"};
+    const char *name = json_string_value(json_object_get(f->config, "tokenizer_class"));
+    for (size_t i = 0; name && i < sizeof known / sizeof *known; ++i)
+        if (strcmp(name, known[i]) == 0) return TT_OK;
+    return !name ? TT_OK
+                 : tt_fail(TT_ERR_UNSUPPORTED,
+                       "%s/tokenizer_config.json: tokenizer_class is %.60s; supported is T5Tokenizer (a "
+                       "Unigram model in "
+                       "spiece.model or tokenizer.json)",
+                       f->directory, name);
+}
+
 static tt_status open_files(files *f) {
     char path[TT_PATH_MAX];
     TT_TRY(path_of(path, f, "spiece.model"));
@@ -47,6 +62,7 @@ static tt_status open_files(files *f) {
     TT_TRY(read_optional(f, "added_tokens.json", &f->added));
     TT_TRY(read_optional(f, "tokenizer.json", &f->tokenizer));
     f->modern = json_is_false(json_object_get(f->config, "legacy"));
+    TT_TRY(check_class(f));
     if (f->modern && f->tokenizer) f->model = false;
     if (f->model || f->tokenizer) return TT_OK;
     return tt_fail(TT_ERR_IO,
@@ -72,7 +88,7 @@ static tt_status read_extra_ids(const files *f, int *out) {
     if (!json_is_array(special)) special = json_object_get(f->config, "extra_special_tokens");
     if (json_is_number(stated)) {
         const double n = json_number_value(stated);
-        *out = n >= 0 && n <= 1000 ? (int)n : -1;
+        *out = n >= 0 && n <= 1000 && n == (int)n ? (int)n : -1;
     } else if (stated && !json_is_null(stated)) {
         *out = -1;
     } else if (json_is_array(special)) {
@@ -139,7 +155,37 @@ static tt_status state_token(const files *f, const char *file, tokens *all, cons
         return tt_fail(TT_ERR_FORMAT,
             "%s/%s: the added token \"%.60s\" needs a content and an id that is a whole number", f->directory,
             file, content ? content : "");
+    const json_t *before = json_object_get(json_object_get(all, content), "id");
+    if (before && json_number_value(before) != value)
+        return tt_fail(TT_ERR_FORMAT,
+            "%s/%s: the added token \"%.60s\" has id %.0f here, and %.0f in another place; keep the one that "
+            "the "
+            "model was trained with",
+            f->directory, file, content, value, json_number_value(before));
     return put_token(f, all, content, value, from);
+}
+
+// The tokens of added_tokens_decoder have the ids that tokenizer.json gives them.
+static tt_status agree_about_tokens(const files *f, const json_t *decoder) {
+    const char *key;
+    json_t *value;
+    size_t i;
+    tt_status status = TT_OK;
+    json_t *ids = json_object();
+    json_array_foreach(json_object_get(f->tokenizer, "added_tokens"), i, value) if (content_of(value))
+        json_object_set(ids, content_of(value), json_object_get(value, "id"));
+    json_object_foreach((json_t *)decoder, key, value) {
+        const json_t *id = content_of(value) ? json_object_get(ids, content_of(value)) : NULL;
+        char *end = NULL;
+        if (status == TT_OK && json_is_number(id) && json_number_value(id) != tt_parse_double(key, &end))
+            status = tt_fail(TT_ERR_FORMAT,
+                "%s: the token \"%.60s\" has id %s in tokenizer_config.json, but %.0f in tokenizer.json; "
+                "keep the "
+                "files that the model was trained with",
+                f->directory, content_of(value), key, json_number_value(id));
+    }
+    json_decref(ids);
+    return status;
 }
 
 static tt_status read_stated(const files *f, tokens *all) {
@@ -148,6 +194,7 @@ static tt_status read_stated(const files *f, tokens *all) {
     json_t *value;
     size_t i;
     if (json_is_object(decoder)) {
+        TT_TRY(agree_about_tokens(f, decoder));
         json_object_foreach((json_t *)decoder, key, value) {
             json_t *id = json_string(key);
             tt_status status = state_token(f, "tokenizer_config.json", all, content_of(value), id, value);
@@ -312,7 +359,30 @@ static tt_status add_tokens(tt_tokenizer **out, const files *f, int extra_ids, t
         if (status == TT_OK) status = tt_tokenizer_add(*out, text);
     }
     free(text);
-    return status;
+    return status == TT_ERR_FORMAT && !strstr(tt_error_message(), f->directory)
+               ? tt_context(status, "%s", f->directory)
+               : status;
+}
+
+// Where both spiece.model, which was read, and tokenizer.json are there, they have the same pieces: one of them is otherwise
+// another model's.
+static tt_status agree_about_pieces(const files *f, const tt_tokenizer *t) {
+    const json_t *model = json_object_get(f->tokenizer, "model"), *vocab = json_object_get(model, "vocab");
+    const char *type = json_string_value(json_object_get(model, "type"));
+    if (!f->model || !json_is_array(vocab) || (type && strcmp(type, "Unigram") != 0)) return TT_OK;
+    const size_t n = json_array_size(vocab);
+    for (int id = 0; id < tt_tokenizer_pieces(t); ++id) {
+        const char *there =
+            (size_t)id < n ? json_string_value(json_array_get(json_array_get(vocab, (size_t)id), 0)) : NULL;
+        if (there && strcmp(there, tt_tokenizer_piece(t, id)) == 0) continue;
+        return tt_fail(TT_ERR_FORMAT,
+            "%s: piece %d is \"%.60s\" in spiece.model, but %s%.60s%s in tokenizer.json: remove the file "
+            "that the model "
+            "was not trained with",
+            f->directory, id, tt_tokenizer_piece(t, id), there ? "\"" : "", there ? there : "not there",
+            there ? "\"" : "");
+    }
+    return TT_OK;
 }
 
 static tt_status check_eos(const files *f, const tt_tokenizer *t) {
@@ -341,6 +411,7 @@ static tt_status import(tt_tokenizer **out, const files *f, int vocab_size) {
     int extra_ids;
     TT_TRY(read_extra_ids(f, &extra_ids));
     TT_TRY(load(out, f, extra_ids));
+    TT_TRY(agree_about_pieces(f, *out));
     TT_TRY(fit(out, f, vocab_size, &extra_ids));
     tokens *all = json_object();
     tt_status status = all ? add_tokens(out, f, extra_ids, all) : tt_fail(TT_ERR_NOMEM, "added tokens");
