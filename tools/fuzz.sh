@@ -45,10 +45,20 @@ dictionary_of() { # target: the one for what its inputs are written in
     esac
 }
 
-# The smallest input of what was found, under a name that says what it is.
+# The smallest input of what was found, under a name that says what it is. 1: an input that was slow is not so again.
 minimise() { # target, file
     local target=$1 found=$2 kind small
     small=$findings/$target-small
+    case $found in
+        *-new-timeout-* | *-new-slow-unit-*) # a machine that stood still for a while is no finding
+            if "$bin/fuzz_$target" -timeout=20 -report_slow_units=10 "$found" >"$small.log" 2>&1 </dev/null &&
+                ! grep -q '^Slowest unit' "$small.log"; then
+                echo "fuzz: $target: an input took too long once, but not a second time; it is no finding" >&2
+                rm -f "$found" "$small.log"
+                return 1
+            fi
+            ;;
+    esac
     "$bin/fuzz_$target" -minimize_crash=1 -max_total_time=20 -exact_artifact_path="$small" "$found" >/dev/null 2>&1 </dev/null || true
     [ -s "$small" ] || cp "$found" "$small"
     "$bin/fuzz_$target" "$small" >"$small.log" 2>&1 </dev/null || true
@@ -75,9 +85,9 @@ for target in "${targets[@]}"; do
     found=0
     for file in "$findings/$target-new-"*; do
         [ -e "$file" ] || continue
+        minimise "$target" "$file" || continue
         found=$((found + 1))
         failed=1
-        minimise "$target" "$file"
     done
     printf '| %s | %s | %s | %s | %s | %s |\n' "$target" "$seconds" \
         "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" "$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -1)" \

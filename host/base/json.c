@@ -80,3 +80,16 @@ const char *tt_json_kind(const json_t *value) {
     }
     return "null";
 }
+
+void tt_json_show(tt_str *out, const json_t *value) {
+    if (json_is_string(value))
+        tt_str_format(out, "the string \"%.60s\"", json_string_value(value));
+    else if (json_is_integer(value))
+        tt_str_format(out, "%lld", (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        tt_str_format(out, "%g", json_real_value(value));
+    else if (json_is_boolean(value))
+        tt_str_append(out, json_is_true(value) ? "true" : "false");
+    else
+        tt_str_append(out, tt_json_kind(value));
+}

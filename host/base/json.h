@@ -4,6 +4,7 @@
 #define TT_BASE_JSON_H
 
 #include "host/base/status.h"
+#include "host/base/str.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -29,6 +30,8 @@ tt_status tt_json_text(
 bool tt_json_whole(const json_t *value, int64_t *out);
 // What a value is, for messages: "a string", "a list", ...; "nothing" for NULL.
 const char *tt_json_kind(const json_t *value);
+// Appends the value itself, for messages where it matters: `the string "12"`, `1.5`, `true`; of others the kind.
+void tt_json_show(tt_str *out, const json_t *value);
 
 #ifdef __cplusplus
 }

@@ -91,36 +91,3 @@ tt_status tt_python_json_read(json_t **out, const char *path) {
     free(text);
     return status;
 }
-
-void tt_json_describe(tt_str *out, const json_t *value) {
-    if (!value) {
-        tt_str_append(out, "nothing");
-        return;
-    }
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        tt_str_append(out, "an object");
-        return;
-    case JSON_ARRAY:
-        tt_str_append(out, "a list");
-        return;
-    case JSON_STRING:
-        tt_str_format(out, "the text \"%.60s\"", json_string_value(value));
-        return;
-    case JSON_INTEGER:
-        tt_str_format(out, "%lld", (long long)json_integer_value(value));
-        return;
-    case JSON_REAL:
-        tt_str_format(out, "%g", json_real_value(value));
-        return;
-    case JSON_TRUE:
-        tt_str_append(out, "true");
-        return;
-    case JSON_FALSE:
-        tt_str_append(out, "false");
-        return;
-    case JSON_NULL:
-        tt_str_append(out, "null");
-        return;
-    }
-}

@@ -20,8 +20,6 @@ extern "C" {
 tt_status tt_python_json_parse(json_t **out, const char *name, const char *text, size_t n) TT_MUST_CHECK;
 // The same for a file of at most 256 MiB. Errors: also TT_ERR_IO.
 tt_status tt_python_json_read(json_t **out, const char *path) TT_MUST_CHECK;
-// Appends what a value is, for "expected a number, got ...": `the text "12"`, `a list`, `null`.
-void tt_json_describe(tt_str *out, const json_t *value);
 
 #ifdef __cplusplus
 }

@@ -23,12 +23,12 @@ const tt_command *tt_commands(int *n) {
 }
 
 static void print_help(void) {
-    printf("%s: teaches small T5 students to reason in three stages\n\n"
+    printf("%s\nTeaches small T5 students to reason in three stages.\n\n"
            "usage: tinythinker COMMAND [options]\n\n",
         tt_version_line());
     for (int i = 0; i < COMMANDS; ++i) printf("  %-9s  %s\n", commands[i].name, commands[i].summary);
-    printf("\nSee 'tinythinker COMMAND --help' for the options of a command, 'tinythinker --version' "
-           "for\nthis build.\n");
+    printf("\nSee 'tinythinker COMMAND --help' for the options of a command,\n"
+           "'tinythinker --version' for this build.\n");
 }
 
 // Version and commit, the compiler, and the devices that this build can compute on.

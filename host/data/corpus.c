@@ -92,6 +92,7 @@ tt_status tt_corpus_add_question(tt_corpus *corpus, const tt_question *question)
     corpus->latest[corpus->n_questions] = -1;
     TT_TRY(copy_text(&corpus->memory, &q->id, question->id));
     TT_TRY(copy_text(&corpus->memory, &q->text, question->text));
+    TT_TRY(copy_text(&corpus->memory, &q->place, question->place));
     TT_TRY(copy_texts(&corpus->memory, &q->options, question->options, question->n_options));
     corpus->n_questions++;
     return TT_OK;
@@ -222,11 +223,16 @@ static tt_status fail_twice(const tt_corpus *corpus, const char *id) {
     size_t first = 0, second;
     while (strcmp(corpus->questions[first].id, id) != 0) ++first;
     for (second = first + 1; strcmp(corpus->questions[second].id, id) != 0;) ++second;
+    const char *one = corpus->questions[first].place, *other = corpus->questions[second].place;
+    if (!one || !other)
+        return tt_fail(TT_ERR_INPUT,
+            "questions %zu and %zu have the same id '%s'; each question needs an id of its own", first + 1,
+            second + 1, id);
+    if (strcmp(one, other) == 0)
+        return tt_fail(TT_ERR_INPUT,
+            "%s: question id '%s' was read twice from here; name the file once on the command line", one, id);
     return tt_fail(TT_ERR_INPUT,
-        "question id '%s' occurs twice, as question %zu and as question %zu of all that were read; each "
-        "needs an id of its "
-        "own. Was a file named twice?",
-        id, first + 1, second + 1);
+        "%s: question id '%s' occurs already at %s; each question needs an id of its own", other, id, one);
 }
 
 tt_status tt_corpus_check(const tt_corpus *corpus) {

@@ -21,6 +21,8 @@ tt_status tt_split_parse(tt_split *out, const char *name) TT_MUST_CHECK;
 
 typedef struct tt_question {
     const char *id, *text;
+    const char
+        *place; // where it was read, for messages: "file:line" or "file: entry N"; NULL: unknown. Not saved
     const char *const *options; // [n_options]
     int n_options, gold;        // gold: index of the option that is right by the data set
     tt_split split;
@@ -89,7 +91,7 @@ typedef struct tt_teacher_counts {
 } tt_teacher_counts;
 // Counts over the training questions.
 tt_teacher_counts tt_corpus_count_teacher(const tt_corpus *corpus);
-// Errors: TT_ERR_INPUT for a corpus without questions or with an id that occurs twice.
+// Errors: TT_ERR_INPUT for a corpus without questions, or with an id that occurs twice, naming the places of both questions.
 tt_status tt_corpus_check(const tt_corpus *corpus) TT_MUST_CHECK;
 
 // As an HDF5 file (layout: corpus_file.c). Errors: TT_ERR_IO; TT_ERR_FORMAT for a damaged or foreign file.

@@ -274,6 +274,7 @@ tt_status tt_corpus_load(tt_corpus *out, const char *path) {
     TT_TRY(tt_h5_open_any(&h, path, "corpus"));
     tt_status status = read_attributes(&h, out, &hash);
     if (status == TT_OK) status = read_questions(&h, out);
+    if (status == TT_OK) status = tt_corpus_check(out);
     if (status == TT_OK) status = read_reasoning(&h, out, &content);
     if (status == TT_OK) status = tt_corpus_tokens_read(&h, out);
     tt_h5_close(&h);

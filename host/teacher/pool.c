@@ -87,6 +87,29 @@ static tt_status read_defaults(tt_pool *pool, tt_document *yaml, tt_document_nod
     return TT_OK;
 }
 
+static bool same_question(const tt_exemplar *a, const tt_exemplar *b) {
+    bool same = strcmp(a->question, b->question) == 0 && a->n_options == b->n_options;
+    for (int o = 0; same && o < a->n_options; ++o) same = strcmp(a->options[o], b->options[o]) == 0;
+    return same;
+}
+
+// No question stands in a prompt twice.
+static tt_status read_exemplars(tt_pool *pool, tt_document *yaml, tt_document_node *list) {
+    TT_TRY(tt_document_list(yaml, list, "exemplars", &pool->n));
+    if (!(pool->exemplars = tt_arena_alloc(&pool->memory, ((size_t)pool->n + 1) * sizeof *pool->exemplars)))
+        return TT_ERR_NOMEM;
+    for (int i = 0; i < pool->n; ++i) {
+        tt_document_node *node = tt_document_item(yaml, list, i);
+        TT_TRY(read_exemplar(yaml, node, &pool->exemplars[i], &pool->memory));
+        for (int k = 0; k < i; ++k)
+            if (same_question(&pool->exemplars[k], &pool->exemplars[i]))
+                return tt_document_fail(yaml, node,
+                    "exemplar: the exemplar in line %d has the same question and options",
+                    tt_document_line(tt_document_item(yaml, list, k)));
+    }
+    return TT_OK;
+}
+
 static tt_status read_pool(tt_pool *pool, tt_document *yaml) {
     static const char *const keys[] = {"name", "instruction", "json_instruction", "exemplars", "defaults"};
     tt_document_node *root = tt_document_root(yaml), *values[5];
@@ -98,12 +121,7 @@ static tt_status read_pool(tt_pool *pool, tt_document *yaml) {
     TT_TRY(tt_document_text(yaml, values[1], keys[1], &pool->memory, &pool->instruction));
     if (values[2]) TT_TRY(tt_document_text(yaml, values[2], keys[2], &pool->memory, &pool->json_instruction));
     if (values[4]) TT_TRY(read_defaults(pool, yaml, values[4]));
-    TT_TRY(tt_document_list(yaml, values[3], keys[3], &pool->n));
-    if (!(pool->exemplars = tt_arena_alloc(&pool->memory, ((size_t)pool->n + 1) * sizeof *pool->exemplars)))
-        return TT_ERR_NOMEM;
-    for (int i = 0; i < pool->n; ++i)
-        TT_TRY(read_exemplar(yaml, tt_document_item(yaml, values[3], i), &pool->exemplars[i], &pool->memory));
-    return TT_OK;
+    return read_exemplars(pool, yaml, values[3]);
 }
 
 tt_status tt_pool_load(tt_pool *out, const char *path) {

@@ -47,7 +47,7 @@ typedef struct tt_pool {
 } tt_pool;
 
 // Errors: TT_ERR_CONFIG naming file, line and what is wrong: unknown keys, an exemplar that could not be read as a
-// teacher's answer, that leaves an option out or calls none or two correct.
+// teacher's answer, that leaves an option out or calls none or two correct, or whose question and options an earlier one has.
 tt_status tt_pool_load(tt_pool *out, const char *path) TT_MUST_CHECK;
 void tt_pool_close(tt_pool *pool);
 

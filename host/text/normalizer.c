@@ -40,6 +40,25 @@ static tt_status read_replace(step *s, const json_t *d) {
     return tt_strdup(&s->with, content);
 }
 
+// Says how to do without: what a step does to a text can be done before, to all texts.
+static tt_status refuse_step(const char *type) {
+    static const struct {
+        const char *type, *python;
+    } others[] = {{"NFC", "unicodedata.normalize('NFC', text)"},
+        {"NFD", "unicodedata.normalize('NFD', text)"}, {"NFKC", "unicodedata.normalize('NFKC', text)"},
+        {"NFKD", "unicodedata.normalize('NFKD', text)"}, {"Lowercase", "text.lower()"},
+        {"Nmt", "tokenizers.normalizers.Nmt().normalize_str(text)"},
+        {"StripAccents", "tokenizers.normalizers.StripAccents().normalize_str(text)"}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; ++i)
+        if (strcmp(type, others[i].type) == 0)
+            return tt_fail(TT_ERR_UNSUPPORTED,
+                "normalizer %s; supported are Precompiled, Replace, Strip, Prepend and a Sequence of these. "
+                "Normalise all texts beforehand, in Python: %s, and take this step out of the file",
+                type, others[i].python);
+    return tt_fail(TT_ERR_UNSUPPORTED,
+        "normalizer %.40s; supported are Precompiled, Replace, Strip, Prepend and a Sequence of these", type);
+}
+
 static tt_status read_step(tt_normalizer *z, const json_t *d, const char *type) {
     step *s = &z->steps[z->n++];
     if (strcmp(type, "Precompiled") == 0) {
@@ -63,8 +82,7 @@ static tt_status read_step(tt_normalizer *z, const json_t *d, const char *type) 
         s->kind = PREPEND;
         return text ? tt_strdup(&s->with, text) : damaged("Prepend", "prepend is missing");
     }
-    return tt_fail(TT_ERR_UNSUPPORTED,
-        "normalizer %s; supported are Precompiled, Replace, Strip, Prepend and a Sequence of these", type);
+    return refuse_step(type);
 }
 
 static tt_status read_steps(tt_normalizer *z, const json_t *d, int depth) {

@@ -72,13 +72,6 @@ static tt_status open_json(tt_tokenizer *t, const void *bytes, size_t n) {
     if (status != TT_OK) return status;
     t->pieces = t->in_model = tt_unigram_size(t->pipeline.unigram);
     for (int i = 0; i < t->in_model; ++i) t->pieces -= tt_starts_with(model_piece(t, i), "<extra_id_");
-    for (int i = 0; i < t->added.n; ++i) {
-        const tt_added_token *a = &t->added.items[i];
-        const int piece = tt_unigram_find(t->pipeline.unigram, a->content);
-        if (piece >= 0 ? piece != a->id : a->id < t->in_model)
-            return tt_fail(TT_ERR_FORMAT, "added_tokens gives %s id %d, but the model's vocab %s", a->content,
-                a->id, piece >= 0 ? "gives it another" : "gives that to another piece");
-    }
     int ids[3];
     for (int id = TT_PAD; id <= TT_UNK; ++id) ids[id] = tt_tokenizer_find(t, base_names[id]);
     ids[TT_UNK] = tt_unigram_unk(t->pipeline.unigram);
@@ -104,14 +97,40 @@ static tt_status sort_added(tt_tokenizer *t) {
     return TT_OK;
 }
 
-// After tokens were added: which token has which id, where the sentinels are, and the hash.
+// The piece that is spelled so, or -1.
+static int find_piece(const tt_tokenizer *t, const char *content) {
+    if (!t->spm) return tt_unigram_find(t->pipeline.unigram, content);
+    const int id = tt_spm_find(t->spm, content);
+    return id == TT_UNK && strcmp(content, model_piece(t, TT_UNK)) != 0 ? -1 : id;
+}
+
+// One token has one id, and one id one token: else a text would lose words on its way to ids and back.
+static tt_status check_token(const tt_tokenizer *t, const tt_added_token *a) {
+    const int piece = find_piece(t, a->content);
+    const char *other = t->added_at[a->id] ? t->added.items[t->added_at[a->id] - 1].content
+                        : a->id < t->in_model && piece != a->id ? model_piece(t, a->id)
+                                                                : NULL;
+    if (piece >= 0 && piece != a->id)
+        return tt_fail(TT_ERR_FORMAT, "the added token %s has id %d, but the model has it as piece %d",
+            a->content, a->id, piece);
+    if (other)
+        return tt_fail(
+            TT_ERR_FORMAT, "the added token %s has id %d, which %s has, too", a->content, a->id, other);
+    return TT_OK;
+}
+
+// After tokens were added: which token has which id, where the sentinels are, and the hash. Errors: TT_ERR_FORMAT where two
+// have one id.
 static tt_status index_added(tt_tokenizer *t) {
     t->size = t->in_model;
     for (int i = 0; i < t->added.n; ++i)
         if (t->added.items[i].id >= t->size) t->size = t->added.items[i].id + 1;
     free(t->added_at);
     TT_TRY(tt_alloc(&t->added_at, (size_t)t->size, sizeof *t->added_at, "added tokens"));
-    for (int i = 0; i < t->added.n; ++i) t->added_at[t->added.items[i].id] = i + 1;
+    for (int i = 0; i < t->added.n; ++i) {
+        TT_TRY(check_token(t, &t->added.items[i]));
+        t->added_at[t->added.items[i].id] = i + 1;
+    }
     t->first_sentinel = tt_tokenizer_find(t, "<extra_id_0>");
     t->extra_ids = t->first_sentinel >= 0;
     for (char name[32]; t->extra_ids > 0; ++t->extra_ids) {
@@ -251,9 +270,7 @@ const char *tt_tokenizer_piece(const tt_tokenizer *t, int id) {
 int tt_tokenizer_find(const tt_tokenizer *t, const char *piece) {
     const tt_added_token *token = tt_added_find(&t->added, piece, strlen(piece));
     if (token) return token->id;
-    if (!t->spm) return tt_unigram_find(t->pipeline.unigram, piece);
-    const int id = tt_spm_find(t->spm, piece);
-    return id == TT_UNK && strcmp(piece, model_piece(t, TT_UNK)) != 0 ? -1 : id;
+    return find_piece(t, piece);
 }
 
 // ---- text to ids

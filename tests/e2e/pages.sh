@@ -83,13 +83,18 @@ for page in "$source"/*.md "$source"/*/README.md "$source"/*/*/README.md; do
 done
 
 # Help: every command, at most 80 columns, every option a sentence.
-commands=$("$TINYTHINKER" --help | awk '/^  [a-z]/ { print $1 }')
+narrow() { # file, whose help it is
+    awk 'length > 80 { print; bad = 1 } END { exit bad }' "$1" || fail "$2 --help is wider than 80 columns"
+}
+"$TINYTHINKER" --help > help.txt || fail "--help"
+narrow help.txt tinythinker
+commands=$(awk '/^  [a-z]/ { print $1 }' help.txt)
 for command in $commands; do
     "$TINYTHINKER" "$command" --help > help.txt || fail "$command --help"
     for sub in $(grep -q '^usage: .* COMMAND ' help.txt && awk '/^  [a-z]/ { print $1 }' help.txt); do
         "$TINYTHINKER" "$command" "$sub" --help >> help.txt || fail "$command $sub --help"
     done
-    awk 'length > 80 { print; bad = 1 } END { exit bad }' help.txt || fail "$command --help is wider than 80 columns"
+    narrow help.txt "$command"
     awk '/^options:/ { inside = 1; next } /^usage:/ { inside = 0 } inside && /^  -/ && seen && last !~ /[.;]$/ { print last; bad = 1 }
         inside { last = $0; seen = /^  / } END { exit bad }' help.txt || fail "$command --help: not a sentence"
 done

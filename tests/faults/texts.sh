@@ -87,7 +87,6 @@ import 2 'q.jsonl:1: .*its text is empty' '{"question": "", "options": ["a", "b"
 import 2 'q.jsonl:1: .*general knowledge is empty' '{'"$q"', "gold": 0, "general": " "}\n'
 import 2 'q.jsonl:1: .*entry 2 of "options": expected a string, got null' '{"question": "q", "options": ["a", null], "gold": 0}\n'
 import 2 'q.jsonl:1: .*"question": expected a string, got a number' '{"question": 3, "options": ["a", "b"], "gold": 0}\n'
-import 2 "question id 'a' occurs twice" '{"id": "a", '"$q"', "gold": 0}\n{"id": "a", '"$q"', "gold": 0}\n'
 import 0 '1 of 1 questions have the same option twice, e.g. question r: "x"' '{"id": "r", "question": "q", "options": ["x", "y", "x"], "gold": 1}\n'
 { printf '{"question": '; printf '[%.0s' {1..100000}; } > deep.jsonl
 expect 2 'deep.jsonl:1: not JSON: maximum parsing depth' corpus import jsonl deep.jsonl -o q.h5
@@ -152,6 +151,27 @@ expect 2 'none of the 1 questions has "facts"' corpus import strategyqa sqa.json
 expect 0 "" corpus import strategyqa sqa.jsonl -o q.h5
 facts h1 '"maybe"' null > sqa.jsonl
 expect 2 'sqa.jsonl:1: question h1: "answer": expected true or false, got "maybe"' corpus import strategyqa sqa.jsonl -o x.h5
+
+# ---- an id given twice: both places are named, in every layout and across files
+import 2 "q.jsonl:3: question id 'a' occurs already at q.jsonl:1; each" '{"id": "a", '"$q"', "gold": 0}\n\n{"id": "a", '"$q"', "gold": 1}\n'
+import 2 "q.jsonl: entry 2: question id 'a' occurs already at q.jsonl: entry 1;" '[{"id": "a", '"$q"', "gold": 0},\n{"id": "a", '"$q"', "gold": 1}]'
+import 2 "q.jsonl:2: question id 'question-1' occurs already at q.jsonl:1;" '{'"$q"', "gold": 0}\n{"id": "question-1", '"$q"', "gold": 1}\n'
+import 0 "" '{"id": "a", '"$q"', "gold": 0}\n'
+cp q.jsonl other.jsonl
+expect 2 "other.jsonl:1: question id 'a' occurs already at q.jsonl:1;" corpus import jsonl q.jsonl other.jsonl -o x.h5
+expect 2 "q.jsonl:1: question id 'a' was read twice from here; name the file once" corpus import jsonl q.jsonl q.jsonl -o x.h5
+{ csqa t1 A; csqa t2 C; } > train.jsonl
+csqa t2 A > dev.jsonl
+expect 2 "dev.jsonl:1: question id 't2' occurs already at train.jsonl:2;" corpus import csqa train.jsonl dev.jsonl -o x.h5
+expect 2 "dev.jsonl:1: question id 't2' occurs already at train.jsonl:2;" corpus import obqa train.jsonl test.jsonl dev.jsonl -o x.h5
+{ facts h1 true null; facts h1 false null; } > sqa.jsonl
+expect 2 "sqa.jsonl:2: question id 'h1' occurs already at sqa.jsonl:1;" corpus import strategyqa sqa.jsonl -o x.h5
+cp "$TT_SOURCE_DIR"/datasets/elsewhere/*.yaml .
+first=$(grep -n -m 1 'name:' animals.yaml | cut -d: -f1)
+second=$(grep -n 'name:' animals.yaml | sed -n '4s/:.*//p')
+sed -i "${second}s/name: [a-z ]*/name: $(sed -n "${first}s/.*name: \\([a-z ]*\\).*/\\1/p" animals.yaml)/" animals.yaml
+expect 2 "animals.yaml:$second: name: the object in line $first is named" corpus build world.yaml -o x.h5
+[ ! -e x.h5 ] || fail "a refused file left a corpus"
 
 # ---- CSV
 printf 'question: Q\nexplanations: [E]\n' > map.yaml

@@ -2,7 +2,7 @@
 #include "tests/fuzz/hdf5_changes.h"
 
 #include "host/base/str.h"
-#include "host/model/huggingface/huggingface.h"
+#include "host/model/huggingface/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

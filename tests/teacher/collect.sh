@@ -121,6 +121,13 @@ sed 's/^model:/modle:/' polite.yaml >typo.yaml
 refuses "a typo" "typo.yaml:[0-9]+: .*unknown key 'modle'; did you mean model" typo.yaml
 sed 's/A is incorrect. Because/A is not. Because/' "$TT_SOURCE_DIR/datasets/prompts/everyday.yaml" >broken.yaml
 refuses "a broken exemplar" "broken.yaml:[0-9]+: exemplar: .*B is correct. Because" polite.yaml --set prompts=broken.yaml --set journal=n3.jsonl
+{
+    cat "$TT_SOURCE_DIR/datasets/prompts/everyday.yaml"
+    sed -n '/^exemplars:/,$p' "$TT_SOURCE_DIR/datasets/prompts/everyday.yaml" | sed 1d
+} >repeated.yaml
+refuses "an exemplar that is repeated" \
+    "repeated.yaml:[0-9]+: exemplar: the exemplar in line $(grep -n -m 1 -- '- question' repeated.yaml | cut -d: -f1) has the same" \
+    polite.yaml --set prompts=repeated.yaml --set journal=n3.jsonl
 serve --key secret-key --model everyday-teacher
 plan keyed
 refuses "no key" "no key was sent: set the environment variable OPENAI_API_KEY" keyed.yaml

@@ -112,9 +112,12 @@ static void mistakes_are_named(void **state) {
     tt_corpus twice;
     OK(import(&twice, FIRST FIRST));
     assert_int_equal(tt_corpus_save(&twice, "twice.h5"), TT_ERR_INPUT);
-    assert_non_null(
-        strstr(tt_error_message(), "question id 'q1' occurs twice, as question 1 and as question 2"));
+    assert_non_null(strstr(
+        tt_error_message(), "corpus_test.jsonl:2: question id 'q1' occurs already at corpus_test.jsonl:1"));
     assert_false(tt_file_exists("twice.h5"));
+    twice.questions[0].place = NULL; // as in a file, which does not keep where questions were read
+    assert_int_equal(tt_corpus_check(&twice), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_error_message(), "questions 1 and 2 have the same id 'q1'"));
     tt_corpus_close(&twice);
 }
 

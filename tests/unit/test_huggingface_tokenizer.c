@@ -5,6 +5,7 @@
 #include "host/model/huggingface/huggingface.h"
 
 #include <dirent.h>
+#include <jansson.h>
 #include <unistd.h>
 
 static const char directory[] = "imported_tokenizer";
@@ -240,6 +241,108 @@ static void write_changed(const char *from, const char *to) {
     tt_str_close(&text);
 }
 
+// "legacy": false is a matter of text behind added tokens, which go on without a new word. A tokenizer.json says so, and is read
+// in place of spiece.model; spiece.model alone gives the ids of legacy true.
+static void legacy_false_reads_tokenizer_json(void **state) {
+    (void)state;
+    static const example modern[] = {
+        {"ab ba", {3, 7, 3, 11, 1}, 5, "ab ba"},
+        {"a<extra_id_0>b", {6, 13, 5, 1}, 4, "ab"},
+        {"a<extra_id_0> b", {6, 13, 3, 5, 1}, 5, "a b"},
+        {"<extra_id_0>ab", {13, 7, 1}, 3, "ab"},
+        {"a{b", {6, 14, 5, 1}, 4, "a{b"},
+        {"cat ba", {15, 3, 11, 1}, 4, "cat ba"},
+    };
+    static const char *const said[] = {"{}", "{\"legacy\":null}", "{\"legacy\":true}", "{\"legacy\":false}"};
+    tt_tokenizer *t;
+    clear();
+    write_model();
+    write_changed("{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"}," METASPACE "]}",
+        "{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":\"first\"}");
+    for (int i = 0; i < 4; ++i) {
+        write_text("tokenizer_config.json", said[i]);
+        if (i < 3) {
+            expect_refusal("in spiece.model, but \"\xe2\x96\x81\" in tokenizer.json");
+            continue;
+        }
+        OK(tt_huggingface_tokenizer_read(&t, directory, 1620));
+        assert_true(tt_tokenizer_is_json(t));
+        expect_examples(t, modern, sizeof modern / sizeof *modern);
+        tt_tokenizer_close(t);
+    }
+    write_text("tokenizer.json", "{\"model\":{\"type\":\"BPE\",\"vocab\":{}}}");
+    expect_refusal("to read spiece.model in its place, remove \"legacy\": false");
+    write_text("tokenizer_config.json", "{}");
+    OK(tt_huggingface_tokenizer_read(&t, directory, 1620));
+    tt_tokenizer_close(t);
+    write_text("tokenizer_config.json", "{\"legacy\":false}");
+    unlink("imported_tokenizer/tokenizer.json");
+    OK(tt_huggingface_tokenizer_read(&t, directory, 1620)); // with a warning
+    assert_false(tt_tokenizer_is_json(t));
+    tt_tokenizer_close(t);
+}
+
+// The pieces of spiece.model in a tokenizer.json, one of them spelled otherwise; `n` of them.
+static void write_same_pieces(int n, int other) {
+    tt_tokenizer *t;
+    tt_str text = {0};
+    OK(tt_tokenizer_load(&t, "imported_tokenizer/spiece.model", 0));
+    json_t *vocab = json_array();
+    for (int i = 0; i < n; ++i)
+        json_array_append_new(
+            vocab, json_pack("[s, f]", i == other ? "other" : tt_tokenizer_piece(t, i), (double)-i));
+    char *pieces = json_dumps(vocab, JSON_COMPACT);
+    tt_str_format(&text, "{\"model\":{\"type\":\"Unigram\",\"unk_id\":2,\"vocab\":%s}}", pieces);
+    write_text("tokenizer.json", text.data);
+    free(pieces);
+    json_decref(vocab);
+    tt_str_close(&text);
+    tt_tokenizer_close(t);
+}
+
+// Files that contradict each other, or themselves, about ids.
+static void contradictions_are_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *config, *added, *message;
+    } table[] = {
+        {"{\"added_tokens_decoder\":{\"72\":{\"content\":\"<clash>\"}}}", "{}",
+            "the added token <clash> has id 72, which "},
+        {"{}", "{\"<a>\":1560,\"<b>\":1560}", "has id 1560, which "},
+        {"{\"extra_ids\":10}", "{\"<a>\":1505}", "<a> has id 1505, which <extra_id_4> has, too"},
+        {"{}", "{\"</s>\":1600}", "the added token </s> has id 1600, but the model has it as piece 1"},
+        {"{\"added_tokens_decoder\":{\"1560\":{\"content\":\"<a>\"},\"1561\":{\"content\":\"<a>\"}}}", "{}",
+            "the added token \"<a>\" has id 1561 here, and 1560 in another place"},
+        {"{\"extra_ids\":1.5}", "{}", "extra_ids must be a whole number"},
+        {"{\"extra_ids\":-1}", "{}", "extra_ids must be a whole number"},
+        {"{\"tokenizer_class\":\"ByT5Tokenizer\"}", "{}",
+            "tokenizer_class is ByT5Tokenizer; supported is T5Tokenizer"},
+        {"{\"tokenizer_class\":\"XLMRobertaTokenizer\"}", "{}", "tokenizer_class is XLMRobertaTokenizer"},
+    };
+    tt_tokenizer *t;
+    clear();
+    write_model();
+    for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
+        write_text("tokenizer_config.json", table[i].config);
+        write_text("added_tokens.json", table[i].added);
+        expect_refusal(table[i].message);
+    }
+    write_text("added_tokens.json", "{}");
+    write_text("tokenizer_config.json", "{\"tokenizer_class\":\"T5TokenizerFast\"}");
+    write_same_pieces(1500, -1);
+    OK(tt_huggingface_tokenizer_read(&t, directory, 1620));
+    assert_false(tt_tokenizer_is_json(t));
+    tt_tokenizer_close(t);
+    write_same_pieces(1500, 1499);
+    expect_refusal("in spiece.model, but \"other\" in tokenizer.json: remove the file");
+    write_same_pieces(1499, -1);
+    expect_refusal("in spiece.model, but not there in tokenizer.json");
+    write_text("tokenizer.json", "{\"added_tokens\":[{\"id\":1570,\"content\":\"<a>\"}]}");
+    write_text("tokenizer_config.json", "{\"added_tokens_decoder\":{\"1560\":{\"content\":\"<a>\"}}}");
+    expect_refusal("the token \"<a>\" has id 1560 in tokenizer_config.json, but 1570 in tokenizer.json");
+    clear();
+}
+
 static void what_cannot_be_read_is_named(void **state) {
     (void)state;
     static const struct {
@@ -252,10 +355,12 @@ static void what_cannot_be_read_is_named(void **state) {
         {"[\"a\",-3.0]", "[\"a\",\"-3.0\"]", "entry 4 of vocab"},
         {"[\"a\",-3.0]", "[\"a\",NaN]", "entry 4 of vocab"},
         {"\"type\":\"Strip\"", "\"type\":\"NFKC\"", "normalizer NFKC; supported are"},
+        {"\"type\":\"Strip\"", "\"type\":\"Lowercase\"",
+            "Normalise all texts beforehand, in Python: text.lower()"},
         {"\" {2,}\"", "\"\\\\s+\"", "the pattern \"\\s+\""},
         {"\"type\":\"WhitespaceSplit\"", "\"type\":\"Digits\"", "pre_tokenizer Digits; supported are"},
         {"\"ids\":[1]", "\"ids\":[2]", "post_processor TemplateProcessing; T5 puts </s>"},
-        {"\"id\":14,", "\"id\":4,", "added_tokens gives { id 4"},
+        {"\"id\":14,", "\"id\":4,", "the added token { has id 4, which a has, too"},
         {"{\"version\"", "{\"version\":1,\"version\"", "duplicate"},
     };
     clear();
@@ -284,6 +389,8 @@ int main(void) {
         cmocka_unit_test(added_tokens_have_their_ids),
         cmocka_unit_test(tokens_of_older_directories),
         cmocka_unit_test(a_tokenizer_json_gives_the_ids_of_its_package),
+        cmocka_unit_test(legacy_false_reads_tokenizer_json),
+        cmocka_unit_test(contradictions_are_named),
         cmocka_unit_test(what_cannot_be_read_is_named),
     };
     OK(tt_device_open(&device, "cpu", TT_FP32, 1));

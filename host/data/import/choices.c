@@ -98,7 +98,7 @@ static tt_status add_choices(void *context, const json_t *object, const char *fi
     const char *key;
     char where[TT_PATH_MAX + 160];
     choices c;
-    tt_question q = {.options = c.options, .split = to->split};
+    tt_question q = {.place = file_line, .options = c.options, .split = to->split};
     TT_TRY(tt_json_text(object, "id", file_line, &q.id));
     snprintf(where, sizeof where, "%s: question %.100s", file_line, q.id);
     TT_TRY(read_stem(object, where, &q.text));

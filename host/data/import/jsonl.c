@@ -143,7 +143,7 @@ static tt_status add_line(void *context, const json_t *object, const char *file_
     tt_corpus *corpus = context;
     const char *options[TT_MAX_OPTIONS];
     char id[64], where[TT_PATH_MAX + 160];
-    tt_question q = {.options = options, .split = TT_TRAIN};
+    tt_question q = {.place = file_line, .options = options, .split = TT_TRAIN};
     if (json_object_get(object, "id")) {
         TT_TRY(tt_json_text(object, "id", file_line, &q.id));
     } else {

@@ -84,7 +84,7 @@ static tt_status read_answer(const json_t *answer, const char *where, int *gold)
 static tt_status add_question(void *context, const json_t *object, const char *place) {
     facts_report *report = context;
     char where[TT_PATH_MAX + 160];
-    tt_question q = {.options = options, .n_options = 2, .split = TT_TRAIN};
+    tt_question q = {.place = place, .options = options, .n_options = 2, .split = TT_TRAIN};
     TT_TRY(tt_json_text(object, json_object_get(object, "qid") ? "qid" : "id", place, &q.id));
     snprintf(where, sizeof where, "%s: question %.100s", place, q.id);
     TT_TRY(tt_json_text(object, "question", where, &q.text));

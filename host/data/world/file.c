@@ -98,7 +98,10 @@ static tt_status read_fact(reader *r, node *n, tt_property *p, tt_fact *fact) {
     return TT_OK;
 }
 
-static tt_status read_thing(tt_world *w, reader *r, node *object, tt_thing *thing) {
+// Reads the next item of the list of objects.
+static tt_status read_thing(tt_world *w, reader *r, node *list) {
+    node *object = tt_document_item(&r->document, list, w->n_things);
+    tt_thing *thing = &w->things[w->n_things];
     const char *keys[TT_WORLD_PROPERTIES + 1] = {"name"};
     for (int p = 0; p < w->n_properties; ++p) keys[p + 1] = w->properties[p].name;
     TT_TRY(tt_document_check_keys(&r->document, object, "objects", keys, w->n_properties + 1));
@@ -107,7 +110,8 @@ static tt_status read_thing(tt_world *w, reader *r, node *object, tt_thing *thin
     TT_TRY(copy_text(r, name, "name", &thing->name));
     for (int i = 0; i < w->n_things; ++i)
         if (strcmp(w->things[i].name, thing->name) == 0)
-            return tt_document_fail(&r->document, name, "name: another object is named %s", thing->name);
+            return tt_document_fail(&r->document, name, "name: the object in line %d is named %s, too",
+                tt_document_line(tt_document_item(&r->document, list, i)), thing->name);
     for (int p = 0; p < w->n_properties; ++p) {
         node *value = find_member(r, object, w->properties[p].name);
         if (value) TT_TRY(read_fact(r, value, &w->properties[p], &thing->facts[p]));
@@ -125,8 +129,7 @@ static tt_status read_objects(tt_world *w, reader *r) {
     if (!list) return tt_document_fail(&r->document, root, "objects: missing");
     TT_TRY(tt_document_list(&r->document, list, "objects", &n));
     TT_TRY(tt_alloc(&w->things, (size_t)n, sizeof *w->things, "objects"));
-    for (int i = 0; i < n; ++i)
-        TT_TRY(read_thing(w, r, tt_document_item(&r->document, list, i), &w->things[i]));
+    while (w->n_things < n) TT_TRY(read_thing(w, r, list));
     return TT_OK;
 }
 

@@ -1,8 +1,9 @@
 // config.json and back.
+#include "host/base/json.h"
 #include "host/base/number.h"
 #include "host/base/python_json.h"
 #include "host/model/huggingface/config_keys.h"
-#include "host/model/huggingface/huggingface.h"
+#include "host/model/huggingface/parts.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -17,7 +18,7 @@ static const json_t *value_of(const json_t *root, const char *key) {
 
 static tt_status refuse(const char *path, const char *key, const char *expected, const json_t *value) {
     tt_str got = {0};
-    tt_json_describe(&got, value);
+    tt_json_show(&got, value);
     tt_fail(TT_ERR_FORMAT, "%s: %s must be %s, but is %s", path, key, expected, tt_str_text(&got));
     tt_str_close(&got);
     return TT_ERR_FORMAT;
@@ -64,7 +65,7 @@ static tt_status read_bool(const char *path, const json_t *root, const char *key
 
 static tt_status read_text(const char *path, const json_t *root, const char *key, const char **out) {
     const json_t *value = value_of(root, key);
-    if (value && !json_is_string(value)) return refuse(path, key, "a text", value);
+    if (value && !json_is_string(value)) return refuse(path, key, "a string", value);
     *out = json_string_value(value);
     return TT_OK;
 }
@@ -80,7 +81,7 @@ tt_status tt_huggingface_ids_check(const char *path, const json_t *root) {
         if (json_is_array(value) && json_array_size(value) == 1) value = json_array_get(value, 0);
         if (!value || (json_is_number(value) && json_number_value(value) == ids[i].want)) continue;
         tt_str got = {0};
-        tt_json_describe(&got, value);
+        tt_json_show(&got, value);
         tt_fail(TT_ERR_UNSUPPORTED, "%s: %s is %s; T5 needs %d", path, ids[i].key, tt_str_text(&got),
             ids[i].want);
         tt_str_close(&got);
@@ -135,13 +136,13 @@ static tt_status read_activation(
 
 // Whether the head has weights of its own, and whether what it reads is scaled by d_model^-0.5. Until transformers 5, one key
 // said both. Since then the weights themselves say the first, scale_decoder_outputs says the second, and mt5 never scales.
-static tt_status read_head(const char *path, const json_t *root, bool mt5, tt_huggingface_config *out) {
+static tt_status read_head(const char *path, const json_t *root, tt_huggingface_config *out) {
     const char *version;
     bool tied;
     TT_TRY(read_text(path, root, "transformers_version", &version));
-    TT_TRY(read_bool(path, root, "tie_word_embeddings", !mt5, &tied));
+    TT_TRY(read_bool(path, root, "tie_word_embeddings", !out->mt5, &tied));
     TT_TRY(read_bool(path, root, "scale_decoder_outputs", tied, &out->model.scale_decoder_outputs));
-    const bool since_5 = mt5 && version && atoi(version) >= 5;
+    const bool since_5 = out->mt5 && version && atoi(version) >= 5;
     out->weights_tell = since_5 || value_of(root, "scale_decoder_outputs");
     if (since_5) out->model.scale_decoder_outputs = false;
     out->model.tie_word_embeddings = tied;
@@ -149,10 +150,9 @@ static tt_status read_head(const char *path, const json_t *root, bool mt5, tt_hu
 }
 
 static tt_status read_config(tt_huggingface_config *out, const char *path, const json_t *root) {
-    bool mt5;
     *out = (tt_huggingface_config){0};
     tt_model_config *c = &out->model;
-    TT_TRY(check_architecture(path, root, &mt5));
+    TT_TRY(check_architecture(path, root, &out->mt5));
     const integer_key sizes[] = {{"vocab_size", NULL, &c->vocab_size, -1},
         {"d_model", "hidden_size", &c->d_model, -1}, {"d_kv", "head_dim", &c->d_kv, -1},
         {"d_ff", NULL, &c->d_ff, -1}, {"num_layers", "num_hidden_layers", &c->num_layers, -1},
@@ -162,11 +162,11 @@ static tt_status read_config(tt_huggingface_config *out, const char *path, const
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) TT_TRY(read_integer(path, root, &sizes[i]));
     TT_TRY(read_integer(
         path, root, &(integer_key){"num_decoder_layers", NULL, &c->num_decoder_layers, c->num_layers}));
-    TT_TRY(read_activation(path, root, mt5 ? "gated-gelu" : "relu", &c->activation));
+    TT_TRY(read_activation(path, root, out->mt5 ? "gated-gelu" : "relu", &c->activation));
     TT_TRY(read_real(path, root, "dropout_rate", 0.1, &c->dropout_rate));
     TT_TRY(read_real(path, root, "layer_norm_epsilon", 1e-6, &c->layer_norm_epsilon));
     TT_TRY(read_real(path, root, "initializer_factor", 1, &c->initializer_factor));
-    TT_TRY(read_head(path, root, mt5, out));
+    TT_TRY(read_head(path, root, out));
     TT_TRY(tt_huggingface_keys_check(path, root));
     tt_status status = tt_model_config_check(c);
     return status == TT_OK ? TT_OK : tt_context(TT_ERR_FORMAT, "%s", path);

@@ -1,7 +1,8 @@
 #include "host/model/huggingface/config_keys.h"
 
+#include "host/base/json.h"
 #include "host/base/log.h"
-#include "host/base/python_json.h"
+#include "host/base/str.h"
 
 #include <string.h>
 
@@ -99,7 +100,7 @@ tt_status tt_huggingface_keys_check(const char *path, const json_t *root) {
             is_listed(key, idle, COUNT(idle)))
             continue;
         if (tells_of_the_model(key)) {
-            tt_json_describe(&text, value);
+            tt_json_show(&text, value);
             status = tt_fail(TT_ERR_UNSUPPORTED,
                 "%s: %s is %s, but a T5 has no such setting, and by its name it changes what the model "
                 "computes; if the "

@@ -1,6 +1,7 @@
 // A checkpoint to a Hugging Face directory.
 #include "host/base/lock.h"
 #include "host/model/huggingface/huggingface.h"
+#include "host/model/huggingface/parts.h"
 #include "host/model/huggingface/safetensors.h"
 
 #include <dirent.h>

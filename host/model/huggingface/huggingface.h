@@ -2,10 +2,7 @@
 #ifndef TT_MODEL_HUGGINGFACE_HUGGINGFACE_H
 #define TT_MODEL_HUGGINGFACE_HUGGINGFACE_H
 
-#include "host/base/str.h"
 #include "host/model/checkpoint.h"
-
-#include <jansson.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,30 +25,11 @@ tt_status tt_huggingface_import(
 tt_status tt_huggingface_export(
     const tt_checkpoint *checkpoint, const char *directory, bool bf16, bool replace) TT_MUST_CHECK;
 
-// Private to host/model/huggingface.
-
-// What config.json says.
-typedef struct tt_huggingface_config {
-    tt_model_config model;
-    bool
-        weights_tell; // the model is tied where there is no head that differs from the embedding, whatever `model` says
-} tt_huggingface_config;
-// Errors: TT_ERR_IO; TT_ERR_FORMAT naming the key; TT_ERR_UNSUPPORTED for what a T5 here cannot compute.
-tt_status tt_huggingface_config_read(tt_huggingface_config *out, const char *path) TT_MUST_CHECK;
-// Refuses other ids for padding, end and start of a text than T5's, in config.json and generation_config.json. Errors:
-// TT_ERR_UNSUPPORTED.
-tt_status tt_huggingface_ids_check(const char *path, const json_t *root) TT_MUST_CHECK;
-tt_status tt_huggingface_config_write(tt_str *out, const tt_model_config *config, bool bf16) TT_MUST_CHECK;
-// The tokenizer of a directory, with its added tokens. vocab_size: rows of the model's embedding, which must have all ids.
-// The caller closes *out.
+// Reads the tokenizer of a directory, with its added tokens. vocab_size: rows of the model's embedding, which must have all
+// ids; INT_MAX where there is no model. The caller closes *out. Errors: TT_ERR_IO where there is none; TT_ERR_FORMAT naming
+// file and token; TT_ERR_UNSUPPORTED for parts of a tokenizer.json that are not known here.
 tt_status tt_huggingface_tokenizer_read(
     tt_tokenizer **out, const char *directory, int vocab_size) TT_MUST_CHECK;
-// Writes the tokenizer's files to a directory that is there.
-tt_status tt_huggingface_tokenizer_write(const char *directory, const tt_tokenizer *tokenizer) TT_MUST_CHECK;
-// Writes one of a directory's files, and a JSON value, which it releases, as one.
-tt_status tt_huggingface_write(
-    const char *directory, const char *name, const void *bytes, size_t n) TT_MUST_CHECK;
-tt_status tt_huggingface_write_json(const char *directory, const char *name, json_t *root) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,7 @@
 #include "host/base/log.h"
 #include "host/base/python_json.h"
 #include "host/model/huggingface/huggingface.h"
+#include "host/model/huggingface/parts.h"
 #include "host/model/huggingface/safetensors.h"
 
 #include <errno.h>
@@ -19,9 +20,9 @@ typedef struct source {
     const char *directory;
     tt_safetensors *shards; // [n]
     int n;
-    bool **used;   // [n][tensors]
-    float *buffer; // of the largest parameter
-    float *other;  // to compare with
+    bool **used;             // [n][tensors]
+    float *embedding, *head; // [vocab_size, d_model]; head: NULL where the embedding is the head
+    float *buffer;           // of the largest other parameter
 } source;
 
 // Names of the embedding; those that are present must contain the same values.
@@ -101,8 +102,8 @@ static tt_status refuse_other_weights(const char *directory) {
         const char *file, *what, *argument;
     } others[] = {{"pytorch_model.bin", "is a pickle, which runs code when it is read", ""},
         {"pytorch_model.bin.index.json", "names pickles, which run code when they are read", ""},
-        {"tf_model.h5", "is of TensorFlow", ", from_tf=True"},
-        {"flax_model.msgpack", "is of Flax", ", from_flax=True"}};
+        {"tf_model.h5", "is of TensorFlow, which transformers 4 reads", ", from_tf=True"},
+        {"flax_model.msgpack", "is of Flax, which transformers 4 reads", ", from_flax=True"}};
     char path[TT_PATH_MAX];
     TT_TRY(tt_path_join(path, sizeof path, directory, "adapter_config.json"));
     if (path_exists(path))
@@ -115,8 +116,8 @@ static tt_status refuse_other_weights(const char *directory) {
         if (path_exists(path))
             return tt_fail(TT_ERR_UNSUPPORTED,
                 "%s: %s %s; convert it once with Python:\n"
-                "  python3 -c \"from transformers import T5ForConditionalGeneration as T; "
-                "T.from_pretrained('%s'%s).save_pretrained('%s', safe_serialization=True)\"",
+                "  python3 -c \"from transformers import AutoModelForSeq2SeqLM as M; "
+                "M.from_pretrained('%s'%s).save_pretrained('%s', safe_serialization=True)\"",
                 directory, others[i].file, others[i].what, directory, others[i].argument, directory);
     }
     return tt_fail(TT_ERR_IO, "%s: no model.safetensors and no model.safetensors.index.json", directory);
@@ -140,8 +141,9 @@ static void close_source(source *s) {
     }
     free(s->shards);
     free(s->used);
+    free(s->embedding);
+    free(s->head);
     free(s->buffer);
-    free(s->other);
 }
 
 // ---- tensors
@@ -191,66 +193,130 @@ static tt_status read_tensor(const tt_st_tensor *t, const char *path, const tt_p
     return TT_OK;
 }
 
-// s->buffer contains the tensor `known`. If the tensor `name` is present, it must have the same values.
-static tt_status expect_equal(
-    source *s, const tt_parameter *p, const char *known, const char *name, const char *what) {
-    const tt_st_tensor *t;
-    const char *path;
-    TT_TRY(find_tensor(s, name, &t, &path));
-    if (!t) return TT_OK;
-    if (!s->other)
-        TT_TRY(tt_alloc(&s->other, (size_t)p->rows * (size_t)p->columns, sizeof *s->other, "tensor"));
-    TT_TRY(read_tensor(t, path, p, s->other));
-    if (memcmp(s->buffer, s->other, t->n * sizeof *s->other) == 0) return TT_OK;
-    return tt_fail(TT_ERR_FORMAT, "%s: %s differs from %s%s", path, name, known, what);
-}
-
-static tt_status put_tensor(tt_model *model, const source *s, const tt_parameter *p) {
-    const size_t n = (size_t)p->rows * (size_t)p->columns;
-    return tt_device_upload(model->device, model->w + p->offset, s->buffer, n * sizeof *s->buffer);
+// What stands before `name` in some tensor's name, such as "module.", which a wrapper around the model adds; "" if nothing does.
+static void find_prefix(const source *s, const char *name, char *out, size_t size) {
+    *out = 0;
+    for (int i = 0; i < s->n; ++i)
+        for (int k = 0; k < s->shards[i].n; ++k) {
+            const char *there = s->shards[i].tensors[k].name;
+            const size_t before = strlen(there) - (tt_ends_with(there, name) ? strlen(name) : strlen(there));
+            if (before > 0 && before < size && there[before - 1] == '.') {
+                memcpy(out, there, before);
+                out[before] = 0;
+                return;
+            }
+        }
 }
 
 static tt_status missing_tensor(const source *s, const char *name, const char *hint) {
+    char prefix[64];
+    find_prefix(s, name, prefix, sizeof prefix);
+    if (!*prefix && strcmp(name, "shared.weight") == 0)
+        find_prefix(s, "encoder.embed_tokens.weight", prefix, sizeof prefix);
+    if (*prefix)
+        return tt_fail(TT_ERR_FORMAT,
+            "%s: there is no %s, but a %s%s: the names begin with \"%s\", as a wrapper around the model "
+            "writes them; save the "
+            "model itself, in Python: the wrapped model's save_pretrained",
+            s->shards[0].path, name, prefix, name, prefix);
     return tt_fail(TT_ERR_FORMAT, "%s: %s is missing%s", s->shards[0].path, name, hint);
 }
 
-static tt_status import_embedding(source *s, tt_model *model, const tt_parameter *p) {
-    const bool tied = model->config.tie_word_embeddings;
-    const tt_st_tensor *t = NULL;
-    const char *path = NULL, *known = NULL;
-    for (int i = 0; i < 3 && !t; ++i) {
-        known = embeddings[i];
-        TT_TRY(find_tensor(s, known, &t, &path));
+// *out receives the tensor in memory that the caller releases; NULL where there is none.
+static tt_status read_new(
+    source *s, const char *name, const tt_parameter *p, float **out, const char **path) {
+    const tt_st_tensor *t;
+    *out = NULL;
+    TT_TRY(find_tensor(s, name, &t, path));
+    if (!t) return TT_OK;
+    TT_TRY(tt_alloc(out, (size_t)p->rows * (size_t)p->columns, sizeof **out, "tensor"));
+    return read_tensor(t, *path, p, *out);
+}
+
+static bool same_values(const float *a, const float *b, const tt_parameter *p) {
+    return memcmp(a, b, (size_t)p->rows * (size_t)p->columns * sizeof *a) == 0;
+}
+
+// The embedding has three names. Where there are several, they must have the same values.
+static tt_status read_embedding(source *s, const tt_parameter *p) {
+    const char *known = NULL, *path;
+    for (int i = 0; i < 3; ++i) {
+        float *found;
+        tt_status status = read_new(s, embeddings[i], p, &found, &path);
+        if (status == TT_OK && found && s->embedding && !same_values(s->embedding, found, p))
+            status = tt_fail(
+                TT_ERR_FORMAT, "%s: %s differs from %s; a T5 has one embedding", path, embeddings[i], known);
+        if (s->embedding || status != TT_OK) {
+            free(found);
+        } else if (found) {
+            s->embedding = found;
+            known = embeddings[i];
+        }
+        TT_TRY(status);
     }
-    if (!t && tied) {
-        known = head;
-        TT_TRY(find_tensor(s, head, &t, &path));
+    return TT_OK;
+}
+
+// Whether the head has weights of its own must fit the configuration, or is what the configuration waits for.
+static tt_status check_head(
+    const source *s, const tt_huggingface_config *config, bool own, const char *path) {
+    const bool tied = config->model.tie_word_embeddings;
+    if (config->weights_tell) return TT_OK;
+    if (tied && own)
+        return tt_fail(TT_ERR_FORMAT,
+            "%s: %s differs from the embedding, though tie_word_embeddings is true; if the model has an LM "
+            "head "
+            "of its own, add \"scale_decoder_outputs\": %s to config.json, as transformers 5 computes it",
+            path, head, config->mt5 ? "false" : "true");
+    if (!tied && !s->head)
+        return missing_tensor(s, head,
+            ", though tie_word_embeddings is false; if the embedding is the head, too, add "
+            "\"scale_decoder_outputs\": false to config.json, as transformers 5 computes it");
+    return TT_OK;
+}
+
+// Reads the embedding and the head, which complete the configuration. A head of its own that reads scaled outputs takes the
+// scale into its weights: so no file that this program writes needs both, which transformers 4 cannot read.
+static tt_status read_both_ends(source *s, tt_huggingface_config *config) {
+    tt_model_config *c = &config->model;
+    const tt_parameter p = {.rows = c->vocab_size, .columns = c->d_model};
+    const char *path = NULL;
+    TT_TRY(read_embedding(s, &p));
+    TT_TRY(read_new(s, head, &p, &s->head, &path));
+    if (!s->embedding && (c->tie_word_embeddings || config->weights_tell)) {
+        s->embedding = s->head;
+        s->head = NULL;
     }
-    if (!t) return missing_tensor(s, "shared.weight", ", and so is encoder.embed_tokens.weight");
-    TT_TRY(read_tensor(t, path, p, s->buffer));
-    for (int i = 0; i < 3; ++i)
-        if (known != embeddings[i])
-            TT_TRY(expect_equal(s, p, known, embeddings[i], "; a T5 has one embedding"));
-    if (tied && known != head)
-        TT_TRY(expect_equal(s, p, known, head,
-            ", though tie_word_embeddings is true; if the model has an LM head of its own, add "
-            "\"scale_decoder_outputs\": true to config.json, as transformers 5 computes it"));
-    return put_tensor(model, s, p);
+    if (!s->embedding) return missing_tensor(s, "shared.weight", ", and so is encoder.embed_tokens.weight");
+    const bool own = s->head && !same_values(s->embedding, s->head, &p);
+    TT_TRY(check_head(s, config, own, path));
+    if (config->weights_tell) c->tie_word_embeddings = !own;
+    if (own && c->scale_decoder_outputs) {
+        const float scale = 1.0f / sqrtf((float)c->d_model);
+        for (size_t i = 0; i < (size_t)p.rows * (size_t)p.columns; ++i) s->head[i] *= scale;
+        c->scale_decoder_outputs = false;
+    }
+    return TT_OK;
+}
+
+// The embedding or the head, which have been read; NULL for other parameters.
+static const float *end_of(const source *s, const tt_parameter *p) {
+    if (strcmp(p->name, embeddings[0]) == 0) return s->embedding;
+    return strcmp(p->name, head) == 0 ? s->head : NULL;
 }
 
 static tt_status import_parameter(source *s, tt_model *model, const tt_parameter *p) {
-    if (strcmp(p->name, "shared.weight") == 0) return import_embedding(s, model, p);
-    const tt_st_tensor *t;
-    const char *path;
-    TT_TRY(find_tensor(s, p->name, &t, &path));
-    if (!t)
-        return missing_tensor(s, p->name,
-            strcmp(p->name, head) == 0
-                ? ", though tie_word_embeddings is false; if the head is the embedding, add "
-                  "\"scale_decoder_outputs\": false to config.json, as transformers 5 computes it"
-                : "");
-    TT_TRY(read_tensor(t, path, p, s->buffer));
-    return put_tensor(model, s, p);
+    const float *values = end_of(s, p);
+    if (!values) {
+        const tt_st_tensor *t;
+        const char *path;
+        TT_TRY(find_tensor(s, p->name, &t, &path));
+        if (!t) return missing_tensor(s, p->name, "");
+        TT_TRY(read_tensor(t, path, p, s->buffer));
+        values = s->buffer;
+    }
+    return tt_device_upload(
+        model->device, model->w + p->offset, values, (size_t)p->rows * (size_t)p->columns * sizeof *values);
 }
 
 // Reports tensors that the model has no place for.
@@ -284,7 +350,7 @@ static tt_status import_weights(source *s, tt_model *model, bool allow_unused) {
     size_t largest = 0;
     for (int i = 0; i < model->n_parameters; ++i) {
         const size_t n = (size_t)model->parameters[i].rows * (size_t)model->parameters[i].columns;
-        if (n > largest) largest = n;
+        if (n > largest && !end_of(s, &model->parameters[i])) largest = n;
     }
     TT_TRY(tt_alloc(&s->buffer, largest, sizeof *s->buffer, "tensor"));
     for (int i = 0; i < model->n_parameters; ++i) TT_TRY(import_parameter(s, model, &model->parameters[i]));
@@ -343,40 +409,6 @@ static tt_status write_provenance(
     return status;
 }
 
-// Whether there is a head that differs from the embedding.
-static tt_status has_own_head(source *s, const tt_model_config *c, bool *out) {
-    const tt_st_tensor *embedding = NULL, *own;
-    const char *path, *other;
-    const tt_parameter p = {.rows = c->vocab_size, .columns = c->d_model};
-    const size_t n = (size_t)p.rows * (size_t)p.columns;
-    TT_TRY(find_tensor(s, head, &own, &other));
-    for (int i = 0; i < 3 && !embedding; ++i) TT_TRY(find_tensor(s, embeddings[i], &embedding, &path));
-    *out = false;
-    if (!own || !embedding) return TT_OK;
-    float *a, *b = NULL;
-    TT_TRY(tt_alloc(&a, n, sizeof *a, "tensor"));
-    tt_status status = tt_alloc(&b, n, sizeof *b, "tensor");
-    if (status == TT_OK) status = read_tensor(embedding, path, &p, a);
-    if (status == TT_OK) status = read_tensor(own, other, &p, b);
-    *out = status == TT_OK && memcmp(a, b, n * sizeof *a) != 0;
-    free(a);
-    free(b);
-    return status;
-}
-
-// A head of its own that reads scaled outputs takes the scale into its weights: so no file that this program writes needs
-// both, which transformers 4 cannot read.
-static tt_status fold_scale(tt_model *model, float *buffer) {
-    const tt_parameter *p = tt_model_find(model, head);
-    const size_t n = (size_t)p->rows * (size_t)p->columns;
-    const float scale = 1.0f / sqrtf((float)model->config.d_model);
-    TT_TRY(tt_device_download(model->device, buffer, model->w + p->offset, n * sizeof *buffer));
-    for (size_t i = 0; i < n; ++i) buffer[i] *= scale;
-    model->config.scale_decoder_outputs = false;
-    TT_TRY(tt_device_upload(model->device, model->w + p->offset, buffer, n * sizeof *buffer));
-    return tt_model_written(model);
-}
-
 static tt_status import_all(source *s, tt_checkpoint *out, bool allow_unused, tt_device *device) {
     char path[TT_PATH_MAX];
     tt_huggingface_config config;
@@ -386,15 +418,9 @@ static tt_status import_all(source *s, tt_checkpoint *out, bool allow_unused, tt
     TT_TRY(tt_huggingface_tokenizer_read(&out->tokenizer, s->directory, config.model.vocab_size));
     TT_TRY(open_weights(s));
     if (s->n == 0) return tt_fail(TT_ERR_FORMAT, "%s: no weights", s->directory);
-    if (config.weights_tell) {
-        bool own;
-        TT_TRY(has_own_head(s, &config.model, &own));
-        config.model.tie_word_embeddings = !own;
-    }
+    TT_TRY(read_both_ends(s, &config));
     TT_TRY(tt_model_open(&out->model, &config.model, device));
     TT_TRY(import_weights(s, out->model, allow_unused));
-    if (config.model.scale_decoder_outputs && !config.model.tie_word_embeddings)
-        TT_TRY(fold_scale(out->model, s->buffer));
     TT_TRY(read_generation(s->directory, &generation));
     tt_status status = write_provenance(
         out, s->directory, s->shards[0].n ? s->shards[0].tensors[0].dtype : TT_ST_F32, generation);

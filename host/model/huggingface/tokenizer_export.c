@@ -1,6 +1,6 @@
 // The files of a tokenizer, as both transformers 4 and 5 read them: the model's own file, and tokenizer_config.json with
 // special_tokens_map.json, which name the tokens beside its pieces.
-#include "host/model/huggingface/huggingface.h"
+#include "host/model/huggingface/parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-// The tokenizer of a Hugging Face directory. The model comes from spiece.model, else from tokenizer.json. Tokens beside its
+// The tokenizer of a Hugging Face directory. The model comes from spiece.model, else from tokenizer.json; where legacy is
+// false, from tokenizer.json, which says how text behind an added token is cut, else from spiece.model. Tokens beside its
 // pieces are stated in several places, which are read as transformers 4 reads them: added_tokens_decoder of
 // tokenizer_config.json, or, where that is missing, added_tokens.json and the added_tokens of tokenizer.json; special tokens
 // without an id get the next free ones.
@@ -8,6 +9,7 @@
 #include "host/base/number.h"
 #include "host/base/python_json.h"
 #include "host/model/huggingface/huggingface.h"
+#include "host/model/huggingface/parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,8 @@
 typedef struct files {
     const char *directory;
     json_t *config, *special_map, *added, *tokenizer; // NULL where a file is not there
-    bool model;                                       // whether there is a spiece.model
+    bool model;                                       // whether spiece.model is read
+    bool modern;                                      // whether tokenizer_config.json says "legacy": false
 } files;
 
 // What is found out about tokens: id, content and flags of each as in a tokenizer.json, by content.
@@ -35,6 +38,21 @@ static tt_status read_optional(const files *f, const char *name, json_t **out) {
     return tt_file_exists(path) ? tt_python_json_read(out, path) : TT_OK;
 }
 
+// Tokenizers of other kinds cut texts in another way, or count their ids from another place, with the same files.
+static tt_status check_class(const files *f) {
+    static const char *const known[] = {"T5Tokenizer", "T5TokenizerFast", "MT5Tokenizer", "MT5TokenizerFast",
+        "PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend", "SentencePieceBackend"};
+    const char *name = json_string_value(json_object_get(f->config, "tokenizer_class"));
+    for (size_t i = 0; name && i < sizeof known / sizeof *known; ++i)
+        if (strcmp(name, known[i]) == 0) return TT_OK;
+    return !name ? TT_OK
+                 : tt_fail(TT_ERR_UNSUPPORTED,
+                       "%s/tokenizer_config.json: tokenizer_class is %.60s; supported is T5Tokenizer (a "
+                       "Unigram model in "
+                       "spiece.model or tokenizer.json)",
+                       f->directory, name);
+}
+
 static tt_status open_files(files *f) {
     char path[TT_PATH_MAX];
     TT_TRY(path_of(path, f, "spiece.model"));
@@ -43,6 +61,9 @@ static tt_status open_files(files *f) {
     TT_TRY(read_optional(f, "special_tokens_map.json", &f->special_map));
     TT_TRY(read_optional(f, "added_tokens.json", &f->added));
     TT_TRY(read_optional(f, "tokenizer.json", &f->tokenizer));
+    f->modern = json_is_false(json_object_get(f->config, "legacy"));
+    TT_TRY(check_class(f));
+    if (f->modern && f->tokenizer) f->model = false;
     if (f->model || f->tokenizer) return TT_OK;
     return tt_fail(TT_ERR_IO,
         "%s: no spiece.model and no tokenizer.json; a checkpoint contains its tokenizer. Save it beside the "
@@ -67,7 +88,7 @@ static tt_status read_extra_ids(const files *f, int *out) {
     if (!json_is_array(special)) special = json_object_get(f->config, "extra_special_tokens");
     if (json_is_number(stated)) {
         const double n = json_number_value(stated);
-        *out = n >= 0 && n <= 1000 ? (int)n : -1;
+        *out = n >= 0 && n <= 1000 && n == (int)n ? (int)n : -1;
     } else if (stated && !json_is_null(stated)) {
         *out = -1;
     } else if (json_is_array(special)) {
@@ -134,7 +155,37 @@ static tt_status state_token(const files *f, const char *file, tokens *all, cons
         return tt_fail(TT_ERR_FORMAT,
             "%s/%s: the added token \"%.60s\" needs a content and an id that is a whole number", f->directory,
             file, content ? content : "");
+    const json_t *before = json_object_get(json_object_get(all, content), "id");
+    if (before && json_number_value(before) != value)
+        return tt_fail(TT_ERR_FORMAT,
+            "%s/%s: the added token \"%.60s\" has id %.0f here, and %.0f in another place; keep the one that "
+            "the "
+            "model was trained with",
+            f->directory, file, content, value, json_number_value(before));
     return put_token(f, all, content, value, from);
+}
+
+// The tokens of added_tokens_decoder have the ids that tokenizer.json gives them.
+static tt_status agree_about_tokens(const files *f, const json_t *decoder) {
+    const char *key;
+    json_t *value;
+    size_t i;
+    tt_status status = TT_OK;
+    json_t *ids = json_object();
+    json_array_foreach(json_object_get(f->tokenizer, "added_tokens"), i, value) if (content_of(value))
+        json_object_set(ids, content_of(value), json_object_get(value, "id"));
+    json_object_foreach((json_t *)decoder, key, value) {
+        const json_t *id = content_of(value) ? json_object_get(ids, content_of(value)) : NULL;
+        char *end = NULL;
+        if (status == TT_OK && json_is_number(id) && json_number_value(id) != tt_parse_double(key, &end))
+            status = tt_fail(TT_ERR_FORMAT,
+                "%s: the token \"%.60s\" has id %s in tokenizer_config.json, but %.0f in tokenizer.json; "
+                "keep the "
+                "files that the model was trained with",
+                f->directory, content_of(value), key, json_number_value(id));
+    }
+    json_decref(ids);
+    return status;
 }
 
 static tt_status read_stated(const files *f, tokens *all) {
@@ -143,6 +194,7 @@ static tt_status read_stated(const files *f, tokens *all) {
     json_t *value;
     size_t i;
     if (json_is_object(decoder)) {
+        TT_TRY(agree_about_tokens(f, decoder));
         json_object_foreach((json_t *)decoder, key, value) {
             json_t *id = json_string(key);
             tt_status status = state_token(f, "tokenizer_config.json", all, content_of(value), id, value);
@@ -273,13 +325,19 @@ static tt_status load(tt_tokenizer **out, const files *f, int extra_ids) {
     *out = NULL;
     tt_status status = tt_tokenizer_load(out, path, extra_ids);
     if (status != TT_ERR_UNSUPPORTED || f->model) return status;
-    tt_str hint = {0};
-    tt_str_format(&hint,
-        "%s; where the tokenizer was made from a SentencePiece model, put that file beside it as "
-        "%s/spiece.model",
-        tt_error_message(), f->directory);
-    tt_fail(status, "%s", tt_str_text(&hint));
-    tt_str_close(&hint);
+    tt_str said = {0};
+    tt_str_append(&said, tt_error_message());
+    TT_TRY(path_of(path, f, "spiece.model"));
+    if (f->modern && tt_file_exists(path))
+        tt_fail(status,
+            "%s; to read spiece.model in its place, remove \"legacy\": false from %s/tokenizer_config.json: "
+            "ids then differ behind added tokens",
+            tt_str_text(&said), f->directory);
+    else
+        tt_fail(status,
+            "%s; where the tokenizer was made from a SentencePiece model, put that file beside it as %s",
+            tt_str_text(&said), path);
+    tt_str_close(&said);
     return status;
 }
 
@@ -301,7 +359,30 @@ static tt_status add_tokens(tt_tokenizer **out, const files *f, int extra_ids, t
         if (status == TT_OK) status = tt_tokenizer_add(*out, text);
     }
     free(text);
-    return status;
+    return status == TT_ERR_FORMAT && !strstr(tt_error_message(), f->directory)
+               ? tt_context(status, "%s", f->directory)
+               : status;
+}
+
+// Where both spiece.model, which was read, and tokenizer.json are there, they have the same pieces: one of them is otherwise
+// another model's.
+static tt_status agree_about_pieces(const files *f, const tt_tokenizer *t) {
+    const json_t *model = json_object_get(f->tokenizer, "model"), *vocab = json_object_get(model, "vocab");
+    const char *type = json_string_value(json_object_get(model, "type"));
+    if (!f->model || !json_is_array(vocab) || (type && strcmp(type, "Unigram") != 0)) return TT_OK;
+    const size_t n = json_array_size(vocab);
+    for (int id = 0; id < tt_tokenizer_pieces(t); ++id) {
+        const char *there =
+            (size_t)id < n ? json_string_value(json_array_get(json_array_get(vocab, (size_t)id), 0)) : NULL;
+        if (there && strcmp(there, tt_tokenizer_piece(t, id)) == 0) continue;
+        return tt_fail(TT_ERR_FORMAT,
+            "%s: piece %d is \"%.60s\" in spiece.model, but %s%.60s%s in tokenizer.json: remove the file "
+            "that the model "
+            "was not trained with",
+            f->directory, id, tt_tokenizer_piece(t, id), there ? "\"" : "", there ? there : "not there",
+            there ? "\"" : "");
+    }
+    return TT_OK;
 }
 
 static tt_status check_eos(const files *f, const tt_tokenizer *t) {
@@ -330,6 +411,7 @@ static tt_status import(tt_tokenizer **out, const files *f, int vocab_size) {
     int extra_ids;
     TT_TRY(read_extra_ids(f, &extra_ids));
     TT_TRY(load(out, f, extra_ids));
+    TT_TRY(agree_about_pieces(f, *out));
     TT_TRY(fit(out, f, vocab_size, &extra_ids));
     tokens *all = json_object();
     tt_status status = all ? add_tokens(out, f, extra_ids, all) : tt_fail(TT_ERR_NOMEM, "added tokens");
@@ -337,11 +419,15 @@ static tt_status import(tt_tokenizer **out, const files *f, int vocab_size) {
     TT_TRY(status);
     TT_TRY(check_eos(f, *out));
     const int size = tt_tokenizer_size(*out);
-    if (json_is_false(json_object_get(f->config, "legacy")) && f->model)
-        tt_warn("%s/tokenizer_config.json: legacy is false; here texts are cut as with legacy true, which "
-                "differs behind "
-                "special tokens only",
-            f->directory);
+    if (f->modern && f->model)
+        tt_warn("%s/tokenizer_config.json: legacy is false, which spiece.model alone cannot give: behind an "
+                "added "
+                "token in a text, e.g. <extra_id_0>, a new word begins, as with legacy true. If such texts "
+                "are used, "
+                "save tokenizer.json with transformers 4: python3 -c \"from transformers import "
+                "AutoTokenizer as T; "
+                "T.from_pretrained('%s').save_pretrained('%s')\"",
+            f->directory, f->directory, f->directory);
     if (size <= vocab_size) return TT_OK;
     return tt_fail(TT_ERR_FORMAT,
         "%s: the token %s has id %d, but the model's vocabulary has %d rows; in Python, "

@@ -1,6 +1,6 @@
 // Files of a Hugging Face directory.
 #include "host/base/fs.h"
-#include "host/model/huggingface/huggingface.h"
+#include "host/model/huggingface/parts.h"
 
 #include <jansson.h>
 #include <stdlib.h>
