@@ -8,6 +8,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tools/setup.sh checks
 
+# Many tests wait more than they compute.
+jobs=$(nproc)
+[ "$jobs" -le 8 ] || jobs=8
+
 failed=()
 part() { # name, command...: runs the command and prints its time
     local name=$1 started=$SECONDS
@@ -36,21 +40,32 @@ tests_with_avx2() {
         echo "skipped: this CPU has no AVX-512, so all tests run without it anyway"
         return
     fi
-    TT_MAX_CPU_ISA=avx2 ctest --preset ci -L '^(unit|twins)$' --no-tests=error &&
+    TT_MAX_CPU_ISA=avx2 ctest --preset ci -L '^(unit|twins)$' -j "$jobs" --no-tests=error &&
         TT_MAX_CPU_ISA=avx2 ctest --preset ci -R '^(e2e/quickstart|faults/precision)$' --no-tests=error
+}
+
+# One build serves the unit tests under sanitizers and the fuzzing. Where clang 14 with libFuzzer is not installed, the
+# compiler's own sanitizers do for the tests.
+sanitized=asan
+choose_sanitizers() {
+    if command -v clang-14 >/dev/null &&
+        echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return d && n < 0; }' |
+        clang-14 -fsanitize=fuzzer -x c - -o build/fuzz_probe 2>/dev/null; then
+        sanitized=fuzz
+    fi
+    rm -f build/fuzz_probe
+}
+build_with_sanitizers() {
+    cmake --preset $sanitized >/dev/null && cmake --build build/$sanitized -- --quiet
 }
 
 # A second for each target: what breaks at once. Longer ones: tools/fuzz.sh. Its inputs are random, so that what it finds is
 # shown and fails nothing here: the same commit must get the same verdict. Stored inputs are tests (label fuzz).
 fuzz() {
-    if ! command -v clang-14 >/dev/null ||
-        ! echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return d && n < 0; }' |
-            clang-14 -fsanitize=fuzzer -x c - -o build/fuzz_probe 2>/dev/null; then
+    if [ $sanitized != fuzz ]; then
         echo "skipped: clang 14 with libFuzzer is not installed"
         return
     fi
-    rm -f build/fuzz_probe
-    cmake --preset fuzz >/dev/null && cmake --build --preset fuzz -- --quiet || return
     tools/fuzz.sh 1 || echo "FUZZING FOUND SOMETHING: see build/fuzz/findings"
 }
 
@@ -88,14 +103,15 @@ fi
 part "circles" tools/check_layers.sh build/ci/CMakeFiles/tinythinker.dir
 if [ -z "${TT_QUICK:-}" ]; then
     part "lint" lint
-    part "build with sanitizers" build asan
+    choose_sanitizers
+    part "build with sanitizers" build_with_sanitizers
     # oneDNN and MPI leak memory themselves.
-    part "unit tests with sanitizers" env ASAN_OPTIONS=detect_leaks=0 ctest --preset asan -L unit --no-tests=error
+    part "unit tests with sanitizers" env ASAN_OPTIONS=detect_leaks=0 ctest --preset $sanitized -L unit -j "$jobs" --no-tests=error
     part "fuzzing" fuzz
     part "tests with AVX2" tests_with_avx2
 fi
 part "CUDA build" cuda_build
-part "tests" ctest --preset ci --no-tests=error
+part "tests" ctest --preset ci -j "$jobs" --no-tests=error
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'check: %s failed\n' "${failed[@]}" >&2
     exit 1
