@@ -2,7 +2,7 @@
 # Looks for races, leaks and memory that is read before it is written. What libraries do is left out by name, with the reason,
 # in tools/suppressions.
 #   tools/sanitize.sh races     ThreadSanitizer (preset tsan) over the tests of code that has threads, which is OpenMP's
-#   tools/sanitize.sh leaks     LeakSanitizer (preset fuzz) over the README's commands, with a world of 300 questions and 49 steps
+#   tools/sanitize.sh leaks     LeakSanitizer (preset fuzz) over the README's commands, with a world of 300 questions and 14 steps
 #   tools/sanitize.sh memory    valgrind (preset ci) over a run of 3 steps of a tiny student and what shows it
 #   tools/sanitize.sh           all
 set -euo pipefail
@@ -41,7 +41,7 @@ races() {
 # that it takes minutes; no command of the README is left out.
 leaks() {
     local work program=$root/build/fuzz/tinythinker
-    local short=(--set acquisition.steps=49 --set acquisition.validate_every=7 --set acquisition.validation_questions=10
+    local short=(--set acquisition.steps=14 --set acquisition.batch_size=8 --set acquisition.validate_every=7 --set acquisition.validation_questions=10
         --set reflection.questions=6 --set reflection.samples=2 --set reflection.cycles=1 --set evaluation.questions=20
         --set evaluation.samples=2 --set threads=2)
     cmake --preset fuzz >/dev/null
