@@ -41,9 +41,9 @@ races() {
 # that it takes minutes; no command of the README is left out.
 leaks() {
     local work program=$root/build/fuzz/tinythinker
-    local short=(--set acquisition.steps=14 --set acquisition.batch_size=8 --set acquisition.validate_every=7 --set acquisition.validation_questions=10
-        --set reflection.questions=6 --set reflection.samples=2 --set reflection.cycles=1 --set evaluation.questions=20
-        --set evaluation.samples=2 --set threads=2)
+    local short=(--set acquisition.steps=14 --set acquisition.batch_size=8 --set acquisition.validate_every=7
+        --set acquisition.validation_questions=10 --set reflection.questions=6 --set reflection.samples=2 --set reflection.cycles=1
+        --set evaluation.questions=20 --set evaluation.samples=2 --set threads=2)
     cmake --preset fuzz >/dev/null
     cmake --build --preset fuzz --target tinythinker_cli -- --quiet
     work=$(mktemp -d)
