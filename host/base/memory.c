@@ -79,7 +79,7 @@ static void chunk_close(struct tt_arena_chunk *chunk) {
 
 void *tt_arena_alloc(tt_arena *arena, size_t bytes) {
     if (bytes > SIZE_MAX / 4) {
-        tt_fail(TT_ERR_NOMEM, "arena: cannot allocate %zu bytes", bytes);
+        tt_fail(TT_ERR_NOMEM, "out of memory: cannot allocate %zu bytes", bytes);
         return NULL;
     }
     size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;

@@ -69,7 +69,7 @@ tt_status tt_python_json_parse(json_t **out, const char *name, const char *text,
     to_strict_json(&strict, text, text + n);
     if (strict.failed) {
         tt_str_close(&strict);
-        return tt_fail(TT_ERR_NOMEM, "%s", name);
+        return tt_fail(TT_ERR_NOMEM, "%s: no memory to read it", name);
     }
     json_t *root = json_loadb(strict.data, strict.length, JSON_REJECT_DUPLICATES, &error);
     tt_str_close(&strict);

@@ -166,7 +166,10 @@ static tt_status train_step(bench *b, const tt_bench_options *o, const tt_batch 
     TT_TRY(ops->adamw(b->device, &update));
     TT_TRY(tt_device_download(b->device, &squares, b->squares, sizeof squares));
     if (!isfinite(loss) || !isfinite(squares))
-        return tt_fail(TT_ERR_NUMERIC, "bench: loss %g, squared gradient norm %g", loss, squares);
+        return tt_fail(TT_ERR_NUMERIC,
+            "bench: the loss is %g and the gradient's squared norm %g after update %lld; expected finite "
+            "numbers",
+            loss, squares, (long long)step);
     return TT_OK;
 }
 

@@ -42,7 +42,8 @@ static tt_status check(const char *kind, const char *path) {
     if (strcmp(kind, "corpus") == 0) return check_corpus(path);
     if (strcmp(kind, "preferences") == 0) return check_pairs(path);
     if (strcmp(kind, "checkpoint") == 0) return check_checkpoint(path);
-    return tt_fail(TT_ERR_FORMAT, "a file of the unknown kind '%s'", kind);
+    return tt_fail(
+        TT_ERR_FORMAT, "unknown kind of file '%s'; known are corpus, preferences and checkpoint", kind);
 }
 
 static tt_status renew_file(const char *path) {
@@ -60,7 +61,7 @@ static tt_status renew_file(const char *path) {
     tt_status status = check(kind, fresh);
     if (status != TT_OK) {
         unlink(fresh);
-        return tt_context(status, "%s: what could be read of it is not a sound %s", path, kind);
+        return tt_context(status, "%s: cannot be renewed: what was read of it is no valid %s", path, kind);
     }
     TT_TRY(tt_commit_file(fresh, path));
     printf("%s: renewed (%s)\n", path, kind);

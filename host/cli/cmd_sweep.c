@@ -57,8 +57,7 @@ static tt_status run_sweep(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_
     if (failed == 0) return TT_OK;
     return tt_comm_agree(comm, tt_fail(TT_ERR_INPUT,
                                    "%d runs failed or were left to other processes; the others are finished. "
-                                   "To run those that failed "
-                                   "again: --retry",
+                                   "--retry runs those that failed once more",
                                    failed));
 }
 

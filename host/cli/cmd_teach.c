@@ -193,9 +193,9 @@ static tt_status collect_answers(
     TT_TRY(finish_collection(collection, plan, price, &report));
     warn_budget(&report, plan);
     if (report.failed)
-        return tt_fail(TT_ERR_IO, "%lld request%s failed%s; run the same command again to ask %s once more",
+        return tt_fail(TT_ERR_IO, "%lld request%s failed%s; run the same command again to repeat %s",
             (long long)report.failed, plural(report.failed),
-            report.client.gave_up ? ", one after the other, and no more were sent" : "",
+            report.client.gave_up ? ", many in a row, so that no more were sent" : "",
             report.failed == 1 ? "it" : "them");
     return TT_OK;
 }
@@ -285,7 +285,9 @@ static tt_status run_plan(const arguments *a, tt_teach_plan *plan) {
     tt_estimate estimate;
     TT_TRY(tt_price_load(&price, plan->prices, plan->model));
     if (plan->budget > 0 && !price.known)
-        return tt_fail(TT_ERR_CONFIG, "budget: %s has no price of %s, so that nobody knows what is spent",
+        return tt_fail(TT_ERR_CONFIG,
+            "budget: %s has no price of %s, so that what is spent cannot be counted; add the price there, or "
+            "set no budget",
             plan->prices, plan->model);
     int64_t existing;
     if (!a->estimate && !a->export) TT_TRY(count_existing(plan->corpus, &existing));

@@ -167,7 +167,8 @@ static tt_status get_sources(const tt_h5 *h, tt_preferences *p) {
     TT_TRY(tt_h5_read_texts(h, "/pairs/source", &words, &n));
     tt_status status = TT_OK;
     if (n != p->n)
-        status = tt_fail(TT_ERR_FORMAT, "%s: /pairs/source has %zu texts of %zu", h->path, n, p->n);
+        status = tt_fail(TT_ERR_FORMAT,
+            "%s: damaged: /pairs/source has %zu texts, expected %zu, one for each pair", h->path, n, p->n);
     for (size_t i = 0; i < p->n && status == TT_OK; ++i) {
         int source = 0;
         while (source < TT_PAIR_SOURCES && strcmp(words[i], sources[source].word) != 0) ++source;
@@ -263,8 +264,9 @@ static tt_status get_all(const tt_h5 *h, tt_preferences *p) {
     size_t rows, columns;
     TT_TRY(tt_h5_shape(h, "/pairs/stage", &rows, &columns));
     if (rows != (size_t)n)
-        return tt_fail(
-            TT_ERR_FORMAT, "%s: /pairs has %lld pairs and %zu stages", h->path, (long long)n, rows);
+        return tt_fail(TT_ERR_FORMAT,
+            "%s: damaged: /pairs/stage has %zu values, expected %lld, one for each pair", h->path, rows,
+            (long long)n);
     TT_TRY(tt_grow(&p->items, &p->capacity, (size_t)n, sizeof *p->items, "preference pairs"));
     p->n = (size_t)n;
     return get_columns(h, p);

@@ -127,11 +127,10 @@ static void notice_interrupt(tt_client *c, bool *interrupted) {
     if (*interrupted || !tt_interrupted()) return;
     *interrupted = c->stopping = true;
     if (c->counts.in_flight > 0)
-        tt_warn("stopping: %d request%s on the way %s waited for, at most %g s, since answers are paid for; "
-                "another "
-                "Ctrl-C gives them up",
-            c->counts.in_flight, c->counts.in_flight == 1 ? "" : "s", c->counts.in_flight == 1 ? "is" : "are",
-            c->options->timeout);
+        tt_warn("stopping: waits up to %g s for %d request%s on the way, whose answers are paid for; another "
+                "Ctrl-C gives up on %s",
+            c->options->timeout, c->counts.in_flight, c->counts.in_flight == 1 ? "" : "s",
+            c->counts.in_flight == 1 ? "it" : "them");
 }
 
 static tt_status run_loop(tt_client *c) {

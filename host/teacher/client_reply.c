@@ -112,8 +112,8 @@ static tt_status repeat_limited(tt_flight *f, const char *why) {
     f->answered_before = c->counts.answered;
     if (f->attempts >= most)
         return tt_fail(TT_ERR_IO,
-            "%s: limits the rate: %d attempts of a request and no answer in between; %s; run the same "
-            "command again later",
+            "%s: limits the rate: %d attempts at a request, and no other was answered meanwhile; %s; run the "
+            "same command again later",
             c->shown, f->attempts, why);
     return repeat_later(f, true, why);
 }

@@ -149,7 +149,8 @@ static tt_status fail_without_choices(const json_t *root, const char *otherwise)
     char message[320] = "";
     if (text) tt_completion_error(text, strlen(text), message, sizeof message);
     free(text);
-    if (*message) return tt_fail(TT_ERR_FORMAT, "the endpoint says in place of an answer: %s", message);
+    if (*message)
+        return tt_fail(TT_ERR_FORMAT, "the endpoint sent an error in place of an answer: %s", message);
     return tt_fail(TT_ERR_FORMAT, "%s", otherwise);
 }
 
@@ -169,7 +170,7 @@ static tt_status read_completion(tt_completion *out, const json_t *root, tt_aren
         else
             TT_TRY(read_choice(&out->choices[out->n++], choice, memory));
     }
-    return out->n > 0 ? TT_OK : fail_without_choices(error, "the answer ended by an error");
+    return out->n > 0 ? TT_OK : fail_without_choices(error, "an error ended the answer");
 }
 
 tt_status tt_completion_read(tt_completion *out, const char *body, size_t size, tt_arena *memory) {

@@ -59,7 +59,9 @@ static tt_status check_piece(bytes b, int id) {
         if (f.number != 2 || f.wire != 5) continue;
         float score;
         memcpy(&score, f.content.p, sizeof score);
-        if (!isfinite(score)) return tt_fail(TT_ERR_FORMAT, "piece %d has the score %g", id, (double)score);
+        if (!isfinite(score))
+            return tt_fail(
+                TT_ERR_FORMAT, "piece %d has the score %g; expected a finite number", id, (double)score);
     }
     return TT_OK;
 }

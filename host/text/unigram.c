@@ -72,10 +72,11 @@ static tt_status read_model(tt_unigram *u, const json_t *model) {
             TT_ERR_UNSUPPORTED, "model: its type is %s; T5 has a Unigram model", type ? type : "missing");
     if (!json_is_array(vocab)) return tt_fail(TT_ERR_FORMAT, "model: vocab is not a list");
     if (json_array_size(vocab) > 1 << 24)
-        return tt_fail(TT_ERR_FORMAT, "model: vocab has %zu pieces", json_array_size(vocab));
+        return tt_fail(TT_ERR_FORMAT, "model: vocab has %zu pieces; at most %d can be read",
+            json_array_size(vocab), 1 << 24);
     u->n = (int)json_array_size(vocab);
     if (!json_is_integer(unk) || json_integer_value(unk) < 0 || json_integer_value(unk) >= u->n)
-        return tt_fail(TT_ERR_UNSUPPORTED, "model: unk_id is missing or no piece's id");
+        return tt_fail(TT_ERR_UNSUPPORTED, "model: unk_id is missing, or no piece has this id");
     u->unk = (int)json_integer_value(unk);
     u->byte_fallback = json_is_true(json_object_get(model, "byte_fallback"));
     TT_TRY(tt_alloc(&u->pieces, (size_t)u->n, sizeof(void *), "vocabulary"));

@@ -2,6 +2,7 @@
 #include "tests/fuzz/hdf5_changes.h"
 
 #include "host/base/str.h"
+#include "host/model/checkpoint.h"
 #include "host/model/huggingface/parts.h"
 
 #include <stdlib.h>

@@ -320,7 +320,7 @@ static void test_mistakes_are_reported(void **state) {
     } cases[] = {
         {"held_out: 40", "hold_out: 40", "world: unknown key 'hold_out'; did you mean held_out?"},
         {"held_out: 40", "held_out: 4.5", "held_out: expected a whole number"},
-        {"held_out: 40", "held_out: 4000", "held_out: the world has only"},
+        {"held_out: 40", "held_out: 4000", "held_out: is 4000, but the world has only"},
         {"novel: 0.3", "novel: 2", "novel: 2 is out of range; allowed are 0 to 1"},
         {"{need}", "{neat}", "unknown blank {neat}"},
         {"[boiling water, heating food,", "[boiling watr, heating food,", "no object has \"boiling watr\""},

@@ -64,7 +64,7 @@ static tt_status read_map(column_map *map, tt_document *yaml, tt_arena *memory) 
     if (values[5]) TT_TRY(tt_document_text(yaml, values[5], keys[5], memory, &map->source));
     if (!map->acceptable && (values[3] || values[4]))
         return tt_document_fail(yaml, values[3] ? values[3] : values[4],
-            "%s: has a meaning only with acceptable, which is missing", values[3] ? keys[3] : keys[4]);
+            "%s: has no meaning without acceptable, which is missing", values[3] ? keys[3] : keys[4]);
     return TT_OK;
 }
 

@@ -131,8 +131,8 @@ static tt_status add_all_reasoning(
     json_t *one;
     json_array_foreach(list, i, one) {
         if (!json_is_object(one))
-            return tt_fail(
-                TT_ERR_INPUT, "%s: entry %zu of \"reasoning\": expected an object {...}", where, i + 1);
+            return tt_fail(TT_ERR_INPUT, "%s: entry %zu of \"reasoning\": expected an object {...}, got %s",
+                where, i + 1, tt_json_kind(one));
         TT_TRY(check_members(one, where, reasoning_members, REASONING_MEMBERS));
         TT_TRY(add_reasoning(corpus, one, where, q));
     }
@@ -238,7 +238,8 @@ static tt_status take_list(answers *a, const json_t *list, const char *where, in
     json_array_foreach(list, i, one) {
         char entry[TT_PATH_MAX + 256];
         snprintf(entry, sizeof entry, "%s: entry %zu of \"reasoning\"", where, i + 1);
-        if (!json_is_object(one)) return tt_fail(TT_ERR_INPUT, "%s: expected an object {...}", entry);
+        if (!json_is_object(one))
+            return tt_fail(TT_ERR_INPUT, "%s: expected an object {...}, got %s", entry, tt_json_kind(one));
         TT_TRY(check_members(one, entry, reasoning_members, REASONING_MEMBERS));
         TT_TRY(take_reasoning(a, one, entry, question));
     }

@@ -81,7 +81,8 @@ static tt_status read_fact(reader *r, node *n, tt_property *p, tt_fact *fact) {
     tt_texts texts;
     TT_TRY(read_texts(r, n, p->name, NULL, &texts));
     if (texts.n > TT_FACT_VALUES)
-        return tt_document_fail(&r->document, n, "%s: at most %d values", p->name, TT_FACT_VALUES);
+        return tt_document_fail(
+            &r->document, n, "%s: expected at most %d values, got %d", p->name, TT_FACT_VALUES, texts.n);
     for (int i = 0; i < texts.n; ++i) {
         int v = find_value(p, texts.items[i]);
         if (v < 0) {
@@ -214,7 +215,8 @@ static tt_status read_properties(tt_world *w, reader *r, node *map, const char *
     int n, sum = 0;
     TT_TRY(tt_document_mapping(&r->document, map, "properties", &n));
     if (n < 2 || n > TT_WORLD_PROPERTIES)
-        return tt_document_fail(&r->document, map, "properties: expected 2 to %d", TT_WORLD_PROPERTIES);
+        return tt_document_fail(
+            &r->document, map, "properties: expected 2 to %d, got %d", TT_WORLD_PROPERTIES, n);
     for (int i = 0; i < n; ++i) {
         TT_TRY(read_property(r, tt_document_key(&r->document, map, i),
             tt_document_value(&r->document, map, i), &w->properties[i]));
@@ -323,7 +325,7 @@ static tt_status read_world(tt_world *w, reader *r) {
     TT_TRY(read_properties(w, r, properties, file));
     if (w->held_out > w->n_things)
         return tt_document_fail(&r->document, find_member(r, root, "held_out"),
-            "held_out: the world has only %d objects", w->n_things);
+            "held_out: is %d, but the world has only %d objects", (int)w->held_out, w->n_things);
     return TT_OK;
 }
 

@@ -213,7 +213,7 @@ tt_status tt_huggingface_config_write(tt_str *out, const tt_model_config *c, boo
     char *text = root && rest ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     json_decref(rest);
-    if (!text) return tt_fail(TT_ERR_NOMEM, "config.json");
+    if (!text) return tt_fail(TT_ERR_NOMEM, "no memory for config.json");
     tt_str_format(out, "%s\n", text);
     free(text);
     return tt_str_status(out);

@@ -337,9 +337,8 @@ static tt_status check_unused(source *s, bool allowed) {
         tt_warn("%s: ignored tensors that this model does not have:%s", s->directory, tt_str_text(&unused));
     else if (n)
         status = tt_fail(TT_ERR_FORMAT,
-            "%s: %d tensors do not belong to this model; is config.json the right one? --allow-unused "
-            "ignores "
-            "them.\n  used:%s\n  unused:%s",
+            "%s: %d tensors do not belong to this model; is config.json the right one? --allow-unused leaves "
+            "them out.\n  used:%s\n  unused:%s",
             s->directory, n, tt_str_text(&used), tt_str_text(&unused));
     tt_str_close(&used);
     tt_str_close(&unused);
@@ -403,7 +402,7 @@ static tt_status write_provenance(
     if (generation) json_object_set(json_object_get(root, "provenance"), "generation_config", generation);
     char *text = root ? json_dumps(root, 0) : NULL;
     json_decref(root);
-    if (!text) return tt_fail(TT_ERR_NOMEM, "provenance");
+    if (!text) return tt_fail(TT_ERR_NOMEM, "no memory for the checkpoint's state");
     tt_status status = tt_strdup(&out->state, text);
     free(text);
     return status;

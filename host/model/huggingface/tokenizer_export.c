@@ -69,7 +69,7 @@ tt_status tt_huggingface_tokenizer_write(const char *directory, const tt_tokeniz
     tt_tokenizer_all_added(t, &text);
     json_t *added = json_loads(tt_str_text(&text), 0, NULL);
     tt_str_close(&text);
-    if (!added) return tt_fail(TT_ERR_NOMEM, "added tokens");
+    if (!added) return tt_fail(TT_ERR_NOMEM, "no memory for added tokens");
     tt_status status = write_names(directory, t, added);
     json_decref(added);
     return status;

@@ -141,8 +141,9 @@ static tt_status put_token(const files *f, tokens *all, const char *content, dou
         json_object_set_new(token, flags[i], json_boolean(json_is_true(json_object_get(from, flags[i]))));
     json_object_set_new(token, "normalized", json_boolean(normalized ? json_is_true(normalized) : !special));
     json_object_set_new(token, "special", json_boolean(special));
-    return token && json_object_set_new(all, content, token) == 0 ? TT_OK
-                                                                  : tt_fail(TT_ERR_NOMEM, "added tokens");
+    return token && json_object_set_new(all, content, token) == 0
+               ? TT_OK
+               : tt_fail(TT_ERR_NOMEM, "no memory for added tokens");
 }
 
 static tt_status state_token(const files *f, const char *file, tokens *all, const char *content,
@@ -272,7 +273,7 @@ static tt_status drop_known(const files *f, const tt_tokenizer *t, tokens *all) 
         if (!f->model || json_equal(token, known)) json_object_del(all, content);
     }
     json_decref(array);
-    return array ? TT_OK : tt_fail(TT_ERR_NOMEM, "added tokens");
+    return array ? TT_OK : tt_fail(TT_ERR_NOMEM, "no memory for added tokens");
 }
 
 // Whether all sentinels and special tokens of `all` have the ids that the tokenizer gives them anyway, and whether there is
@@ -315,7 +316,7 @@ static tt_status to_text(const tokens *all, char **out) {
     free(sorted);
     *out = json_dumps(array, JSON_COMPACT);
     json_decref(array);
-    return *out ? TT_OK : tt_fail(TT_ERR_NOMEM, "added tokens");
+    return *out ? TT_OK : tt_fail(TT_ERR_NOMEM, "no memory for added tokens");
 }
 
 static tt_status load(tt_tokenizer **out, const files *f, int extra_ids) {
@@ -414,7 +415,8 @@ static tt_status import(tt_tokenizer **out, const files *f, int vocab_size) {
     TT_TRY(agree_about_pieces(f, *out));
     TT_TRY(fit(out, f, vocab_size, &extra_ids));
     tokens *all = json_object();
-    tt_status status = all ? add_tokens(out, f, extra_ids, all) : tt_fail(TT_ERR_NOMEM, "added tokens");
+    tt_status status =
+        all ? add_tokens(out, f, extra_ids, all) : tt_fail(TT_ERR_NOMEM, "no memory for added tokens");
     json_decref(all);
     TT_TRY(status);
     TT_TRY(check_eos(f, *out));

@@ -15,7 +15,7 @@ tt_status tt_huggingface_write(const char *directory, const char *name, const vo
 tt_status tt_huggingface_write_json(const char *directory, const char *name, json_t *root) {
     char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
     json_decref(root);
-    if (!text) return tt_fail(TT_ERR_NOMEM, "%s", name);
+    if (!text) return tt_fail(TT_ERR_NOMEM, "no memory for %s", name);
     tt_status status = tt_huggingface_write(directory, name, text, strlen(text));
     free(text);
     return status;
