@@ -44,9 +44,9 @@ __global__ void __launch_bounds__(THREADS) decode(tt_attention_decode p, bias_pl
     TT_SHARED(float, parts, WARPS *WIDTH);
     const int slot = blockIdx.x, head = blockIdx.y, n = p.length[slot];
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, group = lane / LANES, part = lane % LANES;
-    const int64_t column = static_cast<int64_t>(head) * p.d_kv, first = p.start[slot];
-    const T *k = static_cast<const T *>(p.k) + first * p.ldkv + column;
-    const T *v = static_cast<const T *>(p.v) + first * p.ldkv + column;
+    const int64_t column = static_cast<int64_t>(head) * p.d_kv;
+    const int first = p.start[slot];
+    const T *k = static_cast<const T *>(p.k) + column, *v = static_cast<const T *>(p.v) + column;
     piece<T> q[PIECES];
     load_own<T, LANES>(
         q, static_cast<const T *>(p.q) + static_cast<int64_t>(slot) * p.ldq + column, p.d_kv, part, aligned);
@@ -57,7 +57,8 @@ __global__ void __launch_bounds__(THREADS) decode(tt_attention_decode p, bias_pl
 #pragma unroll
         for (int u = 0; u < AT_ONCE; ++u) {
             const int key = base + (u * WARPS + warp) * GROUPS + group;
-            const int64_t row = static_cast<int64_t>(min(key, n - 1)) * p.ldkv;
+            const int at = first + min(key, n - 1);
+            const int64_t row = static_cast<int64_t>(p.table ? p.table[at] : at) * p.ldkv;
             load_own<T, LANES>(keys[u], k + row, p.d_kv, part, aligned);
             load_own<T, LANES>(values[u], v + row, p.d_kv, part, aligned);
             score[u] = bias.table ? bias.table[bucket_of(bias, key - (n - 1)) * p.heads + head] : 0;
