@@ -5,7 +5,7 @@
 // `beams` that do not end become the running texts.
 //
 // A prompt owns `beams` slots of the decoder. A text stays in its parent's slot if it is the first child of that
-// parent, otherwise it moves to a slot whose text has no child: so no slot is overwritten before it was copied.
+// parent, otherwise it moves to a slot whose text has no child: so no slot that others go on from is overwritten.
 #include "host/reason/beam.h"
 
 #include "host/base/log.h"

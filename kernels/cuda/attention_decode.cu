@@ -1,7 +1,13 @@
 // Attention of one query per slot over a K/V cache: one block per slot and head. A group of lanes reads a
 // key, 16 bytes each; the groups take keys in turn, each with its own running maximum, sum and output. At the
-// end the groups of a warp are merged, then the warps in order. Samples of one prompt read the same keys,
-// each separately.
+// end the groups of a warp are merged, then the warps in order.
+//
+// Samples of one prompt read the same keys, each separately, and nothing here shares them: tests/cusim counts that
+// memory gives each sector once (1.00 of the least bytes with five or ten samples) if the second-level cache keeps it,
+// and that the blocks ask for five or ten times that. For T5-base with 256 slots and sources of 85 tokens a layer has
+// 7 MB of such keys and values, a fraction of the cache, and asks for 67 MB: all layers of a token 0.8 GB, about 0.15
+// of the 1.8 ms that a token takes on an H100 (predicted from the cache's bandwidth, 5.5 TB/s). That is the most that
+// a kernel with a tile of K and V for all samples of a prompt could gain; one that had it gained nothing there.
 #include "kernels/cuda/attention.cuh"
 
 namespace {
