@@ -165,8 +165,9 @@ typedef struct tt_adamw {
     int64_t step; // counted from 1, for the bias correction
 } tt_adamw;
 
-// One query row per slot over a K/V cache. Slot s attends to cache rows start[s]..start[s]+length[s]. With
-// `bias`, key j of the slot has relative position j - (length[s] - 1) (causal buckets).
+// One query row per slot over a K/V cache. Slot s attends to length[s] cache rows: key j is at row start[s] + j or,
+// with a table, at row table[start[s] + j]. With `bias`, key j of the slot has relative position
+// j - (length[s] - 1) (causal buckets).
 typedef struct tt_attention_decode {
     int slots, heads, d_kv;
     const tt_operand *q; // [slots, heads * d_kv], row distance ldq
@@ -174,8 +175,8 @@ typedef struct tt_attention_decode {
     const tt_operand *k, *v; // cache rows, row distance ldkv
     int ldkv;
     const int32_t *start, *length; // [slots]; length >= 1
+    const int32_t *table;          // as long as the cache, or NULL
     const float *bias;             // [buckets, heads] or NULL
-    int longest;                   // largest of the lengths, or more
     int buckets, max_distance;
     tt_operand *out; // [slots, heads * d_kv], row distance ldo
     int ldo;
@@ -191,6 +192,28 @@ typedef struct tt_put_rows {
     int ld_to;
 } tt_put_rows;
 
+// The beginning of a step of decoding, with what tables say of the cache rows of each slot (tt_attention_decode).
+// Slot s reads token[s], its length[s]th, whose cache row is row[s]: ids[row[s]] = token[s]. With a table, the slot
+// goes on from the text of the slot that begins at parent[s]: the table's length[s] - 1 numbers from parent[s] on are
+// copied to start[s] and followed by row[s]. A slot from which others go on keeps its own text.
+typedef struct tt_enter {
+    int slots;
+    const int32_t *token, *row, *start, *length; // [slots]
+    const int32_t *parent;                       // [slots]; not read without a table
+    int32_t *ids, *table;                        // as long as the cache; table: or NULL
+} tt_enter;
+
+// The end of a step of decoding on whose token[] the next one goes on without the host. left[s] is the number of
+// tokens that slot s may still choose; it becomes one less, or 0 if token[s] is `end`. Then row[s] and length[s] grow
+// by one. A slot that has come to 0 waits: row[s] = start[s] and both lengths 1, so that steps that go on without it
+// stay within its own memory.
+typedef struct tt_advance {
+    int slots;
+    int32_t end;
+    const int32_t *token, *start;               // [slots]
+    int32_t *left, *row, *length, *read_length; // [slots]; read_length: of the source
+} tt_advance;
+
 // Next token per row of logits. temperature 0 = argmax (the lowest id among equals). Else softmax of
 // logits / temperature, cut to the top_k largest (0 = all), then to the smallest set of the largest whose
 // probabilities sum to at least top_p (1 = all; Holtzman et al. 2020), then one draw: the first id, in
@@ -201,22 +224,23 @@ typedef struct tt_sample {
     float temperature, top_p; // temperature >= 0, 0 < top_p <= 1
     int top_k;
     const float *uniform; // [rows]; not read when temperature is 0
+    const int32_t *left;  // [rows] or NULL; a row with 0 gets token 0, and its logits are not read
     int32_t *token;       // [rows]
     float *logp;          // [rows] or NULL: log-softmax of the unmodified logits at the token
 } tt_sample;
 
-// Changes scores before a choice, as Hugging Face's logits processors do. With repetition_penalty p != 1, the
-// score of each id among seen[row * ld_seen] .. + n_seen[row] is multiplied by p if negative, else divided by
-// p, once for each different id (Keskar et al. 2019). Then the score of `forbidden` becomes -inf in rows
-// where forbid[row] is not 0.
+// Changes scores before a choice, as Hugging Face's logits processors do. Row s has read the length[s] ids at
+// the cache rows that tt_attention_decode gives it. With repetition_penalty p != 1, the score of each of these ids is
+// multiplied by p if negative, else divided by p, once for each different id (Keskar et al. 2019). Then, in rows of
+// fewer than min_length ids, the score of `end` becomes -inf.
 typedef struct tt_penalise {
     int rows, vocab;
     float *scores; // [rows, vocab], logits or log-probabilities, in place
     float repetition_penalty;
-    const int32_t *seen, *n_seen; // not read if the penalty is 1
-    int ld_seen;
-    int32_t forbidden;
-    const int32_t *forbid; // [rows]
+    const int32_t *ids, *table;    // as long as the cache; table: or NULL
+    const int32_t *start, *length; // [rows]
+    int32_t end;
+    int min_length;
 } tt_penalise;
 
 // The k largest scores of each row in decreasing order; of equals the lower id first.
@@ -249,6 +273,8 @@ typedef struct tt_ops {
     tt_status (*to_bf16)(tt_device *, uint16_t *out, const float *x, int64_t n);
     tt_status (*put_rows)(tt_device *, const tt_put_rows *);
     tt_status (*attention_decode)(tt_device *, const tt_attention_decode *);
+    tt_status (*enter)(tt_device *, const tt_enter *);
+    tt_status (*advance)(tt_device *, const tt_advance *);
     tt_status (*sample)(tt_device *, const tt_sample *);
     // x[rows, n] becomes x - log(sum(exp(x))) of its row. Errors: TT_ERR_NUMERIC for NaN or +inf.
     tt_status (*log_softmax)(tt_device *, float *x, int rows, int n);
@@ -279,6 +305,8 @@ const tt_ops *tt_cpu_ops(void);
     X(to_bf16)                                                                                               \
     X(put_rows)                                                                                              \
     X(attention_decode)                                                                                      \
+    X(enter)                                                                                                 \
+    X(advance)                                                                                               \
     X(sample)                                                                                                \
     X(log_softmax)                                                                                           \
     X(penalise)                                                                                              \

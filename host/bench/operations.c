@@ -11,7 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { FLOATS = 4, OPERANDS = 4, LENGTH = 512, CACHED = 64, MOST_SLOTS = 256 };
+enum { FLOATS = 4, OPERANDS = 4, LENGTH = 512, CACHED = 64, MOST_SLOTS = 256, FEW = 5, MANY = 10, BEST = 10 };
 
 struct tt_bench_workload {
     tt_device *device;
@@ -24,7 +24,11 @@ struct tt_bench_workload {
     float *weight;               // [2 d]: weight and its gradient
     float *bias;                 // [2, buckets, heads]: bias and its gradient
     int32_t *ids, *offsets, *start, *length;
-    uint32_t *place; // [rows]: examples and positions
+    int32_t *few, *many;     // [MOST_SLOTS]: where slots begin to read if so many read the same rows
+    int choices;             // rows of logits: the first of `table`
+    float *uniform, *score;  // [choices], [choices, BEST]
+    int32_t *token, *cached; // [choices, BEST], [choices]
+    uint32_t *place;         // [rows]: examples and positions
     uint64_t *key;
     double *sum;
     double bytes, flops; // of the operation that ran last
@@ -220,9 +224,9 @@ static tt_status decoder_bwd(workload *w) {
     return attention_bwd(w, false, true);
 }
 
-static tt_status run_decode(workload *w) {
+static tt_attention_decode decode_of(const workload *w, int slots, const int32_t *start) {
     const int inner = inner_of(w);
-    const tt_attention_decode t = {.slots = w->slots,
+    return (tt_attention_decode){.slots = slots,
         .heads = w->c.num_heads,
         .d_kv = w->c.d_kv,
         .q = w->o[1],
@@ -230,16 +234,90 @@ static tt_status run_decode(workload *w) {
         .k = w->o[0],
         .v = tt_operand_at(w->device, w->o[0], (size_t)inner),
         .ldkv = 2 * inner,
-        .start = w->start,
+        .start = start,
         .length = w->length,
-        .bias = w->bias,
-        .longest = CACHED,
-        .buckets = w->c.relative_attention_num_buckets,
-        .max_distance = w->c.relative_attention_max_distance,
         .out = w->o[2],
         .ldo = inner};
-    w->bytes = size_of(w, 2.0 * w->slots * CACHED * inner, 0);
+}
+
+static tt_status run_decode(workload *w) {
+    tt_attention_decode t = decode_of(w, w->slots, w->start);
+    t.bias = w->bias;
+    t.buckets = w->c.relative_attention_num_buckets;
+    t.max_distance = w->c.relative_attention_max_distance;
+    w->bytes = size_of(w, 2.0 * w->slots * CACHED * inner_of(w), 0);
     return w->device->ops->attention_decode(w->device, &t);
+}
+
+// Sources of CACHED rows that are in memory and from each of which `samples` slots read.
+static int sources_of(const workload *w, int samples) {
+    const int sources = w->rows / CACHED;
+    return samples * sources < MOST_SLOTS ? sources : MOST_SLOTS / samples;
+}
+
+static tt_status decode_shared(workload *w, int samples, const int32_t *start) {
+    const int sources = sources_of(w, samples);
+    const tt_attention_decode t = decode_of(w, samples * sources, start);
+    w->bytes = size_of(w, 2.0 * (sources * CACHED + t.slots) * inner_of(w), 0);
+    return w->device->ops->attention_decode(w->device, &t);
+}
+static tt_status decode_few(workload *w) {
+    return decode_shared(w, FEW, w->few);
+}
+static tt_status decode_many(workload *w) {
+    return decode_shared(w, MANY, w->many);
+}
+
+// Random numbers of -0.5 to 0.5 as logits: by this temperature as wide apart as a student's.
+static tt_status run_sample(workload *w, float temperature, int top_k, float top_p) {
+    const tt_sample t = {.rows = w->choices,
+        .vocab = w->c.vocab_size,
+        .logits = w->table,
+        .temperature = temperature,
+        .top_k = top_k,
+        .top_p = top_p,
+        .uniform = w->uniform,
+        .token = w->token};
+    w->bytes = size_of(w, 0, (double)t.rows * t.vocab);
+    return w->device->ops->sample(w->device, &t);
+}
+static tt_status sample_greedily(workload *w) {
+    return run_sample(w, 0, 0, 1);
+}
+static tt_status sample_top_k(workload *w) {
+    return run_sample(w, 0.05f, 40, 1);
+}
+static tt_status sample_top_p(workload *w) {
+    return run_sample(w, 0.05f, 0, 0.95f);
+}
+
+static tt_status run_log_softmax(workload *w) {
+    w->bytes = size_of(w, 0, 2.0 * w->choices * w->c.vocab_size);
+    return w->device->ops->log_softmax(w->device, w->dtable, w->choices, w->c.vocab_size);
+}
+
+static tt_status run_top(workload *w) {
+    const tt_top t = {.rows = w->choices,
+        .vocab = w->c.vocab_size,
+        .k = BEST,
+        .scores = w->table,
+        .token = w->token,
+        .score = w->score};
+    w->bytes = size_of(w, 0, (double)t.rows * t.vocab);
+    return w->device->ops->top(w->device, &t);
+}
+
+// The rows of logits have read CACHED ids each.
+static tt_status run_penalise(workload *w) {
+    return w->device->ops->penalise(w->device, &(tt_penalise){.rows = w->choices,
+                                                   .vocab = w->c.vocab_size,
+                                                   .scores = w->dtable,
+                                                   .repetition_penalty = 1.3f,
+                                                   .ids = w->ids,
+                                                   .start = w->cached,
+                                                   .length = w->length,
+                                                   .end = 1,
+                                                   .min_length = CACHED + 1});
 }
 
 static tt_status run_lmhead(workload *w) {
@@ -282,7 +360,10 @@ static const struct {
 } operations[TT_BENCH_OPERATIONS] = {{"copy", run_copy}, {"scale", run_scale}, {"embed_fwd", embed_fwd},
     {"embed_bwd", embed_bwd}, {"rmsnorm_fwd", rmsnorm_fwd}, {"rmsnorm_bwd", rmsnorm_bwd},
     {"ffn_fwd", ffn_fwd}, {"ffn_bwd", ffn_bwd}, {"square_sum", square_sum}, {"adamw", run_adamw},
-    {"attention_decode", run_decode}, {"attention_fwd, no bias", plain_fwd},
+    {"attention_decode", run_decode}, {"attention_decode, five", decode_few},
+    {"attention_decode, ten", decode_many}, {"sample, greedy", sample_greedily},
+    {"sample, top k", sample_top_k}, {"sample, top p", sample_top_p}, {"log_softmax", run_log_softmax},
+    {"top", run_top}, {"penalise", run_penalise}, {"attention_fwd, no bias", plain_fwd},
     {"attention_bwd, no bias", plain_bwd}, {"attention_fwd, encoder", encoder_fwd},
     {"attention_bwd, encoder", encoder_bwd}, {"attention_fwd, decoder", decoder_fwd},
     {"attention_bwd, decoder", decoder_bwd}, {"lmhead_fused", run_lmhead}, {"gemm, d to d_ff", run_product}};
@@ -290,7 +371,7 @@ static const struct {
 static tt_status upload_numbers(workload *w) {
     const size_t rows = (size_t)w->rows;
     int32_t *host;
-    TT_TRY(tt_alloc(&host, rows + 1, sizeof *host, "numbers of operations"));
+    TT_TRY(tt_alloc(&host, rows + 1 + MOST_SLOTS, sizeof *host, "numbers of operations"));
     tt_rng rng;
     tt_rng_open(&rng, 1, TT_FOR_TEST, 3, 0);
     tt_status status;
@@ -303,8 +384,18 @@ static tt_status upload_numbers(workload *w) {
         status, tt_device_upload(w->device, w->offsets, host, ((size_t)w->seqs + 1) * sizeof *host), done);
     for (int i = 0; i < w->slots; ++i) host[i] = i * CACHED;
     TT_TRY_GOTO(status, tt_device_upload(w->device, w->start, host, (size_t)w->slots * sizeof *host), done);
-    for (int i = 0; i < w->slots; ++i) host[i] = CACHED;
-    status = tt_device_upload(w->device, w->length, host, (size_t)w->slots * sizeof *host);
+    for (int i = 0; i < MOST_SLOTS; ++i) host[i] = CACHED;
+    TT_TRY_GOTO(status, tt_device_upload(w->device, w->length, host, MOST_SLOTS * sizeof *host), done);
+    for (int i = 0; i < MOST_SLOTS; ++i) host[i] = i / FEW * CACHED;
+    TT_TRY_GOTO(status, tt_device_upload(w->device, w->few, host, MOST_SLOTS * sizeof *host), done);
+    for (int i = 0; i < MOST_SLOTS; ++i) host[i] = i / MANY * CACHED;
+    TT_TRY_GOTO(status, tt_device_upload(w->device, w->many, host, MOST_SLOTS * sizeof *host), done);
+    for (int i = 0; i < w->choices; ++i) host[i] = i % (w->rows / CACHED) * CACHED;
+    TT_TRY_GOTO(
+        status, tt_device_upload(w->device, w->cached, host, (size_t)w->choices * sizeof *host), done);
+    float *const uniform = (float *)host;
+    for (int i = 0; i < w->choices; ++i) uniform[i] = ((float)i + 0.5f) / (float)w->choices;
+    status = tt_device_upload(w->device, w->uniform, uniform, (size_t)w->choices * sizeof *uniform);
 done:
     free(host);
     return status;
@@ -323,6 +414,8 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
     w->rows = o->target_tokens > CACHED ? o->target_tokens : CACHED;
     w->seqs = w->rows >= LENGTH ? w->rows / LENGTH : 1;
     w->slots = w->rows / CACHED < MOST_SLOTS ? w->rows / CACHED : MOST_SLOTS;
+    w->choices = w->rows / 16 < MOST_SLOTS ? w->rows / 16 : MOST_SLOTS;
+    if (w->choices > w->c.d_model) w->choices = w->c.d_model;
     const size_t rows = (size_t)w->rows, d = (size_t)w->c.d_model, vocab = (size_t)w->c.vocab_size,
                  biases = 2 * (size_t)w->c.relative_attention_num_buckets * (size_t)w->c.num_heads;
     for (int i = 0; i < FLOATS; ++i) TT_TRY(random_memory(w, &w->f[i], rows * d, sizeof(float)));
@@ -338,7 +431,9 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
         void *slot;
         size_t count, size;
     } rest[] = {{&w->moment, rows * d, 4}, {&w->ids, rows, 4}, {&w->offsets, rows + 1, 4},
-        {&w->start, MOST_SLOTS, 4}, {&w->length, MOST_SLOTS, 4}, {&w->place, rows, 4}, {&w->key, 1, 8},
+        {&w->start, MOST_SLOTS, 4}, {&w->length, MOST_SLOTS, 4}, {&w->few, MOST_SLOTS, 4},
+        {&w->many, MOST_SLOTS, 4}, {&w->uniform, MOST_SLOTS, 4}, {&w->score, MOST_SLOTS * BEST, 4},
+        {&w->token, MOST_SLOTS * BEST, 4}, {&w->cached, MOST_SLOTS, 4}, {&w->place, rows, 4}, {&w->key, 1, 8},
         {&w->sum, 1, 8}};
     for (size_t i = 0; i < sizeof rest / sizeof *rest; ++i)
         TT_TRY(tt_device_alloc(device, rest[i].slot, rest[i].count, rest[i].size, "tensors of operations"));
@@ -347,7 +442,8 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
 
 static void close_workload(workload *w) {
     void *const all[] = {w->moment, w->table, w->dtable, w->row, w->head, w->weight, w->bias, w->ids,
-        w->offsets, w->start, w->length, w->place, w->key, w->sum};
+        w->offsets, w->start, w->length, w->few, w->many, w->uniform, w->score, w->token, w->cached, w->place,
+        w->key, w->sum};
     for (int i = 0; i < FLOATS; ++i) tt_device_free(w->device, w->f[i]);
     for (int i = 0; i < OPERANDS; ++i) tt_device_free(w->device, w->o[i]);
     for (size_t i = 0; i < sizeof all / sizeof *all; ++i) tt_device_free(w->device, all[i]);

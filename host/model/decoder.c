@@ -1,41 +1,11 @@
-// Step-wise decoding with K/V caches.
+// Step-wise decoding with K/V caches: memory, and the layers of a step.
 //
 // Self-attention: slot s owns rows s * max_length .. of each layer's cache. Cross-attention: encoded sources
 // lie in rows that the caller manages; any number of slots read the same rows.
-//
-// On devices with recordings, steps come in few sizes: they are filled up to a multiple of STRIDE rows with
-// rows that use spare rows of the caches and the first row of a source that is read anyway. The first step of
-// each size runs without a recording, the second is recorded.
-#include "host/model/decoder.h"
-#include "host/model/pass.h"
+#include "host/model/decoder_state.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-// The numbers of a step, one row of `capacity` for each kind, uploaded by one copy.
-typedef enum step_row { TOKEN, CACHE_ROW, START, LENGTH, SOURCE_START, SOURCE_LENGTH, STEP_ROWS } step_row;
-
-enum { STRIDE = 16 };
-
-struct tt_decoder {
-    tt_model *model;
-    tt_pass *pass; // of the encoder
-    int slots, max_length, source_tokens;
-    int capacity;                     // slots, rounded up to a multiple of STRIDE
-    tt_operand **self_kv, **cross_kv; // per layer: [slots * max_length + STRIDE, 2I], [source_tokens, 2I]
-    float *x, *rstd, *logits;
-    tt_operand *y, *qkv, *out, *branch, *h, *a;
-    int32_t *step, *host; // [STEP_ROWS, capacity]: device; host
-    int longest, longest_source;
-    tt_recording **recordings; // [capacity / STRIDE + 1]: of steps of STRIDE * i rows; NULL: not recorded
-    bool *seen;                // [capacity / STRIDE + 1]: a step of this size has been done
-};
-
-// Rows of a step of n slots: on devices that record, a multiple of STRIDE.
-static int step_rows(const tt_decoder *p, int n) {
-    return p->recordings ? (n + STRIDE - 1) / STRIDE * STRIDE : n;
-}
 
 // Declares rows of all layers' caches undefined until they are written again.
 static tt_status discard_rows(tt_decoder *p, tt_operand *const *cache, size_t first, size_t rows) {
@@ -54,10 +24,11 @@ tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_
             "decoder: %d slots, %d tokens, %d source tokens; each must be at least 1", slots, max_length,
             source_tokens);
     const tt_model_config *c = &model->config;
-    const int capacity = (slots + STRIDE - 1) / STRIDE * STRIDE;
+    const int capacity = (slots + TT_STEP_STRIDE - 1) / TT_STEP_STRIDE * TT_STEP_STRIDE;
     const size_t s = (size_t)capacity, d = (size_t)c->d_model, inner = (size_t)tt_inner(c),
                  layers = (size_t)c->num_decoder_layers;
-    const size_t wide = (size_t)tt_activation_width(c->activation, c->d_ff);
+    const size_t wide = (size_t)tt_activation_width(c->activation, c->d_ff),
+                 cache_rows = (size_t)slots * (size_t)max_length + TT_STEP_STRIDE;
     tt_device *device = model->device;
     const size_t size = device->operand_size;
     tt_decoder *p;
@@ -71,16 +42,19 @@ tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_
     TT_TRY_GOTO(status, tt_pass_open(&p->pass, model), failed);
     TT_TRY_GOTO(status, tt_alloc(&p->self_kv, layers, sizeof(void *), "decoder"), failed);
     TT_TRY_GOTO(status, tt_alloc(&p->cross_kv, layers, sizeof(void *), "decoder"), failed);
-    TT_TRY_GOTO(status, tt_alloc(&p->host, STEP_ROWS * s, sizeof(int32_t), "decoder"), failed);
+    TT_TRY_GOTO(status, tt_alloc(&p->host, (TT_STEP_ROWS + TT_DECODER_STEPS) * s, sizeof *p->host, "decoder"),
+        failed);
+    TT_TRY_GOTO(
+        status, tt_alloc(&p->downloaded, TT_DECODER_STEPS * s, sizeof *p->downloaded, "decoder"), failed);
+    TT_TRY_GOTO(status, tt_alloc(&p->parent_of, (size_t)slots, sizeof *p->parent_of, "decoder"), failed);
     if (tt_device_records(device)) {
-        TT_TRY_GOTO(status, tt_alloc(&p->recordings, s / STRIDE + 1, sizeof(void *), "decoder"), failed);
-        TT_TRY_GOTO(status, tt_alloc(&p->seen, s / STRIDE + 1, sizeof *p->seen, "decoder"), failed);
+        TT_TRY_GOTO(
+            status, tt_alloc(&p->recordings, s / TT_STEP_STRIDE + 1, sizeof(void *), "decoder"), failed);
+        TT_TRY_GOTO(status, tt_alloc(&p->seen, s / TT_STEP_STRIDE + 1, sizeof *p->seen, "decoder"), failed);
     }
     for (size_t l = 0; l < layers; ++l) {
         TT_TRY_GOTO(status,
-            tt_device_alloc(device, &p->self_kv[l], ((size_t)slots * (size_t)max_length + STRIDE) * 2 * inner,
-                size, "K/V cache"),
-            failed);
+            tt_device_alloc(device, &p->self_kv[l], cache_rows * 2 * inner, size, "K/V cache"), failed);
         TT_TRY_GOTO(status,
             tt_device_alloc(
                 device, &p->cross_kv[l], (size_t)source_tokens * 2 * inner, size, "K/V of encoded sources"),
@@ -90,19 +64,28 @@ tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_
         void *slot;
         size_t count, size;
     } buffers[] = {{&p->x, s * d, 4}, {&p->rstd, s, 4}, {&p->logits, s * (size_t)c->vocab_size, 4},
-        {&p->step, STEP_ROWS * s, 4}, {&p->y, s * d, size}, {&p->qkv, s * 3 * inner, size},
-        {&p->out, s * inner, size}, {&p->branch, s * d, size}, {&p->h, s * wide, size},
-        {&p->a, s * (size_t)c->d_ff, size}};
+        {&p->step, (TT_STEP_ROWS + TT_DECODER_STEPS) * s, 4}, {&p->chosen, TT_DECODER_STEPS * s, 4},
+        {&p->ids, cache_rows, 4}, {&p->table, cache_rows, 4}, {&p->y, s * d, size},
+        {&p->qkv, s * 3 * inner, size}, {&p->out, s * inner, size}, {&p->branch, s * d, size},
+        {&p->h, s * wide, size}, {&p->a, s * (size_t)c->d_ff, size}};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
         TT_TRY_GOTO(status,
             tt_device_alloc(device, buffers[i].slot, buffers[i].count, buffers[i].size, "decoder"), failed);
-    TT_TRY_GOTO(status, discard_rows(p, p->self_kv, 0, (size_t)slots * (size_t)max_length + STRIDE), failed);
+    TT_TRY_GOTO(status, discard_rows(p, p->self_kv, 0, cache_rows), failed);
     TT_TRY_GOTO(status, discard_rows(p, p->cross_kv, 0, (size_t)source_tokens), failed);
     *out = p;
     return TT_OK;
 failed:
     tt_decoder_close(p);
     return status;
+}
+
+void tt_decoder_forget_steps(tt_decoder *p) {
+    for (int i = 0; p->recordings && i <= p->capacity / TT_STEP_STRIDE; ++i) {
+        tt_recording_close(p->model->device, p->recordings[i]);
+        p->recordings[i] = NULL;
+        if (p->seen) p->seen[i] = false;
+    }
 }
 
 void tt_decoder_close(tt_decoder *p) {
@@ -112,16 +95,18 @@ void tt_decoder_close(tt_decoder *p) {
         if (p->self_kv) tt_device_free(device, p->self_kv[l]);
         if (p->cross_kv) tt_device_free(device, p->cross_kv[l]);
     }
-    void *const buffers[] = {p->x, p->rstd, p->logits, p->step, p->y, p->qkv, p->out, p->branch, p->h, p->a};
+    void *const buffers[] = {p->x, p->rstd, p->logits, p->step, p->chosen, p->ids, p->table, p->y, p->qkv,
+        p->out, p->branch, p->h, p->a};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i) tt_device_free(device, buffers[i]);
-    for (int i = 0; p->recordings && i <= p->capacity / STRIDE; ++i)
-        tt_recording_close(device, p->recordings[i]);
+    tt_decoder_forget_steps(p);
     tt_pass_close(p->pass);
     free(p->recordings);
     free(p->seen);
     free(p->self_kv);
     free(p->cross_kv);
     free(p->host);
+    free(p->downloaded);
+    free(p->parent_of);
     free(p);
 }
 
@@ -158,14 +143,12 @@ static tt_status norm_step(tt_decoder *p, int n, size_t w, bool branch) {
                                                               .y = p->y});
 }
 
-// Marks as undefined what the last step left behind, except for the caches of texts that continue: a slot at
-// position 0 begins a new text, and spare rows belong to none.
-static tt_status discard_step(tt_decoder *p, const tt_decoder_slots *active) {
+tt_status tt_decoder_discard_step(tt_decoder *p, const tt_decoder_slots *active) {
     const size_t length = (size_t)p->max_length;
     for (int i = 0; i < active->n; ++i)
         if (active->position[i] == 0)
             TT_TRY(discard_rows(p, p->self_kv, (size_t)active->slot[i] * length, length));
-    TT_TRY(discard_rows(p, p->self_kv, (size_t)p->slots * length, STRIDE));
+    TT_TRY(discard_rows(p, p->self_kv, (size_t)p->slots * length, TT_STEP_STRIDE));
     const tt_model_config *c = &p->model->config;
     const size_t s = (size_t)p->capacity, size = p->model->device->operand_size, d = (size_t)c->d_model,
                  inner = (size_t)tt_inner(c), f = (size_t)c->d_ff;
@@ -188,10 +171,6 @@ tt_status tt_decoder_forget(tt_decoder *p, int first_row, int rows) {
     return discard_rows(p, p->cross_kv, (size_t)first_row, (size_t)rows);
 }
 
-static const int32_t *step_of(const tt_decoder *p, step_row row) {
-    return p->step + (size_t)row * (size_t)p->capacity;
-}
-
 // q, k and v of the new tokens in p->qkv; k and v go to their row of the cache.
 static tt_status self_attention(tt_decoder *p, int l, int n) {
     tt_model *model = p->model;
@@ -203,7 +182,7 @@ static tt_status self_attention(tt_decoder *p, int l, int n) {
     TT_TRY(model->device->ops->put_rows(
         model->device, &(tt_put_rows){.rows = n,
                            .n = 2 * inner,
-                           .row = step_of(p, CACHE_ROW),
+                           .row = tt_step_of(p, TT_STEP_CACHE_ROW),
                            .from = tt_operand_at(model->device, p->qkv, (size_t)inner),
                            .ld_from = 3 * inner,
                            .to = p->self_kv[l],
@@ -217,9 +196,9 @@ static tt_status self_attention(tt_decoder *p, int l, int n) {
                            .k = p->self_kv[l],
                            .v = tt_operand_at(model->device, p->self_kv[l], (size_t)inner),
                            .ldkv = 2 * inner,
-                           .start = step_of(p, START),
-                           .length = step_of(p, LENGTH),
-                           .longest = p->longest,
+                           .start = tt_step_of(p, TT_STEP_START),
+                           .length = tt_step_of(p, TT_STEP_LENGTH),
+                           .table = p->way.table ? p->table : NULL,
                            .bias = model->w + model->layout->decoder.bias,
                            .buckets = c->relative_attention_num_buckets,
                            .max_distance = c->relative_attention_max_distance,
@@ -245,9 +224,8 @@ static tt_status cross_attention(tt_decoder *p, int l, int n) {
                            .k = p->cross_kv[l],
                            .v = tt_operand_at(model->device, p->cross_kv[l], (size_t)inner),
                            .ldkv = 2 * inner,
-                           .start = step_of(p, SOURCE_START),
-                           .length = step_of(p, SOURCE_LENGTH),
-                           .longest = p->longest_source,
+                           .start = tt_step_of(p, TT_STEP_SOURCE_START),
+                           .length = tt_step_of(p, TT_STEP_SOURCE_LENGTH),
                            .out = p->out,
                            .ldo = inner}));
     return tt_linear(model, p->branch, p->out,
@@ -271,40 +249,7 @@ static tt_status feed_forward(tt_decoder *p, int l, int n) {
         model, p->branch, p->a, &(tt_linear_layer){.w = b->wo, .rows = n, .in = c->d_ff, .out = c->d_model});
 }
 
-static tt_status upload_step(tt_decoder *p, const tt_decoder_slots *active) {
-    const int n = active->n;
-    const int32_t *slot = active->slot, *position = active->position;
-    const int32_t *source_start = active->source_start, *source_length = active->source_length;
-    const size_t slots = (size_t)p->capacity;
-    const int32_t spare = p->slots * p->max_length;
-    int32_t *to = p->host;
-    p->longest = p->longest_source = 1;
-    for (int i = 0; i < n; ++i) {
-        if (slot[i] < 0 || slot[i] >= p->slots || position[i] < 0 || position[i] >= p->max_length ||
-            source_start[i] < 0 || source_length[i] < 1 ||
-            source_length[i] > p->source_tokens - source_start[i])
-            return tt_fail(TT_ERR_INTERNAL, "decoder: slot %d, position %d, source %d + %d is out of range",
-                slot[i], position[i], source_start[i], source_length[i]);
-        const int32_t start = slot[i] * p->max_length;
-        to[TOKEN * slots + i] = active->token[i];
-        to[CACHE_ROW * slots + i] = start + position[i];
-        to[START * slots + i] = start;
-        to[LENGTH * slots + i] = position[i] + 1;
-        to[SOURCE_START * slots + i] = source_start[i];
-        to[SOURCE_LENGTH * slots + i] = source_length[i];
-        if (position[i] + 1 > p->longest) p->longest = position[i] + 1;
-        if (source_length[i] > p->longest_source) p->longest_source = source_length[i];
-    }
-    for (int i = n; i < step_rows(p, n); ++i) {
-        to[TOKEN * slots + i] = 0;
-        to[SOURCE_START * slots + i] = source_start[0];
-        to[CACHE_ROW * slots + i] = to[START * slots + i] = spare + i - n;
-        to[LENGTH * slots + i] = to[SOURCE_LENGTH * slots + i] = 1;
-    }
-    return tt_device_upload(p->model->device, p->step, to, STEP_ROWS * slots * sizeof *to);
-}
-
-static tt_status compute_step(tt_decoder *p, int n) {
+tt_status tt_decoder_compute(tt_decoder *p, int n, const int32_t *ids) {
     tt_model *model = p->model;
     tt_device *device = model->device;
     const tt_model_config *c = &model->config;
@@ -312,7 +257,7 @@ static tt_status compute_step(tt_decoder *p, int n) {
     TT_TRY(device->ops->embed_fwd(device, &(tt_embedding){.rows = n,
                                               .d = c->d_model,
                                               .vocab = c->vocab_size,
-                                              .ids = step_of(p, TOKEN),
+                                              .ids = ids,
                                               .table = model->w + model->layout->shared,
                                               .out = p->x}));
     for (int l = 0; l < layout->layers; ++l) {
@@ -338,50 +283,4 @@ static tt_status compute_step(tt_decoder *p, int n) {
                     .c = p->logits,
                     .c_fp32 = true,
                     .ldc = c->vocab_size});
-}
-
-static tt_status record_step(tt_decoder *p, int n, tt_recording **out) {
-    tt_device *device = p->model->device;
-    // A recording serves all steps of its size, so it allows for the longest texts.
-    p->longest = p->max_length;
-    p->longest_source = p->source_tokens;
-    TT_TRY(tt_device_record(device));
-    const tt_status computed = compute_step(p, n), status = tt_device_recorded(device, out);
-    if (computed == TT_OK) return status;
-    tt_recording_close(device, *out);
-    *out = NULL;
-    return computed;
-}
-
-tt_status tt_decoder_step(tt_decoder *p, const tt_decoder_slots *active, float **logits) {
-    if (active->n < 1 || active->n > p->slots)
-        return tt_fail(TT_ERR_INTERNAL, "decoder: a step of %d of %d slots", active->n, p->slots);
-    TT_TRY(upload_step(p, active));
-    TT_TRY(discard_step(p, active));
-    *logits = p->logits;
-    const int rows = step_rows(p, active->n);
-    if (!p->recordings || !tt_device_records(p->model->device)) return compute_step(p, rows);
-    tt_recording **recording = &p->recordings[rows / STRIDE];
-    bool *seen = &p->seen[rows / STRIDE];
-    if (!*seen) {
-        *seen = true;
-        return compute_step(p, rows);
-    }
-    // If recording fails (a library may refuse it), the step runs without one, and the next step tries again.
-    if (!*recording && record_step(p, rows, recording) != TT_OK) return compute_step(p, rows);
-    return tt_device_replay(p->model->device, *recording);
-}
-
-tt_status tt_decoder_copy(tt_decoder *p, int to, int from, int length) {
-    if (to < 0 || to >= p->slots || from < 0 || from >= p->slots || length < 0 || length > p->max_length)
-        return tt_fail(TT_ERR_INTERNAL, "decoder: copy of slot %d to %d, %d positions", from, to, length);
-    const size_t row = 2 * (size_t)tt_inner(&p->model->config), slot = row * (size_t)p->max_length;
-    tt_device *device = p->model->device;
-    for (int l = 0; l < p->model->config.num_decoder_layers && to != from; ++l)
-        TT_TRY(tt_device_copy(device, tt_operand_at(device, p->self_kv[l], (size_t)to * slot),
-            tt_operand_at(device, p->self_kv[l], (size_t)from * slot),
-            (size_t)length * row * device->operand_size));
-    return to == from ? TT_OK
-                      : discard_rows(p, p->self_kv, (size_t)to * (size_t)p->max_length + (size_t)length,
-                            (size_t)(p->max_length - length));
 }

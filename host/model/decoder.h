@@ -30,17 +30,48 @@ tt_status tt_decoder_forget(tt_decoder *decoder, int first_row, int rows) TT_MUS
 
 // The slots of a step; arrays [n] in host memory. Slot slot[i] reads token[i] at position position[i] (0 = start
 // token, counted per slot, each step one higher) and attends to the source rows source_start[i] ..
-// source_start[i] + source_length[i] - 1. Decoding is fastest when slots of the same source are adjacent.
+// source_start[i] + source_length[i] - 1. Slots of one source should be neighbours: they read the same rows at one time.
 typedef struct tt_decoder_slots {
     int n; // 1 .. the decoder's slots
     const int32_t *slot, *token, *position, *source_start, *source_length;
+    // NULL, or (beam search) the slot whose text slot[i] goes on from: itself, or another one that is not in this step
+    // or goes on from itself. Then all steps of a text have it.
+    const int32_t *parent;
 } tt_decoder_slots;
 
 // One step. *logits receives device memory [n, vocab_size], valid until the next call. Errors: TT_ERR_INTERNAL
 // for numbers out of range; those of the device.
 tt_status tt_decoder_step(tt_decoder *decoder, const tt_decoder_slots *active, float **logits) TT_MUST_CHECK;
-// Copies positions 0..length-1 of the self-attention cache of slot `from` to slot `to` (beam search).
-tt_status tt_decoder_copy(tt_decoder *decoder, int to, int from, int length) TT_MUST_CHECK;
+
+enum { TT_DECODER_STEPS = 8 }; // the most of a run
+
+// How a run of steps chooses tokens.
+typedef struct tt_decoder_choice {
+    int steps;                // 1 .. TT_DECODER_STEPS
+    float temperature, top_p; // as in tt_sample
+    int top_k;
+    float repetition_penalty; // as in tt_penalise
+    int min_length;           // tokens, the start token counted, before which there is no </s>; 0 = off
+} tt_decoder_choice;
+
+// What a run draws from, and what it draws: host memory.
+typedef struct tt_decoder_draws {
+    const int32_t *left;  // [n]: the most tokens that a slot may choose, at least 1
+    const float *uniform; // [steps, n]: random numbers in [0, 1); not read when the temperature is 0
+    int32_t *token;       // [steps, n]: what was chosen; 0 for slots that had ended, by </s> or `left`
+} tt_decoder_draws;
+
+// Steps, each reading the tokens that the one before chose; the host waits for all of them at once. What a slot
+// chooses does not depend on how many steps a run has. With penalties, every step of a text has to be one of a run
+// with penalties. Errors: as tt_decoder_step; TT_ERR_NUMERIC for NaN or inf among the logits of slots that have not
+// ended.
+tt_status tt_decoder_run(tt_decoder *decoder, const tt_decoder_slots *active, const tt_decoder_choice *choice,
+    const tt_decoder_draws *draws) TT_MUST_CHECK;
+
+// Penalises `scores` (device memory, [rows, vocab_size]) by what the slots of the last step, which had parents, have
+// read (tt_penalise). Errors: those of the device.
+tt_status tt_decoder_penalise(
+    tt_decoder *decoder, int rows, float repetition_penalty, int min_length, float *scores) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

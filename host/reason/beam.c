@@ -5,13 +5,13 @@
 // `beams` that do not end become the running texts.
 //
 // A prompt owns `beams` slots of the decoder. A text stays in its parent's slot if it is the first child of that
-// parent, otherwise it moves to a slot whose text has no child: so no slot is overwritten before it was copied.
+// parent, otherwise it moves to a slot whose text has no child: so no slot that others go on from is overwritten.
 #include "host/reason/beam.h"
 
 #include "host/base/log.h"
 #include "host/model/decoder.h"
-#include "host/reason/penalties.h"
 #include "host/text/tokenizer.h"
+#include "kernels/ops.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,6 +22,7 @@ enum { GROUP_TOKENS = 8192 };
 typedef struct running_text { // or a finished one
     double score;
     int slot, n;  // n: generated tokens
+    int parent;   // slot in which the tokens before the last one are
     int32_t last; // token
 } running_text;
 
@@ -48,12 +49,11 @@ typedef struct beam_search {
     int source_rows;  // capacity for encoded prompts
     tt_decoder *decoder;
     tt_batch batch;
-    tt_penalties penalties;
     beam_prompt *prompts; // [group]
     running_text *texts;  // of all prompts: running and finished
     int32_t *finished_ids;
-    int32_t *ids;                                      // [slots, max_length]: what each slot has generated
-    int32_t *slot, *token, *position, *start, *length; // [slots]: arguments of a step
+    int32_t *ids; // [slots, max_length]: what each slot has generated
+    int32_t *slot, *token, *position, *start, *length, *parent; // [slots]: arguments of a step
     int32_t *choice, *device_choice; // [slots, top], behind it as many scores: one download brings both
     float *score;                    // within choice
     candidate *candidates;           // [beams x top]
@@ -66,7 +66,6 @@ static void beam_search_close(beam_search *s) {
     void *const arrays[] = {s->prompts, s->texts, s->finished_ids, s->ids, s->slot, s->choice, s->candidates};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i) free(arrays[i]);
     tt_batch_close(&s->batch);
-    tt_penalties_close(&s->penalties);
     tt_decoder_close(s->decoder);
 }
 
@@ -96,7 +95,7 @@ static tt_status beam_search_open(beam_search *s, tt_model *model, const tt_beam
         void *field;
         size_t count, size;
     } arrays[] = {{&s->prompts, g, sizeof *s->prompts}, {&s->texts, 2 * all, sizeof *s->texts},
-        {&s->finished_ids, all * length, 4}, {&s->ids, all * length, 4}, {&s->slot, 5 * all, 4},
+        {&s->finished_ids, all * length, 4}, {&s->ids, all * length, 4}, {&s->slot, 6 * all, 4},
         {&s->choice, 2 * all * top, 4}, {&s->candidates, b * top, sizeof(candidate)}};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i)
         TT_TRY(tt_alloc(arrays[i].field, arrays[i].count, arrays[i].size, "beam search"));
@@ -104,8 +103,8 @@ static tt_status beam_search_open(beam_search *s, tt_model *model, const tt_beam
     s->position = s->token + all;
     s->start = s->position + all;
     s->length = s->start + all;
+    s->parent = s->length + all;
     TT_TRY(tt_device_alloc(device, &s->device_choice, 2 * all * top, 4, "beam search"));
-    if (tt_penalties_wanted(d)) TT_TRY(tt_penalties_open(&s->penalties, device, (int)all, d->max_length));
     for (size_t i = 0; i < g; ++i) {
         s->prompts[i].running = s->texts + 2 * i * b;
         s->prompts[i].finished = s->prompts[i].running + b;
@@ -135,7 +134,8 @@ static tt_status encode_group(beam_search *s, const tt_beam_request *request, in
         b->done = false;
         b->n_finished = 0;
         b->n_running = 1;
-        b->running[0] = (running_text){.slot = *count * s->beams, .last = TT_PAD};
+        b->running[0] =
+            (running_text){.slot = *count * s->beams, .parent = *count * s->beams, .last = TT_PAD};
         rows += p->n;
         ++*count;
     }
@@ -147,7 +147,7 @@ static tt_status encode_group(beam_search *s, const tt_beam_request *request, in
 static tt_status score_continuations(beam_search *s, int count, int64_t *tokens) {
     tt_device *device = s->model->device;
     const int vocab = s->model->config.vocab_size;
-    const bool penalised = tt_penalties_wanted(s->decoding);
+    const tt_decoding *d = s->decoding;
     int rows = 0;
     for (int i = 0; i < count; ++i) {
         const beam_prompt *b = &s->prompts[i];
@@ -158,8 +158,7 @@ static tt_status score_continuations(beam_search *s, int count, int64_t *tokens)
             s->position[rows] = t->n;
             s->start[rows] = b->row;
             s->length[rows] = b->rows;
-            if (penalised)
-                TT_TRY(tt_penalties_add(&s->penalties, s->decoding, rows, ids_of(s, t->slot), t->n));
+            s->parent[rows] = t->parent;
         }
     }
     float *logits;
@@ -169,10 +168,13 @@ static tt_status score_continuations(beam_search *s, int count, int64_t *tokens)
             .token = s->token,
             .position = s->position,
             .source_start = s->start,
-            .source_length = s->length},
+            .source_length = s->length,
+            .parent = s->parent},
         &logits));
     TT_TRY(device->ops->log_softmax(device, logits, rows, vocab));
-    if (penalised) TT_TRY(tt_penalties_apply(&s->penalties, s->decoding, rows, vocab, logits));
+    const float penalty = d->repetition_penalty > 0 ? d->repetition_penalty : 1;
+    if (penalty != 1 || d->min_length > 0)
+        TT_TRY(tt_decoder_penalise(s->decoder, rows, penalty, d->min_length, logits));
     const size_t n = (size_t)rows * (size_t)s->top;
     TT_TRY(device->ops->top(device, &(tt_top){.rows = rows,
                                         .vocab = vocab,
@@ -211,7 +213,8 @@ static void finish_text(beam_search *s, beam_prompt *b, const candidate *c) {
     if (c->token != TT_EOS) ids[b->finished[place].n++] = c->token;
 }
 
-// chosen[0..n) become the running texts; those that cannot stay in their parent's slot are copied.
+// chosen[0..n) become the running texts. One text of each parent stays in its slot, the others take slots whose texts
+// do not go on; the decoder goes on there from the parent's.
 static tt_status continue_texts(
     beam_search *s, beam_prompt *b, int first_slot, const candidate *chosen, int n) {
     running_text *next;
@@ -222,25 +225,24 @@ static tt_status continue_texts(
         const bool stays = !taken[parent->slot - first_slot];
         next[i] = (running_text){.score = chosen[i].score,
             .slot = stays ? parent->slot : -1,
+            .parent = parent->slot,
             .n = parent->n + 1,
             .last = chosen[i].token};
         taken[parent->slot - first_slot] = true;
     }
-    tt_status status = TT_OK;
-    for (int i = 0, place = 0; i < n && status == TT_OK; ++i) {
+    for (int i = 0, place = 0; i < n; ++i) {
         if (next[i].slot >= 0) continue;
         const running_text *parent = &b->running[chosen[i].parent];
         while (taken[place]) ++place;
         taken[place] = true;
         next[i].slot = first_slot + place;
-        status = tt_decoder_copy(s->decoder, next[i].slot, parent->slot, parent->n + 1);
         memcpy(ids_of(s, next[i].slot), ids_of(s, parent->slot), (size_t)parent->n * sizeof(int32_t));
     }
     for (int i = 0; i < n; ++i) ids_of(s, next[i].slot)[next[i].n - 1] = next[i].last;
     memcpy(b->running, next, (size_t)n * sizeof *next);
     b->n_running = n;
     free(next);
-    return status;
+    return TT_OK;
 }
 
 // Whether no running text can become better than the worst finished one, by Hugging Face's rule for

@@ -3,18 +3,24 @@
 // Encoded prompts are kept in a ring of rows (one for each token), oldest first; the rows of a prompt are freed
 // once it and all older prompts are done. A new group is encoded when no encoded sample is waiting and a quarter
 // of the slots is idle, so that the encoder works on large packed batches too.
+//
+// Tokens are chosen on the device, several in a row: the host looks every few tokens, hands out the texts that have
+// ended, and refills their slots.
 #include "host/reason/engine.h"
 
 #include "host/base/log.h"
 #include "host/base/philox.h"
 #include "host/model/decoder.h"
 #include "host/reason/beam.h"
-#include "host/reason/penalties.h"
 #include "host/text/tokenizer.h"
 
 #include <stdlib.h>
 
 enum { GROUP_TOKENS = 8192, RING_TOKENS = 32768, MAX_GROUP = 1024, MAX_ALIVE = 4096 };
+
+// Tokens between two looks at what devices that record have chosen. A look makes the device wait for the host; a text
+// that has ended keeps its slot until the next look, for 1.5 tokens on average.
+enum { STEPS = 4 };
 
 // Size of the ring, unless one prompt needs more: 32768 rows of T5-small take 0.8 GB, of T5-base 2.4 GB.
 static const size_t ring_bytes = (size_t)2 << 30;
@@ -42,15 +48,15 @@ struct tt_engine {
     int slots, max_length, ring;
     decoder_slot *slot;
     int32_t *ids;                                        // [slots, max_length]
-    int32_t *active, *token, *position, *start, *length; // [slots]: arguments of a step
-    float *uniform, *device_uniform;                     // [slots]
-    int32_t *device_token, *idle;                        // [slots]
+    int32_t *active, *token, *position, *start, *length; // [slots]: arguments of a run of steps
+    int32_t *left, *chosen;                              // [slots], [TT_DECODER_STEPS, slots]
+    float *uniform;                                      // [TT_DECODER_STEPS, slots]
+    int32_t *idle;                                       // [slots]
     active_slot *order;                                  // [slots]
-    int n_idle;
-    encoded_prompt *alive;        // [MAX_ALIVE], a ring too
+    int n_idle, steps;                                   // steps: of a run
+    encoded_prompt *alive;                               // [MAX_ALIVE], a ring too
     int oldest, n_alive, waiting; // waiting: index in the ring of the first prompt with samples left to start
     int head;                     // next free row
-    tt_penalties penalties;
     tt_batch batch;
     int64_t tokens;
     tt_watch_sample watch;
@@ -67,18 +73,18 @@ tt_status tt_engine_open(tt_engine **out, tt_model *model, int slots, int max_le
     e->model = model;
     e->slots = slots;
     e->max_length = max_length;
+    e->steps = tt_device_records(model->device) ? STEPS : 1;
     const size_t s = (size_t)slots;
     const struct {
         void *field;
         size_t count, size;
     } arrays[] = {{&e->slot, s, sizeof *e->slot}, {&e->ids, s * (size_t)max_length, 4}, {&e->active, s, 4},
-        {&e->token, s, 4}, {&e->position, s, 4}, {&e->start, s, 4}, {&e->length, s, 4}, {&e->uniform, s, 4},
-        {&e->idle, s, 4}, {&e->order, s, sizeof *e->order}, {&e->alive, MAX_ALIVE, sizeof *e->alive}};
+        {&e->token, s, 4}, {&e->position, s, 4}, {&e->start, s, 4}, {&e->length, s, 4}, {&e->left, s, 4},
+        {&e->chosen, TT_DECODER_STEPS * s, 4}, {&e->uniform, TT_DECODER_STEPS * s, 4}, {&e->idle, s, 4},
+        {&e->order, s, sizeof *e->order}, {&e->alive, MAX_ALIVE, sizeof *e->alive}};
     tt_status status = TT_OK;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays && status == TT_OK; ++i)
         status = tt_alloc(arrays[i].field, arrays[i].count, arrays[i].size, "engine");
-    if (status == TT_OK) status = tt_device_alloc(model->device, &e->device_token, s, 4, "engine");
-    if (status == TT_OK) status = tt_device_alloc(model->device, &e->device_uniform, s, 4, "engine");
     if (status != TT_OK)
         tt_engine_close(e);
     else
@@ -88,19 +94,24 @@ tt_status tt_engine_open(tt_engine **out, tt_model *model, int slots, int max_le
 
 void tt_engine_close(tt_engine *e) {
     if (!e) return;
-    tt_device_free(e->model->device, e->device_uniform);
-    tt_device_free(e->model->device, e->device_token);
-    void *const arrays[] = {e->slot, e->ids, e->active, e->token, e->position, e->start, e->length,
-        e->uniform, e->idle, e->order, e->alive};
+    void *const arrays[] = {e->slot, e->ids, e->active, e->token, e->position, e->start, e->length, e->left,
+        e->chosen, e->uniform, e->idle, e->order, e->alive};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i) free(arrays[i]);
     tt_batch_close(&e->batch);
-    tt_penalties_close(&e->penalties);
     tt_decoder_close(e->decoder);
     free(e);
 }
 
 int64_t tt_engine_tokens(const tt_engine *engine) {
     return engine->tokens;
+}
+
+tt_status tt_engine_look_every(tt_engine *e, int tokens) {
+    if (tokens < 1 || tokens > TT_DECODER_STEPS)
+        return tt_fail(TT_ERR_CONFIG, "engine: a look every %d tokens; allowed are 1 to %d", tokens,
+            (int)TT_DECODER_STEPS);
+    e->steps = tokens;
+    return TT_OK;
 }
 
 void tt_engine_watch(tt_engine *e, tt_watch_sample watch, void *context) {
@@ -204,21 +215,14 @@ static void spawn_samples(tt_engine *e, const job *j) {
     }
 }
 
-// A uniform number in [0, 1) for the next token of a sample, of 24 bits.
-static float draw_uniform(const job *j, const decoder_slot *s) {
+// A uniform number in [0, 1) for the token of a sample that `ahead` tokens precede from now on, of 24 bits.
+static float draw_uniform(const job *j, const decoder_slot *s, int ahead) {
     const uint64_t example = j->request->prompts[s->source->prompt].example;
     const uint32_t counter[4] = {
-        (uint32_t)s->n, (uint32_t)s->sample, (uint32_t)example, (uint32_t)(example >> 32)};
+        (uint32_t)(s->n + ahead), (uint32_t)s->sample, (uint32_t)example, (uint32_t)(example >> 32)};
     uint32_t block[4];
     tt_philox(counter, j->key, block);
     return (float)(block[0] >> 8) * 0x1.0p-24f;
-}
-
-static tt_status penalise_logits(tt_engine *e, const job *j, int n, float *logits) {
-    for (int k = 0; k < n; ++k)
-        TT_TRY(tt_penalties_add(&e->penalties, j->request->decoding, k,
-            e->ids + (size_t)e->active[k] * (size_t)e->max_length, e->slot[e->active[k]].n));
-    return tt_penalties_apply(&e->penalties, j->request->decoding, n, e->model->config.vocab_size, logits);
 }
 
 static int by_source(const void *a, const void *b) {
@@ -237,54 +241,66 @@ static int order_active(tt_engine *e) {
     return n;
 }
 
-static tt_status decode_step(tt_engine *e, const job *j) {
-    tt_device *device = e->model->device;
-    const int n = order_active(e);
+// Takes a token of an active slot. *ended tells whether it was the text's last one; then the slot is idle.
+static tt_status take_token(tt_engine *e, const job *j, int slot, int32_t token, bool *ended) {
+    decoder_slot *s = &e->slot[slot];
+    int32_t *ids = e->ids + (size_t)slot * (size_t)e->max_length;
+    s->last = token;
+    if (token != TT_EOS) ids[s->n] = token;
+    s->n++;
+    e->tokens++;
+    const int length = token == TT_EOS ? s->n - 1 : s->n;
+    if (e->watch) TT_TRY(e->watch(e->watch_context, s->source->prompt, s->sample, ids, length));
+    *ended = token == TT_EOS || s->n == j->request->decoding->max_length - 1;
+    if (!*ended) return TT_OK;
+    TT_TRY(j->request->take(j->request->context, s->source->prompt, s->sample, ids, length));
+    s->source->ended++;
+    s->source = NULL;
+    e->idle[e->n_idle++] = slot;
+    return TT_OK;
+}
+
+// Tokens in the order in which they were chosen: those of a step together, for texts that had not ended by then.
+static tt_status take_tokens(tt_engine *e, const job *j, int n, int steps) {
+    for (int i = 0; i < steps; ++i)
+        for (int k = 0; k < n; ++k) {
+            if (e->left[k] == 0) continue;
+            bool ended;
+            TT_TRY(take_token(e, j, e->active[k], e->chosen[(size_t)i * (size_t)n + (size_t)k], &ended));
+            if (ended) e->left[k] = 0;
+        }
+    return TT_OK;
+}
+
+// A token of each active slot, or several.
+static tt_status decode_tokens(tt_engine *e, const job *j) {
+    const tt_decoding *d = j->request->decoding;
+    const int n = order_active(e), steps = e->watch ? 1 : e->steps;
     for (int i = 0; i < n; ++i) {
         const decoder_slot *s = &e->slot[e->active[i]];
         e->token[i] = s->last;
         e->position[i] = s->n;
         e->start[i] = s->source->row;
         e->length[i] = s->source->rows;
-        if (j->request->decoding->temperature > 0) e->uniform[i] = draw_uniform(j, s);
+        e->left[i] = d->max_length - 1 - s->n;
+        for (int k = 0; d->temperature > 0 && k < steps; ++k)
+            e->uniform[(size_t)k * (size_t)n + (size_t)i] = draw_uniform(j, s, k);
     }
-    float *logits;
-    TT_TRY(tt_decoder_step(e->decoder,
+    TT_TRY(tt_decoder_run(e->decoder,
         &(tt_decoder_slots){.n = n,
             .slot = e->active,
             .token = e->token,
             .position = e->position,
             .source_start = e->start,
             .source_length = e->length},
-        &logits));
-    if (tt_penalties_wanted(j->request->decoding)) TT_TRY(penalise_logits(e, j, n, logits));
-    if (j->request->decoding->temperature > 0)
-        TT_TRY(tt_device_upload(device, e->device_uniform, e->uniform, (size_t)n * sizeof(float)));
-    TT_TRY(device->ops->sample(device, &(tt_sample){.rows = n,
-                                           .vocab = e->model->config.vocab_size,
-                                           .logits = logits,
-                                           .temperature = j->request->decoding->temperature,
-                                           .top_p = j->request->decoding->top_p,
-                                           .top_k = j->request->decoding->top_k,
-                                           .uniform = e->device_uniform,
-                                           .token = e->device_token}));
-    TT_TRY(tt_device_download(device, e->token, e->device_token, (size_t)n * sizeof(int32_t)));
-    e->tokens += n;
-    for (int k = 0; k < n; ++k) {
-        decoder_slot *s = &e->slot[e->active[k]];
-        int32_t *ids = e->ids + (size_t)e->active[k] * (size_t)e->max_length;
-        s->last = e->token[k];
-        if (s->last != TT_EOS) ids[s->n] = s->last;
-        s->n++;
-        const int length = s->last == TT_EOS ? s->n - 1 : s->n;
-        if (e->watch) TT_TRY(e->watch(e->watch_context, s->source->prompt, s->sample, ids, length));
-        if (s->last != TT_EOS && s->n < j->request->decoding->max_length - 1) continue;
-        TT_TRY(j->request->take(j->request->context, s->source->prompt, s->sample, ids, length));
-        s->source->ended++;
-        s->source = NULL;
-        e->idle[e->n_idle++] = e->active[k];
-    }
-    return TT_OK;
+        &(tt_decoder_choice){.steps = steps,
+            .temperature = d->temperature,
+            .top_p = d->top_p,
+            .top_k = d->top_k,
+            .repetition_penalty = d->repetition_penalty > 0 ? d->repetition_penalty : 1,
+            .min_length = d->min_length},
+        &(tt_decoder_draws){.left = e->left, .uniform = e->uniform, .token = e->chosen}));
+    return take_tokens(e, j, n, steps);
 }
 
 // The best text of a prompt counts as each of its samples.
@@ -314,8 +330,6 @@ tt_status tt_engine_generate(tt_engine *e, const tt_generation *request) {
             TT_ERR_CONFIG, "max_length is %d; allowed are 2 to %d", decoding->max_length, e->max_length);
     if (request->n == 0) return TT_OK;
     if (decoding->beams > 1) return generate_beams(e, request);
-    if (tt_penalties_wanted(decoding))
-        TT_TRY(tt_penalties_open(&e->penalties, e->model->device, e->slots, e->max_length));
     TT_TRY(reserve_ring(e, request->prompts, request->n));
     const uint64_t key = tt_key(decoding->seed, TT_FOR_SAMPLING, 0);
     job j = {.request = request, .key = {(uint32_t)key, (uint32_t)(key >> 32)}};
@@ -335,6 +349,6 @@ tt_status tt_engine_generate(tt_engine *e, const tt_generation *request) {
         }
         if (e->n_idle == e->slots) return TT_OK;
         if (tt_interrupted()) return tt_fail(TT_ERR_INTERRUPTED, "interrupted while generating");
-        TT_TRY(decode_step(e, &j));
+        TT_TRY(decode_tokens(e, &j));
     }
 }

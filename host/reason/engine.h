@@ -1,6 +1,7 @@
 // Generates texts by continuous batching: prompts are encoded once, in packed groups; each prompt starts its
 // samples in free decoder slots; a slot whose sample has ended is refilled at once. What is drawn depends on
-// (seed, example, sample, position) alone, so a text does not depend on slots or on what else is generated.
+// (seed, example, sample, position) alone, so a text does not depend on slots or on what else is generated. Tokens are
+// chosen on the device; the host looks at them every few tokens.
 #ifndef TT_REASON_ENGINE_H
 #define TT_REASON_ENGINE_H
 
@@ -47,7 +48,7 @@ typedef struct tt_prompt {
     int n_samples;
 } tt_prompt;
 
-// Called once per sample, in the order in which they end: ids[0..n) without start token and </s>.
+// Called once per sample, in the order in which they end (it depends on the slots and on tt_engine_look_every): ids[0..n) without start token and </s>.
 typedef tt_status (*tt_take_sample)(void *context, int prompt, int sample, const int32_t *ids, int n);
 
 // Called for each new token of each sample, before tt_take_sample for its last one: ids[0..n) as above.
@@ -66,6 +67,10 @@ typedef struct tt_generation {
 // counted. The model must outlive the engine; the caller closes it. Errors: TT_ERR_CONFIG, TT_ERR_NOMEM.
 tt_status tt_engine_open(tt_engine **out, tt_model *model, int slots, int max_length) TT_MUST_CHECK;
 void tt_engine_close(tt_engine *engine);
+
+// The host looks at the tokens after every `tokens` of them: 1 to 8. Texts do not depend on it. At first it is what suits
+// the device: 4 where steps are recorded, else 1. While samples are watched, it looks at each. Errors: TT_ERR_CONFIG.
+tt_status tt_engine_look_every(tt_engine *engine, int tokens) TT_MUST_CHECK;
 
 // From now on `watch` (NULL = none) is called for each new token. With one slot, samples are generated one after
 // another.

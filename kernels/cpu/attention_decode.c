@@ -6,13 +6,24 @@
 #include <float.h>
 #include <omp.h>
 
+// Where the rows of a slot lie: its row j at `rows` + table[j] * ld, without a table at rows + j * ld.
+typedef struct slot_rows {
+    const float *rows;
+    ptrdiff_t ld;
+    const int32_t *table; // [n] or NULL
+} slot_rows;
+
+TT_INLINE const float *row_at(const slot_rows *r, int j) {
+    return r->rows + (r->table ? r->table[j] : j) * r->ld;
+}
+
 // score[j] = q . k[j] + bias[j]; returns the largest.
 TT_MULTIVERSION(float, score_keys,
-    (int n, int d, const float *q, const float *k, ptrdiff_t ldk, const float *bias, float *score),
-    (n, d, q, k, ldk, bias, score)) {
+    (int n, int d, const float *q, const slot_rows *k, const float *bias, float *score),
+    (n, d, q, k, bias, score)) {
     float top = -FLT_MAX;
     for (int j = 0; j < n; ++j) {
-        const float *row = k + j * ldk;
+        const float *row = row_at(k, j);
         float sum = 0;
 #pragma omp simd reduction(+ : sum)
         for (int c = 0; c < d; ++c) sum += q[c] * row[c];
@@ -24,9 +35,8 @@ TT_MULTIVERSION(float, score_keys,
 }
 
 // out = sum of exp(score[j] - top) v[j] / sum of exp(score[j] - top)
-TT_MULTIVERSION(void, mix_values,
-    (int n, int d, float *score, float top, const float *v, ptrdiff_t ldv, float *out),
-    (n, d, score, top, v, ldv, out)) {
+TT_MULTIVERSION(void, mix_values, (int n, int d, float *score, float top, const slot_rows *v, float *out),
+    (n, d, score, top, v, out)) {
     float total = 0;
 #pragma omp simd reduction(+ : total)
     for (int j = 0; j < n; ++j) {
@@ -36,7 +46,7 @@ TT_MULTIVERSION(void, mix_values,
     const float scale = 1 / total;
     for (int c = 0; c < d; ++c) out[c] = 0;
     for (int j = 0; j < n; ++j) {
-        const float *row = v + j * ldv;
+        const float *row = row_at(v, j);
         const float p = score[j] * scale;
 #pragma omp simd
         for (int c = 0; c < d; ++c) out[c] += p * row[c];
@@ -84,13 +94,14 @@ tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int unit = 0; unit < units; ++unit) {
         const int s = unit / t->heads, h = unit % t->heads, n = t->length[s];
-        const ptrdiff_t column = (ptrdiff_t)h * t->d_kv, from = t->start[s] * (ptrdiff_t)t->ldkv + column;
+        const ptrdiff_t column = (ptrdiff_t)h * t->d_kv,
+                        from = column + (t->table ? 0 : t->start[s] * (ptrdiff_t)t->ldkv);
+        const int32_t *rows = t->table ? t->table + t->start[s] : NULL;
+        const slot_rows k = {tt_in(t->k) + from, t->ldkv, rows}, v = {tt_in(t->v) + from, t->ldkv, rows};
         float *own = score + row * (size_t)omp_get_thread_num();
         const float *add = t->bias ? bias + (size_t)h * longest + (longest - n) : NULL;
-        float top = score_keys(
-            n, t->d_kv, tt_in(t->q) + s * (ptrdiff_t)t->ldq + column, tt_in(t->k) + from, t->ldkv, add, own);
-        mix_values(n, t->d_kv, own, top, tt_in(t->v) + from, t->ldkv,
-            tt_out(t->out) + s * (ptrdiff_t)t->ldo + column);
+        const float top = score_keys(n, t->d_kv, tt_in(t->q) + s * (ptrdiff_t)t->ldq + column, &k, add, own);
+        mix_values(n, t->d_kv, own, top, &v, tt_out(t->out) + s * (ptrdiff_t)t->ldo + column);
     }
     return TT_OK;
 }

@@ -21,6 +21,8 @@ const tt_ops *tt_cpu_ops(void) {
         .to_bf16 = tt_cpu_to_bf16,
         .put_rows = tt_cpu_put_rows,
         .attention_decode = tt_cpu_attention_decode,
+        .enter = tt_cpu_enter,
+        .advance = tt_cpu_advance,
         .sample = tt_cpu_sample,
         .log_softmax = tt_cpu_log_softmax,
         .penalise = tt_cpu_penalise,

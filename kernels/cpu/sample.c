@@ -125,7 +125,7 @@ static tt_status check_sample(const tt_sample *t) {
         return tt_fail(TT_ERR_INPUT, "sample: top_p %g; expected 0 < top_p <= 1", (double)t->top_p);
     if (t->top_k < 0) return tt_fail(TT_ERR_INPUT, "sample: top_k %d; expected 0 (all) or more", t->top_k);
     for (int i = 0; t->temperature > 0 && i < t->rows; ++i)
-        if (!(t->uniform[i] >= 0 && t->uniform[i] < 1))
+        if (!(t->left && t->left[i] == 0) && !(t->uniform[i] >= 0 && t->uniform[i] < 1))
             return tt_fail(TT_ERR_INPUT, "sample: random number %g of row %d is not in [0, 1)",
                 (double)t->uniform[i], i);
     return TT_OK;
@@ -139,7 +139,10 @@ tt_status tt_cpu_sample(tt_device *device, const tt_sample *t) {
     int bad = t->rows; // the first row that failed
 #pragma omp parallel for num_threads(device->threads) schedule(static) reduction(min : bad)
     for (int row = 0; row < t->rows; ++row)
-        if (!sample_row(t, row, weights + stride * (size_t)omp_get_thread_num()) && row < bad) bad = row;
+        if (t->left && t->left[row] == 0)
+            t->token[row] = 0;
+        else if (!sample_row(t, row, weights + stride * (size_t)omp_get_thread_num()) && row < bad)
+            bad = row;
     if (bad < t->rows)
         return tt_fail(TT_ERR_NUMERIC,
             "sample: the logits of row %d contain NaN or inf; the model has diverged, or its "

@@ -27,33 +27,37 @@ tt_status tt_cpu_log_softmax(tt_device *device, float *x, int rows, int n) {
         "log_softmax: row %d contains NaN or inf; the model has diverged, or its weights are damaged", bad);
 }
 
-static bool seen_before(const int32_t *seen, int i) {
+static int32_t id_at(const tt_penalise *p, int row, int j) {
+    const int32_t at = p->start[row] + j;
+    return p->ids[p->table ? p->table[at] : at];
+}
+
+static bool read_before(const tt_penalise *p, int row, int i) {
+    const int32_t id = id_at(p, row, i);
     for (int j = 0; j < i; ++j)
-        if (seen[j] == seen[i]) return true;
+        if (id_at(p, row, j) == id) return true;
     return false;
 }
 
 static void penalise_row(const tt_penalise *p, int row) {
     float *scores = p->scores + (size_t)row * (size_t)p->vocab;
     if (p->repetition_penalty != 1) {
-        const int32_t *seen = p->seen + (size_t)row * (size_t)p->ld_seen;
-        for (int i = 0; i < p->n_seen[row]; ++i) {
-            if (seen_before(seen, i)) continue;
-            float *score = &scores[seen[i]];
+        for (int i = 0; i < p->length[row]; ++i) {
+            if (read_before(p, row, i)) continue;
+            float *score = &scores[id_at(p, row, i)];
             *score = *score < 0 ? *score * p->repetition_penalty : *score / p->repetition_penalty;
         }
     }
-    if (p->forbid[row]) scores[p->forbidden] = -INFINITY;
+    if (p->length[row] < p->min_length) scores[p->end] = -INFINITY;
 }
 
 tt_status tt_cpu_penalise(tt_device *device, const tt_penalise *p) {
     if (!(p->repetition_penalty > 0) || !isfinite(p->repetition_penalty))
         return tt_fail(TT_ERR_INPUT, "penalise: repetition penalty %g; expected above 0, 1 = off",
             (double)p->repetition_penalty);
-    if (p->rows < 1 || p->forbidden < 0 || p->forbidden >= p->vocab)
-        return tt_fail(TT_ERR_INPUT,
-            "penalise: %d rows, forbidden id %d; expected rows >= 1 and an id below %d", p->rows,
-            p->forbidden, p->vocab);
+    if (p->rows < 1 || p->end < 0 || p->end >= p->vocab)
+        return tt_fail(TT_ERR_INPUT, "penalise: %d rows, end %d; expected rows >= 1 and an id below %d",
+            p->rows, p->end, p->vocab);
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int row = 0; row < p->rows; ++row) penalise_row(p, row);
     return TT_OK;

@@ -5,7 +5,7 @@
 
 namespace {
 
-enum { THREADS = 512 };
+enum { THREADS = 512, PENALTY_THREADS = 128 };
 
 __global__ void log_softmax_rows(float *scores, int n, tt_cuda_fault *fault) {
     TT_SHARED(float, tops, THREADS / WARP);
@@ -25,21 +25,24 @@ __global__ void log_softmax_rows(float *scores, int n, tt_cuda_fault *fault) {
     for (int i = threadIdx.x; i < n; i += THREADS) x[i] -= lse;
 }
 
+// One bit for each id of the vocabulary tells whether it has been met; so each is changed by one thread.
 __global__ void penalise_rows(tt_penalise p) {
+    TT_SHARED_DYNAMIC(uint32_t, met);
     float *scores = p.scores + static_cast<int64_t>(blockIdx.x) * p.vocab;
+    const int start = p.start[blockIdx.x], n = p.length[blockIdx.x];
     if (p.repetition_penalty != 1) {
-        const int32_t *seen = p.seen + static_cast<int64_t>(blockIdx.x) * p.ld_seen;
-        const int n = p.n_seen[blockIdx.x];
-        for (int i = threadIdx.x; i < n; i += THREADS) {
-            bool before = false;
-            for (int j = 0; j < i; ++j) before = before || seen[j] == seen[i];
-            if (before) continue;
-            const float score = scores[seen[i]];
-            scores[seen[i]] = score < 0 ? score * p.repetition_penalty : score / p.repetition_penalty;
+        for (int i = threadIdx.x; i < (p.vocab + 31) / 32; i += PENALTY_THREADS) met[i] = 0;
+        __syncthreads();
+        for (int i = threadIdx.x; i < n; i += PENALTY_THREADS) {
+            const int at = start + i, id = p.ids[p.table ? p.table[at] : at];
+            const uint32_t bit = 1u << (id % 32);
+            if (atomicOr(&met[id / 32], bit) & bit) continue;
+            const float score = scores[id];
+            scores[id] = score < 0 ? score * p.repetition_penalty : score / p.repetition_penalty;
         }
         __syncthreads();
     }
-    if (threadIdx.x == 0 && p.forbid[blockIdx.x]) scores[p.forbidden] = -INFINITY;
+    if (threadIdx.x == 0 && n < p.min_length) scores[p.end] = -INFINITY;
 }
 
 struct best {
@@ -97,11 +100,12 @@ tt_status tt_cuda_penalise(tt_device *device, const tt_penalise *p) {
     if (!(p->repetition_penalty > 0) || isinf(p->repetition_penalty))
         return tt_fail(TT_ERR_INPUT, "penalise: repetition penalty %g; expected above 0, 1 = off",
             static_cast<double>(p->repetition_penalty));
-    if (p->rows < 1 || p->forbidden < 0 || p->forbidden >= p->vocab)
-        return tt_fail(TT_ERR_INPUT,
-            "penalise: %d rows, forbidden id %d; expected rows >= 1 and an id below %d", p->rows,
-            p->forbidden, p->vocab);
-    TT_CUDA(TT_LAUNCH(penalise_rows, p->rows, THREADS, 0, tt_stream(device), *p), "penalise");
+    if (p->rows < 1 || p->end < 0 || p->end >= p->vocab)
+        return tt_fail(TT_ERR_INPUT, "penalise: %d rows, end %d; expected rows >= 1 and an id below %d",
+            p->rows, p->end, p->vocab);
+    const size_t bytes = (static_cast<size_t>(p->vocab) + 31) / 32 * sizeof(uint32_t);
+    TT_ALLOW_SHARED(penalise_rows, bytes, "penalise");
+    TT_CUDA(TT_LAUNCH(penalise_rows, p->rows, PENALTY_THREADS, bytes, tt_stream(device), *p), "penalise");
     return TT_OK;
 }
 

@@ -3,7 +3,8 @@
 #include "tests/cuda/pair.h"
 
 // `group`: so many neighbours read the same rows (1: each its own, but for some); -group: they begin at the
-// same row, and end at different ones. `keys`: so many for every slot, if above 0.
+// same row, and end at different ones. `keys`: so many for every slot, if above 0. With a bias, a table says where the
+// rows are.
 static void attention_over(
     const pair *p, int slots, int heads, int d_kv, int gap, bool bias, int group, int keys) {
     const bool ragged = group < 0;
@@ -15,16 +16,16 @@ static void attention_over(
            out = tensor_operand(p, (size_t)slots * (inner + gap), 1, 3),
            table = tensor_f32(p, (size_t)buckets * heads, 1, 4);
     int32_t *start = (int32_t *)twin_alloc(2 * (size_t)slots, 4), *length = start + slots;
-    int longest = 0;
     for (int s = 0; s < slots; ++s) {
         start[s] = s % 3 == 2 ? start[s - 1] : s * 7 % 40; // some slots share their rows
         length[s] = s == 0 ? 1 : s * 23 % 100 + 1;
         if (group > 1) start[s] = s / group * 11, length[s] = s / group * 31 % 90 + 1 + 5 * group;
         if (ragged) length[s] = 30 + s % group;
         if (keys > 0) length[s] = keys;
-        longest = length[s] > longest ? length[s] : longest;
     }
-    int32_t *gpu_start = pair_ints(p, start, 2 * (size_t)slots);
+    int32_t *gpu_start = pair_ints(p, start, 2 * (size_t)slots), table_of_rows[ROWS];
+    for (int i = 0; i < ROWS; ++i) table_of_rows[i] = (i * 7 + 3) % ROWS;
+    int32_t *gpu_table = pair_ints(p, table_of_rows, ROWS);
     for (int side = 0; side < 2; ++side) {
         tt_device *device = side ? p->gpu : p->cpu;
         const void *k = side ? kv.gpu : kv.cpu;
@@ -38,10 +39,12 @@ static void attention_over(
                                                           .ldkv = ld,
                                                           .start = side ? gpu_start : start,
                                                           .length = side ? gpu_start + slots : length,
+                                                          .table = !bias  ? NULL
+                                                                   : side ? gpu_table
+                                                                          : table_of_rows,
                                                           .bias = !bias  ? NULL
                                                                   : side ? table.gpu
                                                                          : table.cpu,
-                                                          .longest = longest,
                                                           .buckets = buckets,
                                                           .max_distance = 20,
                                                           .out = side ? out.gpu : out.cpu,
@@ -49,7 +52,7 @@ static void attention_over(
     }
     tensor_compare(p, "attention over a cache", &out);
     tensor_close(p, &q), tensor_close(p, &kv), tensor_close(p, &out), tensor_close(p, &table);
-    tt_device_free(p->gpu, gpu_start);
+    tt_device_free(p->gpu, gpu_start), tt_device_free(p->gpu, gpu_table);
     free(start);
 }
 
@@ -150,12 +153,17 @@ static void sampling(void **state) {
         sample(&p, 9, 1301, 1.5f, 0, 0.8f, coarse);
         sample(&p, 9, 90, 1, 40, 0.5f, coarse);
         sample(&p, 3, 40, 1, 1, 1, coarse);
-        sample(&p, 9, 1025, 1, 700, 1, coarse); // of equal logits some are cut in the second and third 512
+        sample(&p, 9, 1025, 1, 700, 1, coarse); // of equal logits some are cut in the sixth 128
         sample(&p, 9, 511, 1, 500, 0.9f, coarse);
         sample(&p, 9, 512, 1, 511, 0.9f, coarse);
         sample(&p, 9, 513, 1, 512, 0.9f, coarse);
         sample(&p, 3, 40, 1, 0, 1e-6f, coarse);
+        sample(&p, 3, 40, 1, 0, 1e-30f, coarse); // less than the least weight: one is kept
+        for (int vocab = 2047; vocab <= 2049; ++vocab)
+            sample(&p, 3, vocab, 1, 1500, 0.9f, coarse); // once, twice
     }
+    // So many fit shared memory, of cusim's and of an H100's 227 KiB; one more is read from device memory.
+    for (int vocab = 56064; vocab <= 56065; ++vocab) sample(&p, 2, vocab, 1, 50000, 0.9f, true);
     pair_close(&p);
 }
 
@@ -211,12 +219,16 @@ static void scores(const pair *p, int rows, int vocab, int k) {
     twin_ok(p->cpu->ops->log_softmax(p->cpu, x.cpu, rows, vocab));
     twin_ok(p->gpu->ops->log_softmax(p->gpu, x.gpu, rows, vocab));
     tensor_compare(p, "log-softmax", &x);
+    // Each row has read up to SEEN ids, one of them twice; where k is odd, a table says where.
     enum { SEEN = 12 };
-    int32_t *seen = twin_ids((size_t)rows * SEEN, vocab, 3), *n_seen = twin_ids((size_t)rows, SEEN, 4),
-            *forbid = twin_ids((size_t)rows, 2, 5);
-    for (int i = 0; i < rows; ++i) seen[i * SEEN] = seen[i * SEEN + 1]; // twice
-    int32_t *gpu[] = {pair_ints(p, seen, (size_t)rows * SEEN), pair_ints(p, n_seen, (size_t)rows),
-        pair_ints(p, forbid, (size_t)rows)};
+    const size_t seen = (size_t)rows * SEEN;
+    int32_t *ids_read = twin_ids(seen, vocab, 3), *length = twin_ids((size_t)rows, SEEN, 4),
+            *start = (int32_t *)twin_alloc((size_t)rows, 4), *table = (int32_t *)twin_alloc(seen, 4);
+    for (int i = 0; i < rows; ++i)
+        start[i] = i * SEEN, length[i]++, ids_read[i * SEEN] = ids_read[i * SEEN + 1];
+    for (size_t i = 0; i < seen; ++i) table[i] = (int32_t)(seen - 1 - i);
+    int32_t *gpu[] = {pair_ints(p, ids_read, seen), pair_ints(p, length, (size_t)rows),
+        pair_ints(p, start, (size_t)rows), pair_ints(p, table, seen)};
     // From here on the same numbers on both sides, with ties.
     for (size_t i = 0; i < x.n; ++i) x.cpu[i] = roundf(x.cpu[i] * 2) / 2;
     twin_ok(tt_device_upload(p->gpu, x.gpu, x.cpu, x.n * 4));
@@ -224,13 +236,15 @@ static void scores(const pair *p, int rows, int vocab, int k) {
         .vocab = vocab,
         .scores = x.cpu,
         .repetition_penalty = 1.3f,
-        .seen = seen,
-        .n_seen = n_seen,
-        .ld_seen = SEEN,
-        .forbidden = vocab / 2,
-        .forbid = forbid};
+        .ids = ids_read,
+        .table = k % 2 ? table : NULL,
+        .start = start,
+        .length = length,
+        .end = vocab / 2,
+        .min_length = SEEN / 2};
     twin_ok(p->cpu->ops->penalise(p->cpu, &op));
-    op.scores = x.gpu, op.seen = gpu[0], op.n_seen = gpu[1], op.forbid = gpu[2];
+    op.scores = x.gpu, op.ids = gpu[0], op.length = gpu[1], op.start = gpu[2];
+    op.table = op.table ? gpu[3] : NULL;
     twin_ok(p->gpu->ops->penalise(p->gpu, &op));
     float *penalised = tensor_fetch(p, &x);
     for (size_t i = 0; i < x.n; ++i)
@@ -246,10 +260,10 @@ static void scores(const pair *p, int rows, int vocab, int k) {
     twin_same_bits("the largest ids", ids, ids + score.n, score.n, 4);
     float *top = tensor_fetch(p, &score);
     twin_same_bits("the largest scores", top, score.cpu, score.n, 4);
-    for (int i = 0; i < 3; ++i) tt_device_free(p->gpu, gpu[i]);
+    for (int i = 0; i < 4; ++i) tt_device_free(p->gpu, gpu[i]);
     tt_device_free(p->gpu, gpu_ids);
     tensor_close(p, &x), tensor_close(p, &score);
-    free(seen), free(n_seen), free(forbid), free(penalised), free(ids), free(top);
+    free(ids_read), free(length), free(start), free(table), free(penalised), free(ids), free(top);
 }
 
 static void scores_of_beams(void **state) {
@@ -268,10 +282,85 @@ static void scores_of_beams(void **state) {
     pair_close(&p);
 }
 
+// A slot begins, two go on, two go on from the second of these; then two end, and one has ended before.
+static void entering_and_advancing(void **state) {
+    (void)state;
+    enum { N = 5, CACHE = 300, WIDE = 40 };
+    pair p = pair_open(TT_FP32);
+    for (int tables = 0; tables < 2; ++tables) {
+        int32_t cache[2][CACHE], numbers[7][N] = {{0}}, *start = numbers[0];
+        for (int i = 0; i < CACHE; ++i) cache[0][i] = cache[1][i] = i;
+        static const int32_t lengths[N] = {1, 5, WIDE, WIDE, 3}, parents[N] = {0, 1, 2, 2, 2},
+                             ids[N] = {9, 1, 7, 3, 1}, lefts[N] = {1, 6, 2, 7, 0};
+        for (int i = 0; i < N; ++i) {
+            start[i] = i * 50, numbers[1][i] = lengths[i], numbers[2][i] = start[i] + lengths[i] - 1;
+            numbers[3][i] = 50 * parents[i], numbers[4][i] = ids[i], numbers[5][i] = lefts[i];
+            numbers[6][i] = 11 + i;
+        }
+        int32_t got[2][CACHE], after[7][N];
+        int32_t *memory = pair_ints(&p, cache[0], 2 * CACHE), *at = pair_ints(&p, numbers[0], 7 * N);
+        const tt_enter enter = {.slots = N,
+            .token = at + 4 * N,
+            .row = at + 2 * N,
+            .start = at,
+            .length = at + N,
+            .parent = at + 3 * N,
+            .ids = memory,
+            .table = tables ? memory + CACHE : NULL};
+        const tt_advance advance = {.slots = N,
+            .end = 1,
+            .token = at + 4 * N,
+            .start = at,
+            .left = at + 5 * N,
+            .row = at + 2 * N,
+            .length = at + N,
+            .read_length = at + 6 * N};
+        twin_ok(p.gpu->ops->enter(p.gpu, &enter));
+        twin_ok(p.gpu->ops->advance(p.gpu, &advance));
+        twin_ok(tt_device_download(p.gpu, got, memory, sizeof got));
+        twin_ok(tt_device_download(p.gpu, after, at, sizeof after));
+        int32_t want[2][CACHE], then[7][N];
+        memcpy(want, cache, sizeof want), memcpy(then, numbers, sizeof then);
+        const tt_enter here = {.slots = N,
+            .token = then[4],
+            .row = then[2],
+            .start = then[0],
+            .length = then[1],
+            .parent = then[3],
+            .ids = want[0],
+            .table = tables ? want[1] : NULL};
+        const tt_advance here_too = {.slots = N,
+            .end = 1,
+            .token = then[4],
+            .start = then[0],
+            .left = then[5],
+            .row = then[2],
+            .length = then[1],
+            .read_length = then[6]};
+        twin_ok(p.cpu->ops->enter(p.cpu, &here));
+        twin_ok(p.cpu->ops->advance(p.cpu, &here_too));
+        twin_same_bits("ids and rows entered", got, want, 2 * CACHE, 4);
+        twin_same_bits("numbers advanced", after, then, 7 * N, 4);
+        // By hand: slot 3 has slot 2's rows and its own last one; slots 0 and 1 wait at their beginnings.
+        assert_int_equal(want[0][100 + WIDE - 1], 7);
+        assert_int_equal(want[1][150], tables ? 100 : 150);
+        assert_int_equal(want[1][150 + WIDE - 1], 150 + WIDE - 1);
+        static const int32_t left[N] = {0, 0, 1, 6, 0}, row[N] = {0, 50, 140, 190, 202},
+                             length[N] = {1, 1, 41, 41, 3}, read[N] = {1, 1, 13, 14, 15};
+        assert_memory_equal(then[5], left, sizeof left);
+        assert_memory_equal(then[2], row, sizeof row);
+        assert_memory_equal(then[1], length, sizeof length);
+        assert_memory_equal(then[6], read, sizeof read);
+        tt_device_free(p.gpu, memory), tt_device_free(p.gpu, at);
+    }
+    pair_close(&p);
+}
+
 int main(void) {
     PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(attention_fp32), cmocka_unit_test(attention_bf16),
         cmocka_unit_test(sampling), cmocka_unit_test(sampling_of_few),
-        cmocka_unit_test(sampling_tells_bad_logits), cmocka_unit_test(scores_of_beams)};
+        cmocka_unit_test(sampling_tells_bad_logits), cmocka_unit_test(scores_of_beams),
+        cmocka_unit_test(entering_and_advancing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,7 +81,7 @@ static void equals_last_row_of_full_attention(void **state) {
                 last_q[s * ld + i] = q[last];
                 want[s * ld + i] = (double)out[last];
             }
-        const tt_attention_decode step = {.slots = k->slots,
+        tt_attention_decode step = {.slots = k->slots,
             .heads = k->heads,
             .d_kv = k->d_kv,
             .q = last_q,
@@ -98,6 +98,21 @@ static void equals_last_row_of_full_attention(void **state) {
             .ldo = ld};
         assert_int_equal(device->ops->attention_decode(device, &step), TT_OK);
         twin_expect(TWIN_FP32, "decode", got, want, (size_t)k->slots * ld); // gaps stay 0
+        // The same rows in reverse order, found by a table: the same bits.
+        float *moved = twin_alloc(2 * (size_t)rows * ld, sizeof *moved),
+              *with_table = twin_alloc((size_t)k->slots * ld, 4);
+        int32_t table[400];
+        assert_true(rows <= 400);
+        for (int i = 0; i < rows; ++i) {
+            table[i] = rows - 1 - i;
+            memcpy(moved + (size_t)table[i] * ld, keys + (size_t)i * ld, (size_t)ld * sizeof *keys);
+            memcpy(
+                moved + (size_t)(rows + table[i]) * ld, values + (size_t)i * ld, (size_t)ld * sizeof *keys);
+        }
+        step.k = moved, step.v = moved + (size_t)rows * ld, step.table = table, step.out = with_table;
+        assert_int_equal(device->ops->attention_decode(device, &step), TT_OK);
+        assert_memory_equal(with_table, got, (size_t)k->slots * ld * sizeof *got);
+        free(moved), free(with_table);
         free(keys), free(values), free(bias), free(q), free(out), free(full_k), free(full_v), free(lse);
         free(last_q), free(got), free(want);
     }

@@ -34,19 +34,26 @@ static void log_softmax_matches_float64(void **state) {
 static void penalties_are_hugging_faces(void **state) {
     (void)state;
     float scores[2 * 6] = {1, -1, 3, 0.5f, 4, -2, /**/ 1, -1, 3, 0.5f, 4, -2};
-    const int32_t seen[2 * 4] = {1, 2, 1, 1, /**/ 4, 5, 0, 0}, n_seen[2] = {4, 2}, forbid[2] = {0, 1};
+    // Of the second row, which is too short to end; then by a table, in another order and with another id between.
+    const int32_t ids[7] = {3, 1, 2, 1, 1, 4, 5}, start[2] = {1, 5}, length[2] = {4, 2};
+    const int32_t other_ids[7] = {1, 5, 1, 4, 2, 3, 1}, table[7] = {5, 0, 4, 6, 2, 3, 1};
     const float want[2 * 6] = {1, -2, 1.5f, 0.5f, 4, -2, /**/ 1, -INFINITY, 3, 0.5f, 2, -4};
     tt_penalise p = {.rows = 2,
         .vocab = 6,
         .scores = scores,
         .repetition_penalty = 2,
-        .seen = seen,
-        .n_seen = n_seen,
-        .ld_seen = 4,
-        .forbidden = 1,
-        .forbid = forbid};
+        .ids = ids,
+        .start = start,
+        .length = length,
+        .end = 1,
+        .min_length = 3};
+    float again[2 * 6];
+    memcpy(again, scores, sizeof again);
     assert_int_equal(device->ops->penalise(device, &p), TT_OK);
     for (int i = 0; i < 12; ++i) assert_true(scores[i] == want[i]);
+    p.scores = again, p.ids = other_ids, p.table = table;
+    assert_int_equal(device->ops->penalise(device, &p), TT_OK);
+    assert_memory_equal(again, want, sizeof want);
     p.repetition_penalty = 0;
     assert_int_equal(device->ops->penalise(device, &p), TT_ERR_INPUT);
 }

@@ -72,8 +72,9 @@ static void steps_equal_forward(void **state) {
     }
 }
 
-// Sources encoded one batch after another lie side by side; a slot is copied half way and both go on alike.
-static void copied_slots_go_on_alike(void **state) {
+// Sources encoded one batch after another lie side by side; half way two more slots go on from one, and from one of
+// these another, and all of them go on alike.
+static void slots_go_on_from_others(void **state) {
     (void)state;
     tiny f;
     tiny_open(&f, &tiny_1_0);
@@ -88,22 +89,20 @@ static void copied_slots_go_on_alike(void **state) {
     const int vocab = tiny_1_0.vocab_size;
     float *logits;
     for (int position = 0; position < 12; ++position) {
-        const int half = 5;
-        if (position == half) {
-            OK(tt_decoder_copy(decoder, 4, 1, half));
-            OK(tt_decoder_copy(decoder, 4, 4, half));
-        }
-        const int n = position < half ? 2 : 3;
+        const int half = 5, later = 8;
+        const int n = position < half ? 2 : position < later ? 3 : 4;
         const int32_t token = position % 5, other = position + 7;
         OK(tt_decoder_step(decoder,
             &(tt_decoder_slots){.n = n,
-                .slot = (const int32_t[]){1, 2, 4},
-                .token = (const int32_t[]){token, other, token},
-                .position = (const int32_t[]){position, position, position},
-                .source_start = (const int32_t[]){20, 0, 20},
-                .source_length = (const int32_t[]){7, 20, 7}},
+                .slot = (const int32_t[]){1, 2, 4, 0},
+                .token = (const int32_t[]){token, other, token, token},
+                .position = (const int32_t[]){position, position, position, position},
+                .source_start = (const int32_t[]){20, 0, 20, 20},
+                .source_length = (const int32_t[]){7, 20, 7, 7},
+                .parent = (const int32_t[]){1, 2, position == half ? 1 : 4, position == later ? 4 : 0}},
             &logits));
-        if (n == 3) assert_true(tiny_distance(logits, logits + 2 * (size_t)vocab, vocab) <= 1e-6);
+        for (int i = 2; i < n; ++i)
+            assert_memory_equal(logits, logits + i * vocab, (size_t)vocab * sizeof(float));
         assert_true(tiny_distance(logits, logits + vocab, vocab) > 1e-2);
     }
     tt_batch_close(&source);
@@ -137,8 +136,31 @@ static void bad_steps_are_refused(void **state) {
             .source_length = &wrong[i].length};
         assert_int_not_equal(tt_decoder_step(decoder, &active, &logits), TT_OK);
     }
-    assert_int_not_equal(tt_decoder_copy(decoder, 0, 1, LENGTH + 1), TT_OK);
-    assert_int_not_equal(tt_decoder_copy(decoder, 2, 0, 1), TT_OK);
+    // Parents: no slots, or slots that go on from another one themselves.
+    static const int32_t parents[][2] = {{0, 2}, {0, -1}, {1, 0}}, slot[] = {0, 1}, at[] = {3, 3},
+                         one[] = {1, 1};
+    for (size_t i = 0; i < sizeof parents / sizeof *parents; ++i) {
+        const tt_decoder_slots active = {.n = 2,
+            .slot = slot,
+            .token = one,
+            .position = at,
+            .source_start = one,
+            .source_length = one,
+            .parent = parents[i]};
+        assert_int_not_equal(tt_decoder_step(decoder, &active, &logits), TT_OK);
+    }
+    // Runs: too few or too many steps, no token left, more than fit.
+    static const int32_t runs[][2] = {{0, 2}, {TT_DECODER_STEPS + 1, 2}, {2, 0}, {2, LENGTH - 2}};
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; ++i) {
+        int32_t token[TT_DECODER_STEPS];
+        const int32_t left[] = {runs[i][1]};
+        const tt_decoder_slots active = {
+            .n = 1, .slot = slot, .token = one, .position = at, .source_start = one, .source_length = one};
+        const tt_decoder_choice choice = {.steps = runs[i][0], .top_p = 1, .repetition_penalty = 1};
+        assert_int_not_equal(
+            tt_decoder_run(decoder, &active, &choice, &(tt_decoder_draws){.left = left, .token = token}),
+            TT_OK);
+    }
     tt_decoder_close(decoder);
     tiny_close(&f);
 }
@@ -146,7 +168,7 @@ static void bad_steps_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_equal_forward),
-        cmocka_unit_test(copied_slots_go_on_alike),
+        cmocka_unit_test(slots_go_on_from_others),
         cmocka_unit_test(bad_steps_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,6 +166,69 @@ static void greedy_is_argmax(void **state) {
     tt_pass_close(pass);
 }
 
+// Nor on how often the host looks: texts that end just before, at and after a look, by length and by </s>, in slots
+// that are refilled, with penalties and without.
+static void texts_do_not_depend_on_looks(void **state) {
+    (void)state;
+    static texts every, some;
+    tt_prompt prompts[PROMPTS];
+    make_prompts(prompts, SAMPLES);
+    int early = 0;
+    for (int length = 4; length <= 10; length += length == 6 ? 2 : 1) // 3, 4, 5 and 7, 8, 9 tokens
+        for (int way = 0; way < 4; ++way) {
+            const tt_decoding how = {.temperature = way % 2 ? 0.9f : 0,
+                .top_p = 1,
+                .max_length = length,
+                .seed = 3,
+                .repetition_penalty = way < 2 ? 0 : 1.7f,
+                .min_length = way < 2 ? 0 : 3};
+            for (int i = 0; i < 7; ++i) {
+                static const int looks[] = {1, 2, 4, 8, 8, 3, 4}, slots[] = {7, 7, 7, 7, 200, 1, 64};
+                texts *out = i == 0 ? &every : &some;
+                tt_engine *engine;
+                memset(out, 0, sizeof *out);
+                OK(tt_engine_open(&engine, model, slots[i], LENGTH));
+                OK(tt_engine_look_every(engine, looks[i]));
+                OK(tt_engine_generate(engine, &(tt_generation){prompts, PROMPTS, &how, take, out}));
+                int64_t tokens = 0; // </s> counts where there was room for it
+                for (int p = 0; p < PROMPTS; ++p)
+                    for (int s = 0; s < SAMPLES; ++s)
+                        tokens += out->n[p][s] + (out->n[p][s] < length - 1),
+                            early += out->n[p][s] < length - 1;
+                assert_int_equal(tt_engine_tokens(engine), tokens);
+                tt_engine_close(engine);
+                assert_memory_equal(out, &every, sizeof every);
+            }
+        }
+    assert_true(early > 100);
+}
+
+// Watched samples are looked at token by token, whatever the engine does otherwise.
+static tt_status watch_tokens(void *context, int prompt, int sample, const int32_t *generated, int n) {
+    (void)prompt, (void)sample, (void)generated;
+    *(int *)context += n;
+    return TT_OK;
+}
+
+static void looks_are_checked(void **state) {
+    (void)state;
+    static texts out;
+    tt_engine *engine;
+    tt_prompt prompts[PROMPTS];
+    int watched = 0;
+    make_prompts(prompts, 1);
+    OK(tt_engine_open(&engine, model, 3, LENGTH));
+    assert_int_equal(tt_engine_look_every(engine, 0), TT_ERR_CONFIG);
+    assert_int_equal(tt_engine_look_every(engine, 9), TT_ERR_CONFIG);
+    OK(tt_engine_look_every(engine, 8));
+    tt_engine_watch(engine, watch_tokens, &watched);
+    const tt_decoding how = {.top_p = 1, .max_length = 5};
+    OK(tt_engine_generate(engine, &(tt_generation){prompts, 1, &how, take, &out}));
+    assert_int_equal(out.n[0][0], 4);
+    assert_int_equal(watched, 1 + 2 + 3 + 4);
+    tt_engine_close(engine);
+}
+
 static void bad_prompts(void **state) {
     (void)state;
     static texts out;
@@ -186,6 +249,8 @@ int main(void) {
         cmocka_unit_test(intervals),
         cmocka_unit_test_setup_teardown(texts_do_not_depend_on_the_batch, open_model, close_model),
         cmocka_unit_test_setup_teardown(greedy_is_argmax, open_model, close_model),
+        cmocka_unit_test_setup_teardown(texts_do_not_depend_on_looks, open_model, close_model),
+        cmocka_unit_test_setup_teardown(looks_are_checked, open_model, close_model),
         cmocka_unit_test_setup_teardown(bad_prompts, open_model, close_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,2 +1,2 @@
-# Equal logits are counted anew in each 512 ids.
-s/before += m->ranks\[w\];/before = 0;/
+# Equal logits are counted anew by each warp.
+s/for (int w = 0; w < warp; ++w) before += m->ranks\[w\];/before = 0;/

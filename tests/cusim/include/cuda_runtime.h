@@ -182,6 +182,12 @@ template <class T, class V, class W> CUSIM_UNCHECKED T atomicCAS(T *at, V expect
     if (old == static_cast<T>(expected)) *at = static_cast<T>(desired);
     return old;
 }
+template <class T, class V> CUSIM_UNCHECKED T atomicOr(T *at, V bits) {
+    cusim_atomic(at, sizeof *at);
+    T old = *at;
+    *at = old | static_cast<T>(bits);
+    return old;
+}
 template <class T, class V> CUSIM_UNCHECKED T atomicExch(T *at, V value) {
     cusim_atomic(at, sizeof *at);
     T old = *at;

@@ -1,0 +1,234 @@
+// Steps of decoding: their numbers, their recordings, and runs of steps that choose their tokens themselves.
+//
+// All numbers of a step, and of all steps of a run, go to the device by one copy. In a run each step reads the
+// tokens that the one before chose, and the slots' numbers move on by themselves (tt_advance); the host waits once,
+// for all tokens.
+//
+// On devices with recordings, steps come in few sizes: they are filled up to a multiple of TT_STEP_STRIDE rows
+// with rows that use spare rows of the caches and the first row of a source that is read anyway. The first step
+// (or run) of each size goes without a recording, the second is recorded. A recording contains how tokens are
+// chosen; so all are forgotten when that changes.
+#include "host/model/decoder_state.h"
+#include "host/text/tokenizer.h"
+
+#include <string.h>
+
+// Rows of a step of n slots: on devices that record, a multiple of TT_STEP_STRIDE.
+static int step_rows(const tt_decoder *p, int n) {
+    return p->recordings ? (n + TT_STEP_STRIDE - 1) / TT_STEP_STRIDE * TT_STEP_STRIDE : n;
+}
+
+static void set_way(tt_decoder *p, tt_step_way way) {
+    const tt_decoder_choice *a = &p->way.choice, *b = &way.choice;
+    if (p->way.table != way.table || a->steps != b->steps || a->temperature != b->temperature ||
+        a->top_p != b->top_p || a->top_k != b->top_k || a->repetition_penalty != b->repetition_penalty ||
+        a->min_length != b->min_length)
+        tt_decoder_forget_steps(p);
+    p->way = way;
+}
+
+static bool penalised(const tt_decoder_choice *c) {
+    return c->repetition_penalty != 1 || c->min_length > 0;
+}
+
+// A slot from which others go on must go on itself, or not be in the step.
+static tt_status check_parents(tt_decoder *p, const tt_decoder_slots *active) {
+    for (int i = 0; i < active->n; ++i) {
+        const int32_t parent = active->parent[i];
+        if (parent < 0 || parent >= p->slots)
+            return tt_fail(TT_ERR_INTERNAL, "decoder: slot %d goes on from slot %d of %d", active->slot[i],
+                parent, p->slots);
+        p->parent_of[parent] = parent;
+    }
+    for (int i = 0; i < active->n; ++i) p->parent_of[active->slot[i]] = active->parent[i];
+    for (int i = 0; i < active->n; ++i)
+        if (p->parent_of[active->parent[i]] != active->parent[i])
+            return tt_fail(TT_ERR_INTERNAL,
+                "decoder: slot %d goes on from slot %d, which goes on from another itself", active->slot[i],
+                active->parent[i]);
+    return TT_OK;
+}
+
+static tt_status check_slots(tt_decoder *p, const tt_decoder_slots *active) {
+    if (active->n < 1 || active->n > p->slots)
+        return tt_fail(TT_ERR_INTERNAL, "decoder: a step of %d of %d slots", active->n, p->slots);
+    for (int i = 0; i < active->n; ++i)
+        if (active->slot[i] < 0 || active->slot[i] >= p->slots || active->position[i] < 0 ||
+            active->position[i] >= p->max_length || active->source_start[i] < 0 ||
+            active->source_length[i] < 1 ||
+            active->source_length[i] > p->source_tokens - active->source_start[i])
+            return tt_fail(TT_ERR_INTERNAL, "decoder: slot %d, position %d, source %d + %d is out of range",
+                active->slot[i], active->position[i], active->source_start[i], active->source_length[i]);
+    return active->parent ? check_parents(p, active) : TT_OK;
+}
+
+static int32_t *host_row(const tt_decoder *p, tt_step_row row) {
+    return p->host + (size_t)row * (size_t)p->capacity;
+}
+
+// Sets the host's numbers of a step of n slots, but for TT_STEP_LEFT, which becomes 0.
+static void set_numbers(tt_decoder *p, const tt_decoder_slots *active, int rows) {
+    const int n = active->n;
+    int32_t *token = host_row(p, TT_STEP_TOKEN), *row = host_row(p, TT_STEP_CACHE_ROW),
+            *start = host_row(p, TT_STEP_START), *length = host_row(p, TT_STEP_LENGTH),
+            *source_start = host_row(p, TT_STEP_SOURCE_START),
+            *source_length = host_row(p, TT_STEP_SOURCE_LENGTH), *parent = host_row(p, TT_STEP_PARENT);
+    for (int i = 0; i < n; ++i) {
+        start[i] = active->slot[i] * p->max_length;
+        token[i] = active->token[i];
+        row[i] = start[i] + active->position[i];
+        length[i] = active->position[i] + 1;
+        source_start[i] = active->source_start[i];
+        source_length[i] = active->source_length[i];
+        parent[i] = active->parent ? active->parent[i] * p->max_length : start[i];
+    }
+    for (int i = n; i < rows; ++i) {
+        token[i] = 0;
+        row[i] = start[i] = parent[i] = p->slots * p->max_length + i - n;
+        length[i] = source_length[i] = 1;
+        source_start[i] = source_start[0];
+    }
+    memset(host_row(p, TT_STEP_LEFT), 0, (size_t)rows * sizeof(int32_t));
+}
+
+// `steps`: of random numbers.
+static tt_status upload_numbers(tt_decoder *p, int rows, int steps) {
+    const size_t numbers = TT_STEP_ROWS * (size_t)p->capacity + (size_t)steps * (size_t)rows;
+    return tt_device_upload(p->model->device, p->step, p->host, numbers * sizeof *p->host);
+}
+
+static tt_status enter_slots(tt_decoder *p, int rows, const int32_t *ids) {
+    return p->model->device->ops->enter(p->model->device, &(tt_enter){.slots = rows,
+                                                              .token = ids,
+                                                              .row = tt_step_of(p, TT_STEP_CACHE_ROW),
+                                                              .start = tt_step_of(p, TT_STEP_START),
+                                                              .length = tt_step_of(p, TT_STEP_LENGTH),
+                                                              .parent = tt_step_of(p, TT_STEP_PARENT),
+                                                              .ids = p->ids,
+                                                              .table = p->way.table ? p->table : NULL});
+}
+
+static tt_status advance_slots(tt_decoder *p, int rows, const int32_t *token) {
+    int32_t *const step = p->step;
+    const size_t capacity = (size_t)p->capacity;
+    return p->model->device->ops->advance(
+        p->model->device, &(tt_advance){.slots = rows,
+                              .end = TT_EOS,
+                              .token = token,
+                              .start = tt_step_of(p, TT_STEP_START),
+                              .left = step + TT_STEP_LEFT * capacity,
+                              .row = step + TT_STEP_CACHE_ROW * capacity,
+                              .length = step + TT_STEP_LENGTH * capacity,
+                              .read_length = step + TT_STEP_SOURCE_LENGTH * capacity});
+}
+
+tt_status tt_decoder_penalise(
+    tt_decoder *p, int rows, float repetition_penalty, int min_length, float *scores) {
+    return p->model->device->ops->penalise(p->model->device, &(tt_penalise){.rows = rows,
+                                                                 .vocab = p->model->config.vocab_size,
+                                                                 .scores = scores,
+                                                                 .repetition_penalty = repetition_penalty,
+                                                                 .ids = p->ids,
+                                                                 .table = p->way.table ? p->table : NULL,
+                                                                 .start = tt_step_of(p, TT_STEP_START),
+                                                                 .length = tt_step_of(p, TT_STEP_LENGTH),
+                                                                 .end = TT_EOS,
+                                                                 .min_length = min_length});
+}
+
+static tt_status choose_tokens(tt_decoder *p, int rows, const float *uniform, int32_t *token) {
+    const tt_decoder_choice *c = &p->way.choice;
+    if (penalised(c)) TT_TRY(tt_decoder_penalise(p, rows, c->repetition_penalty, c->min_length, p->logits));
+    return p->model->device->ops->sample(p->model->device, &(tt_sample){.rows = rows,
+                                                               .vocab = p->model->config.vocab_size,
+                                                               .logits = p->logits,
+                                                               .temperature = c->temperature,
+                                                               .top_p = c->top_p,
+                                                               .top_k = c->top_k,
+                                                               .uniform = uniform,
+                                                               .left = tt_step_of(p, TT_STEP_LEFT),
+                                                               .token = token});
+}
+
+// One step, or the steps of a run.
+static tt_status compute_steps(tt_decoder *p, int rows) {
+    const tt_decoder_choice *c = &p->way.choice;
+    const int32_t *ids = tt_step_of(p, TT_STEP_TOKEN);
+    const float *uniform = (const float *)tt_step_of(p, TT_STEP_ROWS);
+    for (int i = 0; i == 0 || i < c->steps; ++i) {
+        if (i > 0) TT_TRY(advance_slots(p, rows, ids));
+        if (p->way.table || penalised(c)) TT_TRY(enter_slots(p, rows, ids));
+        TT_TRY(tt_decoder_compute(p, rows, ids));
+        if (c->steps == 0) break;
+        int32_t *token = p->chosen + (size_t)i * (size_t)rows;
+        TT_TRY(choose_tokens(p, rows, uniform + (size_t)i * (size_t)rows, token));
+        ids = token;
+    }
+    return TT_OK;
+}
+
+static tt_status record_steps(tt_decoder *p, int rows, tt_recording **out) {
+    tt_device *device = p->model->device;
+    TT_TRY(tt_device_record(device));
+    const tt_status computed = compute_steps(p, rows), status = tt_device_recorded(device, out);
+    if (computed == TT_OK) return status;
+    tt_recording_close(device, *out);
+    *out = NULL;
+    return computed;
+}
+
+static tt_status do_steps(tt_decoder *p, int rows) {
+    if (!p->recordings || !tt_device_records(p->model->device)) return compute_steps(p, rows);
+    tt_recording **recording = &p->recordings[rows / TT_STEP_STRIDE];
+    bool *seen = &p->seen[rows / TT_STEP_STRIDE];
+    if (!*seen) {
+        *seen = true;
+        return compute_steps(p, rows);
+    }
+    // If recording fails (a library may refuse it), the step runs without one, and the next step tries again.
+    if (!*recording && record_steps(p, rows, recording) != TT_OK) return compute_steps(p, rows);
+    return tt_device_replay(p->model->device, *recording);
+}
+
+tt_status tt_decoder_step(tt_decoder *p, const tt_decoder_slots *active, float **logits) {
+    TT_TRY(check_slots(p, active));
+    const int rows = step_rows(p, active->n);
+    set_way(p, (tt_step_way){.choice = {.repetition_penalty = 1}, .table = active->parent != NULL});
+    set_numbers(p, active, rows);
+    TT_TRY(upload_numbers(p, rows, 0));
+    TT_TRY(tt_decoder_discard_step(p, active));
+    *logits = p->logits;
+    return do_steps(p, rows);
+}
+
+tt_status tt_decoder_run(tt_decoder *p, const tt_decoder_slots *active, const tt_decoder_choice *choice,
+    const tt_decoder_draws *draws) {
+    TT_TRY(check_slots(p, active));
+    if (choice->steps < 1 || choice->steps > TT_DECODER_STEPS)
+        return tt_fail(TT_ERR_INTERNAL, "decoder: a run of %d steps; expected 1 to %d", choice->steps,
+            (int)TT_DECODER_STEPS);
+    const int n = active->n, rows = step_rows(p, n), steps = choice->steps;
+    set_way(p, (tt_step_way){.choice = *choice, .table = active->parent != NULL});
+    set_numbers(p, active, rows);
+    for (int i = 0; i < n; ++i) {
+        if (draws->left[i] < 1 || draws->left[i] > p->max_length - active->position[i])
+            return tt_fail(TT_ERR_INTERNAL, "decoder: slot %d at position %d cannot choose %d tokens",
+                active->slot[i], active->position[i], draws->left[i]);
+        host_row(p, TT_STEP_LEFT)[i] = draws->left[i];
+    }
+    const bool drawn = choice->temperature > 0;
+    for (int i = 0; drawn && i < steps; ++i) {
+        float *to = (float *)host_row(p, TT_STEP_ROWS) + (size_t)i * (size_t)rows;
+        memset(to, 0, (size_t)rows * sizeof *to);
+        memcpy(to, draws->uniform + (size_t)i * (size_t)n, (size_t)n * sizeof *to);
+    }
+    TT_TRY(upload_numbers(p, rows, drawn ? steps : 0));
+    TT_TRY(tt_decoder_discard_step(p, active));
+    TT_TRY(do_steps(p, rows));
+    const size_t all = (size_t)steps * (size_t)rows;
+    TT_TRY(tt_device_download(p->model->device, p->downloaded, p->chosen, all * sizeof *p->chosen));
+    for (int i = 0; i < steps; ++i)
+        memcpy(draws->token + (size_t)i * (size_t)n, p->downloaded + (size_t)i * (size_t)rows,
+            (size_t)n * sizeof *p->downloaded);
+    return TT_OK;
+}
