@@ -36,6 +36,10 @@ tt_status tt_device_download(tt_device *device, void *to_host, const void *from,
     return bytes ? device->memory->download(device, to_host, from, bytes) : TT_OK;
 }
 
+tt_status tt_device_fetch(tt_device *device, void *to_host, const void *from, size_t bytes) {
+    return bytes ? device->memory->fetch(device, to_host, from, bytes) : TT_OK;
+}
+
 tt_status tt_device_copy(tt_device *device, void *to, const void *from, size_t bytes) {
     return bytes ? device->memory->copy(device, to, from, bytes) : TT_OK;
 }

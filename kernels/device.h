@@ -58,6 +58,7 @@ typedef struct tt_memory {
     void (*free)(tt_device *, void *memory);
     tt_status (*upload)(tt_device *, void *to, const void *from_host, size_t bytes);
     tt_status (*download)(tt_device *, void *to_host, const void *from, size_t bytes);
+    tt_status (*fetch)(tt_device *, void *to_host, const void *from, size_t bytes);
     tt_status (*copy)(tt_device *, void *to, const void *from, size_t bytes);
     tt_status (*zero)(tt_device *, void *memory, size_t bytes);
     tt_status (*discard)(tt_device *, void *memory, size_t bytes);
@@ -86,6 +87,9 @@ void tt_device_free(tt_device *device, void *memory);
 // operations. Sizes in bytes.
 tt_status tt_device_upload(tt_device *device, void *to, const void *from_host, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_download(tt_device *device, void *to_host, const void *from, size_t bytes) TT_MUST_CHECK;
+// A download that makes nobody wait: to_host is written by the next tt_device_download or tt_device_wait at the
+// latest and must exist until then.
+tt_status tt_device_fetch(tt_device *device, void *to_host, const void *from, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_copy(tt_device *device, void *to, const void *from, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_zero(tt_device *device, void *memory, size_t bytes) TT_MUST_CHECK;
 

@@ -45,16 +45,18 @@ typedef struct tt_dropout {
     const uint32_t *example, *position; // [rows]
 } tt_dropout;
 
-// Embedding: out[t] = dropout(table[ids[t]]). Backward sorts the rows by id and makes one sum per id in the
-// order of rows.
+// Embedding: out[t] = dropout(table[ids[t]]). Backward makes one sum per id in the order of rows.
 typedef struct tt_embedding {
     int rows, d, vocab;
     const int32_t *ids; // [rows], each in 0..vocab-1
     tt_dropout drop;    // of the rows of out
     const float *table; // [vocab, d]; forward
     float *out;         // [rows, d]; forward, =
-    const float *dout;  // [rows, d]; backward
-    float *dtable;      // [vocab, d]; backward, +=: dtable[ids[t]] += dropout(dout[t])
+    // [rows]; backward: rows sorted by id, of one id in increasing order. The host sorts (tt_embedding_order): it
+    // has the ids, and a GPU would need several small kernels.
+    const int32_t *order;
+    const float *dout; // [rows, d]; backward
+    float *dtable;     // [vocab, d]; backward, +=: dtable[ids[t]] += dropout(dout[t])
 } tt_embedding;
 
 // RMSNorm (Zhang, Sennrich 2019) as T5 has it: y = x * rstd * w, rstd = 1 / sqrt(mean(x^2) + eps).
@@ -74,8 +76,22 @@ typedef struct tt_rmsnorm {
     const tt_operand *dy;     // [rows, d]; backward only
     float *dx;                // [rows, d]; backward: gradient of the residual stream, in and out
     tt_operand *dbranch;      // [rows, d] or NULL; backward
-    float *dw;                // [d]; backward, +=
+    float *dw;                // [d]; backward, +=; not read with strips
+    float *strips;            // [tt_rmsnorm_strips(rows), d] or NULL; backward: what rmsnorm_dw adds to dw
 } tt_rmsnorm;
+
+enum { TT_RMSNORM_STRIP = 16 };
+// Strips of rows over which backward sums dw. A device may leave some of them unused.
+static inline int tt_rmsnorm_strips(int rows) {
+    return (rows + TT_RMSNORM_STRIP - 1) / TT_RMSNORM_STRIP;
+}
+
+// A norm whose backward left the sums of its strips.
+typedef struct tt_rmsnorm_sum {
+    int rows;
+    const float *strips; // as tt_rmsnorm has it
+    float *dw;           // [d], +=
+} tt_rmsnorm_sum;
 
 // C[m, n] = alpha op(A) op(B) + beta C, where op(A) is [m, k] and op(B) is [k, n]; C is not read if beta is
 // 0. With `relu`, negative results become 0. With precision bf16, inputs that are stored in fp32 are rounded
@@ -129,9 +145,10 @@ typedef struct tt_attention {
 typedef struct tt_ffn {
     tt_activation activation;
     int rows, f;
-    const tt_operand *h;  // [rows, f] or [rows, 2f]
-    tt_dropout drop;      // of a
-    tt_operand *a;        // [rows, f]; forward: dropout(activation(h))
+    const tt_operand *h; // [rows, f] or [rows, 2f]; backward of ReLU does not read it
+    tt_dropout drop;     // of a
+    tt_operand *a; // [rows, f]; forward: dropout(activation(h)), with ReLU in the same memory if wanted;
+                   // backward of ReLU reads it: where it is positive, the gradient passes
     const tt_operand *da; // [rows, f]; backward
     tt_operand *dh;       // like h; backward, =; may be the same memory as h
 } tt_ffn;
@@ -256,6 +273,8 @@ typedef struct tt_ops {
     tt_status (*embed_bwd)(tt_device *, const tt_embedding *);
     tt_status (*rmsnorm_fwd)(tt_device *, const tt_rmsnorm *);
     tt_status (*rmsnorm_bwd)(tt_device *, const tt_rmsnorm *);
+    // dw of n norms (host memory), each with dw and strips of its own, from what backward left in `strips`.
+    tt_status (*rmsnorm_dw)(tt_device *, const tt_rmsnorm_sum *, int n, int d);
     tt_status (*gemm)(tt_device *, const tt_gemm *);
     tt_status (*attention_fwd)(tt_device *, const tt_attention *);
     tt_status (*attention_bwd)(tt_device *, const tt_attention *);
@@ -291,6 +310,7 @@ const tt_ops *tt_cpu_ops(void);
     X(embed_bwd)                                                                                             \
     X(rmsnorm_fwd)                                                                                           \
     X(rmsnorm_bwd)                                                                                           \
+    X(rmsnorm_dw)                                                                                            \
     X(gemm)                                                                                                  \
     X(attention_fwd)                                                                                         \
     X(attention_bwd)                                                                                         \
@@ -315,6 +335,10 @@ const tt_ops *tt_cpu_ops(void);
 // The name of the first operation that a table lacks, NULL if it is complete. tt_device_open refuses devices
 // with incomplete tables.
 const char *tt_ops_missing(const tt_ops *ops);
+
+// Fills tt_embedding.order[rows] from ids[rows]; rows with an id outside 0..vocab-1 come last. begin[vocab + 2]
+// is working memory. All in host memory.
+void tt_embedding_order(int32_t *order, int32_t *begin, const int32_t *ids, int rows, int vocab);
 
 // Fills tt_attention.readers[q_seqs] and reader_offsets[kv_seqs + 1] from source[q_seqs]; all in host memory.
 void tt_attention_readers(

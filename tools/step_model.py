@@ -30,8 +30,9 @@ GPUS = {'A100': Gpu(255e12, 1.75e12, 108, 1.41e9), 'H100': Gpu(801e12, 2.96e12, 
 Shape = collections.namedtuple('Shape', 'd inner d_kv ff layers heads vocab')
 SHAPES = {'small': Shape(512, 512, 64, 2048, 6, 8, 32128), 'base': Shape(768, 768, 64, 3072, 12, 12, 32128),
           'large': Shape(1024, 1024, 64, 4096, 24, 16, 32128), '3b': Shape(1024, 4096, 128, 16384, 24, 32, 32128)}
-# Measured on an H100 (second.json): what kernels reach of a copy's bandwidth where it is not --memory-share.
-SHARES = {'rmsnorm_bwd': 0.74, 'embed_bwd': 0.18}
+# Measured on an H100 (second.json), before its loads were made whole sectors: what a kernel reaches of a copy's bandwidth
+# where it is not --memory-share.
+SHARES = {'rmsnorm_bwd': 0.74}
 GAP = 1.0  # microseconds of a kernel in which not all of the GPU works
 RECORDED_HEAD_ROWS = 522  # of a chunk of the LM head when the record was made
 LATENCY = 4.0  # microseconds of a block of attention beside its products: fitted to second.json
@@ -101,14 +102,13 @@ class Step:
         d = self.shape.d
         self.add(f'rmsnorm_fwd {name}', 'norms', times, 0, 12.0 * rows * d)
         self.add(f'rmsnorm_bwd {name}', 'norms', times, 0, 16.0 * rows * d)
-        self.add(f'rmsnorm_bwd {name}, dw', 'norms', times, 0, rows / 16 * d * 4.0)
 
     def stack(self, encoder):
         c, name = self.shape, 'encoder' if encoder else 'decoder'
         rows, lengths = (self.s, self.sources) if encoder else (self.t, self.targets)
         self.add(f'embed_fwd {name}', 'embedding', 1, 0, 8.0 * rows * c.d)
         self.add(f'embed_bwd {name}', 'embedding', 1, 0, (4.0 * rows + 8.0 * min(rows, c.vocab)) * c.d)
-        self.add(f'embed_bwd {name}, sorting', 'embedding', 5, 0, 8.0 * rows)
+        self.add(f'embed_bwd {name}, cut runs', 'embedding', 1, 0, rows / 32 * 2 * c.d * 4.0)
         self.norms(rows, (2 if encoder else 3) * c.layers + 1, name)
         self.product(f'qkv {name}', rows, c.d, 3 * c.inner, c.layers)
         self.attention(f'attention {name}', lengths, lengths, not encoder, True)
@@ -137,6 +137,8 @@ class Step:
 
     def update(self):
         c, n = self.shape, self.parameters
+        strips = (self.s * (2 * c.layers + 1) + self.t * (3 * c.layers + 1)) / 16
+        self.add('rmsnorm_dw', 'norms', -(-(5 * c.layers + 2) // 128), 0, strips * c.d * 4.0)
         self.add('gradient to bf16', 'other', 1, 0, 6.0 * self.s * c.d)
         self.add('square_sum', 'adamw', 2, 0, 4.0 * n / 2)
         self.add('adamw', 'adamw', 1, 0, 30.0 * n)

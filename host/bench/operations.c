@@ -23,7 +23,7 @@ struct tt_bench_workload {
     tt_operand *head;            // [vocab, d]
     float *weight;               // [2 d]: weight and its gradient
     float *bias;                 // [2, buckets, heads]: bias and its gradient
-    int32_t *ids, *offsets, *start, *length;
+    int32_t *ids, *order, *offsets, *start, *length;
     int32_t *few, *many;     // [MOST_SLOTS]: where slots begin to read if so many read the same rows
     int choices;             // rows of logits: the first of `table`
     float *uniform, *score;  // [choices], [choices, BEST]
@@ -64,6 +64,22 @@ static tt_embedding embedding_of(const workload *w) {
         .rows = w->rows, .d = w->c.d_model, .vocab = w->c.vocab_size, .ids = w->ids, .drop = dropout_of(w)};
 }
 
+static tt_status upload_ids(workload *w, tt_rng *rng, int32_t *order) {
+    const size_t rows = (size_t)w->rows;
+    int32_t *ids, *begin = NULL;
+    TT_TRY(tt_alloc(&ids, rows, sizeof *ids, "numbers of operations"));
+    tt_status status = tt_alloc(&begin, (size_t)w->c.vocab_size + 2, sizeof *begin, "numbers of operations");
+    if (status == TT_OK) {
+        for (size_t i = 0; i < rows; ++i) ids[i] = (int32_t)tt_rng_below(rng, (uint32_t)w->c.vocab_size);
+        tt_embedding_order(order, begin, ids, w->rows, w->c.vocab_size);
+        status = tt_device_upload(w->device, w->ids, ids, rows * sizeof *ids);
+    }
+    if (status == TT_OK) status = tt_device_upload(w->device, w->order, order, rows * sizeof *order);
+    free(ids);
+    free(begin);
+    return status;
+}
+
 static tt_status embed_fwd(workload *w) {
     tt_embedding t = embedding_of(w);
     t.table = w->table;
@@ -74,6 +90,7 @@ static tt_status embed_fwd(workload *w) {
 
 static tt_status embed_bwd(workload *w) {
     tt_embedding t = embedding_of(w);
+    t.order = w->order;
     t.dout = w->f[0];
     t.dtable = w->dtable;
     const double touched =
@@ -125,6 +142,7 @@ static tt_status ffn_fwd(workload *w) {
 
 static tt_status ffn_bwd(workload *w) {
     tt_ffn t = ffn_of(w);
+    t.a = w->o[0];
     t.da = w->o[1];
     t.dh = w->o[2];
     w->bytes =
@@ -375,8 +393,7 @@ static tt_status upload_numbers(workload *w) {
     tt_rng rng;
     tt_rng_open(&rng, 1, TT_FOR_TEST, 3, 0);
     tt_status status;
-    for (size_t i = 0; i < rows; ++i) host[i] = (int32_t)tt_rng_below(&rng, (uint32_t)w->c.vocab_size);
-    TT_TRY_GOTO(status, tt_device_upload(w->device, w->ids, host, rows * sizeof *host), done);
+    TT_TRY_GOTO(status, upload_ids(w, &rng, host), done);
     for (size_t i = 0; i < rows; ++i) host[i] = (int32_t)i;
     TT_TRY_GOTO(status, tt_device_upload(w->device, w->place, host, rows * sizeof *host), done);
     for (int i = 0; i <= w->seqs; ++i) host[i] = i * (w->rows / w->seqs);
@@ -430,11 +447,11 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
     const struct {
         void *slot;
         size_t count, size;
-    } rest[] = {{&w->moment, rows * d, 4}, {&w->ids, rows, 4}, {&w->offsets, rows + 1, 4},
-        {&w->start, MOST_SLOTS, 4}, {&w->length, MOST_SLOTS, 4}, {&w->few, MOST_SLOTS, 4},
-        {&w->many, MOST_SLOTS, 4}, {&w->uniform, MOST_SLOTS, 4}, {&w->score, MOST_SLOTS * BEST, 4},
-        {&w->token, MOST_SLOTS * BEST, 4}, {&w->cached, MOST_SLOTS, 4}, {&w->place, rows, 4}, {&w->key, 1, 8},
-        {&w->sum, 1, 8}};
+    } rest[] = {{&w->moment, rows * d, 4}, {&w->ids, rows, 4}, {&w->order, rows, 4},
+        {&w->offsets, rows + 1, 4}, {&w->start, MOST_SLOTS, 4}, {&w->length, MOST_SLOTS, 4},
+        {&w->few, MOST_SLOTS, 4}, {&w->many, MOST_SLOTS, 4}, {&w->uniform, MOST_SLOTS, 4},
+        {&w->score, MOST_SLOTS * BEST, 4}, {&w->token, MOST_SLOTS * BEST, 4}, {&w->cached, MOST_SLOTS, 4},
+        {&w->place, rows, 4}, {&w->key, 1, 8}, {&w->sum, 1, 8}};
     for (size_t i = 0; i < sizeof rest / sizeof *rest; ++i)
         TT_TRY(tt_device_alloc(device, rest[i].slot, rest[i].count, rest[i].size, "tensors of operations"));
     return upload_numbers(w);
@@ -442,8 +459,8 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
 
 static void close_workload(workload *w) {
     void *const all[] = {w->moment, w->table, w->dtable, w->row, w->head, w->weight, w->bias, w->ids,
-        w->offsets, w->start, w->length, w->few, w->many, w->uniform, w->score, w->token, w->cached, w->place,
-        w->key, w->sum};
+        w->order, w->offsets, w->start, w->length, w->few, w->many, w->uniform, w->score, w->token, w->cached,
+        w->place, w->key, w->sum};
     for (int i = 0; i < FLOATS; ++i) tt_device_free(w->device, w->f[i]);
     for (int i = 0; i < OPERANDS; ++i) tt_device_free(w->device, w->o[i]);
     for (size_t i = 0; i < sizeof all / sizeof *all; ++i) tt_device_free(w->device, all[i]);

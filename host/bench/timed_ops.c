@@ -47,6 +47,12 @@ static tt_status timed_square_sum(tt_device *device, double *sum, const float *x
     return count_time(device, TT_OP_ADAMW, started, status);
 }
 
+static tt_status timed_rmsnorm_dw(tt_device *device, const tt_rmsnorm_sum *sums, int n, int d) {
+    const double started = tt_seconds();
+    tt_status status = own->rmsnorm_dw(device, sums, n, d);
+    return count_time(device, TT_OP_NORM, started, status);
+}
+
 static tt_status timed_scale(tt_device *device, float *x, int64_t n, float factor) {
     const double started = tt_seconds();
     tt_status status = own->scale(device, x, n, factor);
@@ -71,6 +77,7 @@ void tt_timed_ops_open(tt_device *device) {
 #define TT_TIMED_ENTRY(op, type, kind) timed.op = timed_##op;
     TT_TIMED_MAP(TT_TIMED_ENTRY)
     timed.square_sum = timed_square_sum;
+    timed.rmsnorm_dw = timed_rmsnorm_dw;
     timed.scale = timed_scale;
     device->ops = &timed;
     memset(spent, 0, sizeof spent);

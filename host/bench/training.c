@@ -113,12 +113,11 @@ static tt_status bench_open(bench *b, const tt_bench_options *o) {
     return tt_alloc(&b->sorted, (size_t)b->steps, sizeof *b->sorted, "times");
 }
 
-// Cross-entropy: log-probabilities, gradient and *loss.
-static tt_status supervised_step(bench *b, const tt_batch *batch, tt_dropout_key dropout, double *loss) {
+// Cross-entropy. The log-probabilities are there after the next download, as in training.
+static tt_status supervised_step(bench *b, const tt_batch *batch, tt_dropout_key dropout) {
     for (int t = 0; t < batch->dec_tokens; ++t) b->dlogp[t] = -1 / (float)batch->dec_tokens;
-    TT_TRY(tt_forward_backward(b->pass, batch, dropout, b->dlogp, b->logp));
-    for (int t = 0; t < batch->dec_tokens; ++t) *loss -= (double)b->logp[t] / batch->dec_tokens;
-    return TT_OK;
+    TT_TRY(tt_forward_backward(b->pass, batch, dropout, b->dlogp, NULL));
+    return tt_pass_fetch_logp(b->pass, b->logp);
 }
 
 // DPO. The reference's log-probabilities are invented here; in training they are read from a file.
@@ -148,7 +147,7 @@ static tt_status train_step(bench *b, const tt_bench_options *o, const tt_batch 
     double squares, loss = 0;
     TT_TRY(tt_device_zero(b->device, b->model->g, b->model->size * sizeof(float)));
     TT_TRY(o->work == TT_BENCH_PREFERENCE ? preference_step(b, batch, dropout, &loss)
-                                          : supervised_step(b, batch, dropout, &loss));
+                                          : supervised_step(b, batch, dropout));
     TT_TRY(ops->square_sum(b->device, b->squares, b->model->g, (int64_t)b->model->size));
     const tt_adamw update = {.n = (int64_t)b->model->size,
         .w = b->model->w,
@@ -165,6 +164,8 @@ static tt_status train_step(bench *b, const tt_bench_options *o, const tt_batch 
         .step = step};
     TT_TRY(ops->adamw(b->device, &update));
     TT_TRY(tt_device_download(b->device, &squares, b->squares, sizeof squares));
+    for (int t = 0; o->work != TT_BENCH_PREFERENCE && t < batch->dec_tokens; ++t)
+        loss -= (double)b->logp[t] / batch->dec_tokens;
     if (!isfinite(loss) || !isfinite(squares))
         return tt_fail(TT_ERR_NUMERIC,
             "bench: the loss is %g and the gradient's squared norm %g after update %lld; expected finite "

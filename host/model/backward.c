@@ -4,6 +4,28 @@
 // pass->dbranch the gradient of the branch that was added before it (dropout undone): the sublayer below it.
 #include "host/model/pass.h"
 
+// Puts a norm, whose weight is w, on the list of those whose dw is to be summed: the memory of its strips.
+static float *list_norm(tt_pass *pass, const tt_stack_pass *stack, size_t w) {
+    float *strips = pass->free_strips;
+    pass->free_strips += (size_t)tt_rmsnorm_strips(stack->rows) * (size_t)pass->model->config.d_model;
+    pass->norm_sums[pass->n_norm_sums++] = (tt_rmsnorm_sum){stack->rows, strips, pass->model->g + w};
+    return strips;
+}
+
+// Sums the dw of all norms on the list. One launch for many: each alone takes a GPU no longer than starting it.
+static tt_status sum_norms(tt_pass *pass) {
+    const tt_model *model = pass->model;
+    const int n = pass->n_norm_sums;
+    pass->n_norm_sums = 0;
+    return model->device->ops->rmsnorm_dw(model->device, pass->norm_sums, n, model->config.d_model);
+}
+
+// The gradient is complete from g[from] on, if anybody is told.
+static tt_status complete(tt_pass *pass, size_t from) {
+    if (pass->watch.ready) TT_TRY(sum_norms(pass));
+    return tt_pass_complete(pass, from);
+}
+
 // Backward through y = norm(x), and dbranch for the sublayer whose output was added to x (none below the
 // first norm). The buffers of the sublayer above are declared undefined, and afterwards dy.
 static tt_status norm_bwd(tt_pass *pass, const tt_stack_pass *stack, size_t w, float *x, float *rstd,
@@ -21,7 +43,8 @@ static tt_status norm_bwd(tt_pass *pass, const tt_stack_pass *stack, size_t w, f
                                                               .dbranch = drop ? pass->dbranch : NULL,
                                                               .drop = drop ? *drop : (tt_dropout){0},
                                                               .output_drop = output_drop,
-                                                              .dw = model->g + w}));
+                                                              .dw = model->g + w,
+                                                              .strips = list_norm(pass, stack, w)}));
     return tt_pass_discard(pass, pass->dy, pass->dbranch);
 }
 
@@ -38,6 +61,7 @@ static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l, const tt_b
                            .rows = stack->rows,
                            .f = c->d_ff,
                            .h = p->h,
+                           .a = p->a,
                            .da = pass->narrow,
                            .dh = pass->wide,
                            .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)}));
@@ -113,12 +137,13 @@ static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *d
         drop = tt_pass_dropout(pass, decoder, l - 1, TT_SITE_FFN_OUT);
         TT_TRY(
             norm_bwd(pass, stack, b->self_norm, p->x[0], p->rstd[0], pass->dy, l > 0 ? &drop : NULL, none));
-        TT_TRY(tt_pass_complete(pass, b->q));
+        TT_TRY(complete(pass, b->q));
     }
     return device->ops->embed_bwd(device, &(tt_embedding){.rows = stack->rows,
                                               .d = model->config.d_model,
                                               .vocab = model->config.vocab_size,
                                               .ids = stack->ids,
+                                              .order = stack->order,
                                               .drop = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING),
                                               .dout = pass->dx,
                                               .dtable = model->g + model->layout->shared});
@@ -128,6 +153,8 @@ static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *d
 static tt_status stacks_backward(tt_pass *pass) {
     tt_device *device = pass->model->device;
     const size_t encoder = (size_t)pass->encoder.rows * (size_t)pass->model->config.d_model;
+    pass->free_strips = pass->norm_strips;
+    pass->n_norm_sums = 0;
     TT_TRY(tt_device_zero(device, pass->denc, encoder * sizeof(float)));
     if (!pass->model->config.tie_word_embeddings) TT_TRY(tt_pass_complete(pass, pass->model->layout->head));
     TT_TRY(stack_backward(pass, true, pass->dy));
@@ -137,6 +164,7 @@ static tt_status stacks_backward(tt_pass *pass) {
         denc = pass->dy;
     }
     TT_TRY(stack_backward(pass, false, denc));
+    TT_TRY(sum_norms(pass));
     return tt_pass_complete(pass, 0);
 }
 
@@ -192,6 +220,12 @@ tt_status tt_forward_backward(
     TT_TRY(tt_pass_prepare(pass, batch, dropout, true, false));
     TT_TRY(upload_gradient(pass, dlogp));
     TT_TRY(tt_pass_do(pass, forward_and_backward));
+    if (!logp) return TT_OK;
     return tt_device_download(
         pass->model->device, logp, pass->logp, (size_t)batch->dec_tokens * sizeof *logp);
+}
+
+tt_status tt_pass_fetch_logp(tt_pass *pass, float *logp) {
+    return tt_device_fetch(
+        pass->model->device, logp, pass->logp, (size_t)pass->decoder_tokens * sizeof *logp);
 }

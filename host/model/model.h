@@ -95,9 +95,12 @@ typedef struct tt_dropout_key {
 tt_status tt_forward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, float *logp) TT_MUST_CHECK;
 // After tt_forward on the same batch: model->g += gradient of a loss with dloss/dlogp[t] = dlogp[t] (host).
 tt_status tt_backward(tt_pass *pass, const tt_batch *batch, const float *dlogp) TT_MUST_CHECK;
-// Both at once where dlogp is known beforehand (cross-entropy): the LM head makes one pass over the logits.
+// Both at once where dlogp is known beforehand (cross-entropy): the LM head makes one pass over the logits. With
+// logp NULL nobody waits for the device; tt_pass_fetch_logp fetches them.
 tt_status tt_forward_backward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout,
     const float *dlogp, float *logp) TT_MUST_CHECK;
+// logp[t] of the pass's last batch, by tt_device_fetch: there after the device's next download.
+tt_status tt_pass_fetch_logp(tt_pass *pass, float *logp) TT_MUST_CHECK;
 
 // Called during backward when a part of the gradient is complete: all operations that add to model->g[from,
 // size) have been submitted to the device. `from` decreases, layer by layer, to 0.

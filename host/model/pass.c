@@ -14,6 +14,11 @@ tt_status tt_pass_open(tt_pass **out, tt_model *model) {
     if (status == TT_OK)
         status = tt_alloc(
             &pass->decoder.layers, (size_t)model->config.num_decoder_layers, sizeof(tt_layer_pass), "pass");
+    const int norms = 2 * model->config.num_layers + TT_NORMS * model->config.num_decoder_layers + 2;
+    if (status == TT_OK) status = tt_alloc(&pass->norm_sums, (size_t)norms, sizeof *pass->norm_sums, "pass");
+    if (status == TT_OK)
+        status =
+            tt_alloc(&pass->id_begin, (size_t)model->config.vocab_size + 2, sizeof *pass->id_begin, "pass");
     if (status == TT_OK) status = tt_pass_replay_open(pass);
     if (status != TT_OK) {
         tt_pass_close(pass);
@@ -28,6 +33,8 @@ void tt_pass_close(tt_pass *pass) {
     tt_device_free(pass->model->device, pass->memory);
     free(pass->encoder.layers);
     free(pass->decoder.layers);
+    free(pass->norm_sums);
+    free(pass->id_begin);
     free(pass->host);
     free(pass);
 }
@@ -61,18 +68,19 @@ static tt_operand *take_operand(cursor *arena, int rows, int columns) {
     return take_block(arena, (size_t)rows * (size_t)columns, arena->operand_size);
 }
 
-static void take_stack_indices(cursor *arena, tt_stack_pass *stack) {
+static void take_stack_indices(cursor *arena, tt_stack_pass *stack, bool backward) {
     stack->ids = take_block(arena, (size_t)stack->rows, sizeof *stack->ids);
     stack->offsets = take_block(arena, (size_t)stack->seqs + 1, sizeof *stack->offsets);
     stack->example = take_block(arena, (size_t)stack->rows, sizeof *stack->example);
     stack->position = take_block(arena, (size_t)stack->rows, sizeof *stack->position);
+    stack->order = backward ? take_block(arena, (size_t)stack->rows, sizeof *stack->order) : NULL;
 }
 
 // What is uploaded for a batch, at the front, so that one copy is enough.
-static void take_indices(cursor *arena, tt_pass *pass, bool encoder_only) {
-    take_stack_indices(arena, &pass->encoder);
+static void take_indices(cursor *arena, tt_pass *pass, bool backward, bool encoder_only) {
+    take_stack_indices(arena, &pass->encoder, backward);
     if (encoder_only) return;
-    take_stack_indices(arena, &pass->decoder);
+    take_stack_indices(arena, &pass->decoder, backward);
     pass->key = take_block(arena, 1, sizeof *pass->key);
     pass->source = take_block(arena, (size_t)pass->decoder.seqs, sizeof *pass->source);
     pass->targets = take_block(arena, (size_t)pass->decoder.rows, sizeof *pass->targets);
@@ -100,7 +108,7 @@ static void take_layer(
         p->cross_lse = take_f32(arena, rows, c->num_heads);
     }
     p->h = take_operand(arena, rows, tt_activation_width(c->activation, c->d_ff));
-    p->a = take_operand(arena, rows, c->d_ff);
+    p->a = c->activation == TT_RELU ? p->h : take_operand(arena, rows, c->d_ff); // backward needs only a
 }
 
 // Without backward all layers work in the memory of one: each reads its predecessor's x[2] before writing it.
@@ -121,12 +129,19 @@ static int max_int(int a, int b) {
     return a > b ? a : b;
 }
 
+static float *take_norm_strips(cursor *arena, const tt_model_config *c, int encoder_rows, int decoder_rows) {
+    const size_t encoder = 2 * (size_t)c->num_layers + 1, decoder = 3 * (size_t)c->num_decoder_layers + 1;
+    const size_t strips =
+        encoder * (size_t)tt_rmsnorm_strips(encoder_rows) + decoder * (size_t)tt_rmsnorm_strips(decoder_rows);
+    return take_block(arena, strips * (size_t)c->d_model, sizeof(float));
+}
+
 static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encoder_only) {
     const tt_model_config *c = &pass->model->config;
     const int d = c->d_model, inner = tt_inner(c), encoder_rows = pass->encoder.rows;
     const int rows = max_int(encoder_rows, pass->decoder.rows);
     cursor arena = {.base = base, .operand_size = pass->model->device->operand_size};
-    take_indices(&arena, pass, encoder_only);
+    take_indices(&arena, pass, backward, encoder_only);
     take_stack(&arena, c, &pass->encoder, c->num_layers, 0, backward);
     pass->branch = take_operand(&arena, rows, d);
     if (encoder_only) return arena.used;
@@ -143,6 +158,7 @@ static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encod
     pass->wide = take_operand(&arena, rows, max_int(3 * inner, tt_activation_width(c->activation, c->d_ff)));
     pass->narrow = take_operand(&arena, rows, max_int(inner, c->d_ff));
     pass->end = take_block(&arena, 0, 1);
+    pass->norm_strips = take_norm_strips(&arena, c, encoder_rows, pass->decoder.rows);
     return arena.used;
 }
 
@@ -173,17 +189,20 @@ static void write_decoder(const tt_pass *to, const tt_batch *batch, int filler_i
     *to->key = to->dropout.key;
 }
 
-static tt_status upload_indices(tt_pass *pass, const tt_batch *batch, bool encoder_only) {
-    const int filler_id = pass->model->config.vocab_size - 1;
+static tt_status upload_indices(tt_pass *pass, const tt_batch *batch, bool backward, bool encoder_only) {
+    const int vocab = pass->model->config.vocab_size, filler_id = vocab - 1;
     tt_pass host = *pass; // the same arrays in the host's memory
     cursor arena = {0};
-    take_indices(&arena, &host, encoder_only);
+    take_indices(&arena, &host, backward, encoder_only);
     TT_TRY(tt_grow(&pass->host, &pass->host_capacity, arena.used, 1, "indices of a batch"));
     arena = (cursor){.base = pass->host};
-    take_indices(&arena, &host, encoder_only);
+    take_indices(&arena, &host, backward, encoder_only);
     write_stack(&host.encoder, filler_id, batch->enc_tokens, batch->enc_seqs, batch->enc_ids,
         batch->enc_offsets, batch->enc_example, batch->enc_position);
     if (!encoder_only) write_decoder(&host, batch, filler_id);
+    const tt_stack_pass *const stacks[] = {&host.encoder, &host.decoder};
+    for (int i = 0; backward && i < 2; ++i)
+        tt_embedding_order(stacks[i]->order, pass->id_begin, stacks[i]->ids, stacks[i]->rows, vocab);
     return tt_device_upload(pass->model->device, pass->memory, pass->host, arena.used);
 }
 
@@ -230,7 +249,7 @@ tt_status tt_pass_prepare(
     }
     lay_out_arena(pass, pass->memory, backward, encoder_only);
     TT_TRY(tt_device_discard(device, pass->memory, pass->bytes));
-    return upload_indices(pass, batch, encoder_only);
+    return upload_indices(pass, batch, backward, encoder_only);
 }
 
 tt_status tt_pass_discard(const tt_pass *pass, void *from, const void *to) {

@@ -19,12 +19,13 @@ typedef struct tt_layer_pass {
     tt_operand *y[TT_NORMS];                    // [R, D]: a norm's output
     tt_operand *qkv, *out;                      // self-attention: [R, 3I], [R, I]
     tt_operand *cross_q, *cross_kv, *cross_out; // [R, I], [encoder rows, 2I], [R, I]
-    tt_operand *h, *a;                          // feed-forward: [R, F or 2F], [R, F]
+    tt_operand *h, *a;                          // feed-forward: [R, F or 2F], [R, F]; ReLU: the same
 } tt_layer_pass;
 
 typedef struct tt_stack_pass {
     int rows, seqs, longest;      // longest sequence
     int32_t *ids, *offsets;       // [R], [seqs + 1]
+    int32_t *order;               // [R], backward: see tt_embedding
     uint32_t *example, *position; // [R]
     tt_layer_pass *layers;        // host memory
     float *x, *rstd;              // of the final norm
@@ -41,7 +42,11 @@ struct tt_pass {
     float *dx, *denc;                  // backward: of the residual stream, of encoder.y; [R, D]
     tt_operand *dy, *dbranch;          // [R, D]
     tt_operand *dq, *wide, *narrow;    // dq [R, I], wide [R, max(3I, 2F)], narrow [R, max(I, F)]
-    void *end;                         // end of narrow, the last buffer
+    void *end;                         // end of narrow, the last of the buffers that are used again
+    float *norm_strips,
+        *free_strips;          // backward: of each norm [tt_rmsnorm_strips(R), D]; where the next begins
+    tt_rmsnorm_sum *norm_sums; // host memory: norms whose dw is still to be summed
+    int n_norm_sums;
     tt_dropout_key dropout;
     uint64_t *key; // dropout.key, device memory
     tt_gradient_watch watch;
@@ -50,7 +55,8 @@ struct tt_pass {
     int encoder_tokens, decoder_tokens; // rows of the batch; the rows after them are filler
     char *memory;                       // device arena
     size_t bytes;
-    char *host; // indices on their way to the device
+    int32_t *id_begin; // host memory, [vocab + 2]: for tt_embedding_order
+    char *host;        // indices on their way to the device
     size_t host_capacity;
 };
 

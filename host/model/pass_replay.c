@@ -51,9 +51,12 @@ tt_status tt_pass_replay_open(tt_pass *pass) {
 }
 
 int tt_pass_replay_step(int tokens) {
-    // At most 1/32 more rows, half of that on average. With MOST tokens or more, a GPU computes for longer
-    // than the calls take.
-    enum { LEAST = 16, SHARE = 32, MOST = 8192 };
+    // At most 1/32 more rows, half of that on average, but at least LEAST in all. With MOST tokens or more, a GPU
+    // computes for longer than the calls take. Of the 6,000 steps of configs/everyday.yaml (700 to 3,000 source
+    // rows, about 300 target rows) 98.1 % are replayed with LEAST 32 and 1.9 % of all rows are filler; with 16
+    // it is 94.4 % and 1.4 %, and 64 shapes are too few; with 64 it is 99.0 % and 3.2 %. Recording at the third
+    // sight replays 0.7 % less and records as much. tests/cusim/recordings.c prints these numbers.
+    enum { LEAST = 32, SHARE = 32, MOST = 8192 };
     if (tokens >= MOST) return 0;
     int step = LEAST;
     while (2 * step * SHARE <= tokens) step *= 2;

@@ -36,6 +36,9 @@ tt_status tt_trainer_open(
 
 void tt_trainer_close(tt_trainer *t) {
     tt_optimizer_close(&t->optimizer);
+    // After an error log-probabilities may still be on their way to memory that is freed here.
+    const tt_status arrived = t->unread ? tt_device_wait(t->model->device) : TT_OK;
+    (void)arrived; // whoever closes after an error reports that one
     if (t->pass) tt_pass_close(t->pass);
     tt_batch_close(&t->batch);
     free(t->mine);
@@ -57,9 +60,10 @@ static tt_dropout_key dropout_of(const tt_trainer *t) {
 }
 
 // Forward and backward of one packed part with cross-entropy, whose gradient is known before the forward pass.
-// `tokens`: target tokens of the global batch.
-static tt_status supervised_part(
-    tt_trainer *t, const tt_global_batch *global, int portion, int64_t tokens, tt_preference_sums *share) {
+// Its loss is added by add_loss, once the log-probabilities are here: at once, or with `later` after the device's
+// next download.
+static tt_status supervised_part(tt_trainer *t, const tt_global_batch *global, int portion, bool later) {
+    const int64_t tokens = tt_dataset_target_tokens(global->dataset, global->examples, global->n);
     TT_TRY(tt_dataset_pack(global->dataset, t->portion, portion, TT_PAD, &t->batch));
     const int n = t->batch.dec_tokens;
     TT_TRY(reserve_logp(t, n));
@@ -67,10 +71,18 @@ static tt_status supervised_part(
     for (int i = 0; i < portion && global->scale; ++i)
         for (int k = t->batch.dec_offsets[i]; k < t->batch.dec_offsets[i + 1]; ++k)
             t->dlogp[k] = -(float)global->scale[t->portion[i]];
-    TT_TRY(tt_forward_backward(t->pass, &t->batch, dropout_of(t), t->dlogp, t->logp));
-    if (!global->scale) share->loss += tt_cross_entropy_loss(t->logp, n, tokens);
+    TT_TRY(tt_forward_backward(t->pass, &t->batch, dropout_of(t), t->dlogp, later ? NULL : t->logp));
+    t->unread = n;
+    return later ? tt_pass_fetch_logp(t->pass, t->logp) : TT_OK;
+}
+
+// Adds the loss of the last supervised part to *share, unless that is done.
+static void add_loss(tt_trainer *t, const tt_global_batch *global, tt_preference_sums *share) {
+    const int n = t->unread;
+    const int64_t tokens = n ? tt_dataset_target_tokens(global->dataset, global->examples, global->n) : 0;
+    if (n && !global->scale) share->loss += tt_cross_entropy_loss(t->logp, n, tokens);
     for (int k = 0; k < n && global->scale; ++k) share->loss += (double)t->dlogp[k] * (double)t->logp[k];
-    return TT_OK;
+    t->unread = 0;
 }
 
 // The same for preference pairs: both texts share one encoder sequence, and the gradient depends on the
@@ -113,6 +125,7 @@ static tt_status sum_ready(void *context, size_t from) {
     return tt_gradient_sum_ready(context, from);
 }
 
+// Chosen tokens of all pairs of the batch.
 static int64_t chosen_tokens(const tt_global_batch *global) {
     int64_t tokens = 0;
     for (int i = 0; i < global->n; ++i)
@@ -120,14 +133,13 @@ static int64_t chosen_tokens(const tt_global_batch *global) {
     return tokens;
 }
 
-tt_status tt_trainer_gradient(tt_trainer *t, const tt_global_batch *global, tt_preference_sums *share) {
+// As tt_trainer_gradient; with `later` the loss of the last part may be missing until add_loss.
+static tt_status gradient(
+    tt_trainer *t, const tt_global_batch *global, tt_preference_sums *share, bool later) {
     const size_t n = (size_t)global->n;
     TT_TRY(tt_grow(&t->mine, &t->mine_capacity, n, sizeof *t->mine, "examples of this rank"));
     TT_TRY(tt_grow(&t->portion, &t->portion_capacity, n, sizeof *t->portion, "examples of a part"));
     const tt_dataset *dataset = global->dataset;
-    const int64_t tokens = global->preference
-                               ? chosen_tokens(global)
-                               : tt_dataset_target_tokens(dataset, global->examples, global->n);
     const int mine =
         tt_deal(dataset, global->examples, global->n, (tt_share){t->comm->rank, t->comm->size}, t->mine);
     *share = (tt_preference_sums){0};
@@ -139,12 +151,18 @@ tt_status tt_trainer_gradient(tt_trainer *t, const tt_global_batch *global, tt_p
         const bool last = part == t->parts - 1;
         tt_pass_watch(t->pass, last ? (tt_gradient_watch){sum_ready, &t->sum} : (tt_gradient_watch){0});
         tt_batch_clear(&t->batch);
-        if (global->preference)
-            TT_TRY(preference_part(t, global, portion, tokens, share));
-        else
-            TT_TRY(supervised_part(t, global, portion, tokens, share));
+        if (global->preference) {
+            TT_TRY(preference_part(t, global, portion, chosen_tokens(global), share));
+        } else {
+            TT_TRY(supervised_part(t, global, portion, later && last));
+            if (!(later && last)) add_loss(t, global, share);
+        }
     }
     return TT_OK;
+}
+
+tt_status tt_trainer_gradient(tt_trainer *t, const tt_global_batch *global, tt_preference_sums *share) {
+    return gradient(t, global, share, false);
 }
 
 static void count_tokens(const tt_global_batch *global, tt_step_report *out) {
@@ -163,24 +181,25 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
         tt_preference_sums share;
         double interrupted;
     } sums;
-    TT_TRY(tt_trainer_gradient(t, global, &sums.share));
+    TT_TRY(gradient(t, global, &sums.share, true));
+    TT_TRY(tt_gradient_sum_end(&t->sum));
+    // The update comes before the loss is known, so that the host waits for the device once. What makes a loss
+    // infinite or NaN makes the gradient so, too, and then nothing is updated.
+    out->rate = tt_schedule_rate(&t->schedule, t->step);
+    tt_status status = tt_optimizer_update(&t->optimizer, out->rate, &out->norm);
+    add_loss(t, global, &sums.share);
     sums.interrupted = tt_interrupted();
     TT_TRY(tt_comm_sum_f64(t->comm, (double *)&sums, TT_PREFERENCE_SUMS + 1));
-    TT_TRY(tt_gradient_sum_end(&t->sum));
     count_tokens(global, out);
     out->loss = sums.share.loss;
     out->preferred = global->preference != NULL;
     out->preference = sums.share;
     out->interrupted = sums.interrupted > 0;
-    out->rate = tt_schedule_rate(&t->schedule, t->step);
-    tt_status status = TT_OK;
-    if (!isfinite(out->loss))
+    if ((status == TT_OK || status == TT_ERR_NUMERIC) && !isfinite(out->loss))
         status = tt_fail(TT_ERR_NUMERIC,
             "the loss is %g at step %lld (%s); checkpoints written before it are intact. Try a lower "
             "learning_rate, a longer warmup or a smaller clip",
             out->loss, (long long)t->step + 1, global->stage);
-    else
-        status = tt_optimizer_update(&t->optimizer, out->rate, &out->norm);
     TT_TRY(tt_comm_agree(t->comm, status));
     t->step++;
     return TT_OK;

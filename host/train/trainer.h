@@ -67,6 +67,7 @@ typedef struct tt_trainer {
     int32_t *mine, *portion;
     float *logp, *dlogp;
     tt_preference_pair *pairs;
+    int unread; // log-probabilities whose loss add_loss has still to add
     size_t mine_capacity, portion_capacity, logp_capacity, dlogp_capacity, pairs_capacity;
 } tt_trainer;
 
@@ -96,8 +97,8 @@ void tt_trainer_close(tt_trainer *trainer);
 // logged.
 tt_status tt_trainer_gradient(
     tt_trainer *trainer, const tt_global_batch *global, tt_preference_sums *share) TT_MUST_CHECK;
-// One whole step. Errors: TT_ERR_NUMERIC, agreed by the ranks, when the loss or the gradient is not finite:
-// the weights are as they were before the step.
+// One whole step. Errors: TT_ERR_NUMERIC, agreed by the ranks, when the loss or the gradient is not finite; with a
+// gradient that is not, the weights are as they were before the step.
 tt_status tt_trainer_step(
     tt_trainer *trainer, const tt_global_batch *global, tt_step_report *out) TT_MUST_CHECK;
 

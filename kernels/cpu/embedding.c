@@ -1,9 +1,7 @@
-// Embedding gather and its gradient. Backward sorts the rows by id (a stable counting sort), then one thread
-// sums all rows of an id in the order of rows: no atomics, the same sum for any number of threads.
+// Embedding gather and its gradient. In backward one thread sums all rows of an id in the order of rows: no
+// atomics, the same sum for any number of threads.
 #include "kernels/cpu/dropout.h"
 #include "kernels/cpu/vector.h"
-
-#include <string.h>
 
 static tt_status check_embedding(const tt_embedding *p, const char *op) {
     if (p->rows < 0 || p->d < 1 || p->vocab < 1)
@@ -27,21 +25,15 @@ tt_status tt_cpu_embed_fwd(tt_device *device, const tt_embedding *p) {
 tt_status tt_cpu_embed_bwd(tt_device *device, const tt_embedding *p) {
     TT_TRY(check_embedding(p, "embed_bwd"));
     if (p->rows == 0) return TT_OK;
-    const int rows = p->rows, d = p->d, vocab = p->vocab;
-    const int32_t *ids = p->ids;
-    // After the sort, rows of id v are order[end[v - 1] .. end[v]).
+    if (!p->order) return tt_fail(TT_ERR_INPUT, "embed_bwd: order is missing");
+    const int rows = p->rows, d = p->d;
+    const int32_t *ids = p->ids, *order = p->order;
     const bool dropped = p->drop.p > 0;
-    const size_t own_floats = dropped ? (size_t)device->threads * d : 0;
-    int32_t *end =
-        tt_device_scratch(device, ((size_t)vocab + 1 + rows) * sizeof *end + own_floats * sizeof(float));
-    if (!end) return TT_ERR_NOMEM;
-    int32_t *order = end + vocab + 1;
-    float *owns = (float *)(order + rows);
-    memset(end, 0, ((size_t)vocab + 1) * sizeof *end);
-    for (int t = 0; t < rows; ++t) ++end[ids[t] + 1];
-    for (int v = 0; v < vocab; ++v) end[v + 1] += end[v];
-    for (int t = 0; t < rows; ++t) order[end[ids[t]]++] = t;
-
+    float *owns = NULL;
+    if (dropped) {
+        owns = tt_device_scratch(device, (size_t)device->threads * d * sizeof *owns);
+        if (!owns) return TT_ERR_NOMEM;
+    }
 #pragma omp parallel num_threads(device->threads)
     {
         float *own = dropped ? owns + (size_t)tt_cpu_thread() * d : NULL;
@@ -51,7 +43,7 @@ tt_status tt_cpu_embed_bwd(tt_device *device, const tt_embedding *p) {
             const int32_t id = ids[order[i]];
             if (i > 0 && ids[order[i - 1]] == id) continue;
             float *to = p->dtable + (size_t)id * d;
-            for (int j = i; j < end[id]; ++j) {
+            for (int j = i; j < rows && ids[order[j]] == id; ++j) {
                 const float *from = p->dout + (size_t)order[j] * d;
                 if (dropped) {
                     tt_dropout_row(&p->drop, order[j], d, own, from);

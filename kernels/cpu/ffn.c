@@ -11,9 +11,11 @@ TT_MULTIVERSION(void, relu_forward, (int n, float *a, const float *h), (n, a, h)
     for (int c = 0; c < n; ++c) a[c] = h[c] < 0 ? 0 : h[c]; // NaN passes
 }
 
-TT_MULTIVERSION(void, relu_backward, (int n, float *dh, const float *h, const float *da), (n, dh, h, da)) {
+// From the activation, which is 0 where h was not positive and where it was dropped.
+TT_MULTIVERSION(void, relu_backward, (int n, float *dh, const float *a, const float *da, float kept),
+    (n, dh, a, da, kept)) {
 #pragma omp simd
-    for (int c = 0; c < n; ++c) dh[c] = h[c] <= 0 ? 0 : da[c];
+    for (int c = 0; c < n; ++c) dh[c] = a[c] <= 0 ? 0 : da[c] * kept;
 }
 
 TT_MULTIVERSION(
@@ -58,17 +60,12 @@ static void forward_tile(const tt_ffn *p, int row, int from, int n) {
     }
 }
 
-static void backward_tile(const tt_ffn *p, int row, int from, int n, const float *da) {
+static void backward_gated_tile(const tt_ffn *p, int row, int from, int n, const float *da) {
     const size_t f = (size_t)p->f;
     const float *h = p->h;
     float *dh = p->dh;
-    if (p->activation == TT_RELU) {
-        const size_t offset = (size_t)row * f + from;
-        relu_backward(n, dh + offset, h + offset, da);
-    } else {
-        const size_t offset = (size_t)row * 2 * f + from;
-        gelu_backward(n, dh + offset, dh + offset + f, h + offset, h + offset + f, da);
-    }
+    const size_t offset = (size_t)row * 2 * f + from;
+    gelu_backward(n, dh + offset, dh + offset + f, h + offset, h + offset + f, da);
 }
 
 tt_status tt_cpu_ffn_fwd(tt_device *device, const tt_ffn *p) {
@@ -89,11 +86,17 @@ TT_MULTIVERSION(void, multiply_by, (int n, float *x, const float *y), (n, x, y))
 
 tt_status tt_cpu_ffn_bwd(tt_device *device, const tt_ffn *p) {
     TT_TRY(check_ffn(p, "ffn_bwd"));
+    const float kept = 1.0f / (1.0f - p->drop.p);
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
-        const float *da = tt_in(p->da) + (size_t)t * p->f;
+        const size_t offset = (size_t)t * p->f;
+        const float *da = tt_in(p->da) + offset;
+        if (p->activation == TT_RELU) {
+            relu_backward(p->f, tt_out(p->dh) + offset, tt_in(p->a) + offset, da, kept);
+            continue;
+        }
         if (!(p->drop.p > 0)) {
-            backward_tile(p, t, 0, p->f, da);
+            backward_gated_tile(p, t, 0, p->f, da);
             continue;
         }
         float dropped[TT_DROPOUT_TILE];
@@ -101,7 +104,7 @@ tt_status tt_cpu_ffn_bwd(tt_device *device, const tt_ffn *p) {
             int n = p->f - from < TT_DROPOUT_TILE ? p->f - from : TT_DROPOUT_TILE;
             tt_dropout_factors(&p->drop, p->drop.site, t, from, n, dropped);
             multiply_by(n, dropped, da + from);
-            backward_tile(p, t, from, n, dropped);
+            backward_gated_tile(p, t, from, n, dropped);
         }
     }
     return TT_OK;

@@ -56,6 +56,7 @@ tt_status tt_cpu_open(tt_device *device, int threads) {
         .free = memory_free,
         .upload = memory_copy,
         .download = memory_copy,
+        .fetch = memory_copy,
         .copy = memory_copy,
         .zero = memory_zero,
         .discard = memory_discard,

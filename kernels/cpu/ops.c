@@ -7,6 +7,7 @@ const tt_ops *tt_cpu_ops(void) {
         .embed_bwd = tt_cpu_embed_bwd,
         .rmsnorm_fwd = tt_cpu_rmsnorm_fwd,
         .rmsnorm_bwd = tt_cpu_rmsnorm_bwd,
+        .rmsnorm_dw = tt_cpu_rmsnorm_dw,
         .gemm = tt_cpu_gemm,
         .attention_fwd = tt_cpu_attention_fwd,
         .attention_bwd = tt_cpu_attention_bwd,

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK = 32 }; // rows whose dw is summed one after another
+enum { BLOCK = 2 * TT_RMSNORM_STRIP }; // rows whose dw is summed one after another
 
 TT_MULTIVERSION(
     float, add_branch, (int d, float *x, const float *x_in, const float *branch), (d, x, x_in, branch)) {
@@ -81,16 +81,21 @@ tt_status tt_cpu_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
     return TT_OK;
 }
 
+static void add_blocks(int d, float *dw, const float *partial, int rows) {
+    for (int b = 0; b * BLOCK < rows; ++b) tt_vector_add(d, dw, partial + (size_t)b * d);
+}
+
 tt_status tt_cpu_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
     TT_TRY(check_rmsnorm(p, "rmsnorm_bwd"));
     if (p->rows == 0) return TT_OK;
     const int d = p->d, blocks = (p->rows + BLOCK - 1) / BLOCK;
-    const size_t partials = (size_t)blocks * d;
-    float *partial = tt_device_scratch(device, (partials + (size_t)device->threads * d) * sizeof *partial);
-    if (!partial) return TT_ERR_NOMEM;
+    const size_t partials = p->strips ? 0 : (size_t)blocks * d;
+    float *scratch = tt_device_scratch(device, (partials + (size_t)device->threads * d) * sizeof *scratch);
+    if (!scratch) return TT_ERR_NOMEM;
+    float *partial = p->strips ? p->strips : scratch;
 #pragma omp parallel num_threads(device->threads)
     {
-        float *own = partial + partials + (size_t)tt_cpu_thread() * d;
+        float *own = scratch + partials + (size_t)tt_cpu_thread() * d;
 #pragma omp for schedule(static)
         for (int b = 0; b < blocks; ++b) {
             float *dw = partial + (size_t)b * d;
@@ -107,6 +112,14 @@ tt_status tt_cpu_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
             }
         }
     }
-    for (int b = 0; b < blocks; ++b) tt_vector_add(d, p->dw, partial + (size_t)b * d);
+    if (!p->strips) add_blocks(d, p->dw, partial, p->rows);
+    return TT_OK;
+}
+
+tt_status tt_cpu_rmsnorm_dw(tt_device *device, const tt_rmsnorm_sum *sums, int n, int d) {
+    (void)device;
+    if (n < 0 || d < 1)
+        return tt_fail(TT_ERR_INPUT, "rmsnorm_dw: %d norms of %d, expected n >= 0 and d >= 1", n, d);
+    for (int i = 0; i < n; ++i) add_blocks(d, sums[i].dw, sums[i].strips, sums[i].rows);
     return TT_OK;
 }

@@ -33,8 +33,12 @@ static void memory_free(tt_device *device, void *memory) {
 }
 
 static tt_status wait_for_all(tt_cuda_state *state) {
+    tt_cuda_staging *s = &state->staging;
+    const int fetches = s->fetches;
+    s->fetches = 0;
     TT_CUDA(cudaStreamSynchronize(state->stream), "computing");
-    state->staging.used = 0;
+    for (int i = 0; i < fetches; ++i) memcpy(s->fetch[i].to, s->fetch[i].from, s->fetch[i].bytes);
+    s->used = s->down_used = 0;
     return TT_OK;
 }
 
@@ -81,7 +85,7 @@ static tt_status fault_status(const tt_cuda_fault *fault) {
 static tt_status memory_download(tt_device *device, void *to, const void *from, size_t bytes) {
     tt_cuda_state *state = tt_cuda_of(device);
     const tt_cuda_staging *s = &state->staging;
-    void *const target = bytes <= tt_cuda_staging::DOWN ? s->down : to;
+    void *const target = bytes <= tt_cuda_staging::DOWN - s->down_used ? s->down + s->down_used : to;
     TT_CUDA(cudaMemcpyAsync(target, from, bytes, cudaMemcpyDeviceToHost, state->stream), "copy from the GPU");
     TT_CUDA(cudaMemcpyAsync(s->fault, state->fault, sizeof *s->fault, cudaMemcpyDeviceToHost, state->stream),
         "copy from the GPU");
@@ -90,6 +94,19 @@ static tt_status memory_download(tt_device *device, void *to, const void *from, 
     if (s->fault->code == TT_FAULT_NONE) return TT_OK;
     TT_CUDA(cudaMemsetAsync(state->fault, 0, sizeof *state->fault, state->stream), "computing");
     return fault_status(s->fault);
+}
+
+// Where there is no room, it waits.
+static tt_status memory_fetch(tt_device *device, void *to, const void *from, size_t bytes) {
+    tt_cuda_staging *s = &tt_cuda_of(device)->staging;
+    if (s->fetches == tt_cuda_staging::FETCHES || bytes > tt_cuda_staging::DOWN - s->down_used)
+        return memory_download(device, to, from, bytes);
+    char *const staged = s->down + s->down_used;
+    TT_CUDA(
+        cudaMemcpyAsync(staged, from, bytes, cudaMemcpyDeviceToHost, tt_stream(device)), "copy from the GPU");
+    s->fetch[s->fetches++] = {to, staged, bytes};
+    s->down_used += bytes;
+    return TT_OK;
 }
 
 static tt_status memory_copy(tt_device *device, void *to, const void *from, size_t bytes) {
@@ -171,6 +188,7 @@ static const tt_ops operations = {
     .embed_bwd = tt_cuda_embed_bwd,
     .rmsnorm_fwd = tt_cuda_rmsnorm_fwd,
     .rmsnorm_bwd = tt_cuda_rmsnorm_bwd,
+    .rmsnorm_dw = tt_cuda_rmsnorm_dw,
     .gemm = tt_cuda_gemm_multiply,
     .attention_fwd = tt_cuda_attention_fwd,
     .attention_bwd = tt_cuda_attention_bwd,
@@ -198,6 +216,7 @@ static const tt_memory memory_functions = {
     .free = memory_free,
     .upload = memory_upload,
     .download = memory_download,
+    .fetch = memory_fetch,
     .copy = memory_copy,
     .zero = memory_zero,
     .discard = memory_discard,

@@ -59,19 +59,23 @@ static __device__ __forceinline__ float4x dropout_factors(
         word.z < plan.threshold ? 0.0f : plan.kept, word.w < plan.threshold ? 0.0f : plan.kept}};
 }
 
-// x *= the factors of elements 4 * block .. of row `row`.
-static __device__ __forceinline__ void drop4(const dropout_plan &plan, int64_t row, int block, float4x *x) {
-    if (!plan.threshold) return;
-    const float4x factor =
-        dropout_factors(plan, plan.site, plan.example[row], plan.position[row], static_cast<uint32_t>(block));
-    for (int i = 0; i < 4; ++i) x->v[i] *= factor.v[i];
+// Whose mask a row has; nothing is read if dropout is off.
+struct dropout_token {
+    uint32_t example, position;
+};
+static __device__ __forceinline__ dropout_token token_of(const dropout_plan &plan, int64_t row) {
+    dropout_token token = {};
+    if (plan.threshold) token.example = plan.example[row], token.position = plan.position[row];
+    return token;
 }
 
-// The same of the elements from column c on.
-template <class T>
-__device__ __forceinline__ void drop_piece(const dropout_plan &plan, int64_t row, int c, piece<T> *x) {
-#pragma unroll
-    for (int k = 0; k < piece<T>::fours; ++k) drop4(plan, row, c / 4 + k, &x->four[k]);
+// x *= the factors of elements 4 * block .. of the token's row.
+static __device__ __forceinline__ void drop4(
+    const dropout_plan &plan, dropout_token token, int block, float4x *x) {
+    if (!plan.threshold) return;
+    const float4x factor =
+        dropout_factors(plan, plan.site, token.example, token.position, static_cast<uint32_t>(block));
+    for (int i = 0; i < 4; ++i) x->v[i] *= factor.v[i];
 }
 
 #endif

@@ -40,6 +40,7 @@ template <class T, bool GATED> __global__ void forward(tt_ffn p, dropout_plan dr
     piece<T> x, linear;
     load_piece(&x, h, here.whole, n);
     if (GATED) load_piece(&linear, h + p.f, here.whole, n);
+    const dropout_token token = token_of(drop, here.row);
 #pragma unroll
     for (int k = 0; k < piece<T>::fours; ++k) {
         float4x *four = &x.four[k];
@@ -49,41 +50,50 @@ template <class T, bool GATED> __global__ void forward(tt_ffn p, dropout_plan dr
             else
                 four->v[i] = four->v[i] < 0 ? 0 : four->v[i]; // NaN passes
         }
-        drop4(drop, here.row, here.c / 4 + k, four);
+        drop4(drop, token, here.c / 4 + k, four);
     }
     store_piece(static_cast<T *>(p.a) + static_cast<int64_t>(here.row) * p.f + here.c, x, here.whole, n);
 }
 
-template <class T, bool GATED> __global__ void backward(tt_ffn p, dropout_plan drop) {
+template <class T> __global__ void backward_gated(tt_ffn p, dropout_plan drop) {
     place here;
     if (!place_of<T>(p.rows, p.f, &here)) return;
     const int n = p.f - here.c;
-    const int64_t offset = static_cast<int64_t>(here.row) * (GATED ? 2 : 1) * p.f + here.c;
+    const int64_t row = here.row, offset = 2 * row * p.f + here.c;
     const T *h = static_cast<const T *>(p.h) + offset;
     T *dh = static_cast<T *>(p.dh) + offset;
     piece<T> g, x, linear;
-    load_piece(
-        &g, static_cast<const T *>(p.da) + static_cast<int64_t>(here.row) * p.f + here.c, here.whole, n);
+    load_piece(&g, static_cast<const T *>(p.da) + row * p.f + here.c, here.whole, n);
     load_piece(&x, h, here.whole, n);
-    if (GATED) load_piece(&linear, h + p.f, here.whole, n);
+    load_piece(&linear, h + p.f, here.whole, n);
+    const dropout_token token = token_of(drop, row);
 #pragma unroll
     for (int k = 0; k < piece<T>::fours; ++k) {
         float4x *four = &g.four[k];
-        drop4(drop, here.row, here.c / 4 + k, four);
+        drop4(drop, token, here.c / 4 + k, four);
         for (int i = 0; i < 4; ++i) {
-            const float value = x.four[k].v[i];
-            if (GATED) {
-                const gelu y = gelu_at(value);
-                const float gradient = four->v[i];
-                four->v[i] = gradient * (linear.four[k].v[i] * y.slope);
-                linear.four[k].v[i] = gradient * y.value;
-            } else {
-                four->v[i] = value <= 0 ? 0 : four->v[i];
-            }
+            const gelu y = gelu_at(x.four[k].v[i]);
+            const float gradient = four->v[i];
+            four->v[i] = gradient * (linear.four[k].v[i] * y.slope);
+            linear.four[k].v[i] = gradient * y.value;
         }
     }
-    if (GATED) store_piece(dh + p.f, linear, here.whole, n);
+    store_piece(dh + p.f, linear, here.whole, n);
     store_piece(dh, g, here.whole, n);
+}
+
+// The activation is 0 where h was not positive and where it was dropped: it says where the gradient passes.
+template <class T> __global__ void backward_relu(tt_ffn p, float kept) {
+    place here;
+    if (!place_of<T>(p.rows, p.f, &here)) return;
+    const int n = p.f - here.c;
+    const int64_t offset = static_cast<int64_t>(here.row) * p.f + here.c;
+    piece<T> g, a;
+    load_piece(&g, static_cast<const T *>(p.da) + offset, here.whole, n);
+    load_piece(&a, static_cast<const T *>(p.a) + offset, here.whole, n);
+#pragma unroll
+    for (int i = 0; i < piece<T>::size; ++i) g[i] = a[i] <= 0 ? 0 : g[i] * kept;
+    store_piece(static_cast<T *>(p.dh) + offset, g, here.whole, n);
 }
 
 tt_status check_ffn(const tt_ffn *p, const char *op) {
@@ -115,10 +125,11 @@ template <class T> tt_status run_forward(tt_device *device, const tt_ffn *p) {
 template <class T> tt_status run_backward(tt_device *device, const tt_ffn *p) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan drop = plan_dropout(&p->drop);
+    const float kept = drop.threshold ? drop.kept : 1.0f;
     if (p->activation == TT_RELU)
-        TT_CUDA(TT_LAUNCH((backward<T, false>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_bwd");
+        TT_CUDA(TT_LAUNCH((backward_relu<T>), blocks_of<T>(p), THREADS, 0, stream, *p, kept), "ffn_bwd");
     else
-        TT_CUDA(TT_LAUNCH((backward<T, true>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_bwd");
+        TT_CUDA(TT_LAUNCH((backward_gated<T>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_bwd");
     return TT_OK;
 }
 

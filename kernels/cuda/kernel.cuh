@@ -60,11 +60,17 @@ struct tt_cuda_bucket_table {
 
 // The host's side of copies: pinned, so that a copy makes nobody wait but who asks for its result (device.cu).
 struct tt_cuda_staging {
-    enum { UP = 4 << 20, DOWN = 1 << 20 }; // bytes
+    enum { UP = 4 << 20, DOWN = 1 << 20, FETCHES = 4 }; // bytes; fetches that no wait has ended
     char *up;   // what is under way to the GPU: [used]; all of it has arrived after a wait
-    char *down; // what a download brings
+    char *down; // what fetches bring: [down_used], and then a download
     tt_cuda_fault *fault;
-    size_t used;
+    size_t used, down_used;
+    struct {
+        void *to;
+        const char *from;
+        size_t bytes;
+    } fetch[FETCHES];
+    int fetches;
 };
 
 struct tt_cuda_gemm; // gemm.cu's own
@@ -289,13 +295,26 @@ static __device__ __forceinline__ void tt_fault(tt_cuda_fault *fault, int code, 
 
 // ---- operations, one file each
 
-// to[c] += sum over strips of partial[strip, c] (device memory), in an order that depends on the sizes alone.
+// Sums over strips, many in one launch.
+struct tt_cuda_strips {
+    enum { MOST = 128 }; // a launch's arguments may have 4 KiB
+    int n;
+    struct {
+        float *to;
+        const float *partial;
+        int strips;
+    } of[MOST];
+};
+// For each: to[c] += sum over strips of partial[strip, c] (device memory), in an order that depends on the
+// sizes alone.
+tt_status tt_cuda_add_strips(tt_device *, const tt_cuda_strips *, int columns);
 tt_status tt_cuda_add_strips(tt_device *, float *to, const float *partial, int strips, int columns);
 
 tt_status tt_cuda_embed_fwd(tt_device *, const tt_embedding *);
 tt_status tt_cuda_embed_bwd(tt_device *, const tt_embedding *);
 tt_status tt_cuda_rmsnorm_fwd(tt_device *, const tt_rmsnorm *);
 tt_status tt_cuda_rmsnorm_bwd(tt_device *, const tt_rmsnorm *);
+tt_status tt_cuda_rmsnorm_dw(tt_device *, const tt_rmsnorm_sum *, int n, int d);
 tt_status tt_cuda_gemm_multiply(tt_device *, const tt_gemm *);
 void tt_cuda_gemm_close(tt_cuda_state *);
 tt_status tt_cuda_attention_fwd(tt_device *, const tt_attention *);

@@ -30,9 +30,11 @@ __global__ void sum_in_order(double *total, const double *x, int n) {
 }
 
 // to[c] += sum over strips of partial[strip, c]: 32 sums of every 32nd strip, then those in order.
-__global__ void add_strips(float *to, const float *partial, int strips, int d) {
+__global__ void add_strips(tt_cuda_strips p, int d) {
     TT_SHARED(float, sums, WARP *(WARP + 1));
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, c = blockIdx.x * WARP + lane;
+    const float *partial = p.of[blockIdx.y].partial;
+    const int strips = p.of[blockIdx.y].strips;
     float sum = 0;
     for (int s = warp; c < d && s < strips; s += WARP) sum += partial[static_cast<int64_t>(s) * d + c];
     sums[warp * (WARP + 1) + lane] = sum;
@@ -40,7 +42,7 @@ __global__ void add_strips(float *to, const float *partial, int strips, int d) {
     if (warp > 0 || c >= d) return;
     float total = 0;
     for (int w = 0; w < WARP; ++w) total += sums[w * (WARP + 1) + lane];
-    to[c] += total;
+    p.of[blockIdx.y].to[c] += total;
 }
 
 __global__ void multiply(float *x, int64_t n, float factor) {
@@ -95,9 +97,16 @@ tt_status tt_cuda_to_bf16(tt_device *device, uint16_t *out, const float *x, int6
     return TT_OK;
 }
 
-tt_status tt_cuda_add_strips(tt_device *device, float *to, const float *partial, int strips, int columns) {
-    TT_CUDA(TT_LAUNCH(add_strips, tt_ceil_div(columns, WARP), WARP * WARP, 0, tt_stream(device), to, partial,
-                strips, columns),
-        "adding partial sums");
+tt_status tt_cuda_add_strips(tt_device *device, const tt_cuda_strips *p, int columns) {
+    const dim3 grid(static_cast<unsigned>(tt_ceil_div(columns, WARP)), static_cast<unsigned>(p->n));
+    TT_CUDA(
+        TT_LAUNCH(add_strips, grid, WARP * WARP, 0, tt_stream(device), *p, columns), "adding partial sums");
     return TT_OK;
+}
+
+tt_status tt_cuda_add_strips(tt_device *device, float *to, const float *partial, int strips, int columns) {
+    tt_cuda_strips one = {};
+    one.n = 1;
+    one.of[0] = {to, partial, strips};
+    return tt_cuda_add_strips(device, &one, columns);
 }

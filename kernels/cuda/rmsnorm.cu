@@ -1,119 +1,125 @@
-// RMSNorm fused with the residual add and both dropouts, by pieces of 16 bytes of the operands. One warp per
-// row. Rows of up to HELD pieces per lane are kept in registers, so that everything is read once and
-// backward sums dw at the same time; longer rows are read twice, the second time from cache. dw is summed
-// over strips of rows, then over strips in order.
+// RMSNorm fused with the residual add and both dropouts. One warp per row; each lane has four neighbouring
+// columns of every 128, so that a request of the warp is for whole sectors whether elements have two bytes or
+// four. Rows of up to WIDEST columns are kept in registers: everything is read once, and backward sums dw at
+// the same time. Longer rows are read twice, the second time from cache. dw is summed over strips of rows,
+// then over strips in order, of many norms in one launch (rmsnorm_dw).
 #include "kernels/cuda/dropout.cuh"
 
 namespace {
 
-enum { ROWS = 4, THREADS = ROWS * WARP, STRIP = 16, STRIP_THREADS = 256, HELD = 4 };
+enum { FOUR = 4, STRIDE = FOUR * WARP, ROWS = 4, THREADS = ROWS * WARP, STRIP_THREADS = 256 };
+// Kernels for rows in registers exist for 2, 4, .. WIDEST / STRIDE fours of a lane.
+enum { WIDEST = 1024, HELD = WIDEST / STRIDE / 2 };
 
-// ---- rows in registers: N pieces a lane
+__device__ __forceinline__ int column_of(int lane, int i) {
+    return FOUR * lane + STRIDE * i;
+}
+
+// ---- rows in registers: N fours a lane
 
 template <class T, int N>
 __global__ void __launch_bounds__(THREADS)
     forward_held(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop) {
-    constexpr int P = piece<T>::size;
     const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
     if (row >= p.rows) return;
-    const bool whole = d % P == 0;
+    const bool whole = d % FOUR == 0;
     const int64_t offset = static_cast<int64_t>(row) * d;
     const T *branch = static_cast<const T *>(p.branch);
     const float *from = branch && p.x_in ? p.x_in : p.x;
-    piece<T> x[N], add[N];
+    const dropout_token token = token_of(drop, row), output_token = token_of(output_drop, row);
+    float4x x[N], add[N];
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-        const int c = P * (lane + WARP * i);
+        const int c = column_of(lane, i);
         const bool there = c < d;
-        x[i] = piece<T>(), add[i] = piece<T>();
-        if (there) load_floats(&x[i], from + offset + c, whole, d - c);
-        if (there && branch) load_piece(&add[i], branch + offset + c, whole, d - c);
+        x[i] = float4x(), add[i] = float4x();
+        if (there) x[i] = load4(from + offset + c, whole, d - c);
+        if (there && branch) add[i] = load4(branch + offset + c, whole, d - c);
     }
     float squares = 0;
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-        const int c = P * (lane + WARP * i);
+        const int c = column_of(lane, i);
         if (branch && c < d) {
-            drop_piece(drop, row, c, &add[i]);
-#pragma unroll
-            for (int j = 0; j < P; ++j) x[i][j] += add[i][j];
-            store_floats(p.x + offset + c, x[i], whole, d - c);
+            drop4(drop, token, c / FOUR, &add[i]);
+            for (int j = 0; j < FOUR; ++j) x[i].v[j] += add[i].v[j];
+            store4(p.x + offset + c, x[i], whole, d - c);
         }
-#pragma unroll
-        for (int j = 0; j < P; ++j) squares += x[i][j] * x[i][j];
+        for (int j = 0; j < FOUR; ++j) squares += x[i].v[j] * x[i].v[j];
     }
     const float rstd = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(d) + p.eps);
     if (lane == 0) p.rstd[row] = rstd;
     T *y = static_cast<T *>(p.y);
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-        const int c = P * (lane + WARP * i);
+        const int c = column_of(lane, i);
         if (c >= d) break;
-        piece<T> w;
-        load_floats(&w, p.w + c, whole, d - c);
-#pragma unroll
-        for (int j = 0; j < P; ++j) x[i][j] *= rstd * w[j];
-        drop_piece(output_drop, row, c, &x[i]);
-        store_piece(y + offset + c, x[i], whole, d - c);
+        const float4x w = load4(p.w + c, whole, d - c);
+        for (int j = 0; j < FOUR; ++j) x[i].v[j] *= rstd * w.v[j];
+        drop4(output_drop, output_token, c / FOUR, &x[i]);
+        store4(y + offset + c, x[i], whole, d - c);
     }
 }
 
-// A block has a strip of rows: dx, dbranch, and partial[strip, c] = sum of dy x rstd over them.
+// Blocks of a multiprocessor for which there are registers without any in memory.
+template <int N> constexpr int BLOCKS = N > 6 ? 3 : N > 4 ? 4 : 5;
+
+// A block has a strip of rows: dx, dbranch, and partial[strip, c] = sum of dy x rstd over them. dx is read
+// after the row's sum, when the registers of dy's dropout are free.
 template <class T, int N>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, BLOCKS<N>)
     backward_held(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop, float *partial) {
-    constexpr int P = piece<T>::size, WIDTH = N * P * WARP;
+    constexpr int WIDTH = N * STRIDE;
     TT_SHARED(float, sums, ROWS *WIDTH);
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, d = p.d;
-    const int first = blockIdx.x * STRIP, end = min(first + STRIP, p.rows);
-    const bool whole = d % P == 0;
+    const int first = blockIdx.x * TT_RMSNORM_STRIP, end = min(first + TT_RMSNORM_STRIP, p.rows);
+    const bool whole = d % FOUR == 0;
     const T *dy = static_cast<const T *>(p.dy);
     T *dbranch = static_cast<T *>(p.dbranch);
-    piece<T> dw[N];
+    float4x dw[N];
 #pragma unroll
-    for (int i = 0; i < N; ++i) dw[i] = piece<T>();
+    for (int i = 0; i < N; ++i) dw[i] = float4x();
     for (int row = first + warp; row < end; row += ROWS) {
         const int64_t offset = static_cast<int64_t>(row) * d;
         const float rstd = p.rstd[row];
-        piece<T> g[N], x[N], dx[N];
+        const dropout_token token = token_of(drop, row), output_token = token_of(output_drop, row);
+        float4x g[N], x[N];
 #pragma unroll
         for (int i = 0; i < N; ++i) {
-            const int c = P * (lane + WARP * i);
-            g[i] = piece<T>(), x[i] = piece<T>(), dx[i] = piece<T>();
+            const int c = column_of(lane, i);
+            g[i] = float4x(), x[i] = float4x();
             if (c >= d) continue;
-            load_piece(&g[i], dy + offset + c, whole, d - c);
-            load_floats(&x[i], p.x + offset + c, whole, d - c);
-            load_floats(&dx[i], p.dx + offset + c, whole, d - c);
+            g[i] = load4(dy + offset + c, whole, d - c);
+            x[i] = load4(p.x + offset + c, whole, d - c);
         }
         float dot = 0;
 #pragma unroll
         for (int i = 0; i < N; ++i) {
-            const int c = P * (lane + WARP * i);
-            piece<T> w = piece<T>();
-            if (c < d) load_floats(&w, p.w + c, whole, d - c);
-            if (c < d) drop_piece(output_drop, row, c, &g[i]);
-#pragma unroll
-            for (int j = 0; j < P; ++j) {
-                dw[i][j] += g[i][j] * x[i][j] * rstd;
-                g[i][j] *= w[j];
-                dot += g[i][j] * x[i][j];
+            const int c = column_of(lane, i);
+            float4x w = float4x();
+            if (c < d) w = load4(p.w + c, whole, d - c);
+            if (c < d) drop4(output_drop, output_token, c / FOUR, &g[i]);
+            for (int j = 0; j < FOUR; ++j) {
+                dw[i].v[j] += g[i].v[j] * x[i].v[j] * rstd;
+                g[i].v[j] *= w.v[j];
+                dot += g[i].v[j] * x[i].v[j];
             }
         }
         const float mean = warp_sum(dot) * rstd * rstd / static_cast<float>(d);
 #pragma unroll
         for (int i = 0; i < N; ++i) {
-            const int c = P * (lane + WARP * i);
+            const int c = column_of(lane, i);
             if (c >= d) break;
-#pragma unroll
-            for (int j = 0; j < P; ++j) dx[i][j] += rstd * (g[i][j] - x[i][j] * mean);
-            store_floats(p.dx + offset + c, dx[i], whole, d - c);
+            float4x dx = load4(p.dx + offset + c, whole, d - c);
+            for (int j = 0; j < FOUR; ++j) dx.v[j] += rstd * (g[i].v[j] - x[i].v[j] * mean);
+            store4(p.dx + offset + c, dx, whole, d - c);
             if (!dbranch) continue;
-            drop_piece(drop, row, c, &dx[i]);
-            store_piece(dbranch + offset + c, dx[i], whole, d - c);
+            drop4(drop, token, c / FOUR, &dx);
+            store4(dbranch + offset + c, dx, whole, d - c);
         }
     }
 #pragma unroll
-    for (int i = 0; i < N; ++i) store_floats(sums + warp * WIDTH + P * (lane + WARP * i), dw[i], true, P);
+    for (int i = 0; i < N; ++i) store4(sums + warp * WIDTH + column_of(lane, i), dw[i], true, FOUR);
     __syncthreads();
     for (int c = threadIdx.x; c < d; c += THREADS) {
         float sum = 0;
@@ -125,94 +131,84 @@ __global__ void __launch_bounds__(THREADS)
 // ---- rows of any length
 
 template <class T> __global__ void forward(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop) {
-    constexpr int P = piece<T>::size;
     const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
     if (row >= p.rows) return;
-    const bool whole = d % P == 0;
+    const bool whole = d % FOUR == 0;
     const int64_t offset = static_cast<int64_t>(row) * d;
     const T *branch = static_cast<const T *>(p.branch);
     const float *from = branch && p.x_in ? p.x_in : p.x;
+    const dropout_token token = token_of(drop, row), output_token = token_of(output_drop, row);
     float squares = 0;
-    for (int c = P * lane; c < d; c += P * WARP) {
-        piece<T> x;
-        load_floats(&x, from + offset + c, whole, d - c);
+    for (int c = FOUR * lane; c < d; c += STRIDE) {
+        float4x x = load4(from + offset + c, whole, d - c);
         if (branch) {
-            piece<T> add;
-            load_piece(&add, branch + offset + c, whole, d - c);
-            drop_piece(drop, row, c, &add);
-            for (int i = 0; i < P; ++i) x[i] += add[i];
-            store_floats(p.x + offset + c, x, whole, d - c);
+            float4x add = load4(branch + offset + c, whole, d - c);
+            drop4(drop, token, c / FOUR, &add);
+            for (int i = 0; i < FOUR; ++i) x.v[i] += add.v[i];
+            store4(p.x + offset + c, x, whole, d - c);
         }
-        for (int i = 0; i < P; ++i) squares += x[i] * x[i];
+        for (int i = 0; i < FOUR; ++i) squares += x.v[i] * x.v[i];
     }
     const float rstd = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(d) + p.eps);
     if (lane == 0) p.rstd[row] = rstd;
     T *y = static_cast<T *>(p.y);
-    for (int c = P * lane; c < d; c += P * WARP) {
-        piece<T> x, w;
-        load_floats(&x, p.x + offset + c, whole, d - c); // a lane reads what it wrote itself
-        load_floats(&w, p.w + c, whole, d - c);
-        for (int i = 0; i < P; ++i) x[i] *= rstd * w[i];
-        drop_piece(output_drop, row, c, &x);
-        store_piece(y + offset + c, x, whole, d - c);
+    for (int c = FOUR * lane; c < d; c += STRIDE) {
+        float4x x = load4(p.x + offset + c, whole, d - c); // a lane reads what it wrote itself
+        const float4x w = load4(p.w + c, whole, d - c);
+        for (int i = 0; i < FOUR; ++i) x.v[i] *= rstd * w.v[i];
+        drop4(output_drop, output_token, c / FOUR, &x);
+        store4(y + offset + c, x, whole, d - c);
     }
 }
 
 // dx and dbranch; dw needs all rows of a column and has a kernel of its own.
 template <class T> __global__ void backward(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop) {
-    constexpr int P = piece<T>::size;
     const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
     if (row >= p.rows) return;
-    const bool whole = d % P == 0;
+    const bool whole = d % FOUR == 0;
     const int64_t offset = static_cast<int64_t>(row) * d;
     const T *dy = static_cast<const T *>(p.dy);
     T *dbranch = static_cast<T *>(p.dbranch);
     const float rstd = p.rstd[row];
+    const dropout_token token = token_of(drop, row), output_token = token_of(output_drop, row);
     float dot = 0;
-    for (int c = P * lane; c < d; c += P * WARP) {
-        piece<T> g, x, w;
-        load_piece(&g, dy + offset + c, whole, d - c);
-        load_floats(&x, p.x + offset + c, whole, d - c);
-        load_floats(&w, p.w + c, whole, d - c);
-        drop_piece(output_drop, row, c, &g);
-        for (int i = 0; i < P; ++i) dot += g[i] * w[i] * x[i];
+    for (int c = FOUR * lane; c < d; c += STRIDE) {
+        float4x g = load4(dy + offset + c, whole, d - c);
+        const float4x x = load4(p.x + offset + c, whole, d - c), w = load4(p.w + c, whole, d - c);
+        drop4(output_drop, output_token, c / FOUR, &g);
+        for (int i = 0; i < FOUR; ++i) dot += g.v[i] * w.v[i] * x.v[i];
     }
     const float mean = warp_sum(dot) * rstd * rstd / static_cast<float>(d);
-    for (int c = P * lane; c < d; c += P * WARP) {
-        piece<T> g, x, w, dx;
-        load_piece(&g, dy + offset + c, whole, d - c);
-        load_floats(&x, p.x + offset + c, whole, d - c);
-        load_floats(&w, p.w + c, whole, d - c);
-        load_floats(&dx, p.dx + offset + c, whole, d - c);
-        drop_piece(output_drop, row, c, &g);
-        for (int i = 0; i < P; ++i) dx[i] += rstd * (g[i] * w[i] - x[i] * mean);
-        store_floats(p.dx + offset + c, dx, whole, d - c);
+    for (int c = FOUR * lane; c < d; c += STRIDE) {
+        float4x g = load4(dy + offset + c, whole, d - c), dx = load4(p.dx + offset + c, whole, d - c);
+        const float4x x = load4(p.x + offset + c, whole, d - c), w = load4(p.w + c, whole, d - c);
+        drop4(output_drop, output_token, c / FOUR, &g);
+        for (int i = 0; i < FOUR; ++i) dx.v[i] += rstd * (g.v[i] * w.v[i] - x.v[i] * mean);
+        store4(p.dx + offset + c, dx, whole, d - c);
         if (!dbranch) continue;
-        drop_piece(drop, row, c, &dx);
-        store_piece(dbranch + offset + c, dx, whole, d - c);
+        drop4(drop, token, c / FOUR, &dx);
+        store4(dbranch + offset + c, dx, whole, d - c);
     }
 }
 
-// partial[strip, c] = sum of dy x rstd over a strip of rows; threads over columns by pieces.
+// partial[strip, c] = sum of dy x rstd over a strip of rows; threads over columns by fours.
 template <class T> __global__ void weight_strips(tt_rmsnorm p, dropout_plan output_drop, float *partial) {
-    constexpr int P = piece<T>::size;
-    const int d = p.d, first = blockIdx.x * STRIP, end = min(first + STRIP, p.rows);
-    const int c = P * (blockIdx.y * blockDim.x + threadIdx.x);
+    const int d = p.d, first = blockIdx.x * TT_RMSNORM_STRIP, end = min(first + TT_RMSNORM_STRIP, p.rows);
+    const int c = FOUR * (blockIdx.y * blockDim.x + threadIdx.x);
     if (c >= d) return;
-    const bool whole = d % P == 0;
+    const bool whole = d % FOUR == 0;
     const T *dy = static_cast<const T *>(p.dy);
-    piece<T> sum = {};
+    float4x sum = {};
 #pragma unroll 2
     for (int row = first; row < end; ++row) {
         const int64_t offset = static_cast<int64_t>(row) * d + c;
-        piece<T> g, x;
-        load_piece(&g, dy + offset, whole, d - c);
-        load_floats(&x, p.x + offset, whole, d - c);
+        float4x g = load4(dy + offset, whole, d - c);
+        const float4x x = load4(p.x + offset, whole, d - c);
         const float rstd = p.rstd[row];
-        drop_piece(output_drop, row, c, &g);
-        for (int i = 0; i < P; ++i) sum[i] += g[i] * x[i] * rstd;
+        drop4(output_drop, token_of(output_drop, row), c / FOUR, &g);
+        for (int i = 0; i < FOUR; ++i) sum.v[i] += g.v[i] * x.v[i] * rstd;
     }
-    store_floats(partial + static_cast<int64_t>(blockIdx.x) * d + c, sum, whole, d - c);
+    store4(partial + static_cast<int64_t>(blockIdx.x) * d + c, sum, whole, d - c);
 }
 
 tt_status check_rmsnorm(const tt_rmsnorm *p, const char *op) {
@@ -222,17 +218,16 @@ tt_status check_rmsnorm(const tt_rmsnorm *p, const char *op) {
     return check_dropout(&p->output_drop, op);
 }
 
-// Pieces that each lane has of a row.
-template <class T> int pieces_of(const tt_rmsnorm *p) {
-    return tt_ceil_div(p->d, piece<T>::size * WARP);
+// The kernel of `held` for rows of d columns.
+int held_at(int d) {
+    return tt_ceil_div(d, 2 * STRIDE) - 1;
 }
 
 template <class T> tt_status run_forward(tt_device *device, const tt_rmsnorm *p) {
     using kernel = void (*)(tt_rmsnorm, dropout_plan, dropout_plan);
     static const kernel held[HELD] = {
-        forward_held<T, 1>, forward_held<T, 2>, forward_held<T, 3>, forward_held<T, 4>};
-    const int pieces = pieces_of<T>(p);
-    const kernel rmsnorm_forward = pieces <= HELD ? held[pieces - 1] : forward<T>;
+        forward_held<T, 2>, forward_held<T, 4>, forward_held<T, 6>, forward_held<T, 8>};
+    const kernel rmsnorm_forward = p->d <= WIDEST ? held[held_at(p->d)] : forward<T>;
     TT_CUDA(TT_LAUNCH(rmsnorm_forward, tt_ceil_div(p->rows, ROWS), THREADS, 0, tt_stream(device), *p,
                 plan_dropout(&p->drop), plan_dropout(&p->output_drop)),
         "rmsnorm_fwd");
@@ -246,10 +241,9 @@ tt_status backward_in_two(tt_device *device, const tt_rmsnorm *p, int strips, fl
     TT_CUDA(TT_LAUNCH((backward<T>), tt_ceil_div(p->rows, ROWS), THREADS, 0, stream, *p,
                 plan_dropout(&p->drop), output_drop),
         "rmsnorm_bwd");
-    const int wanted = tt_ceil_div(p->d, piece<T>::size * WARP) * WARP;
+    const int wanted = tt_ceil_div(p->d, STRIDE) * WARP;
     const int threads = wanted < STRIP_THREADS ? wanted : STRIP_THREADS;
-    const dim3 grid(
-        static_cast<unsigned>(strips), static_cast<unsigned>(tt_ceil_div(p->d, piece<T>::size * threads)));
+    const dim3 grid(static_cast<unsigned>(strips), static_cast<unsigned>(tt_ceil_div(p->d, FOUR * threads)));
     TT_CUDA(TT_LAUNCH((weight_strips<T>), grid, threads, 0, stream, *p, output_drop, partial), "rmsnorm_bwd");
     return TT_OK;
 }
@@ -257,20 +251,24 @@ tt_status backward_in_two(tt_device *device, const tt_rmsnorm *p, int strips, fl
 template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p) {
     using kernel = void (*)(tt_rmsnorm, dropout_plan, dropout_plan, float *);
     static const kernel held[HELD] = {
-        backward_held<T, 1>, backward_held<T, 2>, backward_held<T, 3>, backward_held<T, 4>};
-    const int strips = tt_ceil_div(p->rows, STRIP), pieces = pieces_of<T>(p);
-    float *partial = static_cast<float *>(
-        tt_device_scratch(device, static_cast<size_t>(strips) * static_cast<size_t>(p->d) * sizeof(float)));
+        backward_held<T, 2>, backward_held<T, 4>, backward_held<T, 6>, backward_held<T, 8>};
+    const int strips = tt_rmsnorm_strips(p->rows);
+    float *partial = p->strips;
+    if (!partial)
+        partial = static_cast<float *>(tt_device_scratch(
+            device, static_cast<size_t>(strips) * static_cast<size_t>(p->d) * sizeof(float)));
     if (!partial) return tt_context(TT_ERR_NOMEM, "rmsnorm_bwd");
-    if (pieces > HELD) {
+    if (p->d > WIDEST) {
         TT_TRY(backward_in_two<T>(device, p, strips, partial));
     } else {
-        const kernel rmsnorm_backward = held[pieces - 1];
+        const kernel rmsnorm_backward = held[held_at(p->d)];
         TT_CUDA(TT_LAUNCH(rmsnorm_backward, strips, THREADS, 0, tt_stream(device), *p, plan_dropout(&p->drop),
                     plan_dropout(&p->output_drop), partial),
             "rmsnorm_bwd");
     }
-    return tt_cuda_add_strips(device, p->dw, partial, strips, p->d);
+    if (p->strips) return TT_OK;
+    const tt_rmsnorm_sum sum = {p->rows, partial, p->dw};
+    return tt_cuda_rmsnorm_dw(device, &sum, 1, p->d);
 }
 
 } // namespace
@@ -283,4 +281,17 @@ tt_status tt_cuda_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
 tt_status tt_cuda_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
     TT_TRY(check_rmsnorm(p, "rmsnorm_bwd"));
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_backward, device, p);
+}
+
+tt_status tt_cuda_rmsnorm_dw(tt_device *device, const tt_rmsnorm_sum *sums, int n, int d) {
+    if (n < 0 || d < 1)
+        return tt_fail(TT_ERR_INPUT, "rmsnorm_dw: %d norms of %d, expected n >= 0 and d >= 1", n, d);
+    tt_cuda_strips strips = {};
+    for (int i = 0; i < n; ++i) {
+        strips.of[strips.n++] = {sums[i].dw, sums[i].strips, tt_rmsnorm_strips(sums[i].rows)};
+        if (strips.n < tt_cuda_strips::MOST && i + 1 < n) continue;
+        TT_TRY(tt_cuda_add_strips(device, &strips, d));
+        strips.n = 0;
+    }
+    return TT_OK;
 }

@@ -15,6 +15,8 @@ static void check(int rows, int d, int vocab, float p) {
             out[(size_t)t * d + c] = table[(size_t)ids[t] * d + c] * factor;
             grad[(size_t)ids[t] * d + c] += dout[(size_t)t * d + c] * factor;
         }
+    int32_t *order = twin_alloc((size_t)rows, sizeof *order), *begin = twin_alloc((size_t)vocab + 2, 4);
+    tt_embedding_order(order, begin, ids, rows, vocab);
     float *got[2], *got_grad[2];
     for (int k = 0; k < 2; ++k) {
         tt_device *device = twin_device(k == 0 ? 1 : 3);
@@ -23,6 +25,7 @@ static void check(int rows, int d, int vocab, float p) {
             .d = d,
             .vocab = vocab,
             .ids = ids,
+            .order = order,
             .drop = drop,
             .table = table,
             .out = got[k],
@@ -37,7 +40,7 @@ static void check(int rows, int d, int vocab, float p) {
     twin_same_bits("embedding, 1 and 3 threads", got[0], got[1], n, sizeof(float));
     twin_same_bits("embedding's gradient, 1 and 3 threads", got_grad[0], got_grad[1], table_n, sizeof(float));
     for (int k = 0; k < 2; ++k) free(got[k]), free(got_grad[k]);
-    free(table), free(dout), free(dtable), free(ids), free(out), free(grad);
+    free(table), free(dout), free(dtable), free(ids), free(out), free(grad), free(order), free(begin);
     twin_dropout_close(&drop);
 }
 
@@ -70,7 +73,25 @@ static void bad_input(void **state) {
     tt_device_close(device);
 }
 
+// By hand: sorted by id, equal ids by row, ids outside the vocabulary last.
+static void order_of_rows(void **state) {
+    (void)state;
+    const int32_t ids[] = {3, 0, 7, 3, -1, 0, 6, 3, 8}, expected[] = {1, 5, 0, 3, 7, 6, 2, 4, 8};
+    int32_t order[9], begin[9];
+    memset(begin, 0x55, sizeof begin);
+    tt_embedding_order(order, begin, ids, 9, 7);
+    assert_memory_equal(order, expected, sizeof expected);
+    tt_embedding_order(order, begin, ids, 0, 7);
+    assert_memory_equal(order, expected, sizeof expected);
+    tt_device *device = twin_device(1);
+    float table[8] = {0}, out[8] = {0};
+    const tt_embedding op = {.rows = 2, .d = 2, .vocab = 4, .ids = ids, .dout = out, .dtable = table};
+    twin_refused(device->ops->embed_bwd(device, &op), TT_ERR_INPUT, "order is missing");
+    tt_device_close(device);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(against_float64), cmocka_unit_test(bad_input)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(against_float64), cmocka_unit_test(bad_input), cmocka_unit_test(order_of_rows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

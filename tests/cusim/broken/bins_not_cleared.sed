@@ -1,2 +1,0 @@
-# Counts of ids are added to what scratch memory held.
-/tt_device_zero(device, s.count,/d
