@@ -1,5 +1,6 @@
-# The CUDA device: code for compute capability 8.0 (A100), 9.0 (H100, H200) and 10.0 (B200), and PTX of the last for
-# what comes later. TT_CUDA_ARCHITECTURES takes others, e.g. "90-real" for a quick build.
+# The CUDA device: code for compute capability 8.0 (A100; runs on 8.6 and 8.9 too), 9.0 (H100, H200) and 10.0 (B200; runs on
+# 10.3 too), and PTX of the last, which the driver translates for what comes later. A bundle has code for 12.0 (GeForce RTX
+# 50) too, so that no driver has to translate there. TT_CUDA_ARCHITECTURES takes others, e.g. "90-real" for a quick build.
 set(TT_CUDA_ARCHITECTURES "" CACHE STRING "GPUs to build for, as CMAKE_CUDA_ARCHITECTURES; empty: 80, 90, 100")
 find_package(CUDAToolkit 12.0 REQUIRED)
 set(CMAKE_CUDA_STANDARD 17)
@@ -9,6 +10,9 @@ elseif(CUDAToolkit_VERSION VERSION_LESS 12.8)
   set(CMAKE_CUDA_ARCHITECTURES 80-real 90)
 else()
   set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100)
+  if(TT_BUNDLE)
+    list(APPEND CMAKE_CUDA_ARCHITECTURES 120-real)
+  endif()
 endif()
 set(CMAKE_CUDA_FLAGS_RELEASE "-O3 -DNDEBUG")
 enable_language(CUDA)

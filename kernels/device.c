@@ -97,11 +97,12 @@ static tt_status grow_scratch(tt_device *device, size_t bytes) {
             bytes, device->scratch_bytes);
     TT_TRY(tt_grow(&device->outgrown, &device->outgrown_capacity, device->n_outgrown + 1,
         sizeof *device->outgrown, "scratch memory"));
-    void *grown;
-    TT_TRY(device->memory->alloc(device, &grown, bytes, "scratch memory of an operation"));
+    // What no recording needs goes first, so that there is room.
     if (device->scratch) device->outgrown[device->n_outgrown++] = device->scratch;
+    device->scratch = NULL;
+    device->scratch_bytes = 0;
     if (device->recordings == 0) release_outgrown(device);
-    device->scratch = grown;
+    TT_TRY(device->memory->alloc(device, &device->scratch, bytes, "scratch memory of an operation"));
     device->scratch_bytes = bytes;
     return TT_OK;
 }

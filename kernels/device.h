@@ -107,7 +107,8 @@ tt_status tt_device_wait(tt_device *device) TT_MUST_CHECK;
 // pointers and numbers, on whatever the memory contains by then.
 //
 // Between tt_device_record and tt_device_recorded, operations are recorded and not run. They must have run
-// before in the same sizes, since a recording cannot allocate; downloads and waits are not allowed meanwhile.
+// before in the same sizes, since a recording cannot allocate; uploads, downloads and waits are not allowed
+// meanwhile.
 typedef struct tt_recording tt_recording;
 
 // Whether the device supports recordings. The CPU device does not; TT_RECORD=0 in the environment turns them

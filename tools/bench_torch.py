@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Speed of Hugging Face's T5 on the work that `tinythinker bench` measures, for comparison.
 
-    bench_torch.py --shape base --work training|preference|generation|attention --mode eager|compile
+    bench_torch.py --shape base --work training|preference|generation|attention --mode eager|compile --rival usual|packed
 
 Random models and random tokens, sequences as long as there (sources of 20 to 150 tokens, targets of 8 to 60, generation
 of --new-tokens for ten samples of each prompt). Batches are padded to their longest sequence, as is usual; tokens are
 counted without padding. Training: weights in fp32, computation in bf16 by autocast, fused AdamW, clipped norm.
 Preference: DPO as TRL did it for encoder-decoders: each pair's prompt is encoded for both texts, the reference's
-log-probabilities are given. Generation: weights in bf16. Attention: PyTorch's fused attention without bias and dropout
+log-probabilities are given. The rival `packed` (bench_packed.py) trains without padding by FlexAttention, which is compiled
+in both modes, and encodes each prompt once; --check compares it with the usual one on the CPU. Generation: weights in bf16. Attention: PyTorch's fused attention without bias and dropout
 on --tokens tokens in sequences of 512, forward and backward, in bf16. Prints one JSON object.
 """
 
@@ -20,6 +21,8 @@ import time
 import torch
 import transformers
 from transformers import T5Config, T5ForConditionalGeneration
+
+import bench_packed
 
 SHAPES = {  # d_model, d_kv, d_ff, layers, heads, vocabulary
     "tiny": (128, 32, 512, 2, 4, 1024),
@@ -62,13 +65,19 @@ def batch_of(rng, args, texts):
             targets.append(ids(rng, 8, 60, vocab))
     tokens = sum(map(len, targets))
     real_sources = sum(map(len, sources)) // texts  # a prompt is counted once
+    counts = {"target_tokens": tokens, "tokens": tokens + real_sources}
+    if args.rival == "packed":
+        step = 1024 if args.mode == "compile" else bench_packed.BLOCK
+        source_of = [i // texts for i in range(len(targets))]
+        return {**bench_packed.pack(sources[::texts], targets, source_of, step, args.device), **counts}
     source = padded(sources, 0, args)
     return {
-        "input_ids": source, "attention_mask": (source != 0).long(), "labels": padded(targets, -100, args),
-        "target_tokens": tokens, "tokens": tokens + real_sources}
+        "input_ids": source, "attention_mask": (source != 0).long(), "labels": padded(targets, -100, args), **counts}
 
 
 def log_probabilities(model, batch):
+    if "source" in batch:
+        return bench_packed.log_probabilities(model(batch), batch)
     logits = model(
         input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]).logits.float()
     labels = batch["labels"]
@@ -76,8 +85,10 @@ def log_probabilities(model, batch):
     return (picked * (labels != -100)).sum(-1)
 
 
-def loss_of(model, batch, work):
-    with torch.autocast(batch["input_ids"].device.type, dtype=torch.bfloat16):
+def loss_of(model, batch, work, bf16=True):
+    with torch.autocast(batch["labels"].device.type, dtype=torch.bfloat16, enabled=bf16):
+        if work == "training" and "source" in batch:
+            return model(batch).sum() / batch["target_tokens"]
         if work == "training":
             return model(
                 input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]).loss
@@ -95,7 +106,9 @@ def training(args, model):
     rng = random.Random(1)
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=args.device != "cpu")
-    run = torch.compile(model, dynamic=False) if args.mode == "compile" else model
+    run = bench_packed.PackedT5(model, args.device) if args.rival == "packed" else model
+    if args.mode == "compile":
+        run = torch.compile(run, dynamic=False)
     batches = [batch_of(rng, args, 2 if args.work == "preference" else 1) for _ in range(args.steps)]
     seconds = []
     for i in list(range(args.steps)) * 2:  # the first round warms up, and compiles every shape
@@ -172,6 +185,28 @@ def attention(args):
             args, lambda: torch.autograd.grad(out, (q, k, v), tensors[3], retain_graph=True))}
 
 
+def check(args):
+    """Both rivals on the same batches, in fp32: losses and gradients."""
+    differences = {}
+    for work, texts in (("training", 1), ("preference", 2)):
+        gradients, losses = [], []
+        for args.rival in ("usual", "packed"):
+            model = model_of(args).eval()
+            with torch.no_grad():  # biases of all sizes, and logits that are far from uniform
+                for stack in (model.encoder, model.decoder):
+                    stack.block[0].layer[0].SelfAttention.relative_attention_bias.weight.normal_()
+            run = bench_packed.PackedT5(model, args.device) if args.rival == "packed" else model
+            batch = batch_of(random.Random(1), args, texts)
+            loss_of(run, batch, work, bf16=False).backward()
+            with torch.no_grad():
+                losses.append(loss_of(run, batch, work, bf16=False).item())
+            gradients.append({name: p.grad for name, p in model.named_parameters()})
+        worst = max((a - gradients[1][name]).norm().item() / a.norm().item() for name, a in gradients[0].items())
+        differences[work] = {"losses": losses, "worst_gradient": worst}
+        assert abs(losses[0] - losses[1]) < 1e-5 * abs(losses[0]) and worst < 1e-4, (work, losses, worst)
+    return differences
+
+
 def spread(values):
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
@@ -181,6 +216,8 @@ def main():
     parser.add_argument("--shape", choices=SHAPES, default="base")
     parser.add_argument("--work", choices=["training", "preference", "generation", "attention"], default="training")
     parser.add_argument("--mode", choices=["eager", "compile"], default="eager")
+    parser.add_argument("--rival", choices=["usual", "packed"], default="usual")
+    parser.add_argument("--check", action="store_true", help="whether both rivals compute the same, on the CPU")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--tokens", type=int, default=16384, help="target tokens of a batch, about")
@@ -190,7 +227,10 @@ def main():
     parser.add_argument("--json", action="store_true", help="what it prints is JSON anyway")
     args = parser.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = True
-    if args.work == "attention":
+    if args.check:
+        args.shape, args.device, args.tokens = "tiny", "cpu", 300
+        measured = check(args)
+    elif args.work == "attention":
         measured = attention(args)
     elif args.work == "generation":
         measured = generation(args, model_of(args))
@@ -199,7 +239,7 @@ def main():
     card = torch.cuda.get_device_name() if args.device != "cpu" else "cpu"
     print(json.dumps({
         "torch": torch.__version__, "transformers": transformers.__version__, "card": card, "shape": args.shape,
-        "work": args.work, "mode": args.mode, **measured}, indent=2))
+        "work": args.work, "mode": args.mode, "rival": args.rival, **measured}, indent=2))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@
 # contains this script, else build/cuda). The parts run in this order; default: all.
 #   test       the native tests, with TT_POISON=1: discarded memory is filled with NaN
 #   bench      tinythinker bench
+#   ranks      two GPUs against one (gpu_ranks.sh); skipped where there is one
 #   torch      bench_torch.py, if Python has PyTorch and transformers
 #   sanitize   the tests again under compute-sanitizer: memcheck, racecheck, initcheck, synccheck
 # The results are one JSON object in FILE (default: gpu_check.json), which is written after each step, so that nothing is
 # lost if time runs out. Exit status: 77 without a GPU, 1 if a test failed, else 0.
 #
 #   SHAPES="base large"          shapes to measure        MODES="eager compile"   how PyTorch runs
+#   RIVALS="usual packed"        PyTorch's batches: padded, or packed with FlexAttention
 #   STEPS=10                     measured steps           TOOLS="memcheck ..."    tools of compute-sanitizer
 #   TOKENS=8192                  target tokens of a batch LIMIT=600               seconds after which a step is given up
 #   BENCH_OPTIONS="--peak 1"     more options of bench
@@ -23,12 +25,14 @@ record=gpu_check.json
 folder=$here/../build/cuda
 [ -x "$here/../run" ] && folder=$here/..
 [ -d "${1:-}" ] && { folder=$1; shift; }
-parts=${*:-test bench torch sanitize}
+folder=$(cd "$folder" 2> /dev/null && pwd || echo "$folder")
+parts=${*:-test bench ranks torch sanitize}
 shapes=${SHAPES:-base large}
 steps=${STEPS:-10}
 tokens=${TOKENS:-8192}
 limit=${LIMIT:-600}
 read -ra modes <<< "${MODES:-eager compile}"
+read -ra rivals <<< "${RIVALS:-usual packed}"
 read -ra tools <<< "${TOOLS:-memcheck racecheck initcheck synccheck}"
 read -ra extra <<< "${BENCH_OPTIONS:-}"
 if [ -x "$folder/run" ]; then
@@ -111,6 +115,18 @@ if wants test; then
         result "$name" $? "$work/log"
     done
 fi
+if wants ranks; then
+    command_of tinythinker
+    timeout "$limit" "$here/gpu_ranks.sh" "${command[@]}" > "$work/json" 2> "$work/log"
+    status=$?
+    result ranks $status "$work/log"
+    if [ $status -eq 77 ]; then
+        cat "$work/log"
+    elif [ $status -eq 0 ]; then
+        printf ',\n  "two GPUs": ' >> "$work/measured"
+        cat "$work/json" >> "$work/measured"
+    fi
+fi
 for shape in $shapes; do
     common=(--shape "$shape" --steps "$steps" --json)
     if wants bench; then
@@ -129,10 +145,14 @@ for shape in $shapes; do
     fi
     if wants torch && python3 -c 'import torch, transformers' 2> /dev/null; then
         for mode in "${modes[@]}"; do
-            for work_kind in training preference generation; do
-                measure "torch $shape $work_kind $mode" python3 "$here/bench_torch.py" --tokens "$tokens" "${common[@]}" \
-                    --work $work_kind --mode "$mode"
+            for work_kind in training preference; do
+                for rival in "${rivals[@]}"; do
+                    measure "torch $shape $work_kind $mode $rival" python3 "$here/bench_torch.py" --tokens "$tokens" \
+                        "${common[@]}" --work $work_kind --mode "$mode" --rival "$rival"
+                done
             done
+            measure "torch $shape generation $mode" python3 "$here/bench_torch.py" --tokens "$tokens" "${common[@]}" \
+                --work generation --mode "$mode"
         done
         measure "torch $shape attention" python3 "$here/bench_torch.py" --tokens $((tokens * 8)) "${common[@]}" --work attention
     fi

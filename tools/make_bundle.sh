@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Packs what a build folder of the preset `bundle` has made: program, GPU tests, and every library they load but CUDA's
-# own, the C library and its loader among them, so that it runs on another Linux with CUDA of the same major version.
+# own, the C library, its loader and NCCL among them, so that it runs on another Linux with CUDA of the same major version.
+# NCCL is most of it: configured with -DTT_NCCL=OFF it is left out, and gradients of several GPUs go by way of the host.
 # Called by the build; the folder is BUILD/tinythinker-bundle, beside it the same as .tar.gz.
 set -euo pipefail
 build=$1
@@ -11,8 +12,11 @@ mkdir -p "$out/bin" "$out/lib" "$out/tools"
 cp "$build/tinythinker" "$build"/tests/test_cuda_* "$out/bin/"
 for program in "$out"/bin/*; do
     ldd "$program" | awk '$3 ~ /^\// { print $3 } $1 ~ /^\// { print $1 }'
-done | sort -u | grep -Ev '/lib(cuda|cudart|cublas|cublasLt|nccl)\.so' | xargs -I{} cp -L {} "$out/lib/"
-cp "$source/tools/gpu_check.sh" "$source/tools/bench_torch.py" "$out/tools/"
+done | sort -u | grep -Ev '/lib(cuda|cudart|cublas|cublasLt)\.so' | xargs -I{} cp -L {} "$out/lib/"
+cp "$source"/tools/gpu_{check,ranks}.sh "$source"/tools/bench_{torch,packed}.py "$out/tools/"
+mkdir "$out/configs" "$out/datasets"
+cp "$source/configs/everyday.yaml" "$out/configs/"
+cp -r "$source/datasets/everyday" "$out/datasets/"
 "$build/tinythinker" --version | sed -n '1s/.*(\(.*\))$/\1/p' > "$out/commit"
 cat > "$out/run" <<'RUN'
 #!/bin/sh

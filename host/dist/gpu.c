@@ -16,11 +16,12 @@ typedef struct seat {
 } seat;
 
 static tt_status take_seat(const tt_comm *comm, seat *mine) {
-    *mine = (seat){.gpu = tt_cuda_available(mine->device)};
+    *mine = (seat){0};
     gethostname(mine->host, sizeof mine->host - 1);
-    if (!mine->gpu) return TT_OK;
-    TT_TRY(tt_cuda_choose(comm->local_rank));
-    return tt_cuda_describe(mine->device);
+    const tt_status status = tt_cuda_choose(comm->local_rank); // first, since a machine's GPUs may differ
+    if (status != TT_OK && status != TT_ERR_UNSUPPORTED) return status;
+    mine->gpu = tt_cuda_available(mine->device);
+    return mine->gpu ? tt_cuda_describe(mine->device) : TT_OK;
 }
 
 static bool each_has_own(const seat *seats, int n) {

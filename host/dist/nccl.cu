@@ -14,7 +14,7 @@ struct tt_nccl {
     ncclComm_t comm;
     cudaStream_t stream;
     cudaEvent_t ready, done; // the device has reached a sum; the sums have ended
-    double seconds;          // patience at the start
+    double seconds;          // patience while GPUs are connected: at the start, and in the first sum
     int size;
 };
 
@@ -33,7 +33,7 @@ tt_status settle_call(const tt_nccl *nccl, ncclResult_t result, double seconds, 
         if (tt_seconds() > deadline)
             return tt_fail(TT_ERR_DIST,
                 "NCCL: %s of %d ranks did not end within %g seconds; is the network between the GPUs open? "
-                "NCCL_DEBUG=INFO prints details, TT_TIMEOUT=seconds waits longer",
+                "NCCL_DEBUG=INFO prints details, TT_NCCL_TIMEOUT=seconds waits longer",
                 what, nccl->size, seconds);
         sched_yield();
         const ncclResult_t asked = ncclCommGetAsyncError(nccl->comm, &result);
@@ -81,7 +81,7 @@ tt_status tt_nccl_open(tt_nccl **out, tt_comm *comm) {
     tt_status status = nccl ? TT_OK : tt_fail(TT_ERR_NOMEM, "out of memory: NCCL");
     if (status == TT_OK) {
         nccl->size = comm->size;
-        status = tt_patience(&nccl->seconds);
+        status = tt_nccl_patience(&nccl->seconds);
     }
     if (status == TT_OK) status = make_stream(nccl);
     status = tt_comm_agree(comm, status); // no rank waits for one that could not begin

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const double first_patience = 300, usual_patience = 1800, most_patience = 1e7;
+static const double first_patience = 300, nccl_patience = 600, usual_patience = 1800, most_patience = 1e7;
 enum { MOST_RANKS = 65536, FILE_LIMIT = 1 << 16 };
 
 // ---- the environment
@@ -43,19 +43,23 @@ static tt_status read_number(int *out, const char *const *names, int least, int 
     return TT_OK;
 }
 
-static tt_status read_seconds(double *out, double otherwise) {
-    const char *text = getenv("TT_TIMEOUT");
+static tt_status read_seconds(double *out, const char *name, double otherwise) {
+    const char *text = getenv(name);
     *out = otherwise;
     if (!text || !*text) return TT_OK;
     char *end;
     *out = tt_parse_double(text, &end);
     if (*end || !(*out > 0 && *out <= most_patience))
-        return tt_fail(TT_ERR_CONFIG, "TT_TIMEOUT is '%s'; expected a number of seconds above 0", text);
+        return tt_fail(TT_ERR_CONFIG, "%s is '%s'; expected a number of seconds above 0", name, text);
     return TT_OK;
 }
 
 tt_status tt_patience(double *seconds) {
-    return read_seconds(seconds, usual_patience);
+    return read_seconds(seconds, "TT_TIMEOUT", usual_patience);
+}
+
+tt_status tt_nccl_patience(double *seconds) {
+    return read_seconds(seconds, "TT_NCCL_TIMEOUT", nccl_patience);
 }
 
 static tt_status read_path(char path[TT_PATH_MAX]) {
@@ -81,7 +85,7 @@ tt_status tt_rendezvous_read(tt_rendezvous *out) {
     const bool other = getenv("RANK") && getenv("WORLD_SIZE");
     TT_TRY(read_number(&out->size, other ? other_worlds : worlds, 1, MOST_RANKS, "the number of ranks"));
     TT_TRY(read_number(&out->rank, other ? other_ranks : ranks, 0, out->size - 1, "this process's rank"));
-    TT_TRY(read_seconds(&out->seconds, first_patience));
+    TT_TRY(read_seconds(&out->seconds, "TT_TIMEOUT", first_patience));
     return read_path(out->path);
 }
 

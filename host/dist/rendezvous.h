@@ -31,6 +31,9 @@ tt_status tt_rendezvous_meet(const tt_rendezvous *rendezvous, tt_star *out) TT_M
 // Seconds that collectives wait for a rank: TT_TIMEOUT, else 1800, since one rank may write a file while the
 // others wait. Errors: TT_ERR_CONFIG.
 tt_status tt_patience(double *seconds) TT_MUST_CHECK;
+// Seconds that NCCL may take to connect all GPUs: TT_NCCL_TIMEOUT, else 600. The more there are, the longer it takes,
+// while all ranks are there. Errors: TT_ERR_CONFIG.
+tt_status tt_nccl_patience(double *seconds) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -243,8 +243,13 @@ tt_status tt_pass_prepare(
         tt_device_free(device, pass->memory);
         pass->memory = NULL;
         pass->bytes = 0;
-        const size_t bytes = need + need / 8; // batches vary: a reserve avoids growing again soon
-        TT_TRY(tt_device_alloc(device, &pass->memory, bytes, 1, "activations"));
+        size_t bytes = need + need / 8; // batches vary: a reserve avoids growing again soon
+        tt_status status = tt_device_alloc(device, &pass->memory, bytes, 1, "activations");
+        if (status == TT_ERR_NOMEM) {
+            bytes = need;
+            status = tt_device_alloc(device, &pass->memory, bytes, 1, "activations");
+        }
+        TT_TRY(status);
         pass->bytes = bytes;
     }
     lay_out_arena(pass, pass->memory, backward, encoder_only);

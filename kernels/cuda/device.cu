@@ -1,32 +1,12 @@
-// The CUDA device: its memory, its table of operations, and what the program asks about GPUs.
+// The CUDA device: its copies, its recordings and its table of operations.
 //
-// All work runs in the order of one stream. Memory comes from the stream-ordered pool, which keeps freed
-// memory. The host waits only in downloads, once in each: copies go by way of pinned memory (those too large for it
-// do not, and may wait where CUDA copies them in parts).
+// All work runs in the order of one stream. Copies go by way of pinned memory. The host waits in downloads, once in each,
+// and in an upload if its pinned memory is full.
 #include "kernels/cuda/kernel.cuh"
 
-#include <cublasLt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-tt_status tt_cuda_failed(cudaError_t error, const char *what) {
-    cudaGetLastError(); // clears the error, so that the next call does not report it again
-    if (error == cudaErrorMemoryAllocation)
-        return tt_fail(TT_ERR_NOMEM, "out of GPU memory: %s; try a smaller batch or fewer slots", what);
-    return tt_fail(
-        TT_ERR_DEVICE, "%s: CUDA: %s (%s)", what, cudaGetErrorString(error), cudaGetErrorName(error));
-}
-
-static tt_status memory_alloc(tt_device *device, void *out, size_t bytes, const char *what) {
-    void *memory = nullptr;
-    const size_t size = bytes ? bytes : 1;
-    TT_CUDA(cudaMallocAsync(&memory, size, tt_stream(device)), what);
-    TT_CUDA(cudaMemsetAsync(memory, 0, size, tt_stream(device)), what);
-    *static_cast<void **>(out) = memory;
-    return TT_OK;
-}
 
 static void memory_free(tt_device *device, void *memory) {
     cudaFreeAsync(memory, tt_stream(device));
@@ -42,18 +22,26 @@ static tt_status wait_for_all(tt_cuda_state *state) {
     return TT_OK;
 }
 
-// `from` has been read when this returns. Where there is no room, CUDA copies it to its own buffer.
+// Always by way of pinned memory, in parts where there is no room: memory that is not pinned may be read after the call, on
+// some systems by the GPU itself.
 static tt_status memory_upload(tt_device *device, void *to, const void *from, size_t bytes) {
     enum { ALIGNMENT = 64 };
-    tt_cuda_staging *s = &tt_cuda_of(device)->staging;
-    const size_t room = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (!device->recording && room <= tt_cuda_staging::UP - s->used) {
+    if (device->recording)
+        return tt_fail(
+            TT_ERR_INTERNAL, "an upload of %zu bytes in a recording, which would repeat it", bytes);
+    tt_cuda_state *state = tt_cuda_of(device);
+    tt_cuda_staging *s = &state->staging;
+    for (size_t done = 0; done < bytes;) {
+        if (s->used == tt_cuda_staging::UP) TT_TRY(wait_for_all(state));
+        const size_t room = tt_cuda_staging::UP - s->used, part = bytes - done < room ? bytes - done : room;
         char *const staged = s->up + s->used;
-        memcpy(staged, from, bytes);
-        s->used += room;
-        from = staged;
+        memcpy(staged, static_cast<const char *>(from) + done, part);
+        TT_CUDA(cudaMemcpyAsync(
+                    static_cast<char *>(to) + done, staged, part, cudaMemcpyHostToDevice, state->stream),
+            "copy to the GPU");
+        s->used += (part + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        done += part;
     }
-    TT_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, tt_stream(device)), "copy to the GPU");
     return TT_OK;
 }
 
@@ -142,8 +130,13 @@ static tt_status device_recorded(tt_device *device, tt_recording **out) {
     cudaGraph_t graph;
     TT_CUDA(cudaStreamEndCapture(tt_stream(device), &graph), "recording");
     tt_recording *recording = static_cast<tt_recording *>(calloc(1, sizeof *recording));
-    const cudaError_t error =
-        recording ? cudaGraphInstantiate(&recording->graph, graph, 0) : cudaErrorMemoryAllocation;
+    if (!recording) {
+        cudaGraphDestroy(graph);
+        return tt_fail(TT_ERR_NOMEM, "out of memory: recording");
+    }
+    cudaError_t error = cudaGraphInstantiate(&recording->graph, graph, 0);
+    if (error == cudaErrorMemoryAllocation && tt_cuda_trim(tt_cuda_of(device)) == cudaSuccess)
+        error = cudaGraphInstantiate(&recording->graph, graph, 0);
     cudaGraphDestroy(graph);
     if (error != cudaSuccess) {
         free(recording);
@@ -212,7 +205,7 @@ static const tt_ops operations = {
 };
 
 static const tt_memory memory_functions = {
-    .alloc = memory_alloc,
+    .alloc = tt_cuda_alloc,
     .free = memory_free,
     .upload = memory_upload,
     .download = memory_download,
@@ -228,9 +221,6 @@ static const tt_memory memory_functions = {
     .forget = device_forget,
 };
 
-// Kernels are built for compute capability 8.0 and later (bf16 tensor cores).
-enum { LEAST_MAJOR = 8 };
-
 static tt_status open_state(tt_device *device) {
     tt_cuda_state *state = tt_cuda_of(device);
     int index;
@@ -238,37 +228,20 @@ static tt_status open_state(tt_device *device) {
     TT_CUDA(cudaDeviceGetAttribute(&state->processors, cudaDevAttrMultiProcessorCount, index), "GPU");
     TT_CUDA(
         cudaDeviceGetAttribute(&state->shared_most, cudaDevAttrMaxSharedMemoryPerBlockOptin, index), "GPU");
-    cudaMemPool_t pool;
     uint64_t keep = UINT64_MAX;
-    TT_CUDA(cudaDeviceGetDefaultMemPool(&pool, index), "GPU memory");
-    TT_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep), "GPU memory");
+    TT_CUDA(cudaDeviceGetDefaultMemPool(&state->pool, index), "GPU memory");
+    TT_CUDA(cudaMemPoolSetAttribute(state->pool, cudaMemPoolAttrReleaseThreshold, &keep), "GPU memory");
     TT_CUDA(cudaStreamCreateWithFlags(&state->stream, cudaStreamNonBlocking), "GPU stream");
     tt_cuda_staging *s = &state->staging;
-    TT_CUDA(cudaMallocHost(&s->up, tt_cuda_staging::UP + tt_cuda_staging::DOWN + sizeof *s->fault),
-        "pinned memory of the host");
+    const size_t pinned = tt_cuda_staging::UP + tt_cuda_staging::DOWN + sizeof *s->fault;
+    const cudaError_t error = cudaMallocHost(&s->up, pinned);
+    if (error == cudaErrorMemoryAllocation)
+        return tt_fail(
+            TT_ERR_NOMEM, "the system gives no %zu bytes of pinned memory; does ulimit -l limit it?", pinned);
+    TT_CUDA(error, "pinned memory");
     s->down = s->up + tt_cuda_staging::UP;
     s->fault = reinterpret_cast<tt_cuda_fault *>(s->down + tt_cuda_staging::DOWN);
-    return memory_alloc(device, &state->fault, sizeof *state->fault, "GPU");
-}
-
-bool tt_cuda_available(char why[TT_CUDA_WHY_SIZE]) {
-    int count = 0, index = 0, major = 0;
-    cudaError_t error = cudaGetDeviceCount(&count);
-    if (error == cudaSuccess && count > 0) error = cudaGetDevice(&index);
-    if (error == cudaSuccess && count > 0)
-        error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index);
-    if (error != cudaSuccess || count == 0) {
-        snprintf(why, TT_CUDA_WHY_SIZE, "no usable GPU: %s",
-            error == cudaSuccess ? "none found" : cudaGetErrorString(error));
-        cudaGetLastError();
-        return false;
-    }
-    if (major < LEAST_MAJOR) {
-        snprintf(why, TT_CUDA_WHY_SIZE, "the GPU's compute capability is %d.x; %d.0 or later is needed",
-            major, LEAST_MAJOR);
-        return false;
-    }
-    return true;
+    return tt_cuda_alloc(device, &state->fault, sizeof *state->fault, "GPU");
 }
 
 tt_status tt_cuda_open(tt_device *device) {
@@ -283,32 +256,4 @@ tt_status tt_cuda_open(tt_device *device) {
     tt_status status = open_state(device);
     if (status != TT_OK) device_close(device);
     return status;
-}
-
-tt_status tt_cuda_choose(int index) {
-    int count = 0;
-    const cudaError_t error = cudaGetDeviceCount(&count);
-    if (error != cudaSuccess || count == 0) {
-        cudaGetLastError();
-        return tt_fail(TT_ERR_UNSUPPORTED, "device cuda: no usable GPU: %s",
-            error == cudaSuccess ? "none found" : cudaGetErrorString(error));
-    }
-    TT_CUDA(cudaSetDevice(index % count), "choosing a GPU");
-    return TT_OK;
-}
-
-tt_status tt_cuda_describe(char out[TT_CUDA_NAME_SIZE]) {
-    int index, driver, runtime;
-    cudaDeviceProp properties;
-    char bus[32];
-    TT_CUDA(cudaGetDevice(&index), "GPU");
-    TT_CUDA(cudaGetDeviceProperties(&properties, index), "GPU");
-    TT_CUDA(cudaDeviceGetPCIBusId(bus, sizeof bus, index), "GPU");
-    TT_CUDA(cudaDriverGetVersion(&driver), "GPU");
-    TT_CUDA(cudaRuntimeGetVersion(&runtime), "GPU");
-    snprintf(out, TT_CUDA_NAME_SIZE, "%.100s, %d.%d, %.1f GiB, %s, CUDA %d.%d (driver for %d.%d)",
-        properties.name, properties.major, properties.minor,
-        static_cast<double>(properties.totalGlobalMem) / (1 << 30), bus, runtime / 1000, runtime % 1000 / 10,
-        driver / 1000, driver % 1000 / 10);
-    return TT_OK;
 }

@@ -1,8 +1,9 @@
-// Matrix products by cuBLASLt: bf16 or fp32 inputs (TF32 is off), fp32 sums.
+// Matrix products by cuBLASLt: bf16 or fp32 inputs (TF32 is off), fp32 sums, partial sums too.
 //
 // cuBLASLt reads column-major matrices; a row-major C[m, n] is a column-major C^T[n, m] = op(B)^T op(A)^T, so
 // it is asked for the product with both sides exchanged. Its choice for a shape, descriptors and algorithm,
-// is kept in a table that replaces the least recently used ones.
+// is kept in a table that replaces the least recently used ones: the first of its proposals that it does not refuse when
+// the product is first made. No choice depends on time, so that the same products give the same bits in every run.
 #include "kernels/cuda/kernel.cuh"
 
 #include <cublasLt.h>
@@ -12,6 +13,7 @@
 namespace {
 
 enum { SLOTS = 2048 }; // a step has some twenty shapes, and others with every number of rows
+enum { PROPOSALS = 8 };
 const size_t workspace_bytes = static_cast<size_t>(32) << 20; // as NVIDIA advises for Hopper
 
 struct shape {
@@ -26,6 +28,7 @@ struct choice {
     cublasLtMatmulDesc_t desc;
     cublasLtMatrixLayout_t a, b, c;
     cublasLtMatmulAlgo_t algo;
+    bool relu_apart; // by a kernel of its own
 };
 
 } // namespace
@@ -42,26 +45,39 @@ namespace {
 
 tt_status gemm_failed(cublasStatus_t status, const shape *s) {
     return tt_fail(status == CUBLAS_STATUS_ALLOC_FAILED ? TT_ERR_NOMEM : TT_ERR_DEVICE,
-        "gemm of m %d, n %d, k %d: cuBLASLt: %s", s->m, s->n, s->k, cublasLtGetStatusString(status));
+        "gemm of m %d, n %d, k %d: cuBLASLt %zu: %s", s->m, s->n, s->k, cublasLtGetVersion(),
+        cublasLtGetStatusString(status));
 }
 
-#define TT_LT(call, s)                                                                                       \
+#define TT_LT(call)                                                                                          \
     do {                                                                                                     \
-        cublasStatus_t tt_lt_status_ = (call);                                                               \
-        if (tt_lt_status_ != CUBLAS_STATUS_SUCCESS) return gemm_failed(tt_lt_status_, s);                    \
+        const cublasStatus_t tt_lt_status_ = (call);                                                         \
+        if (tt_lt_status_ != CUBLAS_STATUS_SUCCESS) return tt_lt_status_;                                    \
     } while (0)
 
-tt_status open_gemm(tt_cuda_state *state, const shape *s) {
+cublasStatus_t open_library(tt_cuda_gemm *g) {
+    // Sums of parts in the type of the result would be rounded to bf16.
+    const uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    TT_LT(cublasLtCreate(&g->handle));
+    TT_LT(cublasLtMatmulPreferenceCreate(&g->preference));
+    TT_LT(cublasLtMatmulPreferenceSetAttribute(
+        g->preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace_bytes, sizeof workspace_bytes));
+    return cublasLtMatmulPreferenceSetAttribute(
+        g->preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reductions, sizeof reductions);
+}
+
+tt_status open_gemm(tt_device *device, const shape *s) {
+    tt_cuda_state *state = tt_cuda_of(device);
     if (state->gemm) return TT_OK;
     state->gemm = static_cast<tt_cuda_gemm *>(calloc(1, sizeof(tt_cuda_gemm)));
     if (!state->gemm) return tt_fail(TT_ERR_NOMEM, "out of memory: gemm");
-    TT_LT(cublasLtCreate(&state->gemm->handle), s);
-    TT_LT(cublasLtMatmulPreferenceCreate(&state->gemm->preference), s);
-    TT_LT(cublasLtMatmulPreferenceSetAttribute(state->gemm->preference,
-              CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace_bytes, sizeof workspace_bytes),
-        s);
-    TT_CUDA(cudaMallocAsync(&state->gemm->workspace, workspace_bytes, state->stream), "workspace of gemm");
-    return TT_OK;
+    const cublasStatus_t opened = open_library(state->gemm);
+    tt_status status = opened == CUBLAS_STATUS_SUCCESS ? TT_OK : gemm_failed(opened, s);
+    if (status == TT_OK)
+        status =
+            tt_cuda_alloc_undefined(device, &state->gemm->workspace, workspace_bytes, "workspace of gemm");
+    if (status != TT_OK) tt_cuda_gemm_close(state);
+    return status;
 }
 
 void forget_choice(choice *c) {
@@ -72,23 +88,30 @@ void forget_choice(choice *c) {
     *c = choice();
 }
 
-tt_status choose_algorithm(const tt_device *device, tt_cuda_gemm *g, choice *c, const shape *s) {
+// ---- what the library is asked for
+
+cublasStatus_t describe(const tt_device *device, choice *c, cublasComputeType_t compute, bool fused_relu) {
+    const shape *s = &c->key;
     const cudaDataType_t in = device->operand_size == sizeof(float) ? CUDA_R_32F : CUDA_R_16BF;
     const cudaDataType_t out = s->c_fp32 ? CUDA_R_32F : in;
-    const cublasComputeType_t compute = in == CUDA_R_32F ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F;
     const cublasOperation_t ta = s->trans_a ? CUBLAS_OP_T : CUBLAS_OP_N;
     const cublasOperation_t tb = s->trans_b ? CUBLAS_OP_T : CUBLAS_OP_N;
-    TT_LT(cublasLtMatmulDescCreate(&c->desc, compute, CUDA_R_32F), s);
-    TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_TRANSA, &tb, sizeof tb), s);
-    TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_TRANSB, &ta, sizeof ta), s);
-    const cublasLtEpilogue_t epilogue = s->relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
-    TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue),
-        s);
+    TT_LT(cublasLtMatmulDescCreate(&c->desc, compute, CUDA_R_32F));
+    TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_TRANSA, &tb, sizeof tb));
+    TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_TRANSB, &ta, sizeof ta));
+    const cublasLtEpilogue_t epilogue = fused_relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
+    TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue));
+    c->relu_apart = s->relu && !fused_relu;
     const uint64_t m = static_cast<uint64_t>(s->m), n = static_cast<uint64_t>(s->n),
                    k = static_cast<uint64_t>(s->k);
-    TT_LT(cublasLtMatrixLayoutCreate(&c->b, in, s->trans_b ? k : n, s->trans_b ? n : k, s->ldb), s);
-    TT_LT(cublasLtMatrixLayoutCreate(&c->a, in, s->trans_a ? m : k, s->trans_a ? k : m, s->lda), s);
-    TT_LT(cublasLtMatrixLayoutCreate(&c->c, out, n, m, s->ldc), s);
+    TT_LT(cublasLtMatrixLayoutCreate(&c->b, in, s->trans_b ? k : n, s->trans_b ? n : k, s->ldb));
+    TT_LT(cublasLtMatrixLayoutCreate(&c->a, in, s->trans_a ? m : k, s->trans_a ? k : m, s->lda));
+    return cublasLtMatrixLayoutCreate(&c->c, out, n, m, s->ldc);
+}
+
+cublasStatus_t ask(
+    tt_cuda_gemm *g, const choice *c, cublasLtMatmulHeuristicResult_t results[PROPOSALS], int *found) {
+    const shape *s = &c->key;
     const struct {
         cublasLtMatmulPreferenceAttributes_t attribute;
         uint32_t bytes;
@@ -97,17 +120,57 @@ tt_status choose_algorithm(const tt_device *device, tt_cuda_gemm *g, choice *c, 
         {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, s->align_c},
         {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, s->align_c}};
     for (const auto &a : alignments)
-        TT_LT(cublasLtMatmulPreferenceSetAttribute(g->preference, a.attribute, &a.bytes, sizeof a.bytes), s);
-    cublasLtMatmulHeuristicResult_t result;
-    int found = 0;
-    TT_LT(cublasLtMatmulAlgoGetHeuristic(
-              g->handle, c->desc, c->b, c->a, c->c, c->c, g->preference, 1, &result, &found),
-        s);
-    if (found < 1) return gemm_failed(CUBLAS_STATUS_NOT_SUPPORTED, s);
-    c->algo = result.algo;
-    c->key = *s;
-    return TT_OK;
+        TT_LT(cublasLtMatmulPreferenceSetAttribute(g->preference, a.attribute, &a.bytes, sizeof a.bytes));
+    return cublasLtMatmulAlgoGetHeuristic(
+        g->handle, c->desc, c->b, c->a, c->c, c->c, g->preference, PROPOSALS, results, found);
 }
+
+cublasStatus_t multiply(const tt_cuda_gemm *g, const choice *c, const tt_gemm *p, cudaStream_t stream) {
+    return cublasLtMatmul(g->handle, c->desc, &p->alpha, p->b, c->b, p->a, c->a, &p->beta, p->c, c->c, p->c,
+        c->c, &c->algo, g->workspace, workspace_bytes, stream);
+}
+
+// The library will not do this, but may do something like it; nothing was computed.
+bool refused(cublasStatus_t status) {
+    return status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE ||
+           status == CUBLAS_STATUS_ARCH_MISMATCH || status == CUBLAS_STATUS_INTERNAL_ERROR;
+}
+
+// Makes the product by the first proposal that is not refused, and keeps that in c->algo.
+cublasStatus_t try_proposals(tt_cuda_gemm *g, choice *c, const tt_gemm *p, cudaStream_t stream) {
+    cublasLtMatmulHeuristicResult_t results[PROPOSALS];
+    int found = 0;
+    TT_LT(ask(g, c, results, &found));
+    cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
+    for (int i = 0; i < found && refused(status); ++i) {
+        if (results[i].state != CUBLAS_STATUS_SUCCESS || results[i].workspaceSize > workspace_bytes) continue;
+        c->algo = results[i].algo;
+        status = multiply(g, c, p, stream);
+    }
+    return status;
+}
+
+// Makes the first product of a shape. What the library may not have is done without: ReLU in the product itself, then, for
+// fp32, the mode that keeps to the letter of fp32 ("pedantic"); without it TF32 stays off as well.
+cublasStatus_t first_product(tt_device *device, choice *c, const tt_gemm *p) {
+    const shape key = c->key;
+    const bool fp32 = device->operand_size == sizeof(float);
+    cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
+    for (int way = 0; way < 4 && refused(status); ++way) {
+        const bool less_relu = way & 1, less_pedantic = way & 2;
+        if ((less_relu && !key.relu) || (less_pedantic && !fp32)) continue;
+        forget_choice(c);
+        c->key = key;
+        status =
+            describe(device, c, fp32 && !less_pedantic ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F,
+                key.relu && !less_relu);
+        if (status == CUBLAS_STATUS_SUCCESS)
+            status = try_proposals(tt_cuda_of(device)->gemm, c, p, tt_stream(device));
+    }
+    return status;
+}
+
+// ---- the table of choices
 
 bool same_shape(const shape *a, const shape *b) {
     return a->m == b->m && a->n == b->n && a->k == b->k && a->lda == b->lda && a->ldb == b->ldb &&
@@ -135,25 +198,41 @@ uint32_t alignment_of(const void *p) {
     return address & (~address + 1);
 }
 
-tt_status find_choice(const tt_device *device, tt_cuda_gemm *g, choice **out, const shape *s) {
+// The choice for the shape; if there is none (used == 0), an empty one in place of the least recently used.
+choice *find_choice(tt_cuda_gemm *g, const shape *s) {
     enum { WAYS = 8 }; // a shape may stand in any of these slots
     choice *set = &g->choices[hash_shape(s) % (SLOTS / WAYS) * WAYS], *oldest = set;
     for (int i = 0; i < WAYS; ++i) {
-        if (set[i].used && same_shape(&set[i].key, s)) {
-            set[i].used = ++g->clock;
-            *out = &set[i];
-            return TT_OK;
-        }
+        if (set[i].used && same_shape(&set[i].key, s)) return &set[i];
         if (set[i].used < oldest->used) oldest = &set[i];
     }
     forget_choice(oldest);
-    tt_status status = choose_algorithm(device, g, oldest, s);
-    if (status != TT_OK) {
-        forget_choice(oldest);
-        return status;
-    }
-    oldest->used = ++g->clock;
-    *out = oldest;
+    oldest->key = *s;
+    return oldest;
+}
+
+// ---- ReLU where the library has none
+
+template <class C> __global__ void relu(C *c, int64_t elements, int n, int ldc) {
+    const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i >= elements) return;
+    C *at = c + i / n * ldc + i % n;
+    if (to_float(*at) < 0) *at = from_float<C>(0); // NaN stays
+}
+
+tt_status relu_apart(tt_device *device, const tt_gemm *p) {
+    enum { THREADS = 256 };
+    const int64_t elements = static_cast<int64_t>(p->m) * p->n;
+    const dim3 blocks(static_cast<unsigned>(tt_ceil_div(elements, THREADS)));
+    const cudaStream_t stream = tt_stream(device);
+    if (p->c_fp32 || device->operand_size == sizeof(float))
+        TT_CUDA(TT_LAUNCH(relu<float>, blocks, THREADS, 0, stream, static_cast<float *>(p->c), elements, p->n,
+                    p->ldc),
+            "gemm");
+    else
+        TT_CUDA(TT_LAUNCH(relu<bf16>, blocks, THREADS, 0, stream, static_cast<bf16 *>(p->c), elements, p->n,
+                    p->ldc),
+            "gemm");
     return TT_OK;
 }
 
@@ -184,13 +263,16 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
         .accumulate = p->beta != 0,
         .relu = p->relu,
     };
-    TT_TRY(open_gemm(state, &s));
-    choice *c;
-    TT_TRY(find_choice(device, state->gemm, &c, &s));
-    TT_LT(cublasLtMatmul(state->gemm->handle, c->desc, &p->alpha, p->b, c->b, p->a, c->a, &p->beta, p->c,
-              c->c, p->c, c->c, &c->algo, state->gemm->workspace, workspace_bytes, state->stream),
-        &s);
-    return TT_OK;
+    TT_TRY(open_gemm(device, &s));
+    choice *c = find_choice(state->gemm, &s);
+    const cublasStatus_t status =
+        c->used ? multiply(state->gemm, c, p, state->stream) : first_product(device, c, p);
+    if (status != CUBLAS_STATUS_SUCCESS) {
+        forget_choice(c);
+        return gemm_failed(status, &s);
+    }
+    c->used = ++state->gemm->clock;
+    return c->relu_apart ? relu_apart(device, p) : TT_OK;
 }
 
 void tt_cuda_gemm_close(tt_cuda_state *state) {

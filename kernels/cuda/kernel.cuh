@@ -76,6 +76,7 @@ struct tt_cuda_staging {
 struct tt_cuda_gemm; // gemm.cu's own
 struct tt_cuda_state {
     cudaStream_t stream;
+    cudaMemPool_t pool;   // where all device memory comes from; keeps what is freed
     int processors;       // multiprocessors
     int shared_most;      // bytes of shared memory that a block may have
     tt_cuda_fault *fault; // device memory
@@ -99,6 +100,12 @@ tt_status tt_cuda_failed(cudaError_t error, const char *what);
         cudaError_t tt_cuda_error_ = (call);                                                                 \
         if (tt_cuda_error_ != cudaSuccess) return tt_cuda_failed(tt_cuda_error_, what);                      \
     } while (0)
+
+// alloc.cu: device memory, zeroed or with undefined contents. Errors: TT_ERR_NOMEM, whose message says how much is free.
+tt_status tt_cuda_alloc(tt_device *device, void *out, size_t bytes, const char *what);
+tt_status tt_cuda_alloc_undefined(tt_device *device, void *out, size_t bytes, const char *what);
+// Waits, and gives back what the pool keeps without need.
+cudaError_t tt_cuda_trim(tt_cuda_state *state);
 
 static inline int tt_ceil_div(int64_t a, int64_t b) {
     return static_cast<int>((a + b - 1) / b);

@@ -1,7 +1,7 @@
 # Kernels, and what calls them, broken on purpose, on copies: each must be caught, and the complaint must say where and
 # what.
 #   add_broken(name SOURCE TEST FILE words...): FILE of the copy is edited by broken/NAME.sed, SOURCE (which uses it) is
-#   compiled from there, and tests/cuda/test_cuda_TEST is run with it. Both are in kernels/cuda, unless they have a path.
+#   compiled from there, and tests/cuda/test_cuda_TEST (or test_TEST of this folder) is run with it. Both are in kernels/cuda, unless they have a path.
 function(add_broken name source test file)
   set(copy ${CMAKE_CURRENT_BINARY_DIR}/broken/${name})
   set(edit ${CMAKE_CURRENT_SOURCE_DIR}/broken/${name}.sed)
@@ -14,6 +14,10 @@ function(add_broken name source test file)
     COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/break.sh ${PROJECT_SOURCE_DIR} ${copy} ${file} ${source} ${edit}
     DEPENDS ${edit} ${PROJECT_SOURCE_DIR}/${source} ${kernels} ${headers} ${CMAKE_CURRENT_SOURCE_DIR}/break.sh
       ${CMAKE_CURRENT_LIST_FILE} VERBATIM)
+  set(program ${CMAKE_CURRENT_SOURCE_DIR}/test_${test}.c)
+  if(NOT EXISTS ${program})
+    set(program ${PROJECT_SOURCE_DIR}/tests/cuda/test_cuda_${test}.c)
+  endif()
   set(library tt_cusim_checked)
   set(environment "OMP_WAIT_POLICY=passive")
   if(test MATCHES "model|sizes")
@@ -28,7 +32,7 @@ function(add_broken name source test file)
     endif()
     set_source_files_properties(${broken} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${as_cxx};${checks}")
   endif()
-  add_executable(cusim_broken_${name} ${PROJECT_SOURCE_DIR}/tests/cuda/test_cuda_${test}.c ${broken})
+  add_executable(cusim_broken_${name} ${program} ${broken})
   target_include_directories(cusim_broken_${name} BEFORE PRIVATE ${copy})
   cusim_options(cusim_broken_${name})
   target_compile_options(cusim_broken_${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${checked_options}>" -Wno-conversion)
@@ -51,7 +55,7 @@ add_broken(two_writers rmsnorm rows rmsnorm.cu weight_strips race "another block
 add_broken(divergent_warp attention attention attention.cu attention_forward "divergent mma")
 
 # Memory that nobody has written, and memory whose contents do not count.
-add_broken(not_zeroed device rows device.cu "to the host" uninitialised allocated)
+add_broken(not_zeroed alloc rows alloc.cu "to the host" uninitialised allocated)
 add_broken(short_longest host/model/pass.c sizes host/model/pass.c "cublasLtMatmul" uninitialised discarded)
 add_broken(missing_strip rmsnorm rows rmsnorm.cu add_strips uninitialised discarded)
 
@@ -87,3 +91,11 @@ add_broken(lost_carry sample decode sample.cu "expected id")
 add_broken(staging_reused device rows device.cu "norm(difference)")
 add_broken(goal_beyond_all sample decode sample.cu "expected id")
 add_broken(unaligned_base attention attention attention.cuh attention_forward misaligned)
+
+# What a GPU that works never shows.
+add_broken(pageable_upload device refusals device.cu "'': element 0: expected")
+add_broken(no_trim alloc refusals alloc.cu "out of GPU memory" "MiB asked for")
+add_broken(unwaited_trim alloc refusals alloc.cu "b: 30.0 MiB asked for")
+add_broken(first_proposal_only gemm refusals gemm.cu "not supported")
+add_broken(relu_forgotten gemm refusals gemm.cu "'relu'" element)
+add_broken(parts_in_bf16 gemm refusals gemm.cu "1000")

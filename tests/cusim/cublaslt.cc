@@ -1,4 +1,7 @@
-// cuBLASLt on CPUs: plain loops with fp32 sums in the order of k, for the sizes of tests.
+// cuBLASLt on CPUs: plain loops with fp32 sums, for the sizes of tests. Its proposals add in different orders, so that
+// another choice gives other bits; only the first adds in the order of k. CUSIM_GEMM says what it refuses:
+//   first      the product by the first proposal        state, workspace   the first proposal is of no use
+//   relu, pedantic   to propose anything for those      all                every product
 #include "cublasLt.h"
 
 #include "cuda_bf16.h"
@@ -10,6 +13,37 @@
 struct cusim_lt {
     int unused;
 };
+
+// What an algorithm holds.
+struct algorithm {
+    enum order : uint64_t {
+        FORWARD,
+        BACKWARD,
+        EVEN_FIRST,
+        IN_RESULT
+    }; // IN_RESULT: sums in the type of the result
+    uint64_t order, workspace;
+    const void *desc; // whose it is
+    bool first, usable;
+};
+static_assert(sizeof(algorithm) <= sizeof(cublasLtMatmulAlgo_t), "algorithms are copied by the caller");
+
+static bool refuses(const char *what) {
+    return cusim::setting("CUSIM_GEMM", what, 0) != 0;
+}
+
+static float sum_products(const float *x, const float *y, size_t k, uint64_t order, bool to_bf16) {
+    float sum = 0;
+    for (size_t i = 0; i < k; ++i) {
+        const size_t even = (k + 1) / 2;
+        const size_t l = order == algorithm::BACKWARD     ? k - 1 - i
+                         : order == algorithm::EVEN_FIRST ? (i < even ? 2 * i : 2 * (i - even) + 1)
+                                                          : i;
+        sum += x[l] * y[l];
+        if (order == algorithm::IN_RESULT && to_bf16) sum = __bfloat162float(__float2bfloat16_rn(sum));
+    }
+    return sum;
+}
 
 static float element(const void *x, cudaDataType_t type, size_t i) {
     return type == CUDA_R_32F ? static_cast<const float *>(x)[i]
@@ -68,7 +102,9 @@ static void mark_written(void *x, const cusim_layout &l) {
 
 extern "C" {
 const char *cublasLtGetStatusString(cublasStatus_t status) {
-    return status == CUBLAS_STATUS_SUCCESS ? "success" : "an error of the CPU run-time for tests";
+    return status == CUBLAS_STATUS_SUCCESS         ? "success"
+           : status == CUBLAS_STATUS_NOT_SUPPORTED ? "not supported"
+                                                   : "an error of the CPU run-time for tests";
 }
 size_t cublasLtGetVersion(void) {
     return 0;
@@ -83,8 +119,8 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 }
 cublasStatus_t cublasLtMatmulDescCreate(
     cublasLtMatmulDesc_t *out, cublasComputeType_t compute, cudaDataType_t scale) {
-    (void)compute, (void)scale;
-    *out = new cusim_desc{CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT};
+    (void)scale;
+    *out = new cusim_desc{CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, compute};
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
@@ -111,7 +147,7 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *out) {
-    *out = new cusim_lt;
+    *out = new cusim_preference{CUBLASLT_REDUCTION_SCHEME_MASK};
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
@@ -120,17 +156,34 @@ cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t prefer
 }
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
     cublasLtMatmulPreferenceAttributes_t attribute, const void *value, size_t size) {
-    (void)preference, (void)attribute, (void)value, (void)size;
+    if (attribute == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK && size == sizeof preference->reductions)
+        memcpy(&preference->reductions, value, size);
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
     cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
     cublasLtMatmulPreference_t preference, int wanted, cublasLtMatmulHeuristicResult_t *results, int *found) {
-    (void)handle, (void)desc, (void)a, (void)b, (void)c, (void)d, (void)preference;
+    (void)handle, (void)a, (void)b, (void)c, (void)d;
     *found = 0;
     if (cusim::recording()) return CUBLAS_STATUS_INTERNAL_ERROR; // as some versions of the library
-    *found = wanted > 0 ? 1 : 0;
-    if (*found) results[0] = {};
+    const bool pedantic = desc->compute == CUBLAS_COMPUTE_32F_PEDANTIC;
+    if ((pedantic && refuses("pedantic")) || (desc->epilogue == CUBLASLT_EPILOGUE_RELU && refuses("relu")))
+        return CUBLAS_STATUS_NOT_SUPPORTED;
+    const bool in_result = preference->reductions & CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
+    for (*found = 0; *found < wanted && *found < 3; ++*found) {
+        algorithm algo = {algorithm::FORWARD, 0, desc, *found == 0, true};
+        cublasLtMatmulHeuristicResult_t *r = &results[*found];
+        *r = {};
+        r->state = CUBLAS_STATUS_SUCCESS;
+        if (*found > 0)
+            algo.order = *found == 1 && desc->compute == CUBLAS_COMPUTE_32F_PEDANTIC ? algorithm::BACKWARD
+                                                                                     : algorithm::EVEN_FIRST;
+        else if (in_result)
+            algo.order = algorithm::IN_RESULT;
+        if (*found == 0 && refuses("state")) r->state = CUBLAS_STATUS_NOT_SUPPORTED, algo.usable = false;
+        if (*found == 0 && refuses("workspace")) algo.workspace = r->workspaceSize = SIZE_MAX;
+        memcpy(&r->algo, &algo, sizeof algo);
+    }
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -138,7 +191,12 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     const void *a, cublasLtMatrixLayout_t la, const void *b, cublasLtMatrixLayout_t lb, const void *beta_at,
     const void *c, cublasLtMatrixLayout_t lc, void *d, cublasLtMatrixLayout_t ld,
     const cublasLtMatmulAlgo_t *algo, void *workspace, size_t bytes, cudaStream_t stream) {
-    (void)handle, (void)algo, (void)workspace, (void)bytes;
+    (void)handle, (void)workspace;
+    algorithm how;
+    memcpy(&how, algo, sizeof how);
+    if (!how.usable || how.desc != desc || how.workspace > bytes)
+        cusim_complain("cublasLtMatmul: an algorithm that was not proposed for this product");
+    if ((how.first && refuses("first")) || refuses("all")) return CUBLAS_STATUS_NOT_SUPPORTED;
     const bool ta = desc->a == CUBLAS_OP_T, tb = desc->b == CUBLAS_OP_T;
     const size_t m = ld->rows, n = ld->columns, k = ta ? la->rows : la->columns;
     if ((ta ? la->columns : la->rows) != m || (tb ? lb->rows : lb->columns) != n ||
@@ -161,8 +219,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
         for (size_t j = 0; j < n; ++j)
             for (size_t i = 0; i < m; ++i) {
                 const float *x = &left[i * k], *y = &right[j * k];
-                float sum = 0;
-                for (size_t l = 0; l < k; ++l) sum += x[l] * y[l];
+                const float sum = sum_products(x, y, k, how.order, D.type != CUDA_R_32F);
                 const size_t at = i + j * static_cast<size_t>(D.ld);
                 float value = alpha * sum;
                 if (beta != 0) value += beta * element(c, C.type, i + j * static_cast<size_t>(C.ld));

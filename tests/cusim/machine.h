@@ -43,6 +43,9 @@ struct running {
 };
 extern running *current;
 
+// The number behind NAME= among the words of an environment variable; 1 for the word alone; `otherwise` without it.
+size_t setting(const char *variable, const char *name, size_t otherwise);
+
 // machine.cc: the blocks of a launch, one after another; the shared memory of the one that runs.
 enum { MAX_THREADS = 1024 };
 struct task;
@@ -59,7 +62,10 @@ unsigned long launches();                      // so far, of kernels; in graphs,
 
 // memory.cc
 void *allocate(size_t bytes); // device memory; NULL if there is none left
-bool release(void *memory);   // false: it is none
+void trim();                  // what was released counts no more
+size_t reserved();            // bytes that count: allocated, or released since the last trim
+size_t memory_size();
+bool release(void *memory); // false: it is none
 bool is_block(const void *memory);
 size_t allocated();                     // bytes
 region *find_region(uintptr_t address); // device memory or this block's shared memory; NULL

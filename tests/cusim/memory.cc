@@ -13,16 +13,17 @@ namespace cusim {
 
 uintptr_t heap_begin, heap_end, shadow_distance;
 
-static const size_t reserved = static_cast<size_t>(16) << 30;
+static const size_t addresses = static_cast<size_t>(16) << 30;
 static const size_t alignment =
     256; // and a gap behind each block, so that its neighbour does not begin where it ends
-static std::map<uintptr_t, region> blocks;     // by begin
-static std::multimap<size_t, uintptr_t> freed; // by size; handed out again
-static uintptr_t unused;                       // from here on
+static std::map<uintptr_t, region> blocks;       // by begin
+static std::multimap<size_t, uintptr_t> freed;   // by size; kept, and handed out again
+static std::multimap<size_t, uintptr_t> trimmed; // by size; given back
+static uintptr_t unused;                         // from here on
 
 static char *reserve() {
     void *const memory =
-        mmap(nullptr, reserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        mmap(nullptr, addresses, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
         perror("cusim: no addresses for device memory");
         exit(1);
@@ -41,15 +42,20 @@ static size_t room(size_t bytes) {
 void *allocate(size_t bytes) {
     if (!heap_begin) {
         unused = heap_begin = reinterpret_cast<uintptr_t>(reserve());
-        heap_end = heap_begin + reserved;
+        heap_end = heap_begin + addresses;
         shadow_distance = reinterpret_cast<uintptr_t>(reserve()) - heap_begin;
     }
     const size_t size = room(bytes);
     uintptr_t begin = unused;
-    const auto again = freed.find(size);
+    const auto again = freed.find(size), back = trimmed.find(size);
     if (again != freed.end()) {
         begin = again->second;
         freed.erase(again);
+    } else if (reserved() + size > memory_size()) {
+        return nullptr;
+    } else if (back != trimmed.end()) {
+        begin = back->second;
+        trimmed.erase(back);
     } else if (size > heap_end - unused) {
         return nullptr;
     } else {
@@ -71,6 +77,22 @@ bool release(void *memory) {
     memset(shadow(memory), NOWHERE, bytes);
     freed.emplace(room(bytes), reinterpret_cast<uintptr_t>(memory));
     return true;
+}
+
+void trim() {
+    trimmed.insert(freed.begin(), freed.end());
+    freed.clear();
+}
+
+size_t memory_size() {
+    return setting("CUSIM_GPU", "memory", addresses >> 10) << 10;
+}
+
+size_t reserved() {
+    size_t sum = 0;
+    for (const auto &b : blocks) sum += room(b.second.end - b.second.begin);
+    for (const auto &f : freed) sum += f.first;
+    return sum;
 }
 
 bool is_block(const void *memory) {

@@ -1,7 +1,7 @@
 // NCCL between processes of one machine, by shared memory: all-reduce of floats, added in the order of ranks.
 //
 // Initialisation answers "in progress" until all ranks have come. CUSIM_NCCL_STALL=1 lets the first
-// all-reduce never end. CUSIM_NCCL_LOG=1 prints each one on rank 0, with the number of kernels launched so
+// all-reduce never end, CUSIM_NCCL_STALL=start the initialisation. CUSIM_NCCL_LOG=1 prints each one on rank 0, with the number of kernels launched so
 // far.
 #include "machine.h"
 
@@ -129,7 +129,9 @@ ncclResult_t ncclCommInitRankConfig(
     return ncclInProgress;
 }
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *result) {
-    *result = comm->memory->joined < comm->ranks ? ncclInProgress : ncclSuccess;
+    const char *stall = getenv("CUSIM_NCCL_STALL");
+    const bool never = stall && strcmp(stall, "start") == 0;
+    *result = never || comm->memory->joined < comm->ranks ? ncclInProgress : ncclSuccess;
     return ncclSuccess;
 }
 ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataType_t type, ncclRedOp_t op,

@@ -79,6 +79,13 @@ near tcp cpu 1e-4
 CUSIM_NCCL_STALL=1 TT_TIMEOUT=3 pair stall.log --set name=stall && { echo "FAILED: a stalled sum"; failed=1; }
 grep -q "the sum over 2 ranks did not end within 3 seconds" stall.log-0 ||
     { echo "FAILED: message of a stalled sum"; cat stall.log-*; failed=1; }
+# NCCL's start has a patience of its own; and of two cards each rank gets its own, of which one may be too old.
+CUSIM_NCCL_STALL=start TT_NCCL_TIMEOUT=1 pair start.log --set name=start && { echo "FAILED: NCCL never starts"; failed=1; }
+grep -q "NCCL: start of 2 ranks did not end within 1 seconds.*TT_NCCL_TIMEOUT=seconds waits longer" start.log-0 ||
+    { echo "FAILED: message of NCCL's start"; cat start.log-*; failed=1; }
+CUSIM_GPU=capability1=75 pair old.log --set name=old && { echo "FAILED: an old card among two"; failed=1; }
+grep -q "rank 1 on .* has no GPU (GPU 1, .* has compute capability 7.5; 8.0 or later" old.log-0 ||
+    { echo "FAILED: message of an old card"; cat old.log-*; failed=1; }
 
 # A rank that is killed on the way: the other says so and ends, whatever it waits for.
 for r in 0 1; do

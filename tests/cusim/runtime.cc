@@ -44,7 +44,7 @@ struct cusim_event {
 static cusim_stream default_stream;
 static cudaStream_t first_stream;
 static std::set<cudaStream_t> streams = {&default_stream};
-// Memory of the host that copies read when they are done: its end by its begin.
+// Memory of the host that copies write without a wait: its end by its begin.
 static std::map<const char *, const char *> pinned_blocks;
 static bool pinned(const void *memory) {
     const char *at = static_cast<const char *>(memory);
@@ -70,6 +70,20 @@ static bool pass(const std::shared_ptr<bool> &passed, cudaStream_t stream) {
 }
 
 namespace cusim {
+size_t setting(const char *variable, const char *name, size_t otherwise) {
+    const char *at = getenv(variable);
+    const size_t length = strlen(name);
+    while (at && *at) {
+        const size_t word = strcspn(at, " ");
+        if (strncmp(at, name, length) == 0) {
+            if (word == length) return 1;
+            if (at[length] == '=') return strtoull(at + length + 1, nullptr, 10);
+        }
+        at += word + strspn(at + word, " ");
+    }
+    return otherwise;
+}
+
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) {
     enum { MOST = 4096 }; // a GPU gets on by itself, too
     if (!stream) stream = &default_stream;
@@ -169,6 +183,8 @@ const char *cudaGetErrorName(cudaError_t error) {
         return "cudaErrorIllegalState";
     case cudaErrorNotReady:
         return "cudaErrorNotReady";
+    default:
+        break;
     }
     return "unknown error";
 }
@@ -185,6 +201,10 @@ cudaError_t cudaPeekAtLastError() {
 }
 cudaError_t cudaGetDeviceCount(int *count) {
     const char *text = getenv("CUSIM_DEVICES");
+    int driver, runtime;
+    *count = 0;
+    cudaDriverGetVersion(&driver), cudaRuntimeGetVersion(&runtime);
+    if (driver / 1000 < runtime / 1000) return fail(cudaErrorInsufficientDriver);
     *count = text ? atoi(text) : 1;
     return *count > 0 ? cudaSuccess : fail(cudaErrorNoDevice);
 }
@@ -201,11 +221,15 @@ cudaError_t cudaGetDevice(int *device) {
     return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device) {
-    (void)device;
+    char own[32]; // capability1=75: of GPU 1
+    snprintf(own, sizeof own, "capability%d", device);
+    const int capability =
+        static_cast<int>(setting("CUSIM_GPU", own, setting("CUSIM_GPU", "capability", 90)));
     *out = {};
     snprintf(out->name, sizeof out->name, "cusim (CPU run-time for tests)");
-    out->totalGlobalMem = static_cast<size_t>(1) << 32;
-    out->major = 9;
+    out->totalGlobalMem = memory_size();
+    out->major = capability / 10;
+    out->minor = capability % 10;
     out->multiProcessorCount = 4;
     return cudaSuccess;
 }
@@ -232,11 +256,12 @@ cudaError_t cudaDeviceGetPCIBusId(char *out, int size, int device) {
     return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int *version) {
-    *version = 13000;
+    *version = static_cast<int>(setting("CUSIM_GPU", "driver", 13000));
     return cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int *version) {
-    return cudaDriverGetVersion(version);
+    *version = 13000;
+    return cudaSuccess;
 }
 cudaError_t cudaDeviceSynchronize() {
     count_host(&cusim_host_counts::waits, 1);
@@ -244,8 +269,8 @@ cudaError_t cudaDeviceSynchronize() {
     return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) {
-    *total = static_cast<size_t>(1) << 32;
-    *free_bytes = *total - allocated();
+    *total = memory_size();
+    *free_bytes = *total - reserved();
     return cudaSuccess;
 }
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device) {
@@ -255,6 +280,18 @@ cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device) {
 }
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value) {
     (void)pool, (void)attribute, (void)value;
+    return cudaSuccess;
+}
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value) {
+    (void)pool;
+    if (attribute != cudaMemPoolAttrUsedMemCurrent) return fail(cudaErrorInvalidValue);
+    *static_cast<uint64_t *>(value) = allocated();
+    return cudaSuccess;
+}
+// Freed memory is kept, by its exact size, until it is trimmed: a pool may keep it in pieces that are too small.
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t bytes) {
+    (void)pool, (void)bytes;
+    trim();
     return cudaSuccess;
 }
 cudaError_t cudaMallocAsync(void **out, size_t bytes, cudaStream_t stream) {
@@ -296,11 +333,8 @@ cudaError_t cudaMemcpyAsync(
         if (!to_device) count_host(&cusim_host_counts::bytes_down, bytes);
         if (!to_device && !pinned(to)) count_host(&cusim_host_counts::waits, 1);
     }
-    if (kind != cudaMemcpyHostToDevice || pinned(from) || (stream && stream->recording))
-        return enqueue(stream, [=] { copy_now(to, from, bytes, to_device, from_device); });
-    const char *bytes_now = static_cast<const char *>(from);
-    const std::vector<char> now(bytes_now, bytes_now + bytes);
-    return enqueue(stream, [=] { copy_now(to, now.data(), bytes, true, false); });
+    // Memory of the host, pinned or not, is read as late as the copy can be made.
+    return enqueue(stream, [=] { copy_now(to, from, bytes, to_device, from_device); });
 }
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream) {
     if (!device_memory(memory, bytes, "memory to set")) return fail(cudaErrorInvalidValue);
@@ -370,6 +404,11 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to) {
     *ms = std::chrono::duration<float, std::milli>(to->at - from->at).count();
     return cudaSuccess;
+}
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *out, const void *kernel) {
+    (void)kernel;
+    *out = {};
+    return setting("CUSIM_GPU", "code", 1) ? cudaSuccess : fail(cudaErrorNoKernelImageForDevice);
 }
 cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute, int value) {
     (void)attribute;

@@ -1,2 +1,2 @@
 # Uploads take memory whose last contents are still on their way.
-s/s->used += room;//
+s/s->used += (part.*;//

@@ -9,6 +9,7 @@ typedef enum {
     CUBLAS_STATUS_NOT_INITIALIZED = 1,
     CUBLAS_STATUS_ALLOC_FAILED = 3,
     CUBLAS_STATUS_INVALID_VALUE = 7,
+    CUBLAS_STATUS_ARCH_MISMATCH = 8,
     CUBLAS_STATUS_INTERNAL_ERROR = 14,
     CUBLAS_STATUS_NOT_SUPPORTED = 15
 } cublasStatus_t;
@@ -30,10 +31,21 @@ typedef enum {
     CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK = 3
 } cublasLtMatmulPreferenceAttributes_t;
 
+typedef enum {
+    CUBLASLT_REDUCTION_SCHEME_NONE = 0,
+    CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE = 2,
+    CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE = 4,
+    CUBLASLT_REDUCTION_SCHEME_MASK = 7
+} cublasLtReductionScheme_t;
+
 struct cusim_lt;
 struct cusim_desc {
     cublasOperation_t a, b;
     cublasLtEpilogue_t epilogue;
+    cublasComputeType_t compute;
+};
+struct cusim_preference {
+    uint32_t reductions;
 };
 struct cusim_layout {
     cudaDataType_t type;
@@ -43,7 +55,7 @@ struct cusim_layout {
 typedef struct cusim_lt *cublasLtHandle_t;
 typedef struct cusim_desc *cublasLtMatmulDesc_t;
 typedef struct cusim_layout *cublasLtMatrixLayout_t;
-typedef struct cusim_lt *cublasLtMatmulPreference_t;
+typedef struct cusim_preference *cublasLtMatmulPreference_t;
 typedef struct {
     uint64_t data[8];
 } cublasLtMatmulAlgo_t;

@@ -1,0 +1,241 @@
+// What a GPU that works never shows: a library that refuses, memory that runs out, drivers and cards that do not fit,
+// copies that read the host's memory as late as they can.
+#include "tests/cuda/pair.h"
+#include "tests/cusim/counts.h"
+
+#include <stdlib.h>
+
+enum { M = 9, N = 21, K = 130, LDC = N + 2, FLOATS = M * LDC };
+typedef struct product {
+    tt_status status;
+    uint32_t bits[FLOATS];
+    unsigned launches;
+} product;
+
+// relu(a b + c), a second time into the same place, by a new device while `refused` is set.
+static product multiply(const char *refused, tt_precision precision, bool relu, float beta) {
+    setenv("CUSIM_GEMM", refused, 1);
+    pair p = pair_open(precision);
+    tensor a = tensor_operand(&p, (size_t)M * K, 1, 1), b = tensor_operand(&p, (size_t)K * N, 1, 2);
+    float *start = twin_normal(FLOATS, 1, 3);
+    product out = {.status = TT_OK};
+    void *c = pair_upload(&p, start, FLOATS, sizeof *start);
+    for (int again = 0; again < 2 && out.status == TT_OK; ++again) {
+        uint32_t before[FLOATS];
+        memcpy(before, out.bits, sizeof before);
+        twin_ok(tt_device_upload(p.gpu, c, start, FLOATS * sizeof *start));
+        cusim_counts_clear();
+        out.status = p.gpu->ops->gemm(p.gpu, &(tt_gemm){.m = M,
+                                                 .n = N,
+                                                 .k = K,
+                                                 .alpha = 1,
+                                                 .beta = beta,
+                                                 .a = a.gpu,
+                                                 .b = b.gpu,
+                                                 .c = c,
+                                                 .c_fp32 = true,
+                                                 .relu = relu,
+                                                 .lda = K,
+                                                 .ldb = N,
+                                                 .ldc = LDC});
+        out.launches = (unsigned)cusim_counts_of_host().launches;
+        twin_ok(tt_device_download(p.gpu, out.bits, c, sizeof out.bits));
+        if (again) assert_memory_equal(before, out.bits, sizeof before);
+    }
+    // Near the sums in double, and nothing between the rows is touched.
+    for (int i = 0; i < FLOATS && out.status == TT_OK; ++i) {
+        double expected = (double)start[i];
+        for (int l = 0; i % LDC < N && l < K; ++l)
+            expected = (l ? expected : (double)beta * expected) +
+                       (double)a.cpu[i / LDC * K + l] * (double)b.cpu[l * N + i % LDC];
+        if (relu && i % LDC < N && expected < 0) expected = 0;
+        float got;
+        memcpy(&got, &out.bits[i], sizeof got);
+        if (!(fabs((double)got - expected) <= 1e-4))
+            fail_msg("'%s': element %d: expected %g, got %g", refused, i, expected, (double)got);
+    }
+    tt_device_free(p.gpu, c);
+    free(start);
+    tensor_close(&p, &a), tensor_close(&p, &b);
+    pair_close(&p);
+    unsetenv("CUSIM_GEMM");
+    return out;
+}
+
+static void same(const product *a, const product *b, bool expected) {
+    twin_ok(a->status), twin_ok(b->status);
+    assert_int_equal(memcmp(a->bits, b->bits, sizeof a->bits) == 0, expected);
+}
+
+static void products_are_refused(void **state) {
+    (void)state;
+    cusim_counts_start();
+    for (int bf16 = 0; bf16 < 2; ++bf16) {
+        const tt_precision precision = bf16 ? TT_BF16 : TT_FP32;
+        for (int relu = 0; relu < 2; ++relu) {
+            const product usual = multiply("", precision, relu, 1),
+                          second = multiply("first", precision, relu, 1),
+                          third = multiply("state", precision, relu, 1),
+                          large = multiply("workspace", precision, relu, 1),
+                          plain = multiply("relu", precision, relu, 1),
+                          all = multiply("relu pedantic first", precision, relu, 1);
+            same(&usual, &second, false);
+            same(&second, &third, true);
+            same(&second, &large, true);
+            same(&usual, &plain, true);
+            same(&usual, &all, false);
+            assert_int_equal(usual.launches, 0);
+            assert_int_equal(plain.launches, relu);
+            assert_int_equal(all.launches, relu);
+        }
+        const product less = multiply("pedantic", precision, false, 0);
+        assert_int_equal(less.status, TT_OK);
+        assert_int_equal(multiply("all", precision, true, 0).status, TT_ERR_DEVICE);
+        assert_non_null(strstr(tt_error_message(), "gemm of m 9, n 21, k 130: cuBLASLt"));
+        assert_non_null(strstr(tt_error_message(), "not supported"));
+    }
+}
+
+// 1,000 ones: a sum in bf16 would stay at 256.
+static void parts_are_added_in_fp32(void **state) {
+    (void)state;
+    enum { ONES = 1000 };
+    tt_device *gpu;
+    twin_ok(tt_device_open(&gpu, "cuda", TT_BF16, 1));
+    uint16_t ones[ONES], sum;
+    for (int i = 0; i < ONES; ++i) ones[i] = 0x3f80;
+    pair p = {.gpu = gpu, .bf16 = true};
+    void *a = pair_upload(&p, ones, ONES, sizeof *ones), *c = pair_upload(&p, ones, 1, sizeof *ones);
+    twin_ok(gpu->ops->gemm(gpu,
+        &(tt_gemm){
+            .m = 1, .n = 1, .k = ONES, .alpha = 1, .a = a, .b = a, .c = c, .lda = ONES, .ldb = 1, .ldc = 1}));
+    twin_ok(tt_device_download(gpu, &sum, c, sizeof sum));
+    if (pair_unround(sum) != 1000) fail_msg("sum of ones: expected 1000, got %g", (double)pair_unround(sum));
+    tt_device_free(gpu, a), tt_device_free(gpu, c);
+    tt_device_close(gpu);
+}
+
+// ---- memory
+
+static tt_device *open_with_kib(size_t kib) {
+    static char text[64];
+    snprintf(text, sizeof text, "memory=%zu", kib);
+    setenv("CUSIM_GPU", text, 1);
+    tt_device *gpu;
+    twin_ok(tt_device_open(&gpu, "cuda", TT_FP32, 1));
+    return gpu;
+}
+
+static void close_limited(tt_device *gpu) {
+    tt_device_close(gpu);
+    unsetenv("CUSIM_GPU");
+}
+
+static void memory_runs_out(void **state) {
+    (void)state;
+    const size_t mib = 1 << 20;
+    tt_device *gpu = open_with_kib(40 << 10);
+    void *a, *b, *c;
+    // Kept in a piece that is too small, and not yet freed when the next is asked for.
+    twin_ok(tt_device_alloc(gpu, &a, 20 * mib, 1, "a"));
+    tt_device_free(gpu, a);
+    twin_ok(tt_device_alloc(gpu, &b, 30 * mib, 1, "b"));
+    twin_refused(tt_device_alloc(gpu, &c, 12 * mib, 1, "activations"), TT_ERR_NOMEM,
+        "out of GPU memory: activations: 12.0 MiB asked for, 10.0 of 40.0 MiB free, 30.0 in use by this "
+        "process");
+    assert_non_null(strstr(tt_error_message(), "batch_size"));
+    // What comes next is as if nothing had happened.
+    twin_ok(tt_device_alloc(gpu, &c, 9 * mib, 1, "c"));
+    float one = 1;
+    twin_ok(tt_device_upload(gpu, c, &one, sizeof one));
+    twin_ok(gpu->ops->scale(gpu, (float *)c, 1, 2));
+    twin_ok(tt_device_download(gpu, &one, c, sizeof one));
+    assert_true(one == 2);
+    tt_device_free(gpu, b), tt_device_free(gpu, c);
+    // Scratch memory grows by a quarter more: 20 and then 30 MiB.
+    assert_non_null(tt_device_scratch(gpu, 16 * mib));
+    assert_non_null(tt_device_scratch(gpu, 24 * mib));
+    // What a recording contains stays, so that there is no room.
+    tt_recording *recording;
+    twin_ok(tt_device_record(gpu));
+    twin_ok(tt_device_zero(gpu, gpu->scratch, 4));
+    twin_ok(tt_device_recorded(gpu, &recording));
+    assert_null(tt_device_scratch(gpu, 31 * mib));
+    twin_ok(tt_device_replay(gpu, recording));
+    tt_recording_close(gpu, recording);
+    assert_non_null(tt_device_scratch(gpu, 31 * mib));
+    close_limited(gpu);
+}
+
+// ---- uploads
+
+// Memory of the host belongs to the caller again when an upload returns. 4 MiB are pinned.
+static void uploads_have_read(void **state) {
+    (void)state;
+    const size_t pinned = 4 << 20, sizes[] = {1, 100, pinned - 64, pinned - 1, pinned, pinned + 1, 2 * pinned,
+                                       2 * pinned + 129};
+    tt_device *gpu;
+    twin_ok(tt_device_open(&gpu, "cuda", TT_FP32, 1));
+    char *host = malloc(3 * pinned), *got = malloc(3 * pinned), *to;
+    twin_ok(tt_device_alloc(gpu, &to, 3 * pinned, 1, "test"));
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i)
+        for (int before = 0; before < 2; ++before) { // with a part of the pinned memory in use
+            if (before) twin_ok(tt_device_upload(gpu, to, "x", 1));
+            for (size_t j = 0; j < sizes[i]; ++j) host[j] = (char)(j * 7 + j / 4093 + i);
+            twin_ok(tt_device_upload(gpu, to, host, sizes[i]));
+            memset(host, 0x5a, sizes[i]);
+            twin_ok(tt_device_download(gpu, got, to, sizes[i]));
+            for (size_t j = 0; j < sizes[i]; ++j)
+                if (got[j] != (char)(j * 7 + j / 4093 + i))
+                    fail_msg("upload of %zu bytes: byte %zu: expected %d, got %d", sizes[i], j,
+                        (char)(j * 7 + j / 4093 + i), got[j]);
+        }
+    // A replay would read the host's memory again.
+    tt_recording *recording;
+    twin_ok(tt_device_record(gpu));
+    twin_refused(tt_device_upload(gpu, to, host, 8), TT_ERR_INTERNAL, "in a recording");
+    twin_ok(tt_device_recorded(gpu, &recording));
+    tt_recording_close(gpu, recording);
+    tt_device_free(gpu, to);
+    tt_device_close(gpu);
+    free(host), free(got);
+}
+
+// ---- drivers and cards
+
+static void refuses_to_open(const char *gpu, const char *part, const char *other) {
+    setenv("CUSIM_GPU", gpu, 1);
+    tt_device *device;
+    twin_refused(tt_device_open(&device, "cuda", TT_FP32, 1), TT_ERR_UNSUPPORTED, part);
+    if (!strstr(tt_error_message(), other)) fail_msg("'%s' is not in '%s'", other, tt_error_message());
+    twin_ok(tt_device_open(&device, "auto", TT_FP32, 1));
+    assert_string_equal(device->name, "cpu");
+    tt_device_close(device);
+    unsetenv("CUSIM_GPU");
+}
+
+static void drivers_and_cards(void **state) {
+    (void)state;
+    refuses_to_open("driver=0", "no NVIDIA driver is installed", "CUDA 13.0");
+    refuses_to_open("driver=12040", "supports CUDA up to 12.4", "built with CUDA 13.0; update the driver");
+    refuses_to_open("capability=75", "compute capability 7.5; 8.0 or later is needed", "GPU 0, cusim");
+    refuses_to_open("code=0 capability=86", "no code for GPU 0", "-DTT_CUDA_ARCHITECTURES=86-real");
+    setenv("CUDA_VISIBLE_DEVICES", "7", 1);
+    setenv("CUSIM_DEVICES", "0", 1);
+    refuses_to_open("", "none of CUDA_VISIBLE_DEVICES=7 exists", "no usable GPU");
+    unsetenv("CUDA_VISIBLE_DEVICES");
+    refuses_to_open("", "no usable GPU: none found", "device: auto or cpu");
+    unsetenv("CUSIM_DEVICES");
+    setenv("CUSIM_GPU", "capability=80 driver=13010", 1);
+    tt_device *device;
+    twin_ok(tt_device_open(&device, "cuda", TT_FP32, 1));
+    tt_device_close(device);
+    unsetenv("CUSIM_GPU");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(drivers_and_cards),
+        cmocka_unit_test(products_are_refused), cmocka_unit_test(parts_are_added_in_fp32),
+        cmocka_unit_test(memory_runs_out), cmocka_unit_test(uploads_have_read)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
