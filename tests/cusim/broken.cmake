@@ -49,7 +49,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # others take aggregates apart before t
 endif()
 add_broken(divergent_barrier lmhead products lmhead.cu head_rows "divergent barrier")
 add_broken(two_writers rmsnorm rows rmsnorm.cu weight_strips race "another block")
-add_broken(divergent_warp attention attention attention.cu attention_forward "divergent mma")
+add_broken(divergent_warp attention attention attention.cu attention_fwd "divergent mma")
 
 # Memory that nobody has written, and memory whose contents do not count.
 add_broken(not_zeroed device rows device.cu "to the host" uninitialised allocated)
@@ -60,7 +60,7 @@ add_broken(bins_not_cleared embedding rows embedding.cu count_ids uninitialised 
 # Sizes at which the code changes its way.
 add_broken(second_chunk lmhead chunks lmhead.cu logp "norm(difference)")
 add_broken(lost_groups attention_decode decode attention_decode.cu "attention over a cache")
-add_broken(far_distances attention_bwd attention attention.cuh attention_backward)
+add_broken(far_distances attention_bwd attention attention.cuh attention_bwd)
 add_broken(lost_diagonals attention_bwd attention attention_bwd.cu dbias)
 add_broken(fourth_piece rmsnorm rows rmsnorm.cu "norm(difference)")
 add_broken(third_piece embedding rows embedding.cu "gradient of the embedding")
@@ -81,4 +81,4 @@ add_broken(signed_zeros sample decode sample.cu "expected id")
 add_broken(lost_carry sample decode sample.cu "expected id")
 add_broken(staging_reused device rows device.cu "norm(difference)")
 add_broken(goal_beyond_all sample decode sample.cu "expected id")
-add_broken(unaligned_base attention attention attention.cuh attention_forward misaligned)
+add_broken(unaligned_base attention attention attention_tile.cuh attention_fwd misaligned)
