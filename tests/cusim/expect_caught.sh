@@ -6,7 +6,7 @@ output=$(CMOCKA_TEST_ABORT=1 "$1" 2>&1) && {
     echo "$1 passed, though its kernel is broken" >&2
     exit 1
 }
-complaint=$(grep -E 'cusim: |norm\(difference\)|bits differ|apart, allowed|: expected ' <<<"$output" | head -1)
+complaint=$(grep -E 'cusim: |norm\(difference\)|bits differ|apart, allowed|: expected |unexpected failure' <<<"$output" | head -1)
 echo "$complaint"
 for word in "${@:2}"; do
     if ! grep -qF -- "$word" <<<"$complaint"; then
