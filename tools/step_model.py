@@ -188,7 +188,7 @@ class Budget:
         d = 32 if d_kv <= 32 else 64 if d_kv <= 64 else 128
         use = 7 if d == 32 else biased + 2 * self.dropout  # as kernels/cuda/attention_tile.cuh counts them
         per_hmma, warps = self.rows[f'attention{"_bwd" * (kernel != "fwd")}: attention_{kernel}<bf16, {d}, 64, {use}>']
-        rows = 32 if d == 64 and not self.dropout else 16
+        rows = 32 if d == 64 and not (self.dropout and kernel == 'bwd_keys') else 16
         return d, rows, per_hmma, warps // (64 // rows)
 
 

@@ -70,9 +70,10 @@ __device__ __forceinline__ void online_softmax(
 }
 
 template <class T, int D, int ROWS, int USE>
-__global__ void __launch_bounds__(block_shape<T, D, ROWS, USE>::threads, block_shape<T, D, ROWS, USE>::blocks)
+__global__ void __launch_bounds__(
+    block_shape<T, D, ROWS, USE != ANY>::threads, block_shape<T, D, ROWS, USE != ANY>::blocks)
     attention_fwd(tt_attention p, bias_plan bias, dropout_plan drop) {
-    using block = block_shape<T, D, ROWS, USE>;
+    using block = block_shape<T, D, ROWS, USE != ANY>;
     using shared = memory<T, D, ROWS>;
     constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
     constexpr int KEYS = passing<T>::keys, STAGES = passing<T>::stages, TILES = block::tiles, N = KEYS / 8;
@@ -176,12 +177,12 @@ template <class T, int D, int ROWS, int USE> struct forward {
     static tt_status run(tt_device *device, const tt_attention *p, const bias_plan &bias) {
         const dim3 grid(static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)),
             static_cast<unsigned>(p->heads), static_cast<unsigned>(p->q_seqs));
-        constexpr int threads = block_shape<T, D, ROWS, USE>::threads;
+        constexpr int threads = block_shape<T, D, ROWS, USE != ANY>::threads;
         const size_t size = bytes(p, bias);
         TT_TRY(tt_cuda_attention_fits(device, p, size));
         TT_ALLOW_SHARED((attention_fwd<T, D, ROWS, USE>), size, "attention");
         TT_CUDA(TT_LAUNCH((attention_fwd<T, D, ROWS, USE>), grid, threads, size, tt_stream(device), *p, bias,
-                    plan_dropout(&p->drop)),
+                    plan_dropout_of_probabilities(&p->drop)),
             "attention");
         return TT_OK;
     }

@@ -20,6 +20,10 @@ template <class T> struct passing {
                          stages = sizeof(T) == sizeof(bf16) ? 2 : 1;
 };
 
+// With dropout there are not registers enough for two times 16 keys.
+template <class T, int D, int ROWS, int USE> using query_block = block_shape<T, D, ROWS, USE != ANY>;
+template <class T, int D, int ROWS, int USE> using key_block = block_shape<T, D, ROWS, !(USE & DROPOUT)>;
+
 // ---- delta and dQ
 
 template <class T, int D, int ROWS> struct query_memory {
@@ -60,9 +64,9 @@ __device__ __forceinline__ void sum_deltas(query_memory<T, D, ROWS> *m, const tt
 }
 
 template <class T, int D, int ROWS, int USE>
-__global__ void __launch_bounds__(block_shape<T, D, ROWS, USE>::threads, block_shape<T, D, ROWS, USE>::blocks)
+__global__ void __launch_bounds__(query_block<T, D, ROWS, USE>::threads, query_block<T, D, ROWS, USE>::blocks)
     attention_bwd_queries(tt_attention p, bias_plan bias, dropout_plan drop, float *delta) {
-    using block = block_shape<T, D, ROWS, USE>;
+    using block = query_block<T, D, ROWS, USE>;
     using shared = query_memory<T, D, ROWS>;
     constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
     constexpr int STEP = passing<T>::rows, STAGES = passing<T>::stages, TILES = block::tiles, N = STEP / 8;
@@ -272,9 +276,9 @@ __device__ __forceinline__ void advance(reading *r, const tt_attention &p, int f
 }
 
 template <class T, int D, int ROWS, int USE>
-__global__ void __launch_bounds__(block_shape<T, D, ROWS, USE>::threads, block_shape<T, D, ROWS, USE>::blocks)
+__global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block<T, D, ROWS, USE>::blocks)
     attention_bwd_keys(tt_attention p, bias_plan bias, dropout_plan drop, const float *delta, float *dbias) {
-    using block = block_shape<T, D, ROWS, USE>;
+    using block = key_block<T, D, ROWS, USE>;
     using shared = key_memory<T, D, ROWS>;
     constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
     constexpr int STEP = passing<T>::rows, STAGES = passing<T>::stages, TILES = block::tiles, N = STEP / 8;
@@ -357,13 +361,11 @@ __global__ void __launch_bounds__(block_shape<T, D, ROWS, USE>::threads, block_s
                 score = power_of_two(BIAS ? score : TT_LOG2E * score);
             }
             if (drops) {
-#pragma unroll
-                for (int i = 0; i < TILES; ++i)
-                    drop_by_key<N>(drop, head, first + warp_row + 16 * i, m->example[stage],
-                        m->position[stage], lane, [&](int n, int j, bool dropped) {
-                            ds[i][n][j] = s[i][n][j] * (dropped ? -own_delta[8 * n + j % 2] : ds[i][n][j]);
-                            if (dropped) s[i][n][j] = 0;
-                        });
+                drop_by_key<TILES, N>(drop, head, first + warp_row, m->example[stage], m->position[stage],
+                    lane, [&](int i, int n, int j, bool dropped) {
+                        ds[i][n][j] = s[i][n][j] * (dropped ? -own_delta[8 * n + j % 2] : ds[i][n][j]);
+                        if (dropped) s[i][n][j] = 0;
+                    });
             } else {
 #pragma unroll
                 for (int i = 0; i < TILES * N * 4; ++i)
@@ -401,16 +403,17 @@ template <class T, int D, int ROWS, int USE> struct backward {
     }
     static size_t key_bytes(const tt_attention *p, const bias_plan &bias) {
         return sizeof(key_memory<T, D, ROWS>) +
-               table(bias) * (p->dbias ? 1 + block_shape<T, D, ROWS, USE>::warps : 1);
+               table(bias) * (p->dbias ? 1 + key_block<T, D, ROWS, USE>::warps : 1);
     }
     static size_t bytes(const tt_attention *p, const bias_plan &bias) {
         const size_t queries = query_bytes(bias), keys = key_bytes(p, bias);
         return queries > keys ? queries : keys;
     }
     static tt_status run(tt_device *device, const tt_attention *p, const bias_plan &bias) {
-        constexpr int threads = block_shape<T, D, ROWS, USE>::threads;
+        constexpr int query_threads = query_block<T, D, ROWS, USE>::threads,
+                      key_threads = key_block<T, D, ROWS, USE>::threads;
         const cudaStream_t stream = tt_stream(device);
-        const dropout_plan drop = plan_dropout(&p->drop);
+        const dropout_plan drop = plan_dropout_of_probabilities(&p->drop);
         const unsigned heads = static_cast<unsigned>(p->heads);
         const int strips = tt_ceil_div(p->longest_kv, ROWS) * p->kv_seqs, columns = p->buckets * p->heads;
         const size_t deltas = static_cast<size_t>(p->q_rows) * static_cast<size_t>(p->heads);
@@ -422,14 +425,14 @@ template <class T, int D, int ROWS, int USE> struct backward {
         const dim3 queries(
             static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)), heads, static_cast<unsigned>(p->q_seqs));
         TT_ALLOW_SHARED((attention_bwd_queries<T, D, ROWS, USE>), query_bytes(bias), "attention_bwd");
-        TT_CUDA(TT_LAUNCH((attention_bwd_queries<T, D, ROWS, USE>), queries, threads, query_bytes(bias),
+        TT_CUDA(TT_LAUNCH((attention_bwd_queries<T, D, ROWS, USE>), queries, query_threads, query_bytes(bias),
                     stream, *p, bias, drop, delta),
             "attention_bwd");
         const dim3 keys(static_cast<unsigned>(tt_ceil_div(p->longest_kv, ROWS)), heads,
             static_cast<unsigned>(p->kv_seqs));
         TT_ALLOW_SHARED((attention_bwd_keys<T, D, ROWS, USE>), key_bytes(p, bias), "attention_bwd");
-        TT_CUDA(TT_LAUNCH((attention_bwd_keys<T, D, ROWS, USE>), keys, threads, key_bytes(p, bias), stream,
-                    *p, bias, drop, delta, partial),
+        TT_CUDA(TT_LAUNCH((attention_bwd_keys<T, D, ROWS, USE>), keys, key_threads, key_bytes(p, bias),
+                    stream, *p, bias, drop, delta, partial),
             "attention_bwd");
         return partial ? tt_cuda_add_strips(device, p->dbias, partial, strips, columns) : TT_OK;
     }

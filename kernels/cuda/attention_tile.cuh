@@ -14,10 +14,10 @@
 // and rows may begin anywhere; else they begin at multiples of 16 bytes. Causality is a bias.
 enum { BIASES = 1, DROPOUT = 2, ANY = 7 };
 
-// A warp has two times 16 rows where registers allow. fp32 is for parity with the CPU.
-template <class T, int D, int ROWS, int USE> struct block_shape {
+// A warp has two times 16 rows where registers allow (TWO, heads of up to 64). fp32 is for parity with the CPU.
+template <class T, int D, int ROWS, bool TWO> struct block_shape {
     static constexpr bool tensor_cores = sizeof(T) == sizeof(bf16);
-    static constexpr int tiles = tensor_cores && D <= 64 && !(USE & DROPOUT) ? 2 : 1, warp_rows = 16 * tiles,
+    static constexpr int tiles = tensor_cores && D <= 64 && TWO ? 2 : 1, warp_rows = 16 * tiles,
                          warps = ROWS / warp_rows, threads = WARP * warps;
     // Blocks that a multiprocessor's registers should be enough for.
     static constexpr int blocks = (D <= 64 && !tensor_cores ? 12 : 8) / warps;

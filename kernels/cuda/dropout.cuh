@@ -27,6 +27,16 @@ static inline dropout_plan plan_dropout(const tt_dropout *drop) {
     return plan;
 }
 
+// The same for attention's probabilities: a word's upper half is below p if the word is below `threshold`.
+static inline dropout_plan plan_dropout_of_probabilities(const tt_dropout *drop) {
+    dropout_plan plan = plan_dropout(drop);
+    if (!(drop->p > 0)) return plan;
+    const uint32_t threshold = tt_attention_threshold(drop->p);
+    plan.threshold = threshold << 16;
+    plan.kept = 65536.0f / static_cast<float>(65536 - threshold);
+    return plan;
+}
+
 // Refuses p outside [0, 1) and missing indices, as the CPU device does.
 static inline tt_status check_dropout(const tt_dropout *drop, const char *op) {
     if (drop->p == 0) return TT_OK;

@@ -50,6 +50,8 @@ static const attention_case cases[] = {
     {"heads of 128, dropout", 1, 128, 3, {16, 33, 64}, .bias = true, .bidirectional = true, .dropout = 0.1f},
     {"cross, heads of 128", 1, 128, 3, {16, 33, 64}, 2, {65, 31}, {1, 0, 1}, .causal = false},
     {"cross, heads of 128, dropout", 1, 128, 3, {16, 33, 64}, 2, {65, 31}, {1, 0, 1}, .dropout = 0.3f},
+    {"hardly any dropout", 1, 64, 1, {33}, .bias = true, .causal = true, .dropout = 1e-6f},
+    {"dropout of nearly all", 1, 64, 1, {129}, .bias = true, .bidirectional = true, .dropout = 0.99f},
     {"heads of 128, rows begin anywhere", 1, 128, 1, {35}, .bias = true, .causal = true, .shift = 1},
 };
 

@@ -86,3 +86,4 @@ add_broken(lost_rescaling attention attention attention.cu "norm(difference)" ou
 add_broken(seen_future attention attention attention.cuh decoder "norm(difference)")
 add_broken(keys_beyond attention_bwd attention attention_bwd.cu dbias)
 add_broken(no_smaller_block attention attention attention_tile.cuh "shared memory" 68355)
+add_broken(exchanged_queries attention_bwd attention attention_drop.cuh "dropout: d")
