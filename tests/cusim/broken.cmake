@@ -85,5 +85,5 @@ add_broken(unaligned_base attention attention attention_tile.cuh attention_fwd m
 add_broken(lost_rescaling attention attention attention.cu "norm(difference)" out)
 add_broken(seen_future attention attention attention.cuh decoder "norm(difference)")
 add_broken(keys_beyond attention_bwd attention attention_bwd.cu dbias)
-add_broken(no_smaller_block attention attention attention_tile.cuh "shared memory" 68355)
+add_broken(no_smaller_block attention attention attention_tile.cuh "shared memory" 68356)
 add_broken(exchanged_queries attention_bwd attention attention_drop.cuh "dropout: d")
