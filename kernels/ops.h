@@ -34,7 +34,7 @@ extern "C" {
 typedef void tt_operand;
 
 // Inverted dropout (Srivastava et al. 2014; kept values are scaled by 1/(1-p)) with masks from Philox4x32-10
-// (Salmon et al. 2011). Element `c` of the row of token t is dropped if word c%4 of block {c/4, site,
+// (Salmon et al. 2011). Except in attention, element `c` of the row of token t is dropped if word c%4 of block {c/4, site,
 // position[t], example[t]} under `key` is below p * 2^32. So a mask does not depend on the token's place in
 // the batch. The key is in device memory, so that a recorded step (kernels/device.h) can be replayed with
 // another one.
@@ -110,9 +110,12 @@ typedef struct tt_gemm {
 // Attention over packed sequences, T5's: softmax(q k^T + bias) v, no 1/sqrt(d) factor. Query sequence i
 // attends to key/value sequence source[i] (NULL: i); so several decoder sequences may share one encoder
 // sequence. With `bias`, bias[bucket(key position - query position), head] is added (see tt_relative_bucket).
-// Dropout acts on the probabilities: element `c` of tt_dropout is the key's position within its sequence, and
-// the site of head h is drop.site + h. Nothing of size length x length is kept: lse is, and backward
-// recomputes.
+// Nothing of size length x length is kept: lse is, and backward recomputes.
+//
+// Dropout acts on the probabilities, with eight keys to a block of Philox: the key at position k of its sequence
+// is dropped for query t if half k%2 (0 is the lower one) of word k/8%4 of block {k/32*4 + k%8/2, drop.site +
+// head, position[t], example[t]} is below tt_attention_threshold(p), and scaled by 65536 / (65536 - threshold)
+// if it is not. So a lane of a tensor core's product holds all keys of a block.
 typedef struct tt_attention {
     int heads, d_kv;
     int q_seqs, kv_seqs;
@@ -140,6 +143,13 @@ typedef struct tt_attention {
                               // become 0
     float *dbias;             // [buckets, heads], +=, or NULL
 } tt_attention;
+
+// The threshold of dropout is p * 65536 to the nearest integer: a p below 2^-17 drops nothing, and at most 65535 of 65536
+// are dropped.
+static inline uint32_t tt_attention_threshold(float p) {
+    const float nearest = p * 65536 + 0.5f;
+    return nearest >= 65535 ? 65535 : (uint32_t)nearest;
+}
 
 // The feed-forward layer between its two matrices: a = dropout(activation(h)).
 typedef struct tt_ffn {

@@ -3,13 +3,14 @@
 
   tools/step_model.py                         T5-small, base, large and 3B on an A100, H100 and H200: a line each
   tools/step_model.py --gpu H200 --shape base kernel by kernel
-  tools/step_model.py --check                 beside what experiments/records/h100/second.json measured
+  tools/step_model.py --check                 beside what experiments/records/h100/second.json measured: with what attention's
+                                              kernels cost when they were measured, second-budget.txt
 
 Nothing here is measured, except what --check compares with. Each kernel takes the longest of
   - its floating-point operations at a share (--gemm-share) of the peak of matrix products;
   - its bytes, each tensor read or written once, at a share (--memory-share, or SHARES) of a copy's bandwidth;
-  - for attention, its warp instructions (products times instructions for each HMMA, from kernel_budget.txt) at a share
-    (--issue-share) of what the schedulers can issue;
+  - for attention, its warp instructions (products times instructions for each HMMA, from kernel_budget.txt, of the kernels
+    with or, with --no-dropout, without dropout) at a share (--issue-share) of what the schedulers can issue;
 and GAP microseconds to begin and to end. The launches are those that tests/cusim counts (ceilings.txt): --check compares
 their number, too, and fails if they differ or the step is more than 15 % off. LATENCY was fitted to the record.
 """
@@ -21,6 +22,7 @@ import os
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MOST_DEVIATION = 0.15  # of the step that --check accepts
 RECORD = ROOT + '/experiments/records/h100/second.json'
+RECORDED_BUDGET = ROOT + '/experiments/records/h100/second-budget.txt'  # attention's kernels were others then
 
 # peak: of dense bf16 products, FLOP/s; copy: bytes/s that a copy moves. The H100's are measured, the others are
 # estimates from the data sheets by the same shares.
@@ -72,29 +74,24 @@ class Step:
         self.add(name + ' dX', 'gemm', times, flops, read + 2.0 * weight)
 
     def attention(self, name, queries, keys, causal, biased):
-        """By tiles of 16 rows of a warp, times 64 columns forward and 32 backward, as many HMMA each as D columns need."""
-        c, d = self.shape, 32 if self.shape.d_kv <= 32 else 64 if self.shape.d_kv <= 64 else 128
-        def tiles(rows, columns, width):
-            whole = 0
-            for q, k in zip(rows, columns):
-                for first in range(0, q, 16):
-                    last = min(k, first + 16) if causal else k
-                    whole += -(-last // width)
-            return whole * c.heads
+        """By tiles of a warp's rows, times 64 columns forward and 32 backward, as many HMMA as D columns need."""
+        c = self.shape
         q, k = sum(queries), sum(keys)
         moved = 2.0 * c.inner * (2 * q + 2 * k)
         pairs = sum(a * b for a, b in zip(queries, keys)) * (0.5 if causal else 1.0)
-        def work(kernel, hmma, rows):
-            per_hmma, warps = self.budget[f'{kernel}<bf16, {d}>']
-            return hmma * per_hmma, sum(-(-n // 64) for n in rows) * c.heads / (warps // 4)
-        self.add(name, 'attention', c.layers, 4 * pairs * c.inner, moved,
-                 *work('attention: attention_forward', tiles(queries, keys, 64) * d, queries))
+        def work(kernel, factor, width, rows, columns):
+            d, warp_rows, per_hmma, at_once = self.budget.of(kernel, c.d_kv, biased)
+            hmma = 0
+            for m, n in zip(rows, columns):
+                for first in range(0, m, warp_rows):
+                    hmma += -(-(min(n, first + warp_rows) if causal else n) // width) * d * warp_rows / 16 * factor
+            return hmma * c.heads * per_hmma, sum(-(-n // 64) for n in rows) * c.heads / at_once
+        self.add(name, 'attention', c.layers, 4 * pairs * c.inner, moved, *work('fwd', 1, 64, queries, keys))
         self.add(name + ' bwd, queries', 'attention', c.layers, 6 * pairs * c.inner, moved * 1.5,
-                 *work('attention_bwd: attention_backward_queries', tiles(queries, keys, 32) * d * 0.75, queries))
+                 *work('bwd_queries', 0.75, 32, queries, keys))
         # Keys go through queries; under causality the pairs are the same, seen from the other side.
         self.add(name + ' bwd, keys', 'attention', c.layers, 8 * pairs * c.inner, moved * 1.5,
-                 *work('attention_bwd: attention_backward_keys',
-                       (tiles(queries, keys, 32) if causal else tiles(keys, queries, 32)) * d, keys))
+                 *work('bwd_keys', 1, 32, *((queries, keys) if causal else (keys, queries))))
         if biased:
             self.add(name + ' bwd, bias', 'attention', c.layers, 0, 4.0 * len(keys) * 32 * c.heads)
 
@@ -177,15 +174,34 @@ def total(step, gpu, options):
     return sum(k.times * seconds(k, gpu, options)[0] for k in step.kernels)
 
 
-def read_budget():
-    """Instructions for each HMMA and the warps that registers allow, by kernel."""
-    rows = {}
-    with open(ROOT + '/tools/kernel_budget.txt', encoding='utf-8') as file:
-        for line in file:
-            cells = line[62:].split()
-            if line[0] != '#' and len(cells) > 3 and cells[3] != '-':
-                rows[line[:62].rstrip()] = float(cells[3]), int(cells[2])
-    return rows
+class Budget:
+    """What attention's kernels for sm_90 cost, from a table in the form of kernel_budget.txt."""
+
+    def __init__(self, path, dropout=True):
+        self.rows, self.dropout = {}, dropout
+        with open(path, encoding='utf-8') as file:
+            for line in file:
+                cells = line[62:].split()
+                if line[0] != '#' and len(cells) > 3 and cells[3] != '-':
+                    self.rows[line[:62].rstrip()] = float(cells[3]), int(cells[2])
+
+    def of(self, kernel, d_kv, biased):
+        """Columns of a head, rows of a warp, instructions for each HMMA, blocks of a multiprocessor at once."""
+        d = 32 if d_kv <= 32 else 64 if d_kv <= 64 else 128
+        use = 7 if d == 32 else biased + 2 * self.dropout  # as kernels/cuda/attention_tile.cuh counts them
+        per_hmma, warps = self.rows[f'attention{"_bwd" * (kernel != "fwd")}: attention_{kernel}<bf16, {d}, 64, {use}>']
+        rows = 32 if d == 64 and not (self.dropout and kernel == 'bwd_keys') else 16
+        return d, rows, per_hmma, warps // (64 // rows)
+
+
+class RecordedBudget(Budget):
+    """Of the kernels that were measured: 16 rows a warp, one kernel for all uses."""
+    NAMES = {'fwd': 'attention: attention_forward', 'bwd_queries': 'attention_bwd: attention_backward_queries',
+             'bwd_keys': 'attention_bwd: attention_backward_keys'}
+
+    def of(self, kernel, d_kv, biased):
+        per_hmma, warps = self.rows[f'{self.NAMES[kernel]}<bf16, {d_kv}>']
+        return d_kv, 16, per_hmma, warps // 4
 
 
 def print_summary(options, budget):
@@ -273,14 +289,15 @@ def main():
     parser.add_argument('--gemm-share', type=float, default=0.8)
     parser.add_argument('--memory-share', type=float, default=0.9)
     parser.add_argument('--issue-share', type=float, default=0.65)
+    parser.add_argument('--no-dropout', action='store_true')
     parser.add_argument('--check', action='store_true')
     options = parser.parse_args()
     options.pairs = [int(x) for x in options.pairs.split(',')]
     if len(options.pairs) != 3 or min(options.pairs) < 1:
         parser.error('--pairs: expected three positive numbers, as in 26,512,128')
-    budget = read_budget()
+    budget = Budget(ROOT + '/tools/kernel_budget.txt', not options.no_dropout)
     if options.check:
-        if not check(options, budget):
+        if not check(options, RecordedBudget(RECORDED_BUDGET)):
             raise SystemExit(f'step_model: the step is more than {MOST_DEVIATION:.0%} off, or launches differ')
     elif options.shape:
         pairs, source, target = options.pairs

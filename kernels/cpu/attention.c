@@ -59,10 +59,10 @@ TT_MULTIVERSION(void, score_exponentials,
 
 TT_MULTIVERSION(void, drop_scores,
     (const tt_attention_block *b, float *scores, const tt_attention_mask *mask), (b, scores, mask)) {
-    float keep[4 * TT_BLOCK];
-    for (int j = 0; j < b->keys; j += 4) { // rows up to a multiple of four exist
-        tt_attention_mask_keys(mask, (uint32_t)j / 4, b->lanes, keep);
-        for (int r = 0; r < 4; ++r)
+    float keep[TT_MASK_KEYS * TT_BLOCK];
+    for (int j = 0; j < b->keys; j += TT_MASK_KEYS) {
+        tt_attention_mask_keys(mask, (uint32_t)j / TT_MASK_KEYS, b->lanes, keep);
+        for (int r = 0; r < TT_MASK_KEYS && j + r < b->keys; ++r)
             for (int i = 0; i < b->lanes; ++i) scores[(j + r) * TT_BLOCK + i] *= keep[r * TT_BLOCK + i];
     }
 }

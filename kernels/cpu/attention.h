@@ -46,8 +46,9 @@ tt_attention_block tt_attention_block_at(const tt_attention *t, int first, int q
 // to[i][c] = from[i][c], zero for columns beyond d; `to` is [rows][width].
 void tt_attention_copy(float *to, int width, const float *from, ptrdiff_t ld, int rows, int d);
 
-// Dropout of probabilities for four keys, 4 * group ..., and all lanes: keep[4][TT_BLOCK] is 0 or 1 / (1 -
-// p).
+// Dropout of probabilities for the 32 keys from 32 * group on, and all lanes: keep[TT_MASK_KEYS][TT_BLOCK] is 0 or
+// the factor of what is kept.
+enum { TT_MASK_KEYS = 32 };
 typedef struct tt_attention_mask {
     uint32_t site, threshold;
     float scale;

@@ -65,19 +65,21 @@ static void list_readers(const readers *r, const tt_attention *t) {
 }
 
 // p holds scores and becomes probabilities (hidden ones 0); kept = keep p; ds holds dP and becomes keep dP;
-// delta[i] = sum over keys of p keep dP. keep[4][TT_BLOCK] serves four keys.
+// delta[i] = sum over keys of p keep dP. keep serves TT_MASK_KEYS keys.
 TT_MULTIVERSION(void, fill_probabilities,
     (const tt_attention_block *b, const workspace *w, const float *bias, const float *lse,
         const tt_attention_mask *mask, float *delta),
     (b, w, bias, lse, mask, delta)) {
-    float keep[4 * TT_BLOCK];
-    for (int i = 0; i < 4 * TT_BLOCK; ++i) keep[i] = 1;
+    float keep[TT_MASK_KEYS * TT_BLOCK];
+    for (int i = 0; i < TT_MASK_KEYS * TT_BLOCK; ++i) keep[i] = 1;
     for (int i = 0; i < b->lanes; ++i) delta[i] = 0;
     for (int j = 0; j < b->keys; ++j) {
-        if (mask && j % 4 == 0) tt_attention_mask_keys(mask, (uint32_t)j / 4, b->lanes, keep);
+        if (mask && j % TT_MASK_KEYS == 0)
+            tt_attention_mask_keys(mask, (uint32_t)j / TT_MASK_KEYS, b->lanes, keep);
         const size_t offset = (size_t)j * TT_BLOCK;
         float *restrict p = w->p + offset, *restrict ds = w->ds + offset, *restrict kept = w->kept + offset;
-        const float *restrict add = bias + b->first - j, *restrict factor = keep + (size_t)(j % 4) * TT_BLOCK;
+        const float *restrict add = bias + b->first - j, *restrict factor =
+                                                             keep + (size_t)(j % TT_MASK_KEYS) * TT_BLOCK;
         const int from = j - b->hidden;
 #pragma omp simd
         for (int i = 0; i < b->lanes; ++i) {

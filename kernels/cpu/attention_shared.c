@@ -116,8 +116,8 @@ void tt_attention_copy(float *to, int width, const float *from, ptrdiff_t ld, in
 bool tt_attention_mask_open(tt_attention_mask *mask, const tt_dropout *drop, int head, int row, int rows) {
     if (!(drop->p > 0)) return false;
     mask->site = drop->site + (uint32_t)head;
-    mask->threshold = (uint32_t)ceil((double)drop->p * 4294967296.0);
-    mask->scale = 1 / (1 - drop->p);
+    mask->threshold = tt_attention_threshold(drop->p);
+    mask->scale = 65536.0f / (float)(65536 - mask->threshold);
     mask->key = *drop->key;
     for (int i = 0; i < TT_BLOCK; ++i) {
         mask->position[i] = i < rows ? drop->position[row + i] : 0;
@@ -131,15 +131,17 @@ TT_MULTIVERSION(void, mask_keys, (const tt_attention_mask *mask, uint32_t group,
     const uint32_t key[2] = {(uint32_t)mask->key, (uint32_t)(mask->key >> 32)};
     const uint32_t site = mask->site, threshold = mask->threshold;
     const float scale = mask->scale;
-    for (int i = 0; i < lanes; ++i) {
-        const uint32_t counter[4] = {group, site, mask->position[i], mask->example[i]};
-        uint32_t word[4];
-        tt_philox(counter, key, word);
-        keep[i] = word[0] < threshold ? 0 : scale;
-        keep[TT_BLOCK + i] = word[1] < threshold ? 0 : scale;
-        keep[2 * TT_BLOCK + i] = word[2] < threshold ? 0 : scale;
-        keep[3 * TT_BLOCK + i] = word[3] < threshold ? 0 : scale;
-    }
+    for (uint32_t pair = 0; pair < 4; ++pair)
+        for (int i = 0; i < lanes; ++i) {
+            const uint32_t counter[4] = {4 * group + pair, site, mask->position[i], mask->example[i]};
+            uint32_t word[4];
+            tt_philox(counter, key, word);
+            float *to = keep + 2 * pair * TT_BLOCK + i;
+            for (int j = 0; j < 4; ++j, to += 8 * TT_BLOCK) {
+                to[0] = (word[j] & 0xffff) < threshold ? 0 : scale;
+                to[TT_BLOCK] = word[j] >> 16 < threshold ? 0 : scale;
+            }
+        }
 }
 
 void tt_attention_mask_keys(const tt_attention_mask *mask, uint32_t group, int lanes, float *keep) {

@@ -1,8 +1,7 @@
 // Attention over packed sequences, forward: one block for 64 queries of a sequence and head. It goes through
 // the keys in tiles with a running maximum and sum (online softmax, Milakov and Gimelshein 2018;
-// FlashAttention-2, Dao 2023) and copies the next tile while it computes on one. Each of four warps has 16
-// queries.
-#include "kernels/cuda/attention.cuh"
+// FlashAttention-2, Dao 2023) and copies the next tile while it computes on one. Queries are in registers.
+#include "kernels/cuda/attention_drop.cuh"
 
 #include "host/base/memory.h"
 
@@ -10,162 +9,189 @@
 
 namespace {
 
-enum { QUERIES = 64 };
-
-// fp32 is for parity with the CPU: smaller tiles, one at a time, so that heads of 128 fit every GPU.
-template <class T> struct tiles {
+// Keys of a tile, and tiles in memory at once. fp32 is for parity with the CPU: heads of 128 must fit.
+template <class T> struct passing {
     static constexpr int keys = sizeof(T) == sizeof(bf16) ? 64 : 32,
                          stages = sizeof(T) == sizeof(bf16) ? 2 : 1;
-    using distance = distances<QUERIES, keys>;
 };
 
-template <class T, int D> struct memory {
+template <class T, int D, int ROWS> struct memory {
     static constexpr int ld = tile_shape<T, D>::ld;
-    T q[QUERIES * ld], k[tiles<T>::stages][tiles<T>::keys * ld], v[tiles<T>::stages][tiles<T>::keys * ld];
+    T q[ROWS * ld], k[passing<T>::stages][passing<T>::keys * ld],
+        v[passing<T>::stages][passing<T>::keys * ld];
     // Behind it: biases by distance.
 };
 
-// Scores become 2^(score - maximum) and sums; the outputs so far are rescaled. Rows g and g + 8.
-template <int D, int KEYS>
+// Of rows g + 8 up of a warp: the largest score so far, and this lane's part of the sum of 2^(score - largest).
+template <int TILES> struct softmax_state { float top[TILES][2], sum[TILES][2]; };
+
+// Scores become 2^(log2e score - largest). Where the largest of any row has grown, sums and outputs so far are
+// rescaled; elsewhere the factor would be 1. LOG2: the scores are times log2(e) already.
+template <bool LOG2, int TILES, int N, int COLUMNS>
 __device__ __forceinline__ void online_softmax(
-    float (&s)[KEYS / 8][4], float (&out)[D / 8][4], float (&top)[2], float (&sum)[2]) {
+    float (&s)[TILES][N][4], float (&out)[TILES][COLUMNS][4], softmax_state<TILES> &state) {
+    constexpr float UNIT = LOG2 ? 1 : TT_LOG2E;
+    float old[TILES][2];
+    bool grown = false;
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-        float high = top[half];
+    for (int m = 0; m < TILES; ++m)
 #pragma unroll
-        for (int n = 0; n < KEYS / 8; ++n) high = fmaxf(high, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
-        high = fmaxf(high, __shfl_xor_sync(TT_ALL_LANES, high, 1));
-        high = fmaxf(high, __shfl_xor_sync(TT_ALL_LANES, high, 2));
-        // A row that sees none of these keys has seen some before: only rows beyond the sequence have not.
-        const float base = high == -INFINITY ? 0 : high;
-        const float scale = power_of_two(top[half] - base);
-        float total = 0;
+        for (int half = 0; half < 2; ++half) {
+            float high = old[m][half] = state.top[m][half];
 #pragma unroll
-        for (int n = 0; n < KEYS / 8; ++n)
+            for (int n = 0; n < N; ++n) high = fmaxf(high, fmaxf(s[m][n][2 * half], s[m][n][2 * half + 1]));
+            high = fmaxf(high, __shfl_xor_sync(TT_ALL_LANES, high, 1));
+            high = fmaxf(high, __shfl_xor_sync(TT_ALL_LANES, high, 2));
+            grown |= high > state.top[m][half];
+            state.top[m][half] = high;
+        }
+    if (__any_sync(TT_ALL_LANES, grown)) {
 #pragma unroll
-            for (int i = 2 * half; i < 2 * half + 2; ++i) {
-                s[n][i] = power_of_two(s[n][i] - base);
-                total += s[n][i];
+        for (int m = 0; m < TILES; ++m)
+#pragma unroll
+            for (int half = 0; half < 2; ++half) {
+                const float scale = power_of_two(UNIT * (old[m][half] - state.top[m][half]));
+                state.sum[m][half] *= scale;
+#pragma unroll
+                for (int n = 0; n < COLUMNS; ++n)
+                    out[m][n][2 * half] *= scale, out[m][n][2 * half + 1] *= scale;
             }
-        total += __shfl_xor_sync(TT_ALL_LANES, total, 1);
-        total += __shfl_xor_sync(TT_ALL_LANES, total, 2);
-        sum[half] = sum[half] * scale + total;
-        top[half] = high;
-#pragma unroll
-        for (int n = 0; n < D / 8; ++n) out[n][2 * half] *= scale, out[n][2 * half + 1] *= scale;
     }
+#pragma unroll
+    for (int m = 0; m < TILES; ++m)
+#pragma unroll
+        for (int n = 0; n < N; ++n)
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                const float top = UNIT * state.top[m][i / 2];
+                s[m][n][i] = power_of_two(LOG2 ? s[m][n][i] - top : fmaf(s[m][n][i], TT_LOG2E, -top));
+                state.sum[m][i / 2] += s[m][n][i];
+            }
 }
 
-template <class T, int D>
-__global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2)
-    attention_forward(tt_attention p, bias_plan bias, dropout_plan drop) {
-    using shared = memory<T, D>;
-    using distance = typename tiles<T>::distance;
-    constexpr int KEYS = tiles<T>::keys, STAGES = tiles<T>::stages;
+template <class T, int D, int ROWS, int USE>
+__global__ void __launch_bounds__(
+    block_shape<T, D, ROWS, USE != ANY>::threads, block_shape<T, D, ROWS, USE != ANY>::blocks)
+    attention_fwd(tt_attention p, bias_plan bias, dropout_plan drop) {
+    using block = block_shape<T, D, ROWS, USE != ANY>;
+    using shared = memory<T, D, ROWS>;
+    constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
+    constexpr int KEYS = passing<T>::keys, STAGES = passing<T>::stages, TILES = block::tiles, N = KEYS / 8;
+    using distance = distances<ROWS, KEYS>;
     TT_SHARED_DYNAMIC(shared, m);
     float *biases = reinterpret_cast<float *>(m + 1);
-    const int sequence = blockIdx.z, head = blockIdx.y, first = blockIdx.x * QUERIES;
+    const int sequence = blockIdx.z, head = blockIdx.y, first = blockIdx.x * ROWS;
     const int q_row = p.q_offsets[sequence], queries = p.q_offsets[sequence + 1] - q_row;
     if (first >= queries) return;
     const int source = p.source ? p.source[sequence] : sequence;
     const int kv_row = p.kv_offsets[source], keys = p.kv_offsets[source + 1] - kv_row;
-    const int lane = threadIdx.x % WARP, warp_row = threadIdx.x / WARP * 16, g = lane / 4, t = lane % 4;
+    const int lane = threadIdx.x % WARP, warp_row = threadIdx.x / WARP * block::warp_rows, g = lane / 4,
+              t = lane % 4;
     const int64_t column = static_cast<int64_t>(head) * p.d_kv;
     const T *k = static_cast<const T *>(p.k) + static_cast<int64_t>(kv_row) * p.ldk + column;
     const T *v = static_cast<const T *>(p.v) + static_cast<int64_t>(kv_row) * p.ldv + column;
-    const int last = p.causal ? min(keys, first + QUERIES) : keys;
+    const int last = p.causal ? min(keys, first + ROWS) : keys;
     const auto fetch = [&](int key0, int stage) {
-        fetch_keys<T, D, KEYS>(m->k[stage], m->v[stage], k, v, p, key0, keys);
+        fetch_keys<T, D, KEYS, block::threads, ALIGNED>(m->k[stage], m->v[stage], k, v, p, key0, keys);
     };
-    fetch_tile<T, D, QUERIES>(m->q,
+    fetch_tile<T, D, ROWS, block::threads, ALIGNED>(m->q,
         static_cast<const T *>(p.q) + static_cast<int64_t>(q_row + first) * p.ldq + column, p.ldq,
         queries - first, p.d_kv);
     fetch(0, 0);
     const int middle = distance::middle(bias.reach);
-    if (bias.table) fill_biases(biases, middle, bias, head, -(first + QUERIES - 1), last + KEYS - 1 - first);
+    if (BIAS) fill_biases(biases, middle, bias, p.causal, head, -(first + ROWS - 1), last + KEYS - 1 - first);
 
-    uint32_t example[2] = {0, 0}, position[2] = {0, 0};
-    for (int half = 0; half < 2 && drop.threshold; ++half) {
-        const int i = first + warp_row + g + 8 * half;
-        if (i < queries) example[half] = drop.example[q_row + i], position[half] = drop.position[q_row + i];
+    const bool drops = USE & DROPOUT && (USE != ANY || drop.threshold);
+    uint32_t example[TILES][2] = {}, position[TILES][2] = {};
+    float out[TILES][D / 8][4] = {};
+    softmax_state<TILES> state = {};
+#pragma unroll
+    for (int up = 0; up < 2 * TILES; ++up) {
+        const int i = first + warp_row + g + 8 * up;
+        state.top[up / 2][up % 2] = -INFINITY;
+        if (drops && i < queries)
+            example[up / 2][up % 2] = drop.example[q_row + i],
+                                 position[up / 2][up % 2] = drop.position[q_row + i];
     }
-    float out[D / 8][4] = {}, top[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};
-    int stage = 0;
-    for (int key0 = 0; key0 < last; key0 += KEYS) {
+    wait_for_copies<0>();
+    __syncthreads();
+    own_rows<T, D, TILES, block::tensor_cores> own;
+    own.open(m->q, warp_row, lane);
+    for (int key0 = 0, stage = 0;;) {
         const bool more = key0 + KEYS < last;
-        if (STAGES == 2 && more) {
-            fetch(key0 + KEYS, 1 - stage);
-            wait_for_copies<1>();
-        } else {
-            wait_for_copies<0>();
-        }
-        __syncthreads();
+        if (STAGES == 2 && more) fetch(key0 + KEYS, 1 - stage);
         // Nothing to do for a warp whose queries don't exist or come before all of these keys.
-        if (first + warp_row < queries && !(p.causal && key0 > first + warp_row + 15)) {
-            float s[KEYS / 8][4] = {};
-            rows_times_rows<T, D, KEYS>(s, m->q, warp_row, m->k[stage], lane);
-            const float *by_distance =
-                biases + middle + distance::clamped(key0 - first, bias.reach) - warp_row - g + 2 * t;
-            const bool whole = key0 + KEYS <= keys && !(p.causal && key0 + KEYS - 1 > first + warp_row);
+        if (first + warp_row < queries && !(p.causal && key0 >= first + warp_row + block::warp_rows)) {
+            float s[TILES][N][4] = {};
+            rows_times_rows(s, own, m->k[stage], lane);
+            if (BIAS)
+                add_biases<1>(
+                    s, biases + middle + distance::clamped(key0 - first, bias.reach) - warp_row - g + 2 * t);
+            if (key0 + KEYS > keys) hide_columns(s, keys - key0 - 2 * t);
+            online_softmax<BIAS>(s, out, state);
+            if (drops) {
 #pragma unroll
-            for (int n = 0; n < KEYS / 8; ++n)
-#pragma unroll
-                for (int i = 0; i < 4; ++i) {
-                    const int query = g + i / 2 * 8, key = 8 * n + 2 * t + i % 2;
-                    s[n][i] *= TT_LOG2E;
-                    if (bias.table) s[n][i] += by_distance[8 * n + i % 2 - i / 2 * 8];
-                    if (!whole && (key0 + key >= keys || (p.causal && key0 + key > first + warp_row + query)))
-                        s[n][i] = -INFINITY;
-                }
-            online_softmax<D, KEYS>(s, out, top, sum);
-            if (drop.threshold) {
-#pragma unroll
-                for (int n = 0; n < KEYS / 8; ++n) {
-                    float keep[4];
-                    keep_by_query(keep, drop, head, key0, n, example, position, lane);
-#pragma unroll
-                    for (int i = 0; i < 4; ++i) s[n][i] *= keep[i];
-                }
+                for (int i = 0; i < TILES; ++i)
+                    drop_by_query<N>(
+                        drop, head, key0, example[i], position[i], lane, [&](int n, int j, bool dropped) {
+                            if (dropped) s[i][n][j] = 0;
+                        });
             }
-            product_times_rows<T, D, KEYS>(out, s, m->v[stage], lane);
+            product_times_rows<T, D>(out, s, m->v[stage], lane);
         }
-        __syncthreads(); // the tile has been used
-        if (STAGES == 1 && more) fetch(key0 + KEYS, 0);
-        if (STAGES == 2) stage = 1 - stage;
+        if (!more) break;
+        key0 += KEYS;
+        if (STAGES == 2) {
+            stage = 1 - stage;
+        } else {
+            __syncthreads(); // the tile has been used
+            fetch(key0, 0);
+        }
+        wait_for_copies<0>();
+        __syncthreads();
     }
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-        const float scale = 1.0f / sum[half];
+    for (int up = 0; up < 2 * TILES; ++up) {
+        float &sum = state.sum[up / 2][up % 2];
+        sum += __shfl_xor_sync(TT_ALL_LANES, sum, 1);
+        sum += __shfl_xor_sync(TT_ALL_LANES, sum, 2);
+        const float scale = drop.kept / sum;
 #pragma unroll
-        for (int n = 0; n < D / 8; ++n) out[n][2 * half] *= scale, out[n][2 * half + 1] *= scale;
-        const int i = first + warp_row + g + 8 * half;
+        for (int n = 0; n < D / 8; ++n)
+            out[up / 2][n][up % 2 * 2] *= scale, out[up / 2][n][up % 2 * 2 + 1] *= scale;
+        const int i = first + warp_row + g + 8 * up;
         if (t == 0 && i < queries)
             p.lse[static_cast<int64_t>(q_row + i) * p.heads + head] =
-                (top[half] + log2f(sum[half])) / TT_LOG2E;
+                (BIAS ? state.top[up / 2][up % 2] / TT_LOG2E : state.top[up / 2][up % 2]) +
+                log2f(sum) / TT_LOG2E;
     }
     store_rows<T, D>(static_cast<T *>(p.out) + static_cast<int64_t>(q_row + first) * p.ldo + column, p.ldo,
-        out, warp_row, queries - first, p.d_kv, lane);
+        out, 1, warp_row, queries - first, p.d_kv);
 }
 
-template <class T, int D> tt_status launch_forward(tt_device *device, const tt_attention *p) {
-    bias_plan bias;
-    TT_TRY(tt_cuda_bias_plan(device, p, &bias));
-    const dim3 grid(static_cast<unsigned>(tt_ceil_div(p->longest_q, QUERIES)),
-        static_cast<unsigned>(p->heads), static_cast<unsigned>(p->q_seqs));
-    const size_t biases = bias.table ? static_cast<size_t>(tiles<T>::distance::size(bias.reach)) : 0;
-    const size_t bytes = sizeof(memory<T, D>) + biases * sizeof(float);
-    TT_TRY(tt_cuda_attention_fits(device, p, bytes));
-    TT_ALLOW_SHARED((attention_forward<T, D>), bytes, "attention");
-    TT_CUDA(TT_LAUNCH((attention_forward<T, D>), grid, ATTENTION_THREADS, bytes, tt_stream(device), *p, bias,
-                plan_dropout(&p->drop)),
-        "attention");
-    return TT_OK;
-}
+template <class T, int D, int ROWS, int USE> struct forward {
+    static size_t bytes(const tt_attention *, const bias_plan &bias) {
+        const int biases = USE & BIASES ? distances<ROWS, passing<T>::keys>::size(bias.reach) : 0;
+        return sizeof(memory<T, D, ROWS>) + static_cast<size_t>(biases) * sizeof(float);
+    }
+    static tt_status run(tt_device *device, const tt_attention *p, const bias_plan &bias) {
+        const dim3 grid(static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)),
+            static_cast<unsigned>(p->heads), static_cast<unsigned>(p->q_seqs));
+        constexpr int threads = block_shape<T, D, ROWS, USE != ANY>::threads;
+        const size_t size = bytes(p, bias);
+        TT_TRY(tt_cuda_attention_fits(device, p, size));
+        TT_ALLOW_SHARED((attention_fwd<T, D, ROWS, USE>), size, "attention");
+        TT_CUDA(TT_LAUNCH((attention_fwd<T, D, ROWS, USE>), grid, threads, size, tt_stream(device), *p, bias,
+                    plan_dropout_of_probabilities(&p->drop)),
+            "attention");
+        return TT_OK;
+    }
+};
 
 template <class T> tt_status run_forward(tt_device *device, const tt_attention *p) {
-    if (p->d_kv <= 32) return launch_forward<T, 32>(device, p);
-    if (p->d_kv <= 64) return launch_forward<T, 64>(device, p);
-    return launch_forward<T, 128>(device, p);
+    bias_plan bias;
+    TT_TRY(tt_cuda_bias_plan(device, p, &bias));
+    return launch_by_size<forward, T>(device, p, bias);
 }
 
 } // namespace
@@ -188,13 +214,13 @@ tt_status tt_cuda_attention_check(const tt_attention *t) {
     if (t->longest_q < 1 || t->longest_kv < 1)
         return tt_fail(TT_ERR_INPUT, "attention: longest sequences of %d and %d; both must be at least 1",
             t->longest_q, t->longest_kv);
-    if (t->bias && (t->buckets < 4 || t->buckets % 2 || t->buckets > ATTENTION_THREADS ||
+    if (t->bias && (t->buckets < 4 || t->buckets % 2 || t->buckets > ATTENTION_BUCKETS ||
                        t->max_distance <= t->buckets / 2))
         return tt_fail(TT_ERR_INPUT,
             "attention: %d buckets up to distance %d; expected an even number from 4 to %d and a distance "
             "above "
             "half of it",
-            t->buckets, t->max_distance, static_cast<int>(ATTENTION_THREADS));
+            t->buckets, t->max_distance, static_cast<int>(ATTENTION_BUCKETS));
     return check_dropout(&t->drop, "attention");
 }
 

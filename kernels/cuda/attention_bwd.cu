@@ -5,13 +5,13 @@
 // the bias's gradient. So every sum has one writer and one order, at the price of computing P and dP twice.
 // The next tile is copied while one is used.
 //
-// Queries and keys beyond the end of a sequence, and keys hidden by causality, are masked: a row's lse does
-// not bound their scores.
-#include "kernels/cuda/attention.cuh"
+// Products begin with -lse and -delta instead of 0. dP and delta are over `kept`, the factor of dropout, and so
+// are dQ, dK and the bias's gradient until they are stored: dropping is all that is left to do for an element.
+//
+// Queries and keys beyond the end of a sequence are masked: a row's lse does not bound their scores.
+#include "kernels/cuda/attention_drop.cuh"
 
 namespace {
-
-enum { ROWS = 64 }; // of a block's own tile
 
 // Rows of the tiles that a block goes through, and how many tiles are in memory at once. In fp32, which is
 // for parity with the CPU, heads of 128 must fit.
@@ -20,25 +20,30 @@ template <class T> struct passing {
                          stages = sizeof(T) == sizeof(bf16) ? 2 : 1;
 };
 
+// With dropout there are not registers enough for two times 16 keys.
+template <class T, int D, int ROWS, int USE> using query_block = block_shape<T, D, ROWS, USE != ANY>;
+template <class T, int D, int ROWS, int USE> using key_block = block_shape<T, D, ROWS, !(USE & DROPOUT)>;
+
 // ---- delta and dQ
 
-template <class T, int D> struct query_memory {
+template <class T, int D, int ROWS> struct query_memory {
     static constexpr int ld = tile_shape<T, D>::ld, stages = passing<T>::stages;
     T q[ROWS * ld], dout[ROWS * ld], k[stages][passing<T>::rows * ld], v[stages][passing<T>::rows * ld];
     float delta[ROWS];
     // Behind it: biases by distance.
 };
 
-// m->delta of the warp's rows, and their place in `delta`.
-template <class T, int D>
-__device__ __forceinline__ void sum_deltas(query_memory<T, D> *m, const tt_attention &p, float *delta,
-    int64_t row, int warp_row, int rows, int head, int lane) {
+// m->delta of the warp's rows, and their place in `delta`: over `kept`.
+template <int WARP_ROWS, class T, int D, int ROWS>
+__device__ __forceinline__ void sum_deltas(query_memory<T, D, ROWS> *m, const tt_attention &p, float *delta,
+    float kept, int64_t row, int warp_row, int rows, int head) {
     constexpr int P = piece<T>::size, LANES = 8; // of a row
+    const int lane = threadIdx.x % WARP;
     const int64_t column = static_cast<int64_t>(head) * p.d_kv;
     const bool whole = p.d_kv % P == 0 && p.ldo % P == 0 &&
                        reinterpret_cast<uintptr_t>(static_cast<const T *>(p.out) + column) % 16 == 0;
 #pragma unroll
-    for (int i = 0; i < 16; i += WARP / LANES) {
+    for (int i = 0; i < WARP_ROWS; i += WARP / LANES) {
         const int r = warp_row + i + lane / LANES;
         float sum = 0;
         for (int c = lane % LANES * P; r < rows && c < p.d_kv; c += LANES * P) {
@@ -51,17 +56,20 @@ __device__ __forceinline__ void sum_deltas(query_memory<T, D> *m, const tt_atten
         }
         for (int step = LANES / 2; step > 0; step /= 2) sum += __shfl_xor_sync(TT_ALL_LANES, sum, step);
         if (lane % LANES) continue;
+        sum /= kept;
         m->delta[r] = sum;
         if (r < rows) delta[(row + r) * p.heads + head] = sum;
     }
     __syncwarp();
 }
 
-template <class T, int D>
-__global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2)
-    attention_backward_queries(tt_attention p, bias_plan bias, dropout_plan drop, float *delta) {
-    using shared = query_memory<T, D>;
-    constexpr int STEP = passing<T>::rows, STAGES = passing<T>::stages;
+template <class T, int D, int ROWS, int USE>
+__global__ void __launch_bounds__(query_block<T, D, ROWS, USE>::threads, query_block<T, D, ROWS, USE>::blocks)
+    attention_bwd_queries(tt_attention p, bias_plan bias, dropout_plan drop, float *delta) {
+    using block = query_block<T, D, ROWS, USE>;
+    using shared = query_memory<T, D, ROWS>;
+    constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
+    constexpr int STEP = passing<T>::rows, STAGES = passing<T>::stages, TILES = block::tiles, N = STEP / 8;
     using distance = distances<ROWS, STEP>;
     TT_SHARED_DYNAMIC(shared, m);
     float *biases = reinterpret_cast<float *>(m + 1);
@@ -70,85 +78,94 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2)
     if (first >= queries) return;
     const int source = p.source ? p.source[sequence] : sequence;
     const int kv_row = p.kv_offsets[source], keys = p.kv_offsets[source + 1] - kv_row;
-    const int lane = threadIdx.x % WARP, warp_row = threadIdx.x / WARP * 16, g = lane / 4, t = lane % 4;
+    const int lane = threadIdx.x % WARP, warp_row = threadIdx.x / WARP * block::warp_rows, g = lane / 4,
+              t = lane % 4;
     const int64_t column = static_cast<int64_t>(head) * p.d_kv, row = q_row + first;
     const T *k = static_cast<const T *>(p.k) + static_cast<int64_t>(kv_row) * p.ldk + column;
     const T *v = static_cast<const T *>(p.v) + static_cast<int64_t>(kv_row) * p.ldv + column;
     const int last = p.causal ? min(keys, first + ROWS) : keys;
     const auto fetch = [&](int key0, int stage) {
-        fetch_keys<T, D, STEP>(m->k[stage], m->v[stage], k, v, p, key0, keys);
+        fetch_keys<T, D, STEP, block::threads, ALIGNED>(m->k[stage], m->v[stage], k, v, p, key0, keys);
     };
-    fetch_tile<T, D, ROWS>(
+    fetch_tile<T, D, ROWS, block::threads, ALIGNED>(
         m->q, static_cast<const T *>(p.q) + row * p.ldq + column, p.ldq, queries - first, p.d_kv);
-    fetch_tile<T, D, ROWS>(
+    fetch_tile<T, D, ROWS, block::threads, ALIGNED>(
         m->dout, static_cast<const T *>(p.dout) + row * p.ldo + column, p.ldo, queries - first, p.d_kv);
     fetch(0, 0);
     const int middle = distance::middle(bias.reach);
-    if (bias.table) fill_biases(biases, middle, bias, head, -(first + ROWS - 1), last + STEP - 1 - first);
-    uint32_t example[2] = {0, 0}, position[2] = {0, 0};
-    float lse[2] = {0, 0}, own_delta[2] = {0, 0};
-    for (int half = 0; half < 2; ++half) {
-        const int i = first + warp_row + g + 8 * half;
+    if (BIAS) fill_biases(biases, middle, bias, p.causal, head, -(first + ROWS - 1), last + STEP - 1 - first);
+    wait_for_copies<0>();
+    __syncthreads();
+    sum_deltas<block::warp_rows>(m, p, delta, drop.kept, row, warp_row, queries - first, head);
+
+    const bool drops = USE & DROPOUT && (USE != ANY || drop.threshold);
+    uint32_t example[TILES][2] = {}, position[TILES][2] = {};
+    float lse[TILES][2] = {}, own_delta[TILES][2];
+#pragma unroll
+    for (int up = 0; up < 2 * TILES; ++up) {
+        const int i = first + warp_row + g + 8 * up;
+        own_delta[up / 2][up % 2] = m->delta[warp_row + g + 8 * up];
         if (i >= queries) continue;
-        lse[half] = TT_LOG2E * p.lse[static_cast<int64_t>(q_row + i) * p.heads + head];
-        if (drop.threshold)
-            example[half] = drop.example[q_row + i], position[half] = drop.position[q_row + i];
+        lse[up / 2][up % 2] = p.lse[static_cast<int64_t>(q_row + i) * p.heads + head];
+        if (drops)
+            example[up / 2][up % 2] = drop.example[q_row + i],
+                                 position[up / 2][up % 2] = drop.position[q_row + i];
     }
-    float dq[D / 8][4] = {};
-    int stage = 0;
-    for (int key0 = 0; key0 < last; key0 += STEP) {
+    own_rows<T, D, TILES, block::tensor_cores> own_q;
+    own_rows<T, D, TILES, false> own_dout; // there are not registers enough for both
+    own_q.open(m->q, warp_row, lane);
+    own_dout.open(m->dout, warp_row, lane);
+    float dq[TILES][D / 8][4] = {};
+    for (int key0 = 0, stage = 0;;) {
         const bool more = key0 + STEP < last;
-        if (STAGES == 2 && more) {
-            fetch(key0 + STEP, 1 - stage);
-            wait_for_copies<1>();
-        } else {
-            wait_for_copies<0>();
-        }
-        __syncthreads();
-        if (key0 == 0) {
-            sum_deltas(m, p, delta, row, warp_row, queries - first, head, lane);
-            own_delta[0] = m->delta[warp_row + g], own_delta[1] = m->delta[warp_row + g + 8];
-        }
+        if (STAGES == 2 && more) fetch(key0 + STEP, 1 - stage);
         // Nothing to do for a warp whose queries don't exist or come before all of these keys.
-        if (first + warp_row < queries && !(p.causal && key0 > first + warp_row + 15)) {
-            float s[STEP / 8][4] = {}, ds[STEP / 8][4] = {};
-            rows_times_rows<T, D, STEP>(s, m->q, warp_row, m->k[stage], lane);
-            rows_times_rows<T, D, STEP>(ds, m->dout, warp_row, m->v[stage], lane);
-            const float *by_distance =
-                biases + middle + distance::clamped(key0 - first, bias.reach) - warp_row - g + 2 * t;
-            const bool hides = key0 + STEP > keys || (p.causal && key0 + STEP - 1 > first + warp_row);
+        if (first + warp_row < queries && !(p.causal && key0 >= first + warp_row + block::warp_rows)) {
+            float s[TILES][N][4], ds[TILES][N][4];
 #pragma unroll
-            for (int n = 0; n < STEP / 8; ++n) {
-                if (drop.threshold) {
-                    float keep[4];
-                    keep_by_query(keep, drop, head, key0, n, example, position, lane);
+            for (int i = 0; i < TILES * N * 4; ++i)
+                s[i / 4 / N][i / 4 % N][i % 4] = -lse[i / 4 / N][i % 4 / 2],
+                                            ds[i / 4 / N][i / 4 % N][i % 4] =
+                                                -own_delta[i / 4 / N][i % 4 / 2];
+            rows_times_rows(s, own_q, m->k[stage], lane);
+            rows_times_rows(ds, own_dout, m->v[stage], lane);
+            if (drops) {
 #pragma unroll
-                    for (int i = 0; i < 4; ++i) ds[n][i] *= keep[i];
-                }
-#pragma unroll
-                for (int i = 0; i < 4; ++i) {
-                    const int query = g + i / 2 * 8, key = 8 * n + 2 * t + i % 2;
-                    float score = s[n][i] * TT_LOG2E - lse[i / 2];
-                    if (bias.table) score += by_distance[8 * n + i % 2 - i / 2 * 8];
-                    const float probability = power_of_two(score);
-                    ds[n][i] = probability * (ds[n][i] - own_delta[i / 2]);
-                    if (hides && (key0 + key >= keys || (p.causal && key0 + key > first + warp_row + query)))
-                        ds[n][i] = 0;
-                }
+                for (int i = 0; i < TILES; ++i)
+                    drop_by_query<N>(
+                        drop, head, key0, example[i], position[i], lane, [&](int n, int j, bool dropped) {
+                            if (dropped) ds[i][n][j] = -own_delta[i][j / 2];
+                        });
             }
-            product_times_rows<T, D, STEP>(dq, ds, m->k[stage], lane);
+            if (BIAS)
+                add_biases<1>(
+                    s, biases + middle + distance::clamped(key0 - first, bias.reach) - warp_row - g + 2 * t);
+            if (key0 + STEP > keys) hide_columns(s, keys - key0 - 2 * t);
+#pragma unroll
+            for (int i = 0; i < TILES * N * 4; ++i) {
+                const float score = s[i / 4 / N][i / 4 % N][i % 4];
+                ds[i / 4 / N][i / 4 % N][i % 4] *= power_of_two(BIAS ? score : TT_LOG2E * score);
+            }
+            product_times_rows<T, D>(dq, ds, m->k[stage], lane);
         }
-        __syncthreads(); // the tile has been used
-        if (STAGES == 1 && more) fetch(key0 + STEP, 0);
-        if (STAGES == 2) stage = 1 - stage;
+        if (!more) break;
+        key0 += STEP;
+        if (STAGES == 2) {
+            stage = 1 - stage;
+        } else {
+            __syncthreads(); // the tile has been used
+            fetch(key0, 0);
+        }
+        wait_for_copies<0>();
+        __syncthreads();
     }
-    store_rows<T, D>(
-        static_cast<T *>(p.dq) + row * p.ldq + column, p.ldq, dq, warp_row, queries - first, p.d_kv, lane);
+    store_rows<T, D>(static_cast<T *>(p.dq) + row * p.ldq + column, p.ldq, dq, drop.kept, warp_row,
+        queries - first, p.d_kv);
 }
 
 // ---- dK, dV and the bias's gradient
 
-template <class T, int D> struct key_memory {
+template <class T, int D, int ROWS> struct key_memory {
     static constexpr int ld = tile_shape<T, D>::ld, stages = passing<T>::stages, rows = passing<T>::rows;
     T k[ROWS * ld], v[ROWS * ld], q[stages][rows * ld], dout[stages][rows * ld];
     float lse[stages][rows], delta[stages][rows];
@@ -156,62 +173,69 @@ template <class T, int D> struct key_memory {
     // Behind it: biases by distance; for their gradient sums by distance, of each warp.
 };
 
+// x[i] of this lane and of `partner` are added; of each two the lane keeps one, `odd` or not.
+template <int N>
+__device__ __forceinline__ void halve(float (&half)[N / 2], const float (&x)[N], bool odd, int partner) {
+#pragma unroll
+    for (int i = 0; i < N; i += 2)
+        half[i / 2] = (odd ? x[i + 1] : x[i]) + __shfl_sync(TT_ALL_LANES, odd ? x[i] : x[i + 1], partner);
+}
+
 // sums[x] += the sum of dS over key - query = x, where sums[0] belongs to row 0 and column 0 of the warp's
 // product.
 //
-// A lane's elements lie on diagonals x = g - 2t - c + 8 (h - n) of column 2t + c of ds[n], row g + 8h. With r
-// the remainder of g - 2t by 8, four lanes (one for each t) share the diagonals r - c + 8i: they exchange
-// their sums, then each writes some of them. The order of additions depends on nothing.
-template <int COLUMNS>
-__device__ __forceinline__ void add_diagonals(float *sums, const float (&ds)[COLUMNS / 8][4], int lane) {
-    constexpr int N = COLUMNS / 8;
+// A lane's elements lie on diagonals x = g - 2t - c + 8 (up - n) of column 2t + c of product n, row g + 8 up.
+// With r the remainder of g - 2t by 8, four lanes (one for each t) share the diagonals r - c + 8i. The lane of
+// remainder r + 1 gives its diagonals of c = 1, which are r's of c = 0; then the four add theirs, and each
+// writes a quarter of them. The order of additions depends on nothing.
+template <int TILES, int N>
+__device__ __forceinline__ void add_diagonals(float *sums, const float (&ds)[TILES][N][4], int lane) {
+    constexpr int M = N + 2 * TILES - 1, PADDED = (M + 4) / 4 * 4;
     const int g = lane / 4, t = lane % 4, r = (g - 2 * t) & 7;
     const bool below = g < 2 * t;
-    // shifted[c][i]: of diagonal r - c + 8 (i - N)
-    float shifted[2][N + 3];
+    float shifted[2][M + 2]; // [c][i]: of diagonal r - c + 8 (i - N)
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
-        float own[N + 1] = {}; // own[i]: of h - n = i - (N - 1)
+        float own[M] = {}; // own[i]: of up - n = i - (N - 1)
 #pragma unroll
-        for (int n = 0; n < N; ++n) own[N - 1 - n] += ds[n][c], own[N - n] += ds[n][2 + c];
+        for (int up = 0; up < 2 * TILES; ++up)
 #pragma unroll
-        for (int i = 0; i < N + 3; ++i) {
-            const float here = i <= N ? own[i <= N ? i : 0] : 0,
-                        before = i >= 1 && i <= N + 1 ? own[i - 1] : 0;
+            for (int n = 0; n < N; ++n) own[N - 1 + up - n] += ds[up / 2][n][up % 2 * 2 + c];
+#pragma unroll
+        for (int i = 0; i < M + 2; ++i) {
+            const float here = i < M ? own[i < M ? i : 0] : 0,
+                        before = i >= 1 && i <= M ? own[i >= 1 ? i - 1 : 0] : 0;
             shifted[c][i] = below ? here : before;
         }
     }
-    const int one = 4 * ((r + 2 * (t ^ 1)) & 7) + (t ^ 1), two = 4 * ((r + 2 * (t ^ 2)) & 7) + (t ^ 2);
     const int next = 4 * ((r + 1 + 2 * t) & 7) + t; // the lane of remainder r + 1
+    float neighbour[M + 2], both[PADDED] = {}, half[PADDED / 2], quarter[PADDED / 4];
 #pragma unroll
-    for (int c = 0; c < 2; ++c)
+    for (int i = 0; i < M + 2; ++i) neighbour[i] = __shfl_sync(TT_ALL_LANES, shifted[1][i], next);
 #pragma unroll
-        for (int i = 0; i < N + 2; ++i) {
-            shifted[c][i] += __shfl_sync(TT_ALL_LANES, shifted[c][i], one);
-            shifted[c][i] += __shfl_sync(TT_ALL_LANES, shifted[c][i], two);
-        }
-    float neighbour[N + 3] = {};
+    for (int i = 0; i <= M; ++i) both[i] = shifted[0][i] + (r == 7 ? neighbour[i + 1] : neighbour[i]);
+    halve(half, both, t & 1, 4 * ((r + 2 * (t ^ 1)) & 7) + (t ^ 1));
+    halve(quarter, half, t & 2, 4 * ((r + 2 * (t ^ 2)) & 7) + (t ^ 2));
 #pragma unroll
-    for (int i = 0; i < N + 2; ++i) neighbour[i] = __shfl_sync(TT_ALL_LANES, shifted[1][i], next);
-#pragma unroll
-    for (int i = 0; i < N + 2; ++i)
-        if (i % 4 == t) sums[r + 8 * (i - N)] += shifted[0][i] + (r == 7 ? neighbour[i + 1] : neighbour[i]);
+    for (int i = 0; i < PADDED; i += 4)
+        if (i + t <= M) sums[r + 8 * (i + t - N)] += quarter[i / 4];
     __syncwarp();
 }
 
-// The bucket's part of sums by distance, over all warps: to `dbias`, one bucket for a warp at a time.
-template <class Distance>
+// The bucket's part of sums by distance, over all warps: to `dbias`, times `factor`, one bucket for a warp at a
+// time.
+template <int WARPS>
 __device__ __forceinline__ void write_buckets(
-    float *dbias, float *sums, int size, int middle, const bias_plan &bias, int head) {
+    float *dbias, float factor, float *sums, int size, int middle, const bias_plan &bias, int head) {
     __syncthreads();
-    for (int i = threadIdx.x; i < size; i += ATTENTION_THREADS) {
+    for (int i = threadIdx.x; i < size; i += WARP * WARPS) {
         float sum = 0;
-        for (int w = 0; w < ATTENTION_WARPS; ++w) sum += sums[w * size + i];
+        for (int w = 0; w < WARPS; ++w) sum += sums[w * size + i];
         sums[i] = sum;
     }
     __syncthreads();
     const int sided = bias.bidirectional ? bias.buckets / 2 : bias.buckets, lane = threadIdx.x % WARP;
-    for (int b = static_cast<int>(threadIdx.x) / WARP; b < bias.buckets; b += ATTENTION_WARPS) {
+    for (int b = static_cast<int>(threadIdx.x) / WARP; b < bias.buckets; b += WARPS) {
         const int side = b >= sided ? b - sided : b; // right of the query: b - sided
         const int low = bias.begin[side],
                   high = side + 1 == sided ? middle + 1 : min(bias.begin[side + 1], middle + 1);
@@ -225,7 +249,7 @@ __device__ __forceinline__ void write_buckets(
             for (int x = low + lane; x < high; x += WARP) sum += sums[middle - x];
         }
         sum = warp_sum(sum);
-        if (lane == 0) dbias[b * bias.heads + head] = sum;
+        if (lane == 0) dbias[b * bias.heads + head] = factor * sum;
     }
 }
 
@@ -251,11 +275,13 @@ __device__ __forceinline__ void advance(reading *r, const tt_attention &p, int f
     enter(r, p, first, step);
 }
 
-template <class T, int D>
-__global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2) attention_backward_keys(
-    tt_attention p, bias_plan bias, dropout_plan drop, const float *delta, float *dbias) {
-    using shared = key_memory<T, D>;
-    constexpr int STEP = passing<T>::rows, STAGES = passing<T>::stages;
+template <class T, int D, int ROWS, int USE>
+__global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block<T, D, ROWS, USE>::blocks)
+    attention_bwd_keys(tt_attention p, bias_plan bias, dropout_plan drop, const float *delta, float *dbias) {
+    using block = key_block<T, D, ROWS, USE>;
+    using shared = key_memory<T, D, ROWS>;
+    constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
+    constexpr int STEP = passing<T>::rows, STAGES = passing<T>::stages, TILES = block::tiles, N = STEP / 8;
     using distance = distances<STEP, ROWS>;
     TT_SHARED_DYNAMIC(shared, m);
     const int middle = distance::middle(bias.reach), size = distance::size(bias.reach);
@@ -264,16 +290,17 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2) attention_
     const int kv_row = p.kv_offsets[sequence], keys = p.kv_offsets[sequence + 1] - kv_row;
     if (dbias) dbias += (static_cast<int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * bias.buckets * p.heads;
     if (first >= keys) {
-        for (int b = threadIdx.x; dbias && b < bias.buckets; b += ATTENTION_THREADS)
+        for (int b = threadIdx.x; dbias && b < bias.buckets; b += block::threads)
             dbias[b * p.heads + head] = 0;
         return;
     }
-    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warp_row = 16 * warp, g = lane / 4,
-              t = lane % 4;
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warp_row = block::warp_rows * warp,
+              g = lane / 4, t = lane % 4;
     const int64_t column = static_cast<int64_t>(head) * p.d_kv, row = kv_row + first;
-    fetch_tile<T, D, ROWS>(
+    const bool drops = USE & DROPOUT && (USE != ANY || drop.threshold);
+    fetch_tile<T, D, ROWS, block::threads, ALIGNED>(
         m->k, static_cast<const T *>(p.k) + row * p.ldk + column, p.ldk, keys - first, p.d_kv);
-    fetch_tile<T, D, ROWS>(
+    fetch_tile<T, D, ROWS, block::threads, ALIGNED>(
         m->v, static_cast<const T *>(p.v) + row * p.ldv + column, p.ldv, keys - first, p.d_kv);
     reading now = {p.source ? p.reader_offsets[sequence] : sequence,
         p.source ? p.reader_offsets[sequence + 1] : sequence + 1, 0, 0, 0};
@@ -281,126 +308,140 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, D <= 64 ? 3 : 2) attention_
     const auto fetch = [&](const reading &r, int stage) {
         const int64_t from = r.q_row + r.query0;
         const int n = r.queries - r.query0;
-        fetch_tile<T, D, STEP>(
+        fetch_tile<T, D, STEP, block::threads, ALIGNED>(
             m->q[stage], static_cast<const T *>(p.q) + from * p.ldq + column, p.ldq, n, p.d_kv);
-        fetch_tile<T, D, STEP>(
+        fetch_tile<T, D, STEP, block::threads, ALIGNED>(
             m->dout[stage], static_cast<const T *>(p.dout) + from * p.ldo + column, p.ldo, n, p.d_kv);
-        // A warp for each of what belongs to the queries.
         const bool there = lane < n;
         const int64_t token = from + (there ? lane : 0), pair = token * p.heads + head;
-        if (lane < STEP && warp == 0) copy_async<4>(&m->lse[stage][lane], &p.lse[pair], there);
-        if (lane < STEP && warp == 1) copy_async<4>(&m->delta[stage][lane], &delta[pair], there);
-        if (lane < STEP && warp == 2 && drop.threshold)
-            copy_async<4>(&m->example[stage][lane], &drop.example[token], there);
-        if (lane < STEP && warp == 3 && drop.threshold)
-            copy_async<4>(&m->position[stage][lane], &drop.position[token], there);
+        if (lane < STEP && warp == 0) {
+            copy_async<4>(&m->lse[stage][lane], &p.lse[pair], there);
+            if (drops) copy_async<4>(&m->example[stage][lane], &drop.example[token], there);
+        } else if (lane < STEP && warp == 1) {
+            copy_async<4>(&m->delta[stage][lane], &delta[pair], there);
+            if (drops) copy_async<4>(&m->position[stage][lane], &drop.position[token], there);
+        }
         commit_copies();
     };
     if (now.reader < now.end) fetch(now, 0);
-    if (bias.table) fill_biases(biases, middle, bias, head, -middle, middle);
-    if (dbias)
-        for (int i = threadIdx.x; i < ATTENTION_WARPS * size; i += ATTENTION_THREADS) sums[i] = 0;
-    float dk[D / 8][4] = {}, dv[D / 8][4] = {};
-    int stage = 0;
-    while (now.reader < now.end) {
+    if (BIAS) fill_biases(biases, middle, bias, p.causal, head, -middle, middle);
+    if (BIAS && dbias)
+        for (int i = threadIdx.x; i < block::warps * size; i += block::threads) sums[i] = 0;
+    own_rows<T, D, TILES, false> own_k, own_v;
+    own_k.open(m->k, warp_row, lane);
+    own_v.open(m->v, warp_row, lane);
+    float dk[TILES][D / 8][4] = {}, dv[TILES][D / 8][4] = {};
+    for (int stage = 0; now.reader < now.end;) {
         reading next = now;
         advance(&next, p, first, STEP);
         const bool more = next.reader < next.end;
-        if (STAGES == 2 && more) {
-            fetch(next, 1 - stage);
-            wait_for_copies<1>();
-        } else {
-            wait_for_copies<0>();
-        }
+        wait_for_copies<0>();
         __syncthreads();
+        if (STAGES == 2 && more) fetch(next, 1 - stage);
         // Nothing to do for a warp whose keys don't exist or come behind all of these queries.
-        if (first + warp_row < keys && !(p.causal && first + warp_row > now.query0 + STEP - 1)) {
-            float s[STEP / 8][4] = {}, ds[STEP / 8][4] = {};
-            rows_times_rows<T, D, STEP>(s, m->k, warp_row, m->q[stage], lane);
-            rows_times_rows<T, D, STEP>(ds, m->v, warp_row, m->dout[stage], lane);
-            const int clamped = distance::clamped(first - now.query0, bias.reach);
-            const float *by_distance = biases + middle + clamped + warp_row + g - 2 * t;
-            const int rows = now.queries - now.query0;
-            const bool hides = (p.causal && first + warp_row + 15 > now.query0) ||
-                               first + warp_row + 16 > keys || rows < STEP;
+        if (first + warp_row < keys && !(p.causal && first + warp_row >= now.query0 + STEP)) {
+            float s[TILES][N][4], ds[TILES][N][4];
+            const float *lse = m->lse[stage] + 2 * t, *own_delta = m->delta[stage] + 2 * t;
 #pragma unroll
-            for (int n = 0; n < STEP / 8; ++n) {
-                float keep[4] = {1, 1, 1, 1};
-                if (drop.threshold)
-                    keep_by_key(
-                        keep, drop, head, first + warp_row, n, m->example[stage], m->position[stage], lane);
-#pragma unroll
-                for (int i = 0; i < 4; ++i) {
-                    const int key = first + warp_row + g + i / 2 * 8, query = 8 * n + 2 * t + i % 2;
-                    float score = s[n][i] * TT_LOG2E - TT_LOG2E * m->lse[stage][query];
-                    if (bias.table) score += by_distance[i / 2 * 8 - 8 * n - i % 2];
-                    float probability = power_of_two(score);
-                    if (hides && (key >= keys || query >= rows || (p.causal && key > now.query0 + query)))
-                        probability = 0;
-                    ds[n][i] = probability * (keep[i] * ds[n][i] - m->delta[stage][query]);
-                    s[n][i] = keep[i] * probability;
-                }
+            for (int i = 0; i < TILES * N * 4; ++i) {
+                const int n = i / 4 % N;
+                s[i / 4 / N][n][i % 4] = -lse[8 * n + i % 2];
+                ds[i / 4 / N][n][i % 4] = -own_delta[8 * n + i % 2];
             }
-            product_times_rows<T, D, STEP>(dv, s, m->dout[stage], lane);
-            product_times_rows<T, D, STEP>(dk, ds, m->q[stage], lane);
-            if (dbias) add_diagonals<STEP>(sums + warp * size + middle + clamped + warp_row, ds, lane);
+            rows_times_rows(s, own_k, m->q[stage], lane);
+            rows_times_rows(ds, own_v, m->dout[stage], lane);
+            const int offset = middle + distance::clamped(first - now.query0, bias.reach) + warp_row;
+            if (BIAS) add_biases<-1>(s, biases + offset + g - 2 * t);
+            const int rows = now.queries - now.query0;
+            if (rows < STEP) hide_columns(s, rows - 2 * t);
+            if (first + warp_row + block::warp_rows > keys) hide_rows(s, keys - first - warp_row - g);
+#pragma unroll
+            for (int i = 0; i < TILES * N * 4; ++i) {
+                float &score = s[i / 4 / N][i / 4 % N][i % 4];
+                score = power_of_two(BIAS ? score : TT_LOG2E * score);
+            }
+            if (drops) {
+                drop_by_key<TILES, N>(drop, head, first + warp_row, m->example[stage], m->position[stage],
+                    lane, [&](int i, int n, int j, bool dropped) {
+                        ds[i][n][j] = s[i][n][j] * (dropped ? -own_delta[8 * n + j % 2] : ds[i][n][j]);
+                        if (dropped) s[i][n][j] = 0;
+                    });
+            } else {
+#pragma unroll
+                for (int i = 0; i < TILES * N * 4; ++i)
+                    ds[i / 4 / N][i / 4 % N][i % 4] *= s[i / 4 / N][i / 4 % N][i % 4];
+            }
+            product_times_rows<T, D>(dv, s, m->dout[stage], lane);
+            product_times_rows<T, D>(dk, ds, m->q[stage], lane);
+            if (BIAS && dbias) add_diagonals(sums + warp * size + offset, ds, lane);
         }
-        __syncthreads(); // the tile has been used
-        if (STAGES == 1 && more) fetch(next, 0);
-        if (STAGES == 2) stage = 1 - stage;
+        if (STAGES == 2) {
+            stage = 1 - stage;
+        } else {
+            __syncthreads(); // the tile has been used
+            if (more) fetch(next, 0);
+        }
         now = next;
     }
+    wait_for_copies<0>(); // of keys that nobody reads
     store_rows<T, D>(
-        static_cast<T *>(p.dk) + row * p.ldk + column, p.ldk, dk, warp_row, keys - first, p.d_kv, lane);
+        static_cast<T *>(p.dk) + row * p.ldk + column, p.ldk, dk, drop.kept, warp_row, keys - first, p.d_kv);
     store_rows<T, D>(
-        static_cast<T *>(p.dv) + row * p.ldv + column, p.ldv, dv, warp_row, keys - first, p.d_kv, lane);
-    if (dbias) write_buckets<distance>(dbias, sums, size, middle, bias, head);
+        static_cast<T *>(p.dv) + row * p.ldv + column, p.ldv, dv, drop.kept, warp_row, keys - first, p.d_kv);
+    if (BIAS && dbias) write_buckets<block::warps>(dbias, drop.kept, sums, size, middle, bias, head);
 }
 
 // ---- host side
 
-template <class T, int D>
-tt_status launch_backward(tt_device *device, const tt_attention *p, float *delta, float *partial) {
-    const cudaStream_t stream = tt_stream(device);
-    const dropout_plan drop = plan_dropout(&p->drop);
-    const unsigned heads = static_cast<unsigned>(p->heads);
-    constexpr int STEP = passing<T>::rows;
-    bias_plan bias;
-    TT_TRY(tt_cuda_bias_plan(device, p, &bias));
-    const size_t one_table = static_cast<size_t>(distances<ROWS, STEP>::size(bias.reach)) * sizeof(float);
-    const size_t query_bytes = sizeof(query_memory<T, D>) + (bias.table ? one_table : 0);
-    const size_t key_bytes =
-        sizeof(key_memory<T, D>) + (bias.table ? one_table : 0) + (partial ? ATTENTION_WARPS * one_table : 0);
-    const dim3 queries(
-        static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)), heads, static_cast<unsigned>(p->q_seqs));
-    TT_TRY(tt_cuda_attention_fits(device, p, query_bytes > key_bytes ? query_bytes : key_bytes));
-    TT_ALLOW_SHARED((attention_backward_queries<T, D>), query_bytes, "attention_bwd");
-    TT_CUDA(TT_LAUNCH((attention_backward_queries<T, D>), queries, ATTENTION_THREADS, query_bytes, stream, *p,
-                bias, drop, delta),
-        "attention_bwd");
-    const dim3 keys(
-        static_cast<unsigned>(tt_ceil_div(p->longest_kv, ROWS)), heads, static_cast<unsigned>(p->kv_seqs));
-    TT_ALLOW_SHARED((attention_backward_keys<T, D>), key_bytes, "attention_bwd");
-    TT_CUDA(TT_LAUNCH((attention_backward_keys<T, D>), keys, ATTENTION_THREADS, key_bytes, stream, *p, bias,
-                drop, delta, partial),
-        "attention_bwd");
-    return TT_OK;
-}
+template <class T, int D, int ROWS, int USE> struct backward {
+    static size_t table(const bias_plan &bias) {
+        const int biases = USE & BIASES ? distances<ROWS, passing<T>::rows>::size(bias.reach) : 0;
+        return static_cast<size_t>(biases) * sizeof(float);
+    }
+    static size_t query_bytes(const bias_plan &bias) {
+        return sizeof(query_memory<T, D, ROWS>) + table(bias);
+    }
+    static size_t key_bytes(const tt_attention *p, const bias_plan &bias) {
+        return sizeof(key_memory<T, D, ROWS>) +
+               table(bias) * (p->dbias ? 1 + key_block<T, D, ROWS, USE>::warps : 1);
+    }
+    static size_t bytes(const tt_attention *p, const bias_plan &bias) {
+        const size_t queries = query_bytes(bias), keys = key_bytes(p, bias);
+        return queries > keys ? queries : keys;
+    }
+    static tt_status run(tt_device *device, const tt_attention *p, const bias_plan &bias) {
+        constexpr int query_threads = query_block<T, D, ROWS, USE>::threads,
+                      key_threads = key_block<T, D, ROWS, USE>::threads;
+        const cudaStream_t stream = tt_stream(device);
+        const dropout_plan drop = plan_dropout_of_probabilities(&p->drop);
+        const unsigned heads = static_cast<unsigned>(p->heads);
+        const int strips = tt_ceil_div(p->longest_kv, ROWS) * p->kv_seqs, columns = p->buckets * p->heads;
+        const size_t deltas = static_cast<size_t>(p->q_rows) * static_cast<size_t>(p->heads);
+        const size_t partials = p->dbias ? static_cast<size_t>(strips) * static_cast<size_t>(columns) : 0;
+        float *delta = static_cast<float *>(tt_device_scratch(device, (deltas + partials) * sizeof(float)));
+        if (!delta) return tt_context(TT_ERR_NOMEM, "attention_bwd");
+        float *partial = p->dbias ? delta + deltas : nullptr;
+        TT_TRY(tt_cuda_attention_fits(device, p, bytes(p, bias)));
+        const dim3 queries(
+            static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)), heads, static_cast<unsigned>(p->q_seqs));
+        TT_ALLOW_SHARED((attention_bwd_queries<T, D, ROWS, USE>), query_bytes(bias), "attention_bwd");
+        TT_CUDA(TT_LAUNCH((attention_bwd_queries<T, D, ROWS, USE>), queries, query_threads, query_bytes(bias),
+                    stream, *p, bias, drop, delta),
+            "attention_bwd");
+        const dim3 keys(static_cast<unsigned>(tt_ceil_div(p->longest_kv, ROWS)), heads,
+            static_cast<unsigned>(p->kv_seqs));
+        TT_ALLOW_SHARED((attention_bwd_keys<T, D, ROWS, USE>), key_bytes(p, bias), "attention_bwd");
+        TT_CUDA(TT_LAUNCH((attention_bwd_keys<T, D, ROWS, USE>), keys, key_threads, key_bytes(p, bias),
+                    stream, *p, bias, drop, delta, partial),
+            "attention_bwd");
+        return partial ? tt_cuda_add_strips(device, p->dbias, partial, strips, columns) : TT_OK;
+    }
+};
 
 template <class T> tt_status run_backward(tt_device *device, const tt_attention *p) {
-    const int strips = tt_ceil_div(p->longest_kv, ROWS) * p->kv_seqs, columns = p->buckets * p->heads;
-    const size_t deltas = static_cast<size_t>(p->q_rows) * static_cast<size_t>(p->heads);
-    const size_t partials = p->dbias ? static_cast<size_t>(strips) * static_cast<size_t>(columns) : 0;
-    float *delta = static_cast<float *>(tt_device_scratch(device, (deltas + partials) * sizeof(float)));
-    if (!delta) return tt_context(TT_ERR_NOMEM, "attention_bwd");
-    float *partial = p->dbias ? delta + deltas : nullptr;
-    if (p->d_kv <= 32)
-        TT_TRY((launch_backward<T, 32>(device, p, delta, partial)));
-    else if (p->d_kv <= 64)
-        TT_TRY((launch_backward<T, 64>(device, p, delta, partial)));
-    else
-        TT_TRY((launch_backward<T, 128>(device, p, delta, partial)));
-    return partial ? tt_cuda_add_strips(device, p->dbias, partial, strips, columns) : TT_OK;
+    bias_plan bias;
+    TT_TRY(tt_cuda_bias_plan(device, p, &bias));
+    return launch_by_size<backward, T>(device, p, bias);
 }
 
 } // namespace

@@ -155,7 +155,7 @@ tt_status tt_cuda_attention_decode(tt_device *device, const tt_attention_decode 
             static_cast<int>(WIDTH));
     if (t->slots < 1)
         return tt_fail(TT_ERR_INPUT, "attention_decode: %d slots; expected at least 1", t->slots);
-    if (t->bias && (t->buckets < 4 || t->buckets % 2 || t->buckets > ATTENTION_THREADS ||
+    if (t->bias && (t->buckets < 4 || t->buckets % 2 || t->buckets > ATTENTION_BUCKETS ||
                        t->max_distance <= t->buckets / 2))
         return tt_fail(TT_ERR_INPUT,
             "attention_decode: %d buckets up to distance %d; expected an even number >= 4 and a distance "

@@ -9,13 +9,14 @@
 // tt_dropout with what threads would otherwise compute again.
 struct dropout_plan {
     uint32_t site, threshold; // a word below threshold drops its element; 0 = off
-    float kept;               // the factor of the others
+    float kept;               // the factor of the others; 1 if off
     const uint2 *key;
     const uint32_t *example, *position;
 };
 
 static inline dropout_plan plan_dropout(const tt_dropout *drop) {
     dropout_plan plan = {};
+    plan.kept = 1;
     if (!(drop->p > 0)) return plan;
     plan.key = reinterpret_cast<const uint2 *>(drop->key);
     plan.site = drop->site;
@@ -23,6 +24,16 @@ static inline dropout_plan plan_dropout(const tt_dropout *drop) {
     plan.kept = 1.0f / (1.0f - drop->p);
     plan.example = drop->example;
     plan.position = drop->position;
+    return plan;
+}
+
+// The same for attention's probabilities: a word's upper half is below p if the word is below `threshold`.
+static inline dropout_plan plan_dropout_of_probabilities(const tt_dropout *drop) {
+    dropout_plan plan = plan_dropout(drop);
+    if (!(drop->p > 0)) return plan;
+    const uint32_t threshold = tt_attention_threshold(drop->p);
+    plan.threshold = threshold << 16;
+    plan.kept = 65536.0f / static_cast<float>(65536 - threshold);
     return plan;
 }
 
@@ -50,13 +61,11 @@ static __device__ __forceinline__ uint4 philox(uint4 c, uint32_t k0, uint32_t k1
     return c;
 }
 
-// The factors of elements 4 * block .. 4 * block + 3 of a row whose token is (example, position).
-static __device__ __forceinline__ float4x dropout_factors(
+// The words of elements 4 * block .. 4 * block + 3 of a row whose token is (example, position).
+static __device__ __forceinline__ uint4 dropout_words(
     const dropout_plan &plan, uint32_t site, uint32_t example, uint32_t position, uint32_t block) {
     const uint2 key = __ldg(plan.key);
-    const uint4 word = philox(make_uint4(block, site, position, example), key.x, key.y);
-    return {{word.x < plan.threshold ? 0.0f : plan.kept, word.y < plan.threshold ? 0.0f : plan.kept,
-        word.z < plan.threshold ? 0.0f : plan.kept, word.w < plan.threshold ? 0.0f : plan.kept}};
+    return philox(make_uint4(block, site, position, example), key.x, key.y);
 }
 
 // Whose mask a row has; nothing is read if dropout is off.
@@ -73,9 +82,12 @@ static __device__ __forceinline__ dropout_token token_of(const dropout_plan &pla
 static __device__ __forceinline__ void drop4(
     const dropout_plan &plan, dropout_token token, int block, float4x *x) {
     if (!plan.threshold) return;
-    const float4x factor =
-        dropout_factors(plan, plan.site, token.example, token.position, static_cast<uint32_t>(block));
-    for (int i = 0; i < 4; ++i) x->v[i] *= factor.v[i];
+    const uint4 word =
+        dropout_words(plan, plan.site, token.example, token.position, static_cast<uint32_t>(block));
+    x->v[0] *= word.x < plan.threshold ? 0.0f : plan.kept;
+    x->v[1] *= word.y < plan.threshold ? 0.0f : plan.kept;
+    x->v[2] *= word.z < plan.threshold ? 0.0f : plan.kept;
+    x->v[3] *= word.w < plan.threshold ? 0.0f : plan.kept;
 }
 
 #endif

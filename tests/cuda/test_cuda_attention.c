@@ -33,6 +33,26 @@ static const attention_case cases[] = {
     {"one-sided, not causal", 1, 8, 2, {100, 33}, .bias = true},
     {"rows begin anywhere", 2, 32, 2, {35, 5}, .bias = true, .causal = true, .shift = 1},
     {"rows begin at pairs", 2, 32, 2, {35, 5}, .bias = true, .causal = true, .shift = 2},
+    {"rows begin anywhere, heads of 64", 1, 64, 2, {35, 5}, .bias = true, .causal = true, .shift = 1},
+    // Heads of 64 and 128 have a kernel for each use; a warp has 32 rows or 16, a tile 64 or 32.
+    {"both sides of a tile", 1, 64, 8, {15, 16, 17, 31, 32, 33, 1, 129}, .bias = true, .bidirectional = true},
+    {"both sides of two tiles", 1, 64, 5, {63, 64, 65, 127, 128}, .bias = true, .causal = true},
+    {"the same, dropout", 1, 64, 8, {15, 16, 17, 31, 32, 33, 63, 129}, .bias = true, .bidirectional = true,
+        .dropout = 0.1f},
+    {"the same, dropout, causal", 1, 64, 5, {65, 31, 64, 127, 1}, .bias = true, .causal = true,
+        .dropout = 0.1f},
+    {"causal, no bias, heads of 64", 1, 64, 3, {33, 64, 65}, .causal = true},
+    {"cross, heads of 64", 1, 64, 8, {31, 32, 33, 64, 65, 1, 15, 17}, 5, {63, 64, 65, 129, 1},
+        {0, 1, 2, 3, 4, 3, 2, 0}, .causal = false},
+    {"cross, heads of 64, dropout", 2, 64, 5, {31, 33, 64, 65, 17}, 4, {64, 65, 31, 1}, {0, 1, 2, 3, 1},
+        .dropout = 0.2f},
+    {"heads of 128", 1, 128, 5, {15, 17, 32, 65, 1}, .bias = true, .bidirectional = true},
+    {"heads of 128, dropout", 1, 128, 3, {16, 33, 64}, .bias = true, .bidirectional = true, .dropout = 0.1f},
+    {"cross, heads of 128", 1, 128, 3, {16, 33, 64}, 2, {65, 31}, {1, 0, 1}, .causal = false},
+    {"cross, heads of 128, dropout", 1, 128, 3, {16, 33, 64}, 2, {65, 31}, {1, 0, 1}, .dropout = 0.3f},
+    {"hardly any dropout", 1, 64, 1, {33}, .bias = true, .causal = true, .dropout = 1e-6f},
+    {"dropout of nearly all", 1, 64, 1, {129}, .bias = true, .bidirectional = true, .dropout = 0.99f},
+    {"heads of 128, rows begin anywhere", 1, 128, 1, {35}, .bias = true, .causal = true, .shift = 1},
 };
 
 static int32_t *offsets_of(const int *length, int n) {
@@ -154,6 +174,29 @@ static void bf16(void **state) {
     with(TT_BF16);
 }
 
+// Blocks of 64 rows need so many bytes without biases: (64 + 2 * 32) rows of 132 floats and a table of 193
+// forward, (2 * 64 + 2 * 16) rows, 64 more floats and a table of 161 backward. With a byte less, and with what a
+// T4 has, blocks have 32 rows. Of GPUs nobody asks CUSIM_SHARED: they have what they have.
+static void little_shared_memory(void **state) {
+    (void)state;
+    static const attention_case of_128 = {"little shared memory", 1, 128, 3, {33, 1, 65}, .causal = false},
+                                biased = {"little shared memory, biases", 1, 128, 2, {33, 65}, .bias = true,
+                                    .bidirectional = true, .dropout = 0.1f};
+    const struct {
+        const char *bytes;
+        tt_precision precision;
+    } limits[] = {{"85380", TT_FP32}, {"85379", TT_FP32}, {"68356", TT_FP32}, {"68355", TT_FP32},
+        {"65536", TT_FP32}, {"101376", TT_BF16}, {"80000", TT_BF16}};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; ++i) {
+        assert_int_equal(setenv("CUSIM_SHARED", limits[i].bytes, 1), 0);
+        pair p = pair_open(limits[i].precision);
+        check(&p, &of_128);
+        check(&p, &biased);
+        pair_close(&p);
+    }
+    assert_int_equal(unsetenv("CUSIM_SHARED"), 0);
+}
+
 static void bad_input(void **state) {
     (void)state;
     pair p = pair_open(TT_FP32);
@@ -173,7 +216,7 @@ static void bad_input(void **state) {
 
 int main(void) {
     PAIR_NEEDS_GPU();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fp32), cmocka_unit_test(bf16), cmocka_unit_test(bad_input)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fp32), cmocka_unit_test(bf16),
+        cmocka_unit_test(little_shared_memory), cmocka_unit_test(bad_input)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -233,11 +233,16 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device) {
     out->multiProcessorCount = 4;
     return cudaSuccess;
 }
+// Bytes of shared memory that a block may have: an H100's.
+static int most_shared() {
+    const char *text = getenv("CUSIM_SHARED");
+    return text ? atoi(text) : 227 << 10;
+}
 cudaError_t cudaDeviceGetAttribute(int *out, cudaDeviceAttr attribute, int device) {
     (void)device;
     switch (attribute) {
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-        *out = 227 << 10;
+        *out = most_shared();
         break;
     case cudaDevAttrMultiProcessorCount:
         *out = 4;
@@ -412,7 +417,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *out, const void *kernel) {
 }
 cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute, int value) {
     (void)attribute;
-    if (value > 227 << 10) return fail(cudaErrorInvalidValue);
+    if (value > most_shared()) return fail(cudaErrorInvalidValue);
     allowed_shared[kernel] = static_cast<size_t>(value);
     return cudaSuccess;
 }

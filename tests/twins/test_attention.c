@@ -168,15 +168,18 @@ static void close_problem(problem *p) {
     free(t->out), free((void *)t->dout), free(t->lse), free(p->exact_out), free(p->exact_lse);
 }
 
-// 0 or 1 / (1 - p): word c % 4 of block {c / 4, site, position, example} against p * 2^32.
+// By the definition in kernels/ops.h: 16 bits of the key's own, out of the words of {block, site, position, example}.
 static double keep_factor(const tt_dropout *drop, int head, int row, int key) {
     if (!(drop->p > 0)) return 1;
-    const uint32_t counter[4] = {
-        (uint32_t)key / 4, drop->site + (uint32_t)head, drop->position[row], drop->example[row]};
+    const double nearest = floor(65536 * (double)drop->p + 0.5),
+                 threshold = nearest < 65536 ? nearest : 65535;
+    const uint32_t counter[4] = {(uint32_t)(key / 32 * 4 + key % 8 / 2), drop->site + (uint32_t)head,
+        drop->position[row], drop->example[row]};
     const uint32_t philox_key[2] = {(uint32_t)*drop->key, (uint32_t)(*drop->key >> 32)};
     uint32_t word[4];
     tt_philox(counter, philox_key, word);
-    return (double)word[key % 4] < (double)drop->p * 4294967296.0 ? 0 : 1 / (1 - (double)drop->p);
+    const uint32_t bits = key % 2 ? word[key / 8 % 4] >> 16 : word[key / 8 % 4] & 0xffff;
+    return bits < threshold ? 0 : 65536 / (65536 - threshold);
 }
 
 static double dot(const double *a, const double *b, int n) {
@@ -393,6 +396,18 @@ static void dropout_has_the_right_rate(void **state) {
     close_problem(&p);
 }
 
+// p * 65536 to the nearest integer: 0.1 is 6553.6 of them; what is below half of one drops nothing.
+static void dropout_has_16_bits(void **state) {
+    (void)state;
+    const struct {
+        float p;
+        uint32_t threshold;
+    } known[] = {{1e-6f, 0}, {0.00000762939453125f, 1}, {0.1f, 6554}, {0.5f, 32768}, {0.9999f, 65529},
+        {0.99999f, 65535}, {0.99999994f, 65535}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; ++i)
+        assert_int_equal(tt_attention_threshold(known[i].p), known[i].threshold);
+}
+
 static void expect_refused(tt_attention *t, const char *word) {
     tt_device *device;
     assert_int_equal(tt_device_open(&device, "cpu", TT_FP32, 1), TT_OK);
@@ -457,6 +472,7 @@ int main(void) {
         cmocka_unit_test(gaps_between_rows_stay),
         cmocka_unit_test(unread_source_has_zero_gradient),
         cmocka_unit_test(dropout_has_the_right_rate),
+        cmocka_unit_test(dropout_has_16_bits),
         cmocka_unit_test(bad_input_is_refused),
         cmocka_unit_test(nan_comes_through),
         cmocka_unit_test(buckets_are_those_of_hugging_face),

@@ -1,2 +1,2 @@
 # Of the sums along diagonals some are not written.
-s/if (i % 4 == t) sums/if (i % 4 == t \&\& i < 4) sums/
+s/if (i + t <= M) sums/if (i + t <= M \&\& i < 4) sums/

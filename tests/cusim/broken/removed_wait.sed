@@ -1,2 +1,2 @@
-# Tiles are read while they are still on their way.
-0,/wait_for_copies<1>();/s//;/
+# Tiles behind the first are read while they are still on their way.
+/fetch(key0, 0);/,$s/wait_for_copies<0>();/;/

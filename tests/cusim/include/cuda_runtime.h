@@ -213,6 +213,14 @@ static inline int __float_as_int(float x) {
 static inline float __int_as_float(int bits) {
     return __uint_as_float(static_cast<uint32_t>(bits));
 }
+// Bytes of {b, a} that the lower four digits of `which` name.
+static inline uint32_t __byte_perm(uint32_t a, uint32_t b, uint32_t which) {
+    const uint64_t both = static_cast<uint64_t>(b) << 32 | a;
+    uint32_t out = 0;
+    for (int i = 0; i < 4; ++i)
+        out |= static_cast<uint32_t>(both >> 8 * (which >> 4 * i & 7) & 0xff) << 8 * i;
+    return out;
+}
 static inline uint32_t __umulhi(uint32_t a, uint32_t b) {
     return static_cast<uint32_t>((static_cast<uint64_t>(a) * b) >> 32);
 }
