@@ -94,6 +94,14 @@ static tt_status open_device(run *r) {
     return tt_comm_connect_gpus(r->comm, r->device);
 }
 
+static tt_status build_world(const char *world_yaml, const char *path) {
+    tt_corpus corpus = {0};
+    tt_status status = tt_world_corpus(&corpus, world_yaml);
+    if (status == TT_OK) status = tt_corpus_save(&corpus, path);
+    tt_corpus_close(&corpus);
+    return status;
+}
+
 static tt_status open_corpus(run *r) {
     const tt_config *c = r->config;
     if (!*c->corpus) {
@@ -106,7 +114,7 @@ static tt_status open_corpus(run *r) {
     if (tt_ends_with(path, ".yaml")) {
         tt_status status = TT_OK;
         path = r->dir.corpus;
-        if (r->comm->rank == 0 && !tt_file_exists(path)) status = tt_world_corpus(c->corpus, path);
+        if (r->comm->rank == 0 && !tt_file_exists(path)) status = build_world(c->corpus, path);
         TT_TRY(tt_comm_agree(r->comm, status));
     }
     TT_TRY(tt_comm_agree(r->comm, tt_corpus_load(&r->corpus, path)));

@@ -9,8 +9,9 @@ everyday=$TT_SOURCE_DIR/datasets/everyday
 make_run
 cat >sweep.yaml <<'YAML'
 name: small
-base: run.yaml
+base: longer.yaml
 YAML
+printf 'base: run.yaml\nseed: 2\n' >longer.yaml
 cat >one.jsonl <<'JSON'
 {"id": "one", "question": "What colour is the balo?", "options": ["red", "blue"], "gold": 0, "split": "train", "general": "The balo is red.", "specific": ["red fits.", "blue does not fit."]}
 JSON
@@ -28,8 +29,11 @@ prices: $TT_SOURCE_DIR/datasets/prompts/prices.yaml
 tokenizer: $everyday/student.h5
 model: nobody
 YAML
+mkdir words
 cp "$everyday"/*.yaml .
-sed -i 's/^splits: .*/splits: {train: 300, validation: 10, test: 10, control: 10}/' world.yaml
+cp "$everyday"/*.yaml words
+sed -i -e 's/^splits: .*/splits: {train: 300, validation: 10, test: 10, control: 10}/' \
+    -e '/^objects:/a vocabulary: words/world.yaml' -e '/^objects:/a reading: {texts: 20, tasks: 20}' world.yaml
 for command in "run run.yaml" "corpus import jsonl one.jsonl -o one.h5" "corpus import jsonl two.jsonl -o two.h5" \
     "model export runs/run/best.h5 -o hf"; do
     "$TINYTHINKER" $command >out.log 2>err.log || die "$command"
@@ -53,6 +57,13 @@ arguments() {
         "model export" | "model convert") echo "runs/run/best.h5" ;;
         "tokenizer train") echo "data/text.txt --pieces 60" ;;
         *) return 1 ;;
+    esac
+}
+# What the files above name, and is read, too.
+named() {
+    case $1 in
+        "corpus build" | "corpus reading") echo "objects.yaml words/world.yaml words/objects.yaml" ;;
+        "sweep") echo "longer.yaml run.yaml data/corpus.h5 data/tokenizer.model" ;;
     esac
 }
 # Where a command must write something else, too, or writes something else that is not looked at here.
@@ -121,7 +132,7 @@ check_file() {
     refused 1 place/circle
     grep -q "circle" err.log || fail "$command $option: no word about a circle of links"
     # No input is an output, by whatever name.
-    for input in $(arguments "$command"); do
+    for input in $(arguments "$command") $(named "$command"); do
         [ -f "$input" ] || continue
         refused 2 "$input"
         ln -sf "$PWD/$input" place/input
@@ -207,6 +218,25 @@ sum=$(cksum <hf/config.json)
 grep -q "model.start: .*is a file of the run directory" err.log || fail "a run over its start"
 [ -e runs/run/checkpoints/acquisition.h5 ] || fail "the start is lost"
 
+# What a world in a configuration names is read, too.
+for place in world.yaml objects.yaml words/objects.yaml; do
+    "$TINYTHINKER" sweep sweep.yaml --set corpus=world.yaml --slurm $place >out.log 2>err.log && fail "sweep --slurm over $place"
+    grep -q "sweep: --slurm $place: .*write to another one" err.log || fail "sweep --slurm over $place"
+done
+
+# All is made before anything is written: a failure at the end leaves the files from before.
+cp one.h5 before.h5
+cp one.jsonl before.jsonl
+sed '/^reading:/d' world.yaml >quiet.yaml
+sum=$(cat before.* | cksum)
+for arguments in "build world.yaml -o before.h5 --jsonl before.jsonl --tokenizer none.model" \
+    "reading quiet.yaml --texts before.jsonl --pairs before.h5"; do
+    # shellcheck disable=SC2086
+    "$TINYTHINKER" corpus $arguments >out.log 2>err.log && fail "corpus $arguments"
+    [ "$(cat before.* | cksum)" = "$sum" ] && [ -z "$(leftovers)" ] || fail "corpus $arguments: the files from before are lost"
+done
+grep -q "quiet.yaml: reading.texts: missing; expected a number" err.log || fail "a world that does not say how many texts"
+
 # Several at once: one whole file.
 "$TINYTHINKER" corpus export data/corpus.h5 -o whole.jsonl 2>/dev/null
 for _ in 1 2 3 4; do "$TINYTHINKER" corpus export data/corpus.h5 -o shared.jsonl 2>/dev/null & done
@@ -244,7 +274,6 @@ if [ -n "$is_root" ] && mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
         dd if=/dev/zero of=disk/fill bs=4k >/dev/null 2>&1
         timeout 120 "$TINYTHINKER" $command $(arguments "$command") $(besides "$command" "$option") "$option" disk/there >out.log 2>err.log </dev/null
         got=$?
-        [ $got -eq 0 ] && [ ! -s disk/there ] && continue # a world without reading tasks
         [ $got -eq 1 ] && grep -q "disk/there" err.log || fail "$command $option: full disk: status $got"
         [ "$(ls disk)" = "$(printf 'fill\nthere')" ] && [ "$(cat disk/there)" = before ] || fail "$command $option: full disk: $(ls disk)"
     done <paths
