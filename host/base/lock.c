@@ -1,5 +1,7 @@
 #include "host/base/lock.h"
 
+#include "host/base/temporary.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,7 +33,8 @@ static void write_note(const char *note) {
         snprintf(text, sizeof text, "process %ld on host %s, since %s\n", (long)getpid(), host, when);
     const int file = open(note, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (file < 0) return;
-    if (write(file, text, (size_t)n) != n) unlink(note);
+    tt_temporary_note(note);
+    if (write(file, text, (size_t)n) != n) tt_temporary_remove(note);
     close(file);
 }
 
@@ -69,7 +72,7 @@ bool tt_lock_held(const char *folder, const char *note, char *owner) {
 
 void tt_lock_release(tt_lock *lock) {
     if (lock->file < 0) return;
-    if (*lock->note) unlink(lock->note);
+    if (*lock->note) tt_temporary_remove(lock->note);
     close(lock->file);
     *lock = (tt_lock){.file = -1};
 }

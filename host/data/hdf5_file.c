@@ -77,7 +77,7 @@ tt_status tt_h5_create(tt_h5 *h, const char *path, const char *kind) {
     H5Pclose(creation);
     H5Pclose(access);
     if (h->file < 0) {
-        const tt_status failed = tt_h5_failed(h, TT_ERR_IO, "cannot create", h->output.temporary);
+        const tt_status failed = tt_h5_failed(h, TT_ERR_IO, "cannot create", "the file");
         tt_output_drop(&h->output); // of a disk that had no room for its beginning
         return failed;
     }
@@ -91,16 +91,11 @@ tt_status tt_h5_commit(tt_h5 *h) {
     const herr_t closed = H5Fclose(h->file);
     h->file = H5I_INVALID_HID;
     if (flushed < 0 || closed < 0) {
-        const tt_status failed = tt_h5_failed(h, TT_ERR_IO, "cannot write", h->output.temporary);
+        const tt_status failed = tt_h5_failed(h, TT_ERR_IO, "cannot write", "the file");
         tt_output_drop(&h->output);
-        return tt_context(failed, "%s", h->path);
+        return failed;
     }
-    const tt_status status = tt_seal_write(h->output.temporary);
-    if (status != TT_OK) {
-        tt_output_drop(&h->output);
-        return tt_context(status, "%s", h->path);
-    }
-    return tt_output_close(&h->output, TT_OK);
+    return tt_output_close(&h->output, tt_seal_write(h->output.temporary));
 }
 
 void tt_h5_close(tt_h5 *h) {

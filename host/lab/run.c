@@ -457,6 +457,7 @@ static tt_status do_run(run *r, bool fresh, FILE *out) {
     if (finished) return TT_OK;
     TT_TRY(open_device(r));
     TT_TRY(open_corpus(r));
+    tt_interrupt_defer(true); // what came before is quickly done again
     tt_status status = TT_OK;
     if (r->comm->rank == 0)
         status =
@@ -470,6 +471,7 @@ static tt_status do_run(run *r, bool fresh, FILE *out) {
 tt_status tt_run(tt_config *config, tt_comm *comm, bool fresh, FILE *out) {
     run r = {.config = config, .comm = comm, .began = tt_seconds(), .lock = {.file = -1}};
     tt_status status = do_run(&r, fresh, out);
+    tt_interrupt_defer(false);
     tt_checkpoint_close(&r.student);
     if (r.has_corpus) tt_corpus_close(&r.corpus);
     tt_device_close(r.device);
