@@ -1,5 +1,6 @@
 #include "host/base/lock.h"
 
+#include "host/base/log.h"
 #include "host/base/temporary.h"
 
 #include <errno.h>
@@ -48,17 +49,20 @@ static void read_note(const char *note, char *owner) {
     snprintf(owner, OWNER, *text ? " (%s)" : "%s", text);
 }
 
-bool tt_lock_take(tt_lock *out, int file, const char *note) {
+tt_status tt_lock_take(tt_lock *out, int file, const char *note, const char *path) {
     *out = (tt_lock){.file = file};
     if (!lock_within_seconds(file)) {
-        const int reason = errno;
-        if (reason == EWOULDBLOCK) read_note(note, out->owner);
-        errno = reason;
-        return false;
+        if (errno == EWOULDBLOCK) {
+            read_note(note, out->owner);
+            return tt_fail(TT_ERR_BUSY, "%s: another process has it%s", path, out->owner);
+        }
+        tt_warn("%s: cannot be locked: %s; make sure that no other process uses it at the same time", path,
+            strerror(errno));
+        return TT_OK;
     }
     snprintf(out->note, sizeof out->note, "%s", note);
     write_note(out->note);
-    return true;
+    return TT_OK;
 }
 
 bool tt_lock_held(const char *folder, const char *note, char *owner) {

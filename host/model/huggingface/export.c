@@ -117,8 +117,8 @@ static tt_status export_locked(const tt_checkpoint *c, const char *directory, bo
         return tt_fail(TT_ERR_IO, "%.64s...: path too long", directory);
     const int file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", directory, strerror(errno));
-    tt_status status = TT_OK;
-    if (!tt_lock_take(&lock, file, note) && errno == EWOULDBLOCK)
+    tt_status status = tt_lock_take(&lock, file, note, directory);
+    if (status != TT_OK)
         status = tt_fail(
             TT_ERR_BUSY, "%s: another process exports to it%s; wait for it to end", directory, lock.owner);
     else if (!replace && !is_empty(directory))
