@@ -10,7 +10,6 @@ cd "$(dirname "$0")/.."
 layers=(host/base kernels host/config host/text host/dist host/data host/model host/teacher host/reason host/train
     host/bench host/lab host/report host/cli) # the lowest layer first
 declare -A allowed=(
-    ["host/data/world host/data/import"]="a world is imported like a published data set"
     ["host/report/sections host/report/runs"]="sections show the contents of runs"
     ["host/report/sections host/report/plot"]="and draw them"
 )

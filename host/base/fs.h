@@ -28,10 +28,6 @@ tt_status tt_read_file(const char *path, size_t limit, char **data, size_t *size
 // Writes a whole file as output.h says, which has a way to write in parts, too: a regular file is replaced as a whole, and
 // anything else is written directly. Errors: TT_ERR_IO; a file from before is then intact.
 tt_status tt_write_file(const char *path, const void *data, size_t size) TT_MUST_CHECK;
-// The last step of a replacement, for a file on the same file system that something else wrote: gives `temporary` the mode
-// and owner of the file at `path`, fsyncs it, renames it to where `path` leads, fsyncs the folder. On failure `temporary`
-// is removed. Errors: TT_ERR_IO, also where `path` is no regular file.
-tt_status tt_commit_file(const char *temporary, const char *path) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,8 @@
 #include "host/base/lock.h"
 
+#include "host/base/log.h"
+#include "host/base/temporary.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,7 +34,8 @@ static void write_note(const char *note) {
         snprintf(text, sizeof text, "process %ld on host %s, since %s\n", (long)getpid(), host, when);
     const int file = open(note, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (file < 0) return;
-    if (write(file, text, (size_t)n) != n) unlink(note);
+    tt_temporary_note(note);
+    if (write(file, text, (size_t)n) != n) tt_temporary_remove(note);
     close(file);
 }
 
@@ -45,17 +49,20 @@ static void read_note(const char *note, char *owner) {
     snprintf(owner, OWNER, *text ? " (%s)" : "%s", text);
 }
 
-bool tt_lock_take(tt_lock *out, int file, const char *note) {
+tt_status tt_lock_take(tt_lock *out, int file, const char *note, const char *path) {
     *out = (tt_lock){.file = file};
     if (!lock_within_seconds(file)) {
-        const int reason = errno;
-        if (reason == EWOULDBLOCK) read_note(note, out->owner);
-        errno = reason;
-        return false;
+        if (errno == EWOULDBLOCK) {
+            read_note(note, out->owner);
+            return tt_fail(TT_ERR_BUSY, "%s: another process has it%s", path, out->owner);
+        }
+        tt_warn("%s: cannot be locked: %s; make sure that no other process uses it at the same time", path,
+            strerror(errno));
+        return TT_OK;
     }
     snprintf(out->note, sizeof out->note, "%s", note);
     write_note(out->note);
-    return true;
+    return TT_OK;
 }
 
 bool tt_lock_held(const char *folder, const char *note, char *owner) {
@@ -69,7 +76,7 @@ bool tt_lock_held(const char *folder, const char *note, char *owner) {
 
 void tt_lock_release(tt_lock *lock) {
     if (lock->file < 0) return;
-    if (*lock->note) unlink(lock->note);
+    if (*lock->note) tt_temporary_remove(lock->note);
     close(lock->file);
     *lock = (tt_lock){.file = -1};
 }

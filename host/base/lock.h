@@ -17,10 +17,10 @@ typedef struct tt_lock {
 
 // Locks an open file or folder, which now belongs to *out, against other processes, and writes host, process and time to
 // the file `note`. The lock ends with the process, however it ends; a note that stays is overwritten. One that was killed a
-// moment ago may still be giving its memory back, and its lock with it: this waits for up to five seconds. False with errno
-// EWOULDBLOCK where another process holds the lock, whom out->owner names; with another errno where the file system has no
-// locks. `file` is then open, too.
-bool tt_lock_take(tt_lock *out, int file, const char *note);
+// moment ago may still be giving its memory back, and its lock with it: this waits for up to five seconds. Many network file
+// systems have no locks: what is called `path` is then used without one, after a warning. Errors: TT_ERR_BUSY where another
+// process holds the lock, whom out->owner names; `file` is then open, too.
+tt_status tt_lock_take(tt_lock *out, int file, const char *note, const char *path) TT_MUST_CHECK;
 // Whether another process holds the lock of a folder with this note, and still does after five seconds; owner[256]
 // receives what tt_lock.owner would.
 bool tt_lock_held(const char *folder, const char *note, char *owner);

@@ -15,7 +15,7 @@
 static int log_rank, log_ranks = 1;
 static bool log_quiet, log_reported;
 static tt_progress *live_bar; // the innermost open bar; a message wipes it first
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, deferred;
 
 void tt_log_rank(int rank, int ranks) {
     log_rank = rank;
@@ -153,7 +153,7 @@ void tt_progress_close(tt_progress *p) {
 }
 
 static void on_signal(int number) {
-    if (interrupted) {
+    if (!deferred || interrupted) {
         tt_temporary_remove_all();
         _exit(128 + number);
     }
@@ -175,6 +175,10 @@ void tt_interrupt_install(void) {
     struct sigaction before; // nohup ignores it, and that must stay so
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
         sigaction(SIGHUP, &action, NULL);
+}
+
+void tt_interrupt_defer(bool defer) {
+    deferred = defer;
 }
 
 bool tt_interrupted(void) {

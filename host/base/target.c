@@ -92,6 +92,20 @@ bool tt_target_is_stdout(const char *path) {
     return tt_target_find(&t, path) == TT_OK && t.descriptor == STDOUT_FILENO;
 }
 
+// In a folder such as /tmp only the owner of a file, or of the folder, may replace it, whoever may write to it.
+static tt_status check_sticky(const tt_target *t, const char *path) {
+    char folder[TT_PATH_MAX];
+    struct stat st;
+    const uid_t user = geteuid();
+    if (t->direct || user == 0 || t->st.st_uid == user) return TT_OK;
+    TT_TRY(tt_path_dir(folder, sizeof folder, t->path));
+    if (stat(folder, &st) != 0 || !(st.st_mode & S_ISVTX) || st.st_uid == user) return TT_OK;
+    return tt_fail(TT_ERR_IO,
+        "%s: cannot write: it belongs to user %ld, and in the folder %s (sticky) only its owner may replace "
+        "it; name another file",
+        path, (long)t->st.st_uid, folder);
+}
+
 tt_status tt_target_check(const tt_target *t, const char *path, bool seekable) {
     if (t->descriptor >= 0 && !t->exists)
         return tt_fail(TT_ERR_IO, "%s: cannot write: descriptor %d is not open", path, t->descriptor);
@@ -106,5 +120,5 @@ tt_status tt_target_check(const tt_target *t, const char *path, bool seekable) {
             t->descriptor == STDOUT_FILENO ? "standard output" : tt_file_kind(&t->st));
     if (t->descriptor < 0 && faccessat(AT_FDCWD, t->path, W_OK, AT_EACCESS) != 0)
         return tt_fail(TT_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
-    return TT_OK;
+    return check_sticky(t, path);
 }

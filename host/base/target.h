@@ -24,8 +24,8 @@ tt_status tt_target_find(tt_target *out, const char *path) TT_MUST_CHECK;
 bool tt_target_same(const char *a, const char *b);
 // Whether a path stands for this process's standard output.
 bool tt_target_is_stdout(const char *path);
-// Refuses what no result can be written to: a folder, a block device; a file that this process may not write; where
-// `seekable`, also whatever is not a regular file. Errors: TT_ERR_IO naming the path and what stands there.
+// Refuses what no result can be written to: a folder, a block device; a file that this process may not write, or not
+// replace; where `seekable`, also whatever is not a regular file. Errors: TT_ERR_IO naming the path and what stands there.
 tt_status tt_target_check(const tt_target *target, const char *path, bool seekable) TT_MUST_CHECK;
 
 #ifdef __cplusplus

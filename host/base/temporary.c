@@ -4,30 +4,40 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-// Files that a signal would leave behind. One more than fits is not removed by a signal, but works otherwise.
-enum { MOST = 16, TRIES = 1000 };
+// Files that a signal would leave behind. One more than fits is not removed by a signal, but works otherwise. A handler reads
+// the table while any thread may change it, so that a name counts only once it is whole.
+enum { MOST = 32, TRIES = 1000 };
+enum { FREE, TAKEN, NOTED };
 static struct {
-    volatile sig_atomic_t used;
+    atomic_int state;
+    pid_t process; // that made it: a child between fork and exec has the table, too
     char name[TT_PATH_MAX];
 } made[MOST];
+static atomic_int making; // files that may be there without a note yet
 
-static void note(const char *name) {
-    for (int i = 0; i < MOST; ++i)
-        if (!made[i].used) {
-            snprintf(made[i].name, sizeof made[i].name, "%s", name);
-            made[i].used = 1;
-            return;
-        }
+void tt_temporary_note(const char *name) {
+    for (int i = 0; i < MOST; ++i) {
+        int expected = FREE;
+        if (!atomic_compare_exchange_strong(&made[i].state, &expected, TAKEN)) continue;
+        snprintf(made[i].name, sizeof made[i].name, "%s", name);
+        made[i].process = getpid();
+        atomic_store(&made[i].state, NOTED);
+        return;
+    }
 }
 
 void tt_temporary_keep(const char *name) {
     for (int i = 0; i < MOST; ++i)
-        if (made[i].used && strcmp(made[i].name, name) == 0) made[i].used = 0;
+        if (atomic_load(&made[i].state) == NOTED && strcmp(made[i].name, name) == 0)
+            atomic_store(&made[i].state, FREE);
 }
 
 void tt_temporary_remove(const char *name) {
@@ -35,9 +45,26 @@ void tt_temporary_remove(const char *name) {
     tt_temporary_keep(name);
 }
 
+// A thread that makes a file has signals blocked, so that this runs in another one, and the note comes soon.
 void tt_temporary_remove_all(void) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (int i = 0; i < 1000 && atomic_load(&making); ++i) nanosleep(&pause, NULL);
     for (int i = 0; i < MOST; ++i)
-        if (made[i].used) unlink(made[i].name);
+        if (atomic_load(&made[i].state) == NOTED && made[i].process == getpid()) unlink(made[i].name);
+}
+
+// Opens a file that does not exist, and notes it in the same breath.
+static int open_noted(const char *name, mode_t mode) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    atomic_fetch_add(&making, 1);
+    const int file = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode), reason = errno;
+    if (file >= 0) tt_temporary_note(name);
+    atomic_fetch_sub(&making, 1);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = reason;
+    return file;
 }
 
 static tt_status cannot_make(const char *path, int reason) {
@@ -54,16 +81,13 @@ static tt_status cannot_make(const char *path, int reason) {
     return tt_fail(TT_ERR_IO, "%s: cannot write: %s", path, strerror(reason));
 }
 
-tt_status tt_temporary_make(const char *path, char *out, int *file) {
+tt_status tt_temporary_make(const char *path, mode_t mode, char *out, int *file) {
     const long first = (long)getpid();
     for (long number = first; number < first + TRIES; ++number) {
         const int n = snprintf(out, TT_PATH_MAX, "%s.%ld.tmp", path, number);
         if (n < 0 || n >= TT_PATH_MAX) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
-        *file = open(out, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (*file >= 0) {
-            note(out);
-            return TT_OK;
-        }
+        *file = open_noted(out, mode);
+        if (*file >= 0) return TT_OK;
         if (errno != EEXIST) return cannot_make(path, errno);
     }
     return tt_fail(TT_ERR_IO,

@@ -4,19 +4,23 @@
 
 #include "host/base/status.h"
 
+#include <sys/types.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 // Makes an empty file beside `path`, PATH.NUMBER.tmp, that did not exist before, and opens it. out[TT_PATH_MAX] receives
-// its name, *file its descriptor, which the caller closes. It is readable and writable as the umask says. Errors:
+// its name, *file its descriptor, which the caller closes. `mode` and the umask say who may read and write it. Errors:
 // TT_ERR_IO naming `path`.
-tt_status tt_temporary_make(const char *path, char *out, int *file) TT_MUST_CHECK;
+tt_status tt_temporary_make(const char *path, mode_t mode, char *out, int *file) TT_MUST_CHECK;
+// The same care for a file that this process made in another way.
+void tt_temporary_note(const char *name);
 // The file was renamed or handed over: it stays.
 void tt_temporary_keep(const char *name);
 // Removes it.
 void tt_temporary_remove(const char *name);
-// Removes all that were made and neither kept nor removed. May be called in a signal handler.
+// Removes all that this process made and neither kept nor removed. May be called in a signal handler.
 void tt_temporary_remove_all(void);
 
 #ifdef __cplusplus

@@ -6,6 +6,7 @@
 #include "host/cli/cli.h"
 #include "host/cli/corpus_change.h"
 #include "host/cli/corpus_output.h"
+#include "host/cli/paths.h"
 #include "host/data/import/import.h"
 #include "host/data/preferences.h"
 #include "host/data/world/world.h"
@@ -92,11 +93,16 @@ static tt_status build_corpus(int argc, char **argv) {
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &help));
     if (help) return TT_OK;
     if (!out) return tt_fail(TT_ERR_USAGE, "corpus build: -o F.h5 is missing; it names the corpus to write");
-    if (jsonl) TT_TRY(tt_world_generate(rest.items[0], jsonl));
-    TT_TRY(tt_world_corpus(rest.items[0], out));
-    tt_corpus corpus;
-    TT_TRY(tt_corpus_load(&corpus, out));
-    return tt_corpus_finish(&corpus, TT_OK, corpus.provenance, &t, out);
+    const tt_path_use outputs[] = {{"-o", out, TT_OUTPUT_FILE}, {"--jsonl", jsonl, TT_OUTPUT_STREAM}};
+    TT_TRY(tt_paths_check_world("corpus build", outputs, 2, rest.items[0]));
+    tt_corpus corpus = {0};
+    tt_str lines = {0};
+    tt_status status = tt_world_corpus(&corpus, rest.items[0]);
+    if (status == TT_OK && jsonl) status = tt_export_jsonl(&corpus, &lines);
+    status = tt_corpus_finish(&corpus, status, NULL, &t, out);
+    if (status == TT_OK && jsonl) status = tt_write_file(jsonl, tt_str_text(&lines), lines.length);
+    tt_str_close(&lines);
+    return status;
 }
 
 static tt_status write_reading(int argc, char **argv) {
@@ -120,6 +126,9 @@ static tt_status write_reading(int argc, char **argv) {
     if (help) return TT_OK;
     if (!texts || !pairs)
         return tt_fail(TT_ERR_USAGE, "corpus reading: --%s is missing", texts ? "pairs" : "texts");
+    const tt_path_use outputs[] = {
+        {"--texts", texts, TT_OUTPUT_STREAM}, {"--pairs", pairs, TT_OUTPUT_STREAM}};
+    TT_TRY(tt_paths_check_world("corpus reading", outputs, 2, rest.items[0]));
     return tt_reading_generate(rest.items[0], texts, pairs);
 }
 

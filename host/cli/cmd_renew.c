@@ -1,6 +1,7 @@
 // tinythinker renew: writes files of earlier versions, and of h5py, in the present format.
 #include "host/base/fs.h"
 #include "host/base/log.h"
+#include "host/base/output.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/data/corpus.h"
@@ -11,7 +12,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static tt_status check_corpus(const char *path) {
     tt_corpus corpus;
@@ -47,7 +47,8 @@ static tt_status check(const char *kind, const char *path) {
 }
 
 static tt_status renew_file(const char *path) {
-    char fresh[TT_PATH_MAX], kind[32];
+    tt_output out;
+    char kind[32];
     uint64_t bytes;
     if (!tt_file_exists(path)) return tt_fail(TT_ERR_IO, "%s: no such file", path);
     if (tt_seal_there(path)) {
@@ -55,15 +56,15 @@ static tt_status renew_file(const char *path) {
         printf("%s: is sound and in the present format; nothing to do\n", path);
         return TT_OK;
     }
-    const int n = snprintf(fresh, sizeof fresh, "%s.%ld.renewed", path, (long)getpid());
-    if (n < 0 || (size_t)n >= sizeof fresh) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
-    TT_TRY(tt_h5_renew(path, fresh, kind));
-    tt_status status = check(kind, fresh);
-    if (status != TT_OK) {
-        unlink(fresh);
-        return tt_context(status, "%s: cannot be renewed: what was read of it is no valid %s", path, kind);
+    TT_TRY(tt_output_reserve(&out, path));
+    tt_status status = tt_h5_renew(path, out.temporary, kind);
+    if (status == TT_OK) {
+        status = check(kind, out.temporary);
+        if (status != TT_OK)
+            status =
+                tt_context(status, "%s: cannot be renewed: what was read of it is no valid %s", path, kind);
     }
-    TT_TRY(tt_commit_file(fresh, path));
+    TT_TRY(tt_output_close(&out, status));
     printf("%s: renewed (%s)\n", path, kind);
     return TT_OK;
 }

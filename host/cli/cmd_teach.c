@@ -176,8 +176,9 @@ static tt_status ask_endpoint(tt_collection *collection, const tt_teach_plan *pl
         .longest_wait = plan->longest_wait,
         .attempts = (int)plan->attempts,
         .seed = (uint64_t)plan->seed};
-    tt_interrupt_install();
+    tt_interrupt_defer(true); // requests on their way are paid for
     const tt_status status = tt_collection_run(collection, &client);
+    tt_interrupt_defer(false);
     free(key);
     return status;
 }

@@ -2,6 +2,7 @@
 
 #include "host/base/output.h"
 #include "host/base/target.h"
+#include "host/data/world/world.h"
 #include "host/lab/run_directory.h"
 
 #include <stdio.h>
@@ -73,14 +74,31 @@ tt_status tt_paths_check(const char *where, const tt_path_use *uses, int n) {
     return TT_OK;
 }
 
+static tt_status check_input(
+    const char *where, const tt_path_use *outputs, int n, const char *key, const char *path) {
+    for (int k = 0; k < n; ++k)
+        if (*path && outputs[k].path && *outputs[k].path)
+            TT_TRY(check_pair(where, &outputs[k], &(tt_path_use){key, path, TT_INPUT}));
+    return TT_OK;
+}
+
+tt_status tt_paths_check_world(const char *where, const tt_path_use *outputs, int n, const char *world_yaml) {
+    tt_world_input inputs[TT_WORLD_INPUTS];
+    int n_inputs;
+    TT_TRY(tt_world_inputs(world_yaml, inputs, &n_inputs));
+    for (int i = 0; i < n_inputs; ++i) TT_TRY(check_input(where, outputs, n, inputs[i].key, inputs[i].path));
+    return TT_OK;
+}
+
 tt_status tt_paths_check_config(
     const char *where, const tt_path_use *outputs, int n, const tt_config *config) {
     const char *path, *key;
     for (int i = 0; (path = tt_config_input(config, i, &key)); ++i)
-        for (int k = 0; k < n; ++k)
-            if (*path && outputs[k].path && *outputs[k].path)
-                TT_TRY(check_pair(where, &outputs[k], &(tt_path_use){key, path, TT_INPUT}));
-    return TT_OK;
+        TT_TRY(check_input(where, outputs, n, key, path));
+    for (int i = 0; i < config->files.n; ++i)
+        TT_TRY(check_input(where, outputs, n, i ? "base" : NULL, config->files.items[i]));
+    if (!tt_ends_with(config->corpus, ".yaml") || !tt_file_exists(config->corpus)) return TT_OK;
+    return tt_paths_check_world(where, outputs, n, config->corpus);
 }
 
 // What is used, and the names of the options that name it.

@@ -15,7 +15,11 @@ typedef struct tt_path_use {
 
 // `where`: the command or file that names the paths, for messages. Errors: TT_ERR_USAGE, TT_ERR_IO.
 tt_status tt_paths_check(const char *where, const tt_path_use *uses, int n) TT_MUST_CHECK;
-// Checks that none of the outputs is a file that a run of this configuration reads. Errors: TT_ERR_USAGE.
+// Checks that none of the outputs is a file that this world names. Errors: TT_ERR_USAGE, and as tt_world_inputs.
+tt_status tt_paths_check_world(
+    const char *where, const tt_path_use *outputs, int n, const char *world_yaml) TT_MUST_CHECK;
+// Checks that none of the outputs is a file that this configuration was read from, or one that a run of it reads. Errors:
+// TT_ERR_USAGE, and as tt_world_inputs.
 tt_status tt_paths_check_config(
     const char *where, const tt_path_use *outputs, int n, const tt_config *config) TT_MUST_CHECK;
 // The same for the paths in the values of options and in positional arguments. `-` as an input becomes /dev/stdin in

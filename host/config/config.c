@@ -25,6 +25,7 @@ void tt_config_close(tt_config *config) {
         if (keys[i].type == TT_KEY_LIST) tt_key_clear(config, &keys[i]);
         if (keys[i].type == TT_KEY_TEXT) free(*(char **)((char *)config + keys[i].offset));
     }
+    for (int i = 0; i < config->files.n; ++i) free(config->files.items[i]);
     *config = (tt_config){0};
 }
 

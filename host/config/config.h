@@ -42,6 +42,7 @@ typedef struct tt_training_config {
 } tt_training_config;
 
 typedef struct tt_config {
+    tt_text_list files; // that it was read from: the first one, then its base, the base of that, ...
     char *name;
     int64_t seed;
     char *device;    // auto | cpu | cuda

@@ -143,6 +143,15 @@ static tt_status read_document(reader *r) {
     return read_map(r, root, "");
 }
 
+_Static_assert((int)MAX_DEPTH < (int)TT_MAX_LIST, "a configuration remembers all files that it is read from");
+
+static tt_status note_file(tt_config *config, const char *path) {
+    if (config->files.n == TT_MAX_LIST) return TT_OK; // another file read over this one
+    TT_TRY(tt_strdup(&config->files.items[config->files.n], path));
+    config->files.n++;
+    return TT_OK;
+}
+
 tt_status tt_config_read_yaml(tt_config *config, const char *path, int depth, bool written) {
     yaml_document_t document;
     reader r = {.config = config, .file = path, .depth = depth, .written = written, .document = &document};
@@ -150,7 +159,8 @@ tt_status tt_config_read_yaml(tt_config *config, const char *path, int depth, bo
     tt_keys(&n);
     tt_status status = tt_yaml_open(&document, path, (size_t)16 << 20);
     if (status != TT_OK) return status == TT_ERR_IO ? TT_ERR_CONFIG : status;
-    status = tt_alloc(&r.lines, (size_t)n, sizeof *r.lines, "configuration");
+    status = note_file(config, path);
+    if (status == TT_OK) status = tt_alloc(&r.lines, (size_t)n, sizeof *r.lines, "configuration");
     if (status == TT_OK) status = read_document(&r);
     free(r.lines);
     yaml_document_delete(&document);

@@ -94,3 +94,24 @@ tt_status tt_h5_check_claim(const tt_h5 *h, const tt_h5_claim *claim, size_t sha
     shape[1] = rank == 2 ? (size_t)sizes[1] : 0;
     return check_type(h, claim);
 }
+
+tt_status tt_h5_check_storage(const tt_h5 *h, const char *name, hid_t set, uint64_t most) {
+    const hid_t creation = H5Dget_create_plist(set), type = H5Dget_type(set);
+    const H5D_layout_t layout = creation < 0 ? H5D_LAYOUT_ERROR : H5Pget_layout(creation);
+    tt_status status = TT_OK;
+    if (layout == H5D_LAYOUT_ERROR || type < 0)
+        status = tt_h5_failed(h, TT_ERR_FORMAT, "cannot read the layout of", name);
+    else if (layout == H5D_VIRTUAL || H5Pget_external_count(creation) != 0)
+        status = tt_fail(TT_ERR_FORMAT, "%s: %s lies in another file", h->path, name);
+    if (status == TT_OK && layout == H5D_CHUNKED) {
+        hsize_t chunk[H5S_MAX_RANK] = {0}, bytes = H5Tget_size(type);
+        const int rank = H5Pget_chunk(creation, H5S_MAX_RANK, chunk);
+        for (int i = 0; i < rank && bytes <= most; ++i)
+            if (__builtin_mul_overflow(bytes, chunk[i], &bytes)) bytes = UINT64_MAX;
+        if (rank < 0 || bytes > most)
+            status = tt_fail(TT_ERR_FORMAT, "%s: %s has chunks larger than the file", h->path, name);
+    }
+    if (type >= 0) H5Tclose(type);
+    if (creation >= 0) H5Pclose(creation);
+    return status;
+}

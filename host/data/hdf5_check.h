@@ -17,6 +17,9 @@ void tt_h5_listen(void);
 // What the macro calls.
 void tt_h5_blame(const tt_h5 *h, const char *doing, const char *name);
 
+// How files are opened; H5Pclose releases it.
+hid_t tt_h5_access_list(void);
+
 // The little-endian type in which files store elements of this memory type; H5Tclose releases it.
 hid_t tt_h5_stored_type(hid_t memory);
 // Writes what a type is ("integers of 32 bits", "texts of variable length") to out[64].
@@ -31,6 +34,9 @@ typedef struct tt_h5_claim {
 // Checks it before anything is read, and that all elements fit into the file. shape[2] receives rows and columns; columns is
 // 0 for rank 1. Errors: TT_ERR_FORMAT.
 tt_status tt_h5_check_claim(const tt_h5 *h, const tt_h5_claim *claim, size_t shape[2]) TT_MUST_CHECK;
+// Checks, before anything of a data set is read, that its values lie in this file, whose checksum covers no other, and that no
+// chunk of them takes more than `most` bytes, since the library allocates what a file claims. Errors: TT_ERR_FORMAT.
+tt_status tt_h5_check_storage(const tt_h5 *h, const char *name, hid_t set, uint64_t most) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

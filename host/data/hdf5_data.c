@@ -50,27 +50,6 @@ tt_status tt_h5_write(const tt_h5 *h, const char *name, tt_h5_layout layout, con
     return status;
 }
 
-// Values that lie in another file are outside this one's checksum, and a chunk larger than the file would be allocated.
-static tt_status check_storage(const tt_h5 *h, const char *name, hid_t set, size_t size) {
-    const hid_t creation = H5Dget_create_plist(set);
-    const H5D_layout_t layout = creation < 0 ? H5D_LAYOUT_ERROR : H5Pget_layout(creation);
-    tt_status status = TT_OK;
-    if (layout == H5D_LAYOUT_ERROR)
-        status = tt_h5_failed(h, TT_ERR_FORMAT, "cannot read the layout of", name);
-    else if (layout == H5D_VIRTUAL || H5Pget_external_count(creation) != 0)
-        status = tt_fail(TT_ERR_FORMAT, "%s: %s lies in another file", h->path, name);
-    if (status == TT_OK && layout == H5D_CHUNKED) {
-        hsize_t chunk[H5S_MAX_RANK] = {0}, bytes = size;
-        const int rank = H5Pget_chunk(creation, H5S_MAX_RANK, chunk);
-        for (int i = 0; i < rank && bytes <= h->bytes; ++i)
-            if (__builtin_mul_overflow(bytes, chunk[i], &bytes)) bytes = UINT64_MAX;
-        if (rank < 0 || bytes > h->bytes)
-            status = tt_fail(TT_ERR_FORMAT, "%s: %s has chunks larger than the file", h->path, name);
-    }
-    if (creation >= 0) H5Pclose(creation);
-    return status;
-}
-
 // Opens a data set whose claims were checked; *set is H5I_INVALID_HID on failure.
 static tt_status open_checked(const tt_h5 *h, const char *name, hid_t expected, hid_t *set, size_t shape[2]) {
     *set = H5I_INVALID_HID;
@@ -82,7 +61,7 @@ static tt_status open_checked(const tt_h5 *h, const char *name, hid_t expected, 
     if (claim.space < 0 || claim.type < 0)
         status = tt_h5_failed(h, TT_ERR_FORMAT, "cannot read the shape of", name);
     if (status == TT_OK) status = tt_h5_check_claim(h, &claim, shape);
-    if (status == TT_OK) status = check_storage(h, name, opened, H5Tget_size(claim.type));
+    if (status == TT_OK) status = tt_h5_check_storage(h, name, opened, h->bytes);
     if (claim.space >= 0) H5Sclose(claim.space);
     if (claim.type >= 0) H5Tclose(claim.type);
     if (status == TT_OK)

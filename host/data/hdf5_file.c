@@ -10,17 +10,18 @@
 
 static const char kind_attribute[] = "tinythinker";
 
-// Locks fail on many network file systems, and HDF5 would refuse to open a file there: it goes without locks then.
+// Locks fail on many network file systems, and HDF5 would refuse to open a file there: it goes without locks, which files that
+// are replaced as a whole do not need.
 // Files are written in the format of HDF5 1.10, the first whose headers, attributes and indices carry checksums, so
 // that a damaged file is refused instead of misread.
-static hid_t access_list(void) {
+hid_t tt_h5_access_list(void) {
     tt_h5_listen();
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
 #if H5_VERSION_GE(1, 10, 2)
     H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_LATEST);
 #endif
 #if H5_VERSION_GE(1, 12, 1) || (H5_VERS_MAJOR == 1 && H5_VERS_MINOR == 10 && H5_VERS_RELEASE >= 7)
-    H5Pset_file_locking(access, 1, 1);
+    H5Pset_file_locking(access, 0, 1);
 #else
     setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);
 #endif
@@ -48,7 +49,7 @@ tt_status tt_h5_open(tt_h5 *h, const char *path, const char *kind) {
     strcpy(h->path, path);
     TT_TRY(tt_file_check(path, "an HDF5 file"));
     TT_TRY(tt_seal_check(path, &h->bytes));
-    hid_t access = access_list();
+    hid_t access = tt_h5_access_list();
     h->file = H5Fopen(path, H5F_ACC_RDONLY, access);
     H5Pclose(access);
     if (h->file < 0) return tt_h5_failed(h, TT_ERR_FORMAT, "cannot open", "as HDF5");
@@ -71,13 +72,13 @@ tt_status tt_h5_create(tt_h5 *h, const char *path, const char *kind) {
     if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
     strcpy(h->path, path);
     TT_TRY(tt_output_reserve(&h->output, path));
-    hid_t access = access_list(), creation = object_list(H5P_FILE_CREATE); // the root is a group, too
+    hid_t access = tt_h5_access_list(), creation = object_list(H5P_FILE_CREATE); // the root is a group, too
     H5Pset_userblock(creation, TT_SEAL_BYTES);
     h->file = H5Fcreate(h->output.temporary, H5F_ACC_TRUNC, creation, access);
     H5Pclose(creation);
     H5Pclose(access);
     if (h->file < 0) {
-        const tt_status failed = tt_h5_failed(h, TT_ERR_IO, "cannot create", h->output.temporary);
+        const tt_status failed = tt_h5_failed(h, TT_ERR_IO, "cannot create", "the file");
         tt_output_drop(&h->output); // of a disk that had no room for its beginning
         return failed;
     }
@@ -91,16 +92,11 @@ tt_status tt_h5_commit(tt_h5 *h) {
     const herr_t closed = H5Fclose(h->file);
     h->file = H5I_INVALID_HID;
     if (flushed < 0 || closed < 0) {
-        const tt_status failed = tt_h5_failed(h, TT_ERR_IO, "cannot write", h->output.temporary);
+        const tt_status failed = tt_h5_failed(h, TT_ERR_IO, "cannot write", "the file");
         tt_output_drop(&h->output);
-        return tt_context(failed, "%s", h->path);
+        return failed;
     }
-    const tt_status status = tt_seal_write(h->output.temporary);
-    if (status != TT_OK) {
-        tt_output_drop(&h->output);
-        return tt_context(status, "%s", h->path);
-    }
-    return tt_output_close(&h->output, TT_OK);
+    return tt_output_close(&h->output, tt_seal_write(h->output.temporary));
 }
 
 void tt_h5_close(tt_h5 *h) {

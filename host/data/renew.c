@@ -44,8 +44,9 @@ static tt_status open_unsealed(tt_h5 *h, const char *path) {
     if (!begins_unsealed(path))
         return tt_fail(TT_ERR_FORMAT, "%s: not an HDF5 file, or its beginning is damaged", path);
     h->bytes = (uint64_t)st.st_size;
-    tt_h5_listen();
-    h->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    const hid_t access = tt_h5_access_list();
+    h->file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    H5Pclose(access);
     return h->file >= 0 ? TT_OK : tt_h5_failed(h, TT_ERR_FORMAT, "cannot open", "as HDF5");
 }
 
@@ -70,6 +71,16 @@ static void expect_the_worst(rlim_t seconds) {
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
+// Lets this process take `bytes` more than it has.
+static void limit_memory(rlim_t bytes) {
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    const bool known = file && fscanf(file, "%*u %*u %*u %*u %*u %llu", &pages) == 1;
+    if (file) fclose(file);
+    bytes += (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+    if (known) setrlimit(RLIMIT_DATA, &(struct rlimit){bytes, bytes});
+}
+
 // What the child does.
 static void renew(const char *path, const char *to, report *r) {
     tt_h5 from;
@@ -77,6 +88,7 @@ static void renew(const char *path, const char *to, report *r) {
     struct stat st = {0};
     stat(path, &st);
     expect_the_worst(5 + (rlim_t)st.st_size / (4 << 20)); // a sound one takes a tenth of it
+    limit_memory(((rlim_t)1 << 30) + 64 * (rlim_t)st.st_size);
     tt_status status = open_unsealed(&from, path);
     if (status == TT_OK) status = tt_renew_root_text(&from, "tinythinker", &kind);
     if (status == TT_OK) {

@@ -173,6 +173,7 @@ static tt_status copy_object(copy *c, hid_t object) {
         return copy_group(c, object);
     }
     if (kind != H5I_DATASET) return refuse(c, "is neither a group nor a data set");
+    TT_TRY(tt_h5_check_storage(c->from, c->path, object, c->from->bytes * MOST_COMPRESSED));
     TT_TRY(copy_set(c, object));
     return copy_attributes(c, object);
 }

@@ -205,8 +205,12 @@ static tt_status join_meeting(const tt_rendezvous *r, tt_star *out) {
 }
 
 tt_status tt_rendezvous_meet(const tt_rendezvous *r, tt_star *out) {
-    TT_TRY(r->rank == 0 ? host_meeting(r, out) : join_meeting(r, out));
-    const tt_status status = tt_patience(&out->seconds);
+    tt_interrupt_defer(true); // the others are told, and the file is removed
+    tt_status status = r->rank == 0 ? host_meeting(r, out) : join_meeting(r, out);
+    tt_interrupt_defer(false);
+    TT_TRY(status);
+    status = tt_patience(&out->seconds);
+    if (tt_interrupted()) status = tt_fail(TT_ERR_INTERRUPTED, "interrupted while the ranks met");
     if (status != TT_OK) tt_star_close(out);
     return status;
 }

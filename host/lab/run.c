@@ -94,6 +94,14 @@ static tt_status open_device(run *r) {
     return tt_comm_connect_gpus(r->comm, r->device);
 }
 
+static tt_status build_world(const char *world_yaml, const char *path) {
+    tt_corpus corpus = {0};
+    tt_status status = tt_world_corpus(&corpus, world_yaml);
+    if (status == TT_OK) status = tt_corpus_save(&corpus, path);
+    tt_corpus_close(&corpus);
+    return status;
+}
+
 static tt_status open_corpus(run *r) {
     const tt_config *c = r->config;
     if (!*c->corpus) {
@@ -106,7 +114,7 @@ static tt_status open_corpus(run *r) {
     if (tt_ends_with(path, ".yaml")) {
         tt_status status = TT_OK;
         path = r->dir.corpus;
-        if (r->comm->rank == 0 && !tt_file_exists(path)) status = tt_world_corpus(c->corpus, path);
+        if (r->comm->rank == 0 && !tt_file_exists(path)) status = build_world(c->corpus, path);
         TT_TRY(tt_comm_agree(r->comm, status));
     }
     TT_TRY(tt_comm_agree(r->comm, tt_corpus_load(&r->corpus, path)));
@@ -450,6 +458,7 @@ static tt_status do_run(run *r, bool fresh, FILE *out) {
     if (finished) return TT_OK;
     TT_TRY(open_device(r));
     TT_TRY(open_corpus(r));
+    tt_interrupt_defer(true); // what came before is quickly done again
     tt_status status = TT_OK;
     if (r->comm->rank == 0)
         status =
@@ -463,6 +472,7 @@ static tt_status do_run(run *r, bool fresh, FILE *out) {
 tt_status tt_run(tt_config *config, tt_comm *comm, bool fresh, FILE *out) {
     run r = {.config = config, .comm = comm, .began = tt_seconds(), .lock = {.file = -1}};
     tt_status status = do_run(&r, fresh, out);
+    tt_interrupt_defer(false);
     tt_checkpoint_close(&r.student);
     if (r.has_corpus) tt_corpus_close(&r.corpus);
     tt_device_close(r.device);

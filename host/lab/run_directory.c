@@ -331,18 +331,11 @@ tt_status tt_run_directory_lock(const tt_run_directory *dir, tt_lock *lock) {
     if (made != TT_OK) return tt_context(made, "run directory");
     const int file = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", dir->path, strerror(errno));
-    if (tt_lock_take(lock, file, note)) return TT_OK;
-    const bool held = errno == EWOULDBLOCK; // else the file system has no locks
-    tt_status status = TT_OK;
-    if (held)
-        status = tt_fail(TT_ERR_BUSY,
-            "%s: another process is running in this directory%s; wait for it to end, or give this run "
-            "another "
-            "name",
-            dir->path, lock->owner);
-    else
-        tt_warn("%s: this file system has no locks; make sure that no other process runs in this directory",
-            dir->path);
+    if (tt_lock_take(lock, file, note, dir->path) == TT_OK) return TT_OK;
+    const tt_status status = tt_fail(TT_ERR_BUSY,
+        "%s: another process is running in this directory%s; wait for it to end, or give this run another "
+        "name",
+        dir->path, lock->owner);
     tt_lock_release(lock);
     return status;
 }

@@ -157,12 +157,9 @@ static tt_status open_file(tt_journal *j) {
         return tt_fail(TT_ERR_IO, "%.64s...: path too long", j->path);
     j->file = open(j->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (j->file < 0) return fail_io(j, "open");
-    if (tt_lock_take(&j->lock, j->file, note)) return TT_OK;
-    if (errno == EWOULDBLOCK)
-        return tt_fail(TT_ERR_BUSY,
-            "%s: another process is collecting into it%s; wait for it to end, or stop it", j->path,
-            j->lock.owner);
-    return fail_io(j, "lock");
+    if (tt_lock_take(&j->lock, j->file, note, j->path) == TT_OK) return TT_OK;
+    return tt_fail(TT_ERR_BUSY, "%s: another process is collecting into it%s; wait for it to end, or stop it",
+        j->path, j->lock.owner);
 }
 
 tt_status tt_journal_open(

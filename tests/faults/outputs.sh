@@ -9,8 +9,9 @@ everyday=$TT_SOURCE_DIR/datasets/everyday
 make_run
 cat >sweep.yaml <<'YAML'
 name: small
-base: run.yaml
+base: longer.yaml
 YAML
+printf 'base: run.yaml\nseed: 2\n' >longer.yaml
 cat >one.jsonl <<'JSON'
 {"id": "one", "question": "What colour is the balo?", "options": ["red", "blue"], "gold": 0, "split": "train", "general": "The balo is red.", "specific": ["red fits.", "blue does not fit."]}
 JSON
@@ -28,8 +29,11 @@ prices: $TT_SOURCE_DIR/datasets/prompts/prices.yaml
 tokenizer: $everyday/student.h5
 model: nobody
 YAML
+mkdir words
 cp "$everyday"/*.yaml .
-sed -i 's/^splits: .*/splits: {train: 300, validation: 10, test: 10, control: 10}/' world.yaml
+cp "$everyday"/*.yaml words
+sed -i -e 's/^splits: .*/splits: {train: 300, validation: 10, test: 10, control: 10}/' \
+    -e '/^objects:/a vocabulary: words/world.yaml' -e '/^objects:/a reading: {texts: 20, tasks: 20}' world.yaml
 for command in "run run.yaml" "corpus import jsonl one.jsonl -o one.h5" "corpus import jsonl two.jsonl -o two.h5" \
     "model export runs/run/best.h5 -o hf"; do
     "$TINYTHINKER" $command >out.log 2>err.log || die "$command"
@@ -53,6 +57,13 @@ arguments() {
         "model export" | "model convert") echo "runs/run/best.h5" ;;
         "tokenizer train") echo "data/text.txt --pieces 60" ;;
         *) return 1 ;;
+    esac
+}
+# What the files above name, and is read, too.
+named() {
+    case $1 in
+        "corpus build" | "corpus reading") echo "objects.yaml words/world.yaml words/objects.yaml" ;;
+        "sweep") echo "longer.yaml run.yaml data/corpus.h5 data/tokenizer.model" ;;
     esac
 }
 # Where a command must write something else, too, or writes something else that is not looked at here.
@@ -121,7 +132,7 @@ check_file() {
     refused 1 place/circle
     grep -q "circle" err.log || fail "$command $option: no word about a circle of links"
     # No input is an output, by whatever name.
-    for input in $(arguments "$command"); do
+    for input in $(arguments "$command") $(named "$command"); do
         [ -f "$input" ] || continue
         refused 2 "$input"
         ln -sf "$PWD/$input" place/input
@@ -207,6 +218,25 @@ sum=$(cksum <hf/config.json)
 grep -q "model.start: .*is a file of the run directory" err.log || fail "a run over its start"
 [ -e runs/run/checkpoints/acquisition.h5 ] || fail "the start is lost"
 
+# What a world in a configuration names is read, too.
+for place in world.yaml objects.yaml words/objects.yaml; do
+    "$TINYTHINKER" sweep sweep.yaml --set corpus=world.yaml --slurm $place >out.log 2>err.log && fail "sweep --slurm over $place"
+    grep -q "sweep: --slurm $place: .*write to another one" err.log || fail "sweep --slurm over $place"
+done
+
+# All is made before anything is written: a failure at the end leaves the files from before.
+cp one.h5 before.h5
+cp one.jsonl before.jsonl
+sed '/^reading:/d' world.yaml >quiet.yaml
+sum=$(cat before.* | cksum)
+for arguments in "build world.yaml -o before.h5 --jsonl before.jsonl --tokenizer none.model" \
+    "reading quiet.yaml --texts before.jsonl --pairs before.h5"; do
+    # shellcheck disable=SC2086
+    "$TINYTHINKER" corpus $arguments >out.log 2>err.log && fail "corpus $arguments"
+    [ "$(cat before.* | cksum)" = "$sum" ] && [ -z "$(leftovers)" ] || fail "corpus $arguments: the files from before are lost"
+done
+grep -q "quiet.yaml: reading.texts: missing; expected a number" err.log || fail "a world that does not say how many texts"
+
 # Several at once: one whole file.
 "$TINYTHINKER" corpus export data/corpus.h5 -o whole.jsonl 2>/dev/null
 for _ in 1 2 3 4; do "$TINYTHINKER" corpus export data/corpus.h5 -o shared.jsonl 2>/dev/null & done
@@ -233,10 +263,53 @@ for place in copy.h5 data/tokenizer.model; do
 done
 [ "$(cat data/* copy.h5 | cksum)" = "$sum" ] || fail "an output replaced what runs read"
 
+# A file with two names is told to have had them; the other one keeps its content.
+echo before >one.name
+ln one.name other.name
+"$TINYTHINKER" corpus export data/corpus.h5 -o one.name 2>err.log || fail "a file with two names"
+grep -q "one.name: the file had 2 names (hard links)" err.log && [ "$(cat other.name)" = before ] || fail "a file with two names"
+
+# In a folder such as /tmp, another user's file cannot be replaced, which is said before the work.
+if [ -n "$is_root" ] && chmod 711 . && setpriv --reuid 1234 --regid 1234 --clear-groups "$TINYTHINKER" --version >/dev/null 2>&1; then
+    mkdir -m 1777 sticky
+    install -m 666 -o 4321 one.jsonl sticky/there
+    setpriv --reuid 1234 --regid 1234 --clear-groups "$TINYTHINKER" corpus export data/corpus.h5 -o sticky/there >out.log 2>err.log &&
+        fail "another user's file in a sticky folder"
+    [ "$(wc -l <err.log)" = 1 ] && grep -q "sticky/there: cannot write: it belongs to user 4321, .*name another file" err.log ||
+        fail "another user's file in a sticky folder"
+    cmp -s one.jsonl sticky/there && [ -z "$(leftovers)" ] || fail "another user's file in a sticky folder: $(leftovers)"
+else
+    echo "not tried: a sticky folder, since no other user can be taken here"
+fi
+
+# A store that other folders have links to is left alone.
+mkdir -p hub/blobs hub/snapshot
+echo weights >hub/blobs/0a1b
+ln -s ../blobs/0a1b hub/snapshot/model.safetensors
+"$TINYTHINKER" model export runs/run/best.h5 -o hub/snapshot --force >out.log 2>err.log && fail "an export into a Hub cache"
+grep -q "hub/snapshot/model.safetensors: is a link into the store of a Hub cache" err.log || fail "an export into a Hub cache"
+[ "$(cat hub/blobs/0a1b)" = weights ] && [ "$(ls hub/snapshot)" = model.safetensors ] || fail "a Hub cache was changed"
+
 # A disk that is full: a message, the file from before, and nothing temporary.
 mkdir disk
-if [ -n "$is_root" ] && mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
+if [ -n "$is_root" ] && mount -t tmpfs -o size=512k tmpfs disk 2>/dev/null; then
     trap 'umount "$work/disk"; rm -rf "$work"' EXIT
+    # Links to a file of another disk.
+    cp data/old.h5 disk/old.h5
+    ln -s disk/old.h5 link.h5
+    "$TINYTHINKER" renew link.h5 >out.log 2>err.log || fail "renew through a link to another disk"
+    [ -L link.h5 ] && "$TINYTHINKER" renew disk/old.h5 2>&1 | grep -q "nothing to do" || fail "renew through a link to another disk"
+    cp -r hf linked
+    mv linked/model.safetensors disk
+    ln -s ../disk/model.safetensors linked
+    "$TINYTHINKER" model export runs/run/best.h5 -o linked --force >out.log 2>err.log || fail "model export through a link to another disk"
+    [ -L linked/model.safetensors ] && cmp -s hf/model.safetensors disk/model.safetensors || fail "model export through a link to another disk"
+    # A failure leaves all of the model from before: no new configuration beside old weights.
+    dd if=/dev/zero of=disk/fill bs=4k >/dev/null 2>&1
+    sum=$(cat linked/* | cksum)
+    "$TINYTHINKER" model export runs/run/best.h5 -o linked --force --bf16 >out.log 2>err.log && fail "model export to a full disk"
+    grep -q "^tinythinker: linked/model.safetensors: cannot write: No space left" err.log || fail "model export to a full disk"
+    [ "$(cat linked/* | cksum)" = "$sum" ] && [ -z "$(leftovers)" ] || fail "model export to a full disk: $(leftovers)"
     while IFS=$'\t' read -r command option _ role; do
         [ "$role" = stream ] || [ "$role" = file ] || continue
         rm -f disk/*
@@ -244,8 +317,7 @@ if [ -n "$is_root" ] && mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
         dd if=/dev/zero of=disk/fill bs=4k >/dev/null 2>&1
         timeout 120 "$TINYTHINKER" $command $(arguments "$command") $(besides "$command" "$option") "$option" disk/there >out.log 2>err.log </dev/null
         got=$?
-        [ $got -eq 0 ] && [ ! -s disk/there ] && continue # a world without reading tasks
-        [ $got -eq 1 ] && grep -q "disk/there" err.log || fail "$command $option: full disk: status $got"
+        [ $got -eq 1 ] && grep -q "disk/there" err.log && ! grep -q '\.tmp' err.log || fail "$command $option: full disk: status $got"
         [ "$(ls disk)" = "$(printf 'fill\nthere')" ] && [ "$(cat disk/there)" = before ] || fail "$command $option: full disk: $(ls disk)"
     done <paths
 else
@@ -262,16 +334,72 @@ for command in "corpus export data/corpus.h5" "model convert runs/run/best.h5" "
     [ "$(cat limited)" = before ] && [ -z "$(leftovers)" ] || fail "$command: a limit of file sizes: $(leftovers)"
 done
 
-# A signal, and two at once: nothing temporary.
-for signals in 1 2; do
-    "$TINYTHINKER" eval --model runs/run/best.h5 --corpus data/corpus.h5 --split train --samples 10000 --max-length 200 \
-        --predictions stopped.jsonl >out.log 2>err.log &
-    pid=$!
-    until ls stopped.jsonl.*.tmp >/dev/null 2>&1 || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
-    for _ in $(seq $signals); do kill -TERM $pid; sleep 0.2; done
+# Waits until the program $pid takes signals, and is in state $1.
+awaits() {
+    until awk '/^Name:/ { n = $2 } /^State:/ { s = $2 } /^SigCgt:/ { c = $2 }
+        END { exit !(n ~ /^tinythinker/ && s ~ want && c ~ /[2367abef]$/) }' want="$1" "/proc/$pid/status" 2>/dev/null; do
+        kill -0 $pid 2>/dev/null || return
+        sleep 0.02
+    done
+}
+# ends STATUS: the program ends, with nothing temporary.
+ends() {
+    local got
+    for _ in $(seq 100); do kill -0 $pid 2>/dev/null && sleep 0.1; done
+    kill -9 $pid 2>/dev/null && fail "$command, signal $signal: goes on"
     wait $pid
-    status=$?
-    [ $status -eq 130 ] || [ $status -eq 143 ] || fail "$signals signals: status $status"
-    [ -z "$(leftovers)" ] && [ ! -e stopped.jsonl ] || fail "$signals signals: $(leftovers)"
+    got=$?
+    [ $got -eq "$1" ] || fail "$command, signal $signal: status $got, expected $1"
+    [ -z "$(leftovers)" ] || fail "$command, signal $signal: $(leftovers)"
+}
+# Where no progress is saved, the first signal ends the program, without a word.
+mkfifo waiting
+while read -r number signal command; do
+    # shellcheck disable=SC2086
+    "$TINYTHINKER" $command >out.log 2>err.log &
+    pid=$!
+    awaits S
+    kill -s "$signal" $pid
+    ends $((128 + number))
+    [ ! -s err.log ] || fail "$command, signal $signal: a message"
+done <<'LINES'
+2 INT corpus import jsonl waiting -o late
+15 TERM tokenizer train waiting -o late
+2 INT corpus export data/corpus.h5 -o waiting
+15 TERM eval --model runs/run/best.h5 --corpus data/corpus.h5 --limit 1 --predictions waiting
+LINES
+[ ! -e late ] || fail "an output of nothing"
+
+# So with a temporary file, which nobody could read who may not read the file that it was to replace.
+command="eval" signal=TERM
+echo before >stopped.jsonl
+chmod 600 stopped.jsonl
+"$TINYTHINKER" eval --model runs/run/best.h5 --corpus data/corpus.h5 --split train --samples 10000 --max-length 200 \
+    --predictions stopped.jsonl >out.log 2>err.log &
+pid=$!
+until ls stopped.jsonl.*.tmp >/dev/null 2>&1 || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+[ "$(stat -c %a stopped.jsonl.*.tmp)" = 600 ] || fail "a temporary file that others can read"
+kill -TERM $pid
+ends 143
+[ "$(cat stopped.jsonl)" = before ] || fail "the file from before is lost"
+
+# A run saves at the first signal, and ends at the second, leaving no word of who has it.
+for signal in 1 2; do
+    command="run"
+    "$TINYTHINKER" run run.yaml --set name=signal$signal --set acquisition.steps=10000000 >out.log 2>err.log &
+    pid=$!
+    until [ -s runs/signal$signal/metrics.jsonl ] || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+    kill -TERM $pid
+    if [ $signal = 2 ]; then
+        kill -TERM $pid 2>/dev/null
+        wait $pid
+        got=$?
+        [ $got -eq 143 ] || [ $got -eq 130 ] || fail "a run and two signals: status $got"
+        [ -z "$(leftovers)" ] || fail "a run and two signals: $(leftovers)"
+    else
+        ends 130
+        grep -q "progress is saved" err.log && [ -s runs/signal1/checkpoints/acquisition.h5 ] || fail "a run did not save"
+    fi
+    [ ! -e runs/signal$signal/lock ] || fail "a run and $signal signals: its lock stayed"
 done
 exit $failed

@@ -22,14 +22,16 @@ static bool is_small(const tt_world *world) {
 }
 
 static void generate_questions(void) {
-    if (!fuzz_accepted(tt_world_generate("world.yaml", "questions.jsonl"))) return;
-    tt_corpus corpus = {0};
-    char *text;
-    size_t size;
-    fuzz_must(tt_read_file("questions.jsonl", 0, &text, &size), "no questions were written");
-    if (size > 0) fuzz_must(tt_import_jsonl(&corpus, "questions.jsonl"), "generated questions are refused");
-    free(text);
+    tt_corpus corpus = {0}, again = {0};
+    tt_str lines = {0};
+    if (fuzz_accepted(tt_world_corpus(&corpus, "world.yaml")) && corpus.n_questions > 0) {
+        fuzz_must(tt_export_jsonl(&corpus, &lines), "generated questions cannot be written");
+        fuzz_must(tt_write_file("questions.jsonl", tt_str_text(&lines), lines.length), "no file");
+        fuzz_must(tt_import_jsonl(&again, "questions.jsonl"), "generated questions are refused");
+    }
+    tt_str_close(&lines);
     tt_corpus_close(&corpus);
+    tt_corpus_close(&again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -135,6 +135,54 @@ static void strange_attributes_are_named(void **state) {
         "attribute format of / has texts of 1 bytes, expected signed integers of 64 bits"));
 }
 
+// Replaces /questions/gold of the old corpus by a data set of this creation list, [5] integers of 32 bits.
+static void put_gold(hid_t creation) {
+    const hsize_t shape = 5, any = H5S_UNLIMITED;
+    tt_corpus a;
+    make_corpus(&a);
+    tt_corpus_close(&a);
+    hid_t file = H5Fopen(old, H5F_ACC_RDWR, H5P_DEFAULT),
+          space = H5Screate_simple(1, &shape, H5Pget_layout(creation) == H5D_CHUNKED ? &any : NULL);
+    assert_true(H5Ldelete(file, "/questions/gold", H5P_DEFAULT) >= 0);
+    hid_t set =
+        H5Dcreate2(file, "/questions/gold", H5T_NATIVE_INT32, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+    assert_true(set >= 0);
+    H5Dclose(set);
+    H5Sclose(space);
+    H5Pclose(creation);
+    assert_true(H5Fclose(file) >= 0);
+}
+
+// Values of another file, which anybody may have named, are not read.
+static void values_of_other_files_are_refused(void **state) {
+    (void)state;
+    static const int32_t secret[5] = {1, 1, 1, 1, 1};
+    const hsize_t shape = 5, chunk = 1 << 28;
+    char kind[32];
+    FILE *other = fopen("test_renew_other", "wb");
+    assert_true(other && fwrite(secret, sizeof secret, 1, other) == 1 && fclose(other) == 0);
+    hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    assert_true(H5Pset_external(list, "test_renew_other", 0, sizeof secret) >= 0);
+    put_gold(list);
+    assert_int_equal(tt_h5_renew(old, fresh, kind), TT_ERR_FORMAT);
+    assert_string_equal(tt_error_message(), "test_renew_old.h5: /questions/gold lies in another file");
+    list = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t space = H5Screate_simple(1, &shape, NULL);
+    assert_true(H5Pset_virtual(list, space, "test_renew_other", "/x", space) >= 0);
+    H5Sclose(space);
+    put_gold(list);
+    assert_int_equal(tt_h5_renew(old, fresh, kind), TT_ERR_FORMAT);
+    assert_string_equal(tt_error_message(), "test_renew_old.h5: /questions/gold lies in another file");
+    list = H5Pcreate(H5P_DATASET_CREATE);
+    assert_true(H5Pset_chunk(list, 1, &chunk) >= 0 && H5Pset_alloc_time(list, H5D_ALLOC_TIME_INCR) >= 0);
+    put_gold(list);
+    assert_int_equal(tt_h5_renew(old, fresh, kind), TT_ERR_FORMAT);
+    assert_string_equal(
+        tt_error_message(), "test_renew_old.h5: /questions/gold has chunks larger than the file");
+    unlink("test_renew_other");
+    unlink(old);
+}
+
 // A checkpoint as version 0.1.0 wrote it: words of variable length, and the trainer's state as one with a checksum beside it.
 static void make_checkpoint(const tt_checkpoint_write *what, int64_t checksum) {
     OK(tt_checkpoint_save(fresh, what));
@@ -209,6 +257,7 @@ int main(void) {
         cmocka_unit_test(checkpoints_keep_weights_and_state),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(strange_attributes_are_named),
+        cmocka_unit_test(values_of_other_files_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

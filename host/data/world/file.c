@@ -2,6 +2,7 @@
 #include "host/base/fs.h"
 #include "host/config/document.h"
 #include "host/data/world/parts.h"
+#include "host/data/world/world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,6 +269,7 @@ static tt_status read_numbers(tt_world *w, reader *r, node *root) {
     w->seed = 1;
     w->reasonings = 1;
     w->nearest = 16;
+    w->texts = w->tasks = -1;
     static const tt_number_range share = {.high = 1};
     int64_t seed = 1;
     TT_TRY(read_count(r, root, "seed", 0, &seed));
@@ -290,10 +292,16 @@ static tt_status read_numbers(tt_world *w, reader *r, node *root) {
     return read_count(r, reading, "tasks", 0, &w->tasks);
 }
 
+// What a world at `path` calls `name`.
+static tt_status find_beside(char out[TT_PATH_MAX], const char *path, const char *name) {
+    char folder[TT_PATH_MAX];
+    TT_TRY(tt_path_dir(folder, sizeof folder, path));
+    return tt_path_join(out, TT_PATH_MAX, folder, name);
+}
+
 static tt_status path_beside(tt_world *w, const char *name, const char **out) {
-    char dir[TT_PATH_MAX], joined[TT_PATH_MAX];
-    TT_TRY(tt_path_dir(dir, sizeof dir, w->path));
-    TT_TRY(tt_path_join(joined, sizeof joined, dir, name));
+    char joined[TT_PATH_MAX];
+    TT_TRY(find_beside(joined, w->path, name));
     *out = tt_arena_strdup(&w->memory, joined);
     return *out ? TT_OK : TT_ERR_NOMEM;
 }
@@ -348,4 +356,35 @@ void tt_world_close(tt_world *world) {
     }
     tt_arena_close(&world->memory);
     *world = (tt_world){0};
+}
+
+static tt_status add_input(
+    reader *r, const char *path, const char *key, tt_world_input out[TT_WORLD_INPUTS], int *n) {
+    const char *name;
+    node *file = find_member(r, tt_document_root(&r->document), key);
+    if (!file || *n == TT_WORLD_INPUTS) return TT_OK; // a missing key is told where the world is read
+    TT_TRY(copy_text(r, file, key, &name));
+    out[*n].key = key;
+    TT_TRY(find_beside(out[*n].path, path, name));
+    ++*n;
+    return TT_OK;
+}
+
+static tt_status add_inputs(const char *path, bool outer, tt_world_input out[TT_WORLD_INPUTS], int *n) {
+    tt_arena memory = {0};
+    reader r = {.memory = &memory};
+    tt_status status = tt_document_open(&r.document, path);
+    if (status == TT_OK) status = add_input(&r, path, "objects", out, n);
+    const int vocabulary = *n;
+    if (status == TT_OK && outer) status = add_input(&r, path, "vocabulary", out, n);
+    tt_document_close(&r.document);
+    tt_arena_close(&memory);
+    if (status != TT_OK || *n == vocabulary) return status;
+    return add_inputs(out[vocabulary].path, false, out, n);
+}
+
+tt_status tt_world_inputs(const char *world_yaml, tt_world_input out[TT_WORLD_INPUTS], int *n) {
+    *n = 0;
+    TT_TRY(tt_file_check(world_yaml, "a file, beside which the files that it names lie"));
+    return add_inputs(world_yaml, true, out, n);
 }

@@ -137,8 +137,7 @@ static void make_task(reader *r, tt_rng *rng) {
     }
 }
 
-static tt_status write_tasks(reader *r, const char *path) {
-    tt_str out = {0};
+static tt_status make_tasks(reader *r, tt_str *out) {
     tt_status status = TT_OK;
     for (int64_t i = 0; i < r->own.tasks && status == TT_OK; ++i) {
         tt_rng rng;
@@ -147,16 +146,14 @@ static tt_status write_tasks(reader *r, const char *path) {
         json_t *line =
             json_pack("{s:s, s:s}", "input", tt_str_text(&r->input), "target", tt_str_text(&r->target));
         char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
-        if (!text) status = tt_fail(TT_ERR_NOMEM, "%s: no memory for reading task %lld", path, (long long)i);
-        tt_str_append(&out, text ? text : "");
-        tt_str_append(&out, "\n");
+        if (!text)
+            status = tt_fail(TT_ERR_NOMEM, "%s: no memory for reading task %lld", r->own.path, (long long)i);
+        tt_str_append(out, text ? text : "");
+        tt_str_append(out, "\n");
         free(text);
         json_decref(line);
     }
-    if (status == TT_OK) status = tt_str_status(&out);
-    if (status == TT_OK) status = tt_write_file(path, tt_str_text(&out), out.length);
-    tt_str_close(&out);
-    return status;
+    return status == TT_OK ? tt_str_status(out) : status;
 }
 
 // Says two to four facts of one thing of the world.
@@ -210,8 +207,7 @@ static void say_situation(reader *r, tt_rng *rng) {
     }
 }
 
-static tt_status write_texts(reader *r, const char *path) {
-    tt_str out = {0};
+static tt_status make_texts(reader *r, tt_str *out) {
     for (int64_t i = 0; i < r->own.texts; ++i) {
         tt_rng rng;
         tt_rng_open(&rng, r->own.seed, TT_FOR_WORLD, (uint64_t)i, FOR_TEXTS);
@@ -226,27 +222,39 @@ static tt_status write_texts(reader *r, const char *path) {
                 say_situation(r, &rng);
         }
         if (r->facts.length < 2) continue;
-        tt_str_append_n(&out, r->facts.data, r->facts.length - 1); // without the last space
-        tt_str_append(&out, "\n");
+        tt_str_append_n(out, r->facts.data, r->facts.length - 1); // without the last space
+        tt_str_append(out, "\n");
     }
-    tt_status status = tt_str_status(&out);
-    if (status == TT_OK) status = tt_write_file(path, tt_str_text(&out), out.length);
-    tt_str_close(&out);
-    return status;
+    return tt_str_status(out);
+}
+
+static tt_status open_reader(reader *r, const char *world_yaml) {
+    TT_TRY(tt_world_open(&r->own, world_yaml));
+    const char *missing = r->own.texts < 0 ? "texts" : r->own.tasks < 0 ? "tasks" : NULL;
+    if (missing)
+        return tt_fail(TT_ERR_CONFIG,
+            "%s: reading.%s: missing; expected a number, e.g. `reading: {texts: 20000, tasks: 300000}`",
+            world_yaml, missing);
+    if (!r->own.vocabulary) return TT_OK;
+    TT_TRY(tt_world_open(&r->vocabulary, r->own.vocabulary));
+    r->two = true;
+    return TT_OK;
 }
 
 tt_status tt_reading_generate(const char *world_yaml, const char *out_texts, const char *out_pairs) {
     reader r = {0};
-    TT_TRY(tt_world_open(&r.own, world_yaml));
-    tt_status status = TT_OK;
-    r.two = r.own.vocabulary != NULL;
-    if (r.two) status = tt_world_open(&r.vocabulary, r.own.vocabulary);
-    if (status == TT_OK) status = write_tasks(&r, out_pairs);
-    if (status == TT_OK) status = write_texts(&r, out_texts);
+    tt_str tasks = {0}, texts = {0};
+    tt_status status = open_reader(&r, world_yaml);
+    if (status == TT_OK) status = make_tasks(&r, &tasks);
+    if (status == TT_OK) status = make_texts(&r, &texts);
+    if (status == TT_OK) status = tt_write_file(out_pairs, tt_str_text(&tasks), tasks.length);
+    if (status == TT_OK) status = tt_write_file(out_texts, tt_str_text(&texts), texts.length);
+    tt_str_close(&tasks);
+    tt_str_close(&texts);
     tt_str *all[] = {&r.input, &r.target, &r.block, &r.general, &r.facts};
     for (int i = 0; i < 5; ++i) tt_str_close(all[i]);
     for (int o = 0; o < TT_OPTIONS; ++o) tt_str_close(&r.specific[o]);
     tt_world_close(&r.own);
-    if (r.two) tt_world_close(&r.vocabulary);
+    tt_world_close(&r.vocabulary);
     return status;
 }

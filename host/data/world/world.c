@@ -4,10 +4,9 @@
 //   word it.
 #include "host/data/world/world.h"
 
-#include "host/base/fs.h"
 #include "host/data/world/parts.h"
 
-#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +27,7 @@ typedef struct maker {
     int *shown;                       // [objects x properties]: times that training reasoning states it
     hash_set asked;                   // texts of training questions with their right answer
     hash_set questions;               // texts of all questions with their options
-    tt_str out;
+    tt_corpus *corpus;                // receives the questions
 } maker;
 
 // A question by indices, before it is worded.
@@ -245,42 +244,45 @@ static void plan_exercise(const tt_world *w, const plan *q, tt_rng *rng, tt_exer
     if (situations->n > 0 && tt_rng_below(rng, 3) > 0) e->situation = tt_pick(situations, rng);
 }
 
-static tt_status write_question(
+// Adds a reasoning to the latest question.
+static tt_status add_reasoning(maker *m, const tt_exercise *e, tt_rng *rng) {
+    tt_str general = {0}, specific[TT_OPTIONS] = {0};
+    const char *texts[TT_OPTIONS];
+    tt_say_general(&general, &m->world, e, rng);
+    tt_status status = tt_str_status(&general);
+    for (int o = 0; o < e->n_options; ++o) {
+        tt_say_specific(&specific[o], &m->world, e, o, o == e->gold, rng);
+        texts[o] = tt_str_text(&specific[o]);
+        if (status == TT_OK) status = tt_str_status(&specific[o]);
+    }
+    if (status == TT_OK)
+        status =
+            tt_corpus_add_reasoning(m->corpus, &(tt_reasoning){.question = (int)m->corpus->n_questions - 1,
+                                                   .general = tt_str_text(&general),
+                                                   .specific = texts,
+                                                   .answer = e->gold});
+    tt_str_close(&general);
+    for (int o = 0; o < e->n_options; ++o) tt_str_close(&specific[o]);
+    return status;
+}
+
+static tt_status add_question(
     maker *m, tt_split split, int64_t number, const tt_exercise *e, const char *question, tt_rng *rng) {
     const tt_world *w = &m->world;
-    tt_str general = {0}, specific = {0};
-    json_t *options = json_array(), *reasoning = json_array();
-    for (int o = 0; o < e->n_options; ++o) json_array_append_new(options, json_string(e->things[o]));
-    for (int64_t r = 0; r < (split == TT_TRAIN ? w->reasonings : 1); ++r) {
-        tt_str_clear(&general);
-        tt_say_general(&general, w, e, rng);
-        json_t *all = json_array();
-        for (int o = 0; o < e->n_options; ++o) {
-            tt_str_clear(&specific);
-            tt_say_specific(&specific, w, e, o, o == e->gold, rng);
-            json_array_append_new(all, json_string(tt_str_text(&specific)));
-        }
-        json_array_append_new(reasoning, json_pack("{s:s, s:o, s:i}", "general", tt_str_text(&general),
-                                             "specific", all, "answer", e->gold));
-    }
-    general.failed = general.failed || specific.failed;
-    tt_status status = tt_str_status(&general);
-    tt_str_clear(&general);
-    tt_str_format(&general, "%s-%s-%04lld", w->name, tt_split_name(split), (long long)number + 1);
-    json_t *line = json_pack("{s:s, s:s, s:o, s:i, s:s, s:o}", "id", tt_str_text(&general), "question",
-        question, "options", options, "gold", e->gold, "split", tt_split_name(split), "reasoning", reasoning);
-    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
-    if (text) {
-        tt_str_append(&m->out, text);
-        tt_str_append(&m->out, "\n");
-    } else if (status == TT_OK) {
-        status = tt_fail(TT_ERR_NOMEM, "question %s: no memory to write it", tt_str_text(&general));
-    }
-    free(text);
-    json_decref(line);
-    tt_str_close(&general);
-    tt_str_close(&specific);
-    return status;
+    tt_str id = {0};
+    tt_str_format(&id, "%s-%s-%04lld", w->name, tt_split_name(split), (long long)number + 1);
+    tt_status status = tt_str_status(&id);
+    if (status == TT_OK)
+        status = tt_corpus_add_question(m->corpus, &(tt_question){.id = tt_str_text(&id),
+                                                       .text = question,
+                                                       .options = e->things,
+                                                       .n_options = e->n_options,
+                                                       .gold = e->gold,
+                                                       .split = split});
+    for (int64_t r = 0; status == TT_OK && r < (split == TT_TRAIN ? w->reasonings : 1); ++r)
+        status = add_reasoning(m, e, rng);
+    tt_str_close(&id);
+    return status == TT_ERR_INPUT ? tt_context(status, "%s", w->path) : status;
 }
 
 // Words the plan and accepts it unless the question was asked before: in any split with the same options, or in training
@@ -305,7 +307,7 @@ static tt_status accept_plan(
             for (int k = 0; k < q->n_needs; ++k)
                 for (int o = 0; o < TT_OPTIONS; ++o) ++*shown_at(m, q->options[o], q->property[k]);
         }
-        status = write_question(m, split, number, &e, tt_str_text(&question), rng);
+        status = add_question(m, split, number, &e, tt_str_text(&question), rng);
     }
     tt_str_close(&question);
     tt_str_close(&key);
@@ -358,18 +360,42 @@ static void close_maker(maker *m) {
     for (int p = 0; p < TT_WORLD_PROPERTIES; ++p) free(m->common[p]);
     free(m->asked.slots);
     free(m->questions.slots);
-    tt_str_close(&m->out);
     tt_world_close(&m->world);
 }
 
-tt_status tt_world_generate(const char *world_yaml, const char *out_jsonl) {
-    maker m = {0};
+// "datasets/everyday/world.yaml" is called everyday; "worlds/ships.yaml" is called ships.
+static const char *world_name(tt_arena *memory, const char *path) {
+    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
+    char name[128];
+    size_t n = strcspn(file, ".");
+    if (slash && n == 5 && strncmp(file, "world", n) == 0) {
+        const char *folder = slash;
+        while (folder > path && folder[-1] != '/') --folder;
+        file = folder;
+        n = (size_t)(slash - folder);
+    }
+    snprintf(name, sizeof name, "%.*s", (int)n, file);
+    return tt_arena_strdup(memory, name);
+}
+
+static tt_status describe(tt_corpus *corpus, const char *world_yaml) {
+    tt_str from = {0};
+    tt_str_format(&from, "{\"world\": \"%s\"}", world_yaml);
+    tt_status status = tt_str_status(&from);
+    corpus->name = world_name(&corpus->memory, world_yaml);
+    corpus->provenance = tt_arena_strdup(&corpus->memory, tt_str_text(&from));
+    tt_str_close(&from);
+    if (status == TT_OK && (!corpus->name || !corpus->provenance)) status = TT_ERR_NOMEM;
+    return status;
+}
+
+tt_status tt_world_corpus(tt_corpus *corpus, const char *world_yaml) {
+    maker m = {.corpus = corpus};
     tt_status status = open_maker(&m, world_yaml);
+    if (status == TT_OK) status = describe(corpus, world_yaml);
     if (status == TT_OK) divide_facts(&m);
     for (int split = 0; split < TT_SPLITS && status == TT_OK; ++split)
         status = make_split(&m, (tt_split)split);
-    if (status == TT_OK) status = tt_str_status(&m.out);
-    if (status == TT_OK) status = tt_write_file(out_jsonl, tt_str_text(&m.out), m.out.length);
     close_maker(&m);
     return status;
 }

@@ -270,6 +270,7 @@ static tt_status run_children(
     tt_status status = tt_alloc(&c.pid, (size_t)c.n, sizeof *c.pid, "jobs");
     if (status == TT_OK) status = tt_alloc(&c.run, (size_t)c.n, sizeof *c.run, "jobs");
     bool stopping = false;
+    tt_interrupt_defer(true);
     for (int next = 0; (status == TT_OK && next < sweep->n) || c.alive;) {
         while (next < sweep->n && !wanted[next]) ++next;
         int free_slot = 0;
@@ -305,6 +306,7 @@ static tt_status run_children(
         else
             usleep(50000);
     }
+    tt_interrupt_defer(false);
     free(c.pid);
     free(c.run);
     if (status == TT_OK && tt_interrupted())

@@ -19,14 +19,14 @@ static const char *const files[] = {"config.json", "generation_config.json", "mo
     "added_tokens.json"};
 enum { FILES = sizeof files / sizeof *files };
 
-static tt_status write_generation(const char *directory, const char *state) {
+static tt_status write_generation(tt_huggingface_files *to, const char *state) {
     json_t *root = json_loads(state ? state : "", 0, NULL);
     json_t *kept = json_object_get(json_object_get(root, "provenance"), "generation_config");
     json_t *generation = json_is_object(kept) ? json_incref(kept)
                                               : json_pack("{s:i, s:i, s:i}", "decoder_start_token_id", 0,
                                                     "eos_token_id", 1, "pad_token_id", 0);
     json_decref(root);
-    return tt_huggingface_write_json(directory, "generation_config.json", generation);
+    return tt_huggingface_write_json(to, "generation_config.json", generation);
 }
 
 static tt_status read_parameter(void *context, int i, float *out) {
@@ -37,10 +37,10 @@ static tt_status read_parameter(void *context, int i, float *out) {
         model->device, out, model->w + p->offset, (size_t)p->rows * (size_t)p->columns * sizeof *out);
 }
 
-static tt_status write_weights(const char *directory, tt_model *model, bool bf16) {
-    char path[TT_PATH_MAX];
+static tt_status write_weights(tt_huggingface_files *to, tt_model *model, bool bf16) {
+    const char *path;
     tt_st_entry *entries;
-    TT_TRY(tt_path_join(path, sizeof path, directory, "model.safetensors"));
+    TT_TRY(tt_huggingface_begin(to, "model.safetensors", &path));
     TT_TRY(tt_alloc(&entries, (size_t)model->n_parameters + 1, sizeof *entries, "tensors"));
     for (int i = 0; i < model->n_parameters; ++i) {
         const tt_parameter *p = &model->parameters[i];
@@ -65,14 +65,15 @@ static tt_status write_weights(const char *directory, tt_model *model, bool bf16
     return status;
 }
 
-static tt_status write_all(const tt_checkpoint *c, const char *directory, bool bf16) {
+// The configuration first: it comes into its place last.
+static tt_status write_all(tt_huggingface_files *to, const tt_checkpoint *c, bool bf16) {
     tt_str config = {0};
     tt_status status = tt_huggingface_config_write(&config, &c->model->config, bf16);
-    if (status == TT_OK) status = tt_huggingface_write(directory, "config.json", config.data, config.length);
+    if (status == TT_OK) status = tt_huggingface_write(to, "config.json", config.data, config.length);
     tt_str_close(&config);
-    if (status == TT_OK) status = tt_huggingface_tokenizer_write(directory, c->tokenizer);
-    if (status == TT_OK) status = write_generation(directory, c->state);
-    return status == TT_OK ? write_weights(directory, c->model, bf16) : status;
+    if (status == TT_OK) status = write_generation(to, c->state);
+    if (status == TT_OK) status = tt_huggingface_tokenizer_write(to, c->tokenizer);
+    return status == TT_OK ? write_weights(to, c->model, bf16) : status;
 }
 
 static bool is_empty(const char *directory) {
@@ -84,35 +85,28 @@ static bool is_empty(const char *directory) {
     return empty;
 }
 
-static void remove_all(const char *directory) {
+// Removes the files of another model, whose tokens they would add.
+static tt_status remove_others(const tt_huggingface_files *written) {
     char path[TT_PATH_MAX];
-    for (int i = 0; i < FILES; ++i)
-        if (tt_path_join(path, sizeof path, directory, files[i]) == TT_OK) unlink(path);
-    rmdir(directory);
-}
-
-static tt_status move_all(const char *from, const char *to) {
-    char source[TT_PATH_MAX], target[TT_PATH_MAX];
     for (int i = 0; i < FILES; ++i) {
-        TT_TRY(tt_path_join(source, sizeof source, from, files[i]));
-        TT_TRY(tt_path_join(target, sizeof target, to, files[i]));
-        if (tt_file_exists(source))
-            TT_TRY(tt_commit_file(source, target));
-        else if (unlink(target) != 0 && errno != ENOENT) // of another model, whose tokens it would add
-            return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", target, strerror(errno));
+        bool ours = false;
+        for (int k = 0; k < written->n; ++k) ours = ours || strcmp(written->names[k], files[i]) == 0;
+        if (ours) continue;
+        TT_TRY(tt_path_join(path, sizeof path, written->directory, files[i]));
+        if (unlink(path) != 0 && errno != ENOENT)
+            return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", path, strerror(errno));
     }
     return TT_OK;
 }
 
-// Into a folder within the directory, which is on its file system whatever the directory is; then file by file.
-static tt_status write_and_move(const tt_checkpoint *c, const char *directory, bool bf16) {
-    char name[64], temporary[TT_PATH_MAX];
-    snprintf(name, sizeof name, ".export.%ld.tmp", (long)getpid());
-    TT_TRY(tt_path_join(temporary, sizeof temporary, directory, name));
-    TT_TRY(tt_make_dirs(temporary));
-    tt_status status = write_all(c, temporary, bf16);
-    if (status == TT_OK) status = move_all(temporary, directory);
-    remove_all(temporary);
+static tt_status write_together(const tt_checkpoint *c, const char *directory, bool bf16) {
+    tt_huggingface_files *written;
+    TT_TRY(tt_alloc(&written, 1, sizeof *written, "files of an export"));
+    written->directory = directory;
+    tt_status status = write_all(written, c, bf16);
+    if (status == TT_OK) status = remove_others(written);
+    status = tt_huggingface_commit(written, status);
+    free(written);
     return status;
 }
 
@@ -124,14 +118,14 @@ static tt_status export_locked(const tt_checkpoint *c, const char *directory, bo
         return tt_fail(TT_ERR_IO, "%.64s...: path too long", directory);
     const int file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", directory, strerror(errno));
-    tt_status status = TT_OK;
-    if (!tt_lock_take(&lock, file, note) && errno == EWOULDBLOCK)
+    tt_status status = tt_lock_take(&lock, file, note, directory);
+    if (status != TT_OK)
         status = tt_fail(
             TT_ERR_BUSY, "%s: another process exports to it%s; wait for it to end", directory, lock.owner);
     else if (!replace && !is_empty(directory))
         status = tt_fail(
             TT_ERR_IO, "%s: exists and is not empty; --force replaces the files of a model in it", directory);
-    if (status == TT_OK) status = write_and_move(c, directory, bf16);
+    if (status == TT_OK) status = write_together(c, directory, bf16);
     tt_lock_release(&lock);
     return status;
 }

@@ -3,6 +3,7 @@
 #ifndef TT_MODEL_HUGGINGFACE_PARTS_H
 #define TT_MODEL_HUGGINGFACE_PARTS_H
 
+#include "host/base/output.h"
 #include "host/base/str.h"
 #include "host/model/model.h"
 #include "host/text/tokenizer.h"
@@ -27,13 +28,29 @@ tt_status tt_huggingface_ids_check(const char *path, const json_t *root) TT_MUST
 // Appends a config.json. Errors: TT_ERR_NOMEM.
 tt_status tt_huggingface_config_write(tt_str *out, const tt_model_config *config, bool bf16) TT_MUST_CHECK;
 
-// Writes the tokenizer's files to a directory that is there. Errors: TT_ERR_IO, TT_ERR_NOMEM.
-tt_status tt_huggingface_tokenizer_write(const char *directory, const tt_tokenizer *tokenizer) TT_MUST_CHECK;
-
-// Writes one of a directory's files, and a JSON value, which it releases, as one. Errors: TT_ERR_IO, TT_ERR_NOMEM.
+// The files of a directory that are written together: each has a temporary file beside its place until all are complete. {0}
+// has none.
+enum { TT_HUGGINGFACE_FILES = 8 };
+typedef struct tt_huggingface_files {
+    const char *directory; // it is there
+    const char *names[TT_HUGGINGFACE_FILES];
+    tt_output outputs[TT_HUGGINGFACE_FILES];
+    int n;
+} tt_huggingface_files;
+// Begins a file; the caller writes it to *temporary, which `files` owns. Errors: TT_ERR_IO, also for a link into the store of a
+// Hub cache, whose files other directories share.
+tt_status tt_huggingface_begin(
+    tt_huggingface_files *files, const char *name, const char **temporary) TT_MUST_CHECK;
+// The same with all that it contains, and with a JSON value, which it releases.
 tt_status tt_huggingface_write(
-    const char *directory, const char *name, const void *bytes, size_t n) TT_MUST_CHECK;
-tt_status tt_huggingface_write_json(const char *directory, const char *name, json_t *root) TT_MUST_CHECK;
+    tt_huggingface_files *files, const char *name, const void *bytes, size_t n) TT_MUST_CHECK;
+tt_status tt_huggingface_write_json(
+    tt_huggingface_files *files, const char *name, json_t *root) TT_MUST_CHECK;
+// The tokenizer's files.
+tt_status tt_huggingface_tokenizer_write(
+    tt_huggingface_files *files, const tt_tokenizer *tokenizer) TT_MUST_CHECK;
+// `status`: whether all are complete. If so, puts each in its place, the first one last; else removes them.
+tt_status tt_huggingface_commit(tt_huggingface_files *files, tt_status status) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -26,7 +26,7 @@ static json_t *special_names(const tt_tokenizer *t, const json_t *added) {
 }
 
 // The added tokens by id, as tokenizer_config.json has them, and by content, as added_tokens.json has them.
-static tt_status write_added(const char *directory, const json_t *added, json_t *config) {
+static tt_status write_added(tt_huggingface_files *files, const json_t *added, json_t *config) {
     json_t *decoder = json_object(), *ids = json_object(), *token;
     size_t i;
     json_array_foreach(added, i, token) {
@@ -41,10 +41,10 @@ static tt_status write_added(const char *directory, const json_t *added, json_t 
                 ids, json_string_value(json_object_get(token, "content")), json_object_get(token, "id"));
     }
     json_object_set_new(config, "added_tokens_decoder", decoder);
-    return tt_huggingface_write_json(directory, "added_tokens.json", ids);
+    return tt_huggingface_write_json(files, "added_tokens.json", ids);
 }
 
-static tt_status write_names(const char *directory, const tt_tokenizer *t, const json_t *added) {
+static tt_status write_names(tt_huggingface_files *files, const tt_tokenizer *t, const json_t *added) {
     json_t *special =
         json_pack("{s:s, s:s, s:s}", "eos_token", "</s>", "unk_token", "<unk>", "pad_token", "<pad>");
     json_object_set_new(special, "additional_special_tokens", special_names(t, added));
@@ -53,24 +53,24 @@ static tt_status write_names(const char *directory, const tt_tokenizer *t, const
     json_object_set_new(config, "extra_ids", json_integer(tt_tokenizer_extra_ids(t)));
     json_object_set_new(config, "legacy", json_true());
     json_object_set_new(config, "clean_up_tokenization_spaces", json_true());
-    tt_status status = tt_tokenizer_added(t) ? write_added(directory, added, config) : TT_OK;
-    tt_status other = tt_huggingface_write_json(directory, "special_tokens_map.json", special);
+    tt_status status = tt_tokenizer_added(t) ? write_added(files, added, config) : TT_OK;
+    tt_status other = tt_huggingface_write_json(files, "special_tokens_map.json", special);
     if (status == TT_OK) status = other;
-    other = tt_huggingface_write_json(directory, "tokenizer_config.json", config);
+    other = tt_huggingface_write_json(files, "tokenizer_config.json", config);
     return status == TT_OK ? other : status;
 }
 
-tt_status tt_huggingface_tokenizer_write(const char *directory, const tt_tokenizer *t) {
+tt_status tt_huggingface_tokenizer_write(tt_huggingface_files *files, const tt_tokenizer *t) {
     size_t n;
     const void *bytes = tt_tokenizer_bytes(t, &n);
-    TT_TRY(tt_huggingface_write(
-        directory, tt_tokenizer_is_json(t) ? "tokenizer.json" : "spiece.model", bytes, n));
+    TT_TRY(
+        tt_huggingface_write(files, tt_tokenizer_is_json(t) ? "tokenizer.json" : "spiece.model", bytes, n));
     tt_str text = {0};
     tt_tokenizer_all_added(t, &text);
     json_t *added = json_loads(tt_str_text(&text), 0, NULL);
     tt_str_close(&text);
     if (!added) return tt_fail(TT_ERR_NOMEM, "no memory for added tokens");
-    tt_status status = write_names(directory, t, added);
+    tt_status status = write_names(files, t, added);
     json_decref(added);
     return status;
 }
