@@ -4,6 +4,7 @@
 #include "host/base/standard.h"
 #include "host/base/target.h"
 #include "host/base/temporary.h"
+#include "host/base/versions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,44 +83,6 @@ tt_status tt_output_reserve(tt_output *out, const char *path) {
     return TT_OK;
 }
 
-// Writes what is still in the buffer, and says whether all that came before was written.
-static tt_status flush(tt_output *out) {
-    const bool bad = ferror(out->file) != 0;
-    errno = 0;
-    bool failed = fflush(out->file) != 0;
-    int reason = errno;
-    if (fclose(out->file) != 0 && !failed) {
-        failed = true;
-        reason = errno;
-    }
-    out->file = NULL;
-    return failed || bad ? cannot_write(out, reason) : TT_OK;
-}
-
-tt_status tt_output_close(tt_output *out, tt_status status) {
-    if (!out->file && !*out->temporary) return status;
-    if (out->file && status == TT_OK)
-        status = flush(out);
-    else if (out->file)
-        fclose(out->file);
-    out->file = NULL;
-    if (*out->temporary && status == TT_OK)
-        status = tt_commit_file(out->temporary, out->target);
-    else if (*out->temporary)
-        tt_temporary_remove(out->temporary);
-    *out->temporary = '\0';
-    return status;
-}
-
-void tt_output_drop(tt_output *out) {
-    if (out->file) fclose(out->file);
-    out->file = NULL;
-    if (*out->temporary) tt_temporary_remove(out->temporary);
-    *out->temporary = '\0';
-}
-
-// ---- in one piece
-
 // The new file takes the mode and, where this process may give it, the owner of the old one.
 static tt_status take_over(int file, const struct stat *before, const char *path) {
     struct stat now;
@@ -149,7 +112,7 @@ static tt_status sync_folder(const char *path) {
     return TT_OK;
 }
 
-static tt_status put_in_place(const char *temporary, const char *path) {
+static tt_status put_in_place(const char *temporary, const char *path, int keep) {
     tt_target target;
     TT_TRY(tt_target_find(&target, path));
     TT_TRY(tt_target_check(&target, path, true));
@@ -159,19 +122,62 @@ static tt_status put_in_place(const char *temporary, const char *path) {
     if (status == TT_OK && fsync(file) != 0)
         status = tt_fail(TT_ERR_IO, "%s: cannot fsync: %s", temporary, strerror(errno));
     close(file);
+    if (status == TT_OK) status = tt_versions_shift(target.path, keep);
     if (status == TT_OK && rename(temporary, target.path) != 0)
         status = tt_fail(TT_ERR_IO, "%s: cannot rename to %s: %s", temporary, target.path, strerror(errno));
     return status == TT_OK ? sync_folder(target.path) : status;
 }
 
-tt_status tt_commit_file(const char *temporary, const char *path) {
-    const tt_status status = put_in_place(temporary, path);
+static tt_status commit(const char *temporary, const char *path, int keep) {
+    const tt_status status = put_in_place(temporary, path, keep);
     if (status == TT_OK)
         tt_temporary_keep(temporary);
     else
         tt_temporary_remove(temporary);
     return status;
 }
+
+tt_status tt_commit_file(const char *temporary, const char *path) {
+    return commit(temporary, path, 0);
+}
+
+// Writes what is still in the buffer, and says whether all that came before was written.
+static tt_status flush(tt_output *out) {
+    const bool bad = ferror(out->file) != 0;
+    errno = 0;
+    bool failed = fflush(out->file) != 0;
+    int reason = errno;
+    if (fclose(out->file) != 0 && !failed) {
+        failed = true;
+        reason = errno;
+    }
+    out->file = NULL;
+    return failed || bad ? cannot_write(out, reason) : TT_OK;
+}
+
+tt_status tt_output_close(tt_output *out, tt_status status) {
+    if (!out->file && !*out->temporary) return status;
+    if (out->file && status == TT_OK)
+        status = flush(out);
+    else if (out->file)
+        fclose(out->file);
+    out->file = NULL;
+    if (*out->temporary && status == TT_OK)
+        status = commit(out->temporary, out->target, out->keep);
+    else if (*out->temporary)
+        tt_temporary_remove(out->temporary);
+    *out->temporary = '\0';
+    return status;
+}
+
+void tt_output_drop(tt_output *out) {
+    if (out->file) fclose(out->file);
+    out->file = NULL;
+    if (*out->temporary) tt_temporary_remove(out->temporary);
+    *out->temporary = '\0';
+}
+
+// ---- in one piece
 
 tt_status tt_write_file(const char *path, const void *data, size_t size) {
     tt_output out;

@@ -173,15 +173,13 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
     out->preference = sums.share;
     out->interrupted = sums.interrupted > 0;
     out->rate = tt_schedule_rate(&t->schedule, t->step);
-    tt_status status = TT_OK;
-    if (!isfinite(out->loss))
-        status = tt_fail(TT_ERR_NUMERIC,
-            "the loss is %g at step %lld (%s); checkpoints written before it are intact. Try a lower "
-            "learning_rate, a longer warmup or a smaller clip",
-            out->loss, (long long)t->step + 1, global->stage);
-    else
-        status = tt_optimizer_update(&t->optimizer, out->rate, &out->norm);
-    TT_TRY(tt_comm_agree(t->comm, status));
+    out->norm = NAN;
+    TT_TRY(
+        tt_comm_agree(t->comm, isfinite(out->loss) ? tt_optimizer_update(&t->optimizer, out->rate, &out->norm)
+                                                   : tt_optimizer_discard(&t->optimizer)));
+    out->skipped = !isfinite(out->norm);
+    t->skipped += out->skipped;
+    t->skipped_in_row = out->skipped ? t->skipped_in_row + 1 : 0;
     t->step++;
     return TT_OK;
 }
