@@ -3,13 +3,16 @@
 // unlink, mkdir.
 //
 //   FAULTY_FOLDER=/abs/path    calls elsewhere are left alone
+//   FAULTY_ONLY=TEXT           so are calls whose path does not contain this text
 //   FAULTY_AT=N                call number N, counted from 1, fails; 0: none
 //   FAULTY_HOW=full|broken|readonly|vanish|kill
 //       full      it and all later calls that need room fail with ENOSPC; others work
 //       broken    it alone fails with EIO; a write may have written half
 //       readonly  it and all later calls fail with EROFS
 //       vanish    before it, the folder is renamed to FOLDER.gone; nothing else is done
-//       kill      before it, the process is killed
+//       kill      FAULTY_DELAY microseconds after it began, the process is killed, or the one whose number is in the file
+//                 FAULTY_VICTIM
+//   FAULTY_LOG=FILE            receives a line for each call: what it is and, where it has one, its path
 //   FAULTY_COUNT=FILE          receives the number of calls at the end of the process, or when the fault strikes
 #include <dlfcn.h>
 #include <errno.h>
@@ -50,6 +53,8 @@ __attribute__((destructor)) static void note_end(void) {
     if (calls > 0 && getenv("FAULTY_FOLDER")) note(calls);
 }
 
+static char last_path[PATH_MAX]; // of the call that counts next
+
 static bool is_below(const char *path) {
     const char *folder = getenv("FAULTY_FOLDER");
     char here[PATH_MAX], whole[2 * PATH_MAX];
@@ -59,7 +64,10 @@ static bool is_below(const char *path) {
     else
         snprintf(whole, sizeof whole, "%s", path);
     const size_t n = strlen(folder);
-    return strncmp(whole, folder, n) == 0 && (whole[n] == '/' || whole[n] == '\0');
+    const char *only = getenv("FAULTY_ONLY");
+    snprintf(last_path, sizeof last_path, "%s", path);
+    return strncmp(whole, folder, n) == 0 && (whole[n] == '/' || whole[n] == '\0') &&
+           (!only || strstr(whole + n, only));
 }
 
 static bool is_file_below(int file) {
@@ -71,9 +79,40 @@ static bool is_file_below(int file) {
     return is_below(path);
 }
 
+static void log_call(const char *name) {
+    char line[PATH_MAX + 32];
+    const char *path = getenv("FAULTY_LOG");
+    const int file =
+        path ? (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND, 0666) : -1;
+    if (file < 0) return;
+    const int n = snprintf(line, sizeof line, "%s %s\n", name, last_path);
+    (void)!syscall(SYS_write, file, line, n);
+    syscall(SYS_close, file);
+}
+
+static pid_t victim(void) {
+    char text[32] = "";
+    const char *path = getenv("FAULTY_VICTIM");
+    const int file = path ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY, 0) : -1;
+    if (file < 0) return getpid();
+    (void)!read(file, text, sizeof text - 1);
+    syscall(SYS_close, file);
+    return atoi(text) > 1 ? atoi(text) : getpid();
+}
+
+static void kill_later(void) {
+    const char *delay = getenv("FAULTY_DELAY");
+    const pid_t whom = victim();
+    if (fork() != 0) return;
+    usleep(delay ? (useconds_t)atoi(delay) : 0);
+    kill(whom, SIGKILL);
+    _exit(0);
+}
+
 // Counts a call; true: it fails, with errno set.
-static bool fails(need what) {
+static bool fails(const char *name, need what) {
     const char *at = getenv("FAULTY_AT"), *how = getenv("FAULTY_HOW");
+    log_call(name);
     const int number = ++calls, wanted = at ? atoi(at) : 0;
     if (wanted < 1 || number < wanted || !how) return false;
     if (number == wanted) note(number);
@@ -89,7 +128,7 @@ static bool fails(need what) {
         errno = EROFS;
         return true;
     }
-    if (number == wanted && strcmp(how, "kill") == 0) kill(getpid(), SIGKILL);
+    if (number == wanted && strcmp(how, "kill") == 0) kill_later();
     if (number == wanted && strcmp(how, "vanish") == 0) {
         char gone[PATH_MAX];
         snprintf(gone, sizeof gone, "%s.gone", getenv("FAULTY_FOLDER"));
@@ -102,7 +141,7 @@ static bool fails(need what) {
 
 static int opened(int folder, const char *path, int flags, unsigned mode) {
     const bool changes = (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC));
-    if (changes && is_below(path) && fails(flags & O_CREAT ? ROOM : NONE)) return -1;
+    if (changes && is_below(path) && fails("open", flags & O_CREAT ? ROOM : NONE)) return -1;
     return (int)syscall(SYS_openat, folder, path, flags, mode);
 }
 #define OPEN(name)                                                                                           \
@@ -117,7 +156,7 @@ OPEN(open)
 OPEN(open64)
 
 static ssize_t put(int file, const void *bytes, size_t n, const off_t *at) {
-    if (n > 0 && is_file_below(file) && fails(ROOM)) {
+    if (n > 0 && is_file_below(file) && fails("write", ROOM)) {
         const int reason = errno;
         const char *how = getenv("FAULTY_HOW");
         // Half of it is there, as after a power cut or on a disk that had a little room.
@@ -140,7 +179,7 @@ ssize_t pwrite64(int file, const void *bytes, size_t n, off64_t at) {
 }
 
 static int truncated(int file, off_t size) {
-    if (is_file_below(file) && fails(NONE)) return -1;
+    if (is_file_below(file) && fails("truncate", NONE)) return -1;
     return (int)syscall(SYS_ftruncate, file, size);
 }
 int ftruncate(int file, off_t size) {
@@ -150,27 +189,27 @@ int ftruncate64(int file, off64_t size) {
     return truncated(file, size);
 }
 int fsync(int file) {
-    if (is_file_below(file) && fails(ROOM)) return -1;
+    if (is_file_below(file) && fails("fsync", ROOM)) return -1;
     return (int)syscall(SYS_fsync, file);
 }
 
 // ---- names
 
 int rename(const char *from, const char *to) {
-    if (is_below(to) && fails(ROOM)) return -1;
+    if (is_below(to) && fails("rename", ROOM)) return -1;
     return (int)syscall(SYS_rename, from, to);
 }
 int link(const char *from, const char *to) {
-    if (is_below(to) && fails(ROOM)) return -1;
+    if (is_below(to) && fails("link", ROOM)) return -1;
     return (int)syscall(SYS_link, from, to);
 }
 int unlink(const char *path) {
-    if (is_below(path) && fails(NONE)) return -1;
+    if (is_below(path) && fails("unlink", NONE)) return -1;
     return (int)syscall(SYS_unlink, path);
 }
 int mkdir(const char *path, mode_t mode) {
     struct stat st; // one that is there already changes nothing
-    if (is_below(path) && stat(path, &st) != 0 && fails(ROOM)) return -1;
+    if (is_below(path) && stat(path, &st) != 0 && fails("mkdir", ROOM)) return -1;
     return (int)syscall(SYS_mkdir, path, mode);
 }
 
