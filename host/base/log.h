@@ -42,8 +42,8 @@ void tt_progress_open(tt_progress *p, const char *label, const char *unit, int64
 void tt_progress_update(tt_progress *p, int64_t done, const char *note_format, ...) TT_PRINTF(3, 4);
 void tt_progress_close(tt_progress *p);
 
-// From now on Ctrl-C and SIGTERM set a flag, which long loops read with tt_interrupted() in order to save and stop; a
-// second signal ends the program at once.
+// From now on Ctrl-C, SIGTERM and SIGUSR1 set a flag, which long loops read with tt_interrupted() in order to save and stop. A
+// second Ctrl-C or SIGTERM ends the program at once.
 void tt_interrupt_install(void);
 bool tt_interrupted(void);
 

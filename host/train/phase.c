@@ -1,6 +1,7 @@
 #include "host/train/phase.h"
 
 #include "host/base/log.h"
+#include "host/base/memory.h"
 #include "host/base/number.h"
 
 #include <inttypes.h>
@@ -21,6 +22,7 @@ typedef struct phase_run {
     int64_t stale;     // validations since the best one
     int64_t saved;     // the step of the checkpoint to resume from, -1 = none
     double best_score, tokens, seconds;
+    double here; // of these seconds, those of this process
     tt_str state;
 } phase_run;
 
@@ -224,7 +226,9 @@ static tt_status train_step(phase_run *r, tt_progress *progress, bool *interrupt
     const double began = tt_seconds();
     TT_TRY(r->phase->source.batch(r->phase->source.self, r->trainer.step, &batch));
     TT_TRY(tt_trainer_step(&r->trainer, &batch, &report));
-    r->seconds += tt_seconds() - began;
+    const double took = tt_seconds() - began;
+    r->seconds += took;
+    r->here += took;
     r->tokens += (double)(report.input_tokens + report.target_tokens);
     *interrupted = report.interrupted;
     if (report.skipped) return note_skipped(r, batch.stage, &report);
@@ -294,6 +298,29 @@ static tt_status train_steps(phase_run *r) {
             (long long)r->trainer.step, (long long)phase->total));
 }
 
+// Says which rank the others waited for: the one that waited least itself.
+static tt_status tell_waits(const phase_run *r) {
+    tt_comm *comm = r->context->comm;
+    double *waited;
+    if (comm->size == 1) return TT_OK;
+    TT_TRY(tt_alloc(&waited, (size_t)comm->size, sizeof *waited, "ranks"));
+    tt_status status = tt_comm_gather_equal(comm, &r->trainer.waited, sizeof *waited, waited);
+    int slowest = 0;
+    double all = 0;
+    for (int i = 0; i < comm->size; ++i) {
+        all += waited[i];
+        if (waited[i] < waited[slowest]) slowest = i;
+    }
+    const double others = (all - waited[slowest]) / (comm->size - 1), lost = others - waited[slowest];
+    if (status == TT_OK && comm->rank == 0 && lost > 0.2 * r->here && lost > 1)
+        tt_warn("%s: rank %d is slow: the other ranks waited %.0f of %.0f seconds for it, it waited %.0f for "
+                "them; does "
+                "its machine run other work?",
+            r->phase->name, slowest, others, r->here, waited[slowest]);
+    free(waited);
+    return status;
+}
+
 tt_status tt_phase_run(const tt_phase *phase, const tt_phase_context *context, tt_checkpoint *start,
     bool resuming, tt_phase_result *out) {
     phase_run r = {
@@ -302,6 +329,7 @@ tt_status tt_phase_run(const tt_phase *phase, const tt_phase_context *context, t
         &(tt_trainer_options){.config = phase->config, .seed = context->seed, .total = phase->total});
     if (status == TT_OK && resuming) status = resume_phase(&r, start);
     if (status == TT_OK) status = train_steps(&r);
+    if (status == TT_OK) status = tell_waits(&r);
     *out = (tt_phase_result){.steps = r.trainer.step,
         .best_step = r.best_step,
         .best_score = r.best_score,

@@ -165,7 +165,9 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
     } sums;
     TT_TRY(tt_trainer_gradient(t, global, &sums.share));
     sums.interrupted = tt_interrupted();
+    const double arrived = tt_seconds();
     TT_TRY(tt_comm_sum_f64(t->comm, (double *)&sums, TT_PREFERENCE_SUMS + 1));
+    t->waited += tt_seconds() - arrived;
     TT_TRY(tt_gradient_sum_end(&t->sum));
     count_tokens(global, out);
     out->loss = sums.share.loss;

@@ -59,6 +59,7 @@ typedef struct tt_trainer {
     int64_t step;           // steps made, those that were skipped included
     int64_t skipped;        // of these, steps whose loss or gradient was not finite: they changed no weight
     int64_t skipped_in_row; // of these, the last ones without another between them
+    double waited;          // seconds that this rank waited for the others in steps of this process
     uint64_t seed;
     float dropout;
     int parts; // that a rank's share of a batch is divided into

@@ -11,7 +11,8 @@
 //       readonly  it and all later calls fail with EROFS
 //       vanish    before it, the folder is renamed to FOLDER.gone; nothing else is done
 //       kill      FAULTY_DELAY microseconds after it began, the process is killed, or the one whose number is in the file
-//                 FAULTY_VICTIM
+//                 FAULTY_VICTIM, by signal FAULTY_SIGNAL (9)
+//   FAULTY_CLOCK=1             the time of day jumps by a day, back and forth, each time that it is asked for
 //   FAULTY_LOG=FILE            receives a line for each call: what it is and, where it has one, its path
 //   FAULTY_COUNT=FILE          receives the number of calls at the end of the process, or when the fault strikes
 #include <dlfcn.h>
@@ -28,6 +29,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { STREAMS = 64 };
@@ -101,11 +103,11 @@ static pid_t victim(void) {
 }
 
 static void kill_later(void) {
-    const char *delay = getenv("FAULTY_DELAY");
+    const char *delay = getenv("FAULTY_DELAY"), *number = getenv("FAULTY_SIGNAL");
     const pid_t whom = victim();
     if (fork() != 0) return;
     usleep(delay ? (useconds_t)atoi(delay) : 0);
-    kill(whom, SIGKILL);
+    kill(whom, number ? atoi(number) : SIGKILL);
     _exit(0);
 }
 
@@ -281,4 +283,22 @@ int fileno(FILE *stream) {
     for (int i = 0; i < STREAMS; ++i)
         if (streams[i].stream == stream) return streams[i].file;
     return real(stream);
+}
+
+// ---- the time of day
+
+static time_t jump(void) {
+    static atomic_int asked;
+    return getenv("FAULTY_CLOCK") ? (++asked % 2 ? 86400 : -86400) : 0;
+}
+int clock_gettime(clockid_t clock, struct timespec *out) {
+    const int failed = (int)syscall(SYS_clock_gettime, clock, out);
+    if (!failed && clock == CLOCK_REALTIME) out->tv_sec += jump();
+    return failed;
+}
+time_t time(time_t *out) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (out) *out = now.tv_sec;
+    return now.tv_sec;
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # kill -9 at random moments of every phase: the run that goes on ends with the same weights, moments, metrics (but for times),
 # pairs, predictions and result as one that was never stopped, by one rank and by two; a collection of teacher answers ends with
-# the same corpus. A moment is a random delay after a random one of the phase's calls of the file system, which are many.
+# the same corpus. Signals that ask it to stop, at such moments, too, end it with progress saved and status 130. A moment is a random delay after a random one of the phase's calls of the file system, which are many.
 #   KILLS=20 SEED=N ctest --preset ci -R faults/kills --timeout 7200    so many kills of each phase, by one rank and by two each;
-#                                                                       without KILLS one, with a random seed, which is printed
+#                                       and one signal; without KILLS one, with a random seed, which is printed
 set -u
 [ -n "${TT_FAULTY:-}" ] || { echo "skipped: sanitizers do not go with LD_PRELOAD"; exit 77; }
 [ -w /dev/shm ] && export TMPDIR=/dev/shm # nothing is timed, and a fsync costs nothing there
@@ -67,29 +67,34 @@ same() { # straight, name
 }
 pairs() { "$TINYTHINKER" corpus show --examples 100000 "runs/$1/reflection_1/pairs.h5"; }
 
-# kill_phase RANKS PHASE PATH DELAY: kills the run at calls whose paths contain PATH, up to DELAY microseconds later. It goes on
+# kill_phase RANKS PHASE PATH DELAY [SIGNAL]: kills the run at calls whose paths contain PATH, up to DELAY microseconds later. It goes on
 # from what the phase before left; where it has ended, it is compared and starts over from what the first kill of all left.
 kill_phase() {
-    local ranks=$1 phase=$2 only=$3 most=$4 killed=0 before=0 name=killed$1 tries=0 at status all calls
+    local ranks=$1 phase=$2 only=$3 most=$4 killed=0 before=0 name=killed$1 tries=0 at status all calls signal=${5:-9} goal=$wanted
+    [ "$signal" = 9 ] || goal=1
     mapfile -t all < <(moments "$phase" "$only")
     calls=$(grep -c -- "$only" calls.log)
     [ ${#all[@]} -ge 2 ] || { fail "$phase: no moments"; return; }
-    while [ $killed -lt "$wanted" ] && [ $failed = 0 ]; do
+    while [ $killed -lt "$goal" ] && [ $failed = 0 ]; do
         tries=$((tries + 1))
-        [ $tries -le $((10 * wanted + 20)) ] || { fail "$phase: only $killed of $wanted kills hit"; return; }
+        [ $tries -le $((10 * goal + 20)) ] || { fail "$phase: only $killed of $goal kills hit"; return; }
         [ -e "runs/$name/result.json" ] && start_over "$ranks" "$name" && before=0
         at=$((1 + RANDOM % (calls - before > 1 ? calls - before : 1)))
         [ $before -gt 0 ] || at=${all[RANDOM % ${#all[@]}]}
         FAULTY_HOW=kill FAULTY_AT=$at FAULTY_DELAY=$((RANDOM % most)) FAULTY_ONLY=$only FAULTY_FOLDER=$work/runs/$name \
-            FAULTY_COUNT=$work/count FAULTY_VICTIM=$work/pid.$((RANDOM % ranks)) start "$ranks" "$name"
+            FAULTY_COUNT=$work/count FAULTY_SIGNAL=$signal FAULTY_VICTIM=$work/pid.$((RANDOM % ranks)) start "$ranks" "$name"
         status=$?
         [ $status = 0 ] && continue # it has ended before the kill
-        [ $status = 137 ] || grep -q "signal 9" err.log || { fail "$phase: exit status $status" err.log; return; }
+        if [ $signal != 9 ]; then # several ranks have a launcher with messages of its own
+            [ $status = 130 ] && grep -q "run the same command again to resume" err.log
+        else
+            [ $status = 137 ] || grep -q "signal 9" err.log
+        fi || { fail "$phase: exit status $status" err.log; return; }
         killed=$((killed + 1)) before=$((before + at))
         total=$((total + 1))
         [ -e saved ] || cp -r "runs/$name" saved
     done
-    echo "$ranks rank(s), $phase: killed $killed times"
+    echo "$ranks rank(s), $phase: killed $killed times by signal $signal"
 }
 
 start_over() { # ranks, name
@@ -98,20 +103,27 @@ start_over() { # ranks, name
     cp -r saved "runs/$2"
 }
 
-total=0
+total=0 asking=(2 10 15) # SIGINT, SIGUSR1, SIGTERM
 for ranks in 1 2; do
     [ $ranks = 1 ] || have_mpi || continue
     rm -f calls.log
     FAULTY_LOG=$work/calls.log FAULTY_FOLDER=$work/runs/straight$ranks start $ranks straight$ranks || die "a run that nobody kills fails" err.log
     [ "$(pairs straight$ranks | grep -c rejected)" -ge 20 ] || fail "too few pairs"
     rm -rf saved
-    kill_phase $ranks training metrics.jsonl 3000
-    kill_phase $ranks validation metrics.jsonl 20000
-    kill_phase $ranks "checkpoint writing" /checkpoints/ 500
-    kill_phase $ranks generation _runs.jsonl 20000
-    kill_phase $ranks "pair building" pairs.h5 1000
-    kill_phase $ranks evaluation predictions 20000
-    kill_phase $ranks result result. 300
+    while read -r delay path phase; do
+        kill_phase $ranks "$phase" "$path" "$delay"
+        [ "$phase" = result ] && continue # which is written whatever one asks
+        [ $ranks = 1 ] || [ "$wanted" -gt 1 ] || [ "$phase" = generation ] || continue
+        kill_phase $ranks "$phase" "$path" "$delay" "${asking[RANDOM % 3]}"
+    done <<'PHASES'
+3000 metrics.jsonl training
+20000 metrics.jsonl validation
+500 /checkpoints/ checkpoint writing
+20000 _runs.jsonl generation
+1000 pairs.h5 pair building
+20000 predictions evaluation
+300 result. result
+PHASES
     start $ranks killed$ranks || fail "not resumed after $total kills" err.log
     same straight$ranks killed$ranks
 done
