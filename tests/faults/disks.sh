@@ -83,12 +83,12 @@ same_run() { # name
     find "runs/$1" -name '*.tmp*' -o -name '*.1.h5' -o -name '*damaged*' | grep . && fail "$1: files stayed"
 }
 # The steps have no common divisor, so that all places of a checkpoint are met.
-walk full runs/full 3 97 $(run full)
+walk full runs/full 3 191 $(run full)
 grep -q "run the same command again" err.log && fail "a run that ends well says how to resume"
-walk broken runs/broken 5 101 $(run broken)
-walk readonly runs/readonly 7 271 $(run readonly)
+walk broken runs/broken 5 193 $(run broken)
+walk readonly runs/readonly 7 397 $(run readonly)
 rm -f runs/readonly/*.tmp runs/readonly/*/*.tmp # which nobody can remove from a read-only file system
-walk vanish runs/vanish 11 277 $(run vanish)
+walk vanish runs/vanish 11 401 $(run vanish)
 rm -f runs/vanish/*.tmp runs/vanish/*/*.tmp
 for how in full broken readonly vanish; do same_run $how; done
 
@@ -124,6 +124,23 @@ for how in full broken readonly; do
     one out/p.html $how 1 "$T" report runs/straight -o out/p.html
     one out/a.jsonl $how 1 "$T" eval --model runs/straight/best.h5 --corpus data/corpus.h5 --samples 0 --predictions out/a.jsonl
 done
+
+# ---- a collection of teacher answers: its journal, and the corpus
+if command -v python3 >/dev/null && [ "$TT_HAVE_CURL" = 1 ]; then
+    . "$TT_SOURCE_DIR/tests/teacher/setup.bash"
+    serve
+    shown() { "$TINYTHINKER" corpus show "$1.h5" --examples 300 | sed '/^made from$/,/^split /{/^split /!d}; s/^corpus [a-z]*//'; }
+    for how in straight full broken readonly; do
+        mkdir asked_$how
+        plan asked_$how/$how "in_flight: 4"
+        [ $how = straight ] || walk $how asked_$how 2 41 "$TINYTHINKER" teach asked_$how/$how.yaml --limit 60
+    done
+    teach asked_straight/straight.yaml >out.log 2>err.log || fail "a collection without failures fails" err.log
+    for how in full broken readonly; do
+        cmp <(shown asked_straight/straight) <(shown asked_$how/$how) || fail "$how: another corpus"
+    done
+    stop_servers
+fi
 echo "$tried calls failed"
 [ $tried -ge 40 ] || fail "too few failures to prove anything"
 exit $failed
