@@ -213,11 +213,12 @@ static tt_status note_skipped(phase_run *r, const char *stage, const tt_step_rep
         (long long)t->step, stage, what_is_not_finite(report), loss ? report->loss : report->norm,
         (long long)t->skipped_in_row, (long long)t->skipped);
     if (limit == 0 || t->skipped_in_row < limit) return TT_OK;
-    return tt_fail(TT_ERR_NUMERIC,
+    const tt_status status = tt_fail(TT_ERR_NUMERIC,
         "%s is not finite at step %lld, nor was it in the %lld steps before; give a run of another name a "
         "lower "
         "learning_rate, a longer warmup or a smaller clip",
         what_is_not_finite(report), (long long)t->step, (long long)limit - 1);
+    return tt_comm_agree(r->context->comm, status); // they do: rank 0 tells it
 }
 
 static tt_status train_step(phase_run *r, tt_progress *progress, bool *interrupted) {

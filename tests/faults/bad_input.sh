@@ -117,5 +117,11 @@ if have_mpi; then
     status=$?
     [ $status -eq 1 ] || { echo "FAILED: ranks: exit status $status"; cat err.log; failed=1; }
     [ "$(grep -c 'cut.h5' err.log)" = 1 ] || { echo "FAILED: the error was not reported once:"; cat err.log; failed=1; }
+
+    # Ranks skip the same steps, else they would wait for each other.
+    timeout 60 mpirun --oversubscribe -np 2 "$TINYTHINKER" run good.yaml "${explode[@]}" --set name=explode2 > out.log 2> err.log
+    status=$?
+    [ $status -eq 1 ] && [ "$(grep -c "$ended" err.log)" = 1 ] ||
+        { echo "FAILED: ranks with numbers that explode: exit status $status"; cat err.log; failed=1; }
 fi
 exit $failed

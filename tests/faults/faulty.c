@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -102,13 +103,18 @@ static pid_t victim(void) {
     return atoi(text) > 1 ? atoi(text) : getpid();
 }
 
-static void kill_later(void) {
+static void *kill_after_delay(void *whom) {
     const char *delay = getenv("FAULTY_DELAY"), *number = getenv("FAULTY_SIGNAL");
-    const pid_t whom = victim();
-    if (fork() != 0) return;
     usleep(delay ? (useconds_t)atoi(delay) : 0);
-    kill(whom, number ? atoi(number) : SIGKILL);
-    _exit(0);
+    kill((pid_t)(intptr_t)whom, number ? atoi(number) : SIGKILL);
+    return NULL;
+}
+
+// By a thread: a process of its own would share the open files, and hold their locks.
+static void kill_later(void) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, kill_after_delay, (void *)(intptr_t)victim()) == 0)
+        pthread_detach(thread);
 }
 
 // Counts a call; true: it fails, with errno set.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # kill -9 at random moments of every phase: the run that goes on ends with the same weights, moments, metrics (but for times),
 # pairs, predictions and result as one that was never stopped, by one rank and by two; a collection of teacher answers ends with
-# the same corpus. Signals that ask it to stop, at such moments, too, end it with progress saved and status 130. A moment is a random delay after a random one of the phase's calls of the file system, which are many.
+# the same corpus. Signals that ask it to stop, at such moments, too, end it with progress saved and status 130. A moment is a
+# random delay after a random one of the calls of the file system in that phase, which are many.
 #   KILLS=20 SEED=N ctest --preset ci -R faults/kills --timeout 7200    so many kills of each phase, by one rank and by two each;
 #                                       and one signal; without KILLS one, with a random seed, which is printed
 set -u
