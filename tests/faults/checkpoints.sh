@@ -11,7 +11,7 @@ shown=(err.log)
 cat >>run.yaml <<'YAML'
 pretraining: {text: [data/text.txt], window: 32, steps: 4, batch_size: 8, save_every: 2}
 YAML
-sets="--set acquisition.steps=160 --set acquisition.save_every=20 --set acquisition.validate_every=0 --set acquisition.log_every=20
+sets="--set acquisition.steps=80 --set acquisition.save_every=10 --set acquisition.validate_every=0 --set acquisition.log_every=20
     --set evaluation.splits=[]"
 run() { "$TINYTHINKER" run run.yaml $sets --set name="$1" "${@:2}" >out.log 2>err.log; }
 has() { # name, files
