@@ -69,7 +69,7 @@ same() { # straight, name
 pairs() { "$TINYTHINKER" corpus show --examples 100000 "runs/$1/reflection_1/pairs.h5"; }
 
 # kill_phase RANKS PHASE PATH DELAY [SIGNAL]: kills the run at calls whose paths contain PATH, up to DELAY microseconds later. It goes on
-# from what the phase before left; where it has ended, it is compared and starts over from what the first kill of all left.
+# from what the phase before left; where it has ended, it is compared and starts over.
 kill_phase() {
     local ranks=$1 phase=$2 only=$3 most=$4 killed=0 before=0 name=killed$1 tries=0 at status all calls signal=${5:-9} goal=$wanted
     [ "$signal" = 9 ] || goal=1
@@ -93,7 +93,6 @@ kill_phase() {
         fi || { fail "$phase: exit status $status" err.log; return; }
         killed=$((killed + 1)) before=$((before + at))
         total=$((total + 1))
-        [ -e saved ] || cp -r "runs/$name" saved
     done
     echo "$ranks rank(s), $phase: killed $killed times by signal $signal"
 }
@@ -101,7 +100,6 @@ kill_phase() {
 start_over() { # ranks, name
     same "straight$1" "$2"
     rm -rf "runs/$2"
-    cp -r saved "runs/$2"
 }
 
 total=0 asking=(2 10 15) # SIGINT, SIGUSR1, SIGTERM
@@ -110,7 +108,6 @@ for ranks in 1 2; do
     rm -f calls.log
     FAULTY_LOG=$work/calls.log FAULTY_FOLDER=$work/runs/straight$ranks start $ranks straight$ranks || die "a run that nobody kills fails" err.log
     [ "$(pairs straight$ranks | grep -c rejected)" -ge 20 ] || fail "too few pairs"
-    rm -rf saved
     while read -r delay path phase; do
         kill_phase $ranks "$phase" "$path" "$delay"
         [ "$phase" = result ] && continue # which is written whatever one asks
