@@ -185,7 +185,8 @@ typedef struct tt_adamw {
     float *w, *m, *v; // [n]
     const float *g;   // [n]
     tt_operand *copy; // [n] or NULL: receives w, for a device whose operands are not fp32
-    // [1], square_sum of g, or NULL: no clipping. If it is not finite, nothing is updated.
+    // [1], square_sum of g, or NULL: no clipping. If it is not finite, nothing is updated: the device decides by itself,
+    // and the caller, who reads the same number later, need not wait for it.
     const double *squares;
     double clip; // largest norm of the gradient; 0: no clipping
     float lr, beta1, beta2, eps, weight_decay;

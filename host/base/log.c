@@ -152,11 +152,21 @@ void tt_progress_close(tt_progress *p) {
     live_bar = p->outer;
 }
 
+// Launchers pass on a signal that the process group has received as well: the same request a moment later is no second one.
 static void on_signal(int number) {
-    if (!deferred || interrupted) {
+    static volatile double first; // when the first request came; 0: none
+    const double now = tt_seconds();
+    if (!deferred || (first > 0 && now - first > 0.1)) {
         tt_temporary_remove_all();
         _exit(128 + number);
     }
+    if (!(first > 0)) first = now;
+    interrupted = 1;
+}
+
+// SIGUSR1 is what schedulers send ahead of the end: it asks, and leaves the next signal its full say.
+static void on_warning(int number) {
+    (void)number;
     interrupted = 1;
 }
 
@@ -170,6 +180,9 @@ void tt_interrupt_install(void) {
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    struct sigaction warning = action;
+    warning.sa_handler = on_warning;
+    sigaction(SIGUSR1, &warning, NULL);
     signal(SIGXFSZ,
         SIG_IGN); // a file beyond the limit of its size is an error of write(), which is told and tidied up
     struct sigaction before; // nohup ignores it, and that must stay so

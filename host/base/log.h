@@ -43,7 +43,7 @@ void tt_progress_update(tt_progress *p, int64_t done, const char *note_format, .
 void tt_progress_close(tt_progress *p);
 
 // From now on Ctrl-C and SIGTERM (SIGHUP, unless it was ignored) end the program at once, with status 128 and the signal's
-// number, and without a temporary file left (temporary.h).
+// number, and without a temporary file left (temporary.h). SIGUSR1 sets the flag of tt_interrupted() alone.
 void tt_interrupt_install(void);
 // Work that saves its progress asks for time to do so: while `defer` holds, the first signal sets a flag, which loops read with
 // tt_interrupted() in order to save and stop; the second one ends the program at once. Who asks for it ends it, too.

@@ -5,6 +5,7 @@
 #include "host/base/str.h"
 #include "host/base/target.h"
 #include "host/base/temporary.h"
+#include "host/base/versions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,6 +142,7 @@ static tt_status put_in_place(const tt_output *out) {
     if (status == TT_OK && fsync(file) != 0)
         status = tt_fail(TT_ERR_IO, "%s: cannot fsync: %s", out->path, strerror(errno));
     close(file);
+    if (status == TT_OK) status = tt_versions_shift(target.path, out->keep);
     if (status == TT_OK && rename(out->temporary, target.path) != 0)
         status =
             tt_fail(TT_ERR_IO, "%s: cannot put the new file in its place: %s", out->path, strerror(errno));

@@ -21,6 +21,7 @@ typedef struct tt_output {
     char target[TT_PATH_MAX]; // behind its links
     char temporary
         [TT_PATH_MAX]; // where the content goes until it is complete; "" where it is written directly
+    int keep; // earlier versions that stay beside the file (versions.h); 0, or set by the caller after opening
 } tt_output;
 
 // Opens an output. On success the caller ends it with tt_output_close(). Errors: TT_ERR_IO, TT_ERR_INTERRUPTED.

@@ -24,7 +24,7 @@ extern "C" {
     X(ERR_UNSUPPORTED, 2)   /* this build or machine cannot do it */                                         \
     X(ERR_DEVICE, 1)        /* the compute device failed */                                                  \
     X(ERR_DIST, 1)          /* ranks failed to communicate */                                                \
-    X(ERR_INTERRUPTED, 130) /* Ctrl-C or SIGTERM; progress is saved */                                       \
+    X(ERR_INTERRUPTED, 130) /* Ctrl-C, SIGTERM, SIGUSR1; progress is saved */                                \
     X(ERR_INTERNAL, 1)      /* a mistake in this program */
 
 typedef enum tt_status {

@@ -32,6 +32,7 @@ typedef struct tt_training_config {
     char *schedule;               // a word of TT_SCHEDULE_MAP
     double min_learning_rate;     // share of learning_rate that the schedule ends at
     double beta1, beta2, eps, weight_decay, clip;
+    int64_t skip_limit;            // steps in a row that are skipped for NaN or infinity before the run stops
     double dropout;                // -1 = the model's own rate
     int64_t max_input, max_target; // limits of training inputs and targets in tokens, </s> included
     int64_t validate_every;        // cycles between validations (acquisition); steps (pretraining)
@@ -105,6 +106,9 @@ typedef struct tt_config {
         char *early_stopping; // a word of TT_EARLY_STOPPING_MAP
         int64_t slots;        // sequences decoded at the same time
     } evaluation;
+    struct {
+        int64_t keep; // of each phase, to resume from
+    } checkpoints;
 } tt_config;
 
 // What a key is for, which decides what may differ between two starts of one run, and between runs of one

@@ -58,6 +58,9 @@
             "AdamW: decoupled weight decay."),                                                               \
         REAL(TRAINING, name ".clip", field.clip, "1", 0, 1e9,                                                \
             "Largest norm of the gradient; a longer one is scaled down to it. 0 = never."),                  \
+        INTEGER(PLACE, name ".skip_limit", field.skip_limit, "5", 0, 1e9,                                    \
+            "A step whose loss or gradient is NaN or infinite is skipped and counted. Training stops "       \
+            "after this many of them in a row. 0 = never."),                                                 \
         REAL(TRAINING, name ".dropout", field.dropout, dropout_, -1, 0.99,                                   \
             "Dropout rate. -1 = the model's own."),                                                          \
         INTEGER(TRAINING, name ".validate_every", field.validate_every, validate, 0, 1e12, validate_help),   \
@@ -221,6 +224,9 @@ static const tt_key keys[] = {
         TT_WORDS(TT_EARLY_STOPPING_MAP), "Beam search: when it is over, as in Hugging Face's generate."),
     INTEGER(PLACE, "evaluation.slots", evaluation.slots, "256", 1, 65536,
         "Sequences that are decoded at the same time."),
+    INTEGER(PLACE, "checkpoints.keep", checkpoints.keep, "2", 1, 1000,
+        "Checkpoints to resume from that each phase keeps: the newest, and those before it in case it is "
+        "damaged."),
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 
@@ -257,7 +263,8 @@ bool tt_key_is_section(const char *path) {
 }
 
 const char *tt_key_nearest(const char *path) {
-    const char *names[KEYS + 5] = {"model", "pretraining", "acquisition", "reflection", "evaluation"};
-    for (int i = 0; i < KEYS; ++i) names[5 + i] = keys[i].path;
-    return tt_nearest(path, names, KEYS + 5);
+    const char *names[KEYS + 6] = {
+        "model", "pretraining", "acquisition", "reflection", "evaluation", "checkpoints"};
+    for (int i = 0; i < KEYS; ++i) names[6 + i] = keys[i].path;
+    return tt_nearest(path, names, KEYS + 6);
 }

@@ -115,3 +115,7 @@ tt_status tt_comm_agree(tt_comm *comm, tt_status mine) {
     if (news.status <= TT_OK || news.status > TT_ERR_INTERNAL) news.status = TT_ERR_DIST; // another version's
     return comm->rank == first ? mine : tt_fail(news.status, "rank %d: %s", first, news.text);
 }
+
+void tt_comm_go_on(tt_comm *comm) {
+    comm->agreed = false;
+}

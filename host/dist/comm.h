@@ -63,6 +63,9 @@ tt_status tt_comm_barrier(tt_comm *comm) TT_MUST_CHECK;
 // caller and closes.
 tt_status tt_comm_agree(tt_comm *comm, tt_status mine) TT_MUST_CHECK;
 
+// The ranks have agreed on a failure that does not end the job: they go on.
+void tt_comm_go_on(tt_comm *comm);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,9 +1,11 @@
 // Ranks over MPI. Counts are ints in MPI, so everything is sent in chunks.
 #include "host/base/memory.h"
 #include "host/dist/arrival_mpi.h"
+#include "host/dist/hang.h"
 #include "host/dist/transport.h"
 
 #include <mpi.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +15,7 @@ typedef struct mpi_state {
     MPI_Comm ranks; // MPI_COMM_WORLD, or a part of it
     tt_arrival arrival;
     int *counts, *starts; // [size]: the ranks' parts of a chunk
+    char hung[256];       // what is said when MPI does not return
     double *part;         // this rank's part, summed: capacity for SUM_CHUNK / size + 1 numbers of any type
 } mpi_state;
 
@@ -28,13 +31,30 @@ static tt_status wait_for_ranks(tt_comm *comm, const char *what) {
     return tt_arrival_wait(&((mpi_state *)comm->state)->arrival, what);
 }
 
+// After this, MPI may wait for ranks that have arrived and then stopped: end_collective() must follow in time.
+static tt_status begin_collective(tt_comm *comm, const char *what) {
+    mpi_state *s = comm->state;
+    TT_TRY(wait_for_ranks(comm, what));
+    snprintf(s->hung, sizeof s->hung,
+        "tinythinker: rank %d of %d: %s: another rank stopped in the middle of it and did not go on within "
+        "%g seconds; "
+        "TT_TIMEOUT=seconds waits longer\n",
+        comm->rank, comm->size, what, s->arrival.seconds);
+    tt_hang_begin(s->arrival.seconds, s->hung);
+    return TT_OK;
+}
+
+static tt_status end_collective(tt_status status) {
+    tt_hang_end();
+    return status;
+}
+
 #define MPI_TRY(call, what) TT_TRY(check_mpi((call), (what)))
 
 // Each element is summed on one rank and sent to all, so that all ranks have the same bits whatever algorithm
 // the library chooses. (MPI only recommends this for MPI_Allreduce.)
 static tt_status sum_chunks(tt_comm *comm, void *x, size_t n, size_t size, MPI_Datatype type) {
     mpi_state *s = comm->state;
-    TT_TRY(wait_for_ranks(comm, "sum"));
     for (size_t done = 0; done < n;) {
         int chunk = n - done < SUM_CHUNK ? (int)(n - done) : SUM_CHUNK;
         for (int r = 0, start = 0; r < comm->size; ++r) {
@@ -53,18 +73,19 @@ static tt_status sum_chunks(tt_comm *comm, void *x, size_t n, size_t size, MPI_D
 }
 
 static tt_status mpi_sum_f32(tt_comm *comm, float *x, size_t n) {
-    return sum_chunks(comm, x, n, sizeof *x, MPI_FLOAT);
+    TT_TRY(begin_collective(comm, "sum"));
+    return end_collective(sum_chunks(comm, x, n, sizeof *x, MPI_FLOAT));
 }
 static tt_status mpi_sum_f64(tt_comm *comm, double *x, size_t n) {
-    return sum_chunks(comm, x, n, sizeof *x, MPI_DOUBLE);
+    TT_TRY(begin_collective(comm, "sum"));
+    return end_collective(sum_chunks(comm, x, n, sizeof *x, MPI_DOUBLE));
 }
 
 static MPI_Comm ranks_of(const tt_comm *comm) {
     return ((const mpi_state *)comm->state)->ranks;
 }
 
-static tt_status mpi_max_i64(tt_comm *comm, int64_t *x, size_t n) {
-    TT_TRY(wait_for_ranks(comm, "max"));
+static tt_status max_chunks(tt_comm *comm, int64_t *x, size_t n) {
     for (size_t done = 0; done < n; done += SUM_CHUNK) {
         int chunk = n - done < SUM_CHUNK ? (int)(n - done) : SUM_CHUNK;
         MPI_TRY(MPI_Allreduce(MPI_IN_PLACE, x + done, chunk, MPI_INT64_T, MPI_MAX, ranks_of(comm)), "max");
@@ -72,13 +93,22 @@ static tt_status mpi_max_i64(tt_comm *comm, int64_t *x, size_t n) {
     return TT_OK;
 }
 
-static tt_status mpi_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
-    TT_TRY(wait_for_ranks(comm, "broadcast"));
+static tt_status mpi_max_i64(tt_comm *comm, int64_t *x, size_t n) {
+    TT_TRY(begin_collective(comm, "max"));
+    return end_collective(max_chunks(comm, x, n));
+}
+
+static tt_status broadcast_chunks(tt_comm *comm, void *bytes, size_t n, int root) {
     for (size_t done = 0; done < n; done += BYTE_CHUNK) {
         int chunk = n - done < BYTE_CHUNK ? (int)(n - done) : BYTE_CHUNK;
         MPI_TRY(MPI_Bcast((char *)bytes + done, chunk, MPI_BYTE, root, ranks_of(comm)), "broadcast");
     }
     return TT_OK;
+}
+
+static tt_status mpi_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
+    TT_TRY(begin_collective(comm, "broadcast"));
+    return end_collective(broadcast_chunks(comm, bytes, n, root));
 }
 
 static tt_status receive_all(tt_comm *comm, char *all, const uint64_t *wide) {
@@ -93,9 +123,8 @@ static tt_status receive_all(tt_comm *comm, char *all, const uint64_t *wide) {
     return TT_OK;
 }
 
-static tt_status mpi_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) {
+static tt_status gather_blocks(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) {
     uint64_t mine = n, *wide;
-    TT_TRY(wait_for_ranks(comm, "gather"));
     TT_TRY(tt_alloc(&wide, comm->size, sizeof *wide, "gathered sizes"));
     tt_status status;
     TT_TRY_GOTO(status,
@@ -121,6 +150,11 @@ static tt_status mpi_gather(tt_comm *comm, const void *bytes, size_t n, char **a
 release:
     free(wide);
     return status;
+}
+
+static tt_status mpi_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) {
+    TT_TRY(begin_collective(comm, "gather"));
+    return end_collective(gather_blocks(comm, bytes, n, all, sizes));
 }
 
 static tt_status mpi_barrier(tt_comm *comm) {

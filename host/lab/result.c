@@ -25,6 +25,7 @@ static json_t *phase_json(const tt_phase_outcome *p) {
         (json_int_t)p->result.best_step, pretraining ? "best_held_out_loss" : "best_validation",
         pretraining ? -p->result.best_score : p->result.best_score, "tokens", p->result.tokens, "seconds",
         p->result.seconds);
+    json_object_set_new(phase, "skipped_steps", json_integer(p->result.skipped));
     if (p->iteration)
         json_object_set_new(phase, "pairs",
             json_pack("{s:i, s:i, s:i, s:i}", "recall", p->recall_pairs, "analyze", p->analyze_pairs,
@@ -91,6 +92,9 @@ static void print_phase(FILE *out, const tt_phase_outcome *p) {
     tt_print(out, "; %.1f million tokens in %.0f s", p->result.tokens / 1e6, p->result.seconds);
     if (p->iteration)
         fprintf(out, "; %d + %d pairs of %d questions", p->recall_pairs, p->analyze_pairs, p->questions);
+    if (p->result.skipped > 0)
+        fprintf(out, "; %lld steps skipped, since their loss or gradient was not finite",
+            (long long)p->result.skipped);
     fputc('\n', out);
 }
 

@@ -2,12 +2,15 @@
 
 #include "host/base/log.h"
 #include "host/base/output.h"
+#include "host/base/versions.h"
 #include "host/data/world/world.h"
 #include "host/dist/gpu.h"
 #include "host/dist/precision.h"
 #include "host/lab/environment.h"
 #include "host/lab/result.h"
+#include "host/lab/resume.h"
 #include "host/lab/run_directory.h"
+#include "host/lab/space.h"
 #include "host/lab/start.h"
 #include "host/train/acquisition.h"
 #include "host/train/pretraining.h"
@@ -211,31 +214,60 @@ static tt_status open_metrics(const run *r, tt_metrics *metrics) {
     return tt_tensorboard_open(&metrics->board, folder);
 }
 
+// The checkpoints before the last of phases that nothing resumes in.
+static tt_status remove_earlier(const run *r, int phases) {
+    char last[TT_PATH_MAX];
+    for (int i = 0; i < phases && r->comm->rank == 0; ++i) {
+        TT_TRY(tt_run_directory_checkpoint(&r->dir, r->result.phases[i].name, false, last));
+        TT_TRY(tt_versions_remove(last, 0));
+    }
+    return TT_OK;
+}
+
+// A phase whose checkpoint of its end was lost would train its last steps again, and its metrics would be cut off before
+// those of the phases behind it, which go on from later.
+static tt_status check_order(run *r, int i, const char *last) {
+    char later[TT_PATH_MAX];
+    bool begun = false;
+    for (int k = i + 1; k < r->result.n_phases && !begun; ++k) {
+        TT_TRY(tt_run_directory_checkpoint(&r->dir, r->result.phases[k].name, false, later));
+        TT_TRY(exists_on_root(r, later, &begun));
+    }
+    if (!begun) return TT_OK;
+    const tt_status status = tt_fail(TT_ERR_FORMAT,
+        "%s of the end of this phase is lost, and a later phase has begun from there; restore it from a "
+        "backup, or "
+        "remove %s and its earlier versions, so that both phases go on from what there is",
+        last, later);
+    return tt_comm_agree(r->comm, status);
+}
+
 // Trains what is left of the phase, and leaves its best weights in r->student.
 static tt_status do_phase(run *r, int i) {
     tt_phase_outcome *phase = &r->result.phases[i];
     char last[TT_PATH_MAX], best[TT_PATH_MAX];
     bool saved, finished = false;
+    tt_phase_state state;
+    const int keep = (int)r->config->checkpoints.keep;
     TT_TRY(tt_run_directory_checkpoint(&r->dir, phase->name, false, last));
     TT_TRY(best_of(r, i, best));
-    TT_TRY(exists_on_root(r, last, &saved));
+    TT_TRY(tt_resume_open(
+        &(tt_resume){.comm = r->comm, .device = r->device, .phase = phase->name, .path = last, .keep = keep},
+        &r->student, &state, &saved));
     if (saved) {
-        tt_checkpoint_close(&r->student);
-        tt_status status = tt_checkpoint_load(&r->student, last, r->device);
-        tt_phase_state state = {0};
-        if (status == TT_OK) status = tt_phase_read(&state, r->student.state, phase->name);
-        if (status != TT_OK)
-            status = tt_context(status, "cannot resume; without this file the phase starts over");
-        TT_TRY(tt_comm_agree(r->comm, status));
         phase->result = state.result;
         r->metrics_bytes = state.metrics_bytes;
         r->began = tt_seconds() - state.result.wall;
         finished = state.finished;
+        if (!finished) TT_TRY(check_order(r, i, last));
     } else if (!r->student.model) {
         TT_TRY(tt_comm_agree(r->comm, tt_start_open(&r->student, r->config, r->device)));
         TT_TRY(tt_comm_agree(r->comm, check_student(r, phase)));
     }
     if (!finished) {
+        if (r->comm->rank == 0)
+            tt_space_tell(
+                &(tt_space){.last = last, .best = best, .keep = keep, .parameters = r->student.model->size});
         tt_metrics metrics = {0};
         tt_status status = TT_OK;
         if (r->comm->rank == 0) status = open_metrics(r, &metrics);
@@ -244,6 +276,7 @@ static tt_status do_phase(run *r, int i) {
             .comm = r->comm,
             .metrics = &metrics,
             .last_path = last,
+            .earlier = keep - 1,
             .best_path = best,
             .tokens_path = r->dir.tokens,
             .seed = (uint64_t)r->config->seed,
@@ -258,6 +291,7 @@ static tt_status do_phase(run *r, int i) {
     }
     phase->done = true;
     TT_TRY(tt_comm_agree(r->comm, count_pairs(r, phase)));
+    TT_TRY(tt_comm_agree(r->comm, remove_earlier(r, i)));
     tt_checkpoint_close(&r->student);
     return tt_comm_agree(r->comm, tt_checkpoint_load(&r->student, best, r->device));
 }
@@ -417,6 +451,7 @@ static tt_status finish_run(run *r, FILE *out) {
     result->stages = r->config->stages;
     result->wall_seconds = tt_seconds() - r->began;
     if (r->comm->rank != 0) return TT_OK;
+    TT_TRY(remove_earlier(r, result->n_phases));
     TT_TRY(tt_result_write(result, r->dir.result));
     char *table = NULL;
     size_t length = 0;
@@ -446,6 +481,15 @@ static tt_status show_finished(run *r, FILE *out, bool *finished) {
     return TT_OK;
 }
 
+// Adds to the message of a disk that failed.
+static tt_status say_how_to_go_on(const run *r) {
+    char why[2048];
+    snprintf(why, sizeof why, "%s", tt_error_message());
+    return tt_fail(TT_ERR_IO,
+        "%s; what %s contains is intact: when the cause is mended, run the same command again to resume", why,
+        r->dir.path);
+}
+
 static tt_status do_run(run *r, bool fresh, FILE *out) {
     bool finished;
     tt_config_warn(r->config);
@@ -464,9 +508,10 @@ static tt_status do_run(run *r, bool fresh, FILE *out) {
         status =
             tt_environment_write(r->dir.environment, r->device, r->comm, r->has_corpus ? &r->corpus : NULL);
     TT_TRY(tt_comm_agree(r->comm, status));
-    TT_TRY(do_phases(r));
-    TT_TRY(do_evaluation(r));
-    return tt_comm_agree(r->comm, finish_run(r, out));
+    status = do_phases(r);
+    if (status == TT_OK) status = do_evaluation(r);
+    if (status == TT_OK) status = tt_comm_agree(r->comm, finish_run(r, out));
+    return status == TT_ERR_IO ? say_how_to_go_on(r) : status;
 }
 
 tt_status tt_run(tt_config *config, tt_comm *comm, bool fresh, FILE *out) {

@@ -147,9 +147,16 @@ static bool is_end(const char *text, const char *end) {
 }
 
 // Names of files that a run writes into its folders; a person may keep others beside them.
+// What follows ".3" or ".damaged" of an earlier version (host/base/versions.h), or `text` itself.
+static const char *skip_version(const char *text) {
+    static const char damaged[] = ".damaged";
+    if (*text == '.' && skip_number(text + 1) > text + 1) text = skip_number(text + 1);
+    return tt_starts_with(text, damaged) ? text + strlen(damaged) : text;
+}
+
 static bool is_checkpoint(const char *name) {
     const char *rest = skip_phase(name);
-    return is_end(rest, ".h5") || is_end(rest, "_best.h5");
+    return rest && (is_end(skip_version(rest), ".h5") || is_end(rest, "_best.h5"));
 }
 
 static bool is_prediction(const char *name) {

@@ -4,7 +4,8 @@
 //   environment.json  version, commit, machine, device, ranks, threads, and what the run was made from
 //   corpus.h5         built from the world, if the configuration names one
 //   tokens.h5         the training texts, tokenised: a cache, which may be removed
-//   checkpoints/      <phase>.h5 to resume from; <phase>_best.h5 of phases before the last
+//   checkpoints/      <phase>.h5 to resume from, and <phase>.1.h5, ..., those before it (host/base/versions.h);
+//                     <phase>_best.h5 of phases before the last
 //   best.h5           the last phase's best checkpoint
 //   reflection_<k>/   recall_runs.jsonl, analyze_runs.jsonl and pairs.h5 of iteration k
 //   tensorboard/      event files, with log: tensorboard

@@ -107,9 +107,18 @@ static data_set data_set_of(const tt_parameter *p) {
     return d;
 }
 
+static tt_status check_finite(const tt_h5 *h, const tt_parameter *p, const float *w, tt_status failure) {
+    const size_t n = (size_t)p->rows * (size_t)p->columns;
+    for (size_t i = 0; i < n; ++i)
+        if (!isfinite(w[i]))
+            return tt_fail(failure, "%s: %s contains %g at element %zu", h->path, p->name, (double)w[i], i);
+    return TT_OK;
+}
+
 static tt_status put_parameter(const tt_h5 *h, const tt_model *model, const tt_parameter *p, staging *s) {
     const data_set d = data_set_of(p);
     TT_TRY(tt_device_download(model->device, s->w, model->w + p->offset, d.n * sizeof *s->w));
+    TT_TRY(check_finite(h, p, s->w, TT_ERR_NUMERIC));
     if (!s->half) return tt_h5_write(h, d.name, (tt_h5_layout){H5T_NATIVE_FLOAT, d.rows, d.columns}, s->w);
     tt_bf16_from_float((int64_t)d.n, s->half, s->w);
     return tt_h5_write(h, d.name, (tt_h5_layout){H5T_NATIVE_UINT16, d.rows, d.columns}, s->half);
@@ -159,6 +168,7 @@ static tt_status put_all(const tt_h5 *h, const tt_checkpoint_write *what) {
 tt_status tt_checkpoint_save(const char *path, const tt_checkpoint_write *what) {
     tt_h5 h;
     TT_TRY(tt_h5_create(&h, path, "checkpoint"));
+    h.output.keep = what->keep;
     tt_status status = put_all(&h, what);
     if (status != TT_OK) {
         tt_h5_close(&h);
@@ -176,10 +186,7 @@ static tt_status get_parameter(
     } else {
         TT_TRY(tt_h5_read(h, d.name, (tt_h5_layout){H5T_NATIVE_FLOAT, d.rows, d.columns}, s->w));
     }
-    for (size_t i = 0; i < d.n; ++i)
-        if (!isfinite(s->w[i]))
-            return tt_fail(
-                TT_ERR_FORMAT, "%s: %s contains %g at element %zu", h->path, p->name, (double)s->w[i], i);
+    TT_TRY(check_finite(h, p, s->w, TT_ERR_FORMAT));
     *hash = (*hash ^ tt_hash(s->w, d.n * sizeof *s->w)) * 0x9E3779B97F4A7C15ull;
     return tt_device_upload(model->device, model->w + p->offset, s->w, d.n * sizeof *s->w);
 }

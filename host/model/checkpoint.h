@@ -16,9 +16,11 @@ typedef struct tt_checkpoint_write {
     bool bf16;                     // store weights as bf16 (half the size; not for resuming)
     const float *m, *v;            // Adam moments [model->size] on the device, or NULL
     const char *state;             // JSON text of the trainer's state and provenance, or NULL
+    int keep;                      // earlier versions of the file that stay (host/base/versions.h)
 } tt_checkpoint_write;
 
-// Replaces the file at `path` as a whole or not at all. Errors: TT_ERR_IO.
+// Replaces the file at `path` as a whole or not at all. Errors: TT_ERR_IO; TT_ERR_NUMERIC where a weight is NaN or infinite,
+// since no such file is loaded again.
 tt_status tt_checkpoint_save(const char *path, const tt_checkpoint_write *what) TT_MUST_CHECK;
 
 typedef struct tt_checkpoint {

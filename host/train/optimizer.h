@@ -24,8 +24,8 @@ tt_status tt_optimizer_open(tt_optimizer *out, tt_model *model) TT_MUST_CHECK;
 void tt_optimizer_close(tt_optimizer *optimizer);
 
 // One update from model->g, which is zeroed afterwards. *norm receives the gradient's norm before clipping;
-// the factor is min(1, clip / (norm + 1e-6)), as in PyTorch. Errors: TT_ERR_NUMERIC when the norm is not
-// finite; then nothing was changed. The one wait for the device is at its end.
+// the factor is min(1, clip / (norm + 1e-6)), as in PyTorch. Where the norm is not finite, the device leaves
+// weights and moments as they are, and `updates` does not count. The one wait for the device is at its end.
 tt_status tt_optimizer_update(tt_optimizer *optimizer, double learning_rate, double *norm) TT_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -1,6 +1,7 @@
 #include "host/train/phase.h"
 
 #include "host/base/log.h"
+#include "host/base/memory.h"
 #include "host/base/number.h"
 
 #include <inttypes.h>
@@ -19,7 +20,9 @@ typedef struct phase_run {
     int64_t validated; // the last step that was followed by a validation, -1 = none
     int64_t best_step; // -1 = none
     int64_t stale;     // validations since the best one
+    int64_t saved;     // the step of the checkpoint to resume from, -1 = none
     double best_score, tokens, seconds;
+    double here; // of these seconds, those of this process
     tt_str state;
 } phase_run;
 
@@ -38,40 +41,56 @@ static tt_status describe_state(phase_run *r, int64_t metrics_bytes) {
         "\"tokens\": %.17g, \"seconds\": %.17g, ",
         (long long)r->best_step, r->best_score, (long long)r->stale, out_of_patience(r) ? "true" : "false",
         r->tokens, r->seconds);
+    tt_str_format(&r->state, "\"skipped\": %lld, \"skipped_in_row\": %lld, ", (long long)r->trainer.skipped,
+        (long long)r->trainer.skipped_in_row);
     if (r->phase->data) tt_str_format(&r->state, "\"data\": \"%016" PRIx64 "\", ", r->phase->data);
     tt_str_format(&r->state, "\"wall\": %.17g, \"metrics_bytes\": %lld}", tt_seconds() - r->context->began,
         (long long)metrics_bytes);
     return tt_str_status(&r->state);
 }
 
-static tt_status write_checkpoint(phase_run *r, const char *path, bool moments) {
+// `resumable`: the checkpoint to resume from, with moments and with earlier versions beside it; else the best weights.
+static tt_status write_checkpoint(phase_run *r, bool resumable) {
     int64_t bytes;
     TT_TRY(tt_metrics_sync(r->context->metrics, &bytes));
     TT_TRY(describe_state(r, bytes));
     const tt_checkpoint_write what = {.model = r->trainer.model,
         .tokenizer = r->start->tokenizer,
-        .m = moments ? r->trainer.optimizer.m : NULL,
-        .v = moments ? r->trainer.optimizer.v : NULL,
-        .state = tt_str_text(&r->state)};
-    return tt_checkpoint_save(path, &what);
+        .m = resumable ? r->trainer.optimizer.m : NULL,
+        .v = resumable ? r->trainer.optimizer.v : NULL,
+        .state = tt_str_text(&r->state),
+        .keep = resumable ? r->context->earlier : 0};
+    return tt_checkpoint_save(resumable ? r->context->last_path : r->context->best_path, &what);
 }
 
-static tt_status save_checkpoint(phase_run *r, const char *path, bool moments) {
-    tt_status status = r->context->comm->rank == 0 ? write_checkpoint(r, path, moments) : TT_OK;
-    return tt_comm_agree(r->context->comm, status);
+static tt_status save(phase_run *r, bool resumable) {
+    tt_status status = r->context->comm->rank == 0 ? write_checkpoint(r, resumable) : TT_OK;
+    TT_TRY(tt_comm_agree(r->context->comm, status));
+    if (resumable) r->saved = r->trainer.step;
+    return TT_OK;
+}
+
+static tt_status save_best(phase_run *r) {
+    return save(r, false);
+}
+
+static tt_status save_last(phase_run *r) {
+    return save(r, true);
 }
 
 tt_status tt_phase_read(tt_phase_state *out, const char *state, const char *name) {
-    json_int_t step, total, validated, best_step, bytes, stale = 0;
+    json_int_t step, total, validated, best_step, bytes, stale = 0, skipped = 0, in_row = 0;
     int stopped = 0; // earlier versions never stopped early
     const char *phase, *data = "";
     *out = (tt_phase_state){0};
     tt_phase_result *r = &out->result;
     json_t *root = json_loads(state ? state : "", 0, NULL);
-    int wrong = json_unpack(root, "{s:s, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:F, s:I, s?I, s?b, s?s}",
-        "phase", &phase, "step", &step, "total", &total, "validated", &validated, "best_step", &best_step,
-        "best_score", &r->best_score, "tokens", &r->tokens, "seconds", &r->seconds, "wall", &r->wall,
-        "metrics_bytes", &bytes, "stale", &stale, "stopped", &stopped, "data", &data);
+    int wrong =
+        json_unpack(root, "{s:s, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:F, s:I, s?I, s?b, s?s, s?I, s?I}",
+            "phase", &phase, "step", &step, "total", &total, "validated", &validated, "best_step", &best_step,
+            "best_score", &r->best_score, "tokens", &r->tokens, "seconds", &r->seconds, "wall", &r->wall,
+            "metrics_bytes", &bytes, "stale", &stale, "stopped", &stopped, "data", &data, "skipped", &skipped,
+            "skipped_in_row", &in_row);
     if (!wrong && strcmp(phase, name) != 0) wrong = 1;
     if (!wrong) snprintf(out->data, sizeof out->data, "%s", data);
     json_decref(root);
@@ -82,6 +101,8 @@ tt_status tt_phase_read(tt_phase_state *out, const char *state, const char *name
     out->validated = validated;
     out->metrics_bytes = bytes;
     out->stale = stale;
+    r->skipped = skipped;
+    out->skipped_in_row = in_row;
     out->finished = (step == total && validated == total) || stopped;
     return TT_OK;
 }
@@ -119,7 +140,10 @@ static tt_status resume_phase(phase_run *r, tt_checkpoint *start) {
     o->m = start->m;
     o->v = start->v;
     start->m = start->v = NULL;
-    r->trainer.step = o->updates = s.result.steps;
+    r->trainer.step = r->saved = s.result.steps;
+    r->trainer.skipped = s.result.skipped;
+    r->trainer.skipped_in_row = s.skipped_in_row;
+    o->updates = s.result.steps - s.result.skipped;
     r->validated = s.validated;
     r->stale = s.stale;
     r->best_step = s.result.best_step;
@@ -131,6 +155,11 @@ static tt_status resume_phase(phase_run *r, tt_checkpoint *start) {
     tt_info("%s: resuming after step %lld of %lld", r->phase->name, (long long)s.result.steps,
         (long long)s.total);
     return TT_OK;
+}
+
+// While steps are skipped, the checkpoint from before the trouble stays.
+static bool is_in_trouble(const phase_run *r) {
+    return r->trainer.skipped_in_row > 0;
 }
 
 // Validates and keeps the best weights. The best checkpoint is written before the one to resume from: if the
@@ -156,13 +185,40 @@ static tt_status validate_phase(phase_run *r) {
     if (better) {
         r->best_step = step;
         r->best_score = v.score;
-        TT_TRY_GOTO(status, save_checkpoint(r, r->context->best_path, false), release);
+        TT_TRY_GOTO(status, save_best(r), release);
     }
-    status = save_checkpoint(r, r->context->last_path, true);
+    if (!is_in_trouble(r) || step == r->phase->total) status = save_last(r);
 release:
     tt_str_close(&v.json);
     tt_str_close(&v.text);
     return status;
+}
+
+static const char *what_is_not_finite(const tt_step_report *report) {
+    return isfinite(report->loss) ? "the gradient's norm" : "the loss";
+}
+
+// A step that changed no weight is told at once; too many in a row end the phase.
+static tt_status note_skipped(phase_run *r, const char *stage, const tt_step_report *report) {
+    const tt_trainer *t = &r->trainer;
+    const int64_t limit = r->phase->config->skip_limit;
+    const bool loss = !isfinite(report->loss);
+    TT_TRY(tt_metrics_line(r->context->metrics,
+        "{\"phase\": \"%s\", \"step\": %lld, \"stage\": \"%s\", \"not_finite\": \"%s\", \"skipped_steps\": "
+        "%lld, "
+        "\"seconds\": %.3f}",
+        r->phase->name, (long long)t->step, stage, loss ? "loss" : "grad_norm", (long long)t->skipped,
+        r->seconds));
+    tt_warn("%s step %lld (%s): %s is %g; the step is skipped (%lld in a row, %lld in all)", r->phase->name,
+        (long long)t->step, stage, what_is_not_finite(report), loss ? report->loss : report->norm,
+        (long long)t->skipped_in_row, (long long)t->skipped);
+    if (limit == 0 || t->skipped_in_row < limit) return TT_OK;
+    const tt_status status = tt_fail(TT_ERR_NUMERIC,
+        "%s is not finite at step %lld, nor was it in the %lld steps before; give a run of another name a "
+        "lower "
+        "learning_rate, a longer warmup or a smaller clip",
+        what_is_not_finite(report), (long long)t->step, (long long)limit - 1);
+    return tt_comm_agree(r->context->comm, status); // they do: rank 0 tells it
 }
 
 static tt_status train_step(phase_run *r, tt_progress *progress, bool *interrupted) {
@@ -171,9 +227,12 @@ static tt_status train_step(phase_run *r, tt_progress *progress, bool *interrupt
     const double began = tt_seconds();
     TT_TRY(r->phase->source.batch(r->phase->source.self, r->trainer.step, &batch));
     TT_TRY(tt_trainer_step(&r->trainer, &batch, &report));
-    r->seconds += tt_seconds() - began;
+    const double took = tt_seconds() - began;
+    r->seconds += took;
+    r->here += took;
     r->tokens += (double)(report.input_tokens + report.target_tokens);
     *interrupted = report.interrupted;
+    if (report.skipped) return note_skipped(r, batch.stage, &report);
     const int64_t step = r->trainer.step, every = r->phase->config->log_every;
     char preference[400] = ""; // what TRL logs of pairs, under the same names
     const tt_preference_sums *p = &report.preference;
@@ -197,6 +256,15 @@ static tt_status train_step(phase_run *r, tt_progress *progress, bool *interrupt
     return TT_OK;
 }
 
+// Adds to the message of a phase that ends with numbers that are not finite.
+static tt_status name_last_good(const phase_run *r) {
+    char why[1024];
+    snprintf(why, sizeof why, "%s", tt_error_message());
+    if (r->saved < 0) return tt_fail(TT_ERR_NUMERIC, "%s; no checkpoint was written before", why);
+    return tt_fail(TT_ERR_NUMERIC, "%s; the last good checkpoint is %s, after step %lld", why,
+        r->context->last_path, (long long)r->saved);
+}
+
 static tt_status train_steps(phase_run *r) {
     const tt_phase *phase = r->phase;
     const int64_t save_every = phase->config->save_every;
@@ -217,28 +285,56 @@ static tt_status train_steps(phase_run *r) {
             break;
         }
         status = train_step(r, &progress, &interrupted);
-        if (status == TT_OK && save_every > 0 && r->trainer.step % save_every == 0 && !interrupted)
-            status = save_checkpoint(r, r->context->last_path, true);
+        if (status == TT_OK && save_every > 0 && r->trainer.step % save_every == 0 && !interrupted &&
+            !is_in_trouble(r))
+            status = save_last(r);
     }
     tt_progress_close(&progress);
+    if (status == TT_ERR_NUMERIC) return name_last_good(r);
     if (!interrupted && status != TT_ERR_INTERRUPTED) return status;
-    TT_TRY(save_checkpoint(r, r->context->last_path, true));
+    TT_TRY(save_last(r));
     return tt_comm_agree(r->context->comm,
         tt_fail(TT_ERR_INTERRUPTED,
             "stopped after step %lld of %lld; progress is saved: run the same command again to resume",
             (long long)r->trainer.step, (long long)phase->total));
 }
 
+// Says which rank the others waited for: the one that waited least itself.
+static tt_status tell_waits(const phase_run *r) {
+    tt_comm *comm = r->context->comm;
+    double *waited;
+    if (comm->size == 1) return TT_OK;
+    TT_TRY(tt_alloc(&waited, (size_t)comm->size, sizeof *waited, "ranks"));
+    tt_status status = tt_comm_gather_equal(comm, &r->trainer.waited, sizeof *waited, waited);
+    int slowest = 0;
+    double all = 0;
+    for (int i = 0; i < comm->size; ++i) {
+        all += waited[i];
+        if (waited[i] < waited[slowest]) slowest = i;
+    }
+    const double others = (all - waited[slowest]) / (comm->size - 1), lost = others - waited[slowest];
+    if (status == TT_OK && comm->rank == 0 && lost > 0.2 * r->here && lost > 1)
+        tt_warn("%s: rank %d is slow: the other ranks waited %.0f of %.0f seconds for it, it waited %.0f for "
+                "them; does "
+                "its machine run other work?",
+            r->phase->name, slowest, others, r->here, waited[slowest]);
+    free(waited);
+    return status;
+}
+
 tt_status tt_phase_run(const tt_phase *phase, const tt_phase_context *context, tt_checkpoint *start,
     bool resuming, tt_phase_result *out) {
-    phase_run r = {.phase = phase, .context = context, .start = start, .validated = -1, .best_step = -1};
+    phase_run r = {
+        .phase = phase, .context = context, .start = start, .validated = -1, .best_step = -1, .saved = -1};
     tt_status status = tt_trainer_open(&r.trainer, start->model, context->comm,
         &(tt_trainer_options){.config = phase->config, .seed = context->seed, .total = phase->total});
     if (status == TT_OK && resuming) status = resume_phase(&r, start);
     if (status == TT_OK) status = train_steps(&r);
+    if (status == TT_OK) status = tell_waits(&r);
     *out = (tt_phase_result){.steps = r.trainer.step,
         .best_step = r.best_step,
         .best_score = r.best_score,
+        .skipped = r.trainer.skipped,
         .tokens = r.tokens,
         .seconds = r.seconds,
         .wall = tt_seconds() - context->began};
@@ -251,8 +347,8 @@ tt_status tt_phase_skip(
     const char *name, const tt_phase_context *context, const tt_checkpoint *start, tt_phase_result *out) {
     const tt_phase phase = {.name = name};
     phase_run r = {.phase = &phase, .context = context, .start = start, .trainer = {.model = start->model}};
-    tt_status status = save_checkpoint(&r, context->best_path, false);
-    if (status == TT_OK) status = save_checkpoint(&r, context->last_path, false);
+    tt_status status = save_best(&r);
+    if (status == TT_OK) status = save_last(&r);
     *out = (tt_phase_result){.wall = tt_seconds() - context->began};
     tt_str_close(&r.state);
     return status;

@@ -27,6 +27,7 @@ typedef struct tt_phase_context {
     tt_comm *comm;
     tt_metrics *metrics;
     const char *last_path;   // checkpoint to resume from, replaced at each save
+    int earlier;             // versions of it that stay (host/base/versions.h)
     const char *best_path;   // checkpoint with the best validation
     const char *tokens_path; // where tokenised examples are kept (token_cache.h)
     uint64_t seed;
@@ -53,7 +54,8 @@ typedef struct tt_phase {
 } tt_phase;
 
 typedef struct tt_phase_result {
-    int64_t steps;     // updates made
+    int64_t steps;     // steps made, those that were skipped included
+    int64_t skipped;   // of these, steps whose loss or gradient was not finite
     int64_t best_step; // -1 = nothing was validated yet
     double best_score;
     double tokens;  // input and target tokens trained on
@@ -65,7 +67,7 @@ typedef struct tt_phase_result {
 // context->last_path; the phase takes over its moments (start->m and v are NULL afterwards). On return the model
 // has the last step's weights; the best are in context->best_path.
 // Errors: TT_ERR_INTERRUPTED after Ctrl-C, with everything saved; TT_ERR_NUMERIC where the loss or the gradient
-// is not finite; TT_ERR_FORMAT where `start` is not of this phase; TT_ERR_CONFIG where phase->data has changed since `start`
+// is not finite in too many steps in a row, naming the last good checkpoint; TT_ERR_FORMAT where `start` is not of this phase; TT_ERR_CONFIG where phase->data has changed since `start`
 // was saved; TT_ERR_IO; TT_ERR_NOMEM.
 tt_status tt_phase_run(const tt_phase *phase, const tt_phase_context *context, tt_checkpoint *start,
     bool resume, tt_phase_result *out) TT_MUST_CHECK;
@@ -82,8 +84,9 @@ typedef struct tt_phase_state {
     int64_t validated;     // the last step that was followed by a validation, -1 = none
     int64_t metrics_bytes; // length of metrics.jsonl when the checkpoint was written
     int64_t stale;         // validations since the best one
-    bool finished;         // nothing is left to do
-    char data[20];         // hash of what it was trained on; "" = not noted
+    int64_t skipped_in_row;
+    bool finished; // nothing is left to do
+    char data[20]; // hash of what it was trained on; "" = not noted
 } tt_phase_state;
 
 // Reads tt_checkpoint.state (NULL = none). Errors: TT_ERR_FORMAT when it was not written by phase `name`.

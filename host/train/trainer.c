@@ -182,11 +182,14 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
         double interrupted;
     } sums;
     TT_TRY(gradient(t, global, &sums.share, true));
+    const double arrived = tt_seconds();
     TT_TRY(tt_gradient_sum_end(&t->sum));
+    t->waited += tt_seconds() - arrived;
     // The update comes before the loss is known, so that the host waits for the device once. What makes a loss
     // infinite or NaN makes the gradient so, too, and then nothing is updated.
     out->rate = tt_schedule_rate(&t->schedule, t->step);
-    tt_status status = tt_optimizer_update(&t->optimizer, out->rate, &out->norm);
+    out->norm = NAN;
+    const tt_status status = tt_optimizer_update(&t->optimizer, out->rate, &out->norm);
     add_loss(t, global, &sums.share);
     sums.interrupted = tt_interrupted();
     TT_TRY(tt_comm_sum_f64(t->comm, (double *)&sums, TT_PREFERENCE_SUMS + 1));
@@ -195,12 +198,10 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
     out->preferred = global->preference != NULL;
     out->preference = sums.share;
     out->interrupted = sums.interrupted > 0;
-    if ((status == TT_OK || status == TT_ERR_NUMERIC) && !isfinite(out->loss))
-        status = tt_fail(TT_ERR_NUMERIC,
-            "the loss is %g at step %lld (%s); checkpoints written before it are intact. Try a lower "
-            "learning_rate, a longer warmup or a smaller clip",
-            out->loss, (long long)t->step + 1, global->stage);
     TT_TRY(tt_comm_agree(t->comm, status));
+    out->skipped = !isfinite(out->norm);
+    t->skipped += out->skipped;
+    t->skipped_in_row = out->skipped ? t->skipped_in_row + 1 : 0;
     t->step++;
     return TT_OK;
 }

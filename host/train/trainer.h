@@ -56,7 +56,10 @@ typedef struct tt_trainer {
     tt_comm *comm;   // borrowed
     tt_optimizer optimizer;
     tt_schedule schedule;
-    int64_t step; // updates made
+    int64_t step;           // steps made, those that were skipped included
+    int64_t skipped;        // of these, steps whose loss or gradient was not finite: they changed no weight
+    int64_t skipped_in_row; // of these, the last ones without another between them
+    double waited;          // seconds that this rank waited for the others in steps of this process
     uint64_t seed;
     float dropout;
     int parts; // that a rank's share of a batch is divided into
@@ -77,6 +80,7 @@ typedef struct tt_step_report {
     tt_preference_sums preference;       // if so: what is logged about them
     double rate;                         // learning rate
     double norm;                         // of the gradient, before clipping
+    bool skipped;                        // loss or norm is not finite; the same on all ranks
     int64_t input_tokens, target_tokens; // of the global batch
     bool interrupted;                    // some rank was asked to stop; all ranks receive the same value
 } tt_step_report;
@@ -97,8 +101,8 @@ void tt_trainer_close(tt_trainer *trainer);
 // logged.
 tt_status tt_trainer_gradient(
     tt_trainer *trainer, const tt_global_batch *global, tt_preference_sums *share) TT_MUST_CHECK;
-// One whole step. Errors: TT_ERR_NUMERIC, agreed by the ranks, when the loss or the gradient is not finite; with a
-// gradient that is not, the weights are as they were before the step.
+// One whole step. Where the gradient is not finite, as it is wherever the loss is not, it counts as a step and is skipped:
+// weights, moments and the bias correction stay as they were. All ranks skip the same steps, since they have the same sums.
 tt_status tt_trainer_step(
     tt_trainer *trainer, const tt_global_batch *global, tt_step_report *out) TT_MUST_CHECK;
 

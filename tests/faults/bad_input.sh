@@ -74,10 +74,16 @@ at=$(($(wc -c < runs/hurt/checkpoints/acquisition.h5) / 2))
 printf '\xa5\x5a\xa5\x5a' | dd of=runs/hurt/checkpoints/acquisition.h5 bs=1 seek=$at conv=notrunc 2> /dev/null
 expect 1 "hurt/checkpoints/acquisition.h5" run good.yaml --set seed=2 --set name=hurt
 
-# Numbers that explode: said so, and the best weights so far stand.
-expect 1 "not finite|loss is&&update|step" run good.yaml --set name=explode --set acquisition.steps=400 --set acquisition.validate_every=1 \
-    --set acquisition.learning_rate=10 --set acquisition.warmup=1 --set acquisition.weight_decay=10
+# Numbers that explode: such steps are skipped, and after a few in a row the run says where the last good weights are.
+explode=(--set acquisition.steps=400 --set acquisition.validate_every=1 --set acquisition.learning_rate=10
+    --set acquisition.warmup=1 --set acquisition.weight_decay=10 --set acquisition.skip_limit=3)
+ended="is not finite at step [0-9]*, nor was it in the 2 steps before"
+expect 1 "the step is skipped .1 in a row, 1 in all&&$ended&&last good checkpoint is runs/explode/checkpoints/acquisition.h5, after step [1-9]" \
+    run good.yaml --set name=explode "${explode[@]}"
 intact runs/explode/best.h5
+intact runs/explode/checkpoints/acquisition.h5
+tail -n 1 runs/explode/metrics.jsonl | grep -Eq '"not_finite": "(loss|grad_norm)", "skipped_steps": [1-9]' ||
+    { echo "FAILED: the last step is not in metrics.jsonl as skipped"; tail -n 1 runs/explode/metrics.jsonl; failed=1; }
 
 # A disk that is full (a file size limit does the same to a program that ignores its signal).
 (trap '' XFSZ; ulimit -f 24; timeout 60 "$TINYTHINKER" run good.yaml --set name=full > out.log 2> err.log)
@@ -111,5 +117,11 @@ if have_mpi; then
     status=$?
     [ $status -eq 1 ] || { echo "FAILED: ranks: exit status $status"; cat err.log; failed=1; }
     [ "$(grep -c 'cut.h5' err.log)" = 1 ] || { echo "FAILED: the error was not reported once:"; cat err.log; failed=1; }
+
+    # Ranks skip the same steps, else they would wait for each other.
+    timeout 60 mpirun --oversubscribe -np 2 "$TINYTHINKER" run good.yaml "${explode[@]}" --set name=explode2 > out.log 2> err.log
+    status=$?
+    [ $status -eq 1 ] && [ "$(grep -c "$ended" err.log)" = 1 ] ||
+        { echo "FAILED: ranks with numbers that explode: exit status $status"; cat err.log; failed=1; }
 fi
 exit $failed

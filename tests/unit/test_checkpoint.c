@@ -1,10 +1,12 @@
 // Checkpoints: round trips, and every kind of broken file named.
 #include "host/base/fs.h"
+#include "host/base/number.h"
 #include "host/data/hdf5_file.h"
 #include "host/data/hdf5_seal.h"
 #include "host/model/checkpoint.h"
 #include "tests/expect.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,12 +128,6 @@ static void broken_files_are_named(void **state) {
     expect(TT_ERR_FORMAT, "shared.weight");
     free(bytes);
 
-    const float held = model->w[100];
-    model->w[100] = NAN;
-    save(false);
-    model->w[100] = held;
-    expect(TT_ERR_FORMAT, "shared.weight contains nan");
-
     save(false);
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
     H5Ldelete(file, "/model/decoder.final_layer_norm.weight", H5P_DEFAULT);
@@ -179,6 +175,12 @@ static void foreign_contents_are_named(void **state) {
     expect(TT_ERR_FORMAT, "encoder.final_layer_norm.weight is [9, 0], expected [8, 0]");
     replace_set("/model/shared.weight", H5T_NATIVE_FLOAT, model->w, 48, 7);
     expect(TT_ERR_FORMAT, "shared.weight is [48, 7]");
+    float *hurt = malloc(48 * 8 * sizeof *hurt);
+    memcpy(hurt, model->w, 48 * 8 * sizeof *hurt);
+    hurt[100] = NAN;
+    replace_set("/model/shared.weight", H5T_NATIVE_FLOAT, hurt, 48, 8);
+    expect(TT_ERR_FORMAT, "shared.weight contains nan at element 100");
+    free(hurt);
     replace_set("/optimizer/v", H5T_NATIVE_FLOAT, model->w, 3, 0);
     expect(TT_ERR_FORMAT, "/optimizer/v is [3, 0]");
     replace_set("/tokenizer", H5T_NATIVE_UINT8, "nothing of the kind", 19, 0);
@@ -202,9 +204,63 @@ static void a_failed_save_leaves_the_old_file(void **state) {
                              &(tt_checkpoint_write){.model = model, .tokenizer = tokenizer}),
         TT_OK);
     assert_non_null(strstr(tt_error_message(), "no/such/folder"));
+    const float held = model->w[100];
+    model->w[100] = NAN;
+    assert_int_equal(
+        tt_checkpoint_save(path, &(tt_checkpoint_write){.model = model, .tokenizer = tokenizer, .keep = 1}),
+        TT_ERR_NUMERIC);
+    model->w[100] = held;
     tt_checkpoint c;
     OK(tt_checkpoint_load(&c, path, device));
     tt_checkpoint_close(&c);
+}
+
+static void save_version(int number, int keep) {
+    char state[32];
+    snprintf(state, sizeof state, "{\"step\": %d}", number);
+    OK(tt_checkpoint_save("kept/v.2/x.h5",
+        &(tt_checkpoint_write){.model = model, .tokenizer = tokenizer, .state = state, .keep = keep}));
+}
+
+// Files of the folder, and which save each is from: "x.1.h5=3 x.h5=4".
+static void expect_versions(const char *want) {
+    struct dirent **entries;
+    char got[512] = "";
+    const int n = scandir("kept/v.2", &entries, NULL, alphasort);
+    for (int i = 0; i < n; ++i) {
+        tt_checkpoint c;
+        char file[512];
+        snprintf(file, sizeof file, "kept/v.2/%s", entries[i]->d_name);
+        if (entries[i]->d_name[0] != '.') {
+            OK(tt_checkpoint_load(&c, file, device));
+            tt_format(got + strlen(got), sizeof got - strlen(got), "%s%s=%c", *got ? " " : "",
+                entries[i]->d_name, c.state[9]);
+            tt_checkpoint_close(&c);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    assert_string_equal(got, want);
+}
+
+static void earlier_versions_stay(void **state) {
+    (void)state;
+    (void)!system("rm -rf kept");
+    OK(tt_make_dirs("kept/v.2")); // the dot of a folder begins no extension
+    save_version(1, 2);
+    expect_versions("x.h5=1");
+    save_version(2, 2);
+    save_version(3, 2);
+    expect_versions("x.1.h5=2 x.2.h5=1 x.h5=3");
+    save_version(4, 2);
+    expect_versions("x.1.h5=3 x.2.h5=2 x.h5=4");
+    unlink("kept/v.2/x.h5"); // what a crash can leave on a file system without hard links
+    save_version(5, 2);
+    expect_versions("x.1.h5=3 x.2.h5=2 x.h5=5");
+    save_version(6, 1);
+    expect_versions("x.1.h5=5 x.h5=6");
+    save_version(7, 0);
+    expect_versions("x.h5=7");
 }
 
 int main(void) {
@@ -214,6 +270,7 @@ int main(void) {
         cmocka_unit_test(broken_files_are_named),
         cmocka_unit_test(foreign_contents_are_named),
         cmocka_unit_test(a_failed_save_leaves_the_old_file),
+        cmocka_unit_test(earlier_versions_stay),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

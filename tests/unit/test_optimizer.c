@@ -91,7 +91,8 @@ static void a_gradient_that_is_not_finite_changes_nothing(void **state) {
         open_fixture(&f);
         for (int i = 0; i < N; ++i) f.model.w[i] = 1, f.model.g[i] = 1;
         f.model.g[N - 1] = bad[b];
-        assert_int_equal(tt_optimizer_update(&f.optimizer, 1, &norm), TT_ERR_NUMERIC);
+        OK(tt_optimizer_update(&f.optimizer, 1, &norm));
+        assert_false(isfinite(norm));
         for (int i = 0; i < N; ++i)
             assert_true(f.model.w[i] == 1 && f.optimizer.m[i] == 0 && f.optimizer.v[i] == 0);
         assert_int_equal(f.optimizer.updates, 0);
