@@ -77,11 +77,15 @@ tt_status tt_text_read(const char *path, size_t limit, char **text, size_t *size
         *text = NULL;
         return status;
     }
-    if (*size >= MARK && memcmp(*text, byte_order_mark, MARK) == 0) {
+    if (tt_text_mark(*text, *size)) {
         *size -= MARK;
         memmove(*text, *text + MARK, *size + 1);
     }
     return TT_OK;
+}
+
+size_t tt_text_mark(const char *text, size_t n) {
+    return n >= MARK && memcmp(text, byte_order_mark, MARK) == 0 ? MARK : 0;
 }
 
 bool tt_lines_next(tt_lines *lines) {
@@ -93,10 +97,9 @@ bool tt_lines_next(tt_lines *lines) {
     lines->at = stop ? stop + 1 : lines->end;
     ++lines->number;
     // Files that were joined have marks within.
-    if (lines->length >= MARK && memcmp(lines->line, byte_order_mark, MARK) == 0) {
-        lines->line += MARK;
-        lines->length -= MARK;
-    }
+    const size_t mark = tt_text_mark(lines->line, lines->length);
+    lines->line += mark;
+    lines->length -= mark;
     while (lines->length && lines->line[lines->length - 1] == '\r') --lines->length;
     return true;
 }
