@@ -16,7 +16,7 @@ static struct {
     char name[TT_PATH_MAX];
 } made[MOST];
 
-static void note(const char *name) {
+void tt_temporary_note(const char *name) {
     for (int i = 0; i < MOST; ++i)
         if (!made[i].used) {
             snprintf(made[i].name, sizeof made[i].name, "%s", name);
@@ -61,7 +61,7 @@ tt_status tt_temporary_make(const char *path, char *out, int *file) {
         if (n < 0 || n >= TT_PATH_MAX) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
         *file = open(out, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (*file >= 0) {
-            note(out);
+            tt_temporary_note(out);
             return TT_OK;
         }
         if (errno != EEXIST) return cannot_make(path, errno);

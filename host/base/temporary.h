@@ -12,6 +12,8 @@ extern "C" {
 // its name, *file its descriptor, which the caller closes. It is readable and writable as the umask says. Errors:
 // TT_ERR_IO naming `path`.
 tt_status tt_temporary_make(const char *path, char *out, int *file) TT_MUST_CHECK;
+// The same care for a file that this process made in another way.
+void tt_temporary_note(const char *name);
 // The file was renamed or handed over: it stays.
 void tt_temporary_keep(const char *name);
 // Removes it.

@@ -3,6 +3,7 @@
 #include "host/base/fs.h"
 #include "host/base/log.h"
 #include "host/base/shipped.h"
+#include "host/base/temporary.h"
 #include "host/data/hdf5_check.h"
 #include "host/data/renew_copy.h"
 
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -59,11 +61,30 @@ static tt_status write_anew(const tt_h5 *from, const char *to, report *r) {
     return status;
 }
 
-// Lets a crash or Ctrl-C end this process, whatever handlers its parent has, with nothing printed and no core left, and lets
-// it compute for `seconds` at most.
-static void expect_the_worst(rlim_t seconds) {
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGINT, SIGTERM, SIGXCPU};
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; ++i) signal(signals[i], SIG_DFL);
+static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+enum { STOPS = sizeof stops / sizeof *stops };
+
+static bool is_stop(int number) {
+    for (int i = 0; i < STOPS; ++i)
+        if (stops[i] == number) return true;
+    return false;
+}
+
+// Ends the child by the signal, without its temporary file.
+static void end_by(int number) {
+    tt_temporary_remove_all();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+// Lets Ctrl-C or the end of its parent end this process, and a crash, whatever handlers its parent has, with nothing printed
+// and no core left, and lets it compute for `seconds` at most.
+static void expect_the_worst(rlim_t seconds, pid_t parent) {
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU};
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; ++i) signal(crashes[i], SIG_DFL);
+    for (int i = 0; i < STOPS; ++i) signal(stops[i], end_by);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) raise(SIGTERM);
     const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
     setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds + 1}); // SIGXCPU first
@@ -71,12 +92,12 @@ static void expect_the_worst(rlim_t seconds) {
 }
 
 // What the child does.
-static void renew(const char *path, const char *to, report *r) {
+static void renew(const char *path, const char *to, pid_t parent, report *r) {
     tt_h5 from;
     char *kind = NULL;
     struct stat st = {0};
     stat(path, &st);
-    expect_the_worst(5 + (rlim_t)st.st_size / (4 << 20)); // a sound one takes a tenth of it
+    expect_the_worst(5 + (rlim_t)st.st_size / (4 << 20), parent); // a sound one takes a tenth of it
     tt_status status = open_unsealed(&from, path);
     if (status == TT_OK) status = tt_renew_root_text(&from, "tinythinker", &kind);
     if (status == TT_OK) {
@@ -98,9 +119,14 @@ static tt_status wait_for(pid_t child, int *how) {
 static tt_status judge(const report *r, int how, const char *path) {
     if (r->finished) return r->status == TT_OK ? TT_OK : tt_fail(r->status, "%s", r->message);
     const int number = WIFSIGNALED(how) ? WTERMSIG(how) : 0;
+    if (is_stop(number)) return tt_fail(TT_ERR_INTERRUPTED, "%s: interrupted while reading it", path);
+    if (number == SIGKILL)
+        return tt_fail(TT_ERR_IO,
+            "%s: the process that reads it was killed, perhaps since no memory was left; the file may be "
+            "sound",
+            path);
     return tt_fail(TT_ERR_FORMAT, "%s: damaged: the HDF5 library %s while reading it (%s)", path,
-        number == SIGXCPU || number == SIGKILL ? "did not end" : "crashed",
-        number ? strsignal(number) : "without a signal");
+        number == SIGXCPU ? "did not end" : "crashed", number ? strsignal(number) : "without a signal");
 }
 
 tt_status tt_h5_renew(const char *path, const char *to, char kind[32]) {
@@ -108,9 +134,9 @@ tt_status tt_h5_renew(const char *path, const char *to, char kind[32]) {
     report *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (r == MAP_FAILED) return tt_fail(TT_ERR_NOMEM, "%s: no memory to read it", path);
     fflush(NULL); // or the child would print it again
-    const pid_t child = fork();
+    const pid_t parent = getpid(), child = fork();
     if (child == 0) {
-        renew(path, to, r);
+        renew(path, to, parent, r);
         _exit(0);
     }
     tt_status status =
@@ -118,7 +144,7 @@ tt_status tt_h5_renew(const char *path, const char *to, char kind[32]) {
                   : wait_for(child, &how);
     if (status == TT_OK) status = judge(r, how, path);
     if (status != TT_OK) {
-        if (r->temporary[0]) unlink(r->temporary); // of a child that crashed
+        if (r->temporary[0]) unlink(r->temporary); // of a child that crashed or was killed
         unlink(to);
     }
     snprintf(kind, 32, "%s", r->kind);
@@ -152,10 +178,11 @@ tt_status tt_h5_open_any(tt_h5 *h, const char *path, const char *kind) {
     const int made = mkstemp(copy);
     if (made < 0)
         return tt_fail(TT_ERR_IO, "%s: cannot make a checked copy: %s: %s", path, copy, strerror(errno));
+    tt_temporary_note(copy);
     close(made);
     tt_status status = tt_h5_renew(there, copy, found);
     if (status == TT_OK) status = tt_h5_open(h, copy, kind);
-    unlink(copy);
+    tt_temporary_remove(copy);
     if (status == TT_ERR_IO) return tt_context(status, "%s: cannot make a checked copy", path);
     if (status != TT_OK) return status;
     snprintf(h->path, sizeof h->path, "%s", there);

@@ -211,6 +211,11 @@ tt_status tt_teach_plan_default(tt_teach_plan *plan, const char *key, const char
     return set_row(plan, r, value) == TT_OK ? TT_OK : tt_context(TT_ERR_CONFIG, "%s: defaults", where);
 }
 
+bool tt_teach_plan_sets(const tt_teach_plan *plan, const char *key) {
+    const row *r = find_row(key);
+    return r && plan->set[r - rows];
+}
+
 void tt_teach_plan_close(tt_teach_plan *plan) {
     tt_arena_close(&plan->memory);
     *plan = (tt_teach_plan){0};

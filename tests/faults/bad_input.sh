@@ -53,6 +53,20 @@ JSON
 expect 0 "" corpus import jsonl one.jsonl --tokenizer data/tokenizer.model --extra-ids 7 -o other.h5
 expect 2 "other.h5|tokenizer" run good.yaml --set corpus=other.h5
 
+# A plan of the teacher away from the shipped files: without their prices the cost is not known; a table that the plan names
+# is there, and every file is named with its key.
+printf 'questions: data/corpus.h5\ncorpus: taught.h5\nmodel: m\nprompts: %s\ntokenizer: data/tokenizer.model\n' \
+    "$TT_SOURCE_DIR/datasets/prompts/everyday.yaml" > teach.yaml
+expect 0 "" teach teach.yaml --estimate
+grep -q "cost  *not known; add m to the price table" out.log || { echo "FAILED: teach without prices"; cat out.log; failed=1; }
+TT_DATA=$TT_SOURCE_DIR expect 0 "reading $TT_SOURCE_DIR/datasets/prompts/prices.yaml" teach teach.yaml --estimate
+expect 2 "budget: datasets/prompts/prices.yaml has no price of m" teach teach.yaml --set budget=1 --estimate
+for key in prices questions prompts tokenizer; do
+    expect 1 "$key: .*nowhere.*: (cannot open|no such file)" teach teach.yaml --set $key=nowhere --estimate
+done
+sed -i '/tokenizer/d' teach.yaml
+expect 1 "tokenizer: its default .*TT_DATA.*datasets/everyday/student.h5: " teach teach.yaml --estimate
+
 # Run directories.
 expect 1 "run directory&&/proc/nobody" run good.yaml --set output=/proc/nobody
 expect 1 "run directory&&text.txt" run good.yaml --set output=data/text.txt
