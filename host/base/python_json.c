@@ -6,6 +6,7 @@
 #include "host/base/text_file.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,9 @@ json_t *tt_json_load(const char *text, size_t n, size_t flags, json_error_t *err
     if (!strict.failed && (strict.length != n || memcmp(strict.data, text, n) != 0))
         root = json_loadb(strict.data, strict.length, flags, error);
     tt_str_close(&strict);
+    if (!root && error && strstr(error->text, "JSON_ALLOW_NUL")) // the library's word for its callers
+        snprintf(
+            error->text, sizeof error->text, "\\u0000 stands for a NUL character, which no text may have");
     return root;
 }
 

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-// Makes an empty file beside `path`, PATH.NUMBER.tmp, that did not exist before, and opens it. out[TT_PATH_MAX] receives
+// Makes an empty file beside `path`, PATH.NUMBER.tmp (a long name cut), that did not exist before, and opens it. out[TT_PATH_MAX] receives
 // its name, *file its descriptor, which the caller closes. It is readable and writable as the umask says. Errors:
 // TT_ERR_IO naming `path`.
 tt_status tt_temporary_make(const char *path, char *out, int *file) TT_MUST_CHECK;

@@ -110,9 +110,13 @@ static tt_status unknown_option(const reader *r, const char *text) {
         names[i] = r->args->options[i].name;
         if (*name && tt_starts_with(names[i], name)) begins = names[i];
     }
-    const char *nearest = begins ? begins : tt_nearest(name, names, r->args->n);
-    return tt_fail(TT_ERR_USAGE, "%s: unknown option --%s%s%s; see tinythinker %s --help", r->command, name,
-        nearest ? "; did you mean --" : "", nearest ? nearest : "", r->command);
+    const char *near = begins ? begins : name[0] && name[1] ? tt_nearest(name, names, r->args->n) : NULL;
+    return tt_fail(TT_ERR_USAGE, "%s: unknown option %.*s%s%s%s%s; see tinythinker %s --help", r->command,
+        (int)(start - text) + (int)strlen(name), text, near ? "; did you mean " : "",
+        !near     ? ""
+        : near[1] ? "--"
+                  : "-",
+        near ? near : "", near ? "" : "; what begins with - and is no option is given behind --", r->command);
 }
 
 // Takes the option of argv[*i], and its value, which may be the next one: *i is then moved on.

@@ -2,6 +2,7 @@
 
 #include "host/base/checksum.h"
 #include "host/base/memory.h"
+#include "host/base/signature.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,6 +103,7 @@ static tt_status refuse(const char *path, const seals *s) {
             "%s: has no checksum, since an earlier version or another program wrote it; "
             "'tinythinker renew %s' checks it and writes it anew",
             path, path);
+    TT_TRY(tt_signature_refuse(path, (const char *)s->found, n, "an HDF5 file of tinythinker"));
     if (n < TT_SEAL_BYTES && memcmp(s->found, title, n < strlen(title) ? n : strlen(title)) == 0)
         return tt_fail(TT_ERR_FORMAT, "%s: truncated: only %zu bytes are left of it", path, n);
     if (n < TT_SEAL_BYTES || memcmp(s->found, title, strlen(title)) != 0)

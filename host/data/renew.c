@@ -5,6 +5,7 @@
 #include "host/base/shipped.h"
 #include "host/base/temporary.h"
 #include "host/data/hdf5_check.h"
+#include "host/data/hdf5_seal.h"
 #include "host/data/renew_copy.h"
 
 #include <errno.h>
@@ -43,8 +44,10 @@ static tt_status open_unsealed(tt_h5 *h, const char *path) {
     if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
     strcpy(h->path, path);
     if (stat(path, &st) != 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
-    if (!begins_unsealed(path))
+    if (!begins_unsealed(path)) {
+        TT_TRY(tt_seal_check(path, &h->bytes)); // says what else it is
         return tt_fail(TT_ERR_FORMAT, "%s: not an HDF5 file, or its beginning is damaged", path);
+    }
     h->bytes = (uint64_t)st.st_size;
     tt_h5_listen();
     h->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);

@@ -182,6 +182,13 @@ static void bombs(void **state) {
     tt_str_append(&text, "a: &a {x: 1, y: 2}\n");
     for (int i = 0; i < 6000; ++i) tt_str_format(&text, "b%d: {<<: *a}\n", i);
     expect_refused(&text, "merges more than 10000 keys");
+    tt_str_clear(&text); // 4,000 keys, merged 2,000 times into one mapping: 32 milliards of comparisons
+    tt_str_append(&text, "a: &a {");
+    for (int i = 0; i < 4000; ++i) tt_str_format(&text, "k%d: 1, ", i);
+    tt_str_append(&text, "}\nb:\n  <<: [");
+    for (int i = 0; i < 2000; ++i) tt_str_append(&text, "*a, ");
+    tt_str_append(&text, "]\n");
+    expect_refused(&text, "scalar_test.yaml:3: <<: merging compares keys more than 10000000 times");
     tt_str_close(&text);
 }
 
