@@ -72,13 +72,22 @@ static tt_status read_seals(int file, const char *path, bool always, seals *s) {
     return status;
 }
 
-bool tt_seal_there(const char *path) {
+static bool begins_with(const char *path, const char *bytes) {
     char found[sizeof title];
+    const size_t wanted = strlen(bytes);
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return false;
-    const ssize_t n = read_fully(file, found, strlen(title));
+    const ssize_t n = read_fully(file, found, wanted);
     close(file);
-    return n == (ssize_t)strlen(title) && memcmp(found, title, strlen(title)) == 0;
+    return n == (ssize_t)wanted && memcmp(found, bytes, wanted) == 0;
+}
+
+bool tt_seal_there(const char *path) {
+    return begins_with(path, title);
+}
+
+bool tt_seal_lacking(const char *path) {
+    return begins_with(path, hdf5);
 }
 
 tt_status tt_seal_write(const char *path) {

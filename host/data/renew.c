@@ -28,23 +28,13 @@ typedef struct report {
     char message[2048], kind[32], temporary[4160];
 } report;
 
-// Whether a file begins as HDF5 without a seal does. The library itself looks for HDF5 behind any 512 bytes, too, but a file
-// whose seal is damaged is not to be taken for one without.
-static bool begins_unsealed(const char *path) {
-    char begin[8];
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    const bool known = file >= 0 && read(file, begin, sizeof begin) == (ssize_t)sizeof begin;
-    if (file >= 0) close(file);
-    return known && memcmp(begin, "\x89HDF\r\n\x1a\n", sizeof begin) == 0;
-}
-
 static tt_status open_unsealed(tt_h5 *h, const char *path) {
     struct stat st;
     *h = (tt_h5){.file = H5I_INVALID_HID};
     if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
     strcpy(h->path, path);
     if (stat(path, &st) != 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
-    if (!begins_unsealed(path)) {
+    if (!tt_seal_lacking(path)) {
         TT_TRY(tt_seal_check(path, &h->bytes)); // says what else it is
         return tt_fail(TT_ERR_FORMAT, "%s: not an HDF5 file, or its beginning is damaged", path);
     }
@@ -85,7 +75,8 @@ static void end_by(int number) {
 static void expect_the_worst(rlim_t seconds, pid_t parent) {
     static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU};
     for (size_t i = 0; i < sizeof crashes / sizeof *crashes; ++i) signal(crashes[i], SIG_DFL);
-    for (int i = 0; i < STOPS; ++i) signal(stops[i], end_by);
+    const struct sigaction end = {.sa_handler = end_by};
+    for (int i = 0; i < STOPS; ++i) sigaction(stops[i], &end, NULL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) raise(SIGTERM);
     const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -159,7 +150,7 @@ enum { MOST_COPIED = 256 << 20 };
 
 static bool copied_unasked(const char *path) {
     struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= MOST_COPIED && begins_unsealed(path);
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= MOST_COPIED && tt_seal_lacking(path);
 }
 
 static void warn_once(const char *path) {

@@ -1,6 +1,5 @@
 // StrategyQA: yes/no questions with human-written facts.
 #include "host/base/log.h"
-#include "host/base/philox.h"
 #include "host/base/python_json.h"
 #include "host/data/import/import.h"
 #include "host/text/stages.h"
@@ -136,11 +135,7 @@ tt_status tt_import_strategyqa(
     const int n = (int)(corpus->n_questions - first), tenth = n / 10;
     if (facts_as_recall) TT_TRY(check_facts(&report, n));
     int32_t *order;
-    TT_TRY(tt_alloc(&order, (size_t)n, sizeof *order, "order"));
-    for (int i = 0; i < n; ++i) order[i] = i;
-    tt_rng rng;
-    tt_rng_open(&rng, seed, TT_FOR_SPLIT, 0, 0);
-    tt_rng_shuffle(&rng, order, n);
+    TT_TRY(tt_split_order(&order, n, seed));
     for (int i = 0; i < 2 * tenth; ++i)
         corpus->questions[first + (size_t)order[i]].split = i < tenth ? TT_VALIDATION : TT_TEST;
     free(order);
