@@ -231,7 +231,6 @@ void tt_escape_controls(char *text, size_t size) {
     size_t n = strlen(text), extra = 0;
     for (size_t i = 0; i < n; ++i) extra += is_control(text, i) ? MORE : 0;
     while (n + extra >= size) extra -= is_control(text, --n) ? MORE : 0;
-    if (extra == 0) return;
     text[n + extra] = '\0';
     for (size_t from = n, to = n + extra; from-- > 0;) {
         const unsigned char c = (unsigned char)text[from];
