@@ -1,5 +1,6 @@
 #include "host/base/json.h"
 
+#include "host/base/python_json.h"
 #include "host/base/text_file.h"
 
 #include <math.h>
@@ -22,7 +23,7 @@ static void drop_null_members(json_t *value) {
 
 tt_status tt_json_parse(json_t **out, const char *path, int line, const char *text, size_t n) {
     json_error_t error;
-    *out = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
+    *out = tt_json_load(text, n, JSON_REJECT_DUPLICATES, &error);
     if (!*out)
         return tt_fail(TT_ERR_INPUT, "%s:%d: not JSON: %s (column %d)", path,
             line + (error.line > 0 ? error.line - 1 : 0), error.text, error.column);
@@ -64,7 +65,7 @@ const char *tt_json_kind(const json_t *value) {
     if (!value) return "nothing";
     switch (json_typeof(value)) {
     case JSON_OBJECT:
-        return "an object";
+        return tt_json_unusual(value) ? tt_json_unusual(value) : "an object";
     case JSON_ARRAY:
         return "a list";
     case JSON_STRING:

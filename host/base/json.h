@@ -1,5 +1,5 @@
 // JSON (RFC 8259) that people and other programs wrote. Beyond the RFC: a member that is given twice is an error, a member
-// that is null is absent, and a byte order mark before a text is skipped.
+// that is null is absent, and numbers that only Python writes stand as tt_json_load leaves them (python_json.h).
 #ifndef TT_BASE_JSON_H
 #define TT_BASE_JSON_H
 
@@ -16,8 +16,7 @@ extern "C" {
 #endif
 
 // Parses text[0..n), which begins in line `line` of `path`, as one list or object. The caller releases *out with
-// json_decref(). Errors: TT_ERR_INPUT as `path:line: not JSON: ...`, also for numbers that no double or 64-bit integer holds
-// and for nesting beyond 2,048 levels.
+// json_decref(). Errors: TT_ERR_INPUT as `path:line: not JSON: ...`, also for nesting beyond 2,048 levels.
 tt_status tt_json_parse(json_t **out, const char *path, int line, const char *text, size_t n) TT_MUST_CHECK;
 // The same for a file of at most `limit` bytes (0 = 4 GiB). Errors: also those of tt_text_read.
 tt_status tt_json_read(json_t **out, const char *path, size_t limit) TT_MUST_CHECK;

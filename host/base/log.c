@@ -1,6 +1,7 @@
 #include "host/base/log.h"
 
 #include "host/base/number.h"
+#include "host/base/str.h"
 #include "host/base/temporary.h"
 #include "host/base/terminal.h"
 
@@ -48,6 +49,7 @@ static void print_message(const char *prefix, const char *format, va_list args) 
     char text[4096];
     wipe_bar(live_bar);
     tt_format_list(text, sizeof text, format, args);
+    tt_escape_controls(text, sizeof text);
     fprintf(stderr, "%s%s\n", prefix, text);
 }
 

@@ -53,8 +53,10 @@ static tt_status make_temporary(tt_output *out, const tt_target *target, int *fi
     return status;
 }
 
+// A regular file is that of another process's descriptor: its old text goes, as by the shell's >.
 static int open_directly(const tt_target *target) {
-    if (target->descriptor < 0) return open(target->path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    const int mode = O_WRONLY | O_NOCTTY | O_CLOEXEC | (S_ISREG(target->st.st_mode) ? O_TRUNC : 0);
+    if (target->descriptor < 0) return open(target->path, mode);
     tt_standard_flush(); // what was printed before comes before
     const bool claimed = target->descriptor == STDOUT_FILENO && kept_stdout >= 0;
     const int source = claimed ? kept_stdout : target->descriptor;

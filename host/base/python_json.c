@@ -1,13 +1,27 @@
 #include "host/base/python_json.h"
 
 #include "host/base/fs.h"
+#include "host/base/json.h"
 #include "host/base/number.h"
+#include "host/base/text_file.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MOST_DIGITS = 18 }; // that a 64-bit integer always holds
+
+// An object with one member of this name, which no program gives, stands for a number that JSON does not have.
+#define MARK "\x01"
+
+static void append_unusual(tt_str *out, const char *word, size_t n) {
+    tt_str_format(out, "{\"\\u0001\": \"%.*s\"}", (int)n, word);
+}
+
+const char *tt_json_unusual(const json_t *value) {
+    return json_object_size(value) == 1 ? json_string_value(json_object_get(value, MARK)) : NULL;
+}
 
 // The end of the string that starts at `p`, a quotation mark.
 static const char *end_of_string(const char *p, const char *end) {
@@ -28,7 +42,7 @@ static const char *copy_number(tt_str *out, const char *p, const char *end) {
         text[n] = '\0';
     }
     if (n >= sizeof text || isinf(tt_parse_double(text, NULL))) {
-        tt_str_append(out, *from == '-' ? "\"-Infinity\"" : "\"Infinity\"");
+        append_unusual(out, *from == '-' ? "-Infinity" : "Infinity", *from == '-' ? 9 : 8);
     } else {
         tt_str_append_n(out, from, n);
         if (integer && digits > MOST_DIGITS) tt_str_append(out, "e0");
@@ -49,30 +63,40 @@ static void to_strict_json(tt_str *out, const char *p, const char *end) {
             tt_str_append_n(out, from, (size_t)(p - from));
         } else if (word) {
             p += word;
-            tt_str_format(out, "\"%.*s\"", (int)word, from);
+            append_unusual(out, from, word);
         } else if (*p == '-' || (*p >= '0' && *p <= '9')) {
             p = copy_number(out, p, end);
         } else {
-            tt_str_append_n(out, p++, 1);
+            while (p < end && !strchr("\"-0123456789NI", *p)) ++p; // to where one of the above may begin
+            if (p == from) ++p;
+            tt_str_append_n(out, from, (size_t)(p - from));
         }
     }
+}
+
+json_t *tt_json_load(const char *text, size_t n, size_t flags, json_error_t *error) {
+    const size_t mark = tt_text_mark(text, n);
+    text += mark;
+    n -= mark;
+    json_t *root = json_loadb(text, n, flags, error);
+    if (root) return root;
+    tt_str strict = {0};
+    tt_str_append(&strict, "");
+    to_strict_json(&strict, text, text + n);
+    if (!strict.failed && (strict.length != n || memcmp(strict.data, text, n) != 0))
+        root = json_loadb(strict.data, strict.length, flags, error);
+    tt_str_close(&strict);
+    if (!root && error && strstr(error->text, "JSON_ALLOW_NUL")) // the library's word for its callers
+        snprintf(
+            error->text, sizeof error->text, "\\u0000 stands for a NUL character, which no text may have");
+    return root;
 }
 
 tt_status tt_python_json_parse(json_t **out, const char *name, const char *text, size_t n) {
     json_error_t error;
     *out = NULL;
-    if (n >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
-        return tt_fail(TT_ERR_FORMAT, "%s: this is UTF-16; save it as UTF-8", name);
-    if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, n -= 3;
-    tt_str strict = {0};
-    tt_str_append(&strict, "");
-    to_strict_json(&strict, text, text + n);
-    if (strict.failed) {
-        tt_str_close(&strict);
-        return tt_fail(TT_ERR_NOMEM, "%s: no memory to read it", name);
-    }
-    json_t *root = json_loadb(strict.data, strict.length, JSON_REJECT_DUPLICATES, &error);
-    tt_str_close(&strict);
+    TT_TRY(tt_text_check(name, text, n));
+    json_t *root = tt_json_load(text, n, JSON_REJECT_DUPLICATES, &error);
     if (!root) return tt_fail(TT_ERR_FORMAT, "%s:%d: %s", name, error.line, error.text);
     if (!json_is_object(root)) {
         json_decref(root);

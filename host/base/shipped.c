@@ -38,6 +38,8 @@ const char *tt_shipped_find(const char *path, char *found, size_t size) {
     char *whole = realpath(found, NULL); // without ".."
     if (whole && strlen(whole) < size) strcpy(found, whole);
     free(whole);
-    tt_info("%s is not in the working directory: reading %s", path, found);
+    static _Thread_local char said[256]; // once, where a file is read twice
+    if (strcmp(said, path) != 0) tt_info("%s is not in the working directory: reading %s", path, found);
+    snprintf(said, sizeof said, "%s", path);
     return found;
 }

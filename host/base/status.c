@@ -1,6 +1,7 @@
 #include "host/base/status.h"
 
 #include "host/base/number.h"
+#include "host/base/str.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ void tt_message_set(const char *format, ...) {
     va_start(args, format);
     tt_format_list(message, sizeof message, format, args);
     va_end(args);
+    tt_escape_controls(message, sizeof message);
 }
 
 void tt_message_prefix(const char *format, ...) {
@@ -22,6 +24,8 @@ void tt_message_prefix(const char *format, ...) {
     va_start(args, format);
     int n = tt_format_list(message, sizeof message, format, args);
     va_end(args);
+    tt_escape_controls(message, sizeof message);
+    n = n < 0 ? n : (int)strlen(message);
     if (n >= 0 && (size_t)n < sizeof message)
         snprintf(message + n, sizeof message - (size_t)n, ": %s", inner);
 }

@@ -21,7 +21,7 @@ static bool is_in_proc(const char *link) {
            fs.f_type == PROC_SUPER_MAGIC;
 }
 
-// N for /proc/self/fd/N, whatever the way there; -1 for all others.
+// N for /proc/self/fd/N, whatever the way there and whether or not it is open; -1 for all others.
 static int descriptor_of(const char *link) {
     char folder[TT_PATH_MAX], mine[64], real[PATH_MAX];
     const char *slash = strrchr(link, '/'), *name = slash ? slash + 1 : link;
@@ -30,11 +30,6 @@ static int descriptor_of(const char *link) {
     if (!*name || strlen(name) > 6 || tt_path_dir(folder, sizeof folder, link) != TT_OK) return -1;
     snprintf(mine, sizeof mine, "/proc/%ld/fd", (long)getpid());
     return realpath(folder, real) && strcmp(real, mine) == 0 ? atoi(name) : -1;
-}
-
-static void describe(tt_target *t) {
-    t->exists = (t->descriptor >= 0 ? fstat(t->descriptor, &t->st) : stat(t->path, &t->st)) == 0;
-    t->direct = t->descriptor >= 0 || (t->exists && !S_ISREG(t->st.st_mode) && !S_ISDIR(t->st.st_mode));
 }
 
 // Goes over from the link to what its text names.
@@ -49,23 +44,22 @@ static tt_status follow(tt_target *t, const char *path) {
 
 tt_status tt_target_find(tt_target *out, const char *path) {
     struct stat st;
+    bool foreign = false; // a descriptor of another process, which is opened as it is
     *out = (tt_target){.descriptor = -1};
     if (strlen(path) >= sizeof out->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
     strcpy(out->path, path);
-    if (strcmp(path, "-") == 0) out->descriptor = STDOUT_FILENO;
-    for (int i = 0; out->descriptor < 0 && lstat(out->path, &st) == 0 && S_ISLNK(st.st_mode); ++i) {
+    for (int i = 0;; ++i) {
+        out->descriptor = strcmp(path, "-") == 0 ? STDOUT_FILENO : descriptor_of(out->path);
+        if (out->descriptor >= 0 || lstat(out->path, &st) != 0 || !S_ISLNK(st.st_mode)) break;
         if (i == MOST_LINKS) return tt_fail(TT_ERR_IO, "%s: its links lead in a circle", path);
-        if (is_in_proc(out->path)) {
-            out->descriptor = descriptor_of(out->path);
-            // "/proc/self" and the like are folders; a descriptor of another process is opened as it is.
-            out->direct = out->descriptor >= 0 || (stat(out->path, &st) == 0 && !S_ISDIR(st.st_mode));
-            if (out->direct) break;
-        }
+        // "/proc/self" and the like are folders.
+        foreign = is_in_proc(out->path) && stat(out->path, &st) == 0 && !S_ISDIR(st.st_mode);
+        if (foreign) break;
         TT_TRY(follow(out, path));
     }
-    const bool direct = out->direct;
-    describe(out);
-    out->direct |= direct;
+    out->exists = (out->descriptor >= 0 ? fstat(out->descriptor, &out->st) : stat(out->path, &out->st)) == 0;
+    out->direct = out->descriptor >= 0 || foreign ||
+                  (out->exists && !S_ISREG(out->st.st_mode) && !S_ISDIR(out->st.st_mode));
     return TT_OK;
 }
 

@@ -18,7 +18,8 @@ typedef struct tt_target {
     struct stat st; // where it exists
 } tt_target;
 
-// "-" is standard output. Errors: TT_ERR_IO for links that lead in a circle, and where the place cannot be looked at.
+// "-" is standard output. Errors: TT_ERR_IO for links that lead in a circle or cannot be read. What cannot be looked at
+// does not exist.
 tt_status tt_target_find(tt_target *out, const char *path) TT_MUST_CHECK;
 // Whether two paths lead to the same place, whether or not a file is there. False if that cannot be told.
 bool tt_target_same(const char *a, const char *b);

@@ -1,9 +1,11 @@
 #include "host/base/temporary.h"
 
 #include "host/base/path.h"
+#include "host/base/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -81,11 +83,20 @@ static tt_status cannot_make(const char *path, int reason) {
     return tt_fail(TT_ERR_IO, "%s: cannot write: %s", path, strerror(reason));
 }
 
+// PATH.NUMBER.tmp into out[TT_PATH_MAX], the file's own name cut where it would be too long for a file system.
+static tt_status temporary_name(const char *path, long number, char *out) {
+    char end[32];
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const size_t most = NAME_MAX - (size_t)snprintf(end, sizeof end, ".%ld.tmp", number);
+    const int kept = (int)(name - path) + (int)tt_utf8_fit(name, most);
+    const int n = snprintf(out, TT_PATH_MAX, "%.*s%s", kept, path, end);
+    return n >= 0 && n < TT_PATH_MAX ? TT_OK : tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
+}
+
 tt_status tt_temporary_make(const char *path, mode_t mode, char *out, int *file) {
     const long first = (long)getpid();
     for (long number = first; number < first + TRIES; ++number) {
-        const int n = snprintf(out, TT_PATH_MAX, "%s.%ld.tmp", path, number);
-        if (n < 0 || n >= TT_PATH_MAX) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
+        TT_TRY(temporary_name(path, number, out));
         *file = open_noted(out, mode);
         if (*file >= 0) return TT_OK;
         if (errno != EEXIST) return cannot_make(path, errno);

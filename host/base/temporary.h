@@ -10,9 +10,9 @@
 extern "C" {
 #endif
 
-// Makes an empty file beside `path`, PATH.NUMBER.tmp, that did not exist before, and opens it. out[TT_PATH_MAX] receives
-// its name, *file its descriptor, which the caller closes. `mode` and the umask say who may read and write it. Errors:
-// TT_ERR_IO naming `path`.
+// Makes an empty file beside `path`, PATH.NUMBER.tmp (a long name cut), that did not exist before, and opens it.
+// out[TT_PATH_MAX] receives its name, *file its descriptor, which the caller closes. `mode` and the umask say who may read and
+// write it. Errors: TT_ERR_IO naming `path`.
 tt_status tt_temporary_make(const char *path, mode_t mode, char *out, int *file) TT_MUST_CHECK;
 // The same care for a file that this process made in another way.
 void tt_temporary_note(const char *name);

@@ -1,6 +1,7 @@
 #include "host/base/text_file.h"
 
 #include "host/base/fs.h"
+#include "host/base/signature.h"
 #include "host/base/str.h"
 
 #include <stdlib.h>
@@ -8,29 +9,6 @@
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 enum { MARK = sizeof byte_order_mark - 1 };
-
-// What files begin with that are no UTF-8 text.
-static const struct {
-    const char *bytes;
-    size_t n;
-    const char *what, *advice;
-} formats[] = {
-    {"\xff\xfe\0\0", 4, "UTF-32", "convert it: iconv -f UTF-32 -t UTF-8 OLD > NEW"},
-    {"\xff\xfe", 2, "UTF-16", "convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW"},
-    {"\xfe\xff", 2, "UTF-16", "convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW"},
-    {"PAR1", 4, "a Parquet file",
-        "convert it, e.g. with Python: pandas.read_parquet(OLD).to_json(NEW, orient='records', lines=True)"},
-    {"ARROW1", 6, "an Arrow file",
-        "convert it to JSONL, e.g. with Dataset.to_json() of Hugging Face's datasets"},
-    {"\x1f\x8b", 2, "compressed by gzip", "unpack it: gunzip -c OLD > NEW"},
-    {"\x28\xb5\x2f\xfd", 4, "compressed by zstd", "unpack it: zstd -dc OLD > NEW"},
-    {"\xfd"
-     "7zXZ",
-        5, "compressed by xz", "unpack it: xz -dc OLD > NEW"},
-    {"BZh", 3, "compressed by bzip2", "unpack it: bzip2 -dc OLD > NEW"},
-    {"PK\x03\x04", 4, "a zip archive", "unpack it first"},
-    {"\x89HDF\r\n", 6, "an HDF5 file", "corpora in this format are given where a corpus .h5 is expected"},
-};
 
 // UTF-16 without a mark: every other byte of its ASCII characters is NUL.
 static bool looks_like_utf16(const unsigned char *text, size_t size) {
@@ -45,11 +23,12 @@ static bool looks_like_utf16(const unsigned char *text, size_t size) {
 
 tt_status tt_text_check(const char *path, const char *text, size_t size) {
     size_t bad = 0, line_begin = 0;
-    if (tt_utf8_valid(text, size, &bad)) return TT_OK;
-    for (size_t f = 0; f < sizeof formats / sizeof *formats; ++f)
-        if (size >= formats[f].n && memcmp(text, formats[f].bytes, formats[f].n) == 0)
-            return tt_fail(TT_ERR_INPUT, "%s:1: the file is %s; expected a text in UTF-8; %s", path,
-                formats[f].what, formats[f].advice);
+    const char *what, *advice;
+    const bool valid = tt_utf8_valid(text, size, &bad), known = tt_signature_find(text, size, &what, &advice);
+    if (known && (!valid || tt_signature_is_pointer(text, size)))
+        return tt_fail(
+            TT_ERR_INPUT, "%s:1: the file is %s; expected a text in UTF-8; %s", path, what, advice);
+    if (valid) return TT_OK;
     if (looks_like_utf16((const unsigned char *)text, size))
         return tt_fail(TT_ERR_INPUT,
             "%s:1: the file looks like UTF-16; expected a text in UTF-8; convert it: iconv -f UTF-16%s -t "
@@ -77,11 +56,15 @@ tt_status tt_text_read(const char *path, size_t limit, char **text, size_t *size
         *text = NULL;
         return status;
     }
-    if (*size >= MARK && memcmp(*text, byte_order_mark, MARK) == 0) {
+    if (tt_text_mark(*text, *size)) {
         *size -= MARK;
         memmove(*text, *text + MARK, *size + 1);
     }
     return TT_OK;
+}
+
+size_t tt_text_mark(const char *text, size_t n) {
+    return n >= MARK && memcmp(text, byte_order_mark, MARK) == 0 ? MARK : 0;
 }
 
 bool tt_lines_next(tt_lines *lines) {
@@ -93,10 +76,9 @@ bool tt_lines_next(tt_lines *lines) {
     lines->at = stop ? stop + 1 : lines->end;
     ++lines->number;
     // Files that were joined have marks within.
-    if (lines->length >= MARK && memcmp(lines->line, byte_order_mark, MARK) == 0) {
-        lines->line += MARK;
-        lines->length -= MARK;
-    }
+    const size_t mark = tt_text_mark(lines->line, lines->length);
+    lines->line += mark;
+    lines->length -= mark;
     while (lines->length && lines->line[lines->length - 1] == '\r') --lines->length;
     return true;
 }

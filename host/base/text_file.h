@@ -20,6 +20,9 @@ tt_status tt_text_read(const char *path, size_t limit, char **text, size_t *size
 // `file:line: ...` with the byte within the line; UTF-16, Parquet and other known formats are named, with how to convert them.
 tt_status tt_text_check(const char *path, const char *text, size_t size) TT_MUST_CHECK;
 
+// The length of the byte order mark that text[0..n) begins with; 0 for none.
+size_t tt_text_mark(const char *text, size_t n);
+
 // A place in a text that is read line by line; begin with {.at = text, .end = text + size}.
 typedef struct tt_lines {
     const char *at, *end;

@@ -5,8 +5,10 @@
 #include "host/base/str.h"
 #include "host/cli/help.h"
 #include "host/cli/paths.h"
+#include "host/config/words.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,20 +27,9 @@ static const char *dashes(const tt_arg *arg) {
 }
 
 static tt_status check_word(const reader *r, const tt_arg *arg, const char *text) {
-    const size_t n = strlen(text);
-    for (const char *word = arg->words; word; word = strchr(word, '|')) {
-        if (*word == '|') ++word;
-        if (strcspn(word, "|") == n && strncmp(word, text, n) == 0) return TT_OK;
-    }
-    tt_precision precision;
-    if (strcmp(arg->name, "precision") == 0 && tt_precision_parse(&precision, text) != TT_OK)
-        return tt_context(TT_ERR_USAGE, "%s: --precision", r->command); // it says why fp16 is refused
-    tt_str list = {0};                                                  // "a|b|c" becomes "a, b, c"
-    for (const char *p = arg->words; *p; ++p) tt_str_append_n(&list, *p == '|' ? ", " : p, *p == '|' ? 2 : 1);
-    tt_fail(TT_ERR_USAGE, "%s: %s%s: '%s' is not allowed; allowed are %s", r->command, dashes(arg), arg->name,
-        text, tt_str_text(&list));
-    tt_str_close(&list);
-    return TT_ERR_USAGE;
+    char where[128];
+    snprintf(where, sizeof where, "%s: %s%s", r->command, dashes(arg), arg->name);
+    return tt_word_check(TT_ERR_USAGE, where, arg->words, text);
 }
 
 static tt_status set_text(const reader *r, const tt_arg *arg, const char *text) {
@@ -110,9 +101,13 @@ static tt_status unknown_option(const reader *r, const char *text) {
         names[i] = r->args->options[i].name;
         if (*name && tt_starts_with(names[i], name)) begins = names[i];
     }
-    const char *nearest = begins ? begins : tt_nearest(name, names, r->args->n);
-    return tt_fail(TT_ERR_USAGE, "%s: unknown option --%s%s%s; see tinythinker %s --help", r->command, name,
-        nearest ? "; did you mean --" : "", nearest ? nearest : "", r->command);
+    const char *near = begins ? begins : name[0] && name[1] ? tt_nearest(name, names, r->args->n) : NULL;
+    return tt_fail(TT_ERR_USAGE, "%s: unknown option %.*s%s%s%s%s; see tinythinker %s --help", r->command,
+        (int)(start - text) + (int)strlen(name), text, near ? "; did you mean " : "",
+        !near     ? ""
+        : near[1] ? "--"
+                  : "-",
+        near ? near : "", near ? "" : "; what begins with - and is no option is given behind --", r->command);
 }
 
 // Takes the option of argv[*i], and its value, which may be the next one: *i is then moved on.

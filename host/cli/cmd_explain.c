@@ -11,8 +11,10 @@
 #include "host/model/checkpoint.h"
 #include "host/reason/diagnose.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct explanation {
     const char *split_name;
@@ -218,6 +220,8 @@ tt_status tt_cmd_explain(int argc, char **argv) {
     char path[TT_PATH_MAX];
     tt_config config;
     TT_TRY(tt_path_join(path, sizeof path, rest.items[0], "config.yaml"));
+    if (access(path, F_OK) != 0 && errno != ENOENT && errno != ENOTDIR)
+        return tt_fail(TT_ERR_IO, "explain: %s: cannot open: %s", rest.items[0], strerror(errno));
     if (!tt_file_exists(path))
         return tt_fail(TT_ERR_USAGE,
             "explain: %s: not a run directory; expected one that `tinythinker run` writes", rest.items[0]);

@@ -50,7 +50,7 @@ static tt_status renew_file(const char *path) {
     tt_output out;
     char kind[32];
     uint64_t bytes;
-    if (!tt_file_exists(path)) return tt_fail(TT_ERR_IO, "%s: no such file", path);
+    TT_TRY(tt_file_check(path, "an HDF5 file"));
     if (tt_seal_there(path)) {
         TT_TRY(tt_seal_check(path, &bytes));
         printf("%s: is sound and in the present format; nothing to do\n", path);

@@ -1,5 +1,7 @@
 // tinythinker teach: collects a teacher's reasoning about the training questions of a corpus.
+#include "host/base/fs.h"
 #include "host/base/log.h"
+#include "host/base/shipped.h"
 #include "host/base/standard.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -275,6 +277,26 @@ static tt_status load_pool(tt_pool *pool, tt_teach_plan *plan) {
     return TT_OK;
 }
 
+// A file that cannot be read is named with its key, and where its name is a default, with what to do.
+static tt_status name_key(tt_status status, const tt_teach_plan *plan, const char *key) {
+    if (status != TT_ERR_IO) return status;
+    if (tt_teach_plan_sets(plan, key)) return tt_context(status, "%s", key);
+    return tt_context(status,
+        "%s: its default is found where tinythinker is installed, or in the folder that TT_DATA names; set "
+        "the key, or TT_DATA",
+        key);
+}
+
+// Without the shipped table, prices are not known. A table that the plan names is there.
+static tt_status load_price(tt_price *out, const tt_teach_plan *plan) {
+    char found[TT_PATH_MAX];
+    *out = (tt_price){0};
+    if (!tt_teach_plan_sets(plan, "prices") &&
+        !tt_file_exists(tt_shipped_find(plan->prices, found, sizeof found)))
+        return TT_OK;
+    return name_key(tt_price_load(out, plan->prices, plan->model), plan, "prices");
+}
+
 static tt_status run_plan(const arguments *a, tt_teach_plan *plan) {
     tt_pool pool = {0};
     tt_corpus questions = {0};
@@ -284,7 +306,7 @@ static tt_status run_plan(const arguments *a, tt_teach_plan *plan) {
     tt_device *device = NULL;
     tt_collection *collection = NULL;
     tt_estimate estimate;
-    TT_TRY(tt_price_load(&price, plan->prices, plan->model));
+    TT_TRY(load_price(&price, plan));
     if (plan->budget > 0 && !price.known)
         return tt_fail(TT_ERR_CONFIG,
             "budget: %s has no price of %s, so that what is spent cannot be counted; add the price there, or "
@@ -292,9 +314,10 @@ static tt_status run_plan(const arguments *a, tt_teach_plan *plan) {
             plan->prices, plan->model);
     int64_t existing;
     if (!a->estimate && !a->export) TT_TRY(count_existing(plan->corpus, &existing));
-    tt_status status = load_pool(&pool, plan);
-    if (status == TT_OK) status = tt_corpus_load(&questions, plan->questions);
-    if (status == TT_OK) status = load_tokenizer(&tokenizer, plan->tokenizer, &student, &device);
+    tt_status status = name_key(load_pool(&pool, plan), plan, "prompts");
+    if (status == TT_OK) status = name_key(tt_corpus_load(&questions, plan->questions), plan, "questions");
+    if (status == TT_OK)
+        status = name_key(load_tokenizer(&tokenizer, plan->tokenizer, &student, &device), plan, "tokenizer");
     if (status == TT_OK) {
         const tt_collection_options options = {.plan = plan,
             .pool = &pool,

@@ -3,31 +3,13 @@
 #include "host/base/number.h"
 #include "host/config/config_keys.h"
 #include "host/config/scalar.h"
-#include "kernels/device.h"
+#include "host/config/words.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static bool word_allowed(const char *words, const char *text) {
-    const size_t n = strlen(text);
-    for (const char *p = words; p; p = strchr(p, '|')) {
-        if (*p == '|') ++p;
-        const size_t length = strcspn(p, "|");
-        if (length == n && strncmp(p, text, n) == 0) return true;
-    }
-    return false;
-}
-
 static tt_status check_words(const tt_key *key, const char *text) {
-    if (!key->words || word_allowed(key->words, text)) return TT_OK;
-    tt_precision precision;
-    if (strcmp(key->path, "precision") == 0 && tt_precision_parse(&precision, text) != TT_OK)
-        return tt_context(TT_ERR_CONFIG, "%s", key->path); // the message says why fp16 is refused
-    tt_str list = {0};                                     // "a|b|c" becomes "a, b, c"
-    for (const char *p = key->words; *p; ++p) tt_str_append_n(&list, *p == '|' ? ", " : p, *p == '|' ? 2 : 1);
-    tt_fail(TT_ERR_CONFIG, "%s: '%s' is not allowed; allowed are %s", key->path, text, tt_str_text(&list));
-    tt_str_close(&list);
-    return TT_ERR_CONFIG;
+    return key->words ? tt_word_check(TT_ERR_CONFIG, key->path, key->words, text) : TT_OK;
 }
 
 static tt_status replace_text(char **slot, const char *text) {

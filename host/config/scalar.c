@@ -80,6 +80,11 @@ static void read_sexagesimal(const char *text, tt_scalar *out) {
     *out = (tt_scalar){.kind = TT_SCALAR_INTEGER, .number = sum, .unclear = true, .changes = true};
 }
 
+// Infinity and "not a number", without sign.
+static bool is_special(const char *text, const char *lower, const char *capital, const char *upper) {
+    return strcmp(text, lower) == 0 || strcmp(text, capital) == 0 || strcmp(text, upper) == 0;
+}
+
 static void read_number(const char *text, tt_scalar *out) {
     char digits[LONGEST_NUMBER], *to = digits;
     const bool sign = *text == '-' || *text == '+';
@@ -96,14 +101,14 @@ static void read_number(const char *text, tt_scalar *out) {
             .kind = TT_SCALAR_INTEGER, .number = (double)strtoull(digits + 2, NULL, base), .changes = true};
     } else if (strchr(digits, ':')) {
         read_sexagesimal(digits, out);
-    } else if (strcmp(digits, ".inf") == 0 || strcmp(digits, ".Inf") == 0 || strcmp(digits, ".INF") == 0) {
+    } else if (is_special(text + sign, ".inf", ".Inf", ".INF")) {
         *out = (tt_scalar){.kind = TT_SCALAR_REAL, .number = INFINITY, .changes = true};
-    } else if (!sign &&
-               (strcmp(digits, ".nan") == 0 || strcmp(digits, ".NaN") == 0 || strcmp(digits, ".NAN") == 0)) {
+    } else if (is_special(text, ".nan", ".NaN", ".NAN")) {
         *out = (tt_scalar){.kind = TT_SCALAR_REAL, .number = NAN, .changes = true};
     } else {
         read_decimal(digits, out);
     }
+    if (out->kind == TT_SCALAR_STRING) return; // ./my_runs, 2026_run, +1 for yes
     if (*text == '-') out->number = -out->number;
     out->changes = out->changes || *text == '+' || strchr(text, '_');
 }

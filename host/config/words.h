@@ -34,6 +34,10 @@ typedef struct tt_words {
 // *out receives the enumerator of `word`. Errors: words->error, naming the word and those allowed.
 tt_status tt_word_parse(const tt_words *words, const char *word, int *out) TT_MUST_CHECK;
 
+// Checks that `text` is one of the words "a|b|c". Errors: `code`, as `where: ... allowed are a, b, c`; where `where` ends in
+// "precision", with the reason that fp16 is refused.
+tt_status tt_word_check(tt_status code, const char *where, const char *words, const char *text) TT_MUST_CHECK;
+
 // Part of a data set (tt_split).
 #define TT_SPLIT_MAP(X)                                                                                      \
     X(TT_TRAIN, "train")                                                                                     \

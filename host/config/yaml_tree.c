@@ -7,7 +7,7 @@
 #include <string.h>
 
 // Expanding aliases, a document may have more nodes than were written, but not without limit.
-enum { MOST_MERGED = 10000, MOST_EXPANDED = 10000000 };
+enum { MOST_MERGED = 10000, MOST_COMPARED = 10000000, MOST_EXPANDED = 10000000 };
 
 typedef enum progress { NEW, ACTIVE, DONE } progress;
 
@@ -18,6 +18,7 @@ typedef struct tree {
     char *state;      // [n], a progress
     double *expanded; // [n]: nodes below a node and itself, aliases expanded
     int merged;       // keys
+    double compared;  // keys, in looking whether a mapping has one already
 } tree;
 
 static yaml_node_t *node_at(const tree *t, int id) {
@@ -71,7 +72,8 @@ static bool is_merge(const yaml_node_t *key) {
     return strcmp(tt_yaml_text(key), "<<") == 0 && key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 }
 
-static bool has_key(const tree *t, const yaml_node_t *map, const char *text) {
+static bool has_key(tree *t, const yaml_node_t *map, const char *text) {
+    t->compared += pairs_of(map);
     for (int i = 0; i < pairs_of(map); ++i)
         if (strcmp(tt_yaml_text(node_at(t, map->data.mapping.pairs.start[i].key)), text) == 0) return true;
     return false;
@@ -89,6 +91,9 @@ static tt_status merge_one(tree *t, int id, int from, const yaml_node_t *key) {
             TT_ERR_CONFIG, "%s:%d: <<: merges more than %d keys", t->path, line_of(key), MOST_MERGED);
     for (int i = 0; i < pairs_of(node_at(t, from)); ++i) {
         const yaml_node_pair_t pair = node_at(t, from)->data.mapping.pairs.start[i];
+        if (t->compared > MOST_COMPARED)
+            return tt_fail(TT_ERR_CONFIG, "%s:%d: <<: merging compares keys more than %d times", t->path,
+                line_of(key), MOST_COMPARED);
         if (has_key(t, node_at(t, id), tt_yaml_text(node_at(t, pair.key)))) continue;
         if (!yaml_document_append_mapping_pair(t->document, id, pair.key, pair.value))
             return tt_fail(TT_ERR_NOMEM, "%s: no memory to merge keys", t->path);
@@ -105,22 +110,29 @@ static tt_status merge_value(tree *t, int id, int value, const yaml_node_t *key)
     return TT_OK;
 }
 
+// Takes the merge key out of a mapping, which has it once; *key receives it. Returns the id of its value; 0 without one.
+static int take_merge(tree *t, int id, const yaml_node_t **key) {
+    yaml_node_pair_t *begin = node_at(t, id)->data.mapping.pairs.start, **end;
+    end = &node_at(t, id)->data.mapping.pairs.top;
+    for (yaml_node_pair_t *pair = begin; pair < *end; ++pair) {
+        const int value = pair->value;
+        *key = node_at(t, pair->key);
+        if (!is_merge(*key)) continue;
+        memmove(pair, pair + 1, (size_t)(*end - pair - 1) * sizeof *pair);
+        --*end;
+        return value;
+    }
+    return 0;
+}
+
 static tt_status merge_mappings(tree *t, int id) {
+    const yaml_node_t *key;
     if (t->state[id - 1] == DONE) return TT_OK;
     if (t->state[id - 1] == ACTIVE)
         return tt_fail(TT_ERR_CONFIG, "%s:%d: a mapping merges itself", t->path, line_of(node_at(t, id)));
     t->state[id - 1] = ACTIVE;
-    for (int i = 0; i < pairs_of(node_at(t, id)); ++i) {
-        yaml_node_pair_t *pair = node_at(t, id)->data.mapping.pairs.start + i;
-        const yaml_node_t *key = node_at(t, pair->key);
-        const int value = pair->value;
-        if (!is_merge(key)) continue;
-        yaml_node_pair_t **top = &node_at(t, id)->data.mapping.pairs.top;
-        memmove(pair, pair + 1, (size_t)(*top - pair - 1) * sizeof *pair);
-        --*top;
-        TT_TRY(merge_value(t, id, value, key));
-        break; // a key is there once
-    }
+    const int value = take_merge(t, id, &key);
+    if (value) TT_TRY(merge_value(t, id, value, key));
     t->state[id - 1] = DONE;
     return TT_OK;
 }

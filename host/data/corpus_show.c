@@ -46,9 +46,19 @@ static void show_counts(const tt_corpus *corpus, FILE *out) {
     show_teacher(corpus, out);
 }
 
+// In one line, shortened.
+static void append_id(tt_str *out, const char *id) {
+    enum { MOST = 100 };
+    const size_t n = tt_utf8_fit(id, MOST);
+    for (size_t i = 0; i < n; ++i) tt_str_append_n(out, id[i] == '\n' || id[i] == '\t' ? " " : id + i, 1);
+    if (id[n]) tt_str_append(out, "...");
+}
+
 static void append_question(tt_str *out, const tt_corpus *corpus, size_t i) {
     const tt_question *q = &corpus->questions[i];
-    tt_str_format(out, "\n%s (%s)\n  %s\n", q->id, tt_split_name(q->split), q->text);
+    tt_str_append(out, "\n");
+    append_id(out, q->id);
+    tt_str_format(out, " (%s)\n  %s\n", tt_split_name(q->split), q->text);
     for (int o = 0; o < q->n_options; ++o)
         tt_str_format(out, "  (%c) %s%s%s\n", 'A' + o, q->options[o], o == q->gold ? "   <- gold" : "",
             o == tt_right_answer(q) && o != q->gold ? "   <- the teacher's, right in training" : "");

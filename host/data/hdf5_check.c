@@ -65,11 +65,26 @@ void tt_h5_describe_type(hid_t type, char *out) {
         snprintf(out, 64, "values of another class");
 }
 
+// What else tells types of texts apart.
+static void describe_details(hid_t type, char out[64]) {
+    const H5T_str_t padding = H5Tget_strpad(type);
+    snprintf(out, 64, "%s, %s", H5Tget_cset(type) == H5T_CSET_UTF8 ? "UTF-8" : "ASCII",
+        padding == H5T_STR_SPACEPAD  ? "filled up with blanks"
+        : padding == H5T_STR_NULLPAD ? "filled up with NUL"
+                                     : "ended by NUL");
+}
+
 static tt_status check_type(const tt_h5 *h, const tt_h5_claim *claim) {
     char found[64], wanted[64];
     if (claim->expected < 0 || H5Tequal(claim->type, claim->expected) > 0) return TT_OK;
     tt_h5_describe_type(claim->type, found);
     tt_h5_describe_type(claim->expected, wanted);
+    if (strcmp(found, wanted) == 0 && H5Tget_class(claim->type) == H5T_STRING) {
+        describe_details(claim->type, found);
+        describe_details(claim->expected, wanted);
+        return tt_fail(
+            TT_ERR_FORMAT, "%s: %s has texts that are %s; expected %s", h->path, claim->name, found, wanted);
+    }
     return tt_fail(TT_ERR_FORMAT, "%s: %s has %s, expected %s", h->path, claim->name, found, wanted);
 }
 
@@ -90,6 +105,8 @@ tt_status tt_h5_check_claim(const tt_h5 *h, const tt_h5_claim *claim, size_t sha
         return tt_fail(TT_ERR_FORMAT,
             "%s: %s claims to have [%llu, %llu] values, more than the file can hold", h->path, claim->name,
             (unsigned long long)sizes[0], (unsigned long long)sizes[1]);
+    if (rank == 2 && sizes[1] == 0)
+        return tt_fail(TT_ERR_FORMAT, "%s: %s has rows without values", h->path, claim->name);
     shape[0] = (size_t)sizes[0];
     shape[1] = rank == 2 ? (size_t)sizes[1] : 0;
     return check_type(h, claim);

@@ -3,18 +3,6 @@
 
 #include <string.h>
 
-// Makes the group that `name` lies in.
-static tt_status make_parent(const tt_h5 *h, const char *name) {
-    char parent[1024];
-    const char *slash = strrchr(name, '/');
-    if (!slash || slash == name) return TT_OK;
-    const size_t n = (size_t)(slash - name);
-    if (n >= sizeof parent) return tt_fail(TT_ERR_INTERNAL, "%s: name too long: %.64s...", h->path, name);
-    memcpy(parent, name, n);
-    parent[n] = '\0';
-    return tt_h5_group(h, parent);
-}
-
 // The size of the fewest equal parts of n that are not larger than `most`: the last chunk is stored as large as the others.
 static size_t even_part(size_t n, size_t most) {
     const size_t parts = (n + most - 1) / most;
@@ -25,7 +13,7 @@ tt_status tt_h5_write(const tt_h5 *h, const char *name, tt_h5_layout layout, con
     const size_t rows = layout.rows, columns = layout.columns;
     hsize_t shape[2] = {rows, columns}, chunk[2] = {rows, columns};
     const int rank = columns ? 2 : 1;
-    TT_TRY(make_parent(h, name));
+    TT_TRY(tt_h5_parents(h, name));
     hid_t space = H5Screate_simple(rank, shape, NULL);
     hid_t creation = H5Pcreate(H5P_DATASET_CREATE), stored = tt_h5_stored_type(layout.type);
     H5Pset_obj_track_times(creation, 0); // the same content gives the same bytes

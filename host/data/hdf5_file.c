@@ -133,8 +133,8 @@ static tt_status make_group(const tt_h5 *h, const char *name) {
     return TT_OK;
 }
 
-// Makes the groups above `name`, one after another: those that the library makes on the way would carry their time.
-static tt_status make_parents(const tt_h5 *h, const char *name) {
+// One after another: groups that the library makes on the way would carry their time.
+tt_status tt_h5_parents(const tt_h5 *h, const char *name) {
     char part[1024] = "";
     if (strlen(name) >= sizeof part)
         return tt_fail(TT_ERR_INTERNAL, "%s: name too long: %.64s...", h->path, name);
@@ -148,6 +148,6 @@ static tt_status make_parents(const tt_h5 *h, const char *name) {
 }
 
 tt_status tt_h5_group(const tt_h5 *h, const char *name) {
-    TT_TRY(make_parents(h, name));
+    TT_TRY(tt_h5_parents(h, name));
     return make_group(h, name);
 }

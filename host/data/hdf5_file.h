@@ -47,6 +47,8 @@ void tt_h5_close(tt_h5 *h);
 bool tt_h5_has(const tt_h5 *h, const char *name);
 // Makes a group and its parents where they do not exist.
 tt_status tt_h5_group(const tt_h5 *h, const char *name) TT_MUST_CHECK;
+// Makes the groups above `name` where they do not exist.
+tt_status tt_h5_parents(const tt_h5 *h, const char *name) TT_MUST_CHECK;
 
 // The elements of a data set in memory. `type` is a native memory type (H5T_NATIVE_FLOAT, _INT32, _UINT8, _UINT16, ...);
 // the file has the same in little-endian, and nothing is converted.

@@ -2,6 +2,7 @@
 
 #include "host/base/checksum.h"
 #include "host/base/memory.h"
+#include "host/base/signature.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,13 +72,22 @@ static tt_status read_seals(int file, const char *path, bool always, seals *s) {
     return status;
 }
 
-bool tt_seal_there(const char *path) {
+static bool begins_with(const char *path, const char *bytes) {
     char found[sizeof title];
+    const size_t wanted = strlen(bytes);
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return false;
-    const ssize_t n = read_fully(file, found, strlen(title));
+    const ssize_t n = read_fully(file, found, wanted);
     close(file);
-    return n == (ssize_t)strlen(title) && memcmp(found, title, strlen(title)) == 0;
+    return n == (ssize_t)wanted && memcmp(found, bytes, wanted) == 0;
+}
+
+bool tt_seal_there(const char *path) {
+    return begins_with(path, title);
+}
+
+bool tt_seal_lacking(const char *path) {
+    return begins_with(path, hdf5);
 }
 
 tt_status tt_seal_write(const char *path) {
@@ -102,6 +112,7 @@ static tt_status refuse(const char *path, const seals *s) {
             "%s: has no checksum, since an earlier version or another program wrote it; "
             "'tinythinker renew %s' checks it and writes it anew",
             path, path);
+    TT_TRY(tt_signature_refuse(path, (const char *)s->found, n, "an HDF5 file of tinythinker"));
     if (n < TT_SEAL_BYTES && memcmp(s->found, title, n < strlen(title) ? n : strlen(title)) == 0)
         return tt_fail(TT_ERR_FORMAT, "%s: truncated: only %zu bytes are left of it", path, n);
     if (n < TT_SEAL_BYTES || memcmp(s->found, title, strlen(title)) != 0)

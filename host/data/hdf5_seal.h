@@ -18,6 +18,9 @@ enum { TT_SEAL_BYTES = 512 };
 
 // Whether a file begins as a sealed one does, which says nothing about its content.
 bool tt_seal_there(const char *path);
+// Whether a file begins as HDF5 without a seal does. The library itself looks for HDF5 behind any 512 bytes, too, but a file
+// whose seal is damaged is not to be taken for one without.
+bool tt_seal_lacking(const char *path);
 // Computes the seal and writes it over the first 512 bytes, which the file must have kept free. Errors: TT_ERR_IO.
 tt_status tt_seal_write(const char *path) TT_MUST_CHECK;
 // Fails with TT_ERR_FORMAT unless the file is, byte for byte, what was sealed: truncated, longer, damaged, or without a

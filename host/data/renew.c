@@ -3,7 +3,9 @@
 #include "host/base/fs.h"
 #include "host/base/log.h"
 #include "host/base/shipped.h"
+#include "host/base/temporary.h"
 #include "host/data/hdf5_check.h"
+#include "host/data/hdf5_seal.h"
 #include "host/data/renew_copy.h"
 
 #include <errno.h>
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,24 +28,16 @@ typedef struct report {
     char message[2048], kind[32], temporary[4160];
 } report;
 
-// Whether a file begins as HDF5 without a seal does. The library itself looks for HDF5 behind any 512 bytes, too, but a file
-// whose seal is damaged is not to be taken for one without.
-static bool begins_unsealed(const char *path) {
-    char begin[8];
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    const bool known = file >= 0 && read(file, begin, sizeof begin) == (ssize_t)sizeof begin;
-    if (file >= 0) close(file);
-    return known && memcmp(begin, "\x89HDF\r\n\x1a\n", sizeof begin) == 0;
-}
-
 static tt_status open_unsealed(tt_h5 *h, const char *path) {
     struct stat st;
     *h = (tt_h5){.file = H5I_INVALID_HID};
     if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
     strcpy(h->path, path);
     if (stat(path, &st) != 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
-    if (!begins_unsealed(path))
+    if (!tt_seal_lacking(path)) {
+        TT_TRY(tt_seal_check(path, &h->bytes)); // says what else it is
         return tt_fail(TT_ERR_FORMAT, "%s: not an HDF5 file, or its beginning is damaged", path);
+    }
     h->bytes = (uint64_t)st.st_size;
     const hid_t access = tt_h5_access_list();
     h->file = H5Fopen(path, H5F_ACC_RDONLY, access);
@@ -60,11 +55,31 @@ static tt_status write_anew(const tt_h5 *from, const char *to, report *r) {
     return status;
 }
 
-// Lets a crash or Ctrl-C end this process, whatever handlers its parent has, with nothing printed and no core left, and lets
-// it compute for `seconds` at most.
-static void expect_the_worst(rlim_t seconds) {
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGINT, SIGTERM, SIGXCPU};
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; ++i) signal(signals[i], SIG_DFL);
+static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+enum { STOPS = sizeof stops / sizeof *stops };
+
+static bool is_stop(int number) {
+    for (int i = 0; i < STOPS; ++i)
+        if (stops[i] == number) return true;
+    return false;
+}
+
+// Ends the child by the signal, without its temporary file.
+static void end_by(int number) {
+    tt_temporary_remove_all();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+// Lets Ctrl-C or the end of its parent end this process, and a crash, whatever handlers its parent has, with nothing printed
+// and no core left, and lets it compute for `seconds` at most.
+static void expect_the_worst(rlim_t seconds, pid_t parent) {
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU};
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; ++i) signal(crashes[i], SIG_DFL);
+    const struct sigaction end = {.sa_handler = end_by};
+    for (int i = 0; i < STOPS; ++i) sigaction(stops[i], &end, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) raise(SIGTERM);
     const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
     setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds + 1}); // SIGXCPU first
@@ -82,12 +97,12 @@ static void limit_memory(rlim_t bytes) {
 }
 
 // What the child does.
-static void renew(const char *path, const char *to, report *r) {
+static void renew(const char *path, const char *to, pid_t parent, report *r) {
     tt_h5 from;
     char *kind = NULL;
     struct stat st = {0};
     stat(path, &st);
-    expect_the_worst(5 + (rlim_t)st.st_size / (4 << 20)); // a sound one takes a tenth of it
+    expect_the_worst(5 + (rlim_t)st.st_size / (4 << 20), parent); // a sound one takes a tenth of it
     limit_memory(((rlim_t)1 << 30) + 64 * (rlim_t)st.st_size);
     tt_status status = open_unsealed(&from, path);
     if (status == TT_OK) status = tt_renew_root_text(&from, "tinythinker", &kind);
@@ -110,9 +125,14 @@ static tt_status wait_for(pid_t child, int *how) {
 static tt_status judge(const report *r, int how, const char *path) {
     if (r->finished) return r->status == TT_OK ? TT_OK : tt_fail(r->status, "%s", r->message);
     const int number = WIFSIGNALED(how) ? WTERMSIG(how) : 0;
+    if (is_stop(number)) return tt_fail(TT_ERR_INTERRUPTED, "%s: interrupted while reading it", path);
+    if (number == SIGKILL)
+        return tt_fail(TT_ERR_IO,
+            "%s: the process that reads it was killed, perhaps since no memory was left; the file may be "
+            "sound",
+            path);
     return tt_fail(TT_ERR_FORMAT, "%s: damaged: the HDF5 library %s while reading it (%s)", path,
-        number == SIGXCPU || number == SIGKILL ? "did not end" : "crashed",
-        number ? strsignal(number) : "without a signal");
+        number == SIGXCPU ? "did not end" : "crashed", number ? strsignal(number) : "without a signal");
 }
 
 tt_status tt_h5_renew(const char *path, const char *to, char kind[32]) {
@@ -120,9 +140,9 @@ tt_status tt_h5_renew(const char *path, const char *to, char kind[32]) {
     report *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (r == MAP_FAILED) return tt_fail(TT_ERR_NOMEM, "%s: no memory to read it", path);
     fflush(NULL); // or the child would print it again
-    const pid_t child = fork();
+    const pid_t parent = getpid(), child = fork();
     if (child == 0) {
-        renew(path, to, r);
+        renew(path, to, parent, r);
         _exit(0);
     }
     tt_status status =
@@ -130,7 +150,7 @@ tt_status tt_h5_renew(const char *path, const char *to, char kind[32]) {
                   : wait_for(child, &how);
     if (status == TT_OK) status = judge(r, how, path);
     if (status != TT_OK) {
-        if (r->temporary[0]) unlink(r->temporary); // of a child that crashed
+        if (r->temporary[0]) unlink(r->temporary); // of a child that crashed or was killed
         unlink(to);
     }
     snprintf(kind, 32, "%s", r->kind);
@@ -142,7 +162,7 @@ enum { MOST_COPIED = 256 << 20 };
 
 static bool copied_unasked(const char *path) {
     struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= MOST_COPIED && begins_unsealed(path);
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= MOST_COPIED && tt_seal_lacking(path);
 }
 
 static void warn_once(const char *path) {
@@ -164,10 +184,11 @@ tt_status tt_h5_open_any(tt_h5 *h, const char *path, const char *kind) {
     const int made = mkstemp(copy);
     if (made < 0)
         return tt_fail(TT_ERR_IO, "%s: cannot make a checked copy: %s: %s", path, copy, strerror(errno));
+    tt_temporary_note(copy);
     close(made);
     tt_status status = tt_h5_renew(there, copy, found);
     if (status == TT_OK) status = tt_h5_open(h, copy, kind);
-    unlink(copy);
+    tt_temporary_remove(copy);
     if (status == TT_ERR_IO) return tt_context(status, "%s: cannot make a checked copy", path);
     if (status != TT_OK) return status;
     snprintf(h->path, sizeof h->path, "%s", there);

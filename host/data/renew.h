@@ -12,7 +12,7 @@ extern "C" {
 // Writes the content of the unsealed file `path` to the file `to` in the present format: the same groups, data sets and
 // attributes, texts as hdf5_file.h stores them. `kind` receives the value of its root attribute `tinythinker`. To be called
 // before this process starts threads. Errors: TT_ERR_FORMAT for a damaged or foreign file, or for what the format has no
-// place for; TT_ERR_IO; TT_ERR_NOMEM. `to` does not exist then.
+// place for; TT_ERR_IO; TT_ERR_NOMEM; TT_ERR_INTERRUPTED, also where the child alone got Ctrl-C or SIGTERM. `to` does not exist then.
 tt_status tt_h5_renew(const char *path, const char *to, char kind[32]) TT_MUST_CHECK;
 
 // Opens a file as tt_h5_open does. An unsealed one of up to 256 MiB is renewed into a temporary file in TMPDIR (else /tmp),

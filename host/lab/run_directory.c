@@ -8,23 +8,43 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+// What stands in the directory itself. Starting over removes it in this order, and config.yaml last of all: what is left by
+// a kill in between still belongs to that configuration.
+enum { OF_THE_SWEEP = 0 }; // or of the lock: starting over leaves it
+#define MEMBER(field) offsetof(tt_run_directory, field)
+static const struct {
+    const char *name;
+    size_t path; // in tt_run_directory
+} run_files[] = {
+    {"result.json", MEMBER(result)},
+    {"best.h5", MEMBER(best)},
+    {"result.txt", MEMBER(table)},
+    {"predictions.jsonl", MEMBER(predictions)},
+    {"metrics.jsonl", MEMBER(metrics)},
+    {"corpus.h5", MEMBER(corpus)},
+    {"tokens.h5", MEMBER(tokens)},
+    {"environment.json", MEMBER(environment)},
+    {"config.yaml", MEMBER(config)},
+    {"lock", OF_THE_SWEEP},
+    {"failed.txt", OF_THE_SWEEP},
+    {"sweep.json", OF_THE_SWEEP},
+    {"log.txt", OF_THE_SWEEP},
+};
+enum { FILES = sizeof run_files / sizeof *run_files };
+_Static_assert(offsetof(tt_run_directory, path) == OF_THE_SWEEP, "no file's path has the offset 0");
+
 tt_status tt_run_directory_name(tt_run_directory *out, const tt_config *config) {
     TT_TRY(tt_path_join(out->path, sizeof out->path, config->output, config->name));
-    TT_TRY(tt_path_join(out->config, TT_PATH_MAX, out->path, "config.yaml"));
-    TT_TRY(tt_path_join(out->environment, TT_PATH_MAX, out->path, "environment.json"));
-    TT_TRY(tt_path_join(out->corpus, TT_PATH_MAX, out->path, "corpus.h5"));
-    TT_TRY(tt_path_join(out->tokens, TT_PATH_MAX, out->path, "tokens.h5"));
-    TT_TRY(tt_path_join(out->metrics, TT_PATH_MAX, out->path, "metrics.jsonl"));
-    TT_TRY(tt_path_join(out->predictions, TT_PATH_MAX, out->path, "predictions.jsonl"));
-    TT_TRY(tt_path_join(out->result, TT_PATH_MAX, out->path, "result.json"));
-    TT_TRY(tt_path_join(out->table, TT_PATH_MAX, out->path, "result.txt"));
-    TT_TRY(tt_path_join(out->best, TT_PATH_MAX, out->path, "best.h5"));
+    for (int i = 0; i < FILES; ++i)
+        if (run_files[i].path != OF_THE_SWEEP)
+            TT_TRY(tt_path_join((char *)out + run_files[i].path, TT_PATH_MAX, out->path, run_files[i].name));
     return tt_path_join(out->checkpoints, TT_PATH_MAX, out->path, "checkpoints");
 }
 
@@ -169,6 +189,25 @@ static bool is_reflection_file(const char *name) {
            is_end(name, "analyze_runs.jsonl");
 }
 
+static bool is_file(const char *name) {
+    for (int i = 0; i < FILES; ++i)
+        if (is_end(name, run_files[i].name)) return true;
+    return is_prediction(name);
+}
+
+// What processes that were killed left behind.
+static bool is_temporary(const char *name) {
+    return tt_ends_with(name, ".tmp") && (is_file(name) || is_checkpoint(name) || is_reflection_file(name));
+}
+
+// What starting over removes of the directory itself, but for config.yaml.
+static bool is_removed(const char *name) {
+    for (int i = 0; i < FILES; ++i)
+        if (strcmp(name, run_files[i].name) == 0)
+            return run_files[i].path != OF_THE_SWEEP && run_files[i].path != MEMBER(config);
+    return is_prediction(name);
+}
+
 // Removes the regular files of a folder whose names the run writes.
 static tt_status remove_files(const char *path, bool (*is_written)(const char *name)) {
     DIR *folder = opendir(path);
@@ -185,7 +224,8 @@ static tt_status remove_files(const char *path, bool (*is_written)(const char *n
     return status;
 }
 
-static tt_status remove_reflections(const tt_run_directory *dir) {
+// In the folders reflection_<k>, and these where they are empty then.
+static tt_status remove_reflections(const tt_run_directory *dir, bool (*is_written)(const char *name)) {
     DIR *folder = opendir(dir->path);
     if (!folder) return TT_OK;
     tt_status status = TT_OK;
@@ -194,23 +234,34 @@ static tt_status remove_reflections(const tt_run_directory *dir) {
         const char *rest = skip_phase(entry->d_name);
         if (!rest || *rest || !tt_starts_with(entry->d_name, "reflection_")) continue;
         status = tt_path_join(path, sizeof path, dir->path, entry->d_name);
-        if (status == TT_OK) status = remove_files(path, is_reflection_file);
+        if (status == TT_OK) status = remove_files(path, is_written);
         if (status == TT_OK) rmdir(path); // fails if a person keeps something in it
     }
     closedir(folder);
     return status;
 }
 
+static tt_status remove_file(const char *path) {
+    if (unlink(path) == 0 || errno == ENOENT) return TT_OK;
+    return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", path, strerror(errno));
+}
+
 // Removes the files that a run writes and nothing else: the directory may contain a person's notes.
 static tt_status remove_run(const tt_run_directory *dir) {
-    const char *const files[] = {dir->config, dir->environment, dir->corpus, dir->tokens, dir->metrics,
-        dir->predictions, dir->result, dir->table, dir->best};
-    for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
-        if (unlink(files[i]) != 0 && errno != ENOENT)
-            return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", files[i], strerror(errno));
+    for (int i = 0; i < 2; ++i)
+        TT_TRY(remove_file((const char *)dir + run_files[i].path)); // no progress without
     TT_TRY(remove_files(dir->checkpoints, is_checkpoint));
-    TT_TRY(remove_files(dir->path, is_prediction));
-    return remove_reflections(dir);
+    TT_TRY(remove_reflections(dir, is_reflection_file));
+    TT_TRY(remove_files(dir->path, is_removed));
+    for (int i = 0; i < FILES; ++i)
+        if (run_files[i].path != OF_THE_SWEEP) TT_TRY(remove_file((const char *)dir + run_files[i].path));
+    return TT_OK;
+}
+
+static tt_status remove_temporaries(const tt_run_directory *dir) {
+    TT_TRY(remove_files(dir->path, is_temporary));
+    TT_TRY(remove_files(dir->checkpoints, is_temporary));
+    return remove_reflections(dir, is_temporary);
 }
 
 // Whether there is anything to resume: a run that failed at its first step leaves only a configuration, which
@@ -219,7 +270,7 @@ static bool has_progress(const tt_run_directory *dir) {
     bool any = tt_file_exists(dir->best) || tt_file_exists(dir->result);
     DIR *folder = opendir(dir->checkpoints);
     for (struct dirent *entry; folder && !any && (entry = readdir(folder));)
-        any = is_checkpoint(entry->d_name);
+        any = is_checkpoint(entry->d_name) && !is_temporary(entry->d_name);
     if (folder) closedir(folder);
     return any;
 }
@@ -261,16 +312,10 @@ static bool is_run(const char *folder) {
 }
 
 bool tt_run_directory_owns(const char *path) {
-    static const char *const names[] = {"config.yaml", "environment.json", "corpus.h5", "tokens.h5",
-        "metrics.jsonl", "predictions.jsonl", "result.json", "result.txt", "best.h5", "lock"};
     char folder[TT_PATH_MAX], outer[TT_PATH_MAX];
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     if (tt_path_dir(folder, sizeof folder, path) != TT_OK) return false;
-    if (is_run(folder)) {
-        for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
-            if (strcmp(name, names[i]) == 0) return true;
-        return is_prediction(name);
-    }
+    if (is_run(folder)) return is_file(name);
     if (!is_checkpoint(name) && !is_reflection_file(name)) return false;
     return tt_path_join(outer, sizeof outer, folder, "..") == TT_OK && is_run(outer);
 }
@@ -287,13 +332,12 @@ static bool lies_below(const char *path, const char *folder) {
 }
 
 static tt_status check_input(const tt_run_directory *dir, const char *key, const char *path) {
-    const char *const written[] = {dir->config, dir->environment, dir->corpus, dir->tokens, dir->metrics,
-        dir->predictions, dir->result, dir->table, dir->best};
     tt_target target;
     bool own = tt_file_exists(path) && tt_target_find(&target, path) == TT_OK &&
                tt_run_directory_owns(target.path) && lies_below(target.path, dir->path);
-    for (size_t k = 0; k < sizeof written / sizeof *written; ++k)
-        own |= tt_file_exists(path) && tt_target_same(path, written[k]);
+    for (int i = 0; i < FILES && !own; ++i)
+        own = run_files[i].path != OF_THE_SWEEP && tt_file_exists(path) &&
+              tt_target_same(path, (const char *)dir + run_files[i].path);
     if (!own) return TT_OK;
     return tt_fail(TT_ERR_CONFIG,
         "%s: %s is a file of the run directory, which starting would remove; give the run another "
@@ -365,7 +409,15 @@ tt_status tt_run_directory_prepare(
     tt_str yaml = {0};
     *rescore = false;
     tt_status status = tt_make_dirs(dir->checkpoints);
+    if (status == TT_OK) status = remove_temporaries(dir);
     const bool anew = fresh || !has_progress(dir);
+    if (status == TT_OK && !anew && !tt_file_exists(dir->config))
+        status = tt_fail(TT_ERR_CONFIG,
+            "%s: its checkpoints or results have no config.yaml, so that nobody knows what they were made "
+            "by; "
+            "put it "
+            "back, give this run another name, or start over with --fresh",
+            dir->path);
     if (status == TT_OK && anew) status = check_inputs(dir, config);
     if (status == TT_OK && anew) status = check_owner(dir);
     if (status == TT_OK && anew) status = remove_run(dir);

@@ -9,6 +9,7 @@
 //   best.h5           the last phase's best checkpoint
 //   reflection_<k>/   recall_runs.jsonl, analyze_runs.jsonl and pairs.h5 of iteration k
 //   tensorboard/      event files, with log: tensorboard
+//   sweep.json        which sweep the run belongs to; log.txt: what its process printed; failed.txt: why it failed
 //   lock              which process runs here, while it does
 //   metrics.jsonl     a line for each logged step and each validation
 //   predictions.jsonl answers of the final evaluation, with the text of every stage
@@ -42,12 +43,13 @@ tt_status tt_run_directory_checkpoint(
 // "<run>/predictions_<phase>.jsonl" into out[TT_PATH_MAX]; `run` is the path of a run directory.
 tt_status tt_run_directory_predictions(const char *run, const char *phase, char *out) TT_MUST_CHECK;
 
-// Prepares the directory for `config`. To be called on one rank. A new directory receives config.yaml. In an
+// Prepares the directory for `config`. To be called on one rank, by whoever holds its lock: temporary files of runs that
+// were killed are removed. A new directory receives config.yaml. In an
 // existing one the configuration must be the same, except for keys that cannot change what is trained
 // (device, threads, the final evaluation); with `fresh`, the files of an earlier run are removed instead.
 // *rescore: the final evaluation has other settings than the existing result, which stays, with its config.yaml, until
 // tt_run_directory_rescored. Errors: TT_ERR_CONFIG naming the keys that differ, a file that the run reads and would
-// remove, or a config.yaml that no run wrote; TT_ERR_IO when the folder cannot be written.
+// remove, a config.yaml that no run wrote, or that there is none beside checkpoints; TT_ERR_IO when the folder cannot be written.
 tt_status tt_run_directory_prepare(
     const tt_run_directory *dir, const tt_config *config, bool fresh, bool *rescore) TT_MUST_CHECK;
 // After the new result has been written: config.yaml becomes that of `config`. Errors: TT_ERR_IO.

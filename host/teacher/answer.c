@@ -1,5 +1,6 @@
 #include "host/teacher/answer.h"
 
+#include "host/base/python_json.h"
 #include "host/base/str.h"
 #include "host/text/stages.h"
 
@@ -153,7 +154,7 @@ static tt_status read_object(tt_teacher_choice *out, const json_t *object, int n
 }
 
 static tt_status read_json(tt_teacher_choice *out, piece text, int n_options, tt_arena *memory) {
-    json_t *object = json_loadb(text.text, text.length, JSON_REJECT_DUPLICATES, NULL);
+    json_t *object = tt_json_load(text.text, text.length, JSON_REJECT_DUPLICATES, NULL);
     tt_status status = TT_OK;
     if (object)
         status = read_object(out, object, n_options, memory);

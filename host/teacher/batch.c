@@ -2,6 +2,7 @@
 
 #include "host/base/fs.h"
 #include "host/base/log.h"
+#include "host/base/python_json.h"
 #include "host/base/str.h"
 #include "host/base/text_file.h"
 #include "host/teacher/outside.h"
@@ -213,7 +214,7 @@ static tt_status take_object(reader *r, const json_t *object, const char *id) {
 
 static tt_status take_line(reader *r, const char *path, int64_t number, const char *line, size_t length) {
     json_error_t error;
-    json_t *object = json_loadb(line, length, 0, &error);
+    json_t *object = tt_json_load(line, length, 0, &error);
     const char *id = json_string_value(json_object_get(object, "custom_id"));
     tt_status status = TT_OK;
     if (r->pass == 0) ++r->counts->lines;
@@ -237,7 +238,7 @@ static tt_status read_file(reader *r, const char *path) {
     while (status == TT_OK) {
         const ssize_t length = getline(&line, &capacity, file);
         if (length < 0) break;
-        const size_t mark = tt_starts_with(line, "\xef\xbb\xbf") ? 3 : 0; // of the byte order
+        const size_t mark = tt_text_mark(line, (size_t)length);
         const bool wide = ++number == 1 && length >= 2 &&
                           (memcmp(line, "\xff\xfe", 2) == 0 || memcmp(line, "\xfe\xff", 2) == 0);
         if (wide) status = tt_text_check(path, line, (size_t)length); // UTF-16: no line could be read

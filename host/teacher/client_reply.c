@@ -51,6 +51,10 @@ static tt_status fail_unreached(const tt_flight *f, tt_trouble trouble, const ch
 static void print_time(double seconds, char out[32]) {
     const time_t then = time(NULL) + (time_t)seconds;
     struct tm local;
+    if (seconds > 100 * 365.25 * 86400) {
+        snprintf(out, 32, "more than 100 years from now");
+        return;
+    }
     if (!localtime_r(&then, &local) || !strftime(out, 32, seconds < 43200 ? "%H:%M:%S" : "%F %H:%M", &local))
         snprintf(out, 32, "%.0f s from now", seconds);
 }

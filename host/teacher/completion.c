@@ -1,6 +1,7 @@
 #include "host/teacher/completion.h"
 
 #include "host/base/json.h"
+#include "host/base/python_json.h"
 #include "host/teacher/outside.h"
 
 #include <stdlib.h>
@@ -131,7 +132,8 @@ static tt_status read_choice(tt_completion_choice *out, const json_t *choice, tt
 
 // A choice that the endpoint could not finish.
 static bool is_error(const json_t *choice) {
-    return says(choice, "finish_reason", "error") || json_is_object(json_object_get(choice, "error"));
+    const json_t *error = json_object_get(choice, "error");
+    return says(choice, "finish_reason", "error") || (json_is_object(error) && !tt_json_unusual(error));
 }
 
 int64_t tt_completion_tokens(int64_t value) {
@@ -176,11 +178,11 @@ static tt_status read_completion(tt_completion *out, const json_t *root, tt_aren
 tt_status tt_completion_read(tt_completion *out, const char *body, size_t size, tt_arena *memory) {
     json_error_t error, again;
     *out = (tt_completion){.prompt_tokens = -1, .completion_tokens = -1};
-    json_t *root = json_loadb(body, size, JSON_ALLOW_NUL, &error);
+    json_t *root = tt_json_load(body, size, JSON_ALLOW_NUL, &error);
     if (!root) {
         tt_str repaired = {0};
         append_repaired(&repaired, body, size);
-        root = json_loadb(tt_str_text(&repaired), repaired.length, JSON_ALLOW_NUL, &again);
+        root = tt_json_load(tt_str_text(&repaired), repaired.length, JSON_ALLOW_NUL, &again);
         tt_str_close(&repaired);
     }
     if (!root) {

@@ -1,5 +1,6 @@
 #include "host/teacher/dialect.h"
 
+#include "host/base/python_json.h"
 #include "host/teacher/outside.h"
 
 #include <jansson.h>
@@ -45,7 +46,7 @@ static int read_complaints(const json_t *root, complaint out[COMPLAINTS]) {
 }
 
 void tt_completion_error(const char *body, size_t size, char *out, size_t out_size) {
-    json_t *root = json_loadb(body, size, JSON_DISABLE_EOF_CHECK, NULL);
+    json_t *root = tt_json_load(body, size, JSON_DISABLE_EOF_CHECK, NULL);
     complaint list[COMPLAINTS];
     const int n = read_complaints(root, list);
     tt_str text = {0};
@@ -96,7 +97,7 @@ bool tt_dialect_change(
 }
 
 bool tt_dialect_learn(tt_dialect *dialect, const tt_dialect_use *use, const char *body, size_t size) {
-    json_t *root = json_loadb(body, size, 0, NULL);
+    json_t *root = tt_json_load(body, size, 0, NULL);
     complaint list[COMPLAINTS];
     const tt_dialect before = *dialect;
     const int n = read_complaints(root, list);

@@ -8,7 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
-static const double longest = 1e9; // seconds: thirty years are as good as never
+static const double longest = 1e10; // seconds: three hundred years are as good as never
 
 // Digits with or without a fraction, at *at, which is moved behind them; -1 where there are none. Locales don't count.
 static double read_number(const char **at) {

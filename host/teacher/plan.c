@@ -2,6 +2,7 @@
 
 #include "host/base/str.h"
 #include "host/config/document.h"
+#include "host/config/words.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -89,21 +90,11 @@ static const row *find_row(const char *key) {
     return NULL;
 }
 
-static bool is_allowed(const char *words, const char *text) {
-    const size_t n = strlen(text);
-    for (const char *word = words; word; word = strchr(word, '|')) {
-        if (*word == '|') ++word;
-        if (strcspn(word, "|") == n && strncmp(word, text, n) == 0) return true;
-    }
-    return false;
-}
-
 // Errors say key and what is wrong, without a place.
 static tt_status set_row(tt_teach_plan *plan, const row *r, const char *text) {
     void *field = (char *)plan + r->offset;
     if (r->type == ROW_TEXT) {
-        if (r->words && !is_allowed(r->words, text))
-            return tt_fail(TT_ERR_CONFIG, "%s: '%s' is not allowed; allowed are %s", r->key, text, r->words);
+        if (r->words) TT_TRY(tt_word_check(TT_ERR_CONFIG, r->key, r->words, text));
         const char *copy = tt_arena_strdup(&plan->memory, text);
         if (!copy) return TT_ERR_NOMEM;
         *(const char **)field = copy;
@@ -209,6 +200,11 @@ tt_status tt_teach_plan_default(tt_teach_plan *plan, const char *key, const char
     const row *r = find_row(key);
     if (!r || plan->set[r - rows]) return TT_OK;
     return set_row(plan, r, value) == TT_OK ? TT_OK : tt_context(TT_ERR_CONFIG, "%s: defaults", where);
+}
+
+bool tt_teach_plan_sets(const tt_teach_plan *plan, const char *key) {
+    const row *r = find_row(key);
+    return r && plan->set[r - rows];
 }
 
 void tt_teach_plan_close(tt_teach_plan *plan) {

@@ -37,6 +37,8 @@ tt_status tt_teach_plan_load(
 // messages. Errors: TT_ERR_CONFIG.
 tt_status tt_teach_plan_default(
     tt_teach_plan *plan, const char *key, const char *value, const char *where) TT_MUST_CHECK;
+// Whether the file or an override sets the key; else it has its default, or that of the prompts.
+bool tt_teach_plan_sets(const tt_teach_plan *plan, const char *key);
 void tt_teach_plan_close(tt_teach_plan *plan);
 void tt_teach_plan_help(FILE *out); // every key with its default and meaning
 

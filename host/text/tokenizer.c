@@ -4,6 +4,7 @@
 #include "host/base/fs.h"
 #include "host/base/memory.h"
 #include "host/base/python_json.h"
+#include "host/base/signature.h"
 #include "host/base/str.h"
 #include "host/text/added_tokens.h"
 #include "host/text/pipeline.h"
@@ -178,8 +179,11 @@ tt_status tt_tokenizer_load(tt_tokenizer **out, const char *path, int extra_ids)
     *out = NULL;
     TT_TRY(tt_read_file(path, (size_t)256 << 20, &bytes, &n));
     tt_status status = tt_tokenizer_parse(out, bytes, n, extra_ids);
+    tt_status known = TT_OK;
+    if (status != TT_OK)
+        known = tt_signature_refuse(path, bytes, n, "a SentencePiece model or tokenizer.json");
     free(bytes);
-    return status == TT_OK ? TT_OK : tt_context(status, "%s", path);
+    return status == TT_OK || known != TT_OK ? known : tt_context(status, "%s", path);
 }
 
 tt_status tt_tokenizer_add(tt_tokenizer *t, const char *json) {

@@ -53,6 +53,20 @@ JSON
 expect 0 "" corpus import jsonl one.jsonl --tokenizer data/tokenizer.model --extra-ids 7 -o other.h5
 expect 2 "other.h5|tokenizer" run good.yaml --set corpus=other.h5
 
+# A plan of the teacher away from the shipped files: without their prices the cost is not known; a table that the plan names
+# is there, and every file is named with its key.
+printf 'questions: data/corpus.h5\ncorpus: taught.h5\nmodel: m\nprompts: %s\ntokenizer: data/tokenizer.model\n' \
+    "$TT_SOURCE_DIR/datasets/prompts/everyday.yaml" > teach.yaml
+expect 0 "" teach teach.yaml --estimate
+grep -q "cost  *not known; add m to the price table" out.log || { echo "FAILED: teach without prices"; cat out.log; failed=1; }
+TT_DATA=$TT_SOURCE_DIR expect 0 "reading $TT_SOURCE_DIR/datasets/prompts/prices.yaml" teach teach.yaml --estimate
+expect 2 "budget: datasets/prompts/prices.yaml has no price of m" teach teach.yaml --set budget=1 --estimate
+for key in prices questions prompts tokenizer; do
+    expect 1 "$key: .*nowhere.*: (cannot open|no such file)" teach teach.yaml --set $key=nowhere --estimate
+done
+sed -i '/tokenizer/d' teach.yaml
+expect 1 "tokenizer: its default .*TT_DATA.*datasets/everyday/student.h5: " teach teach.yaml --estimate
+
 # Run directories.
 expect 1 "run directory&&/proc/nobody" run good.yaml --set output=/proc/nobody
 expect 1 "run directory&&text.txt" run good.yaml --set output=data/text.txt
@@ -65,6 +79,40 @@ expect 2 "seed: 1 -> 2&&acquisition.steps: 20 -> 21&&--fresh" run good.yaml --se
 expect 0 "finished" run good.yaml --set threads=2
 expect 0 "" run good.yaml --set seed=2 --fresh
 [ "$sum" != "$(cksum < runs/run/best.h5)" ] || { echo "FAILED: --fresh changed nothing"; failed=1; }
+
+# A --fresh that could not remove all leaves no old weights to a run of another configuration; nor does a run whose
+# configuration is gone.
+sed 's/steps: 20/steps: 2/; s/save_every: 5/save_every: 1/' good.yaml > few.yaml
+expect 0 "" run few.yaml --set name=half
+cp runs/half/best.h5 first.h5
+rm runs/half/predictions.jsonl
+mkdir runs/half/predictions.jsonl
+expect 1 "half/predictions.jsonl: cannot remove" run few.yaml --set name=half --set seed=9 --fresh
+[ -e runs/half/config.yaml ] && [ ! -e runs/half/best.h5 ] || { echo "FAILED: the order of removing"; ls runs/half; failed=1; }
+rmdir runs/half/predictions.jsonl
+expect 0 "" run few.yaml --set name=half --set seed=9
+! "$TINYTHINKER" diff runs/half/best.h5 first.h5 > diff.log 2>&1 || { echo "FAILED: old weights were taken for new ones"; failed=1; }
+rm runs/half/config.yaml
+expect 2 "half: its checkpoints or results have no config.yaml.*--fresh" run few.yaml --set name=half --set seed=9
+[ -e runs/half/best.h5 ] || { echo "FAILED: a refused run removed its weights"; failed=1; }
+expect 0 "" run few.yaml --set name=half --fresh
+"$TINYTHINKER" diff runs/half/best.h5 first.h5 > diff.log 2>&1 || { echo "FAILED: --fresh did not start over"; cat diff.log; failed=1; }
+
+# What a killed run left is no progress, and goes with the next start; what else is there stays.
+mkdir -p runs/killed/checkpoints runs/killed/reflection_1
+left="best.h5.77.tmp checkpoints/acquisition.h5.77.tmp reflection_1/pairs.h5.8.tmp predictions_acquisition.jsonl.9.tmp"
+for file in $left notes.tmp checkpoints/mine.h5.3.tmp; do echo torn > runs/killed/$file; done
+sed 's/seed: 1/seed: 5/; s/^name: .*/name: "killed"/' runs/half/config.yaml > runs/killed/config.yaml
+expect 0 "" run few.yaml --set name=killed # another seed: a configuration without progress may be corrected
+for file in $left; do [ ! -e runs/killed/$file ] || { echo "FAILED: $file stayed"; failed=1; }; done
+[ -e runs/killed/notes.tmp ] && [ -e runs/killed/checkpoints/mine.h5.3.tmp ] || { echo "FAILED: a person's file is gone"; failed=1; }
+for file in failed.txt sweep.json log.txt lock; do
+    echo "of the sweep" > runs/half/$file
+    expect 2 "belongs to the run" report runs/half -o runs/half/$file
+done
+expect 0 "" run few.yaml --set name=half --fresh
+grep -q "of the sweep" runs/half/log.txt && grep -q "of the sweep" runs/half/sweep.json ||
+    { echo "FAILED: --fresh removed what the sweep wrote"; failed=1; }
 
 # A checkpoint with a flipped byte is not resumed from.
 cp -r runs/run runs/hurt

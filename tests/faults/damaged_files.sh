@@ -54,6 +54,11 @@ grep -q "other.h5: renewed" out.log || fail "a damaged file kept others from bei
 [ "$sum" = "$(cksum <cut.h5)" ] || fail "a damaged file was changed"
 expect 1 "text.txt: not an HDF5 file" renew data/text.txt
 expect 1 "nowhere.h5: no such file" renew nowhere.h5
+expect 1 "data: is a folder; expected an HDF5 file" renew data
+mkfifo pipe
+expect 1 "pipe: is a pipe; expected an HDF5 file" renew pipe
+ln -s circle circle
+expect 1 "explain: circle: cannot open: Too many levels" explain circle
 expect 2 "" renew
 for left in *.renewed* *.tmp; do [ -e "$left" ] && fail "$left stayed"; done
 

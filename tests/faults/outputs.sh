@@ -199,6 +199,24 @@ while IFS=$'\t' read -r command option _ role; do
     esac
 done <paths
 
+# Names of up to 255 bytes, which a temporary file beside them must not exceed.
+for name in "$(printf 'a%.0s' {1..255})" "$(printf '\303\244%.0s' {1..127})"; do
+    "$TINYTHINKER" corpus export data/corpus.h5 -o "$name" 2>err.log || fail "a name of ${#name} characters"
+    [ -s "$name" ] && rm "$name"
+done
+ls -- *.tmp 2>/dev/null && fail "a temporary file of a long name stayed"
+# A descriptor that is not open is told as that; a longer text of another process's descriptor goes.
+"$TINYTHINKER" corpus export data/corpus.h5 -o /dev/fd/9 2>err.log 9>&- && fail "a descriptor that is not open"
+grep -q "/dev/fd/9: cannot write: descriptor 9 is not open" err.log || fail "a descriptor that is not open"
+"$TINYTHINKER" corpus export data/corpus.h5 -o wanted.jsonl 2>err.log
+{ cat wanted.jsonl; head -c 100000 /dev/zero | tr '\0' x; } >held.jsonl
+exec 7<>held.jsonl
+if [ -e /proc/$$/fd/7 ]; then
+    "$TINYTHINKER" corpus export data/corpus.h5 -o /proc/$$/fd/7 2>err.log 7<&- || fail "another process's descriptor"
+    cmp -s held.jsonl wanted.jsonl || fail "another process's descriptor: the old text stays" err.log
+fi
+exec 7<&-
+
 # Two outputs are not one.
 "$TINYTHINKER" report runs -o page --csv ./page >out.log 2>err.log && fail "two outputs in one file"
 grep -q "^tinythinker: report: .*same place.*name two" err.log || fail "two outputs"

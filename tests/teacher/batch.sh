@@ -46,6 +46,8 @@ grep -q '"max_completion_tokens":256' newer/batch-001.jsonl && ! grep -q '"max_t
 plan whole
 teach whole.yaml --export-batch whole >out 2>log || die "export" log
 answer whole/batch-001.jsonl whole/answers.jsonl
+# Members that JSON does not have, as Python writes them.
+sed -i 's/"response": *{/&"logprob": NaN, "n": 1000000000000000000000000000000, /; s/"finish_reason": *"/"score": -Infinity, &/' whole/answers.jsonl
 teach whole.yaml --import-batch whole/answers.jsonl >out 2>log || fail "import" log
 grep -q "imported  *60 lines: 60 answers, 0 broken, 0 repeated" out || fail "lines are left out" out
 

@@ -215,8 +215,27 @@ static void errors_gather_context(void **state) {
     assert_int_equal(tt_status_exit(TT_ERR_IO), 1);
 }
 
+// What a terminal would obey is shown; what does not fit then is cut at the end.
+static void controls_are_escaped(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t size;
+        const char *escaped;
+    } rows[] = {{"a\x1b[1m\n\tb", 64, "a\\x1b[1m\n\tb"},
+        {"\xc2\x9b\xc3\xa9\x7f", 64, "\\xc2\\x9b\xc3\xa9\\x7f"}, {"plain", 6, "plain"},
+        {"ab\x01z", 8, "ab\\x01z"}, {"ab\x01z", 7, "ab\\x01"}, {"ab\x01z", 6, "ab"}, {"", 1, ""}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; ++i) {
+        char text[64];
+        strcpy(text, rows[i].text);
+        tt_escape_controls(text, rows[i].size);
+        assert_string_equal(text, rows[i].escaped);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(controls_are_escaped),
         cmocka_unit_test(philox_known_answers),
         cmocka_unit_test(streams_are_uniform_and_apart),
         cmocka_unit_test(shuffles_are_permutations),

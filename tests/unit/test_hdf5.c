@@ -124,7 +124,7 @@ static void put_set(hid_t file, const char *name, hid_t type, hid_t space, hid_t
 
 static void make_sets(hid_t file) {
     const hsize_t three[3] = {2, 2, 2}, huge[2] = {(hsize_t)1 << 40, (hsize_t)1 << 23}, few = 4,
-                  chunk = 1 << 20, endless = H5S_UNLIMITED, chunks[2] = {16, 16};
+                  chunk = 1 << 20, endless = H5S_UNLIMITED, chunks[2] = {16, 16}, empty[2] = {4, 0};
     hid_t variable = variable_text(), chunked = H5Pcreate(H5P_DATASET_CREATE),
           wide = H5Pcreate(H5P_DATASET_CREATE), outside = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_chunk(chunked, 2, chunks);
@@ -133,6 +133,7 @@ static void make_sets(hid_t file) {
     put_set(file, "scalar", H5T_NATIVE_INT32, H5Screate(H5S_SCALAR), H5P_DEFAULT);
     put_set(file, "null", H5T_NATIVE_INT32, H5Screate(H5S_NULL), H5P_DEFAULT);
     put_set(file, "cube", H5T_NATIVE_INT32, H5Screate_simple(3, three, NULL), H5P_DEFAULT);
+    put_set(file, "empty", H5T_NATIVE_INT32, H5Screate_simple(2, empty, NULL), H5P_DEFAULT);
     put_set(file, "huge", H5T_NATIVE_INT32, H5Screate_simple(2, huge, NULL), chunked);
     put_set(file, "chunks", H5T_NATIVE_INT32, H5Screate_simple(1, &few, &endless), wide);
     put_set(file, "outside", H5T_NATIVE_INT32, H5Screate_simple(1, &few, NULL), outside);
@@ -154,6 +155,7 @@ static void sizes_and_types_of_data_sets_are_not_trusted(void **state) {
     says(tt_h5_shape(&h, "/scalar", &rows, &columns), "has rank 0, expected 1 or 2");
     says(tt_h5_shape(&h, "/null", &rows, &columns), "has no values");
     says(tt_h5_shape(&h, "/cube", &rows, &columns), "has rank 3");
+    says(tt_h5_shape(&h, "/empty", &rows, &columns), "/empty has rows without values");
     says(tt_h5_shape(&h, "/huge", &rows, &columns),
         "/huge claims to have [1099511627776, 8388608] values, more than the file can hold");
     says(tt_h5_shape(&h, "/chunks", &rows, &columns), "has chunks larger than the file");

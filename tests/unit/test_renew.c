@@ -10,7 +10,12 @@
 
 #include <fcntl.h>
 #include <glob.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *const old = "test_renew_old.h5", *const fresh = "test_renew_new.h5";
@@ -92,6 +97,46 @@ static void damaged_files_are_refused(void **state) {
     assert_int_equal(glob("test_renew_new.h5*", 0, NULL, &left), GLOB_NOMATCH);
     free(bytes);
     tt_corpus_close(&a);
+}
+
+// A process group whose first process renews a file that never comes to its end, deaf to Ctrl-C itself.
+static pid_t renew_endlessly(void) {
+    char kind[32];
+    unlink(old);
+    assert_int_equal(mkfifo(old, 0600), 0);
+    const pid_t group = fork();
+    if (group == 0) {
+        setpgid(0, 0);
+        signal(SIGINT, SIG_IGN);
+        _exit(tt_h5_renew(old, fresh, kind) == TT_ERR_INTERRUPTED ? 0 : 1);
+    }
+    setpgid(group, group);
+    return group;
+}
+
+static void wait_a_little(void) {
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+}
+
+// Ctrl-C is no damage, and no child outlives its parent.
+static void interrupts_are_no_damage(void **state) {
+    (void)state;
+    int how;
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    pid_t group = renew_endlessly();
+    while (waitpid(group, &how, WNOHANG) == 0) {
+        wait_a_little();
+        kill(-group, SIGINT);
+    }
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    group = renew_endlessly();
+    for (int i = 0; i < 10; ++i) wait_a_little();
+    kill(group, SIGKILL);
+    waitpid(group, &how, 0);
+    int left = 500;
+    while (waitpid(-group, &how, WNOHANG) == 0 && --left) wait_a_little();
+    assert_true(left > 0 && WIFSIGNALED(how) && WTERMSIG(how) == SIGTERM);
+    unlink(old);
 }
 
 // Replaces the attribute `format` of the old corpus by one of another type or shape.
@@ -256,6 +301,7 @@ int main(void) {
         cmocka_unit_test(content_is_kept),
         cmocka_unit_test(checkpoints_keep_weights_and_state),
         cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(interrupts_are_no_damage),
         cmocka_unit_test(strange_attributes_are_named),
         cmocka_unit_test(values_of_other_files_are_refused),
     };

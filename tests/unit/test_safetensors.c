@@ -67,6 +67,16 @@ static void damaged_files_are_refused(void **state) {
     OK(tt_write_file(path, "abc", 3));
     tt_safetensors f;
     assert_int_equal(tt_safetensors_open(&f, path), TT_ERR_FORMAT);
+    static const char *const others[][2] = {
+        {"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
+            "the file is a Git LFS pointer; expected safetensors; get the file itself: git lfs pull"},
+        {"GGUF\3zzzzzzzz", "the file is a GGUF file; expected safetensors"},
+        {"PK\3\4zzzzzzzz", "the file is a zip archive (a table .xlsx and PyTorch's .bin"}};
+    for (int i = 0; i < 3; ++i) {
+        OK(tt_write_file(path, others[i][0], strlen(others[i][0])));
+        assert_int_equal(tt_safetensors_open(&f, path), TT_ERR_FORMAT);
+        if (!strstr(tt_error_message(), others[i][1])) fail_msg("%s", tt_error_message());
+    }
     unlink(path);
     assert_int_equal(tt_safetensors_open(&f, path), TT_ERR_IO);
 }

@@ -92,6 +92,18 @@ static void texts_of_numbers(void **state) {
     for (size_t i = 0; i < sizeof other / sizeof *other; ++i) assert_true(tt_scalar_read(other[i]).changes);
 }
 
+// Paths, names and sentences that begin as numbers do: no number, and so no text that YAML would write in another way.
+static void texts_like_numbers(void **state) {
+    (void)state;
+    static const char *const texts[] = {"./my_runs", "../p/a_b/x.yaml", ".hidden_file", "2026_run", "2026_a",
+        "2a_b", "50 ____ make a dollar", "+1 for yes", "+1_a", "-x_y", "0x_g", "0b1_2", "1:90_a", "08_9",
+        "+.", "1_e", "-_", ".inf_", "+.nan"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; ++i) {
+        const tt_scalar s = tt_scalar_read(texts[i]);
+        if (s.kind != TT_SCALAR_STRING || s.changes || s.unclear) fail_msg("'%s' is no text", texts[i]);
+    }
+}
+
 static tt_status load(tt_config *config, const char *text) {
     OK(tt_write_file("scalar_test.yaml", text, strlen(text)));
     return tt_config_read(config, "scalar_test.yaml");
@@ -107,6 +119,7 @@ static void configurations(void **state) {
                 "reflection: {length_normalised: True, beta: +0.5}\r\n"
                 "evaluation: {early_stopping: True, splits: [test, 'train']}\r\n"
                 "corpus:\r\n"
+                "output: ./my_runs\r\n"
                 "name: \"8\"\r\n"));
     assert_int_equal(c.acquisition.steps, 16);
     assert_int_equal(c.acquisition.interval, 10);
@@ -118,6 +131,7 @@ static void configurations(void **state) {
     assert_int_equal(c.evaluation.splits.n, 2);
     assert_string_equal(c.corpus, "");
     assert_string_equal(c.name, "8");
+    assert_string_equal(c.output, "./my_runs");
     tt_config_close(&c);
     unlink("scalar_test.yaml");
 }
@@ -168,6 +182,13 @@ static void bombs(void **state) {
     tt_str_append(&text, "a: &a {x: 1, y: 2}\n");
     for (int i = 0; i < 6000; ++i) tt_str_format(&text, "b%d: {<<: *a}\n", i);
     expect_refused(&text, "merges more than 10000 keys");
+    tt_str_clear(&text); // 4,000 keys, merged 2,000 times into one mapping: 32 milliards of comparisons
+    tt_str_append(&text, "a: &a {");
+    for (int i = 0; i < 4000; ++i) tt_str_format(&text, "k%d: 1, ", i);
+    tt_str_append(&text, "}\nb:\n  <<: [");
+    for (int i = 0; i < 2000; ++i) tt_str_append(&text, "*a, ");
+    tt_str_append(&text, "]\n");
+    expect_refused(&text, "scalar_test.yaml:3: <<: merging compares keys more than 10000000 times");
     tt_str_close(&text);
 }
 
@@ -175,6 +196,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kinds),
         cmocka_unit_test(texts_of_numbers),
+        cmocka_unit_test(texts_like_numbers),
         cmocka_unit_test(configurations),
         cmocka_unit_test(merges),
         cmocka_unit_test(bombs),

@@ -128,6 +128,14 @@ static void mistakes(void **state) {
         {"name: 2024-01\nbase: ~\n", "sweep_test.yaml:2: base: expected a string, got ~"},
         {START "axes: {stages: [all]}\nexclude: [{stages: all}]\n", "no run is left"},
         {START "axes: {reflection.beta: [0.5]}\nexclude: [{reflection.beta: 5e-1}]\n", "no run is left"},
+        {START "axes: {stages: [all, no_recall]}\nexclude: [{stages: all}, {}]\n",
+            "sweep_test.yaml:4: exclude: an entry without settings would leave out every run"},
+        {START "axes: {acquisition.steps: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], acquisition.batch_size: [1, 2, 3, "
+               "4, 5, 6, 7, 8, "
+               "9, 10], acquisition.interval: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], reflection.batch_size: [1, 2, "
+               "3, 4, 5, 6, 7, "
+               "8, 9, 10], threads: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]}\nexclude: [{threads: 1}]\n",
+            "sweep_test.yaml:3: axes and variants have 110000 combinations; allowed are 100000"},
         {START "ranks_per_run: 0\n", "sweep_test.yaml:3: ranks_per_run"},
         {"name: s\n", "sweep_test.yaml: the key base is missing"},
         {"base: sweep_base.yaml\n", "sweep_test.yaml: the key name is missing"},

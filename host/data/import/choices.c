@@ -3,7 +3,6 @@
 // or in that of the Hugging Face hub:
 //   {"id", "question" or "question_stem", "choices": {"label": [..], "text": [..]}, "answerKey"}
 #include "host/base/fs.h"
-#include "host/base/philox.h"
 #include "host/data/import/import.h"
 #include "host/text/stages.h"
 
@@ -119,11 +118,7 @@ tt_status tt_import_csqa(tt_corpus *corpus, const char *train, const char *dev, 
         return tt_fail(TT_ERR_INPUT,
             "%s: has %d questions, but validation needs %d of them, as many as %s has", train, n, held, dev);
     int32_t *order;
-    TT_TRY(tt_alloc(&order, (size_t)n, sizeof *order, "order"));
-    for (int i = 0; i < n; ++i) order[i] = i;
-    tt_rng rng;
-    tt_rng_open(&rng, seed, TT_FOR_SPLIT, 0, 0);
-    tt_rng_shuffle(&rng, order, n);
+    TT_TRY(tt_split_order(&order, n, seed));
     for (int i = 0; i < held; ++i) corpus->questions[first + (size_t)order[i]].split = TT_VALIDATION;
     free(order);
     corpus->name = "csqa";

@@ -36,6 +36,9 @@ tt_status tt_import_obqa(
 tt_status tt_import_strategyqa(tt_corpus *corpus, const char *const *paths, int n_paths, bool facts_as_recall,
     uint64_t seed) TT_MUST_CHECK;
 
+// The numbers 0 to n - 1 in an order drawn from `seed`, by which questions go to splits; free() releases them.
+tt_status tt_split_order(int32_t **out, int n, uint64_t seed) TT_MUST_CHECK;
+
 // Appends the corpus as such JSONL: reading it gives the same questions and reasoning, with the same hash where the reasoning
 // is in the order of the questions (tt_corpus_group_reasoning). Errors: TT_ERR_NOMEM.
 tt_status tt_export_jsonl(const tt_corpus *corpus, tt_str *out) TT_MUST_CHECK;

@@ -110,11 +110,17 @@ static tt_status read_reasoning(const json_t *object, const char *where, const t
     return TT_OK;
 }
 
+static tt_status check_reasoning(const tt_reasoning *r, const char *where) {
+    if (r->general || r->specific) return TT_OK;
+    return tt_fail(TT_ERR_INPUT, "%s: has neither \"general\" nor \"specific\"", where);
+}
+
 static tt_status add_reasoning(
     tt_corpus *corpus, const json_t *object, const char *where, const tt_question *q) {
     const char *specific[TT_MAX_OPTIONS];
     tt_reasoning r = {.question = (int)corpus->n_questions - 1};
     TT_TRY(read_reasoning(object, where, q, specific, &r));
+    TT_TRY(check_reasoning(&r, where));
     return tt_corpus_add_reasoning(corpus, &r);
 }
 
@@ -130,11 +136,12 @@ static tt_status add_all_reasoning(
     size_t i;
     json_t *one;
     json_array_foreach(list, i, one) {
+        char entry[TT_PATH_MAX + 256];
+        snprintf(entry, sizeof entry, "%s: entry %zu of \"reasoning\"", where, i + 1);
         if (!json_is_object(one))
-            return tt_fail(TT_ERR_INPUT, "%s: entry %zu of \"reasoning\": expected an object {...}, got %s",
-                where, i + 1, tt_json_kind(one));
-        TT_TRY(check_members(one, where, reasoning_members, REASONING_MEMBERS));
-        TT_TRY(add_reasoning(corpus, one, where, q));
+            return tt_fail(TT_ERR_INPUT, "%s: expected an object {...}, got %s", entry, tt_json_kind(one));
+        TT_TRY(check_members(one, entry, reasoning_members, REASONING_MEMBERS));
+        TT_TRY(add_reasoning(corpus, one, entry, q));
     }
     return TT_OK;
 }
@@ -215,8 +222,7 @@ static tt_status take_reasoning(answers *a, const json_t *object, const char *wh
     tt_reasoning r = {.question = question};
     bool added = false;
     tt_status status = read_reasoning(object, where, &a->corpus->questions[question], specific, &r);
-    if (status == TT_OK && !r.general && !r.specific)
-        status = tt_fail(TT_ERR_INPUT, "%s: has neither \"general\" nor \"specific\"", where);
+    if (status == TT_OK) status = check_reasoning(&r, where);
     if (status == TT_OK) {
         status = tt_corpus_add_new_reasoning(a->corpus, &r, &added);
         if (status == TT_ERR_INPUT) tt_context(status, "%s", where);

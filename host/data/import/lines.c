@@ -3,6 +3,7 @@
 #include "host/base/text_file.h"
 #include "host/data/import/import.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,17 +12,43 @@ static tt_status take_value(const json_t *value, const char *where, tt_take_json
     return tt_fail(TT_ERR_INPUT, "%s: expected an object {...}, got %s", where, tt_json_kind(value));
 }
 
-// Says what to do about an object that goes on in the next line.
+// Appends what to do to the message of an error.
+static tt_status advise(tt_status status, const char *what) {
+    tt_str message = {0};
+    tt_str_append(&message, tt_error_message());
+    tt_fail(status, "%s; %s", tt_str_text(&message), what);
+    tt_str_close(&message);
+    return status;
+}
+
+// Says what to do about a line that is not JSON: an object that goes on in the next line, or has a comma behind it, or was cut.
 static tt_status explain_line(const tt_lines *lines, tt_status status) {
     const char *text = lines->line;
     size_t n = lines->length;
     tt_trim(&text, &n);
     if (status != TT_ERR_INPUT || n == 0 || text[0] != '{' || text[n - 1] == '}') return status;
-    tt_str message = {0};
-    tt_str_append(&message, tt_error_message());
-    tt_fail(TT_ERR_INPUT, "%s; expected a whole object in each line: jq -c . OLD > NEW writes such lines",
-        tt_str_text(&message));
-    tt_str_close(&message);
+    if (n > 1 && text[n - 1] == ',' && text[n - 2] == '}')
+        return advise(status, "remove the comma behind each object: sed 's/,[[:space:]]*$//' OLD > NEW");
+    if (lines->at >= lines->end && lines->number > 1)
+        return advise(status, "this is the last line: the file seems to be cut off here");
+    return advise(status, "expected a whole object in each line: jq -c . OLD > NEW writes such lines");
+}
+
+// Says where the objects are if they lie in a list of this one, which the hub's viewer wraps once more.
+static tt_status explain_object(const json_t *object, tt_status status) {
+    const char *key;
+    json_t *value;
+    if (status != TT_ERR_INPUT || json_object_get(object, "question") || json_object_get(object, "id"))
+        return status;
+    json_object_foreach((json_t *)object, key, value) {
+        char what[200];
+        const json_t *first = json_array_get(value, 0);
+        if (!json_is_object(first)) continue;
+        snprintf(what, sizeof what,
+            "the objects lie in its list \"%.40s\": jq -c '.\"%.40s\"[]%s' OLD > NEW writes them one a line",
+            key, key, json_is_object(json_object_get(first, "row")) ? ".row" : "");
+        return advise(status, what);
+    }
     return status;
 }
 
@@ -35,7 +62,7 @@ static tt_status take_lines(const char *path, tt_lines lines, tt_take_json take,
         snprintf(where, sizeof where, "%s:%d", path, lines.number);
         tt_status status = tt_json_parse(&object, path, lines.number, lines.line, lines.length);
         if (status != TT_OK) return explain_line(&lines, status);
-        status = take_value(object, where, take, context);
+        status = explain_object(object, take_value(object, where, take, context));
         json_decref(object);
         TT_TRY(status);
     }

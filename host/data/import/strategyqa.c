@@ -1,6 +1,6 @@
 // StrategyQA: yes/no questions with human-written facts.
 #include "host/base/log.h"
-#include "host/base/philox.h"
+#include "host/base/python_json.h"
 #include "host/data/import/import.h"
 #include "host/text/stages.h"
 
@@ -29,19 +29,31 @@ typedef struct facts_report {
     bool facts_as_recall;
     int64_t without;                         // questions that have no facts
     int64_t unfit;                           // whose facts are neither a text nor a list of texts
-    char first[TT_PATH_MAX + 160], kind[32]; // the first of these, and what its facts are
+    char first[TT_PATH_MAX + 160], kind[96]; // the first of these, and what its facts are
 } facts_report;
+
+// Whether a text is a list that a table, such as CSV, flattened: ["a", "b"], ['a', 'b'] or ['a' 'b'].
+static bool is_flat_list(const json_t *facts) {
+    const char *text = json_string_value(facts);
+    size_t n = json_string_length(facts);
+    if (!text) return false;
+    tt_trim(&text, &n);
+    return n > 1 && text[0] == '[' && text[n - 1] == ']';
+}
 
 // Joins facts, a list of texts or one text. False where they are something else.
 static bool join_facts(tt_str *general, const json_t *facts) {
     size_t i;
     json_t *fact;
+    if (is_flat_list(facts)) {
+        json_t *list = tt_json_load(json_string_value(facts), json_string_length(facts), 0, NULL);
+        const bool fits = json_is_array(list) && join_facts(general, list);
+        json_decref(list);
+        return fits;
+    }
     if (json_is_string(facts)) append_fact(general, json_string_value(facts));
     json_array_foreach(facts, i, fact) {
-        if (json_is_string(fact))
-            append_fact(general, json_string_value(fact));
-        else if (!json_is_null(fact))
-            return false;
+        if (json_is_string(fact) ? !join_facts(general, fact) : !json_is_null(fact)) return false;
     }
     return !facts || json_is_string(facts) || json_is_array(facts);
 }
@@ -54,7 +66,9 @@ static tt_status add_facts(
     if (status == TT_OK && !fits && report->unfit++ == 0) {
         snprintf(report->first, sizeof report->first, "%s", where);
         snprintf(report->kind, sizeof report->kind, "%s",
-            json_is_array(facts) ? "a list of other things" : tt_json_kind(facts));
+            is_flat_list(facts)    ? "a text in brackets that is no list of strings in JSON"
+            : json_is_array(facts) ? "a list of other things"
+                                   : tt_json_kind(facts));
     }
     if (status == TT_OK && fits && !general.length) report->without++;
     if (status == TT_OK && fits && general.length)
@@ -121,11 +135,7 @@ tt_status tt_import_strategyqa(
     const int n = (int)(corpus->n_questions - first), tenth = n / 10;
     if (facts_as_recall) TT_TRY(check_facts(&report, n));
     int32_t *order;
-    TT_TRY(tt_alloc(&order, (size_t)n, sizeof *order, "order"));
-    for (int i = 0; i < n; ++i) order[i] = i;
-    tt_rng rng;
-    tt_rng_open(&rng, seed, TT_FOR_SPLIT, 0, 0);
-    tt_rng_shuffle(&rng, order, n);
+    TT_TRY(tt_split_order(&order, n, seed));
     for (int i = 0; i < 2 * tenth; ++i)
         corpus->questions[first + (size_t)order[i]].split = i < tenth ? TT_VALIDATION : TT_TEST;
     free(order);

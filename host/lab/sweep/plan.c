@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_AXES = 16, MAX_VALUES = 64, MAX_EXCLUDED = 256, MAX_SEEDS = 1000 };
+enum { MAX_AXES = 16, MAX_VALUES = 64, MAX_EXCLUDED = 256, MAX_SEEDS = 1000, MAX_CELLS = 100000 };
 
 typedef struct setting {
     const char *key, *value;
@@ -195,6 +195,10 @@ static tt_status read_excluded(reader *r, tt_document_node *list) {
         tt_document_node *entry = tt_document_item(&r->document, list, r->n_excluded);
         r->excluded_lines[r->n_excluded] = tt_document_line(entry);
         TT_TRY(read_settings(r, entry, &r->excluded[r->n_excluded]));
+        if (r->excluded[r->n_excluded].n == 0)
+            return tt_document_fail(&r->document, entry,
+                "exclude: an entry without settings would leave out every run; name those that it leaves "
+                "out");
     }
     return TT_OK;
 }
@@ -423,7 +427,17 @@ static tt_status add_cells(reader *r, const variant *v) {
     }
 }
 
+// Exclude leaves out combinations, but each is looked at.
+static tt_status check_combinations(const reader *r) {
+    double n = r->n_variants ? r->n_variants : 1;
+    for (int i = 0; i < r->n_axes; ++i) n *= r->axes[i].n;
+    if (n <= MAX_CELLS) return TT_OK;
+    return tt_fail(TT_ERR_CONFIG, "%s:%d: axes and variants have %.0f combinations; allowed are %d",
+        r->sweep->file, r->n_axes ? r->axes[0].line : 1, n, MAX_CELLS);
+}
+
 static tt_status make_runs(reader *r) {
+    TT_TRY(check_combinations(r));
     if (r->n_variants == 0) TT_TRY(add_cells(r, NULL));
     for (int i = 0; i < r->n_variants; ++i) TT_TRY(add_cells(r, &r->variants[i]));
     for (int e = 0; e < r->n_excluded; ++e)

@@ -1,5 +1,6 @@
 #include "host/model/huggingface/safetensors.h"
 
+#include "host/base/signature.h"
 #include "host/base/str.h"
 #include "kernels/bf16.h"
 
@@ -73,10 +74,12 @@ static tt_status header_length(const tt_safetensors *f, size_t *out) {
     const unsigned char *p = f->mapping;
     uint64_t length = 0;
     for (int i = PREFIX - 1; i >= 0; --i) length = length << 8 | p[i];
-    if (length > f->size - PREFIX)
+    if (length > f->size - PREFIX) {
+        TT_TRY(tt_signature_refuse(f->path, f->mapping, f->size, "safetensors"));
         return tt_fail(TT_ERR_FORMAT,
             "%s: says its header is %llu bytes, but the file has %zu; truncated, or not safetensors", f->path,
             (unsigned long long)length, f->size);
+    }
     if (length > most_header)
         return tt_fail(TT_ERR_FORMAT, "%s: a header of %llu bytes; at most %zu are allowed", f->path,
             (unsigned long long)length, most_header);
