@@ -1,5 +1,6 @@
 #include "host/base/log.h"
 
+#include "host/base/controls.h"
 #include "host/base/number.h"
 #include "host/base/str.h"
 #include "host/base/temporary.h"

@@ -1,7 +1,7 @@
 #include "host/base/status.h"
 
+#include "host/base/controls.h"
 #include "host/base/number.h"
-#include "host/base/str.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 #include "host/base/str.h"
 
+#include "host/base/controls.h"
 #include "host/base/number.h"
 
 #include <limits.h>
@@ -52,17 +53,9 @@ void tt_str_format(tt_str *s, const char *format, ...) {
     va_end(arguments);
 }
 
-// Control characters but line feeds and tabs; also those of two bytes in UTF-8, U+0080 to U+009F.
-static bool is_control(const char *text, size_t i) {
-    const unsigned char c = (unsigned char)text[i];
-    if (c == 0xC2) return (text[i + 1] & 0xE0) == 0x80;
-    return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F ||
-           ((c & 0xE0) == 0x80 && i > 0 && (unsigned char)text[i - 1] == 0xC2);
-}
-
 void tt_str_append_visible(tt_str *s, const char *text) {
     for (size_t i = 0; text[i]; ++i) {
-        if (!is_control(text, i))
+        if (!tt_is_control(text, i))
             tt_str_append_n(s, text + i, 1);
         else if ((unsigned char)text[i] != 0xC2) // once for two bytes
             tt_str_append(s, "\xEF\xBF\xBD");
@@ -223,24 +216,4 @@ size_t tt_utf8_fit(const char *text, size_t most) {
     if (n <= most) return n;
     for (n = most; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;) --n;
     return n;
-}
-
-void tt_escape_controls(char *text, size_t size) {
-    enum { MORE = 3 }; // bytes that one takes then
-    static const char digits[] = "0123456789abcdef";
-    size_t n = strlen(text), extra = 0;
-    for (size_t i = 0; i < n; ++i) extra += is_control(text, i) ? MORE : 0;
-    while (n + extra >= size) extra -= is_control(text, --n) ? MORE : 0;
-    text[n + extra] = '\0';
-    for (size_t from = n, to = n + extra; from-- > 0;) {
-        const unsigned char c = (unsigned char)text[from];
-        if (is_control(text, from)) {
-            text[--to] = digits[c & 15];
-            text[--to] = digits[c >> 4];
-            text[--to] = 'x';
-            text[--to] = '\\';
-        } else {
-            text[--to] = (char)c;
-        }
-    }
 }

@@ -45,9 +45,6 @@ bool tt_starts_with(const char *text, const char *prefix);
 bool tt_utf8_valid(const char *text, size_t n, size_t *bad);
 // How many bytes of the text can be shown in `most` bytes without cutting a character of UTF-8.
 size_t tt_utf8_fit(const char *text, size_t most);
-// Writes control characters of text[size] as \x1b, so that no terminal obeys them; line feeds and tabs stay. What does not fit
-// then is cut off at the end.
-void tt_escape_controls(char *text, size_t size);
 // Levenshtein distance in characters (bytes where they are not UTF-8), but at most `limit` + 1, where the search stops.
 int tt_edit_distance(const char *a, const char *b, int limit);
 // The entry of names[0..n) nearest to `word` in edits, or NULL where none is near enough to suggest.

@@ -1,5 +1,6 @@
 // The base layer: Philox against its published vectors, text, files, arena.
 #include "host/base/cgroup.h"
+#include "host/base/controls.h"
 #include "host/base/fs.h"
 #include "host/base/memory.h"
 #include "host/base/philox.h"

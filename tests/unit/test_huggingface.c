@@ -422,7 +422,8 @@ static void compute_logits(tt_model *model, float *out) {
     tiny_source(&batch, model->config.vocab_size, length, 1);
     OK(tt_decoder_open(&decoder, model, 1, 4, TINY_TOKENS));
     OK(tt_decoder_encode(decoder, &batch, 0));
-    OK(tt_decoder_step(decoder, &(tt_decoder_slots){1, &slot, &token, &position, &start, &length}, &logits));
+    OK(tt_decoder_step(
+        decoder, &(tt_decoder_slots){1, &slot, &token, &position, &start, &length, NULL}, &logits));
     OK(tt_device_download(device, out, logits, (size_t)model->config.vocab_size * sizeof *out));
     tt_decoder_close(decoder);
     tt_batch_close(&batch);

@@ -1,2 +1,2 @@
 # Queries that do not exist count where their probability is beyond all floats.
-/if (rows < STEP) hide_columns/d
+s/if (rows < STEP) hide_columns/if (rows < 0) hide_columns/
