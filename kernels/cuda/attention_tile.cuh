@@ -50,12 +50,14 @@ __device__ __forceinline__ void fetch_tile(T *tile, const T *from, int ld, int r
         }
         return;
     }
+    if constexpr (!ALIGNED) {
 #pragma unroll 1
-    for (int i = 0; i < ROWS; i += step) {
+        for (int i = 0; i < ROWS; i += step) {
 #pragma unroll 1
-        for (int j = 0; j < chunk; ++j)
-            to[i * tile_shape<T, D>::ld + j] = row + i < rows && c + j < d ? source[j] : from_float<T>(0);
-        source += static_cast<int64_t>(step) * ld;
+            for (int j = 0; j < chunk; ++j)
+                to[i * tile_shape<T, D>::ld + j] = row + i < rows && c + j < d ? source[j] : from_float<T>(0);
+            source += static_cast<int64_t>(step) * ld;
+        }
     }
 }
 

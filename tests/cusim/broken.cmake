@@ -52,7 +52,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # others take aggregates apart before t
 endif()
 add_broken(divergent_barrier lmhead products lmhead.cu head_rows "divergent barrier")
 add_broken(two_writers rmsnorm rows rmsnorm.cu weight_strips race "another block")
-add_broken(divergent_warp attention attention attention.cu attention_fwd "divergent mma")
+add_broken(divergent_warp attention attention attention.cu attention_fwd "divergent warp")
 
 # Memory that nobody has written, and memory whose contents do not count.
 add_broken(not_zeroed alloc rows alloc.cu "to the host" uninitialised allocated)

@@ -197,11 +197,14 @@ expect 2 "dev.jsonl:1: question id 't2' occurs already at train.jsonl:2;" corpus
 expect 2 "dev.jsonl:1: question id 't2' occurs already at train.jsonl:2;" corpus import obqa train.jsonl test.jsonl dev.jsonl -o x.h5
 { facts h1 true null; facts h1 false null; } > sqa.jsonl
 expect 2 "sqa.jsonl:2: question id 'h1' occurs already at sqa.jsonl:1;" corpus import strategyqa sqa.jsonl -o x.h5
-cp "$TT_SOURCE_DIR"/datasets/elsewhere/*.yaml .
-first=$(grep -n -m 1 'name:' animals.yaml | cut -d: -f1)
-second=$(grep -n 'name:' animals.yaml | sed -n '4s/:.*//p')
-sed -i "${second}s/name: [a-z ]*/name: $(sed -n "${first}s/.*name: \\([a-z ]*\\).*/\\1/p" animals.yaml)/" animals.yaml
-expect 2 "animals.yaml:$second: name: the object in line $first is named" corpus build world.yaml -o x.h5
+mkdir -p worlds/everyday
+cp -r "$TT_SOURCE_DIR"/datasets/elsewhere worlds/
+cp "$TT_SOURCE_DIR"/datasets/everyday/*.yaml worlds/everyday/
+animals=worlds/elsewhere/animals.yaml
+first=$(grep -n -m 1 'name:' $animals | cut -d: -f1)
+second=$(grep -n 'name:' $animals | sed -n '4s/:.*//p')
+sed -i "${second}s/name: [a-z ]*/name: $(sed -n "${first}s/.*name: \\([a-z ]*\\).*/\\1/p" $animals)/" $animals
+expect 2 "animals.yaml:$second: name: the object in line $first is named" corpus build worlds/elsewhere/world.yaml -o x.h5
 [ ! -e x.h5 ] || fail "a refused file left a corpus"
 
 # ---- CSV

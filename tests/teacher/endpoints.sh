@@ -118,7 +118,7 @@ child=$!
 while [ "$(answers stopped || echo 0)" -lt 9 ] && kill -0 $child 2>/dev/null; do sleep 0.02; done
 kill -INT $child
 wait $child
-says "stopping: [1-4] requests? on .* (is|are) waited for" log
+says "stopping: waits up to 5 s for [1-4] requests? on the way" log
 says "run the same command again to resume" log
 requests stopped >/dev/null
 python3 - "$(answers stopped)" <<'PYTHON' || failed=1
