@@ -144,10 +144,11 @@ static tt_status put_in_place(const tt_output *out) {
     if (status == TT_OK && fsync(file) != 0)
         status = tt_fail(TT_ERR_IO, "%s: cannot fsync: %s", out->path, strerror(errno));
     close(file);
-    if (status == TT_OK) status = tt_versions_shift(target.path, out->keep);
+    if (status == TT_OK && out->keep > 0) status = tt_versions_shift(target.path, out->keep);
     if (status == TT_OK && rename(out->temporary, target.path) != 0)
         status =
             tt_fail(TT_ERR_IO, "%s: cannot put the new file in its place: %s", out->path, strerror(errno));
+    if (out->keep > 0) target.st.st_nlink = 1; // its other name is a version of it
     if (status == TT_OK && target.exists) tell_changes(out->path, &target.st, &owner);
     return status == TT_OK ? sync_folder(target.path) : status;
 }

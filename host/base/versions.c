@@ -56,11 +56,9 @@ tt_status tt_versions_shift(const char *path, int keep) {
         TT_TRY(tt_version_name(path, age, to));
         TT_TRY(move(from, to));
     }
-    if (keep > 0) {
-        TT_TRY(tt_version_name(path, 1, to));
-        if (unlink(to) != 0 && errno != ENOENT)
-            return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", to, strerror(errno));
-        if (link(path, to) != 0) TT_TRY(move(path, to)); // a file system without hard links
-    }
+    TT_TRY(tt_version_name(path, 1, to));
+    if (unlink(to) != 0 && errno != ENOENT)
+        return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", to, strerror(errno));
+    if (link(path, to) != 0) TT_TRY(move(path, to)); // a file system without hard links
     return tt_versions_remove(path, keep);
 }

@@ -14,7 +14,7 @@ tt_status tt_version_name(const char *path, int age, char *out) TT_MUST_CHECK;
 // x.damaged.h5, x.1.damaged.h5, ...: where a version that cannot be read is put aside.
 tt_status tt_version_damaged_name(const char *path, int age, char *out) TT_MUST_CHECK;
 // Just before `path` is replaced: the file that stands there also becomes version 1, version 1 becomes version 2, ...,
-// and what is older than `keep` versions is removed. keep 0: nothing is kept. Where the process ends in the middle, or the file
+// and what is older than `keep` versions is removed. `keep` is at least 1. Where the process ends in the middle, or the file
 // system has no hard links, `path` may be missing, but then version 1 is there. Errors: TT_ERR_IO.
 tt_status tt_versions_shift(const char *path, int keep) TT_MUST_CHECK;
 

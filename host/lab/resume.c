@@ -54,7 +54,7 @@ tt_status tt_resume_open(const tt_resume *from, tt_checkpoint *out, tt_phase_sta
             put_aside(from, age);
             return TT_OK;
         }
-        if (status != TT_ERR_FORMAT && status != TT_ERR_IO) return status;
+        if (status != TT_ERR_FORMAT) return status; // what cannot be opened may be sound
         tt_comm_go_on(from->comm);
         if (failed == TT_OK) {
             failed = status;

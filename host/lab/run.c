@@ -260,7 +260,10 @@ static tt_status do_phase(run *r, int i) {
         r->began = tt_seconds() - state.result.wall;
         finished = state.finished;
         if (!finished) TT_TRY(check_order(r, i, last));
-    } else if (!r->student.model) {
+    } else {
+        TT_TRY(check_order(r, i, last));
+    }
+    if (!saved && !r->student.model) {
         TT_TRY(tt_comm_agree(r->comm, tt_start_open(&r->student, r->config, r->device)));
         TT_TRY(tt_comm_agree(r->comm, check_student(r, phase)));
     }

@@ -166,7 +166,6 @@ static bool is_end(const char *text, const char *end) {
     return rest > text + 1 && strcmp(rest, ".tmp") == 0;
 }
 
-// Names of files that a run writes into its folders; a person may keep others beside them.
 // What follows ".3" or ".damaged" of an earlier version (host/base/versions.h), or `text` itself.
 static const char *skip_version(const char *text) {
     static const char damaged[] = ".damaged";
@@ -174,6 +173,7 @@ static const char *skip_version(const char *text) {
     return tt_starts_with(text, damaged) ? text + strlen(damaged) : text;
 }
 
+// Names of files that a run writes into its folders; a person may keep others beside them.
 static bool is_checkpoint(const char *name) {
     const char *rest = skip_phase(name);
     return rest && (is_end(skip_version(rest), ".h5") || is_end(rest, "_best.h5"));

@@ -3,6 +3,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/number.h"
+#include "host/base/versions.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -60,7 +61,9 @@ static tt_status write_checkpoint(phase_run *r, bool resumable) {
         .v = resumable ? r->trainer.optimizer.v : NULL,
         .state = tt_str_text(&r->state),
         .keep = resumable ? r->context->earlier : 0};
-    return tt_checkpoint_save(resumable ? r->context->last_path : r->context->best_path, &what);
+    TT_TRY(tt_checkpoint_save(resumable ? r->context->last_path : r->context->best_path, &what));
+    // Those of a start with more to keep.
+    return resumable && what.keep == 0 ? tt_versions_remove(r->context->last_path, 0) : TT_OK;
 }
 
 static tt_status save(phase_run *r, bool resumable) {
@@ -187,7 +190,7 @@ static tt_status validate_phase(phase_run *r) {
         r->best_score = v.score;
         TT_TRY_GOTO(status, save_best(r), release);
     }
-    if (!is_in_trouble(r) || step == r->phase->total) status = save_last(r);
+    if (!is_in_trouble(r) || step == r->phase->total || out_of_patience(r)) status = save_last(r);
 release:
     tt_str_close(&v.json);
     tt_str_close(&v.text);

@@ -80,7 +80,7 @@ typedef struct tt_step_report {
     tt_preference_sums preference;       // if so: what is logged about them
     double rate;                         // learning rate
     double norm;                         // of the gradient, before clipping
-    bool skipped;                        // loss or norm is not finite; the same on all ranks
+    bool skipped;                        // the norm is not finite; the same on all ranks
     int64_t input_tokens, target_tokens; // of the global batch
     bool interrupted;                    // some rank was asked to stop; all ranks receive the same value
 } tt_step_report;

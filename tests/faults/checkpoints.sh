@@ -62,9 +62,11 @@ for name in missing single ranks fewer; do
 done
 rm runs/missing/checkpoints/acquisition.h5
 same missing
+grep -q "acquisition: resuming after step [1-9]" err.log || fail "the one before a missing one is not used"
 rm runs/single/checkpoints/acquisition.1.h5
 sed -i '/^checkpoints:/,$d; /skip_limit/d' runs/single/config.yaml
 same single --set checkpoints.keep=1
+grep -q "acquisition: resuming after step [1-9]" err.log || fail "a single one is not used"
 if have_mpi; then
     damage runs/ranks/checkpoints/acquisition.h5
     timeout 60 mpirun --oversubscribe -np 2 "$TINYTHINKER" run run.yaml $sets --set name=ranks >out.log 2>err.log || fail "ranks"

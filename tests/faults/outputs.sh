@@ -287,6 +287,15 @@ ln one.name other.name
 "$TINYTHINKER" corpus export data/corpus.h5 -o one.name 2>err.log || fail "a file with two names"
 grep -q "one.name: the file had 2 names (hard links)" err.log && [ "$(cat other.name)" = before ] || fail "a file with two names"
 
+# A person's files with names like those of earlier versions of a checkpoint stay where an output is replaced.
+for name in near.h5 near.1.h5 near.2.h5; do cp data/corpus.h5 $name; done
+mkdir near.3.h5
+"$TINYTHINKER" corpus export data/corpus.h5 -o near.jsonl >/dev/null 2>&1
+cp near.jsonl near.1.jsonl
+"$TINYTHINKER" corpus import jsonl near.jsonl -o near.h5 >/dev/null 2>err.log || fail "an output beside files of other names" err.log
+"$TINYTHINKER" corpus export data/corpus.h5 -o near.jsonl >/dev/null 2>err.log || fail "a text beside another" err.log
+for name in near.1.h5 near.2.h5 near.3.h5 near.1.jsonl; do [ -e $name ] || fail "$name was removed with an output beside it"; done
+
 # In a folder such as /tmp, another user's file cannot be replaced, which is said before the work.
 if [ -n "$is_root" ] && chmod 711 . && setpriv --reuid 1234 --regid 1234 --clear-groups "$TINYTHINKER" --version >/dev/null 2>&1; then
     mkdir -m 1777 sticky

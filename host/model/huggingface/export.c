@@ -1,5 +1,6 @@
 // A checkpoint to a Hugging Face directory.
 #include "host/base/lock.h"
+#include "host/base/log.h"
 #include "host/model/huggingface/huggingface.h"
 #include "host/model/huggingface/parts.h"
 #include "host/model/huggingface/safetensors.h"
@@ -104,8 +105,11 @@ static tt_status write_together(const tt_checkpoint *c, const char *directory, b
     TT_TRY(tt_alloc(&written, 1, sizeof *written, "files of an export"));
     written->directory = directory;
     tt_status status = write_all(written, c, bf16);
-    if (status == TT_OK) status = remove_others(written);
+    const tt_huggingface_files names = *written;
+    tt_interrupt_defer(true); // a signal between two files would leave a mixture
     status = tt_huggingface_commit(written, status);
+    if (status == TT_OK) status = remove_others(&names);
+    tt_interrupt_defer(false);
     free(written);
     return status;
 }

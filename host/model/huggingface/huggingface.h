@@ -20,7 +20,7 @@ tt_status tt_huggingface_import(
     tt_checkpoint *out, const char *directory, bool allow_unused, tt_device *device) TT_MUST_CHECK;
 
 // Writes a directory that AutoModelForSeq2SeqLM and T5Tokenizer can load. An existing directory must be empty
-// unless `replace` is true: then files of the same names are replaced. A failure leaves no files behind.
+// unless `replace` is true: then files of the same names are replaced. A failure while files are written leaves those from before.
 // Errors: TT_ERR_IO.
 tt_status tt_huggingface_export(
     const tt_checkpoint *checkpoint, const char *directory, bool bf16, bool replace) TT_MUST_CHECK;
