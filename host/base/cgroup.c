@@ -40,6 +40,7 @@ static bool find_mount(struct mount *out, const char *mountinfo, int version) {
     FILE *file = fopen(mountinfo, "re");
     char line[LINE];
     bool found = false;
+    *out = (struct mount){0};
     while (file && !found && fgets(line, sizeof line, file)) {
         const char *tail = strstr(line, " - ");
         char type[32], options[1024];

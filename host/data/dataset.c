@@ -52,12 +52,15 @@ tt_status tt_dataset_add(
     return status;
 }
 
+static int threads_to_encode(void) {
+    return omp_get_max_threads() < tt_cores() ? omp_get_max_threads() : tt_cores();
+}
+
 tt_status tt_dataset_add_all(
     tt_dataset *d, const tt_dataset_encoding *encoding, const char *const *texts, int n) {
     encoded *all;
     TT_TRY(tt_alloc(&all, 2 * (size_t)n, sizeof *all, "token ids"));
-    const int threads = omp_get_max_threads() < tt_cores() ? omp_get_max_threads() : tt_cores();
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 16)
+#pragma omp parallel for num_threads(threads_to_encode()) schedule(dynamic, 16)
     for (int i = 0; i < 2 * n; ++i) all[i].status = encode_text(&all[i], encoding, texts[i], i % 2 == 1);
     tt_status status = TT_OK;
     for (int i = 0; i < n && status == TT_OK; ++i) {

@@ -181,16 +181,18 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
         tt_preference_sums share;
         double interrupted;
     } sums;
-    TT_TRY(gradient(t, global, &sums.share, true));
+    tt_status status = gradient(t, global, &sums.share, true);
     const double arrived = tt_seconds();
-    TT_TRY(tt_gradient_sum_end(&t->sum));
+    TT_TRY(
+        tt_comm_agree(t->comm, status)); // else the sums of the others would wait for a rank that has failed
     t->waited += tt_seconds() - arrived;
+    TT_TRY(tt_gradient_sum_end(&t->sum));
     // The update comes before the loss is known, so that the host waits for the device once. What makes a loss
     // infinite or NaN makes the gradient so, too, and then nothing is updated.
     out->rate = tt_schedule_rate(&t->schedule, t->step);
     out->norm = NAN;
-    const tt_status status = tt_optimizer_update(&t->optimizer, out->rate, &out->norm);
-    add_loss(t, global, &sums.share);
+    status = tt_optimizer_update(&t->optimizer, out->rate, &out->norm);
+    if (status == TT_OK) add_loss(t, global, &sums.share); // else the log-probabilities may still come
     sums.interrupted = tt_interrupted();
     TT_TRY(tt_comm_sum_f64(t->comm, (double *)&sums, TT_PREFERENCE_SUMS + 1));
     count_tokens(global, out);
@@ -198,6 +200,10 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
     out->preferred = global->preference != NULL;
     out->preference = sums.share;
     out->interrupted = sums.interrupted > 0;
+    if (status == TT_OK && isfinite(out->norm) &&
+        !isfinite(out->loss)) // a probability of 0 has a finite gradient
+        status = tt_fail(TT_ERR_NUMERIC, "the loss is %g at step %lld (%s), though the gradient is finite",
+            out->loss, (long long)t->step + 1, global->stage);
     TT_TRY(tt_comm_agree(t->comm, status));
     out->skipped = !isfinite(out->norm);
     t->skipped += out->skipped;

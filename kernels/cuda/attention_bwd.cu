@@ -302,6 +302,7 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
         m->k, static_cast<const T *>(p.k) + row * p.ldk + column, p.ldk, keys - first, p.d_kv);
     fetch_tile<T, D, ROWS, block::threads, ALIGNED>(
         m->v, static_cast<const T *>(p.v) + row * p.ldv + column, p.ldv, keys - first, p.d_kv);
+    commit_copies(); // where nobody reads these keys, there is no other group to wait for
     reading now = {p.source ? p.reader_offsets[sequence] : sequence,
         p.source ? p.reader_offsets[sequence + 1] : sequence + 1, 0, 0, 0};
     enter(&now, p, first, STEP);

@@ -133,7 +133,7 @@ cublasStatus_t multiply(const tt_cuda_gemm *g, const choice *c, const tt_gemm *p
 // The library will not do this, but may do something like it; nothing was computed.
 bool refused(cublasStatus_t status) {
     return status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE ||
-           status == CUBLAS_STATUS_ARCH_MISMATCH || status == CUBLAS_STATUS_INTERNAL_ERROR;
+           status == CUBLAS_STATUS_ARCH_MISMATCH;
 }
 
 // Makes the product by the first proposal that is not refused, and keeps that in c->algo.
