@@ -186,7 +186,7 @@ static tt_status share_out_came_with(
         const int64_t n = offsets[i + 1] - offsets[i];
         if (offsets[0] != 0 || n < 0 || n > TT_MAX_OPTIONS || offsets[i + 1] > (int64_t)total)
             return tt_fail(TT_ERR_FORMAT, "%s: /pairs/came_with_offsets is damaged", h->path);
-        TT_TRY(keep_came_with(p, &p->items[i], (const char *const *)texts + offsets[i], (int)n));
+        if (n > 0) TT_TRY(keep_came_with(p, &p->items[i], (const char *const *)texts + offsets[i], (int)n));
     }
     return TT_OK;
 }

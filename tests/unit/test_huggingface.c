@@ -91,6 +91,7 @@ static void drop(tensors *t, const char *name) {
     const int i = place(t, name);
     free(t->data[i]);
     --t->n;
+    if (i == t->n) return;
     strcpy(t->names[i], t->names[t->n]);
     t->entries[i] = t->entries[t->n];
     t->entries[i].name = t->names[i];
