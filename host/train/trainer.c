@@ -180,7 +180,7 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
     struct {
         tt_preference_sums share;
         double interrupted;
-    } sums;
+    } sums = {.interrupted = 0};
     tt_status status = gradient(t, global, &sums.share, true);
     const double arrived = tt_seconds();
     TT_TRY(
