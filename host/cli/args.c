@@ -107,7 +107,7 @@ static tt_status unknown_option(const reader *r, const char *text) {
         !near     ? ""
         : near[1] ? "--"
                   : "-",
-        near ? near : "", near ? "" : "; what begins with - and is no option is given behind --", r->command);
+        near ? near : "", near ? "" : "; to give a value that begins with -, put -- before it", r->command);
 }
 
 // Takes the option of argv[*i], and its value, which may be the next one: *i is then moved on.

@@ -61,8 +61,8 @@ static tt_status renew_file(const char *path) {
     if (status == TT_OK) {
         status = check(kind, out.temporary);
         if (status != TT_OK)
-            status =
-                tt_context(status, "%s: cannot be renewed: what was read of it is no valid %s", path, kind);
+            status = tt_context(
+                status, "%s: cannot be renewed: what could be read of it is not a valid %s", path, kind);
     }
     TT_TRY(tt_output_close(&out, status));
     printf("%s: renewed (%s)\n", path, kind);

@@ -69,8 +69,8 @@ try 1 "warning: eval: --corpus is given more than once; the last one counts" eva
 grep -q "b.h5: no such file" err.log || fail "the last one does not count"
 try 0 "this run is finished" run run.yaml --fresh --fresh=false
 try 2 "unknown option --samp; did you mean --samples; see tinythinker eval --help" eval --samp 3
-try 2 "corpus export: unknown option -x; what begins with - and is no option is given behind --; see" corpus export -x
-try 2 "ask: unknown option -5; what begins with -" ask --model none.h5 "2-7?" -5 5
+try 2 "corpus export: unknown option -x; to give a value that begins with -, put -- before it; see" corpus export -x
+try 2 "ask: unknown option -5; to give a value that begins with -, put -- before it" ask --model none.h5 "2-7?" -5 5
 try 2 "corpus import: unknown option --nmae; did you mean --name; see tinythinker corpus import --help" corpus import --nmae x
 try 2 "corpus import: unknown option --; |corpus import: too few" corpus import --
 

@@ -100,7 +100,8 @@ static void texts_like_numbers(void **state) {
         "+.", "1_e", "-_", ".inf_", "+.nan"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; ++i) {
         const tt_scalar s = tt_scalar_read(texts[i]);
-        if (s.kind != TT_SCALAR_STRING || s.changes || s.unclear) fail_msg("'%s' is no text", texts[i]);
+        if (s.kind != TT_SCALAR_STRING || s.changes || s.unclear)
+            fail_msg("'%s' was not read as a text", texts[i]);
     }
 }
 

@@ -66,7 +66,7 @@ static tt_status add_facts(
     if (status == TT_OK && !fits && report->unfit++ == 0) {
         snprintf(report->first, sizeof report->first, "%s", where);
         snprintf(report->kind, sizeof report->kind, "%s",
-            is_flat_list(facts)    ? "a text in brackets that is no list of strings in JSON"
+            is_flat_list(facts)    ? "a text in brackets that is not a JSON list of strings"
             : json_is_array(facts) ? "a list of other things"
                                    : tt_json_kind(facts));
     }

@@ -215,10 +215,10 @@ static tt_status missing_tensor(const source *s, const char *name, const char *h
         find_prefix(s, "encoder.embed_tokens.weight", prefix, sizeof prefix);
     if (*prefix)
         return tt_fail(TT_ERR_FORMAT,
-            "%s: there is no %s, but a %s%s: the names begin with \"%s\", as a wrapper around the model "
-            "writes them; save the "
-            "model itself, in Python: the wrapped model's save_pretrained",
-            s->shards[0].path, name, prefix, name, prefix);
+            "%s: there is no %s; the names of its tensors begin with \"%s\", which a wrapper around the "
+            "model adds. "
+            "Save the model inside the wrapper with its save_pretrained",
+            s->shards[0].path, name, prefix);
     return tt_fail(TT_ERR_FORMAT, "%s: %s is missing%s", s->shards[0].path, name, hint);
 }
 
