@@ -10,7 +10,7 @@
 static tt_status run_configuration(const char *path, const tt_texts *overrides, bool fresh, tt_comm *comm) {
     tt_config config;
     TT_TRY(tt_comm_agree(comm, tt_config_load(&config, path, overrides->items, overrides->n)));
-    tt_status status = tt_run(&config, comm, fresh, stdout);
+    tt_status status = tt_run(&config, comm, &(tt_run_options){.fresh = fresh}, stdout);
     tt_config_close(&config);
     return status;
 }

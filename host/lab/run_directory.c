@@ -30,6 +30,7 @@ static const struct {
     {"metrics.jsonl", MEMBER(metrics)},
     {"corpus.h5", MEMBER(corpus)},
     {"tokens.h5", MEMBER(tokens)},
+    {"phases.json", MEMBER(phases)},
     {"environment.json", MEMBER(environment)},
     {"config.yaml", MEMBER(config)},
     {"lock", OF_THE_SWEEP},

@@ -4,6 +4,7 @@
 //   environment.json  version, commit, machine, device, ranks, threads, and what the run was made from
 //   corpus.h5         built from the world, if the configuration names one
 //   tokens.h5         the training texts, tokenised: a cache, which may be removed
+//   phases.json       what each phase depends on, and from which run it was taken (shared_phases.h)
 //   checkpoints/      <phase>.h5 to resume from, and <phase>.1.h5, ..., those before it (host/base/versions.h);
 //                     <phase>_best.h5 of phases before the last
 //   best.h5           the last phase's best checkpoint
@@ -29,6 +30,7 @@ extern "C" {
 typedef struct tt_run_directory {
     char path[TT_PATH_MAX];
     char config[TT_PATH_MAX], environment[TT_PATH_MAX], corpus[TT_PATH_MAX], tokens[TT_PATH_MAX],
+        phases[TT_PATH_MAX],
         metrics[TT_PATH_MAX];
     char predictions[TT_PATH_MAX], result[TT_PATH_MAX], table[TT_PATH_MAX], best[TT_PATH_MAX],
         checkpoints[TT_PATH_MAX];

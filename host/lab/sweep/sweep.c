@@ -149,7 +149,7 @@ static tt_status run_one(
     if (!nowhere) return tt_fail(TT_ERR_IO, "/dev/null: %s", strerror(errno));
     status = tt_comm_agree(comm, tt_config_load(&config, sweep->base, run->overrides, run->n));
     if (status == TT_OK) {
-        status = tt_run(&config, comm, false, nowhere);
+        status = tt_run(&config, comm, &(tt_run_options){.share = sweep->output}, nowhere);
         tt_config_close(&config);
     }
     fclose(nowhere);
