@@ -3,6 +3,7 @@
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/cli/paths.h"
+#include "host/lab/sweep/graph.h"
 #include "host/lab/sweep/sweep.h"
 
 #include <stdio.h>
@@ -15,7 +16,19 @@ static void list_runs(const tt_sweep *sweep) {
         for (int k = 0; k + 3 < run->n; ++k) printf(" %s", run->overrides[k]); // without seed, name, output
         putchar('\n');
     }
-    printf("%d runs in %s/%s\n", sweep->n, sweep->output, sweep->name);
+    printf("%d runs in %s/%s\n\n", sweep->n, sweep->output, sweep->name);
+}
+
+static tt_status list_phases(const tt_sweep *sweep) {
+    tt_sweep_graph graph;
+    tt_str text = {0};
+    TT_TRY(tt_sweep_graph_open(&graph, sweep));
+    tt_sweep_graph_look(&graph);
+    const tt_status status = tt_sweep_graph_print(&graph, &text);
+    if (status == TT_OK) fputs(tt_str_text(&text), stdout);
+    tt_str_close(&text);
+    tt_sweep_graph_close(&graph);
+    return status;
 }
 
 static tt_status save_slurm(const tt_sweep *sweep, const tt_sweep_options *options, const char *path) {
@@ -79,7 +92,10 @@ static tt_status open_sweep(const request *what, tt_comm *comm) {
             tt_fail(TT_ERR_USAGE, "sweep: --only %d: expected a run from 0 to %d", options->only, plan.n - 1);
     else if (what->slurm || what->dry_run) {
         if (comm->rank == 0 && what->slurm) status = save_slurm(&plan, options, what->slurm);
-        if (comm->rank == 0 && !what->slurm) list_runs(&plan);
+        if (comm->rank == 0 && !what->slurm) {
+            list_runs(&plan);
+            status = list_phases(&plan);
+        }
         status = tt_comm_agree(comm, status);
     } else
         status = run_sweep(&plan, comm, options);
@@ -90,7 +106,7 @@ static tt_status open_sweep(const request *what, tt_comm *comm) {
 tt_status tt_cmd_sweep(int argc, char **argv) {
     tt_texts overrides = {0}, rest;
     bool dry_run = false, retry = false, help;
-    int64_t jobs = 0, only = -1;
+    int64_t jobs = 0, only = -1, ranks = 0;
     const char *slurm = NULL;
     const tt_arg list[] = {
         TT_OPTION_FLAG(
@@ -99,6 +115,9 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
             "Runs N at a time, each in a process of its own with its share of the cores (default 0: one "
             "after "
             "another in this process)."),
+        TT_OPTION_INTEGER("ranks-per-run", &ranks, "N", 0, 4096,
+            "Under mpirun: how many ranks share a run (default: ranks_per_run of the file; if it does not say, "
+            "so many that all have work)."),
         TT_OPTION_FLAG("retry", &retry, "Also runs those that failed earlier."),
         TT_OPTION_INTEGER("only", &only, "I", 0, 1e6, "Runs only number I of the list."),
         TT_OPTION_PATH("slurm", &slurm, "FILE", TT_OUTPUT_STREAM,
@@ -127,6 +146,7 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
         .options = {.retry = retry,
             .jobs = (int)jobs,
             .only = (int)only,
+            .ranks_per_run = (int)ranks,
             .overrides = overrides.items,
             .n_overrides = overrides.n},
         .dry_run = dry_run,
@@ -134,7 +154,7 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
     tt_status status = TT_OK;
     if (jobs > 0 && comm->size > 1)
         status = tt_comm_agree(comm, tt_fail(TT_ERR_USAGE, "sweep: --jobs works only without mpirun; under "
-                                                           "mpirun, set ranks_per_run in the sweep file"));
+                                                           "mpirun, use --ranks-per-run"));
     if (status == TT_OK) status = open_sweep(&what, comm);
     tt_comm_close(comm, status);
     return status;

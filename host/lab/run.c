@@ -58,7 +58,7 @@ static tt_status open_directory(run *r, bool fresh) {
 
 static tt_status lock_directory(run *r) {
     tt_status status = TT_OK;
-    if (r->comm->rank == 0) status = tt_run_directory_lock(&r->dir, &r->lock);
+    if (r->comm->rank == 0 && r->lock.file < 0) status = tt_run_directory_lock(r->dir.path, &r->lock);
     return tt_comm_agree(r->comm, status);
 }
 
@@ -263,7 +263,7 @@ static tt_status try_share(run *r, int i, const char *best, share_step *out) {
     *out = SHARE_DONE;
     if (look_here(r, i) == TT_PHASE_DONE || look_here(r, i) == TT_PHASE_OTHER) return TT_OK;
     tt_phase_hash(&r->identity, hash);
-    TT_TRY(tt_path_join(locks, sizeof locks, r->config->output, "phases"));
+    TT_TRY(tt_path_join(locks, sizeof locks, r->config->output, ".locks"));
     const tt_status status = tt_phase_lock(locks, phase->name, hash, &r->phase_lock);
     if (status == TT_ERR_BUSY) {
         *out = SHARE_WAIT;
@@ -271,7 +271,7 @@ static tt_status try_share(run *r, int i, const char *best, share_step *out) {
     }
     TT_TRY(status);
     *out = SHARE_TRAIN;
-    if (!tt_phase_find(r->share, r->dir.path, phase->name, identity, &found)) return TT_OK;
+    if (!tt_phase_find(r->share, phase->name, identity, &found)) return TT_OK;
     tt_lock_release(&r->phase_lock);
     TT_TRY(tt_phase_take(&r->dir, phase->name, identity, best, &found));
     tt_info("%s: taken from %s, which has trained the same", phase->name, found.run);
@@ -602,7 +602,7 @@ tt_status tt_run(tt_config *config, tt_comm *comm, const tt_run_options *options
         .comm = comm,
         .share = options->share,
         .began = tt_seconds(),
-        .lock = {.file = -1},
+        .lock = options->lock ? *options->lock : (tt_lock){.file = -1},
         .phase_lock = {.file = -1}};
     tt_status status = do_run(&r, options->fresh, out);
     tt_interrupt_defer(false);

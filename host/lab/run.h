@@ -4,6 +4,7 @@
 #ifndef TT_LAB_RUN_H
 #define TT_LAB_RUN_H
 
+#include "host/base/lock.h"
 #include "host/config/config.h"
 #include "host/dist/comm.h"
 
@@ -18,6 +19,7 @@ typedef struct tt_run_options {
     // NULL, or a folder: phases that a run in it, or in a folder in it, has already trained are taken from there
     // (shared_phases.h), and one that another run is just training is waited for.
     const char *share;
+    const tt_lock *lock; // NULL, or the lock of the run directory, which rank 0 has and the run releases
 } tt_run_options;
 
 // To be called on all ranks. The final table is printed to `out` on rank 0. A precision of auto is replaced in *config by the run's precision. Errors: TT_ERR_CONFIG

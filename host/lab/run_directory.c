@@ -375,21 +375,36 @@ static tt_status lock_note(const char *folder, char *out) {
     return tt_path_join(out, TT_PATH_MAX, folder, "lock");
 }
 
-tt_status tt_run_directory_lock(const tt_run_directory *dir, tt_lock *lock) {
+// Opens the folder to be locked; its descriptor, or -1.
+static int open_folder(const char *path, char *note) {
+    return lock_note(path, note) == TT_OK ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+tt_status tt_run_directory_lock(const char *path, tt_lock *lock) {
     char note[TT_PATH_MAX];
     *lock = (tt_lock){.file = -1};
-    TT_TRY(lock_note(dir->path, note));
-    const tt_status made = tt_make_dirs(dir->path);
+    const tt_status made = tt_make_dirs(path);
     if (made != TT_OK) return tt_context(made, "run directory");
-    const int file = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", dir->path, strerror(errno));
-    if (tt_lock_take(lock, file, note, dir->path) == TT_OK) return TT_OK;
+    const int file = open_folder(path, note);
+    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (tt_lock_take(lock, file, note, path) == TT_OK) return TT_OK;
     const tt_status status = tt_fail(TT_ERR_BUSY,
         "%s: another process is running in this directory%s; wait for it to end, or give this run another "
         "name",
-        dir->path, lock->owner);
+        path, lock->owner);
     tt_lock_release(lock);
     return status;
+}
+
+bool tt_run_directory_claim(const char *path, tt_lock *lock) {
+    char note[TT_PATH_MAX];
+    *lock = (tt_lock){.file = -1};
+    const int file = tt_make_dirs(path) == TT_OK ? open_folder(path, note) : -1;
+    if (file < 0) return false;
+    if (tt_lock_try(lock, file, note, path) == TT_OK) return true;
+    close(file);
+    lock->file = -1;
+    return false;
 }
 
 bool tt_run_directory_busy(const char *path, char *owner) {

@@ -57,10 +57,13 @@ tt_status tt_run_directory_prepare(
 // After the new result has been written: config.yaml becomes that of `config`. Errors: TT_ERR_IO.
 tt_status tt_run_directory_rescored(const tt_run_directory *dir, const tt_config *config) TT_MUST_CHECK;
 
-// Makes the directory and locks it against other processes until tt_lock_release(lock), or until this process ends. On file
+// Makes the directory of a run and locks it against other processes until tt_lock_release(lock), or until this process ends. On file
 // systems without locks it warns. To be called on one rank. Errors: TT_ERR_BUSY naming the process that runs in it;
 // TT_ERR_IO.
-tt_status tt_run_directory_lock(const tt_run_directory *dir, tt_lock *lock) TT_MUST_CHECK;
+tt_status tt_run_directory_lock(const char *path, tt_lock *lock) TT_MUST_CHECK;
+// The same without a wait for a process that was killed a moment ago, and without a message. False where another
+// process runs in the directory, whom lock->owner names, or where there can be none; there is then nothing to release.
+bool tt_run_directory_claim(const char *path, tt_lock *lock);
 // Whether another process runs in the directory now; owner[256] names it as tt_lock.owner does.
 bool tt_run_directory_busy(const char *path, char *owner);
 // Whether the file is one that a run writes, in the directory of a run. `path` is behind all links (target.h).

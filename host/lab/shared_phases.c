@@ -64,43 +64,70 @@ static bool has_files(const char *run, const char *phase, const char *best, tt_p
            tt_file_exists(out->best) && tt_file_exists(metrics);
 }
 
+// What an entry of phases.json says; its identity, too, where it has one.
+static bool is_done(const char *run, const char *phase, const json_t *entry, tt_phase_found *out) {
+    const char *best = json_string_value(json_object_get(entry, "best"));
+    out->metrics_bytes = json_integer_value(json_object_get(entry, "metrics_bytes"));
+    return best && json_is_true(json_object_get(entry, "done")) && has_files(run, phase, best, out);
+}
+
 tt_phase_standing tt_phase_look(const char *run, const char *phase, const char *identity, tt_phase_found *out) {
     json_t *root;
     tt_phase_found found;
-    const bool read = read_notes(run, &root);
-    const json_t *entry = read ? json_object_get(root, phase) : NULL;
-    const char *known = json_string_value(json_object_get(entry, "identity")),
-               *best = json_string_value(json_object_get(entry, "best"));
-    tt_phase_standing standing = !entry                                   ? TT_PHASE_NEW
-                                 : !known || strcmp(known, identity) != 0 ? TT_PHASE_OTHER
-                                                                          : TT_PHASE_BEGUN;
-    found.metrics_bytes = json_integer_value(json_object_get(entry, "metrics_bytes"));
-    if (standing == TT_PHASE_BEGUN && best && json_is_true(json_object_get(entry, "done")) &&
-        has_files(run, phase, best, &found))
-        standing = TT_PHASE_DONE;
+    const json_t *entry = read_notes(run, &root) ? json_object_get(root, phase) : NULL;
+    const char *known = json_string_value(json_object_get(entry, "identity"));
+    tt_phase_standing standing = TT_PHASE_NEW;
+    if (entry) standing = known && strcmp(known, identity) == 0 ? TT_PHASE_BEGUN : TT_PHASE_OTHER;
+    if (standing == TT_PHASE_BEGUN && is_done(run, phase, entry, &found)) standing = TT_PHASE_DONE;
     if (standing == TT_PHASE_DONE && out) *out = found;
     json_decref(root);
     return standing;
 }
 
-static bool find_below(const char *root, int depth, const char *self, const char *phase, const char *identity,
-    tt_phase_found *out) {
-    DIR *folder = opendir(root);
-    bool found = false;
-    for (struct dirent *entry; folder && !found && (entry = readdir(folder));) {
-        char path[TT_PATH_MAX];
-        if (*entry->d_name == '.' || tt_path_join(path, sizeof path, root, entry->d_name) != TT_OK) continue;
-        if (!tt_dir_exists(path) || (self && strcmp(path, self) == 0)) continue;
-        found = tt_phase_look(path, phase, identity, out) == TT_PHASE_DONE ||
-                (depth > 1 && find_below(path, depth - 1, self, phase, identity, out));
-    }
-    if (folder) closedir(folder);
-    return found;
+static bool visit_run(const char *run, tt_phase_visit *visit, void *self) {
+    json_t *root, *entry;
+    const char *phase;
+    bool stop = false;
+    if (read_notes(run, &root))
+        json_object_foreach(root, phase, entry) {
+            tt_phase_found found;
+            const char *identity = json_string_value(json_object_get(entry, "identity"));
+            stop = stop || (identity && is_done(run, phase, entry, &found) && visit(self, phase, identity, &found));
+        }
+    json_decref(root);
+    return stop;
 }
 
-bool tt_phase_find(
-    const char *root, const char *self, const char *phase, const char *identity, tt_phase_found *out) {
-    return find_below(root, 2, self, phase, identity, out);
+static bool walk(const char *root, int depth, tt_phase_visit *visit, void *self) {
+    DIR *folder = opendir(root);
+    bool stop = false;
+    for (struct dirent *entry; folder && !stop && (entry = readdir(folder));) {
+        char path[TT_PATH_MAX];
+        if (*entry->d_name == '.' || tt_path_join(path, sizeof path, root, entry->d_name) != TT_OK) continue;
+        if (tt_dir_exists(path)) stop = visit_run(path, visit, self) || (depth > 1 && walk(path, depth - 1, visit, self));
+    }
+    if (folder) closedir(folder);
+    return stop;
+}
+
+bool tt_phases_walk(const char *root, tt_phase_visit *visit, void *self) {
+    return walk(root, 2, visit, self);
+}
+
+typedef struct wanted {
+    const char *phase, *identity;
+    tt_phase_found *out;
+} wanted;
+
+static bool is_wanted(void *self, const char *phase, const char *identity, const tt_phase_found *found) {
+    const wanted *w = self;
+    if (strcmp(phase, w->phase) != 0 || strcmp(identity, w->identity) != 0) return false;
+    *w->out = *found;
+    return true;
+}
+
+bool tt_phase_find(const char *root, const char *phase, const char *identity, tt_phase_found *out) {
+    return tt_phases_walk(root, is_wanted, &(wanted){phase, identity, out});
 }
 
 // ---- taking one

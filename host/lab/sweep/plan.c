@@ -461,7 +461,7 @@ static tt_status check_runs(const tt_sweep *sweep) {
 }
 
 tt_status tt_sweep_open(tt_sweep *out, const char *path, const char *const *overrides, int n_overrides) {
-    *out = (tt_sweep){.ranks_per_run = 1};
+    *out = (tt_sweep){0};
     reader *r = NULL;
     tt_status status = tt_alloc(&r, 1, sizeof *r, "sweep");
     if (status != TT_OK) return status;

@@ -12,7 +12,7 @@
 //     large: {acquisition.batch_size: 32}
 //   exclude:                            # leaves out the combinations that have all settings of an entry
 //     - {stages: no_recall, reflection.beta: 0.5}
-//   ranks_per_run: 1                    # under mpirun: how many ranks share a run
+//   ranks_per_run: 2                    # under mpirun: how many ranks share a run; default: so that all have work
 //   output: runs                        # default: the output of the base
 //
 // A run's name is <variant>-s<seed>, e.g. small,stages=all,beta=0.1-s1. `name` and `base` are required.
@@ -42,7 +42,7 @@ typedef struct tt_sweep_run {
 typedef struct tt_sweep {
     const char *file, *name, *output;
     char base[TT_PATH_MAX];
-    int ranks_per_run;
+    int ranks_per_run; // 0: the sweep does not say
     tt_sweep_run *runs; // [n], in the order of the file, the seeds of a combination together
     int n;
     tt_arena memory;

@@ -4,6 +4,7 @@
 #include "host/base/log.h"
 #include "host/lab/run.h"
 #include "host/lab/run_directory.h"
+#include "host/lab/sweep/queue.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,12 +101,9 @@ static tt_status write_note(const tt_sweep_run *run, const char *name, const cha
     return tt_write_file(path, text, strlen(text));
 }
 
-// Errors: TT_ERR_BUSY where another process runs it, whose files are left alone.
+// To be called with the lock of its directory.
 static tt_status begin_run(const tt_sweep *sweep, const tt_sweep_run *run) {
-    char path[TT_PATH_MAX], owner[256];
-    if (tt_run_directory_busy(run->path, owner))
-        return tt_fail(TT_ERR_BUSY, "%s: another process is running in this directory%s", run->path, owner);
-    TT_TRY(tt_make_dirs(run->path));
+    char path[TT_PATH_MAX];
     TT_TRY(tt_path_join(path, sizeof path, run->path, "failed.txt"));
     unlink(path);
     json_t *root = json_pack(
@@ -125,34 +123,25 @@ static tt_status note_failure(const tt_sweep *sweep, const tt_sweep_run *run) {
     return write_note(run, "failed.txt", reason);
 }
 
-// Another process has the run: it is left to it, and nothing is noted in its directory.
-static void pass_over(const tt_sweep *sweep, tt_comm *comm) {
-    tt_warn("%s: left out: %s", sweep->name, tt_error_message());
-    comm->agreed = false; // reported here; the ranks continue together
-}
-
-// *failed: the run failed, which is noted in its directory, or another process has it; the sweep continues. *apart: one rank
-// failed alone while the others wait for it, so that the ranks cannot agree on anything any more.
+// *apart: one rank failed alone while the others wait for it, so that the ranks cannot agree on anything any more. `lock`:
+// rank 0's, of the run's directory. A failure of the run is noted in its directory, and the sweep continues.
 static tt_status run_one(
-    const tt_sweep *sweep, const tt_sweep_run *run, tt_comm *comm, bool *failed, bool *apart) {
+    const tt_sweep *sweep, const tt_sweep_run *run, tt_comm *comm, tt_lock *lock, bool *apart) {
     tt_config config;
-    *failed = false;
-    tt_status status = tt_comm_agree(comm, comm->rank == 0 ? begin_run(sweep, run) : TT_OK);
-    if (status == TT_ERR_BUSY) {
-        pass_over(sweep, comm);
-        *failed = true;
-        return TT_OK;
-    }
-    TT_TRY(status);
-    tt_info("%s: %s", sweep->name, run->name);
-    FILE *nowhere = fopen("/dev/null", "we");
-    if (!nowhere) return tt_fail(TT_ERR_IO, "/dev/null: %s", strerror(errno));
-    status = tt_comm_agree(comm, tt_config_load(&config, sweep->base, run->overrides, run->n));
+    FILE *nowhere = NULL;
+    tt_status status = comm->rank == 0 ? begin_run(sweep, run) : TT_OK;
+    if (status == TT_OK && !(nowhere = fopen("/dev/null", "we")))
+        status = tt_fail(TT_ERR_IO, "/dev/null: %s", strerror(errno));
+    status = tt_comm_agree(comm, status);
+    if (status == TT_OK && comm->rank == 0) tt_info("%s: %s", sweep->name, run->name);
+    if (status == TT_OK)
+        status = tt_comm_agree(comm, tt_config_load(&config, sweep->base, run->overrides, run->n));
     if (status == TT_OK) {
-        status = tt_run(&config, comm, &(tt_run_options){.share = sweep->output}, nowhere);
+        status = tt_run(&config, comm, &(tt_run_options){.share = sweep->output, .lock = lock}, nowhere);
         tt_config_close(&config);
-    }
-    fclose(nowhere);
+    } else
+        tt_lock_release(lock);
+    if (nowhere) fclose(nowhere);
     if (status == TT_OK || status == TT_ERR_INTERRUPTED) return status;
     *apart = comm->size > 1 && !comm->agreed;
     if (*apart) {
@@ -161,34 +150,107 @@ static tt_status run_one(
         if (note_failure(sweep, run) != TT_OK) tt_warn("%s", tt_error_message());
         return tt_fail(status, "%s: %s", run->name, reason);
     }
-    *failed = true;
-    if (status == TT_ERR_BUSY) {
-        pass_over(sweep, comm);
-        return TT_OK;
-    }
-    comm->agreed = false; // reported here; the ranks continue together
+    tt_comm_go_on(comm); // reported here; the ranks continue together
     return tt_comm_agree(comm, comm->rank == 0 ? note_failure(sweep, run) : TT_OK);
 }
 
-static tt_status run_groups(
-    const tt_sweep *sweep, tt_comm *comm, const bool *wanted, int *failed, bool *apart) {
-    const int groups = comm->size / sweep->ranks_per_run;
-    if (groups < 1)
-        return tt_fail(TT_ERR_CONFIG, "%s: ranks_per_run is %d, but there are only %d ranks", sweep->file,
-            sweep->ranks_per_run, comm->size);
-    const int mine = comm->rank / sweep->ranks_per_run;
-    if (comm->size % sweep->ranks_per_run)
-        tt_warn("%d of %d ranks have nothing to do: ranks_per_run is %d", comm->size % sweep->ranks_per_run,
-            comm->size, sweep->ranks_per_run);
-    tt_comm *part;
-    TT_TRY(tt_comm_split(comm, mine, &part));
-    tt_status status = TT_OK;
-    for (int i = 0, k = 0; i < sweep->n && status == TT_OK; ++i) {
-        if (!wanted[i] || k++ % groups != mine) continue;
-        bool one;
-        status = run_one(sweep, &sweep->runs[i], part, &one, apart);
-        *failed += one && part->rank == 0;
+// Waits until a run can start; the same answer on all ranks.
+static tt_status next_run(tt_sweep_queue *queue, tt_comm *comm, tt_lock *lock, int *run) {
+    for (bool told = false;;) {
+        struct {
+            int run;
+            bool stop;
+        } now = {TT_QUEUE_END, false};
+        if (comm->rank == 0) now.run = tt_sweep_queue_next(queue, lock);
+        now.stop = tt_interrupted();
+        TT_TRY(tt_comm_broadcast(comm, &now, sizeof now, 0));
+        *run = now.run;
+        if (now.run != TT_QUEUE_WAIT) return TT_OK;
+        if (now.stop)
+            return tt_comm_agree(comm, tt_fail(TT_ERR_INTERRUPTED, "interrupted while it waited for other runs"));
+        if (!told && comm->rank == 0)
+            tt_info("%s: the runs that are left wait for phases that other runs are training",
+                queue->sweep->name);
+        told = true;
+        sleep(1);
     }
+}
+
+static tt_status run_queue(const tt_sweep *sweep, tt_comm *comm, const bool *wanted, bool *apart) {
+    tt_sweep_queue queue = {0};
+    tt_lock lock = {.file = -1};
+    tt_status status = comm->rank == 0 ? tt_sweep_queue_open(&queue, sweep, wanted) : TT_OK;
+    status = tt_comm_agree(comm, status);
+    for (int run; status == TT_OK;) {
+        status = next_run(&queue, comm, &lock, &run);
+        if (status != TT_OK || run == TT_QUEUE_END) break;
+        status = run_one(sweep, &sweep->runs[run], comm, &lock, apart);
+    }
+    tt_sweep_queue_close(&queue);
+    return status;
+}
+
+// ---- groups of ranks
+//
+// A group that has nothing left to do must not wait in a collective for the others, whose runs may take longer than ranks
+// wait for each other: it waits for the locks that they hold while they work.
+
+typedef struct groups {
+    int n, mine;
+    char folder[TT_PATH_MAX];
+    int64_t job; // tells this job's locks from those of others
+} groups;
+
+static tt_status lock_group(const groups *g, int group, tt_lock *lock, bool *taken) {
+    char name[64], path[TT_PATH_MAX];
+    *lock = (tt_lock){.file = -1};
+    snprintf(name, sizeof name, "job-%lld-group-%d.lock", (long long)g->job, group);
+    TT_TRY(tt_make_dirs(g->folder));
+    TT_TRY(tt_path_join(path, sizeof path, g->folder, name));
+    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    *taken = tt_lock_try(lock, file, path, path) == TT_OK;
+    if (*taken) return TT_OK;
+    close(file);
+    lock->file = -1;
+    return TT_OK;
+}
+
+static tt_status wait_for_groups(const groups *g, tt_comm *part) {
+    for (int group = 0; group < g->n;) {
+        bool free_now = true;
+        tt_lock lock = {.file = -1};
+        tt_status status = part->rank == 0 && group != g->mine ? lock_group(g, group, &lock, &free_now) : TT_OK;
+        tt_lock_release(&lock);
+        TT_TRY(tt_comm_agree(part, status));
+        TT_TRY(tt_comm_broadcast(part, &free_now, sizeof free_now, 0));
+        if (free_now)
+            ++group;
+        else
+            sleep(1);
+    }
+    return TT_OK;
+}
+
+static tt_status run_groups(
+    const tt_sweep *sweep, tt_comm *comm, const bool *wanted, int ranks_per_run, bool *apart) {
+    groups g = {.n = comm->size / ranks_per_run, .mine = comm->rank / ranks_per_run, .job = getpid()};
+    if (comm->size % ranks_per_run && comm->rank == 0)
+        tt_warn("%d of %d ranks have nothing to do, since each run gets %d", comm->size % ranks_per_run,
+            comm->size, ranks_per_run);
+    TT_TRY(tt_path_join(g.folder, sizeof g.folder, sweep->output, sweep->name));
+    TT_TRY(tt_path_join(g.folder, sizeof g.folder, g.folder, ".locks"));
+    TT_TRY(tt_comm_broadcast(comm, &g.job, sizeof g.job, 0));
+    tt_comm *part;
+    tt_lock working = {.file = -1};
+    bool taken = true;
+    TT_TRY(tt_comm_split(comm, g.mine, &part));
+    tt_status status = part->rank == 0 ? lock_group(&g, g.mine, &working, &taken) : TT_OK;
+    status = tt_comm_agree(comm, status);
+    if (status == TT_OK && g.mine < g.n) status = run_queue(sweep, part, wanted, apart);
+    tt_lock_release(&working);
+    if (status == TT_OK) status = wait_for_groups(&g, part);
+    rmdir(g.folder); // where nobody else has a lock in it
     if (!*apart) tt_comm_close_part(part); // else the others still wait in it, and the job ends
     return status;
 }
@@ -245,74 +307,117 @@ typedef struct children {
     int n, alive;
 } children;
 
-static void take_ended(const tt_sweep *sweep, children *c, pid_t pid, int *failed) {
+// Whether the child was one of these; a run that waited for it may start now.
+static bool take_ended(tt_sweep_queue *queue, children *c, pid_t pid) {
+    const tt_sweep *sweep = queue->sweep;
     for (int j = 0; j < c->n; ++j) {
         if (c->pid[j] != pid) continue;
+        const tt_sweep_run *run = &sweep->runs[c->run[j]];
+        queue->going[c->run[j]] = false;
         c->pid[j] = 0;
         c->alive--;
-        const tt_sweep_run *run = &sweep->runs[c->run[j]];
         const tt_sweep_state state = tt_sweep_state_of(sweep, run);
         if (state == TT_SWEEP_FINISHED) {
             tt_info("%s: %s finished", sweep->name, run->name);
         } else if (!tt_interrupted()) {
-            ++*failed;
             tt_warn("%s: %s failed; see %s/log.txt", sweep->name, run->name, run->path);
             if (state != TT_SWEEP_FAILED && // it ended before it could say why
                 write_note(run, "failed.txt", "the process ended; see log.txt\n") != TT_OK)
                 tt_warn("%s", tt_error_message());
         }
+        return true;
     }
+    return false;
 }
 
-static tt_status run_children(
-    const tt_sweep *sweep, const bool *wanted, const tt_sweep_options *o, int *failed) {
+// Starts the next run that can start. *more: whether there may be others after it.
+static tt_status start_next(tt_sweep_queue *queue, children *c, const tt_sweep_options *o, bool *more) {
+    const tt_sweep *sweep = queue->sweep;
+    tt_lock lock;
+    int slot = 0;
+    while (slot < c->n && c->pid[slot]) ++slot;
+    if (slot == c->n) return TT_OK;
+    const int run = tt_sweep_queue_next(queue, &lock);
+    *more = run != TT_QUEUE_END;
+    if (run < 0) return TT_OK;
+    tt_status status = begin_run(sweep, &sweep->runs[run]);
+    tt_lock_release(&lock); // the child takes it
+    TT_TRY(status);
+    const pid_t pid = start_child(sweep, run, o);
+    if (pid < 0) return tt_fail(TT_ERR_IO, "cannot start a process: %s", strerror(errno));
+    tt_info("%s: %s started", sweep->name, sweep->runs[run].name);
+    queue->going[run] = true;
+    c->pid[slot] = pid;
+    c->run[slot] = run;
+    c->alive++;
+    return TT_OK;
+}
+
+static void stop_children(const children *c) {
+    for (int j = 0; j < c->n; ++j)
+        if (c->pid[j]) kill(c->pid[j], SIGINT);
+}
+
+static tt_status run_children(const tt_sweep *sweep, const bool *wanted, const tt_sweep_options *o) {
     children c = {.n = o->jobs};
+    tt_sweep_queue queue = {0};
     tt_status status = tt_alloc(&c.pid, (size_t)c.n, sizeof *c.pid, "jobs");
     if (status == TT_OK) status = tt_alloc(&c.run, (size_t)c.n, sizeof *c.run, "jobs");
-    bool stopping = false;
+    if (status == TT_OK) status = tt_sweep_queue_open(&queue, sweep, wanted);
+    bool stopping = false, more = true;
     tt_interrupt_defer(true);
-    for (int next = 0; (status == TT_OK && next < sweep->n) || c.alive;) {
-        while (next < sweep->n && !wanted[next]) ++next;
-        int free_slot = 0;
-        while (free_slot < c.n && c.pid[free_slot]) ++free_slot;
-        if (status == TT_OK && next < sweep->n && free_slot < c.n && !tt_interrupted()) {
-            status = begin_run(sweep, &sweep->runs[next]);
-            if (status == TT_ERR_BUSY) {
-                tt_warn("%s: left out: %s", sweep->name, tt_error_message());
-                ++*failed;
-                ++next;
-                status = TT_OK;
-                continue;
-            }
-            const pid_t pid = status == TT_OK ? start_child(sweep, next, o) : -1;
-            if (status == TT_OK && pid < 0)
-                status = tt_fail(TT_ERR_IO, "cannot start a process: %s", strerror(errno));
-            if (status != TT_OK) continue; // wait for those that still run
-            tt_info("%s: %s started", sweep->name, sweep->runs[next].name);
-            c.pid[free_slot] = pid;
-            c.run[free_slot] = next++;
-            c.alive++;
-            continue;
-        }
-        if (c.alive == 0) break;
+    while (status == TT_OK && (more || c.alive)) {
         if (tt_interrupted() && !stopping) { // the children save and stop
-            for (int j = 0; j < c.n; ++j)
-                if (c.pid[j]) kill(c.pid[j], SIGINT);
+            stop_children(&c);
             stopping = true;
+            more = false;
         }
+        const int before = c.alive;
+        if (more) status = start_next(&queue, &c, o, &more);
         const pid_t ended = waitpid(-1, NULL, WNOHANG);
-        if (ended > 0)
-            take_ended(sweep, &c, ended, failed);
-        else
-            usleep(50000);
+        if (ended > 0) more = take_ended(&queue, &c, ended) && !stopping;
+        if (ended <= 0 && c.alive == before) usleep(c.alive == c.n ? 50000 : 300000);
+    }
+    while (c.alive) { // those that still run, after a failure here
+        const pid_t ended = waitpid(-1, NULL, 0);
+        if (ended <= 0) break;
+        take_ended(&queue, &c, ended);
     }
     tt_interrupt_defer(false);
+    tt_sweep_queue_close(&queue);
     free(c.pid);
     free(c.run);
     if (status == TT_OK && tt_interrupted())
         status = tt_fail(
             TT_ERR_INTERRUPTED, "interrupted; progress is saved; run the same command again to resume");
     return status;
+}
+
+// Counts the runs that are not finished now, and says of each why.
+static int count_failed(const tt_sweep *sweep, const bool *wanted) {
+    int n = 0;
+    for (int i = 0; i < sweep->n; ++i) {
+        char owner[256];
+        if (!wanted[i] || tt_sweep_state_of(sweep, &sweep->runs[i]) == TT_SWEEP_FINISHED) continue;
+        ++n;
+        if (tt_run_directory_busy(sweep->runs[i].path, owner))
+            tt_warn("%s: left out: %s: another process is running in this directory%s", sweep->name,
+                sweep->runs[i].path, owner);
+    }
+    return n;
+}
+
+// As many ranks for each run as asked for; if nobody asked, so many that all have work.
+static int choose_ranks(const tt_sweep *sweep, const tt_comm *comm, const bool *wanted, int asked) {
+    int n = 0, ranks = asked ? asked : sweep->ranks_per_run;
+    for (int i = 0; i < sweep->n; ++i) n += wanted[i];
+    if (ranks == 0) ranks = n > 0 && n < comm->size ? comm->size / n : 1;
+    if (ranks <= comm->size) return ranks;
+    if (comm->rank == 0)
+        tt_info("%s: each run gets all %d ranks, since there are not the %d that ranks_per_run asks for; "
+                "results differ by rounding alone",
+            sweep->name, comm->size, ranks);
+    return comm->size;
 }
 
 tt_status tt_sweep_run_all(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_options *o, int *failed) {
@@ -324,14 +429,11 @@ tt_status tt_sweep_run_all(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_
     bool apart = false;
     tt_status status = tt_comm_broadcast(comm, wanted, (size_t)sweep->n * sizeof *wanted, 0);
     if (status == TT_OK && o->jobs > 0 && comm->size == 1)
-        status = run_children(sweep, wanted, o, failed);
+        status = run_children(sweep, wanted, o);
     else if (status == TT_OK)
-        status = run_groups(sweep, comm, wanted, failed, &apart);
+        status = run_groups(sweep, comm, wanted, choose_ranks(sweep, comm, wanted, o->ranks_per_run), &apart);
+    if (!apart) status = tt_comm_agree(comm, status);
+    if (status == TT_OK && comm->rank == 0) *failed += count_failed(sweep, wanted);
     free(wanted);
-    if (apart) return status;
-    status = tt_comm_agree(comm, status);
-    double sum = *failed;
-    if (status == TT_OK) status = tt_comm_sum_f64(comm, &sum, 1);
-    *failed = (int)sum;
-    return status;
+    return status == TT_OK ? tt_comm_broadcast(comm, failed, sizeof *failed, 0) : status;
 }

@@ -34,16 +34,17 @@ typedef struct tt_sweep_options {
     bool retry;                   // also runs those that failed
     int jobs;                     // child processes at a time; 0: one run after another in this process
     int only;                     // index of the only run to run, or -1
+    int ranks_per_run;            // under mpirun: 0 = those of the sweep
     const char *const *overrides; // [n_overrides], those of tt_sweep_open, for child processes
     int n_overrides;
 } tt_sweep_options;
 
-// Runs every run that is not finished. Several ranks are split into groups of sweep->ranks_per_run, and group
-// g takes runs g, g + groups, ...; `jobs` works with one rank only. *failed receives the number of runs that
-// failed, including those in state TT_SWEEP_OTHER. Errors: TT_ERR_INTERRUPTED after Ctrl-C, with progress
-// saved. A run that fails does not end the sweep, unless one rank of its group fails alone: the group cannot
-// continue, and the error is returned without the ranks having agreed on it, so that tt_comm_close ends the
-// job.
+// Runs every run that is not finished. Several ranks are split into groups, and whenever a group is free it takes the
+// next run (queue.h); `jobs` works with one rank only. Phases that runs have in common are trained once. *failed receives
+// the number of runs that are not finished: failed, in the hands of other processes, or in state TT_SWEEP_OTHER. Errors:
+// TT_ERR_INTERRUPTED after Ctrl-C, with progress saved. A run that fails does not end the sweep, unless one rank of its
+// group fails alone: the group cannot continue, and the error is returned without the ranks having agreed on it, so that
+// tt_comm_close ends the job.
 tt_status tt_sweep_run_all(
     const tt_sweep *sweep, tt_comm *comm, const tt_sweep_options *options, int *failed) TT_MUST_CHECK;
 

@@ -157,7 +157,8 @@ tt_status tt_sweep_slurm(const tt_sweep *sweep, const tt_sweep_options *options,
         "#SBATCH --job-name=%s\n#SBATCH --array=0-%d\n#SBATCH --ntasks=%d\n#SBATCH --output=%s-%%A_%%a.log\n"
         "# Set --time, --partition and --gres as your cluster needs.\n\n"
         "srun tinythinker sweep",
-        sweep->name, sweep->n, sweep->file, sweep->name, sweep->n - 1, sweep->ranks_per_run, sweep->name);
+        sweep->name, sweep->n, sweep->file, sweep->name, sweep->n - 1,
+        options->ranks_per_run ? options->ranks_per_run : sweep->ranks_per_run ? sweep->ranks_per_run : 1, sweep->name);
     append_quoted(out, sweep->file);
     tt_str_append(out, " --only \"$SLURM_ARRAY_TASK_ID\"");
     for (int i = 0; i < options->n_overrides; ++i) {
