@@ -12,7 +12,8 @@
 static void list_runs(const tt_sweep *sweep) {
     for (int i = 0; i < sweep->n; ++i) {
         const tt_sweep_run *run = &sweep->runs[i];
-        printf("%4d  %-40s %-10s", i, run->name, tt_sweep_state_name(tt_sweep_state_of(sweep, run)));
+        printf(
+            "%4d  %-40s %-10s", run->number, run->name, tt_sweep_state_name(tt_sweep_state_of(sweep, run)));
         for (int k = 0; k + 3 < run->n; ++k) printf(" %s", run->overrides[k]); // without seed, name, output
         putchar('\n');
     }
@@ -49,14 +50,22 @@ static tt_status save_slurm(const tt_sweep *sweep, const tt_sweep_options *optio
     return status;
 }
 
-static tt_status show_table(const tt_sweep *sweep) {
+// Writes a file into the folder of the sweep.
+static tt_status write_result(const tt_sweep *sweep, const char *name, const tt_str *text) {
     char folder[TT_PATH_MAX], path[TT_PATH_MAX];
-    tt_str table = {0};
+    TT_TRY(tt_path_join(folder, sizeof folder, sweep->output, sweep->name));
+    TT_TRY(tt_path_join(path, sizeof path, folder, name));
+    return tt_write_file(path, tt_str_text(text), text->length);
+}
+
+static tt_status show_table(const tt_sweep *sweep) {
+    tt_str table = {0}, summary = {0};
     tt_status status = tt_sweep_table(sweep, &table);
-    if (status == TT_OK) status = tt_path_join(folder, sizeof folder, sweep->output, sweep->name);
-    if (status == TT_OK) status = tt_path_join(path, sizeof path, folder, "table.txt");
-    if (status == TT_OK) status = tt_write_file(path, table.data, table.length);
-    if (status == TT_OK) fputs(table.data, stdout);
+    if (status == TT_OK) status = write_result(sweep, "table.txt", &table);
+    if (status == TT_OK) status = tt_sweep_summary(sweep, &summary);
+    if (status == TT_OK) status = write_result(sweep, "summary.csv", &summary);
+    if (status == TT_OK) fputs(tt_str_text(&table), stdout);
+    tt_str_close(&summary);
     tt_str_close(&table);
     return status;
 }
@@ -82,14 +91,20 @@ typedef struct request {
     const char *slurm; // file to write the job array to, or NULL
 } request;
 
+static bool has_number(const tt_sweep *sweep, int number) {
+    bool found = false;
+    for (int i = 0; i < sweep->n; ++i) found = found || sweep->runs[i].number == number;
+    return found;
+}
+
 static tt_status open_sweep(const request *what, tt_comm *comm) {
     const tt_sweep_options *options = &what->options;
     tt_sweep plan;
     TT_TRY(tt_comm_agree(comm, tt_sweep_open(&plan, what->path, options->overrides, options->n_overrides)));
     tt_status status = TT_OK;
-    if (options->only >= plan.n)
-        status =
-            tt_fail(TT_ERR_USAGE, "sweep: --only %d: expected a run from 0 to %d", options->only, plan.n - 1);
+    if (options->only >= 0 && !has_number(&plan, options->only))
+        status = tt_fail(
+            TT_ERR_USAGE, "sweep: --only %d: no run has this number; --dry-run lists them", options->only);
     else if (what->slurm || what->dry_run) {
         if (comm->rank == 0 && what->slurm) status = save_slurm(&plan, options, what->slurm);
         if (comm->rank == 0 && !what->slurm) {
@@ -116,7 +131,8 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
             "after "
             "another in this process)."),
         TT_OPTION_INTEGER("ranks-per-run", &ranks, "N", 0, 4096,
-            "Under mpirun: how many ranks share a run (default: ranks_per_run of the file; if it does not say, "
+            "Under mpirun: how many ranks share a run (default: ranks_per_run of the file; if it does not "
+            "say, "
             "so many that all have work)."),
         TT_OPTION_FLAG("retry", &retry, "Also runs those that failed earlier."),
         TT_OPTION_INTEGER("only", &only, "I", 0, 1e6, "Runs only number I of the list."),

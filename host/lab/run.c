@@ -28,10 +28,10 @@ typedef struct run {
     bool gpu_chosen;
     bool precision_kept; // precision was auto and is that of the run to be resumed
     tt_run_directory dir;
-    tt_lock lock; // of the directory, on rank 0
+    tt_lock lock;       // of the directory, on rank 0
     const char *share;  // see tt_run_options
     tt_lock phase_lock; // of a phase that other runs may share, on rank 0
-    bool rescore; // the result was made with other settings of the evaluation
+    bool rescore;       // the result was made with other settings of the evaluation
     tt_corpus corpus;
     bool has_corpus;
     tt_checkpoint student;             // model is NULL until there is one
@@ -39,7 +39,7 @@ typedef struct run {
     double began;                      // see tt_phase_context
     bool cuts_warned;                  // whether the warning about cut prompts was given while training
     bool split_cuts_warned[TT_SPLITS]; // the same for each split that is scored
-    tt_str identity; // of the phase that is being done, on rank 0
+    tt_str identity;                   // of the phase that is being done, on rank 0
     tt_result result;
 } run;
 
@@ -292,10 +292,11 @@ static tt_status share_phase(run *r, int i, const char *best) {
         TT_TRY(tt_comm_broadcast(r->comm, &now, sizeof now, 0));
         if (now.step != SHARE_WAIT) return TT_OK;
         if (now.stop)
-            return tt_comm_agree(r->comm,
-                tt_fail(TT_ERR_INTERRUPTED, "stopped while another run trains %s; run the same command again to "
-                                            "resume",
-                    r->result.phases[i].name));
+            return tt_comm_agree(
+                r->comm, tt_fail(TT_ERR_INTERRUPTED,
+                             "stopped while another run trains %s; run the same command again to "
+                             "resume",
+                             r->result.phases[i].name));
         if (!told && r->comm->rank == 0)
             tt_info("%s: waiting for another run, which is training the same%s", r->result.phases[i].name,
                 r->phase_lock.owner);
@@ -308,9 +309,9 @@ static tt_status note_beginning(run *r, int i, const char *best) {
     tt_str_clear(&r->identity);
     TT_TRY(tt_phase_identity(r->config, i, &r->identity));
     if (look_here(r, i) != TT_PHASE_NEW) return TT_OK;
-    return tt_phase_note(&r->dir, &(tt_phase_entry){.name = r->result.phases[i].name,
-                                      .identity = tt_str_text(&r->identity),
-                                      .best = best});
+    return tt_phase_note(
+        &r->dir, &(tt_phase_entry){
+                     .name = r->result.phases[i].name, .identity = tt_str_text(&r->identity), .best = best});
 }
 
 static tt_status note_end(run *r, int i, const char *best) {

@@ -30,8 +30,7 @@ extern "C" {
 typedef struct tt_run_directory {
     char path[TT_PATH_MAX];
     char config[TT_PATH_MAX], environment[TT_PATH_MAX], corpus[TT_PATH_MAX], tokens[TT_PATH_MAX],
-        phases[TT_PATH_MAX],
-        metrics[TT_PATH_MAX];
+        phases[TT_PATH_MAX], metrics[TT_PATH_MAX];
     char predictions[TT_PATH_MAX], result[TT_PATH_MAX], table[TT_PATH_MAX], best[TT_PATH_MAX],
         checkpoints[TT_PATH_MAX];
 } tt_run_directory;

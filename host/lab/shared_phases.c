@@ -38,15 +38,16 @@ static const char *within(const char *run, const char *path) {
 
 tt_status tt_phase_note(const tt_run_directory *dir, const tt_phase_entry *entry) {
     json_t *root, *phase = json_pack("{s:s, s:s, s:I, s:b}", "identity", entry->identity, "best",
-                      within(dir->path, entry->best), "metrics_bytes", (json_int_t)entry->metrics_bytes, "done",
-                      entry->done);
+                      within(dir->path, entry->best), "metrics_bytes", (json_int_t)entry->metrics_bytes,
+                      "done", entry->done);
     if (!read_notes(dir->path, &root)) {
         json_decref(root);
         root = json_object();
     }
     if (entry->from && phase) json_object_set_new(phase, "from", json_string(entry->from));
     const bool set = phase && json_object_set_new(root, entry->name, phase) == 0;
-    const tt_status status = set ? write_notes(dir, root) : tt_fail(TT_ERR_NOMEM, "%s: no memory", dir->phases);
+    const tt_status status =
+        set ? write_notes(dir, root) : tt_fail(TT_ERR_NOMEM, "%s: no memory", dir->phases);
     json_decref(root);
     return status;
 }
@@ -71,7 +72,8 @@ static bool is_done(const char *run, const char *phase, const json_t *entry, tt_
     return best && json_is_true(json_object_get(entry, "done")) && has_files(run, phase, best, out);
 }
 
-tt_phase_standing tt_phase_look(const char *run, const char *phase, const char *identity, tt_phase_found *out) {
+tt_phase_standing tt_phase_look(
+    const char *run, const char *phase, const char *identity, tt_phase_found *out) {
     json_t *root;
     tt_phase_found found;
     const json_t *entry = read_notes(run, &root) ? json_object_get(root, phase) : NULL;
@@ -88,11 +90,11 @@ static bool visit_run(const char *run, tt_phase_visit *visit, void *self) {
     json_t *root, *entry;
     const char *phase;
     bool stop = false;
-    if (read_notes(run, &root))
-        json_object_foreach(root, phase, entry) {
+    if (read_notes(run, &root)) json_object_foreach(root, phase, entry) {
             tt_phase_found found;
             const char *identity = json_string_value(json_object_get(entry, "identity"));
-            stop = stop || (identity && is_done(run, phase, entry, &found) && visit(self, phase, identity, &found));
+            stop = stop ||
+                   (identity && is_done(run, phase, entry, &found) && visit(self, phase, identity, &found));
         }
     json_decref(root);
     return stop;
@@ -104,7 +106,8 @@ static bool walk(const char *root, int depth, tt_phase_visit *visit, void *self)
     for (struct dirent *entry; folder && !stop && (entry = readdir(folder));) {
         char path[TT_PATH_MAX];
         if (*entry->d_name == '.' || tt_path_join(path, sizeof path, root, entry->d_name) != TT_OK) continue;
-        if (tt_dir_exists(path)) stop = visit_run(path, visit, self) || (depth > 1 && walk(path, depth - 1, visit, self));
+        if (tt_dir_exists(path))
+            stop = visit_run(path, visit, self) || (depth > 1 && walk(path, depth - 1, visit, self));
     }
     if (folder) closedir(folder);
     return stop;
@@ -142,20 +145,24 @@ static tt_status copy_file(const char *from, int64_t bytes, const char *to) {
         const size_t most = bytes > 0 && bytes < (int64_t)sizeof block ? (size_t)bytes : sizeof block;
         n = fread(block, 1, most, file);
         if (bytes > 0) bytes -= (int64_t)n;
-        if (n > 0 && fwrite(block, 1, n, out.file) != n) status = tt_fail(TT_ERR_IO, "%s: %s", to, strerror(errno));
+        if (n > 0 && fwrite(block, 1, n, out.file) != n)
+            status = tt_fail(TT_ERR_IO, "%s: %s", to, strerror(errno));
     }
-    if (status == TT_OK && (ferror(file) || bytes > 0)) status = tt_fail(TT_ERR_IO, "%s: cannot be read", from);
+    if (status == TT_OK && (ferror(file) || bytes > 0))
+        status = tt_fail(TT_ERR_IO, "%s: cannot be read", from);
     fclose(file);
     return tt_output_close(&out, status);
 }
 
 // A second name for the file, or a copy of it.
 static tt_status link_file(const char *from, const char *to) {
-    if (unlink(to) != 0 && errno != ENOENT) return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", to, strerror(errno));
+    if (unlink(to) != 0 && errno != ENOENT)
+        return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", to, strerror(errno));
     return link(from, to) == 0 ? TT_OK : copy_file(from, -1, to);
 }
 
-static tt_status link_named(const char *from, const char *to, const char *folder, const char *name, bool must) {
+static tt_status link_named(
+    const char *from, const char *to, const char *folder, const char *name, bool must) {
     char source[TT_PATH_MAX], target[TT_PATH_MAX], place[TT_PATH_MAX];
     TT_TRY(tt_path_join(place, sizeof place, from, folder));
     TT_TRY(tt_path_join(source, sizeof source, place, name));
@@ -166,21 +173,23 @@ static tt_status link_named(const char *from, const char *to, const char *folder
     return link_file(source, target);
 }
 
-tt_status tt_phase_take(const tt_run_directory *dir, const char *phase, const char *identity, const char *best,
-    const tt_phase_found *found) {
+tt_status tt_phase_take(const tt_run_directory *dir, const char *phase, const char *identity,
+    const char *best, const tt_phase_found *found) {
     static const char *const texts[] = {"recall_runs.jsonl", "analyze_runs.jsonl", "pairs.h5"};
     char name[64], metrics[TT_PATH_MAX], last[TT_PATH_MAX];
     tt_phase_entry entry = {.name = phase, .identity = identity, .best = best, .from = found->run};
     TT_TRY(tt_phase_note(dir, &entry));
     TT_TRY(tt_run_directory_checkpoint(dir, phase, false, last));
     TT_TRY(tt_versions_remove(last, 0));
-    if (unlink(last) != 0 && errno != ENOENT) return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", last, strerror(errno));
+    if (unlink(last) != 0 && errno != ENOENT)
+        return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", last, strerror(errno));
     TT_TRY(tt_path_join(metrics, sizeof metrics, found->run, "metrics.jsonl"));
     TT_TRY(copy_file(metrics, found->metrics_bytes, dir->metrics));
     for (int i = 0; i < 3; ++i) TT_TRY(link_named(found->run, dir->path, phase, texts[i], false));
     TT_TRY(link_file(found->best, best));
     snprintf(name, sizeof name, "%.40s.h5", phase);
-    TT_TRY(link_named(found->run, dir->path, "checkpoints", name, true)); // last: it says that the phase is finished
+    TT_TRY(link_named(
+        found->run, dir->path, "checkpoints", name, true)); // last: it says that the phase is finished
     entry.metrics_bytes = found->metrics_bytes;
     entry.done = true;
     return tt_phase_note(dir, &entry);

@@ -15,10 +15,10 @@ extern "C" {
 #endif
 
 typedef struct tt_phase_entry {
-    const char *name;     // of the phase
-    const char *identity; // tt_phase_identity
-    const char *best;     // path of its best weights
-    const char *from;     // the run that it was taken from; NULL: trained here
+    const char *name;      // of the phase
+    const char *identity;  // tt_phase_identity
+    const char *best;      // path of its best weights
+    const char *from;      // the run that it was taken from; NULL: trained here
     int64_t metrics_bytes; // of metrics.jsonl at its end
     bool done;
 } tt_phase_entry;
@@ -43,7 +43,8 @@ typedef struct tt_phase_found {
 } tt_phase_found;
 
 // Looks into the run directory `run`; *out (or NULL) is filled for TT_PHASE_DONE: all files of the phase are there.
-tt_phase_standing tt_phase_look(const char *run, const char *phase, const char *identity, tt_phase_found *out);
+tt_phase_standing tt_phase_look(
+    const char *run, const char *phase, const char *identity, tt_phase_found *out);
 // Visits every finished phase of the runs in the folders of `root`, and in the folders of these, until `visit` returns
 // true; returns whether it did.
 typedef bool tt_phase_visit(void *self, const char *phase, const char *identity, const tt_phase_found *found);
@@ -52,8 +53,8 @@ bool tt_phases_walk(const char *root, tt_phase_visit *visit, void *self);
 bool tt_phase_find(const char *root, const char *phase, const char *identity, tt_phase_found *out);
 // Puts the files of a phase that was found into the run directory, where its best weights go to `best`, and notes it.
 // What stood there of an attempt that was not finished is replaced. Errors: TT_ERR_IO; the phase then counts as not there.
-tt_status tt_phase_take(const tt_run_directory *dir, const char *phase, const char *identity, const char *best,
-    const tt_phase_found *found) TT_MUST_CHECK;
+tt_status tt_phase_take(const tt_run_directory *dir, const char *phase, const char *identity,
+    const char *best, const tt_phase_found *found) TT_MUST_CHECK;
 
 // Locks the training of a phase among the runs whose locks are in `folder`, until tt_lock_release or the process's end.
 // Errors: TT_ERR_BUSY, after some seconds, while another process trains it, whom out->owner names; TT_ERR_IO.

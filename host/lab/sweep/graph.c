@@ -37,10 +37,10 @@ static tt_status add(tt_sweep_graph *graph, const char *name, tt_str *identity, 
     tt_phase_hash(identity, hash);
     int k = find(graph, identity, hash);
     if (k < 0) {
-        TT_TRY(tt_grow(&graph->phases, &graph->capacity, (size_t)graph->n + 1, sizeof *graph->phases, "phases"));
+        TT_TRY(
+            tt_grow(&graph->phases, &graph->capacity, (size_t)graph->n + 1, sizeof *graph->phases, "phases"));
         k = graph->n++;
-        graph->phases[k] =
-            (tt_sweep_phase){.identity = *identity, .before = graph->last[run], .first = run};
+        graph->phases[k] = (tt_sweep_phase){.identity = *identity, .before = graph->last[run], .first = run};
         *identity = (tt_str){0};
         snprintf(graph->phases[k].name, TT_PHASE_NAME, "%s", name);
         memcpy(graph->phases[k].hash, hash, sizeof hash);
@@ -96,7 +96,8 @@ static bool mark_done(void *self, const char *name, const char *identity, const 
     tt_sweep_graph *graph = self;
     for (int k = 0; k < graph->n; ++k) {
         tt_sweep_phase *p = &graph->phases[k];
-        if (p->done || strcmp(p->name, name) != 0 || strcmp(tt_str_text(&p->identity), identity) != 0) continue;
+        if (p->done || strcmp(p->name, name) != 0 || strcmp(tt_str_text(&p->identity), identity) != 0)
+            continue;
         p->done = true;
         memcpy(p->found, found->run, sizeof p->found);
     }
@@ -130,7 +131,8 @@ tt_status tt_sweep_graph_print(const tt_sweep_graph *graph, tt_str *out) {
         tt_str_format(out, "%-14s %5d  %-8s %s\n", p->name, p->runs, p->done ? "trained" : "new",
             graph->sweep->runs[p->first].name);
     }
-    tt_str_format(out, "%d phases, each trained once; for itself, each run would train %d in all; %d are left\n",
-        graph->n, graph->trained, graph->n - done);
+    tt_str_format(out,
+        "%d phases, each trained once; for itself, each run would train %d in all; %d are left\n", graph->n,
+        graph->trained, graph->n - done);
     return tt_str_status(out);
 }

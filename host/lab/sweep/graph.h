@@ -13,10 +13,10 @@ extern "C" {
 typedef struct tt_sweep_phase {
     char name[TT_PHASE_NAME], hash[TT_PHASE_HASH];
     tt_str identity;
-    int before;     // the phase that it begins from; -1: the run's start
-    int first;      // the first run that has it
-    int runs;       // that have it
-    bool done;      // found in a run directory by tt_sweep_graph_look
+    int before;              // the phase that it begins from; -1: the run's start
+    int first;               // the first run that has it
+    int runs;                // that have it
+    bool done;               // found in a run directory by tt_sweep_graph_look
     char found[TT_PATH_MAX]; // where
 } tt_sweep_phase;
 

@@ -67,7 +67,7 @@ const char *tt_sweep_state_name(tt_sweep_state state) {
 }
 
 static bool is_wanted(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
-    if (o->only >= 0 && i != o->only) return false;
+    if (o->only >= 0 && sweep->runs[i].number != o->only) return false;
     switch (tt_sweep_state_of(sweep, &sweep->runs[i])) {
     case TT_SWEEP_FINISHED:
     case TT_SWEEP_OTHER:
@@ -85,7 +85,7 @@ static bool is_wanted(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
 static int count_others(const tt_sweep *sweep, const tt_sweep_options *o) {
     int n = 0;
     for (int i = 0; i < sweep->n; ++i) {
-        if (o->only >= 0 && i != o->only) continue;
+        if (o->only >= 0 && sweep->runs[i].number != o->only) continue;
         if (tt_sweep_state_of(sweep, &sweep->runs[i]) != TT_SWEEP_OTHER) continue;
         tt_warn("%s: %s contains a run with other settings", sweep->name, sweep->runs[i].path);
         ++n;
@@ -106,8 +106,8 @@ static tt_status begin_run(const tt_sweep *sweep, const tt_sweep_run *run) {
     char path[TT_PATH_MAX];
     TT_TRY(tt_path_join(path, sizeof path, run->path, "failed.txt"));
     unlink(path);
-    json_t *root = json_pack(
-        "{s:s, s:s, s:I}", "sweep", sweep->name, "variant", run->variant, "seed", (json_int_t)run->seed);
+    json_t *root = json_pack("{s:s, s:s, s:I, s:i}", "sweep", sweep->name, "variant", run->variant, "seed",
+        (json_int_t)run->seed, "number", run->number);
     char *text = root ? json_dumps(root, 0) : NULL;
     json_decref(root);
     if (!text) return tt_fail(TT_ERR_NOMEM, "%s: no memory to describe it", run->name);
@@ -167,7 +167,8 @@ static tt_status next_run(tt_sweep_queue *queue, tt_comm *comm, tt_lock *lock, i
         *run = now.run;
         if (now.run != TT_QUEUE_WAIT) return TT_OK;
         if (now.stop)
-            return tt_comm_agree(comm, tt_fail(TT_ERR_INTERRUPTED, "interrupted while it waited for other runs"));
+            return tt_comm_agree(
+                comm, tt_fail(TT_ERR_INTERRUPTED, "interrupted while it waited for other runs"));
         if (!told && comm->rank == 0)
             tt_info("%s: the runs that are left wait for phases that other runs are training",
                 queue->sweep->name);
@@ -220,7 +221,8 @@ static tt_status wait_for_groups(const groups *g, tt_comm *part) {
     for (int group = 0; group < g->n;) {
         bool free_now = true;
         tt_lock lock = {.file = -1};
-        tt_status status = part->rank == 0 && group != g->mine ? lock_group(g, group, &lock, &free_now) : TT_OK;
+        tt_status status =
+            part->rank == 0 && group != g->mine ? lock_group(g, group, &lock, &free_now) : TT_OK;
         tt_lock_release(&lock);
         TT_TRY(tt_comm_agree(part, status));
         TT_TRY(tt_comm_broadcast(part, &free_now, sizeof free_now, 0));
@@ -250,7 +252,6 @@ static tt_status run_groups(
     if (status == TT_OK && g.mine < g.n) status = run_queue(sweep, part, wanted, apart);
     tt_lock_release(&working);
     if (status == TT_OK) status = wait_for_groups(&g, part);
-    rmdir(g.folder); // where nobody else has a lock in it
     if (!*apart) tt_comm_close_part(part); // else the others still wait in it, and the job ends
     return status;
 }
@@ -289,7 +290,7 @@ static pid_t start_child(const tt_sweep *sweep, int i, const tt_sweep_options *o
     const long cores = tt_cores();
     if (length < 0 || tt_path_join(log, sizeof log, sweep->runs[i].path, "log.txt") != TT_OK) return -1;
     program[length] = '\0';
-    snprintf(index, sizeof index, "%d", i);
+    snprintf(index, sizeof index, "%d", sweep->runs[i].number);
     snprintf(threads, sizeof threads, "%ld", cores / o->jobs > 1 ? cores / o->jobs : 1);
     const char **arguments;
     if (tt_alloc(&arguments, 6 + 2 * (size_t)o->n_overrides, sizeof *arguments, "arguments") != TT_OK)
@@ -407,6 +408,14 @@ static int count_failed(const tt_sweep *sweep, const bool *wanted) {
     return n;
 }
 
+// The folder of the locks, where nobody has one.
+static void remove_locks(const tt_sweep *sweep) {
+    char folder[TT_PATH_MAX], locks[TT_PATH_MAX];
+    if (tt_path_join(folder, sizeof folder, sweep->output, sweep->name) == TT_OK &&
+        tt_path_join(locks, sizeof locks, folder, ".locks") == TT_OK)
+        rmdir(locks);
+}
+
 // As many ranks for each run as asked for; if nobody asked, so many that all have work.
 static int choose_ranks(const tt_sweep *sweep, const tt_comm *comm, const bool *wanted, int asked) {
     int n = 0, ranks = asked ? asked : sweep->ranks_per_run;
@@ -433,6 +442,7 @@ tt_status tt_sweep_run_all(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_
     else if (status == TT_OK)
         status = run_groups(sweep, comm, wanted, choose_ranks(sweep, comm, wanted, o->ranks_per_run), &apart);
     if (!apart) status = tt_comm_agree(comm, status);
+    if (comm->rank == 0) remove_locks(sweep);
     if (status == TT_OK && comm->rank == 0) *failed += count_failed(sweep, wanted);
     free(wanted);
     return status == TT_OK ? tt_comm_broadcast(comm, failed, sizeof *failed, 0) : status;

@@ -33,7 +33,7 @@ const char *tt_sweep_state_name(tt_sweep_state state);
 typedef struct tt_sweep_options {
     bool retry;                   // also runs those that failed
     int jobs;                     // child processes at a time; 0: one run after another in this process
-    int only;                     // index of the only run to run, or -1
+    int only;                     // number of the only run to run, or -1
     int ranks_per_run;            // under mpirun: 0 = those of the sweep
     const char *const *overrides; // [n_overrides], those of tt_sweep_open, for child processes
     int n_overrides;
@@ -51,6 +51,10 @@ tt_status tt_sweep_run_all(
 // Appends a table with a row for each variant: finished runs, test accuracies with intervals over seeds; and
 // the failures. It does not depend on how the runs were distributed.
 tt_status tt_sweep_table(const tt_sweep *sweep, tt_str *out) TT_MUST_CHECK;
+// Appends a CSV table with a line for each run: number, name, variant, seed and state, a column for every key that the
+// sweep sets, the scores on the test split with their intervals over questions, steps, tokens and seconds of training
+// (those of phases that were taken from other runs, too), and its directory. Empty where there is no number.
+tt_status tt_sweep_summary(const tt_sweep *sweep, tt_str *out) TT_MUST_CHECK;
 // Appends the script of a Slurm job array with one task for each run; the overrides of `options` are passed
 // on.
 tt_status tt_sweep_slurm(const tt_sweep *sweep, const tt_sweep_options *options, tt_str *out) TT_MUST_CHECK;
