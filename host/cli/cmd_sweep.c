@@ -9,11 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *state_of(const tt_sweep *sweep, const tt_sweep_run *run) {
+    const tt_sweep_state state = tt_sweep_state_of(sweep, run);
+    return state == TT_SWEEP_NEW && tt_sweep_enough(sweep, run) ? "not needed" : tt_sweep_state_name(state);
+}
+
 static void list_runs(const tt_sweep *sweep) {
     for (int i = 0; i < sweep->n; ++i) {
         const tt_sweep_run *run = &sweep->runs[i];
-        printf(
-            "%4d  %-40s %-10s", run->number, run->name, tt_sweep_state_name(tt_sweep_state_of(sweep, run)));
+        printf("%4d  %-40s %-10s", run->number, run->name, state_of(sweep, run));
         for (int k = 0; k + 3 < run->n; ++k) printf(" %s", run->overrides[k]); // without seed, name, output
         putchar('\n');
     }
@@ -120,9 +124,9 @@ static tt_status open_sweep(const request *what, tt_comm *comm) {
 
 tt_status tt_cmd_sweep(int argc, char **argv) {
     tt_texts overrides = {0}, rest;
-    bool dry_run = false, retry = false, help;
+    bool dry_run = false, retry = false, fresh = false, help;
     int64_t jobs = 0, only = -1, ranks = 0;
-    const char *slurm = NULL;
+    const char *slurm = NULL, *fresh_from = NULL;
     const tt_arg list[] = {
         TT_OPTION_FLAG(
             "dry-run", &dry_run, "Lists the runs with their settings and states, and runs nothing."),
@@ -135,6 +139,10 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
             "say, "
             "so many that all have work)."),
         TT_OPTION_FLAG("retry", &retry, "Also runs those that failed earlier."),
+        TT_OPTION_FLAG("fresh", &fresh,
+            "Starts over, with what other runs have trained left aside: all runs, or the one of --only."),
+        TT_OPTION_TEXT(
+            "fresh-from", &fresh_from, "PHASE", "The same from this phase: those before it are kept."),
         TT_OPTION_INTEGER("only", &only, "I", 0, 1e6, "Runs only number I of the list."),
         TT_OPTION_PATH("slurm", &slurm, "FILE", TT_OUTPUT_STREAM,
             "Writes a Slurm job array to this file, and runs nothing."),
@@ -160,6 +168,7 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
     TT_TRY(tt_comm_open(&comm));
     const request what = {.path = rest.items[0],
         .options = {.retry = retry,
+            .run = {.fresh = fresh, .fresh_from = fresh_from},
             .jobs = (int)jobs,
             .only = (int)only,
             .ranks_per_run = (int)ranks,

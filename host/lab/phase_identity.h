@@ -12,9 +12,10 @@ extern "C" {
 // Raise it whenever the same settings and files train other weights than before (beyond rounding).
 enum { TT_PHASE_VERSION = 1 };
 
+enum { TT_PHASE_NAME = 32, TT_PHASE_HASH = 17 };
+
 // The phases of a configuration, in order: "pretraining", "acquisition", "reflection_1", ... *iteration receives
 // the number of a reflection, 0 for the others. False behind the last.
-enum { TT_PHASE_NAME = 32 };
 bool tt_phase_at(const tt_config *config, int i, char name[TT_PHASE_NAME], int *iteration);
 
 // Appends all that phase number i and the phases before it depend on, as text: the version above, the seed, every key
@@ -24,7 +25,6 @@ bool tt_phase_at(const tt_config *config, int i, char name[TT_PHASE_NAME], int *
 // that is missing; TT_ERR_CONFIG for a world that cannot be read; TT_ERR_NOMEM.
 tt_status tt_phase_identity(const tt_config *config, int i, tt_str *out) TT_MUST_CHECK;
 // A short name of such a text, 16 hexadecimal digits.
-enum { TT_PHASE_HASH = 17 };
 void tt_phase_hash(const tt_str *identity, char out[TT_PHASE_HASH]);
 
 #ifdef __cplusplus

@@ -529,6 +529,28 @@ static tt_status do_evaluation(run *r) {
 
 // ---- the whole run
 
+// Removes what there is of the phase `from` and of those after it, the last one first.
+static tt_status remove_phases(const tt_config *config, const tt_run_directory *dir, const char *from) {
+    char names[TT_MAX_PHASES][TT_PHASE_NAME];
+    tt_str all = {0};
+    int n = 0, first = -1, iteration;
+    while (n < TT_MAX_PHASES && tt_phase_at(config, n, names[n], &iteration)) {
+        tt_str_format(&all, "%s%s", n ? ", " : "", names[n]);
+        if (strcmp(names[n], from) == 0) first = n;
+        ++n;
+    }
+    tt_status status = tt_str_status(&all);
+    if (status == TT_OK && first < 0)
+        status = tt_fail(TT_ERR_USAGE, "--fresh-from %s: no phase of this run has this name; it has %s", from,
+            n ? tt_str_text(&all) : "none");
+    for (int k = n - 1; status == TT_OK && k >= first; --k) {
+        status = tt_run_directory_remove_phase(dir, names[k]);
+        if (status == TT_OK) status = tt_phase_forget(dir, names[k]);
+    }
+    tt_str_close(&all);
+    return status;
+}
+
 static tt_status finish_run(run *r, FILE *out) {
     tt_result *result = &r->result;
     result->name = r->config->name;
@@ -574,14 +596,17 @@ static tt_status say_how_to_go_on(const run *r) {
         r->dir.path);
 }
 
-static tt_status do_run(run *r, bool fresh, FILE *out) {
+static tt_status do_run(run *r, const tt_run_options *options, FILE *out) {
     bool finished;
     tt_config_warn(r->config);
     TT_TRY(tt_run_directory_name(&r->dir, r->config));
-    TT_TRY(resolve_precision(r, fresh));
+    TT_TRY(resolve_precision(r, options->fresh));
     TT_TRY(lock_directory(r));
-    if (fresh) TT_TRY(check_start(r));
-    TT_TRY(open_directory(r, fresh));
+    if (options->fresh) TT_TRY(check_start(r));
+    TT_TRY(open_directory(r, options->fresh));
+    if (options->fresh_from)
+        TT_TRY(tt_comm_agree(
+            r->comm, r->comm->rank == 0 ? remove_phases(r->config, &r->dir, options->fresh_from) : TT_OK));
     TT_TRY(show_finished(r, out, &finished));
     if (finished) return TT_OK;
     TT_TRY(open_device(r));
@@ -601,11 +626,11 @@ static tt_status do_run(run *r, bool fresh, FILE *out) {
 tt_status tt_run(tt_config *config, tt_comm *comm, const tt_run_options *options, FILE *out) {
     run r = {.config = config,
         .comm = comm,
-        .share = options->share,
+        .share = options->fresh || options->fresh_from ? NULL : options->share,
         .began = tt_seconds(),
         .lock = options->lock ? *options->lock : (tt_lock){.file = -1},
         .phase_lock = {.file = -1}};
-    tt_status status = do_run(&r, options->fresh, out);
+    tt_status status = do_run(&r, options, out);
     tt_interrupt_defer(false);
     tt_checkpoint_close(&r.student);
     tt_str_close(&r.identity);

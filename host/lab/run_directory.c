@@ -2,6 +2,7 @@
 
 #include "host/base/log.h"
 #include "host/base/target.h"
+#include "host/base/versions.h"
 #include "host/config/config.h"
 #include "host/lab/config_lines.h"
 
@@ -256,6 +257,23 @@ static tt_status remove_run(const tt_run_directory *dir) {
     TT_TRY(remove_files(dir->path, is_removed));
     for (int i = 0; i < FILES; ++i)
         if (run_files[i].path != OF_THE_SWEEP) TT_TRY(remove_file((const char *)dir + run_files[i].path));
+    return TT_OK;
+}
+
+tt_status tt_run_directory_remove_phase(const tt_run_directory *dir, const char *phase) {
+    char path[TT_PATH_MAX];
+    const char *const result[] = {dir->result, dir->best, dir->table, dir->predictions};
+    for (int i = 0; i < 4; ++i) TT_TRY(remove_file(result[i]));
+    TT_TRY(tt_run_directory_predictions(dir->path, phase, path));
+    TT_TRY(remove_file(path));
+    TT_TRY(tt_run_directory_checkpoint(dir, phase, true, path));
+    TT_TRY(remove_file(path));
+    TT_TRY(tt_run_directory_checkpoint(dir, phase, false, path));
+    TT_TRY(tt_versions_remove(path, 0));
+    TT_TRY(remove_file(path));
+    TT_TRY(tt_path_join(path, sizeof path, dir->path, phase));
+    TT_TRY(remove_files(path, is_reflection_file));
+    rmdir(path); // fails if there is none, or a person keeps something in it
     return TT_OK;
 }
 

@@ -53,6 +53,8 @@ tt_status tt_run_directory_predictions(const char *run, const char *phase, char 
 // remove, a config.yaml that no run wrote, or that there is none beside checkpoints; TT_ERR_IO when the folder cannot be written.
 tt_status tt_run_directory_prepare(
     const tt_run_directory *dir, const tt_config *config, bool fresh, bool *rescore) TT_MUST_CHECK;
+// Removes the result and the files of one phase, which then begins again. Later phases are to be removed before it.
+tt_status tt_run_directory_remove_phase(const tt_run_directory *dir, const char *phase) TT_MUST_CHECK;
 // After the new result has been written: config.yaml becomes that of `config`. Errors: TT_ERR_IO.
 tt_status tt_run_directory_rescored(const tt_run_directory *dir, const tt_config *config) TT_MUST_CHECK;
 

@@ -52,6 +52,14 @@ tt_status tt_phase_note(const tt_run_directory *dir, const tt_phase_entry *entry
     return status;
 }
 
+tt_status tt_phase_forget(const tt_run_directory *dir, const char *phase) {
+    json_t *root;
+    tt_status status = TT_OK;
+    if (read_notes(dir->path, &root) && json_object_del(root, phase) == 0) status = write_notes(dir, root);
+    json_decref(root);
+    return status;
+}
+
 // ---- finding one
 
 static bool has_files(const char *run, const char *phase, const char *best, tt_phase_found *out) {

@@ -27,6 +27,9 @@ typedef struct tt_phase_entry {
 // phase began with. Errors: TT_ERR_IO, TT_ERR_NOMEM.
 tt_status tt_phase_note(const tt_run_directory *dir, const tt_phase_entry *entry) TT_MUST_CHECK;
 
+// Removes the phase from phases.json. Errors: TT_ERR_IO, TT_ERR_NOMEM.
+tt_status tt_phase_forget(const tt_run_directory *dir, const char *phase) TT_MUST_CHECK;
+
 // What a run directory says of a phase.
 typedef enum tt_phase_standing {
     TT_PHASE_NEW,   // nothing

@@ -64,6 +64,21 @@ cp data/corpus.h5 moved.h5
     cp data/tokenizer.model moved.h5
 [ "$(left --set corpus=moved.h5)" = 3 ] || fail "another file of the same name"
 
+# Starting over: a run, with the same result; a phase, with those before it kept. Nothing is taken from others then.
+run=runs/toy/03-iterations2-samples3-s1
+before=$(files runs/toy/*/checkpoints/acquisition.h5)
+"$TINYTHINKER" sweep sweep.yaml --only 3 --fresh-from reflection_2 >fresh.txt 2>err.log || fail "--fresh-from" err.log
+[ "$(files runs/toy/*/checkpoints/reflection_1.h5)$(files runs/toy/*/checkpoints/reflection_2.h5)" = 12 ] ||
+    fail "--fresh-from trained other phases again, or not this one" err.log
+"$TINYTHINKER" diff --only weights $run/best.h5 runs/toy/02-*/best.h5 >diff.txt 2>&1 || fail "--fresh-from: weights" diff.txt
+"$TINYTHINKER" sweep sweep.yaml --only 3 --fresh --jobs 1 >fresh.txt 2>err.log || fail "--fresh" err.log
+[ "$before$(files runs/toy/*/checkpoints/acquisition.h5)" = 12 ] || fail "--fresh did not train acquisition again" err.log
+"$TINYTHINKER" run base.yaml --set name=new --fresh-from reflection_9 >fresh.txt 2>err.log
+[ $? = 2 ] && grep -q "it has acquisition" err.log || fail "a phase that is none" err.log
+rm -r $run
+"$TINYTHINKER" sweep sweep.yaml >again.txt 2>err.log || fail "once more" err.log
+diff one.txt again.txt || fail "another table after starting over"
+
 # Removing one of two runs leaves the other whole.
 rm -r runs/toy/00-* runs/other runs/run
 "$TINYTHINKER" sweep sweep.yaml >again.txt 2>err.log || fail "after a run was removed" err.log

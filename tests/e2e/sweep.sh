@@ -75,5 +75,12 @@ grep -q "good  *1 of 1" bad.txt || { fail "the other run"; cat bad.txt; }
 cp data/tokenizer.model data/no.model
 "$TINYTHINKER" sweep bad.yaml --retry > bad.txt 2> bad.log || { fail "--retry"; cat bad.log; }
 grep -q "bad  *1 of 1" bad.txt || { fail "--retry"; cat bad.txt; }
+# Enough seeds: three whose interval is narrow enough.
+sed 's/name: toy/name: until/; s/^seeds:.*/until: {interval: 99 %, seeds: 5}/; s/\[all, summarize_only\]/[summarize_only]/' sweep.yaml > until.yaml
+"$TINYTHINKER" sweep until.yaml > until.txt 2> log || { fail "until"; cat log; }
+"$TINYTHINKER" sweep until.yaml --dry-run > list.txt 2> log
+[ "$(grep -c finished list.txt) $(grep -c "not needed" list.txt)" = "3 2" ] || { fail "three seeds are enough"; cat list.txt; }
+[ "$(wc -l < one/until/summary.csv)" = 6 ] || { fail "summary.csv"; cat one/until/summary.csv; }
+
 "$TINYTHINKER" report one -o report.html > /dev/null 2> report.log || { fail "report of a sweep"; cat report.log; }
 exit $failed

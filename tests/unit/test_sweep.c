@@ -51,6 +51,8 @@ static void runs(void **state) {
             "02-no_length_normalised-steps0-s7 "
             "03-no_length_normalised-steps1e3-s7"},
         {START "variants: {..: {}}\n", "00-..-s7"},
+        {START "seeds: [2, 9]\nuntil: {interval: 1.5 %, seeds: 4}\n",
+            "00-base-s2 01-base-s9 02-base-s1 03-base-s3"},
         {START "axes: {evaluation.splits: [[test, control], []]}\n", "00-test+control-s7 01-no_splits-s7"},
     };
     tt_str names = {0};
@@ -139,6 +141,11 @@ static void mistakes(void **state) {
                "3, 4, 5, 6, 7, "
                "8, 9, 10], threads: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]}\nexclude: [{threads: 1}]\n",
             "sweep_test.yaml:3: axes and variants have 110000 combinations; allowed are 100000"},
+        {START "until: {interval: 2, seeds: 4}\n", "sweep_test.yaml:3: until: interval: expected"},
+        {START "until: {interval: 0 %, seeds: 4}\n",
+            "sweep_test.yaml:3: until: interval: expected per cent above 0"},
+        {START "until: {interval: 2 %}\n", "sweep_test.yaml:3: until: the key seeds is missing"},
+        {START "until: {interval: 2 %, seeds: 2}\n", "sweep_test.yaml:3: until: seeds"},
         {START "ranks_per_run: 0\n", "sweep_test.yaml:3: ranks_per_run"},
         {"name: s\n", "sweep_test.yaml: the key base is missing"},
         {"base: sweep_base.yaml\n", "sweep_test.yaml: the key name is missing"},

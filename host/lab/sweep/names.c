@@ -2,6 +2,7 @@
 
 #include "host/base/json.h"
 #include "host/base/log.h"
+#include "host/base/number.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -19,7 +20,7 @@ void tt_sweep_plain(const char *text, tt_str *out) {
 
 static bool is_number(const char *value) {
     char *end;
-    (void)strtod(value, &end);
+    (void)tt_parse_double(value, &end);
     return end != value && *end == '\0';
 }
 

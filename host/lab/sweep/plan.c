@@ -1,6 +1,7 @@
 #include "host/lab/sweep/plan.h"
 
 #include "host/base/log.h"
+#include "host/base/number.h"
 #include "host/base/str.h"
 #include "host/config/document.h"
 #include "host/lab/sweep/names.h"
@@ -230,6 +231,39 @@ static tt_status read_ranks(reader *r, tt_document_node *node) {
     return TT_OK;
 }
 
+// "2 %" as 0.02.
+static tt_status read_percent(reader *r, tt_document_node *node, double *out) {
+    const char *text;
+    char *end;
+    TT_TRY(tt_document_text(&r->document, node, "until: interval", &r->sweep->memory, &text));
+    *out = tt_parse_double(text, &end) / 100;
+    if (end != text && strcmp(end + strspn(end, " "), "%") == 0 && *out > 0 && *out < 1) return TT_OK;
+    return tt_document_fail(&r->document, node,
+        "until: interval: expected per cent above 0 and below 100, as in '2 %%', got '%.60s'", text);
+}
+
+// Adds seeds to the list, up to `seeds` of them.
+static tt_status read_until(reader *r, tt_document_node *map) {
+    static const char *const keys[] = {"interval", "seeds"};
+    tt_document *d = &r->document;
+    double seeds;
+    TT_TRY(tt_document_check_keys(d, map, "until", keys, 2));
+    tt_document_node *interval = tt_document_find(d, map, "interval"),
+                     *most = tt_document_find(d, map, "seeds");
+    if (!interval || !most)
+        return tt_document_fail(d, map, "until: the key %s is missing; expected {interval: 2 %%, seeds: 10}",
+            interval ? "seeds" : "interval");
+    TT_TRY(read_percent(r, interval, &r->sweep->until_interval));
+    TT_TRY(tt_document_number(
+        d, most, "until: seeds", &(tt_number_range){.low = 3, .high = MAX_SEEDS, .whole = true}, &seeds));
+    for (int64_t seed = 1; r->n_seeds < (int)seeds; ++seed) {
+        bool listed = false;
+        for (int i = 0; i < r->n_seeds; ++i) listed = listed || r->seeds[i] == seed;
+        if (!listed) r->seeds[r->n_seeds++] = seed;
+    }
+    return TT_OK;
+}
+
 static tt_status read_base(reader *r, tt_document_node *node) {
     char folder[TT_PATH_MAX];
     const char *file;
@@ -254,7 +288,7 @@ static tt_status read_name(reader *r, tt_document_node *node) {
 
 static tt_status read_root(reader *r) {
     static const char *const keys[] = {
-        "name", "base", "set", "seeds", "axes", "variants", "exclude", "ranks_per_run", "output"};
+        "name", "base", "set", "seeds", "axes", "variants", "exclude", "until", "ranks_per_run", "output"};
     tt_document *d = &r->document;
     tt_document_node *root = tt_document_root(d), *node;
     TT_TRY(tt_document_check_keys(
@@ -273,6 +307,7 @@ static tt_status read_root(reader *r) {
     if ((node = tt_document_find(d, root, "exclude"))) TT_TRY(read_excluded(r, node));
     if ((node = tt_document_find(d, root, "ranks_per_run"))) TT_TRY(read_ranks(r, node));
     if (r->n_seeds == 0) r->n_seeds = 1; // the seed of the base
+    if ((node = tt_document_find(d, root, "until"))) TT_TRY(read_until(r, node));
     return TT_OK;
 }
 

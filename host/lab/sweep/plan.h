@@ -15,6 +15,9 @@
 //   ranks_per_run: 2                    # under mpirun: how many ranks share a run; default: so that all have work
 //   output: runs                        # default: the output of the base
 //
+// `until: {interval: 2 %, seeds: 10}` adds seeds to the list, up to so many, of which a variant runs as many as its
+// interval needs (tt_sweep_enough).
+//
 // A run's name is <number>-<variant>-s<seed>, e.g. 00-small-all-beta0.1-s1 (names.h). `name` and `base` are required.
 #ifndef TT_LAB_SWEEP_PLAN_H
 #define TT_LAB_SWEEP_PLAN_H
@@ -44,8 +47,9 @@ typedef struct tt_sweep_run {
 typedef struct tt_sweep {
     const char *file, *name, *output;
     char base[TT_PATH_MAX];
-    int ranks_per_run;  // 0: the sweep does not say
-    tt_sweep_run *runs; // [n], in the order of the file, the seeds of a combination together
+    int ranks_per_run;     // 0: the sweep does not say
+    double until_interval; // what is enough to each side of the mean over seeds, as a share; 0: all seeds run
+    tt_sweep_run *runs;    // [n], in the order of the file, the seeds of a combination together
     int n;
     tt_arena memory;
 } tt_sweep;

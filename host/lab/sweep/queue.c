@@ -5,6 +5,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// The file's number in its file system: a result that is written again is another file.
+static ino_t result_of(const tt_sweep_run *run) {
+    char path[TT_PATH_MAX];
+    struct stat st;
+    return tt_path_join(path, sizeof path, run->path, "result.json") == TT_OK && stat(path, &st) == 0
+               ? st.st_ino
+               : 0;
+}
 
 tt_status tt_sweep_queue_open(tt_sweep_queue *out, const tt_sweep *sweep, const bool *wanted) {
     const size_t n = (size_t)sweep->n;
@@ -12,6 +23,8 @@ tt_status tt_sweep_queue_open(tt_sweep_queue *out, const tt_sweep *sweep, const 
     tt_status status = tt_alloc(&out->wanted, n, sizeof *out->wanted, "runs");
     if (status == TT_OK) status = tt_alloc(&out->going, n, sizeof *out->going, "runs");
     if (status == TT_OK) status = tt_alloc(&out->busy, n, sizeof *out->busy, "runs");
+    if (status == TT_OK) status = tt_alloc(&out->results, n, sizeof *out->results, "runs");
+    for (int i = 0; status == TT_OK && i < sweep->n; ++i) out->results[i] = result_of(&sweep->runs[i]);
     if (status == TT_OK) status = tt_sweep_graph_open(&out->graph, sweep);
     if (status == TT_OK)
         memcpy(out->wanted, wanted, n * sizeof *wanted);
@@ -25,6 +38,7 @@ void tt_sweep_queue_close(tt_sweep_queue *queue) {
     free(queue->wanted);
     free(queue->going);
     free(queue->busy);
+    free(queue->results);
     *queue = (tt_sweep_queue){0};
 }
 
@@ -51,7 +65,8 @@ static int choose(const tt_sweep_queue *q) {
     bool waiting = false;
     for (int i = 0; i < q->sweep->n; ++i) {
         if (!q->wanted[i] || q->busy[i]) continue;
-        const int left = tt_sweep_graph_left(&q->graph, i);
+        // With `until`, the seeds of a variant come in their order.
+        const int left = q->sweep->until_interval > 0 ? 0 : tt_sweep_graph_left(&q->graph, i);
         if (waits(q, i))
             waiting = true;
         else if (left > most) {
@@ -73,7 +88,13 @@ int tt_sweep_queue_next(tt_sweep_queue *q, tt_lock *lock) {
             continue;
         }
         q->wanted[run] = false;
-        if (tt_sweep_state_of(q->sweep, &q->sweep->runs[run]) != TT_SWEEP_FINISHED) return run;
-        tt_lock_release(lock); // another process has finished it since
+        const tt_sweep_run *r = &q->sweep->runs[run];
+        const tt_sweep_state state = tt_sweep_state_of(q->sweep, r);
+        const bool enough = state == TT_SWEEP_NEW && tt_sweep_enough(q->sweep, r);
+        const bool finished =
+            state == TT_SWEEP_FINISHED && result_of(r) != q->results[run]; // by another process
+        if (!finished && !enough) return run;
+        tt_lock_release(lock);
+        if (enough) rmdir(r->path);
     }
 }

@@ -6,6 +6,8 @@
 #include "host/base/lock.h"
 #include "host/lab/sweep/graph.h"
 
+#include <sys/types.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -13,9 +15,10 @@ extern "C" {
 typedef struct tt_sweep_queue {
     const tt_sweep *sweep;
     tt_sweep_graph graph;
-    bool *wanted; // [sweep->n]: not taken here yet
-    bool *going;  // [sweep->n]: by child processes of this one; set by the caller
-    bool *busy;   // [sweep->n]: working memory
+    bool *wanted;   // [sweep->n]: not taken here yet
+    bool *going;    // [sweep->n]: by child processes of this one; set by the caller
+    bool *busy;     // [sweep->n]: working memory
+    ino_t *results; // [sweep->n]: which result.json there was at the beginning, 0 for none
 } tt_sweep_queue;
 
 enum {

@@ -70,8 +70,9 @@ static bool is_wanted(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
     if (o->only >= 0 && sweep->runs[i].number != o->only) return false;
     switch (tt_sweep_state_of(sweep, &sweep->runs[i])) {
     case TT_SWEEP_FINISHED:
+        return o->run.fresh || o->run.fresh_from;
     case TT_SWEEP_OTHER:
-        return false;
+        return o->run.fresh;
     case TT_SWEEP_FAILED:
         return o->retry || o->only >= 0;
     case TT_SWEEP_NEW:
@@ -86,7 +87,7 @@ static int count_others(const tt_sweep *sweep, const tt_sweep_options *o) {
     int n = 0;
     for (int i = 0; i < sweep->n; ++i) {
         if (o->only >= 0 && sweep->runs[i].number != o->only) continue;
-        if (tt_sweep_state_of(sweep, &sweep->runs[i]) != TT_SWEEP_OTHER) continue;
+        if (o->run.fresh || tt_sweep_state_of(sweep, &sweep->runs[i]) != TT_SWEEP_OTHER) continue;
         tt_warn("%s: %s contains a run with other settings", sweep->name, sweep->runs[i].path);
         ++n;
     }
@@ -123,10 +124,10 @@ static tt_status note_failure(const tt_sweep *sweep, const tt_sweep_run *run) {
     return write_note(run, "failed.txt", reason);
 }
 
-// *apart: one rank failed alone while the others wait for it, so that the ranks cannot agree on anything any more. `lock`:
-// rank 0's, of the run's directory. A failure of the run is noted in its directory, and the sweep continues.
+// *apart: one rank failed alone while the others wait for it, so that the ranks cannot agree on anything any more. `how`:
+// with rank 0's lock of the run's directory. A failure of the run is noted in its directory, and the sweep continues.
 static tt_status run_one(
-    const tt_sweep *sweep, const tt_sweep_run *run, tt_comm *comm, tt_lock *lock, bool *apart) {
+    const tt_sweep *sweep, const tt_sweep_run *run, tt_comm *comm, const tt_run_options *how, bool *apart) {
     tt_config config;
     FILE *nowhere = NULL;
     tt_status status = comm->rank == 0 ? begin_run(sweep, run) : TT_OK;
@@ -137,10 +138,10 @@ static tt_status run_one(
     if (status == TT_OK)
         status = tt_comm_agree(comm, tt_config_load(&config, sweep->base, run->overrides, run->n));
     if (status == TT_OK) {
-        status = tt_run(&config, comm, &(tt_run_options){.share = sweep->output, .lock = lock}, nowhere);
+        status = tt_run(&config, comm, how, nowhere);
         tt_config_close(&config);
     } else
-        tt_lock_release(lock);
+        tt_lock_release(how->lock);
     if (nowhere) fclose(nowhere);
     if (status == TT_OK || status == TT_ERR_INTERRUPTED) return status;
     *apart = comm->size > 1 && !comm->agreed;
@@ -177,15 +178,19 @@ static tt_status next_run(tt_sweep_queue *queue, tt_comm *comm, tt_lock *lock, i
     }
 }
 
-static tt_status run_queue(const tt_sweep *sweep, tt_comm *comm, const bool *wanted, bool *apart) {
+static tt_status run_queue(
+    const tt_sweep *sweep, tt_comm *comm, const bool *wanted, const tt_sweep_options *o, bool *apart) {
     tt_sweep_queue queue = {0};
     tt_lock lock = {.file = -1};
+    tt_run_options how = o->run;
+    how.share = sweep->output;
+    how.lock = &lock;
     tt_status status = comm->rank == 0 ? tt_sweep_queue_open(&queue, sweep, wanted) : TT_OK;
     status = tt_comm_agree(comm, status);
     for (int run; status == TT_OK;) {
         status = next_run(&queue, comm, &lock, &run);
         if (status != TT_OK || run == TT_QUEUE_END) break;
-        status = run_one(sweep, &sweep->runs[run], comm, &lock, apart);
+        status = run_one(sweep, &sweep->runs[run], comm, &how, apart);
     }
     tt_sweep_queue_close(&queue);
     return status;
@@ -234,8 +239,22 @@ static tt_status wait_for_groups(const groups *g, tt_comm *part) {
     return TT_OK;
 }
 
+// As many ranks for each run as asked for; if nobody asked, so many that all have work.
+static int choose_ranks(const tt_sweep *sweep, const tt_comm *comm, const bool *wanted, int asked) {
+    int n = 0, ranks = asked ? asked : sweep->ranks_per_run;
+    for (int i = 0; i < sweep->n; ++i) n += wanted[i];
+    if (ranks == 0) ranks = n > 0 && n < comm->size ? comm->size / n : 1;
+    if (ranks <= comm->size) return ranks;
+    if (comm->rank == 0)
+        tt_info("%s: each run gets all %d ranks, since there are not the %d that ranks_per_run asks for; "
+                "results differ by rounding alone",
+            sweep->name, comm->size, ranks);
+    return comm->size;
+}
+
 static tt_status run_groups(
-    const tt_sweep *sweep, tt_comm *comm, const bool *wanted, int ranks_per_run, bool *apart) {
+    const tt_sweep *sweep, tt_comm *comm, const bool *wanted, const tt_sweep_options *o, bool *apart) {
+    const int ranks_per_run = choose_ranks(sweep, comm, wanted, o->ranks_per_run);
     groups g = {.n = comm->size / ranks_per_run, .mine = comm->rank / ranks_per_run, .job = getpid()};
     if (comm->size % ranks_per_run && comm->rank == 0)
         tt_warn("%d of %d ranks have nothing to do, since each run gets %d", comm->size % ranks_per_run,
@@ -249,7 +268,7 @@ static tt_status run_groups(
     TT_TRY(tt_comm_split(comm, g.mine, &part));
     tt_status status = part->rank == 0 ? lock_group(&g, g.mine, &working, &taken) : TT_OK;
     status = tt_comm_agree(comm, status);
-    if (status == TT_OK && g.mine < g.n) status = run_queue(sweep, part, wanted, apart);
+    if (status == TT_OK && g.mine < g.n) status = run_queue(sweep, part, wanted, o, apart);
     tt_lock_release(&working);
     if (status == TT_OK) status = wait_for_groups(&g, part);
     if (!*apart) tt_comm_close_part(part); // else the others still wait in it, and the job ends
@@ -258,17 +277,21 @@ static tt_status run_groups(
 
 // ---- several processes at a time
 
-// Writes the child's command line into arguments[6 + 2 * n_overrides].
-static void fill_arguments(const char **arguments, const char *program, const char *file, const char *index,
+// Writes the child's command line into arguments[CHILD_ARGUMENTS + 2 * n_overrides].
+enum { CHILD_ARGUMENTS = 9 };
+static void fill_arguments(const char **arguments, const char *program, const char *file, const char *number,
     const tt_sweep_options *o) {
-    const char *const first[] = {program, "sweep", file, "--only", index};
-    const int n = sizeof first / sizeof *first;
+    const char *const first[] = {program, "sweep", file, "--only", number};
+    int n = sizeof first / sizeof *first;
     for (int k = 0; k < n; ++k) arguments[k] = first[k];
+    if (o->run.fresh) arguments[n++] = "--fresh";
+    if (o->run.fresh_from) arguments[n++] = "--fresh-from";
+    if (o->run.fresh_from) arguments[n++] = o->run.fresh_from;
     for (int k = 0; k < o->n_overrides; ++k) {
-        arguments[n + 2 * k] = "--set";
-        arguments[n + 2 * k + 1] = o->overrides[k];
+        arguments[n++] = "--set";
+        arguments[n++] = o->overrides[k];
     }
-    arguments[n + 2 * o->n_overrides] = NULL;
+    arguments[n] = NULL;
 }
 
 // The child gets its own process group, so that Ctrl-C reaches it only through its parent: a second signal
@@ -293,7 +316,8 @@ static pid_t start_child(const tt_sweep *sweep, int i, const tt_sweep_options *o
     snprintf(index, sizeof index, "%d", sweep->runs[i].number);
     snprintf(threads, sizeof threads, "%ld", cores / o->jobs > 1 ? cores / o->jobs : 1);
     const char **arguments;
-    if (tt_alloc(&arguments, 6 + 2 * (size_t)o->n_overrides, sizeof *arguments, "arguments") != TT_OK)
+    if (tt_alloc(&arguments, CHILD_ARGUMENTS + 2 * (size_t)o->n_overrides, sizeof *arguments, "arguments") !=
+        TT_OK)
         return -1;
     fill_arguments(arguments, program, sweep->file, index, o);
     const pid_t parent = getpid(), pid = fork();
@@ -400,6 +424,9 @@ static int count_failed(const tt_sweep *sweep, const bool *wanted) {
     for (int i = 0; i < sweep->n; ++i) {
         char owner[256];
         if (!wanted[i] || tt_sweep_state_of(sweep, &sweep->runs[i]) == TT_SWEEP_FINISHED) continue;
+        if (tt_sweep_state_of(sweep, &sweep->runs[i]) == TT_SWEEP_NEW &&
+            tt_sweep_enough(sweep, &sweep->runs[i]))
+            continue;
         ++n;
         if (tt_run_directory_busy(sweep->runs[i].path, owner))
             tt_warn("%s: left out: %s: another process is running in this directory%s", sweep->name,
@@ -416,19 +443,6 @@ static void remove_locks(const tt_sweep *sweep) {
         rmdir(locks);
 }
 
-// As many ranks for each run as asked for; if nobody asked, so many that all have work.
-static int choose_ranks(const tt_sweep *sweep, const tt_comm *comm, const bool *wanted, int asked) {
-    int n = 0, ranks = asked ? asked : sweep->ranks_per_run;
-    for (int i = 0; i < sweep->n; ++i) n += wanted[i];
-    if (ranks == 0) ranks = n > 0 && n < comm->size ? comm->size / n : 1;
-    if (ranks <= comm->size) return ranks;
-    if (comm->rank == 0)
-        tt_info("%s: each run gets all %d ranks, since there are not the %d that ranks_per_run asks for; "
-                "results differ by rounding alone",
-            sweep->name, comm->size, ranks);
-    return comm->size;
-}
-
 tt_status tt_sweep_run_all(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_options *o, int *failed) {
     bool *wanted;
     *failed = 0;
@@ -440,7 +454,7 @@ tt_status tt_sweep_run_all(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_
     if (status == TT_OK && o->jobs > 0 && comm->size == 1)
         status = run_children(sweep, wanted, o);
     else if (status == TT_OK)
-        status = run_groups(sweep, comm, wanted, choose_ranks(sweep, comm, wanted, o->ranks_per_run), &apart);
+        status = run_groups(sweep, comm, wanted, o, &apart);
     if (!apart) status = tt_comm_agree(comm, status);
     if (comm->rank == 0) remove_locks(sweep);
     if (status == TT_OK && comm->rank == 0) *failed += count_failed(sweep, wanted);

@@ -4,6 +4,7 @@
 
 #include "host/base/str.h"
 #include "host/dist/comm.h"
+#include "host/lab/run.h"
 #include "host/lab/sweep/plan.h"
 
 #include <stdio.h>
@@ -28,10 +29,14 @@ tt_sweep_state tt_sweep_state_of(const tt_sweep *sweep, const tt_sweep_run *run)
 // there -> value of the sweep". *rescore: whether settings of the evaluation differ, which are not listed.
 tt_status tt_sweep_differences(
     const tt_sweep *sweep, const tt_sweep_run *run, tt_str *out, bool *rescore) TT_MUST_CHECK;
+// Whether the run need not begin, since the variant's interval over the seeds that are finished is narrow enough
+// (`until`). Choosing when to stop by the interval makes it a little too narrow on average.
+bool tt_sweep_enough(const tt_sweep *sweep, const tt_sweep_run *run);
 const char *tt_sweep_state_name(tt_sweep_state state);
 
 typedef struct tt_sweep_options {
     bool retry;                   // also runs those that failed
+    tt_run_options run;           // fresh, fresh_from: of every run
     int jobs;                     // child processes at a time; 0: one run after another in this process
     int only;                     // number of the only run to run, or -1
     int ranks_per_run;            // under mpirun: 0 = those of the sweep
