@@ -1,7 +1,7 @@
 // When a variant has seen enough seeds.
 #include "host/base/json.h"
 #include "host/lab/statistics.h"
-#include "host/lab/sweep/sweep.h"
+#include "host/lab/sweep/state.h"
 
 #include <jansson.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 #include "host/lab/sweep/queue.h"
 
 #include "host/lab/run_directory.h"
-#include "host/lab/sweep/sweep.h"
+#include "host/lab/sweep/state.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,70 +1,17 @@
 #include "host/lab/sweep/sweep.h"
 
-#include "host/base/cores.h"
 #include "host/base/log.h"
-#include "host/lab/run.h"
 #include "host/lab/run_directory.h"
+#include "host/lab/sweep/children.h"
+#include "host/lab/sweep/notes.h"
 #include "host/lab/sweep/queue.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-static bool has_file(const tt_sweep_run *run, const char *name) {
-    char path[TT_PATH_MAX];
-    return tt_path_join(path, sizeof path, run->path, name) == TT_OK && tt_file_exists(path);
-}
-
-tt_status tt_sweep_differences(const tt_sweep *sweep, const tt_sweep_run *run, tt_str *out, bool *rescore) {
-    char path[TT_PATH_MAX], *before;
-    size_t bytes;
-    tt_config config;
-    tt_str now = {0};
-    *rescore = false;
-    TT_TRY(tt_path_join(path, sizeof path, run->path, "config.yaml"));
-    TT_TRY(tt_config_load(&config, sweep->base, run->overrides, run->n));
-    tt_status status = tt_config_write(&config, &now);
-    tt_config_close(&config);
-    if (status == TT_OK) status = tt_read_file(path, 1 << 20, &before, &bytes);
-    if (status == TT_OK) {
-        status = tt_run_config_differences(before, now.data, out, rescore);
-        free(before);
-    }
-    tt_str_close(&now);
-    return status;
-}
-
-static tt_sweep_state state_of_result(const tt_sweep *sweep, const tt_sweep_run *run) {
-    tt_str differences = {0};
-    bool rescore;
-    tt_sweep_state state = TT_SWEEP_FINISHED;
-    if (tt_sweep_differences(sweep, run, &differences, &rescore) != TT_OK)
-        state = TT_SWEEP_BEGUN; // the run will report what is wrong
-    else if (differences.length > 0)
-        state = TT_SWEEP_OTHER;
-    else if (rescore)
-        state = TT_SWEEP_BEGUN;
-    tt_str_close(&differences);
-    return state;
-}
-
-tt_sweep_state tt_sweep_state_of(const tt_sweep *sweep, const tt_sweep_run *run) {
-    if (has_file(run, "result.json")) return state_of_result(sweep, run);
-    if (has_file(run, "failed.txt")) return TT_SWEEP_FAILED;
-    return has_file(run, "config.yaml") ? TT_SWEEP_BEGUN : TT_SWEEP_NEW;
-}
-
-const char *tt_sweep_state_name(tt_sweep_state state) {
-    static const char *const names[] = {"new", "resumable", "failed", "finished", "other settings"};
-    return names[state];
-}
+#include <stdlib.h>
 
 static bool is_wanted(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
     if (o->only >= 0 && sweep->runs[i].number != o->only) return false;
@@ -94,43 +41,13 @@ static int count_others(const tt_sweep *sweep, const tt_sweep_options *o) {
     return n;
 }
 
-// ---- one run in this process
-
-static tt_status write_note(const tt_sweep_run *run, const char *name, const char *text) {
-    char path[TT_PATH_MAX];
-    TT_TRY(tt_path_join(path, sizeof path, run->path, name));
-    return tt_write_file(path, text, strlen(text));
-}
-
-// To be called with the lock of its directory.
-static tt_status begin_run(const tt_sweep *sweep, const tt_sweep_run *run) {
-    char path[TT_PATH_MAX];
-    TT_TRY(tt_path_join(path, sizeof path, run->path, "failed.txt"));
-    unlink(path);
-    json_t *root = json_pack("{s:s, s:s, s:I, s:i}", "sweep", sweep->name, "variant", run->variant, "seed",
-        (json_int_t)run->seed, "number", run->number);
-    char *text = root ? json_dumps(root, 0) : NULL;
-    json_decref(root);
-    if (!text) return tt_fail(TT_ERR_NOMEM, "%s: no memory to describe it", run->name);
-    tt_status status = write_note(run, "sweep.json", text);
-    free(text);
-    return status;
-}
-
-static tt_status note_failure(const tt_sweep *sweep, const tt_sweep_run *run) {
-    char reason[1024];
-    tt_warn("%s: %s failed: %s", sweep->name, run->name, tt_error_message());
-    snprintf(reason, sizeof reason, "%s\n", tt_error_message());
-    return write_note(run, "failed.txt", reason);
-}
-
 // *apart: one rank failed alone while the others wait for it, so that the ranks cannot agree on anything any more. `how`:
 // with rank 0's lock of the run's directory. A failure of the run is noted in its directory, and the sweep continues.
 static tt_status run_one(
     const tt_sweep *sweep, const tt_sweep_run *run, tt_comm *comm, const tt_run_options *how, bool *apart) {
     tt_config config;
     FILE *nowhere = NULL;
-    tt_status status = comm->rank == 0 ? begin_run(sweep, run) : TT_OK;
+    tt_status status = comm->rank == 0 ? tt_sweep_begin_run(sweep, run) : TT_OK;
     if (status == TT_OK && !(nowhere = fopen("/dev/null", "we")))
         status = tt_fail(TT_ERR_IO, "/dev/null: %s", strerror(errno));
     status = tt_comm_agree(comm, status);
@@ -148,11 +65,11 @@ static tt_status run_one(
     if (*apart) {
         char reason[1024];
         snprintf(reason, sizeof reason, "%s", tt_error_message());
-        if (note_failure(sweep, run) != TT_OK) tt_warn("%s", tt_error_message());
+        if (tt_sweep_note_failure(sweep, run) != TT_OK) tt_warn("%s", tt_error_message());
         return tt_fail(status, "%s: %s", run->name, reason);
     }
     tt_comm_go_on(comm); // reported here; the ranks continue together
-    return tt_comm_agree(comm, comm->rank == 0 ? note_failure(sweep, run) : TT_OK);
+    return tt_comm_agree(comm, comm->rank == 0 ? tt_sweep_note_failure(sweep, run) : TT_OK);
 }
 
 // Waits until a run can start; the same answer on all ranks.
@@ -171,8 +88,7 @@ static tt_status next_run(tt_sweep_queue *queue, tt_comm *comm, tt_lock *lock, i
             return tt_comm_agree(
                 comm, tt_fail(TT_ERR_INTERRUPTED, "interrupted while it waited for other runs"));
         if (!told && comm->rank == 0)
-            tt_info("%s: the runs that are left wait for phases that other runs are training",
-                queue->sweep->name);
+            tt_info("the runs that are left wait for phases that other runs are training");
         told = true;
         sleep(1);
     }
@@ -275,149 +191,6 @@ static tt_status run_groups(
     return status;
 }
 
-// ---- several processes at a time
-
-// Writes the child's command line into arguments[CHILD_ARGUMENTS + 2 * n_overrides].
-enum { CHILD_ARGUMENTS = 9 };
-static void fill_arguments(const char **arguments, const char *program, const char *file, const char *number,
-    const tt_sweep_options *o) {
-    const char *const first[] = {program, "sweep", file, "--only", number};
-    int n = sizeof first / sizeof *first;
-    for (int k = 0; k < n; ++k) arguments[k] = first[k];
-    if (o->run.fresh) arguments[n++] = "--fresh";
-    if (o->run.fresh_from) arguments[n++] = "--fresh-from";
-    if (o->run.fresh_from) arguments[n++] = o->run.fresh_from;
-    for (int k = 0; k < o->n_overrides; ++k) {
-        arguments[n++] = "--set";
-        arguments[n++] = o->overrides[k];
-    }
-    arguments[n] = NULL;
-}
-
-// The child gets its own process group, so that Ctrl-C reaches it only through its parent: a second signal
-// would end it before it has saved. It gets the signal also when its parent ends.
-static void become_child(const char *log, const char *threads, const char *const *arguments, pid_t parent) {
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGINT);
-    if (getppid() != parent) _exit(1);
-    const int file = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    setenv("OMP_NUM_THREADS", threads, 0);
-    if (file < 0 || dup2(file, 1) < 0 || dup2(file, 2) < 0) _exit(1);
-    execv(arguments[0], (char *const *)(uintptr_t)arguments);
-    _exit(1);
-}
-
-static pid_t start_child(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
-    char log[TT_PATH_MAX], index[16], threads[32], program[TT_PATH_MAX];
-    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    const long cores = tt_cores();
-    if (length < 0 || tt_path_join(log, sizeof log, sweep->runs[i].path, "log.txt") != TT_OK) return -1;
-    program[length] = '\0';
-    snprintf(index, sizeof index, "%d", sweep->runs[i].number);
-    snprintf(threads, sizeof threads, "%ld", cores / o->jobs > 1 ? cores / o->jobs : 1);
-    const char **arguments;
-    if (tt_alloc(&arguments, CHILD_ARGUMENTS + 2 * (size_t)o->n_overrides, sizeof *arguments, "arguments") !=
-        TT_OK)
-        return -1;
-    fill_arguments(arguments, program, sweep->file, index, o);
-    const pid_t parent = getpid(), pid = fork();
-    if (pid == 0) become_child(log, threads, arguments, parent);
-    free(arguments);
-    return pid;
-}
-
-typedef struct children {
-    pid_t *pid; // [jobs]; 0 = free
-    int *run;   // [jobs]
-    int n, alive;
-} children;
-
-// Whether the child was one of these; a run that waited for it may start now.
-static bool take_ended(tt_sweep_queue *queue, children *c, pid_t pid) {
-    const tt_sweep *sweep = queue->sweep;
-    for (int j = 0; j < c->n; ++j) {
-        if (c->pid[j] != pid) continue;
-        const tt_sweep_run *run = &sweep->runs[c->run[j]];
-        queue->going[c->run[j]] = false;
-        c->pid[j] = 0;
-        c->alive--;
-        const tt_sweep_state state = tt_sweep_state_of(sweep, run);
-        if (state == TT_SWEEP_FINISHED) {
-            tt_info("%s: %s finished", sweep->name, run->name);
-        } else if (!tt_interrupted()) {
-            tt_warn("%s: %s failed; see %s/log.txt", sweep->name, run->name, run->path);
-            if (state != TT_SWEEP_FAILED && // it ended before it could say why
-                write_note(run, "failed.txt", "the process ended; see log.txt\n") != TT_OK)
-                tt_warn("%s", tt_error_message());
-        }
-        return true;
-    }
-    return false;
-}
-
-// Starts the next run that can start. *more: whether there may be others after it.
-static tt_status start_next(tt_sweep_queue *queue, children *c, const tt_sweep_options *o, bool *more) {
-    const tt_sweep *sweep = queue->sweep;
-    tt_lock lock;
-    int slot = 0;
-    while (slot < c->n && c->pid[slot]) ++slot;
-    if (slot == c->n) return TT_OK;
-    const int run = tt_sweep_queue_next(queue, &lock);
-    *more = run != TT_QUEUE_END;
-    if (run < 0) return TT_OK;
-    tt_status status = begin_run(sweep, &sweep->runs[run]);
-    tt_lock_release(&lock); // the child takes it
-    TT_TRY(status);
-    const pid_t pid = start_child(sweep, run, o);
-    if (pid < 0) return tt_fail(TT_ERR_IO, "cannot start a process: %s", strerror(errno));
-    tt_info("%s: %s started", sweep->name, sweep->runs[run].name);
-    queue->going[run] = true;
-    c->pid[slot] = pid;
-    c->run[slot] = run;
-    c->alive++;
-    return TT_OK;
-}
-
-static void stop_children(const children *c) {
-    for (int j = 0; j < c->n; ++j)
-        if (c->pid[j]) kill(c->pid[j], SIGINT);
-}
-
-static tt_status run_children(const tt_sweep *sweep, const bool *wanted, const tt_sweep_options *o) {
-    children c = {.n = o->jobs};
-    tt_sweep_queue queue = {0};
-    tt_status status = tt_alloc(&c.pid, (size_t)c.n, sizeof *c.pid, "jobs");
-    if (status == TT_OK) status = tt_alloc(&c.run, (size_t)c.n, sizeof *c.run, "jobs");
-    if (status == TT_OK) status = tt_sweep_queue_open(&queue, sweep, wanted);
-    bool stopping = false, more = true;
-    tt_interrupt_defer(true);
-    while (status == TT_OK && (more || c.alive)) {
-        if (tt_interrupted() && !stopping) { // the children save and stop
-            stop_children(&c);
-            stopping = true;
-            more = false;
-        }
-        const int before = c.alive;
-        if (more) status = start_next(&queue, &c, o, &more);
-        const pid_t ended = waitpid(-1, NULL, WNOHANG);
-        if (ended > 0) more = take_ended(&queue, &c, ended) && !stopping;
-        if (ended <= 0 && c.alive == before) usleep(c.alive == c.n ? 50000 : 300000);
-    }
-    while (c.alive) { // those that still run, after a failure here
-        const pid_t ended = waitpid(-1, NULL, 0);
-        if (ended <= 0) break;
-        take_ended(&queue, &c, ended);
-    }
-    tt_interrupt_defer(false);
-    tt_sweep_queue_close(&queue);
-    free(c.pid);
-    free(c.run);
-    if (status == TT_OK && tt_interrupted())
-        status = tt_fail(
-            TT_ERR_INTERRUPTED, "interrupted; progress is saved; run the same command again to resume");
-    return status;
-}
-
 // Counts the runs that are not finished now, and says of each why.
 static int count_failed(const tt_sweep *sweep, const bool *wanted) {
     int n = 0;
@@ -452,7 +225,7 @@ tt_status tt_sweep_run_all(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_
     bool apart = false;
     tt_status status = tt_comm_broadcast(comm, wanted, (size_t)sweep->n * sizeof *wanted, 0);
     if (status == TT_OK && o->jobs > 0 && comm->size == 1)
-        status = run_children(sweep, wanted, o);
+        status = tt_sweep_run_children(sweep, wanted, o);
     else if (status == TT_OK)
         status = run_groups(sweep, comm, wanted, o, &apart);
     if (!apart) status = tt_comm_agree(comm, status);
