@@ -57,7 +57,7 @@ bash -n "$work/m/tinythinker.bash" || fail "bash does not read its completion"
 expect "report" tinythinker rep
 got=$(bash "$work/try.bash" "$work/m/tinythinker.bash" tinythinker model "" | sort | tr '\n' ' ')
 [ "$got" = "--help convert export import init show " ] || fail "bash: subcommands of model: $got"
-expect "--fresh" tinythinker run x.yaml --f
+expect "--fresh-from" tinythinker run x.yaml --fresh-
 expect "--set" tinythinker sweep --se
 expect "acquisition.steps=" tinythinker run x.yaml --set acquisition.st
 expect "acquisition.steps=" tinythinker run x.yaml --set = acquisition.st
