@@ -68,7 +68,7 @@ for file in "$source"/tools/*; do
 done
 # And every configuration and sweep.
 for file in "$source"/configs/*.yaml; do
-    grep -qF "| \`$(basename "$file")\` |" "$source/configs/README.md" || fail "configs/README.md does not name $file"
+    grep -q "^|.*\`$(basename "$file")\`" "$source/configs/README.md" || fail "configs/README.md does not name $file"
 done
 for file in "$source"/experiments/*.yaml; do
     grep -qF "| \`$(basename "$file")\` |" "$source/experiments/README.md" || fail "experiments/README.md does not name $file"
