@@ -36,6 +36,10 @@ tt_status tt_comm_open(tt_comm **out) TT_MUST_CHECK;
 // it was agreed on, else by each rank that failed.
 void tt_comm_close(tt_comm *comm, tt_status status);
 
+// A world of `size` ranks of which only rank 0 is there: collectives change nothing, and each rank gives what this one gives.
+// For planning. Close it with tt_comm_close_part. Errors: TT_ERR_NOMEM.
+tt_status tt_comm_pretend(tt_comm **out, int size) TT_MUST_CHECK;
+
 // Ranks with the same `group` become a world of their own, in the order of their ranks here. All ranks call
 // it. Close the part with tt_comm_close_part before the whole.
 tt_status tt_comm_split(tt_comm *comm, int group, tt_comm **out) TT_MUST_CHECK;

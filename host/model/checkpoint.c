@@ -281,7 +281,8 @@ static tt_status check_sizes(const tt_h5 *h, const tt_model_config *c) {
     return TT_OK;
 }
 
-static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
+// The model without its weights, and the tokenizer.
+static tt_status get_outline(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
     int64_t format;
     TT_TRY(tt_h5_get_i64(h, "/", "format", &format));
     if (format != FORMAT)
@@ -291,25 +292,40 @@ static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) 
     TT_TRY(get_config(h, &config));
     TT_TRY(check_sizes(h, &config));
     TT_TRY(tt_model_open(&out->model, &config, device));
-    TT_TRY(get_weights(h, out->model, &out->hash));
     TT_TRY(get_tokenizer(h, &out->tokenizer));
     TT_TRY(get_added(h, out->tokenizer));
     if (tt_tokenizer_size(out->tokenizer) > config.vocab_size)
         return tt_fail(TT_ERR_FORMAT, "%s: the tokenizer has %d ids, the model's vocabulary %d", h->path,
             tt_tokenizer_size(out->tokenizer), config.vocab_size);
+    return TT_OK;
+}
+
+static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
+    TT_TRY(get_outline(h, out, device));
+    TT_TRY(get_weights(h, out->model, &out->hash));
     TT_TRY(get_moment(h, out->model, "/optimizer/m", &out->m));
     TT_TRY(get_moment(h, out->model, "/optimizer/v", &out->v));
     return tt_h5_has(h, "/state") ? tt_h5_read_text(h, "/state", &out->state) : TT_OK;
 }
 
-tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) {
+typedef tt_status get_parts(const tt_h5 *h, tt_checkpoint *out, tt_device *device);
+
+static tt_status load(tt_checkpoint *out, const char *path, tt_device *device, get_parts *get) {
     *out = (tt_checkpoint){0};
     tt_h5 h;
     TT_TRY(tt_h5_open_any(&h, path, "checkpoint"));
-    tt_status status = get_all(&h, out, device);
+    tt_status status = get(&h, out, device);
     tt_h5_close(&h);
     if (status != TT_OK) tt_checkpoint_close(out);
     return status;
+}
+
+tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) {
+    return load(out, path, device, get_all);
+}
+
+tt_status tt_checkpoint_outline(tt_checkpoint *out, const char *path, tt_device *device) {
+    return load(out, path, device, get_outline);
 }
 
 void tt_checkpoint_close(tt_checkpoint *c) {

@@ -35,6 +35,8 @@ typedef struct tt_checkpoint {
 // TT_ERR_FORMAT naming what is wrong: not HDF5, not a checkpoint, truncated, a checksum, a missing or
 // misshapen tensor, NaN or Inf.
 tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) TT_MUST_CHECK;
+// The same without weights and moments, which are not read: the model's are undefined. Errors: the same.
+tt_status tt_checkpoint_outline(tt_checkpoint *out, const char *path, tt_device *device) TT_MUST_CHECK;
 void tt_checkpoint_close(tt_checkpoint *checkpoint);
 
 #ifdef __cplusplus
