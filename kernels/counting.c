@@ -282,6 +282,7 @@ tt_status tt_counting_open(tt_device **out, const tt_counting *options) {
     return TT_OK;
 }
 
-void tt_counting_length(tt_device *device, int length) {
+void tt_counting_texts(tt_device *device, int32_t word, int length) {
+    of(device)->options.word = word;
     of(device)->options.length = length < 1 ? 1 : length;
 }

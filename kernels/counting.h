@@ -29,8 +29,8 @@ typedef struct tt_counting {
 // Its name is "cpu" whatever it counts for, so that nobody stages copies for it in host memory. The caller closes it. Errors:
 // TT_ERR_NOMEM.
 tt_status tt_counting_open(tt_device **out, const tt_counting *options) TT_MUST_CHECK;
-// Changes the average length of texts.
-void tt_counting_length(tt_device *device, int length);
+// From now on texts consist of `word` and have this length on average.
+void tt_counting_texts(tt_device *device, int32_t word, int length);
 
 #ifdef __cplusplus
 }

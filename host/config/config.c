@@ -75,6 +75,12 @@ tt_status tt_config_default(const char *path, tt_str *out) {
     return key ? tt_config_canonical(path, key->initial, out) : TT_OK;
 }
 
+tt_status tt_config_value(const tt_config *config, const char *path, tt_str *out) {
+    const tt_key *key = tt_key_find(path);
+    if (key) tt_key_write(out, config, key);
+    return tt_str_status(out);
+}
+
 void tt_config_warn(const tt_config *config) {
     tt_str others = {0};
     bool smooths = true;

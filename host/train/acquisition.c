@@ -77,8 +77,7 @@ static tt_status build_sets(acquisition *a, const tt_phase_context *context) {
     tt_token_cache_read(context->tokens_path, key, a->sets, &found);
     if (!found) {
         TT_TRY(make_sets(a, options));
-        if (context->comm->rank == 0 && !context->rehearsal)
-            tt_token_cache_write(context->tokens_path, key, a->sets);
+        if (context->comm->rank == 0) tt_token_cache_write(context->tokens_path, key, a->sets);
     }
     uint32_t first = 0;
     for (int s = 0; s < TT_STAGES; ++s) {
