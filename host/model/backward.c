@@ -125,6 +125,7 @@ static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *d
     for (int l = layout->layers - 1; l >= 0; --l) {
         const tt_block_layout *b = &layout->blocks[l];
         const tt_layer_pass *p = &stack->layers[l];
+        TT_TRY(tt_pass_layer_again(pass, decoder, l));
         TT_TRY(feed_forward_bwd(pass, decoder, l, b));
         drop = tt_pass_dropout(pass, decoder, l, decoder ? TT_SITE_CROSS_OUT : TT_SITE_SELF_OUT);
         TT_TRY(norm_bwd(pass, stack, b->ffn_norm, p->x[2], p->rstd[2], pass->dy, &drop, none));
