@@ -131,6 +131,7 @@ static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *d
         const tt_block_layout *b = &layout->blocks[l];
         const tt_layer_pass *p = &stack->layers[l];
         const branch attention = branch_of(pass, decoder, l, TT_WEIGHT_O, TT_SITE_SELF_OUT);
+        TT_TRY(tt_pass_layer_again(pass, decoder, l));
         TT_TRY(feed_forward_bwd(pass, decoder, l));
         TT_TRY(norm_bwd(pass, stack, b->ffn_norm, p->x[2], p->rstd[2], pass->dy,
             decoder ? branch_of(pass, true, l, TT_WEIGHT_CROSS_O, TT_SITE_CROSS_OUT) : attention, none));

@@ -43,6 +43,12 @@ void tt_pass_watch(tt_pass *pass, tt_gradient_watch watch) {
     pass->watch = watch;
 }
 
+void tt_pass_recompute(tt_pass *pass, bool layers) {
+    tt_pass_replay_forget(pass);
+    pass->recompute = layers;
+    pass->forward_done = false;
+}
+
 size_t tt_pass_bytes(const tt_pass *pass) {
     return pass->bytes;
 }
@@ -111,14 +117,17 @@ static void take_layer(
     p->a = c->activation == TT_RELU ? p->h : take_operand(arena, rows, c->d_ff); // backward needs only a
 }
 
-// Without backward all layers work in the memory of one: each reads its predecessor's x[2] before writing it.
-static void take_stack(cursor *arena, const tt_model_config *c, tt_stack_pass *stack, int layers,
-    int encoder_rows, bool backward) {
+// Without backward all layers work in the memory of one: each reads its predecessor's x[2] before writing it. So they
+// do with `recompute`, but each keeps its x[0] (`keep` says that there is a backward).
+static void take_stack(
+    cursor *arena, const tt_model_config *c, tt_stack_pass *stack, int layers, int encoder_rows, bool keep) {
     for (int l = 0; l < layers; ++l) {
-        if (l > 0 && !backward)
-            stack->layers[l] = stack->layers[0];
-        else
+        if (l == 0 || !stack->layers_share) {
             take_layer(arena, c, &stack->layers[l], stack->rows, encoder_rows);
+            continue;
+        }
+        stack->layers[l] = stack->layers[0];
+        if (keep) stack->layers[l].x[0] = take_f32(arena, stack->rows, c->d_model);
     }
     stack->x = take_f32(arena, stack->rows, c->d_model);
     stack->y = take_operand(arena, stack->rows, c->d_model);
@@ -164,7 +173,7 @@ static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encod
     const int d = c->d_model, inner = tt_inner(c), encoder_rows = pass->encoder.rows;
     const int rows = max_int(encoder_rows, pass->decoder.rows);
     cursor arena = {.base = base, .operand_size = pass->model->device->operand_size};
-    pass->encoder.layers_share = pass->decoder.layers_share = !backward;
+    pass->encoder.layers_share = pass->decoder.layers_share = !backward || pass->recompute;
     take_indices(&arena, pass, backward, encoder_only);
     take_stack(&arena, c, &pass->encoder, c->num_layers, 0, backward);
     pass->branch = take_operand(&arena, rows, d);

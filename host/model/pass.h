@@ -64,6 +64,7 @@ struct tt_pass {
         *free_strips;          // backward: of each norm [tt_rmsnorm_strips(R), D]; where the next begins
     tt_rmsnorm_sum *norm_sums; // host memory: norms whose dw is still to be summed
     int n_norm_sums;
+    bool recompute; // backward computes a layer's activations again from its x[0]
     tt_dropout_key dropout;
     uint64_t *key; // dropout.key, device memory
     tt_gradient_watch watch;
@@ -101,6 +102,8 @@ tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer);
 
 // Forward through both stacks for the prepared batch, without the LM head.
 tt_status tt_pass_stacks(tt_pass *pass) TT_MUST_CHECK;
+// During backward, before layer l's: computes what it reads again, unless it is there.
+tt_status tt_pass_layer_again(tt_pass *pass, bool decoder, int l) TT_MUST_CHECK;
 tt_lmhead tt_pass_head(const tt_pass *pass);
 
 // Encoder alone, for decoding: pass->encoder.y afterwards.

@@ -3,6 +3,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/philox.h"
+#include "host/config/words.h"
 #include "host/train/objective.h"
 
 #include <math.h>
@@ -22,6 +23,7 @@ tt_status tt_trainer_open(
     TT_TRY(tt_schedule_open(&out->schedule, &schedule));
     tt_status status = tt_optimizer_open(&out->optimizer, model);
     if (status == TT_OK) status = tt_pass_open(&out->pass, model);
+    if (status == TT_OK) tt_pass_recompute(out->pass, tt_recompute_layers(config->recompute));
     if (status != TT_OK) {
         tt_trainer_close(out);
         return status;
