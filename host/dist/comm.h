@@ -19,6 +19,8 @@ typedef struct tt_comm {
     bool agreed;                             // tt_comm_agree failed: all ranks know, rank 0 reports it
     bool own_gpu;                            // each rank has a GPU of its own (gpu.h)
     struct tt_nccl *nccl;                    // sums between these GPUs, or NULL
+    struct tt_counter *counter;              // of pieces (pieces.h); NULL until they are first taken
+    uint64_t works;                          // in pieces, so far
     const char *transport;                   // "none", "mpi", "tcp"
     const struct tt_comm_transport *methods; // private
     void *state;                             // private
