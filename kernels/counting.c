@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOKEN_BLOCKS = 8 };
+enum { TOKEN_BLOCKS = 8, PROCESSORS = 132 }; // of an H100
 
 typedef struct counting {
     tt_device device; // first: tt_device_close frees its address
     tt_counting options;
+    tt_counting_texts texts;
     uintptr_t next;                   // address of the next block
     const void *tokens[TOKEN_BLOCKS]; // blocks that tokens were written to, the latest ones
     int n_tokens;                     // so far
@@ -43,9 +44,14 @@ static tt_status do_nothing(tt_device *device, void *to, const void *from, size_
     return TT_OK;
 }
 
-static int32_t draw_token(counting *c) {
+static uint32_t draw(counting *c, int below) {
     c->drawn = c->drawn * 6364136223846793005u + 1442695040888963407u; // Knuth's MMIX generator
-    return (c->drawn >> 33) % (uint64_t)c->options.length == 0 ? c->options.end : c->options.word;
+    return (uint32_t)((c->drawn >> 33) % (uint64_t)below);
+}
+
+static int32_t draw_token(counting *c) {
+    const tt_counting_texts *t = &c->texts;
+    return draw(c, t->length) == 0 ? t->end : t->words[draw(c, t->n)];
 }
 
 static tt_status memory_download(tt_device *device, void *to_host, const void *from, size_t bytes) {
@@ -271,18 +277,19 @@ tt_status tt_counting_open(tt_device **out, const tt_counting *options) {
     *out = NULL;
     TT_TRY(tt_alloc(&c, 1, sizeof *c, "device"));
     c->options = *options;
+    c->texts = (tt_counting_texts){.n = 1, .length = 1};
     c->next = (uintptr_t)1 << 44; // far from what the process has
     c->device = (tt_device){.ops = &operations,
         .memory = options->cuda ? &recording : &plain,
         .name = "cpu",
         .precision = options->precision,
         .operand_size = options->cuda && options->precision == TT_BF16 ? 2 : sizeof(float),
-        .threads = options->threads};
+        .threads = options->threads,
+        .busy_elements = options->cuda ? tt_cuda_busy_elements(PROCESSORS) : 0};
     *out = &c->device;
     return TT_OK;
 }
 
-void tt_counting_texts(tt_device *device, int32_t word, int length) {
-    of(device)->options.word = word;
-    of(device)->options.length = length < 1 ? 1 : length;
+void tt_counting_write(tt_device *device, const tt_counting_texts *texts) {
+    of(device)->texts = *texts;
 }

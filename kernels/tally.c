@@ -26,21 +26,21 @@ tt_memory_kind tt_memory_kind_of(const char *what) {
         const char *what;
         tt_memory_kind kind;
     } names[] = {
-        {"weights", TT_WEIGHTS},
-        {"weights for matrix products", TT_WEIGHTS},
-        {"gradients", TT_GRADIENTS},
-        {"Adam's first moment", TT_MOMENTS},
-        {"Adam's second moment", TT_MOMENTS},
-        {"optimizer state", TT_MOMENTS},
-        {"activations", TT_ACTIVATIONS},
-        {"K/V cache", TT_CACHES},
-        {"K/V of encoded sources", TT_CACHES},
-        {"decoder", TT_CACHES},
-        {"beam search", TT_CACHES},
+        {"weights", TT_MEMORY_WEIGHTS},
+        {"weights for matrix products", TT_MEMORY_WEIGHTS},
+        {"gradients", TT_MEMORY_GRADIENTS},
+        {"Adam's first moment", TT_MEMORY_MOMENTS},
+        {"Adam's second moment", TT_MEMORY_MOMENTS},
+        {"optimizer state", TT_MEMORY_MOMENTS},
+        {"activations", TT_MEMORY_ACTIVATIONS},
+        {"K/V cache", TT_MEMORY_CACHES},
+        {"K/V of encoded sources", TT_MEMORY_CACHES},
+        {"decoder", TT_MEMORY_CACHES},
+        {"beam search", TT_MEMORY_CACHES},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
         if (strcmp(names[i].what, what) == 0) return names[i].kind;
-    return TT_WORKSPACE;
+    return TT_MEMORY_WORKSPACE;
 }
 
 tt_status tt_tally_add(tt_tally *t, const void *at, size_t bytes, const char *what) {

@@ -11,12 +11,12 @@ extern "C" {
 #endif
 
 #define TT_MEMORY_MAP(X)                                                                                     \
-    X(TT_WEIGHTS, "weights")                                                                                 \
-    X(TT_GRADIENTS, "gradients")                                                                             \
-    X(TT_MOMENTS, "moments")                                                                                 \
-    X(TT_ACTIVATIONS, "activations")                                                                         \
-    X(TT_CACHES, "caches")                                                                                   \
-    X(TT_WORKSPACE, "workspace")
+    X(TT_MEMORY_WEIGHTS, "weights")                                                                          \
+    X(TT_MEMORY_GRADIENTS, "gradients")                                                                      \
+    X(TT_MEMORY_MOMENTS, "moments")                                                                          \
+    X(TT_MEMORY_ACTIVATIONS, "activations")                                                                  \
+    X(TT_MEMORY_CACHES, "caches")                                                                            \
+    X(TT_MEMORY_WORKSPACE, "workspace")
 
 typedef enum tt_memory_kind {
 #define X(code, word) code,
@@ -26,7 +26,7 @@ typedef enum tt_memory_kind {
 } tt_memory_kind;
 
 const char *tt_memory_kind_name(tt_memory_kind kind); // a word of TT_MEMORY_MAP
-// The kind of a block that tt_device_alloc got this name for; TT_WORKSPACE for names that it does not know.
+// The kind of a block that tt_device_alloc got this name for; TT_MEMORY_WORKSPACE for names that it does not know.
 tt_memory_kind tt_memory_kind_of(const char *what);
 
 // Bytes of each kind, and of all.

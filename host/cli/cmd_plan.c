@@ -175,10 +175,10 @@ static void print_memory(const plan *p) {
         const tt_memory_use *use = &p->needs->items[i].peak;
         char row[24];
         tt_print(stdout, "  %-15s %7.1f %9.1f %7.1f %11.1f %6.1f %9.1f %7.1f\n",
-            row_name(&p->needs->items[i], row), (double)use->kind[TT_WEIGHTS] / unit,
-            (double)use->kind[TT_GRADIENTS] / unit, (double)use->kind[TT_MOMENTS] / unit,
-            (double)use->kind[TT_ACTIVATIONS] / unit, (double)use->kind[TT_CACHES] / unit,
-            (double)use->kind[TT_WORKSPACE] / unit, (double)use->all / unit);
+            row_name(&p->needs->items[i], row), (double)use->kind[TT_MEMORY_WEIGHTS] / unit,
+            (double)use->kind[TT_MEMORY_GRADIENTS] / unit, (double)use->kind[TT_MEMORY_MOMENTS] / unit,
+            (double)use->kind[TT_MEMORY_ACTIVATIONS] / unit, (double)use->kind[TT_MEMORY_CACHES] / unit,
+            (double)use->kind[TT_MEMORY_WORKSPACE] / unit, (double)use->all / unit);
     }
 }
 

@@ -59,7 +59,11 @@ tt_status tt_comm_pretend(tt_comm **out, int size) {
         .leave = leave,
         .split = split};
     TT_TRY(tt_alloc(out, 1, sizeof **out, "ranks"));
-    **out = (tt_comm){
-        .size = size, .local_size = size, .own_gpu = true, .transport = "none", .methods = &pretended};
+    **out = (tt_comm){.size = size,
+        .local_size = size,
+        .own_gpu = true,
+        .works = 1, // ranks take pieces in turn: there is none to count them for the others
+        .transport = "none",
+        .methods = &pretended};
     return TT_OK;
 }

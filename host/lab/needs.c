@@ -51,23 +51,27 @@ static int64_t fewer(int64_t questions, int64_t most) {
 
 // ---- what a student would write
 
-// A token that is a word of its own: texts of it have as many tokens as words.
-static tt_status find_word(const tt_tokenizer *tokenizer, int32_t *out) {
+// Whether the token is a word of its own, so that a text of such words has as many tokens.
+static tt_status is_word(const tt_tokenizer *tokenizer, int32_t id, tt_ids *ids, bool *out) {
+    char *text = NULL;
+    *out = false;
+    TT_TRY(tt_tokenizer_decode(tokenizer, (const int32_t[]){id, id}, 2, &text));
+    tt_status status = *text ? tt_tokenizer_encode(tokenizer, text, false, ids) : TT_OK;
+    *out = status == TT_OK && *text && ids->n == 2 && ids->items[0] == id && ids->items[1] == id;
+    free(text);
+    return status;
+}
+
+static tt_status find_words(const tt_tokenizer *tokenizer, tt_counting_texts *out) {
     tt_ids ids = {0};
     tt_status status = TT_OK;
     const int pieces = tt_tokenizer_pieces(tokenizer);
-    *out = pieces - 1;
-    for (int32_t id = 3; id < pieces && status == TT_OK; ++id) {
-        char *text = NULL;
-        const int32_t twice[] = {id, id};
-        status = tt_tokenizer_decode(tokenizer, twice, 2, &text);
-        if (status == TT_OK && *text) status = tt_tokenizer_encode(tokenizer, text, false, &ids);
-        const bool found = status == TT_OK && *text && ids.n == 2 && ids.items[0] == id && ids.items[1] == id;
-        free(text);
-        if (!found) continue;
-        *out = id;
-        break;
+    for (int32_t id = 3; id < pieces && out->n < TT_COUNTING_WORDS && status == TT_OK; ++id) {
+        bool found;
+        status = is_word(tokenizer, id, &ids, &found);
+        if (found) out->words[out->n++] = id;
     }
+    if (out->n == 0) out->words[out->n++] = pieces - 1;
     free(ids.items);
     return status;
 }
@@ -92,7 +96,8 @@ static tt_status find_length(const counter *c, const tt_tokenizer *tokenizer, in
         for (int o = 0; r->specific && o < c->corpus->questions[r->question].n_options; ++o)
             TT_TRY(add_length(tokenizer, r->specific[o], &tokens, &n));
     }
-    *out = n ? (int)((tokens + n / 2) / n) : (int)c->config.evaluation.max_length / 4;
+    const int64_t length = n ? (tokens + n / 2) / n : c->config.evaluation.max_length / 4;
+    *out = length > 0 ? (int)length : 1;
     return TT_OK;
 }
 
@@ -209,18 +214,14 @@ static tt_status count_all(counter *c) {
 }
 
 static tt_status open_device(counter *c, const tt_needs_machine *machine) {
-    TT_TRY(tt_counting_open(&c->device, &(tt_counting){.cuda = machine->cuda,
-                                            .precision = machine->precision,
-                                            .threads = machine->threads,
-                                            .end = TT_EOS,
-                                            .length = 1}));
+    TT_TRY(tt_counting_open(&c->device,
+        &(tt_counting){.cuda = machine->cuda, .precision = machine->precision, .threads = machine->threads}));
     tt_checkpoint student;
-    int32_t word;
-    int length;
+    tt_counting_texts texts = {.end = TT_EOS};
     TT_TRY(tt_start_outline(&student, &c->config, c->device));
-    tt_status status = find_word(student.tokenizer, &word);
-    if (status == TT_OK) status = find_length(c, student.tokenizer, &length);
-    if (status == TT_OK) tt_counting_texts(c->device, word, length);
+    tt_status status = find_words(student.tokenizer, &texts);
+    if (status == TT_OK) status = find_length(c, student.tokenizer, &texts.length);
+    if (status == TT_OK) tt_counting_write(c->device, &texts);
     tt_checkpoint_close(&student);
     return status;
 }

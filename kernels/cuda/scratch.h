@@ -10,6 +10,11 @@ extern "C" {
 #endif
 
 enum { TT_CUDA_SUM_STRIP = 16384, TT_CUDA_EMBEDDING_PIECE = 32 };
+// Elements of results that keep a GPU with this many multiprocessors busy (tt_device): two tiles of the largest size for each;
+// the last tiles are then a small part.
+static inline size_t tt_cuda_busy_elements(int processors) {
+    return (size_t)processors * 2 * (128 * 256);
+}
 // Of a matrix product, once for all of them: as NVIDIA advises for Hopper.
 static const size_t tt_cuda_gemm_workspace = (size_t)32 << 20;
 
