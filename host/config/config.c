@@ -77,7 +77,10 @@ tt_status tt_config_default(const char *path, tt_str *out) {
 
 tt_status tt_config_value(const tt_config *config, const char *path, tt_str *out) {
     const tt_key *key = tt_key_find(path);
-    if (key) tt_key_write(out, config, key);
+    if (key && key->type == TT_KEY_TEXT)
+        tt_str_append(out, *(char *const *)((const char *)config + key->offset));
+    else if (key)
+        tt_key_write(out, config, key);
     return tt_str_status(out);
 }
 

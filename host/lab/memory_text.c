@@ -27,10 +27,11 @@ void tt_memory_text(tt_str *out, const tt_memory_use *use) {
 
 tt_status tt_memory_parse(double *bytes, const char *text) {
     static const char *const prefixes = "kMGT";
+    const size_t digits = strspn(text, "0123456789.");
     char *end;
     double unit = 1;
-    *bytes = strspn(text, "0123456789.") ? tt_parse_double(text, &end) : -1;
-    if (*bytes > 0 && isfinite(*bytes)) {
+    *bytes = tt_parse_double(text, &end);
+    if (digits > 0 && end == text + digits && *bytes > 0 && isfinite(*bytes)) {
         while (*end == ' ') ++end;
         const char *prefix = *end ? strchr(prefixes, *end == 'K' ? 'k' : *end) : NULL;
         const bool binary = prefix && end[1] == 'i';
