@@ -145,6 +145,29 @@ static float *take_norm_strips(cursor *arena, const tt_model_config *c, int enco
     return take_block(arena, strips * (size_t)c->d_model, sizeof(float));
 }
 
+// Of each weight as many layers as make their gradients at once.
+static void take_stack_gradients(cursor *arena, const tt_pass *pass, tt_stack_pass *stack, bool decoder) {
+    const tt_layout *layout = pass->model->layout;
+    const int layers = (decoder ? &layout->decoder : &layout->encoder)->layers;
+    for (int w = 0; w < TT_WEIGHTS; ++w) {
+        stack->group[w] = 0;
+        if (!decoder && w >= TT_WEIGHT_CROSS_Q && w <= TT_WEIGHT_CROSS_O) continue;
+        const tt_linear_layer layer = tt_weight_layer(pass, decoder, (tt_weight)w, 0);
+        stack->group[w] = stack->layers_share ? 1 : tt_weight_group(pass, &layer, layers);
+        const size_t count = (size_t)stack->group[w] * (size_t)layer.rows * (size_t)layer.out;
+        stack->dy[w] = take_block(arena, count, arena->operand_size);
+    }
+}
+
+static void take_gradients(cursor *arena, tt_pass *pass) {
+    const size_t start = arena->used;
+    take_stack_gradients(arena, pass, &pass->encoder, false);
+    const size_t encoder = arena->used;
+    arena->used = start;
+    take_stack_gradients(arena, pass, &pass->decoder, true);
+    if (arena->used < encoder) arena->used = encoder;
+}
+
 static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encoder_only) {
     const tt_model_config *c = &pass->model->config;
     const int d = c->d_model, inner = tt_inner(c), encoder_rows = pass->encoder.rows;
@@ -163,11 +186,9 @@ static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encod
     pass->dx = take_f32(&arena, rows, d);
     pass->denc = take_f32(&arena, encoder_rows, d);
     pass->dy = take_operand(&arena, rows, d);
-    pass->dbranch = take_operand(&arena, rows, d);
-    pass->dq = take_operand(&arena, pass->decoder.rows, inner);
-    pass->wide = take_operand(&arena, rows, max_int(3 * inner, tt_activation_width(c->activation, c->d_ff)));
     pass->narrow = take_operand(&arena, rows, max_int(inner, c->d_ff));
     pass->end = take_block(&arena, 0, 1);
+    take_gradients(&arena, pass);
     pass->norm_strips = take_norm_strips(&arena, c, encoder_rows, pass->decoder.rows);
     return arena.used;
 }
@@ -242,6 +263,7 @@ tt_status tt_pass_prepare(
             batch->dec_seqs);
     const bool fill = pass->replay && !encoder_only;
     pass->dropout = dropout;
+    pass->watched = pass->watch.ready != NULL;
     pass->encoder_tokens = batch->enc_tokens;
     pass->decoder_tokens = encoder_only ? 0 : batch->dec_tokens;
     set_shape(&pass->encoder, batch->enc_tokens, batch->enc_seqs, batch->enc_offsets, fill);

@@ -156,8 +156,8 @@ static tt_status gradient(
     for (int part = 0; part < t->parts; ++part) {
         int portion = tt_deal(dataset, t->mine, mine, (tt_share){part, t->parts}, t->portion);
         if (portion == 0) continue;
-        const bool last = part == t->parts - 1;
-        tt_pass_watch(t->pass, last ? (tt_gradient_watch){sum_ready, &t->sum} : (tt_gradient_watch){0});
+        const bool last = part == t->parts - 1, sums = last && t->comm->nccl; // during backward
+        tt_pass_watch(t->pass, sums ? (tt_gradient_watch){sum_ready, &t->sum} : (tt_gradient_watch){0});
         tt_batch_clear(&t->batch);
         if (global->preference) {
             TT_TRY(preference_part(t, global, portion, chosen_tokens(global), share));
