@@ -87,8 +87,10 @@ static tt_status recompute_layers(trial *t, bool *helps) {
 }
 
 static tt_status share_moments(trial *t, bool *helps) {
+    char key[64];
     *helps = false;
-    return t->machine->ranks > 1 ? try_setting(t, "zero", "1", helps) : TT_OK;
+    key_of_phase(t, "zero", key, sizeof key);
+    return *key && t->machine->ranks > 1 ? try_setting(t, key, "1", helps) : TT_OK;
 }
 
 // Half as many sequences at a time.
