@@ -6,7 +6,6 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/str.h"
-#include "host/dist/comm.h"
 #include "host/dist/pieces.h"
 #include "host/dist/shard.h"
 
