@@ -102,7 +102,7 @@ tt_status tt_cpu_lmhead_reserve(tt_device *device, const tt_lmhead *p, bool back
         TT_TRY(tt_cpu_gemm_reserve(device, &products.logits));
         if (!backward) continue;
         TT_TRY(tt_cpu_gemm_reserve(device, &products.to_h));
-        TT_TRY(tt_cpu_gemm_reserve(device, &products.to_w));
+        if (p->dw) TT_TRY(tt_cpu_gemm_reserve(device, &products.to_w));
     }
     return TT_OK;
 }
@@ -131,7 +131,7 @@ static tt_status run_chunks(tt_device *device, const tt_lmhead *p, bool forward,
         }
         if (!backward) continue;
         TT_TRY(tt_cpu_gemm(device, &products.to_h));
-        TT_TRY(tt_cpu_gemm(device, &products.to_w));
+        if (p->dw) TT_TRY(tt_cpu_gemm(device, &products.to_w));
     }
     return TT_OK;
 }
