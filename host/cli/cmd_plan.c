@@ -200,7 +200,7 @@ static void print_verdict(const plan *p) {
     if (!largest || !(p->limit > 0)) return;
     size_text((double)largest->peak.all + p->beside, used);
     size_text(p->limit, limit);
-    tt_print(stdout, "  %s: %s of %s, most of it in %s\n", fits(p) ? "fits" : "does not fit", used, limit,
+    tt_print(stdout, "  %s: %s of %s at the peak (%s)\n", fits(p) ? "fits" : "does not fit", used, limit,
         largest->name);
 }
 
@@ -215,9 +215,10 @@ static void print_advice(const plan *p) {
             last ? ", fits" : "");
     }
     if (!p->advice.fits)
-        tt_print(stdout, "  %s: choose a smaller model.shape%s\n",
-            p->advice.n ? "that is not enough" : "none of accumulate, recompute, zero and slots is enough",
-            p->machine.ranks > 1 ? "" : ", or share the work with more --gpus");
+        tt_print(stdout, "  %s: choose a smaller model.shape%s%s\n",
+            p->advice.n ? "that is not enough" : "none of accumulate, recompute, zero and slots helps",
+            tt_config_has("model.adapters.rank") ? ", train adapters (model.adapters.rank)" : "",
+            p->machine.ranks > 1 ? "" : ", or plan more --gpus");
 }
 
 static double hours_of(const plan *p, const tt_needs_phase *phase) {

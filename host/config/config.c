@@ -75,6 +75,10 @@ tt_status tt_config_default(const char *path, tt_str *out) {
     return key ? tt_config_canonical(path, key->initial, out) : TT_OK;
 }
 
+bool tt_config_has(const char *path) {
+    return tt_key_find(path) != NULL;
+}
+
 tt_status tt_config_value(const tt_config *config, const char *path, tt_str *out) {
     const tt_key *key = tt_key_find(path);
     if (key && key->type == TT_KEY_TEXT)

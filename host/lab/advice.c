@@ -75,7 +75,7 @@ static tt_status more_parts(trial *t, bool *helps) {
     if (parts == 0) return TT_OK;
     const tt_needs_phase *phase = &t->needs->phases[tt_needs_largest(t->needs)->phase];
     if (2 * parts * t->machine->ranks > phase->largest_batch) return TT_OK;
-    snprintf(value, sizeof value, "%lld", (long long)(2 * parts));
+    snprintf(value, sizeof value, "%lld", 2 * (long long)parts);
     return try_setting(t, key, value, helps);
 }
 

@@ -18,8 +18,8 @@ static inline size_t tt_cuda_busy_elements(int processors) {
 // Of a matrix product, once for all of them: as NVIDIA advises for Hopper.
 static const size_t tt_cuda_gemm_workspace = (size_t)32 << 20;
 
-size_t tt_cuda_embed_bwd_scratch(const tt_embedding *);
-size_t tt_cuda_rmsnorm_bwd_scratch(const tt_rmsnorm *);
+size_t tt_cuda_embed_bwd_scratch(const tt_embedding *); // ids that go on in the next piece of rows
+size_t tt_cuda_rmsnorm_bwd_scratch(const tt_rmsnorm *); // strips, where the caller has none
 // `rows`: of a block.
 size_t tt_cuda_attention_bwd_scratch(const tt_attention *, int rows);
 size_t tt_cuda_square_sum_scratch(int64_t n);

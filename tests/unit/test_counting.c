@@ -60,6 +60,7 @@ static void a_students_state_is_counted_by_kind(void **state) {
     tt_optimizer optimizer;
     tt_decoder *decoder;
     OK(tt_counting_open(&device, &(tt_counting){.cuda = true, .precision = TT_BF16, .threads = 1}));
+    assert_null(tt_ops_missing(device->ops));
     const tt_memory_use *now = &device->tally.now;
     OK(tt_model_open(&model, &even, device));
     assert_int_equal(model->size, PARAMETERS);
