@@ -74,6 +74,7 @@ typedef struct tt_trained {
     float *w, *g;   // g: NULL until tt_model_train
     void *operands; // receives w in bf16, or NULL where operands are fp32
 } tt_trained;
+// Of the model as it is now.
 tt_trained tt_model_trained(const tt_model *model);
 const tt_parameter *tt_model_find(const tt_model *model, const char *name); // NULL if there is none
 
