@@ -1,4 +1,5 @@
 // Matrix products of the model: linear layers without bias, as all of T5's are.
+#include "host/model/adapters.h"
 #include "host/model/pass.h"
 
 static tt_status linear_forward(
@@ -24,22 +25,31 @@ tt_status tt_linear_relu(tt_model *model, tt_operand *y, const tt_operand *x, co
     return linear_forward(model, y, x, layer, true);
 }
 
+// Of the layer's weights, or of their adapters.
+static tt_status add_gradient(
+    tt_model *model, const tt_operand *dy, const tt_operand *x, const tt_linear_layer *layer) {
+    if (model->adapters)
+        return tt_adapters_backward(model, dy, x,
+            &(tt_adapted_layer){.w = layer->w, .rows = layer->rows, .in = layer->in, .out = layer->out});
+    return model->device->ops->gemm(model->device, &(tt_gemm){.trans_a = true,
+                                                       .m = layer->out,
+                                                       .n = layer->in,
+                                                       .k = layer->rows,
+                                                       .alpha = 1,
+                                                       .beta = 1,
+                                                       .a = dy,
+                                                       .lda = layer->out,
+                                                       .b = x,
+                                                       .ldb = layer->in,
+                                                       .c = model->g + layer->w,
+                                                       .c_fp32 = true,
+                                                       .ldc = layer->in});
+}
+
 static tt_status linear_backward(tt_model *model, void *dx, bool add, const tt_operand *dy,
     const tt_operand *x, const tt_linear_layer *layer) {
     tt_device *device = model->device;
-    TT_TRY(device->ops->gemm(device, &(tt_gemm){.trans_a = true,
-                                         .m = layer->out,
-                                         .n = layer->in,
-                                         .k = layer->rows,
-                                         .alpha = 1,
-                                         .beta = 1,
-                                         .a = dy,
-                                         .lda = layer->out,
-                                         .b = x,
-                                         .ldb = layer->in,
-                                         .c = model->g + layer->w,
-                                         .c_fp32 = true,
-                                         .ldc = layer->in}));
+    TT_TRY(add_gradient(model, dy, x, layer));
     return device->ops->gemm(device, &(tt_gemm){.m = layer->rows,
                                          .n = layer->in,
                                          .k = layer->out,

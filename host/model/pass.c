@@ -129,7 +129,10 @@ static int max_int(int a, int b) {
     return a > b ? a : b;
 }
 
-static float *take_norm_strips(cursor *arena, const tt_model_config *c, int encoder_rows, int decoder_rows) {
+static float *take_norm_strips(cursor *arena, const tt_model *model, int encoder_rows, int decoder_rows) {
+    const tt_model_config *c = &model->config;
+    if (model->adapters) // norms are not trained: one piece of memory for all of them
+        return take_f32(arena, tt_rmsnorm_strips(max_int(encoder_rows, decoder_rows)), c->d_model);
     const size_t encoder = 2 * (size_t)c->num_layers + 1, decoder = 3 * (size_t)c->num_decoder_layers + 1;
     const size_t strips =
         encoder * (size_t)tt_rmsnorm_strips(encoder_rows) + decoder * (size_t)tt_rmsnorm_strips(decoder_rows);
@@ -158,7 +161,7 @@ static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encod
     pass->wide = take_operand(&arena, rows, max_int(3 * inner, tt_activation_width(c->activation, c->d_ff)));
     pass->narrow = take_operand(&arena, rows, max_int(inner, c->d_ff));
     pass->end = take_block(&arena, 0, 1);
-    pass->norm_strips = take_norm_strips(&arena, c, encoder_rows, pass->decoder.rows);
+    pass->norm_strips = take_norm_strips(&arena, pass->model, encoder_rows, pass->decoder.rows);
     return arena.used;
 }
 
