@@ -7,10 +7,10 @@
 tt_status tt_optimizer_open(tt_optimizer *out, tt_model *model) {
     *out = (tt_optimizer){.model = model, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
     TT_TRY(tt_model_train(model));
-    tt_status status =
-        tt_device_alloc(model->device, &out->m, model->size, sizeof *out->m, "Adam's first moment");
+    const size_t n = tt_model_trained(model).size;
+    tt_status status = tt_device_alloc(model->device, &out->m, n, sizeof *out->m, "Adam's first moment");
     if (status == TT_OK)
-        status = tt_device_alloc(model->device, &out->v, model->size, sizeof *out->v, "Adam's second moment");
+        status = tt_device_alloc(model->device, &out->v, n, sizeof *out->v, "Adam's second moment");
     if (status == TT_OK)
         status = tt_device_alloc(model->device, &out->squares, 1, sizeof *out->squares, "squared norm");
     if (status != TT_OK) tt_optimizer_close(out);
@@ -27,14 +27,15 @@ void tt_optimizer_close(tt_optimizer *optimizer) {
 
 tt_status tt_optimizer_update(tt_optimizer *o, double learning_rate, double *norm) {
     tt_device *device = o->model->device;
-    const int64_t n = (int64_t)o->model->size;
-    TT_TRY(device->ops->square_sum(device, o->squares, o->model->g, n));
+    const tt_trained trained = tt_model_trained(o->model);
+    const int64_t n = (int64_t)trained.size;
+    TT_TRY(device->ops->square_sum(device, o->squares, trained.g, n));
     const tt_adamw update = {.n = n,
-        .w = o->model->w,
+        .w = trained.w,
         .m = o->m,
         .v = o->v,
-        .g = o->model->g,
-        .copy = o->model->operands == o->model->w ? NULL : o->model->operands,
+        .g = trained.g,
+        .copy = trained.operands,
         .squares = o->squares,
         .clip = o->clip,
         .lr = (float)learning_rate,
@@ -44,9 +45,10 @@ tt_status tt_optimizer_update(tt_optimizer *o, double learning_rate, double *nor
         .weight_decay = (float)o->weight_decay,
         .step = o->updates + 1};
     TT_TRY(device->ops->adamw(device, &update));
+    TT_TRY(tt_model_updated(o->model));
     double squares;
     TT_TRY(tt_device_download(device, &squares, o->squares, sizeof squares));
     *norm = sqrt(squares);
     if (isfinite(*norm)) o->updates++;
-    return tt_device_zero(device, o->model->g, o->model->size * sizeof *o->model->g);
+    return tt_device_zero(device, trained.g, trained.size * sizeof *trained.g);
 }

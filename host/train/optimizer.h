@@ -1,4 +1,5 @@
-// AdamW (Loshchilov and Hutter 2019) over a model's flat buffers, with the gradient's global norm clipped.
+// AdamW (Loshchilov and Hutter 2019) over the flat buffers of what a model trains (tt_model_trained), with the gradient's
+// global norm clipped.
 #ifndef TT_TRAIN_OPTIMIZER_H
 #define TT_TRAIN_OPTIMIZER_H
 
@@ -10,7 +11,7 @@ extern "C" {
 
 typedef struct tt_optimizer {
     tt_model *model; // borrowed; has a gradient buffer
-    float *m, *v;    // device memory [model->size]: first and second moment
+    float *m, *v;    // device memory [tt_model_trained(model).size]: first and second moment
     double *squares; // device memory [1]: squared norm of the gradient
     int64_t updates; // made so far
     double beta1, beta2, eps, weight_decay;
@@ -23,7 +24,7 @@ typedef struct tt_optimizer {
 tt_status tt_optimizer_open(tt_optimizer *out, tt_model *model) TT_MUST_CHECK;
 void tt_optimizer_close(tt_optimizer *optimizer);
 
-// One update from model->g, which is zeroed afterwards. *norm receives the gradient's norm before clipping;
+// One update from the gradient, which is zeroed afterwards. *norm receives the gradient's norm before clipping;
 // the factor is min(1, clip / (norm + 1e-6)), as in PyTorch. Where the norm is not finite, the device leaves
 // weights and moments as they are, and `updates` does not count. The one wait for the device is at its end.
 tt_status tt_optimizer_update(tt_optimizer *optimizer, double learning_rate, double *norm) TT_MUST_CHECK;

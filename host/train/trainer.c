@@ -145,8 +145,9 @@ static tt_status gradient(
     const int mine =
         tt_deal(dataset, global->examples, global->n, (tt_share){t->comm->rank, t->comm->size}, t->mine);
     *share = (tt_preference_sums){0};
-    t->sum = (tt_gradient_sum){
-        .comm = t->comm, .device = t->model->device, .g = t->model->g, .left = t->model->size};
+    const tt_trained trained = tt_model_trained(t->model);
+    t->sum =
+        (tt_gradient_sum){.comm = t->comm, .device = t->model->device, .g = trained.g, .left = trained.size};
     for (int part = 0; part < t->parts; ++part) {
         int portion = tt_deal(dataset, t->mine, mine, (tt_share){part, t->parts}, t->portion);
         if (portion == 0) continue;
