@@ -3,6 +3,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/philox.h"
+#include "host/config/words.h"
 #include "host/train/objective.h"
 
 #include <math.h>
@@ -22,6 +23,7 @@ tt_status tt_trainer_open(
     TT_TRY(tt_schedule_open(&out->schedule, &schedule));
     tt_status status = tt_optimizer_open(&out->optimizer, model);
     if (status == TT_OK) status = tt_pass_open(&out->pass, model);
+    if (status == TT_OK) tt_pass_recompute(out->pass, tt_recompute_layers(config->recompute));
     if (status != TT_OK) {
         tt_trainer_close(out);
         return status;
@@ -148,8 +150,8 @@ static tt_status gradient(
     for (int part = 0; part < t->parts; ++part) {
         int portion = tt_deal(dataset, t->mine, mine, (tt_share){part, t->parts}, t->portion);
         if (portion == 0) continue;
-        const bool last = part == t->parts - 1;
-        tt_pass_watch(t->pass, last ? (tt_gradient_watch){sum_ready, &t->sum} : (tt_gradient_watch){0});
+        const bool last = part == t->parts - 1, sums = last && t->comm->nccl; // during backward
+        tt_pass_watch(t->pass, sums ? (tt_gradient_watch){sum_ready, &t->sum} : (tt_gradient_watch){0});
         tt_batch_clear(&t->batch);
         if (global->preference) {
             TT_TRY(preference_part(t, global, portion, chosen_tokens(global), share));
