@@ -98,6 +98,7 @@ add_broken(seen_future attention attention attention.cuh decoder "norm(differenc
 add_broken(keys_beyond attention_bwd attention attention_bwd.cu dbias)
 add_broken(no_smaller_block attention attention attention_tile.cuh "shared memory" 68356)
 add_broken(exchanged_queries attention_bwd attention attention_drop.cuh "dropout: d")
+add_broken(second_part attention_bwd attention attention_bwd.cu "dropout: d")
 
 # What a GPU that works never shows.
 add_broken(pageable_upload device refusals device.cu "'': element 0: expected")
