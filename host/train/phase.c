@@ -57,6 +57,7 @@ static tt_status write_checkpoint(phase_run *r, bool resumable) {
     TT_TRY(describe_state(r, bytes));
     const tt_checkpoint_write what = {.model = r->trainer.model,
         .tokenizer = r->start->tokenizer,
+        .adapted = r->start->adapted,
         .m = resumable ? r->trainer.optimizer.m : NULL,
         .v = resumable ? r->trainer.optimizer.v : NULL,
         .state = tt_str_text(&r->state),
