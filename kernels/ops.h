@@ -96,6 +96,9 @@ typedef struct tt_rmsnorm_sum {
 // C[m, n] = alpha op(A) op(B) + beta C, where op(A) is [m, k] and op(B) is [k, n]; C is not read if beta is
 // 0. With `relu`, negative results become 0. With precision bf16, inputs that are stored in fp32 are rounded
 // to bf16; sums are fp32.
+//
+// A batch is many products of one shape at once, which fill a GPU better than one that is small. Matrix A of product i is
+// at a + i stride_a, and so on; the Cs may not overlap.
 typedef struct tt_gemm {
     bool trans_a, trans_b;
     int m, n, k;
@@ -105,6 +108,8 @@ typedef struct tt_gemm {
     bool c_fp32; // without effect where operands are fp32
     bool relu;
     int lda, ldb, ldc;
+    int batch;                            // number of products; 0 is 1
+    int64_t stride_a, stride_b, stride_c; // elements; of a batch
 } tt_gemm;
 
 // Attention over packed sequences, T5's: softmax(q k^T + bias) v, no 1/sqrt(d) factor. Query sequence i

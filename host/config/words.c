@@ -54,3 +54,8 @@ bool tt_targets_analyze(const char *word) {
 #undef ANALYZE
     return false;
 }
+
+bool tt_recompute_layers(const char *word) {
+    static const char *const words[] = {TT_RECOMPUTE_MAP(TT_WORD_TEXT)};
+    return word && strcmp(word, words[TT_RECOMPUTE_LAYERS]) == 0;
+}

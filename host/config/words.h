@@ -104,6 +104,13 @@ bool tt_targets_analyze(const char *word);
     X(TT_ADAPT_WI_1, "wi_1")                                                                                 \
     X(TT_ADAPT_WO, "wo")
 
+// What backward computes again instead of keeping it.
+#define TT_RECOMPUTE_MAP(X)                                                                                  \
+    X(TT_RECOMPUTE_NONE, "none")                                                                             \
+    X(TT_RECOMPUTE_LAYERS, "layers") /* the inside of every layer */
+enum { TT_RECOMPUTE_MAP(TT_WORD_CODE) };
+bool tt_recompute_layers(const char *word); // false for NULL
+
 // Random weights (tt_init).
 #define TT_INIT_MAP(X)                                                                                       \
     X(TT_INIT_T5, "t5")     /* Hugging Face's _init_weights with initializer_factor */                       \

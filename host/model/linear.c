@@ -15,7 +15,11 @@ static tt_status linear_forward(
                                                        .ldb = layer->in,
                                                        .c = y,
                                                        .relu = relu,
-                                                       .ldc = layer->out});
+                                                       .ldc = layer->out,
+                                                       .batch = layer->layers,
+                                                       .stride_a = layer->stride_x,
+                                                       .stride_b = layer->stride_w,
+                                                       .stride_c = layer->stride_y});
 }
 
 tt_status tt_linear(tt_model *model, tt_operand *y, const tt_operand *x, const tt_linear_layer *layer) {
@@ -25,8 +29,31 @@ tt_status tt_linear_relu(tt_model *model, tt_operand *y, const tt_operand *x, co
     return linear_forward(model, y, x, layer, true);
 }
 
-// Of the layer's weights, or of their adapters.
-static tt_status add_gradient(
+static tt_status linear_backward(
+    tt_model *model, void *dx, bool add, const tt_operand *dy, const tt_linear_layer *layer) {
+    return model->device->ops->gemm(model->device, &(tt_gemm){.m = layer->rows,
+                                                       .n = layer->in,
+                                                       .k = layer->out,
+                                                       .alpha = 1,
+                                                       .beta = add ? 1.0f : 0.0f,
+                                                       .a = dy,
+                                                       .lda = layer->out,
+                                                       .b = tt_model_operand(model, layer->w),
+                                                       .ldb = layer->in,
+                                                       .c = dx,
+                                                       .c_fp32 = add,
+                                                       .ldc = layer->in});
+}
+
+tt_status tt_linear_bwd(tt_model *model, tt_operand *dx, const tt_operand *dy, const tt_linear_layer *layer) {
+    return linear_backward(model, dx, false, dy, layer);
+}
+
+tt_status tt_linear_bwd_add(tt_model *model, float *dx, const tt_operand *dy, const tt_linear_layer *layer) {
+    return linear_backward(model, dx, true, dy, layer);
+}
+
+tt_status tt_linear_dw(
     tt_model *model, const tt_operand *dy, const tt_operand *x, const tt_linear_layer *layer) {
     if (model->adapters)
         return tt_adapters_backward(model, dy, x,
@@ -43,33 +70,9 @@ static tt_status add_gradient(
                                                        .ldb = layer->in,
                                                        .c = model->g + layer->w,
                                                        .c_fp32 = true,
-                                                       .ldc = layer->in});
-}
-
-static tt_status linear_backward(tt_model *model, void *dx, bool add, const tt_operand *dy,
-    const tt_operand *x, const tt_linear_layer *layer) {
-    tt_device *device = model->device;
-    TT_TRY(add_gradient(model, dy, x, layer));
-    return device->ops->gemm(device, &(tt_gemm){.m = layer->rows,
-                                         .n = layer->in,
-                                         .k = layer->out,
-                                         .alpha = 1,
-                                         .beta = add ? 1.0f : 0.0f,
-                                         .a = dy,
-                                         .lda = layer->out,
-                                         .b = tt_model_operand(model, layer->w),
-                                         .ldb = layer->in,
-                                         .c = dx,
-                                         .c_fp32 = add,
-                                         .ldc = layer->in});
-}
-
-tt_status tt_linear_bwd(tt_model *model, tt_operand *dx, const tt_operand *dy, const tt_operand *x,
-    const tt_linear_layer *layer) {
-    return linear_backward(model, dx, false, dy, x, layer);
-}
-
-tt_status tt_linear_bwd_add(
-    tt_model *model, float *dx, const tt_operand *dy, const tt_operand *x, const tt_linear_layer *layer) {
-    return linear_backward(model, dx, true, dy, x, layer);
+                                                       .ldc = layer->in,
+                                                       .batch = layer->layers,
+                                                       .stride_a = layer->stride_y,
+                                                       .stride_b = layer->stride_x,
+                                                       .stride_c = layer->stride_w});
 }

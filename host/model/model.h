@@ -122,6 +122,10 @@ typedef struct tt_gradient_watch {
 } tt_gradient_watch;
 void tt_pass_watch(tt_pass *pass, tt_gradient_watch watch); // from the next backward on
 
+// With `layers`, forward keeps only each layer's input, and backward computes the layer again from it: the same bits
+// with less memory, for about a quarter more arithmetic. From the next forward on.
+void tt_pass_recompute(tt_pass *pass, bool layers);
+
 // Floating-point operations of forward and backward (3 x 2 x multiply-adds of all matrix products and
 // attention over real tokens) for a batch.
 double tt_model_flops(const tt_model *model, const tt_batch *batch);

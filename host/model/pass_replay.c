@@ -24,7 +24,7 @@ typedef struct shape {
         int rows, seqs, longest;
     } encoder, decoder;
     float dropout;
-    bool watched;
+    bool watched, laid_out_watched;
 } shape;
 
 typedef struct segment {
@@ -87,7 +87,8 @@ static shape shape_of(const tt_pass *pass, tt_pass_work *work) {
         .encoder = {e->rows, e->seqs, e->longest},
         .decoder = {d->rows, d->seqs, d->longest},
         .dropout = pass->dropout.rate,
-        .watched = pass->watch.ready != NULL};
+        .watched = pass->watch.ready != NULL,
+        .laid_out_watched = pass->watched};
 }
 
 static bool same_shape(const shape *a, const shape *b) {
@@ -95,7 +96,8 @@ static bool same_shape(const shape *a, const shape *b) {
            a->encoder.seqs == b->encoder.seqs && a->encoder.longest == b->encoder.longest &&
            a->decoder.rows == b->decoder.rows && a->decoder.seqs == b->decoder.seqs &&
            a->decoder.longest == b->decoder.longest && !(a->dropout < b->dropout) &&
-           !(a->dropout > b->dropout) && a->watched == b->watched;
+           !(a->dropout > b->dropout) && a->watched == b->watched &&
+           a->laid_out_watched == b->laid_out_watched;
 }
 
 // The entry of the pass's shape. *seen: it was there; otherwise it replaces the least recently used one.

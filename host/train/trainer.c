@@ -3,6 +3,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/philox.h"
+#include "host/config/words.h"
 #include "host/train/objective.h"
 
 #include <math.h>
@@ -20,8 +21,10 @@ tt_status tt_trainer_open(
         .warmup = config->warmup,
         .total = options->total};
     TT_TRY(tt_schedule_open(&out->schedule, &schedule));
-    tt_status status = tt_optimizer_open(&out->optimizer, model);
+    const bool sharded = config->zero > 0 && comm->size > 1;
+    tt_status status = tt_optimizer_open_sharded(&out->optimizer, model, sharded ? comm : NULL);
     if (status == TT_OK) status = tt_pass_open(&out->pass, model);
+    if (status == TT_OK) tt_pass_recompute(out->pass, tt_recompute_layers(config->recompute));
     if (status != TT_OK) {
         tt_trainer_close(out);
         return status;
@@ -144,13 +147,17 @@ static tt_status gradient(
         tt_deal(dataset, global->examples, global->n, (tt_share){t->comm->rank, t->comm->size}, t->mine);
     *share = (tt_preference_sums){0};
     const tt_trained trained = tt_model_trained(t->model);
-    t->sum =
-        (tt_gradient_sum){.comm = t->comm, .device = t->model->device, .g = trained.g, .left = trained.size};
+    t->sum = (tt_gradient_sum){.comm = t->comm,
+        .device = t->model->device,
+        .g = trained.g,
+        .n = trained.size,
+        .left = trained.size,
+        .to_owners = t->optimizer.comm != NULL};
     for (int part = 0; part < t->parts; ++part) {
         int portion = tt_deal(dataset, t->mine, mine, (tt_share){part, t->parts}, t->portion);
         if (portion == 0) continue;
-        const bool last = part == t->parts - 1;
-        tt_pass_watch(t->pass, last ? (tt_gradient_watch){sum_ready, &t->sum} : (tt_gradient_watch){0});
+        const bool last = part == t->parts - 1, sums = last && t->comm->nccl; // during backward
+        tt_pass_watch(t->pass, sums ? (tt_gradient_watch){sum_ready, &t->sum} : (tt_gradient_watch){0});
         tt_batch_clear(&t->batch);
         if (global->preference) {
             TT_TRY(preference_part(t, global, portion, chosen_tokens(global), share));

@@ -93,6 +93,7 @@ static tt_status run_tasks(const tt_gemm_job *job) {
 
 static tt_status multiply(tt_device *device, const tt_gemm *p) {
     const int a_columns = p->trans_a ? p->m : p->k, b_columns = p->trans_b ? p->k : p->n;
+    if (p->batch < 0) return tt_fail(TT_ERR_INPUT, "gemm: a batch of %d products", p->batch);
     if (p->m < 0 || p->n < 0 || p->k < 1 || p->lda < a_columns || p->ldb < b_columns || p->ldc < p->n)
         return tt_fail(TT_ERR_INPUT,
             "gemm: m %d, n %d, k %d with row distances %d, %d, %d; expected m, n >= 0, k >= 1 and distances "
@@ -105,7 +106,7 @@ static tt_status multiply(tt_device *device, const tt_gemm *p) {
     return run_tasks(&job);
 }
 
-tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
+static tt_status one_product(tt_device *device, const tt_gemm *p) {
     TT_TRY(multiply(device, p));
     if (!p->relu) return TT_OK;
     float *c = tt_out(p->c);
@@ -115,5 +116,17 @@ tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
             float *x = &c[(ptrdiff_t)i * p->ldc + j];
             *x = *x < 0 ? 0 : *x;
         }
+    return TT_OK;
+}
+
+// One product after the other: each is cut into enough tasks for all threads, and its bits are those that it has alone.
+tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
+    tt_gemm product = *p;
+    for (int i = 0; i < (p->batch > 1 ? p->batch : 1); ++i) {
+        product.a = tt_in(p->a) + i * p->stride_a;
+        product.b = tt_in(p->b) + i * p->stride_b;
+        product.c = tt_out(p->c) + i * p->stride_c;
+        TT_TRY(one_product(device, &product));
+    }
     return TT_OK;
 }

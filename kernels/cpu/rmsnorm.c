@@ -12,15 +12,12 @@ TT_MULTIVERSION(
     float, add_branch, (int d, float *x, const float *x_in, const float *branch), (d, x, x_in, branch)) {
     float sum = 0;
     if (branch) {
-#pragma omp simd reduction(+ : sum)
-        for (int c = 0; c < d; ++c) {
-            x[c] = x_in[c] + branch[c];
-            sum += x[c] * x[c];
-        }
-    } else {
-#pragma omp simd reduction(+ : sum)
-        for (int c = 0; c < d; ++c) sum += x[c] * x[c];
+#pragma omp simd
+        for (int c = 0; c < d; ++c) x[c] = x_in[c] + branch[c];
     }
+    // One loop for both cases, so that a norm that is computed again from x has the same bits.
+#pragma omp simd reduction(+ : sum)
+    for (int c = 0; c < d; ++c) sum += x[c] * x[c];
     return sum;
 }
 

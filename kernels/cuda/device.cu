@@ -228,6 +228,8 @@ static tt_status open_state(tt_device *device) {
     TT_CUDA(cudaDeviceGetAttribute(&state->processors, cudaDevAttrMultiProcessorCount, index), "GPU");
     TT_CUDA(
         cudaDeviceGetAttribute(&state->shared_most, cudaDevAttrMaxSharedMemoryPerBlockOptin, index), "GPU");
+    // Two tiles of the largest size for each multiprocessor: the last tiles are then a small part.
+    device->busy_elements = static_cast<size_t>(state->processors) * 2 * (128 * 256);
     uint64_t keep = UINT64_MAX;
     TT_CUDA(cudaDeviceGetDefaultMemPool(&state->pool, index), "GPU memory");
     TT_CUDA(cudaMemPoolSetAttribute(state->pool, cudaMemPoolAttrReleaseThreshold, &keep), "GPU memory");

@@ -20,6 +20,8 @@ struct shape {
     int m, n, k, lda, ldb, ldc;
     uint32_t align_a, align_b, align_c; // bytes, up to 16; the heuristic would else count on 256
     bool trans_a, trans_b, c_fp32, accumulate, relu;
+    int batch;
+    int64_t stride_a, stride_b, stride_c; // 0 where there is one product
 };
 
 struct choice {
@@ -28,7 +30,8 @@ struct choice {
     cublasLtMatmulDesc_t desc;
     cublasLtMatrixLayout_t a, b, c;
     cublasLtMatmulAlgo_t algo;
-    bool relu_apart; // by a kernel of its own
+    bool relu_apart;  // by a kernel of its own
+    bool batch_apart; // one product after the other
 };
 
 } // namespace
@@ -45,8 +48,8 @@ namespace {
 
 tt_status gemm_failed(cublasStatus_t status, const shape *s) {
     return tt_fail(status == CUBLAS_STATUS_ALLOC_FAILED ? TT_ERR_NOMEM : TT_ERR_DEVICE,
-        "gemm of m %d, n %d, k %d: cuBLASLt %zu: %s", s->m, s->n, s->k, cublasLtGetVersion(),
-        cublasLtGetStatusString(status));
+        "gemm of m %d, n %d, k %d, batch %d: cuBLASLt %zu: %s", s->m, s->n, s->k, s->batch,
+        cublasLtGetVersion(), cublasLtGetStatusString(status));
 }
 
 #define TT_LT(call)                                                                                          \
@@ -90,6 +93,12 @@ void forget_choice(choice *c) {
 
 // ---- what the library is asked for
 
+cublasStatus_t describe_batch(cublasLtMatrixLayout_t layout, int32_t batch, int64_t stride) {
+    TT_LT(cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &batch, sizeof batch));
+    return cublasLtMatrixLayoutSetAttribute(
+        layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof stride);
+}
+
 cublasStatus_t describe(const tt_device *device, choice *c, cublasComputeType_t compute, bool fused_relu) {
     const shape *s = &c->key;
     const cudaDataType_t in = device->operand_size == sizeof(float) ? CUDA_R_32F : CUDA_R_16BF;
@@ -106,7 +115,11 @@ cublasStatus_t describe(const tt_device *device, choice *c, cublasComputeType_t 
                    k = static_cast<uint64_t>(s->k);
     TT_LT(cublasLtMatrixLayoutCreate(&c->b, in, s->trans_b ? k : n, s->trans_b ? n : k, s->ldb));
     TT_LT(cublasLtMatrixLayoutCreate(&c->a, in, s->trans_a ? m : k, s->trans_a ? k : m, s->lda));
-    return cublasLtMatrixLayoutCreate(&c->c, out, n, m, s->ldc);
+    TT_LT(cublasLtMatrixLayoutCreate(&c->c, out, n, m, s->ldc));
+    if (s->batch == 1 || c->batch_apart) return CUBLAS_STATUS_SUCCESS;
+    TT_LT(describe_batch(c->a, s->batch, s->stride_a));
+    TT_LT(describe_batch(c->b, s->batch, s->stride_b));
+    return describe_batch(c->c, s->batch, s->stride_c);
 }
 
 cublasStatus_t ask(
@@ -130,6 +143,30 @@ cublasStatus_t multiply(const tt_cuda_gemm *g, const choice *c, const tt_gemm *p
         c->c, &c->algo, g->workspace, workspace_bytes, stream);
 }
 
+// Product i of the batch alone.
+tt_gemm product_of(const tt_device *device, const tt_gemm *p, int i) {
+    tt_gemm one = *p;
+    const size_t in = device->operand_size, out = p->c_fp32 ? sizeof(float) : in;
+    const auto at = [i](const void *x, int64_t stride, size_t size) {
+        return static_cast<const char *>(x) + i * stride * static_cast<int64_t>(size);
+    };
+    one.a = at(p->a, p->stride_a, in);
+    one.b = at(p->b, p->stride_b, in);
+    one.c = const_cast<char *>(at(p->c, p->stride_c, out));
+    return one;
+}
+
+// By the algorithm in c->algo.
+cublasStatus_t make_products(tt_device *device, const choice *c, const tt_gemm *p) {
+    const tt_cuda_state *state = tt_cuda_of(device);
+    if (!c->batch_apart) return multiply(state->gemm, c, p, state->stream);
+    for (int i = 0; i < c->key.batch; ++i) {
+        const tt_gemm one = product_of(device, p, i);
+        TT_LT(multiply(state->gemm, c, &one, state->stream));
+    }
+    return CUBLAS_STATUS_SUCCESS;
+}
+
 // The library will not do this, but may do something like it; nothing was computed.
 bool refused(cublasStatus_t status) {
     return status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE ||
@@ -137,35 +174,35 @@ bool refused(cublasStatus_t status) {
 }
 
 // Makes the product by the first proposal that is not refused, and keeps that in c->algo.
-cublasStatus_t try_proposals(tt_cuda_gemm *g, choice *c, const tt_gemm *p, cudaStream_t stream) {
+cublasStatus_t try_proposals(tt_device *device, choice *c, const tt_gemm *p) {
     cublasLtMatmulHeuristicResult_t results[PROPOSALS];
     int found = 0;
-    TT_LT(ask(g, c, results, &found));
+    TT_LT(ask(tt_cuda_of(device)->gemm, c, results, &found));
     cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
     for (int i = 0; i < found && refused(status); ++i) {
         if (results[i].state != CUBLAS_STATUS_SUCCESS || results[i].workspaceSize > workspace_bytes) continue;
         c->algo = results[i].algo;
-        status = multiply(g, c, p, stream);
+        status = make_products(device, c, p);
     }
     return status;
 }
 
-// Makes the first product of a shape. What the library may not have is done without: ReLU in the product itself, then, for
-// fp32, the mode that keeps to the letter of fp32 ("pedantic"); without it TF32 stays off as well.
+// Makes the first product of a shape. What the library may not have is done without: ReLU in the product itself; then, for
+// fp32, the mode that keeps to the letter of fp32 ("pedantic"), without which TF32 stays off as well; then batches.
 cublasStatus_t first_product(tt_device *device, choice *c, const tt_gemm *p) {
     const shape key = c->key;
     const bool fp32 = device->operand_size == sizeof(float);
     cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
-    for (int way = 0; way < 4 && refused(status); ++way) {
-        const bool less_relu = way & 1, less_pedantic = way & 2;
-        if ((less_relu && !key.relu) || (less_pedantic && !fp32)) continue;
+    for (int way = 0; way < 8 && refused(status); ++way) {
+        const bool less_relu = way & 1, less_pedantic = way & 2, less_batch = way & 4;
+        if ((less_relu && !key.relu) || (less_pedantic && !fp32) || (less_batch && key.batch == 1)) continue;
         forget_choice(c);
         c->key = key;
+        c->batch_apart = less_batch;
         status =
             describe(device, c, fp32 && !less_pedantic ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F,
                 key.relu && !less_relu);
-        if (status == CUBLAS_STATUS_SUCCESS)
-            status = try_proposals(tt_cuda_of(device)->gemm, c, p, tt_stream(device));
+        if (status == CUBLAS_STATUS_SUCCESS) status = try_proposals(device, c, p);
     }
     return status;
 }
@@ -176,14 +213,16 @@ bool same_shape(const shape *a, const shape *b) {
     return a->m == b->m && a->n == b->n && a->k == b->k && a->lda == b->lda && a->ldb == b->ldb &&
            a->ldc == b->ldc && a->align_a == b->align_a && a->align_b == b->align_b &&
            a->align_c == b->align_c && a->trans_a == b->trans_a && a->trans_b == b->trans_b &&
-           a->c_fp32 == b->c_fp32 && a->accumulate == b->accumulate && a->relu == b->relu;
+           a->c_fp32 == b->c_fp32 && a->accumulate == b->accumulate && a->relu == b->relu &&
+           a->batch == b->batch && a->stride_a == b->stride_a && a->stride_b == b->stride_b &&
+           a->stride_c == b->stride_c;
 }
 
 uint32_t hash_shape(const shape *s) {
     uint32_t h = 2166136261u;
     const int parts[] = {s->m, s->n, s->k, s->lda, s->ldb, s->ldc,
         static_cast<int>(s->align_a << 20 | s->align_b << 10 | s->align_c),
-        s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3 | s->relu << 4};
+        s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3 | s->relu << 4, s->batch};
     for (int part : parts) {
         h = (h ^ static_cast<uint32_t>(part)) * 16777619u;
         h ^= h >> 15; // sizes are mostly multiples of 64: their differences have to reach the low bits
@@ -191,10 +230,11 @@ uint32_t hash_shape(const shape *s) {
     return h;
 }
 
-// Largest power of two, up to 16, that divides the address. No algorithm needs more, and so a shape is looked
+// Largest power of two, up to 16, that divides the addresses of a batch. No algorithm needs more, and so a shape is looked
 // up once, wherever its matrices lie.
-uint32_t alignment_of(const void *p) {
-    const uint32_t address = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(p)) | 16;
+uint32_t alignment_of(const void *p, int64_t stride, size_t size) {
+    const uint32_t address = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(p)) |
+                             static_cast<uint32_t>(stride) * static_cast<uint32_t>(size) | 16;
     return address & (~address + 1);
 }
 
@@ -240,6 +280,7 @@ tt_status relu_apart(tt_device *device, const tt_gemm *p) {
 
 tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
     const int a_columns = p->trans_a ? p->m : p->k, b_columns = p->trans_b ? p->k : p->n;
+    if (p->batch < 0) return tt_fail(TT_ERR_INPUT, "gemm: a batch of %d products", p->batch);
     if (p->m < 0 || p->n < 0 || p->k < 1 || p->lda < a_columns || p->ldb < b_columns || p->ldc < p->n)
         return tt_fail(TT_ERR_INPUT,
             "gemm: m %d, n %d, k %d with row distances %d, %d, %d; expected m, n >= 0, k >= 1 and distances "
@@ -247,6 +288,8 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
             p->m, p->n, p->k, p->lda, p->ldb, p->ldc, a_columns, b_columns, p->n);
     if (p->m == 0 || p->n == 0) return TT_OK;
     tt_cuda_state *state = tt_cuda_of(device);
+    const int64_t batched = p->batch > 1;
+    const size_t in = device->operand_size, out = p->c_fp32 ? sizeof(float) : in;
     const shape s = {
         .m = p->m,
         .n = p->n,
@@ -254,25 +297,32 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
         .lda = p->lda,
         .ldb = p->ldb,
         .ldc = p->ldc,
-        .align_a = alignment_of(p->a),
-        .align_b = alignment_of(p->b),
-        .align_c = alignment_of(p->c),
+        .align_a = alignment_of(p->a, batched * p->stride_a, in),
+        .align_b = alignment_of(p->b, batched * p->stride_b, in),
+        .align_c = alignment_of(p->c, batched * p->stride_c, out),
         .trans_a = p->trans_a,
         .trans_b = p->trans_b,
         .c_fp32 = p->c_fp32,
         .accumulate = p->beta != 0,
         .relu = p->relu,
+        .batch = batched ? p->batch : 1,
+        .stride_a = batched * p->stride_a,
+        .stride_b = batched * p->stride_b,
+        .stride_c = batched * p->stride_c,
     };
     TT_TRY(open_gemm(device, &s));
     choice *c = find_choice(state->gemm, &s);
-    const cublasStatus_t status =
-        c->used ? multiply(state->gemm, c, p, state->stream) : first_product(device, c, p);
+    const cublasStatus_t status = c->used ? make_products(device, c, p) : first_product(device, c, p);
     if (status != CUBLAS_STATUS_SUCCESS) {
         forget_choice(c);
         return gemm_failed(status, &s);
     }
     c->used = ++state->gemm->clock;
-    return c->relu_apart ? relu_apart(device, p) : TT_OK;
+    for (int i = 0; c->relu_apart && i < s.batch; ++i) {
+        const tt_gemm one = product_of(device, p, i);
+        TT_TRY(relu_apart(device, &one));
+    }
+    return TT_OK;
 }
 
 void tt_cuda_gemm_close(tt_cuda_state *state) {

@@ -37,6 +37,40 @@ static void gemm(
     gemm_with(p, trans_a, trans_b, m, n, k, beta, c_fp32, pad, false);
 }
 
+// `gap` elements after each matrix; B is one for all where `shared`.
+static void batch_of(const pair *p, bool trans_a, bool trans_b, int n, int gap, bool shared, bool relu) {
+    enum { BATCH = 3, M = 12, K = 40 };
+    const int64_t size_a = M * K + gap, size_b = shared ? 0 : (int64_t)K * n + gap,
+                  size_c = (int64_t)M * n + gap;
+    tensor a = tensor_operand(p, (size_t)(BATCH * size_a), 1, 1),
+           b = tensor_operand(p, (size_t)(BATCH * size_b + K * n), 1, 2),
+           c = tensor_of(p, twin_normal((size_t)(BATCH * size_c), 1, 3), (size_t)(BATCH * size_c), relu);
+    for (int side = 0; side < 2; ++side) {
+        tt_device *device = side ? p->gpu : p->cpu;
+        twin_ok(device->ops->gemm(device, &(tt_gemm){.trans_a = trans_a,
+                                              .trans_b = trans_b,
+                                              .m = M,
+                                              .n = n,
+                                              .k = K,
+                                              .alpha = 0.5f,
+                                              .beta = relu ? 0 : 1,
+                                              .a = side ? a.gpu : a.cpu,
+                                              .b = side ? b.gpu : b.cpu,
+                                              .c = side ? c.gpu : c.cpu,
+                                              .c_fp32 = !relu,
+                                              .relu = relu,
+                                              .lda = trans_a ? M : K,
+                                              .ldb = trans_b ? K : n,
+                                              .ldc = n,
+                                              .batch = BATCH,
+                                              .stride_a = size_a,
+                                              .stride_b = size_b,
+                                              .stride_c = size_c}));
+    }
+    tensor_compare(p, "batch of products", &c);
+    tensor_close(p, &a), tensor_close(p, &b), tensor_close(p, &c);
+}
+
 // In two operations and fused: each as on the CPU, and both ways the same bits.
 static void lmhead(const pair *p, int rows, int d, int vocab, double spread) {
     lmhead_pair apart = lmhead_pair_open(p, rows, d, vocab, spread),
@@ -59,6 +93,10 @@ static void with(tt_precision precision) {
         gemm(&p, i & 1, i >> 1, 13, 7, 29, 0, true, 3);
         gemm(&p, i & 1, i >> 1, 40, 33, 64, 1, true, 0);
         gemm(&p, i & 1, i >> 1, 5, 72, 16, 1, false, 8);
+        batch_of(&p, i & 1, i >> 1, 16, 0, i == 1, false);
+        batch_of(&p, i & 1, i >> 1, 16, 8, i == 1, false); // other distances
+        batch_of(&p, i & 1, i >> 1, 16, 8, false, true);
+        batch_of(&p, i & 1, i >> 1, 16, 3, i == 2, false); // aligned to one element
     }
     lmhead(&p, 1, 1, 1, 1);
     lmhead(&p, 17, 31, 101, 1);

@@ -9,11 +9,12 @@ enum { M = 9, N = 21, K = 130, LDC = N + 2, FLOATS = M * LDC };
 typedef struct product {
     tt_status status;
     uint32_t bits[FLOATS];
-    unsigned launches;
+    unsigned launches, products;
 } product;
 
-// relu(a b + c), a second time into the same place, by a new device while `refused` is set.
-static product multiply(const char *refused, tt_precision precision, bool relu, float beta) {
+// relu(a b + c), the rows of a dealt to a batch of one or three products; a second time into the same place, by a new
+// device while `refused` is set.
+static product multiply(const char *refused, tt_precision precision, bool relu, float beta, int batch) {
     setenv("CUSIM_GEMM", refused, 1);
     pair p = pair_open(precision);
     tensor a = tensor_operand(&p, (size_t)M * K, 1, 1), b = tensor_operand(&p, (size_t)K * N, 1, 2);
@@ -25,7 +26,7 @@ static product multiply(const char *refused, tt_precision precision, bool relu, 
         memcpy(before, out.bits, sizeof before);
         twin_ok(tt_device_upload(p.gpu, c, start, FLOATS * sizeof *start));
         cusim_counts_clear();
-        out.status = p.gpu->ops->gemm(p.gpu, &(tt_gemm){.m = M,
+        out.status = p.gpu->ops->gemm(p.gpu, &(tt_gemm){.m = M / batch,
                                                  .n = N,
                                                  .k = K,
                                                  .alpha = 1,
@@ -37,8 +38,12 @@ static product multiply(const char *refused, tt_precision precision, bool relu, 
                                                  .relu = relu,
                                                  .lda = K,
                                                  .ldb = N,
-                                                 .ldc = LDC});
+                                                 .ldc = LDC,
+                                                 .batch = batch,
+                                                 .stride_a = M / batch * K,
+                                                 .stride_c = M / batch * LDC});
         out.launches = (unsigned)cusim_counts_of_host().launches;
+        out.products = (unsigned)cusim_counts_of_host().products;
         twin_ok(tt_device_download(p.gpu, out.bits, c, sizeof out.bits));
         if (again) assert_memory_equal(before, out.bits, sizeof before);
     }
@@ -73,25 +78,34 @@ static void products_are_refused(void **state) {
     for (int bf16 = 0; bf16 < 2; ++bf16) {
         const tt_precision precision = bf16 ? TT_BF16 : TT_FP32;
         for (int relu = 0; relu < 2; ++relu) {
-            const product usual = multiply("", precision, relu, 1),
-                          second = multiply("first", precision, relu, 1),
-                          third = multiply("state", precision, relu, 1),
-                          large = multiply("workspace", precision, relu, 1),
-                          plain = multiply("relu", precision, relu, 1),
-                          all = multiply("relu pedantic first", precision, relu, 1);
+            const product usual = multiply("", precision, relu, 1, 1),
+                          second = multiply("first", precision, relu, 1, 1),
+                          third = multiply("state", precision, relu, 1, 1),
+                          large = multiply("workspace", precision, relu, 1, 1),
+                          plain = multiply("relu", precision, relu, 1, 1),
+                          all = multiply("relu pedantic first", precision, relu, 1, 1),
+                          batch = multiply("", precision, relu, 1, 3),
+                          apart = multiply("batch", precision, relu, 1, 3),
+                          last = multiply("batch relu pedantic first", precision, relu, 1, 3);
             same(&usual, &second, false);
             same(&second, &third, true);
             same(&second, &large, true);
             same(&usual, &plain, true);
             same(&usual, &all, false);
+            same(&usual, &batch, true);
+            same(&usual, &apart, true);
+            same(&all, &last, true);
+            assert_int_equal(batch.products, 1);
+            assert_int_equal(apart.products, 3);
+            assert_int_equal(last.launches, 3 * relu);
             assert_int_equal(usual.launches, 0);
             assert_int_equal(plain.launches, relu);
             assert_int_equal(all.launches, relu);
         }
-        const product less = multiply("pedantic", precision, false, 0);
+        const product less = multiply("pedantic", precision, false, 0, 1);
         assert_int_equal(less.status, TT_OK);
-        assert_int_equal(multiply("all", precision, true, 0).status, TT_ERR_DEVICE);
-        assert_non_null(strstr(tt_error_message(), "gemm of m 9, n 21, k 130: cuBLASLt"));
+        assert_int_equal(multiply("all", precision, true, 0, 1).status, TT_ERR_DEVICE);
+        assert_non_null(strstr(tt_error_message(), "gemm of m 9, n 21, k 130, batch 1: cuBLASLt"));
         assert_non_null(strstr(tt_error_message(), "not supported"));
     }
 }

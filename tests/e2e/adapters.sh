@@ -53,7 +53,8 @@ for k in 1 2; do
         fail "reflection_$k does not begin at its reference: $first; later $later"
 done
 
-# ---- the same bits where it is stopped, in every phase, and for two ranks the same but for rounding
+# ---- the same bits where it is stopped, in every phase, and where layers are computed again; for two ranks, which divide the
+# moments, the same but for rounding
 alike() { # other run, file...
     local file other=$1
     shift
@@ -66,10 +67,12 @@ alike() { # other run, file...
         LD_PRELOAD=$TT_FAULTY "$TINYTHINKER" run adapt.yaml --set name=stopped > stopped.log 2>&1; } 2> /dev/null
     [ $? = 137 ] || fail "not killed at $at" stopped.log
 done
-"$TINYTHINKER" run adapt.yaml --set name=stopped > stopped.log 2>&1 || fail "not resumed" stopped.log
+"$TINYTHINKER" run adapt.yaml --set name=stopped --set acquisition.recompute=layers --set reflection.recompute=layers \
+    > stopped.log 2>&1 || fail "not resumed" stopped.log
 alike stopped best.h5 checkpoints/{acquisition,acquisition_best,reflection_1,reflection_1_best,reflection_2}.h5
 if have_mpi; then
-    mpirun --oversubscribe -np 2 "$TINYTHINKER" run adapt.yaml --set name=two --set reflection.iterations=0 > two.log 2>&1 ||
+    mpirun --oversubscribe -np 2 "$TINYTHINKER" run adapt.yaml --set name=two --set reflection.iterations=0 \
+        --set acquisition.zero=1 > two.log 2>&1 ||
         fail "two ranks" two.log
     paste -d ' ' <(losses one) <(losses two) | awk 'NF == 4 { n++; d = $2 - $4; if (d < 0) d = -d; if (d > 1e-4 * $2) bad = 1 }
         END { exit !(n == 12 && !bad) }' || fail "two ranks have other losses" runs/two/metrics.jsonl

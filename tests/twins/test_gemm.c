@@ -151,6 +151,45 @@ static void bf16_sums_in_fp32(void **state) {
     free(a.x), free(b.x), free(c), free(expected);
 }
 
+// A batch: each product as it is alone, to the bit; nothing between the results is touched. B is one for all.
+static void batches(void **state) {
+    (void)state;
+    enum { BATCH = 3, M = 70, N = 33, K = 1030, A = K * M + 5, C = M * N + 7 };
+    float *a = twin_normal(BATCH * A, 1, 1), *b = twin_normal(K * N, 1, 2),
+          *old = twin_normal(BATCH * C, 1, 3);
+    for (int precision = TT_FP32; precision <= (has_bf16() ? TT_BF16 : TT_FP32); ++precision)
+        for (int threads = 1; threads <= 2; ++threads) {
+            tt_device *device;
+            twin_ok(tt_device_open(&device, "cpu", (tt_precision)precision, threads));
+            float *together = twin_copy(old, BATCH * C), *alone = twin_copy(old, BATCH * C);
+            tt_gemm p = {.trans_a = true,
+                .m = M,
+                .n = N,
+                .k = K,
+                .alpha = 0.5f,
+                .beta = 1,
+                .a = a,
+                .b = b,
+                .c = together,
+                .lda = M,
+                .ldb = N,
+                .ldc = N,
+                .batch = BATCH,
+                .stride_a = A,
+                .stride_c = C};
+            twin_ok(device->ops->gemm(device, &p));
+            for (int i = 0; i < BATCH; ++i) {
+                p.a = a + i * A, p.c = alone + i * C, p.batch = i % 2; // 0 and 1 are the same
+                twin_ok(device->ops->gemm(device, &p));
+            }
+            twin_same_bits("batch", together, alone, BATCH * C, sizeof *alone);
+            assert_true(memcmp(together + 2 * C, old + 2 * C, sizeof *old) != 0);
+            free(together), free(alone);
+            tt_device_close(device);
+        }
+    free(a), free(b), free(old);
+}
+
 // The caller's scratch must survive a product, and a stream of new shapes must not run out of anything.
 static void scratch_and_many_shapes(void **state) {
     (void)state;
@@ -198,6 +237,8 @@ static void bad_input_is_refused(void **state) {
     twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "m -1");
     p = good, p.k = 0;
     twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "k 0");
+    p = good, p.batch = -1;
+    twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "a batch of -1 products");
     p = good, p.m = 0;
     twin_ok(device->ops->gemm(device, &p));
     tt_device_close(device);
@@ -209,6 +250,7 @@ int main(void) {
         cmocka_unit_test(auto_takes_what_is_fast),
         cmocka_unit_test(bf16_against_float64),
         cmocka_unit_test(bf16_sums_in_fp32),
+        cmocka_unit_test(batches),
         cmocka_unit_test(scratch_and_many_shapes),
         cmocka_unit_test(bad_input_is_refused),
     };
