@@ -241,6 +241,7 @@ static tt_status find_moments(const tt_h5 *h, tt_checkpoint *out) {
             return tt_fail(TT_ERR_FORMAT, "%s: %s is [%zu, %zu], expected [%zu, 0]", h->path, moment_names[i],
                 n, columns, size);
     }
+    out->moment_size = size;
     out->has_moments = true;
     return TT_OK;
 }
@@ -258,9 +259,12 @@ static tt_status write_moment(void *self, size_t from, size_t n, void *data) {
 
 tt_status tt_checkpoint_moments(const tt_checkpoint *c, tt_moment which, size_t from, size_t n, float *out) {
     if (!c->has_moments) return tt_fail(TT_ERR_INTERNAL, "the checkpoint has no moments");
+    if (from > c->moment_size || n > c->moment_size - from)
+        return tt_fail(TT_ERR_FORMAT, "%s: %s has %zu elements, %zu from %zu are needed", c->file->path,
+            moment_names[which], c->moment_size, n, from);
     moment_writer writer = {c->model->device, from, out};
     return tt_h5_read_pieces(c->file, moment_names[which], H5T_NATIVE_FLOAT,
-        (tt_h5_range){tt_model_trained(c->model).size, from, n}, (tt_h5_pieces){&writer, write_moment});
+        (tt_h5_range){c->moment_size, from, n}, (tt_h5_pieces){&writer, write_moment});
 }
 
 void tt_checkpoint_forget_moments(tt_checkpoint *c) {

@@ -38,6 +38,7 @@ typedef struct tt_checkpoint {
     tt_tokenizer *tokenizer;
     tt_adapted *adapted; // NULL: the file has all weights
     bool has_moments;    // tt_checkpoint_moments can be called
+    size_t moment_size;  // elements of each
     struct tt_h5 *file;  // private: open for it
     char *state;         // JSON text, or NULL
     uint64_t hash;       // of the weights as stored; identifies the checkpoint

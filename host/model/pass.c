@@ -156,7 +156,8 @@ static void take_stack_gradients(cursor *arena, const tt_pass *pass, tt_stack_pa
         stack->group[w] = 0;
         if (!decoder && w >= TT_WEIGHT_CROSS_Q && w <= TT_WEIGHT_CROSS_O) continue;
         const tt_linear_layer layer = tt_weight_layer(pass, decoder, (tt_weight)w, 0);
-        stack->group[w] = stack->layers_share ? 1 : tt_weight_group(pass, &layer, layers);
+        const bool single = stack->layers_share || pass->model->adapters; // other inputs, other gradients
+        stack->group[w] = single ? 1 : tt_weight_group(pass, &layer, layers);
         const size_t count = (size_t)stack->group[w] * (size_t)layer.rows * (size_t)layer.out;
         stack->dy[w] = take_block(arena, count, arena->operand_size);
     }

@@ -20,9 +20,8 @@ template <class T> struct passing {
                          stages = sizeof(T) == sizeof(bf16) ? 2 : 1;
 };
 
-// With dropout there are not registers enough for two times 16 keys.
 template <class T, int D, int ROWS, int USE> using query_block = block_shape<T, D, ROWS, USE != ANY>;
-template <class T, int D, int ROWS, int USE> using key_block = block_shape<T, D, ROWS, !(USE & DROPOUT)>;
+template <class T, int D, int ROWS, int USE> using key_block = block_shape<T, D, ROWS, USE != ANY>;
 
 // ---- delta and dQ
 
@@ -150,14 +149,7 @@ __global__ void __launch_bounds__(query_block<T, D, ROWS, USE>::threads, query_b
         }
         if (!more) break;
         key0 += STEP;
-        if (STAGES == 2) {
-            stage = 1 - stage;
-        } else {
-            __syncthreads(); // the tile has been used
-            fetch(key0, 0);
-        }
-        wait_for_copies<0>();
-        __syncthreads();
+        next_tile<STAGES>(&stage, [&] { fetch(key0, 0); });
     }
     store_rows<T, D>(static_cast<T *>(p.dq) + row * p.ldq + column, p.ldq, dq, drop.kept, warp_row,
         queries - first, p.d_kv);
@@ -258,21 +250,21 @@ struct reading {
     int reader, end;            // in the list of readers
     int q_row, queries, query0; // of the reader: its rows, and where the tile begins
 };
-__device__ __forceinline__ void enter(reading *r, const tt_attention &p, int first, int step) {
+__device__ __forceinline__ void enter(reading *r, const tt_attention &p, bool causal, int first, int step) {
     while (r->reader < r->end) {
         const int sequence = p.source ? p.readers[r->reader] : r->reader;
         r->q_row = p.q_offsets[sequence];
         r->queries = p.q_offsets[sequence + 1] - r->q_row;
-        r->query0 = p.causal ? first / step * step : 0; // queries before the first key see none of these
+        r->query0 = causal ? first / step * step : 0; // queries before the first key see none of these
         if (r->query0 < r->queries) return;
         ++r->reader;
     }
 }
-__device__ __forceinline__ void advance(reading *r, const tt_attention &p, int first, int step) {
+__device__ __forceinline__ void advance(reading *r, const tt_attention &p, bool causal, int first, int step) {
     r->query0 += step;
     if (r->query0 < r->queries) return;
     ++r->reader;
-    enter(r, p, first, step);
+    enter(r, p, causal, first, step);
 }
 
 template <class T, int D, int ROWS, int USE>
@@ -281,23 +273,28 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
     using block = key_block<T, D, ROWS, USE>;
     using shared = key_memory<T, D, ROWS>;
     constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
-    constexpr int STEP = passing<T>::rows, STAGES = passing<T>::stages, TILES = block::tiles, N = STEP / 8;
+    constexpr int STEP = passing<T>::rows, STAGES = passing<T>::stages, TILES = block::tiles;
+    // Queries at a time: with dropout there are not registers enough for the scores of 32.
+    constexpr int PART = TILES == 2 && USE & DROPOUT ? 16 : STEP, N = PART / 8;
     using distance = distances<STEP, ROWS>;
     TT_SHARED_DYNAMIC(shared, m);
     const int middle = distance::middle(bias.reach), size = distance::size(bias.reach);
     float *biases = reinterpret_cast<float *>(m + 1), *sums = biases + size;
     const int sequence = blockIdx.z, head = blockIdx.y, first = blockIdx.x * ROWS;
     const int kv_row = p.kv_offsets[sequence], keys = p.kv_offsets[sequence + 1] - kv_row;
-    if (dbias) dbias += (static_cast<int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * bias.buckets * p.heads;
+    const auto own_strip = [&] { // called where it is needed: a pointer would take two registers all the time
+        return dbias + (static_cast<int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * bias.buckets * p.heads;
+    };
     if (first >= keys) {
         for (int b = threadIdx.x; dbias && b < bias.buckets; b += block::threads)
-            dbias[b * p.heads + head] = 0;
+            own_strip()[b * p.heads + head] = 0;
         return;
     }
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warp_row = block::warp_rows * warp,
               g = lane / 4, t = lane % 4;
     const int64_t column = static_cast<int64_t>(head) * p.d_kv, row = kv_row + first;
     const bool drops = USE & DROPOUT && (USE != ANY || drop.threshold);
+    const bool causal = BIAS && p.causal;
     fetch_tile<T, D, ROWS, block::threads, ALIGNED>(
         m->k, static_cast<const T *>(p.k) + row * p.ldk + column, p.ldk, keys - first, p.d_kv);
     fetch_tile<T, D, ROWS, block::threads, ALIGNED>(
@@ -305,7 +302,7 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
     commit_copies(); // where nobody reads these keys, there is no other group to wait for
     reading now = {p.source ? p.reader_offsets[sequence] : sequence,
         p.source ? p.reader_offsets[sequence + 1] : sequence + 1, 0, 0, 0};
-    enter(&now, p, first, STEP);
+    enter(&now, p, causal, first, STEP);
     const auto fetch = [&](const reading &r, int stage) {
         const int64_t from = r.q_row + r.query0;
         const int n = r.queries - r.query0;
@@ -334,47 +331,53 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
     float dk[TILES][D / 8][4] = {}, dv[TILES][D / 8][4] = {};
     for (int stage = 0; now.reader < now.end;) {
         reading next = now;
-        advance(&next, p, first, STEP);
+        advance(&next, p, causal, first, STEP);
         const bool more = next.reader < next.end;
         wait_for_copies<0>();
         __syncthreads();
         if (STAGES == 2 && more) fetch(next, 1 - stage);
         // Nothing to do for a warp whose keys don't exist or come behind all of these queries.
-        if (first + warp_row < keys && !(p.causal && first + warp_row >= now.query0 + STEP)) {
-            float s[TILES][N][4], ds[TILES][N][4];
-            const float *lse = m->lse[stage] + 2 * t, *own_delta = m->delta[stage] + 2 * t;
+        if (first + warp_row < keys && !(causal && first + warp_row >= now.query0 + STEP)) {
 #pragma unroll
-            for (int i = 0; i < TILES * N * 4; ++i) {
-                const int n = i / 4 % N;
-                s[i / 4 / N][n][i % 4] = -lse[8 * n + i % 2];
-                ds[i / 4 / N][n][i % 4] = -own_delta[8 * n + i % 2];
-            }
-            rows_times_rows(s, own_k, m->q[stage], lane);
-            rows_times_rows(ds, own_v, m->dout[stage], lane);
-            const int offset = middle + distance::clamped(first - now.query0, bias.reach) + warp_row;
-            if (BIAS) add_biases<-1>(s, biases + offset + g - 2 * t);
-            const int rows = now.queries - now.query0;
-            if (rows < STEP) hide_columns(s, rows - 2 * t);
-            if (first + warp_row + block::warp_rows > keys) hide_rows(s, keys - first - warp_row - g);
+            for (int part = 0; part < STEP; part += PART) {
+                const T *q = m->q[stage] + part * shared::ld, *dout = m->dout[stage] + part * shared::ld;
+                const float *lse = m->lse[stage] + part + 2 * t, *own_delta = m->delta[stage] + part + 2 * t;
+                float s[TILES][N][4], ds[TILES][N][4];
 #pragma unroll
-            for (int i = 0; i < TILES * N * 4; ++i) {
-                float &score = s[i / 4 / N][i / 4 % N][i % 4];
-                score = power_of_two(BIAS ? score : TT_LOG2E * score);
-            }
-            if (drops) {
-                drop_by_key<TILES, N>(drop, head, first + warp_row, m->example[stage], m->position[stage],
-                    lane, [&](int i, int n, int j, bool dropped) {
-                        ds[i][n][j] = s[i][n][j] * (dropped ? -own_delta[8 * n + j % 2] : ds[i][n][j]);
-                        if (dropped) s[i][n][j] = 0;
-                    });
-            } else {
+                for (int i = 0; i < TILES * N * 4; ++i) {
+                    const int n = i / 4 % N;
+                    s[i / 4 / N][n][i % 4] = -lse[8 * n + i % 2];
+                    ds[i / 4 / N][n][i % 4] = -own_delta[8 * n + i % 2];
+                }
+                rows_times_rows(s, own_k, q, lane);
+                rows_times_rows(ds, own_v, dout, lane);
+                const int offset =
+                    middle + distance::clamped(first - now.query0, bias.reach) + warp_row - part;
+                if (BIAS) add_biases<-1>(s, biases + offset + g - 2 * t);
+                const int rows = now.queries - now.query0 - part;
+                if (rows < PART) hide_columns(s, rows - 2 * t);
+                if (first + warp_row + block::warp_rows > keys) hide_rows(s, keys - first - warp_row - g);
 #pragma unroll
-                for (int i = 0; i < TILES * N * 4; ++i)
-                    ds[i / 4 / N][i / 4 % N][i % 4] *= s[i / 4 / N][i / 4 % N][i % 4];
+                for (int i = 0; i < TILES * N * 4; ++i) {
+                    float &score = s[i / 4 / N][i / 4 % N][i % 4];
+                    score = power_of_two(BIAS ? score : TT_LOG2E * score);
+                }
+                if (drops) {
+                    drop_by_key<TILES, N>(drop, head, first + warp_row, m->example[stage] + part,
+                        m->position[stage] + part, lane, [&](int i, int n, int j, bool dropped) {
+                            ds[i][n][j] = s[i][n][j] * (dropped ? -own_delta[8 * n + j % 2] : ds[i][n][j]);
+                            if (dropped) s[i][n][j] = 0;
+                        });
+                } else {
+#pragma unroll
+                    for (int i = 0; i < TILES * N * 4; ++i)
+                        ds[i / 4 / N][i / 4 % N][i % 4] *= s[i / 4 / N][i / 4 % N][i % 4];
+                }
+                product_times_rows<T, D>(dv, s, dout, lane);
+                product_times_rows<T, D>(dk, ds, q, lane);
+                if (BIAS && dbias)
+                    add_diagonals(sums + warp * size + offset, ds, static_cast<int>(threadIdx.x) % WARP);
             }
-            product_times_rows<T, D>(dv, s, m->dout[stage], lane);
-            product_times_rows<T, D>(dk, ds, m->q[stage], lane);
-            if (BIAS && dbias) add_diagonals(sums + warp * size + offset, ds, lane);
         }
         if (STAGES == 2) {
             stage = 1 - stage;
@@ -389,7 +392,7 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
         static_cast<T *>(p.dk) + row * p.ldk + column, p.ldk, dk, drop.kept, warp_row, keys - first, p.d_kv);
     store_rows<T, D>(
         static_cast<T *>(p.dv) + row * p.ldv + column, p.ldv, dv, drop.kept, warp_row, keys - first, p.d_kv);
-    if (BIAS && dbias) write_buckets<block::warps>(dbias, drop.kept, sums, size, middle, bias, head);
+    if (BIAS && dbias) write_buckets<block::warps>(own_strip(), drop.kept, sums, size, middle, bias, head);
 }
 
 // ---- host side
