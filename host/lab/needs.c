@@ -2,6 +2,7 @@
 
 #include "host/base/str.h"
 #include "host/data/world/world.h"
+#include "host/lab/adapt.h"
 #include "host/lab/phases.h"
 #include "host/lab/start.h"
 #include "host/train/acquisition.h"
@@ -139,7 +140,11 @@ static tt_status count_phase(counter *c, const tt_phase_outcome *phase) {
     tt_rehearsal r = {.looks = LOOKS, .questions = QUESTIONS};
     tt_checkpoint student;
     TT_TRY(tt_start_outline(&student, &c->config, c->device));
-    const tt_status status = rehearse(c, phase, &student, &r);
+    tt_status status = tt_adapt_begin(&student, &(tt_adapt){.config = &c->config,
+                                                    .phase = phase->name,
+                                                    .iteration = phase->iteration,
+                                                    .start = c->config.model.start});
+    if (status == TT_OK) status = rehearse(c, phase, &student, &r);
     tt_checkpoint_close(&student);
     TT_TRY(status);
     out->steps = r.steps;
