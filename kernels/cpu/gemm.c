@@ -116,17 +116,28 @@ static tt_status multiply(tt_device *device, const tt_gemm *p) {
     return run_tasks(&job);
 }
 
+TT_MULTIVERSION(void, clip_row, (int n, float *c), (n, c)) {
+#pragma omp simd
+    for (int j = 0; j < n; ++j) c[j] = c[j] < 0 ? 0 : c[j];
+}
+
+TT_MULTIVERSION(void, mask_row, (int n, float *c, const uint8_t *mask), (n, c, mask)) {
+    for (int j = 0; j < n; j += 8) {
+        const int bits = mask[j / 8], rest = n - j < 8 ? n - j : 8;
+#pragma omp simd
+        for (int i = 0; i < rest; ++i) c[j + i] = bits >> i & 1 ? c[j + i] : 0;
+    }
+}
+
 static tt_status one_product(tt_device *device, const tt_gemm *p) {
     TT_TRY(multiply(device, p));
     if (!p->relu && !p->mask) return TT_OK;
     float *c = tt_out(p->c);
 #pragma omp parallel for num_threads(device->threads) schedule(static)
-    for (int i = 0; i < p->m; ++i)
-        for (int j = 0; j < p->n; ++j) {
-            float *x = &c[(ptrdiff_t)i * p->ldc + j];
-            const bool passes = !p->mask || p->mask[(ptrdiff_t)i * p->ldmask / 8 + j / 8] >> j % 8 & 1;
-            *x = !passes || (p->relu && *x < 0) ? 0 : *x;
-        }
+    for (int i = 0; i < p->m; ++i) {
+        if (p->relu) clip_row(p->n, c + (ptrdiff_t)i * p->ldc);
+        if (p->mask) mask_row(p->n, c + (ptrdiff_t)i * p->ldc, p->mask + (ptrdiff_t)i * p->ldmask / 8);
+    }
     return TT_OK;
 }
 
