@@ -95,9 +95,14 @@ bool tt_targets_analyze(const char *word);
 // What backward computes again instead of keeping it.
 #define TT_RECOMPUTE_MAP(X)                                                                                  \
     X(TT_RECOMPUTE_NONE, "none")                                                                             \
-    X(TT_RECOMPUTE_LAYERS, "layers") /* the inside of every layer */
-enum { TT_RECOMPUTE_MAP(TT_WORD_CODE) };
+    X(TT_RECOMPUTE_LAYERS, "layers")        /* the inside of every layer */
 bool tt_recompute_layers(const char *word); // false for NULL
+
+// Precision of the gradient's sum over ranks.
+#define TT_REDUCTION_MAP(X)                                                                                  \
+    X(TT_REDUCE_FP32, "fp32")                                                                                \
+    X(TT_REDUCE_BF16, "bf16")
+bool tt_reduction_bf16(const char *word); // false for NULL
 
 // Weights that may have adapters, by their names in T5: of the attentions (of the cross-attention, too), and of the
 // feed-forward layers. The order enters files: append only.

@@ -75,6 +75,7 @@ typedef struct tt_trained {
     float *w, *g;   // g: NULL until tt_model_train
     void *operands; // receives w in bf16, or NULL where operands are fp32
 } tt_trained;
+// Of the model as it is now.
 tt_trained tt_model_trained(const tt_model *model);
 // Makes what matrix products read from what is trained, after the optimiser has written `w` and `operands` of
 // tt_model_trained. Errors: TT_ERR_NOMEM, TT_ERR_DEVICE.

@@ -16,6 +16,7 @@ static int ceil_div(size_t a, size_t b) {
 int tt_weight_group(const tt_pass *pass, const tt_linear_layer *layer, int layers) {
     const size_t elements = (size_t)layer->out * (size_t)layer->in,
                  wanted = pass->model->device->busy_elements;
+    if (pass->model->adapters) return 1; // whose products are small whatever is batched
     int most = pass->watched && layers > WATCHED ? WATCHED : layers;
     if (wanted <= elements || most < 2) return 1;
     if (ceil_div(wanted, elements) < most) most = ceil_div(wanted, elements);

@@ -62,7 +62,8 @@ typedef struct tt_trainer {
     double waited;          // seconds that this rank waited for the others in steps of this process
     uint64_t seed;
     float dropout;
-    int parts; // that a rank's share of a batch is divided into
+    bool reduce_bf16; // see tt_gradient_sum
+    int parts;        // that a rank's share of a batch is divided into
     // Working memory, kept from step to step.
     tt_pass *pass;
     tt_gradient_sum sum;
