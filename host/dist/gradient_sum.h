@@ -19,6 +19,8 @@ typedef struct tt_gradient_sum {
     tt_device *device;
     float *g;    // [n], device memory
     size_t left; // g[left, n) is being summed
+    // Seconds that this rank, done with its own part, waited for the sums to end. The slowest rank waits least.
+    double waited;
 } tt_gradient_sum;
 
 // g[from, n) is complete: all operations that add to it have been submitted to the device. Errors:
@@ -28,6 +30,9 @@ tt_status tt_gradient_sum_ready(tt_gradient_sum *sum, size_t from) TT_MUST_CHECK
 // tt_gradient_sum_ready.
 // Errors: TT_ERR_DIST.
 tt_status tt_gradient_sum_end(tt_gradient_sum *sum) TT_MUST_CHECK;
+// Aborts what an error left running, before the device is closed; after tt_gradient_sum_end, or for a `sum` of zeros,
+// nothing.
+void tt_gradient_sum_close(tt_gradient_sum *sum);
 
 #ifdef __cplusplus
 }
