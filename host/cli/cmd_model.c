@@ -164,8 +164,8 @@ static tt_status show_model(int argc, char **argv) {
         (double)m->dropout_rate, (double)m->layer_norm_epsilon);
     printf("  tokenizer    %d pieces and %d sentinels, hash %016llx\n", tt_tokenizer_pieces(c.tokenizer),
         tt_tokenizer_extra_ids(c.tokenizer), (unsigned long long)tt_tokenizer_hash(c.tokenizer));
-    printf(
-        "  weights      hash %016llx%s\n", (unsigned long long)c.hash, c.m ? ", with optimizer moments" : "");
+    printf("  weights      hash %016llx%s\n", (unsigned long long)c.hash,
+        c.has_moments ? ", with optimizer moments" : "");
     show_provenance(c.state);
     for (int i = 0; i < c.model->n_parameters && parameters; ++i) {
         const tt_parameter *p = &c.model->parameters[i];

@@ -45,6 +45,9 @@
         TEXT(PLACE, name ".recompute", field.recompute, "none", TT_WORDS(TT_RECOMPUTE_MAP),                  \
             "What backward computes again instead of keeping it, to save memory. layers = the inside of "    \
             "every layer, from the layer's input. The result is the same, to the bit."),                     \
+        INTEGER(PLACE, name ".zero", field.zero, "0", 0, 1,                                                  \
+            "1 = AdamW's moments are divided among the ranks: each updates its own share of the weights "    \
+            "and receives the others'. 0 = every rank has all of them."),                                    \
         REAL(TRAINING, name ".learning_rate", field.learning_rate, lr, 0, 10, "Peak learning rate."),        \
         REAL(TRAINING, name ".warmup", field.warmup, "0.1", 0, 1,                                            \
             "Share of all steps during which the learning rate rises linearly to its peak."),                \

@@ -62,6 +62,9 @@ int tt_comm_threads(const tt_comm *comm, int64_t wanted) {
 tt_status tt_comm_sum_f32(tt_comm *comm, float *x, size_t n) {
     return comm->methods->sum_f32(comm, x, n);
 }
+tt_status tt_comm_sum_f32_to(tt_comm *comm, float *x, size_t n, int root) {
+    return comm->methods->sum_f32_to(comm, x, n, root);
+}
 tt_status tt_comm_sum_f64(tt_comm *comm, double *x, size_t n) {
     return comm->methods->sum_f64(comm, x, n);
 }

@@ -76,6 +76,25 @@ static tt_status mpi_sum_f32(tt_comm *comm, float *x, size_t n) {
     TT_TRY(begin_collective(comm, "sum"));
     return end_collective(sum_chunks(comm, x, n, sizeof *x, MPI_FLOAT));
 }
+
+static tt_status sum_chunks_to(tt_comm *comm, float *x, size_t n, int root) {
+    const MPI_Comm ranks = ((mpi_state *)comm->state)->ranks;
+    for (size_t done = 0; done < n; done += SUM_CHUNK) {
+        const int chunk = n - done < SUM_CHUNK ? (int)(n - done) : SUM_CHUNK;
+        float *values = x + done;
+        if (comm->rank == root)
+            MPI_TRY(MPI_Reduce(MPI_IN_PLACE, values, chunk, MPI_FLOAT, MPI_SUM, root, ranks), "sum");
+        else
+            MPI_TRY(MPI_Reduce(values, NULL, chunk, MPI_FLOAT, MPI_SUM, root, ranks), "sum");
+    }
+    return TT_OK;
+}
+
+static tt_status mpi_sum_f32_to(tt_comm *comm, float *x, size_t n, int root) {
+    TT_TRY(begin_collective(comm, "sum for one rank"));
+    return end_collective(sum_chunks_to(comm, x, n, root));
+}
+
 static tt_status mpi_sum_f64(tt_comm *comm, double *x, size_t n) {
     TT_TRY(begin_collective(comm, "sum"));
     return end_collective(sum_chunks(comm, x, n, sizeof *x, MPI_DOUBLE));
@@ -183,6 +202,7 @@ static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out);
 
 static const tt_comm_transport mpi = {
     .sum_f32 = mpi_sum_f32,
+    .sum_f32_to = mpi_sum_f32_to,
     .sum_f64 = mpi_sum_f64,
     .max_i64 = mpi_max_i64,
     .broadcast = mpi_broadcast,

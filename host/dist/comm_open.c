@@ -11,6 +11,10 @@ static tt_status none_sum_f32(tt_comm *comm, float *x, size_t n) {
     (void)comm, (void)x, (void)n;
     return TT_OK;
 }
+static tt_status none_sum_f32_to(tt_comm *comm, float *x, size_t n, int root) {
+    (void)comm, (void)x, (void)n, (void)root;
+    return TT_OK;
+}
 static tt_status none_sum_f64(tt_comm *comm, double *x, size_t n) {
     (void)comm, (void)x, (void)n;
     return TT_OK;
@@ -40,6 +44,7 @@ static void none_leave(tt_comm *comm, bool abort_job, int exit_status) {
 static tt_status none_split(tt_comm *comm, int group, tt_comm *out);
 static const tt_comm_transport none = {
     .sum_f32 = none_sum_f32,
+    .sum_f32_to = none_sum_f32_to,
     .sum_f64 = none_sum_f64,
     .max_i64 = none_max_i64,
     .broadcast = none_broadcast,

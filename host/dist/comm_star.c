@@ -19,8 +19,9 @@ typedef struct star_state {
 } star_state;
 
 // The operation that a rank is about to do; rank 0 checks that all do the same.
-typedef enum operation { SUM_F32, SUM_F64, MAX_I64, BROADCAST, GATHER, BARRIER } operation;
-static const char *const operation_names[] = {"sum", "sum", "max", "broadcast", "gather", "barrier"};
+typedef enum operation { SUM_F32, SUM_F64, MAX_I64, BROADCAST, GATHER, BARRIER, SUM_F32_TO } operation;
+static const char *const operation_names[] = {
+    "sum", "sum", "max", "broadcast", "gather", "barrier", "sum for one rank"};
 
 typedef struct notice {
     uint64_t operation, bytes;
@@ -60,7 +61,7 @@ static tt_status expect_rank(const tt_star *star, int rank, operation what, uint
     *bytes = theirs.bytes;
     if (theirs.operation == (uint64_t)what) return TT_OK;
     return tt_fail(TT_ERR_DIST, "rank %d on %s is at a different operation (%s) than rank 0 (%s)", rank,
-        star->hosts[rank], theirs.operation <= BARRIER ? operation_names[theirs.operation] : "?",
+        star->hosts[rank], theirs.operation <= SUM_F32_TO ? operation_names[theirs.operation] : "?",
         operation_names[what]);
 }
 static tt_status expect_all_ranks(const tt_star *star, operation what, size_t bytes) {
@@ -75,7 +76,7 @@ static tt_status expect_all_ranks(const tt_star *star, operation what, size_t by
 }
 
 static void combine_chunk(operation what, void *to, const void *from, size_t bytes) {
-    if (what == SUM_F32)
+    if (what == SUM_F32 || what == SUM_F32_TO)
         for (size_t i = 0; i < bytes / sizeof(float); ++i) ((float *)to)[i] += ((const float *)from)[i];
     if (what == SUM_F64)
         for (size_t i = 0; i < bytes / sizeof(double); ++i) ((double *)to)[i] += ((const double *)from)[i];
@@ -85,7 +86,10 @@ static void combine_chunk(operation what, void *to, const void *from, size_t byt
         if (other[i] > most[i]) most[i] = other[i];
 }
 
-static tt_status reduce_all(tt_comm *comm, operation what, void *x, size_t bytes) {
+enum { TO_ALL = -1 };
+
+// `root`: the rank that receives the result, or TO_ALL.
+static tt_status reduce(tt_comm *comm, operation what, void *x, size_t bytes, int root) {
     star_state *s = state_of(comm);
     const tt_star *star = &s->star;
     if (comm->size == 1) return TT_OK;
@@ -95,26 +99,30 @@ static tt_status reduce_all(tt_comm *comm, operation what, void *x, size_t bytes
         const size_t n = bytes - done < CHUNK ? bytes - done : CHUNK;
         if (comm->rank != 0) {
             TT_TRY(send_to(star, 0, chunk, n, what));
-            TT_TRY(receive_from(star, 0, chunk, n, what));
+            if (root == TO_ALL || root == comm->rank) TT_TRY(receive_from(star, 0, chunk, n, what));
             continue;
         }
         for (int r = 1; r < comm->size; ++r) {
             TT_TRY(receive_from(star, r, s->part, n, what));
             combine_chunk(what, chunk, s->part, n);
         }
-        for (int r = 1; r < comm->size; ++r) TT_TRY(send_to(star, r, chunk, n, what));
+        for (int r = 1; r < comm->size; ++r)
+            if (root == TO_ALL || root == r) TT_TRY(send_to(star, r, chunk, n, what));
     }
     return TT_OK;
 }
 
 static tt_status star_sum_f32(tt_comm *comm, float *x, size_t n) {
-    return reduce_all(comm, SUM_F32, x, n * sizeof *x);
+    return reduce(comm, SUM_F32, x, n * sizeof *x, TO_ALL);
+}
+static tt_status star_sum_f32_to(tt_comm *comm, float *x, size_t n, int root) {
+    return reduce(comm, SUM_F32_TO, x, n * sizeof *x, root);
 }
 static tt_status star_sum_f64(tt_comm *comm, double *x, size_t n) {
-    return reduce_all(comm, SUM_F64, x, n * sizeof *x);
+    return reduce(comm, SUM_F64, x, n * sizeof *x, TO_ALL);
 }
 static tt_status star_max_i64(tt_comm *comm, int64_t *x, size_t n) {
-    return reduce_all(comm, MAX_I64, x, n * sizeof *x);
+    return reduce(comm, MAX_I64, x, n * sizeof *x, TO_ALL);
 }
 
 static tt_status star_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
@@ -166,7 +174,7 @@ static tt_status star_gather(tt_comm *comm, const void *bytes, size_t n, char **
 }
 
 static tt_status star_barrier(tt_comm *comm) {
-    return reduce_all(comm, BARRIER, &(char){0}, 1);
+    return reduce(comm, BARRIER, &(char){0}, 1, TO_ALL);
 }
 
 // Leaving closes the connection; the others notice when they next wait for this rank.
@@ -180,6 +188,7 @@ static tt_status star_split(tt_comm *comm, int group, tt_comm *out);
 
 static const tt_comm_transport star_transport = {
     .sum_f32 = star_sum_f32,
+    .sum_f32_to = star_sum_f32_to,
     .sum_f64 = star_sum_f64,
     .max_i64 = star_max_i64,
     .broadcast = star_broadcast,

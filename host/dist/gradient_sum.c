@@ -4,6 +4,7 @@
 #include "host/base/memory.h"
 #include "host/dist/nccl.h"
 #include "host/dist/rendezvous.h"
+#include "host/dist/shard.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,41 +17,62 @@ static size_t piece_size(void) {
     return wanted > 0 ? (size_t)wanted : (size_t)8 << 20;
 }
 
+// Starts the sum of a stretch of g, or of what each rank owns of it.
+static tt_status start_sum(const tt_gradient_sum *sum, tt_shard stretch) {
+    tt_nccl *nccl = sum->comm->nccl;
+    if (!sum->to_owners) return tt_nccl_sum(nccl, sum->device, sum->g + stretch.begin, stretch.n);
+    for (int r = 0; r < sum->comm->size; ++r) {
+        const tt_shard part = tt_shard_common(stretch, tt_shard_of(sum->n, r, sum->comm->size));
+        if (part.n > 0) TT_TRY(tt_nccl_sum_to(nccl, sum->device, sum->g + part.begin, part.n, r));
+    }
+    return TT_OK;
+}
+
 tt_status tt_gradient_sum_ready(tt_gradient_sum *sum, size_t from) {
     if (!sum->comm->nccl) return TT_OK;
     const size_t piece = piece_size();
     while (sum->left >= piece && sum->left - piece >= from) {
         sum->left -= piece;
-        TT_TRY(tt_nccl_sum(sum->comm->nccl, sum->device, sum->g + sum->left, piece));
+        TT_TRY(start_sum(sum, (tt_shard){sum->left, piece}));
     }
     return TT_OK;
 }
 
-static tt_status sum_on_host(tt_gradient_sum *sum, float *x) {
-    const double began = tt_seconds();
-    const tt_status status = tt_comm_sum_f32(sum->comm, x, sum->left);
-    sum->waited += tt_seconds() - began;
-    return status;
+enum { HOST_PIECE = 1 << 22, ALL = -1 };
+
+// The sum of a stretch, for rank `root` or for all. host: memory for a piece, NULL where the device's is the host's.
+static tt_status sum_by_host(tt_gradient_sum *sum, tt_shard stretch, int root, float *host) {
+    tt_comm *comm = sum->comm;
+    for (size_t done = 0; done < stretch.n; done += HOST_PIECE) {
+        const size_t n = stretch.n - done < HOST_PIECE ? stretch.n - done : HOST_PIECE;
+        float *x = sum->g + stretch.begin + done, *piece = host ? host : x;
+        if (host) TT_TRY(tt_device_download(sum->device, host, x, n * sizeof *x));
+        const double began = tt_seconds(); // the download has waited for this rank's device
+        TT_TRY(root == ALL ? tt_comm_sum_f32(comm, piece, n) : tt_comm_sum_f32_to(comm, piece, n, root));
+        sum->waited += tt_seconds() - began;
+        if (host && (root == ALL || root == comm->rank))
+            TT_TRY(tt_device_upload(sum->device, x, host, n * sizeof *x));
+    }
+    return TT_OK;
 }
 
-static tt_status sum_by_host(tt_gradient_sum *sum) {
-    const size_t n = sum->left;
-    if (strcmp(sum->device->name, "cpu") == 0) return sum_on_host(sum, sum->g);
-    float *host;
-    TT_TRY(tt_alloc(&host, n, sizeof *host, "sum over ranks"));
-    tt_status status =
-        tt_device_download(sum->device, host, sum->g, n * sizeof *host); // waits for the device
-    if (status == TT_OK) status = sum_on_host(sum, host);
-    if (status == TT_OK) status = tt_device_upload(sum->device, sum->g, host, n * sizeof *host);
+static tt_status sum_all_by_host(tt_gradient_sum *sum) {
+    float *host = NULL;
+    if (strcmp(sum->device->name, "cpu") != 0)
+        TT_TRY(tt_alloc(&host, sum->n < HOST_PIECE ? sum->n : HOST_PIECE, sizeof *host, "sum over ranks"));
+    tt_status status = TT_OK;
+    if (!sum->to_owners) status = sum_by_host(sum, (tt_shard){0, sum->n}, ALL, host);
+    for (int r = 0; sum->to_owners && r < sum->comm->size && status == TT_OK; ++r)
+        status = sum_by_host(sum, tt_shard_of(sum->n, r, sum->comm->size), r, host);
     free(host);
     return status;
 }
 
 tt_status tt_gradient_sum_end(tt_gradient_sum *sum) {
     if (sum->comm->size == 1) return TT_OK;
-    if (!sum->comm->nccl) return sum_by_host(sum);
+    if (!sum->comm->nccl) return sum_all_by_host(sum);
     TT_TRY(tt_gradient_sum_ready(sum, 0));
-    if (sum->left > 0) TT_TRY(tt_nccl_sum(sum->comm->nccl, sum->device, sum->g, sum->left));
+    if (sum->left > 0) TT_TRY(start_sum(sum, (tt_shard){0, sum->left}));
     sum->left = 0;
     double seconds;
     TT_TRY(tt_patience(&seconds));

@@ -2,7 +2,7 @@
 // the front.
 //
 // Between GPUs with NCCL, pieces of fixed size are summed during the computation as soon as they are
-// complete. Otherwise everything is summed at the end, in host memory. Sums have the same bits on all ranks,
+// complete. Otherwise everything is summed at the end, through host memory, in pieces as well. Sums have the same bits on all ranks,
 // and in every run with the same ranks. TT_SUM_PIECE=elements in the environment sets the size of a piece,
 // for tests and tuning.
 #ifndef TT_DIST_GRADIENT_SUM_H
@@ -17,8 +17,11 @@ extern "C" {
 typedef struct tt_gradient_sum {
     tt_comm *comm;
     tt_device *device;
-    float *g;    // [n], device memory
+    float *g; // [n], device memory
+    size_t n;
     size_t left; // g[left, n) is being summed
+    bool
+        to_owners; // each rank needs the sum of its own stretch alone (shard.h); elsewhere g becomes undefined
     // Seconds that this rank, done with its own part, waited for the sums to end. The slowest rank waits least.
     double waited;
 } tt_gradient_sum;

@@ -117,15 +117,33 @@ static tt_status make_room(tt_nccl *nccl, tt_device *device) {
     return TT_OK;
 }
 
-tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, float *x, size_t n) {
+// What follows on NCCL's stream sees all operations submitted to the device so far.
+static tt_status follow_device(tt_nccl *nccl, tt_device *device) {
     if (!nccl->comm)
         return tt_fail(TT_ERR_DIST, "NCCL: a sum of %d ranks after one that was aborted", nccl->size);
     if (!nccl->connected) TT_TRY(make_room(nccl, device));
     nccl->running = true;
     TT_CUDA(cudaEventRecord(nccl->ready, tt_stream(device)), "sum over ranks");
     TT_CUDA(cudaStreamWaitEvent(nccl->stream, nccl->ready, 0), "sum over ranks");
+    return TT_OK;
+}
+
+tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, float *x, size_t n) {
+    TT_TRY(follow_device(nccl, device));
     const ncclResult_t result = ncclAllReduce(x, x, n, ncclFloat32, ncclSum, nccl->comm, nccl->stream);
     return give_up(nccl, settle_call(nccl, result, nccl->seconds, "sum"));
+}
+
+tt_status tt_nccl_sum_to(tt_nccl *nccl, tt_device *device, float *x, size_t n, int root) {
+    TT_TRY(follow_device(nccl, device));
+    const ncclResult_t result = ncclReduce(x, x, n, ncclFloat32, ncclSum, root, nccl->comm, nccl->stream);
+    return give_up(nccl, settle_call(nccl, result, nccl->seconds, "sum for one rank"));
+}
+
+tt_status tt_nccl_broadcast(tt_nccl *nccl, tt_device *device, float *x, size_t n, int root) {
+    TT_TRY(follow_device(nccl, device));
+    const ncclResult_t result = ncclBroadcast(x, x, n, ncclFloat32, root, nccl->comm, nccl->stream);
+    return give_up(nccl, settle_call(nccl, result, nccl->seconds, "broadcast"));
 }
 
 static tt_status await_sums(tt_nccl *nccl, double seconds) {

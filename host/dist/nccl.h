@@ -1,4 +1,4 @@
-// Sums over ranks in GPU memory by NCCL, on a stream beside the device's own. Private to host/dist. A build
+// Sums and broadcasts in GPU memory by NCCL, on a stream beside the device's own. Private to host/dist. A build
 // without CUDA or NCCL has nccl_none.c instead, whose tt_nccl_open returns NULL.
 #ifndef TT_DIST_NCCL_H
 #define TT_DIST_NCCL_H
@@ -21,6 +21,10 @@ void tt_nccl_close(tt_nccl *nccl, bool failed);
 // submitted afterwards run concurrently and must not touch x. All ranks make the same calls in the same
 // order.
 tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, float *x, size_t n) TT_MUST_CHECK;
+// The same, but only rank `root` receives the sum; the others' x stays undefined.
+tt_status tt_nccl_sum_to(tt_nccl *nccl, tt_device *device, float *x, size_t n, int root) TT_MUST_CHECK;
+// Starts x[0..n) = that of rank `root`, under the same rules.
+tt_status tt_nccl_broadcast(tt_nccl *nccl, tt_device *device, float *x, size_t n, int root) TT_MUST_CHECK;
 // Operations submitted from now on run after all sums. Waits for the sums on the host, since only the host
 // notices a rank that is gone. Errors: TT_ERR_DIST with NCCL's message, or if they take longer than
 // `seconds`.

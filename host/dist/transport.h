@@ -12,6 +12,7 @@ extern "C" {
 
 typedef struct tt_comm_transport {
     tt_status (*sum_f32)(tt_comm *, float *, size_t);
+    tt_status (*sum_f32_to)(tt_comm *, float *, size_t, int root);
     tt_status (*sum_f64)(tt_comm *, double *, size_t);
     tt_status (*max_i64)(tt_comm *, int64_t *, size_t);
     tt_status (*broadcast)(tt_comm *, void *, size_t, int);

@@ -183,7 +183,7 @@ static tt_status run_phase(run *r, int i, tt_phase_context *context, bool resume
 // Reflection needs a student whose acquisition is finished.
 static tt_status check_student(const run *r, const tt_phase_outcome *phase) {
     tt_phase_state state;
-    if (!phase->iteration || !r->student.m || !r->student.state) return TT_OK;
+    if (!phase->iteration || !r->student.has_moments || !r->student.state) return TT_OK;
     if (tt_phase_read(&state, r->student.state, "acquisition") != TT_OK || state.finished) return TT_OK;
     return tt_fail(TT_ERR_CONFIG,
         "%s: its acquisition stopped after step %lld of %lld; finish it first, or take the run's best.h5 "

@@ -1,6 +1,7 @@
 // Checkpoints as HDF5.
 #include "host/model/checkpoint.h"
 
+#include "host/base/memory.h"
 #include "host/base/str.h"
 #include "host/data/hdf5_file.h"
 #include "host/data/renew.h"
@@ -134,14 +135,25 @@ static tt_status put_weights(const tt_h5 *h, const tt_model *model, bool bf16) {
     return status;
 }
 
-static tt_status put_moment(const tt_h5 *h, const tt_model *model, const char *name, const float *moment) {
-    float *host;
-    TT_TRY(tt_alloc(&host, model->size, sizeof *host, "checkpoint"));
-    tt_status status = tt_device_download(model->device, host, moment, model->size * sizeof *host);
-    if (status == TT_OK)
-        status = tt_h5_write(h, name, (tt_h5_layout){H5T_NATIVE_FLOAT, model->size, 0}, host);
-    free(host);
-    return status;
+static const char *const moment_names[TT_MOMENTS] = {"/optimizer/m", "/optimizer/v"};
+
+typedef struct moment_reader {
+    tt_moment_source source;
+    tt_moment which;
+} moment_reader;
+
+static tt_status read_moment(void *self, size_t from, size_t n, void *data) {
+    const moment_reader *r = self;
+    return r->source.read(r->source.self, r->which, from, n, data);
+}
+
+static tt_status put_moments(const tt_h5 *h, const tt_checkpoint_write *what) {
+    for (int i = 0; i < TT_MOMENTS; ++i) {
+        moment_reader reader = {what->moments, (tt_moment)i};
+        TT_TRY(tt_h5_write_pieces(
+            h, moment_names[i], H5T_NATIVE_FLOAT, what->model->size, (tt_h5_pieces){&reader, read_moment}));
+    }
+    return TT_OK;
 }
 
 // The tokens that were added to the tokenizer's file, as JSON.
@@ -159,8 +171,7 @@ static tt_status put_all(const tt_h5 *h, const tt_checkpoint_write *what) {
     TT_TRY(tt_h5_write(h, "/tokenizer", (tt_h5_layout){H5T_NATIVE_UINT8, n, 0}, bytes));
     TT_TRY(tt_h5_put_i64(h, "/tokenizer", "extra_ids", tt_tokenizer_extra_ids(what->tokenizer)));
     TT_TRY(put_added(h, tt_tokenizer_added(what->tokenizer)));
-    if (what->m) TT_TRY(put_moment(h, what->model, "/optimizer/m", what->m));
-    if (what->v) TT_TRY(put_moment(h, what->model, "/optimizer/v", what->v));
+    if (what->moments.read) TT_TRY(put_moments(h, what));
     if (what->state) TT_TRY(tt_h5_write_text(h, "/state", what->state));
     return TT_OK;
 }
@@ -215,16 +226,43 @@ static tt_status get_weights(const tt_h5 *h, tt_model *model, uint64_t *hash) {
     return status == TT_OK ? tt_model_written(model) : status;
 }
 
-static tt_status get_moment(const tt_h5 *h, const tt_model *model, const char *name, float **moment) {
-    if (!tt_h5_has(h, name)) return TT_OK;
-    float *host;
-    TT_TRY(tt_alloc(&host, model->size, sizeof *host, "optimizer state"));
-    tt_status status = tt_h5_read(h, name, (tt_h5_layout){H5T_NATIVE_FLOAT, model->size, 0}, host);
-    if (status == TT_OK)
-        status = tt_device_alloc(model->device, moment, model->size, sizeof *host, "optimizer state");
-    if (status == TT_OK) status = tt_device_upload(model->device, *moment, host, model->size * sizeof *host);
-    free(host);
-    return status;
+// Checks the moments' shapes; they are read when somebody asks for them.
+static tt_status find_moments(const tt_h5 *h, tt_checkpoint *out) {
+    for (int i = 0; i < TT_MOMENTS; ++i) {
+        size_t n, columns;
+        if (!tt_h5_has(h, moment_names[i])) return TT_OK;
+        TT_TRY(tt_h5_shape(h, moment_names[i], &n, &columns));
+        if (n != out->model->size || columns != 0)
+            return tt_fail(TT_ERR_FORMAT, "%s: %s is [%zu, %zu], expected [%zu, 0]", h->path, moment_names[i],
+                n, columns, out->model->size);
+    }
+    out->has_moments = true;
+    return TT_OK;
+}
+
+typedef struct moment_writer {
+    tt_device *device;
+    size_t from; // that `out` begins with
+    float *out;
+} moment_writer;
+
+static tt_status write_moment(void *self, size_t from, size_t n, void *data) {
+    const moment_writer *w = self;
+    return tt_device_upload(w->device, w->out + (from - w->from), data, n * sizeof *w->out);
+}
+
+tt_status tt_checkpoint_moments(const tt_checkpoint *c, tt_moment which, size_t from, size_t n, float *out) {
+    if (!c->has_moments) return tt_fail(TT_ERR_INTERNAL, "the checkpoint has no moments");
+    moment_writer writer = {c->model->device, from, out};
+    return tt_h5_read_pieces(c->file, moment_names[which], H5T_NATIVE_FLOAT,
+        (tt_h5_range){c->model->size, from, n}, (tt_h5_pieces){&writer, write_moment});
+}
+
+void tt_checkpoint_forget_moments(tt_checkpoint *c) {
+    if (c->file) tt_h5_close(c->file);
+    free(c->file);
+    c->file = NULL;
+    c->has_moments = false;
 }
 
 static tt_status get_added(const tt_h5 *h, tt_tokenizer *tokenizer) {
@@ -297,26 +335,30 @@ static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) 
     if (tt_tokenizer_size(out->tokenizer) > config.vocab_size)
         return tt_fail(TT_ERR_FORMAT, "%s: the tokenizer has %d ids, the model's vocabulary %d", h->path,
             tt_tokenizer_size(out->tokenizer), config.vocab_size);
-    TT_TRY(get_moment(h, out->model, "/optimizer/m", &out->m));
-    TT_TRY(get_moment(h, out->model, "/optimizer/v", &out->v));
+    TT_TRY(find_moments(h, out));
     return tt_h5_has(h, "/state") ? tt_h5_read_text(h, "/state", &out->state) : TT_OK;
 }
 
 tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) {
     *out = (tt_checkpoint){0};
-    tt_h5 h;
-    TT_TRY(tt_h5_open_any(&h, path, "checkpoint"));
-    tt_status status = get_all(&h, out, device);
-    tt_h5_close(&h);
-    if (status != TT_OK) tt_checkpoint_close(out);
+    tt_h5 *h;
+    TT_TRY(tt_alloc(&h, 1, sizeof *h, path));
+    tt_status status = tt_h5_open_any(h, path, "checkpoint");
+    if (status != TT_OK) {
+        free(h);
+        return status;
+    }
+    out->file = h;
+    status = get_all(h, out, device);
+    if (status != TT_OK)
+        tt_checkpoint_close(out);
+    else if (!out->has_moments)
+        tt_checkpoint_forget_moments(out);
     return status;
 }
 
 void tt_checkpoint_close(tt_checkpoint *c) {
-    if (c->model) {
-        tt_device_free(c->model->device, c->m);
-        tt_device_free(c->model->device, c->v);
-    }
+    tt_checkpoint_forget_moments(c);
     tt_model_close(c->model);
     tt_tokenizer_close(c->tokenizer);
     free(c->state);

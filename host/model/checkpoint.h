@@ -10,11 +10,19 @@
 extern "C" {
 #endif
 
+typedef enum tt_moment { TT_MOMENT_M, TT_MOMENT_V, TT_MOMENTS } tt_moment; // Adam's first and second
+
+// Where a writer gets moments from, in pieces and in order: elements [from, from + n) in host memory.
+typedef struct tt_moment_source {
+    void *self;
+    tt_status (*read)(void *self, tt_moment which, size_t from, size_t n, float *out); // NULL: there are none
+} tt_moment_source;
+
 typedef struct tt_checkpoint_write {
     const tt_model *model;
     const tt_tokenizer *tokenizer; // travels inside
     bool bf16;                     // store weights as bf16 (half the size; not for resuming)
-    const float *m, *v;            // Adam moments [model->size] on the device, or NULL
+    tt_moment_source moments;      // of model->size elements each
     const char *state;             // JSON text of the trainer's state and provenance, or NULL
     int keep;                      // earlier versions of the file that stay (host/base/versions.h)
 } tt_checkpoint_write;
@@ -26,9 +34,10 @@ tt_status tt_checkpoint_save(const char *path, const tt_checkpoint_write *what) 
 typedef struct tt_checkpoint {
     tt_model *model;
     tt_tokenizer *tokenizer;
-    float *m, *v;  // device memory [model->size], or NULL if the file has none
-    char *state;   // JSON text, or NULL
-    uint64_t hash; // of the weights as stored; identifies the checkpoint
+    bool has_moments;   // tt_checkpoint_moments can be called
+    struct tt_h5 *file; // private: open for it
+    char *state;        // JSON text, or NULL
+    uint64_t hash;      // of the weights as stored; identifies the checkpoint
 } tt_checkpoint;
 
 // The caller owns all of it; tt_checkpoint_close releases it. Errors: TT_ERR_IO (the file is missing),
@@ -36,6 +45,11 @@ typedef struct tt_checkpoint {
 // misshapen tensor, NaN or Inf.
 tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) TT_MUST_CHECK;
 void tt_checkpoint_close(tt_checkpoint *checkpoint);
+// Reads elements [from, from + n) of a moment into device memory, in pieces. Errors: TT_ERR_FORMAT, TT_ERR_DEVICE, TT_ERR_NOMEM.
+tt_status tt_checkpoint_moments(
+    const tt_checkpoint *checkpoint, tt_moment which, size_t from, size_t n, float *out) TT_MUST_CHECK;
+// Closes the file; has_moments is false afterwards.
+void tt_checkpoint_forget_moments(tt_checkpoint *checkpoint);
 
 #ifdef __cplusplus
 }

@@ -26,20 +26,38 @@ static void compare_parameter(
     }
 }
 
+static void compare_host(tt_difference *out, const tt_model *a, float *const host[2]) {
+    double value = 0;
+    *out = (tt_difference){0};
+    for (int i = 0; i < a->n_parameters; ++i)
+        compare_parameter(out, &value, &a->parameters[i], host[0], host[1]);
+    out->relative = out->largest > 0 ? out->largest / value : 0;
+}
+
 tt_status tt_compare_buffers(tt_difference *out, const tt_model *a, const float *x, const float *y) {
     float *host[2] = {NULL, NULL};
     const float *const device[2] = {x, y};
-    double value = 0;
     tt_status status = TT_OK;
-    *out = (tt_difference){0};
     for (int i = 0; i < 2 && status == TT_OK; ++i) {
         status = tt_alloc(&host[i], a->size, sizeof(float), "a copy of the weights");
         if (status == TT_OK)
             status = tt_device_download(a->device, host[i], device[i], a->size * sizeof(float));
     }
-    for (int i = 0; i < a->n_parameters && status == TT_OK; ++i)
-        compare_parameter(out, &value, &a->parameters[i], host[0], host[1]);
-    out->relative = out->largest > 0 ? out->largest / value : 0;
+    if (status == TT_OK) compare_host(out, a, host);
+    free(host[0]);
+    free(host[1]);
+    return status;
+}
+
+// On the CPU, whose memory is the host's.
+static tt_status compare_moments(tt_difference *out, const tt_checkpoint *const c[2], tt_moment which) {
+    float *host[2] = {NULL, NULL};
+    tt_status status = TT_OK;
+    for (int i = 0; i < 2 && status == TT_OK; ++i) {
+        status = tt_alloc(&host[i], c[i]->model->size, sizeof(float), "moments");
+        if (status == TT_OK) status = tt_checkpoint_moments(c[i], which, 0, c[i]->model->size, host[i]);
+    }
+    if (status == TT_OK) compare_host(out, c[0]->model, host);
     free(host[0]);
     free(host[1]);
     return status;
@@ -67,10 +85,11 @@ tt_status tt_compare_checkpoints(tt_comparison *out, const char *path_a, const c
         goto release;
     }
     TT_TRY_GOTO(status, tt_compare_buffers(&out->weights, a.model, a.model->w, b.model->w), release);
-    out->has_moments = a.m && b.m && a.v && b.v;
+    out->has_moments = a.has_moments && b.has_moments;
     if (!out->has_moments) goto release;
-    TT_TRY_GOTO(status, tt_compare_buffers(&out->m, a.model, a.m, b.m), release);
-    status = tt_compare_buffers(&out->v, a.model, a.v, b.v);
+    const tt_checkpoint *const both[2] = {&a, &b};
+    TT_TRY_GOTO(status, compare_moments(&out->m, both, TT_MOMENT_M), release);
+    status = compare_moments(&out->v, both, TT_MOMENT_V);
 release:
     tt_checkpoint_close(&a);
     tt_checkpoint_close(&b);

@@ -67,6 +67,14 @@ static inline const void *tt_model_operand(const tt_model *model, size_t offset)
 }
 // Allocates the gradient buffer, zeroed, unless it exists. Errors: TT_ERR_NOMEM, TT_ERR_DEVICE.
 tt_status tt_model_train(tt_model *model) TT_MUST_CHECK;
+
+// What is trained: all weights. Flat buffers of one layout in device memory.
+typedef struct tt_trained {
+    size_t size;    // elements
+    float *w, *g;   // g: NULL until tt_model_train
+    void *operands; // receives w in bf16, or NULL where operands are fp32
+} tt_trained;
+tt_trained tt_model_trained(const tt_model *model);
 const tt_parameter *tt_model_find(const tt_model *model, const char *name); // NULL if there is none
 
 // How weights begin: t5 = Hugging Face's _init_weights with initializer_factor; copy = structured, some heads copy

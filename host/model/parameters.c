@@ -166,6 +166,13 @@ tt_status tt_model_written(tt_model *model) {
     return model->device->ops->to_bf16(model->device, model->operands, model->w, (int64_t)model->size);
 }
 
+tt_trained tt_model_trained(const tt_model *model) {
+    return (tt_trained){.size = model->size,
+        .w = model->w,
+        .g = model->g,
+        .operands = model->operands == model->w ? NULL : model->operands};
+}
+
 tt_status tt_model_train(tt_model *model) {
     if (model->g) return TT_OK;
     return tt_device_alloc(model->device, &model->g, model->size, sizeof(float), "gradients");

@@ -64,7 +64,8 @@ typedef struct tt_phase_result {
 } tt_phase_result;
 
 // Runs the phase on start->model, on all ranks. With `resume`, `start` is the checkpoint that the phase wrote to
-// context->last_path; the phase takes over its moments (start->m and v are NULL afterwards). On return the model
+// context->last_path; the phase reads its share of the moments and closes the file (start->has_moments is false
+// afterwards). On return the model
 // has the last step's weights; the best are in context->best_path.
 // Errors: TT_ERR_INTERRUPTED after Ctrl-C, with everything saved; TT_ERR_NUMERIC where the loss or the gradient
 // is not finite in too many steps in a row, naming the last good checkpoint; TT_ERR_FORMAT where `start` is not of this phase; TT_ERR_CONFIG where phase->data has changed since `start`

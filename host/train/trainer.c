@@ -21,7 +21,8 @@ tt_status tt_trainer_open(
         .warmup = config->warmup,
         .total = options->total};
     TT_TRY(tt_schedule_open(&out->schedule, &schedule));
-    tt_status status = tt_optimizer_open(&out->optimizer, model);
+    const bool sharded = config->zero > 0 && comm->size > 1;
+    tt_status status = tt_optimizer_open_sharded(&out->optimizer, model, sharded ? comm : NULL);
     if (status == TT_OK) status = tt_pass_open(&out->pass, model);
     if (status == TT_OK) tt_pass_recompute(out->pass, tt_recompute_layers(config->recompute));
     if (status != TT_OK) {
@@ -146,8 +147,13 @@ static tt_status gradient(
     const int mine =
         tt_deal(dataset, global->examples, global->n, (tt_share){t->comm->rank, t->comm->size}, t->mine);
     *share = (tt_preference_sums){0};
-    t->sum = (tt_gradient_sum){
-        .comm = t->comm, .device = t->model->device, .g = t->model->g, .left = t->model->size};
+    const tt_trained trained = tt_model_trained(t->model);
+    t->sum = (tt_gradient_sum){.comm = t->comm,
+        .device = t->model->device,
+        .g = trained.g,
+        .n = trained.size,
+        .left = trained.size,
+        .to_owners = t->optimizer.comm != NULL};
     for (int part = 0; part < t->parts; ++part) {
         int portion = tt_deal(dataset, t->mine, mine, (tt_share){part, t->parts}, t->portion);
         if (portion == 0) continue;

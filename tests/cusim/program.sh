@@ -76,6 +76,17 @@ pair() { # log, arguments
 }
 pair tcp.log --set name=tcp || { echo "FAILED: ranks without MPI"; cat tcp.log-*; failed=1; }
 near tcp cpu 1e-4
+# Moments divided among the ranks: a sum of two has one order, so the bits are the same. Sums for single ranks begin early as
+# well; the weights' broadcasts end a step.
+CUSIM_NCCL_LOG=1 pair zero.log --set name=zero --set acquisition.zero=1 || { echo "FAILED: zero"; cat zero.log-*; failed=1; }
+"$TINYTHINKER" diff runs/tcp/checkpoints/acquisition.h5 runs/zero/checkpoints/acquisition.h5 > diff.log 2>&1 ||
+    { echo "FAILED: zero changes the result"; cat diff.log; failed=1; }
+sed -n 's/.*cusim: \([a-z-]*\) of [0-9]* after \([0-9]*\) launches.*/\1 \2/p' zero.log-0 | awk '
+    $1 == "all-reduce" { bad++ }
+    $1 == "reduce" { if (!first) first = $2; last = $2 }
+    $1 == "broadcast" && first { n++; if (last - first < 5) bad++; first = 0 }
+    END { if (n != 8 || bad) { print "FAILED: zero: gradients summed in " n " steps, " bad " of them at the end"; exit 1 } }' ||
+    failed=1
 CUSIM_NCCL_STALL=1 TT_TIMEOUT=3 pair stall.log --set name=stall && { echo "FAILED: a stalled sum"; failed=1; }
 grep -q "the sum over 2 ranks did not end within 3 seconds" stall.log-0 ||
     { echo "FAILED: message of a stalled sum"; cat stall.log-*; failed=1; }

@@ -5,7 +5,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/str.h"
-#include "host/dist/comm.h"
+#include "host/dist/shard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +34,54 @@ static tt_status check_sum(tt_comm *comm, size_t n) {
     if (status == TT_OK) status = tt_comm_broadcast(comm, &first, sizeof first, 0);
     if (status == TT_OK && first != mine)
         status = tt_fail(TT_ERR_INTERNAL, "sum of %zu: other bits than rank 0", n);
+    free(x);
+    return status;
+}
+
+// For one rank alone: the right sum. Two numbers have one sum, so that of two ranks has the bits of the sum for all.
+static tt_status check_sum_to(tt_comm *comm, size_t n, int root) {
+    float *x, *all;
+    TT_TRY(tt_alloc(&x, 2 * n, sizeof *x, "test"));
+    all = x + n;
+    for (size_t i = 0; i < n; ++i) x[i] = all[i] = value(comm->rank, i);
+    tt_status status = tt_comm_sum_f32_to(comm, x, n, root);
+    if (status == TT_OK) status = tt_comm_sum_f32(comm, all, n);
+    for (size_t i = 0; i < n && status == TT_OK && comm->rank == root; ++i) {
+        const float error = x[i] > all[i] ? x[i] - all[i] : all[i] - x[i];
+        if (!(error <= (comm->size > 2 ? 1e-6f * all[i] : 0)))
+            status = tt_fail(TT_ERR_INTERNAL, "sum of %zu for rank %d: [%zu] = %.9g, expected %.9g", n, root,
+                i, (double)x[i], (double)all[i]);
+    }
+    free(x);
+    return status;
+}
+
+// Stretches of a vector: together they are all of it, each begins at a multiple of 64, and what their owners wrote is
+// everywhere afterwards; rank 0 fetches across their borders.
+static tt_status check_shards(tt_comm *comm, tt_device *device, size_t n) {
+    const tt_shard mine = tt_shard_of(n, comm->rank, comm->size), middle = {n / 3, n - n / 2};
+    size_t end = 0;
+    for (int r = 0; r < comm->size; ++r) {
+        const tt_shard s = tt_shard_of(n, r, comm->size);
+        if (s.begin != end || (s.n > 0 && s.begin % 64 != 0))
+            return tt_fail(TT_ERR_INTERNAL, "stretch %d of %zu begins at %zu", r, n, s.begin);
+        end += s.n;
+    }
+    if (end != n) return tt_fail(TT_ERR_INTERNAL, "stretches of %zu end at %zu", n, end);
+    float *x;
+    TT_TRY(tt_alloc(&x, n + middle.n, sizeof *x, "test"));
+    for (size_t i = mine.begin; i < mine.begin + mine.n; ++i) x[i] = value(comm->rank, i);
+    tt_status status =
+        tt_shard_fetch(comm, device, x + mine.begin, n, middle, comm->rank == 0 ? x + n : NULL);
+    if (status == TT_OK) status = tt_shard_share(comm, device, x, n);
+    for (int r = 0; r < comm->size && status == TT_OK; ++r) {
+        const tt_shard s = tt_shard_of(n, r, comm->size);
+        for (size_t i = s.begin; i < s.begin + s.n; ++i)
+            if (x[i] != value(r, i))
+                return tt_fail(TT_ERR_INTERNAL, "shared [%zu] of %zu = %g", i, n, (double)x[i]);
+    }
+    if (status == TT_OK && comm->rank == 0 && memcmp(x + n, x + middle.begin, middle.n * sizeof *x) != 0)
+        status = tt_fail(TT_ERR_INTERNAL, "rank 0 fetched something else of %zu", n);
     free(x);
     return status;
 }
@@ -95,7 +143,15 @@ static tt_status check(tt_comm *comm, const char *what) {
         return tt_comm_barrier(comm);
     }
     static const size_t sizes[] = {1, 2, 7, 4096, (1 << 22) - 1, (1 << 22) + 1, 2 * (1 << 22) + 5};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) TT_TRY(check_sum(comm, sizes[i]));
+    tt_device *device;
+    TT_TRY(tt_device_open(&device, "cpu", TT_FP32, 1));
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+        TT_TRY(check_sum(comm, sizes[i]));
+        if (sizes[i] > (1 << 22) + 1) continue; // one chunk and a bit are enough
+        TT_TRY(check_sum_to(comm, sizes[i], (int)i % comm->size));
+        TT_TRY(check_shards(comm, device, sizes[i]));
+    }
+    tt_device_close(device);
     TT_TRY(check_small(comm));
     TT_TRY(check_split(comm));
     return check_gather(comm);
