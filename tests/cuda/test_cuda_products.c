@@ -98,7 +98,8 @@ static void nan_comes_through(tt_precision precision) {
                 float *got = side ? tensor_fetch(&p, &c) : c.cpu;
                 for (int i = 0; i < M * N; ++i)
                     if (isnan(got[i]) != (i / N == 1) || got[i] < 0)
-                        fail_msg("%s: row %d: got %g", device->name, i / N, (double)got[i]);
+                        fail_msg("%s, row %d: expected %s, got %g", device->name, i / N,
+                            i / N == 1 ? "nan" : "no nan", (double)got[i]);
                 if (side) free(got);
             }
         tensor_close(&p, &a), tensor_close(&p, &b), tensor_close(&p, &c);

