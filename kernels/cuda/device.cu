@@ -134,9 +134,8 @@ static tt_status device_recorded(tt_device *device, tt_recording **out) {
         cudaGraphDestroy(graph);
         return tt_fail(TT_ERR_NOMEM, "out of memory: recording");
     }
-    cudaError_t error = cudaGraphInstantiate(&recording->graph, graph, 0);
-    if (error == cudaErrorMemoryAllocation && tt_cuda_trim(tt_cuda_of(device)) == cudaSuccess)
-        error = cudaGraphInstantiate(&recording->graph, graph, 0);
+    const cudaError_t error =
+        tt_cuda_load(tt_stream(device), [&] { return cudaGraphInstantiate(&recording->graph, graph, 0); });
     cudaGraphDestroy(graph);
     if (error != cudaSuccess) {
         free(recording);
@@ -147,7 +146,9 @@ static tt_status device_recorded(tt_device *device, tt_recording **out) {
 }
 
 static tt_status device_replay(tt_device *device, tt_recording *recording) {
-    TT_CUDA(cudaGraphLaunch(recording->graph, tt_stream(device)), "replaying a recording");
+    const cudaStream_t stream = tt_stream(device);
+    TT_CUDA(tt_cuda_load(stream, [&] { return cudaGraphLaunch(recording->graph, stream); }),
+        "replaying a recording");
     return TT_OK;
 }
 

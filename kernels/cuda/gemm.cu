@@ -7,6 +7,7 @@
 #include "kernels/cuda/kernel.cuh"
 
 #include <cublasLt.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,7 +63,6 @@ tt_status gemm_failed(cublasStatus_t status, const shape *s) {
 cublasStatus_t open_library(tt_cuda_gemm *g) {
     // Sums of parts in the type of the result would be rounded to bf16.
     const uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
-    TT_LT(cublasLtCreate(&g->handle));
     TT_LT(cublasLtMatmulPreferenceCreate(&g->preference));
     TT_LT(cublasLtMatmulPreferenceSetAttribute(
         g->preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace_bytes, sizeof workspace_bytes));
@@ -70,12 +70,26 @@ cublasStatus_t open_library(tt_cuda_gemm *g) {
         g->preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reductions, sizeof reductions);
 }
 
+// What the library may say where it found no memory for a handle or for the code of a kernel.
+bool without_memory(cublasStatus_t status) {
+    return status == CUBLAS_STATUS_ALLOC_FAILED || status == CUBLAS_STATUS_NOT_INITIALIZED ||
+           status == CUBLAS_STATUS_EXECUTION_FAILED || status == CUBLAS_STATUS_INTERNAL_ERROR;
+}
+
+// Makes `call`, and once more if there was no memory and the pool can give some back.
+template <class Call> cublasStatus_t with_memory(tt_device *device, const Call &call) {
+    const cublasStatus_t status = call();
+    if (!without_memory(status) || device->recording) return status;
+    return tt_cuda_make_room(tt_stream(device)) == cudaSuccess ? call() : status;
+}
+
 tt_status open_gemm(tt_device *device, const shape *s) {
     tt_cuda_state *state = tt_cuda_of(device);
     if (state->gemm) return TT_OK;
     state->gemm = static_cast<tt_cuda_gemm *>(calloc(1, sizeof(tt_cuda_gemm)));
     if (!state->gemm) return tt_fail(TT_ERR_NOMEM, "out of memory: gemm");
-    const cublasStatus_t opened = open_library(state->gemm);
+    cublasStatus_t opened = with_memory(device, [&] { return cublasLtCreate(&state->gemm->handle); });
+    if (opened == CUBLAS_STATUS_SUCCESS) opened = open_library(state->gemm);
     tt_status status = opened == CUBLAS_STATUS_SUCCESS ? TT_OK : gemm_failed(opened, s);
     if (status == TT_OK)
         status =
@@ -186,6 +200,33 @@ cublasStatus_t make_products(tt_device *device, const choice *c, const tt_gemm *
     return CUBLAS_STATUS_SUCCESS;
 }
 
+// ReLU in a product is max(x, 0) by the library's documentation, which may be 0 where x is NaN, and then a model that
+// has diverged looks sound. So each algorithm is asked once, by a product with NaN alone. NOT_SUPPORTED: it loses NaN.
+cublasStatus_t check_nan(tt_device *device, const choice *c, const tt_gemm *p) {
+    const shape *s = &c->key;
+    if (device->recording) return CUBLAS_STATUS_NOT_SUPPORTED; // nothing can be asked now
+    const auto bytes = [s](int rows, int ld, int64_t stride, size_t size) {
+        const int64_t elements = (s->batch - 1) * stride + static_cast<int64_t>(rows) * ld;
+        return (static_cast<size_t>(elements) * size + 255) / 256 * 256;
+    };
+    const size_t in = device->operand_size, out = s->c_fp32 ? sizeof(float) : in,
+                 b = bytes(s->trans_b ? s->n : s->k, s->ldb, s->stride_b, in);
+    char *const scratch =
+        static_cast<char *>(tt_device_scratch(device, b + bytes(s->m, s->ldc, s->stride_c, out)));
+    if (!scratch) return CUBLAS_STATUS_ALLOC_FAILED;
+    tt_gemm question = *p;
+    question.b = scratch, question.c = scratch + b, question.beta = 0;
+    float answer = 0;
+    uint32_t bits = 0;
+    if (cudaMemsetAsync(scratch, 0xff, b, tt_stream(device)) != cudaSuccess)
+        return CUBLAS_STATUS_EXECUTION_FAILED;
+    TT_LT(make_products(device, c, &question));
+    if (tt_device_download(device, &bits, question.c, out) != TT_OK) return CUBLAS_STATUS_EXECUTION_FAILED;
+    if (out < sizeof bits) bits <<= 16; // bf16 are the upper halves of floats
+    memcpy(&answer, &bits, sizeof answer);
+    return isnan(answer) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+}
+
 // The library will not do this, but may do something like it; nothing was computed.
 bool refused(cublasStatus_t status) {
     return status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE ||
@@ -194,6 +235,7 @@ bool refused(cublasStatus_t status) {
 
 // Makes the product by the first proposal that is not refused, and keeps that in c->algo.
 cublasStatus_t try_proposals(tt_device *device, choice *c, const tt_gemm *p) {
+    const bool fused_relu = p->relu && !c->epilogue_apart;
     cublasLtMatmulHeuristicResult_t results[PROPOSALS];
     int found = 0;
     TT_LT(show_mask(c, p)); // for its alignment
@@ -202,14 +244,15 @@ cublasStatus_t try_proposals(tt_device *device, choice *c, const tt_gemm *p) {
     for (int i = 0; i < found && refused(status); ++i) {
         if (results[i].state != CUBLAS_STATUS_SUCCESS || results[i].workspaceSize > workspace_bytes) continue;
         c->algo = results[i].algo;
-        status = make_products(device, c, p);
+        status = fused_relu ? check_nan(device, c, p) : CUBLAS_STATUS_SUCCESS;
+        if (status == CUBLAS_STATUS_SUCCESS) status = make_products(device, c, p);
     }
     return status;
 }
 
-// Makes the first product of a shape. What the library may not have is done without: ReLU or a mask in the product itself; then,
-// for
-// fp32, the mode that keeps to the letter of fp32 ("pedantic"), without which TF32 stays off as well; then batches.
+// Makes the first product of a shape. What the library may not have is done without: ReLU or a mask in the product
+// itself; then, for fp32, the mode that keeps to the letter of fp32 ("pedantic"), without which TF32 stays off as well;
+// then batches.
 cublasStatus_t first_product(tt_device *device, choice *c, const tt_gemm *p) {
     const shape key = c->key;
     const bool fp32 = device->operand_size == sizeof(float);
@@ -347,7 +390,8 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
     };
     TT_TRY(open_gemm(device, &s));
     choice *c = find_choice(state->gemm, &s);
-    const cublasStatus_t status = c->used ? make_products(device, c, p) : first_product(device, c, p);
+    const cublasStatus_t status = with_memory(
+        device, [&] { return c->used ? make_products(device, c, p) : first_product(device, c, p); });
     if (status != CUBLAS_STATUS_SUCCESS) {
         forget_choice(c);
         return gemm_failed(status, &s);

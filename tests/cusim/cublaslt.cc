@@ -2,6 +2,7 @@
 // another choice gives other bits; only the first adds in the order of k. CUSIM_GEMM says what it refuses:
 //   first      the product by the first proposal        state, workspace   the first proposal is of no use
 //   relu, mask, pedantic, batch   to propose anything for those      all                every product
+//   nan        to let NaN through where ReLU is in a product: max(NaN, 0) is 0
 #include "cublasLt.h"
 
 #include "cuda_bf16.h"
@@ -125,6 +126,7 @@ size_t cublasLtGetVersion(void) {
     return 0;
 }
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *out) {
+    if (!cusim::load(reinterpret_cast<const void *>(&cublasLtCreate))) return CUBLAS_STATUS_NOT_INITIALIZED;
     *out = new cusim_lt;
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -226,6 +228,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     if (!how.usable || how.desc != desc || how.workspace > bytes)
         cusim_complain("cublasLtMatmul: an algorithm that was not proposed for this product");
     if ((how.first && refuses("first")) || refuses("all")) return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (!cusim::load(desc)) return CUBLAS_STATUS_EXECUTION_FAILED;
     const bool ta = desc->a == CUBLAS_OP_T, tb = desc->b == CUBLAS_OP_T;
     const size_t m = ld->rows, n = ld->columns, k = ta ? la->rows : la->columns;
     if ((ta ? la->columns : la->rows) != m || (tb ? lb->rows : lb->columns) != n ||
@@ -241,7 +244,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     memcpy(&alpha, alpha_at, sizeof alpha);
     memcpy(&beta, beta_at, sizeof beta);
     const bool relu = desc->epilogue == CUBLASLT_EPILOGUE_RELU,
-               drelu = desc->epilogue == CUBLASLT_EPILOGUE_DRELU;
+               drelu = desc->epilogue == CUBLASLT_EPILOGUE_DRELU, loses_nan = refuses("nan");
     const size_t ldmask = static_cast<size_t>(desc->aux_ld);
     const char *const mask = static_cast<const char *>(desc->aux);
     if (drelu && (!mask || ldmask % 128 || ldmask < m || ld->batch > 1)) return CUBLAS_STATUS_INVALID_VALUE;
@@ -263,7 +266,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
                     const size_t at = i + j * static_cast<size_t>(D.ld);
                     float value = alpha * sum;
                     if (beta != 0) value += beta * element(old, C.type, i + j * static_cast<size_t>(C.ld));
-                    if (relu && value < 0) value = 0;
+                    if (relu && (loses_nan ? !(value >= 0) : value < 0)) value = 0;
                     if (drelu && !(mask[(j * ldmask + i) / 8] >> i % 8 & 1)) value = 0;
                     if (D.type == CUDA_R_32F)
                         static_cast<float *>(out)[at] = value;

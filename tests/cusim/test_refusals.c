@@ -1,5 +1,7 @@
 // What a GPU that works never shows: a library that refuses, memory that runs out, drivers and cards that do not fit,
 // copies that read the host's memory as late as they can.
+#include "host/dist/gradient_sum.h"
+#include "host/dist/nccl.h"
 #include "tests/cuda/pair.h"
 #include "tests/cusim/counts.h"
 
@@ -92,6 +94,7 @@ static void products_are_refused(void **state) {
                           second = multiply("first", precision, e, 1, 1),
                           third = multiply("state", precision, e, 1, 1),
                           large = multiply("workspace", precision, e, 1, 1),
+                          lossy = multiply("nan", precision, e, 1, 1),
                           plain = multiply("relu mask", precision, e, 1, 1),
                           all = multiply("relu mask pedantic first", precision, e, 1, 1),
                           batch = multiply("", precision, e, 1, together),
@@ -101,6 +104,7 @@ static void products_are_refused(void **state) {
             same(&second, &third, true);
             same(&second, &large, true);
             same(&usual, &plain, true);
+            same(&usual, &lossy, true);
             same(&usual, &all, false);
             same(&usual, &batch, true);
             same(&usual, &apart, true);
@@ -110,6 +114,7 @@ static void products_are_refused(void **state) {
             assert_int_equal(last.launches, e == PLAIN ? 0 : together);
             assert_int_equal(usual.launches, 0);
             assert_int_equal(plain.launches, e != PLAIN);
+            assert_int_equal(lossy.launches, e == RELU);
             assert_int_equal(all.launches, e != PLAIN);
         }
         const product less = multiply("pedantic", precision, PLAIN, 0, 1);
@@ -191,6 +196,87 @@ static void memory_runs_out(void **state) {
     close_limited(gpu);
 }
 
+// Code of kernels, graphs and the library takes memory when it is first used: where the pool keeps all that is free, it is
+// given back, and the second try succeeds.
+enum { FULL = 256, KEPT = 64, LOAD = 1 }; // MiB: of the card, kept by the pool, of what is loaded
+static void fill(tt_device *gpu, void *held[FULL]) {
+    int n = 0;
+    while (n < FULL && tt_device_alloc(gpu, &held[n], LOAD << 20, 1, "in use") == TT_OK) ++n;
+    assert_in_range(n, KEPT + 1, FULL - 1);
+    for (int i = n; i < FULL; ++i) held[i] = NULL;
+    for (int i = 0; i < KEPT; ++i) tt_device_free(gpu, held[i]);
+    twin_ok(tt_device_wait(gpu));
+}
+
+static void empty(tt_device *gpu, void *held[FULL]) {
+    for (int i = KEPT; i < FULL; ++i) tt_device_free(gpu, held[i]);
+}
+
+static void code_on_a_full_card(void **state) {
+    (void)state;
+    setenv("CUSIM_GPU", "memory=262144 load=1024", 1);
+    tt_device *gpu;
+    void *held[FULL], *x;
+    tt_recording *recording;
+    float one = 1;
+    twin_ok(tt_device_open(&gpu, "cuda", TT_FP32, 1));
+    twin_ok(tt_device_alloc(gpu, &x, 4, sizeof one, "x"));
+    twin_ok(tt_device_upload(gpu, x, &one, sizeof one));
+    fill(gpu, held);
+    twin_ok(gpu->ops->scale(gpu, (float *)x, 1, 2)); // a kernel
+    empty(gpu, held);
+    for (int i = 0; i < 2; ++i) { // the library with its workspace; then another choice
+        const tt_gemm one_row = {.m = 1,
+            .n = 1 + i,
+            .k = 1,
+            .alpha = 3,
+            .a = x,
+            .b = x,
+            .c = (float *)x + 1,
+            .lda = 1,
+            .ldb = 1 + i,
+            .ldc = 1 + i};
+        if (i) twin_ok(tt_device_copy(gpu, (float *)x + 1, x, sizeof one));
+        fill(gpu, held);
+        twin_ok(gpu->ops->gemm(gpu, &one_row));
+        empty(gpu, held);
+    }
+    twin_ok(tt_device_record(gpu));
+    twin_ok(gpu->ops->scale(gpu, (float *)x, 1, 2));
+    twin_ok(tt_device_recorded(gpu, &recording));
+    fill(gpu, held);
+    twin_ok(tt_device_replay(gpu, recording));
+    twin_ok(tt_device_download(gpu, &one, x, sizeof one));
+    assert_true(one == 4);
+    tt_recording_close(gpu, recording);
+    empty(gpu, held), tt_device_free(gpu, x);
+    close_limited(gpu);
+}
+
+// A rank that fails while GPUs sum aborts the sum before it closes the device, which would wait for it for ever.
+static void sums_are_aborted_first(void **state) {
+    (void)state;
+    setenv("CUSIM_NCCL_STALL", "1", 1);
+    enum { ELEMENTS = 16 };
+    tt_device *gpu;
+    tt_comm *comm;
+    float *g;
+    twin_ok(tt_comm_open(&comm));
+    twin_ok(tt_device_open(&gpu, "cuda", TT_FP32, 1));
+    twin_ok(tt_nccl_open(&comm->nccl, comm));
+    twin_ok(tt_device_alloc(gpu, &g, ELEMENTS, sizeof *g, "gradient"));
+    tt_gradient_sum sum = {.comm = comm, .device = gpu, .g = g, .n = ELEMENTS, .left = ELEMENTS};
+    setenv("TT_SUM_PIECE", "8", 1);
+    twin_ok(tt_gradient_sum_ready(&sum, 8));
+    twin_ok(tt_device_wait(gpu));
+    tt_gradient_sum_close(&sum);
+    tt_device_free(gpu, g);
+    tt_device_close(gpu);
+    unsetenv("TT_SUM_PIECE");
+    unsetenv("CUSIM_NCCL_STALL");
+    tt_comm_close(comm, TT_OK);
+}
+
 // ---- uploads
 
 // Memory of the host belongs to the caller again when an upload returns. 4 MiB are pinned.
@@ -260,6 +346,7 @@ static void drivers_and_cards(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(drivers_and_cards),
         cmocka_unit_test(products_are_refused), cmocka_unit_test(parts_are_added_in_fp32),
-        cmocka_unit_test(memory_runs_out), cmocka_unit_test(uploads_have_read)};
+        cmocka_unit_test(memory_runs_out), cmocka_unit_test(code_on_a_full_card),
+        cmocka_unit_test(sums_are_aborted_first), cmocka_unit_test(uploads_have_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
