@@ -152,6 +152,11 @@ static tt_status count_attention_bwd(tt_device *device, const tt_attention *p) {
     return take(device, tt_cuda_attention_bwd_scratch(p, halved ? 32 : 64));
 }
 
+static tt_status count_attention_dbias(tt_device *device, const tt_attention *p) {
+    (void)device, (void)p;
+    return TT_OK;
+}
+
 static tt_status count_ffn(tt_device *device, const tt_ffn *p) {
     (void)device, (void)p;
     return TT_OK;
@@ -245,6 +250,7 @@ static const tt_ops operations = {
     .gemm = count_gemm,
     .attention_fwd = count_attention_fwd,
     .attention_bwd = count_attention_bwd,
+    .attention_dbias = count_attention_dbias,
     .ffn_fwd = count_ffn,
     .ffn_bwd = count_ffn,
     .lmhead_fwd = count_lmhead_fwd,

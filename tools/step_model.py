@@ -47,6 +47,7 @@ class Step:
     """The kernels of a step; `sources` and `targets` are the lengths of the sequences, one target for each source. recorded: as they were when the record was made."""
 
     def __init__(self, shape, sources, targets, budget, gpu, recorded=False):
+        self.recorded = recorded
         self.busy = 0 if recorded else 2 * gpu.processors * 128 * 256  # as kernels/cuda/device.cu has it
         self.head_rows = RECORDED_HEAD_ROWS if recorded else head_rows_at_once(shape.vocab)
         self.shape, self.sources, self.targets, self.budget = shape, sources, targets, budget
@@ -76,7 +77,8 @@ class Step:
         """A linear layer: forward, gradient of the weight (added to fp32), gradient of the input."""
         flops, read = 2.0 * rows * inputs * outputs, 2.0 * rows * (inputs + outputs)
         weight = inputs * outputs
-        self.add(name, 'gemm', times, flops, read + 2.0 * weight)
+        together = times if name == 'cross kv' and self.busy else 1  # all layers read the encoder's output
+        self.add(name, 'gemm', times // together, flops * together, (read + 2.0 * weight) * together)
         batches = self.batches(weight, times, apart)
         share = times / batches
         self.add(name + ' dW', 'gemm', batches, flops * share, (read + 8.0 * weight) * share)
@@ -102,7 +104,7 @@ class Step:
         self.add(name + ' bwd, keys', 'attention', c.layers, 8 * pairs * c.inner, moved * 1.5,
                  *work('bwd_keys', 1, 32, *((queries, keys) if causal else (keys, queries))))
         if biased:
-            self.add(name + ' bwd, bias', 'attention', c.layers, 0, 4.0 * len(keys) * 32 * c.heads)
+            self.add(name + ' bwd, bias', 'attention', 1 if self.busy else c.layers, 0, 4.0 * len(keys) * 32 * c.heads)
 
     def norms(self, rows, times, name):
         d = self.shape.d
@@ -126,8 +128,9 @@ class Step:
             self.product('cross o', rows, c.inner, c.d, c.layers)
         self.product(f'wi {name}', rows, c.d, c.ff, c.layers)
         self.product(f'wo {name}', rows, c.ff, c.d, c.layers)
-        self.add(f'ffn_fwd {name}', 'activations', c.layers, 0, 4.0 * rows * c.ff)
-        self.add(f'ffn_bwd {name}', 'activations', c.layers, 0, 6.0 * rows * c.ff)
+        self.add(f'ffn_fwd {name}', 'activations', c.layers, 0, 4.0 * rows * c.ff + (rows * c.ff / 8 if self.busy else 0))
+        if not self.busy:  # ReLU's gradient is made by the product before it
+            self.add(f'ffn_bwd {name}', 'activations', c.layers, 0, 6.0 * rows * c.ff)
 
     def head(self):
         """By chunks of rows, as kernels/cuda/lmhead.cu takes them."""
@@ -137,7 +140,9 @@ class Step:
         flops, logits = 2.0 * rows * c.d * c.vocab, float(rows) * c.vocab
         weight, h = float(c.d) * c.vocab, float(rows) * c.d
         self.add('LM head, logits', 'lm head', chunks, flops, 2 * h + 2 * weight + 4 * logits)
-        self.add('LM head, rows', 'lm head', chunks, 0, 10 * logits)
+        # Read once where a row is held in registers (WIDEST of kernels/cuda/lmhead.cu), else twice.
+        read = 4 if c.vocab <= 32768 and not self.recorded else 8
+        self.add('LM head, rows', 'lm head', chunks, 0, (read + 2) * logits)
         self.add('LM head, dh', 'lm head', chunks, flops, 2 * logits + 2 * weight + 2 * h)
         self.add('LM head, dW', 'lm head', chunks, flops, 2 * logits + 2 * h + 8 * weight)
 
@@ -199,7 +204,7 @@ class Budget:
         d = 32 if d_kv <= 32 else 64 if d_kv <= 64 else 128
         use = 7 if d == 32 else biased + 2 * self.dropout  # as kernels/cuda/attention_tile.cuh counts them
         per_hmma, warps = self.rows[f'attention{"_bwd" * (kernel != "fwd")}: attention_{kernel}<bf16, {d}, 64, {use}>']
-        rows = 32 if d == 64 and not (self.dropout and kernel == 'bwd_keys') else 16
+        rows = 32 if d == 64 else 16
         return d, rows, per_hmma, warps // (64 // rows)
 
 

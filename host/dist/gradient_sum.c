@@ -1,5 +1,6 @@
 #include "host/dist/gradient_sum.h"
 
+#include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/dist/nccl.h"
 #include "host/dist/rendezvous.h"
@@ -58,19 +59,21 @@ static tt_status sum_piece(const tt_gradient_sum *sum, float *piece, uint16_t *h
 }
 
 // The sum of a stretch, for rank `root` or for all.
-static tt_status sum_by_host(const tt_gradient_sum *sum, tt_shard stretch, int root, const staging *host) {
+static tt_status sum_by_host(tt_gradient_sum *sum, tt_shard stretch, int root, const staging *host) {
     for (size_t done = 0; done < stretch.n; done += HOST_PIECE) {
         const size_t n = stretch.n - done < HOST_PIECE ? stretch.n - done : HOST_PIECE;
         float *x = sum->g + stretch.begin + done, *piece = host->whole ? host->whole : x;
         if (host->whole) TT_TRY(tt_device_download(sum->device, piece, x, n * sizeof *x));
+        const double began = tt_seconds(); // the download has waited for this rank's device
         TT_TRY(sum_piece(sum, piece, host->half, n, root));
+        sum->waited += tt_seconds() - began;
         if (host->whole && (root == TT_ALL_RANKS || root == sum->comm->rank))
             TT_TRY(tt_device_upload(sum->device, x, piece, n * sizeof *x));
     }
     return TT_OK;
 }
 
-static tt_status sum_all_by_host(const tt_gradient_sum *sum) {
+static tt_status sum_all_by_host(tt_gradient_sum *sum) {
     const size_t most = sum->n < HOST_PIECE ? sum->n : HOST_PIECE;
     staging host = {NULL, NULL};
     tt_status status = TT_OK;
@@ -95,5 +98,11 @@ tt_status tt_gradient_sum_end(tt_gradient_sum *sum) {
     sum->left = 0;
     double seconds;
     TT_TRY(tt_patience(&seconds));
-    return tt_nccl_finish(sum->comm->nccl, sum->device, seconds);
+    TT_TRY(tt_nccl_finish(sum->comm->nccl, sum->device, seconds));
+    sum->waited += tt_nccl_waited(sum->comm->nccl);
+    return TT_OK;
+}
+
+void tt_gradient_sum_close(tt_gradient_sum *sum) {
+    if (sum->comm && sum->comm->nccl) tt_nccl_abandon(sum->comm->nccl);
 }

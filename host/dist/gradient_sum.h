@@ -23,6 +23,8 @@ typedef struct tt_gradient_sum {
     bool bf16;   // each rank's part is rounded to bf16 and added in it: half the bytes, 8 bits of precision
     // Each rank needs the sum of its own stretch alone (shard.h); elsewhere g becomes undefined.
     bool to_owners;
+    // Seconds that this rank, done with its own part, waited for the sums to end. The slowest rank waits least.
+    double waited;
 } tt_gradient_sum;
 
 // g[from, n) is complete: all operations that add to it have been submitted to the device. Errors:
@@ -32,6 +34,9 @@ tt_status tt_gradient_sum_ready(tt_gradient_sum *sum, size_t from) TT_MUST_CHECK
 // tt_gradient_sum_ready.
 // Errors: TT_ERR_DIST.
 tt_status tt_gradient_sum_end(tt_gradient_sum *sum) TT_MUST_CHECK;
+// Aborts what an error left running, before the device is closed; after tt_gradient_sum_end, or for a `sum` of zeros,
+// nothing.
+void tt_gradient_sum_close(tt_gradient_sum *sum);
 
 #ifdef __cplusplus
 }

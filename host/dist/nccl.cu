@@ -15,8 +15,11 @@ struct tt_nccl {
     cudaStream_t stream;
     cudaEvent_t ready, done; // the device has reached a sum; the sums have ended
     double seconds;          // patience while GPUs are connected: at the start, and in the first sum
+    double waited;           // see tt_nccl_waited
     int size;
-    bf16 *half; // of a piece, device memory
+    bool connected; // a sum has been started
+    bool running;   // sums have been started and not awaited
+    bf16 *half;     // of a piece, device memory
     size_t half_size;
 };
 
@@ -49,6 +52,7 @@ tt_status give_up(tt_nccl *nccl, tt_status status) {
     if (status != TT_OK && nccl->comm) {
         ncclCommAbort(nccl->comm);
         nccl->comm = nullptr;
+        nccl->running = false;
     }
     return status;
 }
@@ -108,8 +112,20 @@ void tt_nccl_close(tt_nccl *nccl, bool failed) {
     free(nccl);
 }
 
+// The first sum connects GPUs, for which NCCL takes memory of its own. If it gets none, the communicator is lost: so what
+// the device's pool does not need is given back before.
+static tt_status make_room(tt_nccl *nccl, tt_device *device) {
+    TT_CUDA(tt_cuda_make_room(tt_stream(device)), "sum over ranks");
+    nccl->connected = true;
+    return TT_OK;
+}
+
 // What follows on NCCL's stream sees all operations submitted to the device so far.
-static tt_status follow_device(const tt_nccl *nccl, tt_device *device) {
+static tt_status follow_device(tt_nccl *nccl, tt_device *device) {
+    if (!nccl->comm)
+        return tt_fail(TT_ERR_DIST, "NCCL: a sum of %d ranks after one that was aborted", nccl->size);
+    if (!nccl->connected) TT_TRY(make_room(nccl, device));
+    nccl->running = true;
     TT_CUDA(cudaEventRecord(nccl->ready, tt_stream(device)), "sum over ranks");
     TT_CUDA(cudaStreamWaitEvent(nccl->stream, nccl->ready, 0), "sum over ranks");
     return TT_OK;
@@ -154,10 +170,13 @@ tt_status tt_nccl_broadcast(tt_nccl *nccl, tt_device *device, float *x, size_t n
     return give_up(nccl, settle_call(nccl, result, nccl->seconds, "broadcast"));
 }
 
-static tt_status await_sums(const tt_nccl *nccl, double seconds) {
+static tt_status await_sums(tt_nccl *nccl, double seconds) {
     const double deadline = tt_seconds() + seconds;
+    double reached = -1; // when this rank's GPU was first seen to have come to the last sum
     for (;;) {
+        if (reached < 0 && cudaEventQuery(nccl->ready) != cudaErrorNotReady) reached = tt_seconds();
         const cudaError_t error = cudaEventQuery(nccl->done);
+        nccl->waited = reached < 0 ? 0 : tt_seconds() - reached;
         if (error == cudaSuccess) return TT_OK;
         if (error != cudaErrorNotReady) return tt_cuda_failed(error, "sum over ranks");
         ncclResult_t result = ncclSuccess;
@@ -176,6 +195,15 @@ static tt_status await_sums(const tt_nccl *nccl, double seconds) {
 tt_status tt_nccl_finish(tt_nccl *nccl, tt_device *device, double seconds) {
     TT_CUDA(cudaEventRecord(nccl->done, nccl->stream), "sum over ranks");
     TT_TRY(give_up(nccl, await_sums(nccl, seconds)));
+    nccl->running = false;
     TT_CUDA(cudaStreamWaitEvent(tt_stream(device), nccl->done, 0), "sum over ranks");
     return TT_OK;
+}
+
+double tt_nccl_waited(const tt_nccl *nccl) {
+    return nccl->waited;
+}
+
+void tt_nccl_abandon(tt_nccl *nccl) {
+    if (nccl->running) (void)give_up(nccl, TT_ERR_DIST);
 }

@@ -33,6 +33,12 @@ tt_status tt_nccl_broadcast(tt_nccl *nccl, tt_device *device, float *x, size_t n
 // notices a rank that is gone. Errors: TT_ERR_DIST with NCCL's message, or if they take longer than
 // `seconds`.
 tt_status tt_nccl_finish(tt_nccl *nccl, tt_device *device, double seconds) TT_MUST_CHECK;
+// Seconds that the last tt_nccl_finish waited after this rank's GPU had reached the last sum: for the other ranks, and
+// for the sums themselves. A GPU that is slow itself waits less than the others.
+double tt_nccl_waited(const tt_nccl *nccl);
+// Aborts sums that were started and that no tt_nccl_finish has awaited: while one runs, whoever closes the device may
+// wait for it for ever. Without such sums it does nothing; after an abort every call fails but tt_nccl_close.
+void tt_nccl_abandon(tt_nccl *nccl);
 
 #ifdef __cplusplus
 }

@@ -21,3 +21,10 @@ tt_status tt_nccl_finish(tt_nccl *nccl, tt_device *device, double seconds) {
     (void)nccl, (void)device, (void)seconds;
     return tt_fail(TT_ERR_INTERNAL, "this build has no NCCL");
 }
+double tt_nccl_waited(const tt_nccl *nccl) {
+    (void)nccl;
+    return 0;
+}
+void tt_nccl_abandon(tt_nccl *nccl) {
+    (void)nccl;
+}

@@ -39,6 +39,7 @@ tt_status tt_trainer_open(
 }
 
 void tt_trainer_close(tt_trainer *t) {
+    tt_gradient_sum_close(&t->sum);
     tt_optimizer_close(&t->optimizer);
     // After an error log-probabilities may still be on their way to memory that is freed here.
     const tt_status arrived = t->unread ? tt_device_wait(t->model->device) : TT_OK;
@@ -197,6 +198,7 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
         tt_comm_agree(t->comm, status)); // else the sums of the others would wait for a rank that has failed
     t->waited += tt_seconds() - arrived;
     TT_TRY(tt_gradient_sum_end(&t->sum));
+    t->waited += t->sum.waited;
     // The update comes before the loss is known, so that the host waits for the device once. What makes a loss
     // infinite or NaN makes the gradient so, too, and then nothing is updated.
     out->rate = tt_schedule_rate(&t->schedule, t->step);

@@ -12,10 +12,10 @@ size_t tt_cuda_rmsnorm_bwd_scratch(const tt_rmsnorm *p) {
     return p->strips ? 0 : (size_t)tt_rmsnorm_strips(p->rows) * (size_t)p->d * sizeof(float);
 }
 
-// A number for each query and head; the gradient of the biases, a part for each strip of keys.
+// A number for each query and head; where the caller has no strips, a part of the gradient of the biases for each strip of keys.
 size_t tt_cuda_attention_bwd_scratch(const tt_attention *p, int rows) {
     const size_t strips = ceil_div((size_t)p->longest_kv, (size_t)rows) * (size_t)p->kv_seqs;
-    const size_t partials = p->dbias ? strips * (size_t)p->buckets : 0;
+    const size_t partials = p->dbias && !p->strips ? strips * (size_t)p->buckets : 0;
     return ((size_t)p->q_rows + partials) * (size_t)p->heads * sizeof(float);
 }
 

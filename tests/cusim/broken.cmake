@@ -84,6 +84,10 @@ add_broken(late_draws host/model/decoder_steps.c sizes host/model/decoder_steps.
 add_broken(waiting_slot steps decode steps.cu "advanced")
 add_broken(own_table steps decode steps.cu "entered")
 add_broken(waiting_rows_sampled sample sizes sample.cu "NaN or inf")
+add_broken(mask_of_first gemm products gemm.cu "masked product")
+add_broken(dropped_pass ffn rows ffn.cu "mask of the activation")
+add_broken(last_layer_alone attention_bwd attention attention_bwd.cu dbias)
+add_broken(keys_of_first host/model/forward.c model host/model/forward.c attention_fwd uninitialised discarded)
 add_broken(one_dy host/model/weights.c model host/model/weights.c "cublasLtMatmul" uninitialised discarded)
 add_broken(kept_recording host/model/pass_replay.c sizes host/model/pass_replay.c 65th apart)
 add_broken(removed_wait attention attention attention.cu "norm(difference)" nan)
@@ -98,6 +102,7 @@ add_broken(seen_future attention attention attention.cuh decoder "norm(differenc
 add_broken(keys_beyond attention_bwd attention attention_bwd.cu dbias)
 add_broken(no_smaller_block attention attention attention_tile.cuh "shared memory" 68356)
 add_broken(exchanged_queries attention_bwd attention attention_drop.cuh "dropout: d")
+add_broken(held_too_wide lmhead products lmhead.cu dh)
 add_broken(second_part attention_bwd attention attention_bwd.cu "dropout: d")
 
 # What a GPU that works never shows.
@@ -106,8 +111,12 @@ add_broken(no_trim alloc refusals alloc.cu "out of GPU memory" "MiB asked for")
 add_broken(unwaited_trim alloc refusals alloc.cu "b: 30.0 MiB asked for")
 add_broken(first_proposal_only gemm refusals gemm.cu "not supported")
 add_broken(batch_forgotten gemm refusals gemm.cu "'batch'" element)
-add_broken(relu_forgotten gemm refusals gemm.cu "'relu'" element)
+add_broken(relu_forgotten gemm refusals gemm.cu "'relu mask'" element)
 add_broken(parts_in_bf16 gemm refusals gemm.cu "1000")
+add_broken(no_second_load reduce refusals kernel.cuh "out of GPU memory: scale")
+add_broken(no_second_product gemm refusals gemm.cu "gemm of m 1, n 2")
+add_broken(lost_nan gemm products gemm.cu "row 1: expected nan, got 0")
+add_broken(sum_left_running host/dist/nccl.cu refusals host/dist/nccl.cu "cudaFreeHost waits")
 
 # Adapters: operands of several in one matrix; weights that are made anew.
 add_broken(adapters_column host/model/adapters.c adapters host/model/adapters.c uninitialised discarded)

@@ -104,6 +104,17 @@ CUSIM_GPU=capability1=75 pair old.log --set name=old && { echo "FAILED: an old c
 grep -q "rank 1 on .* has no GPU (GPU 1, .* has compute capability 7.5; 8.0 or later" old.log-0 ||
     { echo "FAILED: message of an old card"; cat old.log-*; failed=1; }
 
+# A slow GPU is named, though its host is as fast as the other.
+for r in 0 1; do
+    words=$([ $r = 1 ] && echo slow=3000)
+    CUSIM_DEVICES=1 CUSIM_GPU=$words TT_RENDEZVOUS="$work/meet" TT_WORLD=2 TT_RANK=$r timeout 120 "$TINYTHINKER" \
+        run base.yaml --set device=cuda --set name=slow --set reflection.iterations=0 > "slow-$r" 2>&1 &
+    pids[r]=$!
+done
+wait "${pids[0]}" && wait "${pids[1]}" || { echo "FAILED: a slow GPU"; cat slow-*; failed=1; }
+grep -Eq "rank 1 is slow: the other ranks waited [0-9]+ of [0-9]+ seconds" slow-0 ||
+    { echo "FAILED: a slow GPU is not named"; cat slow-0; failed=1; }
+
 # A rank that is killed on the way: the other says so and ends, whatever it waits for.
 for r in 0 1; do
     CUSIM_DEVICES=2 TT_SUM_PIECE=2000 TT_RENDEZVOUS="$work/meet" TT_WORLD=2 TT_RANK=$r TT_TIMEOUT=5 "$TINYTHINKER" \
