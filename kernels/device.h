@@ -3,6 +3,7 @@
 #define TT_KERNELS_DEVICE_H
 
 #include "host/base/status.h"
+#include "kernels/tally.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,15 +42,18 @@ typedef struct tt_device {
     tt_precision precision;
     size_t operand_size; // bytes of what matrix products read and write: 4, or 2 (bf16)
     int threads;         // of the CPU device
-    bool plain;          // recordings are switched off, e.g. while operations are timed
-    bool poison;         // tt_device_discard fills memory with NaN
-    bool recording;      // between tt_device_record and tt_device_recorded
-    int recordings;      // number of open recordings
-    void *scratch;       // see tt_device_scratch
+    size_t
+        busy_elements; // of a product's result, or of a batch's, that keep all of the device busy; 0: any do
+    bool plain;        // recordings are switched off, e.g. while operations are timed
+    bool poison;       // tt_device_discard fills memory with NaN
+    bool recording;    // between tt_device_record and tt_device_recorded
+    int recordings;    // number of open recordings
+    void *scratch;     // see tt_device_scratch
     size_t scratch_bytes;
     void **outgrown; // smaller scratch memory of before: open recordings may contain its address
     size_t n_outgrown, outgrown_capacity;
-    void *state; // private to the implementation
+    tt_tally tally; // of all memory below, and of what libraries need
+    void *state;    // private to the implementation
 } tt_device;
 
 // How a device allocates and copies memory; one table per implementation. Sizes in bytes.

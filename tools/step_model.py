@@ -44,10 +44,12 @@ Kernel = collections.namedtuple('Kernel', 'name kind times flops bytes instructi
 
 
 class Step:
-    """The kernels of a step; `sources` and `targets` are the lengths of the sequences, one target for each source. head_rows: of a chunk of the LM head."""
+    """The kernels of a step; `sources` and `targets` are the lengths of the sequences, one target for each source. recorded: as they were when the record was made."""
 
-    def __init__(self, shape, sources, targets, budget, head_rows=None):
-        self.head_rows = head_rows or head_rows_at_once(shape.vocab)
+    def __init__(self, shape, sources, targets, budget, gpu, recorded=False):
+        self.recorded = recorded
+        self.busy = 0 if recorded else 2 * gpu.processors * 128 * 256  # as kernels/cuda/device.cu has it
+        self.head_rows = RECORDED_HEAD_ROWS if recorded else head_rows_at_once(shape.vocab)
         self.shape, self.sources, self.targets, self.budget = shape, sources, targets, budget
         self.s, self.t = sum(sources), sum(targets)
         self.kernels = []
@@ -65,12 +67,21 @@ class Step:
     def add(self, name, kind, times=1, flops=0.0, moved=0.0, instructions=0.0, blocks=0.0):
         self.kernels.append(Kernel(name, kind, times, flops, moved, instructions, blocks))
 
-    def product(self, name, rows, inputs, outputs, times):
+    def batches(self, weight, layers, apart):
+        """Of a weight's gradients, as host/model/weights.c makes them; apart: block 0 has the biases behind it."""
+        most = min(layers, max(1, -(-self.busy // weight)))
+        group = -(-layers // -(-layers // most))
+        return -(-layers // group) + (apart and group > 1)
+
+    def product(self, name, rows, inputs, outputs, times, apart=False):
         """A linear layer: forward, gradient of the weight (added to fp32), gradient of the input."""
         flops, read = 2.0 * rows * inputs * outputs, 2.0 * rows * (inputs + outputs)
         weight = inputs * outputs
-        self.add(name, 'gemm', times, flops, read + 2.0 * weight)
-        self.add(name + ' dW', 'gemm', times, flops, read + 8.0 * weight)
+        together = times if name == 'cross kv' and self.busy else 1  # all layers read the encoder's output
+        self.add(name, 'gemm', times // together, flops * together, (read + 2.0 * weight) * together)
+        batches = self.batches(weight, times, apart)
+        share = times / batches
+        self.add(name + ' dW', 'gemm', batches, flops * share, (read + 8.0 * weight) * share)
         self.add(name + ' dX', 'gemm', times, flops, read + 2.0 * weight)
 
     def attention(self, name, queries, keys, causal, biased):
@@ -93,7 +104,7 @@ class Step:
         self.add(name + ' bwd, keys', 'attention', c.layers, 8 * pairs * c.inner, moved * 1.5,
                  *work('bwd_keys', 1, 32, *((queries, keys) if causal else (keys, queries))))
         if biased:
-            self.add(name + ' bwd, bias', 'attention', c.layers, 0, 4.0 * len(keys) * 32 * c.heads)
+            self.add(name + ' bwd, bias', 'attention', 1 if self.busy else c.layers, 0, 4.0 * len(keys) * 32 * c.heads)
 
     def norms(self, rows, times, name):
         d = self.shape.d
@@ -107,9 +118,9 @@ class Step:
         self.add(f'embed_bwd {name}', 'embedding', 1, 0, (4.0 * rows + 8.0 * min(rows, c.vocab)) * c.d)
         self.add(f'embed_bwd {name}, cut runs', 'embedding', 1, 0, rows / 32 * 2 * c.d * 4.0)
         self.norms(rows, (2 if encoder else 3) * c.layers + 1, name)
-        self.product(f'qkv {name}', rows, c.d, 3 * c.inner, c.layers)
+        self.product(f'qkv {name}', rows, c.d, 3 * c.inner, c.layers, True)
         self.attention(f'attention {name}', lengths, lengths, not encoder, True)
-        self.product(f'o {name}', rows, c.inner, c.d, c.layers)
+        self.product(f'o {name}', rows, c.inner, c.d, c.layers, True)
         if not encoder:
             self.product('cross q', rows, c.d, c.inner, c.layers)
             self.product('cross kv', self.s, c.d, 2 * c.inner, c.layers)
@@ -117,8 +128,9 @@ class Step:
             self.product('cross o', rows, c.inner, c.d, c.layers)
         self.product(f'wi {name}', rows, c.d, c.ff, c.layers)
         self.product(f'wo {name}', rows, c.ff, c.d, c.layers)
-        self.add(f'ffn_fwd {name}', 'activations', c.layers, 0, 4.0 * rows * c.ff)
-        self.add(f'ffn_bwd {name}', 'activations', c.layers, 0, 6.0 * rows * c.ff)
+        self.add(f'ffn_fwd {name}', 'activations', c.layers, 0, 4.0 * rows * c.ff + (rows * c.ff / 8 if self.busy else 0))
+        if not self.busy:  # ReLU's gradient is made by the product before it
+            self.add(f'ffn_bwd {name}', 'activations', c.layers, 0, 6.0 * rows * c.ff)
 
     def head(self):
         """By chunks of rows, as kernels/cuda/lmhead.cu takes them."""
@@ -128,7 +140,9 @@ class Step:
         flops, logits = 2.0 * rows * c.d * c.vocab, float(rows) * c.vocab
         weight, h = float(c.d) * c.vocab, float(rows) * c.d
         self.add('LM head, logits', 'lm head', chunks, flops, 2 * h + 2 * weight + 4 * logits)
-        self.add('LM head, rows', 'lm head', chunks, 0, 10 * logits)
+        # Read once where a row is held in registers (WIDEST of kernels/cuda/lmhead.cu), else twice.
+        read = 4 if c.vocab <= 32768 and not self.recorded else 8
+        self.add('LM head, rows', 'lm head', chunks, 0, (read + 2) * logits)
         self.add('LM head, dh', 'lm head', chunks, flops, 2 * logits + 2 * weight + 2 * h)
         self.add('LM head, dW', 'lm head', chunks, flops, 2 * logits + 2 * h + 8 * weight)
 
@@ -190,7 +204,7 @@ class Budget:
         d = 32 if d_kv <= 32 else 64 if d_kv <= 64 else 128
         use = 7 if d == 32 else biased + 2 * self.dropout  # as kernels/cuda/attention_tile.cuh counts them
         per_hmma, warps = self.rows[f'attention{"_bwd" * (kernel != "fwd")}: attention_{kernel}<bf16, {d}, 64, {use}>']
-        rows = 32 if d == 64 and not (self.dropout and kernel == 'bwd_keys') else 16
+        rows = 32 if d == 64 else 16
         return d, rows, per_hmma, warps // (64 // rows)
 
 
@@ -210,7 +224,7 @@ def print_summary(options, budget):
     print(f'{"GPU":<6}{"shape":<8}{"ms a step":>10}{"share of peak":>15}{"launches":>10}')
     for gpu_name, gpu in GPUS.items():
         for shape_name, shape in SHAPES.items():
-            step = Step(shape, [source] * pairs, [target] * pairs, budget)
+            step = Step(shape, [source] * pairs, [target] * pairs, budget, gpu)
             time = total(step, gpu, options)
             print(f'{gpu_name:<6}{shape_name:<8}{time * 1e3:>10.2f}{step.flops() / time / gpu.peak:>14.1%} '
                   f'{step.launches():>9}  predicted')
@@ -242,7 +256,7 @@ def check(options, budget):
     targets = bench_lengths(measured['target_tokens'], 8, 60)
     sources = bench_lengths(measured['source_tokens'], 20, 150)
     n = min(len(targets), len(sources))
-    step, gpu = Step(SHAPES['base'], sources[:n], targets[:n], budget, RECORDED_HEAD_ROWS), GPUS['H100']
+    step, gpu = Step(SHAPES['base'], sources[:n], targets[:n], budget, GPUS['H100'], True), GPUS['H100']
     print(f'T5-base on an H100, {step.s} source and {step.t} target tokens; measured with a wait after each operation')
     print(f'{"kind":<14}{"predicted ms":>14}{"measured ms":>13}{"deviation":>11}')
     by_kind = collections.Counter()
@@ -255,7 +269,8 @@ def check(options, budget):
     print(f'{"step":<14}{time * 1e3:>14.2f}{real * 1e3:>13.2f}{time / real - 1:>+11.0%}')
     check_attention(record, budget, options)
     counted = read_counts()
-    one_chunk = step.launches() - 4 * (-(-step.t // RECORDED_HEAD_ROWS) - 1)
+    now = Step(SHAPES['base'], sources[:n], targets[:n], budget, gpu)
+    one_chunk = now.launches() - 4 * (-(-now.t // now.head_rows) - 1)
     print(f'launches with one chunk of the LM head: {one_chunk} in the model, {counted:.0f} counted by tests/cusim')
     return abs(one_chunk - counted) < 0.5 and abs(time / real - 1) < MOST_DEVIATION
 
@@ -264,7 +279,7 @@ def check_attention(record, budget, options):
     """Of operations alone: 65,536 rows in sequences of 512, with biases and dropout."""
     measured = {o['operation']: o['seconds']['median']
                 for o in record['tinythinker base operations']['shapes'][0]['operations']}
-    step = Step(SHAPES['base'], [512] * 128, [512] * 128, budget)
+    step = Step(SHAPES['base'], [512] * 128, [512] * 128, budget, GPUS['H100'], True)
     for stack in ('encoder', 'decoder'):
         for backward in (False, True):
             name = f'attention {stack}'
@@ -302,7 +317,8 @@ def main():
     elif options.shape:
         pairs, source, target = options.pairs
         print(f'predicted: T5-{options.shape} on {options.gpu}, {pairs} pairs of {source} and {target} tokens')
-        print_kernels(Step(SHAPES[options.shape], [source] * pairs, [target] * pairs, budget), GPUS[options.gpu], options)
+        gpu = GPUS[options.gpu]
+        print_kernels(Step(SHAPES[options.shape], [source] * pairs, [target] * pairs, budget, gpu), gpu, options)
     else:
         print_summary(options, budget)
 

@@ -27,6 +27,9 @@ typedef struct tt_training_config {
     int64_t steps;      // 0 = from epochs
     int64_t batch_size; // examples in the global batch, whatever the number of ranks
     int64_t accumulate; // parts that a batch is cut into to save memory; the result is the same
+    char *recompute;    // a word of TT_RECOMPUTE_MAP: what backward computes again to save memory
+    char *reduction;    // a word of TT_REDUCTION_MAP: precision of the gradient's sum over ranks
+    int64_t zero;       // 1: Adam's moments are divided among ranks
     int64_t interval; // acquisition: steps on recall before the cycle moves on; analyze: x number of options
     double learning_rate, warmup; // warmup: share of all steps
     char *schedule;               // a word of TT_SCHEDULE_MAP
@@ -64,6 +67,11 @@ typedef struct tt_config {
         double dropout_rate;
         char *feed_forward; // relu | gated-gelu
         bool tie_word_embeddings;
+        struct {
+            int64_t rank;         // 0 = acquisition and reflection train all weights
+            double alpha;         // 0 = rank
+            tt_text_list targets; // words of TT_ADAPTER_TARGET_MAP
+        } adapters;
     } model;
     struct {
         tt_training_config train;
@@ -149,6 +157,11 @@ bool tt_config_removed(const char *key);
 tt_config_role tt_config_role_of(const char *key);
 // Appends the key's default as tt_config_write would write it; nothing for a key that this version does not know.
 tt_status tt_config_default(const char *key, tt_str *out) TT_MUST_CHECK;
+// Whether this version knows the key.
+bool tt_config_has(const char *key);
+// Appends the key's value as tt_config_set takes it; nothing for a key that this version does not know. Errors:
+// TT_ERR_NOMEM.
+tt_status tt_config_value(const tt_config *config, const char *key, tt_str *out) TT_MUST_CHECK;
 // The files that a run of this configuration reads: the path of number i (from 0), and *key, the key that names it; NULL behind
 // the last. A path is "" where its key is not set.
 const char *tt_config_input(const tt_config *config, int i, const char **key);

@@ -42,6 +42,15 @@
         "Examples in the global batch, whatever the number of ranks."),                                      \
         INTEGER(TRAINING, name ".accumulate", field.accumulate, "1", 1, 1e6,                                 \
             "Number of parts that a batch is cut into to save memory. The result is the same."),             \
+        TEXT(PLACE, name ".recompute", field.recompute, "none", TT_WORDS(TT_RECOMPUTE_MAP),                  \
+            "What backward computes again instead of keeping it, to save memory. layers = the inside of "    \
+            "every layer, from the layer's input. The result is the same, to the bit."),                     \
+        INTEGER(PLACE, name ".zero", field.zero, "0", 0, 1,                                                  \
+            "Whether AdamW's moments are divided among the ranks: 1 = each rank updates its share of the "   \
+            "weights and receives the others'. 0 = every rank has all of them."),                            \
+        TEXT(TRAINING, name ".reduction", field.reduction, "fp32", TT_WORDS(TT_REDUCTION_MAP),               \
+            "Precision in which the ranks' gradients are sent and added. bf16 halves the bytes; no effect "  \
+            "with one rank."),                                                                               \
         REAL(TRAINING, name ".learning_rate", field.learning_rate, lr, 0, 10, "Peak learning rate."),        \
         REAL(TRAINING, name ".warmup", field.warmup, "0.1", 0, 1,                                            \
             "Share of all steps during which the learning rate rises linearly to its peak."),                \
@@ -131,6 +140,16 @@ static const tt_key keys[] = {
         "Custom shape: activation of the feed-forward layers."),
     BOOL(TRAINING, "model.tie_word_embeddings", model.tie_word_embeddings, "true",
         "Custom shape: whether the LM head shares its weights with the embedding."),
+    INTEGER(TRAINING, "model.adapters.rank", model.adapters.rank, "0", 0, 65536,
+        "Rank of low-rank adapters (LoRA), which acquisition and reflection train in place of the weights, "
+        "for a "
+        "student that is too large to train whole. 0 = none."),
+    REAL(TRAINING, "model.adapters.alpha", model.adapters.alpha, "0", 0, 1e6,
+        "Adapters are scaled by alpha / rank. 0 = alpha is the rank."),
+    LIST(TRAINING, "model.adapters.targets", model.adapters.targets, "q, v", TT_WORDS(TT_ADAPTER_TARGET_MAP),
+        "The weights that have adapters: of all attentions and all feed-forward layers. wi is that of ReLU, "
+        "wi_0 and "
+        "wi_1 are those of the gated GELU."),
     SUPERVISED("pretraining", pretraining.train, "false", "10000", "128", "1e-3", "0", "1000",
         "Steps between validations. 0 = at the end only.", "1000"),
     LIST(TRAINING, "pretraining.text", pretraining.text, "", NULL,

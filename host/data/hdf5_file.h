@@ -64,6 +64,24 @@ tt_status tt_h5_shape(const tt_h5 *h, const char *name, size_t *rows, size_t *co
 // Reads into the caller's memory of rows x max(columns, 1) elements; the data set must have this shape and type.
 tt_status tt_h5_read(const tt_h5 *h, const char *name, tt_h5_layout layout, void *data) TT_MUST_CHECK;
 
+// Vectors that need not be in memory as a whole. The function gives, or takes, elements [from, from + n) of the vector, in
+// order, without gaps; n is at most TT_H5_PIECE. The file is the same for tt_h5_write_pieces of every process.
+enum { TT_H5_PIECE = 1 << 22 };
+typedef struct tt_h5_pieces {
+    void *self;
+    tt_status (*piece)(void *self, size_t from, size_t n, void *data);
+} tt_h5_pieces;
+// Writes a data set of n elements of `type`, chunked and checksummed as by tt_h5_write. Errors also: those of the function.
+tt_status tt_h5_write_pieces(
+    const tt_h5 *h, const char *name, hid_t type, size_t n, tt_h5_pieces source) TT_MUST_CHECK;
+// Elements [from, from + n) of a data set of `total`.
+typedef struct tt_h5_range {
+    size_t total, from, n;
+} tt_h5_range;
+// Reads them. Errors also: those of the function.
+tt_status tt_h5_read_pieces(
+    const tt_h5 *h, const char *name, hid_t type, tt_h5_range range, tt_h5_pieces sink) TT_MUST_CHECK;
+
 // Texts (hdf5_texts.c). Reading allocates one block of *n pointers and the texts behind them, which the caller releases with
 // one free(*texts).
 tt_status tt_h5_write_texts(

@@ -4,8 +4,10 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/standard.h"
+#include "host/dist/counter.h"
 #include "host/dist/nccl.h"
 #include "host/dist/transport.h"
+#include "kernels/bf16.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,7 @@ void tt_comm_close(tt_comm *comm, tt_status status) {
         if (comm->agreed && tt_comm_barrier(comm) != TT_OK) tt_warn("%s", tt_error_message());
     }
     tt_nccl_close(comm->nccl, status != TT_OK);
+    tt_counter_close(comm->counter);
     comm->methods->leave(comm, status != TT_OK && !comm->agreed, tt_status_exit(status));
     free(comm);
 }
@@ -42,6 +45,7 @@ tt_status tt_comm_split(tt_comm *comm, int group, tt_comm **out) {
 void tt_comm_close_part(tt_comm *part) {
     if (!part) return;
     tt_nccl_close(part->nccl, part->agreed);
+    tt_counter_close(part->counter);
     part->methods->leave(part, false, 0);
     free(part);
 }
@@ -60,10 +64,27 @@ int tt_comm_threads(const tt_comm *comm, int64_t wanted) {
 }
 
 tt_status tt_comm_sum_f32(tt_comm *comm, float *x, size_t n) {
-    return comm->methods->sum_f32(comm, x, n);
+    return comm->methods->sum(comm, x, n, TT_SUM_F32, TT_ALL_RANKS);
+}
+tt_status tt_comm_sum_f32_to(tt_comm *comm, float *x, size_t n, int root) {
+    return comm->methods->sum(comm, x, n, TT_SUM_F32, root);
+}
+tt_status tt_comm_sum_bf16_to(tt_comm *comm, uint16_t *x, size_t n, int root) {
+    return comm->methods->sum(comm, x, n, TT_SUM_BF16, root);
 }
 tt_status tt_comm_sum_f64(tt_comm *comm, double *x, size_t n) {
-    return comm->methods->sum_f64(comm, x, n);
+    return comm->methods->sum(comm, x, n, TT_SUM_F64, TT_ALL_RANKS);
+}
+void tt_add_bf16(uint16_t *to, const uint16_t *from, size_t n) {
+    enum { BLOCK = 512 };
+    float a[BLOCK], b[BLOCK];
+    for (size_t done = 0; done < n; done += BLOCK) {
+        const int64_t part = n - done < BLOCK ? (int64_t)(n - done) : BLOCK;
+        tt_float_from_bf16(part, a, to + done);
+        tt_float_from_bf16(part, b, from + done);
+        for (int64_t i = 0; i < part; ++i) a[i] += b[i];
+        tt_bf16_from_float(part, to + done, a);
+    }
 }
 tt_status tt_comm_max_i64(tt_comm *comm, int64_t *x, size_t n) {
     return comm->methods->max_i64(comm, x, n);

@@ -19,6 +19,8 @@ typedef struct tt_comm {
     bool agreed;                             // tt_comm_agree failed: all ranks know, rank 0 reports it
     bool own_gpu;                            // each rank has a GPU of its own (gpu.h)
     struct tt_nccl *nccl;                    // sums between these GPUs, or NULL
+    struct tt_counter *counter;              // of pieces (pieces.h); NULL until they are first taken
+    uint64_t works;                          // in pieces, so far
     const char *transport;                   // "none", "mpi", "tcp"
     const struct tt_comm_transport *methods; // private
     void *state;                             // private
@@ -36,6 +38,10 @@ tt_status tt_comm_open(tt_comm **out) TT_MUST_CHECK;
 // it was agreed on, else by each rank that failed.
 void tt_comm_close(tt_comm *comm, tt_status status);
 
+// A world of `size` ranks of which only rank 0 is there: collectives change nothing, and each rank gives what this one gives.
+// For planning. Close it with tt_comm_close_part. Errors: TT_ERR_NOMEM.
+tt_status tt_comm_pretend(tt_comm **out, int size) TT_MUST_CHECK;
+
 // Ranks with the same `group` become a world of their own, in the order of their ranks here. All ranks call
 // it. Close the part with tt_comm_close_part before the whole.
 tt_status tt_comm_split(tt_comm *comm, int group, tt_comm **out) TT_MUST_CHECK;
@@ -48,6 +54,11 @@ int tt_comm_threads(const tt_comm *comm, int64_t wanted);
 // Collectives: every rank calls them in the same order. All block. Errors: TT_ERR_DIST.
 tt_status tt_comm_sum_f32(
     tt_comm *comm, float *x, size_t n) TT_MUST_CHECK; // in place, same bits on all ranks
+enum { TT_ALL_RANKS = -1 };
+// The same for rank `root` alone, or for all with TT_ALL_RANKS; afterwards x is undefined on the others.
+tt_status tt_comm_sum_f32_to(tt_comm *comm, float *x, size_t n, int root) TT_MUST_CHECK;
+// The same of bf16: half the bytes; each addition is made in fp32 and rounded.
+tt_status tt_comm_sum_bf16_to(tt_comm *comm, uint16_t *x, size_t n, int root) TT_MUST_CHECK;
 tt_status tt_comm_sum_f64(tt_comm *comm, double *x, size_t n) TT_MUST_CHECK;
 tt_status tt_comm_max_i64(tt_comm *comm, int64_t *x, size_t n) TT_MUST_CHECK;
 tt_status tt_comm_broadcast(tt_comm *comm, void *bytes, size_t n, int root) TT_MUST_CHECK;

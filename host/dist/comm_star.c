@@ -19,8 +19,8 @@ typedef struct star_state {
 } star_state;
 
 // The operation that a rank is about to do; rank 0 checks that all do the same.
-typedef enum operation { SUM_F32, SUM_F64, MAX_I64, BROADCAST, GATHER, BARRIER } operation;
-static const char *const operation_names[] = {"sum", "sum", "max", "broadcast", "gather", "barrier"};
+typedef enum operation { SUM_F32, SUM_F64, MAX_I64, BROADCAST, GATHER, BARRIER, SUM_BF16 } operation;
+static const char *const operation_names[] = {"sum", "sum", "max", "broadcast", "gather", "barrier", "sum"};
 
 typedef struct notice {
     uint64_t operation, bytes;
@@ -30,22 +30,13 @@ static star_state *state_of(const tt_comm *comm) {
     return comm->state;
 }
 
-static tt_status lost_rank(const tt_star *star, int rank, tt_wire_end end, operation what) {
-    if (end == TT_WIRE_CLOSED)
-        return tt_fail(TT_ERR_DIST, "%s: rank %d on %s has left; see its own error message",
-            operation_names[what], rank, star->hosts[rank]);
-    return tt_fail(TT_ERR_DIST,
-        "%s: no word from rank %d on %s within %g seconds; TT_TIMEOUT=seconds waits longer",
-        operation_names[what], rank, star->hosts[rank], star->seconds);
-}
-
 static tt_status send_to(const tt_star *star, int rank, const void *bytes, size_t n, operation what) {
     const tt_wire_end end = tt_wire_send(star->sockets[rank], bytes, n, tt_seconds() + star->seconds);
-    return end == TT_WIRE_DONE ? TT_OK : lost_rank(star, rank, end, what);
+    return end == TT_WIRE_DONE ? TT_OK : tt_star_lost(star, rank, end, operation_names[what]);
 }
 static tt_status receive_from(const tt_star *star, int rank, void *bytes, size_t n, operation what) {
     const tt_wire_end end = tt_wire_receive(star->sockets[rank], bytes, n, tt_seconds() + star->seconds);
-    return end == TT_WIRE_DONE ? TT_OK : lost_rank(star, rank, end, what);
+    return end == TT_WIRE_DONE ? TT_OK : tt_star_lost(star, rank, end, operation_names[what]);
 }
 
 static tt_status announce_operation(const tt_star *star, operation what, size_t bytes) {
@@ -60,7 +51,7 @@ static tt_status expect_rank(const tt_star *star, int rank, operation what, uint
     *bytes = theirs.bytes;
     if (theirs.operation == (uint64_t)what) return TT_OK;
     return tt_fail(TT_ERR_DIST, "rank %d on %s is at a different operation (%s) than rank 0 (%s)", rank,
-        star->hosts[rank], theirs.operation <= BARRIER ? operation_names[theirs.operation] : "?",
+        star->hosts[rank], theirs.operation <= SUM_BF16 ? operation_names[theirs.operation] : "?",
         operation_names[what]);
 }
 static tt_status expect_all_ranks(const tt_star *star, operation what, size_t bytes) {
@@ -79,13 +70,15 @@ static void combine_chunk(operation what, void *to, const void *from, size_t byt
         for (size_t i = 0; i < bytes / sizeof(float); ++i) ((float *)to)[i] += ((const float *)from)[i];
     if (what == SUM_F64)
         for (size_t i = 0; i < bytes / sizeof(double); ++i) ((double *)to)[i] += ((const double *)from)[i];
+    if (what == SUM_BF16) tt_add_bf16(to, from, bytes / sizeof(uint16_t));
     int64_t *most = to;
     const int64_t *other = from;
     for (size_t i = 0; what == MAX_I64 && i < bytes / sizeof *most; ++i)
         if (other[i] > most[i]) most[i] = other[i];
 }
 
-static tt_status reduce_all(tt_comm *comm, operation what, void *x, size_t bytes) {
+// `root`: the rank that receives the result, or TT_ALL_RANKS.
+static tt_status reduce(tt_comm *comm, operation what, void *x, size_t bytes, int root) {
     star_state *s = state_of(comm);
     const tt_star *star = &s->star;
     if (comm->size == 1) return TT_OK;
@@ -95,26 +88,32 @@ static tt_status reduce_all(tt_comm *comm, operation what, void *x, size_t bytes
         const size_t n = bytes - done < CHUNK ? bytes - done : CHUNK;
         if (comm->rank != 0) {
             TT_TRY(send_to(star, 0, chunk, n, what));
-            TT_TRY(receive_from(star, 0, chunk, n, what));
+            if (root == TT_ALL_RANKS || root == comm->rank) TT_TRY(receive_from(star, 0, chunk, n, what));
             continue;
         }
         for (int r = 1; r < comm->size; ++r) {
             TT_TRY(receive_from(star, r, s->part, n, what));
             combine_chunk(what, chunk, s->part, n);
         }
-        for (int r = 1; r < comm->size; ++r) TT_TRY(send_to(star, r, chunk, n, what));
+        for (int r = 1; r < comm->size; ++r)
+            if (root == TT_ALL_RANKS || root == r) TT_TRY(send_to(star, r, chunk, n, what));
     }
     return TT_OK;
 }
 
-static tt_status star_sum_f32(tt_comm *comm, float *x, size_t n) {
-    return reduce_all(comm, SUM_F32, x, n * sizeof *x);
-}
-static tt_status star_sum_f64(tt_comm *comm, double *x, size_t n) {
-    return reduce_all(comm, SUM_F64, x, n * sizeof *x);
+static tt_status star_sum(tt_comm *comm, void *x, size_t n, tt_sum_type type, int root) {
+    switch (type) {
+    case TT_SUM_F32:
+        return reduce(comm, SUM_F32, x, n * sizeof(float), root);
+    case TT_SUM_F64:
+        return reduce(comm, SUM_F64, x, n * sizeof(double), root);
+    case TT_SUM_BF16:
+        break;
+    }
+    return reduce(comm, SUM_BF16, x, n * sizeof(uint16_t), root);
 }
 static tt_status star_max_i64(tt_comm *comm, int64_t *x, size_t n) {
-    return reduce_all(comm, MAX_I64, x, n * sizeof *x);
+    return reduce(comm, MAX_I64, x, n * sizeof *x, TT_ALL_RANKS);
 }
 
 static tt_status star_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
@@ -166,7 +165,7 @@ static tt_status star_gather(tt_comm *comm, const void *bytes, size_t n, char **
 }
 
 static tt_status star_barrier(tt_comm *comm) {
-    return reduce_all(comm, BARRIER, &(char){0}, 1);
+    return reduce(comm, BARRIER, &(char){0}, 1, TT_ALL_RANKS);
 }
 
 // Leaving closes the connection; the others notice when they next wait for this rank.
@@ -179,8 +178,7 @@ static void star_leave(tt_comm *comm, bool abort_job, int exit_status) {
 static tt_status star_split(tt_comm *comm, int group, tt_comm *out);
 
 static const tt_comm_transport star_transport = {
-    .sum_f32 = star_sum_f32,
-    .sum_f64 = star_sum_f64,
+    .sum = star_sum,
     .max_i64 = star_max_i64,
     .broadcast = star_broadcast,
     .gather = star_gather,
@@ -213,12 +211,10 @@ static tt_status share_places(tt_comm *comm, const place *mine, place *places) {
     TT_TRY(tt_comm_gather_equal(comm, mine, sizeof *mine, places));
     TT_TRY(tt_comm_broadcast(comm, places, (size_t)comm->size * sizeof *places, 0));
     for (int r = 0; r < comm->size; ++r) {
-        tt_address *address = &places[r].address;
-        if (address->n < 0 || address->n > TT_WIRE_ADDRESSES)
+        const tt_address *address = &places[r].address;
+        if (!tt_address_check(&places[r].address))
             return tt_fail(TT_ERR_DIST,
                 "split: rank %d names %d addresses; do all ranks run the same version?", r, address->n);
-        address->host[TT_WIRE_HOST - 1] = 0;
-        for (int i = 0; i < address->n; ++i) address->numbers[i][TT_WIRE_NUMBER - 1] = 0;
     }
     return TT_OK;
 }

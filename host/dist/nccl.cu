@@ -15,7 +15,12 @@ struct tt_nccl {
     cudaStream_t stream;
     cudaEvent_t ready, done; // the device has reached a sum; the sums have ended
     double seconds;          // patience while GPUs are connected: at the start, and in the first sum
+    double waited;           // see tt_nccl_waited
     int size;
+    bool connected; // a sum has been started
+    bool running;   // sums have been started and not awaited
+    bf16 *half;     // of a piece, device memory
+    size_t half_size;
 };
 
 namespace {
@@ -47,6 +52,7 @@ tt_status give_up(tt_nccl *nccl, tt_status status) {
     if (status != TT_OK && nccl->comm) {
         ncclCommAbort(nccl->comm);
         nccl->comm = nullptr;
+        nccl->running = false;
     }
     return status;
 }
@@ -99,23 +105,78 @@ void tt_nccl_close(tt_nccl *nccl, bool failed) {
     if (nccl->comm)
         (void)give_up(nccl, settle_call(nccl, ncclCommFinalize(nccl->comm), nccl->seconds, "end"));
     if (nccl->comm) ncclCommDestroy(nccl->comm);
+    if (nccl->half) cudaFreeAsync(nccl->half, nccl->stream);
     if (nccl->ready) cudaEventDestroy(nccl->ready);
     if (nccl->done) cudaEventDestroy(nccl->done);
     if (nccl->stream) cudaStreamDestroy(nccl->stream);
     free(nccl);
 }
 
-tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, float *x, size_t n) {
-    TT_CUDA(cudaEventRecord(nccl->ready, tt_stream(device)), "sum over ranks");
-    TT_CUDA(cudaStreamWaitEvent(nccl->stream, nccl->ready, 0), "sum over ranks");
-    const ncclResult_t result = ncclAllReduce(x, x, n, ncclFloat32, ncclSum, nccl->comm, nccl->stream);
-    return give_up(nccl, settle_call(nccl, result, nccl->seconds, "sum"));
+// The first sum connects GPUs, for which NCCL takes memory of its own. If it gets none, the communicator is lost: so what
+// the device's pool does not need is given back before.
+static tt_status make_room(tt_nccl *nccl, tt_device *device) {
+    TT_CUDA(tt_cuda_make_room(tt_stream(device)), "sum over ranks");
+    nccl->connected = true;
+    return TT_OK;
 }
 
-static tt_status await_sums(const tt_nccl *nccl, double seconds) {
+// What follows on NCCL's stream sees all operations submitted to the device so far.
+static tt_status follow_device(tt_nccl *nccl, tt_device *device) {
+    if (!nccl->comm)
+        return tt_fail(TT_ERR_DIST, "NCCL: a sum of %d ranks after one that was aborted", nccl->size);
+    if (!nccl->connected) TT_TRY(make_room(nccl, device));
+    nccl->running = true;
+    TT_CUDA(cudaEventRecord(nccl->ready, tt_stream(device)), "sum over ranks");
+    TT_CUDA(cudaStreamWaitEvent(nccl->stream, nccl->ready, 0), "sum over ranks");
+    return TT_OK;
+}
+
+// NCCL's stream has memory for one piece in bf16: there one piece follows the other.
+static tt_status reserve_half(tt_nccl *nccl, size_t n) {
+    if (n <= nccl->half_size) return TT_OK;
+    if (nccl->half) TT_CUDA(cudaFreeAsync(nccl->half, nccl->stream), "sum over ranks");
+    nccl->half = nullptr;
+    nccl->half_size = 0;
+    void *memory = nullptr;
+    TT_CUDA(cudaMallocAsync(&memory, n * sizeof(bf16), nccl->stream), "sum over ranks");
+    nccl->half = static_cast<bf16 *>(memory);
+    nccl->half_size = n;
+    return TT_OK;
+}
+
+static ncclResult_t submit_sum(const tt_nccl *nccl, void *x, size_t n, ncclDataType_t type, int root) {
+    return root == TT_ALL_RANKS ? ncclAllReduce(x, x, n, type, ncclSum, nccl->comm, nccl->stream)
+                                : ncclReduce(x, x, n, type, ncclSum, root, nccl->comm, nccl->stream);
+}
+
+tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, const tt_nccl_work *work) {
+    const int64_t n = static_cast<int64_t>(work->n);
+    TT_TRY(follow_device(nccl, device));
+    void *x = work->x;
+    if (work->bf16) {
+        TT_TRY(reserve_half(nccl, work->n));
+        TT_TRY(tt_cuda_narrow(nccl->stream, nccl->half, work->x, n));
+        x = nccl->half;
+    }
+    const ncclResult_t result =
+        submit_sum(nccl, x, work->n, work->bf16 ? ncclBfloat16 : ncclFloat32, work->root);
+    TT_TRY(give_up(nccl, settle_call(nccl, result, nccl->seconds, "sum")));
+    return work->bf16 ? tt_cuda_widen(nccl->stream, work->x, nccl->half, n) : TT_OK;
+}
+
+tt_status tt_nccl_broadcast(tt_nccl *nccl, tt_device *device, float *x, size_t n, int root) {
+    TT_TRY(follow_device(nccl, device));
+    const ncclResult_t result = ncclBroadcast(x, x, n, ncclFloat32, root, nccl->comm, nccl->stream);
+    return give_up(nccl, settle_call(nccl, result, nccl->seconds, "broadcast"));
+}
+
+static tt_status await_sums(tt_nccl *nccl, double seconds) {
     const double deadline = tt_seconds() + seconds;
+    double reached = -1; // when this rank's GPU was first seen to have come to the last sum
     for (;;) {
+        if (reached < 0 && cudaEventQuery(nccl->ready) != cudaErrorNotReady) reached = tt_seconds();
         const cudaError_t error = cudaEventQuery(nccl->done);
+        nccl->waited = reached < 0 ? 0 : tt_seconds() - reached;
         if (error == cudaSuccess) return TT_OK;
         if (error != cudaErrorNotReady) return tt_cuda_failed(error, "sum over ranks");
         ncclResult_t result = ncclSuccess;
@@ -134,6 +195,15 @@ static tt_status await_sums(const tt_nccl *nccl, double seconds) {
 tt_status tt_nccl_finish(tt_nccl *nccl, tt_device *device, double seconds) {
     TT_CUDA(cudaEventRecord(nccl->done, nccl->stream), "sum over ranks");
     TT_TRY(give_up(nccl, await_sums(nccl, seconds)));
+    nccl->running = false;
     TT_CUDA(cudaStreamWaitEvent(tt_stream(device), nccl->done, 0), "sum over ranks");
     return TT_OK;
+}
+
+double tt_nccl_waited(const tt_nccl *nccl) {
+    return nccl->waited;
+}
+
+void tt_nccl_abandon(tt_nccl *nccl) {
+    if (nccl->running) (void)give_up(nccl, TT_ERR_DIST);
 }

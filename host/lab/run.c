@@ -6,7 +6,10 @@
 #include "host/data/world/world.h"
 #include "host/dist/gpu.h"
 #include "host/dist/precision.h"
+#include "host/lab/adapt.h"
 #include "host/lab/environment.h"
+#include "host/lab/memory_text.h"
+#include "host/lab/phases.h"
 #include "host/lab/result.h"
 #include "host/lab/resume.h"
 #include "host/lab/run_directory.h"
@@ -111,12 +114,7 @@ static tt_status build_world(const char *world_yaml, const char *path) {
 
 static tt_status open_corpus(run *r) {
     const tt_config *c = r->config;
-    if (!*c->corpus) {
-        if (!c->acquisition.enabled) return TT_OK;
-        return tt_fail(TT_ERR_CONFIG,
-            "acquisition is enabled, but no corpus is named; set corpus: to an .h5 that "
-            "'tinythinker corpus import' wrote");
-    }
+    if (!*c->corpus) return TT_OK;
     const char *path = c->corpus;
     if (tt_ends_with(path, ".yaml")) {
         tt_status status = TT_OK;
@@ -157,15 +155,19 @@ static tt_status best_of(const run *r, int i, char *out) {
     return TT_OK;
 }
 
+// Path of the checkpoint that phase i begins with; "" where the student has random weights.
+static tt_status start_of(const run *r, int i, char *out) {
+    if (i > 0) return best_of(r, i - 1, out);
+    snprintf(out, TT_PATH_MAX, "%s", r->config->model.start);
+    return TT_OK;
+}
+
 static tt_status run_reflection(run *r, int i, tt_phase_context *context, bool resume) {
     tt_phase_outcome *phase = &r->result.phases[i];
     char folder[TT_PATH_MAX], reference[TT_PATH_MAX];
     TT_TRY(tt_path_join(folder, sizeof folder, r->dir.path, phase->name));
     TT_TRY(tt_comm_agree(r->comm, r->comm->rank == 0 ? tt_make_dirs(folder) : TT_OK));
-    if (i > 0)
-        TT_TRY(best_of(r, i - 1, reference));
-    else
-        snprintf(reference, sizeof reference, "%s", r->config->model.start);
+    TT_TRY(start_of(r, i, reference));
     const tt_reflection_context iteration = {.config = r->config,
         .corpus = &r->corpus,
         .comm = r->comm,
@@ -187,12 +189,22 @@ static tt_status run_phase(run *r, int i, tt_phase_context *context, bool resume
 // Reflection needs a student whose acquisition is finished.
 static tt_status check_student(const run *r, const tt_phase_outcome *phase) {
     tt_phase_state state;
-    if (!phase->iteration || !r->student.m || !r->student.state) return TT_OK;
+    if (!phase->iteration || !r->student.has_moments || !r->student.state) return TT_OK;
     if (tt_phase_read(&state, r->student.state, "acquisition") != TT_OK || state.finished) return TT_OK;
     return tt_fail(TT_ERR_CONFIG,
         "%s: its acquisition stopped after step %lld of %lld; finish it first, or take the run's best.h5 "
         "for reflection",
         r->config->model.start, (long long)state.result.steps, (long long)state.total);
+}
+
+// Before the first step of phase i: what it trains.
+static tt_status adapt_student(run *r, int i) {
+    const tt_phase_outcome *phase = &r->result.phases[i];
+    char start[TT_PATH_MAX];
+    TT_TRY(start_of(r, i, start));
+    return tt_adapt_begin(&r->student,
+        &(tt_adapt){
+            .config = r->config, .phase = phase->name, .iteration = phase->iteration, .start = start});
 }
 
 static tt_status count_pairs(const run *r, tt_phase_outcome *phase) {
@@ -244,6 +256,13 @@ static tt_status check_order(run *r, int i, const char *last) {
         "remove %s and its earlier versions, so that both phases go on from what there is",
         last, later);
     return tt_comm_agree(r->comm, status);
+}
+
+static void tell_memory(const run *r, const char *part) {
+    tt_str text = {0};
+    tt_memory_text(&text, &r->device->tally.peak);
+    if (!text.failed) tt_info("%s: at most %s", part, tt_str_text(&text));
+    tt_str_close(&text);
 }
 
 // ---- phases that runs have in common
@@ -351,10 +370,13 @@ static tt_status do_phase(run *r, int i) {
         TT_TRY(tt_comm_agree(r->comm, tt_start_open(&r->student, r->config, r->device)));
         TT_TRY(tt_comm_agree(r->comm, check_student(r, phase)));
     }
+    if (!saved) TT_TRY(tt_comm_agree(r->comm, adapt_student(r, i)));
     if (!finished) {
         if (r->comm->rank == 0)
-            tt_space_tell(
-                &(tt_space){.last = last, .best = best, .keep = keep, .parameters = r->student.model->size});
+            tt_space_tell(&(tt_space){.last = last,
+                .best = best,
+                .keep = keep,
+                .parameters = tt_model_trained(r->student.model).size});
         tt_metrics metrics = {0};
         tt_status status = TT_OK;
         if (r->comm->rank == 0) status = open_metrics(r, &metrics);
@@ -369,7 +391,9 @@ static tt_status do_phase(run *r, int i) {
             .seed = (uint64_t)r->config->seed,
             .began = r->began,
             .cuts_warned = &r->cuts_warned};
+        tt_tally_restart(&r->device->tally);
         status = run_phase(r, i, &context, saved);
+        if (status == TT_OK) tell_memory(r, phase->name);
         int64_t bytes = 0;
         if (status == TT_OK) status = tt_metrics_sync(&metrics, &bytes);
         r->metrics_bytes = bytes;
@@ -385,18 +409,7 @@ static tt_status do_phase(run *r, int i) {
 }
 
 static tt_status do_phases(run *r) {
-    const tt_config *c = r->config;
-    if (c->reflection.iterations > 0 && !c->acquisition.enabled && !*c->model.start)
-        return tt_fail(TT_ERR_CONFIG,
-            "reflection needs a student that has finished acquisition: set acquisition.enabled=true, or "
-            "model.start to the best.h5 of an earlier run");
-    if (c->reflection.iterations > 0 && !r->has_corpus)
-        return tt_fail(TT_ERR_CONFIG, "reflection needs the training questions: set corpus:");
-    tt_phase_outcome *phase = r->result.phases;
-    while (tt_phase_at(c, r->result.n_phases, phase->name, &phase->iteration)) {
-        r->result.n_phases++;
-        ++phase;
-    }
+    TT_TRY(tt_phases_add(&r->result, r->config, r->has_corpus));
     for (int i = 0; i < r->result.n_phases; ++i) TT_TRY(do_phase(r, i));
     return TT_OK;
 }
@@ -413,18 +426,11 @@ typedef struct scoring {
 } scoring;
 
 static tt_status evaluate_student(run *r, const scoring *s, tt_evaluation *out) {
-    const tt_config *c = r->config;
-    tt_evaluate_options options = {.corpus = &r->corpus,
-        .split = s->split,
-        .questions = c->evaluation.questions,
-        .samples = s->samples,
-        .decoding = tt_decoding_of(c),
-        .max_input = tt_prompt_limit_of(c),
-        .cuts_warned = &r->split_cuts_warned[s->split],
-        .slots = (int)c->evaluation.slots,
-        .predictions = s->predictions,
-        .label = s->label};
-    TT_TRY(tt_stage_set_parse(&options.set, c->stages));
+    tt_evaluate_options options;
+    TT_TRY(tt_scoring_of(&options, r->config, &r->corpus, s->split, s->samples));
+    options.cuts_warned = &r->split_cuts_warned[s->split];
+    options.predictions = s->predictions;
+    options.label = s->label;
     TT_TRY(tt_evaluate(s->student->model, s->student->tokenizer, r->comm, &options, out));
     tt_info("%s: %.1f %% (%.1f to %.1f) of %d", s->label, 100 * out->accuracy, 100 * out->low,
         100 * out->high, out->n);
@@ -484,19 +490,13 @@ static tt_status evaluate_phases(run *r) {
     return TT_OK;
 }
 
-static bool split_is_empty(const tt_corpus *corpus, tt_split split) {
-    for (size_t i = 0; i < corpus->n_questions; ++i)
-        if (corpus->questions[i].split == split) return false;
-    return true;
-}
-
 static tt_status evaluate_splits(run *r, FILE *predictions) {
     const tt_config *c = r->config;
     tt_result *result = &r->result;
     for (int i = 0; i < c->evaluation.splits.n; ++i) {
         tt_split split;
         TT_TRY(tt_split_parse(&split, c->evaluation.splits.items[i]));
-        if (split_is_empty(&r->corpus, split)) {
+        if (tt_split_is_empty(&r->corpus, split)) {
             tt_warn("evaluation.splits: the corpus has no %s questions", tt_split_name(split));
             continue;
         }
@@ -520,7 +520,9 @@ static tt_status do_evaluation(run *r) {
     if (!r->student.model) TT_TRY(tt_comm_agree(r->comm, tt_start_open(&r->student, r->config, r->device)));
     tt_output predictions;
     TT_TRY(open_predictions(r, r->dir.predictions, &predictions));
+    tt_tally_restart(&r->device->tally);
     tt_status status = evaluate_splits(r, predictions.file);
+    if (status == TT_OK) tell_memory(r, "evaluation");
     if (status == TT_ERR_INTERRUPTED)
         status = tt_fail(status,
             "stopped in the final evaluation; the student is saved; run the same command again to resume");

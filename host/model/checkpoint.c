@@ -1,6 +1,8 @@
 // Checkpoints as HDF5.
 #include "host/model/checkpoint.h"
 
+#include "host/base/fs.h"
+#include "host/base/memory.h"
 #include "host/base/str.h"
 #include "host/data/hdf5_file.h"
 #include "host/data/renew.h"
@@ -12,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORMAT = 2 };
+enum { FORMAT = 2, FORMAT_ADAPTED = 3 };
 static const char SCALE[] = "scale_decoder_outputs", ADDED[] = "/added_tokens";
 
 // The configuration's integers and reals under Hugging Face's names, each with its field. A file's
@@ -134,14 +136,25 @@ static tt_status put_weights(const tt_h5 *h, const tt_model *model, bool bf16) {
     return status;
 }
 
-static tt_status put_moment(const tt_h5 *h, const tt_model *model, const char *name, const float *moment) {
-    float *host;
-    TT_TRY(tt_alloc(&host, model->size, sizeof *host, "checkpoint"));
-    tt_status status = tt_device_download(model->device, host, moment, model->size * sizeof *host);
-    if (status == TT_OK)
-        status = tt_h5_write(h, name, (tt_h5_layout){H5T_NATIVE_FLOAT, model->size, 0}, host);
-    free(host);
-    return status;
+static const char *const moment_names[TT_MOMENTS] = {"/optimizer/m", "/optimizer/v"};
+
+typedef struct moment_reader {
+    tt_moment_source source;
+    tt_moment which;
+} moment_reader;
+
+static tt_status read_moment(void *self, size_t from, size_t n, void *data) {
+    const moment_reader *r = self;
+    return r->source.read(r->source.self, r->which, from, n, data);
+}
+
+static tt_status put_moments(const tt_h5 *h, const tt_checkpoint_write *what) {
+    for (int i = 0; i < TT_MOMENTS; ++i) {
+        moment_reader reader = {what->moments, (tt_moment)i};
+        TT_TRY(tt_h5_write_pieces(h, moment_names[i], H5T_NATIVE_FLOAT, tt_model_trained(what->model).size,
+            (tt_h5_pieces){&reader, read_moment}));
+    }
+    return TT_OK;
 }
 
 // The tokens that were added to the tokenizer's file, as JSON.
@@ -150,17 +163,19 @@ static tt_status put_added(const tt_h5 *h, const char *json) {
 }
 
 static tt_status put_all(const tt_h5 *h, const tt_checkpoint_write *what) {
-    TT_TRY(tt_h5_put_i64(h, "/", "format", FORMAT));
+    TT_TRY(tt_h5_put_i64(h, "/", "format", what->adapted ? FORMAT_ADAPTED : FORMAT));
     TT_TRY(tt_h5_group(h, "/model"));
     TT_TRY(put_config(h, &what->model->config));
-    TT_TRY(put_weights(h, what->model, what->bf16));
+    if (what->adapted)
+        TT_TRY(tt_adapted_write(h, what->adapted, what->model));
+    else
+        TT_TRY(put_weights(h, what->model, what->bf16));
     size_t n;
     const void *bytes = tt_tokenizer_bytes(what->tokenizer, &n);
     TT_TRY(tt_h5_write(h, "/tokenizer", (tt_h5_layout){H5T_NATIVE_UINT8, n, 0}, bytes));
     TT_TRY(tt_h5_put_i64(h, "/tokenizer", "extra_ids", tt_tokenizer_extra_ids(what->tokenizer)));
     TT_TRY(put_added(h, tt_tokenizer_added(what->tokenizer)));
-    if (what->m) TT_TRY(put_moment(h, what->model, "/optimizer/m", what->m));
-    if (what->v) TT_TRY(put_moment(h, what->model, "/optimizer/v", what->v));
+    if (what->moments.read) TT_TRY(put_moments(h, what));
     if (what->state) TT_TRY(tt_h5_write_text(h, "/state", what->state));
     return TT_OK;
 }
@@ -215,16 +230,48 @@ static tt_status get_weights(const tt_h5 *h, tt_model *model, uint64_t *hash) {
     return status == TT_OK ? tt_model_written(model) : status;
 }
 
-static tt_status get_moment(const tt_h5 *h, const tt_model *model, const char *name, float **moment) {
-    if (!tt_h5_has(h, name)) return TT_OK;
-    float *host;
-    TT_TRY(tt_alloc(&host, model->size, sizeof *host, "optimizer state"));
-    tt_status status = tt_h5_read(h, name, (tt_h5_layout){H5T_NATIVE_FLOAT, model->size, 0}, host);
-    if (status == TT_OK)
-        status = tt_device_alloc(model->device, moment, model->size, sizeof *host, "optimizer state");
-    if (status == TT_OK) status = tt_device_upload(model->device, *moment, host, model->size * sizeof *host);
-    free(host);
-    return status;
+// Checks the moments' shapes; they are read when somebody asks for them.
+static tt_status find_moments(const tt_h5 *h, tt_checkpoint *out) {
+    const size_t size = tt_model_trained(out->model).size;
+    for (int i = 0; i < TT_MOMENTS; ++i) {
+        size_t n, columns;
+        if (!tt_h5_has(h, moment_names[i])) return TT_OK;
+        TT_TRY(tt_h5_shape(h, moment_names[i], &n, &columns));
+        if (n != size || columns != 0)
+            return tt_fail(TT_ERR_FORMAT, "%s: %s is [%zu, %zu], expected [%zu, 0]", h->path, moment_names[i],
+                n, columns, size);
+    }
+    out->moment_size = size;
+    out->has_moments = true;
+    return TT_OK;
+}
+
+typedef struct moment_writer {
+    tt_device *device;
+    size_t from; // that `out` begins with
+    float *out;
+} moment_writer;
+
+static tt_status write_moment(void *self, size_t from, size_t n, void *data) {
+    const moment_writer *w = self;
+    return tt_device_upload(w->device, w->out + (from - w->from), data, n * sizeof *w->out);
+}
+
+tt_status tt_checkpoint_moments(const tt_checkpoint *c, tt_moment which, size_t from, size_t n, float *out) {
+    if (!c->has_moments) return tt_fail(TT_ERR_INTERNAL, "the checkpoint has no moments");
+    if (from > c->moment_size || n > c->moment_size - from)
+        return tt_fail(TT_ERR_FORMAT, "%s: %s has %zu elements, %zu from %zu are needed", c->file->path,
+            moment_names[which], c->moment_size, n, from);
+    moment_writer writer = {c->model->device, from, out};
+    return tt_h5_read_pieces(c->file, moment_names[which], H5T_NATIVE_FLOAT,
+        (tt_h5_range){c->moment_size, from, n}, (tt_h5_pieces){&writer, write_moment});
+}
+
+void tt_checkpoint_forget_moments(tt_checkpoint *c) {
+    if (c->file) tt_h5_close(c->file);
+    free(c->file);
+    c->file = NULL;
+    c->has_moments = false;
 }
 
 static tt_status get_added(const tt_h5 *h, tt_tokenizer *tokenizer) {
@@ -281,42 +328,144 @@ static tt_status check_sizes(const tt_h5 *h, const tt_model_config *c) {
     return TT_OK;
 }
 
-static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
+static tt_status get_format(const tt_h5 *h, bool *adapted) {
     int64_t format;
     TT_TRY(tt_h5_get_i64(h, "/", "format", &format));
-    if (format != FORMAT)
-        return tt_fail(TT_ERR_FORMAT, "%s: checkpoint format %lld; this program reads format %d", h->path,
-            (long long)format, FORMAT);
+    *adapted = format == FORMAT_ADAPTED;
+    if (format == FORMAT || *adapted) return TT_OK;
+    return tt_fail(TT_ERR_FORMAT, "%s: checkpoint format %lld; this program reads formats %d and %d", h->path,
+        (long long)format, FORMAT, FORMAT_ADAPTED);
+}
+
+// The model of a file with all weights, before they are read.
+static tt_status open_model(const tt_h5 *h, tt_model **out, tt_device *device) {
     tt_model_config config;
     TT_TRY(get_config(h, &config));
     TT_TRY(check_sizes(h, &config));
-    TT_TRY(tt_model_open(&out->model, &config, device));
-    TT_TRY(get_weights(h, out->model, &out->hash));
-    TT_TRY(get_tokenizer(h, &out->tokenizer));
-    TT_TRY(get_added(h, out->tokenizer));
-    if (tt_tokenizer_size(out->tokenizer) > config.vocab_size)
-        return tt_fail(TT_ERR_FORMAT, "%s: the tokenizer has %d ids, the model's vocabulary %d", h->path,
-            tt_tokenizer_size(out->tokenizer), config.vocab_size);
-    TT_TRY(get_moment(h, out->model, "/optimizer/m", &out->m));
-    TT_TRY(get_moment(h, out->model, "/optimizer/v", &out->v));
-    return tt_h5_has(h, "/state") ? tt_h5_read_text(h, "/state", &out->state) : TT_OK;
+    return tt_model_open(out, &config, device);
 }
 
-tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) {
-    *out = (tt_checkpoint){0};
+static tt_status get_model(const tt_h5 *h, tt_model **out, uint64_t *hash, tt_device *device) {
+    TT_TRY(open_model(h, out, device));
+    return get_weights(h, *out, hash);
+}
+
+// ---- adapted students
+
+static tt_status load_base(const char *path, tt_model **out, uint64_t *hash, tt_device *device) {
     tt_h5 h;
+    bool adapted;
+    *hash = 0;
     TT_TRY(tt_h5_open_any(&h, path, "checkpoint"));
-    tt_status status = get_all(&h, out, device);
+    tt_status status = get_format(&h, &adapted);
+    if (status == TT_OK && adapted)
+        status = tt_fail(TT_ERR_FORMAT, "%s: has adapters in place of weights", path);
+    if (status == TT_OK) status = get_model(&h, out, hash, device);
     tt_h5_close(&h);
-    if (status != TT_OK) tt_checkpoint_close(out);
+    if (status == TT_OK) return TT_OK;
+    tt_model_close(*out);
+    *out = NULL;
     return status;
 }
 
-void tt_checkpoint_close(tt_checkpoint *c) {
-    if (c->model) {
-        tt_device_free(c->model->device, c->m);
-        tt_device_free(c->model->device, c->v);
+// Loads the base from the first of its places where it is as it was. What is wrong is told of the first that is there.
+static tt_status find_base(const tt_h5 *h, const tt_adapted *adapted, tt_model **out, tt_device *device) {
+    char path[TT_PATH_MAX], first[1024] = "";
+    for (int place = 0; tt_adapted_place(adapted, h->path, place, path); ++place) {
+        uint64_t hash;
+        if (!tt_file_exists(path)) continue;
+        tt_status status = load_base(path, out, &hash, device);
+        if (status == TT_OK && hash == adapted->base_hash) return TT_OK;
+        if (status == TT_OK)
+            status = tt_fail(TT_ERR_FORMAT, "%s: has changed: its weights' hash is %016llx and was %016llx",
+                path, (unsigned long long)hash, (unsigned long long)adapted->base_hash);
+        tt_model_close(*out);
+        *out = NULL;
+        if (status == TT_ERR_NOMEM || status == TT_ERR_DEVICE) return status;
+        if (!*first) snprintf(first, sizeof first, "%s", tt_error_message());
     }
+    if (*first)
+        return tt_fail(TT_ERR_IO,
+            "%s: contains adapters for another checkpoint, which cannot be used: %s; restore that file",
+            h->path, first);
+    return tt_fail(TT_ERR_IO,
+        "%s: contains adapters for %s (hash %016llx of its weights), which is missing; put it there or into "
+        "the folder of "
+        "the adapters",
+        h->path, adapted->base, (unsigned long long)adapted->base_hash);
+}
+
+static tt_status get_adapted(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
+    TT_TRY(tt_adapted_read(&out->adapted, h));
+    TT_TRY(find_base(h, out->adapted, &out->model, device));
+    return tt_adapted_read_sets(out->adapted, h, out->model, tt_h5_has(h, "/optimizer/m"), &out->hash);
+}
+
+// What there is beside model and optimiser.
+static tt_status get_tokenizer_of(const tt_h5 *h, tt_checkpoint *out) {
+    TT_TRY(get_tokenizer(h, &out->tokenizer));
+    TT_TRY(get_added(h, out->tokenizer));
+    const int vocab = out->model->config.vocab_size;
+    if (tt_tokenizer_size(out->tokenizer) > vocab)
+        return tt_fail(TT_ERR_FORMAT, "%s: the tokenizer has %d ids, the model's vocabulary %d", h->path,
+            tt_tokenizer_size(out->tokenizer), vocab);
+    return TT_OK;
+}
+
+static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
+    bool adapted;
+    TT_TRY(get_format(h, &adapted));
+    TT_TRY(adapted ? get_adapted(h, out, device) : get_model(h, &out->model, &out->hash, device));
+    TT_TRY(get_tokenizer_of(h, out));
+    TT_TRY(find_moments(h, out));
+    return tt_h5_has(h, "/state") ? tt_h5_read_text(h, "/state", &out->state) : TT_OK;
+}
+
+// Of an adapted student, whose base decides what the model is, all is read.
+static tt_status get_outline(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
+    bool adapted;
+    TT_TRY(get_format(h, &adapted));
+    if (adapted) return get_all(h, out, device);
+    TT_TRY(open_model(h, &out->model, device));
+    return get_tokenizer_of(h, out);
+}
+
+typedef tt_status get_parts(const tt_h5 *h, tt_checkpoint *out, tt_device *device);
+
+static tt_status load(tt_checkpoint *out, const char *path, tt_device *device, get_parts *get) {
+    *out = (tt_checkpoint){0};
+    tt_h5 *h;
+    TT_TRY(tt_alloc(&h, 1, sizeof *h, path));
+    tt_status status = tt_h5_open_any(h, path, "checkpoint");
+    if (status != TT_OK) {
+        free(h);
+        return status;
+    }
+    out->file = h;
+    status = get(h, out, device);
+    if (status != TT_OK)
+        tt_checkpoint_close(out);
+    else if (!out->has_moments)
+        tt_checkpoint_forget_moments(out);
+    return status;
+}
+
+tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) {
+    return load(out, path, device, get_all);
+}
+
+tt_status tt_checkpoint_outline(tt_checkpoint *out, const char *path, tt_device *device) {
+    return load(out, path, device, get_outline);
+}
+
+tt_status tt_checkpoint_settle(tt_checkpoint *c) {
+    tt_checkpoint_forget_moments(c);
+    return c->model->adapters ? tt_adapted_settle(c->adapted, c->model) : TT_OK;
+}
+
+void tt_checkpoint_close(tt_checkpoint *c) {
+    tt_checkpoint_forget_moments(c);
+    tt_adapted_close(c->adapted);
     tt_model_close(c->model);
     tt_tokenizer_close(c->tokenizer);
     free(c->state);

@@ -64,7 +64,7 @@ typedef struct tt_decoder_draws {
 // Steps, each reading the tokens that the one before chose; the host waits for all of them at once. What a slot
 // chooses does not depend on how many steps a run has. With penalties, every step of a text has to be one of a run
 // with penalties. Errors: as tt_decoder_step; TT_ERR_NUMERIC for NaN or inf among the logits of slots that have not
-// ended.
+// ended; TT_ERR_INTERNAL for slots with parents in a run of more than one step.
 tt_status tt_decoder_run(tt_decoder *decoder, const tt_decoder_slots *active, const tt_decoder_choice *choice,
     const tt_decoder_draws *draws) TT_MUST_CHECK;
 

@@ -207,6 +207,10 @@ tt_status tt_decoder_run(tt_decoder *p, const tt_decoder_slots *active, const tt
     if (choice->steps < 1 || choice->steps > TT_DECODER_STEPS)
         return tt_fail(TT_ERR_INTERNAL, "decoder: a run of %d steps; expected 1 to %d", choice->steps,
             (int)TT_DECODER_STEPS);
+    if (active->parent && choice->steps > 1) // every step would take the parents' texts again
+        return tt_fail(TT_ERR_INTERNAL,
+            "decoder: a run of %d steps of slots that go on from others; they go one step at a time",
+            choice->steps);
     const int n = active->n, rows = step_rows(p, n), steps = choice->steps;
     set_way(p, (tt_step_way){.choice = *choice, .table = active->parent != NULL});
     set_numbers(p, active, rows);

@@ -85,10 +85,10 @@ static tt_status norm_fwd(const tt_pass *pass, const tt_stack_pass *stack, size_
     return tt_pass_discard(pass, pass->branch, tt_operand_at(model->device, pass->branch, n));
 }
 
-// Without backward a layer uses the memory of the previous one, of which only x is still needed.
+// Where layers share their memory, a layer uses that of another one, of which only x is still needed.
 static tt_status discard_layer(const tt_pass *pass, const tt_stack_pass *stack, int l) {
     const tt_layer_pass *p = &stack->layers[l];
-    if (l == 0 || p->qkv != stack->layers[l - 1].qkv) return TT_OK;
+    if (!stack->layers_share) return TT_OK;
     const size_t n = (size_t)stack->rows * (size_t)pass->model->config.d_ff;
     return tt_pass_discard(pass, p->qkv, tt_operand_at(pass->model->device, p->a, n));
 }
@@ -106,20 +106,32 @@ static tt_status self_attention(tt_pass *pass, bool decoder, int l, const tt_blo
         &(tt_linear_layer){.w = b->o, .rows = stack->rows, .in = inner, .out = d});
 }
 
+// Keys and values of `layers` layers, from layer l on, which read the same encoder output.
+static tt_status keys_and_values(tt_pass *pass, int l, int layers) {
+    const tt_layer_pass *p = &pass->decoder.layers[l];
+    tt_linear_layer layer = tt_weight_layer(pass, true, TT_WEIGHT_CROSS_KV, l);
+    layer.layers = layers;
+    if (layers > 1) { // block 0's table of biases lies before its cross-attention: all are as far apart
+        layer.stride_w = (int64_t)(tt_weight_layer(pass, true, TT_WEIGHT_CROSS_KV, l + 1).w - layer.w);
+        layer.stride_y = tt_pass_elements(pass, p[0].cross_kv, p[1].cross_kv);
+    }
+    return tt_linear(pass->model, p->cross_kv, pass->encoder.y, &layer);
+}
+
 static tt_status cross_attention(tt_pass *pass, int l, const tt_block_layout *b) {
     tt_model *model = pass->model;
     const tt_layer_pass *p = &pass->decoder.layers[l];
     const int d = model->config.d_model, inner = tt_inner(&model->config), rows = pass->decoder.rows;
     TT_TRY(tt_linear(model, p->cross_q, p->y[1],
         &(tt_linear_layer){.w = b->cross_q, .rows = rows, .in = d, .out = inner}));
-    TT_TRY(tt_linear(model, p->cross_kv, pass->encoder.y,
-        &(tt_linear_layer){.w = b->cross_k, .rows = pass->encoder.rows, .in = d, .out = 2 * inner}));
+    if (pass->decoder.layers_share) TT_TRY(keys_and_values(pass, l, 1)); // else they are there
     const tt_attention attention = tt_pass_cross_attention(pass, l);
     TT_TRY(model->device->ops->attention_fwd(model->device, &attention));
     return tt_linear(model, pass->branch, p->cross_out,
         &(tt_linear_layer){.w = b->cross_o, .rows = rows, .in = inner, .out = d});
 }
 
+// From the norm's output to p->a, which the second product reads.
 static tt_status feed_forward(tt_pass *pass, bool decoder, int l, const tt_block_layout *b) {
     tt_model *model = pass->model;
     const tt_model_config *c = &model->config;
@@ -130,48 +142,68 @@ static tt_status feed_forward(tt_pass *pass, bool decoder, int l, const tt_block
             .rows = stack->rows,
             .in = c->d_model,
             .out = tt_activation_width(c->activation, c->d_ff)}));
-    TT_TRY(model->device->ops->ffn_fwd(
+    return model->device->ops->ffn_fwd(
         model->device, &(tt_ffn){.activation = c->activation,
                            .rows = stack->rows,
                            .f = c->d_ff,
                            .h = p->h,
                            .a = p->a,
-                           .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)}));
-    return tt_linear(model, pass->branch, p->a,
-        &(tt_linear_layer){.w = b->wo, .rows = stack->rows, .in = c->d_ff, .out = c->d_model});
+                           .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN),
+                           .mask = p->mask});
+}
+
+// A layer from the norm over x[0] to p->a: all that backward reads. x[0] = x_in + dropout(branch); where x_in is
+// NULL, x[0] is there already.
+static tt_status layer_forward(tt_pass *pass, bool decoder, int l, const float *x_in, tt_dropout drop) {
+    const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
+    const tt_block_layout *b =
+        &(decoder ? &pass->model->layout->decoder : &pass->model->layout->encoder)->blocks[l];
+    const tt_layer_pass *p = &stack->layers[l];
+    const tt_dropout none = {0};
+    TT_TRY(discard_layer(pass, stack, l));
+    TT_TRY(norm_fwd(pass, stack, b->self_norm, p->x[0], p->y[0], p->rstd[0], x_in, drop, none));
+    TT_TRY(self_attention(pass, decoder, l, b));
+    x_in = p->x[0];
+    drop = tt_pass_dropout(pass, decoder, l, TT_SITE_SELF_OUT);
+    if (decoder) {
+        TT_TRY(norm_fwd(pass, stack, b->cross_norm, p->x[1], p->y[1], p->rstd[1], x_in, drop, none));
+        TT_TRY(cross_attention(pass, l, b));
+        x_in = p->x[1];
+        drop = tt_pass_dropout(pass, decoder, l, TT_SITE_CROSS_OUT);
+    }
+    TT_TRY(norm_fwd(pass, stack, b->ffn_norm, p->x[2], p->y[2], p->rstd[2], x_in, drop, none));
+    return feed_forward(pass, decoder, l, b);
+}
+
+// The last layer's activations are still there: no other layer has used the memory since.
+tt_status tt_pass_layer_again(tt_pass *pass, bool decoder, int l) {
+    const int layers = decoder ? pass->model->layout->decoder.layers : pass->model->layout->encoder.layers;
+    if (!pass->recompute || l == layers - 1) return TT_OK;
+    return layer_forward(pass, decoder, l, NULL, (tt_dropout){0});
 }
 
 static tt_status stack_forward(tt_pass *pass, bool decoder) {
     tt_model *model = pass->model;
+    const tt_model_config *c = &model->config;
     tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     const tt_stack_layout *layout = decoder ? &model->layout->decoder : &model->layout->encoder;
-    const tt_dropout none = {0};
     TT_TRY(model->device->ops->embed_fwd(
         model->device, &(tt_embedding){.rows = stack->rows,
-                           .d = model->config.d_model,
-                           .vocab = model->config.vocab_size,
+                           .d = c->d_model,
+                           .vocab = c->vocab_size,
                            .ids = stack->ids,
                            .drop = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING),
                            .table = model->w + model->layout->shared,
                            .out = stack->layers[0].x[0]}));
+    if (decoder && !stack->layers_share) TT_TRY(keys_and_values(pass, 0, layout->layers));
     const float *x_in = NULL;
-    tt_dropout drop = none;
+    tt_dropout drop = {0};
     for (int l = 0; l < layout->layers; ++l) {
-        const tt_block_layout *b = &layout->blocks[l];
         const tt_layer_pass *p = &stack->layers[l];
-        TT_TRY(discard_layer(pass, stack, l));
-        TT_TRY(norm_fwd(pass, stack, b->self_norm, p->x[0], p->y[0], p->rstd[0], x_in, drop, none));
-        TT_TRY(self_attention(pass, decoder, l, b));
-        x_in = p->x[0];
-        drop = tt_pass_dropout(pass, decoder, l, TT_SITE_SELF_OUT);
-        if (decoder) {
-            TT_TRY(norm_fwd(pass, stack, b->cross_norm, p->x[1], p->y[1], p->rstd[1], x_in, drop, none));
-            TT_TRY(cross_attention(pass, l, b));
-            x_in = p->x[1];
-            drop = tt_pass_dropout(pass, decoder, l, TT_SITE_CROSS_OUT);
-        }
-        TT_TRY(norm_fwd(pass, stack, b->ffn_norm, p->x[2], p->y[2], p->rstd[2], x_in, drop, none));
-        TT_TRY(feed_forward(pass, decoder, l, b));
+        TT_TRY(layer_forward(pass, decoder, l, x_in, drop));
+        TT_TRY(tt_linear(model, pass->branch, p->a,
+            &(tt_linear_layer){
+                .w = layout->blocks[l].wo, .rows = stack->rows, .in = c->d_ff, .out = c->d_model}));
         x_in = p->x[2];
         drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN_OUT);
     }
@@ -212,7 +244,7 @@ static tt_status stacks_and_head(tt_pass *pass) {
 }
 
 tt_status tt_forward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, float *logp) {
-    const bool backward = pass->model->g != NULL;
+    const bool backward = tt_model_trained(pass->model).g != NULL;
     pass->forward_done = false;
     TT_TRY(tt_pass_prepare(pass, batch, dropout, backward, false));
     TT_TRY(tt_pass_do(pass, stacks_and_head));

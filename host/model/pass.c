@@ -43,6 +43,12 @@ void tt_pass_watch(tt_pass *pass, tt_gradient_watch watch) {
     pass->watch = watch;
 }
 
+void tt_pass_recompute(tt_pass *pass, bool layers) {
+    tt_pass_replay_forget(pass);
+    pass->recompute = layers;
+    pass->forward_done = false;
+}
+
 size_t tt_pass_bytes(const tt_pass *pass) {
     return pass->bytes;
 }
@@ -66,6 +72,10 @@ static float *take_f32(cursor *arena, int rows, int columns) {
 
 static tt_operand *take_operand(cursor *arena, int rows, int columns) {
     return take_block(arena, (size_t)rows * (size_t)columns, arena->operand_size);
+}
+
+static uint8_t *take_mask(cursor *arena, int rows, int columns) {
+    return take_block(arena, (size_t)rows * (size_t)tt_mask_ld(columns) / 8, 1);
 }
 
 static void take_stack_indices(cursor *arena, tt_stack_pass *stack, bool backward) {
@@ -111,14 +121,19 @@ static void take_layer(
     p->a = c->activation == TT_RELU ? p->h : take_operand(arena, rows, c->d_ff); // backward needs only a
 }
 
-// Without backward all layers work in the memory of one: each reads its predecessor's x[2] before writing it.
-static void take_stack(cursor *arena, const tt_model_config *c, tt_stack_pass *stack, int layers,
-    int encoder_rows, bool backward) {
+// Without backward all layers work in the memory of one: each reads its predecessor's x[2] before writing it. So they
+// do with `recompute`, but each keeps its x[0] (`keep` says that there is a backward).
+static void take_stack(
+    cursor *arena, const tt_model_config *c, tt_stack_pass *stack, int layers, int encoder_rows, bool keep) {
     for (int l = 0; l < layers; ++l) {
-        if (l > 0 && !backward)
-            stack->layers[l] = stack->layers[0];
-        else
+        if (l == 0 || !stack->layers_share) {
             take_layer(arena, c, &stack->layers[l], stack->rows, encoder_rows);
+            stack->layers[l].mask =
+                keep && c->activation == TT_RELU ? take_mask(arena, stack->rows, c->d_ff) : NULL;
+            continue;
+        }
+        stack->layers[l] = stack->layers[0];
+        if (keep) stack->layers[l].x[0] = take_f32(arena, stack->rows, c->d_model);
     }
     stack->x = take_f32(arena, stack->rows, c->d_model);
     stack->y = take_operand(arena, stack->rows, c->d_model);
@@ -129,11 +144,46 @@ static int max_int(int a, int b) {
     return a > b ? a : b;
 }
 
-static float *take_norm_strips(cursor *arena, const tt_model_config *c, int encoder_rows, int decoder_rows) {
+static float *take_norm_strips(cursor *arena, const tt_model *model, int encoder_rows, int decoder_rows) {
+    const tt_model_config *c = &model->config;
+    if (model->adapters) // norms are not trained: one piece of memory for all of them
+        return take_f32(arena, tt_rmsnorm_strips(max_int(encoder_rows, decoder_rows)), c->d_model);
     const size_t encoder = 2 * (size_t)c->num_layers + 1, decoder = 3 * (size_t)c->num_decoder_layers + 1;
     const size_t strips =
         encoder * (size_t)tt_rmsnorm_strips(encoder_rows) + decoder * (size_t)tt_rmsnorm_strips(decoder_rows);
     return take_block(arena, strips * (size_t)c->d_model, sizeof(float));
+}
+
+// Of each weight as many layers as make their gradients at once.
+static void take_stack_gradients(cursor *arena, const tt_pass *pass, tt_stack_pass *stack, bool decoder) {
+    const tt_layout *layout = pass->model->layout;
+    const int layers = (decoder ? &layout->decoder : &layout->encoder)->layers;
+    for (int w = 0; w < TT_WEIGHTS; ++w) {
+        stack->group[w] = 0;
+        if (!decoder && w >= TT_WEIGHT_CROSS_Q && w <= TT_WEIGHT_CROSS_O) continue;
+        const tt_linear_layer layer = tt_weight_layer(pass, decoder, (tt_weight)w, 0);
+        const bool single = stack->layers_share || pass->model->adapters; // other inputs, other gradients
+        stack->group[w] = single ? 1 : tt_weight_group(pass, &layer, layers);
+        const size_t count = (size_t)stack->group[w] * (size_t)layer.rows * (size_t)layer.out;
+        stack->dy[w] = take_block(arena, count, arena->operand_size);
+    }
+}
+
+static void take_gradients(cursor *arena, tt_pass *pass) {
+    const size_t start = arena->used;
+    take_stack_gradients(arena, pass, &pass->encoder, false);
+    const size_t encoder = arena->used;
+    arena->used = start;
+    take_stack_gradients(arena, pass, &pass->decoder, true);
+    if (arena->used < encoder) arena->used = encoder;
+}
+
+static float *take_bias_strips(cursor *arena, const tt_pass *pass) {
+    const tt_stack_pass *e = &pass->encoder, *d = &pass->decoder;
+    const tt_model_config *c = &pass->model->config;
+    const int strips =
+        max_int(tt_attention_strips(e->longest, e->seqs), tt_attention_strips(d->longest, d->seqs));
+    return take_f32(arena, strips, c->relative_attention_num_buckets * c->num_heads);
 }
 
 static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encoder_only) {
@@ -141,6 +191,7 @@ static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encod
     const int d = c->d_model, inner = tt_inner(c), encoder_rows = pass->encoder.rows;
     const int rows = max_int(encoder_rows, pass->decoder.rows);
     cursor arena = {.base = base, .operand_size = pass->model->device->operand_size};
+    pass->encoder.layers_share = pass->decoder.layers_share = !backward || pass->recompute;
     take_indices(&arena, pass, backward, encoder_only);
     take_stack(&arena, c, &pass->encoder, c->num_layers, 0, backward);
     pass->branch = take_operand(&arena, rows, d);
@@ -150,15 +201,14 @@ static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encod
     pass->logp = take_f32(&arena, pass->decoder.rows, 1);
     pass->dlogp = take_f32(&arena, pass->decoder.rows, 1);
     if (!backward) return arena.used;
+    pass->bias_strips = take_bias_strips(&arena, pass);
     pass->dx = take_f32(&arena, rows, d);
     pass->denc = take_f32(&arena, encoder_rows, d);
     pass->dy = take_operand(&arena, rows, d);
-    pass->dbranch = take_operand(&arena, rows, d);
-    pass->dq = take_operand(&arena, pass->decoder.rows, inner);
-    pass->wide = take_operand(&arena, rows, max_int(3 * inner, tt_activation_width(c->activation, c->d_ff)));
-    pass->narrow = take_operand(&arena, rows, max_int(inner, c->d_ff));
+    pass->narrow = take_operand(&arena, rows, c->activation == TT_RELU ? inner : max_int(inner, c->d_ff));
     pass->end = take_block(&arena, 0, 1);
-    pass->norm_strips = take_norm_strips(&arena, c, encoder_rows, pass->decoder.rows);
+    take_gradients(&arena, pass);
+    pass->norm_strips = take_norm_strips(&arena, pass->model, encoder_rows, pass->decoder.rows);
     return arena.used;
 }
 
@@ -232,6 +282,7 @@ tt_status tt_pass_prepare(
             batch->dec_seqs);
     const bool fill = pass->replay && !encoder_only;
     pass->dropout = dropout;
+    pass->watched = pass->watch.ready != NULL;
     pass->encoder_tokens = batch->enc_tokens;
     pass->decoder_tokens = encoder_only ? 0 : batch->dec_tokens;
     set_shape(&pass->encoder, batch->enc_tokens, batch->enc_seqs, batch->enc_offsets, fill);

@@ -20,7 +20,20 @@ typedef struct tt_layer_pass {
     tt_operand *qkv, *out;                      // self-attention: [R, 3I], [R, I]
     tt_operand *cross_q, *cross_kv, *cross_out; // [R, I], [encoder rows, 2I], [R, I]
     tt_operand *h, *a;                          // feed-forward: [R, F or 2F], [R, F]; ReLU: the same
+    uint8_t *mask;                              // of ReLU, for backward: see tt_ffn
 } tt_layer_pass;
+
+// The linear layers of a layer; q, k and v are one product, and so are the k and v of cross-attention.
+typedef enum tt_weight {
+    TT_WEIGHT_QKV,
+    TT_WEIGHT_O,
+    TT_WEIGHT_CROSS_Q, // decoder only, and the next two
+    TT_WEIGHT_CROSS_KV,
+    TT_WEIGHT_CROSS_O,
+    TT_WEIGHT_WI,
+    TT_WEIGHT_WO,
+    TT_WEIGHTS
+} tt_weight;
 
 typedef struct tt_stack_pass {
     int rows, seqs, longest;      // longest sequence
@@ -28,8 +41,13 @@ typedef struct tt_stack_pass {
     int32_t *order;               // [R], backward: see tt_embedding
     uint32_t *example, *position; // [R]
     tt_layer_pass *layers;        // host memory
+    bool layers_share;            // one layer's memory is used by all; of each at most x[0] is its own
     float *x, *rstd;              // of the final norm
     tt_operand *y;                // the stack's output
+    // Backward: gradients of the linear layers' outputs. group[w] layers of a weight have memory of their own (see
+    // weights.c): [group, rows, out]. The stacks use the same memory one after the other.
+    tt_operand *dy[TT_WEIGHTS];
+    int group[TT_WEIGHTS]; // 0: the stack has no such weight
 } tt_stack_pass;
 
 struct tt_pass {
@@ -39,17 +57,20 @@ struct tt_pass {
     int32_t *readers, *reader_offsets; // [decoder seqs], [encoder seqs + 1]: see tt_attention
     float *lse, *logp, *dlogp;         // [decoder rows]
     tt_operand *branch;                // [R, D]: a sublayer's output before it is added
-    float *dx, *denc;                  // backward: of the residual stream, of encoder.y; [R, D]
-    tt_operand *dy, *dbranch;          // [R, D]
-    tt_operand *dq, *wide, *narrow;    // dq [R, I], wide [R, max(3I, 2F)], narrow [R, max(I, F)]
-    void *end;                         // end of narrow, the last of the buffers that are used again
+    float *bias_strips; // backward: see tt_attention; a stack's layers add to them. dx is right behind them
+    float *dx, *denc;   // backward: of the residual stream, of encoder.y; [R, D]
+    tt_operand *dy;     // [R, D]: of a norm's output
+    tt_operand *narrow; // [R, I], with gated GELU [R, max(I, F)]: of attention's output, and of a
+    void *end;          // of narrow
     float *norm_strips,
         *free_strips;          // backward: of each norm [tt_rmsnorm_strips(R), D]; where the next begins
     tt_rmsnorm_sum *norm_sums; // host memory: norms whose dw is still to be summed
     int n_norm_sums;
+    bool recompute; // backward computes a layer's activations again from its x[0]
     tt_dropout_key dropout;
     uint64_t *key; // dropout.key, device memory
     tt_gradient_watch watch;
+    bool watched;                  // when the memory was laid out
     struct tt_pass_replay *replay; // NULL: the device has no recordings
     bool forward_done;
     int encoder_tokens, decoder_tokens; // rows of the batch; the rows after them are filler
@@ -83,6 +104,8 @@ tt_attention tt_pass_cross_attention(const tt_pass *pass, int layer);
 
 // Forward through both stacks for the prepared batch, without the LM head.
 tt_status tt_pass_stacks(tt_pass *pass) TT_MUST_CHECK;
+// During backward, before layer l's: computes what it reads again, unless it is there.
+tt_status tt_pass_layer_again(tt_pass *pass, bool decoder, int l) TT_MUST_CHECK;
 tt_lmhead tt_pass_head(const tt_pass *pass);
 
 // Encoder alone, for decoding: pass->encoder.y afterwards.
@@ -106,6 +129,8 @@ void tt_pass_replay_close(tt_pass *pass);
 typedef struct tt_linear_layer {
     size_t w;
     int rows, in, out;
+    int layers;                           // as many such layers at once; 0 is 1
+    int64_t stride_w, stride_x, stride_y; // elements from one to the next; x and y are input and output
 } tt_linear_layer;
 
 // y[rows, out] = x[rows, in] w[out, in]^T
@@ -114,12 +139,37 @@ tt_status tt_linear(
 // y = max(x w^T, 0)
 tt_status tt_linear_relu(
     tt_model *model, tt_operand *y, const tt_operand *x, const tt_linear_layer *layer) TT_MUST_CHECK;
-// dx = dy w;  dw += dy^T x
-tt_status tt_linear_bwd(tt_model *model, tt_operand *dx, const tt_operand *dy, const tt_operand *x,
-    const tt_linear_layer *layer) TT_MUST_CHECK;
-// The same with dx += dy w in fp32.
-tt_status tt_linear_bwd_add(tt_model *model, float *dx, const tt_operand *dy, const tt_operand *x,
-    const tt_linear_layer *layer) TT_MUST_CHECK;
+// dx = dy w
+tt_status tt_linear_bwd(
+    tt_model *model, tt_operand *dx, const tt_operand *dy, const tt_linear_layer *layer) TT_MUST_CHECK;
+// dx += dy w in fp32
+tt_status tt_linear_bwd_add(
+    tt_model *model, float *dx, const tt_operand *dy, const tt_linear_layer *layer) TT_MUST_CHECK;
+// What x = dropout(max(h, 0)) has left: where it passes a gradient (tt_ffn.mask), and times how much.
+typedef struct tt_linear_relu_gradient {
+    const uint8_t *mask;
+    float factor;
+} tt_linear_relu_gradient;
+// The gradient of h instead of x's.
+tt_status tt_linear_bwd_relu(tt_model *model, tt_operand *dh, const tt_operand *dy,
+    const tt_linear_layer *layer, tt_linear_relu_gradient relu) TT_MUST_CHECK;
+// dw += dy^T x, or what follows for the adapters of one layer
+tt_status tt_linear_dw(
+    tt_model *model, const tt_operand *dy, const tt_operand *x, const tt_linear_layer *layer) TT_MUST_CHECK;
+
+// Layer l's, with sizes and place.
+tt_linear_layer tt_weight_layer(const tt_pass *pass, bool decoder, tt_weight weight, int l);
+// Elements from one operand to another.
+int64_t tt_pass_elements(const tt_pass *pass, const tt_operand *from, const tt_operand *to);
+// How many layers' gradients are made at once; `layer` is any of the stack's `layers`.
+int tt_weight_group(const tt_pass *pass, const tt_linear_layer *layer, int layers);
+// Where the gradient of its output is to be written.
+tt_operand *tt_weight_dy(const tt_pass *pass, bool decoder, tt_weight weight, int l);
+// Called layer by layer, from the last to the first, when that has been written and used: adds to the weights' gradients,
+// if layer l is the last of its group.
+tt_status tt_weight_bwd(tt_pass *pass, bool decoder, tt_weight weight, int l) TT_MUST_CHECK;
+// When this has been done for all weights of layer l: the first layer from which on all weights' gradients are complete.
+int tt_weights_complete(const tt_pass *pass, bool decoder, int l);
 
 #ifdef __cplusplus
 }

@@ -24,7 +24,7 @@ typedef struct shape {
         int rows, seqs, longest;
     } encoder, decoder;
     float dropout;
-    bool watched;
+    bool watched, laid_out_watched;
 } shape;
 
 typedef struct segment {
@@ -83,11 +83,12 @@ void tt_pass_replay_close(tt_pass *pass) {
 static shape shape_of(const tt_pass *pass, tt_pass_work *work) {
     const tt_stack_pass *e = &pass->encoder, *d = &pass->decoder;
     return (shape){.work = work,
-        .g = pass->model->g,
+        .g = tt_model_trained(pass->model).g,
         .encoder = {e->rows, e->seqs, e->longest},
         .decoder = {d->rows, d->seqs, d->longest},
         .dropout = pass->dropout.rate,
-        .watched = pass->watch.ready != NULL};
+        .watched = pass->watch.ready != NULL,
+        .laid_out_watched = pass->watched};
 }
 
 static bool same_shape(const shape *a, const shape *b) {
@@ -95,7 +96,8 @@ static bool same_shape(const shape *a, const shape *b) {
            a->encoder.seqs == b->encoder.seqs && a->encoder.longest == b->encoder.longest &&
            a->decoder.rows == b->decoder.rows && a->decoder.seqs == b->decoder.seqs &&
            a->decoder.longest == b->decoder.longest && !(a->dropout < b->dropout) &&
-           !(a->dropout > b->dropout) && a->watched == b->watched;
+           !(a->dropout > b->dropout) && a->watched == b->watched &&
+           a->laid_out_watched == b->laid_out_watched;
 }
 
 // The entry of the pass's shape. *seen: it was there; otherwise it replaces the least recently used one.
@@ -131,7 +133,7 @@ static tt_status end_segment(tt_pass *pass, size_t complete) {
 }
 
 tt_status tt_pass_complete(tt_pass *pass, size_t from) {
-    if (!pass->watch.ready) return TT_OK;
+    if (!pass->watch.ready || (pass->model->adapters && from > 0)) return TT_OK;
     if (!pass->replay || !pass->replay->recording) return pass->watch.ready(pass->watch.context, from);
     TT_TRY(end_segment(pass, from));
     return from > 0 ? tt_device_record(pass->model->device) : TT_OK; // nothing follows the front of g

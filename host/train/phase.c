@@ -4,6 +4,8 @@
 #include "host/base/memory.h"
 #include "host/base/number.h"
 #include "host/base/versions.h"
+#include "host/train/moments.h"
+#include "host/train/rehearsal.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -50,6 +52,11 @@ static tt_status describe_state(phase_run *r, int64_t metrics_bytes) {
     return tt_str_status(&r->state);
 }
 
+// A phase that has nothing to train has no optimiser.
+static bool has_moments(const phase_run *r, bool resumable) {
+    return resumable && r->trainer.optimizer.model;
+}
+
 // `resumable`: the checkpoint to resume from, with moments and with earlier versions beside it; else the best weights.
 static tt_status write_checkpoint(phase_run *r, bool resumable) {
     int64_t bytes;
@@ -57,8 +64,9 @@ static tt_status write_checkpoint(phase_run *r, bool resumable) {
     TT_TRY(describe_state(r, bytes));
     const tt_checkpoint_write what = {.model = r->trainer.model,
         .tokenizer = r->start->tokenizer,
-        .m = resumable ? r->trainer.optimizer.m : NULL,
-        .v = resumable ? r->trainer.optimizer.v : NULL,
+        .adapted = r->start->adapted,
+        .moments = has_moments(r, resumable) ? tt_moments_source(&r->trainer.optimizer)
+                                             : (tt_moment_source){NULL, NULL},
         .state = tt_str_text(&r->state),
         .keep = resumable ? r->context->earlier : 0};
     TT_TRY(tt_checkpoint_save(resumable ? r->context->last_path : r->context->best_path, &what));
@@ -67,8 +75,12 @@ static tt_status write_checkpoint(phase_run *r, bool resumable) {
 }
 
 static tt_status save(phase_run *r, bool resumable) {
-    tt_status status = r->context->comm->rank == 0 ? write_checkpoint(r, resumable) : TT_OK;
-    TT_TRY(tt_comm_agree(r->context->comm, status));
+    tt_comm *comm = r->context->comm;
+    tt_optimizer *o = &r->trainer.optimizer;
+    const tt_status status = comm->rank == 0 ? write_checkpoint(r, resumable) : TT_OK;
+    if (has_moments(r, resumable) && o->comm)
+        TT_TRY(comm->rank == 0 ? tt_moments_end(o) : tt_moments_serve(o));
+    TT_TRY(tt_comm_agree(comm, status));
     if (resumable) r->saved = r->trainer.step;
     return TT_OK;
 }
@@ -130,7 +142,7 @@ static tt_status check_data(const phase_run *r, const tt_phase_state *state) {
 static tt_status resume_phase(phase_run *r, tt_checkpoint *start) {
     tt_phase_state s;
     TT_TRY(tt_phase_read(&s, start->state, r->phase->name));
-    if (!start->m || !start->v)
+    if (!start->has_moments)
         return tt_fail(TT_ERR_FORMAT, "%s: no optimiser state to resume from", r->context->last_path);
     TT_TRY(check_data(r, &s));
     if (s.total != r->phase->total)
@@ -138,11 +150,7 @@ static tt_status resume_phase(phase_run *r, tt_checkpoint *start) {
             "%s: was saved by a run of %lld steps, but this run has %lld; has the data changed?",
             r->context->last_path, (long long)s.total, (long long)r->phase->total);
     tt_optimizer *o = &r->trainer.optimizer;
-    tt_device_free(o->model->device, o->m);
-    tt_device_free(o->model->device, o->v);
-    o->m = start->m;
-    o->v = start->v;
-    start->m = start->v = NULL;
+    TT_TRY(tt_comm_agree(r->context->comm, tt_moments_load(o, start)));
     r->trainer.step = r->saved = s.result.steps;
     r->trainer.skipped = s.result.skipped;
     r->trainer.skipped_in_row = s.skipped_in_row;
@@ -327,11 +335,13 @@ static tt_status tell_waits(const phase_run *r) {
 
 tt_status tt_phase_run(const tt_phase *phase, const tt_phase_context *context, tt_checkpoint *start,
     bool resuming, tt_phase_result *out) {
+    if (context->rehearsal) return tt_rehearse(phase, context, start->model);
     phase_run r = {
         .phase = phase, .context = context, .start = start, .validated = -1, .best_step = -1, .saved = -1};
     tt_status status = tt_trainer_open(&r.trainer, start->model, context->comm,
         &(tt_trainer_options){.config = phase->config, .seed = context->seed, .total = phase->total});
     if (status == TT_OK && resuming) status = resume_phase(&r, start);
+    tt_checkpoint_forget_moments(start);
     if (status == TT_OK) status = train_steps(&r);
     if (status == TT_OK) status = tell_waits(&r);
     *out = (tt_phase_result){.steps = r.trainer.step,
@@ -348,6 +358,7 @@ tt_status tt_phase_run(const tt_phase *phase, const tt_phase_context *context, t
 
 tt_status tt_phase_skip(
     const char *name, const tt_phase_context *context, const tt_checkpoint *start, tt_phase_result *out) {
+    if (context->rehearsal) return TT_OK;
     const tt_phase phase = {.name = name};
     phase_run r = {.phase = &phase, .context = context, .start = start, .trainer = {.model = start->model}};
     tt_status status = save_best(&r);

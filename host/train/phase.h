@@ -33,6 +33,7 @@ typedef struct tt_phase_context {
     uint64_t seed;
     double began; // tt_seconds() when the run began, moved forward by the time during which it was stopped
     bool *cuts_warned; // whether the warning that generation cuts prompts was given: once for all phases
+    struct tt_rehearsal *rehearsal; // go through the phase without training (rehearsal.h); NULL: train
 } tt_phase_context;
 
 typedef struct tt_phase {
@@ -64,7 +65,8 @@ typedef struct tt_phase_result {
 } tt_phase_result;
 
 // Runs the phase on start->model, on all ranks. With `resume`, `start` is the checkpoint that the phase wrote to
-// context->last_path; the phase takes over its moments (start->m and v are NULL afterwards). On return the model
+// context->last_path; the phase reads its share of the moments and closes the file (start->has_moments is false
+// afterwards). On return the model
 // has the last step's weights; the best are in context->best_path.
 // Errors: TT_ERR_INTERRUPTED after Ctrl-C, with everything saved; TT_ERR_NUMERIC where the loss or the gradient
 // is not finite in too many steps in a row, naming the last good checkpoint; TT_ERR_FORMAT where `start` is not of this phase; TT_ERR_CONFIG where phase->data has changed since `start`

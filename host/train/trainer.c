@@ -3,6 +3,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/philox.h"
+#include "host/config/words.h"
 #include "host/train/objective.h"
 
 #include <math.h>
@@ -20,8 +21,11 @@ tt_status tt_trainer_open(
         .warmup = config->warmup,
         .total = options->total};
     TT_TRY(tt_schedule_open(&out->schedule, &schedule));
-    tt_status status = tt_optimizer_open(&out->optimizer, model);
+    out->reduce_bf16 = tt_reduction_bf16(config->reduction);
+    const bool sharded = config->zero > 0 && comm->size > 1;
+    tt_status status = tt_optimizer_open_sharded(&out->optimizer, model, sharded ? comm : NULL);
     if (status == TT_OK) status = tt_pass_open(&out->pass, model);
+    if (status == TT_OK) tt_pass_recompute(out->pass, tt_recompute_layers(config->recompute));
     if (status != TT_OK) {
         tt_trainer_close(out);
         return status;
@@ -35,6 +39,7 @@ tt_status tt_trainer_open(
 }
 
 void tt_trainer_close(tt_trainer *t) {
+    tt_gradient_sum_close(&t->sum);
     tt_optimizer_close(&t->optimizer);
     // After an error log-probabilities may still be on their way to memory that is freed here.
     const tt_status arrived = t->unread ? tt_device_wait(t->model->device) : TT_OK;
@@ -143,13 +148,19 @@ static tt_status gradient(
     const int mine =
         tt_deal(dataset, global->examples, global->n, (tt_share){t->comm->rank, t->comm->size}, t->mine);
     *share = (tt_preference_sums){0};
-    t->sum = (tt_gradient_sum){
-        .comm = t->comm, .device = t->model->device, .g = t->model->g, .left = t->model->size};
+    const tt_trained trained = tt_model_trained(t->model);
+    t->sum = (tt_gradient_sum){.comm = t->comm,
+        .device = t->model->device,
+        .g = trained.g,
+        .n = trained.size,
+        .left = trained.size,
+        .bf16 = t->reduce_bf16,
+        .to_owners = t->optimizer.comm != NULL};
     for (int part = 0; part < t->parts; ++part) {
         int portion = tt_deal(dataset, t->mine, mine, (tt_share){part, t->parts}, t->portion);
         if (portion == 0) continue;
-        const bool last = part == t->parts - 1;
-        tt_pass_watch(t->pass, last ? (tt_gradient_watch){sum_ready, &t->sum} : (tt_gradient_watch){0});
+        const bool last = part == t->parts - 1, sums = last && t->comm->nccl; // during backward
+        tt_pass_watch(t->pass, sums ? (tt_gradient_watch){sum_ready, &t->sum} : (tt_gradient_watch){0});
         tt_batch_clear(&t->batch);
         if (global->preference) {
             TT_TRY(preference_part(t, global, portion, chosen_tokens(global), share));
@@ -176,10 +187,10 @@ static void count_tokens(const tt_global_batch *global, tt_step_report *out) {
 }
 
 tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_report *out) {
-    // Ctrl-C on any rank is summed together with the loss, so that every rank stops after the same step.
+    // Ctrl-C and failures on any rank are summed together with the loss, so that every rank stops after the same step.
     struct {
         tt_preference_sums share;
-        double interrupted;
+        double interrupted, failed;
     } sums = {.interrupted = 0};
     tt_status status = gradient(t, global, &sums.share, true);
     const double arrived = tt_seconds();
@@ -187,6 +198,7 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
         tt_comm_agree(t->comm, status)); // else the sums of the others would wait for a rank that has failed
     t->waited += tt_seconds() - arrived;
     TT_TRY(tt_gradient_sum_end(&t->sum));
+    t->waited += t->sum.waited;
     // The update comes before the loss is known, so that the host waits for the device once. What makes a loss
     // infinite or NaN makes the gradient so, too, and then nothing is updated.
     out->rate = tt_schedule_rate(&t->schedule, t->step);
@@ -194,17 +206,20 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
     status = tt_optimizer_update(&t->optimizer, out->rate, &out->norm);
     if (status == TT_OK) add_loss(t, global, &sums.share); // else the log-probabilities may still come
     sums.interrupted = tt_interrupted();
-    TT_TRY(tt_comm_sum_f64(t->comm, (double *)&sums, TT_PREFERENCE_SUMS + 1));
+    sums.failed = status != TT_OK;
+    TT_TRY(tt_comm_sum_f64(t->comm, (double *)&sums, TT_PREFERENCE_SUMS + 2));
     count_tokens(global, out);
     out->loss = sums.share.loss;
     out->preferred = global->preference != NULL;
     out->preference = sums.share;
     out->interrupted = sums.interrupted > 0;
-    if (status == TT_OK && isfinite(out->norm) &&
-        !isfinite(out->loss)) // a probability of 0 has a finite gradient
+    const bool impossible =
+        isfinite(out->norm) && !isfinite(out->loss); // a probability of 0 has a finite gradient
+    if (status == TT_OK && impossible)
         status = tt_fail(TT_ERR_NUMERIC, "the loss is %g at step %lld (%s), though the gradient is finite",
             out->loss, (long long)t->step + 1, global->stage);
-    TT_TRY(tt_comm_agree(t->comm, status));
+    // All ranks have the same sums and norm, so that they ask each other together.
+    if (sums.failed > 0 || impossible) TT_TRY(tt_comm_agree(t->comm, status));
     out->skipped = !isfinite(out->norm);
     t->skipped += out->skipped;
     t->skipped_in_row = out->skipped ? t->skipped_in_row + 1 : 0;

@@ -6,6 +6,7 @@
 // The bias's gradient is summed by distance, then by bucket per unit, then over units in order.
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/reserve.h"
 
 #include <float.h>
 #include <string.h>
@@ -167,6 +168,16 @@ static void backward_unit(const tt_attention *t, const tt_attention_plan *plan, 
     for (int x = 0; x < plan->span; ++x) partial[plan->bucket[x]] += w->dbias[x];
 }
 
+size_t tt_cpu_attention_bwd_scratch(
+    const tt_device *device, const tt_attention *t, int longest_q, int longest_kv) {
+    tt_attention_plan plan = {0};
+    workspace size;
+    readers r;
+    tt_attention_size(&plan, t, longest_q, longest_kv);
+    return tt_attention_bytes(
+        &plan, device, t, carve_workspace(&size, NULL, t, &plan), carve_readers(&r, NULL, t));
+}
+
 tt_status tt_cpu_attention_bwd(tt_device *device, const tt_attention *t) {
     tt_attention_plan plan;
     workspace size;
@@ -186,12 +197,21 @@ tt_status tt_cpu_attention_bwd(tt_device *device, const tt_attention *t) {
         for (int unit = 0; unit < units; ++unit)
             backward_unit(t, &plan, &r, unit / t->heads, unit % t->heads, &w);
     }
+    float *dbias = t->strips ? t->strips : t->dbias; // the first strip
     for (int x = 0; t->dbias && x < t->heads * t->buckets; ++x) {
         const int head = x % t->heads, bucket = x / t->heads;
         double sum = 0;
         for (int s = 0; s < t->kv_seqs; ++s)
             sum += (double)r.partial[((size_t)s * t->heads + head) * t->buckets + bucket];
-        t->dbias[x] += (float)sum;
+        dbias[x] += (float)sum;
     }
+    return TT_OK;
+}
+
+tt_status tt_cpu_attention_dbias(tt_device *device, const tt_attention *t) {
+    (void)device;
+    const size_t columns = (size_t)t->buckets * (size_t)t->heads;
+    for (int s = 0; s < tt_attention_strips(t->longest_kv, t->kv_seqs); ++s)
+        for (size_t x = 0; x < columns; ++x) t->dbias[x] += t->strips[(size_t)s * columns + x];
     return TT_OK;
 }

@@ -10,10 +10,14 @@ tt_status tt_cuda_failed(cudaError_t error, const char *what) {
         TT_ERR_DEVICE, "%s: CUDA: %s (%s)", what, cudaGetErrorString(error), cudaGetErrorName(error));
 }
 
-cudaError_t tt_cuda_trim(tt_cuda_state *state) {
+cudaError_t tt_cuda_make_room(cudaStream_t stream) {
+    int index;
+    cudaMemPool_t pool;
     cudaGetLastError();
-    const cudaError_t error = cudaStreamSynchronize(state->stream); // memory is freed in the stream's order
-    return error == cudaSuccess ? cudaMemPoolTrimTo(state->pool, 0) : error;
+    cudaError_t error = cudaStreamSynchronize(stream); // memory is freed in the stream's order
+    if (error == cudaSuccess) error = cudaGetDevice(&index);
+    if (error == cudaSuccess) error = cudaDeviceGetDefaultMemPool(&pool, index);
+    return error == cudaSuccess ? cudaMemPoolTrimTo(pool, 0) : error;
 }
 
 static tt_status out_of_memory(const tt_cuda_state *state, size_t bytes, const char *what) {
@@ -26,7 +30,8 @@ static tt_status out_of_memory(const tt_cuda_state *state, size_t bytes, const c
     return tt_fail(TT_ERR_NOMEM,
         "out of GPU memory: %s: %.1f MiB asked for, %.1f of %.1f MiB free, %.1f in use by this process; when "
         "training, "
-        "raise accumulate or lower batch_size; when generating, lower evaluation.slots",
+        "raise accumulate, set recompute: layers or lower batch_size; when generating, lower "
+        "evaluation.slots",
         what, static_cast<double>(bytes) / mib, static_cast<double>(free_bytes) / mib,
         static_cast<double>(total) / mib, static_cast<double>(ours) / mib);
 }
@@ -37,7 +42,7 @@ tt_status tt_cuda_alloc_undefined(tt_device *device, void *out, size_t bytes, co
     void *memory = nullptr;
     cudaError_t error = cudaMallocAsync(&memory, size, state->stream);
     if (error == cudaErrorMemoryAllocation && !device->recording) {
-        TT_CUDA(tt_cuda_trim(state), "computing");
+        TT_CUDA(tt_cuda_make_room(state->stream), "computing");
         error = cudaMallocAsync(&memory, size, state->stream);
     }
     if (error == cudaErrorMemoryAllocation) return out_of_memory(state, size, what);

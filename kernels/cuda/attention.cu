@@ -141,14 +141,7 @@ __global__ void __launch_bounds__(
         }
         if (!more) break;
         key0 += KEYS;
-        if (STAGES == 2) {
-            stage = 1 - stage;
-        } else {
-            __syncthreads(); // the tile has been used
-            fetch(key0, 0);
-        }
-        wait_for_copies<0>();
-        __syncthreads();
+        next_tile<STAGES>(&stage, [&] { fetch(key0, 0); });
     }
 #pragma unroll
     for (int up = 0; up < 2 * TILES; ++up) {

@@ -10,6 +10,7 @@
 //
 // Queries and keys beyond the end of a sequence are masked: a row's lse does not bound their scores.
 #include "kernels/cuda/attention_drop.cuh"
+#include "kernels/cuda/scratch.h"
 
 namespace {
 
@@ -20,9 +21,8 @@ template <class T> struct passing {
                          stages = sizeof(T) == sizeof(bf16) ? 2 : 1;
 };
 
-// With dropout there are not registers enough for two times 16 keys.
 template <class T, int D, int ROWS, int USE> using query_block = block_shape<T, D, ROWS, USE != ANY>;
-template <class T, int D, int ROWS, int USE> using key_block = block_shape<T, D, ROWS, !(USE & DROPOUT)>;
+template <class T, int D, int ROWS, int USE> using key_block = block_shape<T, D, ROWS, USE != ANY>;
 
 // ---- delta and dQ
 
@@ -150,14 +150,7 @@ __global__ void __launch_bounds__(query_block<T, D, ROWS, USE>::threads, query_b
         }
         if (!more) break;
         key0 += STEP;
-        if (STAGES == 2) {
-            stage = 1 - stage;
-        } else {
-            __syncthreads(); // the tile has been used
-            fetch(key0, 0);
-        }
-        wait_for_copies<0>();
-        __syncthreads();
+        next_tile<STAGES>(&stage, [&] { fetch(key0, 0); });
     }
     store_rows<T, D>(static_cast<T *>(p.dq) + row * p.ldq + column, p.ldq, dq, drop.kept, warp_row,
         queries - first, p.d_kv);
@@ -222,11 +215,11 @@ __device__ __forceinline__ void add_diagonals(float *sums, const float (&ds)[TIL
     __syncwarp();
 }
 
-// The bucket's part of sums by distance, over all warps: to `dbias`, times `factor`, one bucket for a warp at a
-// time.
+// The bucket's part of sums by distance, over all warps: to `dbias`, or with `add` added to it, times `factor`, one bucket
+// for a warp at a time.
 template <int WARPS>
-__device__ __forceinline__ void write_buckets(
-    float *dbias, float factor, float *sums, int size, int middle, const bias_plan &bias, int head) {
+__device__ __forceinline__ void write_buckets(float *dbias, bool add, float factor, float *sums, int size,
+    int middle, const bias_plan &bias, int head) {
     __syncthreads();
     for (int i = threadIdx.x; i < size; i += WARP * WARPS) {
         float sum = 0;
@@ -249,7 +242,8 @@ __device__ __forceinline__ void write_buckets(
             for (int x = low + lane; x < high; x += WARP) sum += sums[middle - x];
         }
         sum = warp_sum(sum);
-        if (lane == 0) dbias[b * bias.heads + head] = factor * sum;
+        float *to = &dbias[b * bias.heads + head];
+        if (lane == 0) *to = add ? *to + factor * sum : factor * sum;
     }
 }
 
@@ -258,46 +252,52 @@ struct reading {
     int reader, end;            // in the list of readers
     int q_row, queries, query0; // of the reader: its rows, and where the tile begins
 };
-__device__ __forceinline__ void enter(reading *r, const tt_attention &p, int first, int step) {
+__device__ __forceinline__ void enter(reading *r, const tt_attention &p, bool causal, int first, int step) {
     while (r->reader < r->end) {
         const int sequence = p.source ? p.readers[r->reader] : r->reader;
         r->q_row = p.q_offsets[sequence];
         r->queries = p.q_offsets[sequence + 1] - r->q_row;
-        r->query0 = p.causal ? first / step * step : 0; // queries before the first key see none of these
+        r->query0 = causal ? first / step * step : 0; // queries before the first key see none of these
         if (r->query0 < r->queries) return;
         ++r->reader;
     }
 }
-__device__ __forceinline__ void advance(reading *r, const tt_attention &p, int first, int step) {
+__device__ __forceinline__ void advance(reading *r, const tt_attention &p, bool causal, int first, int step) {
     r->query0 += step;
     if (r->query0 < r->queries) return;
     ++r->reader;
-    enter(r, p, first, step);
+    enter(r, p, causal, first, step);
 }
 
 template <class T, int D, int ROWS, int USE>
 __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block<T, D, ROWS, USE>::blocks)
-    attention_bwd_keys(tt_attention p, bias_plan bias, dropout_plan drop, const float *delta, float *dbias) {
+    attention_bwd_keys(
+        tt_attention p, bias_plan bias, dropout_plan drop, const float *delta, float *dbias, bool add) {
     using block = key_block<T, D, ROWS, USE>;
     using shared = key_memory<T, D, ROWS>;
     constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
-    constexpr int STEP = passing<T>::rows, STAGES = passing<T>::stages, TILES = block::tiles, N = STEP / 8;
+    constexpr int STEP = passing<T>::rows, STAGES = passing<T>::stages, TILES = block::tiles;
+    // Queries at a time: with dropout there are not registers enough for the scores of 32.
+    constexpr int PART = TILES == 2 && USE & DROPOUT ? 16 : STEP, N = PART / 8;
     using distance = distances<STEP, ROWS>;
     TT_SHARED_DYNAMIC(shared, m);
     const int middle = distance::middle(bias.reach), size = distance::size(bias.reach);
     float *biases = reinterpret_cast<float *>(m + 1), *sums = biases + size;
     const int sequence = blockIdx.z, head = blockIdx.y, first = blockIdx.x * ROWS;
     const int kv_row = p.kv_offsets[sequence], keys = p.kv_offsets[sequence + 1] - kv_row;
-    if (dbias) dbias += (static_cast<int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * bias.buckets * p.heads;
+    const auto own_strip = [&] { // called where it is needed: a pointer would take two registers all the time
+        return dbias + (static_cast<int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * bias.buckets * p.heads;
+    };
     if (first >= keys) {
-        for (int b = threadIdx.x; dbias && b < bias.buckets; b += block::threads)
-            dbias[b * p.heads + head] = 0;
+        for (int b = threadIdx.x; dbias && !add && b < bias.buckets; b += block::threads)
+            own_strip()[b * p.heads + head] = 0;
         return;
     }
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warp_row = block::warp_rows * warp,
               g = lane / 4, t = lane % 4;
     const int64_t column = static_cast<int64_t>(head) * p.d_kv, row = kv_row + first;
     const bool drops = USE & DROPOUT && (USE != ANY || drop.threshold);
+    const bool causal = BIAS && p.causal;
     fetch_tile<T, D, ROWS, block::threads, ALIGNED>(
         m->k, static_cast<const T *>(p.k) + row * p.ldk + column, p.ldk, keys - first, p.d_kv);
     fetch_tile<T, D, ROWS, block::threads, ALIGNED>(
@@ -305,7 +305,7 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
     commit_copies(); // where nobody reads these keys, there is no other group to wait for
     reading now = {p.source ? p.reader_offsets[sequence] : sequence,
         p.source ? p.reader_offsets[sequence + 1] : sequence + 1, 0, 0, 0};
-    enter(&now, p, first, STEP);
+    enter(&now, p, causal, first, STEP);
     const auto fetch = [&](const reading &r, int stage) {
         const int64_t from = r.q_row + r.query0;
         const int n = r.queries - r.query0;
@@ -334,47 +334,53 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
     float dk[TILES][D / 8][4] = {}, dv[TILES][D / 8][4] = {};
     for (int stage = 0; now.reader < now.end;) {
         reading next = now;
-        advance(&next, p, first, STEP);
+        advance(&next, p, causal, first, STEP);
         const bool more = next.reader < next.end;
         wait_for_copies<0>();
         __syncthreads();
         if (STAGES == 2 && more) fetch(next, 1 - stage);
         // Nothing to do for a warp whose keys don't exist or come behind all of these queries.
-        if (first + warp_row < keys && !(p.causal && first + warp_row >= now.query0 + STEP)) {
-            float s[TILES][N][4], ds[TILES][N][4];
-            const float *lse = m->lse[stage] + 2 * t, *own_delta = m->delta[stage] + 2 * t;
+        if (first + warp_row < keys && !(causal && first + warp_row >= now.query0 + STEP)) {
 #pragma unroll
-            for (int i = 0; i < TILES * N * 4; ++i) {
-                const int n = i / 4 % N;
-                s[i / 4 / N][n][i % 4] = -lse[8 * n + i % 2];
-                ds[i / 4 / N][n][i % 4] = -own_delta[8 * n + i % 2];
-            }
-            rows_times_rows(s, own_k, m->q[stage], lane);
-            rows_times_rows(ds, own_v, m->dout[stage], lane);
-            const int offset = middle + distance::clamped(first - now.query0, bias.reach) + warp_row;
-            if (BIAS) add_biases<-1>(s, biases + offset + g - 2 * t);
-            const int rows = now.queries - now.query0;
-            if (rows < STEP) hide_columns(s, rows - 2 * t);
-            if (first + warp_row + block::warp_rows > keys) hide_rows(s, keys - first - warp_row - g);
+            for (int part = 0; part < STEP; part += PART) {
+                const T *q = m->q[stage] + part * shared::ld, *dout = m->dout[stage] + part * shared::ld;
+                const float *lse = m->lse[stage] + part + 2 * t, *own_delta = m->delta[stage] + part + 2 * t;
+                float s[TILES][N][4], ds[TILES][N][4];
 #pragma unroll
-            for (int i = 0; i < TILES * N * 4; ++i) {
-                float &score = s[i / 4 / N][i / 4 % N][i % 4];
-                score = power_of_two(BIAS ? score : TT_LOG2E * score);
-            }
-            if (drops) {
-                drop_by_key<TILES, N>(drop, head, first + warp_row, m->example[stage], m->position[stage],
-                    lane, [&](int i, int n, int j, bool dropped) {
-                        ds[i][n][j] = s[i][n][j] * (dropped ? -own_delta[8 * n + j % 2] : ds[i][n][j]);
-                        if (dropped) s[i][n][j] = 0;
-                    });
-            } else {
+                for (int i = 0; i < TILES * N * 4; ++i) {
+                    const int n = i / 4 % N;
+                    s[i / 4 / N][n][i % 4] = -lse[8 * n + i % 2];
+                    ds[i / 4 / N][n][i % 4] = -own_delta[8 * n + i % 2];
+                }
+                rows_times_rows(s, own_k, q, lane);
+                rows_times_rows(ds, own_v, dout, lane);
+                const int offset =
+                    middle + distance::clamped(first - now.query0, bias.reach) + warp_row - part;
+                if (BIAS) add_biases<-1>(s, biases + offset + g - 2 * t);
+                const int rows = now.queries - now.query0 - part;
+                if (rows < PART) hide_columns(s, rows - 2 * t);
+                if (first + warp_row + block::warp_rows > keys) hide_rows(s, keys - first - warp_row - g);
 #pragma unroll
-                for (int i = 0; i < TILES * N * 4; ++i)
-                    ds[i / 4 / N][i / 4 % N][i % 4] *= s[i / 4 / N][i / 4 % N][i % 4];
+                for (int i = 0; i < TILES * N * 4; ++i) {
+                    float &score = s[i / 4 / N][i / 4 % N][i % 4];
+                    score = power_of_two(BIAS ? score : TT_LOG2E * score);
+                }
+                if (drops) {
+                    drop_by_key<TILES, N>(drop, head, first + warp_row, m->example[stage] + part,
+                        m->position[stage] + part, lane, [&](int i, int n, int j, bool dropped) {
+                            ds[i][n][j] = s[i][n][j] * (dropped ? -own_delta[8 * n + j % 2] : ds[i][n][j]);
+                            if (dropped) s[i][n][j] = 0;
+                        });
+                } else {
+#pragma unroll
+                    for (int i = 0; i < TILES * N * 4; ++i)
+                        ds[i / 4 / N][i / 4 % N][i % 4] *= s[i / 4 / N][i / 4 % N][i % 4];
+                }
+                product_times_rows<T, D>(dv, s, dout, lane);
+                product_times_rows<T, D>(dk, ds, q, lane);
+                if (BIAS && dbias)
+                    add_diagonals(sums + warp * size + offset, ds, static_cast<int>(threadIdx.x) % WARP);
             }
-            product_times_rows<T, D>(dv, s, m->dout[stage], lane);
-            product_times_rows<T, D>(dk, ds, m->q[stage], lane);
-            if (BIAS && dbias) add_diagonals(sums + warp * size + offset, ds, lane);
         }
         if (STAGES == 2) {
             stage = 1 - stage;
@@ -389,7 +395,8 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
         static_cast<T *>(p.dk) + row * p.ldk + column, p.ldk, dk, drop.kept, warp_row, keys - first, p.d_kv);
     store_rows<T, D>(
         static_cast<T *>(p.dv) + row * p.ldv + column, p.ldv, dv, drop.kept, warp_row, keys - first, p.d_kv);
-    if (BIAS && dbias) write_buckets<block::warps>(dbias, drop.kept, sums, size, middle, bias, head);
+    if (BIAS && dbias)
+        write_buckets<block::warps>(own_strip(), add, drop.kept, sums, size, middle, bias, head);
 }
 
 // ---- host side
@@ -418,10 +425,11 @@ template <class T, int D, int ROWS, int USE> struct backward {
         const unsigned heads = static_cast<unsigned>(p->heads);
         const int strips = tt_ceil_div(p->longest_kv, ROWS) * p->kv_seqs, columns = p->buckets * p->heads;
         const size_t deltas = static_cast<size_t>(p->q_rows) * static_cast<size_t>(p->heads);
-        const size_t partials = p->dbias ? static_cast<size_t>(strips) * static_cast<size_t>(columns) : 0;
-        float *delta = static_cast<float *>(tt_device_scratch(device, (deltas + partials) * sizeof(float)));
+        const bool apart = p->dbias && !p->strips; // a sum of this call alone
+        float *delta =
+            static_cast<float *>(tt_device_scratch(device, tt_cuda_attention_bwd_scratch(p, ROWS)));
         if (!delta) return tt_context(TT_ERR_NOMEM, "attention_bwd");
-        float *partial = p->dbias ? delta + deltas : nullptr;
+        float *partial = apart ? delta + deltas : p->dbias ? p->strips : nullptr;
         TT_TRY(tt_cuda_attention_fits(device, p, bytes(p, bias)));
         const dim3 queries(
             static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)), heads, static_cast<unsigned>(p->q_seqs));
@@ -433,9 +441,9 @@ template <class T, int D, int ROWS, int USE> struct backward {
             static_cast<unsigned>(p->kv_seqs));
         TT_ALLOW_SHARED((attention_bwd_keys<T, D, ROWS, USE>), key_bytes(p, bias), "attention_bwd");
         TT_CUDA(TT_LAUNCH((attention_bwd_keys<T, D, ROWS, USE>), keys, key_threads, key_bytes(p, bias),
-                    stream, *p, bias, drop, delta, partial),
+                    stream, *p, bias, drop, delta, partial, !apart),
             "attention_bwd");
-        return partial ? tt_cuda_add_strips(device, p->dbias, partial, strips, columns) : TT_OK;
+        return apart ? tt_cuda_add_strips(device, p->dbias, partial, strips, columns) : TT_OK;
     }
 };
 
@@ -453,4 +461,9 @@ tt_status tt_cuda_attention_bwd(tt_device *device, const tt_attention *p) {
         return tt_fail(TT_ERR_INPUT, "attention_bwd: source is set, but readers or reader_offsets is not");
     if (p->dbias && !p->bias) return tt_fail(TT_ERR_INPUT, "attention_bwd: dbias is set, but bias is not");
     return TT_BY_OPERAND(device, run_backward, device, p);
+}
+
+tt_status tt_cuda_attention_dbias(tt_device *device, const tt_attention *p) {
+    return tt_cuda_add_strips(
+        device, p->dbias, p->strips, tt_attention_strips(p->longest_kv, p->kv_seqs), p->buckets * p->heads);
 }

@@ -72,6 +72,19 @@ __device__ __forceinline__ void fetch_keys(
     commit_copies();
 }
 
+// Ends the use of a tile in stage *stage: behind it the next one is there for all threads. With one stage, `fetch` copies
+// it now; with two it is on its way.
+template <int STAGES, class Fetch> __device__ __forceinline__ void next_tile(int *stage, const Fetch &fetch) {
+    if (STAGES == 2) {
+        *stage = 1 - *stage;
+    } else {
+        __syncthreads(); // the tile has been used
+        fetch();
+    }
+    wait_for_copies<0>();
+    __syncthreads();
+}
+
 // Left factors from a warp's own rows of a tile: kept in registers, or read from shared memory each time.
 template <class T, int D, int TILES, bool KEPT> struct own_rows {
     fragment_a<T> kept[TILES][D / 16];

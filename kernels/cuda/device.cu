@@ -3,6 +3,7 @@
 // All work runs in the order of one stream. Copies go by way of pinned memory. The host waits in downloads, once in each,
 // and in an upload if its pinned memory is full.
 #include "kernels/cuda/kernel.cuh"
+#include "kernels/cuda/scratch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -134,9 +135,8 @@ static tt_status device_recorded(tt_device *device, tt_recording **out) {
         cudaGraphDestroy(graph);
         return tt_fail(TT_ERR_NOMEM, "out of memory: recording");
     }
-    cudaError_t error = cudaGraphInstantiate(&recording->graph, graph, 0);
-    if (error == cudaErrorMemoryAllocation && tt_cuda_trim(tt_cuda_of(device)) == cudaSuccess)
-        error = cudaGraphInstantiate(&recording->graph, graph, 0);
+    const cudaError_t error =
+        tt_cuda_load(tt_stream(device), [&] { return cudaGraphInstantiate(&recording->graph, graph, 0); });
     cudaGraphDestroy(graph);
     if (error != cudaSuccess) {
         free(recording);
@@ -147,7 +147,9 @@ static tt_status device_recorded(tt_device *device, tt_recording **out) {
 }
 
 static tt_status device_replay(tt_device *device, tt_recording *recording) {
-    TT_CUDA(cudaGraphLaunch(recording->graph, tt_stream(device)), "replaying a recording");
+    const cudaStream_t stream = tt_stream(device);
+    TT_CUDA(tt_cuda_load(stream, [&] { return cudaGraphLaunch(recording->graph, stream); }),
+        "replaying a recording");
     return TT_OK;
 }
 
@@ -185,6 +187,7 @@ static const tt_ops operations = {
     .gemm = tt_cuda_gemm_multiply,
     .attention_fwd = tt_cuda_attention_fwd,
     .attention_bwd = tt_cuda_attention_bwd,
+    .attention_dbias = tt_cuda_attention_dbias,
     .ffn_fwd = tt_cuda_ffn_fwd,
     .ffn_bwd = tt_cuda_ffn_bwd,
     .lmhead_fwd = tt_cuda_lmhead_fwd,
@@ -228,6 +231,7 @@ static tt_status open_state(tt_device *device) {
     TT_CUDA(cudaDeviceGetAttribute(&state->processors, cudaDevAttrMultiProcessorCount, index), "GPU");
     TT_CUDA(
         cudaDeviceGetAttribute(&state->shared_most, cudaDevAttrMaxSharedMemoryPerBlockOptin, index), "GPU");
+    device->busy_elements = tt_cuda_busy_elements(state->processors);
     uint64_t keep = UINT64_MAX;
     TT_CUDA(cudaDeviceGetDefaultMemPool(&state->pool, index), "GPU memory");
     TT_CUDA(cudaMemPoolSetAttribute(state->pool, cudaMemPoolAttrReleaseThreshold, &keep), "GPU memory");

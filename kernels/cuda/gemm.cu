@@ -5,8 +5,10 @@
 // is kept in a table that replaces the least recently used ones: the first of its proposals that it does not refuse when
 // the product is first made. No choice depends on time, so that the same products give the same bits in every run.
 #include "kernels/cuda/kernel.cuh"
+#include "kernels/cuda/scratch.h"
 
 #include <cublasLt.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,12 +16,15 @@ namespace {
 
 enum { SLOTS = 2048 }; // a step has some twenty shapes, and others with every number of rows
 enum { PROPOSALS = 8 };
-const size_t workspace_bytes = static_cast<size_t>(32) << 20; // as NVIDIA advises for Hopper
+const size_t workspace_bytes = tt_cuda_gemm_workspace;
 
 struct shape {
     int m, n, k, lda, ldb, ldc;
     uint32_t align_a, align_b, align_c; // bytes, up to 16; the heuristic would else count on 256
     bool trans_a, trans_b, c_fp32, accumulate, relu;
+    int ldmask; // 0: no mask
+    int batch;
+    int64_t stride_a, stride_b, stride_c; // 0 where there is one product
 };
 
 struct choice {
@@ -28,7 +33,8 @@ struct choice {
     cublasLtMatmulDesc_t desc;
     cublasLtMatrixLayout_t a, b, c;
     cublasLtMatmulAlgo_t algo;
-    bool relu_apart; // by a kernel of its own
+    bool epilogue_apart; // ReLU or mask: by a kernel of its own
+    bool batch_apart;    // one product after the other
 };
 
 } // namespace
@@ -45,8 +51,8 @@ namespace {
 
 tt_status gemm_failed(cublasStatus_t status, const shape *s) {
     return tt_fail(status == CUBLAS_STATUS_ALLOC_FAILED ? TT_ERR_NOMEM : TT_ERR_DEVICE,
-        "gemm of m %d, n %d, k %d: cuBLASLt %zu: %s", s->m, s->n, s->k, cublasLtGetVersion(),
-        cublasLtGetStatusString(status));
+        "gemm of m %d, n %d, k %d, batch %d: cuBLASLt %zu: %s", s->m, s->n, s->k, s->batch,
+        cublasLtGetVersion(), cublasLtGetStatusString(status));
 }
 
 #define TT_LT(call)                                                                                          \
@@ -58,7 +64,6 @@ tt_status gemm_failed(cublasStatus_t status, const shape *s) {
 cublasStatus_t open_library(tt_cuda_gemm *g) {
     // Sums of parts in the type of the result would be rounded to bf16.
     const uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
-    TT_LT(cublasLtCreate(&g->handle));
     TT_LT(cublasLtMatmulPreferenceCreate(&g->preference));
     TT_LT(cublasLtMatmulPreferenceSetAttribute(
         g->preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace_bytes, sizeof workspace_bytes));
@@ -66,16 +71,32 @@ cublasStatus_t open_library(tt_cuda_gemm *g) {
         g->preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reductions, sizeof reductions);
 }
 
+// What the library may say where it found no memory for a handle or for the code of a kernel.
+bool without_memory(cublasStatus_t status) {
+    return status == CUBLAS_STATUS_ALLOC_FAILED || status == CUBLAS_STATUS_NOT_INITIALIZED ||
+           status == CUBLAS_STATUS_EXECUTION_FAILED || status == CUBLAS_STATUS_INTERNAL_ERROR;
+}
+
+// Makes `call`, and once more if there was no memory and the pool can give some back.
+template <class Call> cublasStatus_t with_memory(tt_device *device, const Call &call) {
+    const cublasStatus_t status = call();
+    if (!without_memory(status) || device->recording) return status;
+    return tt_cuda_make_room(tt_stream(device)) == cudaSuccess ? call() : status;
+}
+
 tt_status open_gemm(tt_device *device, const shape *s) {
     tt_cuda_state *state = tt_cuda_of(device);
     if (state->gemm) return TT_OK;
     state->gemm = static_cast<tt_cuda_gemm *>(calloc(1, sizeof(tt_cuda_gemm)));
     if (!state->gemm) return tt_fail(TT_ERR_NOMEM, "out of memory: gemm");
-    const cublasStatus_t opened = open_library(state->gemm);
+    cublasStatus_t opened = with_memory(device, [&] { return cublasLtCreate(&state->gemm->handle); });
+    if (opened == CUBLAS_STATUS_SUCCESS) opened = open_library(state->gemm);
     tt_status status = opened == CUBLAS_STATUS_SUCCESS ? TT_OK : gemm_failed(opened, s);
     if (status == TT_OK)
         status =
             tt_cuda_alloc_undefined(device, &state->gemm->workspace, workspace_bytes, "workspace of gemm");
+    if (status == TT_OK)
+        status = tt_tally_add(&device->tally, state->gemm->workspace, workspace_bytes, "workspace of gemm");
     if (status != TT_OK) tt_cuda_gemm_close(state);
     return status;
 }
@@ -90,7 +111,26 @@ void forget_choice(choice *c) {
 
 // ---- what the library is asked for
 
-cublasStatus_t describe(const tt_device *device, choice *c, cublasComputeType_t compute, bool fused_relu) {
+cublasStatus_t describe_batch(cublasLtMatrixLayout_t layout, int32_t batch, int64_t stride) {
+    TT_LT(cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &batch, sizeof batch));
+    return cublasLtMatrixLayoutSetAttribute(
+        layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof stride);
+}
+
+// What is done to the product's elements, unless that is a kernel's work.
+cublasStatus_t describe_epilogue(const choice *c) {
+    const shape *s = &c->key;
+    const int64_t ld = s->ldmask;
+    cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+    if (s->relu && !c->epilogue_apart) epilogue = CUBLASLT_EPILOGUE_RELU;
+    if (s->ldmask && !c->epilogue_apart) {
+        epilogue = CUBLASLT_EPILOGUE_DRELU;
+        TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, &ld, sizeof ld));
+    }
+    return cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
+}
+
+cublasStatus_t describe(const tt_device *device, choice *c, cublasComputeType_t compute) {
     const shape *s = &c->key;
     const cudaDataType_t in = device->operand_size == sizeof(float) ? CUDA_R_32F : CUDA_R_16BF;
     const cudaDataType_t out = s->c_fp32 ? CUDA_R_32F : in;
@@ -99,14 +139,16 @@ cublasStatus_t describe(const tt_device *device, choice *c, cublasComputeType_t 
     TT_LT(cublasLtMatmulDescCreate(&c->desc, compute, CUDA_R_32F));
     TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_TRANSA, &tb, sizeof tb));
     TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_TRANSB, &ta, sizeof ta));
-    const cublasLtEpilogue_t epilogue = fused_relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
-    TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue));
-    c->relu_apart = s->relu && !fused_relu;
+    TT_LT(describe_epilogue(c));
     const uint64_t m = static_cast<uint64_t>(s->m), n = static_cast<uint64_t>(s->n),
                    k = static_cast<uint64_t>(s->k);
     TT_LT(cublasLtMatrixLayoutCreate(&c->b, in, s->trans_b ? k : n, s->trans_b ? n : k, s->ldb));
     TT_LT(cublasLtMatrixLayoutCreate(&c->a, in, s->trans_a ? m : k, s->trans_a ? k : m, s->lda));
-    return cublasLtMatrixLayoutCreate(&c->c, out, n, m, s->ldc);
+    TT_LT(cublasLtMatrixLayoutCreate(&c->c, out, n, m, s->ldc));
+    if (s->batch == 1 || c->batch_apart) return CUBLAS_STATUS_SUCCESS;
+    TT_LT(describe_batch(c->a, s->batch, s->stride_a));
+    TT_LT(describe_batch(c->b, s->batch, s->stride_b));
+    return describe_batch(c->c, s->batch, s->stride_c);
 }
 
 cublasStatus_t ask(
@@ -125,9 +167,67 @@ cublasStatus_t ask(
         g->handle, c->desc, c->b, c->a, c->c, c->c, g->preference, PROPOSALS, results, found);
 }
 
+cublasStatus_t show_mask(const choice *c, const tt_gemm *p) {
+    if (!p->mask || c->epilogue_apart) return CUBLAS_STATUS_SUCCESS;
+    return cublasLtMatmulDescSetAttribute(
+        c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, &p->mask, sizeof p->mask);
+}
+
 cublasStatus_t multiply(const tt_cuda_gemm *g, const choice *c, const tt_gemm *p, cudaStream_t stream) {
+    TT_LT(show_mask(c, p));
     return cublasLtMatmul(g->handle, c->desc, &p->alpha, p->b, c->b, p->a, c->a, &p->beta, p->c, c->c, p->c,
         c->c, &c->algo, g->workspace, workspace_bytes, stream);
+}
+
+// Product i of the batch alone.
+tt_gemm product_of(const tt_device *device, const tt_gemm *p, int i) {
+    tt_gemm one = *p;
+    const size_t in = device->operand_size, out = p->c_fp32 ? sizeof(float) : in;
+    const auto at = [i](const void *x, int64_t stride, size_t size) {
+        return static_cast<const char *>(x) + i * stride * static_cast<int64_t>(size);
+    };
+    one.a = at(p->a, p->stride_a, in);
+    one.b = at(p->b, p->stride_b, in);
+    one.c = const_cast<char *>(at(p->c, p->stride_c, out));
+    return one;
+}
+
+// By the algorithm in c->algo.
+cublasStatus_t make_products(tt_device *device, const choice *c, const tt_gemm *p) {
+    const tt_cuda_state *state = tt_cuda_of(device);
+    if (!c->batch_apart) return multiply(state->gemm, c, p, state->stream);
+    for (int i = 0; i < c->key.batch; ++i) {
+        const tt_gemm one = product_of(device, p, i);
+        TT_LT(multiply(state->gemm, c, &one, state->stream));
+    }
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+// ReLU in a product is max(x, 0) by the library's documentation, which may be 0 where x is NaN, and then a model that
+// has diverged looks sound. So each algorithm is asked once, by a product with NaN alone. NOT_SUPPORTED: it loses NaN.
+cublasStatus_t check_nan(tt_device *device, const choice *c, const tt_gemm *p) {
+    const shape *s = &c->key;
+    if (device->recording) return CUBLAS_STATUS_NOT_SUPPORTED; // nothing can be asked now
+    const auto bytes = [s](int rows, int ld, int64_t stride, size_t size) {
+        const int64_t elements = (s->batch - 1) * stride + static_cast<int64_t>(rows) * ld;
+        return (static_cast<size_t>(elements) * size + 255) / 256 * 256;
+    };
+    const size_t in = device->operand_size, out = s->c_fp32 ? sizeof(float) : in,
+                 b = bytes(s->trans_b ? s->n : s->k, s->ldb, s->stride_b, in);
+    char *const scratch =
+        static_cast<char *>(tt_device_scratch(device, b + bytes(s->m, s->ldc, s->stride_c, out)));
+    if (!scratch) return CUBLAS_STATUS_ALLOC_FAILED;
+    tt_gemm question = *p;
+    question.b = scratch, question.c = scratch + b, question.beta = 0;
+    float answer = 0;
+    uint32_t bits = 0;
+    if (cudaMemsetAsync(scratch, 0xff, b, tt_stream(device)) != cudaSuccess)
+        return CUBLAS_STATUS_EXECUTION_FAILED;
+    TT_LT(make_products(device, c, &question));
+    if (tt_device_download(device, &bits, question.c, out) != TT_OK) return CUBLAS_STATUS_EXECUTION_FAILED;
+    if (out < sizeof bits) bits <<= 16; // bf16 are the upper halves of floats
+    memcpy(&answer, &bits, sizeof answer);
+    return isnan(answer) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
 // The library will not do this, but may do something like it; nothing was computed.
@@ -137,35 +237,41 @@ bool refused(cublasStatus_t status) {
 }
 
 // Makes the product by the first proposal that is not refused, and keeps that in c->algo.
-cublasStatus_t try_proposals(tt_cuda_gemm *g, choice *c, const tt_gemm *p, cudaStream_t stream) {
+cublasStatus_t try_proposals(tt_device *device, choice *c, const tt_gemm *p) {
+    const bool fused_relu = p->relu && !c->epilogue_apart;
     cublasLtMatmulHeuristicResult_t results[PROPOSALS];
     int found = 0;
-    TT_LT(ask(g, c, results, &found));
+    TT_LT(show_mask(c, p)); // for its alignment
+    TT_LT(ask(tt_cuda_of(device)->gemm, c, results, &found));
     cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
     for (int i = 0; i < found && refused(status); ++i) {
         if (results[i].state != CUBLAS_STATUS_SUCCESS || results[i].workspaceSize > workspace_bytes) continue;
         c->algo = results[i].algo;
-        status = multiply(g, c, p, stream);
+        status = fused_relu ? check_nan(device, c, p) : CUBLAS_STATUS_SUCCESS;
+        if (status == CUBLAS_STATUS_SUCCESS) status = make_products(device, c, p);
     }
     return status;
 }
 
-// Makes the first product of a shape. What the library may not have is done without: ReLU in the product itself, then, for
-// fp32, the mode that keeps to the letter of fp32 ("pedantic"); without it TF32 stays off as well.
+// Makes the first product of a shape. What the library may not have is done without: ReLU or a mask in the product
+// itself; then, for fp32, the mode that keeps to the letter of fp32 ("pedantic"), without which TF32 stays off as well;
+// then batches.
 cublasStatus_t first_product(tt_device *device, choice *c, const tt_gemm *p) {
     const shape key = c->key;
     const bool fp32 = device->operand_size == sizeof(float);
     cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
-    for (int way = 0; way < 4 && refused(status); ++way) {
-        const bool less_relu = way & 1, less_pedantic = way & 2;
-        if ((less_relu && !key.relu) || (less_pedantic && !fp32)) continue;
+    for (int way = 0; way < 8 && refused(status); ++way) {
+        const bool less_epilogue = way & 1, less_pedantic = way & 2, less_batch = way & 4;
+        if ((less_epilogue && !key.relu && !key.ldmask) || (less_pedantic && !fp32) ||
+            (less_batch && key.batch == 1))
+            continue;
         forget_choice(c);
         c->key = key;
+        c->epilogue_apart = less_epilogue;
+        c->batch_apart = less_batch;
         status =
-            describe(device, c, fp32 && !less_pedantic ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F,
-                key.relu && !less_relu);
-        if (status == CUBLAS_STATUS_SUCCESS)
-            status = try_proposals(tt_cuda_of(device)->gemm, c, p, tt_stream(device));
+            describe(device, c, fp32 && !less_pedantic ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F);
+        if (status == CUBLAS_STATUS_SUCCESS) status = try_proposals(device, c, p);
     }
     return status;
 }
@@ -176,14 +282,17 @@ bool same_shape(const shape *a, const shape *b) {
     return a->m == b->m && a->n == b->n && a->k == b->k && a->lda == b->lda && a->ldb == b->ldb &&
            a->ldc == b->ldc && a->align_a == b->align_a && a->align_b == b->align_b &&
            a->align_c == b->align_c && a->trans_a == b->trans_a && a->trans_b == b->trans_b &&
-           a->c_fp32 == b->c_fp32 && a->accumulate == b->accumulate && a->relu == b->relu;
+           a->c_fp32 == b->c_fp32 && a->accumulate == b->accumulate && a->relu == b->relu &&
+           a->ldmask == b->ldmask && a->batch == b->batch && a->stride_a == b->stride_a &&
+           a->stride_b == b->stride_b && a->stride_c == b->stride_c;
 }
 
 uint32_t hash_shape(const shape *s) {
     uint32_t h = 2166136261u;
     const int parts[] = {s->m, s->n, s->k, s->lda, s->ldb, s->ldc,
         static_cast<int>(s->align_a << 20 | s->align_b << 10 | s->align_c),
-        s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3 | s->relu << 4};
+        s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3 | s->relu << 4, s->batch,
+        s->ldmask};
     for (int part : parts) {
         h = (h ^ static_cast<uint32_t>(part)) * 16777619u;
         h ^= h >> 15; // sizes are mostly multiples of 64: their differences have to reach the low bits
@@ -191,10 +300,11 @@ uint32_t hash_shape(const shape *s) {
     return h;
 }
 
-// Largest power of two, up to 16, that divides the address. No algorithm needs more, and so a shape is looked
+// Largest power of two, up to 16, that divides the addresses of a batch. No algorithm needs more, and so a shape is looked
 // up once, wherever its matrices lie.
-uint32_t alignment_of(const void *p) {
-    const uint32_t address = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(p)) | 16;
+uint32_t alignment_of(const void *p, int64_t stride, size_t size) {
+    const uint32_t address = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(p)) |
+                             static_cast<uint32_t>(stride) * static_cast<uint32_t>(size) | 16;
     return address & (~address + 1);
 }
 
@@ -211,28 +321,38 @@ choice *find_choice(tt_cuda_gemm *g, const shape *s) {
     return oldest;
 }
 
-// ---- ReLU where the library has none
+// ---- ReLU and masks where the library has none
 
-template <class C> __global__ void relu(C *c, int64_t elements, int n, int ldc) {
+template <class C> __global__ void epilogue(tt_gemm p, int64_t elements) {
     const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (i >= elements) return;
-    C *at = c + i / n * ldc + i % n;
-    if (to_float(*at) < 0) *at = from_float<C>(0); // NaN stays
+    const int64_t row = i / p.n, column = i % p.n;
+    C *at = static_cast<C *>(p.c) + row * p.ldc + column;
+    const bool passes =
+        p.mask ? p.mask[(row * p.ldmask + column) / 8] >> column % 8 & 1 : !(to_float(*at) < 0); // NaN stays
+    if (!passes) *at = from_float<C>(0);
 }
 
-tt_status relu_apart(tt_device *device, const tt_gemm *p) {
+tt_status epilogue_apart(tt_device *device, const tt_gemm *p) {
     enum { THREADS = 256 };
     const int64_t elements = static_cast<int64_t>(p->m) * p->n;
     const dim3 blocks(static_cast<unsigned>(tt_ceil_div(elements, THREADS)));
     const cudaStream_t stream = tt_stream(device);
     if (p->c_fp32 || device->operand_size == sizeof(float))
-        TT_CUDA(TT_LAUNCH(relu<float>, blocks, THREADS, 0, stream, static_cast<float *>(p->c), elements, p->n,
-                    p->ldc),
-            "gemm");
+        TT_CUDA(TT_LAUNCH(epilogue<float>, blocks, THREADS, 0, stream, *p, elements), "gemm");
     else
-        TT_CUDA(TT_LAUNCH(relu<bf16>, blocks, THREADS, 0, stream, static_cast<bf16 *>(p->c), elements, p->n,
-                    p->ldc),
-            "gemm");
+        TT_CUDA(TT_LAUNCH(epilogue<bf16>, blocks, THREADS, 0, stream, *p, elements), "gemm");
+    return TT_OK;
+}
+
+tt_status check_form(const tt_gemm *p) {
+    if (p->batch < 0) return tt_fail(TT_ERR_INPUT, "gemm: a batch of %d products", p->batch);
+    if (p->mask && (p->relu || p->batch > 1 || p->ldmask % 128 || p->ldmask < p->n))
+        return tt_fail(TT_ERR_INPUT,
+            "gemm: a mask with rows of %d bits, relu %d, batch %d; expected a multiple of 128, at least %d, "
+            "and no "
+            "relu or batch",
+            p->ldmask, p->relu, p->batch, p->n);
     return TT_OK;
 }
 
@@ -240,6 +360,7 @@ tt_status relu_apart(tt_device *device, const tt_gemm *p) {
 
 tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
     const int a_columns = p->trans_a ? p->m : p->k, b_columns = p->trans_b ? p->k : p->n;
+    TT_TRY(check_form(p));
     if (p->m < 0 || p->n < 0 || p->k < 1 || p->lda < a_columns || p->ldb < b_columns || p->ldc < p->n)
         return tt_fail(TT_ERR_INPUT,
             "gemm: m %d, n %d, k %d with row distances %d, %d, %d; expected m, n >= 0, k >= 1 and distances "
@@ -247,6 +368,8 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
             p->m, p->n, p->k, p->lda, p->ldb, p->ldc, a_columns, b_columns, p->n);
     if (p->m == 0 || p->n == 0) return TT_OK;
     tt_cuda_state *state = tt_cuda_of(device);
+    const int64_t batched = p->batch > 1;
+    const size_t in = device->operand_size, out = p->c_fp32 ? sizeof(float) : in;
     const shape s = {
         .m = p->m,
         .n = p->n,
@@ -254,25 +377,34 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
         .lda = p->lda,
         .ldb = p->ldb,
         .ldc = p->ldc,
-        .align_a = alignment_of(p->a),
-        .align_b = alignment_of(p->b),
-        .align_c = alignment_of(p->c),
+        .align_a = alignment_of(p->a, batched * p->stride_a, in),
+        .align_b = alignment_of(p->b, batched * p->stride_b, in),
+        .align_c = alignment_of(p->c, batched * p->stride_c, out),
         .trans_a = p->trans_a,
         .trans_b = p->trans_b,
         .c_fp32 = p->c_fp32,
         .accumulate = p->beta != 0,
         .relu = p->relu,
+        .ldmask = p->mask ? p->ldmask : 0,
+        .batch = batched ? p->batch : 1,
+        .stride_a = batched * p->stride_a,
+        .stride_b = batched * p->stride_b,
+        .stride_c = batched * p->stride_c,
     };
     TT_TRY(open_gemm(device, &s));
     choice *c = find_choice(state->gemm, &s);
-    const cublasStatus_t status =
-        c->used ? multiply(state->gemm, c, p, state->stream) : first_product(device, c, p);
+    const cublasStatus_t status = with_memory(
+        device, [&] { return c->used ? make_products(device, c, p) : first_product(device, c, p); });
     if (status != CUBLAS_STATUS_SUCCESS) {
         forget_choice(c);
         return gemm_failed(status, &s);
     }
     c->used = ++state->gemm->clock;
-    return c->relu_apart ? relu_apart(device, p) : TT_OK;
+    for (int i = 0; c->epilogue_apart && i < s.batch; ++i) {
+        const tt_gemm one = product_of(device, p, i);
+        TT_TRY(epilogue_apart(device, &one));
+    }
+    return TT_OK;
 }
 
 void tt_cuda_gemm_close(tt_cuda_state *state) {

@@ -20,7 +20,7 @@
 #ifdef TT_CUSIM
 #include "tests/cusim/kernel.h"
 #else
-#define TT_LAUNCH(kernel, grid, block, shared, stream, ...)                                                  \
+#define TT_LAUNCH_ONCE(kernel, grid, block, shared, stream, ...)                                             \
     (kernel<<<(grid), (block), (shared), (stream)>>>(__VA_ARGS__), cudaGetLastError())
 #define TT_DISCARD(poison, memory, bytes, stream)                                                            \
     ((poison) ? cudaMemsetAsync((memory), 0xff, (bytes), (stream)) : cudaSuccess)
@@ -104,8 +104,17 @@ tt_status tt_cuda_failed(cudaError_t error, const char *what);
 // alloc.cu: device memory, zeroed or with undefined contents. Errors: TT_ERR_NOMEM, whose message says how much is free.
 tt_status tt_cuda_alloc(tt_device *device, void *out, size_t bytes, const char *what);
 tt_status tt_cuda_alloc_undefined(tt_device *device, void *out, size_t bytes, const char *what);
-// Waits, and gives back what the pool keeps without need.
-cudaError_t tt_cuda_trim(tt_cuda_state *state);
+// Waits, and gives back what the pool keeps without need: memory of this process that CUDA and its libraries do not get
+// otherwise. Not in a recording, where nothing can be waited for: an error.
+cudaError_t tt_cuda_make_room(cudaStream_t stream);
+
+// The first use of a kernel or graph loads its code, which may find no memory: then `call` is made once more.
+template <class Call> cudaError_t tt_cuda_load(cudaStream_t stream, const Call &call) {
+    const cudaError_t error = call();
+    return error == cudaErrorMemoryAllocation && tt_cuda_make_room(stream) == cudaSuccess ? call() : error;
+}
+#define TT_LAUNCH(kernel, grid, block, shared, stream, ...)                                                  \
+    tt_cuda_load(stream, [&] { return TT_LAUNCH_ONCE(kernel, grid, block, shared, stream, __VA_ARGS__); })
 
 static inline int tt_ceil_div(int64_t a, int64_t b) {
     return static_cast<int>((a + b - 1) / b);
@@ -326,6 +335,7 @@ tt_status tt_cuda_gemm_multiply(tt_device *, const tt_gemm *);
 void tt_cuda_gemm_close(tt_cuda_state *);
 tt_status tt_cuda_attention_fwd(tt_device *, const tt_attention *);
 tt_status tt_cuda_attention_bwd(tt_device *, const tt_attention *);
+tt_status tt_cuda_attention_dbias(tt_device *, const tt_attention *);
 tt_status tt_cuda_ffn_fwd(tt_device *, const tt_ffn *);
 tt_status tt_cuda_ffn_bwd(tt_device *, const tt_ffn *);
 tt_status tt_cuda_lmhead_fwd(tt_device *, const tt_lmhead *);
@@ -334,6 +344,9 @@ tt_status tt_cuda_lmhead_fused(tt_device *, const tt_lmhead *);
 tt_status tt_cuda_adamw(tt_device *, const tt_adamw *);
 tt_status tt_cuda_square_sum(tt_device *, double *sum, const float *x, int64_t n);
 tt_status tt_cuda_scale(tt_device *, float *x, int64_t n, float factor);
+// Conversions on any stream.
+tt_status tt_cuda_narrow(cudaStream_t stream, bf16 *out, const float *x, int64_t n);
+tt_status tt_cuda_widen(cudaStream_t stream, float *out, const bf16 *x, int64_t n);
 tt_status tt_cuda_to_bf16(tt_device *, uint16_t *out, const float *x, int64_t n);
 tt_status tt_cuda_put_rows(tt_device *, const tt_put_rows *);
 tt_status tt_cuda_attention_decode(tt_device *, const tt_attention_decode *);

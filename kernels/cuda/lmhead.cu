@@ -4,18 +4,11 @@
 //   dlogits[t, j] = dlogp[t] (1[j = target] - exp(logits[t, j] - lse[t]))
 // are written as operands of the products dh = scale dlogits w and dw += scale dlogits^T h.
 #include "kernels/cuda/kernel.cuh"
+#include "kernels/cuda/scratch.h"
 
 namespace {
 
-enum { THREADS = 512, CHUNK_MIN = 512, CHUNK_STEP = 128 }; // a chunk's rows: tiles of products have 128
-const size_t chunk_bytes = static_cast<size_t>(256) << 20; // of logits
-
-// Rows of a chunk: what fits into chunk_bytes, but not so few that dw costs more than the products.
-int rows_of_chunk(size_t vocab, int rows) {
-    const size_t fit = chunk_bytes / (vocab * sizeof(float)) / CHUNK_STEP * CHUNK_STEP;
-    if (fit >= static_cast<size_t>(rows)) return rows;
-    return min(rows, max(static_cast<int>(fit), static_cast<int>(CHUNK_MIN)));
-}
+enum { THREADS = 512 };
 
 struct rows {
     const float *logits; // [n, vocab]
@@ -27,39 +20,58 @@ struct rows {
     int first; // row of the whole batch, for complaints
 };
 
-// log of the sum of exponentials of a row, in all threads.
-__device__ float row_lse(const float *x, int vocab, float *partial) {
-    float top = -INFINITY, sum = 0;
-    const bool whole = vocab % 4 == 0;
-    for (int j = 4 * threadIdx.x; j < vocab; j += 4 * THREADS) {
-        const int n = vocab - j < 4 ? vocab - j : 4;
-        const float4x v = load4(x + j, whole, n);
-        float high = top;
-        for (int i = 0; i < 4; ++i)
-            if (i < n) high = v.v[i] > high || v.v[i] != v.v[i] ? v.v[i] : high; // NaN comes through
-        if (high != top) sum *= expf(top - high);
-        top = high;
-        for (int i = 0; i < 4; ++i)
-            if (i < n) sum += expf(v.v[i] - top);
-    }
-    const float most = block_max<THREADS>(top, partial);
-    const float total = block_sum<THREADS>(top == -INFINITY ? 0 : sum * expf(top - most), partial);
-    return most + logf(total);
+// What a thread has seen of a row: the largest logit, and the sum of exp(logit - largest).
+struct seen_logits {
+    float top, sum;
+};
+
+// `n`: how many of the four there are.
+__device__ __forceinline__ void add_four(seen_logits *seen, const float4x &four, int n) {
+    float high = seen->top;
+    for (int i = 0; i < 4; ++i)
+        if (i < n) high = four.v[i] > high || four.v[i] != four.v[i] ? four.v[i] : high; // NaN comes through
+    if (high != seen->top) seen->sum *= expf(seen->top - high);
+    seen->top = high;
+    for (int i = 0; i < 4; ++i)
+        if (i < n) seen->sum += expf(four.v[i] - high);
+}
+
+// log of the sum of exponentials of the row, in all threads.
+__device__ __forceinline__ float row_lse(const seen_logits &seen, float *partial) {
+    const float most = block_max<THREADS>(seen.top, partial);
+    const float own = seen.top == -INFINITY ? 0 : seen.sum * expf(seen.top - most);
+    return most + logf(block_sum<THREADS>(own, partial));
+}
+
+// dlogits of a four from column j on.
+template <class T>
+__device__ __forceinline__ void store_gradient(
+    T *to, float4x four, int j, int n, bool whole, int target, float weight, float lse) {
+    for (int i = 0; i < 4; ++i) four.v[i] = -weight * expf(four.v[i] - lse) + (j + i == target ? weight : 0);
+    store4(to + j, four, whole, n);
+}
+
+__device__ __forceinline__ int check_target(const rows &p, int t) {
+    const int target = p.targets[t];
+    if (target >= 0 && target < p.vocab) return target;
+    if (threadIdx.x == 0) tt_fault(p.fault, TT_FAULT_TARGET, p.first + t, target);
+    return 0;
 }
 
 // One block per row.
 template <class T, bool FORWARD, bool BACKWARD> __global__ void head_rows(rows p, T *dlogits) {
     TT_SHARED(float, partial, THREADS / WARP);
-    const int t = blockIdx.x;
+    const int t = blockIdx.x, target = check_target(p, t);
     const float *x = p.logits + static_cast<int64_t>(t) * p.vocab;
-    int target = p.targets[t];
-    if (target < 0 || target >= p.vocab) {
-        if (threadIdx.x == 0) tt_fault(p.fault, TT_FAULT_TARGET, p.first + t, target);
-        target = 0;
-    }
+    const bool whole = p.vocab % 4 == 0;
     float lse;
     if (FORWARD) {
-        lse = row_lse(x, p.vocab, partial);
+        seen_logits seen = {-INFINITY, 0};
+        for (int j = 4 * threadIdx.x; j < p.vocab; j += 4 * THREADS) {
+            const int n = min(4, p.vocab - j);
+            add_four(&seen, load4(x + j, whole, n), n);
+        }
+        lse = row_lse(seen, partial);
         if (threadIdx.x == 0) p.lse[t] = lse, p.logp[t] = x[target] - lse;
     } else {
         lse = p.lse[t];
@@ -68,12 +80,39 @@ template <class T, bool FORWARD, bool BACKWARD> __global__ void head_rows(rows p
     if (FORWARD) __syncthreads(); // where dlogits are the logits' memory, x[target] has been read
     const float weight = p.dlogp[t];
     T *to = dlogits + static_cast<int64_t>(t) * p.vocab;
-    const bool whole = p.vocab % 4 == 0;
     for (int j = 4 * threadIdx.x; j < p.vocab; j += 4 * THREADS) {
-        const int n = p.vocab - j < 4 ? p.vocab - j : 4;
-        float4x v = load4(x + j, whole, n);
-        for (int i = 0; i < 4; ++i) v.v[i] = -weight * expf(v.v[i] - lse) + (j + i == target ? weight : 0);
-        store4(to + j, v, whole, n);
+        const int n = min(4, p.vocab - j);
+        store_gradient(to, load4(x + j, whole, n), j, n, whole, target, weight, lse);
+    }
+}
+
+// The same, forward and backward, for up to WIDEST pieces: the row is read once and held in registers.
+enum { FOURS = 16, WIDEST = 4 * THREADS * FOURS };
+template <class T> __global__ void __launch_bounds__(THREADS) head_rows_held(rows p, T *dlogits) {
+    TT_SHARED(float, partial, THREADS / WARP);
+    const int t = blockIdx.x, target = check_target(p, t);
+    const float *x = p.logits + static_cast<int64_t>(t) * p.vocab;
+    const bool whole = p.vocab % 4 == 0;
+    float4x held[FOURS];
+#pragma unroll
+    for (int i = 0; i < FOURS; ++i) {
+        const int j = 4 * (threadIdx.x + i * THREADS);
+        if (j < p.vocab) held[i] = load4(x + j, whole, min(4, p.vocab - j));
+    }
+    seen_logits seen = {-INFINITY, 0};
+#pragma unroll
+    for (int i = 0; i < FOURS; ++i) {
+        const int j = 4 * (threadIdx.x + i * THREADS);
+        if (j < p.vocab) add_four(&seen, held[i], min(4, p.vocab - j));
+    }
+    const float lse = row_lse(seen, partial), weight = p.dlogp[t];
+    if (threadIdx.x == 0) p.lse[t] = lse, p.logp[t] = x[target] - lse;
+    __syncthreads(); // where dlogits are the logits' memory, x[target] has been read
+    T *to = dlogits + static_cast<int64_t>(t) * p.vocab;
+#pragma unroll
+    for (int i = 0; i < FOURS; ++i) {
+        const int j = 4 * (threadIdx.x + i * THREADS);
+        if (j < p.vocab) store_gradient(to, held[i], j, min(4, p.vocab - j), whole, target, weight, lse);
     }
 }
 
@@ -104,6 +143,7 @@ tt_status chunk_gradients(
     to_h.b = p->w, to_h.ldb = p->d;
     to_h.c = dh, to_h.ldc = p->d;
     TT_TRY(tt_cuda_gemm_multiply(device, &to_h));
+    if (!p->dw) return TT_OK;
     tt_gemm to_w = {};
     to_w.trans_a = true;
     to_w.m = p->vocab, to_w.n = p->d, to_w.k = n;
@@ -115,14 +155,17 @@ tt_status chunk_gradients(
 }
 
 template <class T, bool FORWARD, bool BACKWARD> tt_status run_chunks(tt_device *device, const tt_lmhead *p) {
-    const size_t vocab = static_cast<size_t>(p->vocab), d = static_cast<size_t>(p->d);
-    const int chunk = rows_of_chunk(vocab, p->rows);
+    const size_t d = static_cast<size_t>(p->d);
+    const int chunk = tt_cuda_lmhead_chunk(p);
     const bool apart = BACKWARD && sizeof(T) != sizeof(float); // else dlogits take the logits' memory
-    const size_t elements = (static_cast<size_t>(chunk) * vocab + 7) / 8 * 8;
+    const size_t elements = tt_cuda_lmhead_elements(p);
     float *logits =
-        static_cast<float *>(tt_device_scratch(device, elements * (sizeof(float) + (apart ? sizeof(T) : 0))));
+        static_cast<float *>(tt_device_scratch(device, tt_cuda_lmhead_scratch(device, p, BACKWARD)));
     if (!logits) return tt_context(TT_ERR_NOMEM, "lmhead");
     T *dlogits = apart ? reinterpret_cast<T *>(logits + elements) : reinterpret_cast<T *>(logits);
+    using kernel = void (*)(rows, T *);
+    const kernel make_rows =
+        FORWARD && BACKWARD && p->vocab <= WIDEST ? head_rows_held<T> : head_rows<T, FORWARD, BACKWARD>;
     for (int first = 0; first < p->rows; first += chunk) {
         const int n = p->rows - first < chunk ? p->rows - first : chunk;
         const T *h = static_cast<const T *>(p->h) + static_cast<size_t>(first) * d;
@@ -137,8 +180,7 @@ template <class T, bool FORWARD, bool BACKWARD> tt_status run_chunks(tt_device *
             .fault = tt_cuda_of(device)->fault,
             .first = first,
         };
-        TT_CUDA(TT_LAUNCH((head_rows<T, FORWARD, BACKWARD>), n, THREADS, 0, tt_stream(device), r, dlogits),
-            "lmhead");
+        TT_CUDA(TT_LAUNCH(make_rows, n, THREADS, 0, tt_stream(device), r, dlogits), "lmhead");
         if (BACKWARD)
             TT_TRY(chunk_gradients(
                 device, p, h, static_cast<T *>(p->dh) + static_cast<size_t>(first) * d, n, dlogits));

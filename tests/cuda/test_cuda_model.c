@@ -228,6 +228,39 @@ static void replayed_steps_equal_plain_ones(void **state) {
     free(w[0]), free(w[1]), free(more);
 }
 
+// Layers computed again, in plain steps and in replayed ones: the same bits in less memory.
+static void recomputed_layers_equal_kept_ones(void **state) {
+    (void)state;
+    const tt_model_config config = config_of(true, 8);
+    for (int half = 0; half < 2; ++half) {
+        float *w[2];
+        size_t n = 0, bytes[2];
+        for (int again = 0; again < 2; ++again) {
+            student gpu = open_student("cuda", half ? TT_BF16 : TT_FP32, &config);
+            const tt_memory *own = gpu.device->memory;
+            tt_memory memory = *own;
+            replay = memory.replay;
+            memory.replay = counted_replay;
+            gpu.device->memory = &memory;
+            tt_pass_recompute(gpu.pass, again);
+            replays = 0;
+            tt_batch batch = {0};
+            fill(&batch, config.vocab_size, 1);
+            for (int step = 0; step < 6; ++step) train(&gpu, &batch, step, step < 3);
+            assert_int_equal(replays, 1 + 2); // the third step of each kind, in one part and in two
+            w[again] = weights(&gpu);
+            n = gpu.model->size;
+            bytes[again] = tt_pass_bytes(gpu.pass);
+            tt_batch_close(&batch);
+            gpu.device->memory = own;
+            close_student(&gpu);
+        }
+        twin_same_bits("weights with layers kept and computed again", w[0], w[1], n, 4);
+        assert_true(bytes[1] < bytes[0]);
+        free(w[0]), free(w[1]);
+    }
+}
+
 enum { PROMPTS = 3, SAMPLES = 4, LENGTH = 24 };
 typedef struct texts {
     int32_t ids[PROMPTS][SAMPLES][LENGTH];
@@ -282,6 +315,6 @@ int main(void) {
     PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(training_in_fp32), cmocka_unit_test(training_in_bf16),
         cmocka_unit_test(training_repeats), cmocka_unit_test(replayed_steps_equal_plain_ones),
-        cmocka_unit_test(same_texts)};
+        cmocka_unit_test(recomputed_layers_equal_kept_ones), cmocka_unit_test(same_texts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

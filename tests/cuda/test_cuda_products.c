@@ -37,6 +37,109 @@ static void gemm(
     gemm_with(p, trans_a, trans_b, m, n, k, beta, c_fp32, pad, false);
 }
 
+// `gap` elements after each matrix; B is one for all where `shared`.
+static void batch_of(const pair *p, bool trans_a, bool trans_b, int n, int gap, bool shared, bool relu) {
+    enum { BATCH = 3, M = 12, K = 40 };
+    const int64_t size_a = M * K + gap, size_b = shared ? 0 : (int64_t)K * n + gap,
+                  size_c = (int64_t)M * n + gap;
+    tensor a = tensor_operand(p, (size_t)(BATCH * size_a), 1, 1),
+           b = tensor_operand(p, (size_t)(BATCH * size_b + K * n), 1, 2),
+           c = tensor_of(p, twin_normal((size_t)(BATCH * size_c), 1, 3), (size_t)(BATCH * size_c), relu);
+    for (int side = 0; side < 2; ++side) {
+        tt_device *device = side ? p->gpu : p->cpu;
+        twin_ok(device->ops->gemm(device, &(tt_gemm){.trans_a = trans_a,
+                                              .trans_b = trans_b,
+                                              .m = M,
+                                              .n = n,
+                                              .k = K,
+                                              .alpha = 0.5f,
+                                              .beta = relu ? 0 : 1,
+                                              .a = side ? a.gpu : a.cpu,
+                                              .b = side ? b.gpu : b.cpu,
+                                              .c = side ? c.gpu : c.cpu,
+                                              .c_fp32 = !relu,
+                                              .relu = relu,
+                                              .lda = trans_a ? M : K,
+                                              .ldb = trans_b ? K : n,
+                                              .ldc = n,
+                                              .batch = BATCH,
+                                              .stride_a = size_a,
+                                              .stride_b = size_b,
+                                              .stride_c = size_c}));
+    }
+    tensor_compare(p, "batch of products", &c);
+    tensor_close(p, &a), tensor_close(p, &b), tensor_close(p, &c);
+}
+
+static void gemm_with_mask(const pair *p, bool trans_a, bool trans_b, int m, int n, int k) {
+    const int ld = tt_mask_ld(n);
+    tensor a = tensor_operand(p, (size_t)m * k, 1, 1), b = tensor_operand(p, (size_t)n * k, 1, 2),
+           c = tensor_operand(p, (size_t)m * n, 1, 3);
+    const size_t bytes = (size_t)m * ld / 8;
+    uint8_t *masks = (uint8_t *)twin_alloc(2 * bytes, 1);
+    for (size_t i = 0; i < 2 * bytes; ++i) masks[i] = (uint8_t)(i * 37 + i / 5);
+    uint8_t *gpu_masks = (uint8_t *)pair_upload(p, masks, 2 * bytes, 1);
+    for (int run = 0; run < 4; ++run) { // the second product has the shape of the first, but not its mask
+        const int side = run % 2;
+        tt_device *device = side ? p->gpu : p->cpu;
+        twin_ok(device->ops->gemm(device, &(tt_gemm){.trans_a = trans_a,
+                                              .trans_b = trans_b,
+                                              .m = m,
+                                              .n = n,
+                                              .k = k,
+                                              .alpha = 1.25f,
+                                              .a = side ? a.gpu : a.cpu,
+                                              .b = side ? b.gpu : b.cpu,
+                                              .c = side ? c.gpu : c.cpu,
+                                              .lda = trans_a ? m : k,
+                                              .ldb = trans_b ? k : n,
+                                              .ldc = n,
+                                              .mask = (side ? gpu_masks : masks) + (size_t)(run / 2) * bytes,
+                                              .ldmask = ld}));
+    }
+    tensor_compare(p, "masked product", &c);
+    tensor_close(p, &a), tensor_close(p, &b), tensor_close(p, &c);
+    tt_device_free(p->gpu, gpu_masks);
+    free(masks);
+}
+
+// A row with NaN among its inputs is NaN, also with ReLU, and no other is. cusim's library can be told to lose NaN.
+static void nan_comes_through(tt_precision precision) {
+    enum { M = 3, N = 24, K = 16 };
+    for (int loses = 0; loses < 2; ++loses) {
+        if (loses) setenv("CUSIM_GEMM", "nan", 1);
+        pair p = pair_open(precision);
+        float *inputs = twin_normal((size_t)M * K, 1, 1);
+        inputs[K + 5] = NAN;
+        tensor a = tensor_of(&p, inputs, (size_t)M * K, true), b = tensor_operand(&p, (size_t)K * N, 1, 2),
+               c = tensor_operand(&p, (size_t)M * N, 1, 3);
+        for (int again = 0; again < 2; ++again)
+            for (int side = 0; side < 2; ++side) {
+                tt_device *device = side ? p.gpu : p.cpu;
+                twin_ok(device->ops->gemm(device, &(tt_gemm){.m = M,
+                                                      .n = N,
+                                                      .k = K,
+                                                      .alpha = 1,
+                                                      .a = side ? a.gpu : a.cpu,
+                                                      .b = side ? b.gpu : b.cpu,
+                                                      .c = side ? c.gpu : c.cpu,
+                                                      .relu = true,
+                                                      .lda = K,
+                                                      .ldb = N,
+                                                      .ldc = N}));
+                float *got = side ? tensor_fetch(&p, &c) : c.cpu;
+                for (int i = 0; i < M * N; ++i)
+                    if (isnan(got[i]) != (i / N == 1) || got[i] < 0)
+                        fail_msg("%s, row %d: expected %s, got %g", device->name, i / N,
+                            i / N == 1 ? "nan" : "no nan", (double)got[i]);
+                if (side) free(got);
+            }
+        tensor_close(&p, &a), tensor_close(&p, &b), tensor_close(&p, &c);
+        pair_close(&p);
+        unsetenv("CUSIM_GEMM");
+    }
+}
+
 // In two operations and fused: each as on the CPU, and both ways the same bits.
 static void lmhead(const pair *p, int rows, int d, int vocab, double spread) {
     lmhead_pair apart = lmhead_pair_open(p, rows, d, vocab, spread),
@@ -59,11 +162,19 @@ static void with(tt_precision precision) {
         gemm(&p, i & 1, i >> 1, 13, 7, 29, 0, true, 3);
         gemm(&p, i & 1, i >> 1, 40, 33, 64, 1, true, 0);
         gemm(&p, i & 1, i >> 1, 5, 72, 16, 1, false, 8);
+        gemm_with_mask(&p, i & 1, i >> 1, 24, 128, 16);
+        gemm_with_mask(&p, i & 1, i >> 1, 7, 132, 9);
+        batch_of(&p, i & 1, i >> 1, 16, 0, i == 1, false);
+        batch_of(&p, i & 1, i >> 1, 16, 8, i == 1, false); // other distances
+        batch_of(&p, i & 1, i >> 1, 16, 8, false, true);
+        batch_of(&p, i & 1, i >> 1, 16, 3, i == 2, false); // aligned to one element
     }
     lmhead(&p, 1, 1, 1, 1);
     lmhead(&p, 17, 31, 101, 1);
     lmhead(&p, 70, 16, 2053, 1);
     lmhead(&p, 13, 24, 1032, 100); // large logits: only a stable softmax survives
+    lmhead(&p, 2, 3, 32768, 1);    // a row that is held in registers, and one that is not
+    lmhead(&p, 2, 3, 32769, 1);
     pair_close(&p);
 }
 
@@ -113,10 +224,12 @@ static void more_shapes_than_are_kept(void **state) {
 static void fp32(void **state) {
     (void)state;
     with(TT_FP32);
+    nan_comes_through(TT_FP32);
 }
 static void bf16(void **state) {
     (void)state;
     with(TT_BF16);
+    nan_comes_through(TT_BF16);
 }
 
 static void bad_input(void **state) {

@@ -1,7 +1,8 @@
 // cuBLASLt on CPUs: plain loops with fp32 sums, for the sizes of tests. Its proposals add in different orders, so that
 // another choice gives other bits; only the first adds in the order of k. CUSIM_GEMM says what it refuses:
 //   first      the product by the first proposal        state, workspace   the first proposal is of no use
-//   relu, pedantic   to propose anything for those      all                every product
+//   relu, mask, pedantic, batch   to propose anything for those      all                every product
+//   nan        to let NaN through where ReLU is in a product: max(NaN, 0) is 0
 #include "cublasLt.h"
 
 #include "cuda_bf16.h"
@@ -63,7 +64,8 @@ static std::vector<float> gather(
 
 static bool on_device(const void *x, const cusim_layout &l, const char *name) {
     const size_t size = l.type == CUDA_R_32F ? 4 : 2;
-    const size_t elements = static_cast<size_t>(l.ld) * (l.columns - 1) + l.rows;
+    const size_t elements =
+        static_cast<size_t>(l.ld * static_cast<int64_t>(l.columns - 1) + l.stride * (l.batch - 1)) + l.rows;
     const uintptr_t at = reinterpret_cast<uintptr_t>(x);
     const cusim::region *r = cusim::find_region(at);
     if (r && at + elements * size <= r->end && at % size == 0) return true;
@@ -78,6 +80,20 @@ struct sizes {
 
 static size_t size_of(const cusim_layout &l) {
     return l.type == CUDA_R_32F ? 4 : 2;
+}
+
+// A column of the mask: its first bit is the lowest of its first byte.
+static void need_mask(const char *x, size_t bytes, size_t column) {
+    size_t at;
+    char place[200];
+    if (cusim::find_unwritten(x, bytes, &at))
+        cusim_complain("cublasLtMatmul: uninitialised: reads the mask, column %zu: %s", column,
+            cusim::describe_unwritten(x + at, place, sizeof place));
+}
+
+// A matrix of a batch.
+static const void *product(const void *x, const cusim_layout &l, int64_t number) {
+    return static_cast<const char *>(x) + number * l.stride * static_cast<int64_t>(size_of(l));
 }
 
 static void need_written(const void *x, const cusim_layout &l, const char *name, const sizes &s) {
@@ -110,6 +126,7 @@ size_t cublasLtGetVersion(void) {
     return 0;
 }
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *out) {
+    if (!cusim::load(reinterpret_cast<const void *>(&cublasLtCreate))) return CUBLAS_STATUS_NOT_INITIALIZED;
     *out = new cusim_lt;
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -120,7 +137,7 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 cublasStatus_t cublasLtMatmulDescCreate(
     cublasLtMatmulDesc_t *out, cublasComputeType_t compute, cudaDataType_t scale) {
     (void)scale;
-    *out = new cusim_desc{CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, compute};
+    *out = new cusim_desc{CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, compute, nullptr, 0};
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
@@ -129,9 +146,14 @@ cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
 }
 cublasStatus_t cublasLtMatmulDescSetAttribute(
     cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute, const void *value, size_t size) {
-    if (size != sizeof(cublasOperation_t)) return CUBLAS_STATUS_INVALID_VALUE;
+    const bool pointer = attribute == CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER,
+               ld = attribute == CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD;
+    if (size != (pointer || ld ? sizeof(int64_t) : sizeof(cublasOperation_t)))
+        return CUBLAS_STATUS_INVALID_VALUE;
     void *const field = attribute == CUBLASLT_MATMUL_DESC_TRANSA   ? static_cast<void *>(&desc->a)
                         : attribute == CUBLASLT_MATMUL_DESC_TRANSB ? static_cast<void *>(&desc->b)
+                        : pointer                                  ? static_cast<void *>(&desc->aux)
+                        : ld                                       ? static_cast<void *>(&desc->aux_ld)
                                                                    : static_cast<void *>(&desc->epilogue);
     memcpy(field, value, size);
     return CUBLAS_STATUS_SUCCESS;
@@ -139,8 +161,15 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(
 cublasStatus_t cublasLtMatrixLayoutCreate(
     cublasLtMatrixLayout_t *out, cudaDataType_t type, uint64_t rows, uint64_t columns, int64_t ld) {
     if (ld < static_cast<int64_t>(rows)) return CUBLAS_STATUS_INVALID_VALUE;
-    *out = new cusim_layout{type, rows, columns, ld};
+    *out = new cusim_layout{type, rows, columns, ld, 1, 0};
     return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
+    cublasLtMatrixLayoutAttribute_t attribute, const void *value, size_t size) {
+    const bool count = attribute == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT;
+    if (size != (count ? sizeof layout->batch : sizeof layout->stride)) return CUBLAS_STATUS_INVALID_VALUE;
+    memcpy(count ? static_cast<void *>(&layout->batch) : static_cast<void *>(&layout->stride), value, size);
+    return layout->batch < 1 ? CUBLAS_STATUS_INVALID_VALUE : CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
     delete layout;
@@ -163,11 +192,13 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
     cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
     cublasLtMatmulPreference_t preference, int wanted, cublasLtMatmulHeuristicResult_t *results, int *found) {
-    (void)handle, (void)a, (void)b, (void)c, (void)d;
+    (void)handle, (void)b, (void)c, (void)d;
     *found = 0;
     if (cusim::recording()) return CUBLAS_STATUS_INTERNAL_ERROR; // as some versions of the library
     const bool pedantic = desc->compute == CUBLAS_COMPUTE_32F_PEDANTIC;
-    if ((pedantic && refuses("pedantic")) || (desc->epilogue == CUBLASLT_EPILOGUE_RELU && refuses("relu")))
+    if ((pedantic && refuses("pedantic")) || (a->batch > 1 && refuses("batch")) ||
+        (desc->epilogue == CUBLASLT_EPILOGUE_RELU && refuses("relu")) ||
+        (desc->epilogue == CUBLASLT_EPILOGUE_DRELU && refuses("mask")))
         return CUBLAS_STATUS_NOT_SUPPORTED;
     const bool in_result = preference->reductions & CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
     for (*found = 0; *found < wanted && *found < 3; ++*found) {
@@ -197,11 +228,14 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     if (!how.usable || how.desc != desc || how.workspace > bytes)
         cusim_complain("cublasLtMatmul: an algorithm that was not proposed for this product");
     if ((how.first && refuses("first")) || refuses("all")) return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (!cusim::load(desc)) return CUBLAS_STATUS_EXECUTION_FAILED;
     const bool ta = desc->a == CUBLAS_OP_T, tb = desc->b == CUBLAS_OP_T;
     const size_t m = ld->rows, n = ld->columns, k = ta ? la->rows : la->columns;
     if ((ta ? la->columns : la->rows) != m || (tb ? lb->rows : lb->columns) != n ||
         (tb ? lb->columns : lb->rows) != k || lc->rows != m || lc->columns != n || lc->type != ld->type ||
         la->type != lb->type)
+        return CUBLAS_STATUS_INVALID_VALUE;
+    if (la->batch != ld->batch || lb->batch != ld->batch || lc->batch != ld->batch)
         return CUBLAS_STATUS_INVALID_VALUE;
     if (!on_device(a, *la, "A") || !on_device(b, *lb, "B") || !on_device(d, *ld, "D"))
         return CUBLAS_STATUS_INVALID_VALUE;
@@ -209,27 +243,38 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     float alpha, beta;
     memcpy(&alpha, alpha_at, sizeof alpha);
     memcpy(&beta, beta_at, sizeof beta);
-    const bool relu = desc->epilogue == CUBLASLT_EPILOGUE_RELU;
+    const bool relu = desc->epilogue == CUBLASLT_EPILOGUE_RELU,
+               drelu = desc->epilogue == CUBLASLT_EPILOGUE_DRELU, loses_nan = refuses("nan");
+    const size_t ldmask = static_cast<size_t>(desc->aux_ld);
+    const char *const mask = static_cast<const char *>(desc->aux);
+    if (drelu && (!mask || ldmask % 128 || ldmask < m || ld->batch > 1)) return CUBLAS_STATUS_INVALID_VALUE;
     const cusim_layout A = *la, B = *lb, C = *lc, D = *ld;
     cusim::enqueue(stream, [=] {
-        need_written(a, A, "A", {m, n, k});
-        need_written(b, B, "B", {m, n, k});
-        if (beta != 0) need_written(c, C, "C", {m, n, k});
-        const std::vector<float> left = gather(a, A, m, k, ta), right = gather(b, B, n, k, !tb);
-        for (size_t j = 0; j < n; ++j)
-            for (size_t i = 0; i < m; ++i) {
-                const float *x = &left[i * k], *y = &right[j * k];
-                const float sum = sum_products(x, y, k, how.order, D.type != CUDA_R_32F);
-                const size_t at = i + j * static_cast<size_t>(D.ld);
-                float value = alpha * sum;
-                if (beta != 0) value += beta * element(c, C.type, i + j * static_cast<size_t>(C.ld));
-                if (relu && value < 0) value = 0;
-                if (D.type == CUDA_R_32F)
-                    static_cast<float *>(d)[at] = value;
-                else
-                    static_cast<__nv_bfloat16 *>(d)[at] = __float2bfloat16_rn(value);
-            }
-        mark_written(d, D);
+        for (int64_t number = 0; number < D.batch; ++number) {
+            const void *const x = product(a, A, number), *const y = product(b, B, number),
+                              *const old = product(c, C, number);
+            void *const out = const_cast<void *>(product(d, D, number));
+            need_written(x, A, "A", {m, n, k});
+            need_written(y, B, "B", {m, n, k});
+            if (beta != 0) need_written(old, C, "C", {m, n, k});
+            for (size_t j = 0; drelu && j < n; ++j) need_mask(mask + j * ldmask / 8, (m + 7) / 8, j);
+            const std::vector<float> left = gather(x, A, m, k, ta), right = gather(y, B, n, k, !tb);
+            for (size_t j = 0; j < n; ++j)
+                for (size_t i = 0; i < m; ++i) {
+                    const float sum =
+                        sum_products(&left[i * k], &right[j * k], k, how.order, D.type != CUDA_R_32F);
+                    const size_t at = i + j * static_cast<size_t>(D.ld);
+                    float value = alpha * sum;
+                    if (beta != 0) value += beta * element(old, C.type, i + j * static_cast<size_t>(C.ld));
+                    if (relu && (loses_nan ? !(value >= 0) : value < 0)) value = 0;
+                    if (drelu && !(mask[(j * ldmask + i) / 8] >> i % 8 & 1)) value = 0;
+                    if (D.type == CUDA_R_32F)
+                        static_cast<float *>(out)[at] = value;
+                    else
+                        static_cast<__nv_bfloat16 *>(out)[at] = __float2bfloat16_rn(value);
+                }
+            mark_written(out, D);
+        }
     });
     return CUBLAS_STATUS_SUCCESS;
 }

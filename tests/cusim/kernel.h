@@ -52,7 +52,7 @@ bool next_arrived(int pending, copy *out); // the oldest, if it is not of the la
 
 } // namespace cusim
 
-#define TT_LAUNCH(kernel, grid, block, shared, stream, ...)                                                  \
+#define TT_LAUNCH_ONCE(kernel, grid, block, shared, stream, ...)                                             \
     cusim::launch(#kernel, reinterpret_cast<const void *>(+kernel), (grid), (block), (shared), (stream),     \
         cusim::bind(kernel, __VA_ARGS__))
 #define TT_DISCARD(poison, memory, bytes, stream)                                                            \

@@ -25,6 +25,8 @@ struct moment {
 struct cell {
     moment written, read;
     bool more_readers; // other threads have read since `written` too
+    uint8_t
+        halves; // what was written: bit 0 the first byte, bit 1 the second; only the last write is remembered
 };
 
 struct region {
@@ -65,7 +67,8 @@ void *allocate(size_t bytes); // device memory; NULL if there is none left
 void trim();                  // what was released counts no more
 size_t reserved();            // bytes that count: allocated, or released since the last trim
 size_t memory_size();
-bool release(void *memory); // false: it is none
+bool load(const void *what); // the code of what is used for the first time; false: there is no memory for it
+bool release(void *memory);  // false: it is none
 bool is_block(const void *memory);
 size_t allocated();                     // bytes
 region *find_region(uintptr_t address); // device memory or this block's shared memory; NULL

@@ -4,6 +4,7 @@
 #include "machine.h"
 
 #include <map>
+#include <set>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,8 +89,19 @@ size_t memory_size() {
     return setting("CUSIM_GPU", "memory", addresses >> 10) << 10;
 }
 
+// With load=KIB in CUSIM_GPU the code of each kernel and graph, of cuBLASLt and of each of its choices takes so much.
+static std::set<const void *> loaded;
+
+bool load(const void *what) {
+    const size_t bytes = setting("CUSIM_GPU", "load", 0) << 10;
+    if (bytes == 0 || loaded.count(what) > 0) return true;
+    if (reserved() + bytes > memory_size()) return false;
+    loaded.insert(what);
+    return true;
+}
+
 size_t reserved() {
-    size_t sum = 0;
+    size_t sum = loaded.size() * (setting("CUSIM_GPU", "load", 0) << 10);
     for (const auto &b : blocks) sum += room(b.second.end - b.second.begin);
     for (const auto &f : freed) sum += f.first;
     return sum;

@@ -3,6 +3,7 @@
 
 #include "kernel.h"
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <iterator>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 using namespace cusim;
@@ -113,8 +115,9 @@ unsigned long launches() {
 
 cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared,
     cudaStream_t stream, task *work) {
-    if (!recording()) ++launched, count_host(&cusim_host_counts::launches, 1);
     const std::shared_ptr<task> task(work);
+    if (!load(kernel)) return fail(cudaErrorMemoryAllocation);
+    if (!recording()) ++launched, count_host(&cusim_host_counts::launches, 1);
     const size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
     const auto allowed = allowed_shared.find(kernel);
     const size_t limit = allowed == allowed_shared.end() ? 48u << 10 : allowed->second;
@@ -125,7 +128,11 @@ cudaError_t launch(const char *name, const void *kernel, dim3 grid, dim3 block, 
             grid.x, grid.y, grid.z, threads, shared, limit);
         return fail(cudaErrorInvalidConfiguration);
     }
-    return enqueue(stream, [=] { run_grid(name, grid, block, shared, task.get()); });
+    const useconds_t slow = static_cast<useconds_t>(setting("CUSIM_GPU", "slow", 0));
+    return enqueue(stream, [=] {
+        if (slow) usleep(slow);
+        run_grid(name, grid, block, shared, task.get());
+    });
 }
 
 } // namespace cusim
@@ -299,14 +306,39 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t bytes) {
     trim();
     return cudaSuccess;
 }
+// Bytes that a stream's order says are allocated: what cudaFreeAsync was called for is none, though it may be released later.
+static std::map<void *, size_t> held;
+static size_t held_now, held_most;
+
+static void print_most_held() {
+    fprintf(stderr, "cusim: at most %zu bytes of device memory\n", held_most);
+}
+
+static void note_held(void *memory, size_t bytes) {
+    static const bool asked = getenv("CUSIM_MEMORY") && atexit(print_most_held) == 0;
+    if (!asked) return;
+    held[memory] = bytes;
+    held_now += bytes;
+    held_most = std::max(held_most, held_now);
+}
+
+static void note_freed(void *memory) {
+    const auto it = held.find(memory);
+    if (it == held.end()) return;
+    held_now -= it->second;
+    held.erase(it);
+}
+
 cudaError_t cudaMallocAsync(void **out, size_t bytes, cudaStream_t stream) {
     (void)stream;
     *out = allocate(bytes);
     if (!*out) return fail(cudaErrorMemoryAllocation);
+    note_held(*out, bytes);
     return cudaSuccess;
 }
 cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream) {
     if (!is_block(memory)) return fail(cudaErrorInvalidValue);
+    note_freed(memory);
     return enqueue(stream, [=] { release(memory); });
 }
 cudaError_t cudaMallocHost(void **out, size_t bytes) {
@@ -315,6 +347,8 @@ cudaError_t cudaMallocHost(void **out, size_t bytes) {
     return *out ? cudaSuccess : fail(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFreeHost(void *memory) {
+    for (cudaStream_t stream : streams)
+        if (stream->stalled) cusim_complain("cudaFreeHost waits for a stream whose work never ends");
     cudaDeviceSynchronize();
     pinned_blocks.erase(static_cast<char *>(memory));
     free(memory);
@@ -439,6 +473,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsign
     return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+    if (!load(graph)) return fail(cudaErrorMemoryAllocation);
     if (getenv("CUSIM_GRAPH_LOG")) fprintf(stderr, "cusim: graph of %zu\n", graph->work.size());
     cusim::launched += graph->work.size();
     count_host(&cusim_host_counts::graphs, 1);

@@ -1,5 +1,7 @@
 // What a GPU that works never shows: a library that refuses, memory that runs out, drivers and cards that do not fit,
 // copies that read the host's memory as late as they can.
+#include "host/dist/gradient_sum.h"
+#include "host/dist/nccl.h"
 #include "tests/cuda/pair.h"
 #include "tests/cusim/counts.h"
 
@@ -9,23 +11,29 @@ enum { M = 9, N = 21, K = 130, LDC = N + 2, FLOATS = M * LDC };
 typedef struct product {
     tt_status status;
     uint32_t bits[FLOATS];
-    unsigned launches;
+    unsigned launches, products;
 } product;
 
-// relu(a b + c), a second time into the same place, by a new device while `refused` is set.
-static product multiply(const char *refused, tt_precision precision, bool relu, float beta) {
+enum { PLAIN, RELU, MASK, EPILOGUES };
+
+// a b + c with one of these epilogues, the rows of a dealt to a batch of one or three products; a second time into the same place, by a new
+// device while `refused` is set.
+static product multiply(const char *refused, tt_precision precision, int epilogue, float beta, int batch) {
     setenv("CUSIM_GEMM", refused, 1);
     pair p = pair_open(precision);
     tensor a = tensor_operand(&p, (size_t)M * K, 1, 1), b = tensor_operand(&p, (size_t)K * N, 1, 2);
     float *start = twin_normal(FLOATS, 1, 3);
     product out = {.status = TT_OK};
+    uint8_t bits[M * 128 / 8];
+    for (int i = 0; i < M * 128 / 8; ++i) bits[i] = (uint8_t)(i * 37 + i / 5);
+    void *mask = pair_upload(&p, bits, sizeof bits, 1);
     void *c = pair_upload(&p, start, FLOATS, sizeof *start);
     for (int again = 0; again < 2 && out.status == TT_OK; ++again) {
         uint32_t before[FLOATS];
         memcpy(before, out.bits, sizeof before);
         twin_ok(tt_device_upload(p.gpu, c, start, FLOATS * sizeof *start));
         cusim_counts_clear();
-        out.status = p.gpu->ops->gemm(p.gpu, &(tt_gemm){.m = M,
+        out.status = p.gpu->ops->gemm(p.gpu, &(tt_gemm){.m = M / batch,
                                                  .n = N,
                                                  .k = K,
                                                  .alpha = 1,
@@ -34,11 +42,17 @@ static product multiply(const char *refused, tt_precision precision, bool relu, 
                                                  .b = b.gpu,
                                                  .c = c,
                                                  .c_fp32 = true,
-                                                 .relu = relu,
+                                                 .relu = epilogue == RELU,
+                                                 .mask = epilogue == MASK ? mask : NULL,
+                                                 .ldmask = 128,
                                                  .lda = K,
                                                  .ldb = N,
-                                                 .ldc = LDC});
+                                                 .ldc = LDC,
+                                                 .batch = batch,
+                                                 .stride_a = M / batch * K,
+                                                 .stride_c = M / batch * LDC});
         out.launches = (unsigned)cusim_counts_of_host().launches;
+        out.products = (unsigned)cusim_counts_of_host().products;
         twin_ok(tt_device_download(p.gpu, out.bits, c, sizeof out.bits));
         if (again) assert_memory_equal(before, out.bits, sizeof before);
     }
@@ -48,13 +62,15 @@ static product multiply(const char *refused, tt_precision precision, bool relu, 
         for (int l = 0; i % LDC < N && l < K; ++l)
             expected = (l ? expected : (double)beta * expected) +
                        (double)a.cpu[i / LDC * K + l] * (double)b.cpu[l * N + i % LDC];
-        if (relu && i % LDC < N && expected < 0) expected = 0;
+        if (epilogue == RELU && i % LDC < N && expected < 0) expected = 0;
+        if (epilogue == MASK && i % LDC < N && !(bits[i / LDC * 16 + i % LDC / 8] >> i % LDC % 8 & 1))
+            expected = 0;
         float got;
         memcpy(&got, &out.bits[i], sizeof got);
         if (!(fabs((double)got - expected) <= 1e-4))
             fail_msg("'%s': element %d: expected %g, got %g", refused, i, expected, (double)got);
     }
-    tt_device_free(p.gpu, c);
+    tt_device_free(p.gpu, c), tt_device_free(p.gpu, mask);
     free(start);
     tensor_close(&p, &a), tensor_close(&p, &b);
     pair_close(&p);
@@ -72,26 +88,39 @@ static void products_are_refused(void **state) {
     cusim_counts_start();
     for (int bf16 = 0; bf16 < 2; ++bf16) {
         const tt_precision precision = bf16 ? TT_BF16 : TT_FP32;
-        for (int relu = 0; relu < 2; ++relu) {
-            const product usual = multiply("", precision, relu, 1),
-                          second = multiply("first", precision, relu, 1),
-                          third = multiply("state", precision, relu, 1),
-                          large = multiply("workspace", precision, relu, 1),
-                          plain = multiply("relu", precision, relu, 1),
-                          all = multiply("relu pedantic first", precision, relu, 1);
+        for (int e = PLAIN; e < EPILOGUES; ++e) {
+            const int together = e == MASK ? 1 : 3; // masks are not for batches
+            const product usual = multiply("", precision, e, 1, 1),
+                          second = multiply("first", precision, e, 1, 1),
+                          third = multiply("state", precision, e, 1, 1),
+                          large = multiply("workspace", precision, e, 1, 1),
+                          lossy = multiply("nan", precision, e, 1, 1),
+                          plain = multiply("relu mask", precision, e, 1, 1),
+                          all = multiply("relu mask pedantic first", precision, e, 1, 1),
+                          batch = multiply("", precision, e, 1, together),
+                          apart = multiply("batch", precision, e, 1, together),
+                          last = multiply("batch relu mask pedantic first", precision, e, 1, together);
             same(&usual, &second, false);
             same(&second, &third, true);
             same(&second, &large, true);
             same(&usual, &plain, true);
+            same(&usual, &lossy, true);
             same(&usual, &all, false);
+            same(&usual, &batch, true);
+            same(&usual, &apart, true);
+            same(&all, &last, true);
+            assert_int_equal(batch.products, 1);
+            assert_int_equal(apart.products, together);
+            assert_int_equal(last.launches, e == PLAIN ? 0 : together);
             assert_int_equal(usual.launches, 0);
-            assert_int_equal(plain.launches, relu);
-            assert_int_equal(all.launches, relu);
+            assert_int_equal(plain.launches, e != PLAIN);
+            assert_int_equal(lossy.launches, e == RELU);
+            assert_int_equal(all.launches, e != PLAIN);
         }
-        const product less = multiply("pedantic", precision, false, 0);
+        const product less = multiply("pedantic", precision, PLAIN, 0, 1);
         assert_int_equal(less.status, TT_OK);
-        assert_int_equal(multiply("all", precision, true, 0).status, TT_ERR_DEVICE);
-        assert_non_null(strstr(tt_error_message(), "gemm of m 9, n 21, k 130: cuBLASLt"));
+        assert_int_equal(multiply("all", precision, RELU, 0, 1).status, TT_ERR_DEVICE);
+        assert_non_null(strstr(tt_error_message(), "gemm of m 9, n 21, k 130, batch 1: cuBLASLt"));
         assert_non_null(strstr(tt_error_message(), "not supported"));
     }
 }
@@ -167,6 +196,87 @@ static void memory_runs_out(void **state) {
     close_limited(gpu);
 }
 
+// Code of kernels, graphs and the library takes memory when it is first used: where the pool keeps all that is free, it is
+// given back, and the second try succeeds.
+enum { FULL = 256, KEPT = 64, LOAD = 1 }; // MiB: of the card, kept by the pool, of what is loaded
+static void fill(tt_device *gpu, void *held[FULL]) {
+    int n = 0;
+    while (n < FULL && tt_device_alloc(gpu, &held[n], LOAD << 20, 1, "in use") == TT_OK) ++n;
+    assert_in_range(n, KEPT + 1, FULL - 1);
+    for (int i = n; i < FULL; ++i) held[i] = NULL;
+    for (int i = 0; i < KEPT; ++i) tt_device_free(gpu, held[i]);
+    twin_ok(tt_device_wait(gpu));
+}
+
+static void empty(tt_device *gpu, void *held[FULL]) {
+    for (int i = KEPT; i < FULL; ++i) tt_device_free(gpu, held[i]);
+}
+
+static void code_on_a_full_card(void **state) {
+    (void)state;
+    setenv("CUSIM_GPU", "memory=262144 load=1024", 1);
+    tt_device *gpu;
+    void *held[FULL], *x;
+    tt_recording *recording;
+    float one = 1;
+    twin_ok(tt_device_open(&gpu, "cuda", TT_FP32, 1));
+    twin_ok(tt_device_alloc(gpu, &x, 4, sizeof one, "x"));
+    twin_ok(tt_device_upload(gpu, x, &one, sizeof one));
+    fill(gpu, held);
+    twin_ok(gpu->ops->scale(gpu, (float *)x, 1, 2)); // a kernel
+    empty(gpu, held);
+    for (int i = 0; i < 2; ++i) { // the library with its workspace; then another choice
+        const tt_gemm one_row = {.m = 1,
+            .n = 1 + i,
+            .k = 1,
+            .alpha = 3,
+            .a = x,
+            .b = x,
+            .c = (float *)x + 1,
+            .lda = 1,
+            .ldb = 1 + i,
+            .ldc = 1 + i};
+        if (i) twin_ok(tt_device_copy(gpu, (float *)x + 1, x, sizeof one));
+        fill(gpu, held);
+        twin_ok(gpu->ops->gemm(gpu, &one_row));
+        empty(gpu, held);
+    }
+    twin_ok(tt_device_record(gpu));
+    twin_ok(gpu->ops->scale(gpu, (float *)x, 1, 2));
+    twin_ok(tt_device_recorded(gpu, &recording));
+    fill(gpu, held);
+    twin_ok(tt_device_replay(gpu, recording));
+    twin_ok(tt_device_download(gpu, &one, x, sizeof one));
+    assert_true(one == 4);
+    tt_recording_close(gpu, recording);
+    empty(gpu, held), tt_device_free(gpu, x);
+    close_limited(gpu);
+}
+
+// A rank that fails while GPUs sum aborts the sum before it closes the device, which would wait for it for ever.
+static void sums_are_aborted_first(void **state) {
+    (void)state;
+    setenv("CUSIM_NCCL_STALL", "1", 1);
+    enum { ELEMENTS = 16 };
+    tt_device *gpu;
+    tt_comm *comm;
+    float *g;
+    twin_ok(tt_comm_open(&comm));
+    twin_ok(tt_device_open(&gpu, "cuda", TT_FP32, 1));
+    twin_ok(tt_nccl_open(&comm->nccl, comm));
+    twin_ok(tt_device_alloc(gpu, &g, ELEMENTS, sizeof *g, "gradient"));
+    tt_gradient_sum sum = {.comm = comm, .device = gpu, .g = g, .n = ELEMENTS, .left = ELEMENTS};
+    setenv("TT_SUM_PIECE", "8", 1);
+    twin_ok(tt_gradient_sum_ready(&sum, 8));
+    twin_ok(tt_device_wait(gpu));
+    tt_gradient_sum_close(&sum);
+    tt_device_free(gpu, g);
+    tt_device_close(gpu);
+    unsetenv("TT_SUM_PIECE");
+    unsetenv("CUSIM_NCCL_STALL");
+    tt_comm_close(comm, TT_OK);
+}
+
 // ---- uploads
 
 // Memory of the host belongs to the caller again when an upload returns. 4 MiB are pinned.
@@ -236,6 +346,7 @@ static void drivers_and_cards(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(drivers_and_cards),
         cmocka_unit_test(products_are_refused), cmocka_unit_test(parts_are_added_in_fp32),
-        cmocka_unit_test(memory_runs_out), cmocka_unit_test(uploads_have_read)};
+        cmocka_unit_test(memory_runs_out), cmocka_unit_test(code_on_a_full_card),
+        cmocka_unit_test(sums_are_aborted_first), cmocka_unit_test(uploads_have_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

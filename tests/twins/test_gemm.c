@@ -151,6 +151,74 @@ static void bf16_sums_in_fp32(void **state) {
     free(a.x), free(b.x), free(c), free(expected);
 }
 
+// A batch: each product as it is alone, to the bit; nothing between the results is touched. B is one for all.
+static void batches(void **state) {
+    (void)state;
+    enum { BATCH = 3, M = 70, N = 33, K = 1030, A = K * M + 5, C = M * N + 7 };
+    float *a = twin_normal(BATCH * A, 1, 1), *b = twin_normal(K * N, 1, 2),
+          *old = twin_normal(BATCH * C, 1, 3);
+    for (int precision = TT_FP32; precision <= (has_bf16() ? TT_BF16 : TT_FP32); ++precision)
+        for (int threads = 1; threads <= 2; ++threads) {
+            tt_device *device;
+            twin_ok(tt_device_open(&device, "cpu", (tt_precision)precision, threads));
+            float *together = twin_copy(old, BATCH * C), *alone = twin_copy(old, BATCH * C);
+            tt_gemm p = {.trans_a = true,
+                .m = M,
+                .n = N,
+                .k = K,
+                .alpha = 0.5f,
+                .beta = 1,
+                .a = a,
+                .b = b,
+                .c = together,
+                .lda = M,
+                .ldb = N,
+                .ldc = N,
+                .batch = BATCH,
+                .stride_a = A,
+                .stride_c = C};
+            twin_ok(device->ops->gemm(device, &p));
+            for (int i = 0; i < BATCH; ++i) {
+                p.a = a + i * A, p.c = alone + i * C, p.batch = i % 2; // 0 and 1 are the same
+                twin_ok(device->ops->gemm(device, &p));
+            }
+            twin_same_bits("batch", together, alone, BATCH * C, sizeof *alone);
+            assert_true(memcmp(together + 2 * C, old + 2 * C, sizeof *old) != 0);
+            free(together), free(alone);
+            tt_device_close(device);
+        }
+    free(a), free(b), free(old);
+}
+
+// Elements whose bit is 0 become 0, even NaN; the others are what they are without a mask.
+static void masks(void **state) {
+    (void)state;
+    enum { M = 5, N = 130, K = 20, LD = 256 };
+    tt_device *device = twin_device(2);
+    float *a = twin_normal(M * K, 1, 1), *b = twin_normal(K * N, 1, 2), plain[M * N], masked[M * N];
+    uint8_t mask[M * LD / 8];
+    for (int i = 0; i < M * LD / 8; ++i) mask[i] = (uint8_t)(i * 37 + i / 5);
+    for (int row = 0; row < M; ++row) mask[row * LD / 8] &= 0xfe;
+    for (int l = 0; l < K; ++l) b[l * N] = NAN;
+    tt_gemm p = {
+        .m = M, .n = N, .k = K, .alpha = 2, .a = a, .b = b, .c = plain, .lda = K, .ldb = N, .ldc = N};
+    twin_ok(device->ops->gemm(device, &p));
+    p.c = masked, p.mask = mask, p.ldmask = LD;
+    twin_ok(device->ops->gemm(device, &p));
+    for (int i = 0; i < M * N; ++i) {
+        const int row = i / N, column = i % N;
+        const bool passes = mask[row * LD / 8 + column / 8] >> column % 8 & 1;
+        if (!(masked[i] == (passes ? plain[i] : 0)))
+            fail_msg("row %d, column %d: %g", row, column, (double)masked[i]);
+    }
+    p.ldmask = 128;
+    twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "rows of 128 bits");
+    p.ldmask = LD, p.batch = 2;
+    twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "batch 2");
+    tt_device_close(device);
+    free(a), free(b);
+}
+
 // The caller's scratch must survive a product, and a stream of new shapes must not run out of anything.
 static void scratch_and_many_shapes(void **state) {
     (void)state;
@@ -198,6 +266,8 @@ static void bad_input_is_refused(void **state) {
     twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "m -1");
     p = good, p.k = 0;
     twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "k 0");
+    p = good, p.batch = -1;
+    twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "a batch of -1 products");
     p = good, p.m = 0;
     twin_ok(device->ops->gemm(device, &p));
     tt_device_close(device);
@@ -209,6 +279,8 @@ int main(void) {
         cmocka_unit_test(auto_takes_what_is_fast),
         cmocka_unit_test(bf16_against_float64),
         cmocka_unit_test(bf16_sums_in_fp32),
+        cmocka_unit_test(batches),
+        cmocka_unit_test(masks),
         cmocka_unit_test(scratch_and_many_shapes),
         cmocka_unit_test(bad_input_is_refused),
     };

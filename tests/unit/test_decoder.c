@@ -161,6 +161,22 @@ static void bad_steps_are_refused(void **state) {
             tt_decoder_run(decoder, &active, &choice, &(tt_decoder_draws){.left = left, .token = token}),
             TT_OK);
     }
+    // Slots that go on from others, one step at a time.
+    for (int steps = 1; steps <= 2; ++steps) {
+        static const int32_t parent[] = {0}, left[] = {2}, first[] = {0};
+        int32_t token[2];
+        const tt_decoder_slots active = {.n = 1,
+            .slot = slot,
+            .token = one,
+            .position = first,
+            .source_start = one,
+            .source_length = one,
+            .parent = parent};
+        const tt_decoder_choice choice = {.steps = steps, .top_p = 1, .repetition_penalty = 1};
+        assert_int_equal(
+            tt_decoder_run(decoder, &active, &choice, &(tt_decoder_draws){.left = left, .token = token}),
+            steps == 1 ? TT_OK : TT_ERR_INTERNAL);
+    }
     tt_decoder_close(decoder);
     tiny_close(&f);
 }

@@ -1,6 +1,7 @@
 // The whole model: gradients under dropout by finite differences, packing, the two ways to run backward,
 // names of parameters, memory. Gradients without dropout: test_forward.
 #include "host/base/memory.h"
+#include "host/base/str.h"
 #include "tiny_t5.h"
 
 #include <stdio.h>
@@ -72,6 +73,60 @@ static void fused_pass_equals_two(void **state) {
     assert_int_not_equal(tt_backward(f.pass, &f.batch, f.dlogp), TT_OK); // nothing left to go back through
     free(g);
     tiny_close(&f);
+}
+
+// What was said to be complete, and its hash when it was said.
+typedef struct report {
+    const tt_model *model;
+    int n;
+    size_t from[32];
+    uint64_t hash[32];
+} report;
+
+static uint64_t hash_from(const tt_model *model, size_t from) {
+    return tt_hash(model->g + from, (model->size - from) * sizeof *model->g);
+}
+
+static tt_status take_report(void *context, size_t from) {
+    report *r = context;
+    assert_true(r->n < 32 && (r->n == 0 || from <= r->from[r->n - 1]));
+    r->from[r->n] = from;
+    r->hash[r->n++] = hash_from(r->model, from);
+    return TT_OK;
+}
+
+// Weights' gradients, one by one or of several layers at once: the same bits, and a part of the gradient that is said to
+// be complete does not change any more. What is not needed any more is NaN. The encoder has 5 layers, the decoder 10.
+static void batches_of_weight_gradients(void **state) {
+    (void)state;
+    const struct {
+        size_t busy;
+        int reports; // with a watch
+    } cases[] = {{0, 16}, {12 * 15 + 1, 9}, {12 * 19 * 3, 9}, {1 << 20, 6}};
+    for (int gated = 0; gated < 2; ++gated) {
+        tt_model_config c = gated ? tiny_1_1() : tiny_1_0;
+        c.num_layers = 5, c.num_decoder_layers = 10;
+        uint64_t alone = 0;
+        for (int i = 0; i < 8; ++i) {
+            tiny f;
+            tiny_open(&f, &c);
+            f.device->busy_elements = cases[i / 2].busy;
+            f.device->poison = true;
+            OK(tt_model_train(f.model));
+            report r = {.model = f.model};
+            if (i % 2) tt_pass_watch(f.pass, (tt_gradient_watch){take_report, &r});
+            OK(tt_forward_backward(
+                f.pass, &f.batch, (tt_dropout_key){.rate = 0.1f, .key = 5}, f.dlogp, f.logp));
+            if (i == 0) alone = hash_from(f.model, 0);
+            if (hash_from(f.model, 0) != alone) fail_msg("gradient of case %d differs", i);
+            for (int k = 0; k < r.n; ++k)
+                if (hash_from(f.model, r.from[k]) != r.hash[k])
+                    fail_msg("case %d: element %zu or a later one changed after report %d", i, r.from[k], k);
+            assert_int_equal(
+                r.n, i % 2 ? cases[i / 2].reports + gated : 0); // an untied head is complete first
+            tiny_close(&f);
+        }
+    }
 }
 
 // A sequence's log-probabilities do not depend on what else is in the batch, dropout or not.
@@ -238,6 +293,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_under_dropout),
         cmocka_unit_test(fused_pass_equals_two),
+        cmocka_unit_test(batches_of_weight_gradients),
         cmocka_unit_test(packing_changes_nothing),
         cmocka_unit_test(parameters_of_t5_small),
         cmocka_unit_test(bad_configurations_are_named),

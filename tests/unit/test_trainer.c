@@ -251,6 +251,46 @@ static void a_step_that_is_not_finite_changes_nothing_and_counts(void **state) {
     tt_model_close(model);
 }
 
+// The key, over steps in parts, on supervised batches and on pairs.
+static void recomputed_layers_train_to_the_same_bits(void **state) {
+    (void)state;
+    enum { UPDATES = 4 };
+    tt_preference_pair pairs[PAIRS];
+    tt_preference_data preference = {.pairs = pairs};
+    OK(tt_preference_open(&preference.objective, &(tt_preference_options){"sigmoid", 0.5, 0.1, 0.5, false}));
+    for (int i = 0; i < PAIRS; ++i) {
+        const int n = (int)(dataset.offsets[2 * i + 2] - dataset.offsets[2 * i + 1]);
+        pairs[i] = (tt_preference_pair){n / 2, n - n / 2, -3.0 * (n / 2), -4.0 * (n - n / 2)};
+    }
+    for (int kind = 0; kind < 4; ++kind) {
+        tt_global_batch batch = all;
+        if (kind % 2) batch.preference = &preference;
+        tt_model *models[2];
+        double losses[2][UPDATES];
+        size_t bytes[2];
+        for (int again = 0; again < 2; ++again) {
+            models[again] = random_model();
+            tt_training_config config = settings();
+            config.accumulate = kind < 2 ? 1 : 3;
+            config.recompute = again ? "layers" : "none";
+            tt_trainer trainer;
+            tt_step_report report;
+            OK(tt_trainer_open(&trainer, models[again], comm, &(tt_trainer_options){&config, 1, UPDATES}));
+            for (int i = 0; i < UPDATES; ++i) {
+                OK(tt_trainer_step(&trainer, &batch, &report));
+                losses[again][i] = report.loss;
+            }
+            bytes[again] = tt_pass_bytes(trainer.pass);
+            tt_trainer_close(&trainer);
+        }
+        assert_memory_equal(losses[0], losses[1], sizeof losses[0]);
+        assert_memory_equal(models[0]->w, models[1]->w, models[0]->size * sizeof(float));
+        assert_true(bytes[1] < bytes[0]);
+        tt_model_close(models[0]);
+        tt_model_close(models[1]);
+    }
+}
+
 static void a_step_after_warm_up_allocates_nothing(void **state) {
     (void)state;
     tt_model *model = random_model();
@@ -541,6 +581,7 @@ int main(void) {
         cmocka_unit_test(parts_and_ranks_give_the_same_gradient),
         cmocka_unit_test(joint_batches_add_two_means),
         cmocka_unit_test(a_step_that_is_not_finite_changes_nothing_and_counts),
+        cmocka_unit_test(recomputed_layers_train_to_the_same_bits),
         cmocka_unit_test(a_step_after_warm_up_allocates_nothing),
         cmocka_unit_test(a_phase_that_was_stopped_goes_on_to_the_same_bits),
         cmocka_unit_test(the_start_competes), cmocka_unit_test(a_phase_runs_out_of_patience),

@@ -1,0 +1,2 @@
+# What an error left running is not aborted.
+s/if (nccl->running) (void)give_up/if (false) (void)give_up/
