@@ -179,7 +179,7 @@ typedef struct tt_lmhead {
     float *lse, *logp;      // [rows]; forward writes, backward reads lse
     const float *dlogp;     // [rows]: dloss/dlogp; backward and fused
     tt_operand *dh;         // [rows, d], =
-    float *dw;              // [vocab, d], +=
+    float *dw;              // [vocab, d], +=; NULL: not wanted
 } tt_lmhead;
 
 // AdamW (Loshchilov, Hutter 2019) with the gradient scaled by min(1, clip / (sqrt(squares) + 1e-6)) first, as

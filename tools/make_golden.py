@@ -20,6 +20,7 @@ import numpy as np
 import sentencepiece
 import torch
 import transformers
+from peft import LoraConfig, get_peft_model
 from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
 from transformers.generation.logits_process import (
     LogitsProcessorList,
@@ -222,6 +223,61 @@ def make_model(path, spec, seed):
         put_samplings(file, model, sources[2])
 
 
+# model, rank, alpha, weights
+ADAPTERS = [
+    ("t5_1_0_tied", 3, 4.5, ["q", "k", "v", "o", "wi", "wo"]),
+    ("t5_1_1_untied", 4, 8, ["q", "v", "wi_1"]),
+]
+
+
+def adapters_of(model):
+    """PEFT's A and B under the names that adapter_model.safetensors has, without its prefix."""
+    return {key.removeprefix("base_model.model.").replace(".default.weight", ".weight"): p
+            for key, p in model.named_parameters() if p.requires_grad}
+
+
+def make_adapters(path):
+    """PEFT's gradients of adapters that are not zero, and some of their updates by AdamW."""
+    with h5py.File(path, "w") as file:
+        file.attrs["tinythinker"] = "golden"
+        for name, rank, alpha, targets in ADAPTERS:
+            seed = [spec[0] for spec in MODELS].index(name) + 1
+            generator = random.Random(seed)
+            model = model_of(MODELS[seed - 1], seed)
+            sources = [random_ids(generator, n) for n in SOURCES]
+            inputs, labels = inputs_of(sources), padded([random_ids(generator, n) for n in TARGETS], -100)
+            torch.manual_seed(seed + 40)
+            model = get_peft_model(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets)).eval()
+            group = file.create_group(name)
+            group["rank"], group["alpha"] = np.array([rank], np.int32), np.array([alpha], np.float64)
+            group["targets"] = targets
+            adapters = adapters_of(model)
+            with torch.no_grad():
+                for key, p in adapters.items():
+                    if "lora_B" in key:
+                        p += 0.2 * torch.randn_like(p)
+                    group[f"start/{key}"] = p.numpy()
+            optimizer = torch.optim.AdamW(adapters.values(), lr=3e-3, betas=(0.9, 0.999), eps=1e-6,
+                                          weight_decay=0.01)
+            losses, norms = [], []
+            for step in range(6):
+                optimizer.zero_grad()
+                loss = model(**inputs, labels=labels).loss
+                loss.backward()
+                if step == 0:
+                    for key, p in adapters.items():
+                        group[f"gradients/{key}"] = p.grad.numpy()
+                norms.append(torch.nn.utils.clip_grad_norm_(adapters.values(), 0.5).item())
+                losses.append(loss.item())
+                optimizer.step()
+            for key, p in adapters.items():
+                group[f"end/{key}"] = p.detach().numpy()
+            group["loss"], group["norm"] = np.array(losses, np.float64), np.array(norms, np.float64)
+            merged = model.merge_and_unload()
+            key = "encoder.block.0.layer.0.SelfAttention.v.weight"
+            group[f"merged/{key}"] = dict(merged.named_parameters())[key].detach().numpy()
+
+
 def text_logps(model, sources, texts, mean):
     """Log-probability of each text given its source: the sum over its tokens, or their mean."""
     labels = padded(texts, -100)
@@ -389,6 +445,7 @@ def main():
     os.makedirs(arguments.out, exist_ok=True)
     for seed, spec in enumerate(MODELS):
         make_model(os.path.join(arguments.out, spec[0] + ".h5"), spec, seed + 1)
+    make_adapters(os.path.join(arguments.out, "adapters.h5"))
     make_preference(os.path.join(arguments.out, "preference.h5"))
     make_buckets(os.path.join(arguments.out, "buckets.h5"))
     make_tokenizer(os.path.join(arguments.out, "tokenizer.h5"), arguments.data)

@@ -28,6 +28,7 @@ typedef struct tt_training_config {
     int64_t batch_size; // examples in the global batch, whatever the number of ranks
     int64_t accumulate; // parts that a batch is cut into to save memory; the result is the same
     char *recompute;    // a word of TT_RECOMPUTE_MAP: what backward computes again to save memory
+    char *reduction;    // a word of TT_REDUCTION_MAP: precision of the gradient's sum over ranks
     int64_t zero;       // 1: Adam's moments are divided among ranks
     int64_t interval; // acquisition: steps on recall before the cycle moves on; analyze: x number of options
     double learning_rate, warmup; // warmup: share of all steps

@@ -48,6 +48,9 @@
         INTEGER(PLACE, name ".zero", field.zero, "0", 0, 1,                                                  \
             "1 = AdamW's moments are divided among the ranks: each updates its own share of the weights "    \
             "and receives the others'. 0 = every rank has all of them."),                                    \
+        TEXT(TRAINING, name ".reduction", field.reduction, "fp32", TT_WORDS(TT_REDUCTION_MAP),               \
+            "Precision in which the ranks' gradients are sent and added. bf16 halves the bytes; no effect "  \
+            "with one rank."),                                                                               \
         REAL(TRAINING, name ".learning_rate", field.learning_rate, lr, 0, 10, "Peak learning rate."),        \
         REAL(TRAINING, name ".warmup", field.warmup, "0.1", 0, 1,                                            \
             "Share of all steps during which the learning rate rises linearly to its peak."),                \

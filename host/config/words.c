@@ -56,6 +56,13 @@ bool tt_targets_analyze(const char *word) {
 }
 
 bool tt_recompute_layers(const char *word) {
+    enum { TT_RECOMPUTE_MAP(TT_WORD_CODE) };
     static const char *const words[] = {TT_RECOMPUTE_MAP(TT_WORD_TEXT)};
     return word && strcmp(word, words[TT_RECOMPUTE_LAYERS]) == 0;
+}
+
+bool tt_reduction_bf16(const char *word) {
+    enum { TT_REDUCTION_MAP(TT_WORD_CODE) };
+    static const char *const words[] = {TT_REDUCTION_MAP(TT_WORD_TEXT)};
+    return word && strcmp(word, words[TT_REDUCE_BF16]) == 0;
 }

@@ -95,9 +95,26 @@ bool tt_targets_analyze(const char *word);
 // What backward computes again instead of keeping it.
 #define TT_RECOMPUTE_MAP(X)                                                                                  \
     X(TT_RECOMPUTE_NONE, "none")                                                                             \
-    X(TT_RECOMPUTE_LAYERS, "layers") /* the inside of every layer */
-enum { TT_RECOMPUTE_MAP(TT_WORD_CODE) };
+    X(TT_RECOMPUTE_LAYERS, "layers")        /* the inside of every layer */
 bool tt_recompute_layers(const char *word); // false for NULL
+
+// Precision of the gradient's sum over ranks.
+#define TT_REDUCTION_MAP(X)                                                                                  \
+    X(TT_REDUCE_FP32, "fp32")                                                                                \
+    X(TT_REDUCE_BF16, "bf16")
+bool tt_reduction_bf16(const char *word); // false for NULL
+
+// Weights that may have adapters, by their names in T5: of the attentions (of the cross-attention, too), and of the
+// feed-forward layers. The order enters files: append only.
+#define TT_ADAPTER_TARGET_MAP(X)                                                                             \
+    X(TT_ADAPT_Q, "q")                                                                                       \
+    X(TT_ADAPT_K, "k")                                                                                       \
+    X(TT_ADAPT_V, "v")                                                                                       \
+    X(TT_ADAPT_O, "o")                                                                                       \
+    X(TT_ADAPT_WI, "wi")     /* of ReLU */                                                                   \
+    X(TT_ADAPT_WI_0, "wi_0") /* of the gated GELU */                                                         \
+    X(TT_ADAPT_WI_1, "wi_1")                                                                                 \
+    X(TT_ADAPT_WO, "wo")
 
 // Random weights (tt_init).
 #define TT_INIT_MAP(X)                                                                                       \

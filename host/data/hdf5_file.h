@@ -74,10 +74,11 @@ typedef struct tt_h5_pieces {
 // Writes a data set of n elements of `type`, chunked and checksummed as by tt_h5_write. Errors also: those of the function.
 tt_status tt_h5_write_pieces(
     const tt_h5 *h, const char *name, hid_t type, size_t n, tt_h5_pieces source) TT_MUST_CHECK;
-// Reads elements [from, from + n) of a data set of `total`.
+// Elements [from, from + n) of a data set of `total`.
 typedef struct tt_h5_range {
     size_t total, from, n;
 } tt_h5_range;
+// Reads them. Errors also: those of the function.
 tt_status tt_h5_read_pieces(
     const tt_h5 *h, const char *name, hid_t type, tt_h5_range range, tt_h5_pieces sink) TT_MUST_CHECK;
 

@@ -6,6 +6,7 @@
 #include "host/base/standard.h"
 #include "host/dist/nccl.h"
 #include "host/dist/transport.h"
+#include "kernels/bf16.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,13 +61,27 @@ int tt_comm_threads(const tt_comm *comm, int64_t wanted) {
 }
 
 tt_status tt_comm_sum_f32(tt_comm *comm, float *x, size_t n) {
-    return comm->methods->sum_f32(comm, x, n);
+    return comm->methods->sum(comm, x, n, TT_SUM_F32, TT_ALL_RANKS);
 }
 tt_status tt_comm_sum_f32_to(tt_comm *comm, float *x, size_t n, int root) {
-    return comm->methods->sum_f32_to(comm, x, n, root);
+    return comm->methods->sum(comm, x, n, TT_SUM_F32, root);
+}
+tt_status tt_comm_sum_bf16_to(tt_comm *comm, uint16_t *x, size_t n, int root) {
+    return comm->methods->sum(comm, x, n, TT_SUM_BF16, root);
 }
 tt_status tt_comm_sum_f64(tt_comm *comm, double *x, size_t n) {
-    return comm->methods->sum_f64(comm, x, n);
+    return comm->methods->sum(comm, x, n, TT_SUM_F64, TT_ALL_RANKS);
+}
+void tt_add_bf16(uint16_t *to, const uint16_t *from, size_t n) {
+    enum { BLOCK = 512 };
+    float a[BLOCK], b[BLOCK];
+    for (size_t done = 0; done < n; done += BLOCK) {
+        const int64_t part = n - done < BLOCK ? (int64_t)(n - done) : BLOCK;
+        tt_float_from_bf16(part, a, to + done);
+        tt_float_from_bf16(part, b, from + done);
+        for (int64_t i = 0; i < part; ++i) a[i] += b[i];
+        tt_bf16_from_float(part, to + done, a);
+    }
 }
 tt_status tt_comm_max_i64(tt_comm *comm, int64_t *x, size_t n) {
     return comm->methods->max_i64(comm, x, n);

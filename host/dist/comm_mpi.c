@@ -16,6 +16,7 @@ typedef struct mpi_state {
     tt_arrival arrival;
     int *counts, *starts; // [size]: the ranks' parts of a chunk
     char hung[256];       // what is said when MPI does not return
+    MPI_Op add_bf16;      // MPI has no type for it
     double *part;         // this rank's part, summed: capacity for SUM_CHUNK / size + 1 numbers of any type
 } mpi_state;
 
@@ -51,53 +52,69 @@ static tt_status end_collective(tt_status status) {
 
 #define MPI_TRY(call, what) TT_TRY(check_mpi((call), (what)))
 
+// How MPI adds numbers.
+typedef struct addition {
+    MPI_Datatype type;
+    MPI_Op op;
+    size_t size; // of a number
+} addition;
+
+static addition addition_of(const mpi_state *s, tt_sum_type type) {
+    switch (type) {
+    case TT_SUM_F32:
+        return (addition){MPI_FLOAT, MPI_SUM, sizeof(float)};
+    case TT_SUM_F64:
+        return (addition){MPI_DOUBLE, MPI_SUM, sizeof(double)};
+    case TT_SUM_BF16:
+        break;
+    }
+    return (addition){MPI_UINT16_T, s->add_bf16, sizeof(uint16_t)};
+}
+
+static void add_bf16(void *from, void *to, int *n, MPI_Datatype *type) {
+    (void)type;
+    tt_add_bf16(to, from, (size_t)*n);
+}
+
 // Each element is summed on one rank and sent to all, so that all ranks have the same bits whatever algorithm
 // the library chooses. (MPI only recommends this for MPI_Allreduce.)
-static tt_status sum_chunks(tt_comm *comm, void *x, size_t n, size_t size, MPI_Datatype type) {
-    mpi_state *s = comm->state;
-    for (size_t done = 0; done < n;) {
-        int chunk = n - done < SUM_CHUNK ? (int)(n - done) : SUM_CHUNK;
-        for (int r = 0, start = 0; r < comm->size; ++r) {
-            s->counts[r] = chunk / comm->size + (r < chunk % comm->size);
-            s->starts[r] = start;
-            start += s->counts[r];
-        }
-        char *values = (char *)x + done * size;
-        MPI_TRY(MPI_Reduce_scatter(values, s->part, s->counts, type, MPI_SUM, s->ranks), "sum");
-        MPI_TRY(MPI_Allgatherv(
-                    s->part, s->counts[comm->rank], type, values, s->counts, s->starts, type, s->ranks),
-            "sum");
-        done += (size_t)chunk;
+static tt_status sum_for_all(const tt_comm *comm, char *values, int n, const addition *how) {
+    const mpi_state *s = comm->state;
+    for (int r = 0, start = 0; r < comm->size; ++r) {
+        s->counts[r] = n / comm->size + (r < n % comm->size);
+        s->starts[r] = start;
+        start += s->counts[r];
     }
+    MPI_TRY(MPI_Reduce_scatter(values, s->part, s->counts, how->type, how->op, s->ranks), "sum");
+    MPI_TRY(MPI_Allgatherv(
+                s->part, s->counts[comm->rank], how->type, values, s->counts, s->starts, how->type, s->ranks),
+        "sum");
     return TT_OK;
 }
 
-static tt_status mpi_sum_f32(tt_comm *comm, float *x, size_t n) {
-    TT_TRY(begin_collective(comm, "sum"));
-    return end_collective(sum_chunks(comm, x, n, sizeof *x, MPI_FLOAT));
+static tt_status sum_for_one(const tt_comm *comm, char *values, int n, const addition *how, int root) {
+    const mpi_state *s = comm->state;
+    if (comm->rank == root)
+        MPI_TRY(MPI_Reduce(MPI_IN_PLACE, values, n, how->type, how->op, root, s->ranks), "sum");
+    else
+        MPI_TRY(MPI_Reduce(values, NULL, n, how->type, how->op, root, s->ranks), "sum");
+    return TT_OK;
 }
 
-static tt_status sum_chunks_to(tt_comm *comm, float *x, size_t n, int root) {
-    const MPI_Comm ranks = ((mpi_state *)comm->state)->ranks;
+static tt_status sum_chunks(tt_comm *comm, char *x, size_t n, tt_sum_type type, int root) {
+    const addition how = addition_of(comm->state, type);
     for (size_t done = 0; done < n; done += SUM_CHUNK) {
         const int chunk = n - done < SUM_CHUNK ? (int)(n - done) : SUM_CHUNK;
-        float *values = x + done;
-        if (comm->rank == root)
-            MPI_TRY(MPI_Reduce(MPI_IN_PLACE, values, chunk, MPI_FLOAT, MPI_SUM, root, ranks), "sum");
-        else
-            MPI_TRY(MPI_Reduce(values, NULL, chunk, MPI_FLOAT, MPI_SUM, root, ranks), "sum");
+        char *values = x + done * how.size;
+        TT_TRY(root == TT_ALL_RANKS ? sum_for_all(comm, values, chunk, &how)
+                                    : sum_for_one(comm, values, chunk, &how, root));
     }
     return TT_OK;
 }
 
-static tt_status mpi_sum_f32_to(tt_comm *comm, float *x, size_t n, int root) {
-    TT_TRY(begin_collective(comm, "sum for one rank"));
-    return end_collective(sum_chunks_to(comm, x, n, root));
-}
-
-static tt_status mpi_sum_f64(tt_comm *comm, double *x, size_t n) {
+static tt_status mpi_sum(tt_comm *comm, void *x, size_t n, tt_sum_type type, int root) {
     TT_TRY(begin_collective(comm, "sum"));
-    return end_collective(sum_chunks(comm, x, n, sizeof *x, MPI_DOUBLE));
+    return end_collective(sum_chunks(comm, x, n, type, root));
 }
 
 static MPI_Comm ranks_of(const tt_comm *comm) {
@@ -183,6 +200,7 @@ static tt_status mpi_barrier(tt_comm *comm) {
 static void close_state(mpi_state *s) {
     if (!s) return;
     tt_arrival_close(&s->arrival);
+    if (s->add_bf16 != MPI_OP_NULL) MPI_Op_free(&s->add_bf16);
     free(s->counts);
     free(s->starts);
     free(s->part);
@@ -201,9 +219,7 @@ static void mpi_leave(tt_comm *comm, bool abort_job, int exit_status) {
 static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out);
 
 static const tt_comm_transport mpi = {
-    .sum_f32 = mpi_sum_f32,
-    .sum_f32_to = mpi_sum_f32_to,
-    .sum_f64 = mpi_sum_f64,
+    .sum = mpi_sum,
     .max_i64 = mpi_max_i64,
     .broadcast = mpi_broadcast,
     .gather = mpi_gather,
@@ -227,6 +243,7 @@ static tt_status enter_world(tt_comm *comm, MPI_Comm ranks) {
     TT_TRY(tt_alloc(&s, 1, sizeof *s, "MPI"));
     s->ranks = ranks;
     s->arrival.ranks = MPI_COMM_NULL;
+    s->add_bf16 = MPI_OP_NULL;
     comm->state = s;
     comm->transport = "mpi";
     comm->methods = &mpi;
@@ -234,6 +251,7 @@ static tt_status enter_world(tt_comm *comm, MPI_Comm ranks) {
     MPI_TRY(MPI_Comm_rank(ranks, &comm->rank), "rank");
     MPI_TRY(MPI_Comm_size(ranks, &comm->size), "size");
     TT_TRY(local_ranks(ranks, &comm->local_rank, &comm->local_size));
+    MPI_TRY(MPI_Op_create(add_bf16, 1, &s->add_bf16), "sum of bf16");
     TT_TRY(tt_arrival_open(&s->arrival, ranks));
     TT_TRY(tt_alloc(&s->counts, comm->size, sizeof *s->counts, "MPI"));
     TT_TRY(tt_alloc(&s->starts, comm->size, sizeof *s->starts, "MPI"));

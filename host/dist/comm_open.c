@@ -7,16 +7,8 @@
 #include <string.h>
 
 // The transport of a world of one.
-static tt_status none_sum_f32(tt_comm *comm, float *x, size_t n) {
-    (void)comm, (void)x, (void)n;
-    return TT_OK;
-}
-static tt_status none_sum_f32_to(tt_comm *comm, float *x, size_t n, int root) {
-    (void)comm, (void)x, (void)n, (void)root;
-    return TT_OK;
-}
-static tt_status none_sum_f64(tt_comm *comm, double *x, size_t n) {
-    (void)comm, (void)x, (void)n;
+static tt_status none_sum(tt_comm *comm, void *x, size_t n, tt_sum_type type, int root) {
+    (void)comm, (void)x, (void)n, (void)type, (void)root;
     return TT_OK;
 }
 static tt_status none_max_i64(tt_comm *comm, int64_t *x, size_t n) {
@@ -43,9 +35,7 @@ static void none_leave(tt_comm *comm, bool abort_job, int exit_status) {
 }
 static tt_status none_split(tt_comm *comm, int group, tt_comm *out);
 static const tt_comm_transport none = {
-    .sum_f32 = none_sum_f32,
-    .sum_f32_to = none_sum_f32_to,
-    .sum_f64 = none_sum_f64,
+    .sum = none_sum,
     .max_i64 = none_max_i64,
     .broadcast = none_broadcast,
     .gather = none_gather,

@@ -19,9 +19,8 @@ typedef struct star_state {
 } star_state;
 
 // The operation that a rank is about to do; rank 0 checks that all do the same.
-typedef enum operation { SUM_F32, SUM_F64, MAX_I64, BROADCAST, GATHER, BARRIER, SUM_F32_TO } operation;
-static const char *const operation_names[] = {
-    "sum", "sum", "max", "broadcast", "gather", "barrier", "sum for one rank"};
+typedef enum operation { SUM_F32, SUM_F64, MAX_I64, BROADCAST, GATHER, BARRIER, SUM_BF16 } operation;
+static const char *const operation_names[] = {"sum", "sum", "max", "broadcast", "gather", "barrier", "sum"};
 
 typedef struct notice {
     uint64_t operation, bytes;
@@ -61,7 +60,7 @@ static tt_status expect_rank(const tt_star *star, int rank, operation what, uint
     *bytes = theirs.bytes;
     if (theirs.operation == (uint64_t)what) return TT_OK;
     return tt_fail(TT_ERR_DIST, "rank %d on %s is at a different operation (%s) than rank 0 (%s)", rank,
-        star->hosts[rank], theirs.operation <= SUM_F32_TO ? operation_names[theirs.operation] : "?",
+        star->hosts[rank], theirs.operation <= SUM_BF16 ? operation_names[theirs.operation] : "?",
         operation_names[what]);
 }
 static tt_status expect_all_ranks(const tt_star *star, operation what, size_t bytes) {
@@ -76,19 +75,18 @@ static tt_status expect_all_ranks(const tt_star *star, operation what, size_t by
 }
 
 static void combine_chunk(operation what, void *to, const void *from, size_t bytes) {
-    if (what == SUM_F32 || what == SUM_F32_TO)
+    if (what == SUM_F32)
         for (size_t i = 0; i < bytes / sizeof(float); ++i) ((float *)to)[i] += ((const float *)from)[i];
     if (what == SUM_F64)
         for (size_t i = 0; i < bytes / sizeof(double); ++i) ((double *)to)[i] += ((const double *)from)[i];
+    if (what == SUM_BF16) tt_add_bf16(to, from, bytes / sizeof(uint16_t));
     int64_t *most = to;
     const int64_t *other = from;
     for (size_t i = 0; what == MAX_I64 && i < bytes / sizeof *most; ++i)
         if (other[i] > most[i]) most[i] = other[i];
 }
 
-enum { TO_ALL = -1 };
-
-// `root`: the rank that receives the result, or TO_ALL.
+// `root`: the rank that receives the result, or TT_ALL_RANKS.
 static tt_status reduce(tt_comm *comm, operation what, void *x, size_t bytes, int root) {
     star_state *s = state_of(comm);
     const tt_star *star = &s->star;
@@ -99,7 +97,7 @@ static tt_status reduce(tt_comm *comm, operation what, void *x, size_t bytes, in
         const size_t n = bytes - done < CHUNK ? bytes - done : CHUNK;
         if (comm->rank != 0) {
             TT_TRY(send_to(star, 0, chunk, n, what));
-            if (root == TO_ALL || root == comm->rank) TT_TRY(receive_from(star, 0, chunk, n, what));
+            if (root == TT_ALL_RANKS || root == comm->rank) TT_TRY(receive_from(star, 0, chunk, n, what));
             continue;
         }
         for (int r = 1; r < comm->size; ++r) {
@@ -107,22 +105,24 @@ static tt_status reduce(tt_comm *comm, operation what, void *x, size_t bytes, in
             combine_chunk(what, chunk, s->part, n);
         }
         for (int r = 1; r < comm->size; ++r)
-            if (root == TO_ALL || root == r) TT_TRY(send_to(star, r, chunk, n, what));
+            if (root == TT_ALL_RANKS || root == r) TT_TRY(send_to(star, r, chunk, n, what));
     }
     return TT_OK;
 }
 
-static tt_status star_sum_f32(tt_comm *comm, float *x, size_t n) {
-    return reduce(comm, SUM_F32, x, n * sizeof *x, TO_ALL);
-}
-static tt_status star_sum_f32_to(tt_comm *comm, float *x, size_t n, int root) {
-    return reduce(comm, SUM_F32_TO, x, n * sizeof *x, root);
-}
-static tt_status star_sum_f64(tt_comm *comm, double *x, size_t n) {
-    return reduce(comm, SUM_F64, x, n * sizeof *x, TO_ALL);
+static tt_status star_sum(tt_comm *comm, void *x, size_t n, tt_sum_type type, int root) {
+    switch (type) {
+    case TT_SUM_F32:
+        return reduce(comm, SUM_F32, x, n * sizeof(float), root);
+    case TT_SUM_F64:
+        return reduce(comm, SUM_F64, x, n * sizeof(double), root);
+    case TT_SUM_BF16:
+        break;
+    }
+    return reduce(comm, SUM_BF16, x, n * sizeof(uint16_t), root);
 }
 static tt_status star_max_i64(tt_comm *comm, int64_t *x, size_t n) {
-    return reduce(comm, MAX_I64, x, n * sizeof *x, TO_ALL);
+    return reduce(comm, MAX_I64, x, n * sizeof *x, TT_ALL_RANKS);
 }
 
 static tt_status star_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
@@ -174,7 +174,7 @@ static tt_status star_gather(tt_comm *comm, const void *bytes, size_t n, char **
 }
 
 static tt_status star_barrier(tt_comm *comm) {
-    return reduce(comm, BARRIER, &(char){0}, 1, TO_ALL);
+    return reduce(comm, BARRIER, &(char){0}, 1, TT_ALL_RANKS);
 }
 
 // Leaving closes the connection; the others notice when they next wait for this rank.
@@ -187,9 +187,7 @@ static void star_leave(tt_comm *comm, bool abort_job, int exit_status) {
 static tt_status star_split(tt_comm *comm, int group, tt_comm *out);
 
 static const tt_comm_transport star_transport = {
-    .sum_f32 = star_sum_f32,
-    .sum_f32_to = star_sum_f32_to,
-    .sum_f64 = star_sum_f64,
+    .sum = star_sum,
     .max_i64 = star_max_i64,
     .broadcast = star_broadcast,
     .gather = star_gather,

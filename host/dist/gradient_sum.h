@@ -20,8 +20,9 @@ typedef struct tt_gradient_sum {
     float *g; // [n], device memory
     size_t n;
     size_t left; // g[left, n) is being summed
-    bool
-        to_owners; // each rank needs the sum of its own stretch alone (shard.h); elsewhere g becomes undefined
+    bool bf16;   // each rank's part is rounded to bf16 and added in it: half the bytes, 8 bits of precision
+    // Each rank needs the sum of its own stretch alone (shard.h); elsewhere g becomes undefined.
+    bool to_owners;
     // Seconds that this rank, done with its own part, waited for the sums to end. The slowest rank waits least.
     double waited;
 } tt_gradient_sum;

@@ -19,6 +19,8 @@ struct tt_nccl {
     int size;
     bool connected; // a sum has been started
     bool running;   // sums have been started and not awaited
+    bf16 *half;     // of a piece, device memory
+    size_t half_size;
 };
 
 namespace {
@@ -103,6 +105,7 @@ void tt_nccl_close(tt_nccl *nccl, bool failed) {
     if (nccl->comm)
         (void)give_up(nccl, settle_call(nccl, ncclCommFinalize(nccl->comm), nccl->seconds, "end"));
     if (nccl->comm) ncclCommDestroy(nccl->comm);
+    if (nccl->half) cudaFreeAsync(nccl->half, nccl->stream);
     if (nccl->ready) cudaEventDestroy(nccl->ready);
     if (nccl->done) cudaEventDestroy(nccl->done);
     if (nccl->stream) cudaStreamDestroy(nccl->stream);
@@ -128,16 +131,37 @@ static tt_status follow_device(tt_nccl *nccl, tt_device *device) {
     return TT_OK;
 }
 
-tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, float *x, size_t n) {
-    TT_TRY(follow_device(nccl, device));
-    const ncclResult_t result = ncclAllReduce(x, x, n, ncclFloat32, ncclSum, nccl->comm, nccl->stream);
-    return give_up(nccl, settle_call(nccl, result, nccl->seconds, "sum"));
+// NCCL's stream has memory for one piece in bf16: there one piece follows the other.
+static tt_status reserve_half(tt_nccl *nccl, size_t n) {
+    if (n <= nccl->half_size) return TT_OK;
+    if (nccl->half) TT_CUDA(cudaFreeAsync(nccl->half, nccl->stream), "sum over ranks");
+    nccl->half = nullptr;
+    nccl->half_size = 0;
+    void *memory = nullptr;
+    TT_CUDA(cudaMallocAsync(&memory, n * sizeof(bf16), nccl->stream), "sum over ranks");
+    nccl->half = static_cast<bf16 *>(memory);
+    nccl->half_size = n;
+    return TT_OK;
 }
 
-tt_status tt_nccl_sum_to(tt_nccl *nccl, tt_device *device, float *x, size_t n, int root) {
+static ncclResult_t submit_sum(const tt_nccl *nccl, void *x, size_t n, ncclDataType_t type, int root) {
+    return root == TT_ALL_RANKS ? ncclAllReduce(x, x, n, type, ncclSum, nccl->comm, nccl->stream)
+                                : ncclReduce(x, x, n, type, ncclSum, root, nccl->comm, nccl->stream);
+}
+
+tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, const tt_nccl_work *work) {
+    const int64_t n = static_cast<int64_t>(work->n);
     TT_TRY(follow_device(nccl, device));
-    const ncclResult_t result = ncclReduce(x, x, n, ncclFloat32, ncclSum, root, nccl->comm, nccl->stream);
-    return give_up(nccl, settle_call(nccl, result, nccl->seconds, "sum for one rank"));
+    void *x = work->x;
+    if (work->bf16) {
+        TT_TRY(reserve_half(nccl, work->n));
+        TT_TRY(tt_cuda_narrow(nccl->stream, nccl->half, work->x, n));
+        x = nccl->half;
+    }
+    const ncclResult_t result =
+        submit_sum(nccl, x, work->n, work->bf16 ? ncclBfloat16 : ncclFloat32, work->root);
+    TT_TRY(give_up(nccl, settle_call(nccl, result, nccl->seconds, "sum")));
+    return work->bf16 ? tt_cuda_widen(nccl->stream, work->x, nccl->half, n) : TT_OK;
 }
 
 tt_status tt_nccl_broadcast(tt_nccl *nccl, tt_device *device, float *x, size_t n, int root) {

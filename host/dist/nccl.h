@@ -17,12 +17,16 @@ tt_status tt_nccl_open(tt_nccl **out, tt_comm *comm) TT_MUST_CHECK;
 // With `failed`, running sums are aborted; without it, they must have ended.
 void tt_nccl_close(tt_nccl *nccl, bool failed);
 
-// Starts x[0..n) = sum over ranks (device memory, fp32) after all operations submitted so far. Operations
-// submitted afterwards run concurrently and must not touch x. All ranks make the same calls in the same
-// order.
-tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, float *x, size_t n) TT_MUST_CHECK;
-// The same, but only rank `root` receives the sum; the others' x stays undefined.
-tt_status tt_nccl_sum_to(tt_nccl *nccl, tt_device *device, float *x, size_t n, int root) TT_MUST_CHECK;
+// A sum over ranks.
+typedef struct tt_nccl_work {
+    float *x; // [n], device memory
+    size_t n;
+    int root;  // the rank that receives the sum, where the others' x becomes undefined; or TT_ALL_RANKS
+    bool bf16; // x is rounded to bf16, added in it, and widened again
+} tt_nccl_work;
+// Starts x = sum over ranks after all operations submitted so far. Operations submitted afterwards run concurrently and must
+// not touch x. All ranks make the same calls in the same order. Errors: TT_ERR_DIST, TT_ERR_DEVICE.
+tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, const tt_nccl_work *work) TT_MUST_CHECK;
 // Starts x[0..n) = that of rank `root`, under the same rules.
 tt_status tt_nccl_broadcast(tt_nccl *nccl, tt_device *device, float *x, size_t n, int root) TT_MUST_CHECK;
 // Operations submitted from now on run after all sums. Waits for the sums on the host, since only the host

@@ -9,17 +9,13 @@ tt_status tt_nccl_open(tt_nccl **out, tt_comm *comm) {
 void tt_nccl_close(tt_nccl *nccl, bool failed) {
     (void)nccl, (void)failed;
 }
-tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, float *x, size_t n) {
-    (void)nccl, (void)device, (void)x, (void)n;
+tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, const tt_nccl_work *work) {
+    (void)nccl, (void)device, (void)work;
     return tt_fail(TT_ERR_INTERNAL, "this build has no NCCL");
 }
-tt_status tt_nccl_sum_to(tt_nccl *nccl, tt_device *device, float *x, size_t n, int root) {
-    (void)root;
-    return tt_nccl_sum(nccl, device, x, n);
-}
 tt_status tt_nccl_broadcast(tt_nccl *nccl, tt_device *device, float *x, size_t n, int root) {
-    (void)root;
-    return tt_nccl_sum(nccl, device, x, n);
+    (void)nccl, (void)device, (void)x, (void)n, (void)root;
+    return tt_fail(TT_ERR_INTERNAL, "this build has no NCCL");
 }
 tt_status tt_nccl_finish(tt_nccl *nccl, tt_device *device, double seconds) {
     (void)nccl, (void)device, (void)seconds;

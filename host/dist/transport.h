@@ -10,10 +10,10 @@
 extern "C" {
 #endif
 
+typedef enum tt_sum_type { TT_SUM_F32, TT_SUM_F64, TT_SUM_BF16 } tt_sum_type;
+
 typedef struct tt_comm_transport {
-    tt_status (*sum_f32)(tt_comm *, float *, size_t);
-    tt_status (*sum_f32_to)(tt_comm *, float *, size_t, int root);
-    tt_status (*sum_f64)(tt_comm *, double *, size_t);
+    tt_status (*sum)(tt_comm *, void *, size_t, tt_sum_type, int root); // root: of a rank, or TT_ALL_RANKS
     tt_status (*max_i64)(tt_comm *, int64_t *, size_t);
     tt_status (*broadcast)(tt_comm *, void *, size_t, int);
     tt_status (*gather)(tt_comm *, const void *, size_t, char **, size_t *);
@@ -21,6 +21,9 @@ typedef struct tt_comm_transport {
     void (*leave)(tt_comm *, bool abort, int exit_status);
     tt_status (*split)(tt_comm *, int group, tt_comm *out);
 } tt_comm_transport;
+
+// to += from, elements of bf16: added in fp32, rounded to nearest.
+void tt_add_bf16(uint16_t *to, const uint16_t *from, size_t n);
 
 // Joins the job that a launcher started: fills rank, size, local_size, transport, methods, state.
 // Errors: TT_ERR_DIST; TT_ERR_UNSUPPORTED in a build without MPI.

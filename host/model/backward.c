@@ -4,11 +4,18 @@
 // branch that was added before it (dropout undone): the dy of the last linear layer of the sublayer below it.
 #include "host/model/pass.h"
 
-// Puts a norm, whose weight is w, on the list of those whose dw is to be summed: the memory of its strips.
+// Where the gradient of the weights at this offset is; NULL where adapters are trained in their place.
+static float *gradient_at(const tt_model *model, size_t w) {
+    return model->adapters ? NULL : model->g + w;
+}
+
+// Puts a norm, whose weight is w, on the list of those whose dw is to be summed: the memory of its strips. Nobody reads
+// those of a norm that is not trained: then all norms share them.
 static float *list_norm(tt_pass *pass, const tt_stack_pass *stack, size_t w) {
     float *strips = pass->free_strips;
+    if (pass->model->adapters) return strips;
     pass->free_strips += (size_t)tt_rmsnorm_strips(stack->rows) * (size_t)pass->model->config.d_model;
-    pass->norm_sums[pass->n_norm_sums++] = (tt_rmsnorm_sum){stack->rows, strips, pass->model->g + w};
+    pass->norm_sums[pass->n_norm_sums++] = (tt_rmsnorm_sum){stack->rows, strips, gradient_at(pass->model, w)};
     return strips;
 }
 
@@ -17,6 +24,7 @@ static tt_status sum_norms(tt_pass *pass) {
     const tt_model *model = pass->model;
     const int n = pass->n_norm_sums;
     pass->n_norm_sums = 0;
+    if (n == 0) return TT_OK;
     return model->device->ops->rmsnorm_dw(model->device, pass->norm_sums, n, model->config.d_model);
 }
 
@@ -53,7 +61,7 @@ static tt_status norm_bwd(tt_pass *pass, const tt_stack_pass *stack, size_t w, f
                                                               .dbranch = below.gradient,
                                                               .drop = below.drop,
                                                               .output_drop = output_drop,
-                                                              .dw = model->g + w,
+                                                              .dw = gradient_at(model, w),
                                                               .strips = list_norm(pass, stack, w)}));
     return tt_pass_discard(pass, pass->dy, pass->narrow);
 }
@@ -93,7 +101,7 @@ static tt_status self_attention_bwd(tt_pass *pass, bool decoder, int l) {
     attention.dq = tt_weight_dy(pass, decoder, TT_WEIGHT_QKV, l);
     attention.dk = tt_operand_at(model->device, attention.dq, inner);
     attention.dv = tt_operand_at(model->device, attention.dq, 2 * inner);
-    attention.dbias = model->g + (decoder ? model->layout->decoder.bias : model->layout->encoder.bias);
+    attention.dbias = gradient_at(model, decoder ? model->layout->decoder.bias : model->layout->encoder.bias);
     TT_TRY(model->device->ops->attention_bwd(model->device, &attention));
     return linear_bwd(pass, pass->dy, decoder, TT_WEIGHT_QKV, l);
 }
@@ -146,6 +154,7 @@ static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *d
         if (from < complete_from) TT_TRY(complete(pass, layout->blocks[from].q));
         complete_from = from;
     }
+    if (model->adapters) return TT_OK;
     return device->ops->embed_bwd(device, &(tt_embedding){.rows = stack->rows,
                                               .d = model->config.d_model,
                                               .vocab = model->config.vocab_size,
@@ -176,7 +185,7 @@ static tt_status stacks_backward(tt_pass *pass) {
 }
 
 static tt_status need_gradients(const tt_pass *pass) {
-    return pass->model->g
+    return tt_model_trained(pass->model).g
                ? TT_OK
                : tt_fail(TT_ERR_INTERNAL, "backward: the model has no gradients; call tt_model_train first");
 }
@@ -185,7 +194,7 @@ static tt_lmhead head_with_gradient(const tt_pass *pass) {
     tt_lmhead head = tt_pass_head(pass);
     head.dlogp = pass->dlogp;
     head.dh = pass->dy;
-    head.dw = pass->model->g + pass->model->layout->head;
+    head.dw = gradient_at(pass->model, pass->model->layout->head);
     return head;
 }
 

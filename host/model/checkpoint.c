@@ -150,8 +150,8 @@ static tt_status read_moment(void *self, size_t from, size_t n, void *data) {
 static tt_status put_moments(const tt_h5 *h, const tt_checkpoint_write *what) {
     for (int i = 0; i < TT_MOMENTS; ++i) {
         moment_reader reader = {what->moments, (tt_moment)i};
-        TT_TRY(tt_h5_write_pieces(
-            h, moment_names[i], H5T_NATIVE_FLOAT, what->model->size, (tt_h5_pieces){&reader, read_moment}));
+        TT_TRY(tt_h5_write_pieces(h, moment_names[i], H5T_NATIVE_FLOAT, tt_model_trained(what->model).size,
+            (tt_h5_pieces){&reader, read_moment}));
     }
     return TT_OK;
 }
@@ -226,15 +226,16 @@ static tt_status get_weights(const tt_h5 *h, tt_model *model, uint64_t *hash) {
     return status == TT_OK ? tt_model_written(model) : status;
 }
 
-// Checks the moments' shapes; they are read when somebody asks for them.
+// The moments are read when somebody asks for them. How many elements are trained is not known here.
 static tt_status find_moments(const tt_h5 *h, tt_checkpoint *out) {
     for (int i = 0; i < TT_MOMENTS; ++i) {
         size_t n, columns;
         if (!tt_h5_has(h, moment_names[i])) return TT_OK;
         TT_TRY(tt_h5_shape(h, moment_names[i], &n, &columns));
-        if (n != out->model->size || columns != 0)
+        if (i == TT_MOMENT_M) out->moment_size = n;
+        if (n != out->moment_size || columns != 0)
             return tt_fail(TT_ERR_FORMAT, "%s: %s is [%zu, %zu], expected [%zu, 0]", h->path, moment_names[i],
-                n, columns, out->model->size);
+                n, columns, out->moment_size);
     }
     out->has_moments = true;
     return TT_OK;
@@ -253,9 +254,12 @@ static tt_status write_moment(void *self, size_t from, size_t n, void *data) {
 
 tt_status tt_checkpoint_moments(const tt_checkpoint *c, tt_moment which, size_t from, size_t n, float *out) {
     if (!c->has_moments) return tt_fail(TT_ERR_INTERNAL, "the checkpoint has no moments");
+    if (from > c->moment_size || n > c->moment_size - from)
+        return tt_fail(TT_ERR_FORMAT, "%s: %s has %zu elements, %zu from %zu are needed", c->file->path,
+            moment_names[which], c->moment_size, n, from);
     moment_writer writer = {c->model->device, from, out};
     return tt_h5_read_pieces(c->file, moment_names[which], H5T_NATIVE_FLOAT,
-        (tt_h5_range){c->model->size, from, n}, (tt_h5_pieces){&writer, write_moment});
+        (tt_h5_range){c->moment_size, from, n}, (tt_h5_pieces){&writer, write_moment});
 }
 
 void tt_checkpoint_forget_moments(tt_checkpoint *c) {

@@ -22,7 +22,7 @@ typedef struct tt_checkpoint_write {
     const tt_model *model;
     const tt_tokenizer *tokenizer; // travels inside
     bool bf16;                     // store weights as bf16 (half the size; not for resuming)
-    tt_moment_source moments;      // of model->size elements each
+    tt_moment_source moments;      // of as many elements each as are trained
     const char *state;             // JSON text of the trainer's state and provenance, or NULL
     int keep;                      // earlier versions of the file that stay (host/base/versions.h)
 } tt_checkpoint_write;
@@ -35,6 +35,7 @@ typedef struct tt_checkpoint {
     tt_model *model;
     tt_tokenizer *tokenizer;
     bool has_moments;   // tt_checkpoint_moments can be called
+    size_t moment_size; // elements of each
     struct tt_h5 *file; // private: open for it
     char *state;        // JSON text, or NULL
     uint64_t hash;      // of the weights as stored; identifies the checkpoint

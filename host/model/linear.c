@@ -1,4 +1,5 @@
 // Matrix products of the model: linear layers without bias, as all of T5's are.
+#include "host/model/adapters.h"
 #include "host/model/pass.h"
 
 static tt_status linear_forward(
@@ -54,6 +55,9 @@ tt_status tt_linear_bwd_add(tt_model *model, float *dx, const tt_operand *dy, co
 
 tt_status tt_linear_dw(
     tt_model *model, const tt_operand *dy, const tt_operand *x, const tt_linear_layer *layer) {
+    if (model->adapters)
+        return tt_adapters_backward(model, dy, x,
+            &(tt_adapted_layer){.w = layer->w, .rows = layer->rows, .in = layer->in, .out = layer->out});
     return model->device->ops->gemm(model->device, &(tt_gemm){.trans_a = true,
                                                        .m = layer->out,
                                                        .n = layer->in,

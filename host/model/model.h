@@ -48,10 +48,11 @@ typedef struct tt_model {
     tt_device *device;
     tt_parameter *parameters; // q, k, v of one attention are adjacent, so are wi_0 and wi_1
     int n_parameters;
-    size_t size;              // elements of the flat buffers
-    float *w, *g;             // device memory: weights; gradients (NULL until tt_model_train)
-    void *operands;           // the weights as matrix products read them: w itself, or a bf16 copy
-    struct tt_layout *layout; // private: where the layers' weights are
+    size_t size;                  // elements of the flat buffers
+    float *w, *g;                 // device memory: weights; gradients (NULL until tt_model_train)
+    void *operands;               // the weights as matrix products read them: w itself, or a bf16 copy
+    struct tt_layout *layout;     // private: where the layers' weights are
+    struct tt_adapters *adapters; // NULL, or what is trained in place of w (adapters.h); then g stays NULL
 } tt_model;
 
 // A model with zero weights. The caller closes it; `device` must outlive it. Errors: TT_ERR_CONFIG,
@@ -65,16 +66,20 @@ tt_status tt_model_written(tt_model *model) TT_MUST_CHECK;
 static inline const void *tt_model_operand(const tt_model *model, size_t offset) {
     return tt_operand_at(model->device, model->operands, offset);
 }
-// Allocates the gradient buffer, zeroed, unless it exists. Errors: TT_ERR_NOMEM, TT_ERR_DEVICE.
+// Allocates the gradient buffer of what is trained, zeroed, unless it exists. Errors: TT_ERR_NOMEM, TT_ERR_DEVICE.
 tt_status tt_model_train(tt_model *model) TT_MUST_CHECK;
 
-// What is trained: all weights. Flat buffers of one layout in device memory.
+// What is trained: all weights, or the adapters alone. Flat buffers of one layout in device memory.
 typedef struct tt_trained {
     size_t size;    // elements
     float *w, *g;   // g: NULL until tt_model_train
     void *operands; // receives w in bf16, or NULL where operands are fp32
 } tt_trained;
+// Of the model as it is now.
 tt_trained tt_model_trained(const tt_model *model);
+// Makes what matrix products read from what is trained, after the optimiser has written `w` and `operands` of
+// tt_model_trained. Errors: TT_ERR_NOMEM, TT_ERR_DEVICE.
+tt_status tt_model_updated(tt_model *model) TT_MUST_CHECK;
 const tt_parameter *tt_model_find(const tt_model *model, const char *name); // NULL if there is none
 
 // How weights begin: t5 = Hugging Face's _init_weights with initializer_factor; copy = structured, some heads copy
@@ -101,7 +106,7 @@ typedef struct tt_dropout_key {
 // logp[t] (host, [dec_tokens]) = log-probability of target t, in nats. Keeps what backward needs if the model
 // has gradients.
 tt_status tt_forward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, float *logp) TT_MUST_CHECK;
-// After tt_forward on the same batch: model->g += gradient of a loss with dloss/dlogp[t] = dlogp[t] (host).
+// After tt_forward on the same batch: g of what is trained += gradient of a loss with dloss/dlogp[t] = dlogp[t] (host).
 tt_status tt_backward(tt_pass *pass, const tt_batch *batch, const float *dlogp) TT_MUST_CHECK;
 // Both at once where dlogp is known beforehand (cross-entropy): the LM head makes one pass over the logits. With
 // logp NULL nobody waits for the device; tt_pass_fetch_logp fetches them.
@@ -110,8 +115,8 @@ tt_status tt_forward_backward(tt_pass *pass, const tt_batch *batch, tt_dropout_k
 // logp[t] of the pass's last batch, by tt_device_fetch: there after the device's next download.
 tt_status tt_pass_fetch_logp(tt_pass *pass, float *logp) TT_MUST_CHECK;
 
-// Called during backward when a part of the gradient is complete: all operations that add to model->g[from,
-// size) have been submitted to the device. `from` decreases, layer by layer, to 0.
+// Called during backward when a part of the gradient is complete: all operations that add to g[from, size) have been
+// submitted to the device. `from` decreases, layer by layer, to 0; the gradient of adapters is complete at once.
 typedef struct tt_gradient_watch {
     tt_status (*ready)(void *context, size_t from); // NULL: not called
     void *context;

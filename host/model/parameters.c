@@ -1,4 +1,5 @@
 // The table of parameters: Hugging Face's names, in the order of the flat buffers.
+#include "host/model/adapters.h"
 #include "host/model/layout.h"
 #include "kernels/ops.h"
 
@@ -149,6 +150,7 @@ failed:
 
 void tt_model_close(tt_model *model) {
     if (!model) return;
+    tt_adapters_close(model);
     tt_device_free(model->device, model->g);
     if (model->operands != model->w) tt_device_free(model->device, model->operands);
     tt_device_free(model->device, model->w);
@@ -167,15 +169,21 @@ tt_status tt_model_written(tt_model *model) {
 }
 
 tt_trained tt_model_trained(const tt_model *model) {
+    if (model->adapters) return tt_adapters_trained(model->adapters);
     return (tt_trained){.size = model->size,
         .w = model->w,
         .g = model->g,
         .operands = model->operands == model->w ? NULL : model->operands};
 }
 
+tt_status tt_model_updated(tt_model *model) {
+    return model->adapters ? tt_adapters_apply(model) : TT_OK;
+}
+
 tt_status tt_model_train(tt_model *model) {
-    if (model->g) return TT_OK;
-    return tt_device_alloc(model->device, &model->g, model->size, sizeof(float), "gradients");
+    const tt_trained trained = tt_model_trained(model);
+    float **g = model->adapters ? &model->adapters->g : &model->g;
+    return *g ? TT_OK : tt_device_alloc(model->device, g, trained.size, sizeof(float), "gradients");
 }
 
 const tt_parameter *tt_model_find(const tt_model *model, const char *name) {

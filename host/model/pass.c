@@ -138,7 +138,10 @@ static int max_int(int a, int b) {
     return a > b ? a : b;
 }
 
-static float *take_norm_strips(cursor *arena, const tt_model_config *c, int encoder_rows, int decoder_rows) {
+static float *take_norm_strips(cursor *arena, const tt_model *model, int encoder_rows, int decoder_rows) {
+    const tt_model_config *c = &model->config;
+    if (model->adapters) // norms are not trained: one piece of memory for all of them
+        return take_f32(arena, tt_rmsnorm_strips(max_int(encoder_rows, decoder_rows)), c->d_model);
     const size_t encoder = 2 * (size_t)c->num_layers + 1, decoder = 3 * (size_t)c->num_decoder_layers + 1;
     const size_t strips =
         encoder * (size_t)tt_rmsnorm_strips(encoder_rows) + decoder * (size_t)tt_rmsnorm_strips(decoder_rows);
@@ -153,7 +156,8 @@ static void take_stack_gradients(cursor *arena, const tt_pass *pass, tt_stack_pa
         stack->group[w] = 0;
         if (!decoder && w >= TT_WEIGHT_CROSS_Q && w <= TT_WEIGHT_CROSS_O) continue;
         const tt_linear_layer layer = tt_weight_layer(pass, decoder, (tt_weight)w, 0);
-        stack->group[w] = stack->layers_share ? 1 : tt_weight_group(pass, &layer, layers);
+        const bool single = stack->layers_share || pass->model->adapters; // other inputs, other gradients
+        stack->group[w] = single ? 1 : tt_weight_group(pass, &layer, layers);
         const size_t count = (size_t)stack->group[w] * (size_t)layer.rows * (size_t)layer.out;
         stack->dy[w] = take_block(arena, count, arena->operand_size);
     }
@@ -189,7 +193,7 @@ static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encod
     pass->narrow = take_operand(&arena, rows, max_int(inner, c->d_ff));
     pass->end = take_block(&arena, 0, 1);
     take_gradients(&arena, pass);
-    pass->norm_strips = take_norm_strips(&arena, c, encoder_rows, pass->decoder.rows);
+    pass->norm_strips = take_norm_strips(&arena, pass->model, encoder_rows, pass->decoder.rows);
     return arena.used;
 }
 

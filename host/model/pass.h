@@ -143,7 +143,7 @@ tt_status tt_linear_bwd(
 // dx += dy w in fp32
 tt_status tt_linear_bwd_add(
     tt_model *model, float *dx, const tt_operand *dy, const tt_linear_layer *layer) TT_MUST_CHECK;
-// dw += dy^T x
+// dw += dy^T x, or what follows for the adapters of one layer
 tt_status tt_linear_dw(
     tt_model *model, const tt_operand *dy, const tt_operand *x, const tt_linear_layer *layer) TT_MUST_CHECK;
 

@@ -83,7 +83,7 @@ void tt_pass_replay_close(tt_pass *pass) {
 static shape shape_of(const tt_pass *pass, tt_pass_work *work) {
     const tt_stack_pass *e = &pass->encoder, *d = &pass->decoder;
     return (shape){.work = work,
-        .g = pass->model->g,
+        .g = tt_model_trained(pass->model).g,
         .encoder = {e->rows, e->seqs, e->longest},
         .decoder = {d->rows, d->seqs, d->longest},
         .dropout = pass->dropout.rate,
@@ -133,7 +133,7 @@ static tt_status end_segment(tt_pass *pass, size_t complete) {
 }
 
 tt_status tt_pass_complete(tt_pass *pass, size_t from) {
-    if (!pass->watch.ready) return TT_OK;
+    if (!pass->watch.ready || (pass->model->adapters && from > 0)) return TT_OK;
     if (!pass->replay || !pass->replay->recording) return pass->watch.ready(pass->watch.context, from);
     TT_TRY(end_segment(pass, from));
     return from > 0 ? tt_device_record(pass->model->device) : TT_OK; // nothing follows the front of g

@@ -49,6 +49,10 @@ tt_status tt_moments_end(tt_optimizer *o) {
 }
 
 tt_status tt_moments_load(tt_optimizer *o, const tt_checkpoint *checkpoint) {
+    const size_t size = tt_model_trained(o->model).size;
+    if (checkpoint->moment_size != size)
+        return tt_fail(TT_ERR_FORMAT, "the checkpoint has moments of %zu elements, but %zu are trained",
+            checkpoint->moment_size, size);
     for (int i = 0; i < TT_MOMENTS; ++i) {
         const tt_moment which = (tt_moment)i;
         TT_TRY(tt_checkpoint_moments(checkpoint, which, o->shard.begin, o->shard.n, moment_of(o, which)));

@@ -95,9 +95,11 @@ tt_status tt_optimizer_update(tt_optimizer *o, double learning_rate, double *nor
         TT_TRY(all_squares(o, &squares));
         TT_TRY(tt_comm_agree(o->comm, update_shard(o, &trained, learning_rate)));
         if (isfinite(squares)) TT_TRY(share_weights(o, &trained));
+        TT_TRY(tt_model_updated(o->model));
     } else {
         TT_TRY(status);
         TT_TRY(update_shard(o, &trained, learning_rate));
+        TT_TRY(tt_model_updated(o->model));
         TT_TRY(tt_device_download(device, &squares, o->squares, sizeof squares));
     }
     *norm = sqrt(squares);

@@ -21,6 +21,7 @@ tt_status tt_trainer_open(
         .warmup = config->warmup,
         .total = options->total};
     TT_TRY(tt_schedule_open(&out->schedule, &schedule));
+    out->reduce_bf16 = tt_reduction_bf16(config->reduction);
     const bool sharded = config->zero > 0 && comm->size > 1;
     tt_status status = tt_optimizer_open_sharded(&out->optimizer, model, sharded ? comm : NULL);
     if (status == TT_OK) status = tt_pass_open(&out->pass, model);
@@ -153,6 +154,7 @@ static tt_status gradient(
         .g = trained.g,
         .n = trained.size,
         .left = trained.size,
+        .bf16 = t->reduce_bf16,
         .to_owners = t->optimizer.comm != NULL};
     for (int part = 0; part < t->parts; ++part) {
         int portion = tt_deal(dataset, t->mine, mine, (tt_share){part, t->parts}, t->portion);

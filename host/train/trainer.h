@@ -62,7 +62,8 @@ typedef struct tt_trainer {
     double waited;          // seconds that this rank waited for the others in steps of this process
     uint64_t seed;
     float dropout;
-    int parts; // that a rank's share of a batch is divided into
+    bool reduce_bf16; // see tt_gradient_sum
+    int parts;        // that a rank's share of a batch is divided into
     // Working memory, kept from step to step.
     tt_pass *pass;
     tt_gradient_sum sum;
@@ -96,7 +97,7 @@ tt_status tt_trainer_open(
     tt_trainer *out, tt_model *model, tt_comm *comm, const tt_trainer_options *options) TT_MUST_CHECK;
 void tt_trainer_close(tt_trainer *trainer);
 
-// Adds this rank's share of the gradient of `global` to model->g and begins its sum over ranks (the caller ends
+// Adds this rank's share of the gradient of `global` to that of what is trained and begins its sum over ranks (the caller ends
 // it with tt_gradient_sum_end). *share receives this rank's share of the loss and, for pairs, of what is
 // logged.
 tt_status tt_trainer_gradient(

@@ -86,6 +86,7 @@ static tt_status run_chunks(tt_device *device, const tt_lmhead *p, bool forward,
             .c = tt_out(p->dh) + (size_t)first * d,
             .ldc = d};
         TT_TRY(tt_cpu_gemm(device, &to_h));
+        if (!p->dw) continue;
         tt_gemm to_w = {.trans_a = true,
             .m = vocab,
             .n = d,

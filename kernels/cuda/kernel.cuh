@@ -343,6 +343,9 @@ tt_status tt_cuda_lmhead_fused(tt_device *, const tt_lmhead *);
 tt_status tt_cuda_adamw(tt_device *, const tt_adamw *);
 tt_status tt_cuda_square_sum(tt_device *, double *sum, const float *x, int64_t n);
 tt_status tt_cuda_scale(tt_device *, float *x, int64_t n, float factor);
+// Conversions on any stream.
+tt_status tt_cuda_narrow(cudaStream_t stream, bf16 *out, const float *x, int64_t n);
+tt_status tt_cuda_widen(cudaStream_t stream, float *out, const bf16 *x, int64_t n);
 tt_status tt_cuda_to_bf16(tt_device *, uint16_t *out, const float *x, int64_t n);
 tt_status tt_cuda_put_rows(tt_device *, const tt_put_rows *);
 tt_status tt_cuda_attention_decode(tt_device *, const tt_attention_decode *);

@@ -150,6 +150,7 @@ tt_status chunk_gradients(
     to_h.b = p->w, to_h.ldb = p->d;
     to_h.c = dh, to_h.ldc = p->d;
     TT_TRY(tt_cuda_gemm_multiply(device, &to_h));
+    if (!p->dw) return TT_OK;
     tt_gemm to_w = {};
     to_w.trans_a = true;
     to_w.m = p->vocab, to_w.n = p->d, to_w.k = n;

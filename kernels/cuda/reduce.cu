@@ -54,7 +54,8 @@ __global__ void multiply(float *x, int64_t n, float factor) {
     store4(x + i, v, rest == 4, rest);
 }
 
-__global__ void round_to_bf16(bf16 *out, const float *x, int64_t n) {
+// Between fp32 and bf16.
+template <class To, class From> __global__ void convert(To *out, const From *x, int64_t n) {
     const int64_t i = 4 * (static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x);
     if (i >= n) return;
     const int rest = static_cast<int>(n - i < 4 ? n - i : 4);
@@ -88,13 +89,23 @@ tt_status tt_cuda_scale(tt_device *device, float *x, int64_t n, float factor) {
     return TT_OK;
 }
 
-tt_status tt_cuda_to_bf16(tt_device *device, uint16_t *out, const float *x, int64_t n) {
-    TT_TRY(check_count(n, "to_bf16"));
+tt_status tt_cuda_narrow(cudaStream_t stream, bf16 *out, const float *x, int64_t n) {
     if (n == 0) return TT_OK;
-    TT_CUDA(TT_LAUNCH(round_to_bf16, tt_ceil_div(n, 4 * THREADS), THREADS, 0, tt_stream(device),
-                reinterpret_cast<bf16 *>(out), x, n),
+    TT_CUDA(TT_LAUNCH((convert<bf16, float>), tt_ceil_div(n, 4 * THREADS), THREADS, 0, stream, out, x, n),
         "to_bf16");
     return TT_OK;
+}
+
+tt_status tt_cuda_widen(cudaStream_t stream, float *out, const bf16 *x, int64_t n) {
+    if (n == 0) return TT_OK;
+    TT_CUDA(TT_LAUNCH((convert<float, bf16>), tt_ceil_div(n, 4 * THREADS), THREADS, 0, stream, out, x, n),
+        "from bf16");
+    return TT_OK;
+}
+
+tt_status tt_cuda_to_bf16(tt_device *device, uint16_t *out, const float *x, int64_t n) {
+    TT_TRY(check_count(n, "to_bf16"));
+    return tt_cuda_narrow(tt_stream(device), reinterpret_cast<bf16 *>(out), x, n);
 }
 
 tt_status tt_cuda_add_strips(tt_device *device, const tt_cuda_strips *p, int columns) {

@@ -231,8 +231,7 @@ static void replayed_steps_equal_plain_ones(void **state) {
 // Layers computed again, in plain steps and in replayed ones: the same bits in less memory.
 static void recomputed_layers_equal_kept_ones(void **state) {
     (void)state;
-    tt_model_config config = config_of(true, 8);
-    config.num_layers = config.num_decoder_layers = 3;
+    const tt_model_config config = config_of(true, 8);
     for (int half = 0; half < 2; ++half) {
         float *w[2];
         size_t n = 0, bytes[2];

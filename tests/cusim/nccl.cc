@@ -1,11 +1,12 @@
-// NCCL between processes of one machine, by shared memory: all-reduce, reduce and broadcast of floats, added in the order
-// of ranks.
+// NCCL between processes of one machine, by shared memory: all-reduce, reduce and broadcast of floats and of
+// bf16, added in the order of ranks; sums of bf16 are rounded after each addition.
 //
 // Initialisation answers "in progress" until all ranks have come. CUSIM_NCCL_STALL=1 lets the first
 // operation never end, CUSIM_NCCL_STALL=start the initialisation. CUSIM_NCCL_LOG=1 prints each one on rank 0, with the number of kernels launched so
 // far.
 #include "machine.h"
 
+#include <cuda_bf16.h>
 #include <nccl.h>
 
 #include <atomic>
@@ -60,16 +61,26 @@ const char *const kind_names[] = {"all-reduce", "reduce", "broadcast"};
 
 struct collective {
     kind what;
-    const float *from;
-    float *to;
+    const void *from;
+    void *to;
     size_t count;
+    ncclDataType_t type;
     int root; // not of an all-reduce
 };
+
+size_t size_of(const collective &o) {
+    return o.type == ncclFloat32 ? sizeof(float) : sizeof(__nv_bfloat16);
+}
+
+float rounded(const collective &o, float x) {
+    return o.type == ncclFloat32 ? x : __bfloat162float(__float2bfloat16_rn(x));
+}
 
 float result_of(const cusim_nccl *c, const collective &o, size_t i) {
     if (o.what == BROADCAST) return c->memory->chunks[static_cast<size_t>(o.root) * chunk_floats + i];
     float sum = 0;
-    for (int r = 0; r < c->ranks; ++r) sum += c->memory->chunks[static_cast<size_t>(r) * chunk_floats + i];
+    for (int r = 0; r < c->ranks; ++r)
+        sum = rounded(o, sum + c->memory->chunks[static_cast<size_t>(r) * chunk_floats + i]);
     return sum;
 }
 
@@ -77,15 +88,29 @@ bool gives(const cusim_nccl *c, const collective &o) {
     return o.what != BROADCAST || c->rank == o.root;
 }
 
+void give(const collective &o, size_t from, size_t n, float *chunk) {
+    for (size_t i = 0; i < n; ++i)
+        chunk[i] = o.type == ncclFloat32
+                       ? static_cast<const float *>(o.from)[from + i]
+                       : __bfloat162float(static_cast<const __nv_bfloat16 *>(o.from)[from + i]);
+}
+
+void take(const collective &o, size_t i, float x) {
+    if (o.type == ncclFloat32)
+        static_cast<float *>(o.to)[i] = x;
+    else
+        static_cast<__nv_bfloat16 *>(o.to)[i] = __float2bfloat16_rn(x);
+}
+
 bool run_collective(cusim_nccl *c, const collective &o) {
     const bool receives = o.what != REDUCE || c->rank == o.root;
     for (size_t done = 0; done < o.count; done += chunk_floats) {
         const size_t n = o.count - done < chunk_floats ? o.count - done : chunk_floats;
-        float *own = c->memory->chunks + static_cast<size_t>(c->rank) * chunk_floats;
-        if (gives(c, o)) memcpy(own, o.from + done, n * sizeof(float));
+        if (gives(c, o)) give(o, done, n, c->memory->chunks + static_cast<size_t>(c->rank) * chunk_floats);
         if (!meet(c)) return false;
-        for (size_t i = 0; receives && i < n; ++i) o.to[done + i] = result_of(c, o, i);
-        if (receives) cusim::mark(o.to + done, n * sizeof(float), cusim::WRITTEN);
+        for (size_t i = 0; receives && i < n; ++i) take(o, done + i, result_of(c, o, i));
+        if (receives)
+            cusim::mark(static_cast<char *>(o.to) + done * size_of(o), n * size_of(o), cusim::WRITTEN);
         if (!meet(c)) return false;
     }
     return true;
@@ -94,9 +119,9 @@ bool run_collective(cusim_nccl *c, const collective &o) {
 void need_written(const collective &o) {
     size_t at;
     char place[200];
-    if (cusim::find_unwritten(o.from, o.count * sizeof(float), &at))
-        cusim_complain("%s of %zu floats: uninitialised: reads %s", kind_names[o.what], o.count,
-            cusim::describe_unwritten(reinterpret_cast<const char *>(o.from) + at, place, sizeof place));
+    if (cusim::find_unwritten(o.from, o.count * size_of(o), &at))
+        cusim_complain("%s of %zu numbers: uninitialised: reads %s", kind_names[o.what], o.count,
+            cusim::describe_unwritten(static_cast<const char *>(o.from) + at, place, sizeof place));
 }
 
 void collect_now(cusim_nccl *c, const collective &o, cudaStream_t stream) {
@@ -112,13 +137,15 @@ void collect_now(cusim_nccl *c, const collective &o, cudaStream_t stream) {
 
 ncclResult_t submit(cusim_nccl *c, const collective &o, cudaStream_t stream) {
     if (!cusim::find_region(reinterpret_cast<uintptr_t>(o.from)) ||
-        !cusim::find_region(reinterpret_cast<uintptr_t>(o.to)) || o.root < 0 || o.root >= c->ranks)
+        !cusim::find_region(reinterpret_cast<uintptr_t>(o.to)) || o.root < 0 || o.root >= c->ranks ||
+        (o.type != ncclFloat32 && o.type != ncclBfloat16))
         return ncclInvalidArgument;
     const unsigned long launches = cusim::launches();
     ++c->pending;
     cusim::enqueue(stream, [=] {
         if (getenv("CUSIM_NCCL_LOG") && c->rank == 0)
-            fprintf(stderr, "cusim: %s of %zu after %lu launches\n", kind_names[o.what], o.count, launches);
+            fprintf(stderr, "cusim: %s of %zu after %lu launches%s\n", kind_names[o.what], o.count, launches,
+                o.type == ncclFloat32 ? "" : " in bf16");
         collect_now(c, o, stream);
     });
     return ncclSuccess;
@@ -169,21 +196,15 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *result) {
 }
 ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataType_t type, ncclRedOp_t op,
     ncclComm_t comm, cudaStream_t stream) {
-    if (type != ncclFloat32 || op != ncclSum) return ncclInvalidArgument;
-    return submit(
-        comm, {ALL_REDUCE, static_cast<const float *>(from), static_cast<float *>(to), count, 0}, stream);
+    return op == ncclSum ? submit(comm, {ALL_REDUCE, from, to, count, type, 0}, stream) : ncclInvalidArgument;
 }
 ncclResult_t ncclReduce(const void *from, void *to, size_t count, ncclDataType_t type, ncclRedOp_t op,
     int root, ncclComm_t comm, cudaStream_t stream) {
-    if (type != ncclFloat32 || op != ncclSum) return ncclInvalidArgument;
-    return submit(
-        comm, {REDUCE, static_cast<const float *>(from), static_cast<float *>(to), count, root}, stream);
+    return op == ncclSum ? submit(comm, {REDUCE, from, to, count, type, root}, stream) : ncclInvalidArgument;
 }
 ncclResult_t ncclBroadcast(const void *from, void *to, size_t count, ncclDataType_t type, int root,
     ncclComm_t comm, cudaStream_t stream) {
-    if (type != ncclFloat32) return ncclInvalidArgument;
-    return submit(
-        comm, {BROADCAST, static_cast<const float *>(from), static_cast<float *>(to), count, root}, stream);
+    return submit(comm, {BROADCAST, from, to, count, type, root}, stream);
 }
 ncclResult_t ncclCommFinalize(ncclComm_t comm) {
     ++comm->memory->left;

@@ -12,6 +12,7 @@ untried="name device precision threads output log model.shape corpus evaluation.
     pretraining.accumulate acquisition.accumulate reflection.accumulate
     pretraining.recompute acquisition.recompute reflection.recompute
     pretraining.zero acquisition.zero reflection.zero
+    pretraining.reduction acquisition.reduction reflection.reduction
     pretraining.skip_limit acquisition.skip_limit reflection.skip_limit checkpoints.keep" # known shapes, worlds and early stopping: unit tests and the other scripts here
 
 cat > random.yaml <<'YAML'

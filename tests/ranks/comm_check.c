@@ -6,6 +6,7 @@
 #include "host/base/memory.h"
 #include "host/base/str.h"
 #include "host/dist/shard.h"
+#include "kernels/bf16.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,37 @@ static tt_status check_sum_to(tt_comm *comm, size_t n, int root) {
     }
     free(x);
     return status;
+}
+
+// bf16: what each rank rounds, and what the sum does, by hand: (1 + 2^-7) + 2^-8 is halfway between two numbers of 8 bits, and
+// the even one is 1 + 2^-6; 2^-9 is too little to be seen beside 1. Beyond that, all ranks have the same, near the true sum.
+static tt_status check_sum_bf16(tt_comm *comm, size_t n, int root) {
+    uint16_t *x;
+    float sum;
+    TT_TRY(tt_alloc(&x, n, sizeof *x, "test"));
+    for (size_t i = 0; i < n; ++i) tt_bf16_from_float(1, &x[i], &(float){value(comm->rank, i)});
+    tt_status status = tt_comm_sum_bf16_to(comm, x, n, root);
+    const bool here = root == TT_ALL_RANKS || root == comm->rank;
+    for (size_t i = 0; i < n && status == TT_OK && here; ++i) {
+        float expected = 0;
+        for (int r = 0; r < comm->size; ++r) expected += value(r, i);
+        tt_float_from_bf16(1, &sum, &x[i]);
+        const float error = sum > expected ? sum - expected : expected - sum;
+        if (!(error <= (float)comm->size * 0x1p-8f * expected))
+            status = tt_fail(TT_ERR_INTERNAL, "sum of %zu in bf16: [%zu] = %.9g, expected %.9g", n, i,
+                (double)sum, (double)expected);
+    }
+    uint64_t mine = tt_hash(x, n * sizeof *x), first = mine;
+    if (status == TT_OK) status = tt_comm_broadcast(comm, &first, sizeof first, 0);
+    if (status == TT_OK && root == TT_ALL_RANKS && first != mine)
+        status = tt_fail(TT_ERR_INTERNAL, "sum of %zu in bf16: other bits than rank 0", n);
+    free(x);
+    if (status != TT_OK || comm->size != 2) return status;
+    uint16_t two[2] = {comm->rank == 0 ? 0x3f81 : 0x3b80, comm->rank == 0 ? 0x3f80 : 0x3b00};
+    TT_TRY(tt_comm_sum_bf16_to(comm, two, 2, TT_ALL_RANKS));
+    return two[0] == 0x3f82 && two[1] == 0x3f80
+               ? TT_OK
+               : tt_fail(TT_ERR_INTERNAL, "two sums in bf16: %04x, %04x", two[0], two[1]);
 }
 
 // Stretches of a vector: together they are all of it, each begins at a multiple of 64, and what their owners wrote is
@@ -149,6 +181,7 @@ static tt_status check(tt_comm *comm, const char *what) {
         TT_TRY(check_sum(comm, sizes[i]));
         if (sizes[i] > (1 << 22) + 1) continue; // one chunk and a bit are enough
         TT_TRY(check_sum_to(comm, sizes[i], (int)i % comm->size));
+        TT_TRY(check_sum_bf16(comm, sizes[i], i % 2 ? (int)i % comm->size : TT_ALL_RANKS));
         TT_TRY(check_shards(comm, device, sizes[i]));
     }
     tt_device_close(device);
