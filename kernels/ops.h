@@ -93,6 +93,12 @@ typedef struct tt_rmsnorm_sum {
     float *dw;           // [d], +=
 } tt_rmsnorm_sum;
 
+// A mask has a bit for each element of a matrix: bit j%8 of byte j/8 of the row. Rows are as many bits apart as cuBLASLt
+// wants to have them.
+static inline int tt_mask_ld(int columns) {
+    return (columns + 127) / 128 * 128;
+}
+
 // C[m, n] = alpha op(A) op(B) + beta C, where op(A) is [m, k] and op(B) is [k, n]; C is not read if beta is
 // 0. With `relu`, negative results become 0. With precision bf16, inputs that are stored in fp32 are rounded
 // to bf16; sums are fp32.
@@ -108,6 +114,9 @@ typedef struct tt_gemm {
     bool c_fp32; // without effect where operands are fp32
     bool relu;
     int lda, ldb, ldc;
+    // [m, ldmask bits] or NULL: elements of C whose bit is 0 become 0 (see tt_mask_ld). Not with relu or in a batch.
+    const uint8_t *mask;
+    int ldmask;
     int batch;                            // number of products; 0 is 1
     int64_t stride_a, stride_b, stride_c; // elements; of a batch
 } tt_gemm;
@@ -147,7 +156,16 @@ typedef struct tt_attention {
     tt_operand *dq, *dk, *dv; // =, row distances ldq, ldk, ldv; rows of a key sequence without queries
                               // become 0
     float *dbias;             // [buckets, heads], +=, or NULL
+    // [tt_attention_strips(longest_kv, kv_seqs), buckets, heads] or NULL: dbias is not touched, its parts are added to these
+    // (+=). attention_dbias adds them to dbias, once for all layers that share a table.
+    float *strips;
 } tt_attention;
+
+enum { TT_ATTENTION_STRIP = 32 };
+// A device may leave some of the strips as they are.
+static inline int tt_attention_strips(int longest_kv, int kv_seqs) {
+    return (longest_kv + TT_ATTENTION_STRIP - 1) / TT_ATTENTION_STRIP * kv_seqs;
+}
 
 // The threshold of dropout is p * 65536 to the nearest integer: a p below 2^-17 drops nothing, and at most 65535 of 65536
 // are dropped.
@@ -166,6 +184,8 @@ typedef struct tt_ffn {
                    // backward of ReLU reads it: where it is positive, the gradient passes
     const tt_operand *da; // [rows, f]; backward
     tt_operand *dh;       // like h; backward, =; may be the same memory as h
+    // [rows, tt_mask_ld(f) bits] or NULL; forward of ReLU: where the gradient passes, for a tt_gemm that makes dh at once
+    uint8_t *mask;
 } tt_ffn;
 
 // LM head with log-softmax: logits = scale * h w^T over `vocab`, in chunks of rows so that logits of all rows
@@ -294,6 +314,8 @@ typedef struct tt_ops {
     tt_status (*gemm)(tt_device *, const tt_gemm *);
     tt_status (*attention_fwd)(tt_device *, const tt_attention *);
     tt_status (*attention_bwd)(tt_device *, const tt_attention *);
+    // dbias += the sum of the strips. Reads kv_seqs, longest_kv, buckets, heads, strips and dbias.
+    tt_status (*attention_dbias)(tt_device *, const tt_attention *);
     tt_status (*ffn_fwd)(tt_device *, const tt_ffn *);
     tt_status (*ffn_bwd)(tt_device *, const tt_ffn *);
     tt_status (*lmhead_fwd)(tt_device *, const tt_lmhead *);   // lse, logp
@@ -330,6 +352,7 @@ const tt_ops *tt_cpu_ops(void);
     X(gemm)                                                                                                  \
     X(attention_fwd)                                                                                         \
     X(attention_bwd)                                                                                         \
+    X(attention_dbias)                                                                                       \
     X(ffn_fwd)                                                                                               \
     X(ffn_bwd)                                                                                               \
     X(lmhead_fwd)                                                                                            \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the golden files again and compares them with tests/golden, then trains a small T5 for 200 steps on 500
 # StrategyQA questions in our program and in PyTorch and compares the loss curves (tools/golden_curves.py). The results are
-# written to build/golden/curves.
+# written to build/golden/curves. Last, it exports adapters and loads them with PEFT (tools/golden_adapters.py).
 #   DATA=FOLDER           the published data sets (tools/fetch_datasets.sh); default ../shared/data
 #   GOLDEN_PYTHON=PYTHON  a Python with tools/requirements-golden.txt; default: one that is made under build/golden
 #   TINYTHINKER=PROGRAM   default: build/default/tinythinker
@@ -78,3 +78,20 @@ evaluation: {splits: []}
 YAML
 "$program" run "$work/run/run.yaml" >/dev/null
 "$python" -W ignore tools/golden_curves.py "$work/run/curves" "$work/run/start.h5" "$work/run/corpus.h5" "$work/curves"
+
+echo "== adapters"
+adapt() { # name, start, settings...
+    local name=$1 start=$2
+    shift 2
+    "$program" run "$work/run/run.yaml" --set name="$name" --set model.start="$start" --set acquisition.steps=20 \
+        --set acquisition.learning_rate=1e-2 --set model.adapters.rank=8 "$@" >/dev/null
+    for what in "" --adapters; do
+        "$program" model export "$work/run/$name/best.h5" -o "$work/run/$name-export$what" $what
+    done
+}
+"$program" model export "$work/run/start.h5" -o "$work/run/base-export"
+adapt one "$work/run/start.h5" --set model.adapters.alpha=12
+adapt two "$work/run/one/best.h5" --set model.adapters.rank=3 --set "model.adapters.targets=k, o, wi, wo"
+for name in one two; do
+    "$python" -W ignore tools/golden_adapters.py "$work/run/base-export" "$work/run/$name-export--adapters" "$work/run/$name-export"
+done

@@ -77,7 +77,8 @@ class Step:
         """A linear layer: forward, gradient of the weight (added to fp32), gradient of the input."""
         flops, read = 2.0 * rows * inputs * outputs, 2.0 * rows * (inputs + outputs)
         weight = inputs * outputs
-        self.add(name, 'gemm', times, flops, read + 2.0 * weight)
+        together = times if name == 'cross kv' and self.busy else 1  # all layers read the encoder's output
+        self.add(name, 'gemm', times // together, flops * together, (read + 2.0 * weight) * together)
         batches = self.batches(weight, times, apart)
         share = times / batches
         self.add(name + ' dW', 'gemm', batches, flops * share, (read + 8.0 * weight) * share)
@@ -103,7 +104,7 @@ class Step:
         self.add(name + ' bwd, keys', 'attention', c.layers, 8 * pairs * c.inner, moved * 1.5,
                  *work('bwd_keys', 1, 32, *((queries, keys) if causal else (keys, queries))))
         if biased:
-            self.add(name + ' bwd, bias', 'attention', c.layers, 0, 4.0 * len(keys) * 32 * c.heads)
+            self.add(name + ' bwd, bias', 'attention', 1 if self.busy else c.layers, 0, 4.0 * len(keys) * 32 * c.heads)
 
     def norms(self, rows, times, name):
         d = self.shape.d
@@ -127,8 +128,9 @@ class Step:
             self.product('cross o', rows, c.inner, c.d, c.layers)
         self.product(f'wi {name}', rows, c.d, c.ff, c.layers)
         self.product(f'wo {name}', rows, c.ff, c.d, c.layers)
-        self.add(f'ffn_fwd {name}', 'activations', c.layers, 0, 4.0 * rows * c.ff)
-        self.add(f'ffn_bwd {name}', 'activations', c.layers, 0, 6.0 * rows * c.ff)
+        self.add(f'ffn_fwd {name}', 'activations', c.layers, 0, 4.0 * rows * c.ff + (rows * c.ff / 8 if self.busy else 0))
+        if not self.busy:  # ReLU's gradient is made by the product before it
+            self.add(f'ffn_bwd {name}', 'activations', c.layers, 0, 6.0 * rows * c.ff)
 
     def head(self):
         """By chunks of rows, as kernels/cuda/lmhead.cu takes them."""

@@ -131,6 +131,19 @@ static void show_provenance(const char *state) {
     json_decref(root);
 }
 
+static void show_adapters(const tt_checkpoint *c) {
+    char targets[TT_ADAPTER_TARGETS_TEXT];
+    const tt_adapters *live = c->model->adapters;
+    if (!c->adapted) return;
+    printf(
+        "  adapters     on %s, hash %016llx\n", c->adapted->base, (unsigned long long)c->adapted->base_hash);
+    for (int i = 0; i < c->adapted->n + (live != NULL); ++i) {
+        const tt_adapter_options *o = i < c->adapted->n ? &c->adapted->sets[i].options : &live->options;
+        tt_adapter_targets_text(o->targets, targets);
+        printf("    set %-3d    rank %d, alpha %g, for %s\n", i + 1, o->rank, o->alpha, targets);
+    }
+}
+
 static tt_status show_model(int argc, char **argv) {
     tt_texts rest;
     bool help, parameters = false;
@@ -166,6 +179,7 @@ static tt_status show_model(int argc, char **argv) {
         tt_tokenizer_extra_ids(c.tokenizer), (unsigned long long)tt_tokenizer_hash(c.tokenizer));
     printf("  weights      hash %016llx%s\n", (unsigned long long)c.hash,
         c.has_moments ? ", with optimizer moments" : "");
+    show_adapters(&c);
     show_provenance(c.state);
     for (int i = 0; i < c.model->n_parameters && parameters; ++i) {
         const tt_parameter *p = &c.model->parameters[i];
@@ -185,7 +199,9 @@ static tt_status convert_model(int argc, char **argv) {
         TT_OPTION_FLAG("bf16", &bf16, "Stores the weights in bf16."),
     };
     const tt_args args = {.usage = "tinythinker model convert F.h5 -o G.h5 [options]",
-        .about = "Copies a checkpoint's weights and tokenizer, without optimizer moments.",
+        .about = "Copies a checkpoint's weights and tokenizer, without optimizer moments; adapters are "
+                 "merged into the "
+                 "weights.",
         .options = options,
         .n = sizeof options / sizeof *options,
         .least = 1,
@@ -197,8 +213,11 @@ static tt_status convert_model(int argc, char **argv) {
     tt_checkpoint c;
     tt_device *device;
     TT_TRY(open_checkpoint(&c, &device, rest.items[0]));
-    tt_status status = tt_checkpoint_save(out,
-        &(tt_checkpoint_write){.model = c.model, .tokenizer = c.tokenizer, .bf16 = bf16, .state = c.state});
+    tt_status status = tt_checkpoint_settle(&c);
+    if (status == TT_OK)
+        status = tt_checkpoint_save(
+            out, &(tt_checkpoint_write){
+                     .model = c.model, .tokenizer = c.tokenizer, .bf16 = bf16, .state = c.state});
     if (status == TT_OK) tt_info("wrote %s", out);
     tt_checkpoint_close(&c);
     tt_device_close(device);
@@ -254,10 +273,12 @@ static tt_status import_model(int argc, char **argv) {
 
 static tt_status export_model(int argc, char **argv) {
     const char *out = NULL;
-    bool bf16 = false, force = false, help;
+    bool bf16 = false, force = false, adapters = false, help;
     tt_texts rest;
     const tt_arg options[] = {
         TT_OPTION_PATH("o", &out, "DIR", TT_OUTPUT_FOLDER, "The directory to write."),
+        TT_OPTION_FLAG("adapters", &adapters,
+            "Writes the adapters alone, as PEFT does. Without it they are merged into the weights."),
         TT_OPTION_FLAG("bf16", &bf16, "Writes the weights in BF16 instead of F32."),
         TT_OPTION_FLAG("force", &force, "Replaces a model's files in a directory that is not empty."),
     };
@@ -274,7 +295,10 @@ static tt_status export_model(int argc, char **argv) {
     tt_checkpoint c;
     tt_device *device;
     TT_TRY(open_checkpoint(&c, &device, rest.items[0]));
-    tt_status status = tt_huggingface_export(&c, out, bf16, force);
+    tt_status status = tt_checkpoint_settle(&c);
+    if (status == TT_OK)
+        status = adapters ? tt_huggingface_export_adapters(&c, out, bf16, force)
+                          : tt_huggingface_export(&c, out, bf16, force);
     if (status == TT_OK) tt_info("wrote %s", out);
     tt_checkpoint_close(&c);
     tt_device_close(device);

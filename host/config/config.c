@@ -75,8 +75,21 @@ tt_status tt_config_default(const char *path, tt_str *out) {
     return key ? tt_config_canonical(path, key->initial, out) : TT_OK;
 }
 
+static void warn_of_adapters(const tt_config *c) {
+    const bool set = c->model.adapters.alpha > 0;
+    if (c->model.adapters.rank == 0 && set)
+        tt_warn("model.adapters.alpha is %g, but model.adapters.rank is 0: there are no adapters",
+            c->model.adapters.alpha);
+    if (c->model.adapters.rank > 0 && !c->acquisition.enabled && c->reflection.iterations == 0)
+        tt_warn("model.adapters.rank is %lld, but the run has neither acquisition nor reflection: "
+                "pretraining trains all "
+                "weights",
+            (long long)c->model.adapters.rank);
+}
+
 void tt_config_warn(const tt_config *config) {
     tt_str others = {0};
+    warn_of_adapters(config);
     bool smooths = true;
 #define LOSS(code, word, formula, smoothed, at_zero, smoothing, normalised)                                  \
     if (smoothing) tt_str_format(&others, "%s%s", others.length ? ", " : "", word);                          \
@@ -89,6 +102,22 @@ void tt_config_warn(const tt_config *config) {
                 "%s",
             config->reflection.label_smoothing, config->reflection.loss, tt_str_text(&others));
     tt_str_close(&others);
+}
+
+static tt_status check_adapters(const tt_config *c) {
+    if (c->model.adapters.rank == 0) return TT_OK;
+    if (c->model.adapters.targets.n == 0)
+        return tt_fail(TT_ERR_CONFIG,
+            "model.adapters.targets: is empty, but model.adapters.rank is %lld; name the weights that have "
+            "adapters, e.g. "
+            "[q, v]",
+            (long long)c->model.adapters.rank);
+    if (c->model.start[0] || c->pretraining.train.enabled) return TT_OK;
+    return tt_fail(TT_ERR_CONFIG,
+        "model.adapters.rank: is %lld, but the student begins with random weights, which adapters cannot "
+        "make up for; set "
+        "model.start to a trained checkpoint, or rank to 0",
+        (long long)c->model.adapters.rank);
 }
 
 // Checks that involve more than one key.
@@ -104,7 +133,7 @@ static tt_status check_together(const tt_config *c) {
         return tt_fail(TT_ERR_CONFIG, "pretraining: is enabled, but neither text nor pairs names a file");
     if ((c->acquisition.enabled || !c->pretraining.train.enabled) && c->corpus[0] == '\0')
         return tt_fail(TT_ERR_CONFIG, "corpus: is empty; set it to a corpus .h5 or a world .yaml");
-    return TT_OK;
+    return check_adapters(c);
 }
 
 tt_status tt_config_read(tt_config *config, const char *path) {

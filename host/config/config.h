@@ -67,6 +67,11 @@ typedef struct tt_config {
         double dropout_rate;
         char *feed_forward; // relu | gated-gelu
         bool tie_word_embeddings;
+        struct {
+            int64_t rank;         // 0 = acquisition and reflection train all weights
+            double alpha;         // 0 = rank
+            tt_text_list targets; // words of TT_ADAPTER_TARGET_MAP
+        } adapters;
     } model;
     struct {
         tt_training_config train;

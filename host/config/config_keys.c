@@ -140,6 +140,16 @@ static const tt_key keys[] = {
         "Custom shape: activation of the feed-forward layers."),
     BOOL(TRAINING, "model.tie_word_embeddings", model.tie_word_embeddings, "true",
         "Custom shape: whether the LM head shares its weights with the embedding."),
+    INTEGER(TRAINING, "model.adapters.rank", model.adapters.rank, "0", 0, 65536,
+        "Rank of low-rank adapters (LoRA), which acquisition and reflection train in place of the weights, "
+        "for a "
+        "student that is too large to train whole. 0 = none."),
+    REAL(TRAINING, "model.adapters.alpha", model.adapters.alpha, "0", 0, 1e6,
+        "Adapters are scaled by alpha / rank. 0 = alpha is the rank."),
+    LIST(TRAINING, "model.adapters.targets", model.adapters.targets, "q, v", TT_WORDS(TT_ADAPTER_TARGET_MAP),
+        "The weights that have adapters: of all attentions and all feed-forward layers. wi is that of ReLU, "
+        "wi_0 and "
+        "wi_1 are those of the gated GELU."),
     SUPERVISED("pretraining", pretraining.train, "false", "10000", "128", "1e-3", "0", "1000",
         "Steps between validations. 0 = at the end only.", "1000"),
     LIST(TRAINING, "pretraining.text", pretraining.text, "", NULL,

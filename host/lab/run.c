@@ -6,6 +6,7 @@
 #include "host/data/world/world.h"
 #include "host/dist/gpu.h"
 #include "host/dist/precision.h"
+#include "host/lab/adapt.h"
 #include "host/lab/environment.h"
 #include "host/lab/result.h"
 #include "host/lab/resume.h"
@@ -153,15 +154,19 @@ static tt_status best_of(const run *r, int i, char *out) {
     return TT_OK;
 }
 
+// Path of the checkpoint that phase i begins with; "" where the student has random weights.
+static tt_status start_of(const run *r, int i, char *out) {
+    if (i > 0) return best_of(r, i - 1, out);
+    snprintf(out, TT_PATH_MAX, "%s", r->config->model.start);
+    return TT_OK;
+}
+
 static tt_status run_reflection(run *r, int i, tt_phase_context *context, bool resume) {
     tt_phase_outcome *phase = &r->result.phases[i];
     char folder[TT_PATH_MAX], reference[TT_PATH_MAX];
     TT_TRY(tt_path_join(folder, sizeof folder, r->dir.path, phase->name));
     TT_TRY(tt_comm_agree(r->comm, r->comm->rank == 0 ? tt_make_dirs(folder) : TT_OK));
-    if (i > 0)
-        TT_TRY(best_of(r, i - 1, reference));
-    else
-        snprintf(reference, sizeof reference, "%s", r->config->model.start);
+    TT_TRY(start_of(r, i, reference));
     const tt_reflection_context iteration = {.config = r->config,
         .corpus = &r->corpus,
         .comm = r->comm,
@@ -189,6 +194,16 @@ static tt_status check_student(const run *r, const tt_phase_outcome *phase) {
         "%s: its acquisition stopped after step %lld of %lld; finish it first, or take the run's best.h5 "
         "for reflection",
         r->config->model.start, (long long)state.result.steps, (long long)state.total);
+}
+
+// Before the first step of phase i: what it trains.
+static tt_status adapt_student(run *r, int i) {
+    const tt_phase_outcome *phase = &r->result.phases[i];
+    char start[TT_PATH_MAX];
+    TT_TRY(start_of(r, i, start));
+    return tt_adapt_begin(&r->student,
+        &(tt_adapt){
+            .config = r->config, .phase = phase->name, .iteration = phase->iteration, .start = start});
 }
 
 static tt_status count_pairs(const run *r, tt_phase_outcome *phase) {
@@ -267,10 +282,13 @@ static tt_status do_phase(run *r, int i) {
         TT_TRY(tt_comm_agree(r->comm, tt_start_open(&r->student, r->config, r->device)));
         TT_TRY(tt_comm_agree(r->comm, check_student(r, phase)));
     }
+    if (!saved) TT_TRY(tt_comm_agree(r->comm, adapt_student(r, i)));
     if (!finished) {
         if (r->comm->rank == 0)
-            tt_space_tell(
-                &(tt_space){.last = last, .best = best, .keep = keep, .parameters = r->student.model->size});
+            tt_space_tell(&(tt_space){.last = last,
+                .best = best,
+                .keep = keep,
+                .parameters = tt_model_trained(r->student.model).size});
         tt_metrics metrics = {0};
         tt_status status = TT_OK;
         if (r->comm->rank == 0) status = open_metrics(r, &metrics);

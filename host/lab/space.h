@@ -11,7 +11,7 @@ extern "C" {
 typedef struct tt_space {
     const char *last, *best; // paths of the checkpoints to resume from, and of the best
     int keep;                // how many of the former there are
-    size_t parameters;       // of the student
+    size_t parameters;       // that are trained
 } tt_space;
 
 // Says how much the checkpoints take and how much is free, and warns where that is too little. To be called on one rank.

@@ -151,6 +151,7 @@ tt_status tt_adapters_open(tt_model *model, const tt_adapter_options *options) {
 void tt_adapters_close(tt_model *model) {
     tt_adapters *a = model->adapters;
     if (!a) return;
+    tt_recording_close(model->device, a->recording);
     tt_device_free(model->device, a->g);
     tt_device_free(model->device, a->base);
     if (a->operands != a->w) tt_device_free(model->device, a->operands);
@@ -227,9 +228,31 @@ static tt_status make_weight(tt_model *model, const tt_adapter *item, bool keep)
     return device->ops->to_bf16(device, operand, made, (int64_t)n);
 }
 
-tt_status tt_adapters_apply(tt_model *model) {
+static tt_status make_weights(tt_model *model) {
     const tt_adapters *a = model->adapters;
     for (int i = 0; i < a->n; ++i) TT_TRY(make_weight(model, &a->items[i], false));
+    return TT_OK;
+}
+
+// What was made just now, as a recording: one call in place of three for each weight. Without it they are made as before.
+static void record_weights(tt_model *model) {
+    tt_device *device = model->device;
+    if (!tt_device_records(device) || tt_device_record(device) != TT_OK) return;
+    const tt_status made = make_weights(model);
+    struct tt_recording *recording = NULL;
+    if (tt_device_recorded(device, &recording) != TT_OK) return;
+    if (made == TT_OK)
+        model->adapters->recording = recording;
+    else
+        tt_recording_close(device, recording);
+}
+
+// Loading makes them once; whoever makes them again trains, and will do so often.
+tt_status tt_adapters_apply(tt_model *model) {
+    tt_adapters *a = model->adapters;
+    if (a->recording) return tt_device_replay(model->device, a->recording);
+    TT_TRY(make_weights(model));
+    if (a->made < 2 && ++a->made == 2) record_weights(model);
     return TT_OK;
 }
 

@@ -50,6 +50,9 @@ typedef struct tt_adapters {
     void *operands; // w as matrix products read it: w itself, or a bf16 copy
     float *
         base; // device memory: the W of the adapted weights; NULL where operands are bf16, since w keeps them
+    struct tt_recording
+        *recording; // of making all W'; NULL: there is none yet, or the device has no recordings
+    int made;       // how many times they were, up to 2
 } tt_adapters;
 
 // Gives the model adapters that are zero. The student computes as before. Errors: TT_ERR_CONFIG where the model has none

@@ -75,20 +75,31 @@ static tt_status linear_bwd(tt_pass *pass, tt_operand *dx, bool decoder, tt_weig
 
 // Each sublayer: from the dy of its last linear layer to pass->dy, of its norm's output.
 
-static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l) {
-    const tt_model *model = pass->model;
-    const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
-    const tt_layer_pass *p = &stack->layers[l];
-    TT_TRY(linear_bwd(pass, pass->narrow, decoder, TT_WEIGHT_WO, l));
-    TT_TRY(model->device->ops->ffn_bwd(
+// h's gradient is made with a's: by the mask that forward left, or with gated GELU from h.
+static tt_status activation_bwd(tt_pass *pass, bool decoder, int l) {
+    tt_model *model = pass->model;
+    const tt_layer_pass *p = &(decoder ? &pass->decoder : &pass->encoder)->layers[l];
+    const tt_linear_layer wo = tt_weight_layer(pass, decoder, TT_WEIGHT_WO, l);
+    const tt_operand *dy = tt_weight_dy(pass, decoder, TT_WEIGHT_WO, l);
+    tt_operand *dh = tt_weight_dy(pass, decoder, TT_WEIGHT_WI, l);
+    if (model->config.activation == TT_RELU)
+        return tt_linear_bwd_relu(
+            model, dh, dy, &wo, (tt_linear_relu_gradient){p->mask, 1.0f / (1.0f - pass->dropout.rate)});
+    TT_TRY(tt_linear_bwd(model, pass->narrow, dy, &wo));
+    return model->device->ops->ffn_bwd(
         model->device, &(tt_ffn){.activation = model->config.activation,
-                           .rows = stack->rows,
+                           .rows = wo.rows,
                            .f = model->config.d_ff,
                            .h = p->h,
                            .a = p->a,
                            .da = pass->narrow,
-                           .dh = tt_weight_dy(pass, decoder, TT_WEIGHT_WI, l),
-                           .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)}));
+                           .dh = dh,
+                           .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)});
+}
+
+static tt_status feed_forward_bwd(tt_pass *pass, bool decoder, int l) {
+    TT_TRY(activation_bwd(pass, decoder, l));
+    TT_TRY(tt_weight_bwd(pass, decoder, TT_WEIGHT_WO, l));
     return linear_bwd(pass, pass->dy, decoder, TT_WEIGHT_WI, l);
 }
 
@@ -102,7 +113,10 @@ static tt_status self_attention_bwd(tt_pass *pass, bool decoder, int l) {
     attention.dk = tt_operand_at(model->device, attention.dq, inner);
     attention.dv = tt_operand_at(model->device, attention.dq, 2 * inner);
     attention.dbias = gradient_at(model, decoder ? model->layout->decoder.bias : model->layout->encoder.bias);
+    attention.strips = pass->bias_strips;
     TT_TRY(model->device->ops->attention_bwd(model->device, &attention));
+    // All layers of the stack have added to the strips.
+    if (l == 0 && attention.dbias) TT_TRY(model->device->ops->attention_dbias(model->device, &attention));
     return linear_bwd(pass, pass->dy, decoder, TT_WEIGHT_QKV, l);
 }
 
@@ -129,8 +143,9 @@ static tt_status stack_backward(tt_pass *pass, bool decoder, const tt_operand *d
     const tt_stack_pass *stack = decoder ? &pass->decoder : &pass->encoder;
     const tt_stack_layout *layout = decoder ? &model->layout->decoder : &model->layout->encoder;
     const tt_dropout none = {0};
-    TT_TRY(tt_device_zero(
-        device, pass->dx, (size_t)stack->rows * (size_t)model->config.d_model * sizeof(float)));
+    const float *zero_end = pass->dx + (size_t)stack->rows * (size_t)model->config.d_model;
+    TT_TRY(
+        tt_device_zero(device, pass->bias_strips, (size_t)(zero_end - pass->bias_strips) * sizeof *zero_end));
     TT_TRY(norm_bwd(pass, stack, layout->final_norm, stack->x, stack->rstd, dy,
         branch_of(pass, decoder, layout->layers - 1, TT_WEIGHT_WO, TT_SITE_FFN_OUT),
         tt_pass_dropout(pass, decoder, 0, TT_SITE_FINAL)));

@@ -1,6 +1,7 @@
 // Checkpoints as HDF5.
 #include "host/model/checkpoint.h"
 
+#include "host/base/fs.h"
 #include "host/base/memory.h"
 #include "host/base/str.h"
 #include "host/data/hdf5_file.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORMAT = 2 };
+enum { FORMAT = 2, FORMAT_ADAPTED = 3 };
 static const char SCALE[] = "scale_decoder_outputs", ADDED[] = "/added_tokens";
 
 // The configuration's integers and reals under Hugging Face's names, each with its field. A file's
@@ -162,10 +163,13 @@ static tt_status put_added(const tt_h5 *h, const char *json) {
 }
 
 static tt_status put_all(const tt_h5 *h, const tt_checkpoint_write *what) {
-    TT_TRY(tt_h5_put_i64(h, "/", "format", FORMAT));
+    TT_TRY(tt_h5_put_i64(h, "/", "format", what->adapted ? FORMAT_ADAPTED : FORMAT));
     TT_TRY(tt_h5_group(h, "/model"));
     TT_TRY(put_config(h, &what->model->config));
-    TT_TRY(put_weights(h, what->model, what->bf16));
+    if (what->adapted)
+        TT_TRY(tt_adapted_write(h, what->adapted, what->model));
+    else
+        TT_TRY(put_weights(h, what->model, what->bf16));
     size_t n;
     const void *bytes = tt_tokenizer_bytes(what->tokenizer, &n);
     TT_TRY(tt_h5_write(h, "/tokenizer", (tt_h5_layout){H5T_NATIVE_UINT8, n, 0}, bytes));
@@ -226,17 +230,18 @@ static tt_status get_weights(const tt_h5 *h, tt_model *model, uint64_t *hash) {
     return status == TT_OK ? tt_model_written(model) : status;
 }
 
-// The moments are read when somebody asks for them. How many elements are trained is not known here.
+// Checks the moments' shapes; they are read when somebody asks for them.
 static tt_status find_moments(const tt_h5 *h, tt_checkpoint *out) {
+    const size_t size = tt_model_trained(out->model).size;
     for (int i = 0; i < TT_MOMENTS; ++i) {
         size_t n, columns;
         if (!tt_h5_has(h, moment_names[i])) return TT_OK;
         TT_TRY(tt_h5_shape(h, moment_names[i], &n, &columns));
-        if (i == TT_MOMENT_M) out->moment_size = n;
-        if (n != out->moment_size || columns != 0)
+        if (n != size || columns != 0)
             return tt_fail(TT_ERR_FORMAT, "%s: %s is [%zu, %zu], expected [%zu, 0]", h->path, moment_names[i],
-                n, columns, out->moment_size);
+                n, columns, size);
     }
+    out->moment_size = size;
     out->has_moments = true;
     return TT_OK;
 }
@@ -323,22 +328,85 @@ static tt_status check_sizes(const tt_h5 *h, const tt_model_config *c) {
     return TT_OK;
 }
 
-static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
+static tt_status get_format(const tt_h5 *h, bool *adapted) {
     int64_t format;
     TT_TRY(tt_h5_get_i64(h, "/", "format", &format));
-    if (format != FORMAT)
-        return tt_fail(TT_ERR_FORMAT, "%s: checkpoint format %lld; this program reads format %d", h->path,
-            (long long)format, FORMAT);
+    *adapted = format == FORMAT_ADAPTED;
+    if (format == FORMAT || *adapted) return TT_OK;
+    return tt_fail(TT_ERR_FORMAT, "%s: checkpoint format %lld; this program reads formats %d and %d", h->path,
+        (long long)format, FORMAT, FORMAT_ADAPTED);
+}
+
+// The model of a file with all weights.
+static tt_status get_model(const tt_h5 *h, tt_model **out, uint64_t *hash, tt_device *device) {
     tt_model_config config;
     TT_TRY(get_config(h, &config));
     TT_TRY(check_sizes(h, &config));
-    TT_TRY(tt_model_open(&out->model, &config, device));
-    TT_TRY(get_weights(h, out->model, &out->hash));
+    TT_TRY(tt_model_open(out, &config, device));
+    return get_weights(h, *out, hash);
+}
+
+// ---- adapted students
+
+static tt_status load_base(const char *path, tt_model **out, uint64_t *hash, tt_device *device) {
+    tt_h5 h;
+    bool adapted;
+    *hash = 0;
+    TT_TRY(tt_h5_open_any(&h, path, "checkpoint"));
+    tt_status status = get_format(&h, &adapted);
+    if (status == TT_OK && adapted)
+        status = tt_fail(TT_ERR_FORMAT, "%s: has adapters in place of weights", path);
+    if (status == TT_OK) status = get_model(&h, out, hash, device);
+    tt_h5_close(&h);
+    if (status == TT_OK) return TT_OK;
+    tt_model_close(*out);
+    *out = NULL;
+    return status;
+}
+
+// Loads the base from the first of its places where it is as it was. What is wrong is told of the first that is there.
+static tt_status find_base(const tt_h5 *h, const tt_adapted *adapted, tt_model **out, tt_device *device) {
+    char path[TT_PATH_MAX], first[1024] = "";
+    for (int place = 0; tt_adapted_place(adapted, h->path, place, path); ++place) {
+        uint64_t hash;
+        if (!tt_file_exists(path)) continue;
+        tt_status status = load_base(path, out, &hash, device);
+        if (status == TT_OK && hash == adapted->base_hash) return TT_OK;
+        if (status == TT_OK)
+            status = tt_fail(TT_ERR_FORMAT, "%s: has changed: its weights' hash is %016llx and was %016llx",
+                path, (unsigned long long)hash, (unsigned long long)adapted->base_hash);
+        tt_model_close(*out);
+        *out = NULL;
+        if (status == TT_ERR_NOMEM || status == TT_ERR_DEVICE) return status;
+        if (!*first) snprintf(first, sizeof first, "%s", tt_error_message());
+    }
+    if (*first)
+        return tt_fail(TT_ERR_IO,
+            "%s: contains adapters for another checkpoint, which cannot be used: %s; restore that file",
+            h->path, first);
+    return tt_fail(TT_ERR_IO,
+        "%s: contains adapters for %s (hash %016llx of its weights), which is missing; put it there or into "
+        "the folder of "
+        "the adapters",
+        h->path, adapted->base, (unsigned long long)adapted->base_hash);
+}
+
+static tt_status get_adapted(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
+    TT_TRY(tt_adapted_read(&out->adapted, h));
+    TT_TRY(find_base(h, out->adapted, &out->model, device));
+    return tt_adapted_read_sets(out->adapted, h, out->model, tt_h5_has(h, "/optimizer/m"), &out->hash);
+}
+
+static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
+    bool adapted;
+    TT_TRY(get_format(h, &adapted));
+    TT_TRY(adapted ? get_adapted(h, out, device) : get_model(h, &out->model, &out->hash, device));
     TT_TRY(get_tokenizer(h, &out->tokenizer));
     TT_TRY(get_added(h, out->tokenizer));
-    if (tt_tokenizer_size(out->tokenizer) > config.vocab_size)
+    const int vocab = out->model->config.vocab_size;
+    if (tt_tokenizer_size(out->tokenizer) > vocab)
         return tt_fail(TT_ERR_FORMAT, "%s: the tokenizer has %d ids, the model's vocabulary %d", h->path,
-            tt_tokenizer_size(out->tokenizer), config.vocab_size);
+            tt_tokenizer_size(out->tokenizer), vocab);
     TT_TRY(find_moments(h, out));
     return tt_h5_has(h, "/state") ? tt_h5_read_text(h, "/state", &out->state) : TT_OK;
 }
@@ -361,8 +429,14 @@ tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *de
     return status;
 }
 
+tt_status tt_checkpoint_settle(tt_checkpoint *c) {
+    tt_checkpoint_forget_moments(c);
+    return c->model->adapters ? tt_adapted_settle(c->adapted, c->model) : TT_OK;
+}
+
 void tt_checkpoint_close(tt_checkpoint *c) {
     tt_checkpoint_forget_moments(c);
+    tt_adapted_close(c->adapted);
     tt_model_close(c->model);
     tt_tokenizer_close(c->tokenizer);
     free(c->state);

@@ -1,9 +1,10 @@
 // Checkpoints: HDF5 with /model/<Hugging Face name>, /optimizer/{m,v}, the tokenizer, configuration and the
 // trainer's state; sealed and checksummed (host/data/hdf5_file.h), written to a temporary file, fsynced, renamed.
+// That of an adapted student (adapted.h) has its adapters in place of the weights, and names the checkpoint that has those.
 #ifndef TT_MODEL_CHECKPOINT_H
 #define TT_MODEL_CHECKPOINT_H
 
-#include "host/model/model.h"
+#include "host/model/adapted.h"
 #include "host/text/tokenizer.h"
 
 #ifdef __cplusplus
@@ -21,8 +22,9 @@ typedef struct tt_moment_source {
 typedef struct tt_checkpoint_write {
     const tt_model *model;
     const tt_tokenizer *tokenizer; // travels inside
+    const tt_adapted *adapted;     // NULL: all weights are written; else the adapters, model->adapters last
     bool bf16;                     // store weights as bf16 (half the size; not for resuming)
-    tt_moment_source moments;      // of as many elements each as are trained
+    tt_moment_source moments;      // of tt_model_trained(model).size elements each
     const char *state;             // JSON text of the trainer's state and provenance, or NULL
     int keep;                      // earlier versions of the file that stay (host/base/versions.h)
 } tt_checkpoint_write;
@@ -34,18 +36,23 @@ tt_status tt_checkpoint_save(const char *path, const tt_checkpoint_write *what) 
 typedef struct tt_checkpoint {
     tt_model *model;
     tt_tokenizer *tokenizer;
-    bool has_moments;   // tt_checkpoint_moments can be called
-    size_t moment_size; // elements of each
-    struct tt_h5 *file; // private: open for it
-    char *state;        // JSON text, or NULL
-    uint64_t hash;      // of the weights as stored; identifies the checkpoint
+    tt_adapted *adapted; // NULL: the file has all weights
+    bool has_moments;    // tt_checkpoint_moments can be called
+    size_t moment_size;  // elements of each
+    struct tt_h5 *file;  // private: open for it
+    char *state;         // JSON text, or NULL
+    uint64_t hash;       // of the weights as stored; identifies the checkpoint
 } tt_checkpoint;
 
 // The caller owns all of it; tt_checkpoint_close releases it. Errors: TT_ERR_IO (the file is missing),
 // TT_ERR_FORMAT naming what is wrong: not HDF5, not a checkpoint, truncated, a checksum, a missing or
-// misshapen tensor, NaN or Inf.
+// misshapen tensor, NaN or Inf. For an adapted student its base is loaded, too, and the adapters are merged into the weights;
+// with moments the last of them are model->adapters instead, to be trained on. Further errors then: TT_ERR_IO where the base is
+// missing, cannot be read or has changed, naming it and what to do.
 tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) TT_MUST_CHECK;
 void tt_checkpoint_close(tt_checkpoint *checkpoint);
+// For what comes next: releases the moments, and merges model->adapters into the weights, where there are any.
+tt_status tt_checkpoint_settle(tt_checkpoint *checkpoint) TT_MUST_CHECK;
 // Reads elements [from, from + n) of a moment into device memory, in pieces. Errors: TT_ERR_FORMAT, TT_ERR_DEVICE, TT_ERR_NOMEM.
 tt_status tt_checkpoint_moments(
     const tt_checkpoint *checkpoint, tt_moment which, size_t from, size_t n, float *out) TT_MUST_CHECK;

@@ -106,14 +106,25 @@ static tt_status self_attention(tt_pass *pass, bool decoder, int l, const tt_blo
         &(tt_linear_layer){.w = b->o, .rows = stack->rows, .in = inner, .out = d});
 }
 
+// Keys and values of `layers` layers, from layer l on, which read the same encoder output.
+static tt_status keys_and_values(tt_pass *pass, int l, int layers) {
+    const tt_layer_pass *p = &pass->decoder.layers[l];
+    tt_linear_layer layer = tt_weight_layer(pass, true, TT_WEIGHT_CROSS_KV, l);
+    layer.layers = layers;
+    if (layers > 1) { // block 0's table of biases lies before its cross-attention: all are as far apart
+        layer.stride_w = (int64_t)(tt_weight_layer(pass, true, TT_WEIGHT_CROSS_KV, l + 1).w - layer.w);
+        layer.stride_y = tt_pass_elements(pass, p[0].cross_kv, p[1].cross_kv);
+    }
+    return tt_linear(pass->model, p->cross_kv, pass->encoder.y, &layer);
+}
+
 static tt_status cross_attention(tt_pass *pass, int l, const tt_block_layout *b) {
     tt_model *model = pass->model;
     const tt_layer_pass *p = &pass->decoder.layers[l];
     const int d = model->config.d_model, inner = tt_inner(&model->config), rows = pass->decoder.rows;
     TT_TRY(tt_linear(model, p->cross_q, p->y[1],
         &(tt_linear_layer){.w = b->cross_q, .rows = rows, .in = d, .out = inner}));
-    TT_TRY(tt_linear(model, p->cross_kv, pass->encoder.y,
-        &(tt_linear_layer){.w = b->cross_k, .rows = pass->encoder.rows, .in = d, .out = 2 * inner}));
+    if (pass->decoder.layers_share) TT_TRY(keys_and_values(pass, l, 1)); // else they are there
     const tt_attention attention = tt_pass_cross_attention(pass, l);
     TT_TRY(model->device->ops->attention_fwd(model->device, &attention));
     return tt_linear(model, pass->branch, p->cross_out,
@@ -137,7 +148,8 @@ static tt_status feed_forward(tt_pass *pass, bool decoder, int l, const tt_block
                            .f = c->d_ff,
                            .h = p->h,
                            .a = p->a,
-                           .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)});
+                           .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN),
+                           .mask = p->mask});
 }
 
 // A layer from the norm over x[0] to p->a: all that backward reads. x[0] = x_in + dropout(branch); where x_in is
@@ -183,6 +195,7 @@ static tt_status stack_forward(tt_pass *pass, bool decoder) {
                            .drop = tt_pass_dropout(pass, decoder, 0, TT_SITE_EMBEDDING),
                            .table = model->w + model->layout->shared,
                            .out = stack->layers[0].x[0]}));
+    if (decoder && !stack->layers_share) TT_TRY(keys_and_values(pass, 0, layout->layers));
     const float *x_in = NULL;
     tt_dropout drop = {0};
     for (int l = 0; l < layout->layers; ++l) {

@@ -29,28 +29,39 @@ tt_status tt_linear_relu(tt_model *model, tt_operand *y, const tt_operand *x, co
     return linear_forward(model, y, x, layer, true);
 }
 
-static tt_status linear_backward(
-    tt_model *model, void *dx, bool add, const tt_operand *dy, const tt_linear_layer *layer) {
-    return model->device->ops->gemm(model->device, &(tt_gemm){.m = layer->rows,
-                                                       .n = layer->in,
-                                                       .k = layer->out,
-                                                       .alpha = 1,
-                                                       .beta = add ? 1.0f : 0.0f,
-                                                       .a = dy,
-                                                       .lda = layer->out,
-                                                       .b = tt_model_operand(model, layer->w),
-                                                       .ldb = layer->in,
-                                                       .c = dx,
-                                                       .c_fp32 = add,
-                                                       .ldc = layer->in});
+static tt_gemm backward_product(
+    const tt_model *model, void *dx, const tt_operand *dy, const tt_linear_layer *layer) {
+    return (tt_gemm){.m = layer->rows,
+        .n = layer->in,
+        .k = layer->out,
+        .alpha = 1,
+        .a = dy,
+        .lda = layer->out,
+        .b = tt_model_operand(model, layer->w),
+        .ldb = layer->in,
+        .c = dx,
+        .ldc = layer->in};
 }
 
 tt_status tt_linear_bwd(tt_model *model, tt_operand *dx, const tt_operand *dy, const tt_linear_layer *layer) {
-    return linear_backward(model, dx, false, dy, layer);
+    const tt_gemm p = backward_product(model, dx, dy, layer);
+    return model->device->ops->gemm(model->device, &p);
 }
 
 tt_status tt_linear_bwd_add(tt_model *model, float *dx, const tt_operand *dy, const tt_linear_layer *layer) {
-    return linear_backward(model, dx, true, dy, layer);
+    tt_gemm p = backward_product(model, dx, dy, layer);
+    p.beta = 1;
+    p.c_fp32 = true;
+    return model->device->ops->gemm(model->device, &p);
+}
+
+tt_status tt_linear_bwd_relu(tt_model *model, tt_operand *dx, const tt_operand *dy,
+    const tt_linear_layer *layer, tt_linear_relu_gradient relu) {
+    tt_gemm p = backward_product(model, dx, dy, layer);
+    p.alpha = relu.factor;
+    p.mask = relu.mask;
+    p.ldmask = tt_mask_ld(layer->in);
+    return model->device->ops->gemm(model->device, &p);
 }
 
 tt_status tt_linear_dw(

@@ -74,6 +74,10 @@ static tt_operand *take_operand(cursor *arena, int rows, int columns) {
     return take_block(arena, (size_t)rows * (size_t)columns, arena->operand_size);
 }
 
+static uint8_t *take_mask(cursor *arena, int rows, int columns) {
+    return take_block(arena, (size_t)rows * (size_t)tt_mask_ld(columns) / 8, 1);
+}
+
 static void take_stack_indices(cursor *arena, tt_stack_pass *stack, bool backward) {
     stack->ids = take_block(arena, (size_t)stack->rows, sizeof *stack->ids);
     stack->offsets = take_block(arena, (size_t)stack->seqs + 1, sizeof *stack->offsets);
@@ -124,6 +128,8 @@ static void take_stack(
     for (int l = 0; l < layers; ++l) {
         if (l == 0 || !stack->layers_share) {
             take_layer(arena, c, &stack->layers[l], stack->rows, encoder_rows);
+            stack->layers[l].mask =
+                keep && c->activation == TT_RELU ? take_mask(arena, stack->rows, c->d_ff) : NULL;
             continue;
         }
         stack->layers[l] = stack->layers[0];
@@ -172,6 +178,14 @@ static void take_gradients(cursor *arena, tt_pass *pass) {
     if (arena->used < encoder) arena->used = encoder;
 }
 
+static float *take_bias_strips(cursor *arena, const tt_pass *pass) {
+    const tt_stack_pass *e = &pass->encoder, *d = &pass->decoder;
+    const tt_model_config *c = &pass->model->config;
+    const int strips =
+        max_int(tt_attention_strips(e->longest, e->seqs), tt_attention_strips(d->longest, d->seqs));
+    return take_f32(arena, strips, c->relative_attention_num_buckets * c->num_heads);
+}
+
 static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encoder_only) {
     const tt_model_config *c = &pass->model->config;
     const int d = c->d_model, inner = tt_inner(c), encoder_rows = pass->encoder.rows;
@@ -187,10 +201,11 @@ static size_t lay_out_arena(tt_pass *pass, char *base, bool backward, bool encod
     pass->logp = take_f32(&arena, pass->decoder.rows, 1);
     pass->dlogp = take_f32(&arena, pass->decoder.rows, 1);
     if (!backward) return arena.used;
+    pass->bias_strips = take_bias_strips(&arena, pass);
     pass->dx = take_f32(&arena, rows, d);
     pass->denc = take_f32(&arena, encoder_rows, d);
     pass->dy = take_operand(&arena, rows, d);
-    pass->narrow = take_operand(&arena, rows, max_int(inner, c->d_ff));
+    pass->narrow = take_operand(&arena, rows, c->activation == TT_RELU ? inner : max_int(inner, c->d_ff));
     pass->end = take_block(&arena, 0, 1);
     take_gradients(&arena, pass);
     pass->norm_strips = take_norm_strips(&arena, pass->model, encoder_rows, pass->decoder.rows);

@@ -20,6 +20,7 @@ typedef struct tt_layer_pass {
     tt_operand *qkv, *out;                      // self-attention: [R, 3I], [R, I]
     tt_operand *cross_q, *cross_kv, *cross_out; // [R, I], [encoder rows, 2I], [R, I]
     tt_operand *h, *a;                          // feed-forward: [R, F or 2F], [R, F]; ReLU: the same
+    uint8_t *mask;                              // of ReLU, for backward: see tt_ffn
 } tt_layer_pass;
 
 // The linear layers of a layer; q, k and v are one product, and so are the k and v of cross-attention.
@@ -56,10 +57,11 @@ struct tt_pass {
     int32_t *readers, *reader_offsets; // [decoder seqs], [encoder seqs + 1]: see tt_attention
     float *lse, *logp, *dlogp;         // [decoder rows]
     tt_operand *branch;                // [R, D]: a sublayer's output before it is added
-    float *dx, *denc;                  // backward: of the residual stream, of encoder.y; [R, D]
-    tt_operand *dy;                    // [R, D]: of a norm's output
-    tt_operand *narrow;                // [R, max(I, F)]: of attention's output, and of a
-    void *end;                         // of narrow
+    float *bias_strips; // backward: see tt_attention; a stack's layers add to them. dx is right behind them
+    float *dx, *denc;   // backward: of the residual stream, of encoder.y; [R, D]
+    tt_operand *dy;     // [R, D]: of a norm's output
+    tt_operand *narrow; // [R, I], with gated GELU [R, max(I, F)]: of attention's output, and of a
+    void *end;          // of narrow
     float *norm_strips,
         *free_strips;          // backward: of each norm [tt_rmsnorm_strips(R), D]; where the next begins
     tt_rmsnorm_sum *norm_sums; // host memory: norms whose dw is still to be summed
@@ -143,12 +145,22 @@ tt_status tt_linear_bwd(
 // dx += dy w in fp32
 tt_status tt_linear_bwd_add(
     tt_model *model, float *dx, const tt_operand *dy, const tt_linear_layer *layer) TT_MUST_CHECK;
+// What x = dropout(max(h, 0)) has left: where it passes a gradient (tt_ffn.mask), and times how much.
+typedef struct tt_linear_relu_gradient {
+    const uint8_t *mask;
+    float factor;
+} tt_linear_relu_gradient;
+// The gradient of h instead of x's.
+tt_status tt_linear_bwd_relu(tt_model *model, tt_operand *dh, const tt_operand *dy,
+    const tt_linear_layer *layer, tt_linear_relu_gradient relu) TT_MUST_CHECK;
 // dw += dy^T x, or what follows for the adapters of one layer
 tt_status tt_linear_dw(
     tt_model *model, const tt_operand *dy, const tt_operand *x, const tt_linear_layer *layer) TT_MUST_CHECK;
 
 // Layer l's, with sizes and place.
 tt_linear_layer tt_weight_layer(const tt_pass *pass, bool decoder, tt_weight weight, int l);
+// Elements from one operand to another.
+int64_t tt_pass_elements(const tt_pass *pass, const tt_operand *from, const tt_operand *to);
 // How many layers' gradients are made at once; `layer` is any of the stack's `layers`.
 int tt_weight_group(const tt_pass *pass, const tt_linear_layer *layer, int layers);
 // Where the gradient of its output is to be written.

@@ -16,6 +16,7 @@ static int ceil_div(size_t a, size_t b) {
 int tt_weight_group(const tt_pass *pass, const tt_linear_layer *layer, int layers) {
     const size_t elements = (size_t)layer->out * (size_t)layer->in,
                  wanted = pass->model->device->busy_elements;
+    if (pass->model->adapters) return 1; // whose products are small whatever is batched
     int most = pass->watched && layers > WATCHED ? WATCHED : layers;
     if (wanted <= elements || most < 2) return 1;
     if (ceil_div(wanted, elements) < most) most = ceil_div(wanted, elements);
@@ -85,7 +86,7 @@ tt_operand *tt_weight_dy(const tt_pass *pass, bool decoder, tt_weight weight, in
     return tt_operand_at(pass->model->device, stack->dy[weight], (size_t)(l % stack->group[weight]) * one);
 }
 
-static int64_t elements_between(const tt_pass *pass, const tt_operand *from, const tt_operand *to) {
+int64_t tt_pass_elements(const tt_pass *pass, const tt_operand *from, const tt_operand *to) {
     return ((const char *)to - (const char *)from) / (int64_t)pass->model->device->operand_size;
 }
 
@@ -103,7 +104,7 @@ static tt_linear_layer batch_at(const tt_pass *pass, bool decoder, tt_weight wei
     batch.layers = *n = layers;
     batch.stride_y = (int64_t)batch.rows * batch.out;
     if (layers > 1)
-        batch.stride_x = elements_between(
+        batch.stride_x = tt_pass_elements(
             pass, input_of(pass, decoder, weight, l), input_of(pass, decoder, weight, l + 1));
     return batch;
 }

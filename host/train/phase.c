@@ -63,6 +63,7 @@ static tt_status write_checkpoint(phase_run *r, bool resumable) {
     TT_TRY(describe_state(r, bytes));
     const tt_checkpoint_write what = {.model = r->trainer.model,
         .tokenizer = r->start->tokenizer,
+        .adapted = r->start->adapted,
         .moments = has_moments(r, resumable) ? tt_moments_source(&r->trainer.optimizer)
                                              : (tt_moment_source){NULL, NULL},
         .state = tt_str_text(&r->state),

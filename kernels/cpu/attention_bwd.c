@@ -186,12 +186,21 @@ tt_status tt_cpu_attention_bwd(tt_device *device, const tt_attention *t) {
         for (int unit = 0; unit < units; ++unit)
             backward_unit(t, &plan, &r, unit / t->heads, unit % t->heads, &w);
     }
+    float *dbias = t->strips ? t->strips : t->dbias; // the first strip
     for (int x = 0; t->dbias && x < t->heads * t->buckets; ++x) {
         const int head = x % t->heads, bucket = x / t->heads;
         double sum = 0;
         for (int s = 0; s < t->kv_seqs; ++s)
             sum += (double)r.partial[((size_t)s * t->heads + head) * t->buckets + bucket];
-        t->dbias[x] += (float)sum;
+        dbias[x] += (float)sum;
     }
+    return TT_OK;
+}
+
+tt_status tt_cpu_attention_dbias(tt_device *device, const tt_attention *t) {
+    (void)device;
+    const size_t columns = (size_t)t->buckets * (size_t)t->heads;
+    for (int s = 0; s < tt_attention_strips(t->longest_kv, t->kv_seqs); ++s)
+        for (size_t x = 0; x < columns; ++x) t->dbias[x] += t->strips[(size_t)s * columns + x];
     return TT_OK;
 }

@@ -30,6 +30,7 @@ tt_status tt_cpu_gemm(tt_device *, const tt_gemm *);
 void tt_cpu_gemm_close(tt_device *); // releases device->state, which belongs to gemm
 tt_status tt_cpu_attention_fwd(tt_device *, const tt_attention *);
 tt_status tt_cpu_attention_bwd(tt_device *, const tt_attention *);
+tt_status tt_cpu_attention_dbias(tt_device *, const tt_attention *);
 tt_status tt_cpu_ffn_fwd(tt_device *, const tt_ffn *);
 tt_status tt_cpu_ffn_bwd(tt_device *, const tt_ffn *);
 tt_status tt_cpu_lmhead_fwd(tt_device *, const tt_lmhead *);

@@ -68,6 +68,14 @@ static void backward_gated_tile(const tt_ffn *p, int row, int from, int n, const
     gelu_backward(n, dh + offset, dh + offset + f, h + offset, h + offset + f, da);
 }
 
+static void write_mask(uint8_t *mask, const float *a, int n) {
+    for (int c = 0; c < n; c += 8) {
+        int bits = 0;
+        for (int i = 0; i < 8 && c + i < n; ++i) bits |= !(a[c + i] <= 0) << i;
+        mask[c / 8] = (uint8_t)bits;
+    }
+}
+
 tt_status tt_cpu_ffn_fwd(tt_device *device, const tt_ffn *p) {
     TT_TRY(check_ffn(p, "ffn_fwd"));
 #pragma omp parallel for num_threads(device->threads) schedule(static)
@@ -75,6 +83,8 @@ tt_status tt_cpu_ffn_fwd(tt_device *device, const tt_ffn *p) {
         forward_tile(p, t, 0, p->f);
         float *a = tt_out(p->a) + (size_t)t * p->f;
         if (p->drop.p > 0) tt_dropout_row(&p->drop, t, p->f, a, a);
+        if (p->mask && p->activation == TT_RELU)
+            write_mask(p->mask + (size_t)t * (size_t)tt_mask_ld(p->f) / 8, a, p->f);
     }
     return TT_OK;
 }

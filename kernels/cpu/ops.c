@@ -11,6 +11,7 @@ const tt_ops *tt_cpu_ops(void) {
         .gemm = tt_cpu_gemm,
         .attention_fwd = tt_cpu_attention_fwd,
         .attention_bwd = tt_cpu_attention_bwd,
+        .attention_dbias = tt_cpu_attention_dbias,
         .ffn_fwd = tt_cpu_ffn_fwd,
         .ffn_bwd = tt_cpu_ffn_bwd,
         .lmhead_fwd = tt_cpu_lmhead_fwd,

@@ -214,11 +214,11 @@ __device__ __forceinline__ void add_diagonals(float *sums, const float (&ds)[TIL
     __syncwarp();
 }
 
-// The bucket's part of sums by distance, over all warps: to `dbias`, times `factor`, one bucket for a warp at a
-// time.
+// The bucket's part of sums by distance, over all warps: to `dbias`, or with `add` added to it, times `factor`, one bucket
+// for a warp at a time.
 template <int WARPS>
-__device__ __forceinline__ void write_buckets(
-    float *dbias, float factor, float *sums, int size, int middle, const bias_plan &bias, int head) {
+__device__ __forceinline__ void write_buckets(float *dbias, bool add, float factor, float *sums, int size,
+    int middle, const bias_plan &bias, int head) {
     __syncthreads();
     for (int i = threadIdx.x; i < size; i += WARP * WARPS) {
         float sum = 0;
@@ -241,7 +241,8 @@ __device__ __forceinline__ void write_buckets(
             for (int x = low + lane; x < high; x += WARP) sum += sums[middle - x];
         }
         sum = warp_sum(sum);
-        if (lane == 0) dbias[b * bias.heads + head] = factor * sum;
+        float *to = &dbias[b * bias.heads + head];
+        if (lane == 0) *to = add ? *to + factor * sum : factor * sum;
     }
 }
 
@@ -269,7 +270,8 @@ __device__ __forceinline__ void advance(reading *r, const tt_attention &p, bool 
 
 template <class T, int D, int ROWS, int USE>
 __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block<T, D, ROWS, USE>::blocks)
-    attention_bwd_keys(tt_attention p, bias_plan bias, dropout_plan drop, const float *delta, float *dbias) {
+    attention_bwd_keys(
+        tt_attention p, bias_plan bias, dropout_plan drop, const float *delta, float *dbias, bool add) {
     using block = key_block<T, D, ROWS, USE>;
     using shared = key_memory<T, D, ROWS>;
     constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
@@ -286,7 +288,7 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
         return dbias + (static_cast<int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * bias.buckets * p.heads;
     };
     if (first >= keys) {
-        for (int b = threadIdx.x; dbias && b < bias.buckets; b += block::threads)
+        for (int b = threadIdx.x; dbias && !add && b < bias.buckets; b += block::threads)
             own_strip()[b * p.heads + head] = 0;
         return;
     }
@@ -392,7 +394,8 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
         static_cast<T *>(p.dk) + row * p.ldk + column, p.ldk, dk, drop.kept, warp_row, keys - first, p.d_kv);
     store_rows<T, D>(
         static_cast<T *>(p.dv) + row * p.ldv + column, p.ldv, dv, drop.kept, warp_row, keys - first, p.d_kv);
-    if (BIAS && dbias) write_buckets<block::warps>(own_strip(), drop.kept, sums, size, middle, bias, head);
+    if (BIAS && dbias)
+        write_buckets<block::warps>(own_strip(), add, drop.kept, sums, size, middle, bias, head);
 }
 
 // ---- host side
@@ -421,10 +424,11 @@ template <class T, int D, int ROWS, int USE> struct backward {
         const unsigned heads = static_cast<unsigned>(p->heads);
         const int strips = tt_ceil_div(p->longest_kv, ROWS) * p->kv_seqs, columns = p->buckets * p->heads;
         const size_t deltas = static_cast<size_t>(p->q_rows) * static_cast<size_t>(p->heads);
-        const size_t partials = p->dbias ? static_cast<size_t>(strips) * static_cast<size_t>(columns) : 0;
+        const bool apart = p->dbias && !p->strips; // a sum of this call alone
+        const size_t partials = apart ? static_cast<size_t>(strips) * static_cast<size_t>(columns) : 0;
         float *delta = static_cast<float *>(tt_device_scratch(device, (deltas + partials) * sizeof(float)));
         if (!delta) return tt_context(TT_ERR_NOMEM, "attention_bwd");
-        float *partial = p->dbias ? delta + deltas : nullptr;
+        float *partial = apart ? delta + deltas : p->dbias ? p->strips : nullptr;
         TT_TRY(tt_cuda_attention_fits(device, p, bytes(p, bias)));
         const dim3 queries(
             static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)), heads, static_cast<unsigned>(p->q_seqs));
@@ -436,9 +440,9 @@ template <class T, int D, int ROWS, int USE> struct backward {
             static_cast<unsigned>(p->kv_seqs));
         TT_ALLOW_SHARED((attention_bwd_keys<T, D, ROWS, USE>), key_bytes(p, bias), stream, "attention_bwd");
         TT_CUDA(TT_LAUNCH((attention_bwd_keys<T, D, ROWS, USE>), keys, key_threads, key_bytes(p, bias),
-                    stream, *p, bias, drop, delta, partial),
+                    stream, *p, bias, drop, delta, partial, !apart),
             "attention_bwd");
-        return partial ? tt_cuda_add_strips(device, p->dbias, partial, strips, columns) : TT_OK;
+        return apart ? tt_cuda_add_strips(device, p->dbias, partial, strips, columns) : TT_OK;
     }
 };
 
@@ -456,4 +460,9 @@ tt_status tt_cuda_attention_bwd(tt_device *device, const tt_attention *p) {
         return tt_fail(TT_ERR_INPUT, "attention_bwd: source is set, but readers or reader_offsets is not");
     if (p->dbias && !p->bias) return tt_fail(TT_ERR_INPUT, "attention_bwd: dbias is set, but bias is not");
     return TT_BY_OPERAND(device, run_backward, device, p);
+}
+
+tt_status tt_cuda_attention_dbias(tt_device *device, const tt_attention *p) {
+    return tt_cuda_add_strips(
+        device, p->dbias, p->strips, tt_attention_strips(p->longest_kv, p->kv_seqs), p->buckets * p->heads);
 }

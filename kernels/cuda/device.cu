@@ -186,6 +186,7 @@ static const tt_ops operations = {
     .gemm = tt_cuda_gemm_multiply,
     .attention_fwd = tt_cuda_attention_fwd,
     .attention_bwd = tt_cuda_attention_bwd,
+    .attention_dbias = tt_cuda_attention_dbias,
     .ffn_fwd = tt_cuda_ffn_fwd,
     .ffn_bwd = tt_cuda_ffn_bwd,
     .lmhead_fwd = tt_cuda_lmhead_fwd,

@@ -16,40 +16,62 @@ __device__ __forceinline__ gelu gelu_at(float x) {
     return {x * s, s + x * s * (1.0f - s) * c * (1.0f + 3.0f * a * x * x)};
 }
 
-// Where the launch's i-th thread is: at a piece of a row.
+// Where the launch's i-th thread is: at SIZE elements of a row.
 struct place {
     int row, c;
     bool whole;
 };
-template <class T> __device__ __forceinline__ bool place_of(int rows, int f, place *out) {
-    const uint32_t pieces = static_cast<uint32_t>(f + piece<T>::size - 1) / piece<T>::size;
+template <class T, int SIZE = piece<T>::size>
+__device__ __forceinline__ bool place_of(int rows, int f, place *out) {
+    const uint32_t pieces = static_cast<uint32_t>(f + SIZE - 1) / SIZE;
     const uint32_t i = blockIdx.x * THREADS + threadIdx.x; // fits: see blocks_of
     if (i >= static_cast<uint32_t>(rows) * pieces) return false;
     out->row = static_cast<int>(i / pieces);
-    out->c = static_cast<int>(i % pieces) * piece<T>::size;
+    out->c = static_cast<int>(i % pieces) * SIZE;
     out->whole = f % piece<T>::size == 0;
     return true;
 }
 
-template <class T, bool GATED> __global__ void forward(tt_ffn p, dropout_plan drop) {
+// A thread makes a byte of the mask.
+enum { OF_A_BYTE = 8 };
+template <class T> __global__ void forward_relu(tt_ffn p, dropout_plan drop) {
+    place here;
+    if (!place_of<T, OF_A_BYTE>(p.rows, p.f, &here)) return;
+    const int64_t row = here.row, offset = row * p.f;
+    const dropout_token token = token_of(drop, here.row);
+    uint32_t bits = 0;
+#pragma unroll
+    for (int part = 0; part < OF_A_BYTE; part += piece<T>::size) {
+        const int c = here.c + part, n = p.f - c;
+        if (n <= 0) break;
+        piece<T> x;
+        load_piece(&x, static_cast<const T *>(p.h) + offset + c, here.whole, n);
+#pragma unroll
+        for (int k = 0; k < piece<T>::fours; ++k) {
+            float4x *four = &x.four[k];
+            for (int i = 0; i < 4; ++i) four->v[i] = four->v[i] < 0 ? 0 : four->v[i]; // NaN passes
+            drop4(drop, token, c / 4 + k, four);
+            for (int i = 0; i < 4; ++i)
+                if (!(four->v[i] <= 0)) bits |= 1u << (part + 4 * k + i);
+        }
+        store_piece(static_cast<T *>(p.a) + offset + c, x, here.whole, n);
+    }
+    if (p.mask) p.mask[(row * tt_mask_ld(p.f) + here.c) / 8] = static_cast<uint8_t>(bits);
+}
+
+template <class T> __global__ void forward_gated(tt_ffn p, dropout_plan drop) {
     place here;
     if (!place_of<T>(p.rows, p.f, &here)) return;
     const int n = p.f - here.c;
-    const T *h =
-        static_cast<const T *>(p.h) + static_cast<int64_t>(here.row) * (GATED ? 2 : 1) * p.f + here.c;
+    const T *h = static_cast<const T *>(p.h) + static_cast<int64_t>(here.row) * 2 * p.f + here.c;
     piece<T> x, linear;
     load_piece(&x, h, here.whole, n);
-    if (GATED) load_piece(&linear, h + p.f, here.whole, n);
+    load_piece(&linear, h + p.f, here.whole, n);
     const dropout_token token = token_of(drop, here.row);
 #pragma unroll
     for (int k = 0; k < piece<T>::fours; ++k) {
         float4x *four = &x.four[k];
-        for (int i = 0; i < 4; ++i) {
-            if (GATED)
-                four->v[i] = gelu_at(four->v[i]).value * linear.four[k].v[i];
-            else
-                four->v[i] = four->v[i] < 0 ? 0 : four->v[i]; // NaN passes
-        }
+        for (int i = 0; i < 4; ++i) four->v[i] = gelu_at(four->v[i]).value * linear.four[k].v[i];
         drop4(drop, token, here.c / 4 + k, four);
     }
     store_piece(static_cast<T *>(p.a) + static_cast<int64_t>(here.row) * p.f + here.c, x, here.whole, n);
@@ -107,8 +129,8 @@ tt_status check_ffn(const tt_ffn *p, const char *op) {
     return check_dropout(&p->drop, op);
 }
 
-template <class T> int blocks_of(const tt_ffn *p) {
-    const int pieces = (p->f + piece<T>::size - 1) / piece<T>::size;
+template <class T, int SIZE = piece<T>::size> int blocks_of(const tt_ffn *p) {
+    const int pieces = (p->f + SIZE - 1) / SIZE;
     return tt_ceil_div(static_cast<int64_t>(p->rows) * pieces, THREADS);
 }
 
@@ -116,9 +138,10 @@ template <class T> tt_status run_forward(tt_device *device, const tt_ffn *p) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan drop = plan_dropout(&p->drop);
     if (p->activation == TT_RELU)
-        TT_CUDA(TT_LAUNCH((forward<T, false>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
+        TT_CUDA(TT_LAUNCH((forward_relu<T>), (blocks_of<T, OF_A_BYTE>(p)), THREADS, 0, stream, *p, drop),
+            "ffn_fwd");
     else
-        TT_CUDA(TT_LAUNCH((forward<T, true>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
+        TT_CUDA(TT_LAUNCH((forward_gated<T>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
     return TT_OK;
 }
 

@@ -338,6 +338,7 @@ tt_status tt_cuda_gemm_multiply(tt_device *, const tt_gemm *);
 void tt_cuda_gemm_close(tt_cuda_state *);
 tt_status tt_cuda_attention_fwd(tt_device *, const tt_attention *);
 tt_status tt_cuda_attention_bwd(tt_device *, const tt_attention *);
+tt_status tt_cuda_attention_dbias(tt_device *, const tt_attention *);
 tt_status tt_cuda_ffn_fwd(tt_device *, const tt_ffn *);
 tt_status tt_cuda_ffn_bwd(tt_device *, const tt_ffn *);
 tt_status tt_cuda_lmhead_fwd(tt_device *, const tt_lmhead *);

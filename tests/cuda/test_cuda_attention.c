@@ -102,10 +102,16 @@ static void check(const pair *p, const attention_case *c) {
     if (cross) tt_attention_readers(readers, reader_offsets, c->source, c->q_seqs, kv_seqs);
     int32_t *gpu_readers = cross ? pair_ints(p, readers, (size_t)c->q_seqs) : NULL,
             *gpu_reader_offsets = cross ? pair_ints(p, reader_offsets, (size_t)kv_seqs + 1) : NULL;
+    // Two layers that share a table of biases: by strips, but on the CPU in fp32 directly.
+    const bool layers = c->bias && q_rows <= 300;
+    const size_t strips =
+        (size_t)tt_attention_strips(longest_of(kv_length, kv_seqs), kv_seqs) * buckets * c->heads;
+    tensor sums = tensor_of(p, (float *)twin_alloc(strips + 1, sizeof(float)), strips + 1, false);
     for (int side = 0; side < 2; ++side) {
 #define BEGIN(i) (side ? t[i].gpu : (void *)t[i].cpu)
 #define AT(i) (i == LSE || i == BIAS || i == DBIAS ? BEGIN(i) : tt_operand_at(device, BEGIN(i), shift))
         tt_device *device = side ? p->gpu : p->cpu;
+        const bool by_strips = layers && (side || p->bf16);
         const tt_attention op = {.heads = c->heads,
             .d_kv = c->d_kv,
             .q_seqs = c->q_seqs,
@@ -139,9 +145,14 @@ static void check(const pair *p, const attention_case *c) {
             .dq = AT(DQ),
             .dk = AT(DK),
             .dv = AT(DV),
-            .dbias = c->bias ? AT(DBIAS) : NULL};
+            .dbias = c->bias ? AT(DBIAS) : NULL,
+            .strips = !by_strips ? NULL
+                      : side     ? (float *)sums.gpu
+                                 : sums.cpu};
         twin_ok(device->ops->attention_fwd(device, &op));
-        twin_ok(device->ops->attention_bwd(device, &op));
+        for (int layer = 0; layer < (layers ? 2 : 1); ++layer)
+            twin_ok(device->ops->attention_bwd(device, &op));
+        if (by_strips) twin_ok(device->ops->attention_dbias(device, &op));
     }
     const struct {
         int tensor;
@@ -153,6 +164,7 @@ static void check(const pair *p, const attention_case *c) {
         tensor_compare(p, what, &t[outputs[i].tensor]);
     }
     for (int i = 0; i < TENSORS; ++i) tensor_close(p, &t[i]);
+    tensor_close(p, &sums);
     tt_device_free(p->gpu, gpu_q), tt_device_free(p->gpu, gpu_kv), tt_device_free(p->gpu, gpu_source);
     tt_device_free(p->gpu, gpu_readers), tt_device_free(p->gpu, gpu_reader_offsets);
     pair_dropout_close(p, &gpu), twin_dropout_close(&host);

@@ -102,6 +102,9 @@ static void ffn(const pair *p, tt_activation activation, int rows, int f, float 
     const size_t n = (size_t)rows * f, wide = activation == TT_RELU ? n : 2 * n;
     tensor h = tensor_operand(p, wide, 2, 1), a = tensor_operand(p, n, 1, 2), da = tensor_operand(p, n, 1, 3),
            dh = tensor_operand(p, wide, 1, 4);
+    const size_t bytes = (size_t)rows * tt_mask_ld(f) / 8;
+    uint8_t *mask = (uint8_t *)twin_alloc(bytes, 1), *got = (uint8_t *)twin_alloc(bytes, 1),
+            *gpu_mask = (uint8_t *)pair_upload(p, mask, bytes, 1);
     tt_dropout host = twin_dropout(drop, 41, rows), gpu = pair_dropout(p, &host, rows);
     for (int side = 0; side < 2; ++side) {
         tt_device *device = side ? p->gpu : p->cpu;
@@ -112,11 +115,16 @@ static void ffn(const pair *p, tt_activation activation, int rows, int f, float 
             .drop = side ? gpu : host,
             .a = AT(a),
             .da = AT(da),
-            .dh = AT(dh)};
+            .dh = AT(dh),
+            .mask = side ? gpu_mask : mask};
         twin_ok(device->ops->ffn_fwd(device, &op));
         twin_ok(device->ops->ffn_bwd(device, &op));
     }
     tensor_compare(p, "a", &a), tensor_compare(p, "dh", &dh);
+    twin_ok(tt_device_download(p->gpu, got, gpu_mask, bytes));
+    twin_same_bits("mask of the activation", got, mask, bytes, 1);
+    tt_device_free(p->gpu, gpu_mask);
+    free(mask), free(got);
     tensor_close(p, &h), tensor_close(p, &a), tensor_close(p, &da), tensor_close(p, &dh);
     pair_dropout_close(p, &gpu), twin_dropout_close(&host);
 }

@@ -57,7 +57,8 @@ static bool ordered(const region *r, const moment &then) {
         writes ? "writes" : "reads", other_wrote ? "wrote" : "read");
 }
 
-static void touch(region *r, cell *c, bool writes, const void *code) {
+// halves: of the two bytes of a cell.
+static void touch(region *r, cell *c, bool writes, uint8_t halves, const void *code) {
     const moment &now = current->now;
     const bool was_written = c->written.block != 0, was_read = c->read.block != 0;
     if (r->shared && !writes && c->written.block != now.block) {
@@ -65,12 +66,14 @@ static void touch(region *r, cell *c, bool writes, const void *code) {
         cusim_complain("%s: uninitialised: reads %s where no thread of this block has written it yet",
             line_of(code, line, sizeof line), r->name);
     }
-    if (was_written && !ordered(r, c->written)) race(r, c->written, writes, true, code);
+    if (was_written && (c->halves & halves) && !ordered(r, c->written))
+        race(r, c->written, writes, true, code);
     if (writes) {
         const bool alone = was_read && c->read.block == now.block && c->read.thread == now.thread;
         if (was_read && !ordered(r, c->read)) race(r, c->read, true, false, code);
         if (alone && c->more_readers && c->read.epoch == now.epoch) race(r, c->read, true, false, code);
         c->written = now;
+        c->halves = halves;
         c->read = {};
         c->more_readers = false;
     } else {
@@ -166,7 +169,8 @@ static void check(const void *at, size_t bytes, size_t alignment, bool writes, c
     if (!races_wanted) return;
     if (!r->cells) r->cells = static_cast<cell *>(calloc((r->end - r->begin) / 2 + 1, sizeof(cell)));
     const uintptr_t from = reinterpret_cast<uintptr_t>(at) - r->begin;
-    for (size_t i = from / 2; i <= (from + bytes - 1) / 2; ++i) touch(r, &r->cells[i], writes, code);
+    const uint8_t halves = bytes > 1 ? 3 : static_cast<uint8_t>(1 << from % 2);
+    for (size_t i = from / 2; i <= (from + bytes - 1) / 2; ++i) touch(r, &r->cells[i], writes, halves, code);
 }
 
 } // namespace cusim

@@ -6,6 +6,7 @@
 //
 // Of the numbers, smaller is better; see ceilings.txt for what they are.
 #include "host/bench/parts.h"
+#include "host/model/adapters.h"
 #include "host/reason/beam.h"
 #include "host/train/optimizer.h"
 #include "tests/cusim/counts.h"
@@ -141,7 +142,7 @@ static void add_host(table *t, const char *name, cusim_host_counts before, doubl
     memcpy(add_row(t, name)->value, values, sizeof values);
 }
 
-enum { SEQUENCES = 4, LENGTH = 6, WORKS = 4 }; // WORKS: rows of the host
+enum { SEQUENCES = 4, LENGTH = 6, WORKS = 6 }; // WORKS: rows of the host
 
 // Each source with two targets, as in preference training.
 static void fill_batch(tt_batch *batch) {
@@ -155,9 +156,18 @@ static void fill_batch(tt_batch *batch) {
     }
 }
 
+static void add_adapters(tt_model *model) {
+    tt_adapter_options options = {.rank = 4, .alpha = 4};
+    must(tt_adapter_targets_add(&options.targets, "q"));
+    must(tt_adapter_targets_add(&options.targets, "v"));
+    must(tt_adapters_open(model, &options));
+    must(tt_adapters_init(model, 1, 0));
+}
+
 // As many layers as T5-base has, so small that one chunk of the LM head's rows is enough. All widths are as many times
 // smaller, and so is what keeps the device busy: weights' gradients are made in the same batches.
-static void count_training(table *t) {
+// With adapters for q and v in place of the weights where `adapted`.
+static void count_training(table *t, bool adapted) {
     static float dlogp[2 * SEQUENCES * LENGTH], logp[2 * SEQUENCES * LENGTH];
     tt_device *device;
     tt_model *model;
@@ -173,6 +183,7 @@ static void count_training(table *t) {
     device->busy_elements = (size_t)132 * 2 * 128 * 256 / (smaller * smaller); // an H100's
     must(tt_model_open(&model, &config, device));
     must(tt_model_init(model, TT_INIT_T5, 1));
+    if (adapted) add_adapters(model);
     must(tt_optimizer_open(&optimizer, model));
     must(tt_pass_open(&pass, model));
     fill_batch(&batch);
@@ -183,8 +194,9 @@ static void count_training(table *t) {
         must(tt_forward_backward(pass, &batch, dropout, dlogp, NULL)); // as the trainer does
         must(tt_pass_fetch_logp(pass, logp));
         must(tt_optimizer_update(&optimizer, 1e-4, &norm));
-        if (step == 0) add_host(t, "training step", before, 1);
-        if (step == 3) add_host(t, "training step, replayed", before, 1);
+        if (step == 0) add_host(t, adapted ? "adapters' step" : "training step", before, 1);
+        if (step == 3)
+            add_host(t, adapted ? "adapters' step, replayed" : "training step, replayed", before, 1);
     }
     tt_batch_close(&batch);
     tt_pass_close(pass);
@@ -354,7 +366,8 @@ int main(int n, char **arguments) {
     } else {
         cusim_counts_start();
         count_operations(&counted);
-        count_training(&counted);
+        count_training(&counted, false);
+        count_training(&counted, true);
         count_decoding(&counted);
         count_beams(&counted);
     }

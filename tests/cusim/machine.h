@@ -25,6 +25,8 @@ struct moment {
 struct cell {
     moment written, read;
     bool more_readers; // other threads have read since `written` too
+    uint8_t
+        halves; // what was written: bit 0 the first byte, bit 1 the second; only the last write is remembered
 };
 
 struct region {

@@ -14,14 +14,19 @@ typedef struct product {
     unsigned launches, products;
 } product;
 
-// relu(a b + c), the rows of a dealt to a batch of one or three products; a second time into the same place, by a new
+enum { PLAIN, RELU, MASK, EPILOGUES };
+
+// a b + c with one of these epilogues, the rows of a dealt to a batch of one or three products; a second time into the same place, by a new
 // device while `refused` is set.
-static product multiply(const char *refused, tt_precision precision, bool relu, float beta, int batch) {
+static product multiply(const char *refused, tt_precision precision, int epilogue, float beta, int batch) {
     setenv("CUSIM_GEMM", refused, 1);
     pair p = pair_open(precision);
     tensor a = tensor_operand(&p, (size_t)M * K, 1, 1), b = tensor_operand(&p, (size_t)K * N, 1, 2);
     float *start = twin_normal(FLOATS, 1, 3);
     product out = {.status = TT_OK};
+    uint8_t bits[M * 128 / 8];
+    for (int i = 0; i < M * 128 / 8; ++i) bits[i] = (uint8_t)(i * 37 + i / 5);
+    void *mask = pair_upload(&p, bits, sizeof bits, 1);
     void *c = pair_upload(&p, start, FLOATS, sizeof *start);
     for (int again = 0; again < 2 && out.status == TT_OK; ++again) {
         uint32_t before[FLOATS];
@@ -37,7 +42,9 @@ static product multiply(const char *refused, tt_precision precision, bool relu, 
                                                  .b = b.gpu,
                                                  .c = c,
                                                  .c_fp32 = true,
-                                                 .relu = relu,
+                                                 .relu = epilogue == RELU,
+                                                 .mask = epilogue == MASK ? mask : NULL,
+                                                 .ldmask = 128,
                                                  .lda = K,
                                                  .ldb = N,
                                                  .ldc = LDC,
@@ -55,13 +62,15 @@ static product multiply(const char *refused, tt_precision precision, bool relu, 
         for (int l = 0; i % LDC < N && l < K; ++l)
             expected = (l ? expected : (double)beta * expected) +
                        (double)a.cpu[i / LDC * K + l] * (double)b.cpu[l * N + i % LDC];
-        if (relu && i % LDC < N && expected < 0) expected = 0;
+        if (epilogue == RELU && i % LDC < N && expected < 0) expected = 0;
+        if (epilogue == MASK && i % LDC < N && !(bits[i / LDC * 16 + i % LDC / 8] >> i % LDC % 8 & 1))
+            expected = 0;
         float got;
         memcpy(&got, &out.bits[i], sizeof got);
         if (!(fabs((double)got - expected) <= 1e-4))
             fail_msg("'%s': element %d: expected %g, got %g", refused, i, expected, (double)got);
     }
-    tt_device_free(p.gpu, c);
+    tt_device_free(p.gpu, c), tt_device_free(p.gpu, mask);
     free(start);
     tensor_close(&p, &a), tensor_close(&p, &b);
     pair_close(&p);
@@ -79,17 +88,18 @@ static void products_are_refused(void **state) {
     cusim_counts_start();
     for (int bf16 = 0; bf16 < 2; ++bf16) {
         const tt_precision precision = bf16 ? TT_BF16 : TT_FP32;
-        for (int relu = 0; relu < 2; ++relu) {
-            const product usual = multiply("", precision, relu, 1, 1),
-                          second = multiply("first", precision, relu, 1, 1),
-                          third = multiply("state", precision, relu, 1, 1),
-                          large = multiply("workspace", precision, relu, 1, 1),
-                          lossy = multiply("nan", precision, relu, 1, 1),
-                          plain = multiply("relu", precision, relu, 1, 1),
-                          all = multiply("relu pedantic first", precision, relu, 1, 1),
-                          batch = multiply("", precision, relu, 1, 3),
-                          apart = multiply("batch", precision, relu, 1, 3),
-                          last = multiply("batch relu pedantic first", precision, relu, 1, 3);
+        for (int e = PLAIN; e < EPILOGUES; ++e) {
+            const int together = e == MASK ? 1 : 3; // masks are not for batches
+            const product usual = multiply("", precision, e, 1, 1),
+                          second = multiply("first", precision, e, 1, 1),
+                          third = multiply("state", precision, e, 1, 1),
+                          large = multiply("workspace", precision, e, 1, 1),
+                          lossy = multiply("nan", precision, e, 1, 1),
+                          plain = multiply("relu mask", precision, e, 1, 1),
+                          all = multiply("relu mask pedantic first", precision, e, 1, 1),
+                          batch = multiply("", precision, e, 1, together),
+                          apart = multiply("batch", precision, e, 1, together),
+                          last = multiply("batch relu mask pedantic first", precision, e, 1, together);
             same(&usual, &second, false);
             same(&second, &third, true);
             same(&second, &large, true);
@@ -100,16 +110,16 @@ static void products_are_refused(void **state) {
             same(&usual, &apart, true);
             same(&all, &last, true);
             assert_int_equal(batch.products, 1);
-            assert_int_equal(apart.products, 3);
-            assert_int_equal(last.launches, 3 * relu);
+            assert_int_equal(apart.products, together);
+            assert_int_equal(last.launches, e == PLAIN ? 0 : together);
             assert_int_equal(usual.launches, 0);
-            assert_int_equal(plain.launches, relu);
-            assert_int_equal(lossy.launches, relu);
-            assert_int_equal(all.launches, relu);
+            assert_int_equal(plain.launches, e != PLAIN);
+            assert_int_equal(lossy.launches, e == RELU);
+            assert_int_equal(all.launches, e != PLAIN);
         }
-        const product less = multiply("pedantic", precision, false, 0, 1);
+        const product less = multiply("pedantic", precision, PLAIN, 0, 1);
         assert_int_equal(less.status, TT_OK);
-        assert_int_equal(multiply("all", precision, true, 0, 1).status, TT_ERR_DEVICE);
+        assert_int_equal(multiply("all", precision, RELU, 0, 1).status, TT_ERR_DEVICE);
         assert_non_null(strstr(tt_error_message(), "gemm of m 9, n 21, k 130, batch 1: cuBLASLt"));
         assert_non_null(strstr(tt_error_message(), "not supported"));
     }

@@ -31,7 +31,14 @@ static void check(tt_activation kind, int rows, int f, float p, bool in_place) {
         got[k] = twin_alloc(n, sizeof(float)),
         got_dh[k] = in_place ? twin_copy(h, hn) : twin_alloc(hn, sizeof(float));
         tt_ffn op = {.activation = kind, .rows = rows, .f = f, .h = h, .drop = drop, .a = got[k]};
+        op.mask = twin_alloc((size_t)rows * tt_mask_ld(f), 1);
         twin_ok(device->ops->ffn_fwd(device, &op));
+        for (size_t i = 0; kind == TT_RELU && i < n; ++i) {
+            const size_t row = i / f, c = i % f;
+            const bool passes = op.mask[(row * tt_mask_ld(f) + c) / 8] >> c % 8 & 1;
+            if (passes != (a[i] > 0)) fail_msg("mask of row %zu, column %zu: %d", row, c, passes);
+        }
+        free(op.mask);
         op.da = da, op.dh = got_dh[k];
         if (in_place) op.h = got_dh[k];
         if (kind == TT_RELU) op.h = NULL; // only the activation says where the gradient passes

@@ -13,7 +13,8 @@ static size_t inside(const tt_model_config *c, int rows, int encoder_rows) {
     bytes += block(rows, 3 * inner) + block(rows, inner) + block(rows, c->num_heads);
     if (encoder_rows)
         bytes += 2 * block(rows, inner) + block(encoder_rows, 2 * inner) + block(rows, c->num_heads);
-    return bytes + (c->activation == TT_RELU ? block(rows, c->d_ff)
+    const int mask = (c->d_ff + 127) / 128 * 4; // a bit for each element, in floats
+    return bytes + (c->activation == TT_RELU ? block(rows, c->d_ff) + block(rows, mask)
                                              : block(rows, 2 * c->d_ff) + block(rows, c->d_ff));
 }
 

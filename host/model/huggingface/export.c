@@ -16,8 +16,8 @@
 
 // All that an export may write; which of the tokenizer's files there are depends on the tokenizer.
 static const char *const files[] = {"config.json", "generation_config.json", "model.safetensors",
-    "spiece.model", "tokenizer.json", "special_tokens_map.json", "tokenizer_config.json",
-    "added_tokens.json"};
+    "spiece.model", "tokenizer.json", "special_tokens_map.json", "tokenizer_config.json", "added_tokens.json",
+    "adapter_config.json", "adapter_model.safetensors"};
 enum { FILES = sizeof files / sizeof *files };
 
 static tt_status write_generation(tt_huggingface_files *to, const char *state) {
@@ -100,22 +100,33 @@ static tt_status remove_others(const tt_huggingface_files *written) {
     return TT_OK;
 }
 
-static tt_status write_together(const tt_checkpoint *c, const char *directory, bool bf16) {
+// What an export writes.
+typedef tt_status writer(tt_huggingface_files *to, const tt_checkpoint *c, bool bf16);
+
+static tt_status write_together(const tt_checkpoint *c, const char *directory, bool bf16, writer *write) {
     tt_huggingface_files *written;
     TT_TRY(tt_alloc(&written, 1, sizeof *written, "files of an export"));
     written->directory = directory;
-    tt_status status = write_all(written, c, bf16);
+    tt_status status = write(written, c, bf16);
     const tt_huggingface_files names = *written;
     tt_interrupt_defer(true); // a signal between two files would leave a mixture
     status = tt_huggingface_commit(written, status);
-    if (status == TT_OK) status = remove_others(&names);
+    if (status == TT_OK && write == write_all)
+        status = remove_others(&names); // adapters may lie beside their base
     tt_interrupt_defer(false);
     free(written);
     return status;
 }
 
 // The directory stands. Two exports at a time would mix their files.
-static tt_status export_locked(const tt_checkpoint *c, const char *directory, bool bf16, bool replace) {
+typedef struct tt_export {
+    const char *directory;
+    bool bf16, replace;
+    writer *write;
+} tt_export;
+
+static tt_status export_locked(const tt_checkpoint *c, const tt_export *how) {
+    const char *directory = how->directory;
     char note[TT_PATH_MAX];
     tt_lock lock;
     if (snprintf(note, sizeof note, "%s.lock", directory) >= (int)sizeof note)
@@ -126,15 +137,16 @@ static tt_status export_locked(const tt_checkpoint *c, const char *directory, bo
     if (status != TT_OK)
         status = tt_fail(
             TT_ERR_BUSY, "%s: another process exports to it%s; wait for it to end", directory, lock.owner);
-    else if (!replace && !is_empty(directory))
+    else if (!how->replace && !is_empty(directory))
         status = tt_fail(
             TT_ERR_IO, "%s: exists and is not empty; --force replaces the files of a model in it", directory);
-    if (status == TT_OK) status = write_together(c, directory, bf16);
+    if (status == TT_OK) status = write_together(c, directory, how->bf16, how->write);
     tt_lock_release(&lock);
     return status;
 }
 
-tt_status tt_huggingface_export(const tt_checkpoint *c, const char *directory, bool bf16, bool replace) {
+static tt_status export_to(const tt_checkpoint *c, const tt_export *how) {
+    const char *directory = how->directory;
     char path[TT_PATH_MAX];
     size_t n = strlen(directory);
     while (n > 1 && directory[n - 1] == '/') --n;
@@ -143,7 +155,21 @@ tt_status tt_huggingface_export(const tt_checkpoint *c, const char *directory, b
     if (tt_file_exists(path)) return tt_fail(TT_ERR_IO, "%s: this is a file, not a directory", path);
     const bool made = !tt_dir_exists(path);
     TT_TRY(tt_make_dirs(path));
-    const tt_status status = export_locked(c, path, bf16, replace);
+    tt_export there = *how;
+    there.directory = path;
+    const tt_status status = export_locked(c, &there);
     if (status != TT_OK && made) rmdir(path);
     return status;
+}
+
+tt_status tt_huggingface_export(const tt_checkpoint *c, const char *directory, bool bf16, bool replace) {
+    return export_to(c, &(tt_export){directory, bf16, replace, write_all});
+}
+
+tt_status tt_huggingface_export_adapters(
+    const tt_checkpoint *c, const char *directory, bool bf16, bool replace) {
+    if (!c->adapted || c->adapted->n == 0)
+        return tt_fail(TT_ERR_INPUT,
+            "the checkpoint has no adapters: all its weights were trained; export it without --adapters");
+    return export_to(c, &(tt_export){directory, bf16, replace, tt_huggingface_adapters_write});
 }

@@ -25,6 +25,12 @@ tt_status tt_huggingface_import(
 tt_status tt_huggingface_export(
     const tt_checkpoint *checkpoint, const char *directory, bool bf16, bool replace) TT_MUST_CHECK;
 
+// Writes the adapters of a student as PEFT does, to be loaded by PeftModel.from_pretrained on an export of their base:
+// adapter_config.json and adapter_model.safetensors. Several sets become one, whose rank is the sum of theirs. The same is
+// true of the directory. Errors also: TT_ERR_INPUT where the checkpoint has no adapters.
+tt_status tt_huggingface_export_adapters(
+    const tt_checkpoint *checkpoint, const char *directory, bool bf16, bool replace) TT_MUST_CHECK;
+
 // Reads the tokenizer of a directory, with its added tokens. vocab_size: rows of the model's embedding, which must have all
 // ids; INT_MAX where there is no model. The caller closes *out. Errors: TT_ERR_IO where there is none; TT_ERR_FORMAT naming
 // file and token; TT_ERR_UNSUPPORTED for parts of a tokenizer.json that are not known here.

@@ -5,8 +5,7 @@
 
 #include "host/base/output.h"
 #include "host/base/str.h"
-#include "host/model/model.h"
-#include "host/text/tokenizer.h"
+#include "host/model/checkpoint.h"
 
 #include <jansson.h>
 
@@ -49,6 +48,9 @@ tt_status tt_huggingface_write_json(
 // The tokenizer's files.
 tt_status tt_huggingface_tokenizer_write(
     tt_huggingface_files *files, const tt_tokenizer *tokenizer) TT_MUST_CHECK;
+// The files of a student's adapters: the weights as the last one.
+tt_status tt_huggingface_adapters_write(
+    tt_huggingface_files *files, const tt_checkpoint *checkpoint, bool bf16) TT_MUST_CHECK;
 // `status`: whether all are complete. If so, puts each in its place, the first one last; else removes them.
 tt_status tt_huggingface_commit(tt_huggingface_files *files, tt_status status) TT_MUST_CHECK;
 

@@ -30,6 +30,12 @@ double tt_report_count_parameters(const tt_report_run *run) {
         tt_warn("%s; its parameters cannot be counted", tt_error_message());
         return NAN;
     }
+    int64_t adapted;
+    if (tt_h5_has(&file, "/adapters") && tt_h5_get_i64(&file, "/adapters", "parameters", &adapted) ==
+                                             TT_OK) { // its weights are in another file
+        tt_h5_close(&file);
+        return (double)adapted;
+    }
     const hid_t model = H5Gopen2(file.file, "/model", H5P_DEFAULT);
     if (model < 0 || H5Literate(model, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, add_elements, &sum) < 0)
         sum = NAN;

@@ -120,6 +120,8 @@ static tt_status check_stages(const tt_config *c) {
 static tt_status get_pairs(
     tt_preferences *pairs, const tt_reflection_context *context, tt_checkpoint *start, bool resume) {
     if (!resume) return tt_reflection_pairs_build(pairs, context, start);
+    // The reference of adapters is the student without them: no second model is needed to know it.
+    if (start->adapted) return tt_reflection_pairs_load(pairs, context, start->adapted->hash);
     tt_checkpoint reference;
     TT_TRY(tt_comm_agree(
         context->comm, tt_checkpoint_load(&reference, context->reference_path, start->model->device)));
