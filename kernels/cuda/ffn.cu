@@ -34,7 +34,7 @@ __device__ __forceinline__ bool place_of(int rows, int f, place *out) {
 
 // A thread makes a byte of the mask.
 enum { OF_A_BYTE = 8 };
-template <class T> __global__ void forward_relu(tt_ffn p, int ldmask, dropout_plan drop) {
+template <class T> __global__ void forward_relu(tt_ffn p, dropout_plan drop, int ldmask) {
     place here;
     if (!place_of<T, OF_A_BYTE>(p.rows, p.f, &here)) return;
     const int64_t row = here.row, offset = row * p.f;
@@ -138,8 +138,8 @@ template <class T> tt_status run_forward(tt_device *device, const tt_ffn *p) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan drop = plan_dropout(&p->drop);
     if (p->activation == TT_RELU)
-        TT_CUDA(TT_LAUNCH((forward_relu<T>), (blocks_of<T, OF_A_BYTE>(p)), THREADS, 0, stream, *p,
-                    tt_mask_ld(p->f), drop),
+        TT_CUDA(TT_LAUNCH((forward_relu<T>), (blocks_of<T, OF_A_BYTE>(p)), THREADS, 0, stream, *p, drop,
+                    tt_mask_ld(p->f)),
             "ffn_fwd");
     else
         TT_CUDA(TT_LAUNCH((forward_gated<T>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
