@@ -173,7 +173,7 @@ template <class T, int D, int ROWS, int USE> struct forward {
         constexpr int threads = block_shape<T, D, ROWS, USE != ANY>::threads;
         const size_t size = bytes(p, bias);
         TT_TRY(tt_cuda_attention_fits(device, p, size));
-        TT_ALLOW_SHARED((attention_fwd<T, D, ROWS, USE>), size, "attention");
+        TT_ALLOW_SHARED((attention_fwd<T, D, ROWS, USE>), size, tt_stream(device), "attention");
         TT_CUDA(TT_LAUNCH((attention_fwd<T, D, ROWS, USE>), grid, threads, size, tt_stream(device), *p, bias,
                     plan_dropout_of_probabilities(&p->drop)),
             "attention");

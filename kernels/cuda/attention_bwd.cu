@@ -433,13 +433,13 @@ template <class T, int D, int ROWS, int USE> struct backward {
         TT_TRY(tt_cuda_attention_fits(device, p, bytes(p, bias)));
         const dim3 queries(
             static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)), heads, static_cast<unsigned>(p->q_seqs));
-        TT_ALLOW_SHARED((attention_bwd_queries<T, D, ROWS, USE>), query_bytes(bias), "attention_bwd");
+        TT_ALLOW_SHARED((attention_bwd_queries<T, D, ROWS, USE>), query_bytes(bias), stream, "attention_bwd");
         TT_CUDA(TT_LAUNCH((attention_bwd_queries<T, D, ROWS, USE>), queries, query_threads, query_bytes(bias),
                     stream, *p, bias, drop, delta),
             "attention_bwd");
         const dim3 keys(static_cast<unsigned>(tt_ceil_div(p->longest_kv, ROWS)), heads,
             static_cast<unsigned>(p->kv_seqs));
-        TT_ALLOW_SHARED((attention_bwd_keys<T, D, ROWS, USE>), key_bytes(p, bias), "attention_bwd");
+        TT_ALLOW_SHARED((attention_bwd_keys<T, D, ROWS, USE>), key_bytes(p, bias), stream, "attention_bwd");
         TT_CUDA(TT_LAUNCH((attention_bwd_keys<T, D, ROWS, USE>), keys, key_threads, key_bytes(p, bias),
                     stream, *p, bias, drop, delta, partial, !apart),
             "attention_bwd");

@@ -34,7 +34,7 @@ __device__ __forceinline__ bool place_of(int rows, int f, place *out) {
 
 // A thread makes a byte of the mask.
 enum { OF_A_BYTE = 8 };
-template <class T> __global__ void forward_relu(tt_ffn p, dropout_plan drop) {
+template <class T> __global__ void forward_relu(tt_ffn p, dropout_plan drop, int ldmask) {
     place here;
     if (!place_of<T, OF_A_BYTE>(p.rows, p.f, &here)) return;
     const int64_t row = here.row, offset = row * p.f;
@@ -56,7 +56,7 @@ template <class T> __global__ void forward_relu(tt_ffn p, dropout_plan drop) {
         }
         store_piece(static_cast<T *>(p.a) + offset + c, x, here.whole, n);
     }
-    if (p.mask) p.mask[(row * tt_mask_ld(p.f) + here.c) / 8] = static_cast<uint8_t>(bits);
+    if (p.mask) p.mask[(row * ldmask + here.c) / 8] = static_cast<uint8_t>(bits);
 }
 
 template <class T> __global__ void forward_gated(tt_ffn p, dropout_plan drop) {
@@ -138,7 +138,8 @@ template <class T> tt_status run_forward(tt_device *device, const tt_ffn *p) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan drop = plan_dropout(&p->drop);
     if (p->activation == TT_RELU)
-        TT_CUDA(TT_LAUNCH((forward_relu<T>), (blocks_of<T, OF_A_BYTE>(p)), THREADS, 0, stream, *p, drop),
+        TT_CUDA(TT_LAUNCH((forward_relu<T>), (blocks_of<T, OF_A_BYTE>(p)), THREADS, 0, stream, *p, drop,
+                    tt_mask_ld(p->f)),
             "ffn_fwd");
     else
         TT_CUDA(TT_LAUNCH((forward_gated<T>), blocks_of<T>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");

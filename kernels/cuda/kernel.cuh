@@ -125,9 +125,12 @@ static inline int tt_ceil_div(int64_t a, int64_t b) {
     ((device)->operand_size == sizeof(float) ? function<float>(__VA_ARGS__) : function<bf16>(__VA_ARGS__))
 
 // A kernel has to be allowed more than 48 KiB of dynamic shared memory.
-#define TT_ALLOW_SHARED(kernel, bytes, what)                                                                 \
-    TT_CUDA(cudaFuncSetAttribute(reinterpret_cast<const void *>(&kernel),                                    \
-                cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),                       \
+#define TT_ALLOW_SHARED(kernel, bytes, stream, what)                                                         \
+    TT_CUDA(tt_cuda_load((stream),                                                                           \
+                [&] {                                                                                        \
+                    return cudaFuncSetAttribute(reinterpret_cast<const void *>(&kernel),                     \
+                        cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));               \
+                }),                                                                                          \
         what)
 
 // ---- device side

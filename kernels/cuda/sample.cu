@@ -391,7 +391,7 @@ tt_status tt_cuda_sample(tt_device *device, const tt_sample *p) {
     const size_t bytes = (static_cast<size_t>(p->vocab) * sizeof *p->logits + 15) / 16 * 16;
     const bool hold = bytes + OTHER_SHARED <= static_cast<size_t>(tt_cuda_of(device)->shared_most);
     const bool aligned = p->vocab % 4 == 0 && reinterpret_cast<uintptr_t>(p->logits) % 16 == 0;
-    if (hold) TT_ALLOW_SHARED(sample_rows, bytes, "sample");
+    if (hold) TT_ALLOW_SHARED(sample_rows, bytes, tt_stream(device), "sample");
     TT_CUDA(TT_LAUNCH(sample_rows, p->rows, THREADS, hold ? bytes : 0, tt_stream(device), *p, hold, aligned,
                 tt_cuda_of(device)->fault),
         "sample");

@@ -104,7 +104,7 @@ tt_status tt_cuda_penalise(tt_device *device, const tt_penalise *p) {
         return tt_fail(TT_ERR_INPUT, "penalise: %d rows, end %d; expected rows >= 1 and an id below %d",
             p->rows, p->end, p->vocab);
     const size_t bytes = (static_cast<size_t>(p->vocab) + 31) / 32 * sizeof(uint32_t);
-    TT_ALLOW_SHARED(penalise_rows, bytes, "penalise");
+    TT_ALLOW_SHARED(penalise_rows, bytes, tt_stream(device), "penalise");
     TT_CUDA(TT_LAUNCH(penalise_rows, p->rows, PENALTY_THREADS, bytes, tt_stream(device), *p), "penalise");
     return TT_OK;
 }

@@ -451,6 +451,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *out, const void *kernel) {
 }
 cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute, int value) {
     (void)attribute;
+    if (!load(kernel)) return fail(cudaErrorMemoryAllocation);
     if (value > most_shared()) return fail(cudaErrorInvalidValue);
     allowed_shared[kernel] = static_cast<size_t>(value);
     return cudaSuccess;
