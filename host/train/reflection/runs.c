@@ -188,8 +188,8 @@ static tt_status cut_items(const generation *g, tt_portions *out) {
     TT_TRY(tt_alloc(&texts, (size_t)g->items->n, sizeof *texts, "runs"));
     for (int i = 0; i < g->items->n; ++i)
         texts[i] = tt_widest_stage(w->set, (int)c->reflection.samples, &g->items->items[i].question);
-    const tt_status status = tt_portions_cut(
-        out, texts, g->items->n, tt_portion_texts(w->student->model->device, (int)c->evaluation.slots));
+    const tt_status status =
+        tt_portions_cut(out, texts, g->items->n, w->student->model->device, (int)c->evaluation.slots);
     free(texts);
     return status;
 }
