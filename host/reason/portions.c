@@ -21,7 +21,8 @@ int tt_widest_stage(tt_stage_set set, int runs, const tt_question *question) {
 tt_status tt_portions_cut(tt_portions *out, const int *texts, int n, const tt_device *device, int slots) {
     int64_t all = 0, before = 0;
     for (int i = 0; i < n; ++i) all += texts[i];
-    const int64_t piece = tt_portion_texts(device, slots, all), wanted = all < piece ? 1 : all / piece;
+    const int64_t piece = tt_portion_texts(device, slots, all),
+                  wanted = piece < 1 || all < piece ? 1 : all / piece;
     *out = (tt_portions){0};
     TT_TRY(tt_alloc(&out->ends, (size_t)n, sizeof *out->ends, "pieces"));
     for (int i = 0; i < n; ++i) {

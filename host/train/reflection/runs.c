@@ -53,7 +53,7 @@ static tt_status generate_items(const generation *g, const int *numbers, int n, 
     const tt_config *c = w->context->config;
     const tt_question **questions;
     const char **general;
-    TT_TRY(tt_alloc(&questions, 2 * (size_t)n, sizeof *questions, "questions"));
+    TT_TRY(tt_alloc(&questions, 2 * (size_t)n, sizeof(void *), "questions"));
     general = (const char **)(void *)(questions + n);
     for (int i = 0; i < n; ++i) {
         questions[i] = &g->items->items[numbers[i]].question;
