@@ -28,7 +28,7 @@ typedef struct tt_comm {
 
 // Joins the world of this job; call once per process, first.
 //   TT_RENDEZVOUS (or TT_WORLD) set  the processes with TT_RANK 0 .. TT_WORLD - 1 meet by a file, without MPI
-//   started by mpirun or srun        MPI's world; by srun in a build without MPI, as above
+//   started by mpirun or srun        MPI's world; by srun in a build without MPI, or where Open MPI finds no PMI, as above
 //   else                             rank 0 of 1; where another launcher started several (RANK, WORLD_SIZE), an error
 // Errors: TT_ERR_CONFIG naming a variable, TT_ERR_DIST naming ranks that did not arrive, TT_ERR_UNSUPPORTED
 // (started by mpirun, but built without MPI). The caller closes it with tt_comm_close.

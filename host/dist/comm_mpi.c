@@ -1,4 +1,5 @@
 // Ranks over MPI. Counts are ints in MPI, so everything is sent in chunks.
+#include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/dist/arrival_mpi.h"
 #include "host/dist/hang.h"
@@ -267,7 +268,24 @@ static tt_status mpi_split(tt_comm *comm, int group, tt_comm *out) {
     return TT_OK;
 }
 
+// Open MPI ends a process that srun starts without PMIx or PMI (--mpi=none, the usual default).
+static bool srun_without_pmi(void) {
+#ifdef OPEN_MPI
+    return getenv("SLURM_STEP_ID") && !getenv("PMIX_RANK") && !getenv("PMI_RANK") &&
+           !getenv("OMPI_COMM_WORLD_SIZE");
+#else
+    return false;
+#endif
+}
+
 tt_status tt_comm_join(tt_comm *comm) {
+    if (srun_without_pmi()) {
+        const char *rank = getenv("SLURM_PROCID");
+        if (rank && strcmp(rank, "0") == 0)
+            tt_warn(
+                "srun offers MPI no connection (srun --mpi=pmix would): the ranks meet by a file instead");
+        return tt_comm_meet(comm);
+    }
     int provided;
     MPI_TRY(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "start");
     return enter_world(comm, MPI_COMM_WORLD);

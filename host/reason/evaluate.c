@@ -46,7 +46,7 @@ static tt_status cut_questions(const tt_evaluate_options *o, tt_device *device,
     int *texts;
     TT_TRY(tt_alloc(&texts, (size_t)n, sizeof *texts, "questions"));
     for (int i = 0; i < n; ++i) texts[i] = tt_widest_stage(o->set, o->samples, questions[i]);
-    const tt_status status = tt_portions_cut(out, texts, n, tt_portion_texts(device, o->slots));
+    const tt_status status = tt_portions_cut(out, texts, n, device, o->slots);
     free(texts);
     return status;
 }

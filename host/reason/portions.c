@@ -4,10 +4,13 @@
 
 #include <stdlib.h>
 
-enum { CPU_TEXTS = 64, WAVES = 4 };
+enum { CPU_TEXTS = 64, LEAST_WAVES = 4, MOST_WAVES = 8, PIECES = 32 };
 
-int tt_portion_texts(tt_device *device, int slots) {
-    return tt_device_records(device) ? WAVES * slots : CPU_TEXTS;
+int64_t tt_portion_texts(const tt_device *device, int slots, int64_t all) {
+    if (!tt_device_records(device)) return CPU_TEXTS;
+    const int64_t least = (int64_t)LEAST_WAVES * slots, most = (int64_t)MOST_WAVES * slots,
+                  share = all / PIECES;
+    return share < least ? least : share > most ? most : share;
 }
 
 int tt_widest_stage(tt_stage_set set, int runs, const tt_question *question) {
@@ -15,15 +18,16 @@ int tt_widest_stage(tt_stage_set set, int runs, const tt_question *question) {
     return (runs > 1 ? runs : 1) * (texts > 1 ? texts : 1);
 }
 
-tt_status tt_portions_cut(tt_portions *out, const int *texts, int n, int piece) {
+tt_status tt_portions_cut(tt_portions *out, const int *texts, int n, const tt_device *device, int slots) {
     int64_t all = 0, before = 0;
     for (int i = 0; i < n; ++i) all += texts[i];
-    const int64_t wanted = all / piece < 1 ? 1 : all / piece;
+    const int64_t piece = tt_portion_texts(device, slots, all),
+                  wanted = piece < 1 || all < piece ? 1 : all / piece;
     *out = (tt_portions){0};
     TT_TRY(tt_alloc(&out->ends, (size_t)n, sizeof *out->ends, "pieces"));
     for (int i = 0; i < n; ++i) {
         before += texts[i];
-        if (i == n - 1 || before >= (out->n + 1) * all / wanted) out->ends[out->n++] = i + 1;
+        if (i == n - 1 || before * wanted >= (out->n + 1) * all) out->ends[out->n++] = i + 1;
     }
     return TT_OK;
 }

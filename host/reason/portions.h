@@ -2,8 +2,9 @@
 // have the same bits whoever generates it, whenever. So the cuts depend on the questions and the engine alone.
 //
 // The rule: a piece has enough texts in its widest stage to keep the engine's slots busy. Where a step takes as long for few
-// sequences as for many (devices that record steps), that is four times as many texts as slots; elsewhere 64 texts, which
-// take as long for each text as more do. All pieces of a list have about as many texts.
+// sequences as for many (devices that record steps), that is a 32nd of all texts, but at least four and at most eight times as
+// many as slots; elsewhere 64 texts, each of which takes as long as each of more. Fewer are one piece. All pieces of a list have
+// about as many texts.
 #ifndef TT_REASON_PORTIONS_H
 #define TT_REASON_PORTIONS_H
 
@@ -20,13 +21,13 @@ typedef struct tt_portions {
     int *ends; // [n], ascending: piece i has questions ends[i - 1] (0 for the first) to ends[i] - 1
 } tt_portions;
 
-// The texts of a piece's widest stage for an engine with so many slots.
-int tt_portion_texts(tt_device *device, int slots);
+// How many of `all` texts of the widest stage a piece has for an engine with so many slots.
+int64_t tt_portion_texts(const tt_device *device, int slots, int64_t all);
 // The most texts that a stage has for a question of which `runs` are made.
 int tt_widest_stage(tt_stage_set set, int runs, const tt_question *question);
-// Cuts n questions (n > 0) of texts[i] > 0 texts each into pieces of about `piece` texts or more. The caller closes it.
-// Errors: TT_ERR_NOMEM.
-tt_status tt_portions_cut(tt_portions *out, const int *texts, int n, int piece) TT_MUST_CHECK;
+// Cuts n questions (n > 0) of texts[i] > 0 texts each. The caller closes the result. Errors: TT_ERR_NOMEM.
+tt_status tt_portions_cut(
+    tt_portions *out, const int *texts, int n, const tt_device *device, int slots) TT_MUST_CHECK;
 void tt_portions_close(tt_portions *portions);
 // The first question of a piece.
 int tt_portion_begin(const tt_portions *portions, int64_t piece);

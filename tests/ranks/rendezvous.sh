@@ -157,6 +157,18 @@ for r in 0 1; do
     wait "${pids[r]}" || { fail "Slurm"; cat rank-$r.log; }
 done
 
+# srun without PMI: Open MPI would end the processes.
+if ! have_mpi || mpirun --version | grep -q "Open MPI"; then
+    for r in 0 1; do
+        env -u TT_RENDEZVOUS SLURM_JOB_ID=7 SLURM_STEP_ID=0 SLURM_PROCID=$r SLURM_STEP_NUM_TASKS=2 SLURM_SUBMIT_DIR="$work" \
+            EXPECTED_RANKS=2 timeout 60 "$TT_COMM_CHECK" > "rank-$r.log" 2>&1 &
+        pids[r]=$!
+    done
+    for r in 0 1; do
+        wait "${pids[r]}" || { fail "Slurm without PMI"; cat rank-$r.log; }
+    done
+fi
+
 # Training: as on one rank but for rounding, and the ranks write one run.
 make_data
 cat > base.yaml <<'YAML'

@@ -1,6 +1,7 @@
 // Decoding, the chain of stages, votes and intervals.
 #include "host/base/philox.h"
 #include "host/reason/chain.h"
+#include "host/reason/portions.h"
 #include "host/reason/vote.h"
 #include "tests/expect.h"
 
@@ -243,8 +244,39 @@ static void bad_prompts(void **state) {
     tt_engine_close(engine);
 }
 
+// On the CPU, which records no steps, a piece has about 64 texts, whatever the slots.
+static void questions_are_cut_into_even_pieces(void **state) {
+    (void)state;
+    enum { N = 100 };
+    int sizes[N];
+    tt_portions p;
+    for (int i = 0; i < N; ++i) sizes[i] = 5;
+    OK(tt_portions_cut(&p, sizes, 12, device, 256)); // 60 texts
+    assert_int_equal(p.n, 1);
+    assert_int_equal(p.ends[0], 12);
+    tt_portions_close(&p);
+    OK(tt_portions_cut(
+        &p, sizes, N, device, 1)); // 500 texts: seven pieces of 71.4, the k-th ends with question 14.29 k
+    const int ends[] = {15, 29, 43, 58, 72, 86, 100};
+    assert_int_equal(p.n, 7);
+    assert_memory_equal(p.ends, ends, sizeof ends);
+    assert_int_equal(tt_portion_begin(&p, 0), 0);
+    assert_int_equal(tt_portion_begin(&p, 6), 86);
+    tt_portions_close(&p);
+    sizes[0] = 1000; // is a piece of its own
+    OK(tt_portions_cut(&p, sizes, 2, device, 1));
+    assert_int_equal(p.n, 2);
+    assert_int_equal(p.ends[0], 1);
+    tt_portions_close(&p);
+    const tt_question five = {.n_options = 5};
+    assert_int_equal(tt_widest_stage(TT_SET_ALL, 0, &five), 5);
+    assert_int_equal(tt_widest_stage(TT_SET_ALL, 10, &five), 50);
+    assert_int_equal(tt_widest_stage(TT_SET_STEP_BY_STEP, 10, &five), 10);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(questions_are_cut_into_even_pieces, open_model, close_model),
         cmocka_unit_test(votes),
         cmocka_unit_test(intervals),
         cmocka_unit_test_setup_teardown(texts_do_not_depend_on_the_batch, open_model, close_model),

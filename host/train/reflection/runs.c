@@ -53,7 +53,7 @@ static tt_status generate_items(const generation *g, const int *numbers, int n, 
     const tt_config *c = w->context->config;
     const tt_question **questions;
     const char **general;
-    TT_TRY(tt_alloc(&questions, 2 * (size_t)n, sizeof *questions, "questions"));
+    TT_TRY(tt_alloc(&questions, 2 * (size_t)n, sizeof(void *), "questions"));
     general = (const char **)(void *)(questions + n);
     for (int i = 0; i < n; ++i) {
         questions[i] = &g->items->items[numbers[i]].question;
@@ -188,8 +188,8 @@ static tt_status cut_items(const generation *g, tt_portions *out) {
     TT_TRY(tt_alloc(&texts, (size_t)g->items->n, sizeof *texts, "runs"));
     for (int i = 0; i < g->items->n; ++i)
         texts[i] = tt_widest_stage(w->set, (int)c->reflection.samples, &g->items->items[i].question);
-    const tt_status status = tt_portions_cut(
-        out, texts, g->items->n, tt_portion_texts(w->student->model->device, (int)c->evaluation.slots));
+    const tt_status status =
+        tt_portions_cut(out, texts, g->items->n, w->student->model->device, (int)c->evaluation.slots);
     free(texts);
     return status;
 }
