@@ -6,26 +6,37 @@
 #include <stdlib.h>
 
 static void release_outgrown(tt_device *device) {
-    while (device->n_outgrown > 0) device->memory->free(device, device->outgrown[--device->n_outgrown]);
+    while (device->n_outgrown > 0) tt_device_free(device, device->outgrown[--device->n_outgrown]);
 }
 
 void tt_device_close(tt_device *device) {
     if (!device) return;
     release_outgrown(device);
     free(device->outgrown);
-    if (device->scratch) device->memory->free(device, device->scratch);
+    tt_device_free(device, device->scratch);
     device->memory->close(device);
+    tt_tally_close(&device->tally);
     free(device);
 }
 
 tt_status tt_device_alloc(tt_device *device, void *out, size_t count, size_t size, const char *what) {
     if (size && count > SIZE_MAX / size)
         return tt_fail(TT_ERR_NOMEM, "out of memory: %zu x %zu bytes for %s", count, size, what);
-    return device->memory->alloc(device, out, count * size, what);
+    void *memory;
+    *(void **)out = NULL;
+    TT_TRY(device->memory->alloc(device, &memory, count * size, what));
+    const tt_status status = tt_tally_add(&device->tally, memory, count * size, what);
+    if (status == TT_OK)
+        *(void **)out = memory;
+    else
+        device->memory->free(device, memory);
+    return status;
 }
 
 void tt_device_free(tt_device *device, void *memory) {
-    if (memory) device->memory->free(device, memory);
+    if (!memory) return;
+    tt_tally_remove(&device->tally, memory);
+    device->memory->free(device, memory);
 }
 
 tt_status tt_device_upload(tt_device *device, void *to, const void *from_host, size_t bytes) {
@@ -102,7 +113,7 @@ static tt_status grow_scratch(tt_device *device, size_t bytes) {
     device->scratch = NULL;
     device->scratch_bytes = 0;
     if (device->recordings == 0) release_outgrown(device);
-    TT_TRY(device->memory->alloc(device, &device->scratch, bytes, "scratch memory of an operation"));
+    TT_TRY(tt_device_alloc(device, &device->scratch, bytes, 1, "scratch memory of an operation"));
     device->scratch_bytes = bytes;
     return TT_OK;
 }

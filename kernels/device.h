@@ -3,6 +3,7 @@
 #define TT_KERNELS_DEVICE_H
 
 #include "host/base/status.h"
+#include "kernels/tally.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,7 +52,8 @@ typedef struct tt_device {
     size_t scratch_bytes;
     void **outgrown; // smaller scratch memory of before: open recordings may contain its address
     size_t n_outgrown, outgrown_capacity;
-    void *state; // private to the implementation
+    tt_tally tally; // of all memory below, and of what libraries need
+    void *state;    // private to the implementation
 } tt_device;
 
 // How a device allocates and copies memory; one table per implementation. Sizes in bytes.

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static int log_rank, log_ranks = 1;
-static bool log_quiet, log_reported;
+static bool log_quiet, log_muted, log_reported;
 static tt_progress *live_bar; // the innermost open bar; a message wipes it first
 static volatile sig_atomic_t interrupted, deferred;
 
@@ -26,6 +26,10 @@ void tt_log_rank(int rank, int ranks) {
 
 void tt_log_quiet(bool quiet) {
     log_quiet = quiet;
+}
+
+void tt_log_mute(bool mute) {
+    log_quiet = log_muted = mute;
 }
 
 void tt_log_reported(void) {
@@ -63,7 +67,7 @@ void tt_info(const char *format, ...) {
 }
 
 void tt_warn(const char *format, ...) {
-    if (log_rank != 0) return;
+    if (log_rank != 0 || log_muted) return;
     va_list args;
     va_start(args, format);
     print_message("warning: ", format, args);

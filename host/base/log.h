@@ -16,6 +16,8 @@ extern "C" {
 void tt_log_rank(int rank, int ranks);
 // Drops tt_info and progress bars from now on, or prints them again.
 void tt_log_quiet(bool quiet);
+// Drops warnings, too.
+void tt_log_mute(bool mute);
 // Says that the failure that ends this process has been reported, by another rank: tt_error prints nothing more.
 void tt_log_reported(void);
 // Print one line: information, "warning: ...", "tinythinker: ..." (errors). The format has no newline at its end.

@@ -10,6 +10,7 @@
 // name, what it does (a sentence for --help)
 #define TT_COMMAND_MAP(X)                                                                                    \
     X(run, "Runs the phases of a configuration, or resumes them.")                                           \
+    X(plan, "Says what a run will need: memory, steps, hours, energy.")                                      \
     X(eval, "Scores a student on splits of a corpus.")                                                       \
     X(teach, "Collects reasoning about questions from a large model.")                                       \
     X(sweep, "Runs every combination of settings and seeds.")                                                \

@@ -75,6 +75,19 @@ tt_status tt_config_default(const char *path, tt_str *out) {
     return key ? tt_config_canonical(path, key->initial, out) : TT_OK;
 }
 
+bool tt_config_has(const char *path) {
+    return tt_key_find(path) != NULL;
+}
+
+tt_status tt_config_value(const tt_config *config, const char *path, tt_str *out) {
+    const tt_key *key = tt_key_find(path);
+    if (key && key->type == TT_KEY_TEXT)
+        tt_str_append(out, *(char *const *)((const char *)config + key->offset));
+    else if (key)
+        tt_key_write(out, config, key);
+    return tt_str_status(out);
+}
+
 static void warn_of_adapters(const tt_config *c) {
     const bool set = c->model.adapters.alpha > 0;
     if (c->model.adapters.rank == 0 && set)

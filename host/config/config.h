@@ -157,6 +157,11 @@ bool tt_config_removed(const char *key);
 tt_config_role tt_config_role_of(const char *key);
 // Appends the key's default as tt_config_write would write it; nothing for a key that this version does not know.
 tt_status tt_config_default(const char *key, tt_str *out) TT_MUST_CHECK;
+// Whether this version knows the key.
+bool tt_config_has(const char *key);
+// Appends the key's value as tt_config_set takes it; nothing for a key that this version does not know. Errors:
+// TT_ERR_NOMEM.
+tt_status tt_config_value(const tt_config *config, const char *key, tt_str *out) TT_MUST_CHECK;
 // The files that a run of this configuration reads: the path of number i (from 0), and *key, the key that names it; NULL behind
 // the last. A path is "" where its key is not set.
 const char *tt_config_input(const tt_config *config, int i, const char **key);

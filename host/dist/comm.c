@@ -4,6 +4,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/standard.h"
+#include "host/dist/counter.h"
 #include "host/dist/nccl.h"
 #include "host/dist/transport.h"
 #include "kernels/bf16.h"
@@ -24,6 +25,7 @@ void tt_comm_close(tt_comm *comm, tt_status status) {
         if (comm->agreed && tt_comm_barrier(comm) != TT_OK) tt_warn("%s", tt_error_message());
     }
     tt_nccl_close(comm->nccl, status != TT_OK);
+    tt_counter_close(comm->counter);
     comm->methods->leave(comm, status != TT_OK && !comm->agreed, tt_status_exit(status));
     free(comm);
 }
@@ -43,6 +45,7 @@ tt_status tt_comm_split(tt_comm *comm, int group, tt_comm **out) {
 void tt_comm_close_part(tt_comm *part) {
     if (!part) return;
     tt_nccl_close(part->nccl, part->agreed);
+    tt_counter_close(part->counter);
     part->methods->leave(part, false, 0);
     free(part);
 }

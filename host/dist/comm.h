@@ -19,6 +19,8 @@ typedef struct tt_comm {
     bool agreed;                             // tt_comm_agree failed: all ranks know, rank 0 reports it
     bool own_gpu;                            // each rank has a GPU of its own (gpu.h)
     struct tt_nccl *nccl;                    // sums between these GPUs, or NULL
+    struct tt_counter *counter;              // of pieces (pieces.h); NULL until they are first taken
+    uint64_t works;                          // in pieces, so far
     const char *transport;                   // "none", "mpi", "tcp"
     const struct tt_comm_transport *methods; // private
     void *state;                             // private
@@ -35,6 +37,10 @@ tt_status tt_comm_open(tt_comm **out) TT_MUST_CHECK;
 // no rank waits for one that is gone. With several ranks the failure's message is printed here: by rank 0 if
 // it was agreed on, else by each rank that failed.
 void tt_comm_close(tt_comm *comm, tt_status status);
+
+// A world of `size` ranks of which only rank 0 is there: collectives change nothing, and each rank gives what this one gives.
+// For planning. Close it with tt_comm_close_part. Errors: TT_ERR_NOMEM.
+tt_status tt_comm_pretend(tt_comm **out, int size) TT_MUST_CHECK;
 
 // Ranks with the same `group` become a world of their own, in the order of their ranks here. All ranks call
 // it. Close the part with tt_comm_close_part before the whole.

@@ -30,22 +30,13 @@ static star_state *state_of(const tt_comm *comm) {
     return comm->state;
 }
 
-static tt_status lost_rank(const tt_star *star, int rank, tt_wire_end end, operation what) {
-    if (end == TT_WIRE_CLOSED)
-        return tt_fail(TT_ERR_DIST, "%s: rank %d on %s has left; see its own error message",
-            operation_names[what], rank, star->hosts[rank]);
-    return tt_fail(TT_ERR_DIST,
-        "%s: no word from rank %d on %s within %g seconds; TT_TIMEOUT=seconds waits longer",
-        operation_names[what], rank, star->hosts[rank], star->seconds);
-}
-
 static tt_status send_to(const tt_star *star, int rank, const void *bytes, size_t n, operation what) {
     const tt_wire_end end = tt_wire_send(star->sockets[rank], bytes, n, tt_seconds() + star->seconds);
-    return end == TT_WIRE_DONE ? TT_OK : lost_rank(star, rank, end, what);
+    return end == TT_WIRE_DONE ? TT_OK : tt_star_lost(star, rank, end, operation_names[what]);
 }
 static tt_status receive_from(const tt_star *star, int rank, void *bytes, size_t n, operation what) {
     const tt_wire_end end = tt_wire_receive(star->sockets[rank], bytes, n, tt_seconds() + star->seconds);
-    return end == TT_WIRE_DONE ? TT_OK : lost_rank(star, rank, end, what);
+    return end == TT_WIRE_DONE ? TT_OK : tt_star_lost(star, rank, end, operation_names[what]);
 }
 
 static tt_status announce_operation(const tt_star *star, operation what, size_t bytes) {
@@ -220,12 +211,10 @@ static tt_status share_places(tt_comm *comm, const place *mine, place *places) {
     TT_TRY(tt_comm_gather_equal(comm, mine, sizeof *mine, places));
     TT_TRY(tt_comm_broadcast(comm, places, (size_t)comm->size * sizeof *places, 0));
     for (int r = 0; r < comm->size; ++r) {
-        tt_address *address = &places[r].address;
-        if (address->n < 0 || address->n > TT_WIRE_ADDRESSES)
+        const tt_address *address = &places[r].address;
+        if (!tt_address_check(&places[r].address))
             return tt_fail(TT_ERR_DIST,
                 "split: rank %d names %d addresses; do all ranks run the same version?", r, address->n);
-        address->host[TT_WIRE_HOST - 1] = 0;
-        for (int i = 0; i < address->n; ++i) address->numbers[i][TT_WIRE_NUMBER - 1] = 0;
     }
     return TT_OK;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const double answer_seconds = 10;
@@ -30,6 +31,15 @@ void tt_star_close(tt_star *star) {
     free(star->sockets);
     free(star->hosts);
     *star = (tt_star){0};
+}
+
+tt_status tt_star_lost(const tt_star *star, int rank, tt_wire_end end, const char *what) {
+    if (end == TT_WIRE_CLOSED)
+        return tt_fail(TT_ERR_DIST, "%s: rank %d on %s has left; see its own error message", what, rank,
+            star->hosts[rank]);
+    return tt_fail(TT_ERR_DIST,
+        "%s: no word from rank %d on %s within %g seconds; TT_TIMEOUT=seconds waits longer", what, rank,
+        star->hosts[rank], star->seconds);
 }
 
 // ---- rank 0
@@ -111,9 +121,26 @@ static tt_status gather_all(tt_star *star, tt_arrivals *arrivals, double deadlin
     return welcome_ranks(star);
 }
 
+// Many systems let a process open 1024 files unless it asks for more.
+static tt_status raise_file_limit(int size) {
+    enum { OTHER_FILES = 16 };
+    struct rlimit files;
+    const rlim_t wanted = 2 * (rlim_t)size + TT_ARRIVALS_MOST + OTHER_FILES, // connections of pieces, too
+        least = (rlim_t)size + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted) return TT_OK;
+    files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur >= least) return TT_OK;
+    return tt_fail(TT_ERR_DIST,
+        "rank 0 may open %llu files, too few for connections to %d ranks: raise the hard limit to %llu "
+        "(ulimit -Hn)",
+        (unsigned long long)files.rlim_max, size, (unsigned long long)wanted);
+}
+
 tt_status tt_star_host(tt_star *out, int listener, const tt_secret *secret, int size, double deadline) {
     tt_status status = open_star(out, 0, size);
     tt_arrivals *arrivals = NULL;
+    if (status == TT_OK) status = raise_file_limit(size);
     if (status == TT_OK) status = tt_alloc(&arrivals, 1, sizeof *arrivals, "connections");
     if (status == TT_OK) {
         tt_arrivals_open(arrivals, listener, secret);

@@ -24,7 +24,8 @@ typedef struct tt_star {
 
 // Rank 0 of `size`. The caller closes `listener`. Errors: TT_ERR_DIST naming the ranks that did not arrive
 // before the deadline, or a rank that arrived twice or counts another number of ranks; ranks that have
-// arrived receive the message.
+// arrived receive the message. Raises the number of files that this process may open to what so many ranks need; an error
+// where the system forbids it.
 tt_status tt_star_host(
     tt_star *out, int listener, const tt_secret *secret, int size, double deadline) TT_MUST_CHECK;
 
@@ -39,6 +40,8 @@ typedef struct tt_star_seat {
 tt_status tt_star_join(
     tt_star *out, const tt_address *hub, const tt_star_seat *seat, bool *joined) TT_MUST_CHECK;
 void tt_star_close(tt_star *star);
+// TT_ERR_DIST: how the connection to `rank` ended during `what`.
+tt_status tt_star_lost(const tt_star *star, int rank, tt_wire_end end, const char *what) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -20,6 +20,13 @@
 // For one address; after that the next one is tried.
 static const double connect_seconds = 3;
 
+bool tt_address_check(tt_address *address) {
+    if (address->n < 0 || address->n > TT_WIRE_ADDRESSES) return false;
+    address->host[TT_WIRE_HOST - 1] = 0;
+    for (int i = 0; i < address->n; ++i) address->numbers[i][TT_WIRE_NUMBER - 1] = 0;
+    return true;
+}
+
 void tt_wire_host(char out[TT_WIRE_HOST]) {
     memset(out, 0, TT_WIRE_HOST);
     gethostname(out, TT_WIRE_HOST - 1);

@@ -20,6 +20,9 @@ typedef struct tt_address {
     char numbers[TT_WIRE_ADDRESSES][TT_WIRE_NUMBER];
 } tt_address;
 
+// Makes an address that another process sent safe to read; false where it is none.
+bool tt_address_check(tt_address *address);
+
 void tt_wire_host(char out[TT_WIRE_HOST]); // this machine's name
 
 // A listening socket on a free port of all interfaces; the caller closes it. Errors: TT_ERR_DIST.

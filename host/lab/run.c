@@ -8,6 +8,8 @@
 #include "host/dist/precision.h"
 #include "host/lab/adapt.h"
 #include "host/lab/environment.h"
+#include "host/lab/memory_text.h"
+#include "host/lab/phases.h"
 #include "host/lab/result.h"
 #include "host/lab/resume.h"
 #include "host/lab/run_directory.h"
@@ -108,12 +110,7 @@ static tt_status build_world(const char *world_yaml, const char *path) {
 
 static tt_status open_corpus(run *r) {
     const tt_config *c = r->config;
-    if (!*c->corpus) {
-        if (!c->acquisition.enabled) return TT_OK;
-        return tt_fail(TT_ERR_CONFIG,
-            "acquisition is enabled, but no corpus is named; set corpus: to an .h5 that "
-            "'tinythinker corpus import' wrote");
-    }
+    if (!*c->corpus) return TT_OK;
     const char *path = c->corpus;
     if (tt_ends_with(path, ".yaml")) {
         tt_status status = TT_OK;
@@ -257,6 +254,13 @@ static tt_status check_order(run *r, int i, const char *last) {
     return tt_comm_agree(r->comm, status);
 }
 
+static void tell_memory(const run *r, const char *part) {
+    tt_str text = {0};
+    tt_memory_text(&text, &r->device->tally.peak);
+    if (!text.failed) tt_info("%s: at most %s", part, tt_str_text(&text));
+    tt_str_close(&text);
+}
+
 // Trains what is left of the phase, and leaves its best weights in r->student.
 static tt_status do_phase(run *r, int i) {
     tt_phase_outcome *phase = &r->result.phases[i];
@@ -303,7 +307,9 @@ static tt_status do_phase(run *r, int i) {
             .seed = (uint64_t)r->config->seed,
             .began = r->began,
             .cuts_warned = &r->cuts_warned};
+        tt_tally_restart(&r->device->tally);
         status = run_phase(r, i, &context, saved);
+        if (status == TT_OK) tell_memory(r, phase->name);
         int64_t bytes = 0;
         if (status == TT_OK) status = tt_metrics_sync(&metrics, &bytes);
         r->metrics_bytes = bytes;
@@ -317,23 +323,8 @@ static tt_status do_phase(run *r, int i) {
     return tt_comm_agree(r->comm, tt_checkpoint_load(&r->student, best, r->device));
 }
 
-static void add_phase(run *r, const char *name, int iteration) {
-    tt_phase_outcome *phase = &r->result.phases[r->result.n_phases++];
-    phase->iteration = iteration;
-    snprintf(phase->name, sizeof phase->name, iteration ? "%s_%d" : "%s", name, iteration);
-}
-
 static tt_status do_phases(run *r) {
-    const tt_config *c = r->config;
-    if (c->pretraining.train.enabled) add_phase(r, "pretraining", 0);
-    if (c->acquisition.enabled) add_phase(r, "acquisition", 0);
-    if (c->reflection.iterations > 0 && !c->acquisition.enabled && !*c->model.start)
-        return tt_fail(TT_ERR_CONFIG,
-            "reflection needs a student that has finished acquisition: set acquisition.enabled=true, or "
-            "model.start to the best.h5 of an earlier run");
-    if (c->reflection.iterations > 0 && !r->has_corpus)
-        return tt_fail(TT_ERR_CONFIG, "reflection needs the training questions: set corpus:");
-    for (int k = 1; k <= c->reflection.iterations; ++k) add_phase(r, "reflection", k);
+    TT_TRY(tt_phases_add(&r->result, r->config, r->has_corpus));
     for (int i = 0; i < r->result.n_phases; ++i) TT_TRY(do_phase(r, i));
     return TT_OK;
 }
@@ -350,18 +341,11 @@ typedef struct scoring {
 } scoring;
 
 static tt_status evaluate_student(run *r, const scoring *s, tt_evaluation *out) {
-    const tt_config *c = r->config;
-    tt_evaluate_options options = {.corpus = &r->corpus,
-        .split = s->split,
-        .questions = c->evaluation.questions,
-        .samples = s->samples,
-        .decoding = tt_decoding_of(c),
-        .max_input = tt_prompt_limit_of(c),
-        .cuts_warned = &r->split_cuts_warned[s->split],
-        .slots = (int)c->evaluation.slots,
-        .predictions = s->predictions,
-        .label = s->label};
-    TT_TRY(tt_stage_set_parse(&options.set, c->stages));
+    tt_evaluate_options options;
+    TT_TRY(tt_scoring_of(&options, r->config, &r->corpus, s->split, s->samples));
+    options.cuts_warned = &r->split_cuts_warned[s->split];
+    options.predictions = s->predictions;
+    options.label = s->label;
     TT_TRY(tt_evaluate(s->student->model, s->student->tokenizer, r->comm, &options, out));
     tt_info("%s: %.1f %% (%.1f to %.1f) of %d", s->label, 100 * out->accuracy, 100 * out->low,
         100 * out->high, out->n);
@@ -421,19 +405,13 @@ static tt_status evaluate_phases(run *r) {
     return TT_OK;
 }
 
-static bool split_is_empty(const tt_corpus *corpus, tt_split split) {
-    for (size_t i = 0; i < corpus->n_questions; ++i)
-        if (corpus->questions[i].split == split) return false;
-    return true;
-}
-
 static tt_status evaluate_splits(run *r, FILE *predictions) {
     const tt_config *c = r->config;
     tt_result *result = &r->result;
     for (int i = 0; i < c->evaluation.splits.n; ++i) {
         tt_split split;
         TT_TRY(tt_split_parse(&split, c->evaluation.splits.items[i]));
-        if (split_is_empty(&r->corpus, split)) {
+        if (tt_split_is_empty(&r->corpus, split)) {
             tt_warn("evaluation.splits: the corpus has no %s questions", tt_split_name(split));
             continue;
         }
@@ -457,7 +435,9 @@ static tt_status do_evaluation(run *r) {
     if (!r->student.model) TT_TRY(tt_comm_agree(r->comm, tt_start_open(&r->student, r->config, r->device)));
     tt_output predictions;
     TT_TRY(open_predictions(r, r->dir.predictions, &predictions));
+    tt_tally_restart(&r->device->tally);
     tt_status status = evaluate_splits(r, predictions.file);
+    if (status == TT_OK) tell_memory(r, "evaluation");
     if (status == TT_ERR_INTERRUPTED)
         status = tt_fail(status,
             "stopped in the final evaluation; the student is saved; run the same command again to resume");

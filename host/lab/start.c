@@ -30,7 +30,7 @@ static tt_status shape_of(tt_model_config *out, const tt_config *config, const t
     return tt_model_config_check(out);
 }
 
-static tt_status random_student(tt_checkpoint *out, const tt_config *config, tt_device *device) {
+static tt_status new_student(tt_checkpoint *out, const tt_config *config, tt_device *device) {
     if (!*config->model.tokenizer)
         return tt_fail(TT_ERR_CONFIG,
             "no student to start from: set model.start to a checkpoint, or model.tokenizer to "
@@ -38,8 +38,12 @@ static tt_status random_student(tt_checkpoint *out, const tt_config *config, tt_
     tt_model_config c;
     TT_TRY(tt_tokenizer_load(&out->tokenizer, config->model.tokenizer, (int)config->model.extra_ids));
     TT_TRY(shape_of(&c, config, out->tokenizer));
-    TT_TRY(tt_model_open(&out->model, &c, device));
+    return tt_model_open(&out->model, &c, device);
+}
+
+static tt_status random_student(tt_checkpoint *out, const tt_config *config, tt_device *device) {
     tt_init how;
+    TT_TRY(new_student(out, config, device));
     TT_TRY(tt_init_parse(&how, config->model.init));
     return tt_model_init(out->model, how, (uint64_t)config->seed);
 }
@@ -53,6 +57,14 @@ tt_status tt_start_open(tt_checkpoint *out, const tt_config *config, tt_device *
         return TT_OK;
     }
     tt_status status = random_student(out, config, device);
+    if (status != TT_OK) tt_checkpoint_close(out);
+    return status;
+}
+
+tt_status tt_start_outline(tt_checkpoint *out, const tt_config *config, tt_device *device) {
+    *out = (tt_checkpoint){0};
+    if (*config->model.start) return tt_checkpoint_outline(out, config->model.start, device);
+    const tt_status status = new_student(out, config, device);
     if (status != TT_OK) tt_checkpoint_close(out);
     return status;
 }

@@ -397,21 +397,38 @@ static tt_status get_adapted(const tt_h5 *h, tt_checkpoint *out, tt_device *devi
     return tt_adapted_read_sets(out->adapted, h, out->model, tt_h5_has(h, "/optimizer/m"), &out->hash);
 }
 
+static tt_status get_tokens(const tt_h5 *h, tt_checkpoint *out) {
+    TT_TRY(get_tokenizer(h, &out->tokenizer));
+    TT_TRY(get_added(h, out->tokenizer));
+    const int vocab = out->model->config.vocab_size;
+    if (tt_tokenizer_size(out->tokenizer) <= vocab) return TT_OK;
+    return tt_fail(TT_ERR_FORMAT, "%s: the tokenizer has %d ids, the model's vocabulary %d", h->path,
+        tt_tokenizer_size(out->tokenizer), vocab);
+}
+
 static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
     bool adapted;
     TT_TRY(get_format(h, &adapted));
     TT_TRY(adapted ? get_adapted(h, out, device) : get_model(h, &out->model, &out->hash, device));
-    TT_TRY(get_tokenizer(h, &out->tokenizer));
-    TT_TRY(get_added(h, out->tokenizer));
-    const int vocab = out->model->config.vocab_size;
-    if (tt_tokenizer_size(out->tokenizer) > vocab)
-        return tt_fail(TT_ERR_FORMAT, "%s: the tokenizer has %d ids, the model's vocabulary %d", h->path,
-            tt_tokenizer_size(out->tokenizer), vocab);
+    TT_TRY(get_tokens(h, out));
     TT_TRY(find_moments(h, out));
     return tt_h5_has(h, "/state") ? tt_h5_read_text(h, "/state", &out->state) : TT_OK;
 }
 
-tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) {
+// The model without its weights, and the tokenizer.
+static tt_status get_outline(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
+    bool adapted;
+    tt_model_config config;
+    TT_TRY(get_format(h, &adapted));
+    TT_TRY(get_config(h, &config));
+    if (!adapted) TT_TRY(check_sizes(h, &config));
+    TT_TRY(tt_model_open(&out->model, &config, device));
+    return get_tokens(h, out);
+}
+
+typedef tt_status get_parts(const tt_h5 *h, tt_checkpoint *out, tt_device *device);
+
+static tt_status load(tt_checkpoint *out, const char *path, tt_device *device, get_parts *get) {
     *out = (tt_checkpoint){0};
     tt_h5 *h;
     TT_TRY(tt_alloc(&h, 1, sizeof *h, path));
@@ -421,12 +438,20 @@ tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *de
         return status;
     }
     out->file = h;
-    status = get_all(h, out, device);
+    status = get(h, out, device);
     if (status != TT_OK)
         tt_checkpoint_close(out);
     else if (!out->has_moments)
         tt_checkpoint_forget_moments(out);
     return status;
+}
+
+tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) {
+    return load(out, path, device, get_all);
+}
+
+tt_status tt_checkpoint_outline(tt_checkpoint *out, const char *path, tt_device *device) {
+    return load(out, path, device, get_outline);
 }
 
 tt_status tt_checkpoint_settle(tt_checkpoint *c) {

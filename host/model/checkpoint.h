@@ -50,6 +50,8 @@ typedef struct tt_checkpoint {
 // with moments the last of them are model->adapters instead, to be trained on. Further errors then: TT_ERR_IO where the base is
 // missing, cannot be read or has changed, naming it and what to do.
 tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *device) TT_MUST_CHECK;
+// The same without weights and moments, which are not read: the model's are undefined. Errors: the same.
+tt_status tt_checkpoint_outline(tt_checkpoint *out, const char *path, tt_device *device) TT_MUST_CHECK;
 void tt_checkpoint_close(tt_checkpoint *checkpoint);
 // For what comes next: releases the moments, and merges model->adapters into the weights, where there are any.
 tt_status tt_checkpoint_settle(tt_checkpoint *checkpoint) TT_MUST_CHECK;

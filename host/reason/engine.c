@@ -58,7 +58,7 @@ struct tt_engine {
     int oldest, n_alive, waiting; // waiting: index in the ring of the first prompt with samples left to start
     int head;                     // next free row
     tt_batch batch;
-    int64_t tokens;
+    int64_t tokens, places;
     tt_watch_sample watch;
     void *watch_context;
 };
@@ -106,6 +106,10 @@ int64_t tt_engine_tokens(const tt_engine *engine) {
     return engine->tokens;
 }
 
+int64_t tt_engine_places(const tt_engine *engine) {
+    return engine->places;
+}
+
 tt_status tt_engine_look_every(tt_engine *e, int tokens) {
     if (tokens < 1 || tokens > TT_DECODER_STEPS)
         return tt_fail(TT_ERR_CONFIG, "engine: a look every %d tokens; allowed are 1 to %d", tokens,
@@ -138,8 +142,9 @@ static tt_status reserve_ring(tt_engine *e, const tt_prompt *prompts, int n) {
     }
     if (limit > RING_TOKENS) limit = RING_TOKENS;
     if (limit < longest) limit = longest;
+    if (limit <= e->ring || all <= e->ring) return TT_OK;
+    all += all / 4; // the next call may have a few more
     if (all < limit) limit = all;
-    if (limit <= e->ring) return TT_OK;
     tt_decoder_close(e->decoder);
     e->decoder = NULL;
     e->ring = 0;
@@ -300,6 +305,7 @@ static tt_status decode_tokens(tt_engine *e, const job *j) {
             .repetition_penalty = d->repetition_penalty > 0 ? d->repetition_penalty : 1,
             .min_length = d->min_length},
         &(tt_decoder_draws){.left = e->left, .uniform = e->uniform, .token = e->chosen}));
+    e->places += (int64_t)steps * e->slots;
     return take_tokens(e, j, n, steps);
 }
 
@@ -320,7 +326,10 @@ static tt_status generate_beams(tt_engine *e, const tt_generation *request) {
         .returned = 1,
         .take = take_best,
         .context = (void *)request};
-    return tt_beam_search(e->model, &beams, &e->tokens);
+    const int64_t before = e->tokens;
+    const tt_status status = tt_beam_search(e->model, &beams, &e->tokens);
+    e->places += e->tokens - before;
+    return status;
 }
 
 tt_status tt_engine_generate(tt_engine *e, const tt_generation *request) {

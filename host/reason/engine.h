@@ -84,6 +84,8 @@ tt_status tt_engine_generate(tt_engine *engine, const tt_generation *request) TT
 
 // Tokens generated since the engine was opened.
 int64_t tt_engine_tokens(const tt_engine *engine);
+// Places for tokens since then: steps times slots. Beam search counts its tokens alone.
+int64_t tt_engine_places(const tt_engine *engine);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,10 @@
-// Scoring: questions are dealt to ranks in turn, answers are counted once each.
+// Scoring: ranks take pieces of the questions, answers are counted once each.
 #include "host/reason/evaluate.h"
 
 #include "host/base/log.h"
+#include "host/dist/pieces.h"
 #include "host/reason/chain.h"
+#include "host/reason/portions.h"
 #include "host/reason/vote.h"
 #include "host/text/limit.h"
 
@@ -16,6 +18,7 @@ enum {
     RIGHT,
     UNANSWERED,
     TOKENS,
+    PLACES,
     PROMPTS,
     CUT,
     STAGE_TEXTS,
@@ -24,23 +27,28 @@ enum {
     COUNTS = STAGE_UNENDED + TT_STAGES
 };
 
-// This rank's questions of the split: number rank, rank + size, ... *all receives how many all ranks have.
-static tt_status select_questions(
-    const tt_comm *comm, const tt_evaluate_options *o, const tt_question ***out, int *n, int *all) {
+// The questions of the split that are asked.
+static tt_status select_questions(const tt_evaluate_options *o, const tt_question ***out, int *n) {
     const tt_corpus *corpus = o->corpus;
-    int64_t seen = 0;
-    *n = *all = 0;
+    *n = 0;
     TT_TRY(tt_alloc(out, corpus->n_questions, sizeof(void *), "questions"));
-    for (size_t i = 0; i < corpus->n_questions && (o->questions == 0 || seen < o->questions); ++i) {
-        if (corpus->questions[i].split != o->split) continue;
-        if (seen++ % comm->size == comm->rank) (*out)[(*n)++] = &corpus->questions[i];
-    }
-    *all = (int)seen;
-    if (seen) return TT_OK;
+    for (size_t i = 0; i < corpus->n_questions && (o->questions == 0 || *n < o->questions); ++i)
+        if (corpus->questions[i].split == o->split) (*out)[(*n)++] = &corpus->questions[i];
+    if (*n) return TT_OK;
     free(*out);
     *out = NULL;
     return tt_fail(
         TT_ERR_INPUT, "corpus %s has no questions in split %s", corpus->name, tt_split_name(o->split));
+}
+
+static tt_status cut_questions(const tt_evaluate_options *o, tt_device *device,
+    const tt_question *const *questions, int n, tt_portions *out) {
+    int *texts;
+    TT_TRY(tt_alloc(&texts, (size_t)n, sizeof *texts, "questions"));
+    for (int i = 0; i < n; ++i) texts[i] = tt_widest_stage(o->set, o->samples, questions[i]);
+    const tt_status status = tt_portions_cut(out, texts, n, tt_portion_texts(device, o->slots));
+    free(texts);
+    return status;
 }
 
 static json_t *option_letter(int option) {
@@ -97,89 +105,85 @@ static tt_status append_prediction(
     return tt_str_status(lines);
 }
 
-// The end of the line that starts at `begin` (< end), its newline included.
-static const char *line_end(const char *begin, const char *end) {
-    const char *newline = memchr(begin, '\n', (size_t)(end - begin));
-    return newline ? newline + 1 : end;
-}
-
-// Writes the lines of all ranks in the order of the questions, one of each rank in turn. rest[r]..ends[r] are the
-// lines of rank r.
-static void interleave_lines(const char **rest, const char *const *ends, int ranks, FILE *out) {
-    for (bool more = true; more;) {
-        more = false;
-        for (int r = 0; r < ranks; ++r) {
-            if (rest[r] == ends[r]) continue;
-            const char *end = line_end(rest[r], ends[r]);
-            fwrite(rest[r], 1, (size_t)(end - rest[r]), out);
-            rest[r] = end;
-            more = true;
-        }
-    }
-}
-
 // Rank 0 writes the predictions of all ranks.
-static tt_status write_predictions(tt_comm *comm, const tt_str *mine, FILE *out) {
-    const size_t ranks = (size_t)comm->size;
+static tt_status write_predictions(const tt_pieces *pieces, const tt_str *mine, int64_t *sizes, FILE *out) {
     char *all = NULL;
-    size_t *sizes;
-    const char **rest = NULL; // [2 ranks]: begin and end of each rank's lines
-    TT_TRY(tt_alloc(&sizes, ranks, sizeof *sizes, "predictions"));
-    tt_status status = tt_comm_gather(comm, tt_str_text(mine), mine->length, &all, sizes);
-    if (status == TT_OK && comm->rank == 0 && out) {
-        status = tt_alloc(&rest, 2 * ranks, sizeof *rest, "predictions");
-        const char *p = all;
-        for (size_t r = 0; r < ranks && status == TT_OK; ++r) {
-            rest[r] = p;
-            rest[ranks + r] = p += sizes[r];
-        }
-        if (status == TT_OK) interleave_lines(rest, rest + ranks, comm->size, out);
-        if (status == TT_OK && (fflush(out) != 0 || ferror(out)))
-            status = tt_fail(TT_ERR_IO, "predictions: cannot write: %s", strerror(errno));
-    }
-    free(rest);
+    size_t bytes = 0;
+    tt_status status = tt_pieces_gather(pieces, mine, sizes, &all, &bytes);
+    if (status == TT_OK && out && (fwrite(all, 1, bytes, out) != bytes || fflush(out) != 0 || ferror(out)))
+        status = tt_fail(TT_ERR_IO, "predictions: cannot write: %s", strerror(errno));
     free(all);
-    free(sizes);
     return status;
 }
 
-// What a rank adds to the result.
-typedef struct rank_share {
-    int slots;    // of the engine
+// What a rank does and adds to the result.
+typedef struct rank_work {
+    const tt_chain_options *options;
+    const tt_question **questions;
+    int n;
+    tt_portions portions;
+    tt_pieces pieces;
+    tt_engine *engine;
     bool predict; // predictions are wanted
     double counts[COUNTS];
     tt_str predictions; // lines
-} rank_share;
+    int64_t *sizes;     // [portions.n]: bytes of a piece's predictions
+} rank_work;
 
-static tt_status score_questions(tt_model *model, const tt_question *const *questions, int n,
-    const tt_chain_options *options, rank_share *share) {
-    double *counts = share->counts;
-    tt_engine *engine;
-    tt_chain chain = {0};
-    TT_TRY(tt_engine_open(&engine, model, share->slots, options->decoding.max_length));
-    tt_status status = tt_chain_generate(&chain, engine, questions, n, options);
-    int *answers = NULL;
-    if (status == TT_OK) status = tt_alloc(&answers, (size_t)chain.runs_each, sizeof *answers, "answers");
-    for (int q = 0; q < n && status == TT_OK; ++q) {
-        const tt_chain_run *runs = chain.runs + (size_t)q * (size_t)chain.runs_each;
-        for (int r = 0; r < chain.runs_each; ++r) answers[r] = runs[r].answer;
-        const int answer = tt_vote(answers, chain.runs_each, questions[q]->n_options);
-        counts[RIGHT] += answer == tt_right_answer(questions[q]);
-        counts[UNANSWERED] += answer == TT_NO_ANSWER;
-        if (share->predict)
-            status = append_prediction(&share->predictions, questions[q], runs, chain.runs_each, answer);
-    }
-    counts[TOKENS] = (double)tt_engine_tokens(engine);
-    counts[PROMPTS] = (double)chain.prompts;
-    counts[CUT] = (double)chain.cut;
-    for (int stage = 0; stage < TT_STAGES; ++stage) {
-        counts[STAGE_TEXTS + stage] = (double)chain.counts[stage].texts;
-        counts[STAGE_TOKENS + stage] = (double)chain.counts[stage].tokens;
-        counts[STAGE_UNENDED + stage] = (double)chain.counts[stage].unended;
+static tt_status count_answers(rank_work *w, const tt_chain *chain, const tt_question *const *questions) {
+    int *answers;
+    tt_status status = TT_OK;
+    TT_TRY(tt_alloc(&answers, (size_t)chain->runs_each, sizeof *answers, "answers"));
+    for (int q = 0; q < chain->n && status == TT_OK; ++q) {
+        const tt_chain_run *runs = chain->runs + (size_t)q * (size_t)chain->runs_each;
+        for (int r = 0; r < chain->runs_each; ++r) answers[r] = runs[r].answer;
+        const int answer = tt_vote(answers, chain->runs_each, questions[q]->n_options);
+        w->counts[RIGHT] += answer == tt_right_answer(questions[q]);
+        w->counts[UNANSWERED] += answer == TT_NO_ANSWER;
+        if (w->predict)
+            status = append_prediction(&w->predictions, questions[q], runs, chain->runs_each, answer);
     }
     free(answers);
+    return status;
+}
+
+static tt_status score_piece(rank_work *w, int64_t piece) {
+    const int begin = tt_portion_begin(&w->portions, piece);
+    const tt_question *const *questions = w->questions + begin;
+    const size_t before = w->predictions.length;
+    tt_chain chain;
+    TT_TRY(tt_chain_generate(&chain, w->engine, questions, w->portions.ends[piece] - begin, w->options));
+    const tt_status status = count_answers(w, &chain, questions);
+    w->sizes[piece] = (int64_t)(w->predictions.length - before);
+    w->counts[PROMPTS] += (double)chain.prompts;
+    w->counts[CUT] += (double)chain.cut;
+    for (int stage = 0; stage < TT_STAGES; ++stage) {
+        w->counts[STAGE_TEXTS + stage] += (double)chain.counts[stage].texts;
+        w->counts[STAGE_TOKENS + stage] += (double)chain.counts[stage].tokens;
+        w->counts[STAGE_UNENDED + stage] += (double)chain.counts[stage].unended;
+    }
     tt_chain_close(&chain);
-    tt_engine_close(engine);
+    return status;
+}
+
+static tt_status score_pieces(rank_work *w, const tt_evaluate_options *o, tt_model *model) {
+    tt_progress progress;
+    TT_TRY(tt_engine_open(&w->engine, model, o->slots, o->decoding.max_length));
+    if (o->label) tt_progress_open(&progress, o->label, "questions", w->n, 0);
+    tt_status status;
+    for (int64_t piece; (status = tt_pieces_take(&w->pieces, &piece)) == TT_OK && piece >= 0;) {
+        // The ranks are at about the same piece.
+        if (o->label)
+            tt_progress_update(&progress, tt_portion_begin(&w->portions, piece), "%lld tokens",
+                (long long)tt_engine_tokens(w->engine));
+        status = score_piece(w, piece);
+        if (status != TT_OK) break;
+    }
+    if (status != TT_OK) tt_pieces_stop(&w->pieces);
+    if (o->label) tt_progress_close(&progress);
+    w->counts[TOKENS] = (double)tt_engine_tokens(w->engine);
+    w->counts[PLACES] = (double)tt_engine_places(w->engine);
+    tt_engine_close(w->engine);
     return status;
 }
 
@@ -195,7 +199,8 @@ static tt_evaluation summarize_counts(const double *counts, int n) {
         .right = (int)counts[RIGHT],
         .unanswered = (int)counts[UNANSWERED],
         .accuracy = counts[RIGHT] / n,
-        .tokens = counts[TOKENS]};
+        .tokens = counts[TOKENS],
+        .slot_use = counts[PLACES] > 0 ? counts[TOKENS] / counts[PLACES] : 0};
     for (int stage = 0; stage < TT_STAGES; ++stage) {
         const double texts = counts[STAGE_TEXTS + stage];
         if (!(texts > 0)) continue;
@@ -206,34 +211,53 @@ static tt_evaluation summarize_counts(const double *counts, int n) {
     return e;
 }
 
+// How many pieces the ranks took.
+static tt_status compare_ranks(tt_comm *comm, const tt_pieces *pieces, tt_evaluation *out) {
+    int64_t most[2] = {pieces->taken, -pieces->taken};
+    TT_TRY(tt_comm_max_i64(comm, most, 2));
+    out->pieces = (int)pieces->n;
+    out->most_pieces = (int)most[0];
+    out->fewest_pieces = (int)-most[1];
+    return TT_OK;
+}
+
+static tt_status score_questions(rank_work *w, tt_model *model, tt_comm *comm, const tt_evaluate_options *o) {
+    tt_status status = cut_questions(o, model->device, w->questions, w->n, &w->portions);
+    if (status == TT_OK) status = tt_alloc(&w->sizes, (size_t)w->portions.n, sizeof *w->sizes, "predictions");
+    TT_TRY(tt_comm_agree(comm, status));
+    TT_TRY(tt_pieces_open(&w->pieces, comm, w->portions.n));
+    TT_TRY(tt_comm_agree(comm, score_pieces(w, o, model)));
+    TT_TRY(tt_comm_sum_f64(comm, w->counts, COUNTS));
+    if (w->predict)
+        TT_TRY(tt_comm_agree(comm, write_predictions(&w->pieces, &w->predictions, w->sizes, o->predictions)));
+    return TT_OK;
+}
+
 tt_status tt_evaluate(tt_model *model, const tt_tokenizer *tokenizer, tt_comm *comm,
     const tt_evaluate_options *o, tt_evaluation *out) {
     const double started = tt_seconds();
-    const tt_question **questions;
-    int n, all;
-    rank_share share = {.slots = o->slots};
     const tt_chain_options options = {.tokenizer = tokenizer,
         .set = o->set,
         .samples = o->samples,
         // A chain of thought is one text, so votes need that stage to be sampled.
         .sampled = {true, true, [TT_SUMMARIZE] = o->set == TT_SET_CHAIN_OF_THOUGHT},
         .max_input = o->max_input,
-        .label = o->label,
         .decoding = o->decoding};
-    TT_TRY(select_questions(comm, o, &questions, &n, &all));
+    rank_work work = {.options = &options};
+    TT_TRY(select_questions(o, &work.questions, &work.n));
     int64_t wanted = o->predictions != NULL; // on rank 0, which has the file; all ranks need to know
     tt_status status = tt_comm_max_i64(comm, &wanted, 1);
-    share.predict = wanted != 0;
-    if (status == TT_OK && n) status = score_questions(model, questions, n, &options, &share);
-    status = tt_comm_agree(comm, status);
-    if (status == TT_OK) status = tt_comm_sum_f64(comm, share.counts, COUNTS);
-    if (status == TT_OK && wanted)
-        status = tt_comm_agree(comm, write_predictions(comm, &share.predictions, o->predictions));
-    tt_str_close(&share.predictions);
-    free(questions);
-    if (status != TT_OK) return status;
-    warn_of_cuts(o, share.counts);
-    *out = summarize_counts(share.counts, all);
-    out->seconds = tt_seconds() - started;
-    return TT_OK;
+    work.predict = wanted != 0;
+    if (status == TT_OK) status = score_questions(&work, model, comm, o);
+    if (status == TT_OK) {
+        warn_of_cuts(o, work.counts);
+        *out = summarize_counts(work.counts, work.n);
+        status = compare_ranks(comm, &work.pieces, out);
+        out->seconds = tt_seconds() - started;
+    }
+    tt_str_close(&work.predictions);
+    tt_portions_close(&work.portions);
+    free(work.sizes);
+    free(work.questions);
+    return status;
 }

@@ -6,8 +6,8 @@
 //   {"item": 12, "runs": [{"recall": "...", "analyze": ["...", ...], "answer": 3}, ...]}
 //   {"synced": true}
 //
-// Items that were added together count only once the line "synced" follows them: so a resumed run divides the
-// work into the same rounds as one that was never stopped, and generates the same bits.
+// Items that were added together count only once the line "synced" follows them: so a resumed run generates whole pieces of items
+// (portions.h) as one that was never stopped does, and the same bits.
 #ifndef TT_REASON_RUN_LOG_H
 #define TT_REASON_RUN_LOG_H
 

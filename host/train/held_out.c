@@ -1,11 +1,13 @@
 #include "host/train/held_out.h"
 
 #include "host/base/memory.h"
+#include "host/dist/pieces.h"
 #include "host/model/decoder.h"
 #include "host/train/objective.h"
 #include "kernels/ops.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 // Working memory for chunks of examples.
 typedef struct chunk_work {
@@ -108,25 +110,41 @@ static tt_status score_chunk(chunk_work *w) {
     return TT_OK;
 }
 
+enum { SUMS = 4 }; // loss, tokens predicted, targets predicted, tokens
+
+// sums[chunks x SUMS] receives those of the chunks that this rank takes.
+static tt_status score_chunks(chunk_work *w, const tt_held_out *held, tt_pieces *chunks, double *sums) {
+    for (int64_t piece;;) {
+        TT_TRY(tt_pieces_take(chunks, &piece));
+        if (piece < 0) return TT_OK;
+        const int first = (int)piece * w->chunk, n = held->n - first < w->chunk ? held->n - first : w->chunk;
+        w->loss = w->right = w->exact = w->tokens = 0;
+        tt_batch_clear(&w->batch);
+        TT_TRY(tt_dataset_pack(held->dataset, held->examples + first, n, TT_PAD, &w->batch));
+        TT_TRY(score_chunk(w));
+        memcpy(
+            sums + piece * SUMS, (double[SUMS]){w->loss, w->right, w->exact, w->tokens}, SUMS * sizeof *sums);
+    }
+}
+
 tt_status tt_held_out_evaluate(
     const tt_held_out *held, tt_model *model, tt_comm *comm, int chunk, tt_held_out_score *out) {
     chunk_work w = {0};
-    int32_t *mine;
-    TT_TRY(tt_alloc(&mine, (size_t)held->n, sizeof *mine, "held-out examples"));
-    const int n = tt_deal(held->dataset, held->examples, held->n, (tt_share){comm->rank, comm->size}, mine);
+    tt_pieces chunks;
+    double *sums = NULL, all[SUMS] = {0};
     if (chunk > held->n) chunk = held->n;
-    tt_status status = chunk_work_open(&w, model, held, chunk);
-    for (int first = 0; first < n && status == TT_OK; first += chunk) {
-        const int size = n - first < chunk ? n - first : chunk;
-        tt_batch_clear(&w.batch);
-        status = tt_dataset_pack(held->dataset, mine + first, size, TT_PAD, &w.batch);
-        if (status == TT_OK) status = score_chunk(&w);
-    }
-    double sums[4] = {w.loss, w.right, w.exact, w.tokens};
-    if (status == TT_OK) status = tt_comm_sum_f64(comm, sums, 4);
-    *out = (tt_held_out_score){
-        .loss = sums[0] / sums[3], .token = sums[1] / sums[3], .exact = sums[2] / held->n};
+    const int n = (held->n + chunk - 1) / chunk;
+    TT_TRY(tt_pieces_open(&chunks, comm, n));
+    tt_status status = tt_alloc(&sums, (size_t)n * SUMS, sizeof *sums, "held-out examples");
+    if (status == TT_OK) status = chunk_work_open(&w, model, held, chunk);
+    if (status == TT_OK) status = score_chunks(&w, held, &chunks, sums);
+    if (status != TT_OK) tt_pieces_stop(&chunks);
+    status = tt_comm_agree(comm, status);
+    // Each sum comes from one rank; they are added in the order of chunks, so that they have the same bits for any ranks.
+    if (status == TT_OK) status = tt_comm_sum_f64(comm, sums, (size_t)n * SUMS);
+    for (int i = 0; i < n * SUMS && status == TT_OK; ++i) all[i % SUMS] += sums[i];
+    *out = (tt_held_out_score){.loss = all[0] / all[3], .token = all[1] / all[3], .exact = all[2] / held->n};
     chunk_work_close(&w);
-    free(mine);
+    free(sums);
     return status;
 }

@@ -5,6 +5,7 @@
 #include "host/base/number.h"
 #include "host/base/versions.h"
 #include "host/train/moments.h"
+#include "host/train/rehearsal.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -334,6 +335,7 @@ static tt_status tell_waits(const phase_run *r) {
 
 tt_status tt_phase_run(const tt_phase *phase, const tt_phase_context *context, tt_checkpoint *start,
     bool resuming, tt_phase_result *out) {
+    if (context->rehearsal) return tt_rehearse(phase, context, start->model);
     phase_run r = {
         .phase = phase, .context = context, .start = start, .validated = -1, .best_step = -1, .saved = -1};
     tt_status status = tt_trainer_open(&r.trainer, start->model, context->comm,
@@ -356,6 +358,7 @@ tt_status tt_phase_run(const tt_phase *phase, const tt_phase_context *context, t
 
 tt_status tt_phase_skip(
     const char *name, const tt_phase_context *context, const tt_checkpoint *start, tt_phase_result *out) {
+    if (context->rehearsal) return TT_OK;
     const tt_phase phase = {.name = name};
     phase_run r = {.phase = &phase, .context = context, .start = start, .trainer = {.model = start->model}};
     tt_status status = save_best(&r);

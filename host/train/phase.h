@@ -33,6 +33,7 @@ typedef struct tt_phase_context {
     uint64_t seed;
     double began; // tt_seconds() when the run began, moved forward by the time during which it was stopped
     bool *cuts_warned; // whether the warning that generation cuts prompts was given: once for all phases
+    struct tt_rehearsal *rehearsal; // go through the phase without training (rehearsal.h); NULL: train
 } tt_phase_context;
 
 typedef struct tt_phase {

@@ -110,9 +110,11 @@ static bool validation_due(void *self, int64_t step) {
 static tt_status score_held_out(void *self, tt_model *model, tt_validation *out) {
     pretraining *p = self;
     tt_held_out_score score;
-    const int chunk =
-        (int)(p->config->pretraining.train.batch_size / p->config->pretraining.train.accumulate);
-    TT_TRY(tt_held_out_evaluate(&p->held_out, model, p->comm, chunk > 0 ? chunk : 1, &score));
+    // What a step holds at a time, but small enough that all ranks have some.
+    const int most = tt_device_records(model->device) ? 256 : 32;
+    int chunk = (int)(p->config->pretraining.train.batch_size / p->config->pretraining.train.accumulate);
+    chunk = chunk < 1 ? 1 : chunk < most ? chunk : most;
+    TT_TRY(tt_held_out_evaluate(&p->held_out, model, p->comm, chunk, &score));
     if (!isfinite(score.loss)) return tt_fail(TT_ERR_NUMERIC, "the held-out loss is %g", score.loss);
     out->score = -score.loss;
     tt_str_format(&out->json, "\"loss\": %.9g, \"token_accuracy\": %.6f, \"exact\": %.6f, \"n\": %d",

@@ -186,10 +186,10 @@ static void count_tokens(const tt_global_batch *global, tt_step_report *out) {
 }
 
 tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_report *out) {
-    // Ctrl-C on any rank is summed together with the loss, so that every rank stops after the same step.
+    // Ctrl-C and failures on any rank are summed together with the loss, so that every rank stops after the same step.
     struct {
         tt_preference_sums share;
-        double interrupted;
+        double interrupted, failed;
     } sums = {.interrupted = 0};
     tt_status status = gradient(t, global, &sums.share, true);
     const double arrived = tt_seconds();
@@ -204,17 +204,20 @@ tt_status tt_trainer_step(tt_trainer *t, const tt_global_batch *global, tt_step_
     status = tt_optimizer_update(&t->optimizer, out->rate, &out->norm);
     if (status == TT_OK) add_loss(t, global, &sums.share); // else the log-probabilities may still come
     sums.interrupted = tt_interrupted();
-    TT_TRY(tt_comm_sum_f64(t->comm, (double *)&sums, TT_PREFERENCE_SUMS + 1));
+    sums.failed = status != TT_OK;
+    TT_TRY(tt_comm_sum_f64(t->comm, (double *)&sums, TT_PREFERENCE_SUMS + 2));
     count_tokens(global, out);
     out->loss = sums.share.loss;
     out->preferred = global->preference != NULL;
     out->preference = sums.share;
     out->interrupted = sums.interrupted > 0;
-    if (status == TT_OK && isfinite(out->norm) &&
-        !isfinite(out->loss)) // a probability of 0 has a finite gradient
+    const bool impossible =
+        isfinite(out->norm) && !isfinite(out->loss); // a probability of 0 has a finite gradient
+    if (status == TT_OK && impossible)
         status = tt_fail(TT_ERR_NUMERIC, "the loss is %g at step %lld (%s), though the gradient is finite",
             out->loss, (long long)t->step + 1, global->stage);
-    TT_TRY(tt_comm_agree(t->comm, status));
+    // All ranks have the same sums and norm, so that they ask each other together.
+    if (sums.failed > 0 || impossible) TT_TRY(tt_comm_agree(t->comm, status));
     out->skipped = !isfinite(out->norm);
     t->skipped += out->skipped;
     t->skipped_in_row = out->skipped ? t->skipped_in_row + 1 : 0;

@@ -3,6 +3,7 @@
 // with the scores of a block in the thread's working memory, that is in its cache. See attention.h.
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/reserve.h"
 
 #include <float.h>
 #include <math.h>
@@ -97,6 +98,14 @@ static void forward_unit(
             t->lse[(row + i) * t->heads + head] = max[i] + logf(sum[i]);
         }
     }
+}
+
+size_t tt_cpu_attention_fwd_scratch(
+    const tt_device *device, const tt_attention *t, int longest_q, int longest_kv) {
+    tt_attention_plan plan = {0};
+    workspace size;
+    tt_attention_size(&plan, t, longest_q, longest_kv);
+    return tt_attention_bytes(&plan, device, t, carve_workspace(&size, NULL, t, &plan), 0);
 }
 
 tt_status tt_cpu_attention_fwd(tt_device *device, const tt_attention *t) {

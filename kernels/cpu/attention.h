@@ -22,6 +22,11 @@ typedef struct tt_attention_plan {
     size_t thread_bytes;
 } tt_attention_plan;
 
+// Fills the plan's sizes.
+void tt_attention_size(tt_attention_plan *plan, const tt_attention *t, int longest_q, int longest_kv);
+// Bytes of scratch memory of a call that takes these.
+size_t tt_attention_bytes(const tt_attention_plan *plan, const tt_device *device, const tt_attention *t,
+    size_t thread_bytes, size_t shared_bytes);
 // Checks the arguments and fills the plan's sizes.
 tt_status tt_attention_check(const tt_attention *t, tt_attention_plan *plan) TT_MUST_CHECK;
 // Takes the memory from the device's scratch memory and fills the table of biases by distance.

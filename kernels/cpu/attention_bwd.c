@@ -6,6 +6,7 @@
 // The bias's gradient is summed by distance, then by bucket per unit, then over units in order.
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/reserve.h"
 
 #include <float.h>
 #include <string.h>
@@ -165,6 +166,16 @@ static void backward_unit(const tt_attention *t, const tt_attention_plan *plan, 
     float *partial = r->partial + ((size_t)source * t->heads + head) * t->buckets;
     memset(partial, 0, (size_t)t->buckets * sizeof(float));
     for (int x = 0; x < plan->span; ++x) partial[plan->bucket[x]] += w->dbias[x];
+}
+
+size_t tt_cpu_attention_bwd_scratch(
+    const tt_device *device, const tt_attention *t, int longest_q, int longest_kv) {
+    tt_attention_plan plan = {0};
+    workspace size;
+    readers r;
+    tt_attention_size(&plan, t, longest_q, longest_kv);
+    return tt_attention_bytes(
+        &plan, device, t, carve_workspace(&size, NULL, t, &plan), carve_readers(&r, NULL, t));
 }
 
 tt_status tt_cpu_attention_bwd(tt_device *device, const tt_attention *t) {

@@ -23,6 +23,13 @@ static tt_status check_offsets(const char *what, const int32_t *offsets, int seq
     return TT_OK;
 }
 
+void tt_attention_size(tt_attention_plan *plan, const tt_attention *t, int longest_q, int longest_kv) {
+    plan->longest_q = longest_q;
+    plan->longest_kv = longest_kv;
+    plan->width = (t->d_kv + TT_LANE_GROUP - 1) / TT_LANE_GROUP * TT_LANE_GROUP;
+    plan->span = longest_q + TT_BLOCK + longest_kv;
+}
+
 tt_status tt_attention_check(const tt_attention *t, tt_attention_plan *plan) {
     if (t->heads < 1 || t->d_kv < 1)
         return tt_fail(
@@ -42,8 +49,7 @@ tt_status tt_attention_check(const tt_attention *t, tt_attention_plan *plan) {
             "distance above half of it",
             t->buckets, t->max_distance);
     TT_TRY(tt_dropout_check(&t->drop, "attention"));
-    plan->width = (t->d_kv + TT_LANE_GROUP - 1) / TT_LANE_GROUP * TT_LANE_GROUP;
-    plan->span = plan->longest_q + TT_BLOCK + plan->longest_kv;
+    tt_attention_size(plan, t, plan->longest_q, plan->longest_kv);
     return TT_OK;
 }
 
@@ -79,10 +85,16 @@ static size_t carve_shared(
     return used;
 }
 
+size_t tt_attention_bytes(const tt_attention_plan *plan, const tt_device *device, const tt_attention *t,
+    size_t thread_bytes, size_t shared_bytes) {
+    tt_attention_plan sizes = *plan;
+    return carve_shared(&sizes, t, NULL, shared_bytes) + thread_bytes * (size_t)device->threads;
+}
+
 tt_status tt_attention_plan_open(tt_attention_plan *plan, tt_device *device, const tt_attention *t,
     size_t thread_bytes, size_t shared_bytes) {
     const size_t shared = carve_shared(plan, t, NULL, shared_bytes);
-    char *memory = tt_device_scratch(device, shared + thread_bytes * (size_t)device->threads);
+    char *memory = tt_device_scratch(device, tt_attention_bytes(plan, device, t, thread_bytes, shared_bytes));
     if (!memory) return tt_context(TT_ERR_NOMEM, "attention");
     carve_shared(plan, t, memory, shared_bytes);
     plan->threads = memory + shared;

@@ -1,6 +1,7 @@
 // Whether this CPU has bf16 products. Asked by doing one: what oneDNN has depends on its version, its build,
 // the CPU and ONEDNN_MAX_CPU_ISA.
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/reserve.h"
 
 #include <oneapi/dnnl/dnnl.h>
 

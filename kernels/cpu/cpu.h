@@ -27,7 +27,6 @@ tt_status tt_cpu_rmsnorm_fwd(tt_device *, const tt_rmsnorm *);
 tt_status tt_cpu_rmsnorm_bwd(tt_device *, const tt_rmsnorm *);
 tt_status tt_cpu_rmsnorm_dw(tt_device *, const tt_rmsnorm_sum *, int n, int d);
 tt_status tt_cpu_gemm(tt_device *, const tt_gemm *);
-void tt_cpu_gemm_close(tt_device *); // releases device->state, which belongs to gemm
 tt_status tt_cpu_attention_fwd(tt_device *, const tt_attention *);
 tt_status tt_cpu_attention_bwd(tt_device *, const tt_attention *);
 tt_status tt_cpu_ffn_fwd(tt_device *, const tt_ffn *);

@@ -1,6 +1,7 @@
 // Embedding gather and its gradient. In backward one thread sums all rows of an id in the order of rows: no
 // atomics, the same sum for any number of threads.
 #include "kernels/cpu/dropout.h"
+#include "kernels/cpu/reserve.h"
 #include "kernels/cpu/vector.h"
 
 static tt_status check_embedding(const tt_embedding *p, const char *op) {
@@ -22,6 +23,10 @@ tt_status tt_cpu_embed_fwd(tt_device *device, const tt_embedding *p) {
     return TT_OK;
 }
 
+size_t tt_cpu_embed_bwd_scratch(const tt_device *device, const tt_embedding *p) {
+    return p->drop.p > 0 ? (size_t)device->threads * p->d * sizeof(float) : 0;
+}
+
 tt_status tt_cpu_embed_bwd(tt_device *device, const tt_embedding *p) {
     TT_TRY(check_embedding(p, "embed_bwd"));
     if (p->rows == 0) return TT_OK;
@@ -31,7 +36,7 @@ tt_status tt_cpu_embed_bwd(tt_device *device, const tt_embedding *p) {
     const bool dropped = p->drop.p > 0;
     float *owns = NULL;
     if (dropped) {
-        owns = tt_device_scratch(device, (size_t)device->threads * d * sizeof *owns);
+        owns = tt_device_scratch(device, tt_cpu_embed_bwd_scratch(device, p));
         if (!owns) return TT_ERR_NOMEM;
     }
 #pragma omp parallel num_threads(device->threads)

@@ -2,6 +2,7 @@
 // threads it may split k among them, and then the sum, so the bits, would depend on their number. Where k is
 // split, the parts are added in order.
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/reserve.h"
 
 #include "host/base/memory.h"
 
@@ -23,11 +24,11 @@ void tt_cpu_gemm_close(tt_device *device) {
     tt_gemm_state *state = device->state;
     if (!state) return;
     tt_matmul_cache_close(state->matmuls);
-    free(state->a16.data);
-    free(state->b16.data);
-    free(state->tiles.data);
-    free(state->partials.data);
-    free(state->scratch.data);
+    tt_device_free(device, state->a16.data);
+    tt_device_free(device, state->b16.data);
+    tt_device_free(device, state->tiles.data);
+    tt_device_free(device, state->partials.data);
+    tt_device_free(device, state->scratch.data);
     free(state);
     device->state = NULL;
 }
@@ -70,8 +71,6 @@ static tt_status run_tasks(const tt_gemm_job *job) {
     const tt_gemm *p = job->p;
     const tt_gemm_tiling *tiling = &job->tiling;
     const int tasks = tiling->tiles_m * tiling->tiles_n * tiling->parts_k;
-    if (tiling->parts_k > 1)
-        TT_TRY(tt_gemm_reserve(&job->state->partials, (size_t)p->m * p->n * tiling->parts_k * sizeof(float)));
     dnnl_status_t failure = dnnl_success;
 #pragma omp parallel num_threads(job->state->threads)
     {
@@ -91,6 +90,36 @@ static tt_status run_tasks(const tt_gemm_job *job) {
     return failure == dnnl_success ? TT_OK : tt_onednn_failed(failure, "product", p->m, p->n, p->k);
 }
 
+static tt_status reserve_buffers(tt_device *device, const tt_gemm_job *job) {
+    tt_gemm_state *state = job->state;
+    const tt_gemm_needs *needs = &job->needs;
+    const size_t scratch = (needs->scratch + 63) / 64 * 64, parts = (size_t)job->tiling.parts_k;
+    if (scratch > state->scratch_bytes) state->scratch_bytes = scratch;
+    TT_TRY(tt_gemm_reserve(device, &state->a16, needs->a16));
+    TT_TRY(tt_gemm_reserve(device, &state->b16, needs->b16));
+    TT_TRY(tt_gemm_reserve(device, &state->tiles, needs->tiles));
+    if (parts > 1)
+        TT_TRY(
+            tt_gemm_reserve(device, &state->partials, (size_t)job->p->m * job->p->n * parts * sizeof(float)));
+    return tt_gemm_reserve(device, &state->scratch, (size_t)state->threads * state->scratch_bytes);
+}
+
+static tt_status plan(tt_device *device, tt_gemm_job *job) {
+    TT_TRY(open_state(&job->state, device));
+    if (device->precision == TT_FP32)
+        tt_gemm_plan_fp32(job);
+    else
+        tt_gemm_plan_bf16(job);
+    return TT_OK;
+}
+
+tt_status tt_cpu_gemm_reserve(tt_device *device, const tt_gemm *p) {
+    if (p->m == 0 || p->n == 0) return TT_OK;
+    tt_gemm_job job = {.p = p};
+    TT_TRY(plan(device, &job));
+    return reserve_buffers(device, &job);
+}
+
 static tt_status multiply(tt_device *device, const tt_gemm *p) {
     const int a_columns = p->trans_a ? p->m : p->k, b_columns = p->trans_b ? p->k : p->n;
     if (p->batch < 0) return tt_fail(TT_ERR_INPUT, "gemm: a batch of %d products", p->batch);
@@ -101,8 +130,9 @@ static tt_status multiply(tt_device *device, const tt_gemm *p) {
             p->m, p->n, p->k, p->lda, p->ldb, p->ldc, a_columns, b_columns, p->n);
     if (p->m == 0 || p->n == 0) return TT_OK;
     tt_gemm_job job = {.p = p};
-    TT_TRY(open_state(&job.state, device));
-    TT_TRY(device->precision == TT_FP32 ? tt_gemm_plan_fp32(&job) : tt_gemm_plan_bf16(&job));
+    TT_TRY(plan(device, &job));
+    if (device->precision != TT_FP32) TT_TRY(tt_gemm_find_matmuls(&job));
+    TT_TRY(reserve_buffers(device, &job));
     return run_tasks(&job);
 }
 

@@ -36,7 +36,13 @@ typedef struct tt_gemm_buffer {
 } tt_gemm_buffer;
 
 // Makes the buffer large enough; its contents are lost if it has to grow.
-tt_status tt_gemm_reserve(tt_gemm_buffer *buffer, size_t bytes) TT_MUST_CHECK;
+tt_status tt_gemm_reserve(tt_device *device, tt_gemm_buffer *buffer, size_t bytes) TT_MUST_CHECK;
+
+// Bytes that a product needs of the buffers below.
+typedef struct tt_gemm_needs {
+    size_t a16, b16, tiles;
+    size_t scratch; // of each thread
+} tt_gemm_needs;
 
 // What the device keeps (tt_device.state). tt_device_scratch does not serve here: it belongs to the caller,
 // who may be in the middle of an operation of his own.
@@ -72,14 +78,17 @@ struct tt_gemm_job {
     tt_gemm_state *state;
     const tt_gemm *p;
     tt_gemm_tiling tiling;
+    tt_gemm_needs needs;
     void (*load_inputs)(const tt_gemm_job *); // by all threads before the first task; NULL: nothing to do
     dnnl_status_t (*do_task)(const tt_gemm_job *, const tt_gemm_task *);
     tt_gemm_bf16 bf16;
 };
 
-// Fill in tiling, functions and what these need.
-tt_status tt_gemm_plan_fp32(tt_gemm_job *job) TT_MUST_CHECK;
-tt_status tt_gemm_plan_bf16(tt_gemm_job *job) TT_MUST_CHECK;
+// Fill in tiling, functions and needs.
+void tt_gemm_plan_fp32(tt_gemm_job *job);
+void tt_gemm_plan_bf16(tt_gemm_job *job);
+// Finds the primitives of a bf16 product, and adds what they need.
+tt_status tt_gemm_find_matmuls(tt_gemm_job *job) TT_MUST_CHECK;
 
 // c[0..n) = alpha sums + beta c; c is not read if beta is 0.
 void tt_gemm_write_row(int n, float *c, const float *sums, float alpha, float beta);

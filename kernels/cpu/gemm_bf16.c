@@ -88,8 +88,11 @@ static dnnl_status_t task_bf16(const tt_gemm_job *job, const tt_gemm_task *t) {
 }
 
 // The primitives that the tasks will ask for.
-static tt_status find_matmuls(tt_gemm_job *job) {
+tt_status tt_gemm_find_matmuls(tt_gemm_job *job) {
     const tt_gemm *p = job->p;
+    tt_gemm_state *state = job->state;
+    if (!state->matmuls) TT_TRY(tt_matmul_cache_open(&state->matmuls, state->threads));
+    tt_matmul_cache_trim(state->matmuls);
     const tt_gemm_tiling *tiling = &job->tiling;
     tt_gemm_bf16 *shapes = &job->bf16;
     const int last_m = shapes->padded_m - (tiling->tiles_m - 1) * tiling->tile_m,
@@ -109,18 +112,15 @@ static tt_status find_matmuls(tt_gemm_job *job) {
                     .trans_a = p->trans_a,
                     .trans_b = p->trans_b,
                     .accumulate = accumulate};
-                TT_TRY(tt_matmul_cache_get(place, job->state->matmuls, &shape));
-                if ((*place)->scratch_bytes > job->state->scratch_bytes)
-                    job->state->scratch_bytes = (*place)->scratch_bytes;
+                TT_TRY(tt_matmul_cache_get(place, state->matmuls, &shape));
+                if ((*place)->scratch_bytes > job->needs.scratch)
+                    job->needs.scratch = (*place)->scratch_bytes;
             }
     return TT_OK;
 }
 
-tt_status tt_gemm_plan_bf16(tt_gemm_job *job) {
+void tt_gemm_plan_bf16(tt_gemm_job *job) {
     const tt_gemm *p = job->p;
-    tt_gemm_state *state = job->state;
-    if (!state->matmuls) TT_TRY(tt_matmul_cache_open(&state->matmuls, state->threads));
-    tt_matmul_cache_trim(state->matmuls);
     const int padded_m = pad_rows(p->m), padded_k = tt_gemm_round_up(p->k, TT_GEMM_PAD);
     job->tiling = tt_gemm_cut(
         p->m, p->n, p->k, (tt_gemm_limits){.tile_m = TILE_M, .tile_n = TILE_N, .tile_min = TILE_MIN});
@@ -130,11 +130,8 @@ tt_status tt_gemm_plan_bf16(tt_gemm_job *job) {
         .ldb = p->trans_b ? padded_k : p->n,
         .padded_m = padded_m,
         .padded_k = padded_k};
-    TT_TRY(find_matmuls(job));
     const size_t a_rows = p->trans_a ? padded_k : padded_m, b_rows = p->trans_b ? p->n : padded_k;
-    TT_TRY(tt_gemm_reserve(&state->a16, (size_t)job->bf16.lda * a_rows * sizeof(uint16_t)));
-    TT_TRY(tt_gemm_reserve(&state->b16, (size_t)job->bf16.ldb * b_rows * sizeof(uint16_t)));
-    TT_TRY(tt_gemm_reserve(&state->tiles, (size_t)state->threads * TILE_M * TILE_N * sizeof(float)));
-    state->scratch_bytes = (state->scratch_bytes + 63) / 64 * 64;
-    return tt_gemm_reserve(&state->scratch, (size_t)state->threads * state->scratch_bytes);
+    job->needs.a16 = (size_t)job->bf16.lda * a_rows * sizeof(uint16_t);
+    job->needs.b16 = (size_t)job->bf16.ldb * b_rows * sizeof(uint16_t);
+    job->needs.tiles = (size_t)job->state->threads * TILE_M * TILE_N * sizeof(float);
 }

@@ -61,19 +61,15 @@ static dnnl_status_t task_outer(const tt_gemm_job *job, const tt_gemm_task *t) {
     return dnnl_success;
 }
 
-tt_status tt_gemm_plan_fp32(tt_gemm_job *job) {
+void tt_gemm_plan_fp32(tt_gemm_job *job) {
     const tt_gemm *p = job->p;
-    tt_gemm_state *state = job->state;
     const bool outer = p->trans_a && !p->trans_b && p->k >= 2 * TT_GEMM_K_PART && p->n % 16 == 0;
     // outer.c is better off with a cut along k than with small tiles.
     job->tiling = tt_gemm_cut(p->m, p->n, p->k,
         (tt_gemm_limits){.tile_m = TILE, .tile_n = TILE, .tile_min = outer ? TILE : TILE_MIN});
     job->do_task = outer ? task_outer : task_sgemm;
-    if (!outer) {
-        if (job->tiling.part_k <= SGEMM_DEPTH) return TT_OK;
-        return tt_gemm_reserve(&state->tiles, (size_t)state->threads * TILE * TILE * sizeof(float));
-    }
-    const size_t bytes = (tt_cpu_outer_bytes(TILE, TILE) + 63) / 64 * 64;
-    if (bytes > state->scratch_bytes) state->scratch_bytes = bytes;
-    return tt_gemm_reserve(&state->scratch, (size_t)state->threads * state->scratch_bytes);
+    if (outer)
+        job->needs.scratch = tt_cpu_outer_bytes(TILE, TILE);
+    else if (job->tiling.part_k > SGEMM_DEPTH)
+        job->needs.tiles = (size_t)job->state->threads * TILE * TILE * sizeof(float);
 }

@@ -5,6 +5,7 @@
 //   dh = scale dlogits w,  dw += scale dlogits^T h
 // The fused path needs one matrix product fewer than forward and backward.
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/reserve.h"
 #include "kernels/cpu/vector.h"
 
 #include <math.h>
@@ -37,29 +38,83 @@ static tt_status check_lmhead(const tt_lmhead *p, const char *op) {
     return TT_OK;
 }
 
-static tt_status run_chunks(tt_device *device, const tt_lmhead *p, bool forward, bool backward) {
-    const int d = p->d, vocab = p->vocab;
-    const size_t fit = chunk_bytes / ((size_t)vocab * sizeof(float));
+static int rows_of_chunk(const tt_device *device, const tt_lmhead *p) {
+    const size_t fit = chunk_bytes / ((size_t)p->vocab * sizeof(float));
     int chunk = device->precision == TT_BF16 ? CHUNK_BF16 : CHUNK_FP32;
     if (fit < (size_t)chunk) chunk = fit < CHUNK_MIN ? CHUNK_MIN : (int)fit;
-    if (chunk > p->rows) chunk = p->rows;
-    float *logits = tt_device_scratch(device, (size_t)chunk * vocab * sizeof *logits);
+    return chunk < p->rows ? chunk : p->rows;
+}
+
+// The products of the chunk of n rows that begins at row `first`.
+typedef struct chunk_products {
+    tt_gemm logits, to_h, to_w;
+} chunk_products;
+
+static chunk_products products_of(const tt_lmhead *p, int first, int n, float *logits) {
+    const int d = p->d, vocab = p->vocab;
+    const float *h = tt_in(p->h) + (size_t)first * d;
+    const tt_gemm forward = {.trans_b = true,
+        .m = n,
+        .n = vocab,
+        .k = d,
+        .alpha = p->scale,
+        .a = h,
+        .lda = d,
+        .b = p->w,
+        .ldb = d,
+        .c = logits,
+        .ldc = vocab};
+    const tt_gemm to_h = {.m = n,
+        .n = d,
+        .k = vocab,
+        .alpha = p->scale,
+        .a = logits,
+        .lda = vocab,
+        .b = p->w,
+        .ldb = d,
+        .c = p->dh ? tt_out(p->dh) + (size_t)first * d : NULL,
+        .ldc = d};
+    const tt_gemm to_w = {.trans_a = true,
+        .m = vocab,
+        .n = d,
+        .k = n,
+        .alpha = p->scale,
+        .beta = 1,
+        .a = logits,
+        .lda = vocab,
+        .b = h,
+        .ldb = d,
+        .c = p->dw,
+        .ldc = d};
+    return (chunk_products){forward, to_h, to_w};
+}
+
+static size_t logits_bytes(const tt_lmhead *p, int chunk) {
+    return (size_t)chunk * (size_t)p->vocab * sizeof(float);
+}
+
+tt_status tt_cpu_lmhead_reserve(tt_device *device, const tt_lmhead *p, bool backward) {
+    const int chunk = rows_of_chunk(device, p);
+    if (!tt_device_scratch(device, logits_bytes(p, chunk))) return TT_ERR_NOMEM;
+    for (int first = 0; first < p->rows; first += chunk) {
+        const int n = p->rows - first < chunk ? p->rows - first : chunk;
+        const chunk_products products = products_of(p, 0, n, NULL);
+        TT_TRY(tt_cpu_gemm_reserve(device, &products.logits));
+        if (!backward) continue;
+        TT_TRY(tt_cpu_gemm_reserve(device, &products.to_h));
+        if (p->dw) TT_TRY(tt_cpu_gemm_reserve(device, &products.to_w));
+    }
+    return TT_OK;
+}
+
+static tt_status run_chunks(tt_device *device, const tt_lmhead *p, bool forward, bool backward) {
+    const int vocab = p->vocab, chunk = rows_of_chunk(device, p);
+    float *logits = tt_device_scratch(device, logits_bytes(p, chunk));
     if (!logits) return TT_ERR_NOMEM;
     for (int first = 0; first < p->rows; first += chunk) {
         const int n = p->rows - first < chunk ? p->rows - first : chunk;
-        const float *h = tt_in(p->h) + (size_t)first * d;
-        tt_gemm product = {.trans_b = true,
-            .m = n,
-            .n = vocab,
-            .k = d,
-            .alpha = p->scale,
-            .a = h,
-            .lda = d,
-            .b = p->w,
-            .ldb = d,
-            .c = logits,
-            .ldc = vocab};
-        TT_TRY(tt_cpu_gemm(device, &product));
+        const chunk_products products = products_of(p, first, n, logits);
+        TT_TRY(tt_cpu_gemm(device, &products.logits));
 #pragma omp parallel for num_threads(device->threads) schedule(static)
         for (int i = 0; i < n; ++i) {
             float *x = logits + (size_t)i * vocab;
@@ -75,31 +130,8 @@ static tt_status run_chunks(tt_device *device, const tt_lmhead *p, bool forward,
             }
         }
         if (!backward) continue;
-        tt_gemm to_h = {.m = n,
-            .n = d,
-            .k = vocab,
-            .alpha = p->scale,
-            .a = logits,
-            .lda = vocab,
-            .b = p->w,
-            .ldb = d,
-            .c = tt_out(p->dh) + (size_t)first * d,
-            .ldc = d};
-        TT_TRY(tt_cpu_gemm(device, &to_h));
-        if (!p->dw) continue;
-        tt_gemm to_w = {.trans_a = true,
-            .m = vocab,
-            .n = d,
-            .k = n,
-            .alpha = p->scale,
-            .beta = 1,
-            .a = logits,
-            .lda = vocab,
-            .b = h,
-            .ldb = d,
-            .c = p->dw,
-            .ldc = d};
-        TT_TRY(tt_cpu_gemm(device, &to_w));
+        TT_TRY(tt_cpu_gemm(device, &products.to_h));
+        if (p->dw) TT_TRY(tt_cpu_gemm(device, &products.to_w));
     }
     return TT_OK;
 }

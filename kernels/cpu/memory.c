@@ -2,6 +2,7 @@
 #include "host/base/memory.h"
 #include "host/base/cores.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/reserve.h"
 
 #include <omp.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 // Sums and scaling of flat buffers. A sum is taken over blocks of fixed size, then over their sums in order.
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/reserve.h"
 
 enum { BLOCK = 16384 };
 
@@ -10,10 +11,14 @@ TT_MULTIVERSION(double, block_square_sum, (int64_t n, const float *x), (n, x)) {
     return sum;
 }
 
+size_t tt_cpu_square_sum_scratch(int64_t n) {
+    return (size_t)((n + BLOCK - 1) / BLOCK + 1) * sizeof(double);
+}
+
 tt_status tt_cpu_square_sum(tt_device *device, double *sum, const float *x, int64_t n) {
     if (n < 0) return tt_fail(TT_ERR_INPUT, "square_sum: n %lld, expected n >= 0", (long long)n);
     const int64_t blocks = (n + BLOCK - 1) / BLOCK;
-    double *partial = tt_device_scratch(device, (size_t)(blocks + 1) * sizeof *partial);
+    double *partial = tt_device_scratch(device, tt_cpu_square_sum_scratch(n));
     if (!partial) return TT_ERR_NOMEM;
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int64_t b = 0; b < blocks; ++b) {

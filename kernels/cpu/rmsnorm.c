@@ -1,6 +1,7 @@
 // RMSNorm fused with the residual add and both dropouts. Rows are independent except for dw, whose sum over
 // rows is taken in blocks of fixed size, so that it does not depend on the number of threads.
 #include "kernels/cpu/dropout.h"
+#include "kernels/cpu/reserve.h"
 #include "kernels/cpu/vector.h"
 
 #include <math.h>
@@ -50,13 +51,18 @@ static tt_status check_rmsnorm(const tt_rmsnorm *p, const char *op) {
     return tt_dropout_check(&p->output_drop, op);
 }
 
+size_t tt_cpu_rmsnorm_fwd_scratch(const tt_device *device, const tt_rmsnorm *p) {
+    return p->branch && p->drop.p > 0 ? (size_t)device->threads * p->d * sizeof(float) : 0;
+}
+
 tt_status tt_cpu_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
     TT_TRY(check_rmsnorm(p, "rmsnorm_fwd"));
     const int d = p->d;
     // One row per thread for the branch after dropout.
     float *rows = NULL;
-    if (p->branch && p->drop.p > 0) {
-        rows = tt_device_scratch(device, (size_t)device->threads * d * sizeof *rows);
+    const size_t bytes = tt_cpu_rmsnorm_fwd_scratch(device, p);
+    if (bytes) {
+        rows = tt_device_scratch(device, bytes);
         if (!rows) return TT_ERR_NOMEM;
     }
 #pragma omp parallel for num_threads(device->threads) schedule(static)
@@ -82,12 +88,21 @@ static void add_blocks(int d, float *dw, const float *partial, int rows) {
     for (int b = 0; b * BLOCK < rows; ++b) tt_vector_add(d, dw, partial + (size_t)b * d);
 }
 
+// Of partial sums of dw, unless they go to strips.
+static size_t count_partials(const tt_rmsnorm *p) {
+    return p->strips ? 0 : (size_t)((p->rows + BLOCK - 1) / BLOCK) * p->d;
+}
+
+size_t tt_cpu_rmsnorm_bwd_scratch(const tt_device *device, const tt_rmsnorm *p) {
+    return (count_partials(p) + (size_t)device->threads * p->d) * sizeof(float);
+}
+
 tt_status tt_cpu_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
     TT_TRY(check_rmsnorm(p, "rmsnorm_bwd"));
     if (p->rows == 0) return TT_OK;
     const int d = p->d, blocks = (p->rows + BLOCK - 1) / BLOCK;
-    const size_t partials = p->strips ? 0 : (size_t)blocks * d;
-    float *scratch = tt_device_scratch(device, (partials + (size_t)device->threads * d) * sizeof *scratch);
+    const size_t partials = count_partials(p);
+    float *scratch = tt_device_scratch(device, tt_cpu_rmsnorm_bwd_scratch(device, p));
     if (!scratch) return TT_ERR_NOMEM;
     float *partial = p->strips ? p->strips : scratch;
 #pragma omp parallel num_threads(device->threads)

@@ -5,6 +5,7 @@
 // weight (top p) of the ids in each of 256 ranges.
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/reserve.h"
 #include "kernels/cpu/vector.h"
 
 #include <float.h>
@@ -131,10 +132,18 @@ static tt_status check_sample(const tt_sample *t) {
     return TT_OK;
 }
 
+static size_t weights_stride(const tt_sample *t) {
+    return ((size_t)t->vocab + 15) / 16 * 16;
+}
+
+size_t tt_cpu_sample_scratch(const tt_device *device, const tt_sample *t) {
+    return weights_stride(t) * (size_t)device->threads * sizeof(float);
+}
+
 tt_status tt_cpu_sample(tt_device *device, const tt_sample *t) {
     TT_TRY(check_sample(t));
-    const size_t stride = ((size_t)t->vocab + 15) / 16 * 16;
-    float *weights = tt_device_scratch(device, stride * (size_t)device->threads * sizeof *weights);
+    const size_t stride = weights_stride(t);
+    float *weights = tt_device_scratch(device, tt_cpu_sample_scratch(device, t));
     if (!weights) return tt_context(TT_ERR_NOMEM, "sample");
     int bad = t->rows; // the first row that failed
 #pragma omp parallel for num_threads(device->threads) schedule(static) reduction(min : bad)

@@ -10,6 +10,7 @@
 //
 // Queries and keys beyond the end of a sequence are masked: a row's lse does not bound their scores.
 #include "kernels/cuda/attention_drop.cuh"
+#include "kernels/cuda/scratch.h"
 
 namespace {
 
@@ -421,8 +422,8 @@ template <class T, int D, int ROWS, int USE> struct backward {
         const unsigned heads = static_cast<unsigned>(p->heads);
         const int strips = tt_ceil_div(p->longest_kv, ROWS) * p->kv_seqs, columns = p->buckets * p->heads;
         const size_t deltas = static_cast<size_t>(p->q_rows) * static_cast<size_t>(p->heads);
-        const size_t partials = p->dbias ? static_cast<size_t>(strips) * static_cast<size_t>(columns) : 0;
-        float *delta = static_cast<float *>(tt_device_scratch(device, (deltas + partials) * sizeof(float)));
+        float *delta =
+            static_cast<float *>(tt_device_scratch(device, tt_cuda_attention_bwd_scratch(p, ROWS)));
         if (!delta) return tt_context(TT_ERR_NOMEM, "attention_bwd");
         float *partial = p->dbias ? delta + deltas : nullptr;
         TT_TRY(tt_cuda_attention_fits(device, p, bytes(p, bias)));

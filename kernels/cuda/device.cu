@@ -3,6 +3,7 @@
 // All work runs in the order of one stream. Copies go by way of pinned memory. The host waits in downloads, once in each,
 // and in an upload if its pinned memory is full.
 #include "kernels/cuda/kernel.cuh"
+#include "kernels/cuda/scratch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -228,8 +229,7 @@ static tt_status open_state(tt_device *device) {
     TT_CUDA(cudaDeviceGetAttribute(&state->processors, cudaDevAttrMultiProcessorCount, index), "GPU");
     TT_CUDA(
         cudaDeviceGetAttribute(&state->shared_most, cudaDevAttrMaxSharedMemoryPerBlockOptin, index), "GPU");
-    // Two tiles of the largest size for each multiprocessor: the last tiles are then a small part.
-    device->busy_elements = static_cast<size_t>(state->processors) * 2 * (128 * 256);
+    device->busy_elements = tt_cuda_busy_elements(state->processors);
     uint64_t keep = UINT64_MAX;
     TT_CUDA(cudaDeviceGetDefaultMemPool(&state->pool, index), "GPU memory");
     TT_CUDA(cudaMemPoolSetAttribute(state->pool, cudaMemPoolAttrReleaseThreshold, &keep), "GPU memory");

@@ -4,10 +4,11 @@
 // table at once, what is cut at a piece's edge goes to a buffer that a second kernel adds up in order. So
 // every sum has one order.
 #include "kernels/cuda/dropout.cuh"
+#include "kernels/cuda/scratch.h"
 
 namespace {
 
-enum { THREADS = 256, PIECE = 32, AHEAD = 4 };
+enum { THREADS = 256, PIECE = TT_CUDA_EMBEDDING_PIECE, AHEAD = 4 };
 
 // One warp per row.
 __global__ void gather(tt_embedding p, dropout_plan drop, tt_cuda_fault *fault) {
@@ -136,8 +137,7 @@ tt_status tt_cuda_embed_bwd(tt_device *device, const tt_embedding *p) {
     if (p->rows == 0) return TT_OK;
     if (!p->order) return tt_fail(TT_ERR_INPUT, "embed_bwd: order is missing");
     const int d = p->d, n_pieces = tt_ceil_div(p->rows, PIECE);
-    float *open = static_cast<float *>(
-        tt_device_scratch(device, static_cast<size_t>(n_pieces) * static_cast<size_t>(d) * sizeof(float)));
+    float *open = static_cast<float *>(tt_device_scratch(device, tt_cuda_embed_bwd_scratch(p)));
     if (!open) return tt_context(TT_ERR_NOMEM, "embed_bwd");
     const pieces sorted = {p->ids, p->order, p->rows, p->vocab, open};
     TT_CUDA(TT_LAUNCH(sum_pieces, n_pieces, column_threads(d), 0, tt_stream(device), p->dtable, p->dout, d,

@@ -5,6 +5,7 @@
 // is kept in a table that replaces the least recently used ones: the first of its proposals that it does not refuse when
 // the product is first made. No choice depends on time, so that the same products give the same bits in every run.
 #include "kernels/cuda/kernel.cuh"
+#include "kernels/cuda/scratch.h"
 
 #include <cublasLt.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@ namespace {
 
 enum { SLOTS = 2048 }; // a step has some twenty shapes, and others with every number of rows
 enum { PROPOSALS = 8 };
-const size_t workspace_bytes = static_cast<size_t>(32) << 20; // as NVIDIA advises for Hopper
+const size_t workspace_bytes = tt_cuda_gemm_workspace;
 
 struct shape {
     int m, n, k, lda, ldb, ldc;
@@ -79,6 +80,8 @@ tt_status open_gemm(tt_device *device, const shape *s) {
     if (status == TT_OK)
         status =
             tt_cuda_alloc_undefined(device, &state->gemm->workspace, workspace_bytes, "workspace of gemm");
+    if (status == TT_OK)
+        status = tt_tally_add(&device->tally, state->gemm->workspace, workspace_bytes, "workspace of gemm");
     if (status != TT_OK) tt_cuda_gemm_close(state);
     return status;
 }

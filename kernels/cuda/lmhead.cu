@@ -4,18 +4,11 @@
 //   dlogits[t, j] = dlogp[t] (1[j = target] - exp(logits[t, j] - lse[t]))
 // are written as operands of the products dh = scale dlogits w and dw += scale dlogits^T h.
 #include "kernels/cuda/kernel.cuh"
+#include "kernels/cuda/scratch.h"
 
 namespace {
 
-enum { THREADS = 512, CHUNK_MIN = 512, CHUNK_STEP = 128 }; // a chunk's rows: tiles of products have 128
-const size_t chunk_bytes = static_cast<size_t>(256) << 20; // of logits
-
-// Rows of a chunk: what fits into chunk_bytes, but not so few that dw costs more than the products.
-int rows_of_chunk(size_t vocab, int rows) {
-    const size_t fit = chunk_bytes / (vocab * sizeof(float)) / CHUNK_STEP * CHUNK_STEP;
-    if (fit >= static_cast<size_t>(rows)) return rows;
-    return min(rows, max(static_cast<int>(fit), static_cast<int>(CHUNK_MIN)));
-}
+enum { THREADS = 512 };
 
 struct rows {
     const float *logits; // [n, vocab]
@@ -116,12 +109,12 @@ tt_status chunk_gradients(
 }
 
 template <class T, bool FORWARD, bool BACKWARD> tt_status run_chunks(tt_device *device, const tt_lmhead *p) {
-    const size_t vocab = static_cast<size_t>(p->vocab), d = static_cast<size_t>(p->d);
-    const int chunk = rows_of_chunk(vocab, p->rows);
+    const size_t d = static_cast<size_t>(p->d);
+    const int chunk = tt_cuda_lmhead_chunk(p);
     const bool apart = BACKWARD && sizeof(T) != sizeof(float); // else dlogits take the logits' memory
-    const size_t elements = (static_cast<size_t>(chunk) * vocab + 7) / 8 * 8;
+    const size_t elements = tt_cuda_lmhead_elements(p);
     float *logits =
-        static_cast<float *>(tt_device_scratch(device, elements * (sizeof(float) + (apart ? sizeof(T) : 0))));
+        static_cast<float *>(tt_device_scratch(device, tt_cuda_lmhead_scratch(device, p, BACKWARD)));
     if (!logits) return tt_context(TT_ERR_NOMEM, "lmhead");
     T *dlogits = apart ? reinterpret_cast<T *>(logits + elements) : reinterpret_cast<T *>(logits);
     for (int first = 0; first < p->rows; first += chunk) {

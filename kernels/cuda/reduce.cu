@@ -1,10 +1,11 @@
 // Sums, scaling and rounding of flat buffers. A sum is made over strips of fixed size, then over their sums
 // in order.
 #include "kernels/cuda/kernel.cuh"
+#include "kernels/cuda/scratch.h"
 
 namespace {
 
-enum { THREADS = 256, STRIP = 16384, LAST = 1024 };
+enum { THREADS = 256, STRIP = TT_CUDA_SUM_STRIP, LAST = 1024 };
 
 __global__ void square_strips(double *partial, const float *x, int64_t n) {
     TT_SHARED(double, sums, THREADS / WARP);
@@ -73,8 +74,7 @@ tt_status tt_cuda_square_sum(tt_device *device, double *sum, const float *x, int
     TT_TRY(check_count(n, "square_sum"));
     if (n == 0) return tt_device_zero(device, sum, sizeof *sum);
     const int strips = tt_ceil_div(n, STRIP);
-    double *partial =
-        static_cast<double *>(tt_device_scratch(device, static_cast<size_t>(strips) * sizeof(double)));
+    double *partial = static_cast<double *>(tt_device_scratch(device, tt_cuda_square_sum_scratch(n)));
     if (!partial) return tt_context(TT_ERR_NOMEM, "square_sum");
     TT_CUDA(TT_LAUNCH(square_strips, strips, THREADS, 0, tt_stream(device), partial, x, n), "square_sum");
     TT_CUDA(TT_LAUNCH(sum_in_order, 1, LAST, 0, tt_stream(device), sum, partial, strips), "square_sum");

@@ -4,6 +4,7 @@
 // the same time. Longer rows are read twice, the second time from cache. dw is summed over strips of rows,
 // then over strips in order, of many norms in one launch (rmsnorm_dw).
 #include "kernels/cuda/dropout.cuh"
+#include "kernels/cuda/scratch.h"
 
 namespace {
 
@@ -254,9 +255,7 @@ template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p
         backward_held<T, 2>, backward_held<T, 4>, backward_held<T, 6>, backward_held<T, 8>};
     const int strips = tt_rmsnorm_strips(p->rows);
     float *partial = p->strips;
-    if (!partial)
-        partial = static_cast<float *>(tt_device_scratch(
-            device, static_cast<size_t>(strips) * static_cast<size_t>(p->d) * sizeof(float)));
+    if (!partial) partial = static_cast<float *>(tt_device_scratch(device, tt_cuda_rmsnorm_bwd_scratch(p)));
     if (!partial) return tt_context(TT_ERR_NOMEM, "rmsnorm_bwd");
     if (p->d > WIDEST) {
         TT_TRY(backward_in_two<T>(device, p, strips, partial));

@@ -3,6 +3,7 @@
 
 #include "kernel.h"
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <iterator>
@@ -299,14 +300,39 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t bytes) {
     trim();
     return cudaSuccess;
 }
+// Bytes that a stream's order says are allocated: what cudaFreeAsync was called for is none, though it may be released later.
+static std::map<void *, size_t> held;
+static size_t held_now, held_most;
+
+static void print_most_held() {
+    fprintf(stderr, "cusim: at most %zu bytes of device memory\n", held_most);
+}
+
+static void note_held(void *memory, size_t bytes) {
+    static const bool asked = getenv("CUSIM_MEMORY") && atexit(print_most_held) == 0;
+    if (!asked) return;
+    held[memory] = bytes;
+    held_now += bytes;
+    held_most = std::max(held_most, held_now);
+}
+
+static void note_freed(void *memory) {
+    const auto it = held.find(memory);
+    if (it == held.end()) return;
+    held_now -= it->second;
+    held.erase(it);
+}
+
 cudaError_t cudaMallocAsync(void **out, size_t bytes, cudaStream_t stream) {
     (void)stream;
     *out = allocate(bytes);
     if (!*out) return fail(cudaErrorMemoryAllocation);
+    note_held(*out, bytes);
     return cudaSuccess;
 }
 cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream) {
     if (!is_block(memory)) return fail(cudaErrorInvalidValue);
+    note_freed(memory);
     return enqueue(stream, [=] { release(memory); });
 }
 cudaError_t cudaMallocHost(void **out, size_t bytes) {

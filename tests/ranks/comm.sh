@@ -15,6 +15,10 @@ for ranks in 1 2 3 4; do
     echo "FAILED on $ranks ranks: $out"
     failed=1
 done
+for ranks in 1 2 3; do
+    out=$(launch $ranks pieces) || { echo "FAILED: pieces by $ranks ranks: $out"; failed=1; }
+done
+out=$(launch 3 turns) && grep -q "ranks cannot connect to rank 0 by TCP" <<< "$out" || { echo "FAILED: in turn: $out"; failed=1; }
 out=$(launch 3 agree)
 status=$?
 [ $status -eq 2 ] && [ "$(grep -c 'rank 1: the second rank is unhappy' <<< "$out")" = 1 ] ||

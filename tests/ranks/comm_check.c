@@ -1,16 +1,20 @@
 // Collectives that check themselves; run under mpirun by comm.sh, by processes that meet without MPI in
 // rendezvous.sh. Sizes cross the chunks that sums are cut
 // into. comm_check agree: rank 1 fails, all agree. comm_check leave: rank 1 leaves with a failure while
-// others wait; comm_check sleep: rank 1 arrives nine seconds late.
+// others wait; comm_check sleep: rank 1 arrives nine seconds late. comm_check pieces: works in pieces, by a rank that is slow,
+// one that fails, one that has gone; comm_check turns: rank 0 may open no more files, so that pieces are taken in turn.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/str.h"
+#include "host/dist/pieces.h"
 #include "host/dist/shard.h"
 #include "kernels/bf16.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static float value(int rank, size_t i) {
@@ -164,6 +168,102 @@ static tt_status check_split(tt_comm *comm) {
     return status;
 }
 
+// Takes pieces until none is left, or `most`; a line for each.
+static tt_status take_pieces(tt_pieces *p, int64_t most, tt_str *lines, int64_t *sizes) {
+    int64_t piece = 0, last = -1;
+    for (; most > 0; --most) {
+        TT_TRY(tt_pieces_take(p, &piece));
+        if (piece < 0) break;
+        if (piece <= last || piece >= p->n)
+            return tt_fail(TT_ERR_INTERNAL, "piece %lld after %lld", (long long)piece, (long long)last);
+        last = piece;
+        const size_t before = lines->length;
+        tt_str_format(lines, "%lld\n", (long long)piece);
+        sizes[piece] = (int64_t)(lines->length - before);
+    }
+    return TT_OK;
+}
+
+enum { MOST_PIECES = 1000 };
+
+// Rank 0 has every piece once, in order.
+static tt_status check_lines(const tt_pieces *p, const tt_str *lines, int64_t *sizes) {
+    tt_str expected = {0};
+    char *all;
+    size_t bytes;
+    TT_TRY(tt_pieces_gather(p, lines, sizes, &all, &bytes));
+    for (int64_t i = 0; i < p->n; ++i) tt_str_format(&expected, "%lld\n", (long long)i);
+    const bool right = p->comm->rank
+                           ? all == NULL
+                           : bytes == expected.length && memcmp(all, tt_str_text(&expected), bytes) == 0;
+    free(all);
+    tt_str_close(&expected);
+    return right ? TT_OK : tt_fail(TT_ERR_INTERNAL, "%lld pieces: gathered others", (long long)p->n);
+}
+
+static tt_status check_work(tt_comm *comm, int64_t n, int slow) {
+    int64_t sizes[MOST_PIECES] = {0}, taken;
+    tt_str lines = {0};
+    tt_pieces p;
+    TT_TRY(tt_pieces_open(&p, comm, n));
+    // The slow rank is at its first piece until the others have done the rest.
+    if (comm->rank == slow) TT_TRY(take_pieces(&p, 1, &lines, sizes));
+    if (slow >= 0) TT_TRY(tt_comm_barrier(comm));
+    if (comm->rank != slow) TT_TRY(take_pieces(&p, INT64_MAX, &lines, sizes));
+    if (slow >= 0) TT_TRY(tt_comm_barrier(comm));
+    if (comm->rank == slow) TT_TRY(take_pieces(&p, INT64_MAX, &lines, sizes));
+    taken = comm->rank == slow ? p.taken : 0;
+    TT_TRY(tt_comm_max_i64(comm, &taken, 1));
+    if (slow >= 0 && taken != 1)
+        return tt_fail(
+            TT_ERR_INTERNAL, "the slow rank took %lld of %lld pieces", (long long)taken, (long long)n);
+    const tt_status status = check_lines(&p, &lines, sizes);
+    tt_str_close(&lines);
+    return status;
+}
+
+static tt_status check_pieces(tt_comm *comm) {
+    static const int64_t works[] = {0, 1, 2, 7, MOST_PIECES};
+    for (size_t i = 0; i < sizeof works / sizeof *works; ++i) TT_TRY(check_work(comm, works[i], -1));
+    for (int slow = 0; slow < comm->size && comm->size > 1; ++slow) TT_TRY(check_work(comm, 50, slow));
+    tt_comm *part; // a part counts its own works
+    TT_TRY(tt_comm_split(comm, comm->rank % 2, &part));
+    tt_status status = check_work(part, 9, -1);
+    tt_comm_close_part(part);
+    if (status != TT_OK) return status;
+    // One rank fails at its first piece: nobody gets another.
+    tt_pieces p;
+    int64_t piece, last = comm->size - 1;
+    TT_TRY(tt_pieces_open(&p, comm, MOST_PIECES));
+    TT_TRY(tt_pieces_take(&p, &piece));
+    if (comm->rank == last) tt_pieces_stop(&p);
+    TT_TRY(tt_comm_barrier(comm));
+    TT_TRY(tt_pieces_take(&p, &piece));
+    return piece == -1 ? check_work(comm, 7, -1) : tt_fail(TT_ERR_INTERNAL, "pieces go on after a failure");
+}
+
+// Rank 0 has gone, or stands still, while the others take pieces.
+static tt_status lose_hub(tt_comm *comm, bool leaves) {
+    tt_pieces p;
+    int64_t piece;
+    TT_TRY(tt_pieces_open(&p, comm, INT64_MAX));
+    TT_TRY(tt_comm_barrier(comm));
+    if (comm->rank == 0 && leaves) return tt_fail(TT_ERR_IO, "the first rank is gone");
+    if (comm->rank == 0) kill(getpid(), SIGSTOP);
+    do TT_TRY(tt_pieces_take(&p, &piece));
+    while (piece >= 0);
+    return TT_OK;
+}
+
+// No connection can be opened; the ranks take turns.
+static tt_status check_turns(tt_comm *comm) {
+    const int next = dup(0);
+    close(next);
+    if (comm->rank == 0) setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)next, (rlim_t)next});
+    TT_TRY(check_work(comm, 7, -1));
+    return comm->counter && comm->size > 1 ? tt_fail(TT_ERR_INTERNAL, "there is a counter") : TT_OK;
+}
+
 static tt_status check(tt_comm *comm, const char *what) {
     const bool fails = comm->rank == 1;
     if (strcmp(what, "agree") == 0)
@@ -174,6 +274,9 @@ static tt_status check(tt_comm *comm, const char *what) {
         if (fails) sleep(9);
         return tt_comm_barrier(comm);
     }
+    if (strcmp(what, "pieces") == 0) return check_pieces(comm);
+    if (strcmp(what, "turns") == 0) return check_turns(comm);
+    if (strncmp(what, "hub", 3) == 0) return lose_hub(comm, strcmp(what, "hub leaves") == 0);
     static const size_t sizes[] = {1, 2, 7, 4096, (1 << 22) - 1, (1 << 22) + 1, 2 * (1 << 22) + 5};
     tt_device *device;
     TT_TRY(tt_device_open(&device, "cpu", TT_FP32, 1));

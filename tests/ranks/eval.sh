@@ -37,6 +37,27 @@ score narrow 3 --slots 2
 for other in two three narrow; do
     cmp one.jsonl $other.jsonl && cmp one.out $other.out || { echo "FAILED: $other differs"; failed=1; }
 done
+# Two ranks, each in its turn held up nearly all the time: the other takes more of the pieces; the same predictions.
+hold() { # rank
+    local r pids=()
+    for r in 0 1; do
+        TT_RANK=$r TT_WORLD=2 TT_RENDEZVOUS=$work/meet "$TINYTHINKER" eval --model runs/toy/best.h5 --corpus data/corpus.h5 --split train \
+            --limit 61 --max-length 16 --samples 3 --threads 1 --json --predictions held.jsonl >held-$r.out 2>held-$r.log &
+        pids[r]=$!
+    done
+    while kill -STOP "${pids[$1]}" 2>/dev/null; do
+        sleep 0.05
+        kill -CONT "${pids[$1]}" 2>/dev/null
+        sleep 0.005
+    done
+    wait "${pids[0]}" && wait "${pids[1]}" || { cat held-*.log; failed=1; }
+    cmp one.jsonl held.jsonl || { echo "FAILED: rank $1 held up: other predictions"; failed=1; }
+    sed -n 's/.*"pieces": \([0-9]*\), "of_a_rank": \[\([0-9]*\), \([0-9]*\)\].*/\1 \2 \3/p' held-0.out >pieces.txt
+    awk '{ n++; if ($1 != $2 + $3 || $1 < 2) bad = 1; few += $2; most += $3 } END { exit !(n == 2 && !bad && few < most) }' pieces.txt ||
+        { echo "FAILED: rank $1 held up: pieces, the fewest and the most of a rank: $(cat pieces.txt)"; failed=1; }
+}
+hold 0
+hold 1
 # More ranks than questions: some have nothing to do.
 score few 3 --limit 2
 cmp few.jsonl <(sed -n '1,2p;62,63p' one.jsonl) || { echo "FAILED: two questions on three ranks"; failed=1; }

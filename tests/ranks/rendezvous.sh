@@ -36,6 +36,40 @@ launch 3 "$TT_COMM_CHECK" leave
 says rank-1.log 'rank 1 of 3: the second rank is gone'
 says rank-0.log "rank 1 on $(hostname) has left"
 
+# Pieces of a work.
+for ranks in 2 3; do
+    launch $ranks "$TT_COMM_CHECK" pieces
+    [ $status -eq 0 ] || { fail "pieces by $ranks ranks"; cat rank-*.log; }
+done
+launch 3 "$TT_COMM_CHECK" turns
+[ $status -eq 0 ] || { fail "in turn"; cat rank-*.log; }
+says rank-0.log "ranks cannot connect to rank 0 by TCP: they take pieces of generation and evaluation in turn"
+launch 3 "$TT_COMM_CHECK" "hub leaves"
+[ $status -eq 1 ] || fail "rank 0 leaves: exit status $status"
+for r in 1 2; do says rank-$r.log "pieces: rank 0 on $(hostname) has left"; done
+for r in 0 1; do
+    TT_TIMEOUT=2 TT_RANK=$r TT_WORLD=2 timeout 60 "$TT_COMM_CHECK" "hub stops" > "rank-$r.log" 2>&1 &
+    pids[r]=$!
+done
+wait "${pids[1]}"
+kill -KILL "${pids[0]}"
+wait "${pids[0]}" 2> /dev/null
+says rank-1.log "pieces: no word from rank 0 on $(hostname) within 2 seconds"
+
+# Many ranks: more than rank 0 may open files for at first, and more than it may at all.
+(
+    ulimit -Sn 40
+    launch 48 "$TT_COMM_CHECK" pieces
+    exit $status
+) || { fail "48 ranks"; cat rank-*.log; }
+(
+    ulimit -n 40
+    TT_TIMEOUT=1 launch 48 "$TT_COMM_CHECK" pieces
+    [ $status -ne 0 ]
+) || fail "more ranks than files"
+says rank-0.log "rank 0 may open 40 files, too few for connections to 48 ranks"
+rm rank-*.log
+
 # A file of an earlier start whose rank 0 is gone.
 printf 'tinythinker rendezvous 2\n0123456789abcdef0123456789abcdef elsewhere 9\n127.0.0.1\nend\n' > meet
 launch 2 "$TT_COMM_CHECK"

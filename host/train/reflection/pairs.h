@@ -5,8 +5,7 @@
 //   reference.h    scores the pairs with the reference model
 //   pairs_file.h   writes and reads pairs.h5 in the iteration's folder
 // Recall runs of all questions come first; analyze runs follow for each distinct recall that their pairs chose.
-// Stopped at any point, the same call resumes. The pairs do not depend on interruptions; with another number of
-// ranks they can differ only where rounding changes a sampled text.
+// Stopped at any point, the same call resumes. The pairs do not depend on interruptions or on the number of ranks.
 #ifndef TT_TRAIN_REFLECTION_PAIRS_H
 #define TT_TRAIN_REFLECTION_PAIRS_H
 

@@ -1,6 +1,7 @@
 #include "host/train/reflection/reference.h"
 
 #include "host/base/memory.h"
+#include "host/dist/pieces.h"
 #include "host/train/reflection/preference_set.h"
 #include "host/train/trainer.h"
 
@@ -31,18 +32,24 @@ static tt_status score_part(scoring *s, int first, int n) {
     return TT_OK;
 }
 
-// This rank's share: batches rank, rank + size, ...
-static tt_status score_share(scoring *s, int batch_size, const tt_comm *comm, tt_model *model) {
-    const int n = s->set->dataset.n;
-    TT_TRY(tt_pass_open(&s->pass, model));
+static tt_status score_batch(scoring *s, int begin, int n) {
     tt_status status = TT_OK;
-    for (int64_t begin = (int64_t)comm->rank * batch_size; begin < n && status == TT_OK;
-         begin += (int64_t)comm->size * batch_size) {
-        const int end = (int)(n - begin < batch_size ? n : begin + batch_size);
-        for (int first = (int)begin; first < end && status == TT_OK; first += MOST)
-            status = score_part(s, first, end - first < MOST ? end - first : MOST);
+    for (int done = 0; done < n && status == TT_OK; done += MOST)
+        status = score_part(s, begin + done, n - done < MOST ? n - done : MOST);
+    return status;
+}
+
+// The batches that this rank takes.
+static tt_status score_share(scoring *s, int batch_size, tt_pieces *batches, tt_model *model) {
+    const int n = s->set->dataset.n;
+    tt_status status = tt_pass_open(&s->pass, model);
+    for (int64_t batch;
+         status == TT_OK && (status = tt_pieces_take(batches, &batch)) == TT_OK && batch >= 0;) {
+        const int64_t begin = batch * batch_size;
+        status = score_batch(s, (int)begin, (int)(n - begin < batch_size ? n - begin : batch_size));
     }
-    tt_pass_close(s->pass);
+    if (status != TT_OK) tt_pieces_stop(batches);
+    if (s->pass) tt_pass_close(s->pass);
     tt_batch_close(&s->batch);
     free(s->logp);
     return status;
@@ -55,9 +62,14 @@ tt_status tt_reflection_score(
     scoring s = {.set = &set};
     tt_status status = tt_preference_set_build(&set, pairs, stage, reference->tokenizer, train);
     const size_t n = (size_t)set.dataset.n;
+    tt_pieces batches;
     if (status == TT_OK) status = tt_alloc(&s.sums, 2 * n, sizeof *s.sums, "reference");
-    if (status == TT_OK) status = score_share(&s, (int)train->batch_size, comm, reference->model);
     status = tt_comm_agree(comm, status);
+    if (status == TT_OK)
+        status =
+            tt_pieces_open(&batches, comm, (int64_t)(n + (size_t)train->batch_size - 1) / train->batch_size);
+    if (status == TT_OK)
+        status = tt_comm_agree(comm, score_share(&s, (int)train->batch_size, &batches, reference->model));
     if (status == TT_OK && n) status = tt_comm_sum_f64(comm, s.sums, 2 * n);
     for (size_t i = 0, k = 0; i < pairs->n && s.sums && status == TT_OK; ++i) {
         if (pairs->items[i].stage != stage) continue;

@@ -1,6 +1,7 @@
 #include "host/train/reflection/reflection.h"
 
 #include "host/base/log.h"
+#include "host/train/reflection/assumed.h"
 #include "host/train/reflection/preference_set.h"
 #include "host/train/shuffle.h"
 #include "host/train/student_validation.h"
@@ -166,7 +167,9 @@ tt_status tt_reflection_run(const tt_reflection_context *context, const tt_phase
     tt_preferences pairs = {0};
     reflection r = {.context = context};
     snprintf(r.name, sizeof r.name, "reflection_%d", context->iteration);
-    tt_status status = get_pairs(&pairs, context, start, resume);
+    tt_status status = phase_context->rehearsal
+                           ? tt_reflection_pairs_assume(&pairs, context, start, phase_context->rehearsal)
+                           : get_pairs(&pairs, context, start, resume);
     if (status == TT_OK) status = tt_comm_agree(context->comm, open_data(&r, &pairs, start->tokenizer));
     tt_preferences_close(&pairs);
     if (status == TT_OK) status = train_student(&r, phase_context, start, resume, out);

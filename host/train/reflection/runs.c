@@ -4,13 +4,15 @@
 #include "host/base/log.h"
 #include "host/base/philox.h"
 #include "host/base/str.h"
+#include "host/dist/pieces.h"
+#include "host/reason/portions.h"
 #include "host/text/limit.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUND = 48 }; // items that each rank generates between two synchronised lines of the log
+enum { ROUND = 6 }; // pieces for each rank between two synchronised lines of the log
 
 // One call of tt_reflection_generate.
 typedef struct generation {
@@ -18,7 +20,17 @@ typedef struct generation {
     const tt_reflection_items *items;
     tt_stage sampled;
     tt_run_log *log; // of rank 0
+    bool *done;      // [items->n]
+    tt_portions portions;
 } generation;
+
+// The pieces of a round, and what this rank wrote for them.
+typedef struct round_of_pieces {
+    int *pieces; // [n]
+    int n, items;
+    int64_t *sizes; // [n]: bytes of the lines of a piece that this rank has
+    tt_str lines;
+} round_of_pieces;
 
 // Everything that the runs depend on: a log whose header says something else is not resumed.
 static tt_status describe_runs(const generation *g, tt_str *out) {
@@ -35,16 +47,17 @@ static tt_status describe_runs(const generation *g, tt_str *out) {
     return tt_str_status(out);
 }
 
-// Appends the runs of this rank's items of a round, mine[0..n), as lines of the log.
-static tt_status generate_round(const generation *g, const int *mine, int n, tt_str *lines) {
+// Appends the runs of n items, given by their numbers, as lines of the log.
+static tt_status generate_items(const generation *g, const int *numbers, int n, tt_str *lines) {
     tt_reflection_runs *w = g->runs;
     const tt_config *c = w->context->config;
-    const tt_question *questions[ROUND];
-    const char *general[ROUND] = {0};
-    if (n == 0) return TT_OK;
+    const tt_question **questions;
+    const char **general;
+    TT_TRY(tt_alloc(&questions, 2 * (size_t)n, sizeof *questions, "questions"));
+    general = (const char **)(void *)(questions + n);
     for (int i = 0; i < n; ++i) {
-        questions[i] = &g->items->items[mine[i]].question;
-        general[i] = g->items->items[mine[i]].general;
+        questions[i] = &g->items->items[numbers[i]].question;
+        general[i] = g->items->items[numbers[i]].general;
     }
     tt_chain_options options = {.tokenizer = w->student->tokenizer,
         .set = w->set,
@@ -59,64 +72,125 @@ static tt_status generate_round(const generation *g, const int *mine, int n, tt_
                 4 * (uint64_t)w->context->iteration + (uint64_t)g->sampled)}};
     options.sampled[g->sampled] = true;
     tt_chain chain = {0};
-    TT_TRY(tt_chain_generate(&chain, w->engine, questions, n, &options));
+    tt_status status = tt_chain_generate(&chain, w->engine, questions, n, &options);
     w->prompts += chain.prompts;
     w->cut += chain.cut;
-    tt_status status = TT_OK;
     for (int i = 0; i < n && status == TT_OK; ++i)
-        status = tt_run_log_line(lines, mine[i], &chain.runs[(size_t)i * (size_t)chain.runs_each],
+        status = tt_run_log_line(lines, numbers[i], &chain.runs[(size_t)i * (size_t)chain.runs_each],
             chain.runs_each, questions[i]->n_options);
-    tt_chain_close(&chain);
+    if (status == TT_OK) tt_chain_close(&chain);
+    free(questions);
+    return status;
+}
+
+// The items of a piece that are not done. Returns how many there are.
+static int items_of(const generation *g, int piece, int *numbers) {
+    int n = 0;
+    for (int i = tt_portion_begin(&g->portions, piece); i < g->portions.ends[piece]; ++i)
+        if (!g->done[i]) numbers[n++] = i;
+    return n;
+}
+
+static tt_status generate_pieces(const generation *g, tt_pieces *pieces, round_of_pieces *r) {
+    int *numbers;
+    tt_status status = tt_alloc(&numbers, (size_t)g->items->n, sizeof *numbers, "runs");
+    for (int64_t at; status == TT_OK && (status = tt_pieces_take(pieces, &at)) == TT_OK && at >= 0;) {
+        const size_t before = r->lines.length;
+        status = generate_items(g, numbers, items_of(g, r->pieces[at], numbers), &r->lines);
+        if (status == TT_OK) r->sizes[at] = (int64_t)(r->lines.length - before);
+    }
+    if (status != TT_OK) tt_pieces_stop(pieces);
+    free(numbers);
     return status;
 }
 
 // Adds the lines of all ranks to rank 0's log.
-static tt_status gather_round(const generation *g, const tt_str *lines) {
-    tt_comm *comm = g->runs->context->comm;
-    char *all = NULL;
-    size_t *sizes, bytes = 0;
-    TT_TRY(tt_alloc(&sizes, (size_t)comm->size, sizeof *sizes, "runs"));
-    tt_status status = tt_comm_gather(comm, tt_str_text(lines), lines->length, &all, sizes);
-    if (status == TT_OK && comm->rank == 0) {
-        for (int r = 0; r < comm->size; ++r) bytes += sizes[r];
-        status = tt_run_log_add(g->log, all, bytes);
-    }
+static tt_status gather_lines(const generation *g, const tt_pieces *pieces, round_of_pieces *r) {
+    char *all;
+    size_t bytes;
+    tt_status status = tt_pieces_gather(pieces, &r->lines, r->sizes, &all, &bytes);
+    if (status == TT_OK && all) status = tt_run_log_add(g->log, all, bytes);
     free(all);
-    free(sizes);
-    return tt_comm_agree(comm, status);
+    return tt_comm_agree(pieces->comm, status);
 }
 
-// Generates the items that are not done yet, in rounds of ROUND items per rank.
-static tt_status generate_rest(const generation *g, const bool *done) {
+// Interrupted, the pieces that are finished are saved, too.
+static tt_status generate_round(const generation *g, round_of_pieces *r) {
+    tt_comm *comm = g->runs->context->comm;
+    tt_pieces pieces;
+    TT_TRY(tt_pieces_open(&pieces, comm, r->n));
+    const tt_status status = tt_comm_agree(comm, generate_pieces(g, &pieces, r));
+    if (status != TT_OK && status != TT_ERR_INTERRUPTED) return status;
+    TT_TRY(gather_lines(g, &pieces, r));
+    return status == TT_OK ? status : tt_fail(status, "interrupted while generating");
+}
+
+// The next pieces that are not done, from *next on.
+static void fill_round(const generation *g, int *next, round_of_pieces *r) {
+    const int most = ROUND * g->runs->context->comm->size;
+    r->n = r->items = 0;
+    tt_str_clear(&r->lines);
+    for (; *next < g->portions.n && r->n < most; ++*next) {
+        int left = 0;
+        for (int i = tt_portion_begin(&g->portions, *next); i < g->portions.ends[*next]; ++i)
+            left += !g->done[i];
+        if (left == 0) continue;
+        r->sizes[r->n] = 0;
+        r->pieces[r->n++] = *next;
+        r->items += left;
+    }
+}
+
+static tt_status open_round(const generation *g, round_of_pieces *r) {
+    const size_t n = (size_t)g->portions.n + 1;
+    TT_TRY(tt_alloc(&r->pieces, n, sizeof *r->pieces, "runs"));
+    return tt_alloc(&r->sizes, n, sizeof *r->sizes, "runs");
+}
+
+static void close_round(round_of_pieces *r) {
+    free(r->pieces);
+    free(r->sizes);
+    tt_str_close(&r->lines);
+}
+
+static tt_status generate_rest(const generation *g) {
     const tt_reflection_context *context = g->runs->context;
-    tt_comm *comm = context->comm;
     const int n = g->items->n;
     tt_progress progress;
     char label[64];
     int finished = 0, next = 0;
-    for (int i = 0; i < n; ++i) finished += done[i];
+    for (int i = 0; i < n; ++i) finished += g->done[i];
     snprintf(label, sizeof label, "reflection %d, %s runs", context->iteration, tt_stage_name(g->sampled));
+    round_of_pieces r = {0};
+    tt_status status = tt_comm_agree(context->comm, open_round(g, &r));
     tt_progress_open(&progress, label, g->sampled == TT_RECALL ? "questions" : "recalls", n, finished);
-    tt_status status = TT_OK;
-    while (next < n && status == TT_OK) {
-        int mine[ROUND], count = 0, seen = 0;
-        for (; next < n && seen < ROUND * comm->size; ++next) {
-            if (done[next]) continue;
-            if (seen++ % comm->size == comm->rank) mine[count++] = next;
-        }
-        if (seen == 0) break;
-        tt_str lines = {0};
-        status = tt_comm_agree(comm, generate_round(g, mine, count, &lines));
-        if (status == TT_OK) status = gather_round(g, &lines);
-        tt_str_close(&lines);
-        finished += seen;
+    while (status == TT_OK) {
+        fill_round(g, &next, &r);
+        if (r.n == 0) break;
+        status = generate_round(g, &r);
+        finished += r.items;
         tt_progress_update(&progress, finished, "%lld tokens", (long long)tt_engine_tokens(g->runs->engine));
     }
     tt_progress_close(&progress);
+    close_round(&r);
     if (status == TT_ERR_INTERRUPTED)
         return tt_context(status,
             "reflection %d: the runs so far are saved; run the same command again to resume",
             context->iteration);
+    return status;
+}
+
+static tt_status cut_items(const generation *g, tt_portions *out) {
+    const tt_reflection_runs *w = g->runs;
+    const tt_config *c = w->context->config;
+    int *texts;
+    if (g->items->n == 0) return TT_OK;
+    TT_TRY(tt_alloc(&texts, (size_t)g->items->n, sizeof *texts, "runs"));
+    for (int i = 0; i < g->items->n; ++i)
+        texts[i] = tt_widest_stage(w->set, (int)c->reflection.samples, &g->items->items[i].question);
+    const tt_status status = tt_portions_cut(
+        out, texts, g->items->n, tt_portion_texts(w->student->model->device, (int)c->evaluation.slots));
+    free(texts);
     return status;
 }
 
@@ -135,7 +209,7 @@ static tt_status warn_of_cuts(const tt_reflection_runs *w) {
     return TT_OK;
 }
 
-static tt_status open_log(const generation *g, const char *path, bool *done) {
+static tt_status open_log(const generation *g, const char *path) {
     const int n = g->items->n;
     tt_str made_with = {0};
     int *n_options;
@@ -146,7 +220,7 @@ static tt_status open_log(const generation *g, const char *path, bool *done) {
     tt_status status = describe_runs(g, &made_with);
     if (status == TT_OK) status = tt_run_log_open(g->log, path, tt_str_text(&made_with), &items);
     free(n_options);
-    if (status == TT_OK) memcpy(done, g->log->done, (size_t)n * sizeof *done);
+    if (status == TT_OK) memcpy(g->done, g->log->done, (size_t)n * sizeof *g->done);
     tt_str_close(&made_with);
     return status;
 }
@@ -155,18 +229,20 @@ tt_status tt_reflection_generate(tt_reflection_runs *w, const tt_reflection_item
     const char *name, tt_run_log *log) {
     const tt_config *c = w->context->config;
     tt_comm *comm = w->context->comm;
-    const generation g = {.runs = w, .items = items, .sampled = sampled, .log = log};
+    generation g = {.runs = w, .items = items, .sampled = sampled, .log = log};
+    const size_t n = (size_t)items->n;
     char path[TT_PATH_MAX];
-    bool *done;
     TT_TRY(tt_path_join(path, sizeof path, w->context->folder, name));
-    TT_TRY(tt_alloc(&done, (size_t)items->n, sizeof *done, "runs"));
-    tt_status status = tt_comm_agree(comm, comm->rank == 0 ? open_log(&g, path, done) : TT_OK);
+    TT_TRY(tt_alloc(&g.done, n, sizeof *g.done, "runs"));
+    tt_status status = cut_items(&g, &g.portions);
+    if (status == TT_OK && comm->rank == 0) status = open_log(&g, path);
+    status = tt_comm_agree(comm, status);
     if (status == TT_OK && !w->engine)
         status = tt_comm_agree(comm, tt_engine_open(&w->engine, w->student->model, (int)c->evaluation.slots,
                                          (int)c->evaluation.max_length));
-    if (status == TT_OK && items->n)
-        status = tt_comm_broadcast(comm, done, (size_t)items->n * sizeof *done, 0);
-    if (status == TT_OK) status = generate_rest(&g, done);
-    free(done);
+    if (status == TT_OK && n) status = tt_comm_broadcast(comm, g.done, n * sizeof *g.done, 0);
+    if (status == TT_OK) status = generate_rest(&g);
+    tt_portions_close(&g.portions);
+    free(g.done);
     return status == TT_OK ? warn_of_cuts(w) : status;
 }

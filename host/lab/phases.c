@@ -1,0 +1,44 @@
+#include "host/lab/phases.h"
+
+#include <stdio.h>
+
+static void add_phase(tt_result *result, const char *name, int iteration) {
+    tt_phase_outcome *phase = &result->phases[result->n_phases++];
+    phase->iteration = iteration;
+    snprintf(phase->name, sizeof phase->name, iteration ? "%s_%d" : "%s", name, iteration);
+}
+
+tt_status tt_phases_add(tt_result *result, const tt_config *c, bool has_corpus) {
+    if (c->pretraining.train.enabled) add_phase(result, "pretraining", 0);
+    if (c->acquisition.enabled) add_phase(result, "acquisition", 0);
+    if (c->acquisition.enabled && !has_corpus)
+        return tt_fail(TT_ERR_CONFIG,
+            "acquisition is enabled, but no corpus is named; set corpus: to an .h5 that "
+            "'tinythinker corpus import' wrote");
+    if (c->reflection.iterations > 0 && !c->acquisition.enabled && !*c->model.start)
+        return tt_fail(TT_ERR_CONFIG,
+            "reflection needs a student that has finished acquisition: set acquisition.enabled=true, or "
+            "model.start to the best.h5 of an earlier run");
+    if (c->reflection.iterations > 0 && !has_corpus)
+        return tt_fail(TT_ERR_CONFIG, "reflection needs the training questions: set corpus:");
+    for (int k = 1; k <= c->reflection.iterations; ++k) add_phase(result, "reflection", k);
+    return TT_OK;
+}
+
+tt_status tt_scoring_of(
+    tt_evaluate_options *out, const tt_config *c, const tt_corpus *corpus, tt_split split, int samples) {
+    *out = (tt_evaluate_options){.corpus = corpus,
+        .split = split,
+        .questions = c->evaluation.questions,
+        .samples = samples,
+        .decoding = tt_decoding_of(c),
+        .max_input = tt_prompt_limit_of(c),
+        .slots = (int)c->evaluation.slots};
+    return tt_stage_set_parse(&out->set, c->stages);
+}
+
+bool tt_split_is_empty(const tt_corpus *corpus, tt_split split) {
+    for (size_t i = 0; i < corpus->n_questions; ++i)
+        if (corpus->questions[i].split == split) return false;
+    return true;
+}

@@ -1,0 +1,38 @@
+// How questions are cut into the pieces that ranks take. A piece is generated for itself, from an idle engine, so that its texts
+// have the same bits whoever generates it, whenever. So the cuts depend on the questions and the engine alone.
+//
+// The rule: a piece has enough texts in its widest stage to keep the engine's slots busy. Where a step takes as long for few
+// sequences as for many (devices that record steps), that is four times as many texts as slots; elsewhere 64 texts, which
+// take as long for each text as more do. All pieces of a list have about as many texts.
+#ifndef TT_REASON_PORTIONS_H
+#define TT_REASON_PORTIONS_H
+
+#include "host/data/corpus.h"
+#include "host/text/stages.h"
+#include "kernels/device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tt_portions {
+    int n;
+    int *ends; // [n], ascending: piece i has questions ends[i - 1] (0 for the first) to ends[i] - 1
+} tt_portions;
+
+// The texts of a piece's widest stage for an engine with so many slots.
+int tt_portion_texts(tt_device *device, int slots);
+// The most texts that a stage has for a question of which `runs` are made.
+int tt_widest_stage(tt_stage_set set, int runs, const tt_question *question);
+// Cuts n questions (n > 0) of texts[i] > 0 texts each into pieces of about `piece` texts or more. The caller closes it.
+// Errors: TT_ERR_NOMEM.
+tt_status tt_portions_cut(tt_portions *out, const int *texts, int n, int piece) TT_MUST_CHECK;
+void tt_portions_close(tt_portions *portions);
+// The first question of a piece.
+int tt_portion_begin(const tt_portions *portions, int64_t piece);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
