@@ -28,9 +28,9 @@ tt_memory_kind tt_memory_kind_of(const char *what) {
     } names[] = {
         {"weights", TT_MEMORY_WEIGHTS},
         {"weights for matrix products", TT_MEMORY_WEIGHTS},
+        {"weights below adapters", TT_MEMORY_WEIGHTS},
         {"adapters", TT_MEMORY_WEIGHTS},
         {"adapters for matrix products", TT_MEMORY_WEIGHTS},
-        {"weights below adapters", TT_MEMORY_WEIGHTS},
         {"gradients", TT_MEMORY_GRADIENTS},
         {"Adam's first moment", TT_MEMORY_MOMENTS},
         {"Adam's second moment", TT_MEMORY_MOMENTS},

@@ -13,9 +13,10 @@
 
 enum { OWNER = 256 };
 
-static bool lock_within_seconds(int file) {
+enum { ONCE = 1, FOR_SECONDS = 100 };
+
+static bool try_lock(int file, int tries) {
     const struct timespec pause = {.tv_nsec = 50000000};
-    int tries = 100;
     while (flock(file, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EINTR && (errno != EWOULDBLOCK || --tries == 0)) return false;
         nanosleep(&pause, NULL);
@@ -49,15 +50,16 @@ static void read_note(const char *note, char *owner) {
     snprintf(owner, OWNER, *text ? " (%s)" : "%s", text);
 }
 
-tt_status tt_lock_take(tt_lock *out, int file, const char *note, const char *path) {
+static tt_status take(tt_lock *out, int file, const char *note, const char *path, int tries) {
     *out = (tt_lock){.file = file};
-    if (!lock_within_seconds(file)) {
+    if (!try_lock(file, tries)) {
         if (errno == EWOULDBLOCK) {
             read_note(note, out->owner);
             return tt_fail(TT_ERR_BUSY, "%s: another process has it%s", path, out->owner);
         }
-        tt_warn("%s: cannot be locked: %s; make sure that no other process uses it at the same time", path,
-            strerror(errno));
+        if (tries != ONCE)
+            tt_warn("%s: cannot be locked: %s; make sure that no other process uses it at the same time",
+                path, strerror(errno));
         return TT_OK;
     }
     snprintf(out->note, sizeof out->note, "%s", note);
@@ -65,10 +67,18 @@ tt_status tt_lock_take(tt_lock *out, int file, const char *note, const char *pat
     return TT_OK;
 }
 
+tt_status tt_lock_take(tt_lock *out, int file, const char *note, const char *path) {
+    return take(out, file, note, path, FOR_SECONDS);
+}
+
+tt_status tt_lock_try(tt_lock *out, int file, const char *note, const char *path) {
+    return take(out, file, note, path, ONCE);
+}
+
 bool tt_lock_held(const char *folder, const char *note, char *owner) {
     const int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file < 0) return false;
-    const bool held = !lock_within_seconds(file) && errno == EWOULDBLOCK;
+    const bool held = !try_lock(file, FOR_SECONDS) && errno == EWOULDBLOCK;
     if (held) read_note(note, owner);
     close(file);
     return held;

@@ -3,19 +3,37 @@
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/cli/paths.h"
+#include "host/lab/sweep/graph.h"
 #include "host/lab/sweep/sweep.h"
 
 #include <stdio.h>
 #include <string.h>
 
+static const char *state_of(const tt_sweep *sweep, const tt_sweep_run *run) {
+    const tt_sweep_state state = tt_sweep_state_of(sweep, run);
+    return state == TT_SWEEP_NEW && tt_sweep_enough(sweep, run) ? "not needed" : tt_sweep_state_name(state);
+}
+
 static void list_runs(const tt_sweep *sweep) {
     for (int i = 0; i < sweep->n; ++i) {
         const tt_sweep_run *run = &sweep->runs[i];
-        printf("%4d  %-40s %-10s", i, run->name, tt_sweep_state_name(tt_sweep_state_of(sweep, run)));
+        printf("%4d  %-40s %-10s", run->number, run->name, state_of(sweep, run));
         for (int k = 0; k + 3 < run->n; ++k) printf(" %s", run->overrides[k]); // without seed, name, output
         putchar('\n');
     }
-    printf("%d runs in %s/%s\n", sweep->n, sweep->output, sweep->name);
+    printf("%d runs in %s/%s\n\n", sweep->n, sweep->output, sweep->name);
+}
+
+static tt_status list_phases(const tt_sweep *sweep) {
+    tt_sweep_graph graph;
+    tt_str text = {0};
+    TT_TRY(tt_sweep_graph_open(&graph, sweep));
+    tt_sweep_graph_look(&graph);
+    const tt_status status = tt_sweep_graph_print(&graph, &text);
+    if (status == TT_OK) fputs(tt_str_text(&text), stdout);
+    tt_str_close(&text);
+    tt_sweep_graph_close(&graph);
+    return status;
 }
 
 static tt_status save_slurm(const tt_sweep *sweep, const tt_sweep_options *options, const char *path) {
@@ -36,14 +54,22 @@ static tt_status save_slurm(const tt_sweep *sweep, const tt_sweep_options *optio
     return status;
 }
 
-static tt_status show_table(const tt_sweep *sweep) {
+// Writes a file into the folder of the sweep.
+static tt_status write_result(const tt_sweep *sweep, const char *name, const tt_str *text) {
     char folder[TT_PATH_MAX], path[TT_PATH_MAX];
-    tt_str table = {0};
+    TT_TRY(tt_path_join(folder, sizeof folder, sweep->output, sweep->name));
+    TT_TRY(tt_path_join(path, sizeof path, folder, name));
+    return tt_write_file(path, tt_str_text(text), text->length);
+}
+
+static tt_status show_table(const tt_sweep *sweep) {
+    tt_str table = {0}, summary = {0};
     tt_status status = tt_sweep_table(sweep, &table);
-    if (status == TT_OK) status = tt_path_join(folder, sizeof folder, sweep->output, sweep->name);
-    if (status == TT_OK) status = tt_path_join(path, sizeof path, folder, "table.txt");
-    if (status == TT_OK) status = tt_write_file(path, table.data, table.length);
-    if (status == TT_OK) fputs(table.data, stdout);
+    if (status == TT_OK) status = write_result(sweep, "table.txt", &table);
+    if (status == TT_OK) status = tt_sweep_summary(sweep, &summary);
+    if (status == TT_OK) status = write_result(sweep, "summary.csv", &summary);
+    if (status == TT_OK) fputs(tt_str_text(&table), stdout);
+    tt_str_close(&summary);
     tt_str_close(&table);
     return status;
 }
@@ -69,17 +95,26 @@ typedef struct request {
     const char *slurm; // file to write the job array to, or NULL
 } request;
 
+static bool has_number(const tt_sweep *sweep, int number) {
+    bool found = false;
+    for (int i = 0; i < sweep->n; ++i) found = found || sweep->runs[i].number == number;
+    return found;
+}
+
 static tt_status open_sweep(const request *what, tt_comm *comm) {
     const tt_sweep_options *options = &what->options;
     tt_sweep plan;
     TT_TRY(tt_comm_agree(comm, tt_sweep_open(&plan, what->path, options->overrides, options->n_overrides)));
     tt_status status = TT_OK;
-    if (options->only >= plan.n)
-        status =
-            tt_fail(TT_ERR_USAGE, "sweep: --only %d: expected a run from 0 to %d", options->only, plan.n - 1);
+    if (options->only >= 0 && !has_number(&plan, options->only))
+        status = tt_fail(
+            TT_ERR_USAGE, "sweep: --only %d: no run has this number; --dry-run lists them", options->only);
     else if (what->slurm || what->dry_run) {
         if (comm->rank == 0 && what->slurm) status = save_slurm(&plan, options, what->slurm);
-        if (comm->rank == 0 && !what->slurm) list_runs(&plan);
+        if (comm->rank == 0 && !what->slurm) {
+            list_runs(&plan);
+            status = list_phases(&plan);
+        }
         status = tt_comm_agree(comm, status);
     } else
         status = run_sweep(&plan, comm, options);
@@ -89,9 +124,9 @@ static tt_status open_sweep(const request *what, tt_comm *comm) {
 
 tt_status tt_cmd_sweep(int argc, char **argv) {
     tt_texts overrides = {0}, rest;
-    bool dry_run = false, retry = false, help;
-    int64_t jobs = 0, only = -1;
-    const char *slurm = NULL;
+    bool dry_run = false, retry = false, fresh = false, help;
+    int64_t jobs = 0, only = -1, ranks = 0;
+    const char *slurm = NULL, *fresh_from = NULL;
     const tt_arg list[] = {
         TT_OPTION_FLAG(
             "dry-run", &dry_run, "Lists the runs with their settings and states, and runs nothing."),
@@ -99,7 +134,15 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
             "Runs N at a time, each in a process of its own with its share of the cores (default 0: one "
             "after "
             "another in this process)."),
+        TT_OPTION_INTEGER("ranks-per-run", &ranks, "N", 0, 4096,
+            "Under mpirun: how many ranks share a run (default: ranks_per_run of the file; if it does not "
+            "say, "
+            "so many that all have work)."),
         TT_OPTION_FLAG("retry", &retry, "Also runs those that failed earlier."),
+        TT_OPTION_FLAG("fresh", &fresh,
+            "Starts over, with what other runs have trained left aside: all runs, or the one of --only."),
+        TT_OPTION_TEXT(
+            "fresh-from", &fresh_from, "PHASE", "The same from this phase: those before it are kept."),
         TT_OPTION_INTEGER("only", &only, "I", 0, 1e6, "Runs only number I of the list."),
         TT_OPTION_PATH("slurm", &slurm, "FILE", TT_OUTPUT_STREAM,
             "Writes a Slurm job array to this file, and runs nothing."),
@@ -125,8 +168,10 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
     TT_TRY(tt_comm_open(&comm));
     const request what = {.path = rest.items[0],
         .options = {.retry = retry,
+            .run = {.fresh = fresh, .fresh_from = fresh_from},
             .jobs = (int)jobs,
             .only = (int)only,
+            .ranks_per_run = (int)ranks,
             .overrides = overrides.items,
             .n_overrides = overrides.n},
         .dry_run = dry_run,
@@ -134,7 +179,7 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
     tt_status status = TT_OK;
     if (jobs > 0 && comm->size > 1)
         status = tt_comm_agree(comm, tt_fail(TT_ERR_USAGE, "sweep: --jobs works only without mpirun; under "
-                                                           "mpirun, set ranks_per_run in the sweep file"));
+                                                           "mpirun, use --ranks-per-run"));
     if (status == TT_OK) status = open_sweep(&what, comm);
     tt_comm_close(comm, status);
     return status;

@@ -46,8 +46,8 @@
             "What backward computes again instead of keeping it, to save memory. layers = the inside of "    \
             "every layer, from the layer's input. The result is the same, to the bit."),                     \
         INTEGER(PLACE, name ".zero", field.zero, "0", 0, 1,                                                  \
-            "1 = AdamW's moments are divided among the ranks: each updates its own share of the weights "    \
-            "and receives the others'. 0 = every rank has all of them."),                                    \
+            "Whether AdamW's moments are divided among the ranks: 1 = each rank updates its share of the "   \
+            "weights and receives the others'. 0 = every rank has all of them."),                            \
         TEXT(TRAINING, name ".reduction", field.reduction, "fp32", TT_WORDS(TT_REDUCTION_MAP),               \
             "Precision in which the ranks' gradients are sent and added. bf16 halves the bytes; no effect "  \
             "with one rank."),                                                                               \

@@ -54,8 +54,8 @@ int tt_comm_threads(const tt_comm *comm, int64_t wanted);
 // Collectives: every rank calls them in the same order. All block. Errors: TT_ERR_DIST.
 tt_status tt_comm_sum_f32(
     tt_comm *comm, float *x, size_t n) TT_MUST_CHECK; // in place, same bits on all ranks
-// The same for rank `root` alone, or for all with TT_ALL_RANKS; afterwards x is undefined on the others.
 enum { TT_ALL_RANKS = -1 };
+// The same for rank `root` alone, or for all with TT_ALL_RANKS; afterwards x is undefined on the others.
 tt_status tt_comm_sum_f32_to(tt_comm *comm, float *x, size_t n, int root) TT_MUST_CHECK;
 // The same of bf16: half the bytes; each addition is made in fp32 and rounded.
 tt_status tt_comm_sum_bf16_to(tt_comm *comm, uint16_t *x, size_t n, int root) TT_MUST_CHECK;

@@ -1,16 +1,8 @@
 #include "host/lab/phases.h"
 
-#include <stdio.h>
-
-static void add_phase(tt_result *result, const char *name, int iteration) {
-    tt_phase_outcome *phase = &result->phases[result->n_phases++];
-    phase->iteration = iteration;
-    snprintf(phase->name, sizeof phase->name, iteration ? "%s_%d" : "%s", name, iteration);
-}
+#include "host/lab/phase_identity.h"
 
 tt_status tt_phases_add(tt_result *result, const tt_config *c, bool has_corpus) {
-    if (c->pretraining.train.enabled) add_phase(result, "pretraining", 0);
-    if (c->acquisition.enabled) add_phase(result, "acquisition", 0);
     if (c->acquisition.enabled && !has_corpus)
         return tt_fail(TT_ERR_CONFIG,
             "acquisition is enabled, but no corpus is named; set corpus: to an .h5 that "
@@ -21,7 +13,8 @@ tt_status tt_phases_add(tt_result *result, const tt_config *c, bool has_corpus) 
             "model.start to the best.h5 of an earlier run");
     if (c->reflection.iterations > 0 && !has_corpus)
         return tt_fail(TT_ERR_CONFIG, "reflection needs the training questions: set corpus:");
-    for (int k = 1; k <= c->reflection.iterations; ++k) add_phase(result, "reflection", k);
+    for (tt_phase_outcome *p = result->phases; tt_phase_at(c, result->n_phases, p->name, &p->iteration); ++p)
+        result->n_phases++;
     return TT_OK;
 }
 

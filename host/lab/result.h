@@ -3,6 +3,7 @@
 #define TT_LAB_RESULT_H
 
 #include "host/data/corpus.h"
+#include "host/lab/phase_identity.h"
 #include "host/reason/evaluate.h"
 #include "host/train/phase.h"
 
@@ -11,7 +12,7 @@ extern "C" {
 #endif
 
 typedef struct tt_phase_outcome {
-    char name[32]; // "pretraining", "acquisition", "reflection_1", ...
+    char name[TT_PHASE_NAME]; // "pretraining", "acquisition", "reflection_1", ...
     bool done;
     tt_phase_result result;
     int iteration;                                             // of reflection; 0: a supervised phase

@@ -13,6 +13,7 @@
 #include "host/lab/result.h"
 #include "host/lab/resume.h"
 #include "host/lab/run_directory.h"
+#include "host/lab/shared_phases.h"
 #include "host/lab/space.h"
 #include "host/lab/start.h"
 #include "host/train/acquisition.h"
@@ -30,8 +31,10 @@ typedef struct run {
     bool gpu_chosen;
     bool precision_kept; // precision was auto and is that of the run to be resumed
     tt_run_directory dir;
-    tt_lock lock; // of the directory, on rank 0
-    bool rescore; // the result was made with other settings of the evaluation
+    tt_lock lock;       // of the directory, on rank 0
+    const char *share;  // see tt_run_options
+    tt_lock phase_lock; // of a phase that other runs may share, on rank 0
+    bool rescore;       // the result was made with other settings of the evaluation
     tt_corpus corpus;
     bool has_corpus;
     tt_checkpoint student;             // model is NULL until there is one
@@ -39,6 +42,7 @@ typedef struct run {
     double began;                      // see tt_phase_context
     bool cuts_warned;                  // whether the warning about cut prompts was given while training
     bool split_cuts_warned[TT_SPLITS]; // the same for each split that is scored
+    tt_str identity;                   // of the phase that is being done, on rank 0
     tt_result result;
 } run;
 
@@ -57,7 +61,7 @@ static tt_status open_directory(run *r, bool fresh) {
 
 static tt_status lock_directory(run *r) {
     tt_status status = TT_OK;
-    if (r->comm->rank == 0) status = tt_run_directory_lock(&r->dir, &r->lock);
+    if (r->comm->rank == 0 && r->lock.file < 0) status = tt_run_directory_lock(r->dir.path, &r->lock);
     return tt_comm_agree(r->comm, status);
 }
 
@@ -261,6 +265,84 @@ static void tell_memory(const run *r, const char *part) {
     tt_str_close(&text);
 }
 
+// ---- phases that runs have in common
+
+typedef enum share_step { SHARE_DONE, SHARE_TRAIN, SHARE_WAIT } share_step;
+
+static tt_phase_standing look_here(const run *r, int i) {
+    return tt_phase_look(r->dir.path, r->result.phases[i].name, tt_str_text(&r->identity), NULL);
+}
+
+// On rank 0: takes the phase from another run, or the lock to train it here.
+static tt_status try_share(run *r, int i, const char *best, share_step *out) {
+    const tt_phase_outcome *phase = &r->result.phases[i];
+    const char *identity = tt_str_text(&r->identity);
+    char hash[TT_PHASE_HASH], locks[TT_PATH_MAX];
+    tt_phase_found found;
+    *out = SHARE_DONE;
+    if (look_here(r, i) == TT_PHASE_DONE || look_here(r, i) == TT_PHASE_OTHER) return TT_OK;
+    tt_phase_hash(&r->identity, hash);
+    TT_TRY(tt_path_join(locks, sizeof locks, r->config->output, ".locks"));
+    const tt_status status = tt_phase_lock(locks, phase->name, hash, &r->phase_lock);
+    if (status == TT_ERR_BUSY) {
+        *out = SHARE_WAIT;
+        return TT_OK;
+    }
+    TT_TRY(status);
+    *out = SHARE_TRAIN;
+    if (!tt_phase_find(r->share, phase->name, identity, &found)) return TT_OK;
+    tt_lock_release(&r->phase_lock);
+    TT_TRY(tt_phase_take(&r->dir, phase->name, identity, best, &found));
+    tt_info("%s: taken from %s, which has trained the same", phase->name, found.run);
+    *out = SHARE_DONE;
+    return TT_OK;
+}
+
+static tt_status share_phase(run *r, int i, const char *best) {
+    for (bool told = false;;) {
+        struct {
+            share_step step;
+            bool stop;
+        } now = {SHARE_TRAIN, false};
+        tt_status status = TT_OK;
+        if (r->comm->rank == 0) status = try_share(r, i, best, &now.step);
+        now.stop = tt_interrupted();
+        TT_TRY(tt_comm_agree(r->comm, status));
+        TT_TRY(tt_comm_broadcast(r->comm, &now, sizeof now, 0));
+        if (now.step != SHARE_WAIT) return TT_OK;
+        if (now.stop)
+            return tt_comm_agree(
+                r->comm, tt_fail(TT_ERR_INTERRUPTED,
+                             "stopped while another run trains %s; run the same command again to "
+                             "resume",
+                             r->result.phases[i].name));
+        if (!told && r->comm->rank == 0)
+            tt_info("%s: waiting for another run, which is training the same%s", r->result.phases[i].name,
+                r->phase_lock.owner);
+        told = true;
+    }
+}
+
+// What the phase depends on, which is noted before it begins: files may be replaced while it trains.
+static tt_status note_beginning(run *r, int i, const char *best) {
+    tt_str_clear(&r->identity);
+    TT_TRY(tt_phase_identity(r->config, i, &r->identity));
+    if (look_here(r, i) != TT_PHASE_NEW) return TT_OK;
+    return tt_phase_note(
+        &r->dir, &(tt_phase_entry){
+                     .name = r->result.phases[i].name, .identity = tt_str_text(&r->identity), .best = best});
+}
+
+static tt_status note_end(run *r, int i, const char *best) {
+    tt_lock_release(&r->phase_lock);
+    if (look_here(r, i) != TT_PHASE_BEGUN) return TT_OK;
+    return tt_phase_note(&r->dir, &(tt_phase_entry){.name = r->result.phases[i].name,
+                                      .identity = tt_str_text(&r->identity),
+                                      .best = best,
+                                      .metrics_bytes = r->metrics_bytes,
+                                      .done = true});
+}
+
 // Trains what is left of the phase, and leaves its best weights in r->student.
 static tt_status do_phase(run *r, int i) {
     tt_phase_outcome *phase = &r->result.phases[i];
@@ -270,6 +352,8 @@ static tt_status do_phase(run *r, int i) {
     const int keep = (int)r->config->checkpoints.keep;
     TT_TRY(tt_run_directory_checkpoint(&r->dir, phase->name, false, last));
     TT_TRY(best_of(r, i, best));
+    TT_TRY(tt_comm_agree(r->comm, r->comm->rank == 0 ? note_beginning(r, i, best) : TT_OK));
+    if (r->share) TT_TRY(share_phase(r, i, best));
     TT_TRY(tt_resume_open(
         &(tt_resume){.comm = r->comm, .device = r->device, .phase = phase->name, .path = last, .keep = keep},
         &r->student, &state, &saved));
@@ -317,6 +401,7 @@ static tt_status do_phase(run *r, int i) {
         TT_TRY(status);
     }
     phase->done = true;
+    TT_TRY(tt_comm_agree(r->comm, r->comm->rank == 0 ? note_end(r, i, best) : TT_OK));
     TT_TRY(tt_comm_agree(r->comm, count_pairs(r, phase)));
     TT_TRY(tt_comm_agree(r->comm, remove_earlier(r, i)));
     tt_checkpoint_close(&r->student);
@@ -446,6 +531,28 @@ static tt_status do_evaluation(run *r) {
 
 // ---- the whole run
 
+// Removes what there is of the phase `from` and of those after it, the last one first.
+static tt_status remove_phases(const tt_config *config, const tt_run_directory *dir, const char *from) {
+    char names[TT_MAX_PHASES][TT_PHASE_NAME];
+    tt_str all = {0};
+    int n = 0, first = -1, iteration;
+    while (n < TT_MAX_PHASES && tt_phase_at(config, n, names[n], &iteration)) {
+        tt_str_format(&all, "%s%s", n ? ", " : "", names[n]);
+        if (strcmp(names[n], from) == 0) first = n;
+        ++n;
+    }
+    tt_status status = tt_str_status(&all);
+    if (status == TT_OK && first < 0)
+        status = tt_fail(TT_ERR_USAGE, "--fresh-from %s: no phase of this run has this name; it has %s", from,
+            n ? tt_str_text(&all) : "none");
+    for (int k = n - 1; status == TT_OK && k >= first; --k) {
+        status = tt_run_directory_remove_phase(dir, names[k]);
+        if (status == TT_OK) status = tt_phase_forget(dir, names[k]);
+    }
+    tt_str_close(&all);
+    return status;
+}
+
 static tt_status finish_run(run *r, FILE *out) {
     tt_result *result = &r->result;
     result->name = r->config->name;
@@ -491,14 +598,17 @@ static tt_status say_how_to_go_on(const run *r) {
         r->dir.path);
 }
 
-static tt_status do_run(run *r, bool fresh, FILE *out) {
+static tt_status do_run(run *r, const tt_run_options *options, FILE *out) {
     bool finished;
     tt_config_warn(r->config);
     TT_TRY(tt_run_directory_name(&r->dir, r->config));
-    TT_TRY(resolve_precision(r, fresh));
+    TT_TRY(resolve_precision(r, options->fresh));
     TT_TRY(lock_directory(r));
-    if (fresh) TT_TRY(check_start(r));
-    TT_TRY(open_directory(r, fresh));
+    if (options->fresh) TT_TRY(check_start(r));
+    TT_TRY(open_directory(r, options->fresh));
+    if (options->fresh_from)
+        TT_TRY(tt_comm_agree(
+            r->comm, r->comm->rank == 0 ? remove_phases(r->config, &r->dir, options->fresh_from) : TT_OK));
     TT_TRY(show_finished(r, out, &finished));
     if (finished) return TT_OK;
     TT_TRY(open_device(r));
@@ -515,13 +625,20 @@ static tt_status do_run(run *r, bool fresh, FILE *out) {
     return status == TT_ERR_IO ? say_how_to_go_on(r) : status;
 }
 
-tt_status tt_run(tt_config *config, tt_comm *comm, bool fresh, FILE *out) {
-    run r = {.config = config, .comm = comm, .began = tt_seconds(), .lock = {.file = -1}};
-    tt_status status = do_run(&r, fresh, out);
+tt_status tt_run(tt_config *config, tt_comm *comm, const tt_run_options *options, FILE *out) {
+    run r = {.config = config,
+        .comm = comm,
+        .share = options->fresh || options->fresh_from ? NULL : options->share,
+        .began = tt_seconds(),
+        .lock = options->lock ? *options->lock : (tt_lock){.file = -1},
+        .phase_lock = {.file = -1}};
+    tt_status status = do_run(&r, options, out);
     tt_interrupt_defer(false);
     tt_checkpoint_close(&r.student);
+    tt_str_close(&r.identity);
     if (r.has_corpus) tt_corpus_close(&r.corpus);
     tt_device_close(r.device);
+    tt_lock_release(&r.phase_lock);
     tt_lock_release(&r.lock);
     return status;
 }

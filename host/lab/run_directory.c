@@ -2,6 +2,7 @@
 
 #include "host/base/log.h"
 #include "host/base/target.h"
+#include "host/base/versions.h"
 #include "host/config/config.h"
 #include "host/lab/config_lines.h"
 
@@ -30,6 +31,7 @@ static const struct {
     {"metrics.jsonl", MEMBER(metrics)},
     {"corpus.h5", MEMBER(corpus)},
     {"tokens.h5", MEMBER(tokens)},
+    {"phases.json", MEMBER(phases)},
     {"environment.json", MEMBER(environment)},
     {"config.yaml", MEMBER(config)},
     {"lock", OF_THE_SWEEP},
@@ -258,6 +260,23 @@ static tt_status remove_run(const tt_run_directory *dir) {
     return TT_OK;
 }
 
+tt_status tt_run_directory_remove_phase(const tt_run_directory *dir, const char *phase) {
+    char path[TT_PATH_MAX];
+    const char *const result[] = {dir->result, dir->best, dir->table, dir->predictions};
+    for (int i = 0; i < 4; ++i) TT_TRY(remove_file(result[i]));
+    TT_TRY(tt_run_directory_predictions(dir->path, phase, path));
+    TT_TRY(remove_file(path));
+    TT_TRY(tt_run_directory_checkpoint(dir, phase, true, path));
+    TT_TRY(remove_file(path));
+    TT_TRY(tt_run_directory_checkpoint(dir, phase, false, path));
+    TT_TRY(tt_versions_remove(path, 0));
+    TT_TRY(remove_file(path));
+    TT_TRY(tt_path_join(path, sizeof path, dir->path, phase));
+    TT_TRY(remove_files(path, is_reflection_file));
+    rmdir(path); // fails if there is none, or a person keeps something in it
+    return TT_OK;
+}
+
 static tt_status remove_temporaries(const tt_run_directory *dir) {
     TT_TRY(remove_files(dir->path, is_temporary));
     TT_TRY(remove_files(dir->checkpoints, is_temporary));
@@ -374,21 +393,36 @@ static tt_status lock_note(const char *folder, char *out) {
     return tt_path_join(out, TT_PATH_MAX, folder, "lock");
 }
 
-tt_status tt_run_directory_lock(const tt_run_directory *dir, tt_lock *lock) {
+// Opens the folder to be locked; its descriptor, or -1.
+static int open_folder(const char *path, char *note) {
+    return lock_note(path, note) == TT_OK ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+tt_status tt_run_directory_lock(const char *path, tt_lock *lock) {
     char note[TT_PATH_MAX];
     *lock = (tt_lock){.file = -1};
-    TT_TRY(lock_note(dir->path, note));
-    const tt_status made = tt_make_dirs(dir->path);
+    const tt_status made = tt_make_dirs(path);
     if (made != TT_OK) return tt_context(made, "run directory");
-    const int file = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", dir->path, strerror(errno));
-    if (tt_lock_take(lock, file, note, dir->path) == TT_OK) return TT_OK;
+    const int file = open_folder(path, note);
+    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (tt_lock_take(lock, file, note, path) == TT_OK) return TT_OK;
     const tt_status status = tt_fail(TT_ERR_BUSY,
         "%s: another process is running in this directory%s; wait for it to end, or give this run another "
         "name",
-        dir->path, lock->owner);
+        path, lock->owner);
     tt_lock_release(lock);
     return status;
+}
+
+bool tt_run_directory_claim(const char *path, tt_lock *lock) {
+    char note[TT_PATH_MAX];
+    *lock = (tt_lock){.file = -1};
+    const int file = tt_make_dirs(path) == TT_OK ? open_folder(path, note) : -1;
+    if (file < 0) return false;
+    if (tt_lock_try(lock, file, note, path) == TT_OK) return true;
+    close(file);
+    lock->file = -1;
+    return false;
 }
 
 bool tt_run_directory_busy(const char *path, char *owner) {

@@ -4,6 +4,7 @@
 //   environment.json  version, commit, machine, device, ranks, threads, and what the run was made from
 //   corpus.h5         built from the world, if the configuration names one
 //   tokens.h5         the training texts, tokenised: a cache, which may be removed
+//   phases.json       what each phase depends on, and from which run it was taken (shared_phases.h)
 //   checkpoints/      <phase>.h5 to resume from, and <phase>.1.h5, ..., those before it (host/base/versions.h);
 //                     <phase>_best.h5 of phases before the last
 //   best.h5           the last phase's best checkpoint
@@ -29,7 +30,7 @@ extern "C" {
 typedef struct tt_run_directory {
     char path[TT_PATH_MAX];
     char config[TT_PATH_MAX], environment[TT_PATH_MAX], corpus[TT_PATH_MAX], tokens[TT_PATH_MAX],
-        metrics[TT_PATH_MAX];
+        phases[TT_PATH_MAX], metrics[TT_PATH_MAX];
     char predictions[TT_PATH_MAX], result[TT_PATH_MAX], table[TT_PATH_MAX], best[TT_PATH_MAX],
         checkpoints[TT_PATH_MAX];
 } tt_run_directory;
@@ -52,13 +53,18 @@ tt_status tt_run_directory_predictions(const char *run, const char *phase, char 
 // remove, a config.yaml that no run wrote, or that there is none beside checkpoints; TT_ERR_IO when the folder cannot be written.
 tt_status tt_run_directory_prepare(
     const tt_run_directory *dir, const tt_config *config, bool fresh, bool *rescore) TT_MUST_CHECK;
+// Removes the result and the files of one phase, which then begins again. Later phases are to be removed before it.
+tt_status tt_run_directory_remove_phase(const tt_run_directory *dir, const char *phase) TT_MUST_CHECK;
 // After the new result has been written: config.yaml becomes that of `config`. Errors: TT_ERR_IO.
 tt_status tt_run_directory_rescored(const tt_run_directory *dir, const tt_config *config) TT_MUST_CHECK;
 
-// Makes the directory and locks it against other processes until tt_lock_release(lock), or until this process ends. On file
+// Makes the directory of a run and locks it against other processes until tt_lock_release(lock), or until this process ends. On file
 // systems without locks it warns. To be called on one rank. Errors: TT_ERR_BUSY naming the process that runs in it;
 // TT_ERR_IO.
-tt_status tt_run_directory_lock(const tt_run_directory *dir, tt_lock *lock) TT_MUST_CHECK;
+tt_status tt_run_directory_lock(const char *path, tt_lock *lock) TT_MUST_CHECK;
+// The same without a wait for a process that was killed a moment ago, and without a message. False where another
+// process runs in the directory, whom lock->owner names, or where there can be none; there is then nothing to release.
+bool tt_run_directory_claim(const char *path, tt_lock *lock);
 // Whether another process runs in the directory now; owner[256] names it as tt_lock.owner does.
 bool tt_run_directory_busy(const char *path, char *owner);
 // Whether the file is one that a run writes, in the directory of a run. `path` is behind all links (target.h).

@@ -337,12 +337,16 @@ static tt_status get_format(const tt_h5 *h, bool *adapted) {
         (long long)format, FORMAT, FORMAT_ADAPTED);
 }
 
-// The model of a file with all weights.
-static tt_status get_model(const tt_h5 *h, tt_model **out, uint64_t *hash, tt_device *device) {
+// The model of a file with all weights, before they are read.
+static tt_status open_model(const tt_h5 *h, tt_model **out, tt_device *device) {
     tt_model_config config;
     TT_TRY(get_config(h, &config));
     TT_TRY(check_sizes(h, &config));
-    TT_TRY(tt_model_open(out, &config, device));
+    return tt_model_open(out, &config, device);
+}
+
+static tt_status get_model(const tt_h5 *h, tt_model **out, uint64_t *hash, tt_device *device) {
+    TT_TRY(open_model(h, out, device));
     return get_weights(h, *out, hash);
 }
 
@@ -397,33 +401,33 @@ static tt_status get_adapted(const tt_h5 *h, tt_checkpoint *out, tt_device *devi
     return tt_adapted_read_sets(out->adapted, h, out->model, tt_h5_has(h, "/optimizer/m"), &out->hash);
 }
 
-static tt_status get_tokens(const tt_h5 *h, tt_checkpoint *out) {
+// What there is beside model and optimiser.
+static tt_status get_tokenizer_of(const tt_h5 *h, tt_checkpoint *out) {
     TT_TRY(get_tokenizer(h, &out->tokenizer));
     TT_TRY(get_added(h, out->tokenizer));
     const int vocab = out->model->config.vocab_size;
-    if (tt_tokenizer_size(out->tokenizer) <= vocab) return TT_OK;
-    return tt_fail(TT_ERR_FORMAT, "%s: the tokenizer has %d ids, the model's vocabulary %d", h->path,
-        tt_tokenizer_size(out->tokenizer), vocab);
+    if (tt_tokenizer_size(out->tokenizer) > vocab)
+        return tt_fail(TT_ERR_FORMAT, "%s: the tokenizer has %d ids, the model's vocabulary %d", h->path,
+            tt_tokenizer_size(out->tokenizer), vocab);
+    return TT_OK;
 }
 
 static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
     bool adapted;
     TT_TRY(get_format(h, &adapted));
     TT_TRY(adapted ? get_adapted(h, out, device) : get_model(h, &out->model, &out->hash, device));
-    TT_TRY(get_tokens(h, out));
+    TT_TRY(get_tokenizer_of(h, out));
     TT_TRY(find_moments(h, out));
     return tt_h5_has(h, "/state") ? tt_h5_read_text(h, "/state", &out->state) : TT_OK;
 }
 
-// The model without its weights, and the tokenizer.
+// Of an adapted student, whose base decides what the model is, all is read.
 static tt_status get_outline(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
     bool adapted;
-    tt_model_config config;
     TT_TRY(get_format(h, &adapted));
-    TT_TRY(get_config(h, &config));
-    if (!adapted) TT_TRY(check_sizes(h, &config));
-    TT_TRY(tt_model_open(&out->model, &config, device));
-    return get_tokens(h, out);
+    if (adapted) return get_all(h, out, device);
+    TT_TRY(open_model(h, &out->model, device));
+    return get_tokenizer_of(h, out);
 }
 
 typedef tt_status get_parts(const tt_h5 *h, tt_checkpoint *out, tt_device *device);

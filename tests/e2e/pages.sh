@@ -22,7 +22,7 @@ block "$source/experiments/README.md" '^    name:' '^$' 4 > experiments/page.yam
 for file in header page; do
     "$TINYTHINKER" sweep experiments/$file.yaml --dry-run > list.txt 2> err.log || fail "the sweep of $file" err.log
     grep -q "^18 runs in runs/betas$" list.txt || fail "the sweep of $file has other runs" list.txt experiments/$file.yaml
-    grep -q "large,stages=no_recall,beta=0.1-s3" list.txt || fail "names of runs of $file" list.txt
+    grep -q "17-large-no_recall-beta0.1-s3" list.txt || fail "names of runs of $file" list.txt
 done
 
 # Questions as JSONL, a reading task, and a line of a world's table.

@@ -30,7 +30,7 @@ YAML
 # Killed in the third run, then to its end.
 "$TINYTHINKER" sweep sweep.yaml > one.txt 2> one.log &
 pid=$!
-until [ -e one/toy/stages=summarize_only-s1/checkpoints/acquisition.h5 ] || ! kill -0 $pid 2> /dev/null; do
+until [ -e one/toy/02-summarize_only-s1/checkpoints/acquisition.h5 ] || ! kill -0 $pid 2> /dev/null; do
     sleep 0.05
 done
 kill -9 $pid 2> /dev/null
@@ -38,18 +38,18 @@ wait $pid 2> /dev/null
 "$TINYTHINKER" sweep sweep.yaml --dry-run > list.txt
 finished=$(grep -c finished list.txt) # on a busy machine the third may be, too
 { [ "$finished" -ge 2 ] && [ "$finished" -le 3 ]; } || { fail "two or three runs should be finished by now"; cat list.txt; }
-before=$(stat -c %Y%i one/toy/stages=all-s1/best.h5)
+before=$(stat -c %Y%i one/toy/00-all-s1/best.h5)
 "$TINYTHINKER" sweep sweep.yaml > one.txt 2> one.log || { fail "the sweep"; cat one.log; }
-[ "$before" = "$(stat -c %Y%i one/toy/stages=all-s1/best.h5)" ] || fail "a finished run was run again"
-grep -q "stages=all  *2 of 2  *-  *[0-9.]* % \[" one.txt || { fail "no row with an interval"; cat one.txt; }
+[ "$before" = "$(stat -c %Y%i one/toy/00-all-s1/best.h5)" ] || fail "a finished run was run again"
+grep -q "all  *2 of 2  *-  *[0-9.]* % \[" one.txt || { fail "no row with an interval"; cat one.txt; }
 cmp one.txt one/toy/table.txt || fail "table.txt differs"
-grep -q '"variant": "stages=all"' one/toy/stages=all-s1/sweep.json || fail "sweep.json"
+grep -q '"variant": "all"' one/toy/00-all-s1/sweep.json || fail "sweep.json"
 
 "$TINYTHINKER" sweep sweep.yaml --jobs 2 --slurm job.sh > /dev/null && grep -q -- "--array=0-3" job.sh || fail "slurm"
 sed 's/output: one/output: two/' sweep.yaml > two.yaml
 "$TINYTHINKER" sweep two.yaml --jobs 2 > two.txt 2> two.log || { fail "--jobs 2"; cat two.log; }
 diff one.txt two.txt || fail "the table of --jobs 2 differs"
-[ -s two/toy/stages=all-s1/log.txt ] || fail "no log of a job"
+[ -s two/toy/00-all-s1/log.txt ] || fail "no log of a job"
 if have_mpi; then
     for ranks in 1 2; do
         sed "s/output: one/output: three$ranks/; \$a ranks_per_run: $ranks" sweep.yaml > three.yaml
@@ -60,7 +60,7 @@ if have_mpi; then
     mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep sweep.yaml --set output=x > x.log 2>&1 &&
         fail "a sweep's own key was taken from the command line"
 fi
-"$TINYTHINKER" diff --only weights one/toy/stages=all-s2/best.h5 two/toy/stages=all-s2/best.h5 > diff.log || { fail weights; cat diff.log; }
+"$TINYTHINKER" diff --only weights one/toy/01-all-s2/best.h5 two/toy/01-all-s2/best.h5 > diff.log || { fail weights; cat diff.log; }
 
 # One run fails: told, skipped, retried; the other is done.
 cat > bad.yaml <<'YAML'
@@ -69,11 +69,18 @@ base: base.yaml
 variants: {good: {}, bad: {model.tokenizer: data/no.model}}
 YAML
 "$TINYTHINKER" sweep bad.yaml > bad.txt 2> bad.log && fail "a failed run was not told"
-grep -q "failed: runs/bad/bad-s1: .*no.model" bad.txt || { fail "the reason is not in the table"; cat bad.txt; }
+grep -q "failed: runs/bad/01-bad-s1: .*no.model" bad.txt || { fail "the reason is not in the table"; cat bad.txt; }
 grep -q "good  *1 of 1" bad.txt || { fail "the other run"; cat bad.txt; }
 "$TINYTHINKER" sweep bad.yaml > bad.txt 2> bad.log || fail "a second time nothing is left to fail"
 cp data/tokenizer.model data/no.model
 "$TINYTHINKER" sweep bad.yaml --retry > bad.txt 2> bad.log || { fail "--retry"; cat bad.log; }
 grep -q "bad  *1 of 1" bad.txt || { fail "--retry"; cat bad.txt; }
+# Enough seeds: three whose interval is narrow enough.
+sed 's/name: toy/name: until/; s/^seeds:.*/until: {interval: 99 %, seeds: 5}/; s/\[all, summarize_only\]/[summarize_only]/' sweep.yaml > until.yaml
+"$TINYTHINKER" sweep until.yaml > until.txt 2> log || { fail "until"; cat log; }
+"$TINYTHINKER" sweep until.yaml --dry-run > list.txt 2> log
+[ "$(grep -c finished list.txt) $(grep -c "not needed" list.txt)" = "3 2" ] || { fail "three seeds are enough"; cat list.txt; }
+[ "$(wc -l < one/until/summary.csv)" = 6 ] || { fail "summary.csv"; cat one/until/summary.csv; }
+
 "$TINYTHINKER" report one -o report.html > /dev/null 2> report.log || { fail "report of a sweep"; cat report.log; }
 exit $failed

@@ -22,19 +22,19 @@ YAML
 decay="--set acquisition.weight_decay=0.02"
 
 "$TINYTHINKER" sweep sweep.yaml --jobs 2 $decay > one.txt 2> log || { fail "--jobs with --set"; cat log one/toy/*/log.txt; }
-grep -q "weight_decay: 0.02" one/toy/stages=all-s1/config.yaml || fail "--set did not reach the child"
+grep -q "weight_decay: 0.02" one/toy/00-all-s1/config.yaml || fail "--set did not reach the child"
 "$TINYTHINKER" sweep sweep.yaml $decay > again.txt 2> log || { fail "again"; cat log; }
 diff one.txt again.txt || fail "the table of a finished sweep changed"
 
-before=$(sha256sum one/toy/stages=all-s1/{best.h5,result.json,config.yaml})
+before=$(sha256sum one/toy/00-all-s1/{best.h5,result.json,config.yaml})
 "$TINYTHINKER" sweep sweep.yaml > other.txt 2> log && fail "runs of other settings were taken for this sweep's"
-grep -q "stages=all  *0 of 1" other.txt || { fail "runs of other settings were counted"; cat other.txt; }
+grep -q "all  *0 of 1" other.txt || { fail "runs of other settings were counted"; cat other.txt; }
 grep -q "acquisition.weight_decay: 0.02 -> 0" other.txt || { fail "what differs is not said"; cat other.txt; }
-[ "$before" = "$(sha256sum one/toy/stages=all-s1/{best.h5,result.json,config.yaml})" ] || fail "a finished run was changed"
+[ "$before" = "$(sha256sum one/toy/00-all-s1/{best.h5,result.json,config.yaml})" ] || fail "a finished run was changed"
 
 "$TINYTHINKER" sweep sweep.yaml $decay --set evaluation.samples=2 > voted.txt 2> log || { fail "scored again"; cat log; }
-[ "${before%% *}" = "$(sha256sum < one/toy/stages=all-s1/best.h5 | cut -d' ' -f1)" ] || fail "scoring again trained again"
-grep -q "stages=all  *1 of 1 .*% .*%" voted.txt || { fail "no votes in the table"; cat voted.txt; }
+[ "${before%% *}" = "$(sha256sum < one/toy/00-all-s1/best.h5 | cut -d' ' -f1)" ] || fail "scoring again trained again"
+grep -q "all  *1 of 1 .*% .*%" voted.txt || { fail "no votes in the table"; cat voted.txt; }
 
 "$TINYTHINKER" sweep sweep.yaml --set "corpus=it's.h5" --slurm job.sh > /dev/null || fail "--slurm"
 srun() { printf '%s\n' "$@"; }

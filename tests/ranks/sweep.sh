@@ -27,8 +27,22 @@ for ranks in 1 2; do
     sed "s/output: ranks0/output: ranks$ranks/; \$a ranks_per_run: $ranks" sweep.yaml > part.yaml
     mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep part.yaml > part.txt 2> log && fail "$ranks: the failed run was not told"
     diff <(sed '/^failed:/d' 0.txt) <(sed '/^failed:/d' part.txt) || { fail "table with $ranks ranks a run"; cat log; }
-    grep -q "failed: ranks$ranks/toy/bad-s1: .*no.model" part.txt || { fail "no reason with $ranks"; cat part.txt; }
+    grep -q "failed: ranks$ranks/toy/00-bad-s1: .*no.model" part.txt || { fail "no reason with $ranks"; cat part.txt; }
 done
+# More ranks wanted than there are; and of two groups, the one that is free earlier waits longer than ranks wait for each other.
+sed "s/output: ranks0/output: eight/; \$a ranks_per_run: 8" sweep.yaml > eight.yaml
+mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep eight.yaml > eight.txt 2> log && fail "8 of 2 ranks: the failed run was not told"
+diff <(sed '/^failed:/d' 0.txt) <(sed '/^failed:/d' eight.txt) || { fail "table with 8 of 2 ranks"; cat log; }
+grep -q "all 2 ranks" log || { fail "not said that there are 2 ranks"; cat log; }
+cat > long.yaml <<'YAML'
+name: long
+base: base.yaml
+output: long
+variants: {short: {acquisition.steps: 1}, long: {acquisition.steps: 300, acquisition.batch_size: 64}}
+YAML
+TT_TIMEOUT=1 mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep long.yaml --ranks-per-run 1 > long.txt 2> log ||
+    { fail "a group that waited for the other"; cat log; }
+[ "$(grep -c "1 of 1" long.txt)" = 2 ] || { fail "long and short"; cat long.txt; }
 mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep part.yaml --dry-run > list.txt 2> log || fail "--dry-run"
 [ "$(grep -c " runs in " list.txt)" -eq 1 ] || { fail "the list is printed by each rank"; cat list.txt; }
 sed 's/ranks_per_run: 2/ranks_per_run: 3/' part.yaml > many.yaml

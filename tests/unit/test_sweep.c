@@ -27,26 +27,33 @@ static void runs(void **state) {
     static const struct {
         const char *text, *names;
     } table[] = {
-        {START, "base-s7"},
-        {START "seeds: [1, 2]\n", "base-s1 base-s2"},
+        {START, "00-base-s7"},
+        {START "seeds: [1, 2]\n", "00-base-s1 01-base-s2"},
         {START "axes: {stages: [all, no_recall], reflection.beta: [0.1, 0.5]}\nseeds: [3]\n",
-            "stages=all,beta=0.1-s3 stages=all,beta=0.5-s3 stages=no_recall,beta=0.1-s3 "
-            "stages=no_recall,beta=0.5-s3"},
+            "00-all-beta0.1-s3 01-all-beta0.5-s3 02-no_recall-beta0.1-s3 03-no_recall-beta0.5-s3"},
         {START "axes: {acquisition.dropout: [0, 0.1], reflection.dropout: [0]}\n",
-            "acquisition.dropout=0,reflection.dropout=0-s7 acquisition.dropout=0.1,reflection.dropout=0-s7"},
+            "00-acquisition.dropout0-reflection.dropout0-s7 "
+            "01-acquisition.dropout0.1-reflection.dropout0-s7"},
         {START "variants: {b: {stages: no_recall}, a: {acquisition.steps: 5}}\nseeds: [1, 2]\n",
-            "b-s1 b-s2 a-s1 a-s2"},
+            "00-b-s1 01-b-s2 02-a-s1 03-a-s2"},
         {START "variants: {b: {}, a: {}}\naxes: {reflection.beta: [1, 2]}\n",
-            "b,beta=1-s7 b,beta=2-s7 a,beta=1-s7 a,beta=2-s7"},
+            "00-b-beta1-s7 01-b-beta2-s7 02-a-beta1-s7 03-a-beta2-s7"},
         {START "axes: {stages: [all, no_recall], reflection.beta: [1, 2]}\n"
                "exclude: [{stages: all, reflection.beta: 2}, {reflection.beta: 1, stages: no_recall}]\n",
-            "stages=all,beta=1-s7 stages=no_recall,beta=2-s7"},
+            "00-all-beta1-s7 01-no_recall-beta2-s7"},
         {START "set: {stages: no_recall}\naxes: {reflection.beta: [1, 2]}\nexclude: [{stages: no_recall, "
                "reflection.beta: 1}]\n",
-            "beta=2-s7"},
-        {START "axes: {model.start: [a/b.h5]}\n", "start=a_b.h5-s7"},
-        {START "axes: {evaluation.splits: [[test, control], []]}\n",
-            "splits=_test,_control_-s7 splits=__-s7"},
+            "00-beta2-s7"},
+        {START "axes: {model.start: [a/b.h5]}\n", "00-b-s7"},
+        {START "axes: {model.start: [a/b.h5, c/b.h5]}\n", "00-a_b.h5-s7 01-c_b.h5-s7"},
+        {START "axes: {reflection.length_normalised: [true, false], acquisition.steps: [0, 1e3]}\n",
+            "00-length_normalised-steps0-s7 01-length_normalised-steps1e3-s7 "
+            "02-no_length_normalised-steps0-s7 "
+            "03-no_length_normalised-steps1e3-s7"},
+        {START "variants: {..: {}}\n", "00-..-s7"},
+        {START "seeds: [2, 9]\nuntil: {interval: 1.5 %, seeds: 4}\n",
+            "00-base-s2 01-base-s9 02-base-s1 03-base-s3"},
+        {START "axes: {evaluation.splits: [[test, control], []]}\n", "00-test+control-s7 01-no_splits-s7"},
     };
     tt_str names = {0};
     for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
@@ -62,7 +69,7 @@ static void settings(void **state) {
     (void)state;
     static const char *const over[] = {"reflection.beta=3"};
     static const char *const want[] = {"stages=no_recall", "acquisition.steps=5", "reflection.beta=1",
-        "reflection.beta=3", "seed=4", "name=a,beta=1-s4", "output=out/s"};
+        "reflection.beta=3", "seed=4", "name=00-a-beta1-s4", "output=out/s"};
     tt_sweep sweep;
     write_text("sweep_test.yaml",
         START "output: out\nseeds: [4]\nset: {stages: no_recall}\n"
@@ -71,7 +78,7 @@ static void settings(void **state) {
     assert_int_equal(sweep.n, 1);
     assert_int_equal(sweep.runs[0].n, 7);
     for (int i = 0; i < 7; ++i) assert_string_equal(sweep.runs[0].overrides[i], want[i]);
-    assert_string_equal(sweep.runs[0].path, "out/s/a,beta=1-s4");
+    assert_string_equal(sweep.runs[0].path, "out/s/00-a-beta1-s4");
     tt_config config;
     OK(tt_config_load(&config, sweep.base, sweep.runs[0].overrides, sweep.runs[0].n));
     assert_true(config.reflection.beta == 3 && config.seed == 4 && config.acquisition.steps == 5);
@@ -99,7 +106,7 @@ static void mistakes(void **state) {
         {START "axes: {stages: [all, all]}\n",
             "sweep_test.yaml:3: axes: stages: the values all and all are the same"},
         {START "variants: {a/b: {}, a_b: {}}\n",
-            "sweep_test.yaml:3: 'a_b' and 'a/b' (line 3) would both have the folder a_b-s7"},
+            "sweep_test.yaml:3: 'a_b' and 'a/b' (line 3) would both be called a_b"},
         {START "axes: {reflection.beta: [0.5, 0.50]}\n", "the values 0.5 and 0.50 are the same"},
         {START "axes: {reflection.length_normalised: [True, yes]}\n", "the values True and yes are the same"},
         {START "axes:\n  stages: [all]\n  stages: [all]\n",
@@ -108,8 +115,6 @@ static void mistakes(void **state) {
         {START "axes: {acquisition: [{steps: 1}]}\n",
             "sweep_test.yaml:3: acquisition: is a section; expected one of its keys"},
         {START "variants: {'': {}}\n", "sweep_test.yaml:3: variants: expected a string, got an empty one"},
-        {START "variants: {..: {}}\n",
-            "sweep_test.yaml:3: the name '..-s7' of a run's folder begins with a dot"},
         {START "variants:\n  ? [a]\n  : {}\n",
             "sweep_test.yaml:4: expected a key: a single word, got a list"},
         {START "seeds:\n  -\n  - 2\n", "sweep_test.yaml:4: seeds: expected a whole number, got nothing"},
@@ -136,6 +141,11 @@ static void mistakes(void **state) {
                "3, 4, 5, 6, 7, "
                "8, 9, 10], threads: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]}\nexclude: [{threads: 1}]\n",
             "sweep_test.yaml:3: axes and variants have 110000 combinations; allowed are 100000"},
+        {START "until: {interval: 2, seeds: 4}\n", "sweep_test.yaml:3: until: interval: expected"},
+        {START "until: {interval: 0 %, seeds: 4}\n",
+            "sweep_test.yaml:3: until: interval: expected per cent above 0"},
+        {START "until: {interval: 2 %}\n", "sweep_test.yaml:3: until: the key seeds is missing"},
+        {START "until: {interval: 2 %, seeds: 2}\n", "sweep_test.yaml:3: until: seeds"},
         {START "ranks_per_run: 0\n", "sweep_test.yaml:3: ranks_per_run"},
         {"name: s\n", "sweep_test.yaml: the key base is missing"},
         {"base: sweep_base.yaml\n", "sweep_test.yaml: the key name is missing"},

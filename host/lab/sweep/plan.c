@@ -1,10 +1,11 @@
 #include "host/lab/sweep/plan.h"
 
 #include "host/base/log.h"
+#include "host/base/number.h"
 #include "host/base/str.h"
 #include "host/config/document.h"
+#include "host/lab/sweep/names.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,39 @@ static tt_status read_ranks(reader *r, tt_document_node *node) {
     return TT_OK;
 }
 
+// "2 %" as 0.02.
+static tt_status read_percent(reader *r, tt_document_node *node, double *out) {
+    const char *text;
+    char *end;
+    TT_TRY(tt_document_text(&r->document, node, "until: interval", &r->sweep->memory, &text));
+    *out = tt_parse_double(text, &end) / 100;
+    if (end != text && strcmp(end + strspn(end, " "), "%") == 0 && *out > 0 && *out < 1) return TT_OK;
+    return tt_document_fail(&r->document, node,
+        "until: interval: expected per cent above 0 and below 100, as in '2 %%', got '%.60s'", text);
+}
+
+// Adds seeds to the list, up to `seeds` of them.
+static tt_status read_until(reader *r, tt_document_node *map) {
+    static const char *const keys[] = {"interval", "seeds"};
+    tt_document *d = &r->document;
+    double seeds;
+    TT_TRY(tt_document_check_keys(d, map, "until", keys, 2));
+    tt_document_node *interval = tt_document_find(d, map, "interval"),
+                     *most = tt_document_find(d, map, "seeds");
+    if (!interval || !most)
+        return tt_document_fail(d, map, "until: the key %s is missing; expected {interval: 2 %%, seeds: 10}",
+            interval ? "seeds" : "interval");
+    TT_TRY(read_percent(r, interval, &r->sweep->until_interval));
+    TT_TRY(tt_document_number(
+        d, most, "until: seeds", &(tt_number_range){.low = 3, .high = MAX_SEEDS, .whole = true}, &seeds));
+    for (int64_t seed = 1; r->n_seeds < (int)seeds; ++seed) {
+        bool listed = false;
+        for (int i = 0; i < r->n_seeds; ++i) listed = listed || r->seeds[i] == seed;
+        if (!listed) r->seeds[r->n_seeds++] = seed;
+    }
+    return TT_OK;
+}
+
 static tt_status read_base(reader *r, tt_document_node *node) {
     char folder[TT_PATH_MAX];
     const char *file;
@@ -254,7 +288,7 @@ static tt_status read_name(reader *r, tt_document_node *node) {
 
 static tt_status read_root(reader *r) {
     static const char *const keys[] = {
-        "name", "base", "set", "seeds", "axes", "variants", "exclude", "ranks_per_run", "output"};
+        "name", "base", "set", "seeds", "axes", "variants", "exclude", "until", "ranks_per_run", "output"};
     tt_document *d = &r->document;
     tt_document_node *root = tt_document_root(d), *node;
     TT_TRY(tt_document_check_keys(
@@ -273,6 +307,7 @@ static tt_status read_root(reader *r) {
     if ((node = tt_document_find(d, root, "exclude"))) TT_TRY(read_excluded(r, node));
     if ((node = tt_document_find(d, root, "ranks_per_run"))) TT_TRY(read_ranks(r, node));
     if (r->n_seeds == 0) r->n_seeds = 1; // the seed of the base
+    if ((node = tt_document_find(d, root, "until"))) TT_TRY(read_until(r, node));
     return TT_OK;
 }
 
@@ -298,20 +333,6 @@ static bool is_excluded(reader *r, const settings *s) {
     return any;
 }
 
-// The name of a run's folder: <variant>-s<seed>; every byte other than letters, digits and ._=,+- becomes _.
-static tt_status folder_name(reader *r, const char *variant_name, const char *seed, const char **out) {
-    tt_str name = {0};
-    for (const char *p = variant_name; *p; ++p) {
-        const bool plain = isalnum((unsigned char)*p) || strchr("._=,+-", *p);
-        tt_str_append_n(&name, plain ? p : "_", 1);
-    }
-    tt_str_format(&name, "-s%s", seed);
-    tt_status status = tt_str_status(&name);
-    if (status == TT_OK) status = keep_text(r, tt_str_text(&name), out);
-    tt_str_close(&name);
-    return status;
-}
-
 static tt_status add_override(reader *r, tt_sweep_run *run, const char *key, const char *value) {
     tt_str text = {0};
     tt_str_format(&text, "%s=%s", key, value);
@@ -324,53 +345,53 @@ static tt_status add_override(reader *r, tt_sweep_run *run, const char *key, con
 
 // What a combination of a variant and of values of the axes consists of.
 typedef struct cell {
-    const char *name;
-    int line; // of its variant, or of the first axis
+    const char *name, *earlier; // see tt_sweep_run
+    int line;                   // of its variant, or of the first axis
     settings settings;
 } cell;
 
-// Checks that the run has a folder of its own within the sweep's.
+// Checks that no other run is called the same.
 static tt_status check_name(const reader *r, const tt_sweep_run *run) {
-    const char *fault = tt_name_fault(run->name);
-    if (fault)
-        return tt_fail(TT_ERR_CONFIG,
-            "%s:%d: the name '%.60s' of a run's folder %s; give the variant another name%s", r->sweep->file,
-            run->line, run->name, fault, r->n_axes ? ", or use named variants instead of axes" : "");
     for (const tt_sweep_run *other = r->sweep->runs; other < run; ++other)
-        if (strcmp(other->name, run->name) == 0)
+        if (other->seed == run->seed && strcmp(other->variant, run->variant) == 0)
             return tt_fail(TT_ERR_CONFIG,
-                "%s:%d: '%.60s' and '%.60s' (line %d) would both have the folder %s; in folder names, what "
-                "is not a "
+                "%s:%d: '%.60s' and '%.60s' (line %d) would both be called %s; in names, what is not a "
                 "letter, a digit or one of ._=,+- becomes _",
-                r->sweep->file, run->line, run->variant, other->variant, other->line, run->name);
+                r->sweep->file, run->line, run->earlier, other->earlier, other->line, run->variant);
     return TT_OK;
 }
 
 static tt_status add_run(reader *r, const cell *c, int64_t seed) {
     tt_sweep *sweep = r->sweep;
-    char text[32], output[TT_PATH_MAX];
+    char text[32];
     if (sweep->n == TT_SWEEP_RUNS)
         return tt_fail(TT_ERR_CONFIG, "%s:%d: more than %d runs", sweep->file, c->line, TT_SWEEP_RUNS);
     size_t capacity = (size_t)r->capacity;
     TT_TRY(tt_grow(&sweep->runs, &capacity, (size_t)sweep->n + 1, sizeof *sweep->runs, "runs"));
     r->capacity = (int)capacity;
     tt_sweep_run *run = &sweep->runs[sweep->n];
-    *run = (tt_sweep_run){.variant = c->name, .line = c->line, .seed = seed};
+    *run = (tt_sweep_run){.variant = c->name, .earlier = c->earlier, .line = c->line, .seed = seed};
     const size_t most = (size_t)c->settings.n + (size_t)r->n_overrides + 3;
     run->overrides = tt_arena_alloc(&sweep->memory, most * sizeof *run->overrides);
     if (!run->overrides) return TT_ERR_NOMEM;
     snprintf(text, sizeof text, "%lld", (long long)seed);
-    TT_TRY(folder_name(r, c->name, text, &run->name));
     TT_TRY(check_name(r, run));
-    TT_TRY(tt_path_join(output, sizeof output, sweep->output, sweep->name));
-    TT_TRY(tt_path_join(run->path, sizeof run->path, output, run->name));
     for (int i = 0; i < c->settings.n; ++i)
         TT_TRY(add_override(r, run, c->settings.items[i].key, c->settings.items[i].value));
     for (int i = 0; i < r->n_overrides; ++i) run->overrides[run->n++] = r->overrides[i];
     TT_TRY(add_override(r, run, "seed", text));
-    TT_TRY(add_override(r, run, "name", run->name));
-    TT_TRY(add_override(r, run, "output", output));
     sweep->n++;
+    return TT_OK;
+}
+
+static tt_status name_runs(reader *r) {
+    char output[TT_PATH_MAX];
+    TT_TRY(tt_sweep_number(r->sweep));
+    TT_TRY(tt_path_join(output, sizeof output, r->sweep->output, r->sweep->name));
+    for (int i = 0; i < r->sweep->n; ++i) {
+        TT_TRY(add_override(r, &r->sweep->runs[i], "name", r->sweep->runs[i].name));
+        TT_TRY(add_override(r, &r->sweep->runs[i], "output", output));
+    }
     return TT_OK;
 }
 
@@ -395,24 +416,55 @@ static tt_status check_size(const reader *r, const variant *v, int line) {
         TT_SWEEP_SETTINGS);
 }
 
+// The short form of a value, or all of it where another value of the axis has the same short form.
+static void append_value(const reader *r, const axis *a, const setting *value, tt_str *out) {
+    const char *word = short_key(r, a->key);
+    tt_str mine = {0}, other = {0};
+    bool same = false;
+    tt_sweep_short_value(word, value->value, &mine);
+    for (int i = 0; i < a->n; ++i) {
+        tt_str_clear(&other);
+        tt_sweep_short_value(word, a->values[i].value, &other);
+        same = same || (&a->values[i] != value && strcmp(tt_str_text(&mine), tt_str_text(&other)) == 0);
+    }
+    if (same)
+        tt_sweep_plain(value->value, out);
+    else
+        tt_str_append(out, tt_str_text(&mine));
+    tt_str_close(&mine);
+    tt_str_close(&other);
+}
+
+static tt_status name_cell(reader *r, const variant *v, const int *choice, cell *c) {
+    tt_str name = {0}, earlier = {0};
+    if (v) tt_sweep_plain(v->name, &name);
+    if (v) tt_str_append(&earlier, v->name);
+    for (int i = 0; i < r->n_axes; ++i) {
+        const setting *value = &r->axes[i].values[choice[i]];
+        tt_str_append(&name, name.length ? "-" : "");
+        append_value(r, &r->axes[i], value, &name);
+        tt_str_format(&earlier, "%s%s=%s", earlier.length ? "," : "", short_key(r, value->key), value->value);
+    }
+    if (name.length == 0) tt_str_append(&name, "base");
+    if (earlier.length == 0) tt_str_append(&earlier, "base");
+    tt_status status = tt_str_status(&name);
+    if (status == TT_OK) status = tt_str_status(&earlier);
+    if (status == TT_OK) status = keep_text(r, name.data, &c->name);
+    if (status == TT_OK) status = keep_text(r, earlier.data, &c->earlier);
+    tt_str_close(&name);
+    tt_str_close(&earlier);
+    return status;
+}
+
 // Adds the runs of one combination, with all seeds. `v`: its variant, or NULL; choice[i]: the value of axis
 // i.
 static tt_status add_cell(reader *r, const variant *v, const int *choice) {
     cell c = {.line = v ? v->line : r->n_axes ? r->axes[0].line : 1, .settings = r->common};
-    tt_str name = {0};
     TT_TRY(check_size(r, v, c.line));
-    if (v) tt_str_append(&name, v->name);
     for (int i = 0; v && i < v->settings.n; ++i) c.settings.items[c.settings.n++] = v->settings.items[i];
-    for (int i = 0; i < r->n_axes; ++i) {
-        const setting *value = &r->axes[i].values[choice[i]];
-        c.settings.items[c.settings.n++] = *value;
-        tt_str_format(&name, "%s%s=%s", name.length ? "," : "", short_key(r, value->key), value->value);
-    }
-    if (name.length == 0) tt_str_append(&name, "base");
-    tt_status status = tt_str_status(&name);
-    if (status == TT_OK) status = keep_text(r, name.data, &c.name);
-    tt_str_close(&name);
-    if (status != TT_OK || is_excluded(r, &c.settings)) return status;
+    for (int i = 0; i < r->n_axes; ++i) c.settings.items[c.settings.n++] = r->axes[i].values[choice[i]];
+    if (is_excluded(r, &c.settings)) return TT_OK;
+    TT_TRY(name_cell(r, v, choice, &c));
     for (int i = 0; i < r->n_seeds; ++i) TT_TRY(add_run(r, &c, r->seeds[i]));
     return TT_OK;
 }
@@ -446,7 +498,7 @@ static tt_status make_runs(reader *r) {
     if (r->sweep->n == 0)
         return tt_fail(
             TT_ERR_CONFIG, "%s: no run is left: exclude leaves out every combination", r->sweep->file);
-    return TT_OK;
+    return name_runs(r);
 }
 
 static tt_status check_runs(const tt_sweep *sweep) {
@@ -461,7 +513,7 @@ static tt_status check_runs(const tt_sweep *sweep) {
 }
 
 tt_status tt_sweep_open(tt_sweep *out, const char *path, const char *const *overrides, int n_overrides) {
-    *out = (tt_sweep){.ranks_per_run = 1};
+    *out = (tt_sweep){0};
     reader *r = NULL;
     tt_status status = tt_alloc(&r, 1, sizeof *r, "sweep");
     if (status != TT_OK) return status;

@@ -12,10 +12,13 @@
 //     large: {acquisition.batch_size: 32}
 //   exclude:                            # leaves out the combinations that have all settings of an entry
 //     - {stages: no_recall, reflection.beta: 0.5}
-//   ranks_per_run: 1                    # under mpirun: how many ranks share a run
+//   ranks_per_run: 2                    # under mpirun: how many ranks share a run; default: so that all have work
 //   output: runs                        # default: the output of the base
 //
-// A run's name is <variant>-s<seed>, e.g. small,stages=all,beta=0.1-s1. `name` and `base` are required.
+// `until: {interval: 2 %, seeds: 10}` adds seeds to the list, up to so many, of which a variant runs as many as its
+// interval needs (tt_sweep_enough).
+//
+// A run's name is <number>-<variant>-s<seed>, e.g. 00-small-all-beta0.1-s1 (names.h). `name` and `base` are required.
 #ifndef TT_LAB_SWEEP_PLAN_H
 #define TT_LAB_SWEEP_PLAN_H
 
@@ -30,8 +33,10 @@ extern "C" {
 enum { TT_SWEEP_SETTINGS = 64, TT_SWEEP_RUNS = 10000 };
 
 typedef struct tt_sweep_run {
-    const char *variant; // "no_recall", or "stages=all,beta=0.1", or "base"
-    const char *name;    // "<variant>-s<seed>", the name of its directory
+    int number;          // the same for ever once the run has begun
+    const char *variant; // "no_recall", or "all-beta0.1", or "base"
+    const char *earlier; // what versions up to 0.1.0 called it: "stages=all,beta=0.1"
+    const char *name;    // of its directory: "07-all-beta0.1-s1"
     int line;            // of the file: where its variant or the first axis is
     int64_t seed;
     const char **overrides; // [n] of "key=value", the last three for seed, name and output
@@ -42,8 +47,9 @@ typedef struct tt_sweep_run {
 typedef struct tt_sweep {
     const char *file, *name, *output;
     char base[TT_PATH_MAX];
-    int ranks_per_run;
-    tt_sweep_run *runs; // [n], in the order of the file, the seeds of a combination together
+    int ranks_per_run;     // 0: the sweep does not say
+    double until_interval; // what is enough to each side of the mean over seeds, as a share; 0: all seeds run
+    tt_sweep_run *runs;    // [n], in the order of the file, the seeds of a combination together
     int n;
     tt_arena memory;
 } tt_sweep;

@@ -150,14 +150,35 @@ static void append_quoted(tt_str *out, const char *text) {
     tt_str_append(out, "'");
 }
 
+// The numbers of the runs as Slurm reads them: 0-35, or 0-3,7,9-12.
+static void append_numbers(const tt_sweep *sweep, tt_str *out) {
+    bool has[TT_SWEEP_RUNS] = {false};
+    for (int i = 0; i < sweep->n; ++i) has[sweep->runs[i].number] = true;
+    const char *comma = "";
+    for (int i = 0; i < TT_SWEEP_RUNS; ++i) {
+        if (!has[i]) continue;
+        int last = i;
+        while (last + 1 < TT_SWEEP_RUNS && has[last + 1]) ++last;
+        tt_str_format(out, last > i ? "%s%d-%d" : "%s%d", comma, i, last);
+        comma = ",";
+        i = last;
+    }
+}
+
 tt_status tt_sweep_slurm(const tt_sweep *sweep, const tt_sweep_options *options, tt_str *out) {
+    const int ranks = options->ranks_per_run ? options->ranks_per_run : sweep->ranks_per_run;
     tt_str_format(out,
         "#!/bin/bash\n# %s: %d runs, one task of the array each. Submit with: sbatch THIS_FILE\n"
         "# To see the state of each run: tinythinker sweep %s --dry-run\n"
-        "#SBATCH --job-name=%s\n#SBATCH --array=0-%d\n#SBATCH --ntasks=%d\n#SBATCH --output=%s-%%A_%%a.log\n"
-        "# Set --time, --partition and --gres as your cluster needs.\n\n"
+        "#SBATCH --job-name=%s\n#SBATCH --array=",
+        sweep->name, sweep->n, sweep->file, sweep->name);
+    append_numbers(sweep, out);
+    tt_str_format(out,
+        "\n#SBATCH --ntasks=%d\n#SBATCH --output=%s-%%A_%%a.log\n"
+        "# Set --time, --partition and --gres as your cluster needs. Tasks that share a phase wait for each "
+        "other.\n\n"
         "srun tinythinker sweep",
-        sweep->name, sweep->n, sweep->file, sweep->name, sweep->n - 1, sweep->ranks_per_run, sweep->name);
+        ranks > 0 ? ranks : 1, sweep->name);
     append_quoted(out, sweep->file);
     tt_str_append(out, " --only \"$SLURM_ARRAY_TASK_ID\"");
     for (int i = 0; i < options->n_overrides; ++i) {

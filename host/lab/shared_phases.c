@@ -1,0 +1,218 @@
+#include "host/lab/shared_phases.h"
+
+#include "host/base/json.h"
+#include "host/base/output.h"
+#include "host/base/versions.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// ---- phases.json
+
+static bool read_notes(const char *run, json_t **out) {
+    char path[TT_PATH_MAX];
+    *out = NULL;
+    return tt_path_join(path, sizeof path, run, "phases.json") == TT_OK && tt_file_exists(path) &&
+           tt_json_read(out, path, 1 << 22) == TT_OK && json_is_object(*out);
+}
+
+static tt_status write_notes(const tt_run_directory *dir, const json_t *root) {
+    char *text = json_dumps(root, JSON_INDENT(2));
+    if (!text) return tt_fail(TT_ERR_NOMEM, "%s: no memory to write it", dir->phases);
+    const tt_status status = tt_write_file(dir->phases, text, strlen(text));
+    free(text);
+    return status;
+}
+
+// The path as it is seen from the run directory, if it lies in it.
+static const char *within(const char *run, const char *path) {
+    const size_t n = strlen(run);
+    return tt_starts_with(path, run) && path[n] == '/' ? path + n + 1 : path;
+}
+
+tt_status tt_phase_note(const tt_run_directory *dir, const tt_phase_entry *entry) {
+    json_t *root, *phase = json_pack("{s:s, s:s, s:I, s:b}", "identity", entry->identity, "best",
+                      within(dir->path, entry->best), "metrics_bytes", (json_int_t)entry->metrics_bytes,
+                      "done", entry->done);
+    if (!read_notes(dir->path, &root)) {
+        json_decref(root);
+        root = json_object();
+    }
+    if (entry->from && phase) json_object_set_new(phase, "from", json_string(entry->from));
+    const bool set = phase && json_object_set_new(root, entry->name, phase) == 0;
+    const tt_status status =
+        set ? write_notes(dir, root) : tt_fail(TT_ERR_NOMEM, "%s: no memory", dir->phases);
+    json_decref(root);
+    return status;
+}
+
+tt_status tt_phase_forget(const tt_run_directory *dir, const char *phase) {
+    json_t *root;
+    tt_status status = TT_OK;
+    if (read_notes(dir->path, &root) && json_object_del(root, phase) == 0) status = write_notes(dir, root);
+    json_decref(root);
+    return status;
+}
+
+// ---- finding one
+
+static bool has_files(const char *run, const char *phase, const char *best, tt_phase_found *out) {
+    char name[64], last[TT_PATH_MAX], folder[TT_PATH_MAX], metrics[TT_PATH_MAX];
+    snprintf(name, sizeof name, "%.40s.h5", phase);
+    snprintf(out->run, sizeof out->run, "%s", run);
+    return tt_path_join(folder, sizeof folder, run, "checkpoints") == TT_OK &&
+           tt_path_join(last, sizeof last, folder, name) == TT_OK &&
+           tt_path_join(out->best, sizeof out->best, run, best) == TT_OK &&
+           tt_path_join(metrics, sizeof metrics, run, "metrics.jsonl") == TT_OK && tt_file_exists(last) &&
+           tt_file_exists(out->best) && tt_file_exists(metrics);
+}
+
+// What an entry of phases.json says; its identity, too, where it has one.
+static bool is_done(const char *run, const char *phase, const json_t *entry, tt_phase_found *out) {
+    const char *best = json_string_value(json_object_get(entry, "best"));
+    out->metrics_bytes = json_integer_value(json_object_get(entry, "metrics_bytes"));
+    return best && json_is_true(json_object_get(entry, "done")) && has_files(run, phase, best, out);
+}
+
+tt_phase_standing tt_phase_look(
+    const char *run, const char *phase, const char *identity, tt_phase_found *out) {
+    json_t *root;
+    tt_phase_found found;
+    const json_t *entry = read_notes(run, &root) ? json_object_get(root, phase) : NULL;
+    const char *known = json_string_value(json_object_get(entry, "identity"));
+    tt_phase_standing standing = TT_PHASE_NEW;
+    if (entry) standing = known && strcmp(known, identity) == 0 ? TT_PHASE_BEGUN : TT_PHASE_OTHER;
+    if (standing == TT_PHASE_BEGUN && is_done(run, phase, entry, &found)) standing = TT_PHASE_DONE;
+    if (standing == TT_PHASE_DONE && out) *out = found;
+    json_decref(root);
+    return standing;
+}
+
+static bool visit_run(const char *run, tt_phase_visit *visit, void *self) {
+    json_t *root, *entry;
+    const char *phase;
+    bool stop = false;
+    if (read_notes(run, &root)) json_object_foreach(root, phase, entry) {
+            tt_phase_found found;
+            const char *identity = json_string_value(json_object_get(entry, "identity"));
+            stop = stop ||
+                   (identity && is_done(run, phase, entry, &found) && visit(self, phase, identity, &found));
+        }
+    json_decref(root);
+    return stop;
+}
+
+static bool walk(const char *root, int depth, tt_phase_visit *visit, void *self) {
+    DIR *folder = opendir(root);
+    bool stop = false;
+    for (struct dirent *entry; folder && !stop && (entry = readdir(folder));) {
+        char path[TT_PATH_MAX];
+        if (*entry->d_name == '.' || tt_path_join(path, sizeof path, root, entry->d_name) != TT_OK) continue;
+        if (tt_dir_exists(path))
+            stop = visit_run(path, visit, self) || (depth > 1 && walk(path, depth - 1, visit, self));
+    }
+    if (folder) closedir(folder);
+    return stop;
+}
+
+bool tt_phases_walk(const char *root, tt_phase_visit *visit, void *self) {
+    return walk(root, 2, visit, self);
+}
+
+typedef struct wanted {
+    const char *phase, *identity;
+    tt_phase_found *out;
+} wanted;
+
+static bool is_wanted(void *self, const char *phase, const char *identity, const tt_phase_found *found) {
+    const wanted *w = self;
+    if (strcmp(phase, w->phase) != 0 || strcmp(identity, w->identity) != 0) return false;
+    *w->out = *found;
+    return true;
+}
+
+bool tt_phase_find(const char *root, const char *phase, const char *identity, tt_phase_found *out) {
+    return tt_phases_walk(root, is_wanted, &(wanted){phase, identity, out});
+}
+
+// ---- taking one
+
+static tt_status copy_file(const char *from, int64_t bytes, const char *to) {
+    tt_output out;
+    char block[1 << 16];
+    FILE *file = fopen(from, "re");
+    if (!file) return tt_fail(TT_ERR_IO, "%s: %s", from, strerror(errno));
+    tt_status status = tt_output_open(&out, to);
+    for (size_t n = 1; status == TT_OK && bytes != 0 && n > 0;) {
+        const size_t most = bytes > 0 && bytes < (int64_t)sizeof block ? (size_t)bytes : sizeof block;
+        n = fread(block, 1, most, file);
+        if (bytes > 0) bytes -= (int64_t)n;
+        if (n > 0 && fwrite(block, 1, n, out.file) != n)
+            status = tt_fail(TT_ERR_IO, "%s: %s", to, strerror(errno));
+    }
+    if (status == TT_OK && (ferror(file) || bytes > 0))
+        status = tt_fail(TT_ERR_IO, "%s: cannot be read", from);
+    fclose(file);
+    return tt_output_close(&out, status);
+}
+
+// A second name for the file, or a copy of it.
+static tt_status link_file(const char *from, const char *to) {
+    if (unlink(to) != 0 && errno != ENOENT)
+        return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", to, strerror(errno));
+    return link(from, to) == 0 ? TT_OK : copy_file(from, -1, to);
+}
+
+static tt_status link_named(
+    const char *from, const char *to, const char *folder, const char *name, bool must) {
+    char source[TT_PATH_MAX], target[TT_PATH_MAX], place[TT_PATH_MAX];
+    TT_TRY(tt_path_join(place, sizeof place, from, folder));
+    TT_TRY(tt_path_join(source, sizeof source, place, name));
+    if (!must && !tt_file_exists(source)) return TT_OK;
+    TT_TRY(tt_path_join(place, sizeof place, to, folder));
+    TT_TRY(tt_make_dirs(place));
+    TT_TRY(tt_path_join(target, sizeof target, place, name));
+    return link_file(source, target);
+}
+
+tt_status tt_phase_take(const tt_run_directory *dir, const char *phase, const char *identity,
+    const char *best, const tt_phase_found *found) {
+    static const char *const texts[] = {"recall_runs.jsonl", "analyze_runs.jsonl", "pairs.h5"};
+    char name[64], metrics[TT_PATH_MAX], last[TT_PATH_MAX];
+    tt_phase_entry entry = {.name = phase, .identity = identity, .best = best, .from = found->run};
+    TT_TRY(tt_phase_note(dir, &entry));
+    TT_TRY(tt_run_directory_checkpoint(dir, phase, false, last));
+    TT_TRY(tt_versions_remove(last, 0));
+    if (unlink(last) != 0 && errno != ENOENT)
+        return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", last, strerror(errno));
+    TT_TRY(tt_path_join(metrics, sizeof metrics, found->run, "metrics.jsonl"));
+    TT_TRY(copy_file(metrics, found->metrics_bytes, dir->metrics));
+    for (int i = 0; i < 3; ++i) TT_TRY(link_named(found->run, dir->path, phase, texts[i], false));
+    TT_TRY(link_file(found->best, best));
+    snprintf(name, sizeof name, "%.40s.h5", phase);
+    TT_TRY(link_named(
+        found->run, dir->path, "checkpoints", name, true)); // last: it says that the phase is finished
+    entry.metrics_bytes = found->metrics_bytes;
+    entry.done = true;
+    return tt_phase_note(dir, &entry);
+}
+
+tt_status tt_phase_lock(const char *folder, const char *phase, const char *hash, tt_lock *out) {
+    char name[80], path[TT_PATH_MAX];
+    *out = (tt_lock){.file = -1};
+    TT_TRY(tt_make_dirs(folder));
+    snprintf(name, sizeof name, "%.40s-%.16s.lock", phase, hash);
+    TT_TRY(tt_path_join(path, sizeof path, folder, name));
+    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    const tt_status status = tt_lock_take(out, file, path, path);
+    if (status != TT_OK) close(file);
+    if (status != TT_OK) out->file = -1;
+    return status;
+}

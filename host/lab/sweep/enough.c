@@ -1,0 +1,39 @@
+// When a variant has seen enough seeds.
+#include "host/base/json.h"
+#include "host/lab/statistics.h"
+#include "host/lab/sweep/state.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+enum { FEWEST = 3, MOST = 1000 }; // two seeds that agree by chance have an interval of no width
+
+static double accuracy_of(const tt_sweep_run *run) {
+    char path[TT_PATH_MAX];
+    json_t *root = NULL;
+    if (tt_path_join(path, sizeof path, run->path, "result.json") != TT_OK || !tt_file_exists(path) ||
+        tt_json_read(&root, path, 0) != TT_OK)
+        return NAN;
+    const json_t *score = json_object_get(json_object_get(root, "test"), "greedy"),
+                 *accuracy = json_object_get(score, "accuracy");
+    const double value = json_is_number(accuracy) ? json_number_value(accuracy) : NAN;
+    json_decref(root);
+    return value;
+}
+
+bool tt_sweep_enough(const tt_sweep *sweep, const tt_sweep_run *run) {
+    double x[MOST];
+    int n = 0;
+    if (sweep->until_interval <= 0) return false;
+    for (int i = 0; i < sweep->n && n < MOST; ++i) {
+        const tt_sweep_run *other = &sweep->runs[i];
+        if (strcmp(other->variant, run->variant) != 0) continue;
+        if (tt_sweep_state_of(sweep, other) != TT_SWEEP_FINISHED) continue;
+        const double value = accuracy_of(other);
+        if (!isnan(value)) x[n++] = value;
+    }
+    if (n < FEWEST) return false;
+    const tt_estimate e = tt_estimate_mean(x, n);
+    return e.high - e.mean <= sweep->until_interval;
+}

@@ -1,0 +1,141 @@
+#include "host/lab/sweep/names.h"
+
+#include "host/base/json.h"
+#include "host/base/log.h"
+#include "host/base/number.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void tt_sweep_plain(const char *text, tt_str *out) {
+    for (const char *p = text; *p; ++p) {
+        const bool plain = isalnum((unsigned char)*p) || strchr("._=,+-", *p);
+        tt_str_append_n(out, plain ? p : "_", 1);
+    }
+}
+
+static bool is_number(const char *value) {
+    char *end;
+    (void)tt_parse_double(value, &end);
+    return end != value && *end == '\0';
+}
+
+// Words as they are; of a path, the name of the file without the endings of files that runs read.
+static void append_word(tt_str *out, const char *text, size_t n) {
+    static const char *const endings[] = {".h5", ".yaml", ".yml", ".model", ".jsonl", ".txt"};
+    for (size_t i = 0; i < n; ++i)
+        if (text[i] == '/') {
+            text += i + 1;
+            n -= i + 1;
+            i = (size_t)-1;
+        }
+    for (size_t e = 0; e < sizeof endings / sizeof *endings; ++e) {
+        const size_t k = strlen(endings[e]);
+        if (n > k && strncmp(text + n - k, endings[e], k) == 0) n -= k;
+    }
+    for (size_t i = 0; i < n; ++i)
+        tt_str_append_n(out, isalnum((unsigned char)text[i]) || strchr("._+-", text[i]) ? text + i : "_", 1);
+}
+
+static void append_list(tt_str *out, const char *list) {
+    const char *entry = list + 1;
+    for (size_t n; *entry && *entry != ']'; entry += n + (entry[n] == ',')) {
+        entry += strspn(entry, " ");
+        n = strcspn(entry, ",]");
+        if (entry > list + 1 && out->length && out->data[out->length - 1] != '-') tt_str_append(out, "+");
+        append_word(out, entry, n);
+    }
+}
+
+void tt_sweep_short_value(const char *word, const char *value, tt_str *out) {
+    if (*value == '\0' || strcmp(value, "[]") == 0 || strcmp(value, "false") == 0)
+        tt_str_format(out, "no_%s", word);
+    else if (strcmp(value, "true") == 0)
+        tt_str_append(out, word);
+    else if (is_number(value)) {
+        tt_str_append(out, word);
+        append_word(out, value, strlen(value));
+    } else if (*value == '[')
+        append_list(out, value);
+    else
+        append_word(out, value, strlen(value));
+}
+
+// ---- numbers
+
+// Notes a run directory of this sweep: the number that its name begins with belongs to its run.
+static void take_directory(tt_sweep *sweep, const char *folder, const char *name, bool *used) {
+    char path[TT_PATH_MAX], file[TT_PATH_MAX];
+    json_t *root = NULL;
+    if (tt_path_join(path, sizeof path, folder, name) != TT_OK || !tt_dir_exists(path) ||
+        tt_path_join(file, sizeof file, path, "sweep.json") != TT_OK || !tt_file_exists(file) ||
+        tt_json_read(&root, file, 1 << 16) != TT_OK)
+        return;
+    const char *variant = json_string_value(json_object_get(root, "variant"));
+    const json_t *seed = json_object_get(root, "seed"), *number = json_object_get(root, "number");
+    const long long n = json_is_integer(number) ? json_integer_value(number) : -1;
+    for (int i = 0; variant && json_is_integer(seed) && i < sweep->n; ++i) {
+        tt_sweep_run *run = &sweep->runs[i];
+        if (run->seed != json_integer_value(seed) || *run->path ||
+            (strcmp(run->variant, variant) != 0 && strcmp(run->earlier, variant) != 0))
+            continue;
+        run->name = tt_arena_strdup(&sweep->memory, name);
+        if (run->name) memcpy(run->path, path, sizeof path);
+        if (n >= 0 && n < TT_SWEEP_RUNS && !used[n]) run->number = (int)n;
+        break;
+    }
+    if (n >= 0 && n < TT_SWEEP_RUNS)
+        used[n] = true; // also that of a run which the file does not have any more
+    json_decref(root);
+}
+
+static void take_directories(tt_sweep *sweep, const char *folder, bool *used) {
+    DIR *names = opendir(folder);
+    for (struct dirent *entry; names && (entry = readdir(names));)
+        if (*entry->d_name != '.') take_directory(sweep, folder, entry->d_name, used);
+    if (names) closedir(names);
+}
+
+static tt_status name_run(tt_sweep *sweep, tt_sweep_run *run, const char *folder) {
+    tt_str name = {0};
+    tt_str_format(&name, "%02d-", run->number);
+    tt_sweep_plain(run->variant, &name);
+    tt_str_format(&name, "-s%lld", (long long)run->seed);
+    tt_status status = tt_str_status(&name);
+    if (status == TT_OK && !(run->name = tt_arena_strdup(&sweep->memory, tt_str_text(&name))))
+        status = TT_ERR_NOMEM;
+    tt_str_close(&name);
+    TT_TRY(status);
+    const char *fault = tt_name_fault(run->name);
+    if (fault)
+        return tt_fail(TT_ERR_CONFIG,
+            "%s:%d: the name '%.60s' of a run's folder %s; give the variant another name, or use named "
+            "variants "
+            "instead of axes",
+            sweep->file, run->line, run->name, fault);
+    return tt_path_join(run->path, sizeof run->path, folder, run->name);
+}
+
+tt_status tt_sweep_number(tt_sweep *sweep) {
+    char folder[TT_PATH_MAX];
+    bool *used;
+    int next = 0;
+    TT_TRY(tt_path_join(folder, sizeof folder, sweep->output, sweep->name));
+    TT_TRY(tt_alloc(&used, TT_SWEEP_RUNS, sizeof *used, "runs"));
+    for (int i = 0; i < sweep->n; ++i) sweep->runs[i].number = -1;
+    take_directories(sweep, folder, used);
+    tt_status status = TT_OK;
+    for (int i = 0; i < sweep->n && status == TT_OK; ++i) {
+        tt_sweep_run *run = &sweep->runs[i];
+        if (run->number >= 0) continue;
+        while (next < TT_SWEEP_RUNS && used[next]) ++next;
+        run->number = next++;
+        if (!*run->path) status = name_run(sweep, run, folder);
+    }
+    free(used);
+    return status;
+}

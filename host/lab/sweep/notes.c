@@ -1,0 +1,37 @@
+#include "host/lab/sweep/notes.h"
+
+#include "host/base/fs.h"
+#include "host/base/log.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+tt_status tt_sweep_write_note(const tt_sweep_run *run, const char *name, const char *text) {
+    char path[TT_PATH_MAX];
+    TT_TRY(tt_path_join(path, sizeof path, run->path, name));
+    return tt_write_file(path, text, strlen(text));
+}
+
+tt_status tt_sweep_begin_run(const tt_sweep *sweep, const tt_sweep_run *run) {
+    char path[TT_PATH_MAX];
+    TT_TRY(tt_path_join(path, sizeof path, run->path, "failed.txt"));
+    unlink(path);
+    json_t *root = json_pack("{s:s, s:s, s:I, s:i}", "sweep", sweep->name, "variant", run->variant, "seed",
+        (json_int_t)run->seed, "number", run->number);
+    char *text = root ? json_dumps(root, 0) : NULL;
+    json_decref(root);
+    if (!text) return tt_fail(TT_ERR_NOMEM, "%s: no memory to describe it", run->name);
+    tt_status status = tt_sweep_write_note(run, "sweep.json", text);
+    free(text);
+    return status;
+}
+
+tt_status tt_sweep_note_failure(const tt_sweep *sweep, const tt_sweep_run *run) {
+    char reason[1024];
+    tt_warn("%s: %s failed: %s", sweep->name, run->name, tt_error_message());
+    snprintf(reason, sizeof reason, "%s\n", tt_error_message());
+    return tt_sweep_write_note(run, "failed.txt", reason);
+}

@@ -1,0 +1,22 @@
+// What a sweep writes into the directory of a run. Private to host/lab/sweep.
+#ifndef TT_LAB_SWEEP_NOTES_H
+#define TT_LAB_SWEEP_NOTES_H
+
+#include "host/lab/sweep/plan.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Writes a file of this name into the run's directory. Errors: TT_ERR_IO.
+tt_status tt_sweep_write_note(const tt_sweep_run *run, const char *name, const char *text) TT_MUST_CHECK;
+// Writes sweep.json and removes failed.txt. To be called with the lock of the run's directory. Errors: TT_ERR_IO, TT_ERR_NOMEM.
+tt_status tt_sweep_begin_run(const tt_sweep *sweep, const tt_sweep_run *run) TT_MUST_CHECK;
+// Writes failed.txt with the present message, which it also prints. Errors: TT_ERR_IO.
+tt_status tt_sweep_note_failure(const tt_sweep *sweep, const tt_sweep_run *run) TT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

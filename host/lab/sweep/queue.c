@@ -1,0 +1,100 @@
+#include "host/lab/sweep/queue.h"
+
+#include "host/lab/run_directory.h"
+#include "host/lab/sweep/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// The file's number in its file system: a result that is written again is another file.
+static ino_t result_of(const tt_sweep_run *run) {
+    char path[TT_PATH_MAX];
+    struct stat st;
+    return tt_path_join(path, sizeof path, run->path, "result.json") == TT_OK && stat(path, &st) == 0
+               ? st.st_ino
+               : 0;
+}
+
+tt_status tt_sweep_queue_open(tt_sweep_queue *out, const tt_sweep *sweep, const bool *wanted) {
+    const size_t n = (size_t)sweep->n;
+    *out = (tt_sweep_queue){.sweep = sweep};
+    tt_status status = tt_alloc(&out->wanted, n, sizeof *out->wanted, "runs");
+    if (status == TT_OK) status = tt_alloc(&out->going, n, sizeof *out->going, "runs");
+    if (status == TT_OK) status = tt_alloc(&out->busy, n, sizeof *out->busy, "runs");
+    if (status == TT_OK) status = tt_alloc(&out->results, n, sizeof *out->results, "runs");
+    for (int i = 0; status == TT_OK && i < sweep->n; ++i) out->results[i] = result_of(&sweep->runs[i]);
+    if (status == TT_OK) status = tt_sweep_graph_open(&out->graph, sweep);
+    if (status == TT_OK)
+        memcpy(out->wanted, wanted, n * sizeof *wanted);
+    else
+        tt_sweep_queue_close(out);
+    return status;
+}
+
+void tt_sweep_queue_close(tt_sweep_queue *queue) {
+    if (queue->graph.last) tt_sweep_graph_close(&queue->graph);
+    free(queue->wanted);
+    free(queue->going);
+    free(queue->busy);
+    free(queue->results);
+    *queue = (tt_sweep_queue){0};
+}
+
+static void find_busy(tt_sweep_queue *q) {
+    for (int i = 0; i < q->sweep->n; ++i) {
+        const char *path = q->sweep->runs[i].path;
+        tt_lock lock;
+        q->busy[i] = q->going[i];
+        if (q->busy[i] || !tt_dir_exists(path)) continue;
+        q->busy[i] = !tt_run_directory_claim(path, &lock);
+        tt_lock_release(&lock);
+    }
+}
+
+static bool waits(const tt_sweep_queue *q, int run) {
+    for (int i = 0; i < q->sweep->n; ++i)
+        if (q->busy[i] && i != run && tt_sweep_graph_waits(&q->graph, run, i)) return true;
+    return false;
+}
+
+// The best run that can start; TT_QUEUE_WAIT if all that could be taken wait, TT_QUEUE_END if there is none.
+static int choose(const tt_sweep_queue *q) {
+    int best = TT_QUEUE_END, most = -1;
+    bool waiting = false;
+    for (int i = 0; i < q->sweep->n; ++i) {
+        if (!q->wanted[i] || q->busy[i]) continue;
+        // With `until`, the seeds of a variant come in their order.
+        const int left = q->sweep->until_interval > 0 ? 0 : tt_sweep_graph_left(&q->graph, i);
+        if (waits(q, i))
+            waiting = true;
+        else if (left > most) {
+            best = i;
+            most = left;
+        }
+    }
+    return best == TT_QUEUE_END && waiting ? TT_QUEUE_WAIT : best;
+}
+
+int tt_sweep_queue_next(tt_sweep_queue *q, tt_lock *lock) {
+    find_busy(q);
+    tt_sweep_graph_look(&q->graph); // after it: a run that has ended since has left its phases
+    for (;;) {
+        const int run = choose(q);
+        if (run < 0) return run;
+        if (!tt_run_directory_claim(q->sweep->runs[run].path, lock)) {
+            q->busy[run] = true; // taken at this moment
+            continue;
+        }
+        q->wanted[run] = false;
+        const tt_sweep_run *r = &q->sweep->runs[run];
+        const tt_sweep_state state = tt_sweep_state_of(q->sweep, r);
+        const bool enough = state == TT_SWEEP_NEW && tt_sweep_enough(q->sweep, r);
+        const bool finished =
+            state == TT_SWEEP_FINISHED && result_of(r) != q->results[run]; // by another process
+        if (!finished && !enough) return run;
+        tt_lock_release(lock);
+        if (enough) rmdir(r->path);
+    }
+}

@@ -1,0 +1,42 @@
+// Which run of a sweep comes next, among any number of processes that work on the same sweep: they see each other's runs
+// by the locks of the run directories. Private to host/lab/sweep.
+#ifndef TT_LAB_SWEEP_QUEUE_H
+#define TT_LAB_SWEEP_QUEUE_H
+
+#include "host/base/lock.h"
+#include "host/lab/sweep/graph.h"
+
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tt_sweep_queue {
+    const tt_sweep *sweep;
+    tt_sweep_graph graph;
+    bool *wanted;   // [sweep->n]: not taken here yet
+    bool *going;    // [sweep->n]: by child processes of this one; set by the caller
+    bool *busy;     // [sweep->n]: working memory
+    ino_t *results; // [sweep->n]: which result.json there was at the beginning, 0 for none
+} tt_sweep_queue;
+
+enum {
+    TT_QUEUE_WAIT = -1, // what is left waits for phases that other runs are training
+    TT_QUEUE_END = -2   // nothing is left for this process
+};
+
+// `wanted` [sweep->n] is copied. tt_sweep_queue_close frees *out. Errors: as tt_sweep_graph_open.
+tt_status tt_sweep_queue_open(tt_sweep_queue *out, const tt_sweep *sweep, const bool *wanted) TT_MUST_CHECK;
+void tt_sweep_queue_close(tt_sweep_queue *queue);
+
+// The next run, whose directory this process then has the lock of, or one of the numbers above. Of the runs that wait
+// for no phase that another one is training, the one with the most phases left comes first: long ones do not come last,
+// alone. Runs that others have finished or are at are passed over.
+int tt_sweep_queue_next(tt_sweep_queue *queue, tt_lock *lock);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

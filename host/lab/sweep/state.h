@@ -1,0 +1,37 @@
+// How far the runs of a sweep are, as their directories say.
+#ifndef TT_LAB_SWEEP_STATE_H
+#define TT_LAB_SWEEP_STATE_H
+
+#include "host/base/str.h"
+#include "host/lab/sweep/plan.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum tt_sweep_state {
+    TT_SWEEP_NEW,
+    TT_SWEEP_BEGUN, // can be resumed
+    TT_SWEEP_FAILED,
+    TT_SWEEP_FINISHED,
+    TT_SWEEP_OTHER // finished with settings that differ from the sweep's: neither overwritten nor counted
+} tt_sweep_state;
+
+// The state of a run, read from its directory. A failed run has a file `failed.txt` with the reason. A
+// finished run that differs only in settings of the evaluation is TT_SWEEP_BEGUN: resuming it scores it
+// again.
+tt_sweep_state tt_sweep_state_of(const tt_sweep *sweep, const tt_sweep_run *run);
+// Appends the settings that differ from those of the run's directory: for each a line break and "  key: value
+// there -> value of the sweep". *rescore: whether settings of the evaluation differ, which are not listed.
+tt_status tt_sweep_differences(
+    const tt_sweep *sweep, const tt_sweep_run *run, tt_str *out, bool *rescore) TT_MUST_CHECK;
+// Whether the run need not begin, since the variant's interval over the seeds that are finished is narrow enough
+// (`until`). Choosing when to stop by the interval makes it a little too narrow on average.
+bool tt_sweep_enough(const tt_sweep *sweep, const tt_sweep_run *run);
+const char *tt_sweep_state_name(tt_sweep_state state);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

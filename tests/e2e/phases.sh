@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Phases that runs of a sweep have in common are trained once, with the same result as if each run trained them; a run
+# whose settings or files differ trains its own; a killed one is no obstacle; either run may be removed.
+set -u
+. "$(dirname "$0")/../common.sh"
+export OMP_NUM_THREADS=1
+make_data
+
+cat >base.yaml <<'YAML'
+corpus: data/corpus.h5
+threads: 1
+model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 32, d_kv: 8, d_ff: 64, num_heads: 4}
+acquisition: {steps: 60, batch_size: 16, interval: 1, learning_rate: 5e-3, validate_every: 0, save_every: 5}
+reflection: {cycles: 1, samples: 3, temperature: 1.5, batch_size: 8}
+evaluation: {max_length: 16, samples: 0}
+precision: fp32
+YAML
+cat >sweep.yaml <<'YAML'
+name: toy
+base: base.yaml
+axes: {reflection.iterations: [0, 2], evaluation.samples: [0, 3]}
+YAML
+
+# Four runs, three phases. A phase of two runs has one file.
+files() { stat -c %i "$@" | sort -u | wc -l; }
+"$TINYTHINKER" sweep sweep.yaml --dry-run >list.txt 2>err.log || fail "--dry-run" err.log
+grep -q "^3 phases, each trained once; .* 8 in all; 3 are left$" list.txt || fail "the phases are counted wrong" list.txt
+"$TINYTHINKER" sweep sweep.yaml >one.txt 2>err.log || fail "the sweep" err.log
+[ "$(files runs/toy/*/checkpoints/acquisition.h5)" = 1 ] || fail "acquisition was trained more than once" err.log
+[ "$(files runs/toy/*/checkpoints/reflection_2.h5)" = 1 ] || fail "reflection was trained more than once" err.log
+"$TINYTHINKER" sweep sweep.yaml --dry-run >list.txt 2>err.log || fail "--dry-run" err.log
+grep -q "0 are left$" list.txt || fail "phases are left" list.txt
+
+# The same as a run alone: weights, pairs, log (but for times), answers.
+"$TINYTHINKER" run base.yaml --set reflection.iterations=2 --set evaluation.samples=3 >alone.txt 2>err.log || fail "alone" err.log
+timeless() { sed 's/"seconds": [^,}]*//' "$1"; }
+for run in runs/toy/0{2,3}-*; do
+    "$TINYTHINKER" diff --only weights "$run/best.h5" runs/run/best.h5 >diff.txt 2>&1 || fail "$run: weights" diff.txt
+    cmp "$run/reflection_2/recall_runs.jsonl" runs/run/reflection_2/recall_runs.jsonl || fail "$run: runs"
+    cmp <(timeless "$run/metrics.jsonl") <(timeless runs/run/metrics.jsonl) || fail "$run: metrics"
+done
+cmp runs/toy/03-*/predictions.jsonl runs/run/predictions.jsonl || fail "answers"
+
+# The numbers stay when the sweep grows; phases of another sweep, and of a run, are found.
+sed 's/\[0, 2\]/[0, 1, 2]/' sweep.yaml >more.yaml
+"$TINYTHINKER" sweep more.yaml --dry-run >list.txt 2>err.log || fail "more values" err.log
+for name in 00-iterations0-samples0-s1 03-iterations2-samples3-s1 04-iterations1-samples0-s1; do
+    grep -q " $name " list.txt || fail "no run is called $name" list.txt
+done
+grep -q "; 0 are left$" list.txt || fail "reflection_1 is not found" list.txt
+sed 's/toy/other/' sweep.yaml >other.yaml
+"$TINYTHINKER" sweep other.yaml >other.txt 2>err.log || fail "another sweep" err.log
+diff <(sed 's/^other/toy  /' other.txt) one.txt || fail "another sweep has another table"
+[ "$(files runs/*/*/checkpoints/acquisition.h5)" = 1 ] || fail "another sweep trained acquisition again" err.log
+
+# What changes the result is trained anew: a key, the seed, the content of a file; not where it lies.
+left() { "$TINYTHINKER" sweep sweep.yaml --dry-run "$@" 2>&1 | sed -n 's/.*; \([0-9]*\) are left$/\1/p'; }
+cp data/corpus.h5 moved.h5
+[ "$(left --set corpus=moved.h5)" = 0 ] || fail "a file that was moved is trained anew"
+[ "$(left --set evaluation.beams=2)" = 0 ] || fail "another way to score is trained anew"
+[ "$(left --set reflection.beta=0.3)" = 2 ] || fail "another beta"
+[ "$(left --set acquisition.learning_rate=4e-3)" = 3 ] || fail "another learning rate"
+"$TINYTHINKER" corpus split data/corpus.h5 --split test=0.5 --seed 3 -o moved.h5 >split.log 2>&1 ||
+    cp data/tokenizer.model moved.h5
+[ "$(left --set corpus=moved.h5)" = 3 ] || fail "another file of the same name"
+
+# Starting over: a run, with the same result; a phase, with those before it kept. Nothing is taken from others then.
+run=runs/toy/03-iterations2-samples3-s1
+before=$(files runs/toy/*/checkpoints/acquisition.h5)
+"$TINYTHINKER" sweep sweep.yaml --only 3 --fresh-from reflection_2 >fresh.txt 2>err.log || fail "--fresh-from" err.log
+[ "$(files runs/toy/*/checkpoints/reflection_1.h5)$(files runs/toy/*/checkpoints/reflection_2.h5)" = 12 ] ||
+    fail "--fresh-from trained other phases again, or not this one" err.log
+"$TINYTHINKER" diff --only weights $run/best.h5 runs/toy/02-*/best.h5 >diff.txt 2>&1 || fail "--fresh-from: weights" diff.txt
+"$TINYTHINKER" sweep sweep.yaml --only 3 --fresh --jobs 1 >fresh.txt 2>err.log || fail "--fresh" err.log
+[ "$before$(files runs/toy/*/checkpoints/acquisition.h5)" = 12 ] || fail "--fresh did not train acquisition again" err.log
+"$TINYTHINKER" run base.yaml --set name=new --fresh-from reflection_9 >fresh.txt 2>err.log
+[ $? = 2 ] && grep -q "it has acquisition" err.log || fail "a phase that is none" err.log
+rm -r $run
+"$TINYTHINKER" sweep sweep.yaml >again.txt 2>err.log || fail "once more" err.log
+diff one.txt again.txt || fail "another table after starting over"
+
+# Removing one of two runs leaves the other whole.
+rm -r runs/toy/00-* runs/other runs/run
+"$TINYTHINKER" sweep sweep.yaml >again.txt 2>err.log || fail "after a run was removed" err.log
+diff one.txt again.txt || fail "another table after a run was removed"
+[ "$(files runs/toy/*/checkpoints/acquisition.h5)" = 1 ] || fail "acquisition was trained again" err.log
+
+# Two processes: the second waits for the phase of the first, and takes it over when the first is killed.
+rm -r runs
+"$TINYTHINKER" sweep sweep.yaml --only 0 --set acquisition.steps=5000 >first.log 2>&1 &
+first=$!
+until [ -e runs/toy/00-iterations0-samples0-s1/checkpoints/acquisition.h5 ] || ! kill -0 $first 2>/dev/null; do sleep 0.05; done
+"$TINYTHINKER" sweep sweep.yaml --only 1 --set acquisition.steps=5000 >second.log 2>&1 &
+second=$!
+until grep -q "wait for phases that other runs are training" second.log || ! kill -0 $second 2>/dev/null; do sleep 0.1; done
+[ -e runs/toy/01-iterations0-samples3-s1/checkpoints/acquisition.h5 ] && fail "both train the same"
+kill -9 $first
+wait $first 2>/dev/null
+until [ -e runs/toy/01-iterations0-samples3-s1/checkpoints/acquisition.h5 ] || ! kill -0 $second 2>/dev/null; do sleep 0.1; done
+kill -INT $second
+wait $second
+[ $? = 130 ] || fail "the second did not go on" second.log
+exit $failed
