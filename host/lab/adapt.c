@@ -29,11 +29,14 @@ static tt_status add_adapters(tt_checkpoint *student, const tt_adapt *how) {
     tt_adapter_options options;
     char targets[TT_ADAPTER_TARGETS_TEXT];
     TT_TRY(options_of(&options, how->config));
-    warn_of_random(student, how->start);
-    if (!student->adapted) TT_TRY(tt_adapted_open(&student->adapted, how->start, student->hash));
+    if (how->start) {
+        warn_of_random(student, how->start);
+        if (!student->adapted) TT_TRY(tt_adapted_open(&student->adapted, how->start, student->hash));
+    }
     const tt_status status = tt_adapters_open(student->model, &options);
     if (status != TT_OK) return tt_context(status, "model.adapters");
     TT_TRY(tt_adapters_init(student->model, (uint64_t)how->config->seed, (uint32_t)how->iteration));
+    if (!how->start) return TT_OK;
     tt_adapter_targets_text(options.targets, targets);
     tt_info("%s: trains adapters of rank %d for %s: %.3g million numbers, besides the %.3g million of the "
             "student",

@@ -13,7 +13,8 @@ typedef struct tt_adapt {
     const tt_config *config;
     const char *phase; // its name
     int iteration;     // of reflection; 0 for other phases
-    const char *start; // path of the checkpoint that the student was loaded from
+    const char
+        *start; // path of the checkpoint that the student was loaded from; NULL: nothing will be written
 } tt_adapt;
 
 // Readies a student for the first step of a phase. Adapters of before are merged into its weights. Where the phase trains

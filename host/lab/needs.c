@@ -140,10 +140,8 @@ static tt_status count_phase(counter *c, const tt_phase_outcome *phase) {
     tt_rehearsal r = {.looks = LOOKS, .questions = QUESTIONS};
     tt_checkpoint student;
     TT_TRY(tt_start_outline(&student, &c->config, c->device));
-    tt_status status = tt_adapt_begin(&student, &(tt_adapt){.config = &c->config,
-                                                    .phase = phase->name,
-                                                    .iteration = phase->iteration,
-                                                    .start = c->config.model.start});
+    tt_status status = tt_adapt_begin(
+        &student, &(tt_adapt){.config = &c->config, .phase = phase->name, .iteration = phase->iteration});
     if (status == TT_OK) status = rehearse(c, phase, &student, &r);
     tt_checkpoint_close(&student);
     TT_TRY(status);

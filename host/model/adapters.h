@@ -25,8 +25,8 @@ extern "C" {
 typedef uint32_t tt_adapter_targets;
 // Adds a word's bit. Errors: TT_ERR_CONFIG for an unknown word, with those allowed.
 tt_status tt_adapter_targets_add(tt_adapter_targets *targets, const char *word) TT_MUST_CHECK;
-// The words, separated by ", ", in the order of the table.
 enum { TT_ADAPTER_TARGETS_TEXT = 64 };
+// The words, separated by ", ", in the order of the table.
 void tt_adapter_targets_text(tt_adapter_targets targets, char out[TT_ADAPTER_TARGETS_TEXT]);
 
 typedef struct tt_adapter_options {

@@ -22,6 +22,14 @@ reflection: {iterations: 1, questions: 40, samples: 4, batch_size: 16, cycles: 1
 evaluation: {max_length: 16, samples: 3, beams: 2}
 precision: fp32
 YAML
+cat > adapt.yaml <<'YAML'
+corpus: data/corpus.h5
+threads: 1
+model: {start: runs/base/best.h5, adapters: {rank: 8, targets: [q, v, wi, wo]}}
+acquisition: {steps: 4, batch_size: 16, interval: 1, validate_every: 0}
+evaluation: {splits: []}
+precision: fp32
+YAML
 cat > read.yaml <<'YAML'
 threads: 2
 model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 96, d_kv: 24, d_ff: 256, num_heads: 4,
@@ -54,6 +62,7 @@ compare() { # configuration, parts
 }
 compare base acquisition evaluation
 compare reflect reflection_1 evaluation
+compare adapt acquisition
 compare read pretraining
 steps() { sed -n 's/.*"steps": \([0-9]*\),.*/\1/p' "$1" | head -n 1; }
 for name in base read; do

@@ -14,10 +14,11 @@
 enum { NAME = 160 };
 
 typedef struct adapters_export {
+    const tt_model *model;
     const tt_adapted *adapted;
-    tt_adapter_targets targets;   // of all sets together
-    int rank;                     // their sum
-    const tt_parameter **weights; // [n], those that any set adapts
+    tt_adapter_targets targets; // of all sets together
+    int rank;                   // their sum
+    int *weights;               // [n]: numbers of the parameters that any set adapts
     int n;
     char (*names)[NAME]; // [2 n]: A and B of each
 } adapters_export;
@@ -30,7 +31,7 @@ static const tt_adapter *find_adapter(const tt_adapter_set *set, const tt_parame
 
 static tt_status open_export(adapters_export *e, const tt_checkpoint *c) {
     const tt_model *model = c->model;
-    *e = (adapters_export){.adapted = c->adapted};
+    *e = (adapters_export){.model = model, .adapted = c->adapted};
     TT_TRY(tt_alloc(&e->weights, (size_t)model->n_parameters, sizeof *e->weights, "adapters"));
     TT_TRY(tt_alloc(&e->names, 2 * (size_t)model->n_parameters, sizeof *e->names, "adapters"));
     for (int s = 0; s < c->adapted->n; ++s) {
@@ -46,7 +47,7 @@ static tt_status open_export(adapters_export *e, const tt_checkpoint *c) {
         for (int b = 0; b < 2; ++b)
             snprintf(e->names[2 * e->n + b], NAME, "base_model.model.%.*s.lora_%c.weight", stem, p->name,
                 b ? 'B' : 'A');
-        e->weights[e->n++] = p;
+        e->weights[e->n++] = i;
     }
     return TT_OK;
 }
@@ -64,7 +65,7 @@ static double scaling_of(const adapters_export *e, const tt_adapter_set *set) {
 // Tensor 2 i is A of weight i, [rank, in]; 2 i + 1 its B, [out, rank].
 static tt_status read_tensor(void *context, int tensor, float *out) {
     const adapters_export *e = context;
-    const tt_parameter *p = e->weights[tensor / 2];
+    const tt_parameter *p = &e->model->parameters[e->weights[tensor / 2]];
     const size_t rows = (size_t)p->rows, columns = (size_t)p->columns, all = (size_t)e->rank;
     memset(out, 0, (tensor % 2 ? rows : columns) * all * sizeof *out);
     size_t at = 0; // rank of the sets before
@@ -89,7 +90,7 @@ static tt_status write_tensors(tt_huggingface_files *to, adapters_export *e, boo
     TT_TRY(tt_huggingface_begin(to, "adapter_model.safetensors", &path));
     TT_TRY(tt_alloc(&entries, 2 * (size_t)e->n, sizeof *entries, "tensors"));
     for (int i = 0; i < 2 * e->n; ++i) {
-        const tt_parameter *p = e->weights[i / 2];
+        const tt_parameter *p = &e->model->parameters[e->weights[i / 2]];
         entries[i] = (tt_st_entry){.name = e->names[i], .rank = 2};
         entries[i].shape[0] = i % 2 ? p->rows : e->rank;
         entries[i].shape[1] = i % 2 ? e->rank : p->columns;
