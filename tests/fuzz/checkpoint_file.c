@@ -44,8 +44,9 @@ static bool hash_content(const tt_checkpoint *c, uint64_t *out) {
     if (!hash_moments(c, moments)) return false;
     fuzz_must(tt_huggingface_config_write(&config, &c->model->config, false), "no configuration");
     const uint64_t parts[] = {tt_hash(tt_str_text(&config), config.length),
-        tt_hash(c->model->w, c->model->size * sizeof *c->model->w), moments[TT_MOMENT_M], moments[TT_MOMENT_V],
-        tt_tokenizer_hash(c->tokenizer), c->state ? tt_hash(c->state, strlen(c->state)) : 0};
+        tt_hash(c->model->w, c->model->size * sizeof *c->model->w), moments[TT_MOMENT_M],
+        moments[TT_MOMENT_V], tt_tokenizer_hash(c->tokenizer),
+        c->state ? tt_hash(c->state, strlen(c->state)) : 0};
     tt_str_close(&config);
     *out = tt_hash(parts, sizeof parts);
     return true;
