@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { OWNER = 256 };
 
-enum { ONCE = 1, FOR_SECONDS = 100 };
+enum { A_MOMENT = 3, A_SECOND = 20, FOR_SECONDS = 100 };
 
 static bool try_lock(int file, int tries) {
     const struct timespec pause = {.tv_nsec = 50000000};
@@ -57,7 +58,7 @@ static tt_status take(tt_lock *out, int file, const char *note, const char *path
             read_note(note, out->owner);
             return tt_fail(TT_ERR_BUSY, "%s: another process has it%s", path, out->owner);
         }
-        if (tries != ONCE)
+        if (tries == FOR_SECONDS)
             tt_warn("%s: cannot be locked: %s; make sure that no other process uses it at the same time",
                 path, strerror(errno));
         return TT_OK;
@@ -72,7 +73,7 @@ tt_status tt_lock_take(tt_lock *out, int file, const char *note, const char *pat
 }
 
 tt_status tt_lock_try(tt_lock *out, int file, const char *note, const char *path) {
-    return take(out, file, note, path, ONCE);
+    return take(out, file, note, path, A_SECOND);
 }
 
 bool tt_lock_held(const char *folder, const char *note, char *owner) {
@@ -81,6 +82,15 @@ bool tt_lock_held(const char *folder, const char *note, char *owner) {
     const bool held = !try_lock(file, FOR_SECONDS) && errno == EWOULDBLOCK;
     if (held) read_note(note, owner);
     close(file);
+    return held;
+}
+
+bool tt_lock_noted(const char *folder, const char *note) {
+    struct stat st;
+    if (stat(note, &st) != 0) return false;
+    const int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool held = file >= 0 && !try_lock(file, A_MOMENT) && errno == EWOULDBLOCK;
+    if (file >= 0) close(file);
     return held;
 }
 

@@ -21,11 +21,13 @@ typedef struct tt_lock {
 // systems have no locks: what is called `path` is then used without one, after a warning. Errors: TT_ERR_BUSY where another
 // process holds the lock, whom out->owner names; `file` is then open, too.
 tt_status tt_lock_take(tt_lock *out, int file, const char *note, const char *path) TT_MUST_CHECK;
-// The same without the wait, and without the warning.
+// The same with a wait of a second, and without the warning: others may look at this moment whether the lock is held.
 tt_status tt_lock_try(tt_lock *out, int file, const char *note, const char *path) TT_MUST_CHECK;
 // Whether another process holds the lock of a folder with this note, and still does after five seconds; owner[256]
 // receives what tt_lock.owner would.
 bool tt_lock_held(const char *folder, const char *note, char *owner);
+// The same as far as the note tells, and without a wait: where there is none, nobody is looked at.
+bool tt_lock_noted(const char *folder, const char *note);
 // Removes the note and closes the file. Does nothing with file -1.
 void tt_lock_release(tt_lock *lock);
 

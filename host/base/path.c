@@ -4,9 +4,12 @@
 #include <string.h>
 
 tt_status tt_path_join(char *out, size_t size, const char *dir, const char *name) {
-    int n = (name[0] == '/' || dir[0] == '\0') ? snprintf(out, size, "%s", name)
-                                               : snprintf(out, size, "%s/%s", dir, name);
-    if (n < 0 || (size_t)n >= size) return tt_fail(TT_ERR_IO, "%.64s.../%.64s: path too long", dir, name);
+    char joined[TT_PATH_MAX]; // `out` may be `dir` or `name`
+    const int n = (name[0] == '/' || dir[0] == '\0') ? snprintf(joined, sizeof joined, "%s", name)
+                                                     : snprintf(joined, sizeof joined, "%s/%s", dir, name);
+    if (n < 0 || (size_t)n >= size || (size_t)n >= sizeof joined)
+        return tt_fail(TT_ERR_IO, "%.64s.../%.64s: path too long", dir, name);
+    memcpy(out, joined, (size_t)n + 1);
     return TT_OK;
 }
 

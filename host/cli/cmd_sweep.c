@@ -9,15 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *state_of(const tt_sweep *sweep, const tt_sweep_run *run) {
-    const tt_sweep_state state = tt_sweep_state_of(sweep, run);
-    return state == TT_SWEEP_NEW && tt_sweep_enough(sweep, run) ? "not needed" : tt_sweep_state_name(state);
-}
-
 static void list_runs(const tt_sweep *sweep) {
     for (int i = 0; i < sweep->n; ++i) {
         const tt_sweep_run *run = &sweep->runs[i];
-        printf("%4d  %-40s %-10s", run->number, run->name, state_of(sweep, run));
+        printf("%4d  %-40s %-10s", run->number, run->name, tt_sweep_state_text(sweep, run));
         for (int k = 0; k + 3 < run->n; ++k) printf(" %s", run->overrides[k]); // without seed, name, output
         putchar('\n');
     }
@@ -106,7 +101,10 @@ static tt_status open_sweep(const request *what, tt_comm *comm) {
     tt_sweep plan;
     TT_TRY(tt_comm_agree(comm, tt_sweep_open(&plan, what->path, options->overrides, options->n_overrides)));
     tt_status status = TT_OK;
-    if (options->only >= 0 && !has_number(&plan, options->only))
+    if ((what->slurm || what->dry_run) && (options->run.fresh || options->run.fresh_from))
+        status = tt_fail(TT_ERR_USAGE, "sweep: --fresh and --fresh-from start runs; leave out %s",
+            what->slurm ? "--slurm" : "--dry-run");
+    else if (options->only >= 0 && !has_number(&plan, options->only))
         status = tt_fail(
             TT_ERR_USAGE, "sweep: --only %d: no run has this number; --dry-run lists them", options->only);
     else if (what->slurm || what->dry_run) {

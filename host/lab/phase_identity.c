@@ -87,9 +87,10 @@ static tt_status append_file(tt_str *out, const char *key, const char *path) {
     return TT_OK;
 }
 
-static tt_status append_world(tt_str *out, const char *path) {
+tt_status tt_phase_world(const char *path, tt_str *out) {
     tt_world_input inputs[TT_WORLD_INPUTS];
     int n;
+    TT_TRY(append_file(out, "corpus", path));
     TT_TRY(tt_world_inputs(path, inputs, &n));
     for (int i = 0; i < n; ++i) TT_TRY(append_file(out, inputs[i].key, inputs[i].path));
     return TT_OK;
@@ -125,13 +126,13 @@ static tt_status append_files(const tt_config *config, const stretch *s, tt_str 
     const char *key, *path;
     for (int i = 0; (path = tt_config_input(config, i, &key)); ++i) {
         if (!*path || !is_used(key, s)) continue;
-        TT_TRY(append_file(out, key, path));
-        if (strcmp(key, "corpus") == 0 && tt_ends_with(path, ".yaml")) TT_TRY(append_world(out, path));
+        const bool world = strcmp(key, "corpus") == 0 && tt_ends_with(path, ".yaml");
+        TT_TRY(world ? tt_phase_world(path, out) : append_file(out, key, path));
     }
     return TT_OK;
 }
 
-tt_status tt_phase_identity(const tt_config *config, int i, tt_str *out) {
+tt_status tt_phase_settings(const tt_config *config, int i, tt_str *out) {
     char name[TT_PHASE_NAME];
     int iteration;
     stretch s = {0};
@@ -150,6 +151,10 @@ tt_status tt_phase_identity(const tt_config *config, int i, tt_str *out) {
     if (status == TT_OK) status = append_files(config, &s, out);
     tt_str_close(&yaml);
     return status == TT_OK ? tt_str_status(out) : status;
+}
+
+void tt_phase_after(tt_str *identity, const char before[TT_PHASE_HASH]) {
+    tt_str_format(identity, "after: %s\n", before);
 }
 
 void tt_phase_hash(const tt_str *identity, char out[TT_PHASE_HASH]) {

@@ -13,7 +13,7 @@
 #include "host/lab/result.h"
 #include "host/lab/resume.h"
 #include "host/lab/run_directory.h"
-#include "host/lab/shared_phases.h"
+#include "host/lab/sharing.h"
 #include "host/lab/space.h"
 #include "host/lab/start.h"
 #include "host/train/acquisition.h"
@@ -32,8 +32,7 @@ typedef struct run {
     bool precision_kept; // precision was auto and is that of the run to be resumed
     tt_run_directory dir;
     tt_lock lock;       // of the directory, on rank 0
-    const char *share;  // see tt_run_options
-    tt_lock phase_lock; // of a phase that other runs may share, on rank 0
+    tt_sharing sharing;
     bool rescore;       // the result was made with other settings of the evaluation
     tt_corpus corpus;
     bool has_corpus;
@@ -42,7 +41,6 @@ typedef struct run {
     double began;                      // see tt_phase_context
     bool cuts_warned;                  // whether the warning about cut prompts was given while training
     bool split_cuts_warned[TT_SPLITS]; // the same for each split that is scored
-    tt_str identity;                   // of the phase that is being done, on rank 0
     tt_result result;
 } run;
 
@@ -119,7 +117,10 @@ static tt_status open_corpus(run *r) {
     if (tt_ends_with(path, ".yaml")) {
         tt_status status = TT_OK;
         path = r->dir.corpus;
-        if (r->comm->rank == 0 && !tt_file_exists(path)) status = build_world(c->corpus, path);
+        if (r->comm->rank == 0 && !tt_file_exists(path)) {
+            status = build_world(c->corpus, path);
+            if (status == TT_OK) status = tt_sharing_built(&r->sharing);
+        }
         TT_TRY(tt_comm_agree(r->comm, status));
     }
     TT_TRY(tt_comm_agree(r->comm, tt_corpus_load(&r->corpus, path)));
@@ -265,84 +266,6 @@ static void tell_memory(const run *r, const char *part) {
     tt_str_close(&text);
 }
 
-// ---- phases that runs have in common
-
-typedef enum share_step { SHARE_DONE, SHARE_TRAIN, SHARE_WAIT } share_step;
-
-static tt_phase_standing look_here(const run *r, int i) {
-    return tt_phase_look(r->dir.path, r->result.phases[i].name, tt_str_text(&r->identity), NULL);
-}
-
-// On rank 0: takes the phase from another run, or the lock to train it here.
-static tt_status try_share(run *r, int i, const char *best, share_step *out) {
-    const tt_phase_outcome *phase = &r->result.phases[i];
-    const char *identity = tt_str_text(&r->identity);
-    char hash[TT_PHASE_HASH], locks[TT_PATH_MAX];
-    tt_phase_found found;
-    *out = SHARE_DONE;
-    if (look_here(r, i) == TT_PHASE_DONE || look_here(r, i) == TT_PHASE_OTHER) return TT_OK;
-    tt_phase_hash(&r->identity, hash);
-    TT_TRY(tt_path_join(locks, sizeof locks, r->config->output, ".locks"));
-    const tt_status status = tt_phase_lock(locks, phase->name, hash, &r->phase_lock);
-    if (status == TT_ERR_BUSY) {
-        *out = SHARE_WAIT;
-        return TT_OK;
-    }
-    TT_TRY(status);
-    *out = SHARE_TRAIN;
-    if (!tt_phase_find(r->share, phase->name, identity, &found)) return TT_OK;
-    tt_lock_release(&r->phase_lock);
-    TT_TRY(tt_phase_take(&r->dir, phase->name, identity, best, &found));
-    tt_info("%s: taken from %s, which has trained the same", phase->name, found.run);
-    *out = SHARE_DONE;
-    return TT_OK;
-}
-
-static tt_status share_phase(run *r, int i, const char *best) {
-    for (bool told = false;;) {
-        struct {
-            share_step step;
-            bool stop;
-        } now = {SHARE_TRAIN, false};
-        tt_status status = TT_OK;
-        if (r->comm->rank == 0) status = try_share(r, i, best, &now.step);
-        now.stop = tt_interrupted();
-        TT_TRY(tt_comm_agree(r->comm, status));
-        TT_TRY(tt_comm_broadcast(r->comm, &now, sizeof now, 0));
-        if (now.step != SHARE_WAIT) return TT_OK;
-        if (now.stop)
-            return tt_comm_agree(
-                r->comm, tt_fail(TT_ERR_INTERRUPTED,
-                             "stopped while another run trains %s; run the same command again to "
-                             "resume",
-                             r->result.phases[i].name));
-        if (!told && r->comm->rank == 0)
-            tt_info("%s: waiting for another run, which is training the same%s", r->result.phases[i].name,
-                r->phase_lock.owner);
-        told = true;
-    }
-}
-
-// What the phase depends on, which is noted before it begins: files may be replaced while it trains.
-static tt_status note_beginning(run *r, int i, const char *best) {
-    tt_str_clear(&r->identity);
-    TT_TRY(tt_phase_identity(r->config, i, &r->identity));
-    if (look_here(r, i) != TT_PHASE_NEW) return TT_OK;
-    return tt_phase_note(
-        &r->dir, &(tt_phase_entry){
-                     .name = r->result.phases[i].name, .identity = tt_str_text(&r->identity), .best = best});
-}
-
-static tt_status note_end(run *r, int i, const char *best) {
-    tt_lock_release(&r->phase_lock);
-    if (look_here(r, i) != TT_PHASE_BEGUN) return TT_OK;
-    return tt_phase_note(&r->dir, &(tt_phase_entry){.name = r->result.phases[i].name,
-                                      .identity = tt_str_text(&r->identity),
-                                      .best = best,
-                                      .metrics_bytes = r->metrics_bytes,
-                                      .done = true});
-}
-
 // Trains what is left of the phase, and leaves its best weights in r->student.
 static tt_status do_phase(run *r, int i) {
     tt_phase_outcome *phase = &r->result.phases[i];
@@ -352,8 +275,7 @@ static tt_status do_phase(run *r, int i) {
     const int keep = (int)r->config->checkpoints.keep;
     TT_TRY(tt_run_directory_checkpoint(&r->dir, phase->name, false, last));
     TT_TRY(best_of(r, i, best));
-    TT_TRY(tt_comm_agree(r->comm, r->comm->rank == 0 ? note_beginning(r, i, best) : TT_OK));
-    if (r->share) TT_TRY(share_phase(r, i, best));
+    TT_TRY(tt_sharing_begin(&r->sharing, i, best));
     TT_TRY(tt_resume_open(
         &(tt_resume){.comm = r->comm, .device = r->device, .phase = phase->name, .path = last, .keep = keep},
         &r->student, &state, &saved));
@@ -401,7 +323,7 @@ static tt_status do_phase(run *r, int i) {
         TT_TRY(status);
     }
     phase->done = true;
-    TT_TRY(tt_comm_agree(r->comm, r->comm->rank == 0 ? note_end(r, i, best) : TT_OK));
+    TT_TRY(tt_sharing_end(&r->sharing, i, best, r->metrics_bytes));
     TT_TRY(tt_comm_agree(r->comm, count_pairs(r, phase)));
     TT_TRY(tt_comm_agree(r->comm, remove_earlier(r, i)));
     tt_checkpoint_close(&r->student);
@@ -546,8 +468,8 @@ static tt_status remove_phases(const tt_config *config, const tt_run_directory *
         status = tt_fail(TT_ERR_USAGE, "--fresh-from %s: no phase of this run has this name; it has %s", from,
             n ? tt_str_text(&all) : "none");
     for (int k = n - 1; status == TT_OK && k >= first; --k) {
-        status = tt_run_directory_remove_phase(dir, names[k]);
-        if (status == TT_OK) status = tt_phase_forget(dir, names[k]);
+        status = tt_phase_forget(dir, names[k]); // first: nobody takes what is being removed
+        if (status == TT_OK) status = tt_run_directory_remove_phase(dir, names[k]);
     }
     tt_str_close(&all);
     return status;
@@ -604,7 +526,7 @@ static tt_status do_run(run *r, const tt_run_options *options, FILE *out) {
     TT_TRY(tt_run_directory_name(&r->dir, r->config));
     TT_TRY(resolve_precision(r, options->fresh));
     TT_TRY(lock_directory(r));
-    if (options->fresh) TT_TRY(check_start(r));
+    if (options->fresh || options->fresh_from) TT_TRY(check_start(r));
     TT_TRY(open_directory(r, options->fresh));
     if (options->fresh_from)
         TT_TRY(tt_comm_agree(
@@ -612,6 +534,8 @@ static tt_status do_run(run *r, const tt_run_options *options, FILE *out) {
     TT_TRY(show_finished(r, out, &finished));
     if (finished) return TT_OK;
     TT_TRY(open_device(r));
+    TT_TRY(tt_sharing_open(&r->sharing, r->config, &r->dir, r->comm,
+        options->fresh || options->fresh_from ? NULL : options->share));
     TT_TRY(open_corpus(r));
     tt_interrupt_defer(true); // what came before is quickly done again
     tt_status status = TT_OK;
@@ -628,17 +552,15 @@ static tt_status do_run(run *r, const tt_run_options *options, FILE *out) {
 tt_status tt_run(tt_config *config, tt_comm *comm, const tt_run_options *options, FILE *out) {
     run r = {.config = config,
         .comm = comm,
-        .share = options->fresh || options->fresh_from ? NULL : options->share,
         .began = tt_seconds(),
         .lock = options->lock ? *options->lock : (tt_lock){.file = -1},
-        .phase_lock = {.file = -1}};
+        .sharing = {.lock = {.file = -1}}};
     tt_status status = do_run(&r, options, out);
     tt_interrupt_defer(false);
     tt_checkpoint_close(&r.student);
-    tt_str_close(&r.identity);
     if (r.has_corpus) tt_corpus_close(&r.corpus);
     tt_device_close(r.device);
-    tt_lock_release(&r.phase_lock);
+    tt_sharing_close(&r.sharing);
     tt_lock_release(&r.lock);
     return status;
 }

@@ -24,6 +24,7 @@ static const struct {
     const char *name;
     size_t path; // in tt_run_directory
 } run_files[] = {
+    {"phases.json", MEMBER(phases)}, // first: no other run takes what is being removed
     {"result.json", MEMBER(result)},
     {"best.h5", MEMBER(best)},
     {"result.txt", MEMBER(table)},
@@ -31,7 +32,6 @@ static const struct {
     {"metrics.jsonl", MEMBER(metrics)},
     {"corpus.h5", MEMBER(corpus)},
     {"tokens.h5", MEMBER(tokens)},
-    {"phases.json", MEMBER(phases)},
     {"environment.json", MEMBER(environment)},
     {"config.yaml", MEMBER(config)},
     {"lock", OF_THE_SWEEP},
@@ -250,7 +250,7 @@ static tt_status remove_file(const char *path) {
 
 // Removes the files that a run writes and nothing else: the directory may contain a person's notes.
 static tt_status remove_run(const tt_run_directory *dir) {
-    for (int i = 0; i < 2; ++i)
+    for (int i = 0; i < 3; ++i)
         TT_TRY(remove_file((const char *)dir + run_files[i].path)); // no progress without
     TT_TRY(remove_files(dir->checkpoints, is_checkpoint));
     TT_TRY(remove_reflections(dir, is_reflection_file));
@@ -414,15 +414,22 @@ tt_status tt_run_directory_lock(const char *path, tt_lock *lock) {
     return status;
 }
 
-bool tt_run_directory_claim(const char *path, tt_lock *lock) {
+tt_status tt_run_directory_claim(const char *path, tt_lock *lock) {
     char note[TT_PATH_MAX];
     *lock = (tt_lock){.file = -1};
-    const int file = tt_make_dirs(path) == TT_OK ? open_folder(path, note) : -1;
-    if (file < 0) return false;
-    if (tt_lock_try(lock, file, note, path) == TT_OK) return true;
+    TT_TRY(tt_make_dirs(path));
+    const int file = open_folder(path, note);
+    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    const tt_status status = tt_lock_try(lock, file, note, path);
+    if (status == TT_OK) return TT_OK;
     close(file);
     lock->file = -1;
-    return false;
+    return status;
+}
+
+bool tt_run_directory_noted(const char *path) {
+    char note[TT_PATH_MAX];
+    return lock_note(path, note) == TT_OK && tt_lock_noted(path, note);
 }
 
 bool tt_run_directory_busy(const char *path, char *owner) {

@@ -62,9 +62,10 @@ tt_status tt_run_directory_rescored(const tt_run_directory *dir, const tt_config
 // systems without locks it warns. To be called on one rank. Errors: TT_ERR_BUSY naming the process that runs in it;
 // TT_ERR_IO.
 tt_status tt_run_directory_lock(const char *path, tt_lock *lock) TT_MUST_CHECK;
-// The same without a wait for a process that was killed a moment ago, and without a message. False where another
-// process runs in the directory, whom lock->owner names, or where there can be none; there is then nothing to release.
-bool tt_run_directory_claim(const char *path, tt_lock *lock);
+// The same after a short wait alone. Errors: TT_ERR_BUSY where another process runs in the directory; TT_ERR_IO.
+tt_status tt_run_directory_claim(const char *path, tt_lock *lock) TT_MUST_CHECK;
+// Whether another process seems to run in the directory; looks without disturbing anybody.
+bool tt_run_directory_noted(const char *path);
 // Whether another process runs in the directory now; owner[256] names it as tt_lock.owner does.
 bool tt_run_directory_busy(const char *path, char *owner);
 // Whether the file is one that a run writes, in the directory of a run. `path` is behind all links (target.h).

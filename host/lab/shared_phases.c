@@ -3,6 +3,7 @@
 #include "host/base/json.h"
 #include "host/base/output.h"
 #include "host/base/versions.h"
+#include "host/data/hdf5_seal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // ---- phases.json
@@ -62,13 +64,17 @@ tt_status tt_phase_forget(const tt_run_directory *dir, const char *phase) {
 
 // ---- finding one
 
-static bool has_files(const char *run, const char *phase, const char *best, tt_phase_found *out) {
-    char name[64], last[TT_PATH_MAX], folder[TT_PATH_MAX], metrics[TT_PATH_MAX];
+static bool last_of(const char *run, const char *phase, char *out) {
+    char name[64], folder[TT_PATH_MAX];
     snprintf(name, sizeof name, "%.40s.h5", phase);
-    snprintf(out->run, sizeof out->run, "%s", run);
     return tt_path_join(folder, sizeof folder, run, "checkpoints") == TT_OK &&
-           tt_path_join(last, sizeof last, folder, name) == TT_OK &&
-           tt_path_join(out->best, sizeof out->best, run, best) == TT_OK &&
+           tt_path_join(out, TT_PATH_MAX, folder, name) == TT_OK;
+}
+
+static bool has_files(const char *run, const char *phase, const char *best, tt_phase_found *out) {
+    char last[TT_PATH_MAX], metrics[TT_PATH_MAX];
+    snprintf(out->run, sizeof out->run, "%s", run);
+    return last_of(run, phase, last) && tt_path_join(out->best, sizeof out->best, run, best) == TT_OK &&
            tt_path_join(metrics, sizeof metrics, run, "metrics.jsonl") == TT_OK && tt_file_exists(last) &&
            tt_file_exists(out->best) && tt_file_exists(metrics);
 }
@@ -76,8 +82,23 @@ static bool has_files(const char *run, const char *phase, const char *best, tt_p
 // What an entry of phases.json says; its identity, too, where it has one.
 static bool is_done(const char *run, const char *phase, const json_t *entry, tt_phase_found *out) {
     const char *best = json_string_value(json_object_get(entry, "best"));
-    out->metrics_bytes = json_integer_value(json_object_get(entry, "metrics_bytes"));
-    return best && json_is_true(json_object_get(entry, "done")) && has_files(run, phase, best, out);
+    const json_t *bytes = json_object_get(entry, "metrics_bytes");
+    out->metrics_bytes = json_integer_value(bytes);
+    return best && *best != '/' && !strstr(best, "..") && json_is_integer(bytes) && out->metrics_bytes >= 0 &&
+           json_is_true(json_object_get(entry, "done")) && has_files(run, phase, best, out);
+}
+
+bool tt_phase_noted(const char *run, const char *phase, char hash[TT_PHASE_HASH]) {
+    json_t *root;
+    tt_str identity = {0};
+    const json_t *entry = read_notes(run, &root) ? json_object_get(root, phase) : NULL;
+    const char *known = json_string_value(json_object_get(entry, "identity"));
+    if (known) tt_str_append(&identity, known);
+    const bool noted = known && tt_str_status(&identity) == TT_OK;
+    if (noted) tt_phase_hash(&identity, hash);
+    tt_str_close(&identity);
+    json_decref(root);
+    return noted;
 }
 
 tt_phase_standing tt_phase_look(
@@ -125,22 +146,6 @@ bool tt_phases_walk(const char *root, tt_phase_visit *visit, void *self) {
     return walk(root, 2, visit, self);
 }
 
-typedef struct wanted {
-    const char *phase, *identity;
-    tt_phase_found *out;
-} wanted;
-
-static bool is_wanted(void *self, const char *phase, const char *identity, const tt_phase_found *found) {
-    const wanted *w = self;
-    if (strcmp(phase, w->phase) != 0 || strcmp(identity, w->identity) != 0) return false;
-    *w->out = *found;
-    return true;
-}
-
-bool tt_phase_find(const char *root, const char *phase, const char *identity, tt_phase_found *out) {
-    return tt_phases_walk(root, is_wanted, &(wanted){phase, identity, out});
-}
-
 // ---- taking one
 
 static tt_status copy_file(const char *from, int64_t bytes, const char *to) {
@@ -181,38 +186,80 @@ static tt_status link_named(
     return link_file(source, target);
 }
 
+// Whether the checkpoints are what was written, and the log is as long as it was.
+static tt_status check_found(const char *phase, const tt_phase_found *found, const char *metrics) {
+    char last[TT_PATH_MAX];
+    uint64_t bytes;
+    struct stat st;
+    if (!last_of(found->run, phase, last)) return tt_fail(TT_ERR_IO, "%s: path too long", found->run);
+    TT_TRY(tt_seal_check(found->best, &bytes));
+    TT_TRY(tt_seal_check(last, &bytes));
+    if (stat(metrics, &st) != 0) return tt_fail(TT_ERR_IO, "%s: %s", metrics, strerror(errno));
+    if (st.st_size >= found->metrics_bytes) return TT_OK;
+    return tt_fail(TT_ERR_FORMAT, "%s: has %lld bytes, but %s ends after %lld", metrics, (long long)st.st_size,
+        phase, (long long)found->metrics_bytes);
+}
+
+static tt_status place_files(
+    const tt_run_directory *dir, const char *phase, const char *best, const tt_phase_found *found) {
+    static const char *const texts[] = {"recall_runs.jsonl", "analyze_runs.jsonl", "pairs.h5"};
+    char name[64], metrics[TT_PATH_MAX];
+    TT_TRY(tt_path_join(metrics, sizeof metrics, found->run, "metrics.jsonl"));
+    TT_TRY(check_found(phase, found, metrics));
+    TT_TRY(copy_file(metrics, found->metrics_bytes, dir->metrics));
+    for (int i = 0; i < 3; ++i) TT_TRY(link_named(found->run, dir->path, phase, texts[i], false));
+    TT_TRY(link_file(found->best, best));
+    snprintf(name, sizeof name, "%.40s.h5", phase); // last: it says that the phase is finished
+    return link_named(found->run, dir->path, "checkpoints", name, true);
+}
+
 tt_status tt_phase_take(const tt_run_directory *dir, const char *phase, const char *identity,
     const char *best, const tt_phase_found *found) {
-    static const char *const texts[] = {"recall_runs.jsonl", "analyze_runs.jsonl", "pairs.h5"};
-    char name[64], metrics[TT_PATH_MAX], last[TT_PATH_MAX];
+    char last[TT_PATH_MAX];
     tt_phase_entry entry = {.name = phase, .identity = identity, .best = best, .from = found->run};
     TT_TRY(tt_phase_note(dir, &entry));
     TT_TRY(tt_run_directory_checkpoint(dir, phase, false, last));
     TT_TRY(tt_versions_remove(last, 0));
     if (unlink(last) != 0 && errno != ENOENT)
         return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", last, strerror(errno));
-    TT_TRY(tt_path_join(metrics, sizeof metrics, found->run, "metrics.jsonl"));
-    TT_TRY(copy_file(metrics, found->metrics_bytes, dir->metrics));
-    for (int i = 0; i < 3; ++i) TT_TRY(link_named(found->run, dir->path, phase, texts[i], false));
-    TT_TRY(link_file(found->best, best));
-    snprintf(name, sizeof name, "%.40s.h5", phase);
-    TT_TRY(link_named(
-        found->run, dir->path, "checkpoints", name, true)); // last: it says that the phase is finished
+    tt_status status = place_files(dir, phase, best, found);
+    // The other run may have started over meanwhile.
+    if (status == TT_OK && tt_phase_look(found->run, phase, identity, NULL) != TT_PHASE_DONE)
+        status = tt_fail(TT_ERR_IO, "%s: %s is not there any more", found->run, phase);
+    if (status != TT_OK) {
+        unlink(last);
+        unlink(best);
+        return status;
+    }
     entry.metrics_bytes = found->metrics_bytes;
     entry.done = true;
     return tt_phase_note(dir, &entry);
 }
 
+static bool is_same_file(int file, const char *path) {
+    struct stat open_one, named;
+    return fstat(file, &open_one) != 0 || stat(path, &named) != 0
+               ? false
+               : open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
+}
+
 tt_status tt_phase_lock(const char *folder, const char *phase, const char *hash, tt_lock *out) {
+    enum { TRIES = 5 };
     char name[80], path[TT_PATH_MAX];
     *out = (tt_lock){.file = -1};
-    TT_TRY(tt_make_dirs(folder));
     snprintf(name, sizeof name, "%.40s-%.16s.lock", phase, hash);
     TT_TRY(tt_path_join(path, sizeof path, folder, name));
-    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
-    const tt_status status = tt_lock_take(out, file, path, path);
-    if (status != TT_OK) close(file);
-    if (status != TT_OK) out->file = -1;
-    return status;
+    for (int i = 1;; ++i) {
+        TT_TRY(tt_make_dirs(folder));
+        const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+        const tt_status status = tt_lock_take(out, file, path, path);
+        if (status == TT_OK && (is_same_file(file, path) || i == TRIES)) return TT_OK;
+        if (status != TT_OK) {
+            close(file);
+            out->file = -1;
+            return status;
+        }
+        tt_lock_release(out); // who had it before has removed the file on leaving
+    }
 }

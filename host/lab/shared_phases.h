@@ -48,14 +48,17 @@ typedef struct tt_phase_found {
 // Looks into the run directory `run`; *out (or NULL) is filled for TT_PHASE_DONE: all files of the phase are there.
 tt_phase_standing tt_phase_look(
     const char *run, const char *phase, const char *identity, tt_phase_found *out);
+// The hash of what the run directory says that a phase began with; false where it says nothing.
+bool tt_phase_noted(const char *run, const char *phase, char hash[TT_PHASE_HASH]);
+
 // Visits every finished phase of the runs in the folders of `root`, and in the folders of these, until `visit` returns
 // true; returns whether it did.
 typedef bool tt_phase_visit(void *self, const char *phase, const char *identity, const tt_phase_found *found);
 bool tt_phases_walk(const char *root, tt_phase_visit *visit, void *self);
-// Whether one of these runs has the phase.
-bool tt_phase_find(const char *root, const char *phase, const char *identity, tt_phase_found *out);
 // Puts the files of a phase that was found into the run directory, where its best weights go to `best`, and notes it.
-// What stood there of an attempt that was not finished is replaced. Errors: TT_ERR_IO; the phase then counts as not there.
+// What stood there of an attempt that was not finished is replaced. Both checkpoints are checked against their seals first.
+// Errors: TT_ERR_FORMAT and TT_ERR_IO where the files found are damaged, gone, or were replaced meanwhile; the phase then
+// counts as not there.
 tt_status tt_phase_take(const tt_run_directory *dir, const char *phase, const char *identity,
     const char *best, const tt_phase_found *found) TT_MUST_CHECK;
 

@@ -60,8 +60,8 @@ cp data/corpus.h5 moved.h5
 [ "$(left --set evaluation.beams=2)" = 0 ] || fail "another way to score is trained anew"
 [ "$(left --set reflection.beta=0.3)" = 2 ] || fail "another beta"
 [ "$(left --set acquisition.learning_rate=4e-3)" = 3 ] || fail "another learning rate"
-"$TINYTHINKER" corpus split data/corpus.h5 --split test=0.5 --seed 3 -o moved.h5 >split.log 2>&1 ||
-    cp data/tokenizer.model moved.h5
+"$TINYTHINKER" corpus export data/corpus.h5 -o all.jsonl >export.log 2>&1 && sed '1d' all.jsonl >fewer.jsonl &&
+    "$TINYTHINKER" corpus import jsonl fewer.jsonl -o moved.h5 >>export.log 2>&1 || fail "a corpus with fewer questions" export.log
 [ "$(left --set corpus=moved.h5)" = 3 ] || fail "another file of the same name"
 
 # Starting over: a run, with the same result; a phase, with those before it kept. Nothing is taken from others then.
@@ -85,19 +85,84 @@ rm -r runs/toy/00-* runs/other runs/run
 diff one.txt again.txt || fail "another table after a run was removed"
 [ "$(files runs/toy/*/checkpoints/acquisition.h5)" = 1 ] || fail "acquisition was trained again" err.log
 
+# A phase is known by what its predecessor really began with, not by the files of today.
+rm -r runs
+"$TINYTHINKER" run base.yaml --set name=first --set acquisition.steps=5 >run.txt 2>err.log || fail "a start" err.log
+"$TINYTHINKER" run base.yaml --set name=second --set acquisition.steps=9 >run.txt 2>err.log || fail "another start" err.log
+cp runs/first/best.h5 start.h5
+sed -i '$a set: {model.start: start.h5, evaluation.samples: 0}' sweep.yaml
+sed -i 's/^axes:.*/axes: {reflection.iterations: [1]}/' sweep.yaml
+"$TINYTHINKER" sweep sweep.yaml >one.txt 2>err.log || fail "from a start" err.log
+cp runs/second/best.h5 start.h5
+"$TINYTHINKER" sweep sweep.yaml --fresh-from reflection_1 >one.txt 2>err.log || fail "--fresh-from with another start" err.log
+sed 's/toy/after/' sweep.yaml >after.yaml
+"$TINYTHINKER" sweep after.yaml >after.txt 2>err.log || fail "from the other start" err.log
+grep -q "taken from" err.log && fail "a phase was taken that began from another student" err.log
+
+# A donor that is damaged is named and passed over; one that is gone is no harm.
+for damage in "truncate -s 1000" "rm -f"; do
+    for file in best.h5 metrics.jsonl checkpoints/acquisition.h5; do
+        rm -rf runs/toy runs/after
+        "$TINYTHINKER" sweep sweep.yaml >one.txt 2>err.log || fail "from a start" err.log
+        $damage runs/toy/00-*/$file
+        "$TINYTHINKER" sweep after.yaml >after.txt 2>err.log || fail "$damage $file of a donor" err.log
+        grep -q "1 of 1" after.txt || fail "$damage $file of a donor: not trained" after.txt
+    done
+done
+
+# Starting over removes nothing where the run cannot begin.
+mv data/corpus.h5 away.h5
+"$TINYTHINKER" sweep after.yaml --fresh-from acquisition >after.txt 2>err.log && fail "without a corpus"
+mv away.h5 data/corpus.h5
+[ -e runs/after/00-iterations1-s1/best.h5 ] || fail "--fresh-from removed a run that cannot begin again"
+
+# A copy by hand does not take the place of its run; a folder that cannot be made fails alone.
+for i in 1 2 3; do cp -r runs/after/00-iterations1-s1 runs/after/copy$i; done
+"$TINYTHINKER" sweep after.yaml --dry-run >list.txt 2>err.log
+grep -q "00-iterations1-s1 *finished" list.txt && grep -q "copy1: its run is called 00-iterations1-s1" err.log ||
+    fail "a copy by hand" list.txt err.log
+mkdir -p runs/broken
+touch runs/broken/00-iterations1-s1
+sed 's/toy/broken/; s/\[1\]/[1, 2]/' sweep.yaml >broken.yaml
+"$TINYTHINKER" sweep broken.yaml >broken.txt 2>err.log && fail "a folder that cannot be made"
+grep -q "00-iterations1-s1 failed: .*00-iterations1-s1" err.log && grep -q "^iterations2  *1 of 1" broken.txt ||
+    fail "a folder that cannot be made" err.log broken.txt
+
 # Two processes: the second waits for the phase of the first, and takes it over when the first is killed.
 rm -r runs
+cat >sweep.yaml <<'YAML'
+name: toy
+base: base.yaml
+axes: {evaluation.samples: [0, 3]}
+YAML
 "$TINYTHINKER" sweep sweep.yaml --only 0 --set acquisition.steps=5000 >first.log 2>&1 &
 first=$!
-until [ -e runs/toy/00-iterations0-samples0-s1/checkpoints/acquisition.h5 ] || ! kill -0 $first 2>/dev/null; do sleep 0.05; done
+until [ -e runs/toy/00-samples0-s1/checkpoints/acquisition.h5 ] || ! kill -0 $first 2>/dev/null; do sleep 0.05; done
 "$TINYTHINKER" sweep sweep.yaml --only 1 --set acquisition.steps=5000 >second.log 2>&1 &
 second=$!
 until grep -q "wait for phases that other runs are training" second.log || ! kill -0 $second 2>/dev/null; do sleep 0.1; done
-[ -e runs/toy/01-iterations0-samples3-s1/checkpoints/acquisition.h5 ] && fail "both train the same"
+[ -e runs/toy/01-samples3-s1/checkpoints/acquisition.h5 ] && fail "both train the same"
 kill -9 $first
 wait $first 2>/dev/null
-until [ -e runs/toy/01-iterations0-samples3-s1/checkpoints/acquisition.h5 ] || ! kill -0 $second 2>/dev/null; do sleep 0.1; done
+until [ -e runs/toy/01-samples3-s1/checkpoints/acquisition.h5 ] || ! kill -0 $second 2>/dev/null; do sleep 0.1; done
 kill -INT $second
 wait $second
 [ $? = 130 ] || fail "the second did not go on" second.log
+# Many processes on one sweep: every run is run, and nothing is written outside; not as root, if that can be.
+rm -rf runs
+cat >sweep.yaml <<'YAML'
+name: toy
+base: base.yaml
+set: {acquisition.steps: 5}
+axes: {evaluation.samples: [0, 1, 2, 3, 4, 5]}
+YAML
+someone=()
+[ "$(id -u)" != 0 ] || ! setpriv --reuid=65534 --regid=65534 --clear-groups test -x "$TINYTHINKER" 2>/dev/null ||
+    { chown -R 65534:65534 . && someone=(setpriv --reuid=65534 --regid=65534 --clear-groups); }
+for i in 0 1 2 3 4 5; do "${someone[@]}" "$TINYTHINKER" sweep sweep.yaml --only $i >$i.txt 2>$i.log & done
+wait
+[ "$(ls runs/toy/*/result.json | wc -l)" = 6 ] || fail "six processes on one sweep" ?.log
+"${someone[@]}" "$TINYTHINKER" sweep sweep.yaml >all.txt 2>err.log || fail "not as root" err.log
+[ "$(files runs/toy/*/checkpoints/acquisition.h5)" = 1 ] || fail "several processes trained the same"
+[ ! -e /.locks ] || fail "locks in the root of the file system"
 exit $failed

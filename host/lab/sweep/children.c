@@ -2,6 +2,7 @@
 
 #include "host/base/cores.h"
 #include "host/base/log.h"
+#include "host/lab/run_directory.h"
 #include "host/lab/sweep/notes.h"
 #include "host/lab/sweep/queue.h"
 
@@ -80,11 +81,13 @@ static bool take_ended(tt_sweep_queue *queue, children *c, pid_t pid) {
         c->pid[j] = 0;
         c->alive--;
         const tt_sweep_state state = tt_sweep_state_of(sweep, run);
-        if (state == TT_SWEEP_FINISHED) {
+        if (state == TT_SWEEP_FINISHED && !tt_sweep_failure_noted(run)) {
             tt_info("%s: %s finished", sweep->name, run->name);
+        } else if (tt_run_directory_noted(run->path)) {
+            tt_info("%s: %s is left to another process", sweep->name, run->name);
         } else if (!tt_interrupted()) {
             tt_warn("%s: %s failed; see %s/log.txt", sweep->name, run->name, run->path);
-            if (state != TT_SWEEP_FAILED && // it ended before it could say why
+            if (!tt_sweep_failure_noted(run) && // it ended before it could say why
                 tt_sweep_write_note(run, "failed.txt", "the process ended; see log.txt\n") != TT_OK)
                 tt_warn("%s", tt_error_message());
         }
@@ -103,9 +106,12 @@ static tt_status start_next(tt_sweep_queue *queue, children *c, const tt_sweep_o
     const int run = tt_sweep_queue_next(queue, &lock);
     *more = run != TT_QUEUE_END;
     if (run < 0) return TT_OK;
-    tt_status status = tt_sweep_begin_run(sweep, &sweep->runs[run]);
+    const tt_status begun = tt_sweep_begin_run(sweep, &sweep->runs[run]);
     tt_lock_release(&lock); // the child takes it
-    TT_TRY(status);
+    if (begun != TT_OK) {
+        tt_sweep_note_failure(sweep, &sweep->runs[run]);
+        return TT_OK;
+    }
     const pid_t pid = start_child(sweep, run, o);
     if (pid < 0) return tt_fail(TT_ERR_IO, "cannot start a process: %s", strerror(errno));
     tt_info("%s: %s started", sweep->name, sweep->runs[run].name);
@@ -127,6 +133,8 @@ tt_status tt_sweep_run_children(const tt_sweep *sweep, const bool *wanted, const
     tt_status status = tt_alloc(&c.pid, (size_t)c.n, sizeof *c.pid, "jobs");
     if (status == TT_OK) status = tt_alloc(&c.run, (size_t)c.n, sizeof *c.run, "jobs");
     if (status == TT_OK) status = tt_sweep_queue_open(&queue, sweep, wanted);
+    queue.alone = o->run.fresh || o->run.fresh_from;
+    queue.always = queue.alone || o->only >= 0;
     bool stopping = false, more = true;
     tt_interrupt_defer(true);
     while (status == TT_OK && (more || c.alive)) {

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { FEWEST = 3, MOST = 1000 }; // two seeds that agree by chance have an interval of no width
+enum { MOST = 1000 };
 
 static double accuracy_of(const tt_sweep_run *run) {
     char path[TT_PATH_MAX];
@@ -33,7 +33,12 @@ bool tt_sweep_enough(const tt_sweep *sweep, const tt_sweep_run *run) {
         const double value = accuracy_of(other);
         if (!isnan(value)) x[n++] = value;
     }
-    if (n < FEWEST) return false;
+    if (n < TT_SWEEP_FEWEST_SEEDS) return false;
     const tt_estimate e = tt_estimate_mean(x, n);
     return e.high - e.mean <= sweep->until_interval;
+}
+
+const char *tt_sweep_state_text(const tt_sweep *sweep, const tt_sweep_run *run) {
+    const tt_sweep_state state = tt_sweep_state_of(sweep, run);
+    return state == TT_SWEEP_NEW && tt_sweep_enough(sweep, run) ? "not needed" : tt_sweep_state_name(state);
 }

@@ -60,7 +60,8 @@ static tt_status add_run(tt_sweep_graph *graph, int run, tt_precision *chosen) {
     tt_status status = set_precision(&config, chosen);
     for (int i = 0; status == TT_OK && tt_phase_at(&config, i, name, &iteration); ++i) {
         tt_str identity = {0};
-        status = tt_phase_identity(&config, i, &identity);
+        status = tt_phase_settings(&config, i, &identity);
+        if (i > 0) tt_phase_after(&identity, graph->phases[graph->last[run]].hash);
         if (status == TT_OK) status = add(graph, name, &identity, run);
         tt_str_close(&identity);
     }

@@ -3,6 +3,7 @@
 #include "host/base/json.h"
 #include "host/base/log.h"
 #include "host/base/number.h"
+#include "host/lab/config_lines.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -67,6 +68,21 @@ void tt_sweep_short_value(const char *word, const char *value, tt_str *out) {
 
 // ---- numbers
 
+// Whether the folder is called as its run was when it began: a copy by hand and a folder that was renamed are not.
+static bool has_own_name(const char *path, const char *folder, const char *name) {
+    char file[TT_PATH_MAX], *yaml = NULL, own[256] = "";
+    size_t n;
+    tt_config_line line;
+    if (tt_path_join(file, sizeof file, path, "config.yaml") != TT_OK || !tt_file_exists(file) ||
+        tt_read_file(file, 1 << 20, &yaml, &n) != TT_OK)
+        return true; // it has not begun
+    if (tt_config_line_find(yaml, "name", &line)) tt_config_line_text(&line, own, sizeof own);
+    free(yaml);
+    if (!*own || strcmp(own, name) == 0) return true;
+    tt_warn("%s/%s: its run is called %s; it is left aside (rename it back if it is no copy)", folder, name, own);
+    return false;
+}
+
 // Notes a run directory of this sweep: the number that its name begins with belongs to its run.
 static void take_directory(tt_sweep *sweep, const char *folder, const char *name, bool *used) {
     char path[TT_PATH_MAX], file[TT_PATH_MAX];
@@ -75,6 +91,10 @@ static void take_directory(tt_sweep *sweep, const char *folder, const char *name
         tt_path_join(file, sizeof file, path, "sweep.json") != TT_OK || !tt_file_exists(file) ||
         tt_json_read(&root, file, 1 << 16) != TT_OK)
         return;
+    if (!has_own_name(path, folder, name)) {
+        json_decref(root);
+        return;
+    }
     const char *variant = json_string_value(json_object_get(root, "variant"));
     const json_t *seed = json_object_get(root, "seed"), *number = json_object_get(root, "number");
     const long long n = json_is_integer(number) ? json_integer_value(number) : -1;
@@ -94,10 +114,13 @@ static void take_directory(tt_sweep *sweep, const char *folder, const char *name
 }
 
 static void take_directories(tt_sweep *sweep, const char *folder, bool *used) {
-    DIR *names = opendir(folder);
-    for (struct dirent *entry; names && (entry = readdir(names));)
-        if (*entry->d_name != '.') take_directory(sweep, folder, entry->d_name, used);
-    if (names) closedir(names);
+    struct dirent **names;
+    const int n = scandir(folder, &names, NULL, alphasort);
+    for (int i = 0; i < n; ++i) {
+        if (*names[i]->d_name != '.') take_directory(sweep, folder, names[i]->d_name, used);
+        free(names[i]);
+    }
+    if (n >= 0) free(names);
 }
 
 static tt_status name_run(tt_sweep *sweep, tt_sweep_run *run, const char *folder) {

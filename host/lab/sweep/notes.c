@@ -29,9 +29,14 @@ tt_status tt_sweep_begin_run(const tt_sweep *sweep, const tt_sweep_run *run) {
     return status;
 }
 
-tt_status tt_sweep_note_failure(const tt_sweep *sweep, const tt_sweep_run *run) {
+void tt_sweep_note_failure(const tt_sweep *sweep, const tt_sweep_run *run) {
     char reason[1024];
     tt_warn("%s: %s failed: %s", sweep->name, run->name, tt_error_message());
     snprintf(reason, sizeof reason, "%s\n", tt_error_message());
-    return tt_sweep_write_note(run, "failed.txt", reason);
+    if (tt_sweep_write_note(run, "failed.txt", reason) != TT_OK) tt_warn("%s", tt_error_message());
+}
+
+bool tt_sweep_failure_noted(const tt_sweep_run *run) {
+    char path[TT_PATH_MAX];
+    return tt_path_join(path, sizeof path, run->path, "failed.txt") == TT_OK && tt_file_exists(path);
 }

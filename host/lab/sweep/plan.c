@@ -501,13 +501,24 @@ static tt_status make_runs(reader *r) {
     return name_runs(r);
 }
 
+static bool scores_test(const tt_config *config) {
+    for (int i = 0; i < config->evaluation.splits.n; ++i)
+        if (strcmp(config->evaluation.splits.items[i], "test") == 0) return true;
+    return false;
+}
+
 static tt_status check_runs(const tt_sweep *sweep) {
     for (int i = 0; i < sweep->n; ++i) {
         tt_config config;
         tt_status status = tt_config_load(&config, sweep->base, sweep->runs[i].overrides, sweep->runs[i].n);
         if (status != TT_OK)
             return tt_context(status, "%s:%d: run %s", sweep->file, sweep->runs[i].line, sweep->runs[i].name);
+        const bool tested = sweep->until_interval <= 0 || scores_test(&config);
         tt_config_close(&config);
+        if (!tested)
+            return tt_fail(TT_ERR_CONFIG,
+                "%s:%d: run %s: until needs the test split, which evaluation.splits does not have", sweep->file,
+                sweep->runs[i].line, sweep->runs[i].name);
     }
     return TT_OK;
 }

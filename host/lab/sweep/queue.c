@@ -43,21 +43,32 @@ void tt_sweep_queue_close(tt_sweep_queue *queue) {
 }
 
 static void find_busy(tt_sweep_queue *q) {
-    for (int i = 0; i < q->sweep->n; ++i) {
-        const char *path = q->sweep->runs[i].path;
-        tt_lock lock;
-        q->busy[i] = q->going[i];
-        if (q->busy[i] || !tt_dir_exists(path)) continue;
-        q->busy[i] = !tt_run_directory_claim(path, &lock);
-        tt_lock_release(&lock);
+    for (int i = 0; i < q->sweep->n; ++i)
+        q->busy[i] = q->going[i] || tt_run_directory_noted(q->sweep->runs[i].path);
+}
+
+// With `until`, three seeds of a variant begin at once, and then one after another.
+static bool is_early(const tt_sweep_queue *q, int run) {
+    const tt_sweep *sweep = q->sweep;
+    int going = 0, finished = 0;
+    if (sweep->until_interval <= 0 || q->always) return false;
+    for (int i = 0; i < sweep->n; ++i) {
+        if (strcmp(sweep->runs[i].variant, sweep->runs[run].variant) != 0) continue;
+        going += q->busy[i];
+        finished += !q->busy[i] && tt_sweep_state_of(sweep, &sweep->runs[i]) == TT_SWEEP_FINISHED;
     }
+    return going > 0 && going + finished >= TT_SWEEP_FEWEST_SEEDS;
 }
 
 static bool waits(const tt_sweep_queue *q, int run) {
+    if (is_early(q, run)) return true;
+    if (q->alone) return false;
     for (int i = 0; i < q->sweep->n; ++i)
         if (q->busy[i] && i != run && tt_sweep_graph_waits(&q->graph, run, i)) return true;
     return false;
 }
+
+enum { BEGUN_FIRST = 1000 };
 
 // The best run that can start; TT_QUEUE_WAIT if all that could be taken wait, TT_QUEUE_END if there is none.
 static int choose(const tt_sweep_queue *q) {
@@ -66,7 +77,8 @@ static int choose(const tt_sweep_queue *q) {
     for (int i = 0; i < q->sweep->n; ++i) {
         if (!q->wanted[i] || q->busy[i]) continue;
         // With `until`, the seeds of a variant come in their order.
-        const int left = q->sweep->until_interval > 0 ? 0 : tt_sweep_graph_left(&q->graph, i);
+        int left = q->sweep->until_interval > 0 ? 0 : tt_sweep_graph_left(&q->graph, i);
+        if (tt_sweep_state_of(q->sweep, &q->sweep->runs[i]) == TT_SWEEP_BEGUN) left += BEGUN_FIRST;
         if (waits(q, i))
             waiting = true;
         else if (left > most) {
@@ -83,14 +95,14 @@ int tt_sweep_queue_next(tt_sweep_queue *q, tt_lock *lock) {
     for (;;) {
         const int run = choose(q);
         if (run < 0) return run;
-        if (!tt_run_directory_claim(q->sweep->runs[run].path, lock)) {
+        if (tt_run_directory_claim(q->sweep->runs[run].path, lock) == TT_ERR_BUSY) {
             q->busy[run] = true; // taken at this moment
             continue;
         }
         q->wanted[run] = false;
         const tt_sweep_run *r = &q->sweep->runs[run];
         const tt_sweep_state state = tt_sweep_state_of(q->sweep, r);
-        const bool enough = state == TT_SWEEP_NEW && tt_sweep_enough(q->sweep, r);
+        const bool enough = !q->always && state == TT_SWEEP_NEW && tt_sweep_enough(q->sweep, r);
         const bool finished =
             state == TT_SWEEP_FINISHED && result_of(r) != q->results[run]; // by another process
         if (!finished && !enough) return run;

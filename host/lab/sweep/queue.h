@@ -18,6 +18,8 @@ typedef struct tt_sweep_queue {
     bool *wanted;   // [sweep->n]: not taken here yet
     bool *going;    // [sweep->n]: by child processes of this one; set by the caller
     bool *busy;     // [sweep->n]: working memory
+    bool alone;    // nothing is taken from other runs: no run waits for another
+    bool always;   // also runs that `until` does not need
     ino_t *results; // [sweep->n]: which result.json there was at the beginning, 0 for none
 } tt_sweep_queue;
 
@@ -31,8 +33,9 @@ tt_status tt_sweep_queue_open(tt_sweep_queue *out, const tt_sweep *sweep, const 
 void tt_sweep_queue_close(tt_sweep_queue *queue);
 
 // The next run, whose directory this process then has the lock of, or one of the numbers above. Of the runs that wait
-// for no phase that another one is training, the one with the most phases left comes first: long ones do not come last,
-// alone. Runs that others have finished or are at are passed over.
+// for no phase that another one is training, those that have begun come first, then those with the most phases left: long
+// ones do not come last, alone. Runs that others have finished or are at are passed over. Where the directory of a run cannot
+// be made or locked, it is returned without a lock (its file is -1), and fails where it is begun.
 int tt_sweep_queue_next(tt_sweep_queue *queue, tt_lock *lock);
 
 #ifdef __cplusplus

@@ -83,7 +83,7 @@ static void append_run(tt_str *out, const tt_sweep *sweep, const tt_sweep_run *r
     append_field(out, run->name);
     append_field(out, run->variant);
     tt_str_format(out, ",%lld", (long long)run->seed);
-    append_field(out, tt_sweep_state_name(state));
+    append_field(out, tt_sweep_state_text(sweep, run));
     append_settings(out, run, c);
     const json_t *test = json_object_get(root, "test"), *phases = json_object_get(root, "phases");
     append_score(out, json_object_get(test, "greedy"));

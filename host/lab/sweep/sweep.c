@@ -1,6 +1,7 @@
 #include "host/lab/sweep/sweep.h"
 
 #include "host/base/log.h"
+#include "host/lab/phase_identity.h"
 #include "host/lab/run_directory.h"
 #include "host/lab/sweep/children.h"
 #include "host/lab/sweep/notes.h"
@@ -8,10 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <stdlib.h>
 
 static bool is_wanted(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
     if (o->only >= 0 && sweep->runs[i].number != o->only) return false;
@@ -27,6 +27,29 @@ static bool is_wanted(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
         return true;
     }
     return true;
+}
+
+static bool has_phase(const tt_config *config, const char *phase) {
+    char name[TT_PHASE_NAME];
+    int iteration;
+    for (int i = 0; tt_phase_at(config, i, name, &iteration); ++i)
+        if (strcmp(name, phase) == 0) return true;
+    return false;
+}
+
+// Leaves alone the runs that do not have the phase to start over from. Errors: TT_ERR_USAGE where no run has it.
+static tt_status keep_with_phase(const tt_sweep *sweep, const char *phase, bool *wanted) {
+    bool any = false;
+    for (int i = 0; i < sweep->n; ++i) {
+        tt_config config;
+        TT_TRY(tt_config_load(&config, sweep->base, sweep->runs[i].overrides, sweep->runs[i].n));
+        const bool has = has_phase(&config, phase);
+        tt_config_close(&config);
+        wanted[i] = wanted[i] && has;
+        any = any || has;
+    }
+    if (any) return TT_OK;
+    return tt_fail(TT_ERR_USAGE, "sweep: --fresh-from %s: no run has a phase of this name", phase);
 }
 
 // Warns of finished runs with other settings, which can be neither counted nor run.
@@ -65,11 +88,12 @@ static tt_status run_one(
     if (*apart) {
         char reason[1024];
         snprintf(reason, sizeof reason, "%s", tt_error_message());
-        if (tt_sweep_note_failure(sweep, run) != TT_OK) tt_warn("%s", tt_error_message());
+        tt_sweep_note_failure(sweep, run);
         return tt_fail(status, "%s: %s", run->name, reason);
     }
     tt_comm_go_on(comm); // reported here; the ranks continue together
-    return tt_comm_agree(comm, comm->rank == 0 ? tt_sweep_note_failure(sweep, run) : TT_OK);
+    if (comm->rank == 0) tt_sweep_note_failure(sweep, run);
+    return TT_OK;
 }
 
 // Waits until a run can start; the same answer on all ranks.
@@ -103,6 +127,8 @@ static tt_status run_queue(
     how.lock = &lock;
     tt_status status = comm->rank == 0 ? tt_sweep_queue_open(&queue, sweep, wanted) : TT_OK;
     status = tt_comm_agree(comm, status);
+    queue.alone = o->run.fresh || o->run.fresh_from;
+    queue.always = queue.alone || o->only >= 0;
     for (int run; status == TT_OK;) {
         status = next_run(&queue, comm, &lock, &run);
         if (status != TT_OK || run == TT_QUEUE_END) break;
@@ -175,8 +201,7 @@ static tt_status run_groups(
     if (comm->size % ranks_per_run && comm->rank == 0)
         tt_warn("%d of %d ranks have nothing to do, since each run gets %d", comm->size % ranks_per_run,
             comm->size, ranks_per_run);
-    TT_TRY(tt_path_join(g.folder, sizeof g.folder, sweep->output, sweep->name));
-    TT_TRY(tt_path_join(g.folder, sizeof g.folder, g.folder, ".locks"));
+    TT_TRY(tt_path_join(g.folder, sizeof g.folder, sweep->output, ".locks"));
     TT_TRY(tt_comm_broadcast(comm, &g.job, sizeof g.job, 0));
     tt_comm *part;
     tt_lock working = {.file = -1};
@@ -186,7 +211,10 @@ static tt_status run_groups(
     status = tt_comm_agree(comm, status);
     if (status == TT_OK && g.mine < g.n) status = run_queue(sweep, part, wanted, o, apart);
     tt_lock_release(&working);
-    if (status == TT_OK) status = wait_for_groups(&g, part);
+    if (!*apart) {
+        const tt_status waited = wait_for_groups(&g, part);
+        if (status == TT_OK) status = waited;
+    }
     if (!*apart) tt_comm_close_part(part); // else the others still wait in it, and the job ends
     return status;
 }
@@ -196,7 +224,10 @@ static int count_failed(const tt_sweep *sweep, const bool *wanted) {
     int n = 0;
     for (int i = 0; i < sweep->n; ++i) {
         char owner[256];
-        if (!wanted[i] || tt_sweep_state_of(sweep, &sweep->runs[i]) == TT_SWEEP_FINISHED) continue;
+        if (!wanted[i]) continue;
+        if (tt_sweep_state_of(sweep, &sweep->runs[i]) == TT_SWEEP_FINISHED &&
+            !tt_sweep_failure_noted(&sweep->runs[i]))
+            continue;
         if (tt_sweep_state_of(sweep, &sweep->runs[i]) == TT_SWEEP_NEW &&
             tt_sweep_enough(sweep, &sweep->runs[i]))
             continue;
@@ -210,10 +241,8 @@ static int count_failed(const tt_sweep *sweep, const bool *wanted) {
 
 // The folder of the locks, where nobody has one.
 static void remove_locks(const tt_sweep *sweep) {
-    char folder[TT_PATH_MAX], locks[TT_PATH_MAX];
-    if (tt_path_join(folder, sizeof folder, sweep->output, sweep->name) == TT_OK &&
-        tt_path_join(locks, sizeof locks, folder, ".locks") == TT_OK)
-        rmdir(locks);
+    char locks[TT_PATH_MAX];
+    if (tt_path_join(locks, sizeof locks, sweep->output, ".locks") == TT_OK) rmdir(locks);
 }
 
 tt_status tt_sweep_run_all(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_options *o, int *failed) {
@@ -223,7 +252,14 @@ tt_status tt_sweep_run_all(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_
     for (int i = 0; i < sweep->n; ++i) wanted[i] = comm->rank == 0 && is_wanted(sweep, i, o);
     if (comm->rank == 0) *failed = count_others(sweep, o);
     bool apart = false;
-    tt_status status = tt_comm_broadcast(comm, wanted, (size_t)sweep->n * sizeof *wanted, 0);
+    tt_status status = TT_OK;
+    if (comm->rank == 0 && o->run.fresh_from) status = keep_with_phase(sweep, o->run.fresh_from, wanted);
+    status = tt_comm_agree(comm, status);
+    if (status != TT_OK) {
+        free(wanted);
+        return status;
+    }
+    status = tt_comm_broadcast(comm, wanted, (size_t)sweep->n * sizeof *wanted, 0);
     if (status == TT_OK && o->jobs > 0 && comm->size == 1)
         status = tt_sweep_run_children(sweep, wanted, o);
     else if (status == TT_OK)
