@@ -42,7 +42,8 @@ static tt_status save_slurm(const tt_sweep *sweep, const tt_sweep_options *optio
         tt_config_close(&config);
         TT_TRY(safe);
     }
-    tt_status status = tt_sweep_slurm(sweep, options, &script);
+    tt_status status = tt_sweep_remember(sweep);
+    if (status == TT_OK) status = tt_sweep_slurm(sweep, options, &script);
     if (status == TT_OK) status = tt_write_file(path, script.data, script.length);
     tt_str_close(&script);
     if (status == TT_OK) printf("wrote %s: %d tasks\n", tt_output_name(path), sweep->n);

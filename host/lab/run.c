@@ -31,9 +31,9 @@ typedef struct run {
     bool gpu_chosen;
     bool precision_kept; // precision was auto and is that of the run to be resumed
     tt_run_directory dir;
-    tt_lock lock;       // of the directory, on rank 0
+    tt_lock lock; // of the directory, on rank 0
     tt_sharing sharing;
-    bool rescore;       // the result was made with other settings of the evaluation
+    bool rescore; // the result was made with other settings of the evaluation
     tt_corpus corpus;
     bool has_corpus;
     tt_checkpoint student;             // model is NULL until there is one

@@ -196,8 +196,8 @@ static tt_status check_found(const char *phase, const tt_phase_found *found, con
     TT_TRY(tt_seal_check(last, &bytes));
     if (stat(metrics, &st) != 0) return tt_fail(TT_ERR_IO, "%s: %s", metrics, strerror(errno));
     if (st.st_size >= found->metrics_bytes) return TT_OK;
-    return tt_fail(TT_ERR_FORMAT, "%s: has %lld bytes, but %s ends after %lld", metrics, (long long)st.st_size,
-        phase, (long long)found->metrics_bytes);
+    return tt_fail(TT_ERR_FORMAT, "%s: has %lld bytes, but %s ends after %lld", metrics,
+        (long long)st.st_size, phase, (long long)found->metrics_bytes);
 }
 
 static tt_status place_files(

@@ -48,7 +48,8 @@ static tt_status check_world(tt_sharing *s) {
     if (status == TT_ERR_IO || status == TT_ERR_CONFIG) status = TT_OK; // it is not needed any more
     if (standing != TT_PHASE_OTHER) return status;
     return tt_fail(TT_ERR_CONFIG,
-        "%s has changed since this run built its corpus from it; restore it, start over with --fresh, or give "
+        "%s has changed since this run built its corpus from it; restore it, start over with --fresh, or "
+        "give "
         "the run another name",
         s->config->corpus);
 }
@@ -76,8 +77,8 @@ tt_status tt_sharing_built(tt_sharing *s) {
     if (!s->settings) return TT_OK;
     tt_status status = tt_phase_world(s->config->corpus, &world);
     if (status == TT_OK)
-        status = tt_phase_note(
-            s->dir, &(tt_phase_entry){.name = corpus_entry, .identity = tt_str_text(&world), .best = s->dir->corpus});
+        status = tt_phase_note(s->dir,
+            &(tt_phase_entry){.name = corpus_entry, .identity = tt_str_text(&world), .best = s->dir->corpus});
     tt_str_close(&world);
     return status;
 }
@@ -90,7 +91,8 @@ static tt_status identify(tt_sharing *s, int i, const char *phase) {
     if (!s->settings) return TT_OK;
     TT_TRY(tt_run_directory_checkpoint(s->dir, phase, false, last));
     if (tt_file_exists(last) && !tt_phase_noted(s->dir->path, phase, hash)) return TT_OK;
-    if (i > 0 && (!tt_phase_at(s->config, i - 1, before, &iteration) || !tt_phase_noted(s->dir->path, before, hash)))
+    if (i > 0 &&
+        (!tt_phase_at(s->config, i - 1, before, &iteration) || !tt_phase_noted(s->dir->path, before, hash)))
         return TT_OK;
     tt_str_append(&s->identity, tt_str_text(&s->settings[i]));
     if (i > 0) tt_phase_after(&s->identity, hash);
@@ -111,7 +113,8 @@ typedef struct search {
 
 static bool is_wanted(void *self, const char *phase, const char *identity, const tt_phase_found *found) {
     const search *w = self;
-    if (strcmp(phase, w->phase) != 0 || strcmp(identity, tt_str_text(&w->sharing->identity)) != 0) return false;
+    if (strcmp(phase, w->phase) != 0 || strcmp(identity, tt_str_text(&w->sharing->identity)) != 0)
+        return false;
     for (int i = 0; i < w->sharing->n_bad; ++i)
         if (strcmp(w->sharing->bad[i], found->run) == 0) return false;
     *w->out = *found;
@@ -175,10 +178,11 @@ tt_status tt_sharing_begin(tt_sharing *s, int i, const char *best) {
         TT_TRY(tt_comm_broadcast(s->comm, &now, sizeof now, 0));
         if (now.step == STEP_GO_ON) return TT_OK;
         if (now.stop)
-            return tt_comm_agree(s->comm, tt_fail(TT_ERR_INTERRUPTED,
-                                              "stopped while another run trains %s; run the same command again "
-                                              "to resume",
-                                              phase));
+            return tt_comm_agree(
+                s->comm, tt_fail(TT_ERR_INTERRUPTED,
+                             "stopped while another run trains %s; run the same command again "
+                             "to resume",
+                             phase));
         if (!told && s->comm->rank == 0)
             tt_info("%s: waiting for another run, which is training the same%s", phase, s->lock.owner);
         told = true;

@@ -19,8 +19,8 @@ typedef struct tt_sharing {
     const char *share;           // see tt_run_options; NULL: nothing is taken
     tt_str *settings;            // [n] of each phase; NULL: not known, nothing is taken or noted
     int n;
-    tt_str identity; // of the phase that is being done; empty: not known
-    tt_lock lock;    // of this phase
+    tt_str identity;                    // of the phase that is being done; empty: not known
+    tt_lock lock;                       // of this phase
     char bad[TT_BAD_RUNS][TT_PATH_MAX]; // runs whose phases turned out damaged
     int n_bad;
 } tt_sharing;
@@ -28,8 +28,8 @@ typedef struct tt_sharing {
 // To be called on all ranks before the run reads its files, whose content now counts. Where a file cannot be read, phases
 // are neither taken nor noted: a finished run may have lost what it began with. tt_sharing_close frees *out in any case.
 // Errors: TT_ERR_CONFIG where the run's corpus was built from a world that has changed since; TT_ERR_NOMEM.
-tt_status tt_sharing_open(tt_sharing *out, const tt_config *config, const tt_run_directory *dir, tt_comm *comm,
-    const char *share) TT_MUST_CHECK;
+tt_status tt_sharing_open(tt_sharing *out, const tt_config *config, const tt_run_directory *dir,
+    tt_comm *comm, const char *share) TT_MUST_CHECK;
 void tt_sharing_close(tt_sharing *sharing);
 // On rank 0, when the corpus has been built from the world.
 tt_status tt_sharing_built(tt_sharing *sharing) TT_MUST_CHECK;

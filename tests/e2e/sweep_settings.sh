@@ -51,7 +51,7 @@ done
 kill -INT -- -$pid
 wait $pid
 [ $? -eq 130 ] || { fail "the status of an interrupted sweep"; cat log; }
-for run in long/toy/*; do
+for run in long/toy/*/; do
     grep -q "progress is saved" "$run/log.txt" || { fail "$run did not save"; cat "$run/log.txt"; }
     [ -e "$run/failed.txt" ] && fail "$run counts as failed"
 done

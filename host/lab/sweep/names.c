@@ -79,7 +79,8 @@ static bool has_own_name(const char *path, const char *folder, const char *name)
     if (tt_config_line_find(yaml, "name", &line)) tt_config_line_text(&line, own, sizeof own);
     free(yaml);
     if (!*own || strcmp(own, name) == 0) return true;
-    tt_warn("%s/%s: its run is called %s; it is left aside (rename it back if it is no copy)", folder, name, own);
+    tt_warn(
+        "%s/%s: its run is called %s; it is left aside (rename it back if it is no copy)", folder, name, own);
     return false;
 }
 
@@ -123,6 +124,80 @@ static void take_directories(tt_sweep *sweep, const char *folder, bool *used) {
     if (n >= 0) free(names);
 }
 
+// ---- names.json
+
+static tt_status names_path(const tt_sweep *sweep, char *out) {
+    char folder[TT_PATH_MAX];
+    TT_TRY(tt_path_join(folder, sizeof folder, sweep->output, sweep->name));
+    return tt_path_join(out, TT_PATH_MAX, folder, "names.json");
+}
+
+// An array of {"number", "name", "seed", "settings"}; empty where there is none, or it cannot be read.
+static json_t *read_names(const tt_sweep *sweep) {
+    char path[TT_PATH_MAX];
+    json_t *root = NULL;
+    if (names_path(sweep, path) == TT_OK && tt_file_exists(path) &&
+        tt_json_read(&root, path, 1 << 26) != TT_OK)
+        tt_warn("%s; runs that have not begun may get other numbers", tt_error_message());
+    if (json_is_array(root)) return root;
+    json_decref(root);
+    return json_array();
+}
+
+static bool is_entry(const json_t *entry, const tt_sweep_run *run) {
+    const char *settings = json_string_value(json_object_get(entry, "settings"));
+    const json_t *seed = json_object_get(entry, "seed");
+    return settings && strcmp(settings, run->key) == 0 && json_is_integer(seed) &&
+           json_integer_value(seed) == run->seed;
+}
+
+static void take_names(tt_sweep *sweep, const char *folder, bool *used) {
+    json_t *root = read_names(sweep), *entry;
+    size_t k;
+    json_array_foreach(root, k, entry) {
+        const char *name = json_string_value(json_object_get(entry, "name"));
+        const json_int_t number = json_integer_value(json_object_get(entry, "number"));
+        if (!name || tt_name_fault(name) || number < 0 || number >= TT_SWEEP_RUNS || used[number]) continue;
+        used[number] = true; // also that of a run which the file does not have any more
+        for (int i = 0; i < sweep->n; ++i) {
+            tt_sweep_run *run = &sweep->runs[i];
+            if (*run->path || !is_entry(entry, run)) continue;
+            run->name = tt_arena_strdup(&sweep->memory, name);
+            run->number = (int)number;
+            if (!run->name || tt_path_join(run->path, sizeof run->path, folder, name) != TT_OK)
+                *run->path = '\0';
+            break;
+        }
+    }
+    json_decref(root);
+}
+
+tt_status tt_sweep_remember(const tt_sweep *sweep) {
+    char path[TT_PATH_MAX], folder[TT_PATH_MAX];
+    json_t *root = read_names(sweep), *entry;
+    bool changed = false;
+    for (int i = 0; root && i < sweep->n; ++i) {
+        const tt_sweep_run *run = &sweep->runs[i];
+        bool known = false;
+        size_t k;
+        json_array_foreach(root, k, entry) known = known || is_entry(entry, run);
+        if (known) continue;
+        changed = true;
+        json_array_append_new(root, json_pack("{s:i, s:s, s:I, s:s}", "number", run->number, "name",
+                                        run->name, "seed", (json_int_t)run->seed, "settings", run->key));
+    }
+    tt_status status = names_path(sweep, path);
+    if (status == TT_OK) status = tt_path_dir(folder, sizeof folder, path);
+    if (status == TT_OK && changed) status = tt_make_dirs(folder);
+    char *text = status == TT_OK && changed ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    if (status == TT_OK && changed)
+        status =
+            text ? tt_write_file(path, text, strlen(text)) : tt_fail(TT_ERR_NOMEM, "%s: no memory", path);
+    free(text);
+    json_decref(root);
+    return status;
+}
+
 static tt_status name_run(tt_sweep *sweep, tt_sweep_run *run, const char *folder) {
     tt_str name = {0};
     tt_str_format(&name, "%02d-", run->number);
@@ -150,6 +225,7 @@ tt_status tt_sweep_number(tt_sweep *sweep) {
     TT_TRY(tt_path_join(folder, sizeof folder, sweep->output, sweep->name));
     TT_TRY(tt_alloc(&used, TT_SWEEP_RUNS, sizeof *used, "runs"));
     for (int i = 0; i < sweep->n; ++i) sweep->runs[i].number = -1;
+    take_names(sweep, folder, used);
     take_directories(sweep, folder, used);
     tt_status status = TT_OK;
     for (int i = 0; i < sweep->n && status == TT_OK; ++i) {

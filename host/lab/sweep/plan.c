@@ -345,8 +345,8 @@ static tt_status add_override(reader *r, tt_sweep_run *run, const char *key, con
 
 // What a combination of a variant and of values of the axes consists of.
 typedef struct cell {
-    const char *name, *earlier; // see tt_sweep_run
-    int line;                   // of its variant, or of the first axis
+    const char *name, *earlier, *key; // see tt_sweep_run
+    int line;                         // of its variant, or of the first axis
     settings settings;
 } cell;
 
@@ -370,7 +370,8 @@ static tt_status add_run(reader *r, const cell *c, int64_t seed) {
     TT_TRY(tt_grow(&sweep->runs, &capacity, (size_t)sweep->n + 1, sizeof *sweep->runs, "runs"));
     r->capacity = (int)capacity;
     tt_sweep_run *run = &sweep->runs[sweep->n];
-    *run = (tt_sweep_run){.variant = c->name, .earlier = c->earlier, .line = c->line, .seed = seed};
+    *run = (tt_sweep_run){
+        .variant = c->name, .earlier = c->earlier, .key = c->key, .line = c->line, .seed = seed};
     const size_t most = (size_t)c->settings.n + (size_t)r->n_overrides + 3;
     run->overrides = tt_arena_alloc(&sweep->memory, most * sizeof *run->overrides);
     if (!run->overrides) return TT_ERR_NOMEM;
@@ -435,6 +436,30 @@ static void append_value(const reader *r, const axis *a, const setting *value, t
     tt_str_close(&other);
 }
 
+static int by_key(const void *a, const void *b) {
+    const setting *x = a, *y = b;
+    return strcmp(x->key, y->key);
+}
+
+// The last of several values of a key counts.
+static tt_status key_cell(reader *r, cell *c) {
+    setting own[TT_SWEEP_SETTINGS];
+    int n = 0;
+    for (int i = r->common.n; i < c->settings.n; ++i) {
+        int k = 0;
+        while (k < n && strcmp(own[k].key, c->settings.items[i].key) != 0) ++k;
+        own[k] = c->settings.items[i];
+        n += k == n;
+    }
+    qsort(own, (size_t)n, sizeof *own, by_key);
+    tt_str text = {0};
+    for (int i = 0; i < n; ++i) tt_str_format(&text, "%s%s: %s", i ? ", " : "", own[i].key, own[i].canonical);
+    tt_status status = tt_str_status(&text);
+    if (status == TT_OK) status = keep_text(r, tt_str_text(&text), &c->key);
+    tt_str_close(&text);
+    return status;
+}
+
 static tt_status name_cell(reader *r, const variant *v, const int *choice, cell *c) {
     tt_str name = {0}, earlier = {0};
     if (v) tt_sweep_plain(v->name, &name);
@@ -465,6 +490,7 @@ static tt_status add_cell(reader *r, const variant *v, const int *choice) {
     for (int i = 0; i < r->n_axes; ++i) c.settings.items[c.settings.n++] = r->axes[i].values[choice[i]];
     if (is_excluded(r, &c.settings)) return TT_OK;
     TT_TRY(name_cell(r, v, choice, &c));
+    TT_TRY(key_cell(r, &c));
     for (int i = 0; i < r->n_seeds; ++i) TT_TRY(add_run(r, &c, r->seeds[i]));
     return TT_OK;
 }
@@ -517,8 +543,8 @@ static tt_status check_runs(const tt_sweep *sweep) {
         tt_config_close(&config);
         if (!tested)
             return tt_fail(TT_ERR_CONFIG,
-                "%s:%d: run %s: until needs the test split, which evaluation.splits does not have", sweep->file,
-                sweep->runs[i].line, sweep->runs[i].name);
+                "%s:%d: run %s: until needs the test split, which evaluation.splits does not have",
+                sweep->file, sweep->runs[i].line, sweep->runs[i].name);
     }
     return TT_OK;
 }

@@ -33,7 +33,8 @@ extern "C" {
 enum { TT_SWEEP_SETTINGS = 64, TT_SWEEP_RUNS = 10000 };
 
 typedef struct tt_sweep_run {
-    int number;          // the same for ever once the run has begun
+    int number;          // the same for ever once the sweep has been started with the run
+    const char *key;     // its settings but for those of all runs, as canonical text
     const char *variant; // "no_recall", or "all-beta0.1", or "base"
     const char *earlier; // what versions up to 0.1.0 called it: "stages=all,beta=0.1"
     const char *name;    // of its directory: "07-all-beta0.1-s1"
@@ -62,6 +63,9 @@ typedef struct tt_sweep {
 tt_status tt_sweep_open(
     tt_sweep *out, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
 void tt_sweep_close(tt_sweep *sweep);
+// Writes names.json into the sweep's folder, so that numbers and names of runs stay (names.h). To be called before any
+// run begins, or is told of. Errors: TT_ERR_IO, TT_ERR_NOMEM.
+tt_status tt_sweep_remember(const tt_sweep *sweep) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

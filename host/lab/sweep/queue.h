@@ -18,8 +18,8 @@ typedef struct tt_sweep_queue {
     bool *wanted;   // [sweep->n]: not taken here yet
     bool *going;    // [sweep->n]: by child processes of this one; set by the caller
     bool *busy;     // [sweep->n]: working memory
-    bool alone;    // nothing is taken from other runs: no run waits for another
-    bool always;   // also runs that `until` does not need
+    bool alone;     // nothing is taken from other runs: no run waits for another
+    bool always;    // also runs that `until` does not need
     ino_t *results; // [sweep->n]: which result.json there was at the beginning, 0 for none
 } tt_sweep_queue;
 

@@ -29,6 +29,7 @@ tt_status tt_sweep_differences(
 // (`until`). Choosing when to stop by the interval makes it a little too narrow on average.
 bool tt_sweep_enough(const tt_sweep *sweep, const tt_sweep_run *run);
 enum { TT_SWEEP_FEWEST_SEEDS = 3 }; // two that agree by chance have an interval of no width
+// "new", "resumable", "failed", "finished", "other settings".
 const char *tt_sweep_state_name(tt_sweep_state state);
 // The same for people and tables: "not needed" for a run that is new where the seeds are enough.
 const char *tt_sweep_state_text(const tt_sweep *sweep, const tt_sweep_run *run);

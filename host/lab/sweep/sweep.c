@@ -253,7 +253,9 @@ tt_status tt_sweep_run_all(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_
     if (comm->rank == 0) *failed = count_others(sweep, o);
     bool apart = false;
     tt_status status = TT_OK;
-    if (comm->rank == 0 && o->run.fresh_from) status = keep_with_phase(sweep, o->run.fresh_from, wanted);
+    if (comm->rank == 0) status = tt_sweep_remember(sweep);
+    if (status == TT_OK && comm->rank == 0 && o->run.fresh_from)
+        status = keep_with_phase(sweep, o->run.fresh_from, wanted);
     status = tt_comm_agree(comm, status);
     if (status != TT_OK) {
         free(wanted);
