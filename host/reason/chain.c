@@ -30,6 +30,7 @@ typedef struct stage_job {
     size_t prompts_capacity, uses_capacity;
     tt_arena memory; // of prompts
     tt_ids ids;      // of the tokenizer
+    tt_progress progress;
 } stage_job;
 
 static tt_chain_run *run_at(const tt_chain *chain, int question, int run) {
@@ -158,6 +159,7 @@ static tt_status take_sample(void *context, int prompt, int sample, const int32_
     counts->texts++;
     counts->tokens += n;
     counts->unended += n == j->max_length - 1;
+    if (j->options->label) tt_progress_update(&j->progress, counts->texts, "%s", tt_stage_name(j->stage));
     return j->options->watch ? show_text(j, use, kept, true) : TT_OK;
 }
 
@@ -178,11 +180,15 @@ static tt_status generate_stage(tt_chain *chain, tt_engine *engine, const tt_que
         decoding.temperature = 0, decoding.top_p = 1;
     else
         decoding.beams = 0;
+    int64_t total = 0;
+    for (int p = 0; p < j.n_prompts; ++p) total += j.prompts[p].n_samples;
+    if (options->label) tt_progress_open(&j.progress, options->label, "texts", total, 0);
     tt_engine_watch(engine, options->watch ? watch_sample : NULL, &j);
     const tt_generation request = {
         .prompts = j.prompts, .n = j.n_prompts, .decoding = &decoding, .take = take_sample, .context = &j};
     if (status == TT_OK) status = tt_engine_generate(engine, &request);
     tt_engine_watch(engine, NULL, NULL);
+    if (options->label) tt_progress_close(&j.progress);
     tt_arena_close(&j.memory);
     free(j.prompts);
     free(j.uses);

@@ -44,6 +44,7 @@ typedef struct tt_chain_options {
     const char *const *const *specific; // [n questions][n_options]
     tt_decoding decoding; // temperature, top_k and top_p of the sampled stages; max_length; seed
     int max_input;        // tokens of a prompt; longer ones lose their last words (limit.h)
+    const char *label;    // of the progress bar; NULL = none
     tt_watch_text watch;  // NULL = none; meant for one run of few questions on an engine with one slot
     void *watch_context;
 } tt_chain_options;

@@ -1,4 +1,4 @@
-// Scoring: ranks take pieces of the questions, answers are counted once each.
+// Scoring: ranks take pieces of the questions, one rank all of them at once; answers are counted once each.
 #include "host/reason/evaluate.h"
 
 #include "host/base/log.h"
@@ -169,18 +169,19 @@ static tt_status score_piece(rank_work *w, int64_t piece) {
 static tt_status score_pieces(rank_work *w, const tt_evaluate_options *o, tt_model *model) {
     tt_progress progress;
     TT_TRY(tt_engine_open(&w->engine, model, o->slots, o->decoding.max_length));
-    if (o->label) tt_progress_open(&progress, o->label, "questions", w->n, 0);
+    const bool shown = o->label && w->pieces.comm->size > 1;
+    if (shown) tt_progress_open(&progress, o->label, "questions", w->n, 0);
     tt_status status;
     for (int64_t piece; (status = tt_pieces_take(&w->pieces, &piece)) == TT_OK && piece >= 0;) {
         // The ranks are at about the same piece.
-        if (o->label)
+        if (shown)
             tt_progress_update(&progress, tt_portion_begin(&w->portions, piece), "%lld tokens",
                 (long long)tt_engine_tokens(w->engine));
         status = score_piece(w, piece);
         if (status != TT_OK) break;
     }
     if (status != TT_OK) tt_pieces_stop(&w->pieces);
-    if (o->label) tt_progress_close(&progress);
+    if (shown) tt_progress_close(&progress);
     w->counts[TOKENS] = (double)tt_engine_tokens(w->engine);
     w->counts[PLACES] = (double)tt_engine_places(w->engine);
     tt_engine_close(w->engine);
@@ -222,7 +223,8 @@ static tt_status compare_ranks(tt_comm *comm, const tt_pieces *pieces, tt_evalua
 }
 
 static tt_status score_questions(rank_work *w, tt_model *model, tt_comm *comm, const tt_evaluate_options *o) {
-    tt_status status = cut_questions(o, model->device, w->questions, w->n, &w->portions);
+    tt_status status = comm->size == 1 ? tt_portions_whole(&w->portions, w->n)
+                                       : cut_questions(o, model->device, w->questions, w->n, &w->portions);
     if (status == TT_OK) status = tt_alloc(&w->sizes, (size_t)w->portions.n, sizeof *w->sizes, "predictions");
     TT_TRY(tt_comm_agree(comm, status));
     TT_TRY(tt_pieces_open(&w->pieces, comm, w->portions.n));
@@ -241,6 +243,7 @@ tt_status tt_evaluate(tt_model *model, const tt_tokenizer *tokenizer, tt_comm *c
         .samples = o->samples,
         // A chain of thought is one text, so votes need that stage to be sampled.
         .sampled = {true, true, [TT_SUMMARIZE] = o->set == TT_SET_CHAIN_OF_THOUGHT},
+        .label = comm->size == 1 ? o->label : NULL,
         .max_input = o->max_input,
         .decoding = o->decoding};
     rank_work work = {.options = &options};

@@ -32,6 +32,13 @@ tt_status tt_portions_cut(tt_portions *out, const int *texts, int n, const tt_de
     return TT_OK;
 }
 
+tt_status tt_portions_whole(tt_portions *out, int n) {
+    *out = (tt_portions){.n = 1};
+    TT_TRY(tt_alloc(&out->ends, 1, sizeof *out->ends, "pieces"));
+    out->ends[0] = n;
+    return TT_OK;
+}
+
 void tt_portions_close(tt_portions *portions) {
     free(portions->ends);
     *portions = (tt_portions){0};

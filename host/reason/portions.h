@@ -1,7 +1,9 @@
-// How questions are cut into the pieces that ranks take. A piece is generated for itself, from an idle engine, so that its texts
-// have the same bits whoever generates it, whenever. So the cuts depend on the questions and the engine alone.
+// How questions are cut into the pieces that several ranks take. A piece is generated for itself, from an idle engine, so that its
+// texts have the same bits whoever generates it, whenever. So the cuts depend on the questions and the engine alone. A piece costs: at
+// the end of each of its stages slots are idle. One rank shares nothing and does not pay: whole evaluations, and rounds of generation
+// (runs.c), are one piece.
 //
-// The rule: a piece has enough texts in its widest stage to keep the engine's slots busy. Where a step takes as long for few
+// The rule for several ranks: a piece has enough texts in its widest stage to keep the engine's slots busy. Where a step takes as long for few
 // sequences as for many (devices that record steps), that is a 32nd of all texts, but at least four and at most eight times as
 // many as slots; elsewhere 64 texts, each of which takes as long as each of more. Fewer are one piece. All pieces of a list have
 // about as many texts.
@@ -28,6 +30,8 @@ int tt_widest_stage(tt_stage_set set, int runs, const tt_question *question);
 // Cuts n questions (n > 0) of texts[i] > 0 texts each. The caller closes the result. Errors: TT_ERR_NOMEM.
 tt_status tt_portions_cut(
     tt_portions *out, const int *texts, int n, const tt_device *device, int slots) TT_MUST_CHECK;
+// n questions (n > 0) as one piece. Errors: TT_ERR_NOMEM.
+tt_status tt_portions_whole(tt_portions *out, int n) TT_MUST_CHECK;
 void tt_portions_close(tt_portions *portions);
 // The first question of a piece.
 int tt_portion_begin(const tt_portions *portions, int64_t piece);

@@ -37,6 +37,15 @@ score narrow 3 --slots 2
 for other in two three narrow; do
     cmp one.jsonl $other.jsonl && cmp one.out $other.out || { echo "FAILED: $other differs"; failed=1; }
 done
+# One rank does not wait for the ends of pieces: slots are idle at the end of each stage alone. Two ranks do.
+use_of_slots() { # ranks: prints the share in use and the pieces
+    mpirun --oversubscribe -np "$1" "$TINYTHINKER" eval --model runs/toy/best.h5 --corpus data/corpus.h5 --split train \
+        --max-length 16 --slots 16 --json 2>slots.log | sed -n 's/.*"slot_use": \([0-9.]*\), "pieces": \([0-9]*\),.*/\1 \2/p'
+}
+use_of_slots 1 >alone.txt
+use_of_slots 2 >shared.txt
+awk 'NR == 1 { use = $1; if ($2 != 1 || use < 0.95) bad = 1 } NR == 2 && ($2 < 2 || $1 >= use) { bad = 1 } END { exit bad || NR != 2 }' \
+    alone.txt shared.txt || { echo "FAILED: slots in use and pieces of one rank and of two: $(cat alone.txt shared.txt slots.log)"; failed=1; }
 # Two ranks, each in its turn held up nearly all the time: the other takes more of the pieces; the same predictions.
 hold() { # rank
     local r pids=()

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUND = 6 }; // pieces for each rank between two synchronised lines of the log
+// Between two synchronised lines of the log each rank generates so many pieces. One rank alone generates them at once, and at
+// least so many questions, since at the end of each stage slots are idle. Interrupted, it loses the round's texts.
+enum { ROUND = 6, ALONE = 48 };
 
 // One call of tt_reflection_generate.
 typedef struct generation {
@@ -83,12 +85,22 @@ static tt_status generate_items(const generation *g, const int *numbers, int n, 
     return status;
 }
 
-// The items of a piece that are not done. Returns how many there are.
-static int items_of(const generation *g, int piece, int *numbers) {
-    int n = 0;
+// Appends the items of a piece that are not done to numbers[n]. Returns how many there are then.
+static int add_items(const generation *g, int piece, int *numbers, int n) {
     for (int i = tt_portion_begin(&g->portions, piece); i < g->portions.ends[piece]; ++i)
         if (!g->done[i]) numbers[n++] = i;
     return n;
+}
+
+// All pieces of the round at once.
+static tt_status generate_alone(const generation *g, round_of_pieces *r) {
+    int *numbers, n = 0;
+    TT_TRY(tt_alloc(&numbers, (size_t)r->items, sizeof *numbers, "runs"));
+    for (int i = 0; i < r->n; ++i) n = add_items(g, r->pieces[i], numbers, n);
+    tt_status status = generate_items(g, numbers, n, &r->lines);
+    if (status == TT_OK) status = tt_run_log_add(g->log, tt_str_text(&r->lines), r->lines.length);
+    free(numbers);
+    return status;
 }
 
 static tt_status generate_pieces(const generation *g, tt_pieces *pieces, round_of_pieces *r) {
@@ -96,7 +108,7 @@ static tt_status generate_pieces(const generation *g, tt_pieces *pieces, round_o
     tt_status status = tt_alloc(&numbers, (size_t)g->items->n, sizeof *numbers, "runs");
     for (int64_t at; status == TT_OK && (status = tt_pieces_take(pieces, &at)) == TT_OK && at >= 0;) {
         const size_t before = r->lines.length;
-        status = generate_items(g, numbers, items_of(g, r->pieces[at], numbers), &r->lines);
+        status = generate_items(g, numbers, add_items(g, r->pieces[at], numbers, 0), &r->lines);
         if (status == TT_OK) r->sizes[at] = (int64_t)(r->lines.length - before);
     }
     if (status != TT_OK) tt_pieces_stop(pieces);
@@ -118,6 +130,7 @@ static tt_status gather_lines(const generation *g, const tt_pieces *pieces, roun
 static tt_status generate_round(const generation *g, round_of_pieces *r) {
     tt_comm *comm = g->runs->context->comm;
     tt_pieces pieces;
+    if (comm->size == 1) return generate_alone(g, r);
     TT_TRY(tt_pieces_open(&pieces, comm, r->n));
     const tt_status status = tt_comm_agree(comm, generate_pieces(g, &pieces, r));
     if (status != TT_OK && status != TT_ERR_INTERRUPTED) return status;
@@ -127,10 +140,10 @@ static tt_status generate_round(const generation *g, round_of_pieces *r) {
 
 // The next pieces that are not done, from *next on.
 static void fill_round(const generation *g, int *next, round_of_pieces *r) {
-    const int most = ROUND * g->runs->context->comm->size;
+    const int ranks = g->runs->context->comm->size, pieces = ROUND * ranks, items = ranks == 1 ? ALONE : 0;
     r->n = r->items = 0;
     tt_str_clear(&r->lines);
-    for (; *next < g->portions.n && r->n < most; ++*next) {
+    for (; *next < g->portions.n && (r->n < pieces || r->items < items); ++*next) {
         int left = 0;
         for (int i = tt_portion_begin(&g->portions, *next); i < g->portions.ends[*next]; ++i)
             left += !g->done[i];
