@@ -230,11 +230,13 @@ static double kwh_of(const plan *p, const tt_needs_phase *phase) {
 }
 
 static void print_work(const plan *p) {
+    bool reflects = false;
     if (p->needs->n_phases == 0) return;
     tt_print(stdout, "\n  %-15s %10s %12s%s%s\n", "training", "steps", "M tokens",
         p->speed > 0 ? "      hours" : "", p->watts > 0 ? "        kWh" : "");
     for (int i = 0; i < p->needs->n_phases; ++i) {
         const tt_needs_phase *phase = &p->needs->phases[i];
+        reflects = reflects || tt_starts_with(phase->name, "reflection");
         tt_print(stdout, "  %-15s %10lld %12.1f", phase->name, (long long)phase->steps, phase->tokens / 1e6);
         if (p->speed > 0) tt_print(stdout, " %10.2f", hours_of(p, phase));
         if (p->watts > 0) tt_print(stdout, " %10.2f", kwh_of(p, phase));
@@ -242,6 +244,7 @@ static void print_work(const plan *p) {
     }
     if (p->speed > 0)
         tt_print(stdout, "  at %.0f tokens/s; validation and generation come on top\n", p->speed);
+    if (reflects) tt_print(stdout, "  reflection's steps depend on its pairs, whose number is assumed\n");
 }
 
 static void print_plan(const plan *p) {

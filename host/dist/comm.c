@@ -35,17 +35,33 @@ int tt_comm_threads(const tt_comm *comm, int64_t wanted) {
     return share > 1 ? share : 1;
 }
 
+// After a collective has failed, the ranks may be at different ones: another would match the wrong messages, or wait for
+// ranks that have gone.
+static tt_status check(const tt_comm *comm) {
+    return *comm->broken ? tt_fail(TT_ERR_DIST, "%s", comm->broken) : TT_OK;
+}
+
+static tt_status remember(tt_comm *comm, tt_status status) {
+    if (status == TT_ERR_DIST && !*comm->broken)
+        snprintf(comm->broken, sizeof comm->broken, "%s", tt_error_message());
+    return status;
+}
+
 tt_status tt_comm_sum_f32(tt_comm *comm, float *x, size_t n) {
-    return comm->methods->sum(comm, x, n, TT_SUM_F32, TT_ALL_RANKS);
+    TT_TRY(check(comm));
+    return remember(comm, comm->methods->sum(comm, x, n, TT_SUM_F32, TT_ALL_RANKS));
 }
 tt_status tt_comm_sum_f32_to(tt_comm *comm, float *x, size_t n, int root) {
-    return comm->methods->sum(comm, x, n, TT_SUM_F32, root);
+    TT_TRY(check(comm));
+    return remember(comm, comm->methods->sum(comm, x, n, TT_SUM_F32, root));
 }
 tt_status tt_comm_sum_bf16_to(tt_comm *comm, uint16_t *x, size_t n, int root) {
-    return comm->methods->sum(comm, x, n, TT_SUM_BF16, root);
+    TT_TRY(check(comm));
+    return remember(comm, comm->methods->sum(comm, x, n, TT_SUM_BF16, root));
 }
 tt_status tt_comm_sum_f64(tt_comm *comm, double *x, size_t n) {
-    return comm->methods->sum(comm, x, n, TT_SUM_F64, TT_ALL_RANKS);
+    TT_TRY(check(comm));
+    return remember(comm, comm->methods->sum(comm, x, n, TT_SUM_F64, TT_ALL_RANKS));
 }
 void tt_add_bf16(uint16_t *to, const uint16_t *from, size_t n) {
     enum { BLOCK = 512 };
@@ -59,14 +75,17 @@ void tt_add_bf16(uint16_t *to, const uint16_t *from, size_t n) {
     }
 }
 tt_status tt_comm_max_i64(tt_comm *comm, int64_t *x, size_t n) {
-    return comm->methods->max_i64(comm, x, n);
+    TT_TRY(check(comm));
+    return remember(comm, comm->methods->max_i64(comm, x, n));
 }
 tt_status tt_comm_broadcast(tt_comm *comm, void *bytes, size_t n, int root) {
-    return comm->methods->broadcast(comm, bytes, n, root);
+    TT_TRY(check(comm));
+    return remember(comm, comm->methods->broadcast(comm, bytes, n, root));
 }
 tt_status tt_comm_gather(tt_comm *comm, const void *bytes, size_t n, char **all, size_t *sizes) {
     *all = NULL;
-    return comm->methods->gather(comm, bytes, n, all, sizes);
+    TT_TRY(check(comm));
+    return remember(comm, comm->methods->gather(comm, bytes, n, all, sizes));
 }
 tt_status tt_comm_gather_equal(tt_comm *comm, const void *mine, size_t n, void *out) {
     char *all = NULL;
@@ -84,7 +103,8 @@ tt_status tt_comm_gather_equal(tt_comm *comm, const void *mine, size_t n, void *
     return status;
 }
 tt_status tt_comm_barrier(tt_comm *comm) {
-    return comm->methods->barrier(comm);
+    TT_TRY(check(comm));
+    return remember(comm, comm->methods->barrier(comm));
 }
 
 tt_status tt_comm_agree(tt_comm *comm, tt_status mine) {

@@ -24,6 +24,8 @@ typedef struct tt_comm {
     const char *transport;                   // "none", "mpi", "tcp"
     const struct tt_comm_transport *methods; // private
     void *state;                             // private
+    char broken
+        [512]; // private: why a collective failed; all later ones fail the same way, since ranks are apart
 } tt_comm;
 
 // Joins the world of this job; call once per process, first.

@@ -28,6 +28,8 @@ struct tt_counter {
     pthread_mutex_t lock;
     uint64_t work;
     int64_t count;
+    bool
+        lost; // a rank has gone: nothing more is handed out, so that the others come to the collective that names it
 };
 
 static int64_t add_here(tt_counter *c, const request *r) {
@@ -37,7 +39,7 @@ static int64_t add_here(tt_counter *c, const request *r) {
         c->work = r->work;
         c->count = 0;
     }
-    if (r->work == c->work) {
+    if (r->work == c->work && !c->lost) {
         value = c->count;
         c->count = r->more > INT64_MAX - value ? INT64_MAX : value + r->more;
     }
@@ -54,6 +56,12 @@ static bool answer_rank(tt_counter *c, int socket) {
     return tt_wire_send(socket, &value, sizeof value, deadline) == TT_WIRE_DONE;
 }
 
+static void lose(tt_counter *c) {
+    pthread_mutex_lock(&c->lock);
+    c->lost = true;
+    pthread_mutex_unlock(&c->lock);
+}
+
 // Until the pipe is closed. A rank that has gone is named by the next collective.
 static void answer_ranks(tt_counter *c, struct pollfd *wanted) {
     const int size = c->star.size;
@@ -61,7 +69,10 @@ static void answer_ranks(tt_counter *c, struct pollfd *wanted) {
         if (poll(wanted, (nfds_t)size, -1) < 0 && errno != EINTR) return;
         if (wanted[0].revents) return;
         for (int r = 1; r < size; ++r)
-            if (wanted[r].revents && !answer_rank(c, wanted[r].fd)) wanted[r].fd = -1;
+            if (wanted[r].revents && !answer_rank(c, wanted[r].fd)) {
+                wanted[r].fd = -1;
+                lose(c);
+            }
     }
 }
 

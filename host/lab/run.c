@@ -262,7 +262,8 @@ static tt_status check_order(run *r, int i, const char *last) {
 static void tell_memory(const run *r, const char *part) {
     tt_str text = {0};
     tt_memory_text(&text, &r->device->tally.peak);
-    if (!text.failed) tt_info("%s: at most %s", part, tt_str_text(&text));
+    const char *of = r->comm->size > 1 ? " (rank 0)" : "";
+    if (!text.failed) tt_info("%s%s: at most %s", part, of, tt_str_text(&text));
     tt_str_close(&text);
 }
 

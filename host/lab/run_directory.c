@@ -285,13 +285,25 @@ static tt_status remove_temporaries(const tt_run_directory *dir) {
 
 // Whether there is anything to resume: a run that failed at its first step leaves only a configuration, which
 // may be corrected.
-static bool has_progress(const tt_run_directory *dir) {
-    bool any = tt_file_exists(dir->best) || tt_file_exists(dir->result);
-    DIR *folder = opendir(dir->checkpoints);
+static bool has_file(const char *path, bool (*is_written)(const char *name)) {
+    bool any = false;
+    DIR *folder = opendir(path);
     for (struct dirent *entry; folder && !any && (entry = readdir(folder));)
-        any = is_checkpoint(entry->d_name) && !is_temporary(entry->d_name);
+        any = is_written(entry->d_name) && !is_temporary(entry->d_name);
     if (folder) closedir(folder);
     return any;
+}
+
+// Texts of a reflection that no phase comes before.
+static bool has_texts(const tt_run_directory *dir) {
+    char path[TT_PATH_MAX];
+    return tt_path_join(path, sizeof path, dir->path, "reflection_1") == TT_OK &&
+           has_file(path, is_reflection_file);
+}
+
+static bool has_progress(const tt_run_directory *dir) {
+    return tt_file_exists(dir->best) || tt_file_exists(dir->result) ||
+           has_file(dir->checkpoints, is_checkpoint) || has_texts(dir);
 }
 
 tt_status tt_run_directory_kept(const tt_run_directory *dir, const char *key, char *out, size_t size) {

@@ -352,15 +352,15 @@ static tt_status get_model(const tt_h5 *h, tt_model **out, uint64_t *hash, tt_de
 
 // ---- adapted students
 
-static tt_status load_base(const char *path, tt_model **out, uint64_t *hash, tt_device *device) {
+// *adapted: it has adapters in place of weights, like the student's own file, which may have the base's name.
+static tt_status load_base(
+    const char *path, tt_model **out, uint64_t *hash, bool *adapted, tt_device *device) {
     tt_h5 h;
-    bool adapted;
     *hash = 0;
+    *adapted = false;
     TT_TRY(tt_h5_open_any(&h, path, "checkpoint"));
-    tt_status status = get_format(&h, &adapted);
-    if (status == TT_OK && adapted)
-        status = tt_fail(TT_ERR_FORMAT, "%s: has adapters in place of weights", path);
-    if (status == TT_OK) status = get_model(&h, out, hash, device);
+    tt_status status = get_format(&h, adapted);
+    if (status == TT_OK && !*adapted) status = get_model(&h, out, hash, device);
     tt_h5_close(&h);
     if (status == TT_OK) return TT_OK;
     tt_model_close(*out);
@@ -373,8 +373,10 @@ static tt_status find_base(const tt_h5 *h, const tt_adapted *adapted, tt_model *
     char path[TT_PATH_MAX], first[1024] = "";
     for (int place = 0; tt_adapted_place(adapted, h->path, place, path); ++place) {
         uint64_t hash;
+        bool other;
         if (!tt_file_exists(path)) continue;
-        tt_status status = load_base(path, out, &hash, device);
+        tt_status status = load_base(path, out, &hash, &other, device);
+        if (status == TT_OK && other) continue;
         if (status == TT_OK && hash == adapted->base_hash) return TT_OK;
         if (status == TT_OK)
             status = tt_fail(TT_ERR_FORMAT, "%s: has changed: its weights' hash is %016llx and was %016llx",
@@ -386,8 +388,9 @@ static tt_status find_base(const tt_h5 *h, const tt_adapted *adapted, tt_model *
     }
     if (*first)
         return tt_fail(TT_ERR_IO,
-            "%s: contains adapters for another checkpoint, which cannot be used: %s; restore that file",
-            h->path, first);
+            "%s: contains adapters for %s (hash %016llx of its weights), which cannot be used: %s; restore "
+            "that file",
+            h->path, adapted->base, (unsigned long long)adapted->base_hash, first);
     return tt_fail(TT_ERR_IO,
         "%s: contains adapters for %s (hash %016llx of its weights), which is missing; put it there or into "
         "the folder of "

@@ -243,8 +243,12 @@ static tt_status stacks_and_head(tt_pass *pass) {
     return device->ops->lmhead_fwd(device, &head);
 }
 
+void tt_pass_score_only(tt_pass *pass) {
+    pass->score_only = true;
+}
+
 tt_status tt_forward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, float *logp) {
-    const bool backward = tt_model_trained(pass->model).g != NULL;
+    const bool backward = tt_model_trained(pass->model).g != NULL && !pass->score_only;
     pass->forward_done = false;
     TT_TRY(tt_pass_prepare(pass, batch, dropout, backward, false));
     TT_TRY(tt_pass_do(pass, stacks_and_head));

@@ -103,6 +103,9 @@ typedef struct tt_dropout_key {
     uint64_t key; // tt_key(seed, TT_FOR_DROPOUT, step)
 } tt_dropout_key;
 
+// From now on the pass only scores: it keeps nothing for backward, which must not follow, also where the model has gradients.
+void tt_pass_score_only(tt_pass *pass);
+
 // logp[t] (host, [dec_tokens]) = log-probability of target t, in nats. Keeps what backward needs if the model
 // has gradients.
 tt_status tt_forward(tt_pass *pass, const tt_batch *batch, tt_dropout_key dropout, float *logp) TT_MUST_CHECK;

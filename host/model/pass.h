@@ -66,7 +66,8 @@ struct tt_pass {
         *free_strips;          // backward: of each norm [tt_rmsnorm_strips(R), D]; where the next begins
     tt_rmsnorm_sum *norm_sums; // host memory: norms whose dw is still to be summed
     int n_norm_sums;
-    bool recompute; // backward computes a layer's activations again from its x[0]
+    bool score_only; // nothing is kept for backward
+    bool recompute;  // backward computes a layer's activations again from its x[0]
     tt_dropout_key dropout;
     uint64_t *key; // dropout.key, device memory
     tt_gradient_watch watch;

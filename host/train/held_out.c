@@ -41,6 +41,7 @@ static tt_status chunk_work_open(chunk_work *w, tt_model *model, const tt_held_o
         if (begin[2] - begin[1] > target) target = begin[2] - begin[1];
     }
     TT_TRY(tt_pass_open(&w->pass, model));
+    tt_pass_score_only(w->pass);
     TT_TRY(tt_decoder_open(&w->decoder, model, chunk, (int)target, (int)input * chunk));
     TT_TRY(tt_alloc(&w->slot, 6 * (size_t)chunk, sizeof *w->slot, "held-out slots"));
     w->token = w->slot + chunk;

@@ -41,19 +41,24 @@ static tt_status add_pair(tt_preferences *out, const tt_reflection_item *item, t
     return status;
 }
 
-static tt_status add_pairs(
-    tt_preferences *out, const tt_corpus *corpus, tt_stage_set set, const tt_reflection_items *items) {
+static tt_status add_pairs_of(tt_preferences *out, tt_stage_set set, const tt_reflection_item *item,
+    const tt_reasoning *own, const tt_reasoning *other) {
+    if (tt_stage_set_has(set, TT_RECALL) && own->general && other->general)
+        TT_TRY(add_pair(out, item, TT_RECALL, NULL, (const char *const[]){own->general, other->general}, 0));
+    for (int option = 0; option < 2 && tt_stage_set_has(set, TT_ANALYZE) && own->specific; ++option)
+        TT_TRY(add_pair(out, item, TT_ANALYZE, tt_stage_set_has(set, TT_RECALL) ? own->general : NULL,
+            (const char *const[]){own->specific[option], own->specific[1 - option]}, option));
+    return TT_OK;
+}
+
+// `rounds`: recall pairs of a question; there are twice as many analyze pairs.
+static tt_status add_pairs(tt_preferences *out, const tt_corpus *corpus, tt_stage_set set,
+    const tt_reflection_items *items, int64_t rounds) {
     for (int i = 0; i < items->n; ++i) {
         const tt_reflection_item *item = &items->items[i];
         const tt_reasoning *own = reasoning_of(corpus, item),
                            *other = reasoning_of(corpus, &items->items[(i + 1) % items->n]);
-        if (!own || !other) continue;
-        if (tt_stage_set_has(set, TT_RECALL) && own->general && other->general)
-            TT_TRY(
-                add_pair(out, item, TT_RECALL, NULL, (const char *const[]){own->general, other->general}, 0));
-        for (int option = 0; option < 2 && tt_stage_set_has(set, TT_ANALYZE) && own->specific; ++option)
-            TT_TRY(add_pair(out, item, TT_ANALYZE, tt_stage_set_has(set, TT_RECALL) ? own->general : NULL,
-                (const char *const[]){own->specific[option], own->specific[1 - option]}, option));
+        for (int64_t k = 0; own && other && k < rounds; ++k) TT_TRY(add_pairs_of(out, set, item, own, other));
     }
     return TT_OK;
 }
@@ -91,7 +96,8 @@ tt_status tt_reflection_pairs_assume(tt_preferences *out, const tt_reflection_co
     tt_tally_restart(tally);
     tt_status status = tt_reflection_questions(
         &questions, context->corpus, c->reflection.questions, (uint64_t)c->seed, context->iteration);
-    if (status == TT_OK) status = add_pairs(out, context->corpus, set, &questions);
+    if (status == TT_OK)
+        status = add_pairs(out, context->corpus, set, &questions, c->reflection.samples / 2 + 1);
     if (status == TT_OK) status = write_texts(context, set, reference, rehearsal->questions);
     for (int stage = TT_RECALL; stage <= TT_ANALYZE && status == TT_OK; ++stage)
         status = tt_reflection_score(out, (tt_stage)stage, c, context->comm, reference);

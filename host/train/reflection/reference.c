@@ -43,6 +43,7 @@ static tt_status score_batch(scoring *s, int begin, int n) {
 static tt_status score_share(scoring *s, int batch_size, tt_pieces *batches, tt_model *model) {
     const int n = s->set->dataset.n;
     tt_status status = tt_pass_open(&s->pass, model);
+    if (status == TT_OK) tt_pass_score_only(s->pass);
     for (int64_t batch;
          status == TT_OK && (status = tt_pieces_take(batches, &batch)) == TT_OK && batch >= 0;) {
         const int64_t begin = batch * batch_size;
