@@ -1,2 +1,2 @@
 # Memory that the pool keeps is not given back.
-/tt_cuda_trim(state), "computing"/d
+/tt_cuda_make_room(state->stream), "computing"/d
