@@ -94,8 +94,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     tt_checkpoint c;
     fuzz_must(tt_checkpoint_load(&c, "c.h5", device), "no checkpoint");
     fuzz_require(hash_content(&c, &original_content), "no moments");
-    fuzz_h5_open(&original, "c.h5");
     tt_checkpoint_close(&c);
+    fuzz_h5_open(&original, "c.h5");
     tt_model_close(model);
     tt_tokenizer_close(tokenizer);
     return fuzz_end();
