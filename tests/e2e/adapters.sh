@@ -104,7 +104,7 @@ cp whole.h5 elsewhere/there/best.h5
 expect 1 "which cannot be used: .*there/best.h5: has changed: its weights' hash is [0-9a-f]* and was [0-9a-f]*; restore" \
     model show elsewhere/there/student.h5
 cp runs/one/best.h5 runs/start/best.h5
-expect 1 "one/best.h5: contains adapters for .*start/best.h5 (hash [0-9a-f]* of its weights), which is missing" model show runs/one/best.h5
+expect 1 "one/best.h5: contains adapters for .*start/best.h5 .*which is missing" model show runs/one/best.h5
 mv kept.h5 runs/start/best.h5
 expect 0 "" model show elsewhere/there/student.h5
 
