@@ -19,6 +19,7 @@ cp data/old.h5 old.h5
 # One line for each command; the test fails where the program has one that is not here.
 cat >commands <<'LINES'
 run run.yaml
+plan run.yaml
 eval --model runs/run/best.h5 --corpus data/corpus.h5 --limit 2 --max-length 8
 eval --model runs/run/best.h5 --corpus data/corpus.h5 --limit 2 --max-length 8 --json
 teach --keys

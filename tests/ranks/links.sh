@@ -48,8 +48,11 @@ begin held
 trained held 4
 echo hold >control
 ended 1
-says 0 "no word from rank 1 on $(hostname) within 5 seconds; TT_TIMEOUT=seconds waits longer"
-says 1 "no word from rank 0 on $(hostname) within 5 seconds; TT_TIMEOUT=seconds waits longer"
+# Both wait as long; the one that gives up later may hear first that the other has left.
+silence="within 5 seconds; TT_TIMEOUT=seconds waits longer"
+says 0 "no word from rank 1 on $(hostname) $silence|rank 1 on $(hostname) has left"
+says 1 "no word from rank 0 on $(hostname) $silence|rank 0 on $(hostname) has left"
+grep -q "no word from rank . on $(hostname) $silence" rank-0.log rank-1.log || fail "no rank tells the silence" rank-*.log
 unset TT_TIMEOUT
 begin held
 trained held 8
