@@ -2,6 +2,7 @@
 
 #include "host/base/checksum.h"
 #include "host/base/fs.h"
+#include "host/base/shipped.h"
 #include "host/data/world/world.h"
 #include "host/lab/config_lines.h"
 
@@ -60,7 +61,9 @@ static tt_status checksum_of(const char *path, uint64_t *out) {
     static known_file known[KNOWN];
     static int n;
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    char shipped[TT_PATH_MAX];
     struct stat st;
+    path = tt_shipped_find(path, shipped, sizeof shipped);
     TT_TRY(tt_file_check(path, "a file"));
     if (stat(path, &st) != 0) return tt_fail(TT_ERR_IO, "%s: %s", path, strerror(errno));
     pthread_mutex_lock(&lock);
