@@ -44,7 +44,7 @@
             "Number of parts that a batch is cut into to save memory. The result is the same."),             \
         TEXT(PLACE, name ".recompute", field.recompute, "none", TT_WORDS(TT_RECOMPUTE_MAP),                  \
             "What backward computes again instead of keeping it, to save memory. layers = the inside of "    \
-            "every layer, from the layer's input. The result is the same, to the bit."),                     \
+            "every layer, from the layer's input. The result is the same, on the CPU to the bit."),          \
         INTEGER(PLACE, name ".zero", field.zero, "0", 0, 1,                                                  \
             "Whether AdamW's moments are divided among the ranks: 1 = each rank updates its share of the "   \
             "weights and receives the others'. 0 = every rank has all of them."),                            \
