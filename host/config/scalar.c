@@ -143,7 +143,7 @@ const char *tt_scalar_name(const yaml_node_t *node) {
     const char *text = (const char *)node->data.scalar.value;
     const tt_scalar s = tt_scalar_of(node);
     const int most = 40;
-    if (s.kind == TT_SCALAR_NULL && !*text) return "nothing";
+    if (!text || (s.kind == TT_SCALAR_NULL && !*text)) return "nothing";
     if (s.kind == TT_SCALAR_STRING)
         snprintf(name, sizeof name, "the string \"%.*s\"", most, text);
     else if (s.kind == TT_SCALAR_NULL || s.kind == TT_SCALAR_BOOL)

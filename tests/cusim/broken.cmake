@@ -50,7 +50,7 @@ add_broken(wide_reduction rmsnorm rows kernel.cuh forward "reads lane 32")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # others take aggregates apart before their alignment is seen
   add_broken(misaligned_load rows rows rows.cu put misaligned)
 endif()
-add_broken(divergent_barrier lmhead products lmhead.cu head_rows "divergent barrier")
+add_broken(divergent_barrier lmhead products lmhead.cu make_rows "divergent barrier")
 add_broken(two_writers rmsnorm rows rmsnorm.cu weight_strips race "another block")
 add_broken(divergent_warp attention attention attention.cu attention_fwd "divergent warp")
 
