@@ -109,7 +109,7 @@ grep -q "rank 1 on .* has no GPU (GPU 1, .* has compute capability 7.5; 8.0 or l
 
 # A slow GPU is named, though its host is as fast as the other.
 for r in 0 1; do
-    words=$([ $r = 1 ] && echo slow=3000)
+    words=$([ $r = 1 ] && echo slow=9000)
     CUSIM_DEVICES=1 CUSIM_GPU=$words TT_RENDEZVOUS="$work/meet" TT_WORLD=2 TT_RANK=$r timeout 120 "$TINYTHINKER" \
         run base.yaml --set device=cuda --set name=slow --set reflection.iterations=0 > "slow-$r" 2>&1 &
     pids[r]=$!
