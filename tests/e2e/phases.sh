@@ -119,7 +119,7 @@ mv away.h5 data/corpus.h5
 # A copy by hand does not take the place of its run; a folder that cannot be made fails alone.
 for i in 1 2 3; do cp -r runs/after/00-iterations1-s1 runs/after/copy$i; done
 "$TINYTHINKER" sweep after.yaml --dry-run >list.txt 2>err.log
-grep -q "00-iterations1-s1 *finished" list.txt && grep -q "copy1: its run is called 00-iterations1-s1" err.log ||
+grep -q "00-iterations1-s1 *finished" list.txt && grep -q "copy1: this folder is not counted, since the run in it is called 00-iterations1-s1" err.log ||
     fail "a copy by hand" list.txt err.log
 mkdir -p runs/broken
 touch runs/broken/00-iterations1-s1

@@ -79,8 +79,9 @@ static bool has_own_name(const char *path, const char *folder, const char *name)
     if (tt_config_line_find(yaml, "name", &line)) tt_config_line_text(&line, own, sizeof own);
     free(yaml);
     if (!*own || strcmp(own, name) == 0) return true;
-    tt_warn(
-        "%s/%s: its run is called %s; it is left aside (rename it back if it is no copy)", folder, name, own);
+    tt_warn("%s/%s: this folder is not counted, since the run in it is called %s; if it is not a copy, "
+            "rename it back",
+        folder, name, own);
     return false;
 }
 
