@@ -1,6 +1,7 @@
 #include "host/base/shipped.h"
 
 #include "host/base/log.h"
+#include "host/base/program.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,9 +22,7 @@ static bool data_path(const char *path, char *out, size_t size) {
         n = snprintf(out, size, "%s/%s", folder, path);
         return n > 0 && (size_t)n < size;
     }
-    const ssize_t length = readlink("/proc/self/exe", out, size);
-    if (length <= 0 || (size_t)length >= size) return false;
-    out[length] = '\0';
+    if (!tt_program_path(out, size)) return false;
     char *slash = strrchr(out, '/');
     if (!slash) return false;
     const size_t left = size - (size_t)(slash - out);

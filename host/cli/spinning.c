@@ -1,13 +1,12 @@
 #include "host/cli/spinning.h"
 
 #include "host/base/log.h"
+#include "host/base/program.h"
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static bool is_chosen(void) {
     static const char *const variables[] = {
@@ -50,12 +49,9 @@ static long rounds_in(double seconds) {
 }
 
 void tt_spinning_bound(char **argv) {
-    char path[PATH_MAX], text[32];
+    char text[32];
     if (is_chosen() || is_watched()) return;
-    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (n < 1) return;
-    path[n] = 0;
     snprintf(text, sizeof text, "%ld", rounds_in(80e-6));
-    if (setenv("GOMP_SPINCOUNT", text, 1) == 0) execv(path, argv);
+    if (setenv("GOMP_SPINCOUNT", text, 1) == 0) tt_program_start((const char *const *)argv);
     unsetenv("GOMP_SPINCOUNT"); // not started anew: nothing has changed
 }

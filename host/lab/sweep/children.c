@@ -2,6 +2,7 @@
 
 #include "host/base/cores.h"
 #include "host/base/log.h"
+#include "host/base/program.h"
 #include "host/lab/run_directory.h"
 #include "host/lab/sweep/notes.h"
 #include "host/lab/sweep/queue.h"
@@ -9,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,9 +18,9 @@
 
 // Writes the child's command line into arguments[CHILD_ARGUMENTS + 2 * n_overrides].
 enum { CHILD_ARGUMENTS = 9 };
-static void fill_arguments(const char **arguments, const char *program, const char *file, const char *number,
-    const tt_sweep_options *o) {
-    const char *const first[] = {program, "sweep", file, "--only", number};
+static void fill_arguments(
+    const char **arguments, const char *file, const char *number, const tt_sweep_options *o) {
+    const char *const first[] = {"tinythinker", "sweep", file, "--only", number};
     int n = sizeof first / sizeof *first;
     for (int k = 0; k < n; ++k) arguments[k] = first[k];
     if (o->run.fresh) arguments[n++] = "--fresh";
@@ -42,23 +42,21 @@ static void become_child(const char *log, const char *threads, const char *const
     const int file = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     setenv("OMP_NUM_THREADS", threads, 0);
     if (file < 0 || dup2(file, 1) < 0 || dup2(file, 2) < 0) _exit(1);
-    execv(arguments[0], (char *const *)(uintptr_t)arguments);
+    tt_program_start(arguments);
     _exit(1);
 }
 
 static pid_t start_child(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
-    char log[TT_PATH_MAX], index[16], threads[32], program[TT_PATH_MAX];
-    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    char log[TT_PATH_MAX], index[16], threads[32];
     const long cores = tt_cores();
-    if (length < 0 || tt_path_join(log, sizeof log, sweep->runs[i].path, "log.txt") != TT_OK) return -1;
-    program[length] = '\0';
+    if (tt_path_join(log, sizeof log, sweep->runs[i].path, "log.txt") != TT_OK) return -1;
     snprintf(index, sizeof index, "%d", sweep->runs[i].number);
     snprintf(threads, sizeof threads, "%ld", cores / o->jobs > 1 ? cores / o->jobs : 1);
     const char **arguments;
     if (tt_alloc(&arguments, CHILD_ARGUMENTS + 2 * (size_t)o->n_overrides, sizeof *arguments, "arguments") !=
         TT_OK)
         return -1;
-    fill_arguments(arguments, program, sweep->file, index, o);
+    fill_arguments(arguments, sweep->file, index, o);
     const pid_t parent = getpid(), pid = fork();
     if (pid == 0) become_child(log, threads, arguments, parent);
     free(arguments);
