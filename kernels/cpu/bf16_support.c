@@ -6,13 +6,14 @@
 #include <oneapi/dnnl/dnnl.h>
 
 tt_bf16_support tt_cpu_bf16(void) {
-    tt_device probe = {.precision = TT_BF16, .threads = 1};
+    tt_device probe = {.memory = tt_cpu_memory(), .precision = TT_BF16, .threads = 1};
     const float one = 1;
     float c;
     const tt_gemm p = {
         .m = 1, .n = 1, .k = 1, .alpha = 1, .a = &one, .b = &one, .c = &c, .lda = 1, .ldb = 1, .ldc = 1};
     const tt_status status = tt_cpu_gemm(&probe, &p);
     tt_cpu_gemm_close(&probe);
+    tt_tally_close(&probe.tally);
     if (status != TT_OK) return TT_BF16_NONE;
 #if defined(__x86_64__)
     const unsigned present = (unsigned)dnnl_get_effective_cpu_isa(),

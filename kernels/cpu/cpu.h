@@ -16,6 +16,9 @@ TT_INLINE float *tt_out(tt_operand *operand) {
 // Number of the calling thread within its parallel region.
 int tt_cpu_thread(void);
 
+// The CPU device's functions of memory.
+const tt_memory *tt_cpu_memory(void);
+
 // Fills in ops, memory, name and threads (0: as many as OpenMP would take).
 // Errors: TT_ERR_CONFIG for a TT_MAX_CPU_ISA that is unknown; TT_ERR_UNSUPPORTED for bf16 on a CPU without
 // it.

@@ -52,7 +52,7 @@ static tt_status choose_precision(tt_device *device) {
     return TT_OK;
 }
 
-tt_status tt_cpu_open(tt_device *device, int threads) {
+const tt_memory *tt_cpu_memory(void) {
     static const tt_memory memory = {.alloc = memory_alloc,
         .free = memory_free,
         .upload = memory_copy,
@@ -63,10 +63,14 @@ tt_status tt_cpu_open(tt_device *device, int threads) {
         .discard = memory_discard,
         .wait = memory_wait,
         .close = tt_cpu_gemm_close};
+    return &memory;
+}
+
+tt_status tt_cpu_open(tt_device *device, int threads) {
     TT_TRY(tt_cpu_isa_limit());
     TT_TRY(choose_precision(device));
     device->ops = tt_cpu_ops();
-    device->memory = &memory;
+    device->memory = tt_cpu_memory();
     device->name = "cpu";
     device->threads = threads > 0 ? threads : tt_cores_threads();
     omp_set_num_threads(device->threads);
