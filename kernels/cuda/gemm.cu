@@ -1,9 +1,11 @@
 // Matrix products by cuBLASLt: bf16 or fp32 inputs (TF32 is off), fp32 sums, partial sums too.
 //
 // cuBLASLt reads column-major matrices; a row-major C[m, n] is a column-major C^T[n, m] = op(B)^T op(A)^T, so
-// it is asked for the product with both sides exchanged. Its choice for a shape, descriptors and algorithm,
-// is kept in a table that replaces the least recently used ones: the first of its proposals that it does not refuse when
-// the product is first made. No choice depends on time, so that the same products give the same bits in every run.
+// it is asked for the product with both sides exchanged. An answer takes it a third of a millisecond, and every batch has
+// other numbers of rows: so it is asked for a number that many of them share (`general`), and its first proposal serves all of
+// these; numbers which it refuses with that are asked for by themselves. The answers are kept in a table that replaces the
+// least recently used ones. No choice depends on time or on the products before, so that the same products give the same bits
+// in every run, and in one that goes on.
 #include "kernels/cuda/kernel.cuh"
 #include "kernels/cuda/scratch.h"
 
@@ -14,7 +16,7 @@
 
 namespace {
 
-enum { SLOTS = 2048 }; // a step has some twenty shapes, and others with every number of rows
+enum { SLOTS = 2048 }; // a step has some forty shapes
 enum { PROPOSALS = 8 };
 const size_t workspace_bytes = tt_cuda_gemm_workspace;
 
@@ -25,12 +27,14 @@ struct shape {
     int ldmask; // 0: no mask
     int batch;
     int64_t stride_a, stride_b, stride_c; // 0 where there is one product
+    bool exact; // asked for by itself, since what is proposed in general does not serve it
 };
 
 struct choice {
     shape key;
     uint64_t used; // 0: empty
     cublasLtMatmulDesc_t desc;
+    shape laid_out; // which of the shapes that share the choice has these layouts
     cublasLtMatrixLayout_t a, b, c;
     cublasLtMatmulAlgo_t algo;
     bool epilogue_apart; // ReLU or mask: by a kernel of its own
@@ -101,12 +105,55 @@ tt_status open_gemm(tt_device *device, const shape *s) {
     return status;
 }
 
-void forget_choice(choice *c) {
+void forget_layouts(choice *c) {
     if (c->a) cublasLtMatrixLayoutDestroy(c->a);
     if (c->b) cublasLtMatrixLayoutDestroy(c->b);
     if (c->c) cublasLtMatrixLayoutDestroy(c->c);
+    c->a = c->b = c->c = nullptr;
+}
+
+void forget_choice(choice *c) {
+    forget_layouts(c);
     if (c->desc) cublasLtMatmulDescDestroy(c->desc);
     *c = choice();
+}
+
+// ---- shapes that share a choice
+
+// The next number with five significant bits, so that it is at most a sixteenth more; up to 32 itself.
+int general_rows(int rows) {
+    int unit = 1;
+    while (rows / unit >= 32) unit *= 2;
+    return tt_ceil_div(rows, unit) * unit;
+}
+
+// The distance of matrices that lie one behind the other, with other numbers of rows.
+int64_t general_stride(int64_t stride, int rows, int ld, int general) {
+    return stride == static_cast<int64_t>(rows) * ld ? static_cast<int64_t>(general) * ld : stride;
+}
+
+// The shape that the library is asked for instead: rows of activations are counted in general; the other sizes are a model's.
+shape general(const shape *s) {
+    shape g = *s;
+    if (s->trans_a && !s->trans_b) {
+        g.k = general_rows(s->k);
+        g.stride_a = general_stride(s->stride_a, s->k, s->lda, g.k);
+        g.stride_b = general_stride(s->stride_b, s->k, s->ldb, g.k);
+    } else if (!s->trans_a) {
+        g.m = general_rows(s->m);
+        g.stride_a = general_stride(s->stride_a, s->m, s->lda, g.m);
+        g.stride_c = general_stride(s->stride_c, s->m, s->ldc, g.m);
+    }
+    return g;
+}
+
+bool same_shape(const shape *a, const shape *b) {
+    return a->m == b->m && a->n == b->n && a->k == b->k && a->lda == b->lda && a->ldb == b->ldb &&
+           a->ldc == b->ldc && a->align_a == b->align_a && a->align_b == b->align_b &&
+           a->align_c == b->align_c && a->trans_a == b->trans_a && a->trans_b == b->trans_b &&
+           a->c_fp32 == b->c_fp32 && a->accumulate == b->accumulate && a->relu == b->relu &&
+           a->ldmask == b->ldmask && a->batch == b->batch && a->stride_a == b->stride_a &&
+           a->stride_b == b->stride_b && a->stride_c == b->stride_c && a->exact == b->exact;
 }
 
 // ---- what the library is asked for
@@ -130,16 +177,22 @@ cublasStatus_t describe_epilogue(const choice *c) {
     return cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
 }
 
-cublasStatus_t describe(const tt_device *device, choice *c, cublasComputeType_t compute) {
+cublasStatus_t describe(choice *c, cublasComputeType_t compute) {
     const shape *s = &c->key;
-    const cudaDataType_t in = device->operand_size == sizeof(float) ? CUDA_R_32F : CUDA_R_16BF;
-    const cudaDataType_t out = s->c_fp32 ? CUDA_R_32F : in;
     const cublasOperation_t ta = s->trans_a ? CUBLAS_OP_T : CUBLAS_OP_N;
     const cublasOperation_t tb = s->trans_b ? CUBLAS_OP_T : CUBLAS_OP_N;
     TT_LT(cublasLtMatmulDescCreate(&c->desc, compute, CUDA_R_32F));
     TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_TRANSA, &tb, sizeof tb));
     TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_TRANSB, &ta, sizeof ta));
-    TT_LT(describe_epilogue(c));
+    return describe_epilogue(c);
+}
+
+cublasStatus_t lay_out(const tt_device *device, choice *c, const shape *s) {
+    if (c->a && same_shape(&c->laid_out, s)) return CUBLAS_STATUS_SUCCESS;
+    forget_layouts(c);
+    c->laid_out = *s;
+    const cudaDataType_t in = device->operand_size == sizeof(float) ? CUDA_R_32F : CUDA_R_16BF;
+    const cudaDataType_t out = s->c_fp32 ? CUDA_R_32F : in;
     const uint64_t m = static_cast<uint64_t>(s->m), n = static_cast<uint64_t>(s->n),
                    k = static_cast<uint64_t>(s->k);
     TT_LT(cublasLtMatrixLayoutCreate(&c->b, in, s->trans_b ? k : n, s->trans_b ? n : k, s->ldb));
@@ -239,27 +292,30 @@ bool refused(cublasStatus_t status) {
            status == CUBLAS_STATUS_ARCH_MISMATCH;
 }
 
-// Makes the product by the first proposal that is not refused, and keeps that in c->algo.
-cublasStatus_t try_proposals(tt_device *device, choice *c, const tt_gemm *p) {
+// Takes the first proposal for c->key that keeps NaN and, if the key is exact, with which the product can be made: then it
+// has been made. s: the product's own shape.
+cublasStatus_t try_proposals(tt_device *device, choice *c, const shape *s, const tt_gemm *p) {
     const bool fused_relu = p->relu && !c->epilogue_apart;
     cublasLtMatmulHeuristicResult_t results[PROPOSALS];
     int found = 0;
     TT_LT(show_mask(c, p)); // for its alignment
+    TT_LT(lay_out(device, c, &c->key));
     TT_LT(ask(tt_cuda_of(device)->gemm, c, results, &found));
+    TT_LT(lay_out(device, c, s));
     cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
     for (int i = 0; i < found && refused(status); ++i) {
         if (results[i].state != CUBLAS_STATUS_SUCCESS || results[i].workspaceSize > workspace_bytes) continue;
         c->algo = results[i].algo;
         status = fused_relu ? check_nan(device, c, p) : CUBLAS_STATUS_SUCCESS;
-        if (status == CUBLAS_STATUS_SUCCESS) status = make_products(device, c, p);
+        if (status == CUBLAS_STATUS_SUCCESS && c->key.exact) status = make_products(device, c, p);
     }
     return status;
 }
 
-// Makes the first product of a shape. What the library may not have is done without: ReLU or a mask in the product
+// Fills in an empty choice. What the library may not have is done without: ReLU or a mask in the product
 // itself; then, for fp32, the mode that keeps to the letter of fp32 ("pedantic"), without which TF32 stays off as well;
 // then batches.
-cublasStatus_t first_product(tt_device *device, choice *c, const tt_gemm *p) {
+cublasStatus_t choose(tt_device *device, choice *c, const shape *s, const tt_gemm *p) {
     const shape key = c->key;
     const bool fp32 = device->operand_size == sizeof(float);
     cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
@@ -272,30 +328,20 @@ cublasStatus_t first_product(tt_device *device, choice *c, const tt_gemm *p) {
         c->key = key;
         c->epilogue_apart = less_epilogue;
         c->batch_apart = less_batch;
-        status =
-            describe(device, c, fp32 && !less_pedantic ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F);
-        if (status == CUBLAS_STATUS_SUCCESS) status = try_proposals(device, c, p);
+        status = describe(c, fp32 && !less_pedantic ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F);
+        if (status == CUBLAS_STATUS_SUCCESS) status = try_proposals(device, c, s, p);
     }
     return status;
 }
 
 // ---- the table of choices
 
-bool same_shape(const shape *a, const shape *b) {
-    return a->m == b->m && a->n == b->n && a->k == b->k && a->lda == b->lda && a->ldb == b->ldb &&
-           a->ldc == b->ldc && a->align_a == b->align_a && a->align_b == b->align_b &&
-           a->align_c == b->align_c && a->trans_a == b->trans_a && a->trans_b == b->trans_b &&
-           a->c_fp32 == b->c_fp32 && a->accumulate == b->accumulate && a->relu == b->relu &&
-           a->ldmask == b->ldmask && a->batch == b->batch && a->stride_a == b->stride_a &&
-           a->stride_b == b->stride_b && a->stride_c == b->stride_c;
-}
-
 uint32_t hash_shape(const shape *s) {
     uint32_t h = 2166136261u;
     const int parts[] = {s->m, s->n, s->k, s->lda, s->ldb, s->ldc,
         static_cast<int>(s->align_a << 20 | s->align_b << 10 | s->align_c),
-        s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3 | s->relu << 4, s->batch,
-        s->ldmask};
+        s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3 | s->relu << 4 | s->exact << 5,
+        s->batch, s->ldmask};
     for (int part : parts) {
         h = (h ^ static_cast<uint32_t>(part)) * 16777619u;
         h ^= h >> 15; // sizes are mostly multiples of 64: their differences have to reach the low bits
@@ -322,6 +368,26 @@ choice *find_choice(tt_cuda_gemm *g, const shape *s) {
     forget_choice(oldest);
     oldest->key = *s;
     return oldest;
+}
+
+// Makes the product of shape s by the choice for `key`; *apart: what is left to a kernel of its own.
+cublasStatus_t multiply_by(
+    tt_device *device, const shape *key, const shape *s, const tt_gemm *p, bool *apart) {
+    tt_cuda_gemm *g = tt_cuda_of(device)->gemm;
+    choice *c = find_choice(g, key);
+    const bool known = c->used;
+    if (!known) {
+        const cublasStatus_t status = choose(device, c, s, p);
+        if (status != CUBLAS_STATUS_SUCCESS) {
+            forget_choice(c);
+            return status;
+        }
+    }
+    c->used = ++g->clock;
+    *apart = c->epilogue_apart;
+    if (!known && key->exact) return CUBLAS_STATUS_SUCCESS; // made
+    TT_LT(lay_out(device, c, s));
+    return make_products(device, c, p);
 }
 
 // ---- ReLU and masks where the library has none
@@ -370,7 +436,6 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
             "of at least %d, %d, %d",
             p->m, p->n, p->k, p->lda, p->ldb, p->ldc, a_columns, b_columns, p->n);
     if (p->m == 0 || p->n == 0) return TT_OK;
-    tt_cuda_state *state = tt_cuda_of(device);
     const int64_t batched = p->batch > 1;
     const size_t in = device->operand_size, out = p->c_fp32 ? sizeof(float) : in;
     const shape s = {
@@ -393,17 +458,19 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
         .stride_a = batched * p->stride_a,
         .stride_b = batched * p->stride_b,
         .stride_c = batched * p->stride_c,
+        .exact = false,
     };
     TT_TRY(open_gemm(device, &s));
-    choice *c = find_choice(state->gemm, &s);
-    const cublasStatus_t status = with_memory(
-        device, [&] { return c->used ? make_products(device, c, p) : first_product(device, c, p); });
-    if (status != CUBLAS_STATUS_SUCCESS) {
-        forget_choice(c);
-        return gemm_failed(status, &s);
-    }
-    c->used = ++state->gemm->clock;
-    for (int i = 0; c->epilogue_apart && i < s.batch; ++i) {
+    const shape in_general = general(&s);
+    shape exact = s;
+    exact.exact = true;
+    bool apart = false;
+    const cublasStatus_t status = with_memory(device, [&] {
+        const cublasStatus_t tried = multiply_by(device, &in_general, &s, p, &apart);
+        return refused(tried) ? multiply_by(device, &exact, &exact, p, &apart) : tried;
+    });
+    if (status != CUBLAS_STATUS_SUCCESS) return gemm_failed(status, &s);
+    for (int i = 0; apart && i < s.batch; ++i) {
         const tt_gemm one = product_of(device, p, i);
         TT_TRY(epilogue_apart(device, &one));
     }

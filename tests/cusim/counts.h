@@ -16,6 +16,7 @@ enum { CUSIM_SECTOR = 32, CUSIM_NAME = 64 }; // bytes that memory is read and wr
 typedef struct cusim_host_counts {
     uint64_t launches; // kernels, launched one by one
     uint64_t products; // calls of cublasLtMatmul
+    uint64_t asked;    // calls of cublasLtMatmulAlgoGetHeuristic
     uint64_t graphs;   // launches of a graph
     uint64_t nodes;    // all that was in these graphs
     uint64_t copies;   // calls that copy or set memory

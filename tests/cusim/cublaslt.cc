@@ -194,6 +194,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     cublasLtMatmulPreference_t preference, int wanted, cublasLtMatmulHeuristicResult_t *results, int *found) {
     (void)handle, (void)b, (void)c, (void)d;
     *found = 0;
+    cusim::count_host(&cusim_host_counts::asked, 1);
     if (cusim::recording()) return CUBLAS_STATUS_INTERNAL_ERROR; // as some versions of the library
     const bool pedantic = desc->compute == CUBLAS_COMPUTE_32F_PEDANTIC;
     if ((pedantic && refuses("pedantic")) || (a->batch > 1 && refuses("batch")) ||

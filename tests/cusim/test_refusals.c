@@ -125,6 +125,67 @@ static void products_are_refused(void **state) {
     }
 }
 
+// Of rows x W[8, 16], or of the gradient of W over so many rows. Returns how often the library was asked.
+static unsigned asked_for(const pair *p, int rows, bool of_weight, float sums[8 * 16]) {
+    float *ones = (float *)twin_alloc((size_t)rows * 16, sizeof *ones);
+    for (int i = 0; i < rows * 16; ++i) ones[i] = 1;
+    tensor a = tensor_of(p, ones, (size_t)rows * 16, true), b = tensor_operand(p, (size_t)rows * 16, 1, 2);
+    void *c = pair_upload(p, a.cpu, (size_t)rows * 16, sizeof(float));
+    cusim_counts_clear();
+    twin_ok(p->gpu->ops->gemm(p->gpu, &(tt_gemm){.trans_a = of_weight,
+                                          .m = of_weight ? 8 : rows,
+                                          .n = 16,
+                                          .k = of_weight ? rows : 8,
+                                          .alpha = 1,
+                                          .a = a.gpu,
+                                          .b = b.gpu,
+                                          .c = c,
+                                          .c_fp32 = true,
+                                          .lda = 8,
+                                          .ldb = 16,
+                                          .ldc = 16}));
+    const unsigned asked = (unsigned)cusim_counts_of_host().asked;
+    twin_ok(tt_device_download(p->gpu, sums, c, 8 * 16 * sizeof *sums));
+    double expected = 0; // in the last column, which all rows of the result have
+    for (int i = 0; i < (of_weight ? rows : 8); ++i) expected += (double)b.cpu[i * 16 + 15];
+    if (fabs((double)sums[15] - expected) > 1e-3)
+        fail_msg("%d rows: expected %g, got %g", rows, expected, (double)sums[15]);
+    tt_device_free(p->gpu, c);
+    tensor_close(p, &a), tensor_close(p, &b);
+    return asked;
+}
+
+// An answer of the library serves all numbers of rows with the same next number of five significant bits; where its first
+// proposal is refused, a number of rows is asked for by itself. Which came first makes no difference to the bits.
+static void rows_share_a_choice(void **state) {
+    (void)state;
+    static const struct {
+        int rows, asked, refused; // refused: how often it is asked where each first proposal is refused
+    } in_turn[] = {{1000, 1, 2}, {993, 0, 1}, {1024, 0, 1}, {1000, 0, 0}, {992, 1, 2}, {961, 0, 1},
+        {1025, 1, 2}, {33, 1, 2}, {34, 0, 1}, {32, 1, 2}, {31, 1, 2}};
+    enum { TURNS = sizeof in_turn / sizeof *in_turn };
+    cusim_counts_start();
+    for (int i = 0; i < 4; ++i) {
+        const bool refuses = i % 2, of_weight = i / 2;
+        setenv("CUSIM_GEMM", refuses ? "first" : "", 1);
+        pair p = pair_open(TT_BF16);
+        float sums[8 * 16], alone[8 * 16];
+        for (int k = 0; k < TURNS; ++k) {
+            const int expected = refuses ? in_turn[k].refused : in_turn[k].asked,
+                      asked = (int)asked_for(&p, in_turn[k].rows, of_weight, sums);
+            if (asked != expected)
+                fail_msg("%d rows, '%s': expected %d questions, got %d", in_turn[k].rows,
+                    getenv("CUSIM_GEMM"), expected, asked);
+            pair other = pair_open(TT_BF16);
+            asked_for(&other, in_turn[k].rows, of_weight, alone);
+            assert_memory_equal(sums, alone, sizeof sums);
+            pair_close(&other);
+        }
+        pair_close(&p);
+        unsetenv("CUSIM_GEMM");
+    }
+}
+
 // 1,000 ones: a sum in bf16 would stay at 256.
 static void parts_are_added_in_fp32(void **state) {
     (void)state;
@@ -345,8 +406,9 @@ static void drivers_and_cards(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(drivers_and_cards),
-        cmocka_unit_test(products_are_refused), cmocka_unit_test(parts_are_added_in_fp32),
-        cmocka_unit_test(memory_runs_out), cmocka_unit_test(code_on_a_full_card),
-        cmocka_unit_test(sums_are_aborted_first), cmocka_unit_test(uploads_have_read)};
+        cmocka_unit_test(products_are_refused), cmocka_unit_test(rows_share_a_choice),
+        cmocka_unit_test(parts_are_added_in_fp32), cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(code_on_a_full_card), cmocka_unit_test(sums_are_aborted_first),
+        cmocka_unit_test(uploads_have_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
