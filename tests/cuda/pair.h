@@ -21,6 +21,8 @@ typedef struct tensor {
     void *gpu;
     size_t n;
     bool operand;
+    double
+        terms; // if not 0: norm of the terms whose sums the elements are, for sums that are 0 but for rounding
 } tensor;
 
 // For main(): returns with 77 (skipped) where there is no GPU.
@@ -85,6 +87,13 @@ static inline tensor tensor_operand(const pair *p, size_t n, double scale, uint6
     return tensor_of(p, twin_normal(n, scale, stream), n, true);
 }
 
+// Root of the mean square of the CPU's elements.
+static inline double tensor_rms(const tensor *t) {
+    double squares = 0;
+    for (size_t i = 0; i < t->n; ++i) squares += (double)t->cpu[i] * (double)t->cpu[i];
+    return t->n ? sqrt(squares / (double)t->n) : 0;
+}
+
 static inline float *tensor_fetch(const pair *p, const tensor *t) {
     float *out = (float *)twin_alloc(t->n, sizeof *out);
     if (!t->operand) {
@@ -119,7 +128,8 @@ static inline void tensor_near(
         reference += (double)t->cpu[i] * (double)t->cpu[i];
         if (!(d <= worst) && !isnan(worst)) worst = d, at = i;
     }
-    const double error = sqrt(difference) / (sqrt(reference) + 1e-30);
+    const double scale = reference > 0 || t->terms <= 0 ? sqrt(reference) : t->terms,
+                 error = sqrt(difference) / (scale + 1e-30);
     if (!(error <= allowed)) {
         print_error(
             "%s (%s): norm(difference)/norm = %.3g, allowed %.3g; worst at %zu of %zu: GPU %.9g, CPU %.9g\n",

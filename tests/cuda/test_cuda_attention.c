@@ -154,6 +154,10 @@ static void check(const pair *p, const attention_case *c) {
             twin_ok(device->ops->attention_bwd(device, &op));
         if (by_strips) twin_ok(device->ops->attention_dbias(device, &op));
     }
+    // With one key dq and dk are 0: differences of products of dout and v, times k or q.
+    const double difference = tensor_rms(&t[DOUT]) * tensor_rms(&t[V]) * sqrt(c->d_kv);
+    t[DQ].terms = difference * tensor_rms(&t[K]) * sqrt((double)t[DQ].n);
+    t[DK].terms = difference * tensor_rms(&t[Q]) * sqrt((double)t[DK].n);
     const struct {
         int tensor;
         const char *name;
