@@ -25,6 +25,11 @@ void tt_rng_open(tt_rng *rng, uint64_t seed, tt_purpose purpose, uint64_t a, uin
     rng->used = 4;
 }
 
+void tt_rng_seek(tt_rng *rng, uint32_t block) {
+    rng->counter[0] = block;
+    rng->used = 4;
+}
+
 uint32_t tt_rng_u32(tt_rng *rng) {
     if (rng->used == 4) {
         tt_philox(rng->counter, rng->key, rng->block);

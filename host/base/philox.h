@@ -55,6 +55,8 @@ typedef struct tt_rng {
 
 // `a` and `b` say what the stream is for within its purpose: an example and a sample, say.
 void tt_rng_open(tt_rng *rng, uint64_t seed, tt_purpose purpose, uint64_t a, uint32_t b);
+// The next number is the first of this block of four words; numbers are then read on from there.
+void tt_rng_seek(tt_rng *rng, uint32_t block);
 uint32_t tt_rng_u32(tt_rng *rng);
 uint32_t tt_rng_below(tt_rng *rng, uint32_t n);          // uniform in 0..n-1, unbiased; n >= 1
 double tt_rng_uniform(tt_rng *rng);                      // [0, 1)

@@ -9,10 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+// A normal number takes a block of the stream, so that threads begin where they want.
 static void fill_normal(float *w, size_t n, double std, uint64_t seed, const char *name) {
-    tt_rng rng;
-    tt_rng_open(&rng, seed, TT_FOR_INIT, tt_hash(name, strlen(name)), 0);
-    for (size_t i = 0; i < n; ++i) w[i] = (float)(std * tt_rng_normal(&rng));
+    enum { PART = 1 << 14 };
+    const uint64_t hash = tt_hash(name, strlen(name));
+#pragma omp parallel for schedule(static)
+    for (size_t from = 0; from < n; from += PART) {
+        tt_rng rng;
+        tt_rng_open(&rng, seed, TT_FOR_INIT, hash, 0);
+        tt_rng_seek(&rng, (uint32_t)from);
+        for (size_t i = from; i < n && i < from + PART; ++i) w[i] = (float)(std * tt_rng_normal(&rng));
+    }
 }
 
 // Standard deviation of a parameter in T5 (Hugging Face's T5PreTrainedModel._init_weights); 0 for norms.

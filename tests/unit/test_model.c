@@ -289,8 +289,34 @@ static void evaluation_needs_one_layer(void **state) {
     assert_int_equal(bytes[0], bytes[1]);
 }
 
+// Threads draw the initial weights part by part: the numbers are those of one stream from its beginning, on both sides of where
+// parts meet.
+static void initial_weights_are_one_stream(void **state) {
+    (void)state;
+    tt_model_config config = tiny_1_0;
+    config.vocab_size = 3000; // x 12: three parts of 16,384
+    tt_device *device;
+    tt_model *model;
+    OK(tt_device_open(&device, "cpu", TT_FP32, 3));
+    OK(tt_model_open(&model, &config, device));
+    OK(tt_model_init(model, TT_INIT_T5, 5));
+    const tt_parameter *p = tt_model_find(model, "shared.weight");
+    const float *w = model->w + p->offset;
+    tt_rng rng;
+    const char *name = "shared.weight";
+    tt_rng_open(&rng, 5, TT_FOR_INIT, tt_hash(name, strlen(name)), 0);
+    for (int i = 0; i < 3000 * 12; ++i) {
+        const float expected = (float)tt_rng_normal(&rng);
+        if (memcmp(&w[i], &expected, sizeof expected) != 0)
+            fail_msg("element %d: expected %.9g, got %.9g", i, (double)expected, (double)w[i]);
+    }
+    tt_model_close(model);
+    tt_device_close(device);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(initial_weights_are_one_stream),
         cmocka_unit_test(gradients_under_dropout),
         cmocka_unit_test(fused_pass_equals_two),
         cmocka_unit_test(batches_of_weight_gradients),
