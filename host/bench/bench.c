@@ -30,6 +30,16 @@ int tt_bench_between(tt_rng *rng, int low, int high) {
     return low + (int)tt_rng_below(rng, (uint32_t)(high - low + 1));
 }
 
+int tt_bench_source_length(tt_rng *rng, const tt_bench_options *options) {
+    if (options->source_length > 0) return options->source_length;
+    return tt_bench_between(rng, TT_BENCH_SOURCE_MIN, TT_BENCH_SOURCE_MAX);
+}
+
+int tt_bench_target_length(tt_rng *rng, const tt_bench_options *options) {
+    if (options->target_length > 0) return options->target_length;
+    return tt_bench_between(rng, TT_BENCH_TARGET_MIN, TT_BENCH_TARGET_MAX);
+}
+
 void tt_bench_tokens(tt_rng *rng, int32_t *ids, int n, int vocab) {
     for (int i = 0; i + 1 < n; ++i) ids[i] = tt_bench_between(rng, 3, vocab - 1);
     ids[n - 1] = 1; // </s>

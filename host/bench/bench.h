@@ -24,10 +24,11 @@ typedef enum tt_bench_work {
 } tt_bench_work;
 
 typedef struct tt_bench_options {
-    const char *shape; // tiny, small, base, or the name of a preset
-    int steps;         // measured steps, after those that warm up; at least 1
-    int batches;       // different batches, used in turn; 1 to steps
-    int target_tokens; // of a batch, approximately
+    const char *shape;                // tiny, small, base, or the name of a preset
+    int steps;                        // measured steps, after those that warm up; at least 1
+    int batches;                      // different batches, used in turn; 1 to steps
+    int target_tokens;                // of a batch, approximately
+    int source_length, target_length; // tokens of each sequence, up to 4096; 0: random
     double dropout;
     bool peak_given; // *peak is given and not measured
     uint64_t seed;
@@ -80,8 +81,8 @@ tt_status tt_bench_shape(tt_model_config *config, const char *name) TT_MUST_CHEC
 // Measures `tries` matrix products of each of a few large sizes in the device's precision, and raises
 // *flops_per_second, which begins at 0, to the best of them. Errors: those of the device.
 tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) TT_MUST_CHECK;
-// Trains a random model on random tokens in sequences of random lengths (sources of 20 to 150 tokens, targets
-// of 8 to 60): loss by options->work, gradient norm, AdamW. Unless it is given, the peak is measured before
+// Trains a random model on random tokens in sequences of the lengths asked for, or of random ones (sources of 20 to 150
+// tokens, targets of 8 to 60): loss by options->work, gradient norm, AdamW. Unless it is given, the peak is measured before
 // and after, and *peak, which out->share is relative to, is raised. Errors: TT_ERR_CONFIG for an unknown
 // shape.
 tt_status tt_bench_training(

@@ -13,7 +13,7 @@ typedef struct workload {
     tt_model *model;
     tt_engine *engine;
     tt_prompt *prompts; // [n]
-    int32_t *ids;       // [n, TT_BENCH_SOURCE_MAX]
+    int32_t *ids;       // [n, longest]
     int n;
     double *seconds, *rates; // [steps]
     double source_tokens;
@@ -27,15 +27,16 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
     TT_TRY(tt_model_init(w->model, TT_INIT_T5, o->seed));
     TT_TRY(tt_engine_open(&w->engine, w->model, o->slots, o->new_tokens + 1));
     w->n = o->prompts;
+    const size_t longest = o->source_length > 0 ? (size_t)o->source_length : TT_BENCH_SOURCE_MAX;
     TT_TRY(tt_alloc(&w->prompts, (size_t)w->n, sizeof *w->prompts, "prompts"));
-    TT_TRY(tt_alloc(&w->ids, (size_t)w->n * TT_BENCH_SOURCE_MAX, sizeof *w->ids, "prompts"));
+    TT_TRY(tt_alloc(&w->ids, (size_t)w->n * longest, sizeof *w->ids, "prompts"));
     TT_TRY(tt_alloc(&w->seconds, (size_t)o->steps, sizeof *w->seconds, "times"));
     TT_TRY(tt_alloc(&w->rates, (size_t)o->steps, sizeof *w->rates, "times"));
     tt_rng rng;
     tt_rng_open(&rng, o->seed, TT_FOR_TEST, 2, 0);
     for (int i = 0; i < w->n; ++i) {
-        int32_t *ids = w->ids + (size_t)i * TT_BENCH_SOURCE_MAX;
-        const int n = tt_bench_between(&rng, TT_BENCH_SOURCE_MIN, TT_BENCH_SOURCE_MAX);
+        int32_t *ids = w->ids + (size_t)i * longest;
+        const int n = tt_bench_source_length(&rng, o);
         tt_bench_tokens(&rng, ids, n, config.vocab_size);
         w->prompts[i] =
             (tt_prompt){.ids = ids, .n = n, .example = (uint64_t)i, .samples = samples, .n_samples = SAMPLES};

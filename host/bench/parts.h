@@ -14,11 +14,15 @@ enum {
     TT_BENCH_SOURCE_MIN = 20,
     TT_BENCH_SOURCE_MAX = 150,
     TT_BENCH_TARGET_MIN = 8,
-    TT_BENCH_TARGET_MAX = 60
+    TT_BENCH_TARGET_MAX = 60,
+    TT_BENCH_LONGEST = 4096 // that may be asked for
 };
 
 // A random number from low to high, both included.
 int tt_bench_between(tt_rng *rng, int low, int high);
+// The length of the next source or target: as asked for, or random.
+int tt_bench_source_length(tt_rng *rng, const tt_bench_options *options);
+int tt_bench_target_length(tt_rng *rng, const tt_bench_options *options);
 // Fills ids[0..n) with random ids below `vocab`; the last one is </s>.
 void tt_bench_tokens(tt_rng *rng, int32_t *ids, int n, int vocab);
 // Fills memory of the device with n random numbers of -0.5 to 0.5, fp32 (size 4) or bf16 (size 2). Zeros and

@@ -12,16 +12,16 @@
 
 // Adds sources with one target each, or with the two of a pair.
 static tt_status fill_batch(tt_batch *batch, tt_rng *rng, const tt_bench_options *o, int vocab) {
-    int32_t ids[TT_BENCH_SOURCE_MAX];
+    int32_t ids[TT_BENCH_LONGEST];
     const uint32_t texts = o->work == TT_BENCH_PREFERENCE ? 2 : 1;
     tt_batch_clear(batch);
     while (batch->dec_tokens < o->target_tokens) {
         const uint32_t example = (uint32_t)batch->enc_seqs;
-        int n = tt_bench_between(rng, TT_BENCH_SOURCE_MIN, TT_BENCH_SOURCE_MAX);
+        int n = tt_bench_source_length(rng, o);
         tt_bench_tokens(rng, ids, n, vocab);
         TT_TRY(tt_batch_add_source(batch, ids, n, example));
         for (uint32_t text = 0; text < texts; ++text) {
-            n = tt_bench_between(rng, TT_BENCH_TARGET_MIN, TT_BENCH_TARGET_MAX);
+            n = tt_bench_target_length(rng, o);
             tt_bench_tokens(rng, ids, n, vocab);
             TT_TRY(tt_batch_add_target(batch,
                 &(tt_batch_target){

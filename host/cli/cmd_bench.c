@@ -11,7 +11,7 @@
 
 typedef struct arguments {
     tt_texts shapes;
-    int64_t steps, batches, tokens, threads, prompts, new_tokens, slots;
+    int64_t steps, batches, tokens, source_length, target_length, threads, prompts, new_tokens, slots;
     double dropout, peak;
     tt_precision precision;
     tt_bench_work work;
@@ -50,6 +50,10 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
             "Training: number of different batches, used in turn (default: one for each step)."),
         TT_OPTION_INTEGER(
             "tokens", &a->tokens, "N", 1, 1 << 20, "Approximate target tokens of a batch (default 2048)."),
+        TT_OPTION_INTEGER("source-length", &a->source_length, "N", 1, 4096,
+            "Tokens of each source (default: 20 to 150, at random)."),
+        TT_OPTION_INTEGER("target-length", &a->target_length, "N", 1, 4096,
+            "Training: tokens of each target (default: 8 to 60, at random)."),
         TT_OPTION_REAL("dropout", &a->dropout, "P", 0, 0.99, "Dropout rate (default 0.1)."),
         TT_OPTION_INTEGER(
             "prompts", &a->prompts, "N", 1, 100000, "Generation: prompts of a step (default 64)."),
@@ -214,6 +218,8 @@ static tt_status run_shapes(const arguments *a, tt_device *device) {
             .steps = (int)a->steps,
             .batches = (int)(a->batches > 0 && a->batches < a->steps ? a->batches : a->steps),
             .target_tokens = (int)a->tokens,
+            .source_length = (int)a->source_length,
+            .target_length = (int)a->target_length,
             .dropout = a->dropout,
             .peak_given = !measured,
             .seed = 1,

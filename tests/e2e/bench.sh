@@ -27,5 +27,7 @@ for operation in copy rmsnorm_bwd adamw "attention_bwd, encoder" lmhead_fused; d
 done
 # The gradient of a norm: 64 rows of 128, two operands and three times fp32 in memory.
 grep -A7 '"operation": "rmsnorm_bwd"' <<<"$out" | grep -q "\"bytes\": $((64 * 128 * 20)).0" || { echo "bytes: $out"; exit 1; }
+out=$("$TINYTHINKER" bench --shape tiny --tokens 64 --source-length 512 --target-length 16 --steps 1 --peak 1 --json)
+[ "$(value source_tokens) $(value target_tokens)" = "2048.0 64.0" ] || { echo "4 x 512, 4 x 16 tokens: $out"; exit 1; }
 ! "$TINYTHINKER" bench --work sleep 2>/dev/null || { echo "an unknown work is accepted"; exit 1; }
 ! "$TINYTHINKER" bench --shape unheard-of 2>/dev/null || { echo "an unknown shape is accepted"; exit 1; }
