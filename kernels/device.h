@@ -43,12 +43,12 @@ typedef struct tt_device {
     size_t operand_size; // bytes of what matrix products read and write: 4, or 2 (bf16)
     int threads;         // of the CPU device
     size_t
-        busy_elements; // of a product's result, or of a batch's, that keep all of the device busy; 0: any do
-    bool plain;        // recordings are switched off, e.g. while operations are timed
-    bool poison;       // tt_device_discard fills memory with NaN
-    bool recording;    // between tt_device_record and tt_device_recorded
-    int recordings;    // number of open recordings
-    void *scratch;     // see tt_device_scratch
+        busy_elements; // of a product's result, or of a batch's, that the device makes at once; 0: nothing is gained by batches
+    bool plain;     // recordings are switched off, e.g. while operations are timed
+    bool poison;    // tt_device_discard fills memory with NaN
+    bool recording; // between tt_device_record and tt_device_recorded
+    int recordings; // number of open recordings
+    void *scratch;  // see tt_device_scratch
     size_t scratch_bytes;
     void **outgrown; // smaller scratch memory of before: open recordings may contain its address
     size_t n_outgrown, outgrown_capacity;

@@ -48,7 +48,7 @@ class Step:
 
     def __init__(self, shape, sources, targets, budget, gpu, recorded=False):
         self.recorded = recorded
-        self.busy = 0 if recorded else 2 * gpu.processors * 128 * 256  # as kernels/cuda/device.cu has it
+        self.busy = 0 if recorded else gpu.processors * 192 * 192  # as kernels/cuda/device.cu has it
         self.head_rows = RECORDED_HEAD_ROWS if recorded else head_rows_at_once(shape.vocab)
         self.shape, self.sources, self.targets, self.budget = shape, sources, targets, budget
         self.s, self.t = sum(sources), sum(targets)
@@ -69,7 +69,7 @@ class Step:
 
     def batches(self, weight, layers, apart):
         """Of a weight's gradients, as host/model/weights.c makes them; apart: block 0 has the biases behind it."""
-        most = min(layers, max(1, -(-self.busy // weight)))
+        most = min(layers, max(1, self.busy // weight))
         group = -(-layers // -(-layers // most))
         return -(-layers // group) + (apart and group > 1)
 

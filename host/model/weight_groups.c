@@ -14,8 +14,8 @@ int tt_weight_group(const tt_pass *pass, const tt_linear_layer *layer, int layer
                  wanted = pass->model->device->busy_elements;
     if (pass->model->adapters) return 1; // whose products are small whatever is batched
     int most = pass->watched && layers > WATCHED ? WATCHED : layers;
-    if (wanted <= elements || most < 2) return 1;
-    if (ceil_div(wanted, elements) < most) most = ceil_div(wanted, elements);
+    if (wanted < 2 * elements || most < 2) return 1;
+    if (wanted / elements < (size_t)most) most = (int)(wanted / elements);
     return ceil_div((size_t)layers, (size_t)ceil_div((size_t)layers, (size_t)most));
 }
 

@@ -1,6 +1,6 @@
 // The gradients of linear layers' weights: dw += dy^T x.
 //
-// One layer's gradient has too few elements to keep a GPU busy, since a product is cut into tiles of its result. So
+// One layer's gradient may have too few elements to keep a GPU busy, since a product is cut into tiles of its result. So
 // those of several layers are made at once, as a batch. Until then their dy are kept; how many layers this takes
 // depends on the weight's size: of large models one layer is enough, and nothing is kept.
 #include "host/model/pass.h"

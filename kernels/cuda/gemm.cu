@@ -10,6 +10,7 @@
 #include "kernels/cuda/scratch.h"
 
 #include <cublasLt.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,10 +121,11 @@ void forget_choice(choice *c) {
 
 // ---- shapes that share a choice
 
-// The next number with five significant bits, so that it is at most a sixteenth more; up to 32 itself.
-int general_rows(int rows) {
+// The next number with five significant bits, so that it is at most a sixteenth more; up to 32 itself. No unit is larger than
+// `most`.
+int general_rows(int rows, int most) {
     int unit = 1;
-    while (rows / unit >= 32) unit *= 2;
+    while (unit < most && rows / unit >= 32) unit *= 2;
     return tt_ceil_div(rows, unit) * unit;
 }
 
@@ -133,14 +135,17 @@ int64_t general_stride(int64_t stride, int rows, int ld, int general) {
 }
 
 // The shape that the library is asked for instead: rows of activations are counted in general; the other sizes are a model's.
+// Rows of the result are cut into tiles: a proposal for another number of tiles took up to a fifth longer (measured on an H100);
+// rows that are summed over made no difference.
 shape general(const shape *s) {
+    enum { TILE = 128 };
     shape g = *s;
     if (s->trans_a && !s->trans_b) {
-        g.k = general_rows(s->k);
+        g.k = general_rows(s->k, INT_MAX);
         g.stride_a = general_stride(s->stride_a, s->k, s->lda, g.k);
         g.stride_b = general_stride(s->stride_b, s->k, s->ldb, g.k);
     } else if (!s->trans_a) {
-        g.m = general_rows(s->m);
+        g.m = general_rows(s->m, TILE);
         g.stride_a = general_stride(s->stride_a, s->m, s->lda, g.m);
         g.stride_c = general_stride(s->stride_c, s->m, s->ldc, g.m);
     }

@@ -32,6 +32,13 @@ typedef struct tensor {
         if (!tt_cuda_available(why)) return printf("skipped: %s\n", why), 77;                                \
     } while (0)
 
+// Whether the GPU is tests/cusim.
+static inline bool pair_emulated(void) {
+    char name[TT_CUDA_NAME_SIZE];
+    twin_ok(tt_cuda_describe(name));
+    return strncmp(name, "cusim", 5) == 0;
+}
+
 static inline pair pair_open(tt_precision precision) {
     pair p = {.bf16 = precision == TT_BF16};
     twin_ok(tt_device_open(&p.cpu, "cpu", TT_FP32, 1));

@@ -228,8 +228,8 @@ static void replayed_steps_equal_plain_ones(void **state) {
     free(w[0]), free(w[1]), free(more);
 }
 
-// Layers computed again, in plain steps and in replayed ones: the same bits in less memory. Here each layer makes its
-// weights' gradients alone, as they do where layers are computed again: a library may add up a batch in another order.
+// Layers computed again, in plain steps and in replayed ones: the same in less memory. Kept layers make some products together,
+// which a card's library may add up in another order; cusim's adds all in the same one.
 static void recomputed_layers_equal_kept_ones(void **state) {
     (void)state;
     const tt_model_config config = config_of(true, 8);
@@ -243,7 +243,6 @@ static void recomputed_layers_equal_kept_ones(void **state) {
             replay = memory.replay;
             memory.replay = counted_replay;
             gpu.device->memory = &memory;
-            gpu.device->busy_elements = 0;
             tt_pass_recompute(gpu.pass, again);
             replays = 0;
             tt_batch batch = {0};
@@ -257,7 +256,14 @@ static void recomputed_layers_equal_kept_ones(void **state) {
             gpu.device->memory = own;
             close_student(&gpu);
         }
-        twin_same_bits("weights with layers kept and computed again", w[0], w[1], n, 4);
+        if (pair_emulated()) twin_same_bits("weights with layers kept and computed again", w[0], w[1], n, 4);
+        const double distance = apart(w[1], w[0], n),
+                     allowed = half ? 2e-1 : 1e-4; // as in training against the CPU
+        if (!(distance <= allowed)) {
+            print_error(
+                "weights with layers kept and computed again: %.3g apart, allowed %.3g\n", distance, allowed);
+            fail();
+        }
         assert_true(bytes[1] < bytes[0]);
         free(w[0]), free(w[1]);
     }

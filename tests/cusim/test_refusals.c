@@ -155,14 +155,19 @@ static unsigned asked_for(const pair *p, int rows, bool of_weight, float sums[8 
     return asked;
 }
 
-// An answer of the library serves all numbers of rows with the same next number of five significant bits; where its first
-// proposal is refused, a number of rows is asked for by itself. Which came first makes no difference to the bits.
+// An answer of the library serves all numbers of rows with the same next number of five significant bits, but of rows of a
+// result at most 128; where its first proposal is refused, a number of rows is asked for by itself. Which came first makes no
+// difference to the bits.
 static void rows_share_a_choice(void **state) {
     (void)state;
     static const struct {
-        int rows, asked, refused; // refused: how often it is asked where each first proposal is refused
-    } in_turn[] = {{1000, 1, 2}, {993, 0, 1}, {1024, 0, 1}, {1000, 0, 0}, {992, 1, 2}, {961, 0, 1},
-        {1025, 1, 2}, {33, 1, 2}, {34, 0, 1}, {32, 1, 2}, {31, 1, 2}};
+        int rows, result,
+            weight; // questions in general: for rows of a result, for rows that a weight's gradient sums over
+        bool again;
+    } in_turn[] = {{1000, 1, 1, false}, {993, 0, 0, false}, {1024, 0, 0, false}, {1000, 0, 0, true},
+        {992, 1, 1, false}, {961, 0, 0, false}, {1025, 1, 1, false}, {33, 1, 1, false}, {34, 0, 0, false},
+        {32, 1, 1, false}, {31, 1, 1, false}, {4097, 1, 1, false}, {4224, 0, 0, false}, {4225, 1, 0, false},
+        {4352, 0, 0, false}};
     enum { TURNS = sizeof in_turn / sizeof *in_turn };
     cusim_counts_start();
     for (int i = 0; i < 4; ++i) {
@@ -171,8 +176,9 @@ static void rows_share_a_choice(void **state) {
         pair p = pair_open(TT_BF16);
         float sums[8 * 16], alone[8 * 16];
         for (int k = 0; k < TURNS; ++k) {
-            const int expected = refuses ? in_turn[k].refused : in_turn[k].asked,
-                      asked = (int)asked_for(&p, in_turn[k].rows, of_weight, sums);
+            const int in_general = of_weight ? in_turn[k].weight : in_turn[k].result,
+                      expected = in_general + (refuses && !in_turn[k].again), // and one for the number itself
+                asked = (int)asked_for(&p, in_turn[k].rows, of_weight, sums);
             if (asked != expected)
                 fail_msg("%d rows, '%s': expected %d questions, got %d", in_turn[k].rows,
                     getenv("CUSIM_GEMM"), expected, asked);

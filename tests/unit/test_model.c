@@ -102,12 +102,12 @@ static void batches_of_weight_gradients(void **state) {
     const struct {
         size_t busy;
         int reports; // with a watch
-    } cases[] = {{0, 16}, {12 * 15 + 1, 9}, {12 * 19 * 3, 9}, {1 << 20, 6}};
+    } cases[] = {{0, 16}, {2 * 12 * 15 - 1, 16}, {2 * 12 * 15, 9}, {12 * 19 * 3, 7}, {1 << 20, 6}};
     for (int gated = 0; gated < 2; ++gated) {
         tt_model_config c = gated ? tiny_1_1() : tiny_1_0;
         c.num_layers = 5, c.num_decoder_layers = 10;
         uint64_t alone = 0;
-        for (int i = 0; i < 8; ++i) {
+        for (int i = 0; i < 10; ++i) {
             tiny f;
             tiny_open(&f, &c);
             f.device->busy_elements = cases[i / 2].busy;
