@@ -93,12 +93,6 @@ typedef struct tt_rmsnorm_sum {
     float *dw;           // [d], +=
 } tt_rmsnorm_sum;
 
-// A mask has a bit for each element of a matrix: bit j%8 of byte j/8 of the row. Rows are as many bits apart as cuBLASLt
-// wants to have them.
-static inline int tt_mask_ld(int columns) {
-    return (columns + 127) / 128 * 128;
-}
-
 // C[m, n] = alpha op(A) op(B) + beta C, where op(A) is [m, k] and op(B) is [k, n]; C is not read if beta is
 // 0. With `relu`, negative results become 0. With precision bf16, inputs that are stored in fp32 are rounded
 // to bf16; sums are fp32.
@@ -114,9 +108,6 @@ typedef struct tt_gemm {
     bool c_fp32; // without effect where operands are fp32
     bool relu;
     int lda, ldb, ldc;
-    // [m, ldmask bits] or NULL: elements of C whose bit is 0 become 0 (see tt_mask_ld). Not with relu or in a batch.
-    const uint8_t *mask;
-    int ldmask;
     int batch;                            // number of products; 0 is 1
     int64_t stride_a, stride_b, stride_c; // elements; of a batch
 } tt_gemm;
@@ -178,15 +169,20 @@ static inline uint32_t tt_attention_threshold(float p) {
 typedef struct tt_ffn {
     tt_activation activation;
     int rows, f;
-    const tt_operand *h; // [rows, f] or [rows, 2f]; backward of ReLU does not read it
-    tt_dropout drop;     // of a
-    tt_operand *a; // [rows, f]; forward: dropout(activation(h)), with ReLU in the same memory if wanted;
-                   // backward of ReLU reads it: where it is positive, the gradient passes
+    const tt_operand *h;  // [rows, f] or [rows, 2f]; backward of ReLU does not read it
+    tt_dropout drop;      // of a
+    tt_operand *a;        // [rows, f]; forward, =; with ReLU in the memory of h if wanted
     const tt_operand *da; // [rows, f]; backward
-    tt_operand *dh;       // like h; backward, =; may be the same memory as h
-    // [rows, tt_mask_ld(f) bits] or NULL; forward of ReLU: where the gradient passes, for a tt_gemm that makes dh at once
+    tt_operand *dh;       // like h; backward, =; may be the same memory as h, with ReLU as da
+    // [rows, tt_mask_bytes(f)], of ReLU alone: the gradient of column c passes if bit c%8 of byte c/8 is set. Forward writes
+    // it (NULL: not wanted), and backward reads it.
     uint8_t *mask;
 } tt_ffn;
+
+// Of a row of the mask.
+static inline int tt_mask_bytes(int f) {
+    return (f + 7) / 8;
+}
 
 // LM head with log-softmax: logits = scale * h w^T over `vocab`, in chunks of rows so that logits of all rows
 // never exist at once. logp[t] = logits[target] - lse[t].

@@ -128,9 +128,9 @@ class Step:
             self.product('cross o', rows, c.inner, c.d, c.layers)
         self.product(f'wi {name}', rows, c.d, c.ff, c.layers)
         self.product(f'wo {name}', rows, c.ff, c.d, c.layers)
-        self.add(f'ffn_fwd {name}', 'activations', c.layers, 0, 4.0 * rows * c.ff + (rows * c.ff / 8 if self.busy else 0))
-        if not self.busy:  # ReLU's gradient is made by the product before it
-            self.add(f'ffn_bwd {name}', 'activations', c.layers, 0, 6.0 * rows * c.ff)
+        mask = 0 if self.recorded else rows * c.ff / 8
+        self.add(f'ffn_fwd {name}', 'activations', c.layers, 0, 4.0 * rows * c.ff + mask)
+        self.add(f'ffn_bwd {name}', 'activations', c.layers, 0, (6.0 if self.recorded else 4.0) * rows * c.ff + mask)
 
     def head(self):
         """By chunks of rows, as kernels/cuda/lmhead.cu takes them."""

@@ -128,25 +128,29 @@ static tt_status rmsnorm_bwd(workload *w) {
     return w->device->ops->rmsnorm_bwd(w->device, &t);
 }
 
-static tt_ffn ffn_of(const workload *w) {
-    return (tt_ffn){
-        .activation = w->c.activation, .rows = w->rows, .f = w->c.d_ff, .h = w->o[0], .drop = dropout_of(w)};
+// The bytes are those of so many operands of a row, and of the mask.
+static tt_ffn ffn_of(workload *w, int operands) {
+    const bool relu = w->c.activation == TT_RELU;
+    w->bytes = w->rows * (size_of(w, operands, 0) + (relu ? tt_mask_bytes(w->c.d_ff) : 0));
+    return (tt_ffn){.activation = w->c.activation,
+        .rows = w->rows,
+        .f = w->c.d_ff,
+        .h = w->o[0],
+        .drop = dropout_of(w),
+        .mask = relu ? w->o[3] : NULL};
 }
 
 static tt_status ffn_fwd(workload *w) {
-    tt_ffn t = ffn_of(w);
+    tt_ffn t = ffn_of(w, tt_activation_width(w->c.activation, w->c.d_ff) + w->c.d_ff);
     t.a = w->o[1];
-    w->bytes = size_of(w, (double)w->rows * (tt_activation_width(w->c.activation, w->c.d_ff) + w->c.d_ff), 0);
     return w->device->ops->ffn_fwd(w->device, &t);
 }
 
 static tt_status ffn_bwd(workload *w) {
-    tt_ffn t = ffn_of(w);
-    t.a = w->o[0];
+    const int width = tt_activation_width(w->c.activation, w->c.d_ff);
+    tt_ffn t = ffn_of(w, width + w->c.d_ff + (w->c.activation == TT_RELU ? 0 : width));
     t.da = w->o[1];
     t.dh = w->o[2];
-    w->bytes =
-        size_of(w, (double)w->rows * (2 * tt_activation_width(w->c.activation, w->c.d_ff) + w->c.d_ff), 0);
     return w->device->ops->ffn_bwd(w->device, &t);
 }
 

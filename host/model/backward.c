@@ -75,25 +75,23 @@ static tt_status linear_bwd(tt_pass *pass, tt_operand *dx, bool decoder, tt_weig
 
 // Each sublayer: from the dy of its last linear layer to pass->dy, of its norm's output.
 
-// h's gradient is made with a's: by the mask that forward left, or with gated GELU from h.
+// From dy to h's gradient: of ReLU in the memory of a's.
 static tt_status activation_bwd(tt_pass *pass, bool decoder, int l) {
     tt_model *model = pass->model;
     const tt_layer_pass *p = &(decoder ? &pass->decoder : &pass->encoder)->layers[l];
     const tt_linear_layer wo = tt_weight_layer(pass, decoder, TT_WEIGHT_WO, l);
     const tt_operand *dy = tt_weight_dy(pass, decoder, TT_WEIGHT_WO, l);
     tt_operand *dh = tt_weight_dy(pass, decoder, TT_WEIGHT_WI, l);
-    if (model->config.activation == TT_RELU)
-        return tt_linear_bwd_relu(
-            model, dh, dy, &wo, (tt_linear_relu_gradient){p->mask, 1.0f / (1.0f - pass->dropout.rate)});
-    TT_TRY(tt_linear_bwd(model, pass->narrow, dy, &wo));
+    tt_operand *da = model->config.activation == TT_RELU ? dh : pass->narrow;
+    TT_TRY(tt_linear_bwd(model, da, dy, &wo));
     return model->device->ops->ffn_bwd(
         model->device, &(tt_ffn){.activation = model->config.activation,
                            .rows = wo.rows,
                            .f = model->config.d_ff,
                            .h = p->h,
-                           .a = p->a,
-                           .da = pass->narrow,
+                           .da = da,
                            .dh = dh,
+                           .mask = p->mask,
                            .drop = tt_pass_dropout(pass, decoder, l, TT_SITE_FFN)});
 }
 

@@ -55,15 +55,6 @@ tt_status tt_linear_bwd_add(tt_model *model, float *dx, const tt_operand *dy, co
     return model->device->ops->gemm(model->device, &p);
 }
 
-tt_status tt_linear_bwd_relu(tt_model *model, tt_operand *dx, const tt_operand *dy,
-    const tt_linear_layer *layer, tt_linear_relu_gradient relu) {
-    tt_gemm p = backward_product(model, dx, dy, layer);
-    p.alpha = relu.factor;
-    p.mask = relu.mask;
-    p.ldmask = tt_mask_ld(layer->in);
-    return model->device->ops->gemm(model->device, &p);
-}
-
 tt_status tt_linear_dw(
     tt_model *model, const tt_operand *dy, const tt_operand *x, const tt_linear_layer *layer) {
     if (model->adapters)

@@ -75,7 +75,7 @@ static tt_operand *take_operand(cursor *arena, int rows, int columns) {
 }
 
 static uint8_t *take_mask(cursor *arena, int rows, int columns) {
-    return take_block(arena, (size_t)rows * (size_t)tt_mask_ld(columns) / 8, 1);
+    return take_block(arena, (size_t)rows * (size_t)tt_mask_bytes(columns), 1);
 }
 
 static void take_stack_indices(cursor *arena, tt_stack_pass *stack, bool backward) {

@@ -146,14 +146,6 @@ tt_status tt_linear_bwd(
 // dx += dy w in fp32
 tt_status tt_linear_bwd_add(
     tt_model *model, float *dx, const tt_operand *dy, const tt_linear_layer *layer) TT_MUST_CHECK;
-// What x = dropout(max(h, 0)) has left: where it passes a gradient (tt_ffn.mask), and times how much.
-typedef struct tt_linear_relu_gradient {
-    const uint8_t *mask;
-    float factor;
-} tt_linear_relu_gradient;
-// The gradient of h instead of x's.
-tt_status tt_linear_bwd_relu(tt_model *model, tt_operand *dh, const tt_operand *dy,
-    const tt_linear_layer *layer, tt_linear_relu_gradient relu) TT_MUST_CHECK;
 // dw += dy^T x, or what follows for the adapters of one layer
 tt_status tt_linear_dw(
     tt_model *model, const tt_operand *dy, const tt_operand *x, const tt_linear_layer *layer) TT_MUST_CHECK;

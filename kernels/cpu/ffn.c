@@ -11,11 +11,13 @@ TT_MULTIVERSION(void, relu_forward, (int n, float *a, const float *h), (n, a, h)
     for (int c = 0; c < n; ++c) a[c] = h[c] < 0 ? 0 : h[c]; // NaN passes
 }
 
-// From the activation, which is 0 where h was not positive and where it was dropped.
-TT_MULTIVERSION(void, relu_backward, (int n, float *dh, const float *a, const float *da, float kept),
-    (n, dh, a, da, kept)) {
+TT_MULTIVERSION(void, relu_backward, (int n, float *dh, const uint8_t *mask, const float *da, float kept),
+    (n, dh, mask, da, kept)) {
+    for (int c = 0; c < n; c += 8) {
+        const int bits = mask[c / 8], rest = n - c < 8 ? n - c : 8;
 #pragma omp simd
-    for (int c = 0; c < n; ++c) dh[c] = a[c] <= 0 ? 0 : da[c] * kept;
+        for (int i = 0; i < rest; ++i) dh[c + i] = bits >> i & 1 ? da[c + i] * kept : 0;
+    }
 }
 
 TT_MULTIVERSION(
@@ -84,7 +86,7 @@ tt_status tt_cpu_ffn_fwd(tt_device *device, const tt_ffn *p) {
         float *a = tt_out(p->a) + (size_t)t * p->f;
         if (p->drop.p > 0) tt_dropout_row(&p->drop, t, p->f, a, a);
         if (p->mask && p->activation == TT_RELU)
-            write_mask(p->mask + (size_t)t * (size_t)tt_mask_ld(p->f) / 8, a, p->f);
+            write_mask(p->mask + (size_t)t * (size_t)tt_mask_bytes(p->f), a, p->f);
     }
     return TT_OK;
 }
@@ -96,13 +98,16 @@ TT_MULTIVERSION(void, multiply_by, (int n, float *x, const float *y), (n, x, y))
 
 tt_status tt_cpu_ffn_bwd(tt_device *device, const tt_ffn *p) {
     TT_TRY(check_ffn(p, "ffn_bwd"));
+    if (p->activation == TT_RELU && !p->mask)
+        return tt_fail(TT_ERR_INPUT, "ffn_bwd: ReLU needs the mask that forward wrote");
     const float kept = 1.0f / (1.0f - p->drop.p);
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
         const size_t offset = (size_t)t * p->f;
         const float *da = tt_in(p->da) + offset;
         if (p->activation == TT_RELU) {
-            relu_backward(p->f, tt_out(p->dh) + offset, tt_in(p->a) + offset, da, kept);
+            const uint8_t *mask = p->mask + (size_t)t * (size_t)tt_mask_bytes(p->f);
+            relu_backward(p->f, tt_out(p->dh) + offset, mask, da, kept);
             continue;
         }
         if (!(p->drop.p > 0)) {

@@ -120,17 +120,6 @@ tt_status tt_cpu_gemm_reserve(tt_device *device, const tt_gemm *p) {
     return reserve_buffers(device, &job);
 }
 
-static tt_status check_form(const tt_gemm *p) {
-    if (p->batch < 0) return tt_fail(TT_ERR_INPUT, "gemm: a batch of %d products", p->batch);
-    if (p->mask && (p->relu || p->batch > 1 || p->ldmask % 128 || p->ldmask < p->n))
-        return tt_fail(TT_ERR_INPUT,
-            "gemm: a mask with rows of %d bits, relu %d, batch %d; expected a multiple of 128, at least %d, "
-            "and no "
-            "relu or batch",
-            p->ldmask, p->relu, p->batch, p->n);
-    return TT_OK;
-}
-
 static tt_status multiply(tt_device *device, const tt_gemm *p) {
     const int a_columns = p->trans_a ? p->m : p->k, b_columns = p->trans_b ? p->k : p->n;
     if (p->m < 0 || p->n < 0 || p->k < 1 || p->lda < a_columns || p->ldb < b_columns || p->ldc < p->n)
@@ -151,29 +140,18 @@ TT_MULTIVERSION(void, clip_row, (int n, float *c), (n, c)) {
     for (int j = 0; j < n; ++j) c[j] = c[j] < 0 ? 0 : c[j];
 }
 
-TT_MULTIVERSION(void, mask_row, (int n, float *c, const uint8_t *mask), (n, c, mask)) {
-    for (int j = 0; j < n; j += 8) {
-        const int bits = mask[j / 8], rest = n - j < 8 ? n - j : 8;
-#pragma omp simd
-        for (int i = 0; i < rest; ++i) c[j + i] = bits >> i & 1 ? c[j + i] : 0;
-    }
-}
-
 static tt_status one_product(tt_device *device, const tt_gemm *p) {
     TT_TRY(multiply(device, p));
-    if (!p->relu && !p->mask) return TT_OK;
+    if (!p->relu) return TT_OK;
     float *c = tt_out(p->c);
 #pragma omp parallel for num_threads(device->threads) schedule(static)
-    for (int i = 0; i < p->m; ++i) {
-        if (p->relu) clip_row(p->n, c + (ptrdiff_t)i * p->ldc);
-        if (p->mask) mask_row(p->n, c + (ptrdiff_t)i * p->ldc, p->mask + (ptrdiff_t)i * p->ldmask / 8);
-    }
+    for (int i = 0; i < p->m; ++i) clip_row(p->n, c + (ptrdiff_t)i * p->ldc);
     return TT_OK;
 }
 
 // One product after the other: each is cut into enough tasks for all threads, and its bits are those that it has alone.
 tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
-    TT_TRY(check_form(p));
+    if (p->batch < 0) return tt_fail(TT_ERR_INPUT, "gemm: a batch of %d products", p->batch);
     tt_gemm product = *p;
     product.batch = 1;
     for (int i = 0; i < (p->batch > 1 ? p->batch : 1); ++i) {

@@ -68,22 +68,25 @@ static __device__ __forceinline__ uint4 dropout_words(
     return philox(make_uint4(block, site, position, example), key.x, key.y);
 }
 
-// Whose mask a row has; nothing is read if dropout is off.
+// Whose mask a row has, under which key; nothing is read if dropout is off.
 struct dropout_token {
     uint32_t example, position;
+    uint2 key;
 };
 static __device__ __forceinline__ dropout_token token_of(const dropout_plan &plan, int64_t row) {
     dropout_token token = {};
-    if (plan.threshold) token.example = plan.example[row], token.position = plan.position[row];
+    if (plan.threshold)
+        token.example = plan.example[row], token.position = plan.position[row], token.key = __ldg(plan.key);
     return token;
 }
 
 // x *= the factors of elements 4 * block .. of the token's row.
 static __device__ __forceinline__ void drop4(
-    const dropout_plan &plan, dropout_token token, int block, float4x *x) {
+    const dropout_plan &plan, const dropout_token &token, int block, float4x *x) {
     if (!plan.threshold) return;
     const uint4 word =
-        dropout_words(plan, plan.site, token.example, token.position, static_cast<uint32_t>(block));
+        philox(make_uint4(static_cast<uint32_t>(block), plan.site, token.position, token.example),
+            token.key.x, token.key.y);
     x->v[0] *= word.x < plan.threshold ? 0.0f : plan.kept;
     x->v[1] *= word.y < plan.threshold ? 0.0f : plan.kept;
     x->v[2] *= word.z < plan.threshold ? 0.0f : plan.kept;

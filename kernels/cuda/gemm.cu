@@ -25,7 +25,6 @@ struct shape {
     int m, n, k, lda, ldb, ldc;
     uint32_t align_a, align_b, align_c; // bytes, up to 16; the heuristic would else count on 256
     bool trans_a, trans_b, c_fp32, accumulate, relu;
-    int ldmask; // 0: no mask
     int batch;
     int64_t stride_a, stride_b, stride_c; // 0 where there is one product
     bool exact; // asked for by itself, since what is proposed in general does not serve it
@@ -38,8 +37,8 @@ struct choice {
     shape laid_out; // which of the shapes that share the choice has these layouts
     cublasLtMatrixLayout_t a, b, c;
     cublasLtMatmulAlgo_t algo;
-    bool epilogue_apart; // ReLU or mask: by a kernel of its own
-    bool batch_apart;    // one product after the other
+    bool relu_apart;  // by a kernel of its own
+    bool batch_apart; // one product after the other
 };
 
 } // namespace
@@ -157,8 +156,8 @@ bool same_shape(const shape *a, const shape *b) {
            a->ldc == b->ldc && a->align_a == b->align_a && a->align_b == b->align_b &&
            a->align_c == b->align_c && a->trans_a == b->trans_a && a->trans_b == b->trans_b &&
            a->c_fp32 == b->c_fp32 && a->accumulate == b->accumulate && a->relu == b->relu &&
-           a->ldmask == b->ldmask && a->batch == b->batch && a->stride_a == b->stride_a &&
-           a->stride_b == b->stride_b && a->stride_c == b->stride_c && a->exact == b->exact;
+           a->batch == b->batch && a->stride_a == b->stride_a && a->stride_b == b->stride_b &&
+           a->stride_c == b->stride_c && a->exact == b->exact;
 }
 
 // ---- what the library is asked for
@@ -169,19 +168,6 @@ cublasStatus_t describe_batch(cublasLtMatrixLayout_t layout, int32_t batch, int6
         layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof stride);
 }
 
-// What is done to the product's elements, unless that is a kernel's work.
-cublasStatus_t describe_epilogue(const choice *c) {
-    const shape *s = &c->key;
-    const int64_t ld = s->ldmask;
-    cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-    if (s->relu && !c->epilogue_apart) epilogue = CUBLASLT_EPILOGUE_RELU;
-    if (s->ldmask && !c->epilogue_apart) {
-        epilogue = CUBLASLT_EPILOGUE_DRELU;
-        TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, &ld, sizeof ld));
-    }
-    return cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
-}
-
 cublasStatus_t describe(choice *c, cublasComputeType_t compute) {
     const shape *s = &c->key;
     const cublasOperation_t ta = s->trans_a ? CUBLAS_OP_T : CUBLAS_OP_N;
@@ -189,7 +175,9 @@ cublasStatus_t describe(choice *c, cublasComputeType_t compute) {
     TT_LT(cublasLtMatmulDescCreate(&c->desc, compute, CUDA_R_32F));
     TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_TRANSA, &tb, sizeof tb));
     TT_LT(cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_TRANSB, &ta, sizeof ta));
-    return describe_epilogue(c);
+    const cublasLtEpilogue_t epilogue =
+        s->relu && !c->relu_apart ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
+    return cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
 }
 
 cublasStatus_t lay_out(const tt_device *device, choice *c, const shape *s) {
@@ -225,14 +213,7 @@ cublasStatus_t ask(
         g->handle, c->desc, c->b, c->a, c->c, c->c, g->preference, PROPOSALS, results, found);
 }
 
-cublasStatus_t show_mask(const choice *c, const tt_gemm *p) {
-    if (!p->mask || c->epilogue_apart) return CUBLAS_STATUS_SUCCESS;
-    return cublasLtMatmulDescSetAttribute(
-        c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, &p->mask, sizeof p->mask);
-}
-
 cublasStatus_t multiply(const tt_cuda_gemm *g, const choice *c, const tt_gemm *p, cudaStream_t stream) {
-    TT_LT(show_mask(c, p));
     return cublasLtMatmul(g->handle, c->desc, &p->alpha, p->b, c->b, p->a, c->a, &p->beta, p->c, c->c, p->c,
         c->c, &c->algo, g->workspace, workspace_bytes, stream);
 }
@@ -300,10 +281,9 @@ bool refused(cublasStatus_t status) {
 // Takes the first proposal for c->key that keeps NaN and, if the key is exact, with which the product can be made: then it
 // has been made. s: the product's own shape.
 cublasStatus_t try_proposals(tt_device *device, choice *c, const shape *s, const tt_gemm *p) {
-    const bool fused_relu = p->relu && !c->epilogue_apart;
+    const bool fused_relu = p->relu && !c->relu_apart;
     cublasLtMatmulHeuristicResult_t results[PROPOSALS];
     int found = 0;
-    TT_LT(show_mask(c, p)); // for its alignment
     TT_LT(lay_out(device, c, &c->key));
     TT_LT(ask(tt_cuda_of(device)->gemm, c, results, &found));
     TT_LT(lay_out(device, c, s));
@@ -317,21 +297,19 @@ cublasStatus_t try_proposals(tt_device *device, choice *c, const shape *s, const
     return status;
 }
 
-// Fills in an empty choice. What the library may not have is done without: ReLU or a mask in the product
-// itself; then, for fp32, the mode that keeps to the letter of fp32 ("pedantic"), without which TF32 stays off as well;
+// Fills in an empty choice. What the library may not have is done without: ReLU in the product itself; then, for fp32, the mode
+// that keeps to the letter of fp32 ("pedantic"), without which TF32 stays off as well;
 // then batches.
 cublasStatus_t choose(tt_device *device, choice *c, const shape *s, const tt_gemm *p) {
     const shape key = c->key;
     const bool fp32 = device->operand_size == sizeof(float);
     cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
     for (int way = 0; way < 8 && refused(status); ++way) {
-        const bool less_epilogue = way & 1, less_pedantic = way & 2, less_batch = way & 4;
-        if ((less_epilogue && !key.relu && !key.ldmask) || (less_pedantic && !fp32) ||
-            (less_batch && key.batch == 1))
-            continue;
+        const bool less_relu = way & 1, less_pedantic = way & 2, less_batch = way & 4;
+        if ((less_relu && !key.relu) || (less_pedantic && !fp32) || (less_batch && key.batch == 1)) continue;
         forget_choice(c);
         c->key = key;
-        c->epilogue_apart = less_epilogue;
+        c->relu_apart = less_relu;
         c->batch_apart = less_batch;
         status = describe(c, fp32 && !less_pedantic ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F);
         if (status == CUBLAS_STATUS_SUCCESS) status = try_proposals(device, c, s, p);
@@ -346,7 +324,7 @@ uint32_t hash_shape(const shape *s) {
     const int parts[] = {s->m, s->n, s->k, s->lda, s->ldb, s->ldc,
         static_cast<int>(s->align_a << 20 | s->align_b << 10 | s->align_c),
         s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3 | s->relu << 4 | s->exact << 5,
-        s->batch, s->ldmask};
+        s->batch};
     for (int part : parts) {
         h = (h ^ static_cast<uint32_t>(part)) * 16777619u;
         h ^= h >> 15; // sizes are mostly multiples of 64: their differences have to reach the low bits
@@ -389,44 +367,30 @@ cublasStatus_t multiply_by(
         }
     }
     c->used = ++g->clock;
-    *apart = c->epilogue_apart;
+    *apart = c->relu_apart;
     if (!known && key->exact) return CUBLAS_STATUS_SUCCESS; // made
     TT_LT(lay_out(device, c, s));
     return make_products(device, c, p);
 }
 
-// ---- ReLU and masks where the library has none
+// ---- ReLU where the library has none
 
-template <class C> __global__ void epilogue(tt_gemm p, int64_t elements) {
+template <class C> __global__ void relu(tt_gemm p, int64_t elements) {
     const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (i >= elements) return;
-    const int64_t row = i / p.n, column = i % p.n;
-    C *at = static_cast<C *>(p.c) + row * p.ldc + column;
-    const bool passes =
-        p.mask ? p.mask[(row * p.ldmask + column) / 8] >> column % 8 & 1 : !(to_float(*at) < 0); // NaN stays
-    if (!passes) *at = from_float<C>(0);
+    C *at = static_cast<C *>(p.c) + i / p.n * p.ldc + i % p.n;
+    if (to_float(*at) < 0) *at = from_float<C>(0); // NaN stays
 }
 
-tt_status epilogue_apart(tt_device *device, const tt_gemm *p) {
+tt_status relu_apart(tt_device *device, const tt_gemm *p) {
     enum { THREADS = 256 };
     const int64_t elements = static_cast<int64_t>(p->m) * p->n;
     const dim3 blocks(static_cast<unsigned>(tt_ceil_div(elements, THREADS)));
     const cudaStream_t stream = tt_stream(device);
     if (p->c_fp32 || device->operand_size == sizeof(float))
-        TT_CUDA(TT_LAUNCH(epilogue<float>, blocks, THREADS, 0, stream, *p, elements), "gemm");
+        TT_CUDA(TT_LAUNCH(relu<float>, blocks, THREADS, 0, stream, *p, elements), "gemm");
     else
-        TT_CUDA(TT_LAUNCH(epilogue<bf16>, blocks, THREADS, 0, stream, *p, elements), "gemm");
-    return TT_OK;
-}
-
-tt_status check_form(const tt_gemm *p) {
-    if (p->batch < 0) return tt_fail(TT_ERR_INPUT, "gemm: a batch of %d products", p->batch);
-    if (p->mask && (p->relu || p->batch > 1 || p->ldmask % 128 || p->ldmask < p->n))
-        return tt_fail(TT_ERR_INPUT,
-            "gemm: a mask with rows of %d bits, relu %d, batch %d; expected a multiple of 128, at least %d, "
-            "and no "
-            "relu or batch",
-            p->ldmask, p->relu, p->batch, p->n);
+        TT_CUDA(TT_LAUNCH(relu<bf16>, blocks, THREADS, 0, stream, *p, elements), "gemm");
     return TT_OK;
 }
 
@@ -434,7 +398,7 @@ tt_status check_form(const tt_gemm *p) {
 
 tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
     const int a_columns = p->trans_a ? p->m : p->k, b_columns = p->trans_b ? p->k : p->n;
-    TT_TRY(check_form(p));
+    if (p->batch < 0) return tt_fail(TT_ERR_INPUT, "gemm: a batch of %d products", p->batch);
     if (p->m < 0 || p->n < 0 || p->k < 1 || p->lda < a_columns || p->ldb < b_columns || p->ldc < p->n)
         return tt_fail(TT_ERR_INPUT,
             "gemm: m %d, n %d, k %d with row distances %d, %d, %d; expected m, n >= 0, k >= 1 and distances "
@@ -458,7 +422,6 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
         .c_fp32 = p->c_fp32,
         .accumulate = p->beta != 0,
         .relu = p->relu,
-        .ldmask = p->mask ? p->ldmask : 0,
         .batch = batched ? p->batch : 1,
         .stride_a = batched * p->stride_a,
         .stride_b = batched * p->stride_b,
@@ -477,7 +440,7 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
     if (status != CUBLAS_STATUS_SUCCESS) return gemm_failed(status, &s);
     for (int i = 0; apart && i < s.batch; ++i) {
         const tt_gemm one = product_of(device, p, i);
-        TT_TRY(epilogue_apart(device, &one));
+        TT_TRY(relu_apart(device, &one));
     }
     return TT_OK;
 }

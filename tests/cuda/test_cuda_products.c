@@ -71,38 +71,6 @@ static void batch_of(const pair *p, bool trans_a, bool trans_b, int n, int gap, 
     tensor_close(p, &a), tensor_close(p, &b), tensor_close(p, &c);
 }
 
-static void gemm_with_mask(const pair *p, bool trans_a, bool trans_b, int m, int n, int k) {
-    const int ld = tt_mask_ld(n);
-    tensor a = tensor_operand(p, (size_t)m * k, 1, 1), b = tensor_operand(p, (size_t)n * k, 1, 2),
-           c = tensor_operand(p, (size_t)m * n, 1, 3);
-    const size_t bytes = (size_t)m * ld / 8;
-    uint8_t *masks = (uint8_t *)twin_alloc(2 * bytes, 1);
-    for (size_t i = 0; i < 2 * bytes; ++i) masks[i] = (uint8_t)(i * 37 + i / 5);
-    uint8_t *gpu_masks = (uint8_t *)pair_upload(p, masks, 2 * bytes, 1);
-    for (int run = 0; run < 4; ++run) { // the second product has the shape of the first, but not its mask
-        const int side = run % 2;
-        tt_device *device = side ? p->gpu : p->cpu;
-        twin_ok(device->ops->gemm(device, &(tt_gemm){.trans_a = trans_a,
-                                              .trans_b = trans_b,
-                                              .m = m,
-                                              .n = n,
-                                              .k = k,
-                                              .alpha = 1.25f,
-                                              .a = side ? a.gpu : a.cpu,
-                                              .b = side ? b.gpu : b.cpu,
-                                              .c = side ? c.gpu : c.cpu,
-                                              .lda = trans_a ? m : k,
-                                              .ldb = trans_b ? k : n,
-                                              .ldc = n,
-                                              .mask = (side ? gpu_masks : masks) + (size_t)(run / 2) * bytes,
-                                              .ldmask = ld}));
-    }
-    tensor_compare(p, "masked product", &c);
-    tensor_close(p, &a), tensor_close(p, &b), tensor_close(p, &c);
-    tt_device_free(p->gpu, gpu_masks);
-    free(masks);
-}
-
 // A row with NaN among its inputs is NaN, also with ReLU, and no other is. cusim's library can be told to lose NaN.
 static void nan_comes_through(tt_precision precision) {
     enum { M = 3, N = 24, K = 16 };
@@ -162,8 +130,6 @@ static void with(tt_precision precision) {
         gemm(&p, i & 1, i >> 1, 13, 7, 29, 0, true, 3);
         gemm(&p, i & 1, i >> 1, 40, 33, 64, 1, true, 0);
         gemm(&p, i & 1, i >> 1, 5, 72, 16, 1, false, 8);
-        gemm_with_mask(&p, i & 1, i >> 1, 24, 128, 16);
-        gemm_with_mask(&p, i & 1, i >> 1, 7, 132, 9);
         batch_of(&p, i & 1, i >> 1, 16, 0, i == 1, false);
         batch_of(&p, i & 1, i >> 1, 16, 8, i == 1, false); // other distances
         batch_of(&p, i & 1, i >> 1, 16, 8, false, true);

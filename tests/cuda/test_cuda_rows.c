@@ -102,7 +102,8 @@ static void ffn(const pair *p, tt_activation activation, int rows, int f, float 
     const size_t n = (size_t)rows * f, wide = activation == TT_RELU ? n : 2 * n;
     tensor h = tensor_operand(p, wide, 2, 1), a = tensor_operand(p, n, 1, 2), da = tensor_operand(p, n, 1, 3),
            dh = tensor_operand(p, wide, 1, 4);
-    const size_t bytes = (size_t)rows * tt_mask_ld(f) / 8;
+    tensor *const out = activation == TT_RELU ? &da : &dh; // in place, as the model has it
+    const size_t bytes = (size_t)rows * (size_t)tt_mask_bytes(f);
     uint8_t *mask = (uint8_t *)twin_alloc(bytes, 1), *got = (uint8_t *)twin_alloc(bytes, 1),
             *gpu_mask = (uint8_t *)pair_upload(p, mask, bytes, 1);
     tt_dropout host = twin_dropout(drop, 41, rows), gpu = pair_dropout(p, &host, rows);
@@ -115,12 +116,12 @@ static void ffn(const pair *p, tt_activation activation, int rows, int f, float 
             .drop = side ? gpu : host,
             .a = AT(a),
             .da = AT(da),
-            .dh = AT(dh),
+            .dh = AT(*out),
             .mask = side ? gpu_mask : mask};
         twin_ok(device->ops->ffn_fwd(device, &op));
         twin_ok(device->ops->ffn_bwd(device, &op));
     }
-    tensor_compare(p, "a", &a), tensor_compare(p, "dh", &dh);
+    tensor_compare(p, "a", &a), tensor_compare(p, "dh", out);
     twin_ok(tt_device_download(p->gpu, got, gpu_mask, bytes));
     twin_same_bits("mask of the activation", got, mask, bytes, 1);
     tt_device_free(p->gpu, gpu_mask);
@@ -241,6 +242,12 @@ static void with(tt_precision precision) {
     norms_together(&p, 1, 4), norms_together(&p, 128, 33), norms_together(&p, 129, 5); // one launch, two
     ffn(&p, TT_RELU, 5, 7, 0.1f);
     ffn(&p, TT_RELU, 33, 64, 0);
+    // Stretches of a warp are of 256, 512 and 1,024 elements.
+    static const int stretches[] = {255, 256, 257, 512, 520, 1024, 1025, 2056};
+    for (size_t i = 0; i < sizeof stretches / sizeof *stretches; ++i) {
+        ffn(&p, TT_RELU, 3, stretches[i], 0.1f);
+        if (stretches[i] < 600) ffn(&p, TT_GATED_GELU, 3, stretches[i], 0.1f);
+    }
     ffn(&p, TT_GATED_GELU, 5, 7, 0);
     ffn(&p, TT_GATED_GELU, 21, 132, 0.2f);
     ffn(&p, TT_GATED_GELU, 9, 136, 0.1f);

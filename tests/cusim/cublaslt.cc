@@ -1,7 +1,7 @@
 // cuBLASLt on CPUs: plain loops with fp32 sums, for the sizes of tests. Its proposals add in different orders, so that
 // another choice gives other bits; only the first adds in the order of k. CUSIM_GEMM says what it refuses:
 //   first      the product by the first proposal        state, workspace   the first proposal is of no use
-//   relu, mask, pedantic, batch   to propose anything for those      all                every product
+//   relu, pedantic, batch         to propose anything for those      all                every product
 //   nan        to let NaN through where ReLU is in a product: max(NaN, 0) is 0
 #include "cublasLt.h"
 
@@ -82,15 +82,6 @@ static size_t size_of(const cusim_layout &l) {
     return l.type == CUDA_R_32F ? 4 : 2;
 }
 
-// A column of the mask: its first bit is the lowest of its first byte.
-static void need_mask(const char *x, size_t bytes, size_t column) {
-    size_t at;
-    char place[200];
-    if (cusim::find_unwritten(x, bytes, &at))
-        cusim_complain("cublasLtMatmul: uninitialised: reads the mask, column %zu: %s", column,
-            cusim::describe_unwritten(x + at, place, sizeof place));
-}
-
 // A matrix of a batch.
 static const void *product(const void *x, const cusim_layout &l, int64_t number) {
     return static_cast<const char *>(x) + number * l.stride * static_cast<int64_t>(size_of(l));
@@ -137,7 +128,7 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 cublasStatus_t cublasLtMatmulDescCreate(
     cublasLtMatmulDesc_t *out, cublasComputeType_t compute, cudaDataType_t scale) {
     (void)scale;
-    *out = new cusim_desc{CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, compute, nullptr, 0};
+    *out = new cusim_desc{CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, compute};
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
@@ -146,14 +137,9 @@ cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
 }
 cublasStatus_t cublasLtMatmulDescSetAttribute(
     cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute, const void *value, size_t size) {
-    const bool pointer = attribute == CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER,
-               ld = attribute == CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD;
-    if (size != (pointer || ld ? sizeof(int64_t) : sizeof(cublasOperation_t)))
-        return CUBLAS_STATUS_INVALID_VALUE;
+    if (size != sizeof(cublasOperation_t)) return CUBLAS_STATUS_INVALID_VALUE;
     void *const field = attribute == CUBLASLT_MATMUL_DESC_TRANSA   ? static_cast<void *>(&desc->a)
                         : attribute == CUBLASLT_MATMUL_DESC_TRANSB ? static_cast<void *>(&desc->b)
-                        : pointer                                  ? static_cast<void *>(&desc->aux)
-                        : ld                                       ? static_cast<void *>(&desc->aux_ld)
                                                                    : static_cast<void *>(&desc->epilogue);
     memcpy(field, value, size);
     return CUBLAS_STATUS_SUCCESS;
@@ -198,8 +184,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     if (cusim::recording()) return CUBLAS_STATUS_INTERNAL_ERROR; // as some versions of the library
     const bool pedantic = desc->compute == CUBLAS_COMPUTE_32F_PEDANTIC;
     if ((pedantic && refuses("pedantic")) || (a->batch > 1 && refuses("batch")) ||
-        (desc->epilogue == CUBLASLT_EPILOGUE_RELU && refuses("relu")) ||
-        (desc->epilogue == CUBLASLT_EPILOGUE_DRELU && refuses("mask")))
+        (desc->epilogue == CUBLASLT_EPILOGUE_RELU && refuses("relu")))
         return CUBLAS_STATUS_NOT_SUPPORTED;
     const bool in_result = preference->reductions & CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
     for (*found = 0; *found < wanted && *found < 3; ++*found) {
@@ -244,11 +229,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     float alpha, beta;
     memcpy(&alpha, alpha_at, sizeof alpha);
     memcpy(&beta, beta_at, sizeof beta);
-    const bool relu = desc->epilogue == CUBLASLT_EPILOGUE_RELU,
-               drelu = desc->epilogue == CUBLASLT_EPILOGUE_DRELU, loses_nan = refuses("nan");
-    const size_t ldmask = static_cast<size_t>(desc->aux_ld);
-    const char *const mask = static_cast<const char *>(desc->aux);
-    if (drelu && (!mask || ldmask % 128 || ldmask < m || ld->batch > 1)) return CUBLAS_STATUS_INVALID_VALUE;
+    const bool relu = desc->epilogue == CUBLASLT_EPILOGUE_RELU, loses_nan = refuses("nan");
     const cusim_layout A = *la, B = *lb, C = *lc, D = *ld;
     cusim::enqueue(stream, [=] {
         for (int64_t number = 0; number < D.batch; ++number) {
@@ -258,7 +239,6 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
             need_written(x, A, "A", {m, n, k});
             need_written(y, B, "B", {m, n, k});
             if (beta != 0) need_written(old, C, "C", {m, n, k});
-            for (size_t j = 0; drelu && j < n; ++j) need_mask(mask + j * ldmask / 8, (m + 7) / 8, j);
             const std::vector<float> left = gather(x, A, m, k, ta), right = gather(y, B, n, k, !tb);
             for (size_t j = 0; j < n; ++j)
                 for (size_t i = 0; i < m; ++i) {
@@ -268,7 +248,6 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
                     float value = alpha * sum;
                     if (beta != 0) value += beta * element(old, C.type, i + j * static_cast<size_t>(C.ld));
                     if (relu && (loses_nan ? !(value >= 0) : value < 0)) value = 0;
-                    if (drelu && !(mask[(j * ldmask + i) / 8] >> i % 8 & 1)) value = 0;
                     if (D.type == CUDA_R_32F)
                         static_cast<float *>(out)[at] = value;
                     else

@@ -14,7 +14,7 @@ typedef struct product {
     unsigned launches, products;
 } product;
 
-enum { PLAIN, RELU, MASK, EPILOGUES };
+enum { PLAIN, RELU, EPILOGUES };
 
 // a b + c with one of these epilogues, the rows of a dealt to a batch of one or three products; a second time into the same place, by a new
 // device while `refused` is set.
@@ -24,9 +24,6 @@ static product multiply(const char *refused, tt_precision precision, int epilogu
     tensor a = tensor_operand(&p, (size_t)M * K, 1, 1), b = tensor_operand(&p, (size_t)K * N, 1, 2);
     float *start = twin_normal(FLOATS, 1, 3);
     product out = {.status = TT_OK};
-    uint8_t bits[M * 128 / 8];
-    for (int i = 0; i < M * 128 / 8; ++i) bits[i] = (uint8_t)(i * 37 + i / 5);
-    void *mask = pair_upload(&p, bits, sizeof bits, 1);
     void *c = pair_upload(&p, start, FLOATS, sizeof *start);
     for (int again = 0; again < 2 && out.status == TT_OK; ++again) {
         uint32_t before[FLOATS];
@@ -43,8 +40,6 @@ static product multiply(const char *refused, tt_precision precision, int epilogu
                                                  .c = c,
                                                  .c_fp32 = true,
                                                  .relu = epilogue == RELU,
-                                                 .mask = epilogue == MASK ? mask : NULL,
-                                                 .ldmask = 128,
                                                  .lda = K,
                                                  .ldb = N,
                                                  .ldc = LDC,
@@ -63,14 +58,12 @@ static product multiply(const char *refused, tt_precision precision, int epilogu
             expected = (l ? expected : (double)beta * expected) +
                        (double)a.cpu[i / LDC * K + l] * (double)b.cpu[l * N + i % LDC];
         if (epilogue == RELU && i % LDC < N && expected < 0) expected = 0;
-        if (epilogue == MASK && i % LDC < N && !(bits[i / LDC * 16 + i % LDC / 8] >> i % LDC % 8 & 1))
-            expected = 0;
         float got;
         memcpy(&got, &out.bits[i], sizeof got);
         if (!(fabs((double)got - expected) <= 1e-4))
             fail_msg("'%s': element %d: expected %g, got %g", refused, i, expected, (double)got);
     }
-    tt_device_free(p.gpu, c), tt_device_free(p.gpu, mask);
+    tt_device_free(p.gpu, c);
     free(start);
     tensor_close(&p, &a), tensor_close(&p, &b);
     pair_close(&p);
@@ -89,17 +82,16 @@ static void products_are_refused(void **state) {
     for (int bf16 = 0; bf16 < 2; ++bf16) {
         const tt_precision precision = bf16 ? TT_BF16 : TT_FP32;
         for (int e = PLAIN; e < EPILOGUES; ++e) {
-            const int together = e == MASK ? 1 : 3; // masks are not for batches
             const product usual = multiply("", precision, e, 1, 1),
                           second = multiply("first", precision, e, 1, 1),
                           third = multiply("state", precision, e, 1, 1),
                           large = multiply("workspace", precision, e, 1, 1),
                           lossy = multiply("nan", precision, e, 1, 1),
-                          plain = multiply("relu mask", precision, e, 1, 1),
-                          all = multiply("relu mask pedantic first", precision, e, 1, 1),
-                          batch = multiply("", precision, e, 1, together),
-                          apart = multiply("batch", precision, e, 1, together),
-                          last = multiply("batch relu mask pedantic first", precision, e, 1, together);
+                          plain = multiply("relu", precision, e, 1, 1),
+                          all = multiply("relu pedantic first", precision, e, 1, 1),
+                          batch = multiply("", precision, e, 1, 3),
+                          apart = multiply("batch", precision, e, 1, 3),
+                          last = multiply("batch relu pedantic first", precision, e, 1, 3);
             same(&usual, &second, false);
             same(&second, &third, true);
             same(&second, &large, true);
@@ -110,8 +102,8 @@ static void products_are_refused(void **state) {
             same(&usual, &apart, true);
             same(&all, &last, true);
             assert_int_equal(batch.products, 1);
-            assert_int_equal(apart.products, together);
-            assert_int_equal(last.launches, e == PLAIN ? 0 : together);
+            assert_int_equal(apart.products, 3);
+            assert_int_equal(last.launches, e == PLAIN ? 0 : 3);
             assert_int_equal(usual.launches, 0);
             assert_int_equal(plain.launches, e != PLAIN);
             assert_int_equal(lossy.launches, e == RELU);

@@ -31,18 +31,21 @@ static void check(tt_activation kind, int rows, int f, float p, bool in_place) {
         got[k] = twin_alloc(n, sizeof(float)),
         got_dh[k] = in_place ? twin_copy(h, hn) : twin_alloc(hn, sizeof(float));
         tt_ffn op = {.activation = kind, .rows = rows, .f = f, .h = h, .drop = drop, .a = got[k]};
-        op.mask = twin_alloc((size_t)rows * tt_mask_ld(f), 1);
+        op.mask = twin_alloc((size_t)rows * (size_t)tt_mask_bytes(f), 1);
         twin_ok(device->ops->ffn_fwd(device, &op));
         for (size_t i = 0; kind == TT_RELU && i < n; ++i) {
             const size_t row = i / f, c = i % f;
-            const bool passes = op.mask[(row * tt_mask_ld(f) + c) / 8] >> c % 8 & 1;
+            const bool passes = op.mask[row * (size_t)tt_mask_bytes(f) + c / 8] >> c % 8 & 1;
             if (passes != (a[i] > 0)) fail_msg("mask of row %zu, column %zu: %d", row, c, passes);
         }
-        free(op.mask);
         op.da = da, op.dh = got_dh[k];
         if (in_place) op.h = got_dh[k];
-        if (kind == TT_RELU) op.h = NULL; // only the activation says where the gradient passes
+        if (kind == TT_RELU) {
+            op.h = op.a = NULL; // only the mask says where the gradient passes
+            if (in_place) memcpy(op.dh, da, n * sizeof *da), op.da = op.dh;
+        }
         twin_ok(device->ops->ffn_bwd(device, &op));
+        free(op.mask);
         tt_device_close(device);
     }
     twin_expect_rows(TWIN_FP32, "activation", got[0], f, a, rows, f);
@@ -78,11 +81,16 @@ static void tails(void **state) {
     twin_ok(device->ops->ffn_bwd(device, &p));
     assert_true(dh[0] == 0 && dh[1] == 0 && dh[2] == 1 && isnan(dh[3]));
     float r[4] = {-1, 0, 2, NAN};
-    p = (tt_ffn){.activation = TT_RELU, .rows = 1, .f = 4, .h = r, .a = a, .da = da, .dh = dh};
+    uint8_t mask;
+    p = (tt_ffn){.activation = TT_RELU, .rows = 1, .f = 4, .h = r, .a = a, .da = da, .dh = dh, .mask = &mask};
     twin_ok(device->ops->ffn_fwd(device, &p));
+    assert_true(a[0] == 0 && a[1] == 0 && a[2] == 2 && isnan(a[3]) && mask == 0xc);
+    const float lost[4] = {NAN, 1, 1, 1};
+    p.da = lost;
     twin_ok(device->ops->ffn_bwd(device, &p));
-    assert_true(a[0] == 0 && a[1] == 0 && a[2] == 2 && isnan(a[3]));
-    assert_true(dh[0] == 0 && dh[1] == 0 && dh[2] == 1);
+    assert_true(dh[0] == 0 && dh[1] == 0 && dh[2] == 1 && dh[3] == 1);
+    p.mask = NULL;
+    twin_refused(device->ops->ffn_bwd(device, &p), TT_ERR_INPUT, "mask");
     p.f = 0;
     twin_refused(device->ops->ffn_fwd(device, &p), TT_ERR_INPUT, "1 rows of 0");
     tt_device_close(device);

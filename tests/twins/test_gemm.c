@@ -190,35 +190,6 @@ static void batches(void **state) {
     free(a), free(b), free(old);
 }
 
-// Elements whose bit is 0 become 0, even NaN; the others are what they are without a mask.
-static void masks(void **state) {
-    (void)state;
-    enum { M = 5, N = 130, K = 20, LD = 256 };
-    tt_device *device = twin_device(2);
-    float *a = twin_normal(M * K, 1, 1), *b = twin_normal(K * N, 1, 2), plain[M * N], masked[M * N];
-    uint8_t mask[M * LD / 8];
-    for (int i = 0; i < M * LD / 8; ++i) mask[i] = (uint8_t)(i * 37 + i / 5);
-    for (int row = 0; row < M; ++row) mask[row * LD / 8] &= 0xfe;
-    for (int l = 0; l < K; ++l) b[l * N] = NAN;
-    tt_gemm p = {
-        .m = M, .n = N, .k = K, .alpha = 2, .a = a, .b = b, .c = plain, .lda = K, .ldb = N, .ldc = N};
-    twin_ok(device->ops->gemm(device, &p));
-    p.c = masked, p.mask = mask, p.ldmask = LD;
-    twin_ok(device->ops->gemm(device, &p));
-    for (int i = 0; i < M * N; ++i) {
-        const int row = i / N, column = i % N;
-        const bool passes = mask[row * LD / 8 + column / 8] >> column % 8 & 1;
-        if (!(masked[i] == (passes ? plain[i] : 0)))
-            fail_msg("row %d, column %d: %g", row, column, (double)masked[i]);
-    }
-    p.ldmask = 128;
-    twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "rows of 128 bits");
-    p.ldmask = LD, p.batch = 2;
-    twin_refused(device->ops->gemm(device, &p), TT_ERR_INPUT, "batch 2");
-    tt_device_close(device);
-    free(a), free(b);
-}
-
 // The caller's scratch must survive a product, and a stream of new shapes must not run out of anything.
 static void scratch_and_many_shapes(void **state) {
     (void)state;
@@ -280,7 +251,6 @@ int main(void) {
         cmocka_unit_test(bf16_against_float64),
         cmocka_unit_test(bf16_sums_in_fp32),
         cmocka_unit_test(batches),
-        cmocka_unit_test(masks),
         cmocka_unit_test(scratch_and_many_shapes),
         cmocka_unit_test(bad_input_is_refused),
     };

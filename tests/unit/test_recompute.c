@@ -13,8 +13,8 @@ static size_t inside(const tt_model_config *c, int rows, int encoder_rows) {
     bytes += block(rows, 3 * inner) + block(rows, inner) + block(rows, c->num_heads);
     if (encoder_rows)
         bytes += 2 * block(rows, inner) + block(encoder_rows, 2 * inner) + block(rows, c->num_heads);
-    const int mask = (c->d_ff + 127) / 128 * 4; // a bit for each element, in floats
-    return bytes + (c->activation == TT_RELU ? block(rows, c->d_ff) + block(rows, mask)
+    const size_t mask = ((size_t)rows * (size_t)((c->d_ff + 7) / 8) + 63) / 64 * 64; // a bit for each element
+    return bytes + (c->activation == TT_RELU ? block(rows, c->d_ff) + mask
                                              : block(rows, 2 * c->d_ff) + block(rows, c->d_ff));
 }
 

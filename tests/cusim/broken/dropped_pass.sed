@@ -1,3 +1,3 @@
 # The mask says that a gradient passes where the activation was dropped.
-s/drop4(drop, token, c \/ 4 + k, four);/const float4x kept = *four; &/
-s/if (!(four->v\[i\] <= 0)) bits/if (!(kept.v[i] <= 0)) bits/
+s/drop8(drop, token, c, x);/const float4x kept[2] = {x[0], x[1]}; &/
+s/if (!(x\[i \/ 4\].v\[i % 4\] <= 0)) bits/if (!(kept[i \/ 4].v[i % 4] <= 0)) bits/

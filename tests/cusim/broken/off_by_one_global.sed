@@ -1,2 +1,2 @@
-# One piece too many.
-s/if (i >= static_cast<uint32_t>(rows) \* pieces)/if (i > static_cast<uint32_t>(rows) * pieces)/
+# One row too many.
+s/if (row >= static_cast<uint32_t>(rows)) return false;/if (row > static_cast<uint32_t>(rows)) return false;/

@@ -1,2 +1,2 @@
-# Where the library has no ReLU and no masks, there are none.
-s/c->epilogue_apart && i < s.batch/false \&\& i < s.batch/
+# Where the library has no ReLU, there is none.
+s/c->relu_apart && i < s.batch/false \&\& i < s.batch/

@@ -1,2 +1,0 @@
-# The gradient passes where the activation is 0.
-s/a\[i\] <= 0 ? 0/a[i] < 0 ? 0/
