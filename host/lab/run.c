@@ -557,7 +557,6 @@ tt_status tt_run(tt_config *config, tt_comm *comm, const tt_run_options *options
         .lock = options->lock ? *options->lock : (tt_lock){.file = -1},
         .sharing = {.lock = {.file = -1}}};
     tt_status status = do_run(&r, options, out);
-    tt_interrupt_defer(false);
     tt_checkpoint_close(&r.student);
     if (r.has_corpus) tt_corpus_close(&r.corpus);
     tt_device_close(r.device);
