@@ -204,6 +204,31 @@ static tt_status cut_items(generation *g) {
     return status;
 }
 
+tt_status tt_reflection_generate_piece(
+    tt_reflection_runs *w, const tt_reflection_items *items, tt_stage sampled) {
+    const tt_config *c = w->context->config;
+    generation g = {.runs = w, .items = items, .sampled = sampled};
+    int *numbers, largest = 0;
+    tt_str lines = {0};
+    if (items->n == 0) return TT_OK;
+    TT_TRY(tt_alloc(&numbers, (size_t)items->n, sizeof *numbers, "runs"));
+    tt_status status = tt_alloc(&g.done, (size_t)items->n, sizeof *g.done, "runs");
+    if (status == TT_OK) status = cut_items(&g);
+    if (status == TT_OK && !w->engine)
+        status = tt_engine_open(
+            &w->engine, w->student->model, (int)c->evaluation.slots, (int)c->evaluation.max_length);
+    for (int i = 1; i < g.portions.n && status == TT_OK; ++i)
+        if (g.portions.ends[i] - tt_portion_begin(&g.portions, i) >
+            g.portions.ends[largest] - tt_portion_begin(&g.portions, largest))
+            largest = i;
+    if (status == TT_OK) status = generate_items(&g, numbers, add_items(&g, largest, numbers, 0), &lines);
+    tt_str_close(&lines);
+    tt_portions_close(&g.portions);
+    free(g.done);
+    free(numbers);
+    return status;
+}
+
 // Warns once, about the prompts of all ranks.
 static tt_status warn_of_cuts(const tt_reflection_runs *w) {
     const tt_reflection_context *context = w->context;
