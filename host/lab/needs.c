@@ -147,7 +147,10 @@ static tt_status expect_pairs(const counter *c, int iteration, tt_needs_phase *p
                    tt_stage_set_has(set, TT_ANALYZE) && tt_targets_analyze(c->config.reflection.targets);
     phase->pairs_of = known.run;
     phase->recall_pairs = known.run ? known.recall : recall ? few : 0;
-    phase->analyze_pairs = known.run ? known.analyze : !analyze ? 0 : recall ? few * 0.4 * samples : 2 * few;
+    phase->analyze_pairs = known.run  ? known.analyze
+                           : !analyze ? 0
+                           : recall   ? few * (1 + samples / 3)
+                                      : 2 * few;
     return TT_OK;
 }
 
