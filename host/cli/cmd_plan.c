@@ -50,20 +50,16 @@ static tt_status read_arguments(request *r, int argc, char **argv) {
     *r = (request){0};
     const tt_arg options[] = {
         TT_OPTION_INTEGER("gpus", &r->gpus, "N", 1, 4096,
-            "GPUs of the run, one for each rank (default: as many as mpirun started ranks, or the CPU, as "
-            "the "
-            "configuration's device says)."),
+            "GPUs of the run, one for each rank (default: as many as mpirun started ranks, "
+            "or the CPU, as the configuration's device says)."),
         TT_OPTION_TEXT("memory", &r->memory, "SIZE",
-            "Memory of a GPU, or of this machine, e.g. 80G, 80 GB or 79GiB; then the plan says whether the "
-            "run "
-            "fits, "
-            "and if not, what makes it fit."),
+            "Memory of a GPU, or of this machine, e.g. 80G, 80 GB or 79GiB; then the plan says "
+            "whether the run fits, and if not, what makes it fit."),
         TT_OPTION_REAL("speed", &r->speed, "TOKENS", 0, 1e12,
             "Tokens a second of all GPUs together, from which the hours follow."),
         TT_OPTION_PATH("like", &r->like, "RUN", TT_INPUT,
-            "Directory of a finished run whose measured speed is taken instead, and, where it has the same "
-            "samples, the number "
-            "of pairs that reflection had."),
+            "Directory of a finished run whose measured speed is taken instead, and, where it has "
+            "as many samples, the number of pairs that reflection had."),
         TT_OPTION_REAL("watts", &r->watts, "W", 0, 1e6, "Power of each GPU, from which the energy follows."),
         TT_OPTION_TEXTS(
             "set", &r->overrides, "KEY=VALUE", "Overrides a key of the configuration. May be repeated."),

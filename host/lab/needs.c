@@ -135,8 +135,7 @@ static tt_status rehearse(
     return tt_acquisition_run(&context, c->corpus, student, false, &result);
 }
 
-// How many pairs a question gives: as many as in an earlier run, or as many as small students had with 4 to 10 samples, within a
-// third (docs/planning.md).
+// How many pairs a question gives: as many as in an earlier run, or, a guess, as many as small students had that were often wrong.
 static tt_status expect_pairs(const counter *c, int iteration, tt_needs_phase *phase) {
     const tt_known_pairs known = tt_known_pairs_find(&c->config, iteration, c->runs, 2);
     const double samples = (double)c->config.reflection.samples, few = floor(samples / 2) + 1;

@@ -109,6 +109,11 @@ grep -q "lower model.adapters.rank" advice.txt && ! grep -q "train adapters" adv
 if have_mpi; then
     mpirun --oversubscribe -np 2 "$TINYTHINKER" plan base.yaml > ranks.txt 2> ranks.err || fail "two ranks" ranks.err
     [ "$(grep -c "2 ranks on CPUs" ranks.txt)" = 1 ] && [ "$(grep -c "^  evaluation" ranks.txt)" = 1 ] || fail "two ranks" ranks.txt
+    mpirun --oversubscribe -np 2 "$TINYTHINKER" run base.yaml --set name=ranks > ranks.log 2>&1 || fail "two ranks" ranks.log
+    a=$(sed -n 's/^  acquisition .* \([0-9.]*\)$/\1/p; s/^    validation .* \([0-9.]*\)$/\1/p' ranks.txt | sort -n | tail -n 1)
+    b=$(sed -n 's/^acquisition (rank [01] of 2): at most \([0-9.]*\) MB.*/\1/p' ranks.log)
+    awk -v a="$a" -v b="$b" 'BEGIN { exit !(b > 0 && a > 0.9 * b && a < 1.1 * b) }' ||
+        fail "two ranks: $a MB planned, $b taken" ranks.txt ranks.log
 fi
 
 # Large students, without their memory: 11 billion parameters have 11.3e9 x 16 bytes of state. Eight ranks have an eighth of the

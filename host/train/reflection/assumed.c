@@ -40,9 +40,10 @@ static tt_status add_pair(tt_preferences *out, const tt_reflection_item *item, t
     return status;
 }
 
-// How many of `each` a question fall to number i, so that `questions` of them have as many as they should.
+// How many of `each` a question fall to number i, so that all together have as many as they should.
 static int64_t count_of(double each, int i) {
-    return (int64_t)(each * (i + 1)) - (int64_t)(each * i);
+    const double rounding = 1e-6;
+    return (int64_t)(each * (i + 1) + rounding) - (int64_t)(each * i + rounding);
 }
 
 static tt_status add_pairs(tt_preferences *out, const tt_corpus *corpus, tt_stage_set set,
