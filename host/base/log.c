@@ -17,7 +17,7 @@
 static int log_rank, log_ranks = 1;
 static bool log_quiet, log_muted, log_reported;
 static tt_progress *live_bar; // the innermost open bar; a message wipes it first
-static volatile sig_atomic_t interrupted, deferred;
+static volatile sig_atomic_t interrupted, deferred, resumes;
 
 void tt_log_rank(int rank, int ranks) {
     log_rank = rank;
@@ -159,12 +159,17 @@ void tt_progress_close(tt_progress *p) {
     live_bar = p->outer;
 }
 
+static const char ended_at_once[] =
+    "tinythinker: ended at once by a signal; what was saved before is intact: run the same "
+    "command again to resume\n";
+
 // Launchers pass on a signal that the process group has received as well: the same request a moment later is no second one.
 static void on_signal(int number) {
     static volatile double first; // when the first request came; 0: none
     const double now = tt_seconds();
     if (!deferred || (first > 0 && now - first > 0.1)) {
         tt_temporary_remove_all();
+        if (resumes) (void)!write(STDERR_FILENO, ended_at_once, sizeof ended_at_once - 1);
         _exit(128 + number);
     }
     if (!(first > 0)) first = now;
@@ -199,6 +204,10 @@ void tt_interrupt_install(void) {
 
 void tt_interrupt_defer(bool defer) {
     deferred = defer;
+}
+
+void tt_interrupt_resumes(void) {
+    resumes = 1;
 }
 
 bool tt_interrupted(void) {

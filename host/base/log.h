@@ -48,9 +48,13 @@ void tt_progress_close(tt_progress *p);
 // number, and without a temporary file left (temporary.h). SIGUSR1 sets the flag of tt_interrupted() alone.
 void tt_interrupt_install(void);
 // Work that saves its progress asks for time to do so: while `defer` holds, the first signal sets a flag, which loops read with
-// tt_interrupted() in order to save and stop; the second one ends the program at once. Who asks for it ends it, too.
+// tt_interrupted() in order to save and stop; the second one ends the program at once. Who asks for it ends it, too, unless
+// the program is about to end: then a signal changes nothing any more.
 void tt_interrupt_defer(bool defer);
 bool tt_interrupted(void);
+// For commands that go on from what is saved: where a signal ends the program at once, it says on standard error that the same
+// command resumes.
+void tt_interrupt_resumes(void);
 
 #ifdef __cplusplus
 }

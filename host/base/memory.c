@@ -4,8 +4,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { ALIGN = 64, CHUNK = 1 << 16 };
+// Blocks of this size and more consist of huge pages where the system has them: one page fault instead of 512.
+enum { HUGE_PAGE = 2 << 20, LARGE = 4 * HUGE_PAGE };
 
 static atomic_long blocks;
 
@@ -22,11 +25,15 @@ struct tt_arena_chunk {
 tt_status tt_alloc(void *out, size_t count, size_t size, const char *what) {
     void **slot = out;
     *slot = NULL;
-    if (size && count > (SIZE_MAX - ALIGN) / size)
+    if (size && count > (SIZE_MAX - HUGE_PAGE) / size)
         return tt_fail(TT_ERR_NOMEM, "%s: %zu x %zu bytes overflow", what, count, size);
-    size_t bytes = (count * size + ALIGN - 1) / ALIGN * ALIGN;
+    const size_t align = count * size < LARGE ? ALIGN : HUGE_PAGE;
+    size_t bytes = (count * size + align - 1) / align * align;
     if (bytes == 0) bytes = ALIGN;
-    void *block = aligned_alloc(ALIGN, bytes);
+    void *block = aligned_alloc(align, bytes);
+#ifdef MADV_HUGEPAGE
+    if (block && align == HUGE_PAGE) (void)!madvise(block, bytes, MADV_HUGEPAGE);
+#endif
     if (!block) return tt_fail(TT_ERR_NOMEM, "%s: no memory for %.1f MB", what, (double)bytes / 1e6);
     atomic_fetch_add(&blocks, 1);
     *slot = memset(block, 0, bytes);

@@ -1,5 +1,4 @@
 // tinythinker plan: what a run will need, before it runs.
-#include "host/base/cores.h"
 #include "host/base/json.h"
 #include "host/base/log.h"
 #include "host/base/number.h"
@@ -7,8 +6,10 @@
 #include "host/base/temporary.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
+#include "host/dist/comm.h"
 #include "host/lab/advice.h"
 #include "host/lab/memory_text.h"
+#include "host/lab/run_directory.h"
 #include "host/lab/sweep/plan.h"
 #include "kernels/cuda/cuda.h"
 
@@ -32,7 +33,8 @@ typedef struct request {
 } request;
 
 typedef struct plan {
-    tt_config config; // as given; in the end with what makes it fit
+    tt_config config;     // as given; in the end with what makes it fit
+    tt_run_directory dir; // of the run, which may have begun
     tt_corpus corpus;
     bool has_corpus;
     tt_needs_machine machine;
@@ -48,16 +50,16 @@ static tt_status read_arguments(request *r, int argc, char **argv) {
     *r = (request){0};
     const tt_arg options[] = {
         TT_OPTION_INTEGER("gpus", &r->gpus, "N", 1, 4096,
-            "GPUs of the run, one for each rank (default: one, or the CPU, as the configuration's device "
-            "says)."),
+            "GPUs of the run, one for each rank (default: as many as mpirun started ranks, "
+            "or the CPU, as the configuration's device says)."),
         TT_OPTION_TEXT("memory", &r->memory, "SIZE",
-            "Memory of a GPU, or of this machine, e.g. 80G or 79GiB; then the plan says whether the run "
-            "fits, "
-            "and if not, what makes it fit."),
+            "Memory of a GPU, or of this machine, e.g. 80G, 80 GB or 79GiB; then the plan says "
+            "whether the run fits, and if not, what makes it fit."),
         TT_OPTION_REAL("speed", &r->speed, "TOKENS", 0, 1e12,
             "Tokens a second of all GPUs together, from which the hours follow."),
         TT_OPTION_PATH("like", &r->like, "RUN", TT_INPUT,
-            "Directory of a finished run whose measured speed is taken instead."),
+            "Directory of a finished run whose measured speed is taken instead, and, where it has "
+            "as many samples, the number of pairs that reflection had."),
         TT_OPTION_REAL("watts", &r->watts, "W", 0, 1e6, "Power of each GPU, from which the energy follows."),
         TT_OPTION_TEXTS(
             "set", &r->overrides, "KEY=VALUE", "Overrides a key of the configuration. May be repeated."),
@@ -98,7 +100,7 @@ static tt_status load_config(tt_config *out, const request *r) {
     return refused;
 }
 
-static tt_status choose_machine(plan *p, const request *r) {
+static tt_status choose_machine(plan *p, const request *r, const tt_comm *comm) {
     char why[TT_CUDA_WHY_SIZE];
     const char *device = p->config.device;
     if (r->gpus > 0 && strcmp(device, "cpu") == 0)
@@ -108,8 +110,8 @@ static tt_status choose_machine(plan *p, const request *r) {
             (long long)r->gpus);
     p->machine.cuda =
         r->gpus > 0 || strcmp(device, "cuda") == 0 || (strcmp(device, "auto") == 0 && tt_cuda_available(why));
-    p->machine.ranks = r->gpus > 0 ? (int)r->gpus : 1;
-    p->machine.threads = p->config.threads > 0 ? (int)p->config.threads : tt_cores_threads();
+    p->machine.ranks = r->gpus > 0 ? (int)r->gpus : comm->size;
+    p->machine.threads = tt_comm_threads(comm, p->config.threads);
     TT_TRY(tt_precision_parse(&p->machine.precision, p->config.precision));
     if (p->machine.precision == TT_PRECISION_AUTO)
         p->machine.precision = p->machine.cuda || tt_cpu_bf16() == TT_BF16_FAST ? TT_BF16 : TT_FP32;
@@ -133,7 +135,7 @@ static double own_memory(void) {
     return getrusage(RUSAGE_SELF, &usage) == 0 ? 1024.0 * (double)usage.ru_maxrss : 0;
 }
 
-static tt_status choose_limits(plan *p, const request *r) {
+static tt_status choose_limits(plan *p, const request *r, const tt_comm *comm) {
     p->watts = r->watts;
     p->speed = r->speed;
     if (r->memory) TT_TRY(tt_memory_parse(&p->limit, r->memory));
@@ -143,6 +145,7 @@ static tt_status choose_limits(plan *p, const request *r) {
         return tt_fail(TT_ERR_USAGE, "plan: --watts needs a speed: give --speed or --like, too");
     if (!p->machine.cuda && !r->memory)
         p->limit = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE);
+    if (!p->machine.cuda) p->limit /= comm->local_size; // ranks on one machine share its memory
     return TT_OK;
 }
 
@@ -204,6 +207,22 @@ static void print_verdict(const plan *p) {
         largest->name);
 }
 
+// What is left where no setting makes the run fit: other results.
+static void print_choices(const plan *p) {
+    const tt_need *largest = tt_needs_largest(p->needs);
+    const bool adapts = p->config.model.adapters.rank > 0,
+               pretrains = largest->phase >= 0 &&
+                           strcmp(p->needs->phases[largest->phase].section, "pretraining") == 0;
+    tt_print(stdout, "  %s;\n  %s%s%s\n",
+        p->advice.n ? "that is not enough" : "none of accumulate, recompute, zero and slots helps",
+        *p->config.model.start ? "start from a smaller student" : "choose a smaller model.shape",
+        largest->phase < 0 || pretrains ? ""
+        : adapts                        ? ", lower model.adapters.rank, name fewer targets"
+        : *p->config.model.start        ? ", train adapters (model.adapters.rank)"
+                                        : "",
+        p->machine.ranks > 1 ? "" : ", or plan more --gpus");
+}
+
 static void print_advice(const plan *p) {
     if (fits(p) || !(p->limit > 0)) return;
     char size[32];
@@ -214,11 +233,7 @@ static void print_advice(const plan *p) {
         tt_print(stdout, "  --set %-52s %s%s\n", a->setting, size_text((double)a->all + p->beside, size),
             last ? ", fits" : "");
     }
-    if (!p->advice.fits)
-        tt_print(stdout, "  %s: choose a smaller model.shape%s%s\n",
-            p->advice.n ? "that is not enough" : "none of accumulate, recompute, zero and slots helps",
-            tt_config_has("model.adapters.rank") ? ", train adapters (model.adapters.rank)" : "",
-            p->machine.ranks > 1 ? "" : ", or plan more --gpus");
+    if (!p->advice.fits) print_choices(p);
 }
 
 static double hours_of(const plan *p, const tt_needs_phase *phase) {
@@ -230,13 +245,13 @@ static double kwh_of(const plan *p, const tt_needs_phase *phase) {
 }
 
 static void print_work(const plan *p) {
-    bool reflects = false;
+    const tt_needs_phase *reflection = NULL;
     if (p->needs->n_phases == 0) return;
     tt_print(stdout, "\n  %-15s %10s %12s%s%s\n", "training", "steps", "M tokens",
         p->speed > 0 ? "      hours" : "", p->watts > 0 ? "        kWh" : "");
     for (int i = 0; i < p->needs->n_phases; ++i) {
         const tt_needs_phase *phase = &p->needs->phases[i];
-        reflects = reflects || tt_starts_with(phase->name, "reflection");
+        if (strcmp(phase->section, "reflection") == 0) reflection = phase;
         tt_print(stdout, "  %-15s %10lld %12.1f", phase->name, (long long)phase->steps, phase->tokens / 1e6);
         if (p->speed > 0) tt_print(stdout, " %10.2f", hours_of(p, phase));
         if (p->watts > 0) tt_print(stdout, " %10.2f", kwh_of(p, phase));
@@ -244,7 +259,10 @@ static void print_work(const plan *p) {
     }
     if (p->speed > 0)
         tt_print(stdout, "  at %.0f tokens/s; validation and generation come on top\n", p->speed);
-    if (reflects) tt_print(stdout, "  reflection's steps depend on its pairs, whose number is assumed\n");
+    if (reflection && reflection->pairs_of)
+        tt_print(stdout, "  reflection has as many pairs of a question as in %s\n", reflection->pairs_of);
+    else if (reflection)
+        tt_print(stdout, "  reflection's steps depend on its pairs, whose number is assumed\n");
 }
 
 static void print_plan(const plan *p) {
@@ -256,6 +274,9 @@ static void print_plan(const plan *p) {
         tt_precision_name(p->machine.precision));
     if (p->machine.cuda)
         tt_print(stdout, "%d GPU%s\n", p->machine.ranks, p->machine.ranks > 1 ? "s, memory of each" : "");
+    else if (p->machine.ranks > 1)
+        tt_print(stdout, "%d ranks on CPUs, %d thread%s and memory of each\n", p->machine.ranks,
+            p->machine.threads, p->machine.threads > 1 ? "s" : "");
     else
         tt_print(stdout, "CPU with %d thread%s\n", p->machine.threads, p->machine.threads > 1 ? "s" : "");
     print_memory(p);
@@ -278,6 +299,8 @@ static json_t *need_json(const tt_need *need) {
 static json_t *phase_json(const plan *p, const tt_needs_phase *phase) {
     json_t *out = json_pack(
         "{s:s, s:I, s:f}", "phase", phase->name, "steps", (json_int_t)phase->steps, "tokens", phase->tokens);
+    if (strcmp(phase->section, "reflection") == 0)
+        json_object_set_new(out, "pairs_of", phase->pairs_of ? json_string(phase->pairs_of) : json_null());
     if (p->speed > 0) json_object_set_new(out, "hours", json_real(hours_of(p, phase)));
     if (p->watts > 0) json_object_set_new(out, "kwh", json_real(kwh_of(p, phase)));
     return out;
@@ -336,10 +359,13 @@ static tt_status count_needs(plan *p) {
     return status;
 }
 
-static tt_status make_plan(plan *p, const request *r) {
+static tt_status make_plan(plan *p, const request *r, const tt_comm *comm) {
     char tokens[TT_PATH_MAX];
-    TT_TRY(choose_machine(p, r));
-    TT_TRY(choose_limits(p, r));
+    TT_TRY(choose_machine(p, r, comm));
+    TT_TRY(choose_limits(p, r, comm));
+    TT_TRY(tt_run_directory_name(&p->dir, &p->config));
+    p->machine.runs[0] = p->dir.path;
+    p->machine.runs[1] = r->like;
     TT_TRY(tt_alloc(&p->needs, 2, sizeof *p->needs, "plan"));
     p->with_advice = p->needs + 1;
     TT_TRY(tt_needs_corpus(&p->corpus, &p->has_corpus, &p->config));
@@ -351,17 +377,26 @@ static tt_status make_plan(plan *p, const request *r) {
     return status;
 }
 
-tt_status tt_cmd_plan(int argc, char **argv) {
-    request r;
+static tt_status print_plan_of(const request *r, const tt_comm *comm) {
     plan p = {0};
-    TT_TRY(read_arguments(&r, argc, argv));
-    if (r.help) return TT_OK;
-    TT_TRY(load_config(&p.config, &r));
-    tt_status status = make_plan(&p, &r);
-    if (status == TT_OK && r.json) status = print_json(&p);
-    if (status == TT_OK && !r.json) print_plan(&p);
+    TT_TRY(load_config(&p.config, r));
+    tt_status status = make_plan(&p, r, comm);
+    if (status == TT_OK && r->json) status = print_json(&p);
+    if (status == TT_OK && !r->json) print_plan(&p);
     tt_corpus_close(&p.corpus);
     tt_config_close(&p.config);
     free(p.needs);
+    return status;
+}
+
+// Under mpirun rank 0 plans, for as many ranks as there are.
+tt_status tt_cmd_plan(int argc, char **argv) {
+    request r;
+    tt_comm *comm;
+    TT_TRY(read_arguments(&r, argc, argv));
+    if (r.help) return TT_OK;
+    TT_TRY(tt_comm_open(&comm));
+    const tt_status status = tt_comm_agree(comm, comm->rank == 0 ? print_plan_of(&r, comm) : TT_OK);
+    tt_comm_close(comm, status);
     return status;
 }

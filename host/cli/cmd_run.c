@@ -1,4 +1,5 @@
 // tinythinker run: runs the phases of a configuration.
+#include "host/base/log.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/config/config.h"
@@ -46,6 +47,7 @@ tt_status tt_cmd_run(int argc, char **argv) {
     }
     if (rest.n != 1)
         return tt_fail(TT_ERR_USAGE, "run: no configuration is given; see tinythinker run --help");
+    tt_interrupt_resumes();
     tt_comm *comm;
     TT_TRY(tt_comm_open(&comm));
     tt_status status = run_configuration(rest.items[0], &overrides, &how, comm);

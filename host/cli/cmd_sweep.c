@@ -1,4 +1,5 @@
 // tinythinker sweep: many runs of one sweep file.
+#include "host/base/log.h"
 #include "host/base/output.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -163,6 +164,7 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
     // These processes read it again.
     if (jobs > 0 || slurm)
         TT_TRY(tt_file_check(rest.items[0], "a file, which every process of the sweep reads"));
+    tt_interrupt_resumes();
     tt_comm *comm;
     TT_TRY(tt_comm_open(&comm));
     const request what = {.path = rest.items[0],

@@ -188,6 +188,7 @@ static tt_status ask_endpoint(tt_collection *collection, const tt_teach_plan *pl
 static tt_status collect_answers(
     tt_collection *collection, const tt_teach_plan *plan, const tt_price *price) {
     tt_collection_report report;
+    tt_interrupt_resumes();
     const tt_status status = ask_endpoint(collection, plan);
     if (status == TT_ERR_INTERRUPTED)
         return tt_fail(

@@ -104,6 +104,12 @@ tt_status tt_h5_put_text(const tt_h5 *h, const char *where, const char *name, co
     return status;
 }
 
+tt_status tt_h5_set_text(const tt_h5 *h, const char *where, const char *name, const char *value) {
+    if (tt_h5_has_attribute(h, where, name) && H5Adelete_by_name(h->file, where, name, H5P_DEFAULT) < 0)
+        return tt_h5_failed(h, TT_ERR_IO, "cannot replace attribute", name);
+    return tt_h5_put_text(h, where, name, value);
+}
+
 bool tt_h5_has_attribute(const tt_h5 *h, const char *where, const char *name) {
     return H5Aexists_by_name(h->file, where, name, H5P_DEFAULT) > 0;
 }

@@ -4,6 +4,7 @@
 #include "host/data/hdf5_check.h"
 #include "host/data/hdf5_seal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,43 @@ tt_status tt_h5_create(tt_h5 *h, const char *path, const char *kind) {
     }
     tt_status status = tt_h5_put_text(h, "/", kind_attribute, kind);
     if (status != TT_OK) tt_h5_close(h);
+    return status;
+}
+
+static tt_status copy_bytes(const char *from, const char *to) {
+    enum { BLOCK = 1 << 16 };
+    char block[BLOCK];
+    size_t n = 0;
+    FILE *in = fopen(from, "re");
+    if (!in) return tt_fail(TT_ERR_IO, "%s: cannot read: %s", from, strerror(errno));
+    FILE *out = fopen(to, "r+e");
+    bool written = out != NULL;
+    while (written && (n = fread(block, 1, BLOCK, in)) > 0) written = fwrite(block, 1, n, out) == n;
+    int reason = errno;
+    const bool read = ferror(in) == 0;
+    fclose(in);
+    if (out && fclose(out) != 0 && written) {
+        written = false;
+        reason = errno;
+    }
+    if (!written) return tt_fail(TT_ERR_IO, "%s: cannot write: %s", to, strerror(reason));
+    return read ? TT_OK : tt_fail(TT_ERR_IO, "%s: cannot be read", from);
+}
+
+tt_status tt_h5_edit(tt_h5 *h, const char *from, const char *path) {
+    *h = (tt_h5){.file = H5I_INVALID_HID};
+    if (strlen(path) >= sizeof h->path) return tt_fail(TT_ERR_IO, "%.64s...: path too long", path);
+    strcpy(h->path, path);
+    TT_TRY(tt_seal_check(from, &h->bytes));
+    TT_TRY(tt_output_reserve(&h->output, path));
+    tt_status status = copy_bytes(from, h->output.temporary);
+    if (status == TT_OK) {
+        hid_t access = tt_h5_access_list();
+        h->file = H5Fopen(h->output.temporary, H5F_ACC_RDWR, access);
+        H5Pclose(access);
+        if (h->file < 0) status = tt_h5_failed(h, TT_ERR_FORMAT, "cannot open", "as HDF5");
+    }
+    if (status != TT_OK) tt_output_drop(&h->output);
     return status;
 }
 

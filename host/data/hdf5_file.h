@@ -40,6 +40,8 @@ tt_status tt_h5_open(tt_h5 *h, const char *path, const char *kind) TT_MUST_CHECK
 // Starts a temporary file beside `path`. tt_h5_commit closes it, seals it, fsyncs it and renames it to `path`; tt_h5_close
 // without a commit removes it.
 tt_status tt_h5_create(tt_h5 *h, const char *path, const char *kind) TT_MUST_CHECK;
+// The same with the content of the sealed file `from`, which is to be changed.
+tt_status tt_h5_edit(tt_h5 *h, const char *from, const char *path) TT_MUST_CHECK;
 tt_status tt_h5_commit(tt_h5 *h) TT_MUST_CHECK;
 void tt_h5_close(tt_h5 *h);
 
@@ -98,6 +100,9 @@ tt_status tt_h5_put_i64(const tt_h5 *h, const char *where, const char *name, int
 tt_status tt_h5_put_f64(const tt_h5 *h, const char *where, const char *name, double value) TT_MUST_CHECK;
 // Errors also: TT_ERR_INPUT for a text of more than TT_H5_WORD bytes.
 tt_status tt_h5_put_text(
+    const tt_h5 *h, const char *where, const char *name, const char *value) TT_MUST_CHECK;
+// Writes it over the one that is there.
+tt_status tt_h5_set_text(
     const tt_h5 *h, const char *where, const char *name, const char *value) TT_MUST_CHECK;
 // Whether there is an attribute of this name, of whatever type.
 bool tt_h5_has_attribute(const tt_h5 *h, const char *where, const char *name);

@@ -131,17 +131,24 @@ static tt_status follow_device(tt_nccl *nccl, tt_device *device) {
     return TT_OK;
 }
 
-// NCCL's stream has memory for one piece in bf16: there one piece follows the other.
-static tt_status reserve_half(tt_nccl *nccl, size_t n) {
-    if (n <= nccl->half_size) return TT_OK;
-    if (nccl->half) TT_CUDA(cudaFreeAsync(nccl->half, nccl->stream), "sum over ranks");
-    nccl->half = nullptr;
-    nccl->half_size = 0;
-    void *memory = nullptr;
-    TT_CUDA(cudaMallocAsync(&memory, n * sizeof(bf16), nccl->stream), "sum over ranks");
-    nccl->half = static_cast<bf16 *>(memory);
-    nccl->half_size = n;
-    return TT_OK;
+// NCCL's stream has memory for one piece in bf16: there one piece follows the other. It outlives devices, whose tallies have it from
+// their first sum on.
+static tt_status reserve_half(tt_nccl *nccl, tt_device *device, size_t n) {
+    static const char what[] = "sum over ranks";
+    if (n > nccl->half_size) {
+        void *memory = nullptr;
+        tt_tally_remove(&device->tally, nccl->half);
+        if (nccl->half) TT_CUDA(cudaFreeAsync(nccl->half, nccl->stream), what);
+        nccl->half = nullptr;
+        nccl->half_size = 0;
+        TT_CUDA(tt_cuda_load(tt_stream(device),
+                    [&] { return cudaMallocAsync(&memory, n * sizeof(bf16), nccl->stream); }),
+            what);
+        nccl->half = static_cast<bf16 *>(memory);
+        nccl->half_size = n;
+    }
+    if (tt_tally_find(&device->tally, nccl->half)) return TT_OK;
+    return tt_tally_add(&device->tally, nccl->half, nccl->half_size * sizeof(bf16), what);
 }
 
 static ncclResult_t submit_sum(const tt_nccl *nccl, void *x, size_t n, ncclDataType_t type, int root) {
@@ -154,7 +161,7 @@ tt_status tt_nccl_sum(tt_nccl *nccl, tt_device *device, const tt_nccl_work *work
     TT_TRY(follow_device(nccl, device));
     void *x = work->x;
     if (work->bf16) {
-        TT_TRY(reserve_half(nccl, work->n));
+        TT_TRY(reserve_half(nccl, device, work->n));
         TT_TRY(tt_cuda_narrow(nccl->stream, nccl->half, work->x, n));
         x = nccl->half;
     }

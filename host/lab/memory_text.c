@@ -2,6 +2,7 @@
 
 #include "host/base/number.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -26,28 +27,28 @@ void tt_memory_text(tt_str *out, const tt_memory_use *use) {
 }
 
 tt_status tt_memory_parse(double *bytes, const char *text) {
-    static const char *const prefixes = "kMGT";
+    static const char *const prefixes = "kmgt";
     const size_t digits = strspn(text, "0123456789.");
     char *end;
     double unit = 1;
     *bytes = tt_parse_double(text, &end);
     if (digits > 0 && end == text + digits && *bytes > 0 && isfinite(*bytes)) {
         while (*end == ' ') ++end;
-        const char *prefix = *end ? strchr(prefixes, *end == 'K' ? 'k' : *end) : NULL;
-        const bool binary = prefix && end[1] == 'i';
+        const char *prefix = *end ? strchr(prefixes, tolower((unsigned char)*end)) : NULL;
+        const bool binary = prefix && tolower((unsigned char)end[1]) == 'i';
         if (prefix) {
             unit = pow(binary ? 1024 : 1000, (double)(prefix - prefixes + 1));
             end += binary ? 2 : 1;
         }
-        if (*end == 'B') ++end;
+        if (*end == 'B' || *end == 'b') ++end;
         if (prefix && *end == '\0') {
             *bytes *= unit;
             return TT_OK;
         }
     }
     return tt_fail(TT_ERR_USAGE,
-        "'%s' is not an amount of memory; expected a number with a unit, such as 80G (10^9 bytes), 512M or "
-        "79GiB "
-        "(2^30 bytes)",
+        "'%s' is not an amount of memory; expected a number with a unit, such as 80G or 80 GB (10^9 bytes), "
+        "512M, or "
+        "79GiB (2^30 bytes)",
         text);
 }

@@ -13,7 +13,7 @@ extern "C" {
 void tt_memory_text(tt_str *out, const tt_memory_use *use);
 // The unit that suits so many bytes, and its size in bytes: B, kB, MB, GB or TB.
 const char *tt_memory_unit(double bytes, double *size);
-// Reads "80G", "512M", "1.5T", "64GiB", "80 GB": G is 10^9 bytes, GiB 2^30. Errors: TT_ERR_USAGE.
+// Reads "80G", "80g", "512M", "1.5T", "64GiB", "80 GB": G is 10^9 bytes, GiB 2^30; capitals or not. Errors: TT_ERR_USAGE.
 tt_status tt_memory_parse(double *bytes, const char *text) TT_MUST_CHECK;
 
 #ifdef __cplusplus

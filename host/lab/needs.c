@@ -3,6 +3,7 @@
 #include "host/base/str.h"
 #include "host/data/world/world.h"
 #include "host/lab/adapt.h"
+#include "host/lab/known_pairs.h"
 #include "host/lab/phases.h"
 #include "host/lab/start.h"
 #include "host/train/acquisition.h"
@@ -11,6 +12,7 @@
 #include "host/train/rehearsal.h"
 #include "kernels/counting.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@ typedef struct counter {
     const tt_corpus *corpus;
     tt_comm *comm;
     tt_device *device;
+    const char *const *runs; // of the machine
     const char *tokens_path; // where tokenised texts are kept between counts
     bool warned[1 + TT_SPLITS];
     tt_needs *out;
@@ -132,13 +135,48 @@ static tt_status rehearse(
     return tt_acquisition_run(&context, c->corpus, student, false, &result);
 }
 
+// How many pairs a question gives: as many as in an earlier run, or, a guess, as many as small students had that were often wrong.
+static tt_status expect_pairs(const counter *c, int iteration, tt_needs_phase *phase) {
+    const tt_known_pairs known = tt_known_pairs_find(&c->config, iteration, c->runs, 2);
+    const double samples = (double)c->config.reflection.samples, few = floor(samples / 2) + 1;
+    tt_stage_set set;
+    TT_TRY(tt_stage_set_parse(&set, c->config.stages));
+    const bool recall = tt_stage_set_has(set, TT_RECALL),
+               analyze =
+                   tt_stage_set_has(set, TT_ANALYZE) && tt_targets_analyze(c->config.reflection.targets);
+    phase->pairs_of = known.run;
+    phase->recall_pairs = known.run ? known.recall : recall ? few : 0;
+    phase->analyze_pairs = known.run  ? known.analyze
+                           : !analyze ? 0
+                           : recall   ? few * (1 + samples / 3)
+                                      : 2 * few;
+    return TT_OK;
+}
+
+static bool has_as_many(const tt_needs_phase *a, const tt_needs_phase *b) {
+    return !(a->recall_pairs < b->recall_pairs || a->recall_pairs > b->recall_pairs ||
+             a->analyze_pairs < b->analyze_pairs || a->analyze_pairs > b->analyze_pairs);
+}
+
+// An iteration with as many pairs takes what the one before did.
+static void repeat_phase(tt_needs_phase *phase, const tt_needs_phase *before) {
+    phase->steps = before->steps;
+    phase->tokens = before->tokens;
+    phase->largest_batch = before->largest_batch;
+}
+
 static tt_status count_phase(counter *c, const tt_phase_outcome *phase) {
     const int number = c->out->n_phases++;
     tt_needs_phase *out = &c->out->phases[number];
     snprintf(out->name, sizeof out->name, "%s", phase->name);
     snprintf(out->section, sizeof out->section, "%s", phase->iteration ? "reflection" : phase->name);
-    tt_rehearsal r = {.looks = LOOKS, .questions = QUESTIONS};
     tt_checkpoint student;
+    if (phase->iteration) TT_TRY(expect_pairs(c, phase->iteration, out));
+    if (phase->iteration > 1 && has_as_many(out, out - 1)) {
+        repeat_phase(out, out - 1);
+        return TT_OK;
+    }
+    tt_rehearsal r = {.looks = LOOKS, .recall_pairs = out->recall_pairs, .analyze_pairs = out->analyze_pairs};
     TT_TRY(tt_start_outline(&student, &c->config, c->device));
     tt_status status = tt_adapt_begin(
         &student, &(tt_adapt){.config = &c->config, .phase = phase->name, .iteration = phase->iteration});
@@ -148,17 +186,11 @@ static tt_status count_phase(counter *c, const tt_phase_outcome *phase) {
     out->steps = r.steps;
     out->tokens = r.tokens;
     out->largest_batch = r.n_examples;
+    if (phase->iteration > 1) return TT_OK; // the memory of the first
     if (phase->iteration) add_need(c, number, phase->name, "pairs", &r.pairs);
     add_need(c, number, phase->name, NULL, &r.steps_use);
     add_need(c, number, phase->name, "validation", &r.validation);
     return TT_OK;
-}
-
-// A later iteration needs what the one before did.
-static void repeat_phase(counter *c, const tt_phase_outcome *phase) {
-    tt_needs *out = c->out;
-    out->phases[out->n_phases] = out->phases[out->n_phases - 1];
-    snprintf(out->phases[out->n_phases++].name, sizeof out->phases->name, "%s", phase->name);
 }
 
 static tt_status score(counter *c, const tt_checkpoint *student, tt_split split, int samples) {
@@ -197,12 +229,7 @@ static tt_status count_all(counter *c) {
     tt_checkpoint student;
     TT_TRY(tt_alloc(&run, 1, sizeof *run, "phases"));
     tt_status status = tt_phases_add(run, &c->config, c->corpus != NULL);
-    for (int i = 0; i < run->n_phases && status == TT_OK; ++i) {
-        if (run->phases[i].iteration > 1)
-            repeat_phase(c, &run->phases[i]);
-        else
-            status = count_phase(c, &run->phases[i]);
-    }
+    for (int i = 0; i < run->n_phases && status == TT_OK; ++i) status = count_phase(c, &run->phases[i]);
     free(run);
     TT_TRY(status);
     TT_TRY(tt_start_outline(&student, &c->config, c->device));
@@ -232,7 +259,11 @@ static tt_status open_device(counter *c, const tt_needs_machine *machine) {
 tt_status tt_needs_count(
     tt_needs *out, const tt_config *config, const tt_corpus *corpus, const tt_needs_machine *machine) {
     const int64_t most = (int64_t)QUESTIONS * machine->ranks;
-    counter c = {.config = *config, .corpus = corpus, .tokens_path = machine->tokens_path, .out = out};
+    counter c = {.config = *config,
+        .corpus = corpus,
+        .runs = machine->runs,
+        .tokens_path = machine->tokens_path,
+        .out = out};
     *out = (tt_needs){0};
     c.config.acquisition.validation_questions = fewer(config->acquisition.validation_questions, most);
     c.config.reflection.train.validation_questions =

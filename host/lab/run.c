@@ -259,12 +259,21 @@ static tt_status check_order(run *r, int i, const char *last) {
     return tt_comm_agree(r->comm, status);
 }
 
-static void tell_memory(const run *r, const char *part) {
+// The memory of the rank whose device took the most.
+static tt_status tell_memory(const run *r, const char *part) {
+    tt_memory_use most = r->device->tally.peak;
     tt_str text = {0};
-    tt_memory_text(&text, &r->device->tally.peak);
-    const char *of = r->comm->size > 1 ? " (rank 0)" : "";
+    char of[48] = "";
+    int64_t all = (int64_t)most.all, rank;
+    TT_TRY(tt_comm_max_i64(r->comm, &all, 1));
+    rank = (int64_t)most.all == all ? -r->comm->rank : -r->comm->size; // the first of those
+    TT_TRY(tt_comm_max_i64(r->comm, &rank, 1));
+    TT_TRY(tt_comm_broadcast(r->comm, &most, sizeof most, (int)-rank));
+    tt_memory_text(&text, &most);
+    if (r->comm->size > 1) snprintf(of, sizeof of, " (rank %d of %d)", (int)-rank, r->comm->size);
     if (!text.failed) tt_info("%s%s: at most %s", part, of, tt_str_text(&text));
     tt_str_close(&text);
+    return TT_OK;
 }
 
 // Trains what is left of the phase, and leaves its best weights in r->student.
@@ -316,7 +325,7 @@ static tt_status do_phase(run *r, int i) {
             .cuts_warned = &r->cuts_warned};
         tt_tally_restart(&r->device->tally);
         status = run_phase(r, i, &context, saved);
-        if (status == TT_OK) tell_memory(r, phase->name);
+        if (status == TT_OK) status = tell_memory(r, phase->name);
         int64_t bytes = 0;
         if (status == TT_OK) status = tt_metrics_sync(&metrics, &bytes);
         r->metrics_bytes = bytes;
@@ -445,7 +454,7 @@ static tt_status do_evaluation(run *r) {
     TT_TRY(open_predictions(r, r->dir.predictions, &predictions));
     tt_tally_restart(&r->device->tally);
     tt_status status = evaluate_splits(r, predictions.file);
-    if (status == TT_OK) tell_memory(r, "evaluation");
+    if (status == TT_OK) status = tell_memory(r, "evaluation");
     if (status == TT_ERR_INTERRUPTED)
         status = tt_fail(status,
             "stopped in the final evaluation; the student is saved; run the same command again to resume");
@@ -557,7 +566,6 @@ tt_status tt_run(tt_config *config, tt_comm *comm, const tt_run_options *options
         .lock = options->lock ? *options->lock : (tt_lock){.file = -1},
         .sharing = {.lock = {.file = -1}}};
     tt_status status = do_run(&r, options, out);
-    tt_interrupt_defer(false);
     tt_checkpoint_close(&r.student);
     if (r.has_corpus) tt_corpus_close(&r.corpus);
     tt_device_close(r.device);

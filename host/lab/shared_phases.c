@@ -4,6 +4,7 @@
 #include "host/base/output.h"
 #include "host/base/versions.h"
 #include "host/data/hdf5_seal.h"
+#include "host/model/adapted.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -174,13 +175,12 @@ static tt_status link_file(const char *from, const char *to) {
     return link(from, to) == 0 ? TT_OK : copy_file(from, -1, to);
 }
 
-static tt_status link_named(
-    const char *from, const char *to, const char *folder, const char *name, bool must) {
+static tt_status link_text(const char *from, const char *to, const char *phase, const char *name) {
     char source[TT_PATH_MAX], target[TT_PATH_MAX], place[TT_PATH_MAX];
-    TT_TRY(tt_path_join(place, sizeof place, from, folder));
+    TT_TRY(tt_path_join(place, sizeof place, from, phase));
     TT_TRY(tt_path_join(source, sizeof source, place, name));
-    if (!must && !tt_file_exists(source)) return TT_OK;
-    TT_TRY(tt_path_join(place, sizeof place, to, folder));
+    if (!tt_file_exists(source)) return TT_OK;
+    TT_TRY(tt_path_join(place, sizeof place, to, phase));
     TT_TRY(tt_make_dirs(place));
     TT_TRY(tt_path_join(target, sizeof target, place, name));
     return link_file(source, target);
@@ -200,35 +200,70 @@ static tt_status check_found(const char *phase, const tt_phase_found *found, con
         (long long)st.st_size, phase, (long long)found->metrics_bytes);
 }
 
-static tt_status place_files(
-    const tt_run_directory *dir, const char *phase, const char *best, const tt_phase_found *found) {
-    static const char *const texts[] = {"recall_runs.jsonl", "analyze_runs.jsonl", "pairs.h5"};
-    char name[64], metrics[TT_PATH_MAX];
-    TT_TRY(tt_path_join(metrics, sizeof metrics, found->run, "metrics.jsonl"));
-    TT_TRY(check_found(phase, found, metrics));
-    TT_TRY(copy_file(metrics, found->metrics_bytes, dir->metrics));
-    for (int i = 0; i < 3; ++i) TT_TRY(link_named(found->run, dir->path, phase, texts[i], false));
-    TT_TRY(link_file(found->best, best));
-    snprintf(name, sizeof name, "%.40s.h5", phase); // last: it says that the phase is finished
-    return link_named(found->run, dir->path, "checkpoints", name, true);
+// The run that takes a phase.
+typedef struct taker {
+    const tt_run_directory *dir;
+    const tt_phase_found *found;
+    const char *start; // its model.start
+} taker;
+
+// The base that this run names in place of `base`, which the other one does: a file in its own directory, or its model.start, which
+// has the same content as the other's; one that has adapters itself names the same base for both.
+static tt_status own_base(const taker *t, const char *base, char out[TT_PATH_MAX]) {
+    char folder[TT_PATH_MAX], further[TT_PATH_MAX];
+    TT_TRY(tt_adapted_base_path(folder, t->found->run));
+    const char *rest = within(folder, base);
+    if (rest != base) {
+        TT_TRY(tt_adapted_base_path(folder, t->dir->path));
+        return tt_path_join(out, TT_PATH_MAX, folder, rest);
+    }
+    snprintf(out, TT_PATH_MAX, "%s", base);
+    if (!*t->start) return TT_OK;
+    TT_TRY(tt_adapted_base_of(further, t->start));
+    return *further ? TT_OK : tt_adapted_base_path(out, t->start);
 }
 
-tt_status tt_phase_take(const tt_run_directory *dir, const char *phase, const char *identity,
-    const char *best, const tt_phase_found *found) {
+// Small ones, of adapters, are copied where they name another base.
+static tt_status place_checkpoint(const taker *t, const char *from, const char *to) {
+    char base[TT_PATH_MAX], own[TT_PATH_MAX];
+    TT_TRY(tt_adapted_base_of(base, from));
+    if (!*base) return link_file(from, to);
+    TT_TRY(own_base(t, base, own));
+    return strcmp(base, own) == 0 ? link_file(from, to) : tt_adapted_copy(from, to, own);
+}
+
+static tt_status place_files(const taker *t, const tt_phase_entry *entry) {
+    static const char *const texts[] = {"recall_runs.jsonl", "analyze_runs.jsonl", "pairs.h5"};
+    const tt_phase_found *found = t->found;
+    char last[TT_PATH_MAX], from[TT_PATH_MAX], metrics[TT_PATH_MAX];
+    TT_TRY(tt_path_join(metrics, sizeof metrics, found->run, "metrics.jsonl"));
+    TT_TRY(check_found(entry->name, found, metrics));
+    TT_TRY(copy_file(metrics, found->metrics_bytes, t->dir->metrics));
+    for (int i = 0; i < 3; ++i) TT_TRY(link_text(found->run, t->dir->path, entry->name, texts[i]));
+    TT_TRY(place_checkpoint(t, found->best, entry->best));
+    if (!last_of(found->run, entry->name, from)) return tt_fail(TT_ERR_IO, "%s: path too long", found->run);
+    TT_TRY(tt_run_directory_checkpoint(t->dir, entry->name, false, last));
+    TT_TRY(tt_make_dirs(t->dir->checkpoints));
+    return place_checkpoint(t, from, last); // last: it says that the phase is finished
+}
+
+tt_status tt_phase_take(const tt_run_directory *dir, const tt_phase_entry *wanted,
+    const tt_phase_found *found, const char *start) {
     char last[TT_PATH_MAX];
-    tt_phase_entry entry = {.name = phase, .identity = identity, .best = best, .from = found->run};
+    tt_phase_entry entry = {
+        .name = wanted->name, .identity = wanted->identity, .best = wanted->best, .from = found->run};
     TT_TRY(tt_phase_note(dir, &entry));
-    TT_TRY(tt_run_directory_checkpoint(dir, phase, false, last));
+    TT_TRY(tt_run_directory_checkpoint(dir, entry.name, false, last));
     TT_TRY(tt_versions_remove(last, 0));
     if (unlink(last) != 0 && errno != ENOENT)
         return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", last, strerror(errno));
-    tt_status status = place_files(dir, phase, best, found);
+    tt_status status = place_files(&(taker){dir, found, start}, &entry);
     // The other run may have started over meanwhile.
-    if (status == TT_OK && tt_phase_look(found->run, phase, identity, NULL) != TT_PHASE_DONE)
-        status = tt_fail(TT_ERR_IO, "%s: %s is not there any more", found->run, phase);
+    if (status == TT_OK && tt_phase_look(found->run, entry.name, entry.identity, NULL) != TT_PHASE_DONE)
+        status = tt_fail(TT_ERR_IO, "%s: %s is not there any more", found->run, entry.name);
     if (status != TT_OK) {
         unlink(last);
-        unlink(best);
+        unlink(entry.best);
         return status;
     }
     entry.metrics_bytes = found->metrics_bytes;

@@ -55,12 +55,14 @@ bool tt_phase_noted(const char *run, const char *phase, char hash[TT_PHASE_HASH]
 // true; returns whether it did.
 typedef bool tt_phase_visit(void *self, const char *phase, const char *identity, const tt_phase_found *found);
 bool tt_phases_walk(const char *root, tt_phase_visit *visit, void *self);
-// Puts the files of a phase that was found into the run directory, where its best weights go to `best`, and notes it.
-// What stood there of an attempt that was not finished is replaced. Both checkpoints are checked against their seals first.
+// Puts the files of a phase that was found into the run directory, where its best weights go to entry->best, and notes it; of the
+// entry, name, identity and best count.
+// What stood there of an attempt that was not finished is replaced. Both checkpoints are checked against their seals first. Those of
+// adapters name the run's own base then: `start`, its model.start ("": none), or the file of an earlier phase.
 // Errors: TT_ERR_FORMAT and TT_ERR_IO where the files found are damaged, gone, or were replaced meanwhile; the phase then
 // counts as not there.
-tt_status tt_phase_take(const tt_run_directory *dir, const char *phase, const char *identity,
-    const char *best, const tt_phase_found *found) TT_MUST_CHECK;
+tt_status tt_phase_take(const tt_run_directory *dir, const tt_phase_entry *entry, const tt_phase_found *found,
+    const char *start) TT_MUST_CHECK;
 
 // Locks the training of a phase among the runs whose locks are in `folder`, until tt_lock_release or the process's end.
 // Errors: TT_ERR_BUSY, after some seconds, while another process trains it, whom out->owner names; TT_ERR_IO.

@@ -126,7 +126,8 @@ static tt_status take(tt_sharing *s, const char *phase, const char *best, bool *
     tt_phase_found found;
     *taken = false;
     while (s->n_bad < TT_BAD_RUNS && tt_phases_walk(s->share, is_wanted, &(search){s, phase, &found})) {
-        const tt_status status = tt_phase_take(s->dir, phase, tt_str_text(&s->identity), best, &found);
+        const tt_phase_entry entry = {.name = phase, .identity = tt_str_text(&s->identity), .best = best};
+        const tt_status status = tt_phase_take(s->dir, &entry, &found, s->config->model.start);
         *taken = status == TT_OK;
         if (*taken) tt_info("%s: taken from %s, which has trained the same", phase, found.run);
         if (*taken || (status != TT_ERR_FORMAT && status != TT_ERR_IO)) return status;

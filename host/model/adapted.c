@@ -2,6 +2,7 @@
 
 #include "host/base/memory.h"
 #include "host/base/number.h"
+#include "host/base/shipped.h"
 #include "host/base/str.h"
 
 #include <errno.h>
@@ -12,17 +13,24 @@
 
 static const char GROUP[] = "/adapters";
 
+tt_status tt_adapted_base_path(char out[TT_PATH_MAX], const char *path) {
+    char shipped[TT_PATH_MAX];
+    char *whole = realpath(tt_shipped_find(path, shipped, sizeof shipped), NULL);
+    const int reason = whole ? ENAMETOOLONG : errno;
+    const bool fits = whole && snprintf(out, TT_PATH_MAX, "%s", whole) < TT_PATH_MAX;
+    free(whole);
+    if (fits) return TT_OK;
+    return tt_fail(TT_ERR_IO, "%s: cannot be named as the base of adapters: %s", path, strerror(reason));
+}
+
 tt_status tt_adapted_open(tt_adapted **out, const char *path, uint64_t hash) {
     TT_TRY(tt_alloc(out, 1, sizeof **out, "adapted student"));
     (*out)->base_hash = (*out)->hash = hash;
-    char *whole = realpath(path, NULL);
-    const int reason = whole ? ENAMETOOLONG : errno;
-    const bool fits = whole && snprintf((*out)->base, TT_PATH_MAX, "%s", whole) < TT_PATH_MAX;
-    free(whole);
-    if (fits) return TT_OK;
+    const tt_status status = tt_adapted_base_path((*out)->base, path);
+    if (status == TT_OK) return TT_OK;
     tt_adapted_close(*out);
     *out = NULL;
-    return tt_fail(TT_ERR_IO, "%s: cannot be named as the base of adapters: %s", path, strerror(reason));
+    return status;
 }
 
 static void close_set(tt_adapter_set *set) {
@@ -147,6 +155,27 @@ tt_status tt_adapted_read(tt_adapted **out, const tt_h5 *h) {
         (*out)->base_hash = (*out)->hash = (uint64_t)hash;
     }
     free(base);
+    return status;
+}
+
+tt_status tt_adapted_base_of(char out[TT_PATH_MAX], const char *file) {
+    tt_h5 h;
+    tt_adapted *adapted = NULL;
+    *out = '\0';
+    TT_TRY(tt_h5_open(&h, file, "checkpoint"));
+    const tt_status status = tt_h5_has(&h, GROUP) ? tt_adapted_read(&adapted, &h) : TT_OK;
+    if (adapted) snprintf(out, TT_PATH_MAX, "%s", adapted->base);
+    tt_adapted_close(adapted);
+    tt_h5_close(&h);
+    return status;
+}
+
+tt_status tt_adapted_copy(const char *from, const char *to, const char *base) {
+    tt_h5 h;
+    TT_TRY(tt_h5_edit(&h, from, to));
+    const tt_status status = tt_h5_set_text(&h, GROUP, "base", base);
+    if (status == TT_OK) return tt_h5_commit(&h);
+    tt_h5_close(&h);
     return status;
 }
 

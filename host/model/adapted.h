@@ -33,6 +33,15 @@ typedef struct tt_adapted {
     uint64_t hash; // of the base and the sets: of the student without model->adapters
 } tt_adapted;
 
+// The path by which files name `path` as their base: absolute, without links; of a shipped file, where it is. Errors: TT_ERR_IO where
+// there is no such file.
+tt_status tt_adapted_base_path(char out[TT_PATH_MAX], const char *path) TT_MUST_CHECK;
+// The base that the checkpoint `file` names, or "" where it has all weights itself. Errors: TT_ERR_IO, TT_ERR_FORMAT.
+tt_status tt_adapted_base_of(char out[TT_PATH_MAX], const char *file) TT_MUST_CHECK;
+// Copies the checkpoint `from` of an adapted student to `to`, where it names another path of its base. Errors: TT_ERR_IO,
+// TT_ERR_FORMAT.
+tt_status tt_adapted_copy(const char *from, const char *to, const char *base) TT_MUST_CHECK;
+
 // Begins with the base at `path` and no sets. The caller closes it. Errors: TT_ERR_NOMEM; TT_ERR_IO where there is no such file.
 tt_status tt_adapted_open(tt_adapted **out, const char *path, uint64_t hash) TT_MUST_CHECK;
 void tt_adapted_close(tt_adapted *adapted); // NULL: nothing

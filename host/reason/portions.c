@@ -39,6 +39,17 @@ tt_status tt_portions_whole(tt_portions *out, int n) {
     return TT_OK;
 }
 
+void tt_portions_join(tt_portions *portions, int pieces, int questions) {
+    int n = 0, begin = 0;
+    for (int first = 0, i = 0; i < portions->n; ++i) {
+        if (i < portions->n - 1 && (i - first + 1 < pieces || portions->ends[i] - begin < questions))
+            continue;
+        first = i + 1;
+        begin = portions->ends[n++] = portions->ends[i];
+    }
+    portions->n = n;
+}
+
 void tt_portions_close(tt_portions *portions) {
     free(portions->ends);
     *portions = (tt_portions){0};

@@ -1,7 +1,7 @@
 // How questions are cut into the pieces that several ranks take. A piece is generated for itself, from an idle engine, so that its
 // texts have the same bits whoever generates it, whenever. So the cuts depend on the questions and the engine alone. A piece costs: at
-// the end of each of its stages slots are idle. One rank shares nothing and does not pay: whole evaluations, and rounds of generation
-// (runs.c), are one piece.
+// the end of each of its stages slots are idle. One rank shares nothing and does not pay: its evaluations are one piece; what it
+// generates for pairs (runs.c) is cut all the same, since it is saved by pieces, but into larger ones where idle slots cost.
 //
 // The rule for several ranks: a piece has enough texts in its widest stage to keep the engine's slots busy. Where a step takes as long for few
 // sequences as for many (devices that record steps), that is a 32nd of all texts, but at least four and at most eight times as
@@ -32,6 +32,8 @@ tt_status tt_portions_cut(
     tt_portions *out, const int *texts, int n, const tt_device *device, int slots) TT_MUST_CHECK;
 // n questions (n > 0) as one piece. Errors: TT_ERR_NOMEM.
 tt_status tt_portions_whole(tt_portions *out, int n) TT_MUST_CHECK;
+// Makes one piece of so many that follow each other, or of more, until it has so many questions; the last has what is left.
+void tt_portions_join(tt_portions *portions, int pieces, int questions);
 void tt_portions_close(tt_portions *portions);
 // The first question of a piece.
 int tt_portion_begin(const tt_portions *portions, int64_t piece);

@@ -7,7 +7,7 @@
 //   {"synced": true}
 //
 // Items that were added together count only once the line "synced" follows them: so a resumed run generates whole pieces of items
-// (portions.h), or one rank's rounds, as one that was never stopped does, and the same bits.
+// (portions.h), as one that was never stopped does, and the same bits.
 #ifndef TT_REASON_RUN_LOG_H
 #define TT_REASON_RUN_LOG_H
 

@@ -15,6 +15,9 @@
 // Streams of tt_order within a run; those of acquisition are the numbers of its stages.
 enum { STREAM_WINDOWS = 16, STREAM_TASKS, STREAM_HELD_OUT };
 enum { HELD_OUT = 512 }; // examples, unless pretraining.validation_questions is set
+// Held-out examples that are scored at a time: no more than a step holds, and so few that several ranks have some. Their number
+// must not depend on ranks, nor may what is in a chunk, so that the score has the same bits for any ranks.
+enum { CHUNK = 32, GPU_CHUNK = 64 };
 
 // Windows or reading tasks, a few of them held out.
 typedef struct source {
@@ -110,8 +113,7 @@ static bool validation_due(void *self, int64_t step) {
 static tt_status score_held_out(void *self, tt_model *model, tt_validation *out) {
     pretraining *p = self;
     tt_held_out_score score;
-    // What a step holds at a time, but small enough that all ranks have some.
-    const int most = tt_device_records(model->device) ? 256 : 32;
+    const int most = tt_device_records(model->device) ? GPU_CHUNK : CHUNK;
     int chunk = (int)(p->config->pretraining.train.batch_size / p->config->pretraining.train.accumulate);
     chunk = chunk < 1 ? 1 : chunk < most ? chunk : most;
     TT_TRY(tt_held_out_evaluate(&p->held_out, model, p->comm, chunk, &score));

@@ -1,5 +1,6 @@
 // Goes through a phase on a counting device (kernels/counting.h), to learn what training it takes: of its steps, those whose
-// batches make the device's memory grow are made, in their order; then the phase validates. No file is written.
+// batches make the device's memory grow are made, in their order, as each rank makes them whose share is larger than those before;
+// then the phase validates. No file is written.
 #ifndef TT_TRAIN_REHEARSAL_H
 #define TT_TRAIN_REHEARSAL_H
 
@@ -13,7 +14,7 @@ extern "C" {
 
 typedef struct tt_rehearsal {
     int64_t looks; // how many steps' batches are looked at, at most; they are spread evenly over the phase
-    int64_t questions; // how many training questions reflection writes texts for, at most
+    double recall_pairs, analyze_pairs; // that a question gives in reflection, on average
     // The device's memory at its peak: while reflection makes its pairs, in steps, in validations after steps.
     tt_memory_use pairs, steps_use, validation;
     int64_t steps;      // of the phase

@@ -162,6 +162,36 @@ for line in "2  02-beta0.3-s1" "1  01-beta0.1-s1" "0  00-beta0.5-s1"; do
     grep -q "^ *$line " list.txt || fail "another number: $line" list.txt
 done
 
+# Adapters that were taken name the base that their own run has: its start, or a file in its directory.
+base_of() { "$TINYTHINKER" model show "$1" | sed -n 's/.*adapters *on \(.*\), hash.*/\1/p'; }
+"$TINYTHINKER" run base.yaml --set name=whole >out.txt 2>err.log || fail "a start" err.log
+cp runs/whole/best.h5 first.h5
+cp runs/whole/best.h5 second.h5
+cat >adapt.yaml <<'YAML'
+name: adapt
+base: base.yaml
+set: {model.adapters.rank: 4, reflection.iterations: 1}
+seeds: [1]
+YAML
+for name in first second; do
+    sed "s/^name: adapt/name: $name/" adapt.yaml >$name.yaml
+    "$TINYTHINKER" sweep $name.yaml --set model.start=$name.h5 --set model.tokenizer= >out.txt 2>$name.log || fail "$name" $name.log
+    for file in runs/$name/*/best.h5 runs/$name/*/checkpoints/acquisition{,_best}.h5; do
+        [ "$(base_of "$file")" = "$(realpath $name.h5)" ] || fail "$file names $(base_of "$file")"
+    done
+done
+grep -q "acquisition: taken from" second.log && grep -q "reflection_1: taken from" second.log || fail "adapters were trained again" second.log
+rm -r first.h5 runs/first
+"$TINYTHINKER" eval --model runs/second/*/best.h5 --corpus data/corpus.h5 >out.txt 2>err.log || fail "adapters without their base" err.log
+for name in third fourth; do
+    sed "s/^name: adapt/name: $name/" adapt.yaml >$name.yaml
+    "$TINYTHINKER" sweep $name.yaml --set pretraining.enabled=true --set pretraining.text=[data/text.txt] --set pretraining.steps=3 \
+        --set pretraining.window=32 --set acquisition.steps=5 --set reflection.iterations=0 >out.txt 2>$name.log || fail "$name" $name.log
+    run=$(realpath runs/$name/*/)
+    [ "$(base_of "$run/best.h5")" = "$run/checkpoints/pretraining_best.h5" ] || fail "$name names $(base_of "$run/best.h5")" $name.log
+done
+grep -q "acquisition: taken from" fourth.log || fail "adapters were trained again" fourth.log
+
 # Many processes on one sweep: every run is run, and nothing is written outside; not as root, if that can be.
 rm -rf runs
 cat >sweep.yaml <<'YAML'

@@ -65,7 +65,15 @@ compare reflect reflection_1 evaluation
 compare adapt acquisition
 compare read pretraining
 steps() { sed -n 's/.*"steps": \([0-9]*\),.*/\1/p' "$1" | head -n 1; }
-for name in base read; do
+# A run that has made its pairs says how many there are; so does another with as many samples, and none with other ones.
+"$TINYTHINKER" plan reflect.yaml --set name=reflect --json >known.json || fail "a plan with known pairs"
+grep -q '"pairs_of": null' reflect.json && grep -q '"pairs_of": "runs/reflect"' known.json || fail "whose pairs?" known.json
+mv known.json reflect.json
+"$TINYTHINKER" plan reflect.yaml --set name=new --set reflection.iterations=2 --like runs/reflect --json >like.json || fail "--like"
+[ "$(grep -c "\"steps\": $(steps reflect.json)," like.json)" = 2 ] || fail "two iterations like one" like.json
+"$TINYTHINKER" plan reflect.yaml --set name=new --set reflection.samples=6 --like runs/reflect >like.txt || fail "--like, other samples"
+grep -q "whose number is assumed" like.txt || fail "pairs of other samples" like.txt
+for name in base read reflect; do
     [ "$(steps $name.json)" = "$(steps runs/$name/result.json)" ] || fail "$name: other steps" "$name.json"
 done
 
@@ -90,7 +98,23 @@ last=$(sed -n 's/^  --set [^ ]* *\([0-9.]*\) MB.*/\1/p' advice.txt | tail -n 1)
 awk -v a="$last" -v beside="$beside" -v b="$(counted less.log acquisition)" '
     BEGIN { d = a * 1e6 - beside - b; exit !(b > 0 && d > -0.1 * b - 1e6 && d < 0.1 * b + 1e6) }' ||
     fail "with ${settings[*]}: $last MB planned, with $beside beside it" less.log
-"$TINYTHINKER" plan base.yaml --memory 1M > advice.txt && grep -q "not enough" advice.txt || fail "too little memory"
+"$TINYTHINKER" plan base.yaml --memory 1m > advice.txt && grep -q "not enough" advice.txt || fail "too little memory"
+grep -q "adapters" advice.txt && fail "adapters on random weights" advice.txt
+"$TINYTHINKER" plan base.yaml --set model.start=runs/base/best.h5 --memory "1 MB" > advice.txt || fail "too little memory"
+grep -q "train adapters" advice.txt || fail "no adapters" advice.txt
+"$TINYTHINKER" plan adapt.yaml --memory 1mb > advice.txt || fail "too little memory for adapters"
+grep -q "lower model.adapters.rank" advice.txt && ! grep -q "train adapters" advice.txt || fail "adapters for adapters" advice.txt
+
+# Rank 0 plans, for all ranks.
+if have_mpi; then
+    mpirun --oversubscribe -np 2 "$TINYTHINKER" plan base.yaml > ranks.txt 2> ranks.err || fail "two ranks" ranks.err
+    [ "$(grep -c "2 ranks on CPUs" ranks.txt)" = 1 ] && [ "$(grep -c "^  evaluation" ranks.txt)" = 1 ] || fail "two ranks" ranks.txt
+    mpirun --oversubscribe -np 2 "$TINYTHINKER" run base.yaml --set name=ranks > ranks.log 2>&1 || fail "two ranks" ranks.log
+    a=$(sed -n 's/^  acquisition .* \([0-9.]*\)$/\1/p; s/^    validation .* \([0-9.]*\)$/\1/p' ranks.txt | sort -n | tail -n 1)
+    b=$(sed -n 's/^acquisition (rank [01] of 2): at most \([0-9.]*\) MB.*/\1/p' ranks.log)
+    awk -v a="$a" -v b="$b" 'BEGIN { exit !(b > 0 && a > 0.9 * b && a < 1.1 * b) }' ||
+        fail "two ranks: $a MB planned, $b taken" ranks.txt ranks.log
+fi
 
 # Large students, without their memory: 11 billion parameters have 11.3e9 x 16 bytes of state. Eight ranks have an eighth of the
 # batch each.

@@ -159,6 +159,18 @@ for signal in INT TERM; do
 done
 grep -q "resuming after step [1-9]" last.log || { echo "FAILED: did not resume"; cat last.log; failed=1; }
 
+# A signal before the work has begun ends a run at once, with a word: here while its configuration is read.
+mkfifo slow.yaml
+"$TINYTHINKER" run slow.yaml > out.log 2> err.log &
+pid=$!
+exec 7> slow.yaml # the program has opened it
+kill -TERM $pid
+wait $pid
+status=$?
+exec 7>&-
+[ $status -eq 143 ] && grep -q "ended at once.*run the same command again to resume" err.log ||
+    { echo "FAILED: a signal at the start: exit status $status"; cat err.log; failed=1; }
+
 # Ranks: an error that all see is told once; nobody hangs.
 if have_mpi; then
     export OMP_NUM_THREADS=1

@@ -90,8 +90,7 @@ kill_phase() {
         status=$?
         [ $status = 0 ] && continue # it has ended before the kill
         if [ $signal != 9 ]; then # several ranks have a launcher with messages of its own
-            # asked between its last work and its end, a run just ends
-            [ $status = 130 ] && { grep -q "run the same command again to resume" err.log || [ -e "runs/$name/result.json" ]; }
+            [ $status = 130 ] && grep -q "run the same command again to resume" err.log
         else
             [ $status = 137 ] || grep -q "signal 9" err.log
         fi || { fail "$phase: exit status $status" err.log; return; }

@@ -47,6 +47,14 @@ check() { # phase, other phase
         "$TINYTHINKER" diff --only weights --tolerance 1e-4 "runs/$1-1/best.h5" "runs/$1-$ranks/best.h5" || failed=1
     done
 }
+# The same weights have the same held-out loss, to the last digit, however many ranks share it: 29 examples in chunks of three.
+for ranks in 1 2 3; do
+    launch $ranks --set pretraining.enabled=true --set acquisition.enabled=false --set name="held-$ranks" --set pretraining.steps=1 \
+        --set pretraining.batch_size=3 --set pretraining.validation_questions=29 --set pretraining.learning_rate=1e-30
+    grep token_accuracy "runs/held-$ranks/metrics.jsonl" | sed 's/, "seconds".*//' >"held-$ranks"
+    [ -s "held-$ranks" ] && grep -q '"n": 29' "held-$ranks" || fail "no held-out loss" "held-$ranks" log
+    cmp held-1 "held-$ranks" || fail "another held-out loss on $ranks ranks" held-1 "held-$ranks"
+done
 check pretraining acquisition
 check acquisition pretraining
 exit $failed

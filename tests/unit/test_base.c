@@ -234,8 +234,31 @@ static void controls_are_escaped(void **state) {
     }
 }
 
+// Blocks of 8 MiB and more are of another kind of pages. All are zero, also where others have left something.
+static void blocks_are_zero_and_aligned(void **state) {
+    (void)state;
+    const size_t large = (size_t)8 << 20,
+                 sizes[] = {0, 1, 63, 65, large - 1, large, large + 1, 5 * large + 100};
+    for (int round = 0; round < 2; ++round)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+            unsigned char *block, set = 0;
+            OK(tt_alloc(&block, sizes[i], 1, "a test"));
+            assert_int_equal((uintptr_t)block % 64, 0);
+            for (size_t k = 0; k < sizes[i]; ++k) set |= block[k];
+            assert_int_equal(set, 0);
+            memset(block, 0xa5, sizes[i]);
+            free(block);
+        }
+    void *none = &none;
+    assert_int_equal(tt_alloc(&none, SIZE_MAX / 2, 3, "a test"), TT_ERR_NOMEM);
+    assert_null(none);
+    assert_int_equal(tt_alloc(&none, SIZE_MAX, 1, "a test"), TT_ERR_NOMEM); // cannot be rounded up
+    assert_null(none);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_are_zero_and_aligned),
         cmocka_unit_test(controls_are_escaped),
         cmocka_unit_test(philox_known_answers),
         cmocka_unit_test(streams_are_uniform_and_apart),

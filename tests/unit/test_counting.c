@@ -169,14 +169,16 @@ static void amounts_of_memory_are_read(void **state) {
         const char *text;
         double bytes;
     } right[] = {{"80G", 80e9}, {"80GB", 80e9}, {"80 GB", 80e9}, {"79.5GiB", 79.5 * 1073741824},
-        {"512M", 512e6}, {"512Mi", 512.0 * 1048576}, {"1.5T", 1.5e12}, {"64k", 64e3}, {"64KB", 64e3}};
+        {"512M", 512e6}, {"512Mi", 512.0 * 1048576}, {"1.5T", 1.5e12}, {"64k", 64e3}, {"64KB", 64e3},
+        {"80g", 80e9}, {"80gb", 80e9}, {"80Gb", 80e9}, {"80 gib", 80 * 1073741824.0},
+        {"80GiB", 80 * 1073741824.0}, {"1.5t", 1.5e12}};
     for (size_t i = 0; i < sizeof right / sizeof *right; ++i) {
         double bytes;
         OK(tt_memory_parse(&bytes, right[i].text));
         assert_true(bytes == right[i].bytes);
     }
-    static const char *const wrong[] = {"banana", "", "80", "80B", "-80G", "0G", "G", "80Gb", "80GBs",
-        "80 G B", "1e3G", "nanG", "infG", "0x10G"};
+    static const char *const wrong[] = {"banana", "", "80", "80B", "-80G", "0G", "G", "80 ", "80GBs", "80iB",
+        "80p", "80 G B", "1e3G", "nanG", "infG", "0x10G"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
         double bytes;
         assert_int_equal(tt_memory_parse(&bytes, wrong[i]), TT_ERR_USAGE);

@@ -262,6 +262,19 @@ static void questions_are_cut_into_even_pieces(void **state) {
     assert_memory_equal(p.ends, ends, sizeof ends);
     assert_int_equal(tt_portion_begin(&p, 0), 0);
     assert_int_equal(tt_portion_begin(&p, 6), 86);
+    tt_portions_join(&p, 3, 50); // three have 43 questions
+    assert_int_equal(p.n, 2);
+    assert_int_equal(p.ends[0], 58);
+    assert_int_equal(p.ends[1], 100);
+    tt_portions_join(&p, 2, 1000); // the last one has what is left
+    assert_int_equal(p.n, 1);
+    assert_int_equal(p.ends[0], 100);
+    tt_portions_close(&p);
+    OK(tt_portions_cut(&p, sizes, N, device, 1));
+    tt_portions_join(&p, 3, 43);
+    const int joined[] = {43, 86, 100};
+    assert_int_equal(p.n, 3);
+    assert_memory_equal(p.ends, joined, sizeof joined);
     tt_portions_close(&p);
     sizes[0] = 1000; // is a piece of its own
     OK(tt_portions_cut(&p, sizes, 2, device, 1));

@@ -103,14 +103,15 @@ static tt_status next_run(tt_sweep_queue *queue, tt_comm *comm, tt_lock *lock, i
             int run;
             bool stop;
         } now = {TT_QUEUE_END, false};
-        if (comm->rank == 0) now.run = tt_sweep_queue_next(queue, lock);
-        now.stop = tt_interrupted();
+        now.stop = tt_interrupted(); // between two runs, or while waiting
+        if (comm->rank == 0 && !now.stop) now.run = tt_sweep_queue_next(queue, lock);
         TT_TRY(tt_comm_broadcast(comm, &now, sizeof now, 0));
-        *run = now.run;
-        if (now.run != TT_QUEUE_WAIT) return TT_OK;
         if (now.stop)
             return tt_comm_agree(
-                comm, tt_fail(TT_ERR_INTERRUPTED, "interrupted while it waited for other runs"));
+                comm, tt_fail(TT_ERR_INTERRUPTED,
+                          "interrupted; progress is saved: run the same command again to resume"));
+        *run = now.run;
+        if (now.run != TT_QUEUE_WAIT) return TT_OK;
         if (!told && comm->rank == 0)
             tt_info("the runs that are left wait for phases that other runs are training");
         told = true;
@@ -129,7 +130,7 @@ static tt_status run_queue(
     status = tt_comm_agree(comm, status);
     queue.alone = o->run.fresh || o->run.fresh_from;
     queue.always = queue.alone || o->only >= 0;
-    for (int run; status == TT_OK;) {
+    for (int run = TT_QUEUE_END; status == TT_OK;) {
         status = next_run(&queue, comm, &lock, &run);
         if (status != TT_OK || run == TT_QUEUE_END) break;
         status = run_one(sweep, &sweep->runs[run], comm, &how, apart);

@@ -1,6 +1,5 @@
 #include "host/train/reflection/assumed.h"
 
-#include "host/reason/evaluate.h"
 #include "host/train/reflection/questions.h"
 #include "host/train/reflection/reference.h"
 
@@ -41,48 +40,38 @@ static tt_status add_pair(tt_preferences *out, const tt_reflection_item *item, t
     return status;
 }
 
-static tt_status add_pairs_of(tt_preferences *out, tt_stage_set set, const tt_reflection_item *item,
-    const tt_reasoning *own, const tt_reasoning *other) {
-    if (tt_stage_set_has(set, TT_RECALL) && own->general && other->general)
-        TT_TRY(add_pair(out, item, TT_RECALL, NULL, (const char *const[]){own->general, other->general}, 0));
-    for (int option = 0; option < 2 && tt_stage_set_has(set, TT_ANALYZE) && own->specific; ++option)
-        TT_TRY(add_pair(out, item, TT_ANALYZE, tt_stage_set_has(set, TT_RECALL) ? own->general : NULL,
-            (const char *const[]){own->specific[option], own->specific[1 - option]}, option));
-    return TT_OK;
+// How many of `each` a question fall to number i, so that all together have as many as they should.
+static int64_t count_of(double each, int i) {
+    const double rounding = 1e-6;
+    return (int64_t)(each * (i + 1) + rounding) - (int64_t)(each * i + rounding);
 }
 
-// `rounds`: recall pairs of a question; there are twice as many analyze pairs.
 static tt_status add_pairs(tt_preferences *out, const tt_corpus *corpus, tt_stage_set set,
-    const tt_reflection_items *items, int64_t rounds) {
+    const tt_reflection_items *items, const tt_rehearsal *rehearsal) {
+    const bool recall = tt_stage_set_has(set, TT_RECALL);
     for (int i = 0; i < items->n; ++i) {
         const tt_reflection_item *item = &items->items[i];
         const tt_reasoning *own = reasoning_of(corpus, item),
                            *other = reasoning_of(corpus, &items->items[(i + 1) % items->n]);
-        for (int64_t k = 0; own && other && k < rounds; ++k) TT_TRY(add_pairs_of(out, set, item, own, other));
+        if (!own || !other) continue;
+        for (int64_t k = count_of(rehearsal->recall_pairs, i); k > 0 && own->general && other->general; --k)
+            TT_TRY(
+                add_pair(out, item, TT_RECALL, NULL, (const char *const[]){own->general, other->general}, 0));
+        for (int64_t k = count_of(rehearsal->analyze_pairs, i); k > 0 && own->specific; --k)
+            TT_TRY(add_pair(out, item, TT_ANALYZE, recall ? own->general : NULL,
+                (const char *const[]){own->specific[k % 2], own->specific[1 - k % 2]}, (int)(k % 2)));
     }
     return TT_OK;
 }
 
-// What the runs of the questions take: the same engine, prompts and texts as for an evaluation with votes.
-static tt_status write_texts(
-    const tt_reflection_context *context, tt_stage_set set, tt_checkpoint *reference, int64_t questions) {
-    const tt_config *c = context->config;
-    const int samples = (int)c->reflection.samples;
-    bool warned = true;
-    tt_evaluation e;
-    tt_evaluate_options options = {.corpus = context->corpus,
-        .split = TT_TRAIN,
-        .questions = (questions + samples - 1) / samples,
-        .set = set,
-        .samples = samples,
-        .decoding = tt_decoding_of(c),
-        .max_input = tt_prompt_limit_of(c),
-        .slots = (int)c->evaluation.slots,
-        .cuts_warned = &warned};
-    options.questions *= context->comm->size;
-    options.decoding.beams = 1;
-    options.decoding.temperature = (float)c->reflection.temperature;
-    return tt_evaluate(reference->model, reference->tokenizer, context->comm, &options, &e);
+// What making the runs of the questions takes. A rank's engine keeps the memory of its largest piece.
+static tt_status write_texts(const tt_reflection_context *context, tt_stage_set set, tt_checkpoint *reference,
+    const tt_reflection_items *questions) {
+    tt_reflection_runs runs = {.context = context, .student = reference, .set = set};
+    const tt_stage first = tt_stage_set_has(set, TT_RECALL) ? TT_RECALL : TT_ANALYZE;
+    const tt_status status = tt_reflection_generate_piece(&runs, questions, first);
+    if (runs.engine) tt_engine_close(runs.engine);
+    return status;
 }
 
 tt_status tt_reflection_pairs_assume(tt_preferences *out, const tt_reflection_context *context,
@@ -96,9 +85,8 @@ tt_status tt_reflection_pairs_assume(tt_preferences *out, const tt_reflection_co
     tt_tally_restart(tally);
     tt_status status = tt_reflection_questions(
         &questions, context->corpus, c->reflection.questions, (uint64_t)c->seed, context->iteration);
-    if (status == TT_OK)
-        status = add_pairs(out, context->corpus, set, &questions, c->reflection.samples / 2 + 1);
-    if (status == TT_OK) status = write_texts(context, set, reference, rehearsal->questions);
+    if (status == TT_OK) status = add_pairs(out, context->corpus, set, &questions, rehearsal);
+    if (status == TT_OK) status = write_texts(context, set, reference, &questions);
     for (int stage = TT_RECALL; stage <= TT_ANALYZE && status == TT_OK; ++stage)
         status = tt_reflection_score(out, (tt_stage)stage, c, context->comm, reference);
     rehearsal->pairs = tally->peak;

@@ -1,6 +1,5 @@
-// Stands in for the pairs of an iteration where the student is not there to write texts (rehearsal.h): each question gives half
-// as many recall pairs as it has samples, and one more, and twice as many analyze pairs, all of the teacher's texts. A question
-// whose runs are all right or all wrong gives fewer or none, so that a good student has fewer.
+// Stands in for the pairs of an iteration where the student is not there to write texts (rehearsal.h): as many pairs of a question as
+// the rehearsal says, all of the teacher's texts.
 #ifndef TT_TRAIN_REFLECTION_ASSUMED_H
 #define TT_TRAIN_REFLECTION_ASSUMED_H
 

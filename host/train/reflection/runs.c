@@ -12,9 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Between two synchronised lines of the log each rank generates so many pieces. One rank alone generates them at once, and at
-// least so many questions, since at the end of each stage slots are idle. Interrupted, it loses the round's texts.
-enum { ROUND = 6, ALONE = 48 };
+// Between two synchronised lines of the log each rank generates so many pieces.
+enum { ROUND = 6 };
+// One rank has nobody to share with: where slots that are idle at the end of a piece cost time, so many pieces are one, and as many
+// more as make so many questions.
+enum { JOINED = 6, JOINED_ITEMS = 48 };
 
 // One call of tt_reflection_generate.
 typedef struct generation {
@@ -24,6 +26,7 @@ typedef struct generation {
     tt_run_log *log; // of rank 0
     bool *done;      // [items->n]
     tt_portions portions;
+    int round; // pieces of a round
 } generation;
 
 // The pieces of a round, and what this rank wrote for them.
@@ -92,17 +95,6 @@ static int add_items(const generation *g, int piece, int *numbers, int n) {
     return n;
 }
 
-// All pieces of the round at once.
-static tt_status generate_alone(const generation *g, round_of_pieces *r) {
-    int *numbers, n = 0;
-    TT_TRY(tt_alloc(&numbers, (size_t)r->items, sizeof *numbers, "runs"));
-    for (int i = 0; i < r->n; ++i) n = add_items(g, r->pieces[i], numbers, n);
-    tt_status status = generate_items(g, numbers, n, &r->lines);
-    if (status == TT_OK) status = tt_run_log_add(g->log, tt_str_text(&r->lines), r->lines.length);
-    free(numbers);
-    return status;
-}
-
 static tt_status generate_pieces(const generation *g, tt_pieces *pieces, round_of_pieces *r) {
     int *numbers;
     tt_status status = tt_alloc(&numbers, (size_t)g->items->n, sizeof *numbers, "runs");
@@ -130,7 +122,6 @@ static tt_status gather_lines(const generation *g, const tt_pieces *pieces, roun
 static tt_status generate_round(const generation *g, round_of_pieces *r) {
     tt_comm *comm = g->runs->context->comm;
     tt_pieces pieces;
-    if (comm->size == 1) return generate_alone(g, r);
     TT_TRY(tt_pieces_open(&pieces, comm, r->n));
     const tt_status status = tt_comm_agree(comm, generate_pieces(g, &pieces, r));
     if (status != TT_OK && status != TT_ERR_INTERRUPTED) return status;
@@ -140,10 +131,9 @@ static tt_status generate_round(const generation *g, round_of_pieces *r) {
 
 // The next pieces that are not done, from *next on.
 static void fill_round(const generation *g, int *next, round_of_pieces *r) {
-    const int ranks = g->runs->context->comm->size, pieces = ROUND * ranks, items = ranks == 1 ? ALONE : 0;
     r->n = r->items = 0;
     tt_str_clear(&r->lines);
-    for (; *next < g->portions.n && (r->n < pieces || r->items < items); ++*next) {
+    for (; *next < g->portions.n && r->n < g->round; ++*next) {
         int left = 0;
         for (int i = tt_portion_begin(&g->portions, *next); i < g->portions.ends[*next]; ++i)
             left += !g->done[i];
@@ -193,8 +183,10 @@ static tt_status generate_rest(const generation *g) {
     return status;
 }
 
-static tt_status cut_items(const generation *g, tt_portions *out) {
+static tt_status cut_items(generation *g) {
     const tt_reflection_runs *w = g->runs;
+    const tt_device *device = w->student->model->device;
+    const bool alone = w->context->comm->size == 1;
     const tt_config *c = w->context->config;
     int *texts;
     if (g->items->n == 0) return TT_OK;
@@ -202,8 +194,38 @@ static tt_status cut_items(const generation *g, tt_portions *out) {
     for (int i = 0; i < g->items->n; ++i)
         texts[i] = tt_widest_stage(w->set, (int)c->reflection.samples, &g->items->items[i].question);
     const tt_status status =
-        tt_portions_cut(out, texts, g->items->n, w->student->model->device, (int)c->evaluation.slots);
+        tt_portions_cut(&g->portions, texts, g->items->n, device, (int)c->evaluation.slots);
     free(texts);
+    g->round = ROUND * w->context->comm->size;
+    if (status == TT_OK && alone && tt_device_records(device)) {
+        tt_portions_join(&g->portions, JOINED, JOINED_ITEMS);
+        g->round = 1;
+    }
+    return status;
+}
+
+tt_status tt_reflection_generate_piece(
+    tt_reflection_runs *w, const tt_reflection_items *items, tt_stage sampled) {
+    const tt_config *c = w->context->config;
+    generation g = {.runs = w, .items = items, .sampled = sampled};
+    int *numbers, largest = 0;
+    tt_str lines = {0};
+    if (items->n == 0) return TT_OK;
+    TT_TRY(tt_alloc(&numbers, (size_t)items->n, sizeof *numbers, "runs"));
+    tt_status status = tt_alloc(&g.done, (size_t)items->n, sizeof *g.done, "runs");
+    if (status == TT_OK) status = cut_items(&g);
+    if (status == TT_OK && !w->engine)
+        status = tt_engine_open(
+            &w->engine, w->student->model, (int)c->evaluation.slots, (int)c->evaluation.max_length);
+    for (int i = 1; i < g.portions.n && status == TT_OK; ++i)
+        if (g.portions.ends[i] - tt_portion_begin(&g.portions, i) >
+            g.portions.ends[largest] - tt_portion_begin(&g.portions, largest))
+            largest = i;
+    if (status == TT_OK) status = generate_items(&g, numbers, add_items(&g, largest, numbers, 0), &lines);
+    tt_str_close(&lines);
+    tt_portions_close(&g.portions);
+    free(g.done);
+    free(numbers);
     return status;
 }
 
@@ -247,7 +269,7 @@ tt_status tt_reflection_generate(tt_reflection_runs *w, const tt_reflection_item
     char path[TT_PATH_MAX];
     TT_TRY(tt_path_join(path, sizeof path, w->context->folder, name));
     TT_TRY(tt_alloc(&g.done, n, sizeof *g.done, "runs"));
-    tt_status status = cut_items(&g, &g.portions);
+    tt_status status = cut_items(&g);
     if (status == TT_OK && comm->rank == 0) status = open_log(&g, path);
     status = tt_comm_agree(comm, status);
     if (status == TT_OK && !w->engine)

@@ -40,6 +40,10 @@ typedef struct tt_reflection_runs {
 // TT_ERR_NOMEM.
 tt_status tt_reflection_generate(tt_reflection_runs *runs, const tt_reflection_items *items, tt_stage sampled,
     const char *name, tt_run_log *log) TT_MUST_CHECK;
+// Generates the largest piece of what tt_reflection_generate would, on this rank alone, and keeps nothing: for planning. Errors:
+// TT_ERR_NOMEM, TT_ERR_DEVICE.
+tt_status tt_reflection_generate_piece(
+    tt_reflection_runs *runs, const tt_reflection_items *items, tt_stage sampled) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }
