@@ -8,7 +8,7 @@
 
 Nothing here is measured, except what --check compares with. Each kernel takes the longest of
   - its floating-point operations at a share (--gemm-share) of the peak of matrix products;
-  - its bytes, each tensor read or written once, at a share (--memory-share, or SHARES) of a copy's bandwidth;
+  - its bytes, each tensor read or written once, at a share (--memory-share, or its own) of a copy's bandwidth;
   - for attention, its warp instructions (products times instructions for each HMMA, from kernel_budget.txt, of the kernels
     with or, with --no-dropout, without dropout) at a share (--issue-share) of what the schedulers can issue;
 and GAP microseconds to begin and to end. The launches are those that tests/cusim counts (ceilings.txt): --check compares
@@ -32,15 +32,14 @@ GPUS = {'A100': Gpu(255e12, 1.75e12, 108, 1.41e9), 'H100': Gpu(801e12, 2.96e12, 
 Shape = collections.namedtuple('Shape', 'd inner d_kv ff layers heads vocab')
 SHAPES = {'small': Shape(512, 512, 64, 2048, 6, 8, 32128), 'base': Shape(768, 768, 64, 3072, 12, 12, 32128),
           'large': Shape(1024, 1024, 64, 4096, 24, 16, 32128), '3b': Shape(1024, 4096, 128, 16384, 24, 32, 32128)}
-# Measured on an H100 (second.json), before its loads were made whole sectors: what a kernel reaches of a copy's bandwidth
-# where it is not --memory-share.
-SHARES = {'rmsnorm_bwd': 0.74}
 GAP = 1.0  # microseconds of a kernel in which not all of the GPU works
+RECORDED_NORM_SHARE = 0.74  # of a copy's bandwidth, which the norm's backward reached then
 RECORDED_HEAD_ROWS = 522  # of a chunk of the LM head when the record was made
 LATENCY = 4.0  # microseconds of a block of attention beside its products: fitted to second.json
 
 # blocks: of attention, divided by how many a multiprocessor takes at once
-Kernel = collections.namedtuple('Kernel', 'name kind times flops bytes instructions blocks')
+# share: of a copy's bandwidth that the kernel reaches; 0: --memory-share
+Kernel = collections.namedtuple('Kernel', 'name kind times flops bytes instructions blocks share')
 
 
 class Step:
@@ -64,8 +63,8 @@ class Step:
         block = 4 * c.d * c.inner + 2 * c.d * c.ff
         return c.vocab * c.d + c.layers * (2 * block + 4 * c.d * c.inner + 5 * c.d) + 2 * c.d + 64 * c.heads
 
-    def add(self, name, kind, times=1, flops=0.0, moved=0.0, instructions=0.0, blocks=0.0):
-        self.kernels.append(Kernel(name, kind, times, flops, moved, instructions, blocks))
+    def add(self, name, kind, times=1, flops=0.0, moved=0.0, instructions=0.0, blocks=0.0, share=0.0):
+        self.kernels.append(Kernel(name, kind, times, flops, moved, instructions, blocks, share))
 
     def batches(self, weight, layers, apart):
         """Of a weight's gradients, as host/model/weights.c makes them; apart: block 0 has the biases behind it."""
@@ -109,7 +108,8 @@ class Step:
     def norms(self, rows, times, name):
         d = self.shape.d
         self.add(f'rmsnorm_fwd {name}', 'norms', times, 0, 12.0 * rows * d)
-        self.add(f'rmsnorm_bwd {name}', 'norms', times, 0, 16.0 * rows * d)
+        self.add(f'rmsnorm_bwd {name}', 'norms', times, 0, 16.0 * rows * d,
+                 share=RECORDED_NORM_SHARE if self.recorded else 0)
 
     def stack(self, encoder):
         c, name = self.shape, 'encoder' if encoder else 'decoder'
@@ -175,7 +175,7 @@ def head_rows_at_once(vocab):
 
 def seconds(kernel, gpu, options):
     """Of one launch, and what limits it."""
-    share = next((v for k, v in SHARES.items() if kernel.name.startswith(k)), options.memory_share)
+    share = kernel.share or options.memory_share
     limits = {'products': kernel.flops / (options.gemm_share * gpu.peak),
               'memory': kernel.bytes / (share * gpu.copy),
               'instructions': kernel.instructions / (options.issue_share * 4 * gpu.processors * gpu.clock) +

@@ -34,7 +34,6 @@ static __device__ __forceinline__ int bucket_of(const bias_plan &plan, int key_m
 }
 
 enum { ATTENTION_BUCKETS = 128 }; // at most
-#define TT_LOG2E 1.4426950408889634f
 
 // ---- biases and sums by distance
 //

@@ -274,6 +274,8 @@ static __device__ __forceinline__ float warp_max(float x) {
     return x;
 }
 
+#define TT_LOG2E 1.4426950408889634f
+
 // 2^x in one instruction, 0 for minus infinity; its error is about two units of the last place.
 static __device__ __forceinline__ float power_of_two(float x) {
 #ifdef TT_CUSIM

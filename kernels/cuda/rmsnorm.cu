@@ -3,103 +3,142 @@
 // four. Rows of up to WIDEST columns are kept in registers: everything is read once, and backward sums dw at
 // the same time. Longer rows are read twice, the second time from cache. dw is summed over strips of rows,
 // then over strips in order, of many norms in one launch (rmsnorm_dw).
+#include "kernels/cuda/async.cuh"
 #include "kernels/cuda/dropout.cuh"
 #include "kernels/cuda/scratch.h"
 
 namespace {
 
 enum { FOUR = 4, STRIDE = FOUR * WARP, ROWS = 4, THREADS = ROWS * WARP, STRIP_THREADS = 256 };
-// Kernels for rows in registers exist for 2, 4, .. WIDEST / STRIDE fours of a lane.
-enum { WIDEST = 1024, HELD = WIDEST / STRIDE / 2 };
+// Kernels for rows in registers exist for 2, 4, .. MOST_FOURS fours of a lane.
+enum { MOST_FOURS = 8, WIDEST = MOST_FOURS * STRIDE, HELD = MOST_FOURS / 2 };
+// Blocks of a multiprocessor for which there are registers without any in memory.
+template <class T, int N, bool WHOLE>
+constexpr int FORWARD_BLOCKS = !WHOLE          ? 4
+                               : sizeof(T) > 2 ? (N > 6 ? 5 : 7)
+                                               : (N > 6 ? 6 : 8);
 
 __device__ __forceinline__ int column_of(int lane, int i) {
     return FOUR * lane + STRIDE * i;
 }
 
-// ---- rows in registers: N fours a lane
+// ---- rows in registers: N fours a lane. WHOLE: the row has that many. All of a row's loads are under way before the
+// first is waited for; a branch around each, as other rows need, would make them wait for each other.
 
-template <class T, int N>
-__global__ void __launch_bounds__(THREADS)
+template <class T, int N, bool WHOLE>
+__global__ void __launch_bounds__(THREADS, FORWARD_BLOCKS<T, N, WHOLE>)
     forward_held(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop) {
-    const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP, d = p.d;
+    const int row = blockIdx.x * ROWS + threadIdx.x / WARP, lane = threadIdx.x % WARP;
+    const int d = WHOLE ? N * STRIDE : p.d;
     if (row >= p.rows) return;
-    const bool whole = d % FOUR == 0;
+    const bool whole = WHOLE || d % FOUR == 0;
     const int64_t offset = static_cast<int64_t>(row) * d;
     const T *branch = static_cast<const T *>(p.branch);
     const float *from = branch && p.x_in ? p.x_in : p.x;
-    const dropout_token token = token_of(drop, row), output_token = token_of(output_drop, row);
-    float4x x[N], add[N];
+    float4x x[N];
 #pragma unroll
     for (int i = 0; i < N; ++i) {
         const int c = column_of(lane, i);
-        const bool there = c < d;
-        x[i] = float4x(), add[i] = float4x();
-        if (there) x[i] = load4(from + offset + c, whole, d - c);
-        if (there && branch) add[i] = load4(branch + offset + c, whole, d - c);
+        x[i] = float4x();
+        if (WHOLE || c < d) x[i] = load4(from + offset + c, whole, d - c);
     }
-    float squares = 0;
+    if (branch) {
+        float4x add[N];
 #pragma unroll
-    for (int i = 0; i < N; ++i) {
-        const int c = column_of(lane, i);
-        if (branch && c < d) {
+        for (int i = 0; i < N; ++i) {
+            const int c = column_of(lane, i);
+            if (WHOLE || c < d) add[i] = load4(branch + offset + c, whole, d - c);
+        }
+        const dropout_token token = token_of(drop, row);
+#pragma unroll
+        for (int i = 0; i < N; ++i) {
+            const int c = column_of(lane, i);
+            if (!WHOLE && c >= d) break;
             drop4(drop, token, c / FOUR, &add[i]);
             for (int j = 0; j < FOUR; ++j) x[i].v[j] += add[i].v[j];
             store4(p.x + offset + c, x[i], whole, d - c);
         }
-        for (int j = 0; j < FOUR; ++j) squares += x[i].v[j] * x[i].v[j];
     }
+    float squares = 0;
+#pragma unroll
+    for (int i = 0; i < N; ++i)
+        for (int j = 0; j < FOUR; ++j) squares += x[i].v[j] * x[i].v[j];
     const float rstd = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(d) + p.eps);
     if (lane == 0) p.rstd[row] = rstd;
+    const dropout_token token = token_of(output_drop, row);
     T *y = static_cast<T *>(p.y);
 #pragma unroll
     for (int i = 0; i < N; ++i) {
         const int c = column_of(lane, i);
-        if (c >= d) break;
+        if (!WHOLE && c >= d) break;
         const float4x w = load4(p.w + c, whole, d - c);
         for (int j = 0; j < FOUR; ++j) x[i].v[j] *= rstd * w.v[j];
-        drop4(output_drop, output_token, c / FOUR, &x[i]);
+        drop4(output_drop, token, c / FOUR, &x[i]);
         store4(y + offset + c, x[i], whole, d - c);
     }
 }
 
-// Blocks of a multiprocessor for which there are registers without any in memory.
-template <int N> constexpr int BLOCKS = N > 6 ? 3 : N > 4 ? 4 : 5;
+// What backward reads of a row.
+template <class T, int WIDTH> struct row_ahead {
+    float x[WIDTH], dx[WIDTH];
+    T dy[WIDTH];
+};
 
-// A block has a strip of rows: dx, dbranch, and partial[strip, c] = sum of dy x rstd over them. dx is read
-// after the row's sum, when the registers of dy's dropout are free.
-template <class T, int N>
-__global__ void __launch_bounds__(THREADS, BLOCKS<N>)
+// Of a row that is not WHOLE, the rest becomes 0.
+template <bool WHOLE, int WIDTH, class E> __device__ __forceinline__ void fetch(E *to, const E *from, int d) {
+    constexpr int PIECE = 16 / sizeof(E);
+    const int lane = threadIdx.x % WARP;
+    if (WHOLE) {
+#pragma unroll
+        for (int c = PIECE * lane; c < WIDTH; c += PIECE * WARP) copy_async<16>(to + c, from + c, true);
+    } else {
+        for (int c = lane; c < WIDTH; c += WARP) to[c] = c < d ? from[c] : from_float<E>(0);
+    }
+}
+template <bool WHOLE, class T, int WIDTH>
+__device__ __forceinline__ void fetch_row(row_ahead<T, WIDTH> *to, const tt_rmsnorm &p, int row, int end) {
+    const int64_t offset = static_cast<int64_t>(row) * p.d;
+    if (row < end) {
+        fetch<WHOLE, WIDTH>(to->dy, static_cast<const T *>(p.dy) + offset, p.d);
+        fetch<WHOLE, WIDTH>(to->x, p.x + offset, p.d);
+        fetch<WHOLE, WIDTH>(to->dx, p.dx + offset, p.d);
+    }
+    commit_copies();
+}
+
+// A block has a strip of rows: dx, dbranch, and partial[strip, c] = sum of dy x rstd over them. While a warp works on a row, its
+// next one is on the way.
+template <class T, int N, bool WHOLE>
+__global__ void __launch_bounds__(THREADS)
     backward_held(tt_rmsnorm p, dropout_plan drop, dropout_plan output_drop, float *partial) {
     constexpr int WIDTH = N * STRIDE;
-    TT_SHARED(float, sums, ROWS *WIDTH);
-    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, d = p.d;
+    using ahead = row_ahead<T, WIDTH>;
+    TT_SHARED_DYNAMIC(ahead, rows); // [ROWS, 2]
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, d = WHOLE ? WIDTH : p.d;
     const int first = blockIdx.x * TT_RMSNORM_STRIP, end = min(first + TT_RMSNORM_STRIP, p.rows);
-    const bool whole = d % FOUR == 0;
-    const T *dy = static_cast<const T *>(p.dy);
     T *dbranch = static_cast<T *>(p.dbranch);
     float4x dw[N];
 #pragma unroll
     for (int i = 0; i < N; ++i) dw[i] = float4x();
-    for (int row = first + warp; row < end; row += ROWS) {
+    int stage = 2 * warp;
+    fetch_row<WHOLE>(&rows[stage], p, first + warp, end);
+    for (int row = first + warp; row < end; row += ROWS, stage ^= 1) {
+        fetch_row<WHOLE>(&rows[stage ^ 1], p, row + ROWS, end);
         const int64_t offset = static_cast<int64_t>(row) * d;
         const float rstd = p.rstd[row];
         const dropout_token token = token_of(drop, row), output_token = token_of(output_drop, row);
+        wait_for_copies<1>();
+        __syncwarp();
+        const ahead &own = rows[stage];
         float4x g[N], x[N];
-#pragma unroll
-        for (int i = 0; i < N; ++i) {
-            const int c = column_of(lane, i);
-            g[i] = float4x(), x[i] = float4x();
-            if (c >= d) continue;
-            g[i] = load4(dy + offset + c, whole, d - c);
-            x[i] = load4(p.x + offset + c, whole, d - c);
-        }
         float dot = 0;
 #pragma unroll
         for (int i = 0; i < N; ++i) {
             const int c = column_of(lane, i);
-            float4x w = float4x();
-            if (c < d) w = load4(p.w + c, whole, d - c);
-            if (c < d) drop4(output_drop, output_token, c / FOUR, &g[i]);
+            const float4x w = load4(p.w + c, WHOLE, d - c);
+            g[i] = load4(own.dy + c, true, FOUR);
+            x[i] = load4(own.x + c, true, FOUR);
+            drop4(output_drop, output_token, c / FOUR, &g[i]);
             for (int j = 0; j < FOUR; ++j) {
                 dw[i].v[j] += g[i].v[j] * x[i].v[j] * rstd;
                 g[i].v[j] *= w.v[j];
@@ -110,15 +149,17 @@ __global__ void __launch_bounds__(THREADS, BLOCKS<N>)
 #pragma unroll
         for (int i = 0; i < N; ++i) {
             const int c = column_of(lane, i);
-            if (c >= d) break;
-            float4x dx = load4(p.dx + offset + c, whole, d - c);
+            float4x dx = load4(own.dx + c, true, FOUR);
             for (int j = 0; j < FOUR; ++j) dx.v[j] += rstd * (g[i].v[j] - x[i].v[j] * mean);
-            store4(p.dx + offset + c, dx, whole, d - c);
+            store4(p.dx + offset + c, dx, WHOLE, d - c);
             if (!dbranch) continue;
             drop4(drop, token, c / FOUR, &dx);
-            store4(dbranch + offset + c, dx, whole, d - c);
+            store4(dbranch + offset + c, dx, WHOLE, d - c);
         }
+        __syncwarp(); // the next row but one takes this one's place
     }
+    __syncthreads();
+    float *const sums = reinterpret_cast<float *>(rows); // [ROWS, WIDTH]
 #pragma unroll
     for (int i = 0; i < N; ++i) store4(sums + warp * WIDTH + column_of(lane, i), dw[i], true, FOUR);
     __syncthreads();
@@ -219,15 +260,15 @@ tt_status check_rmsnorm(const tt_rmsnorm *p, const char *op) {
     return check_dropout(&p->output_drop, op);
 }
 
-// The kernel of `held` for rows of d columns.
+// The kernel of `held` for rows of d columns; the last one is for all that are not whole.
 int held_at(int d) {
-    return tt_ceil_div(d, 2 * STRIDE) - 1;
+    return d % (2 * STRIDE) == 0 ? d / (2 * STRIDE) - 1 : HELD;
 }
 
 template <class T> tt_status run_forward(tt_device *device, const tt_rmsnorm *p) {
     using kernel = void (*)(tt_rmsnorm, dropout_plan, dropout_plan);
-    static const kernel held[HELD] = {
-        forward_held<T, 2>, forward_held<T, 4>, forward_held<T, 6>, forward_held<T, 8>};
+    static const kernel held[HELD + 1] = {forward_held<T, 2, true>, forward_held<T, 4, true>,
+        forward_held<T, 6, true>, forward_held<T, 8, true>, forward_held<T, MOST_FOURS, false>};
     const kernel rmsnorm_forward = p->d <= WIDEST ? held[held_at(p->d)] : forward<T>;
     TT_CUDA(TT_LAUNCH(rmsnorm_forward, tt_ceil_div(p->rows, ROWS), THREADS, 0, tt_stream(device), *p,
                 plan_dropout(&p->drop), plan_dropout(&p->output_drop)),
@@ -249,22 +290,27 @@ tt_status backward_in_two(tt_device *device, const tt_rmsnorm *p, int strips, fl
     return TT_OK;
 }
 
+template <class T, int N, bool WHOLE>
+tt_status backward_in_one(tt_device *device, const tt_rmsnorm *p, int strips, float *partial) {
+    constexpr size_t shared = 2 * ROWS * sizeof(row_ahead<T, N * STRIDE>);
+    const cudaStream_t stream = tt_stream(device);
+    TT_ALLOW_SHARED((backward_held<T, N, WHOLE>), shared, stream, "rmsnorm_bwd");
+    TT_CUDA(TT_LAUNCH((backward_held<T, N, WHOLE>), strips, THREADS, shared, stream, *p,
+                plan_dropout(&p->drop), plan_dropout(&p->output_drop), partial),
+        "rmsnorm_bwd");
+    return TT_OK;
+}
+
 template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p) {
-    using kernel = void (*)(tt_rmsnorm, dropout_plan, dropout_plan, float *);
-    static const kernel held[HELD] = {
-        backward_held<T, 2>, backward_held<T, 4>, backward_held<T, 6>, backward_held<T, 8>};
+    using way = tt_status (*)(tt_device *, const tt_rmsnorm *, int, float *);
+    static const way held[HELD + 1] = {backward_in_one<T, 2, true>, backward_in_one<T, 4, true>,
+        backward_in_one<T, 6, true>, backward_in_one<T, 8, true>, backward_in_one<T, MOST_FOURS, false>};
     const int strips = tt_rmsnorm_strips(p->rows);
     float *partial = p->strips;
     if (!partial) partial = static_cast<float *>(tt_device_scratch(device, tt_cuda_rmsnorm_bwd_scratch(p)));
     if (!partial) return tt_context(TT_ERR_NOMEM, "rmsnorm_bwd");
-    if (p->d > WIDEST) {
-        TT_TRY(backward_in_two<T>(device, p, strips, partial));
-    } else {
-        const kernel rmsnorm_backward = held[held_at(p->d)];
-        TT_CUDA(TT_LAUNCH(rmsnorm_backward, strips, THREADS, 0, tt_stream(device), *p, plan_dropout(&p->drop),
-                    plan_dropout(&p->output_drop), partial),
-            "rmsnorm_bwd");
-    }
+    const way make_sums = p->d <= WIDEST ? held[held_at(p->d)] : backward_in_two<T>;
+    TT_TRY(make_sums(device, p, strips, partial));
     if (p->strips) return TT_OK;
     const tt_rmsnorm_sum sum = {p->rows, partial, p->dw};
     return tt_cuda_rmsnorm_dw(device, &sum, 1, p->d);

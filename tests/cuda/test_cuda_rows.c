@@ -232,8 +232,8 @@ static void with(tt_precision precision) {
     rmsnorm(&p, 70, 64, true, true, 0.1f);
     rmsnorm(&p, 37, 301, true, true, 0.5f);
     rmsnorm(&p, 5, 1500, false, true, 0.1f);
-    // Rows are held in registers up to 1,024 elements, by two, four, six or eight fours a lane; strips are of
-    // 16 rows.
+    // Rows are held in registers up to 1,024 elements: two, four, six or eight whole fours a lane, and all others. Strips
+    // are of 16 rows.
     static const int widths[] = {128, 256, 257, 512, 513, 768, 769, 1024, 1028, 1025};
     for (size_t i = 0; i < sizeof widths / sizeof *widths; ++i)
         rmsnorm(&p, 16 + (int)i % 2, widths[i], true, i % 3, i % 2 ? 0.1f : 0);
@@ -242,7 +242,7 @@ static void with(tt_precision precision) {
     norms_together(&p, 1, 4), norms_together(&p, 128, 33), norms_together(&p, 129, 5); // one launch, two
     ffn(&p, TT_RELU, 5, 7, 0.1f);
     ffn(&p, TT_RELU, 33, 64, 0);
-    // Stretches of a warp are of 256, 512 and 1,024 elements.
+    // Stretches of a warp are of 256 and 1,024 elements.
     static const int stretches[] = {255, 256, 257, 512, 520, 1024, 1025, 2056};
     for (size_t i = 0; i < sizeof stretches / sizeof *stretches; ++i) {
         ffn(&p, TT_RELU, 3, stretches[i], 0.1f);

@@ -65,6 +65,8 @@ add_broken(lost_groups attention_decode decode attention_decode.cu "attention ov
 add_broken(far_distances attention_bwd attention attention.cuh attention_bwd)
 add_broken(lost_diagonals attention_bwd attention attention_bwd.cu dbias)
 add_broken(eighth_four rmsnorm rows rmsnorm.cu "norm(difference)")
+add_broken(row_not_awaited rmsnorm rows rmsnorm.cu "norm(difference)" nan)
+add_broken(row_overtaken rmsnorm rows rmsnorm.cu backward_held race)
 add_broken(second_launch_of_norms rmsnorm rows rmsnorm.cu "dw of many norms")
 add_broken(piece_without_barrier embedding rows embedding.cu sum_pieces)
 add_broken(carried_run embedding rows embedding.cu "gradient of the embedding")

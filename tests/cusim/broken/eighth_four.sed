@@ -1,2 +1,2 @@
 # Rows of eight fours a lane are taken for rows of six.
-s/forward_held<T, 8>}/forward_held<T, 6>}/
+s/forward_held<T, 8, true>/forward_held<T, 6, true>/
