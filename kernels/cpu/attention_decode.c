@@ -223,9 +223,8 @@ static void attend(const plan *p, const tt_attention_decode *t, int group, int h
 tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *t) {
     plan p;
     TT_TRY(open_plan(&p, device, t));
-    const int parts = (t->heads + HEADS - 1) / HEADS, units = p.groups * parts,
-              share = units / (8 * device->threads);
-#pragma omp parallel for num_threads(device->threads) schedule(dynamic, share > 1 ? share : 1)
+    const int parts = (t->heads + HEADS - 1) / HEADS, units = p.groups * parts;
+#pragma omp parallel for num_threads(device->threads) schedule(guided)
     for (int i = 0; i < units; ++i) attend(&p, t, i / parts, i % parts * HEADS);
     return TT_OK;
 }
