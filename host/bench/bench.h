@@ -34,7 +34,8 @@ typedef struct tt_bench_options {
     uint64_t seed;
     tt_bench_work work;
     int prompts, new_tokens,
-        slots; // generation: prompts of a step, tokens of a sample, sequences decoded at a time
+        slots;   // generation: prompts of a step, tokens of a sample, sequences decoded at a time
+    bool greedy; // generation: one text of each prompt, without sampling
 } tt_bench_options;
 
 // Median, smallest and largest value over the steps.
@@ -60,8 +61,11 @@ typedef struct tt_bench_generation {
     const char *shape;
     int64_t parameters;
     int prompts, samples, slots;
-    double source_tokens, new_tokens; // of a step
-    tt_bench_spread seconds, rate;    // of a step; new tokens per second
+    double source_tokens, new_tokens, flops; // of a step
+    double peak;                             // floating-point operations per second
+    tt_bench_spread seconds, rate, share;    // of a step; new tokens per second; of the peak
+    double kind_seconds[TT_OP_KINDS];        // of a step, on average; 0 on GPUs: steps are recorded there
+    double other_seconds;                    // of a step outside operations
 } tt_bench_generation;
 
 // An operation alone. bytes: what it must read and write, 0 if arithmetic limits its speed; flops: 0 if
@@ -87,10 +91,10 @@ tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) 
 // shape.
 tt_status tt_bench_training(
     tt_bench_result *out, tt_device *device, const tt_bench_options *options, double *peak) TT_MUST_CHECK;
-// Samples texts from a random model with top-p 0.95, nearly all of them options->new_tokens long. Errors:
-// TT_ERR_CONFIG for an unknown shape.
+// Samples texts from a random model with top-p 0.95, or chooses greedily, nearly all of them options->new_tokens long.
+// The peak is that of tt_bench_training. Errors: TT_ERR_CONFIG for an unknown shape.
 tt_status tt_bench_generate(
-    tt_bench_generation *out, tt_device *device, const tt_bench_options *options) TT_MUST_CHECK;
+    tt_bench_generation *out, tt_device *device, const tt_bench_options *options, double *peak) TT_MUST_CHECK;
 
 // Times operations on random tensors of a shape's sizes with options->target_tokens rows; attention in
 // sequences of 512. The first two operations are copies, to compare with those that memory limits. Errors:

@@ -1,5 +1,5 @@
-// Sampled generation: many samples of each prompt, as in reflection. A random model hardly ever ends a text,
-// so that nearly all have the greatest length.
+// Generation: many samples of each prompt, as in reflection, or a greedy text of each. A random model hardly ever ends a
+// text, so that nearly all have the greatest length.
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/bench/parts.h"
@@ -15,7 +15,8 @@ typedef struct workload {
     tt_prompt *prompts; // [n]
     int32_t *ids;       // [n, longest]
     int n;
-    double *seconds, *rates; // [steps]
+    double *seconds, *rates, *flop_rates; // [steps]
+    tt_batch texts;
     double source_tokens;
 } workload;
 
@@ -32,14 +33,18 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
     TT_TRY(tt_alloc(&w->ids, (size_t)w->n * longest, sizeof *w->ids, "prompts"));
     TT_TRY(tt_alloc(&w->seconds, (size_t)o->steps, sizeof *w->seconds, "times"));
     TT_TRY(tt_alloc(&w->rates, (size_t)o->steps, sizeof *w->rates, "times"));
+    TT_TRY(tt_alloc(&w->flop_rates, (size_t)o->steps, sizeof *w->flop_rates, "times"));
     tt_rng rng;
     tt_rng_open(&rng, o->seed, TT_FOR_TEST, 2, 0);
     for (int i = 0; i < w->n; ++i) {
         int32_t *ids = w->ids + (size_t)i * longest;
         const int n = tt_bench_source_length(&rng, o);
         tt_bench_tokens(&rng, ids, n, config.vocab_size);
-        w->prompts[i] =
-            (tt_prompt){.ids = ids, .n = n, .example = (uint64_t)i, .samples = samples, .n_samples = SAMPLES};
+        w->prompts[i] = (tt_prompt){.ids = ids,
+            .n = n,
+            .example = (uint64_t)i,
+            .samples = samples,
+            .n_samples = o->greedy ? 1 : SAMPLES};
         w->source_tokens += n;
     }
     return TT_OK;
@@ -52,47 +57,74 @@ static void close_workload(workload *w) {
     free(w->ids);
     free(w->seconds);
     free(w->rates);
+    free(w->flop_rates);
+    tt_batch_close(&w->texts);
 }
 
-static tt_status count_tokens(void *context, int prompt, int sample, const int32_t *ids, int n) {
-    (void)prompt, (void)sample, (void)ids;
-    *(int64_t *)context += n;
-    return TT_OK;
+// The texts of a step, as a batch that has them as targets.
+static tt_status keep_text(void *context, int prompt, int sample, const int32_t *ids, int n) {
+    (void)sample;
+    return tt_batch_add_target(context, &(tt_batch_target){.ids = ids, .n = n, .source = prompt});
+}
+
+static tt_status generate_step(workload *w, const tt_bench_options *o, int step) {
+    const tt_decoding decoding = {.temperature = o->greedy ? 0 : 1,
+        .top_p = o->greedy ? 1 : 0.95f,
+        .max_length = o->new_tokens + 1,
+        .min_length = o->greedy ? o->new_tokens + 1 : 0,
+        .seed = o->seed + (uint64_t)step};
+    tt_batch_clear(&w->texts);
+    for (int i = 0; i < w->n; ++i)
+        TT_TRY(tt_batch_add_source(&w->texts, w->prompts[i].ids, w->prompts[i].n, (uint32_t)i));
+    return tt_engine_generate(w->engine, &(tt_generation){.prompts = w->prompts,
+                                             .n = w->n,
+                                             .decoding = &decoding,
+                                             .take = keep_text,
+                                             .context = &w->texts});
 }
 
 static tt_status measure_generation(workload *w, const tt_bench_options *o, tt_bench_generation *out) {
-    for (int i = -1; i < o->steps; ++i) { // the first step warms up
-        const tt_decoding decoding = {.temperature = 1,
-            .top_p = 0.95f,
-            .max_length = o->new_tokens + 1,
-            .seed = o->seed + (uint64_t)(i + 1)};
-        int64_t tokens = 0;
+    double inside = 0, all = 0;
+    TT_TRY(generate_step(w, o, 0)); // warms up
+    tt_timed_ops_take(out->kind_seconds);
+    for (int i = 0; i < o->steps; ++i) {
         const double started = tt_seconds();
-        TT_TRY(tt_engine_generate(w->engine, &(tt_generation){.prompts = w->prompts,
-                                                 .n = w->n,
-                                                 .decoding = &decoding,
-                                                 .take = count_tokens,
-                                                 .context = &tokens}));
-        if (i < 0) continue;
-        w->seconds[i] = tt_seconds() - started;
-        w->rates[i] = (double)tokens / w->seconds[i];
-        out->new_tokens += (double)tokens / o->steps;
+        TT_TRY(generate_step(w, o, i + 1));
+        const double seconds = tt_seconds() - started, forward = tt_model_flops(w->model, &w->texts) / 3;
+        w->seconds[i] = seconds;
+        w->rates[i] = w->texts.dec_tokens / seconds;
+        w->flop_rates[i] = forward / seconds;
+        out->new_tokens += (double)w->texts.dec_tokens / o->steps;
+        out->flops += forward / o->steps;
+        all += seconds / o->steps;
     }
+    tt_timed_ops_take(out->kind_seconds);
+    for (int k = 0; k < TT_OP_KINDS; ++k) inside += out->kind_seconds[k] /= o->steps;
+    out->other_seconds = all - inside;
     return TT_OK;
 }
 
-tt_status tt_bench_generate(tt_bench_generation *out, tt_device *device, const tt_bench_options *o) {
+tt_status tt_bench_generate(
+    tt_bench_generation *out, tt_device *device, const tt_bench_options *o, double *peak) {
     workload w = {0};
     *out = (tt_bench_generation){
-        .shape = o->shape, .prompts = o->prompts, .samples = SAMPLES, .slots = o->slots};
-    tt_status status = open_workload(&w, device, o);
-    if (status == TT_OK) status = measure_generation(&w, o, out);
-    if (status == TT_OK) {
-        out->parameters = (int64_t)w.model->size;
-        out->source_tokens = w.source_tokens;
-        out->seconds = tt_bench_spread_of(w.seconds, o->steps);
-        out->rate = tt_bench_spread_of(w.rates, o->steps);
-    }
+        .shape = o->shape, .prompts = o->prompts, .samples = o->greedy ? 1 : SAMPLES, .slots = o->slots};
+    const bool timed = !tt_bench_apart(device);
+    tt_status status;
+    if (!o->peak_given) TT_TRY(tt_bench_peak(device, 3, peak));
+    if (timed) tt_timed_ops_open(device);
+    TT_TRY_GOTO(status, open_workload(&w, device, o), done);
+    TT_TRY_GOTO(status, measure_generation(&w, o, out), done);
+    if (!o->peak_given) TT_TRY_GOTO(status, tt_bench_peak(device, 3, peak), done);
+    out->peak = *peak;
+    out->parameters = (int64_t)w.model->size;
+    out->source_tokens = w.source_tokens;
+    out->seconds = tt_bench_spread_of(w.seconds, o->steps);
+    out->rate = tt_bench_spread_of(w.rates, o->steps);
+    for (int i = 0; i < o->steps; ++i) w.flop_rates[i] /= *peak;
+    out->share = tt_bench_spread_of(w.flop_rates, o->steps);
+done:
+    if (timed) tt_timed_ops_close(device);
     close_workload(&w);
     return status;
 }

@@ -25,7 +25,7 @@ static double spent[TT_OP_KINDS];
     X(lmhead_fused, tt_lmhead, LMHEAD)                                                                       \
     X(adamw, tt_adamw, ADAMW)                                                                                \
     X(attention_decode, tt_attention_decode, ATTENTION)                                                      \
-    X(sample, tt_sample, OTHER)
+    X(sample, tt_sample, SAMPLE)
 
 static tt_status count_time(tt_device *device, tt_op_kind kind, double started, tt_status status) {
     if (status == TT_OK) status = tt_device_wait(device);

@@ -17,6 +17,7 @@ extern "C" {
     X(NORM, "norms")                                                                                         \
     X(FFN, "activations")                                                                                    \
     X(EMBED, "embedding")                                                                                    \
+    X(SAMPLE, "sampling")                                                                                    \
     X(ADAMW, "adamw")                                                                                        \
     X(OTHER, "other ops")
 

@@ -16,7 +16,7 @@ typedef struct arguments {
     tt_precision precision;
     tt_bench_work work;
     const char *device;
-    bool json, help;
+    bool greedy, json, help;
 } arguments;
 
 #define WORKS(X)                                                                                             \
@@ -61,8 +61,9 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
             "new-tokens", &a->new_tokens, "N", 1, 4096, "Generation: tokens of a sample (default 48)."),
         TT_OPTION_INTEGER(
             "slots", &a->slots, "N", 1, 65536, "Generation: sequences decoded at a time (default 256)."),
-        TT_OPTION_REAL("peak", &a->peak, "G", 0, 1e9,
-            "GFLOP/s that training is compared with (default: measured here)."),
+        TT_OPTION_FLAG("greedy", &a->greedy, "Generation: one greedy text of each prompt, not ten samples."),
+        TT_OPTION_REAL(
+            "peak", &a->peak, "G", 0, 1e9, "GFLOP/s that speeds are compared with (default: measured here)."),
         TT_OPTION_INTEGER("threads", &a->threads, "N", 0, 4096, "Compute threads (default 0: all)."),
         TT_OPTION_FLAG("json", &a->json, "Prints one JSON object instead of text."),
     };
@@ -84,9 +85,16 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
     return TT_OK;
 }
 
+static void print_kinds(const double seconds[TT_OP_KINDS], double rest) {
+    double step = rest;
+    for (int k = 0; k < TT_OP_KINDS; ++k) step += seconds[k];
+    printf("  time by kind   ");
+    for (int k = 0; k < TT_OP_KINDS; ++k)
+        if (seconds[k] > 0) printf(" %s %.1f%%,", tt_op_kind_label(k), 100 * seconds[k] / step);
+    printf(" rest %.1f%%\n", 100 * rest / step);
+}
+
 static void print_result(const tt_bench_result *r) {
-    double step = r->other_seconds;
-    for (int k = 0; k < TT_OP_KINDS; ++k) step += r->kind_seconds[k];
     printf("\n%s: %.1f M parameters, batches of %.0f source and %.0f target tokens, %.1f GFLOP a step\n",
         r->shape, (double)r->parameters / 1e6, r->source_tokens, r->target_tokens, r->flops / 1e9);
     printf("  target tokens/s %10.0f  (%.0f to %.0f);  all tokens/s %.0f\n", r->target_rate.median,
@@ -94,11 +102,7 @@ static void print_result(const tt_bench_result *r) {
     printf("  share of peak   %9.1f%%  (%.1f to %.1f);  %.1f of %.1f GFLOP/s, %.3f s a step\n",
         100 * r->share.median, 100 * r->share.low, 100 * r->share.high, r->flop_rate.median / 1e9,
         r->peak / 1e9, r->seconds.median);
-    printf("  time by kind   ");
-    for (int k = 0; k < TT_OP_KINDS; ++k)
-        if (r->kind_seconds[k] > 0)
-            printf(" %s %.1f%%,", tt_op_kind_label(k), 100 * r->kind_seconds[k] / step);
-    printf(" rest %.1f%%\n", 100 * r->other_seconds / step);
+    print_kinds(r->kind_seconds, r->other_seconds);
     const double expected = r->parameter_bytes + r->activation_bytes;
     if (r->peak_bytes > 0)
         printf("  memory          %9.1f MB = %.2f x (", r->peak_bytes / 1e6, r->peak_bytes / expected);
@@ -114,25 +118,35 @@ static json_t *spread_json(tt_bench_spread s) {
     return json_pack("{s:f, s:f, s:f}", "median", s.median, "low", s.low, "high", s.high);
 }
 
-static json_t *result_json(const tt_bench_result *r) {
+static json_t *kinds_json(const double seconds[TT_OP_KINDS], double rest) {
     json_t *kinds = json_object();
     for (int k = 0; k < TT_OP_KINDS; ++k)
-        json_object_set_new(kinds, tt_op_kind_label(k), json_real(r->kind_seconds[k]));
-    json_object_set_new(kinds, "rest", json_real(r->other_seconds));
+        json_object_set_new(kinds, tt_op_kind_label(k), json_real(seconds[k]));
+    json_object_set_new(kinds, "rest", json_real(rest));
+    return kinds;
+}
+
+static json_t *result_json(const tt_bench_result *r) {
     return json_pack("{s:s, s:I, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:f, s:f, s:f}, s:I}",
         "shape", r->shape, "parameters", (json_int_t)r->parameters, "source_tokens", r->source_tokens,
         "target_tokens", r->target_tokens, "flops", r->flops, "step_seconds", spread_json(r->seconds),
         "target_tokens_per_second", spread_json(r->target_rate), "tokens_per_second",
         spread_json(r->token_rate), "flops_per_second", spread_json(r->flop_rate), "share_of_peak",
-        spread_json(r->share), "seconds_by_kind", kinds, "memory_bytes", "peak", r->peak_bytes, "parameters",
-        r->parameter_bytes, "activations", r->activation_bytes, "allocations", (json_int_t)r->allocations);
+        spread_json(r->share), "seconds_by_kind", kinds_json(r->kind_seconds, r->other_seconds),
+        "memory_bytes", "peak", r->peak_bytes, "parameters", r->parameter_bytes, "activations",
+        r->activation_bytes, "allocations", (json_int_t)r->allocations);
 }
 
 static void print_generation(const tt_bench_generation *r) {
-    printf("\n%s: %.1f M parameters, %d prompts of %.0f tokens in all, %d samples each, %d slots\n", r->shape,
-        (double)r->parameters / 1e6, r->prompts, r->source_tokens, r->samples, r->slots);
+    printf("\n%s: %.1f M parameters, %d prompts of %.0f tokens in all, %d %s each, %d slots\n", r->shape,
+        (double)r->parameters / 1e6, r->prompts, r->source_tokens, r->samples,
+        r->samples == 1 ? "greedy text" : "samples", r->slots);
     printf("  new tokens/s    %10.0f  (%.0f to %.0f);  %.0f tokens in %.3f s\n", r->rate.median, r->rate.low,
         r->rate.high, r->new_tokens, r->seconds.median);
+    printf("  share of peak   %9.1f%%  (%.1f to %.1f);  %.1f of %.1f GFLOP/s, %.1f GFLOP a step\n",
+        100 * r->share.median, 100 * r->share.low, 100 * r->share.high, r->share.median * r->peak / 1e9,
+        r->peak / 1e9, r->flops / 1e9);
+    if (r->kind_seconds[TT_OP_GEMM] > 0) print_kinds(r->kind_seconds, r->other_seconds);
     tt_standard_flush();
 }
 
@@ -166,10 +180,12 @@ static json_t *operations_json(const char *shape, int tokens, const tt_bench_ope
 }
 
 static json_t *generation_json(const tt_bench_generation *r) {
-    return json_pack("{s:s, s:I, s:i, s:i, s:i, s:f, s:f, s:o, s:o}", "shape", r->shape, "parameters",
-        (json_int_t)r->parameters, "prompts", r->prompts, "samples", r->samples, "slots", r->slots,
-        "source_tokens", r->source_tokens, "new_tokens", r->new_tokens, "step_seconds",
-        spread_json(r->seconds), "new_tokens_per_second", spread_json(r->rate));
+    return json_pack("{s:s, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:o, s:o, s:o, s:o}", "shape", r->shape,
+        "parameters", (json_int_t)r->parameters, "prompts", r->prompts, "samples", r->samples, "slots",
+        r->slots, "source_tokens", r->source_tokens, "new_tokens", r->new_tokens, "flops", r->flops,
+        "step_seconds", spread_json(r->seconds), "new_tokens_per_second", spread_json(r->rate),
+        "share_of_peak", spread_json(r->share), "seconds_by_kind",
+        kinds_json(r->kind_seconds, r->other_seconds));
 }
 
 // Measures one shape and prints it or adds it to `all`.
@@ -177,7 +193,7 @@ static tt_status run_shape(
     const arguments *a, tt_device *device, const tt_bench_options *options, double *peak, json_t *all) {
     if (options->work == TT_BENCH_GENERATION) {
         tt_bench_generation result;
-        TT_TRY(tt_bench_generate(&result, device, options));
+        TT_TRY(tt_bench_generate(&result, device, options, peak));
         if (a->json)
             json_array_append_new(all, generation_json(&result));
         else
@@ -204,7 +220,7 @@ static tt_status run_shape(
 
 static tt_status run_shapes(const arguments *a, tt_device *device) {
     const char *precision = tt_precision_name(device->precision);
-    const bool trains = a->work != TT_BENCH_GENERATION, measured = trains && a->peak <= 0;
+    const bool measured = a->peak <= 0;
     double peak = a->peak * 1e9;
     if (measured) TT_TRY(tt_bench_peak(device, 5, &peak));
     if (!a->json) printf("%s, %s, %d threads, %s", device->name, tt_cpu_isa(), device->threads, precision);
@@ -226,7 +242,8 @@ static tt_status run_shapes(const arguments *a, tt_device *device) {
             .work = a->work,
             .prompts = (int)a->prompts,
             .new_tokens = (int)a->new_tokens,
-            .slots = (int)a->slots};
+            .slots = (int)a->slots,
+            .greedy = a->greedy};
         status = run_shape(a, device, &options, &peak, shapes);
     }
     if (status == TT_OK && a->json) {

@@ -1,56 +1,133 @@
-// Attention of one query per slot over a K/V cache. Reading the cache limits its speed, so a unit of work
-// (slot, head) reads each row of K and V once, and threads process the heads of a slot one after another.
+// Attention of one query per slot over a K/V cache. Reading the cache limits its speed. So a unit of work is a few heads,
+// which are adjacent in memory, of neighbouring slots that read the same rows, as the samples of a prompt do: each row of
+// K and then of V is read once for all of them. What a slot gets does not depend on its neighbours.
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/math.h"
 
 #include <float.h>
-#include <omp.h>
 
-// Where the rows of a slot lie: its row j at `rows` + table[j] * ld, without a table at rows + j * ld.
-typedef struct slot_rows {
-    const float *rows;
-    ptrdiff_t ld;
-    const int32_t *table; // [n] or NULL
-} slot_rows;
+enum {
+    SLOTS = 16, // of a unit, at most
+    HEADS = 8,  // of a unit, at most
+    ROWS = 4,   // of the cache, processed together
+    LINE = 16   // floats of a cache line
+};
 
-TT_INLINE const float *row_at(const slot_rows *r, int j) {
-    return r->rows + (r->table ? r->table[j] : j) * r->ld;
+typedef struct unit {
+    const tt_attention_decode *t;
+    int slot, slots, head, heads; // the first, and how many
+    int n;                        // keys
+    float *score;                 // [SLOTS, HEADS, score_row]
+    size_t score_row;
+} unit;
+
+TT_INLINE float *score_of(const unit *u, int slot, int head) {
+    return u->score + (size_t)(slot * HEADS + head) * u->score_row;
 }
 
-// score[j] = q . k[j] + bias[j]; returns the largest.
-TT_MULTIVERSION(float, score_keys,
-    (int n, int d, const float *q, const slot_rows *k, const float *bias, float *score),
-    (n, d, q, k, bias, score)) {
-    float top = -FLT_MAX;
-    for (int j = 0; j < n; ++j) {
-        const float *row = row_at(k, j);
-        float sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int c = 0; c < d; ++c) sum += q[c] * row[c];
-        if (bias) sum += bias[j];
-        score[j] = sum;
-        top = sum > top ? sum : top;
+// The unit's heads in row j of K or V; beyond the last row the last one.
+TT_INLINE const float *row_at(const unit *u, const float *cache, int j) {
+    const tt_attention_decode *t = u->t;
+    const int32_t at = t->start[u->slot] + (j < u->n ? j : u->n - 1);
+    return cache + (t->table ? t->table[at] : at) * (ptrdiff_t)t->ldkv + (ptrdiff_t)u->head * t->d_kv;
+}
+
+// row[i] = row j + i, while the rows after them are on their way.
+TT_INLINE void take_rows(const unit *u, const float *cache, int j, const float *row[ROWS]) {
+    for (int i = 0; i < ROWS; ++i) {
+        const float *ahead = row_at(u, cache, j + ROWS + i);
+        row[i] = row_at(u, cache, j + i);
+        for (int c = 0; c < u->heads * u->t->d_kv; c += LINE) __builtin_prefetch(ahead + c);
     }
-    return top;
 }
 
-// out = sum of exp(score[j] - top) v[j] / sum of exp(score[j] - top)
-TT_MULTIVERSION(void, mix_values, (int n, int d, float *score, float top, const slot_rows *v, float *out),
-    (n, d, score, top, v, out)) {
-    float total = 0;
+// score[i] = q . row[i]
+TT_INLINE void score_rows(const int d, const float *q, const float *const row[ROWS], int at, float *score) {
+    const float *a = row[0] + at, *b = row[1] + at, *c = row[2] + at, *e = row[3] + at;
+    float sum_a = 0, sum_b = 0, sum_c = 0, sum_e = 0;
+#pragma omp simd reduction(+ : sum_a, sum_b, sum_c, sum_e)
+    for (int i = 0; i < d; ++i) {
+        sum_a += q[i] * a[i];
+        sum_b += q[i] * b[i];
+        sum_c += q[i] * c[i];
+        sum_e += q[i] * e[i];
+    }
+    score[0] = sum_a, score[1] = sum_b, score[2] = sum_c, score[3] = sum_e;
+}
+
+TT_INLINE void score_unit(const int d, const unit *u) {
+    const tt_attention_decode *t = u->t;
+    const float *q = tt_in(t->q) + u->slot * (ptrdiff_t)t->ldq + (ptrdiff_t)u->head * d, *row[ROWS];
+    for (int j = 0; j < u->n; j += ROWS) {
+        take_rows(u, tt_in(t->k), j, row);
+        for (int s = 0; s < u->slots; ++s)
+            for (int h = 0; h < u->heads; ++h)
+                score_rows(d, q + s * (ptrdiff_t)t->ldq + h * d, row, h * d, score_of(u, s, h) + j);
+    }
+}
+
+// out += sum of score[i] row[i], in order
+TT_INLINE void mix_rows(const int d, const float *score, const float *const row[ROWS], int at, float *out) {
+    const float *a = row[0] + at, *b = row[1] + at, *c = row[2] + at, *e = row[3] + at;
+#pragma omp simd
+    for (int i = 0; i < d; ++i) {
+        float sum = out[i];
+        sum += score[0] * a[i];
+        sum += score[1] * b[i];
+        sum += score[2] * c[i];
+        sum += score[3] * e[i];
+        out[i] = sum;
+    }
+}
+
+TT_INLINE void mix_unit(const int d, const unit *u) {
+    const tt_attention_decode *t = u->t;
+    float *out = tt_out(t->out) + u->slot * (ptrdiff_t)t->ldo + (ptrdiff_t)u->head * d;
+    const float *row[ROWS];
+    for (int s = 0; s < u->slots; ++s)
+        for (int i = 0; i < u->heads * d; ++i) out[s * (ptrdiff_t)t->ldo + i] = 0;
+    for (int j = 0; j < u->n; j += ROWS) {
+        take_rows(u, tt_in(t->v), j, row);
+        for (int s = 0; s < u->slots; ++s)
+            for (int h = 0; h < u->heads; ++h)
+                mix_rows(d, score_of(u, s, h) + j, row, h * d, out + s * (ptrdiff_t)t->ldo + h * d);
+    }
+}
+
+// A constant size makes straight-line code.
+TT_MULTIVERSION(void, score_keys, (const unit *u), (u)) {
+    if (u->t->d_kv == 64)
+        score_unit(64, u);
+    else
+        score_unit(u->t->d_kv, u);
+}
+TT_MULTIVERSION(void, mix_values, (const unit *u), (u)) {
+    if (u->t->d_kv == 64)
+        mix_unit(64, u);
+    else
+        mix_unit(u->t->d_kv, u);
+}
+
+// score[j] = exp(score[j] + bias[j] - largest) / sum of all; 0 from n on to the end of a line. Whole lines, so that no
+// loop has a rest; `bias`, too, can be read so far.
+TT_MULTIVERSION(void, softmax, (int n, float *score, const float *bias), (n, score, bias)) {
+    const int lines = (n + LINE - 1) / LINE;
+    float top = -FLT_MAX, total = 0;
+    if (bias) {
+#pragma omp simd
+        for (int j = 0; j < lines * LINE; ++j) score[j] += bias[j];
+    }
+    for (int j = n; j < lines * LINE; ++j) score[j] = -FLT_MAX;
+#pragma omp simd reduction(max : top)
+    for (int j = 0; j < lines * LINE; ++j) top = score[j] > top ? score[j] : top;
 #pragma omp simd reduction(+ : total)
-    for (int j = 0; j < n; ++j) {
+    for (int j = 0; j < lines * LINE; ++j) {
         score[j] = tt_expf(score[j] - top);
         total += score[j];
     }
     const float scale = 1 / total;
-    for (int c = 0; c < d; ++c) out[c] = 0;
-    for (int j = 0; j < n; ++j) {
-        const float *row = row_at(v, j);
-        const float p = score[j] * scale;
 #pragma omp simd
-        for (int c = 0; c < d; ++c) out[c] += p * row[c];
-    }
+    for (int j = 0; j < lines * LINE; ++j) score[j] *= scale;
 }
 
 static tt_status check_decode(const tt_attention_decode *t, int *longest) {
@@ -76,32 +153,78 @@ static tt_status check_decode(const tt_attention_decode *t, int *longest) {
     return TT_OK;
 }
 
-tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *t) {
-    int longest = 0;
-    TT_TRY(check_decode(t, &longest));
-    const size_t table = t->bias ? (size_t)t->heads * longest : 0;
-    const size_t row = ((size_t)longest + 15) / 16 * 16;
-    float *bias = tt_device_scratch(device, (table + row * (size_t)device->threads + 16) * sizeof *bias);
-    if (!bias) return tt_context(TT_ERR_NOMEM, "attention_decode");
-    float *score = bias + (table + 15) / 16 * 16;
-    // bias[h][longest - 1 + relative position], so that key j of a slot is at longest - length + j
-    for (int x = 0; t->bias && x < longest; ++x) {
-        int bucket = tt_relative_bucket(x - (longest - 1), false, t->buckets, t->max_distance);
+// Scratch memory of a call.
+typedef struct plan {
+    int longest, groups;
+    int32_t *first; // [groups + 1]: the first slot of each group of neighbours that read the same rows
+    float *bias;    // [heads, longest]: of a key that is longest - 1 - x before its slot's last one, at x
+    float *scores;  // [threads, SLOTS, HEADS, score_row]
+    size_t score_row;
+} plan;
+
+static void find_groups(plan *p, const tt_attention_decode *t) {
+    for (int s = 0; s < t->slots; ++s) {
+        const int32_t first = s ? p->first[p->groups - 1] : 0;
+        if (s == 0 || t->table || t->start[s] != t->start[first] || t->length[s] != t->length[first] ||
+            s - first == SLOTS)
+            p->first[p->groups++] = s;
+    }
+    p->first[p->groups] = t->slots;
+}
+
+static void fill_bias(const plan *p, const tt_attention_decode *t) {
+    for (int x = 0; x < p->longest; ++x) {
+        const int bucket = tt_relative_bucket(x - (p->longest - 1), false, t->buckets, t->max_distance);
         for (int h = 0; h < t->heads; ++h)
-            bias[(size_t)h * longest + x] = t->bias[(size_t)bucket * t->heads + h];
+            p->bias[(size_t)h * (size_t)p->longest + (size_t)x] = t->bias[(size_t)bucket * t->heads + h];
     }
-    const int units = t->slots * t->heads;
-#pragma omp parallel for num_threads(device->threads) schedule(static)
-    for (int unit = 0; unit < units; ++unit) {
-        const int s = unit / t->heads, h = unit % t->heads, n = t->length[s];
-        const ptrdiff_t column = (ptrdiff_t)h * t->d_kv,
-                        from = column + (t->table ? 0 : t->start[s] * (ptrdiff_t)t->ldkv);
-        const int32_t *rows = t->table ? t->table + t->start[s] : NULL;
-        const slot_rows k = {tt_in(t->k) + from, t->ldkv, rows}, v = {tt_in(t->v) + from, t->ldkv, rows};
-        float *own = score + row * (size_t)omp_get_thread_num();
-        const float *add = t->bias ? bias + (size_t)h * longest + (longest - n) : NULL;
-        const float top = score_keys(n, t->d_kv, tt_in(t->q) + s * (ptrdiff_t)t->ldq + column, &k, add, own);
-        mix_values(n, t->d_kv, own, top, &v, tt_out(t->out) + s * (ptrdiff_t)t->ldo + column);
-    }
+}
+
+static size_t up_to_line(size_t floats) {
+    return (floats + LINE - 1) / LINE * LINE;
+}
+
+static tt_status open_plan(plan *p, tt_device *device, const tt_attention_decode *t) {
+    *p = (plan){0};
+    TT_TRY(check_decode(t, &p->longest));
+    p->score_row = up_to_line((size_t)p->longest);
+    const size_t bias = up_to_line(t->bias ? (size_t)t->heads * (size_t)p->longest + LINE : 0),
+                 first = up_to_line((size_t)t->slots + 1),
+                 scores = SLOTS * HEADS * p->score_row * (size_t)device->threads;
+    p->bias = tt_device_scratch(device, (bias + first + scores) * sizeof *p->bias);
+    if (!p->bias) return tt_context(TT_ERR_NOMEM, "attention_decode");
+    p->first = (int32_t *)(p->bias + bias);
+    p->scores = p->bias + bias + first;
+    find_groups(p, t);
+    if (t->bias) fill_bias(p, t);
+    return TT_OK;
+}
+
+static void attend(const plan *p, const tt_attention_decode *t, int group, int head) {
+    const int slot = p->first[group], n = t->length[slot];
+    const unit u = {.t = t,
+        .slot = slot,
+        .slots = p->first[group + 1] - slot,
+        .head = head,
+        .heads = t->heads - head < HEADS ? t->heads - head : HEADS,
+        .n = n,
+        .score = p->scores + SLOTS * HEADS * p->score_row * (size_t)tt_cpu_thread(),
+        .score_row = p->score_row};
+    score_keys(&u);
+    for (int s = 0; s < u.slots; ++s)
+        for (int h = 0; h < u.heads; ++h) {
+            const float *bias =
+                t->bias ? p->bias + (ptrdiff_t)(head + h) * p->longest + (p->longest - n) : NULL;
+            softmax(n, score_of(&u, s, h), bias);
+        }
+    mix_values(&u);
+}
+
+tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *t) {
+    plan p;
+    TT_TRY(open_plan(&p, device, t));
+    const int parts = (t->heads + HEADS - 1) / HEADS, units = p.groups * parts;
+#pragma omp parallel for num_threads(device->threads) schedule(guided)
+    for (int i = 0; i < units; ++i) attend(&p, t, i / parts, i % parts * HEADS);
     return TT_OK;
 }

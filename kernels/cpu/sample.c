@@ -1,9 +1,8 @@
 // Choosing the next token. Greedy decoding takes the maximum. Sampling turns logits into weights exp((logit -
-// max) / temperature), keeps the top k, then the top p; of equal logits the one with the lower id counts as
-// larger, so that both sets are exact. Nothing is sorted: the threshold is found by a radix search over the
-// logits' bit patterns in an order-preserving form, eight bits at a time, with the number (top k) or the
-// weight (top p) of the ids in each of 256 ranges.
+// max) / temperature), keeps the top k, then the top p (cut.c); of equal logits the one with the lower id counts as
+// larger, so that both sets are exact. Then it goes through the running sum of what is left.
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/cut.h"
 #include "kernels/cpu/math.h"
 #include "kernels/cpu/reserve.h"
 #include "kernels/cpu/vector.h"
@@ -12,106 +11,98 @@
 #include <math.h>
 #include <omp.h>
 
-// Larger for larger x; -0 and +0 alike.
-TT_INLINE uint32_t ordered_bits(float x) {
-    uint32_t bits = tt_float_bits(x + 0.0f);
-    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
+enum { PART = 1024 }; // weights summed by themselves
 
-// weight[i] = exp((x[i] - top) * factor); returns their sum.
-TT_MULTIVERSION(float, part_weights, (int n, const float *x, float top, float factor, float *weight),
+// weight[i] = exp((x[i] - top) * factor)
+TT_MULTIVERSION(void, fill_weights, (int n, const float *x, float top, float factor, float *weight),
     (n, x, top, factor, weight)) {
-    float sum = 0;
+#pragma omp simd
+    for (int i = 0; i < n; ++i) weight[i] = tt_expf((x[i] - top) * factor);
+}
+
+TT_MULTIVERSION(double, part_sum, (int n, const float *weight), (n, weight)) {
+    double sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int i = 0; i < n; ++i) {
-        weight[i] = tt_expf((x[i] - top) * factor);
-        sum += weight[i];
-    }
+    for (int i = 0; i < n; ++i) sum += (double)weight[i];
     return sum;
-}
-
-// The same in parts, as tt_vector_exp_sum.
-static double fill_weights(int n, const float *x, float top, float factor, float *weight) {
-    enum { PART = 1024 };
-    double total = 0;
-    for (int i = 0; i < n; i += PART)
-        total += (double)part_weights(n - i < PART ? n - i : PART, x + i, top, factor, weight + i);
-    return total;
-}
-
-// Keeps the smallest set of the largest logits among those of positive weight whose measure (their number if
-// `count`, else their weight) reaches `goal`; the others' weights become 0.
-static void cut_weights(int n, const float *x, float *weight, bool count, double goal) {
-    uint32_t threshold = 0, known = 0; // the cut's leading bits; which bits are known
-    double above = 0;                  // measure of the ids above the threshold, which are kept
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        double bin[256] = {0};
-        for (int i = 0; i < n; ++i) {
-            uint32_t key = ordered_bits(x[i]);
-            if (weight[i] > 0 && (key & known) == threshold)
-                bin[key >> shift & 255] += count ? 1 : (double)weight[i];
-        }
-        int b = 255;
-        while (b > 0 && above + bin[b] < goal) above += bin[b--];
-        threshold |= (uint32_t)b << shift;
-        known |= 255u << shift;
-    }
-    for (int i = 0; i < n; ++i) {
-        uint32_t key = ordered_bits(x[i]);
-        if (key < threshold) weight[i] = 0;
-        if (key != threshold || !(weight[i] > 0)) continue;
-        if (above < goal)
-            above += count ? 1 : (double)weight[i];
-        else
-            weight[i] = 0;
-    }
 }
 
 static double total_of(int n, const float *weight) {
     double total = 0;
-    for (int i = 0; i < n; ++i) total += (double)weight[i];
+    for (int i = 0; i < n; i += PART) total += part_sum(n - i < PART ? n - i : PART, weight + i);
     return total;
 }
 
-// The first id at which the running sum of weights exceeds u * total; ids of weight 0 are never chosen.
+// The first id at which the running sum of weights exceeds u * total; ids of weight 0 are never chosen. `total` is
+// total_of(n, weight), so that some part's sum exceeds the goal.
 static int32_t draw_token(int n, const float *weight, double total, double u) {
     const double goal = u * total;
-    double sum = 0;
-    int32_t last = 0;
-    for (int i = 0; i < n; ++i) {
-        if (!(weight[i] > 0)) continue;
-        sum += (double)weight[i];
-        last = i;
+    double before = 0; // sum of the parts before the one that begins at `from`
+    int from = 0;
+    for (; n - from > PART; from += PART) {
+        const double sum = before + part_sum(PART, weight + from);
         if (sum > goal) break;
+        before = sum;
     }
-    return last; // rounding may leave the sum at the goal: then the last id there is
+    const int end = n - from < PART ? n : from + PART;
+    int32_t last = 0;
+    for (int i = from; i < end && !(before > goal); ++i) {
+        if (!(weight[i] > 0)) continue;
+        before += (double)weight[i];
+        last = i;
+    }
+    return last; // rounding may leave the running sum at the goal: then the last id of the part
+}
+
+TT_MULTIVERSION(bool, has_nan, (int n, const float *x), (n, x)) {
+    int any = 0;
+#pragma omp simd reduction(| : any)
+    for (int i = 0; i < n; ++i) any |= x[i] != x[i];
+    return any;
+}
+
+TT_MULTIVERSION(bool, has, (int n, const float *x, float wanted), (n, x, wanted)) {
+    int any = 0;
+#pragma omp simd reduction(| : any)
+    for (int i = 0; i < n; ++i) any |= x[i] == wanted;
+    return any;
+}
+
+// The first id whose logit is `top`, which there is.
+static int32_t find_token(int n, const float *x, float top) {
+    int32_t id = 0;
+    while (n - id > PART && !has(PART, x + id, top)) id += PART;
+    while (x[id] != top) ++id;
+    return id;
+}
+
+static int32_t sample_token(const tt_sample *t, const tt_cut_row *row, double u) {
+    const int n = t->vocab;
+    if (t->top_k > 0 && t->top_k < n) tt_cut_weights(row, true, t->top_k);
+    if (t->top_p < 1) tt_cut_weights(row, false, (double)t->top_p * total_of(n, row->weight));
+    return draw_token(n, row->weight, total_of(n, row->weight), u);
 }
 
 // Returns false if the logits contain NaN or +inf, or are all -inf.
-static bool sample_row(const tt_sample *t, int row, float *weight) {
+static bool sample_row(const tt_sample *t, int number, char *memory) {
     const int n = t->vocab;
-    const float *x = t->logits + (size_t)row * n;
-    const float top = tt_vector_max(n, x);
-    if (!(top >= -FLT_MAX && top <= FLT_MAX)) return false;
-    double total = 0;
-    int32_t token = 0;
-    const bool greedy = !(t->temperature > 0);
-    if (greedy) {
-        while (token < n - 1 && x[token] != top) ++token;
-        total = tt_vector_exp_sum(n, x, top); // NaN shows here
+    const float *x = t->logits + (size_t)number * n, top = tt_vector_max(n, x);
+    if (!(top >= -FLT_MAX && top <= FLT_MAX) || has_nan(n, x)) return false;
+    int32_t token;
+    if (t->temperature > 0) {
+        const tt_cut_row row = {.n = n,
+            .x = x,
+            .weight = (float *)memory,
+            .top = top,
+            .factor = fminf(1 / t->temperature, FLT_MAX), // 1 / subnormal is inf
+            .memory = memory + (size_t)n * sizeof(float)};
+        fill_weights(n, x, top, row.factor, row.weight);
+        token = sample_token(t, &row, (double)t->uniform[number]);
     } else {
-        total = fill_weights(n, x, top, fminf(1 / t->temperature, FLT_MAX), weight); // 1 / subnormal is inf
+        token = find_token(n, x, top);
     }
-    if (!(total >= 1)) return false;
-    if (!greedy) {
-        const bool few = t->top_k > 0 && t->top_k < n, most = t->top_p < 1;
-        if (few) cut_weights(n, x, weight, true, t->top_k);
-        if (most) cut_weights(n, x, weight, false, (double)t->top_p * total_of(n, weight));
-        token = draw_token(n, weight, total_of(n, weight), (double)t->uniform[row]);
-        if (t->logp) total = tt_vector_exp_sum(n, x, top);
-    }
-    t->token[row] = token;
-    if (t->logp) t->logp[row] = (float)((double)(x[token] - top) - log(total));
+    t->token[number] = token;
+    if (t->logp) t->logp[number] = (float)((double)(x[token] - top) - log(tt_vector_exp_sum(n, x, top)));
     return true;
 }
 
@@ -132,25 +123,25 @@ static tt_status check_sample(const tt_sample *t) {
     return TT_OK;
 }
 
-static size_t weights_stride(const tt_sample *t) {
-    return ((size_t)t->vocab + 15) / 16 * 16;
+// Of each thread: weights, and what a cut needs.
+static size_t row_bytes(const tt_sample *t) {
+    return ((size_t)t->vocab * sizeof(float) + tt_cut_bytes(t->vocab) + 63) / 64 * 64;
 }
 
 size_t tt_cpu_sample_scratch(const tt_device *device, const tt_sample *t) {
-    return weights_stride(t) * (size_t)device->threads * sizeof(float);
+    return row_bytes(t) * (size_t)device->threads;
 }
 
 tt_status tt_cpu_sample(tt_device *device, const tt_sample *t) {
     TT_TRY(check_sample(t));
-    const size_t stride = weights_stride(t);
-    float *weights = tt_device_scratch(device, tt_cpu_sample_scratch(device, t));
-    if (!weights) return tt_context(TT_ERR_NOMEM, "sample");
+    char *memory = tt_device_scratch(device, tt_cpu_sample_scratch(device, t));
+    if (!memory) return tt_context(TT_ERR_NOMEM, "sample");
     int bad = t->rows; // the first row that failed
 #pragma omp parallel for num_threads(device->threads) schedule(static) reduction(min : bad)
     for (int row = 0; row < t->rows; ++row)
         if (t->left && t->left[row] == 0)
             t->token[row] = 0;
-        else if (!sample_row(t, row, weights + stride * (size_t)omp_get_thread_num()) && row < bad)
+        else if (!sample_row(t, row, memory + row_bytes(t) * (size_t)omp_get_thread_num()) && row < bad)
             bad = row;
     if (bad < t->rows)
         return tt_fail(TT_ERR_NUMERIC,

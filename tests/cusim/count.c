@@ -214,10 +214,11 @@ static void count_decoding(table *t) {
         const int tokens = i < 2 ? SHORT : LONG;
         tt_bench_generation result;
         const tt_bench_options options = {
-            .shape = "tiny", .steps = 1, .prompts = 1, .new_tokens = tokens, .slots = 10};
+            .shape = "tiny", .steps = 1, .prompts = 1, .new_tokens = tokens, .slots = 10, .peak_given = true};
+        double peak = 1;
         before = cusim_counts_of_host();
         cusim_counts_clear();
-        must(tt_bench_generate(&result, device, &options));
+        must(tt_bench_generate(&result, device, &options, &peak));
     }
     add_host(t, "token of ten samples", before, 2 * (LONG - SHORT)); // a step warms up
     tt_device_close(device);

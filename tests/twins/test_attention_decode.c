@@ -16,6 +16,7 @@ static const decode_case cases[] = {
     {.heads = 2, .d_kv = 64, .slots = 5, .length = {200, 19, 64, 1, 100}, .gap = 16, .bias = true},
     {.heads = 4, .d_kv = 32, .slots = 2, .length = {90, 17}},
     {.heads = 2, .d_kv = 16, .slots = 5, .length = {15, 16, 17, 31, 33}, .bias = true},
+    {.heads = 9, .d_kv = 64, .slots = 5, .length = {3, 4, 5, 8, 9}, .bias = true},
 };
 
 static float *random_array(size_t n, uint64_t seed, float scale) {
@@ -119,6 +120,58 @@ static void equals_last_row_of_full_attention(void **state) {
     tt_device_close(device);
 }
 
+// A slot gets the same bits alone, beside others that read the same rows, and by more threads.
+static void neighbours_change_nothing(void **state) {
+    (void)state;
+    enum { MOST = 24 };
+    static const struct {
+        int heads, d_kv, keys, slots[3]; // slots of each of three sources
+    } shared[] = {{1, 5, 3, {2, 1, 3}}, {7, 64, 4, {15, 2, 1}}, {8, 64, 5, {16, 1, 2}},
+        {9, 64, 33, {17, 1, 4}}, {17, 16, 64, {1, 18, 5}}, {12, 64, 65, {10, 10, 4}}};
+    tt_device *one, *three;
+    assert_int_equal(tt_device_open(&one, "cpu", TT_FP32, 1), TT_OK);
+    assert_int_equal(tt_device_open(&three, "cpu", TT_FP32, 3), TT_OK);
+    for (size_t c = 0; c < sizeof shared / sizeof *shared; ++c) {
+        const int inner = shared[c].heads * shared[c].d_kv, keys = shared[c].keys;
+        int32_t start[MOST], length[MOST];
+        int slots = 0;
+        for (int source = 0; source < 3; ++source)
+            for (int i = 0; i < shared[c].slots[source]; ++i, ++slots)
+                start[slots] = source * keys, length[slots] = keys;
+        length[slots - 1] = keys - 1; // reads from the same row on as its neighbours, but not so far
+        float *cache = random_array((size_t)3 * keys * 2 * inner, 31 + c, 1);
+        float *q = random_array((size_t)slots * inner, 32, 1), *bias = random_array((size_t)8 * 17, 33, 1);
+        float *got = twin_alloc((size_t)slots * inner, sizeof *got),
+              *want = twin_alloc((size_t)slots * inner, sizeof *want);
+        tt_attention_decode step = {.slots = slots,
+            .heads = shared[c].heads,
+            .d_kv = shared[c].d_kv,
+            .q = q,
+            .ldq = inner,
+            .k = cache,
+            .v = cache + inner,
+            .ldkv = 2 * inner,
+            .start = start,
+            .length = length,
+            .bias = c % 2 ? bias : NULL,
+            .buckets = 8,
+            .max_distance = 20,
+            .ldo = inner};
+        step.out = got;
+        assert_int_equal(three->ops->attention_decode(three, &step), TT_OK);
+        step.slots = 1;
+        for (int s = 0; s < slots; ++s) {
+            step.q = q + (size_t)s * inner, step.out = want + (size_t)s * inner;
+            step.start = start + s, step.length = length + s;
+            assert_int_equal(one->ops->attention_decode(one, &step), TT_OK);
+        }
+        assert_memory_equal(got, want, (size_t)slots * inner * sizeof *got);
+        free(cache), free(q), free(bias), free(got), free(want);
+    }
+    tt_device_close(one);
+    tt_device_close(three);
+}
+
 static void bad_input_is_refused(void **state) {
     (void)state;
     tt_device *device;
@@ -147,6 +200,7 @@ static void bad_input_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_last_row_of_full_attention),
+        cmocka_unit_test(neighbours_change_nothing),
         cmocka_unit_test(bad_input_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,32 @@ static void top_k_is_exact_at_full_vocabulary(void **state) {
     assert_int_equal(kept, K);
 }
 
+// Sums go by parts of 1024 ids: each id still has its share of the uniform numbers, and a maximum is found in any part.
+static void every_part_is_drawn_from(void **state) {
+    (void)state;
+    static const int sizes[] = {1023, 1024, 1025, 2048, 2049};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+        const int vocab = sizes[i];
+        float logits[2049];
+        int count[2049];
+        double probability[2049];
+        twin_random(logits, vocab, 14, 1);
+        logits[vocab - 1] = 3;
+        const tt_sample s = {.temperature = 1, .top_p = 1};
+        frequencies(logits, vocab, s, 8000, count);
+        exact_probabilities(logits, vocab, &s, probability);
+        for (int id = 0; id < vocab; ++id) assert_true(fabs(count[id] - 8000 * probability[id]) <= 1.01);
+        int32_t token[1];
+        for (int at = vocab > 1024 ? 1022 : 0; at < vocab; at += at < 1030 ? 1 : 509) {
+            logits[at] = 9 + (float)at;
+            const tt_sample greedy = {
+                .rows = 1, .vocab = vocab, .logits = logits, .top_p = 1, .token = token};
+            assert_int_equal(device->ops->sample(device, &greedy), TT_OK);
+            assert_int_equal(token[0], at);
+        }
+    }
+}
+
 static void logp_is_of_the_unmodified_logits(void **state) {
     (void)state;
     const float logits[5] = {0.5f, -1, 2, 0, 1}, uniform[1] = {0.999f};
@@ -242,6 +268,7 @@ int main(void) {
         cmocka_unit_test(random_draws_pass_chi_square),
         cmocka_unit_test(greedy_takes_the_lowest_of_equals),
         cmocka_unit_test(top_k_is_exact_at_full_vocabulary),
+        cmocka_unit_test(every_part_is_drawn_from),
         cmocka_unit_test(logp_is_of_the_unmodified_logits),
         cmocka_unit_test(tiny_temperature_is_greedy),
         cmocka_unit_test(bad_input_is_refused),
