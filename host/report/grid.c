@@ -1,5 +1,6 @@
 #include "host/report/grid.h"
 
+#include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/number.h"
 #include "host/lab/config_lines.h"
@@ -172,7 +173,11 @@ static tt_status add_group(maker *m, int group) {
     int row;
     corpus_of(first_run(m->r, group), corpus);
     const int column = column_of(m, corpus);
-    if (column < 0) return TT_OK;
+    if (column < 0) {
+        tt_warn("%s: a table has %d data sets at most; %s is left out of it", m->r->groups[group].label,
+            TT_GRID_COLUMNS, corpus);
+        return TT_OK;
+    }
     if (m->first[column] < 0) m->first[column] = group;
     label_of(m->r, group, false, label);
     if (m->grid->paired) TT_TRY(add_before(m, group, column));
