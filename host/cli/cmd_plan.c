@@ -11,6 +11,7 @@
 #include "host/lab/memory_text.h"
 #include "host/lab/run_directory.h"
 #include "host/lab/sweep/plan.h"
+#include "host/lab/sweep/speed.h"
 #include "kernels/cuda/cuda.h"
 
 #include <jansson.h>
@@ -118,17 +119,6 @@ static tt_status choose_machine(plan *p, const request *r, const tt_comm *comm) 
     return TT_OK;
 }
 
-static tt_status speed_of_run(const char *run, double *out) {
-    char path[TT_PATH_MAX];
-    json_t *root;
-    TT_TRY(tt_path_join(path, sizeof path, run, "result.json"));
-    TT_TRY(tt_json_read(&root, path, 1 << 24));
-    *out = json_number_value(json_object_get(root, "tokens_per_second"));
-    json_decref(root);
-    if (*out > 0) return TT_OK;
-    return tt_fail(TT_ERR_INPUT, "%s: no tokens_per_second; expected the result of a run that trained", path);
-}
-
 // The most memory that this process has had so far.
 static double own_memory(void) {
     struct rusage usage;
@@ -140,7 +130,7 @@ static tt_status choose_limits(plan *p, const request *r, const tt_comm *comm) {
     p->speed = r->speed;
     if (r->memory) TT_TRY(tt_memory_parse(&p->limit, r->memory));
     if (r->like && r->speed > 0) return tt_fail(TT_ERR_USAGE, "plan: give --speed or --like, not both");
-    if (r->like) TT_TRY(speed_of_run(r->like, &p->speed));
+    if (r->like) TT_TRY(tt_speed_of_run(r->like, &p->speed));
     if (r->watts > 0 && !(p->speed > 0))
         return tt_fail(TT_ERR_USAGE, "plan: --watts needs a speed: give --speed or --like, too");
     if (!p->machine.cuda && !r->memory)

@@ -1,4 +1,4 @@
-// tinythinker report: writes runs as one HTML page, Markdown, CSV.
+// tinythinker report: writes runs as one HTML page, Markdown, LaTeX, CSV.
 #include "host/base/output.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 typedef struct files {
-    const char *html, *markdown, *csv;
+    const char *html, *markdown, *latex, *csv;
 } files;
 
 static tt_status save_file(const char *path, const tt_str *text) {
@@ -30,6 +30,11 @@ static tt_status write_all(const files *to, const tt_report *report, const char 
         TT_TRY_GOTO(status, save_file(to->markdown, &text), release);
         tt_str_clear(&text);
     }
+    if (to->latex) {
+        TT_TRY_GOTO(status, tt_report_latex(&text, report), release);
+        TT_TRY_GOTO(status, save_file(to->latex, &text), release);
+        tt_str_clear(&text);
+    }
     TT_TRY_GOTO(status, tt_report_html(&text, report, source), release);
     status = save_file(to->html, &text);
 release:
@@ -40,14 +45,15 @@ release:
 // No page replaces what its runs were made from.
 static tt_status check_runs(const files *to, const tt_report *report) {
     const tt_path_use uses[] = {{"-o", to->html, TT_OUTPUT_STREAM},
-        {"--markdown", to->markdown, TT_OUTPUT_STREAM}, {"--csv", to->csv, TT_OUTPUT_STREAM}};
+        {"--markdown", to->markdown, TT_OUTPUT_STREAM}, {"--latex", to->latex, TT_OUTPUT_STREAM},
+        {"--csv", to->csv, TT_OUTPUT_STREAM}};
     for (int i = 0; i < report->n_runs; ++i) {
         char path[TT_PATH_MAX];
         tt_config config;
         if (tt_path_join(path, sizeof path, report->runs[i].path, "config.yaml") != TT_OK ||
             tt_config_load_written(&config, path) != TT_OK)
             continue; // the report says what is wrong with it
-        const tt_status safe = tt_paths_check_config("report", uses, 3, &config);
+        const tt_status safe = tt_paths_check_config("report", uses, 4, &config);
         tt_config_close(&config);
         TT_TRY(safe);
     }
@@ -64,6 +70,8 @@ tt_status tt_cmd_report(int argc, char **argv) {
             "o", &to.html, "FILE", TT_OUTPUT_STREAM, "The HTML page to write (default report.html)."),
         TT_OPTION_PATH(
             "markdown", &to.markdown, "FILE", TT_OUTPUT_STREAM, "Also writes its tables as Markdown."),
+        TT_OPTION_PATH("latex", &to.latex, "FILE", TT_OUTPUT_STREAM,
+            "Also writes the tables of sweeps as LaTeX: data sets as columns, settings as rows."),
         TT_OPTION_PATH("csv", &to.csv, "FILE", TT_OUTPUT_STREAM, "Also writes one line for each run as CSV."),
         TT_OPTION_TEXT("title", &title, "TEXT", "Heading of the page (default: the directories' names)."),
     };

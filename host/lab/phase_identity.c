@@ -26,6 +26,17 @@ bool tt_phase_at(const tt_config *config, int i, char name[TT_PHASE_NAME], int *
     return true;
 }
 
+bool tt_phase_is_behind(const tt_config *config, const char *phase, const char *from) {
+    char name[TT_PHASE_NAME];
+    int iteration;
+    if (!from || !*from) return true;
+    for (int i = 0; tt_phase_at(config, i, name, &iteration); ++i) {
+        if (strcmp(name, from) == 0) return true;
+        if (strcmp(name, phase) == 0) return false;
+    }
+    return true;
+}
+
 // ---- checksums of files, each computed once: the runs of a sweep read the same few
 
 typedef struct known_file {

@@ -18,6 +18,9 @@ enum { TT_PHASE_NAME = 32, TT_PHASE_HASH = 17 };
 // the number of a reflection, 0 for the others. False behind the last.
 bool tt_phase_at(const tt_config *config, int i, char name[TT_PHASE_NAME], int *iteration);
 
+// Whether the phase is `from` or comes behind it; `from` NULL or empty: the first phase.
+bool tt_phase_is_behind(const tt_config *config, const char *phase, const char *from);
+
 // What a phase is known by is a text of two parts. Appends the first: the version above, the seed, every key that is used
 // up to phase number i, and a checksum of the content of every file that is read up to it, instead of its path. A
 // precision of auto is to be resolved before. Reads each file once for each process. Errors: TT_ERR_IO, also for a

@@ -530,6 +530,14 @@ static tt_status say_how_to_go_on(const run *r) {
         r->dir.path);
 }
 
+// On rank 0, once the files of before have been removed. A run that was stopped before it had saved anything has begun
+// anew, too.
+static tt_status note_generation(const run *r, const tt_run_options *options) {
+    const bool anew =
+        options->fresh || options->fresh_from || !tt_run_directory_has(r->dir.path, "phases.json", NULL);
+    return options->generation && anew ? tt_phase_note_generation(&r->dir, options->generation) : TT_OK;
+}
+
 static tt_status do_run(run *r, const tt_run_options *options, FILE *out) {
     bool finished;
     tt_config_warn(r->config);
@@ -541,11 +549,15 @@ static tt_status do_run(run *r, const tt_run_options *options, FILE *out) {
     if (options->fresh_from)
         TT_TRY(tt_comm_agree(
             r->comm, r->comm->rank == 0 ? remove_phases(r->config, &r->dir, options->fresh_from) : TT_OK));
+    TT_TRY(tt_comm_agree(r->comm, r->comm->rank == 0 ? note_generation(r, options) : TT_OK));
     TT_TRY(show_finished(r, out, &finished));
     if (finished) return TT_OK;
     TT_TRY(open_device(r));
-    TT_TRY(tt_sharing_open(&r->sharing, r->config, &r->dir, r->comm,
-        options->fresh || options->fresh_from ? NULL : options->share));
+    const bool alone = (options->fresh || options->fresh_from) && !options->generation;
+    const tt_sharing_source source = {.root = alone ? NULL : options->share,
+        .generation = options->generation,
+        .from = options->generation_from};
+    TT_TRY(tt_sharing_open(&r->sharing, r->config, &r->dir, r->comm, &source));
     TT_TRY(open_corpus(r));
     tt_interrupt_defer(true); // what came before is quickly done again
     tt_status status = TT_OK;

@@ -20,6 +20,9 @@ typedef struct tt_run_options {
     // NULL, or a folder: phases that a run in it, or in a folder in it, has already trained are taken from there
     // (shared_phases.h), and one that another run is just training is waited for.
     const char *share;
+    // NULL, or the generation (shared_phases.h) that the run is started over in, or was: from the phase generation_from on
+    // (NULL or empty: all), phases are taken only from runs of the same one. Without it, a run that starts over takes none.
+    const char *generation, *generation_from;
     tt_lock *lock; // NULL, or the lock of the run directory, which rank 0 has and the run releases
 } tt_run_options;
 

@@ -126,10 +126,22 @@ static tt_status note_difference(
     return status;
 }
 
+static bool is_same_line(const tt_config_line *a, const tt_config_line *b) {
+    return strcmp(a->key, b->key) == 0 && a->length == b->length &&
+           memcmp(a->value, b->value, (size_t)a->length) == 0;
+}
+
 tt_status tt_run_config_differences(const char *before, const char *now, tt_str *out, bool *rescore) {
-    tt_config_line line = {.rest = now}, other;
+    tt_config_line line = {.rest = now}, other = {.rest = before};
+    bool parallel =
+        true; // one version wrote both: the same keys in the same order, none of which is looked for
     *rescore = false;
-    while (tt_config_line_next(&line)) TT_TRY(note_difference(before, now, &line, out, rescore));
+    while (tt_config_line_next(&line)) {
+        parallel = parallel && tt_config_line_next(&other) && strcmp(other.key, line.key) == 0;
+        if (!parallel || !is_same_line(&line, &other))
+            TT_TRY(note_difference(before, now, &line, out, rescore));
+    }
+    if (parallel && !tt_config_line_next(&other)) return tt_str_status(out);
     line = (tt_config_line){.rest = before};
     while (tt_config_line_next(&line)) // keys that only `before` has
         if (!tt_config_removed(line.key) && !tt_config_line_find(now, line.key, &other))
@@ -334,12 +346,15 @@ static tt_status compare_with_existing(const tt_run_directory *dir, const char *
     return status;
 }
 
+bool tt_run_directory_has(const char *run, const char *name, char *path) {
+    char own[TT_PATH_MAX];
+    if (!path) path = own;
+    return tt_path_join(path, TT_PATH_MAX, run, name) == TT_OK && tt_file_exists(path);
+}
+
 static bool is_run(const char *folder) {
-    static const char *const files[] = {"config.yaml", "environment.json"};
-    char path[TT_PATH_MAX];
-    for (int i = 0; i < 2; ++i)
-        if (tt_path_join(path, sizeof path, folder, files[i]) != TT_OK || !tt_file_exists(path)) return false;
-    return true;
+    return tt_run_directory_has(folder, "config.yaml", NULL) &&
+           tt_run_directory_has(folder, "environment.json", NULL);
 }
 
 bool tt_run_directory_owns(const char *path) {

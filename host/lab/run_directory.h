@@ -68,6 +68,8 @@ tt_status tt_run_directory_claim(const char *path, tt_lock *lock) TT_MUST_CHECK;
 bool tt_run_directory_noted(const char *path);
 // Whether another process runs in the directory now; owner[256] names it as tt_lock.owner does.
 bool tt_run_directory_busy(const char *path, char *owner);
+// Whether the directory of a run has a file of this name. `path`: NULL, or receives the file's path, in [TT_PATH_MAX].
+bool tt_run_directory_has(const char *run, const char *name, char *path);
 // Whether the file is one that a run writes, in the directory of a run. `path` is behind all links (target.h).
 bool tt_run_directory_owns(const char *path);
 

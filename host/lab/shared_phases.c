@@ -21,8 +21,8 @@
 static bool read_notes(const char *run, json_t **out) {
     char path[TT_PATH_MAX];
     *out = NULL;
-    return tt_path_join(path, sizeof path, run, "phases.json") == TT_OK && tt_file_exists(path) &&
-           tt_json_read(out, path, 1 << 22) == TT_OK && json_is_object(*out);
+    return tt_run_directory_has(run, "phases.json", path) && tt_json_read(out, path, 1 << 22) == TT_OK &&
+           json_is_object(*out);
 }
 
 static tt_status write_notes(const tt_run_directory *dir, const json_t *root) {
@@ -61,6 +61,35 @@ tt_status tt_phase_forget(const tt_run_directory *dir, const char *phase) {
     if (read_notes(dir->path, &root) && json_object_del(root, phase) == 0) status = write_notes(dir, root);
     json_decref(root);
     return status;
+}
+
+// ---- generations
+
+static const char generation_key[] = "generation"; // of phases.json, beside the phases
+
+tt_status tt_phase_note_generation(const tt_run_directory *dir, const char *generation) {
+    json_t *root;
+    if (!read_notes(dir->path, &root)) {
+        json_decref(root);
+        root = json_object();
+    }
+    const bool set = json_object_set_new(root, generation_key, json_string(generation)) == 0;
+    const tt_status status =
+        set ? write_notes(dir, root) : tt_fail(TT_ERR_NOMEM, "%s: no memory", dir->phases);
+    json_decref(root);
+    return status;
+}
+
+static void generation_of(const json_t *root, char out[TT_PHASE_GENERATION]) {
+    const char *text = json_string_value(json_object_get(root, generation_key));
+    snprintf(out, TT_PHASE_GENERATION, "%s", text ? text : "");
+}
+
+void tt_phase_generation(const char *run, char out[TT_PHASE_GENERATION]) {
+    json_t *root;
+    *out = '\0';
+    if (read_notes(run, &root)) generation_of(root, out);
+    json_decref(root);
 }
 
 // ---- finding one
@@ -108,6 +137,7 @@ tt_phase_standing tt_phase_look(
     tt_phase_found found;
     const json_t *entry = read_notes(run, &root) ? json_object_get(root, phase) : NULL;
     const char *known = json_string_value(json_object_get(entry, "identity"));
+    generation_of(root, found.generation);
     tt_phase_standing standing = TT_PHASE_NEW;
     if (entry) standing = known && strcmp(known, identity) == 0 ? TT_PHASE_BEGUN : TT_PHASE_OTHER;
     if (standing == TT_PHASE_BEGUN && is_done(run, phase, entry, &found)) standing = TT_PHASE_DONE;
@@ -122,6 +152,7 @@ static bool visit_run(const char *run, tt_phase_visit *visit, void *self) {
     bool stop = false;
     if (read_notes(run, &root)) json_object_foreach(root, phase, entry) {
             tt_phase_found found;
+            generation_of(root, found.generation);
             const char *identity = json_string_value(json_object_get(entry, "identity"));
             stop = stop ||
                    (identity && is_done(run, phase, entry, &found) && visit(self, phase, identity, &found));

@@ -30,6 +30,14 @@ tt_status tt_phase_note(const tt_run_directory *dir, const tt_phase_entry *entry
 // Removes the phase from phases.json. Errors: TT_ERR_IO, TT_ERR_NOMEM.
 tt_status tt_phase_forget(const tt_run_directory *dir, const char *phase) TT_MUST_CHECK;
 
+// Runs that start over together, with phases from each other and from no other run, are a generation: phases.json of each
+// says which, from the moment on when its old phases have been removed.
+enum { TT_PHASE_GENERATION = 24 };
+// Writes it. Errors: TT_ERR_IO, TT_ERR_NOMEM.
+tt_status tt_phase_note_generation(const tt_run_directory *dir, const char *generation) TT_MUST_CHECK;
+// That of the directory `run`; empty: none.
+void tt_phase_generation(const char *run, char out[TT_PHASE_GENERATION]);
+
 // What a run directory says of a phase.
 typedef enum tt_phase_standing {
     TT_PHASE_NEW,   // nothing
@@ -43,6 +51,7 @@ typedef struct tt_phase_found {
     char run[TT_PATH_MAX];  // the run directory
     char best[TT_PATH_MAX]; // its best weights
     int64_t metrics_bytes;
+    char generation[TT_PHASE_GENERATION]; // of the run; empty: none
 } tt_phase_found;
 
 // Looks into the run directory `run`; *out (or NULL) is filled for TT_PHASE_DONE: all files of the phase are there.

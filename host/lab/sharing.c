@@ -54,9 +54,9 @@ static tt_status check_world(tt_sharing *s) {
         s->config->corpus);
 }
 
-tt_status tt_sharing_open(
-    tt_sharing *out, const tt_config *config, const tt_run_directory *dir, tt_comm *comm, const char *share) {
-    *out = (tt_sharing){.comm = comm, .config = config, .dir = dir, .share = share, .lock = {.file = -1}};
+tt_status tt_sharing_open(tt_sharing *out, const tt_config *config, const tt_run_directory *dir,
+    tt_comm *comm, const tt_sharing_source *source) {
+    *out = (tt_sharing){.comm = comm, .config = config, .dir = dir, .source = *source, .lock = {.file = -1}};
     tt_status status = TT_OK;
     if (comm->rank == 0) {
         status = read_settings(out);
@@ -108,6 +108,7 @@ static tt_phase_standing look_here(const tt_sharing *s, const char *phase) {
 typedef struct search {
     const tt_sharing *sharing;
     const char *phase;
+    const char *generation; // NULL: any
     tt_phase_found *out;
 } search;
 
@@ -115,6 +116,7 @@ static bool is_wanted(void *self, const char *phase, const char *identity, const
     const search *w = self;
     if (strcmp(phase, w->phase) != 0 || strcmp(identity, tt_str_text(&w->sharing->identity)) != 0)
         return false;
+    if (w->generation && strcmp(w->generation, found->generation) != 0) return false;
     for (int i = 0; i < w->sharing->n_bad; ++i)
         if (strcmp(w->sharing->bad[i], found->run) == 0) return false;
     *w->out = *found;
@@ -124,8 +126,11 @@ static bool is_wanted(void *self, const char *phase, const char *identity, const
 // *taken: some run had the phase whole.
 static tt_status take(tt_sharing *s, const char *phase, const char *best, bool *taken) {
     tt_phase_found found;
+    const tt_sharing_source *source = &s->source;
+    const char *generation = tt_phase_is_behind(s->config, phase, source->from) ? source->generation : NULL;
     *taken = false;
-    while (s->n_bad < TT_BAD_RUNS && tt_phases_walk(s->share, is_wanted, &(search){s, phase, &found})) {
+    while (s->n_bad < TT_BAD_RUNS &&
+           tt_phases_walk(source->root, is_wanted, &(search){s, phase, generation, &found})) {
         const tt_phase_entry entry = {.name = phase, .identity = tt_str_text(&s->identity), .best = best};
         const tt_status status = tt_phase_take(s->dir, &entry, &found, s->config->model.start);
         *taken = status == TT_OK;
@@ -143,11 +148,11 @@ static tt_status try_share(tt_sharing *s, const char *phase, const char *best, s
     char hash[TT_PHASE_HASH], locks[TT_PATH_MAX];
     bool taken;
     *out = STEP_GO_ON;
-    if (!s->share || s->identity.length == 0) return TT_OK;
+    if (!s->source.root || s->identity.length == 0) return TT_OK;
     const tt_phase_standing standing = look_here(s, phase);
     if (standing == TT_PHASE_DONE || standing == TT_PHASE_OTHER) return TT_OK;
     tt_phase_hash(&s->identity, hash);
-    TT_TRY(tt_path_join(locks, sizeof locks, s->share, ".locks"));
+    TT_TRY(tt_path_join(locks, sizeof locks, s->source.root, ".locks"));
     const tt_status status = tt_phase_lock(locks, phase, hash, &s->lock);
     if (status == TT_ERR_BUSY) *out = STEP_WAIT;
     if (status != TT_OK) return status == TT_ERR_BUSY ? TT_OK : status;

@@ -12,11 +12,18 @@ extern "C" {
 
 enum { TT_BAD_RUNS = 16 };
 
+// Where phases may be taken from.
+typedef struct tt_sharing_source {
+    const char *root;       // see tt_run_options.share; NULL: nothing is taken
+    const char *generation; // NULL, or see tt_run_options
+    const char *from;
+} tt_sharing_source;
+
 typedef struct tt_sharing {
     tt_comm *comm;               // borrowed
     const tt_config *config;     // borrowed
     const tt_run_directory *dir; // borrowed
-    const char *share;           // see tt_run_options; NULL: nothing is taken
+    tt_sharing_source source;    // its texts are borrowed
     tt_str *settings;            // [n] of each phase; NULL: not known, nothing is taken or noted
     int n;
     tt_str identity;                    // of the phase that is being done; empty: not known
@@ -29,7 +36,7 @@ typedef struct tt_sharing {
 // are neither taken nor noted: a finished run may have lost what it began with. tt_sharing_close frees *out in any case.
 // Errors: TT_ERR_CONFIG where the run's corpus was built from a world that has changed since; TT_ERR_NOMEM.
 tt_status tt_sharing_open(tt_sharing *out, const tt_config *config, const tt_run_directory *dir,
-    tt_comm *comm, const char *share) TT_MUST_CHECK;
+    tt_comm *comm, const tt_sharing_source *source) TT_MUST_CHECK;
 void tt_sharing_close(tt_sharing *sharing);
 // On rank 0, when the corpus has been built from the world.
 tt_status tt_sharing_built(tt_sharing *sharing) TT_MUST_CHECK;

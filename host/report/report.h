@@ -11,8 +11,10 @@ extern "C" {
 // Appends the page: HTML that is XML as well, without scripts and without anything to load. `source`: its
 // title. The same runs give the same bytes.
 tt_status tt_report_html(tt_str *out, const tt_report *report, const char *source) TT_MUST_CHECK;
-// Appends the summary, the phases, the differences and the runs as Markdown tables.
+// Appends the summary, the tables of sweeps, the phases, the differences and the runs as Markdown tables.
 tt_status tt_report_markdown(tt_str *out, const tt_report *report, const char *source) TT_MUST_CHECK;
+// Appends the tables of sweeps (grid.h) as LaTeX to be \input, which needs the package booktabs.
+tt_status tt_report_latex(tt_str *out, const tt_report *report) TT_MUST_CHECK;
 // Appends a line of CSV for each run with all its numbers; unknown ones are empty. The last columns are
 // differences on the test questions: reflection_ (after the last iteration, against acquisition), votes_
 // (self-consistency against greedy) and first_ (against the run that the column "first" names).

@@ -1,4 +1,5 @@
 // A report as tables: Markdown and CSV.
+#include "host/report/grid.h"
 #include "host/report/report.h"
 #include "host/report/runs/changes.h"
 #include "host/report/text.h"
@@ -46,6 +47,49 @@ static void markdown_groups(tt_str *out, const tt_report *r) {
         tt_text_seconds(out, tt_report_group_number(r, group, tt_report_run_wall).mean);
         tt_str_append(out, " |\n");
     }
+}
+
+static void markdown_grid(tt_str *out, const tt_grid *grid) {
+    const int each = grid->voted ? 2 : 1;
+    tt_str caption = {0};
+    tt_str_append(out, "\n## ");
+    tt_markdown_text(out, grid->sweep);
+    tt_str_append(out, "\n\n| |");
+    for (int c = 0; c < each * grid->n_columns; ++c) {
+        tt_str_append(out, " ");
+        tt_markdown_text(out, grid->columns[c / each]);
+        tt_str_append(out, !grid->voted ? " |" : c % 2 ? ", voted |" : ", greedy |");
+    }
+    tt_str_append(out, "\n|---|");
+    for (int c = 0; c < each * grid->n_columns; ++c) tt_str_append(out, "---:|");
+    tt_str_append(out, "\n");
+    for (int i = 0; i < grid->n; ++i) {
+        tt_str_append(out, "| ");
+        tt_markdown_text(out, grid->rows[i].label);
+        tt_str_append(out, " |");
+        for (int c = 0; c < each * grid->n_columns; ++c) {
+            const tt_grid_cell *cell = &grid->rows[i].cells[c / each][c % each];
+            tt_str_append(out, isfinite(cell->score.mean) ? " " : " " TT_REPORT_DASH);
+            tt_grid_number(out, cell, " \u00b1 ");
+            tt_str_append(out, cell->sure ? " \\* |" : " |");
+        }
+        tt_str_append(out, "\n");
+    }
+    tt_grid_caption(&caption, grid);
+    tt_str_append(out, "\n");
+    tt_markdown_text(out, tt_str_text(&caption));
+    tt_str_append(out, "\n");
+    tt_str_close(&caption);
+}
+
+static tt_status markdown_grids(tt_str *out, const tt_report *r) {
+    tt_grid *grids;
+    int n;
+    TT_TRY(tt_grids_open(r, &grids, &n));
+    for (int i = 0; i < n; ++i)
+        if (*grids[i].sweep) markdown_grid(out, &grids[i]); // others are in the summary
+    tt_grids_close(grids, n);
+    return TT_OK;
 }
 
 static void markdown_phases(tt_str *out, const tt_report *r) {
@@ -155,6 +199,7 @@ tt_status tt_report_markdown(tt_str *out, const tt_report *r, const char *source
                        "mean of several) Wilson's. Checkpoints are selected on validation.");
     if (isfinite(r->chance)) tt_str_format(out, " Chance is %.1f %%.", 100 * r->chance);
     tt_str_append(out, "\n");
+    TT_TRY(markdown_grids(out, r));
     markdown_phases(out, r);
     TT_TRY(markdown_changes(out, r));
     markdown_runs(out, r);

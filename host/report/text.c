@@ -55,6 +55,27 @@ void tt_html_text(tt_str *out, const char *text) {
     }
 }
 
+void tt_latex_text(tt_str *out, const char *text) {
+    static const struct {
+        char c;
+        const char *escaped;
+    } specials[] = {{'\\', "\\textbackslash{}"}, {'~', "\\textasciitilde{}"}, {'^', "\\textasciicircum{}"},
+        {'<', "\\textless{}"}, {'>', "\\textgreater{}"}, {'|', "\\textbar{}"}, {'"', "\\textquotedbl{}"},
+        {'&', "\\&"}, {'%', "\\%"}, {'$', "\\$"}, {'#', "\\#"}, {'_', "\\_"}, {'{', "\\{"}, {'}', "\\}"}};
+    while (*text) {
+        size_t n;
+        const char *character = take_character(&text, &n), *escaped = NULL;
+        for (size_t i = 0; i < sizeof specials / sizeof *specials; ++i)
+            if (*character == specials[i].c) escaped = specials[i].escaped;
+        if (strncmp(character, "\uFFFD", 3) == 0 || *character == '\n' || *character == '\t')
+            escaped = *character == '\n' || *character == '\t' ? " " : "?";
+        if (escaped)
+            tt_str_append(out, escaped);
+        else
+            tt_str_append_n(out, character, n);
+    }
+}
+
 void tt_html_format(tt_str *out, const char *format, ...) {
     va_list args;
     va_start(args, format);

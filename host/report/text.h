@@ -20,6 +20,8 @@ void tt_html_format(tt_str *out, const char *format, ...);
 // control characters as above.
 void tt_markdown_text(tt_str *out, const char *text);
 void tt_csv_text(tt_str *out, const char *text);
+// Text of LaTeX, with all characters escaped that mean something there; control characters and invalid UTF-8 become ?.
+void tt_latex_text(tt_str *out, const char *text);
 
 void tt_text_percent(tt_str *out, double share);                    // "83.8 %"
 void tt_text_interval(tt_str *out, double low, double high);        // "[81.4, 86.0]", in per cent

@@ -17,9 +17,18 @@ YAML
 for size in small base large; do mv runs/run/best.h5 t5-$size.h5 2>/dev/null || cp t5-small.h5 t5-$size.h5; done
 rm -r runs
 
-# As they are: a run for each combination, and no phase twice.
-"$TT_SOURCE_DIR/tools/paper.sh" --dry-run >list.txt 2>err.log || fail "--dry-run" err.log
-[ "$(grep -c 'runs in runs/paper-' list.txt) $(grep -c 'each trained once' list.txt)" = "10 10" ] || fail "not ten tables" list.txt
+# As they are: several sweeps as one, and no phase twice over all of them.
+phases() { sed -n 's/^\([0-9]*\) phases, each trained once; for itself, each run would train \([0-9]*\).*/\1/p' "$1"; }
+three=()
+alone=0
+for table in stages phases interval; do
+    three+=("$TT_SOURCE_DIR/experiments/paper/$table.yaml")
+    "$TINYTHINKER" sweep "${three[-1]}" --dry-run >list.txt 2>err.log || fail "$table" err.log
+    alone=$((alone + $(phases list.txt)))
+done
+"$TINYTHINKER" sweep "${three[@]}" --dry-run >list.txt 2>err.log || fail "three tables" err.log
+# Three seeds; the corpora are the same file here. Four acquisitions for the stages, 3 x 5 reflections, five more intervals.
+[ "$alone $(phases list.txt)" = "$((3 * (4 + 3 + 15 + 6))) $((3 * (4 + 15 + 5)))" ] || fail "$alone phases apart, $(phases list.txt) together" list.txt
 for config in "$TT_SOURCE_DIR"/configs/{csqa,obqa,strategyqa}-{small,base,large}.yaml; do
     printf 'name: one\nbase: %s\n' "$config" >one.yaml
     "$TINYTHINKER" sweep one.yaml --dry-run >list.txt 2>err.log || fail "$config" err.log
@@ -34,17 +43,24 @@ cp "$TT_SOURCE_DIR/tools/paper.sh" tree/tools/
 sed -i 's/^seeds: .*/seeds: [1]/; s/csqa.h5, obqa.h5, strategyqa.h5/csqa.h5/' tree/experiments/paper/*.yaml
 settings=(acquisition.steps=4 acquisition.batch_size=8 acquisition.validate_every=0 acquisition.dropout=0 reflection.samples=2
     reflection.cycles=1 reflection.questions=8 reflection.batch_size=8 evaluation.max_length=8 evaluation.questions=8 threads=1)
+tree/tools/paper.sh --dry-run "${settings[@]/#/--set=}" >list.txt 2>err.log || fail "--dry-run" err.log
+[ "$(grep -c 'runs in runs/paper-' list.txt) $(grep -c 'each trained once' list.txt)" = "10 1" ] || fail "not ten tables" list.txt
+phases=$(phases list.txt)
 tree/tools/paper.sh "${settings[@]/#/--set=}" >out.txt 2>err.log || fail "paper.sh" err.log out.txt
-[ "$(find runs -name result.json | wc -l)" = "$(grep -o ' [0-9]* of [0-9]* ' out.txt | awk '{n += $3} END {print n}')" ] ||
-    fail "runs are missing" out.txt
+all=$(find runs -name result.json | wc -l)
+grep -q "^10 sweeps: $all of $all runs are finished" out.txt || fail "runs are missing" out.txt
 # Every phase that a run trained has a file of its own; those that were taken are further names of it.
 trained=$(grep -L '"from"' runs/*/*/phases.json | wc -l)
 files=$(stat -c %i runs/*/*/checkpoints/*[a-z0-9].h5 | sort -u | wc -l)
 names=$(find runs -path '*/checkpoints/*.h5' | wc -l)
+once=$(find runs -path '*/checkpoints/*.h5' ! -name '*_best.h5' -printf '%i\n' | sort -u | wc -l)
+[ "$once" = "$phases" ] || fail "$once phases were trained, $phases were planned" list.txt
 [ "$trained" -gt 0 ] && [ "$files" -lt $((names / 2)) ] || fail "$files files for $names names: phases were trained again"
 for table in sizes stages phases targets iterations interval augmentations self-consistency beta-alpha baselines; do
     grep -q "paper-$table" runs/paper.md || fail "$table is not in the report" out.txt
+    grep -q "caption{paper-$table" runs/paper.tex || fail "$table is not in the LaTeX" out.txt
 done
+[ "$(wc -l <runs/summary.csv)" = $(($(find runs -name result.json | wc -l) + 1)) ] || fail "runs/summary.csv" runs/summary.csv
 "$TT_SOURCE_DIR/tools/paper.sh" --tables "sizes nothing" >out.txt 2>err.log
 [ $? = 2 ] && grep -q "nothing is none of the tables" err.log || fail "a table that is none" err.log
 

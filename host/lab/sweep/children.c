@@ -17,15 +17,12 @@
 #include <unistd.h>
 
 // Writes the child's command line into arguments[CHILD_ARGUMENTS + 2 * n_overrides].
-enum { CHILD_ARGUMENTS = 9 };
+enum { CHILD_ARGUMENTS = 6 };
 static void fill_arguments(
     const char **arguments, const char *file, const char *number, const tt_sweep_options *o) {
     const char *const first[] = {"tinythinker", "sweep", file, "--only", number};
     int n = sizeof first / sizeof *first;
     for (int k = 0; k < n; ++k) arguments[k] = first[k];
-    if (o->run.fresh) arguments[n++] = "--fresh";
-    if (o->run.fresh_from) arguments[n++] = "--fresh-from";
-    if (o->run.fresh_from) arguments[n++] = o->run.fresh_from;
     for (int k = 0; k < o->n_overrides; ++k) {
         arguments[n++] = "--set";
         arguments[n++] = o->overrides[k];
@@ -46,17 +43,17 @@ static void become_child(const char *log, const char *threads, const char *const
     _exit(1);
 }
 
-static pid_t start_child(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
+static pid_t start_child(const tt_sweep_run *run, const tt_sweep_options *o) {
     char log[TT_PATH_MAX], index[16], threads[32];
     const long cores = tt_cores();
-    if (tt_path_join(log, sizeof log, sweep->runs[i].path, "log.txt") != TT_OK) return -1;
-    snprintf(index, sizeof index, "%d", sweep->runs[i].number);
+    if (tt_path_join(log, sizeof log, run->path, "log.txt") != TT_OK) return -1;
+    snprintf(index, sizeof index, "%d", run->number);
     snprintf(threads, sizeof threads, "%ld", cores / o->jobs > 1 ? cores / o->jobs : 1);
     const char **arguments;
     if (tt_alloc(&arguments, CHILD_ARGUMENTS + 2 * (size_t)o->n_overrides, sizeof *arguments, "arguments") !=
         TT_OK)
         return -1;
-    fill_arguments(arguments, sweep->file, index, o);
+    fill_arguments(arguments, run->sweep->file, index, o);
     const pid_t parent = getpid(), pid = fork();
     if (pid == 0) become_child(log, threads, arguments, parent);
     free(arguments);
@@ -71,20 +68,20 @@ typedef struct children {
 
 // Whether the child was one of these; a run that waited for it may start now.
 static bool take_ended(tt_sweep_queue *queue, children *c, pid_t pid) {
-    const tt_sweep *sweep = queue->sweep;
     for (int j = 0; j < c->n; ++j) {
         if (c->pid[j] != pid) continue;
-        const tt_sweep_run *run = &sweep->runs[c->run[j]];
+        const tt_sweep_run *run = queue->sweeps->runs[c->run[j]];
+        const char *sweep = run->sweep->name;
         queue->going[c->run[j]] = false;
         c->pid[j] = 0;
         c->alive--;
-        const tt_sweep_state state = tt_sweep_state_of(sweep, run);
+        const tt_sweep_state state = tt_sweep_state_of(run);
         if (state == TT_SWEEP_FINISHED && !tt_sweep_failure_noted(run)) {
-            tt_info("%s: %s finished", sweep->name, run->name);
+            tt_info("%s: %s finished", sweep, run->name);
         } else if (tt_run_directory_noted(run->path)) {
-            tt_info("%s: %s is left to another process", sweep->name, run->name);
+            tt_info("%s: %s is left to another process", sweep, run->name);
         } else if (!tt_interrupted()) {
-            tt_warn("%s: %s failed; see %s/log.txt", sweep->name, run->name, run->path);
+            tt_warn("%s: %s failed; see %s/log.txt", sweep, run->name, run->path);
             if (!tt_sweep_failure_noted(run) && // it ended before it could say why
                 tt_sweep_write_note(run, "failed.txt", "the process ended; see log.txt\n") != TT_OK)
                 tt_warn("%s", tt_error_message());
@@ -96,26 +93,26 @@ static bool take_ended(tt_sweep_queue *queue, children *c, pid_t pid) {
 
 // Starts the next run that can start. *more: whether there may be others after it.
 static tt_status start_next(tt_sweep_queue *queue, children *c, const tt_sweep_options *o, bool *more) {
-    const tt_sweep *sweep = queue->sweep;
     tt_lock lock;
     int slot = 0;
     while (slot < c->n && c->pid[slot]) ++slot;
     if (slot == c->n) return TT_OK;
-    const int run = tt_sweep_queue_next(queue, &lock);
-    *more = run != TT_QUEUE_END;
-    if (run < 0) return TT_OK;
-    const tt_status begun = tt_sweep_begin_run(sweep, &sweep->runs[run]);
+    const int i = tt_sweep_queue_next(queue, &lock);
+    *more = i != TT_QUEUE_END;
+    if (i < 0) return TT_OK;
+    const tt_sweep_run *run = queue->sweeps->runs[i];
+    const tt_status begun = tt_sweep_begin_run(run);
     tt_lock_release(&lock); // the child takes it
     if (begun != TT_OK) {
-        tt_sweep_note_failure(sweep, &sweep->runs[run]);
+        tt_sweep_note_failure(run);
         return TT_OK;
     }
-    const pid_t pid = start_child(sweep, run, o);
+    const pid_t pid = start_child(run, o);
     if (pid < 0) return tt_fail(TT_ERR_IO, "cannot start a process: %s", strerror(errno));
-    tt_info("%s: %s started", sweep->name, sweep->runs[run].name);
-    queue->going[run] = true;
+    tt_info("%s: %s started", run->sweep->name, run->name);
+    queue->going[i] = true;
     c->pid[slot] = pid;
-    c->run[slot] = run;
+    c->run[slot] = i;
     c->alive++;
     return TT_OK;
 }
@@ -125,14 +122,13 @@ static void stop_children(const children *c) {
         if (c->pid[j]) kill(c->pid[j], SIGINT);
 }
 
-tt_status tt_sweep_run_children(const tt_sweep *sweep, const bool *wanted, const tt_sweep_options *o) {
+tt_status tt_sweep_run_children(const tt_sweeps *sweeps, const bool *wanted, const tt_sweep_options *o) {
     children c = {.n = o->jobs};
     tt_sweep_queue queue = {0};
     tt_status status = tt_alloc(&c.pid, (size_t)c.n, sizeof *c.pid, "jobs");
     if (status == TT_OK) status = tt_alloc(&c.run, (size_t)c.n, sizeof *c.run, "jobs");
-    if (status == TT_OK) status = tt_sweep_queue_open(&queue, sweep, wanted);
-    queue.alone = o->run.fresh || o->run.fresh_from;
-    queue.always = queue.alone || o->only >= 0;
+    if (status == TT_OK) status = tt_sweep_queue_open(&queue, sweeps, wanted);
+    queue.always = o->only >= 0;
     bool stopping = false, more = true;
     tt_interrupt_defer(true);
     while (status == TT_OK && (more || c.alive)) {
@@ -147,7 +143,7 @@ tt_status tt_sweep_run_children(const tt_sweep *sweep, const bool *wanted, const
         if (ended > 0) more = take_ended(&queue, &c, ended) && !stopping;
         if (ended <= 0 && c.alive == before) usleep(c.alive == c.n ? 50000 : 300000);
     }
-    while (queue.sweep && c.alive) { // those that still run, after a failure here
+    while (queue.sweeps && c.alive) { // those that still run, after a failure here
         const pid_t ended = waitpid(-1, NULL, 0);
         if (ended <= 0) break;
         take_ended(&queue, &c, ended);

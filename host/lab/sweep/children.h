@@ -8,10 +8,10 @@
 extern "C" {
 #endif
 
-// Runs those that are wanted [sweep->n], options->jobs at a time. Errors: TT_ERR_INTERRUPTED after Ctrl-C, with progress
+// Runs those that are wanted [sweeps->n], options->jobs at a time. Errors: TT_ERR_INTERRUPTED after Ctrl-C, with progress
 // saved; TT_ERR_IO where no process can be started; those of tt_sweep_queue_open.
 tt_status tt_sweep_run_children(
-    const tt_sweep *sweep, const bool *wanted, const tt_sweep_options *options) TT_MUST_CHECK;
+    const tt_sweeps *sweeps, const bool *wanted, const tt_sweep_options *options) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

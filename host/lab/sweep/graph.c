@@ -23,24 +23,28 @@ static tt_status set_precision(tt_config *config, tt_precision *chosen) {
     return tt_config_set(config, "precision", tt_precision_name(*chosen));
 }
 
-static int find(const tt_sweep_graph *graph, const tt_str *identity, const char *hash) {
+static int find(
+    const tt_sweep_graph *graph, const tt_str *identity, const char *hash, const char *generation) {
     for (int k = 0; k < graph->n; ++k)
         if (strcmp(graph->phases[k].hash, hash) == 0 &&
+            strcmp(graph->phases[k].generation, generation) == 0 &&
             strcmp(tt_str_text(&graph->phases[k].identity), tt_str_text(identity)) == 0)
             return k;
     return -1;
 }
 
 // Takes `identity`.
-static tt_status add(tt_sweep_graph *graph, const char *name, tt_str *identity, int run) {
+static tt_status add(
+    tt_sweep_graph *graph, const char *name, const char *generation, tt_str *identity, int run) {
     char hash[TT_PHASE_HASH];
     tt_phase_hash(identity, hash);
-    int k = find(graph, identity, hash);
+    int k = find(graph, identity, hash, generation);
     if (k < 0) {
         TT_TRY(
             tt_grow(&graph->phases, &graph->capacity, (size_t)graph->n + 1, sizeof *graph->phases, "phases"));
         k = graph->n++;
-        graph->phases[k] = (tt_sweep_phase){.identity = *identity, .before = graph->last[run], .first = run};
+        graph->phases[k] = (tt_sweep_phase){
+            .identity = *identity, .generation = generation, .before = graph->last[run], .first = run};
         *identity = (tt_str){0};
         snprintf(graph->phases[k].name, TT_PHASE_NAME, "%s", name);
         memcpy(graph->phases[k].hash, hash, sizeof hash);
@@ -52,29 +56,33 @@ static tt_status add(tt_sweep_graph *graph, const char *name, tt_str *identity, 
 }
 
 static tt_status add_run(tt_sweep_graph *graph, int run, tt_precision *chosen) {
-    const tt_sweep_run *r = &graph->sweep->runs[run];
+    const tt_sweep_run *r = graph->sweeps->runs[run];
+    const tt_sweep *sweep = r->sweep;
     tt_config config;
     char name[TT_PHASE_NAME];
     int iteration;
-    TT_TRY(tt_config_load(&config, graph->sweep->base, r->overrides, r->n));
+    TT_TRY(tt_config_load(&config, sweep->base, r->overrides, r->n));
     tt_status status = set_precision(&config, chosen);
     for (int i = 0; status == TT_OK && tt_phase_at(&config, i, name, &iteration); ++i) {
         tt_str identity = {0};
         status = tt_phase_settings(&config, i, &identity);
         if (i > 0) tt_phase_after(&identity, graph->phases[graph->last[run]].hash);
-        if (status == TT_OK) status = add(graph, name, &identity, run);
+        if (status == TT_OK) {
+            const bool over = r->over && tt_phase_is_behind(&config, name, sweep->over_from);
+            status = add(graph, name, over ? sweep->generation : "", &identity, run);
+        }
         tt_str_close(&identity);
     }
     tt_config_close(&config);
     return status;
 }
 
-tt_status tt_sweep_graph_open(tt_sweep_graph *out, const tt_sweep *sweep) {
+tt_status tt_sweep_graph_open(tt_sweep_graph *out, const tt_sweeps *sweeps) {
     tt_precision chosen = TT_PRECISION_AUTO;
-    *out = (tt_sweep_graph){.sweep = sweep};
-    TT_TRY(tt_alloc(&out->last, (size_t)sweep->n, sizeof *out->last, "runs"));
-    for (int i = 0; i < sweep->n; ++i) out->last[i] = -1;
-    for (int i = 0; i < sweep->n; ++i) {
+    *out = (tt_sweep_graph){.sweeps = sweeps};
+    TT_TRY(tt_alloc(&out->last, (size_t)sweeps->n, sizeof *out->last, "runs"));
+    for (int i = 0; i < sweeps->n; ++i) out->last[i] = -1;
+    for (int i = 0; i < sweeps->n; ++i) {
         const tt_status status = add_run(out, i, &chosen);
         if (status == TT_OK || status == TT_ERR_IO || status == TT_ERR_CONFIG || status == TT_ERR_FORMAT ||
             status == TT_ERR_INPUT)
@@ -99,6 +107,7 @@ static bool mark_done(void *self, const char *name, const char *identity, const 
         tt_sweep_phase *p = &graph->phases[k];
         if (p->done || strcmp(p->name, name) != 0 || strcmp(tt_str_text(&p->identity), identity) != 0)
             continue;
+        if (*p->generation && strcmp(p->generation, found->generation) != 0) continue;
         p->done = true;
         memcpy(p->found, found->run, sizeof p->found);
     }
@@ -106,7 +115,7 @@ static bool mark_done(void *self, const char *name, const char *identity, const 
 }
 
 void tt_sweep_graph_look(tt_sweep_graph *graph) {
-    tt_phases_walk(graph->sweep->output, mark_done, graph);
+    tt_phases_walk(graph->sweeps->output, mark_done, graph);
 }
 
 int tt_sweep_graph_left(const tt_sweep_graph *graph, int run) {
@@ -120,20 +129,4 @@ bool tt_sweep_graph_waits(const tt_sweep_graph *graph, int a, int b) {
         for (int l = graph->last[b]; l >= 0; l = graph->phases[l].before)
             if (k == l) return !graph->phases[k].done;
     return false;
-}
-
-tt_status tt_sweep_graph_print(const tt_sweep_graph *graph, tt_str *out) {
-    int done = 0;
-    if (graph->n == 0) return TT_OK;
-    tt_str_format(out, "%-14s %5s  %-8s %s\n", "phase", "runs", "state", "of run");
-    for (int k = 0; k < graph->n; ++k) {
-        const tt_sweep_phase *p = &graph->phases[k];
-        done += p->done;
-        tt_str_format(out, "%-14s %5d  %-8s %s\n", p->name, p->runs, p->done ? "trained" : "new",
-            graph->sweep->runs[p->first].name);
-    }
-    tt_str_format(out,
-        "%d phases, each trained once; for itself, each run would train %d in all; %d are left\n", graph->n,
-        graph->trained, graph->n - done);
-    return tt_str_status(out);
 }

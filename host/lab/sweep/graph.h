@@ -1,10 +1,10 @@
-// The phases of all runs of a sweep, each once: which runs have it in common, and which of them are trained.
+// The phases of all runs of one sweep or several, each once: which runs have it in common, and which of them are trained.
 #ifndef TT_LAB_SWEEP_GRAPH_H
 #define TT_LAB_SWEEP_GRAPH_H
 
 #include "host/base/str.h"
 #include "host/lab/phase_identity.h"
-#include "host/lab/sweep/plan.h"
+#include "host/lab/sweep/sweeps.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -13,6 +13,7 @@ extern "C" {
 typedef struct tt_sweep_phase {
     char name[TT_PHASE_NAME], hash[TT_PHASE_HASH];
     tt_str identity;
+    const char *generation;  // that it is to be trained in (fresh.h); empty: any
     int before;              // the phase that it begins from; -1: the run's start
     int first;               // the first run that has it
     int runs;                // that have it
@@ -21,17 +22,17 @@ typedef struct tt_sweep_phase {
 } tt_sweep_phase;
 
 typedef struct tt_sweep_graph {
-    const tt_sweep *sweep;
+    const tt_sweeps *sweeps;
     tt_sweep_phase *phases; // [n], each behind the one that it begins from
     int n, trained;         // trained: the sum of `runs`, what the runs would train each for itself
     size_t capacity;
-    int *last; // [sweep->n]: the last phase of each run; -1: it has none, or they are not known
+    int *last; // [sweeps->n]: the last phase of each run; -1: it has none, or they are not known
 } tt_sweep_graph;
 
 // Reads the configurations of all runs and the files that they name. The phases of a run whose files cannot be read are
 // not known: it says itself what is missing. tt_sweep_graph_close frees *out. Errors: TT_ERR_NOMEM; those of opening the
 // device, which says what a precision of auto stands for.
-tt_status tt_sweep_graph_open(tt_sweep_graph *out, const tt_sweep *sweep) TT_MUST_CHECK;
+tt_status tt_sweep_graph_open(tt_sweep_graph *out, const tt_sweeps *sweeps) TT_MUST_CHECK;
 void tt_sweep_graph_close(tt_sweep_graph *graph);
 
 // Looks into the run directories for phases that have been trained since the last time.
@@ -40,8 +41,6 @@ void tt_sweep_graph_look(tt_sweep_graph *graph);
 int tt_sweep_graph_left(const tt_sweep_graph *graph, int run);
 // Whether run a waits for what run b, which is going on, is training: a phase of both that is not done.
 bool tt_sweep_graph_waits(const tt_sweep_graph *graph, int a, int b);
-// Appends the phases for people, in lines of at most 80 columns.
-tt_status tt_sweep_graph_print(const tt_sweep_graph *graph, tt_str *out) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

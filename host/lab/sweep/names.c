@@ -4,6 +4,7 @@
 #include "host/base/log.h"
 #include "host/base/number.h"
 #include "host/lab/config_lines.h"
+#include "host/lab/run_directory.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -73,8 +74,7 @@ static bool has_own_name(const char *path, const char *folder, const char *name)
     char file[TT_PATH_MAX], *yaml = NULL, own[256] = "";
     size_t n;
     tt_config_line line;
-    if (tt_path_join(file, sizeof file, path, "config.yaml") != TT_OK || !tt_file_exists(file) ||
-        tt_read_file(file, 1 << 20, &yaml, &n) != TT_OK)
+    if (!tt_run_directory_has(path, "config.yaml", file) || tt_read_file(file, 1 << 20, &yaml, &n) != TT_OK)
         return true; // it has not begun
     if (tt_config_line_find(yaml, "name", &line)) tt_config_line_text(&line, own, sizeof own);
     free(yaml);
@@ -90,8 +90,7 @@ static void take_directory(tt_sweep *sweep, const char *folder, const char *name
     char path[TT_PATH_MAX], file[TT_PATH_MAX];
     json_t *root = NULL;
     if (tt_path_join(path, sizeof path, folder, name) != TT_OK || !tt_dir_exists(path) ||
-        tt_path_join(file, sizeof file, path, "sweep.json") != TT_OK || !tt_file_exists(file) ||
-        tt_json_read(&root, file, 1 << 16) != TT_OK)
+        !tt_run_directory_has(path, "sweep.json", file) || tt_json_read(&root, file, 1 << 16) != TT_OK)
         return;
     if (!has_own_name(path, folder, name)) {
         json_decref(root);

@@ -32,7 +32,10 @@ extern "C" {
 
 enum { TT_SWEEP_SETTINGS = 64, TT_SWEEP_RUNS = 10000 };
 
+typedef struct tt_sweep tt_sweep;
+
 typedef struct tt_sweep_run {
+    const tt_sweep *sweep;
     int number;          // the same for ever once the sweep has been started with the run
     const char *key;     // its settings but for those of all runs, as canonical text
     const char *variant; // "no_recall", or "all-beta0.1", or "base"
@@ -43,20 +46,25 @@ typedef struct tt_sweep_run {
     const char **overrides; // [n] of "key=value", the last three for seed, name and output
     int n;
     char path[TT_PATH_MAX]; // its directory
+    bool over;              // it belongs to the start-over sweep->generation (fresh.h)
 } tt_sweep_run;
 
-typedef struct tt_sweep {
+enum { TT_SWEEP_GENERATION = 24 };
+
+struct tt_sweep {
     const char *file, *name, *output;
     char base[TT_PATH_MAX];
     int ranks_per_run;     // 0: the sweep does not say
     double until_interval; // what is enough to each side of the mean over seeds, as a share; 0: all seeds run
     tt_sweep_run *runs;    // [n], in the order of the file, the seeds of a combination together
     int n;
+    char generation[TT_SWEEP_GENERATION]; // a start-over that is not finished; empty: none
+    char over_from[32];                   // the phase that it begins with; empty: the first
     tt_arena memory;
-} tt_sweep;
+};
 
 // Reads the file and checks the configuration of every run. `overrides` ("key=value") apply to every run and
-// take precedence over the file. tt_sweep_close frees *out; on failure there is nothing to free. Errors:
+// take precedence over the file. Runs point to *out, which is not to be moved. tt_sweep_close frees *out; on failure there is nothing to free. Errors:
 // TT_ERR_CONFIG as file:line for unknown words and keys (with the nearest known one), bad values, values or seeds listed
 // twice, an empty list, a variant with more settings than fit, a name that is none of a folder, two
 // runs of one name, no run left; TT_ERR_USAGE for an override of seed, name or output.

@@ -5,27 +5,15 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-// The file's number in its file system: a result that is written again is another file.
-static ino_t result_of(const tt_sweep_run *run) {
-    char path[TT_PATH_MAX];
-    struct stat st;
-    return tt_path_join(path, sizeof path, run->path, "result.json") == TT_OK && stat(path, &st) == 0
-               ? st.st_ino
-               : 0;
-}
-
-tt_status tt_sweep_queue_open(tt_sweep_queue *out, const tt_sweep *sweep, const bool *wanted) {
-    const size_t n = (size_t)sweep->n;
-    *out = (tt_sweep_queue){.sweep = sweep};
+tt_status tt_sweep_queue_open(tt_sweep_queue *out, const tt_sweeps *sweeps, const bool *wanted) {
+    const size_t n = (size_t)sweeps->n;
+    *out = (tt_sweep_queue){.sweeps = sweeps};
     tt_status status = tt_alloc(&out->wanted, n, sizeof *out->wanted, "runs");
     if (status == TT_OK) status = tt_alloc(&out->going, n, sizeof *out->going, "runs");
     if (status == TT_OK) status = tt_alloc(&out->busy, n, sizeof *out->busy, "runs");
-    if (status == TT_OK) status = tt_alloc(&out->results, n, sizeof *out->results, "runs");
-    for (int i = 0; status == TT_OK && i < sweep->n; ++i) out->results[i] = result_of(&sweep->runs[i]);
-    if (status == TT_OK) status = tt_sweep_graph_open(&out->graph, sweep);
+    if (status == TT_OK) status = tt_sweep_graph_open(&out->graph, sweeps);
     if (status == TT_OK)
         memcpy(out->wanted, wanted, n * sizeof *wanted);
     else
@@ -38,32 +26,31 @@ void tt_sweep_queue_close(tt_sweep_queue *queue) {
     free(queue->wanted);
     free(queue->going);
     free(queue->busy);
-    free(queue->results);
     *queue = (tt_sweep_queue){0};
 }
 
 static void find_busy(tt_sweep_queue *q) {
-    for (int i = 0; i < q->sweep->n; ++i)
-        q->busy[i] = q->going[i] || tt_run_directory_noted(q->sweep->runs[i].path);
+    for (int i = 0; i < q->sweeps->n; ++i)
+        q->busy[i] = q->going[i] || tt_run_directory_noted(q->sweeps->runs[i]->path);
 }
 
 // With `until`, three seeds of a variant begin at once, and then one after another.
 static bool is_early(const tt_sweep_queue *q, int run) {
-    const tt_sweep *sweep = q->sweep;
+    const tt_sweep_run *mine = q->sweeps->runs[run];
     int going = 0, finished = 0;
-    if (sweep->until_interval <= 0 || q->always) return false;
-    for (int i = 0; i < sweep->n; ++i) {
-        if (strcmp(sweep->runs[i].variant, sweep->runs[run].variant) != 0) continue;
+    if (mine->sweep->until_interval <= 0 || q->always) return false;
+    for (int i = 0; i < q->sweeps->n; ++i) {
+        const tt_sweep_run *other = q->sweeps->runs[i];
+        if (other->sweep != mine->sweep || strcmp(other->variant, mine->variant) != 0) continue;
         going += q->busy[i];
-        finished += !q->busy[i] && tt_sweep_state_of(sweep, &sweep->runs[i]) == TT_SWEEP_FINISHED;
+        finished += !q->busy[i] && tt_sweep_state_of(other) == TT_SWEEP_FINISHED;
     }
     return going > 0 && going + finished >= TT_SWEEP_FEWEST_SEEDS;
 }
 
 static bool waits(const tt_sweep_queue *q, int run) {
     if (is_early(q, run)) return true;
-    if (q->alone) return false;
-    for (int i = 0; i < q->sweep->n; ++i)
+    for (int i = 0; i < q->sweeps->n; ++i)
         if (q->busy[i] && i != run && tt_sweep_graph_waits(&q->graph, run, i)) return true;
     return false;
 }
@@ -74,11 +61,12 @@ enum { BEGUN_FIRST = 1000 };
 static int choose(const tt_sweep_queue *q) {
     int best = TT_QUEUE_END, most = -1;
     bool waiting = false;
-    for (int i = 0; i < q->sweep->n; ++i) {
+    for (int i = 0; i < q->sweeps->n; ++i) {
         if (!q->wanted[i] || q->busy[i]) continue;
         // With `until`, the seeds of a variant come in their order.
-        int left = q->sweep->until_interval > 0 ? 0 : tt_sweep_graph_left(&q->graph, i);
-        if (tt_sweep_state_of(q->sweep, &q->sweep->runs[i]) == TT_SWEEP_BEGUN) left += BEGUN_FIRST;
+        const tt_sweep_run *run = q->sweeps->runs[i];
+        int left = run->sweep->until_interval > 0 ? 0 : tt_sweep_graph_left(&q->graph, i);
+        if (tt_sweep_state_of(run) == TT_SWEEP_BEGUN) left += BEGUN_FIRST;
         if (waits(q, i))
             waiting = true;
         else if (left > most) {
@@ -95,17 +83,15 @@ int tt_sweep_queue_next(tt_sweep_queue *q, tt_lock *lock) {
     for (;;) {
         const int run = choose(q);
         if (run < 0) return run;
-        if (tt_run_directory_claim(q->sweep->runs[run].path, lock) == TT_ERR_BUSY) {
+        const tt_sweep_run *r = q->sweeps->runs[run];
+        if (tt_run_directory_claim(r->path, lock) == TT_ERR_BUSY) {
             q->busy[run] = true; // taken at this moment
             continue;
         }
         q->wanted[run] = false;
-        const tt_sweep_run *r = &q->sweep->runs[run];
-        const tt_sweep_state state = tt_sweep_state_of(q->sweep, r);
-        const bool enough = !q->always && state == TT_SWEEP_NEW && tt_sweep_enough(q->sweep, r);
-        const bool finished =
-            state == TT_SWEEP_FINISHED && result_of(r) != q->results[run]; // by another process
-        if (!finished && !enough) return run;
+        const tt_sweep_state state = tt_sweep_state_of(r);
+        const bool enough = !q->always && state == TT_SWEEP_NEW && tt_sweep_enough(r);
+        if (state != TT_SWEEP_FINISHED && !enough) return run; // else another process has finished it
         tt_lock_release(lock);
         if (enough) rmdir(r->path);
     }

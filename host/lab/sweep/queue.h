@@ -1,4 +1,4 @@
-// Which run of a sweep comes next, among any number of processes that work on the same sweep: they see each other's runs
+// Which run comes next, of one sweep or several, among any number of processes that work on the same: they see each other's runs
 // by the locks of the run directories. Private to host/lab/sweep.
 #ifndef TT_LAB_SWEEP_QUEUE_H
 #define TT_LAB_SWEEP_QUEUE_H
@@ -6,21 +6,17 @@
 #include "host/base/lock.h"
 #include "host/lab/sweep/graph.h"
 
-#include <sys/types.h>
-
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 typedef struct tt_sweep_queue {
-    const tt_sweep *sweep;
+    const tt_sweeps *sweeps;
     tt_sweep_graph graph;
-    bool *wanted;   // [sweep->n]: not taken here yet
-    bool *going;    // [sweep->n]: by child processes of this one; set by the caller
-    bool *busy;     // [sweep->n]: working memory
-    bool alone;     // nothing is taken from other runs: no run waits for another
-    bool always;    // also runs that `until` does not need
-    ino_t *results; // [sweep->n]: which result.json there was at the beginning, 0 for none
+    bool *wanted; // [sweeps->n]: not taken here yet
+    bool *going;  // [sweeps->n]: by child processes of this one; set by the caller
+    bool *busy;   // [sweeps->n]: working memory
+    bool always;  // also runs that `until` does not need
 } tt_sweep_queue;
 
 enum {
@@ -28,8 +24,8 @@ enum {
     TT_QUEUE_END = -2   // nothing is left for this process
 };
 
-// `wanted` [sweep->n] is copied. tt_sweep_queue_close frees *out. Errors: as tt_sweep_graph_open.
-tt_status tt_sweep_queue_open(tt_sweep_queue *out, const tt_sweep *sweep, const bool *wanted) TT_MUST_CHECK;
+// `wanted` [sweeps->n] is copied. tt_sweep_queue_close frees *out. Errors: as tt_sweep_graph_open.
+tt_status tt_sweep_queue_open(tt_sweep_queue *out, const tt_sweeps *sweeps, const bool *wanted) TT_MUST_CHECK;
 void tt_sweep_queue_close(tt_sweep_queue *queue);
 
 // The next run, whose directory this process then has the lock of, or one of the numbers above. Of the runs that wait

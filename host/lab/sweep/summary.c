@@ -20,21 +20,26 @@ static bool same_key(const char *a, const char *b) {
     return strncmp(a, b, n) == 0 && b[n] == '=';
 }
 
-static void find_columns(const tt_sweep *sweep, columns *out) {
-    for (int i = 0; i < sweep->n; ++i)
-        for (int k = 0; k + OWN_KEYS < sweep->runs[i].n; ++k) {
+static void find_columns(const tt_sweeps *sweeps, columns *out) {
+    for (int i = 0; i < sweeps->n; ++i)
+        for (int k = 0; k + OWN_KEYS < sweeps->runs[i]->n; ++k) {
             bool known = out->n == COLUMNS;
             for (int c = 0; c < out->n && !known; ++c)
-                known = same_key(out->keys[c], sweep->runs[i].overrides[k]);
-            if (!known) out->keys[out->n++] = sweep->runs[i].overrides[k];
+                known = same_key(out->keys[c], sweeps->runs[i]->overrides[k]);
+            if (!known) out->keys[out->n++] = sweeps->runs[i]->overrides[k];
         }
 }
 
-static void append_field(tt_str *out, const char *text) {
+static void append_text(tt_str *out, const char *text) {
     const bool quoted = strpbrk(text, ",\"\r\n") != NULL; // RFC 4180
-    tt_str_append(out, quoted ? ",\"" : ",");
+    tt_str_append(out, quoted ? "\"" : "");
     for (const char *p = text; *p; ++p) tt_str_append_n(out, *p == '"' ? "\"\"" : p, *p == '"' ? 2 : 1);
     if (quoted) tt_str_append(out, "\"");
+}
+
+static void append_field(tt_str *out, const char *text) {
+    tt_str_append(out, ",");
+    append_text(out, text);
 }
 
 static void append_settings(tt_str *out, const tt_sweep_run *run, const columns *c) {
@@ -72,18 +77,18 @@ static void append_training(tt_str *out, const json_t *phases) {
     for (int k = 0; k < 3; ++k) tt_str_format(out, phases ? ",%.9g" : ",", sums[k]);
 }
 
-static void append_run(tt_str *out, const tt_sweep *sweep, const tt_sweep_run *run, const columns *c) {
+static void append_run(tt_str *out, const tt_sweep_run *run, const char *state, const columns *c) {
     char path[TT_PATH_MAX];
     json_t *root = NULL;
-    const tt_sweep_state state = tt_sweep_state_of(sweep, run);
-    if (state == TT_SWEEP_FINISHED && tt_path_join(path, sizeof path, run->path, "result.json") == TT_OK &&
+    if (strcmp(state, tt_sweep_state_name(TT_SWEEP_FINISHED)) == 0 &&
+        tt_path_join(path, sizeof path, run->path, "result.json") == TT_OK &&
         tt_json_read(&root, path, 0) != TT_OK)
         tt_warn("%s; its numbers are left out", tt_error_message());
     tt_str_format(out, "%d", run->number);
     append_field(out, run->name);
     append_field(out, run->variant);
     tt_str_format(out, ",%lld", (long long)run->seed);
-    append_field(out, tt_sweep_state_text(sweep, run));
+    append_field(out, state);
     append_settings(out, run, c);
     const json_t *test = json_object_get(root, "test"), *phases = json_object_get(root, "phases");
     append_score(out, json_object_get(test, "greedy"));
@@ -94,10 +99,14 @@ static void append_run(tt_str *out, const tt_sweep *sweep, const tt_sweep_run *r
     json_decref(root);
 }
 
-tt_status tt_sweep_summary(const tt_sweep *sweep, tt_str *out) {
+tt_status tt_sweep_summary(const tt_sweeps *sweeps, tt_str *out) {
     static const char *const scores[] = {"test", "test_voted"};
+    const char **states;
     columns c = {0};
-    find_columns(sweep, &c);
+    TT_TRY(tt_alloc(&states, (size_t)sweeps->n, sizeof *states, "runs"));
+    tt_sweep_state_texts(sweeps->runs, sweeps->n, states);
+    find_columns(sweeps, &c);
+    if (sweeps->n_items > 1) tt_str_append(out, "sweep,");
     tt_str_append(out, "number,name,variant,seed,state");
     for (int i = 0; i < c.n; ++i) {
         tt_str_append(out, ",");
@@ -107,6 +116,13 @@ tt_status tt_sweep_summary(const tt_sweep *sweep, tt_str *out) {
         tt_str_format(out, ",%s,%s_low,%s_high,%s_n,%s_unanswered", scores[k], scores[k], scores[k],
             scores[k], scores[k]);
     tt_str_append(out, ",steps,tokens,seconds,path\n");
-    for (int i = 0; i < sweep->n; ++i) append_run(out, sweep, &sweep->runs[i], &c);
+    for (int i = 0; i < sweeps->n; ++i) {
+        if (sweeps->n_items > 1) {
+            append_text(out, sweeps->runs[i]->sweep->name);
+            tt_str_append(out, ",");
+        }
+        append_run(out, sweeps->runs[i], states[i], &c);
+    }
+    free(states);
     return tt_str_status(out);
 }

@@ -4,6 +4,7 @@
 #include "host/lab/phase_identity.h"
 #include "host/lab/run_directory.h"
 #include "host/lab/sweep/children.h"
+#include "host/lab/sweep/fresh.h"
 #include "host/lab/sweep/notes.h"
 #include "host/lab/sweep/queue.h"
 
@@ -13,17 +14,17 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_wanted(const tt_sweep *sweep, int i, const tt_sweep_options *o) {
-    if (o->only >= 0 && sweep->runs[i].number != o->only) return false;
-    switch (tt_sweep_state_of(sweep, &sweep->runs[i])) {
+static bool is_wanted(const tt_sweep_run *run, const tt_sweep_options *o) {
+    if (o->only >= 0 && run->number != o->only) return false;
+    switch (tt_sweep_state_of(run)) {
     case TT_SWEEP_FINISHED:
-        return o->run.fresh || o->run.fresh_from;
     case TT_SWEEP_OTHER:
-        return o->run.fresh;
+        return false;
     case TT_SWEEP_FAILED:
-        return o->retry || o->only >= 0;
+        return o->retry || o->fresh || o->only >= 0;
     case TT_SWEEP_NEW:
     case TT_SWEEP_BEGUN:
+    case TT_SWEEP_OVER:
         return true;
     }
     return true;
@@ -37,62 +38,92 @@ static bool has_phase(const tt_config *config, const char *phase) {
     return false;
 }
 
-// Leaves alone the runs that do not have the phase to start over from. Errors: TT_ERR_USAGE where no run has it.
-static tt_status keep_with_phase(const tt_sweep *sweep, const char *phase, bool *wanted) {
+// Which runs are to start over: all, or the one of --only; with `fresh_from`, those that have the phase. Errors:
+// TT_ERR_USAGE where no run has it.
+static tt_status choose_fresh(const tt_sweeps *sweeps, const tt_sweep_options *o, bool *chosen) {
     bool any = false;
-    for (int i = 0; i < sweep->n; ++i) {
+    for (int i = 0; i < sweeps->n; ++i) {
+        const tt_sweep_run *run = sweeps->runs[i];
         tt_config config;
-        TT_TRY(tt_config_load(&config, sweep->base, sweep->runs[i].overrides, sweep->runs[i].n));
-        const bool has = has_phase(&config, phase);
+        chosen[i] = o->only < 0 || run->number == o->only;
+        if (!o->fresh_from) continue;
+        TT_TRY(tt_config_load(&config, run->sweep->base, run->overrides, run->n));
+        const bool has = has_phase(&config, o->fresh_from);
         tt_config_close(&config);
-        wanted[i] = wanted[i] && has;
+        chosen[i] = chosen[i] && has;
         any = any || has;
     }
-    if (any) return TT_OK;
-    return tt_fail(TT_ERR_USAGE, "sweep: --fresh-from %s: no run has a phase of this name", phase);
+    if (any || !o->fresh_from) return TT_OK;
+    return tt_fail(TT_ERR_USAGE, "sweep: --fresh-from %s: no run has a phase of this name", o->fresh_from);
+}
+
+static tt_status start_over(tt_sweeps *sweeps, const tt_sweep_options *o) {
+    bool *chosen;
+    if (o->only < 0) tt_sweep_fresh_tell(sweeps); // a child process leaves that to its parent
+    if (!o->fresh && !o->fresh_from) return TT_OK;
+    TT_TRY(tt_alloc(&chosen, (size_t)sweeps->n, sizeof *chosen, "runs"));
+    tt_status status = choose_fresh(sweeps, o, chosen);
+    if (status == TT_OK) status = tt_sweep_fresh_begin(sweeps, chosen, o->fresh_from);
+    free(chosen);
+    return status;
 }
 
 // Warns of finished runs with other settings, which can be neither counted nor run.
-static int count_others(const tt_sweep *sweep, const tt_sweep_options *o) {
+static int count_others(const tt_sweeps *sweeps, const tt_sweep_options *o) {
     int n = 0;
-    for (int i = 0; i < sweep->n; ++i) {
-        if (o->only >= 0 && sweep->runs[i].number != o->only) continue;
-        if (o->run.fresh || tt_sweep_state_of(sweep, &sweep->runs[i]) != TT_SWEEP_OTHER) continue;
-        tt_warn("%s: %s contains a run with other settings", sweep->name, sweep->runs[i].path);
+    for (int i = 0; i < sweeps->n; ++i) {
+        const tt_sweep_run *run = sweeps->runs[i];
+        if (o->only >= 0 && run->number != o->only) continue;
+        if (tt_sweep_state_of(run) != TT_SWEEP_OTHER) continue;
+        tt_warn("%s: %s contains a run with other settings", run->sweep->name, run->path);
         ++n;
     }
     return n;
 }
 
+// Whether the run is to be started over, and with which runs it shares phases then.
+static tt_status choose_options(const tt_sweep_run *run, tt_comm *comm, tt_run_options *out) {
+    const tt_sweep *sweep = run->sweep;
+    bool over = comm->rank == 0 && tt_sweep_fresh_waits(run);
+    TT_TRY(tt_comm_broadcast(comm, &over, sizeof over, 0));
+    if (!run->over) return TT_OK;
+    out->generation = sweep->generation;
+    out->generation_from = sweep->over_from;
+    out->fresh = over && !*sweep->over_from;
+    out->fresh_from = over && *sweep->over_from ? sweep->over_from : NULL;
+    return TT_OK;
+}
+
 // *apart: one rank failed alone while the others wait for it, so that the ranks cannot agree on anything any more. `how`:
 // with rank 0's lock of the run's directory. A failure of the run is noted in its directory, and the sweep continues.
-static tt_status run_one(
-    const tt_sweep *sweep, const tt_sweep_run *run, tt_comm *comm, const tt_run_options *how, bool *apart) {
+static tt_status run_one(const tt_sweep_run *run, tt_comm *comm, const tt_run_options *options, bool *apart) {
+    tt_run_options how = *options;
     tt_config config;
     FILE *nowhere = NULL;
-    tt_status status = comm->rank == 0 ? tt_sweep_begin_run(sweep, run) : TT_OK;
+    tt_status status = comm->rank == 0 ? tt_sweep_begin_run(run) : TT_OK;
     if (status == TT_OK && !(nowhere = fopen("/dev/null", "we")))
         status = tt_fail(TT_ERR_IO, "/dev/null: %s", strerror(errno));
     status = tt_comm_agree(comm, status);
-    if (status == TT_OK && comm->rank == 0) tt_info("%s: %s", sweep->name, run->name);
+    if (status == TT_OK && comm->rank == 0) tt_info("%s: %s", run->sweep->name, run->name);
+    if (status == TT_OK) status = choose_options(run, comm, &how);
     if (status == TT_OK)
-        status = tt_comm_agree(comm, tt_config_load(&config, sweep->base, run->overrides, run->n));
+        status = tt_comm_agree(comm, tt_config_load(&config, run->sweep->base, run->overrides, run->n));
     if (status == TT_OK) {
-        status = tt_run(&config, comm, how, nowhere);
+        status = tt_run(&config, comm, &how, nowhere);
         tt_config_close(&config);
     } else
-        tt_lock_release(how->lock);
+        tt_lock_release(how.lock);
     if (nowhere) fclose(nowhere);
     if (status == TT_OK || status == TT_ERR_INTERRUPTED) return status;
     *apart = comm->size > 1 && !comm->agreed;
     if (*apart) {
         char reason[1024];
         snprintf(reason, sizeof reason, "%s", tt_error_message());
-        tt_sweep_note_failure(sweep, run);
+        tt_sweep_note_failure(run);
         return tt_fail(status, "%s: %s", run->name, reason);
     }
     tt_comm_go_on(comm); // reported here; the ranks continue together
-    if (comm->rank == 0) tt_sweep_note_failure(sweep, run);
+    if (comm->rank == 0) tt_sweep_note_failure(run);
     return TT_OK;
 }
 
@@ -120,20 +151,17 @@ static tt_status next_run(tt_sweep_queue *queue, tt_comm *comm, tt_lock *lock, i
 }
 
 static tt_status run_queue(
-    const tt_sweep *sweep, tt_comm *comm, const bool *wanted, const tt_sweep_options *o, bool *apart) {
+    const tt_sweeps *sweeps, tt_comm *comm, const bool *wanted, const tt_sweep_options *o, bool *apart) {
     tt_sweep_queue queue = {0};
     tt_lock lock = {.file = -1};
-    tt_run_options how = o->run;
-    how.share = sweep->output;
-    how.lock = &lock;
-    tt_status status = comm->rank == 0 ? tt_sweep_queue_open(&queue, sweep, wanted) : TT_OK;
+    const tt_run_options how = {.share = sweeps->output, .lock = &lock};
+    tt_status status = comm->rank == 0 ? tt_sweep_queue_open(&queue, sweeps, wanted) : TT_OK;
     status = tt_comm_agree(comm, status);
-    queue.alone = o->run.fresh || o->run.fresh_from;
-    queue.always = queue.alone || o->only >= 0;
+    queue.always = o->only >= 0;
     for (int run = TT_QUEUE_END; status == TT_OK;) {
         status = next_run(&queue, comm, &lock, &run);
         if (status != TT_OK || run == TT_QUEUE_END) break;
-        status = run_one(sweep, &sweep->runs[run], comm, &how, apart);
+        status = run_one(sweeps->runs[run], comm, &how, apart);
     }
     tt_sweep_queue_close(&queue);
     return status;
@@ -182,27 +210,31 @@ static tt_status wait_for_groups(const groups *g, tt_comm *part) {
     return TT_OK;
 }
 
-// As many ranks for each run as asked for; if nobody asked, so many that all have work.
-static int choose_ranks(const tt_sweep *sweep, const tt_comm *comm, const bool *wanted, int asked) {
-    int n = 0, ranks = asked ? asked : sweep->ranks_per_run;
-    for (int i = 0; i < sweep->n; ++i) n += wanted[i];
+// As many ranks for each run as asked for, the most that one of the sweeps asks for; if nobody asked, so many that all have
+// work.
+static int choose_ranks(const tt_sweeps *sweeps, const tt_comm *comm, const bool *wanted, int asked) {
+    char name[32];
+    int n = 0, ranks = asked;
+    for (int i = 0; i < sweeps->n; ++i) n += wanted[i];
+    for (int i = 0; i < sweeps->n_items && !asked; ++i)
+        if (sweeps->items[i].ranks_per_run > ranks) ranks = sweeps->items[i].ranks_per_run;
     if (ranks == 0) ranks = n > 0 && n < comm->size ? comm->size / n : 1;
     if (ranks <= comm->size) return ranks;
     if (comm->rank == 0)
         tt_info("%s: each run gets all %d ranks, since there are not the %d that ranks_per_run asks for; "
                 "results differ by rounding alone",
-            sweep->name, comm->size, ranks);
+            tt_sweeps_name(sweeps, name), comm->size, ranks);
     return comm->size;
 }
 
 static tt_status run_groups(
-    const tt_sweep *sweep, tt_comm *comm, const bool *wanted, const tt_sweep_options *o, bool *apart) {
-    const int ranks_per_run = choose_ranks(sweep, comm, wanted, o->ranks_per_run);
+    const tt_sweeps *sweeps, tt_comm *comm, const bool *wanted, const tt_sweep_options *o, bool *apart) {
+    const int ranks_per_run = choose_ranks(sweeps, comm, wanted, o->ranks_per_run);
     groups g = {.n = comm->size / ranks_per_run, .mine = comm->rank / ranks_per_run, .job = getpid()};
     if (comm->size % ranks_per_run && comm->rank == 0)
         tt_warn("%d of %d ranks have nothing to do, since each run gets %d", comm->size % ranks_per_run,
             comm->size, ranks_per_run);
-    TT_TRY(tt_path_join(g.folder, sizeof g.folder, sweep->output, ".locks"));
+    TT_TRY(tt_path_join(g.folder, sizeof g.folder, sweeps->output, ".locks"));
     TT_TRY(tt_comm_broadcast(comm, &g.job, sizeof g.job, 0));
     tt_comm *part;
     tt_lock working = {.file = -1};
@@ -210,7 +242,7 @@ static tt_status run_groups(
     TT_TRY(tt_comm_split(comm, g.mine, &part));
     tt_status status = part->rank == 0 ? lock_group(&g, g.mine, &working, &taken) : TT_OK;
     status = tt_comm_agree(comm, status);
-    if (status == TT_OK && g.mine < g.n) status = run_queue(sweep, part, wanted, o, apart);
+    if (status == TT_OK && g.mine < g.n) status = run_queue(sweeps, part, wanted, o, apart);
     tt_lock_release(&working);
     if (!*apart) {
         const tt_status waited = wait_for_groups(&g, part);
@@ -221,55 +253,59 @@ static tt_status run_groups(
 }
 
 // Counts the runs that are not finished now, and says of each why.
-static int count_failed(const tt_sweep *sweep, const bool *wanted) {
+static int count_failed(const tt_sweeps *sweeps, const bool *wanted) {
     int n = 0;
-    for (int i = 0; i < sweep->n; ++i) {
+    for (int i = 0; i < sweeps->n; ++i) {
+        const tt_sweep_run *run = sweeps->runs[i];
         char owner[256];
         if (!wanted[i]) continue;
-        if (tt_sweep_state_of(sweep, &sweep->runs[i]) == TT_SWEEP_FINISHED &&
-            !tt_sweep_failure_noted(&sweep->runs[i]))
-            continue;
-        if (tt_sweep_state_of(sweep, &sweep->runs[i]) == TT_SWEEP_NEW &&
-            tt_sweep_enough(sweep, &sweep->runs[i]))
-            continue;
+        const tt_sweep_state state = tt_sweep_state_of(run);
+        if (state == TT_SWEEP_FINISHED && !tt_sweep_failure_noted(run)) continue;
+        if (state == TT_SWEEP_NEW && tt_sweep_enough(run)) continue;
         ++n;
-        if (tt_run_directory_busy(sweep->runs[i].path, owner))
-            tt_warn("%s: left out: %s: another process is running in this directory%s", sweep->name,
-                sweep->runs[i].path, owner);
+        if (tt_run_directory_busy(run->path, owner))
+            tt_warn("%s: left out: %s: another process is running in this directory%s", run->sweep->name,
+                run->path, owner);
     }
     return n;
 }
 
 // The folder of the locks, where nobody has one.
-static void remove_locks(const tt_sweep *sweep) {
+static void remove_locks(const tt_sweeps *sweeps) {
     char locks[TT_PATH_MAX];
-    if (tt_path_join(locks, sizeof locks, sweep->output, ".locks") == TT_OK) rmdir(locks);
+    if (tt_path_join(locks, sizeof locks, sweeps->output, ".locks") == TT_OK) rmdir(locks);
 }
 
-tt_status tt_sweep_run_all(const tt_sweep *sweep, tt_comm *comm, const tt_sweep_options *o, int *failed) {
-    bool *wanted;
+// On rank 0: notes what the sweeps are called and what starts over, and chooses what runs.
+static tt_status prepare(tt_sweeps *sweeps, const tt_sweep_options *o, bool *wanted, int *others) {
+    for (int i = 0; i < sweeps->n_items; ++i) TT_TRY(tt_sweep_remember(&sweeps->items[i]));
+    TT_TRY(start_over(sweeps, o));
+    for (int i = 0; i < sweeps->n; ++i) wanted[i] = is_wanted(sweeps->runs[i], o);
+    *others = count_others(sweeps, o);
+    return TT_OK;
+}
+
+tt_status tt_sweep_run_all(tt_sweeps *sweeps, tt_comm *comm, const tt_sweep_options *o, int *failed) {
+    bool *wanted, apart = false;
     *failed = 0;
-    TT_TRY(tt_alloc(&wanted, (size_t)sweep->n, sizeof *wanted, "runs"));
-    for (int i = 0; i < sweep->n; ++i) wanted[i] = comm->rank == 0 && is_wanted(sweep, i, o);
-    if (comm->rank == 0) *failed = count_others(sweep, o);
-    bool apart = false;
-    tt_status status = TT_OK;
-    if (comm->rank == 0) status = tt_sweep_remember(sweep);
-    if (status == TT_OK && comm->rank == 0 && o->run.fresh_from)
-        status = keep_with_phase(sweep, o->run.fresh_from, wanted);
-    status = tt_comm_agree(comm, status);
+    TT_TRY(tt_alloc(&wanted, (size_t)sweeps->n, sizeof *wanted, "runs"));
+    tt_status status = tt_comm_agree(comm, comm->rank == 0 ? prepare(sweeps, o, wanted, failed) : TT_OK);
+    if (status == TT_OK) status = tt_sweep_fresh_share(sweeps, comm);
+    if (status == TT_OK) status = tt_comm_broadcast(comm, wanted, (size_t)sweeps->n * sizeof *wanted, 0);
     if (status != TT_OK) {
         free(wanted);
         return status;
     }
-    status = tt_comm_broadcast(comm, wanted, (size_t)sweep->n * sizeof *wanted, 0);
-    if (status == TT_OK && o->jobs > 0 && comm->size == 1)
-        status = tt_sweep_run_children(sweep, wanted, o);
-    else if (status == TT_OK)
-        status = run_groups(sweep, comm, wanted, o, &apart);
+    if (o->jobs > 0 && comm->size == 1)
+        status = tt_sweep_run_children(sweeps, wanted, o);
+    else
+        status = run_groups(sweeps, comm, wanted, o, &apart);
     if (!apart) status = tt_comm_agree(comm, status);
-    if (comm->rank == 0) remove_locks(sweep);
-    if (status == TT_OK && comm->rank == 0) *failed += count_failed(sweep, wanted);
+    if (comm->rank == 0) remove_locks(sweeps);
+    if (status == TT_OK && comm->rank == 0) {
+        *failed += count_failed(sweeps, wanted);
+        tt_sweep_fresh_end(sweeps);
+    }
     free(wanted);
     return status == TT_OK ? tt_comm_broadcast(comm, failed, sizeof *failed, 0) : status;
 }

@@ -3,7 +3,9 @@
 #include "host/base/log.h"
 #include "host/base/number.h"
 #include "host/lab/config_lines.h"
+#include "host/lab/run_directory.h"
 #include "host/lab/statistics.h"
+#include "host/lab/sweep/notes.h"
 #include "host/lab/sweep/sweep.h"
 
 #include <math.h>
@@ -40,7 +42,7 @@ static void note_precision(row *r, const char *run_path) {
     char path[TT_PATH_MAX], *yaml = NULL, found[sizeof r->precision] = "";
     size_t n;
     tt_config_line line;
-    if (tt_path_join(path, sizeof path, run_path, "config.yaml") != TT_OK || !tt_file_exists(path) ||
+    if (!tt_run_directory_has(run_path, "config.yaml", path) ||
         tt_read_file(path, 1 << 20, &yaml, &n) != TT_OK)
         return;
     if (tt_config_line_find(yaml, "precision", &line)) tt_config_line_text(&line, found, sizeof found);
@@ -49,10 +51,10 @@ static void note_precision(row *r, const char *run_path) {
     r->mixed = r->mixed || strcmp(r->precision, found) != 0;
 }
 
-static void take_run(row *r, const tt_sweep *sweep, const tt_sweep_run *run) {
+static void take_run(row *r, const tt_sweep_run *run) {
     char path[TT_PATH_MAX];
     r->runs++;
-    if (tt_sweep_state_of(sweep, run) != TT_SWEEP_FINISHED || r->finished == 1024) return;
+    if (tt_sweep_state_of(run) != TT_SWEEP_FINISHED || r->finished == 1024) return;
     if (tt_path_join(path, sizeof path, run->path, "result.json") != TT_OK) return;
     json_t *root;
     if (tt_json_read(&root, path, 0) != TT_OK) tt_warn("%s; its numbers are left out", tt_error_message());
@@ -87,10 +89,10 @@ static void append_row(tt_str *out, const row *r) {
     tt_str_append(out, "\n");
 }
 
-static void append_other(tt_str *out, const tt_sweep *sweep, const tt_sweep_run *run) {
+static void append_other(tt_str *out, const tt_sweep_run *run) {
     tt_str differences = {0};
     bool rescore;
-    if (tt_sweep_differences(sweep, run, &differences, &rescore) == TT_OK)
+    if (tt_sweep_differences(run, &differences, &rescore) == TT_OK)
         tt_str_format(out,
             "failed: %s: contains a run with other settings; give the sweep another name or output:%s\n",
             run->path, tt_str_text(&differences));
@@ -102,9 +104,11 @@ static void append_failures(tt_str *out, const tt_sweep *sweep) {
         char path[TT_PATH_MAX], *reason = NULL;
         size_t bytes;
         const tt_sweep_run *run = &sweep->runs[i];
-        const tt_sweep_state state = tt_sweep_state_of(sweep, run);
-        if (state == TT_SWEEP_OTHER) append_other(out, sweep, run);
-        if (state != TT_SWEEP_FAILED) continue;
+        const tt_sweep_state state = tt_sweep_state_of(run);
+        if (state == TT_SWEEP_OTHER) append_other(out, run);
+        const bool failed =
+            state == TT_SWEEP_FAILED || (state == TT_SWEEP_OVER && tt_sweep_failure_noted(run));
+        if (!failed) continue;
         if (tt_path_join(path, sizeof path, run->path, "failed.txt") == TT_OK &&
             tt_read_file(path, 1 << 16, &reason, &bytes) != TT_OK)
             reason = NULL;
@@ -124,7 +128,7 @@ tt_status tt_sweep_table(const tt_sweep *sweep, tt_str *out) {
     for (int i = 0; i < sweep->n;) {
         *r = (row){.variant = sweep->runs[i].variant};
         for (; i < sweep->n && strcmp(sweep->runs[i].variant, r->variant) == 0; ++i)
-            take_run(r, sweep, &sweep->runs[i]);
+            take_run(r, &sweep->runs[i]);
         append_row(out, r);
         if (r->mixed) tt_str_format(&mixed, "%s ", *r->variant ? r->variant : sweep->name);
     }

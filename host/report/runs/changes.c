@@ -81,8 +81,9 @@ static int count_runs(const tt_report *r, const tt_report_group *g) {
 }
 
 // Matched by seed; if both groups have one run, those two are matched.
-const tt_report_run *tt_report_partner(const tt_report *r, const tt_report_run *run) {
-    const tt_report_group *first = &r->groups[0], *own = &r->groups[run->group];
+static const tt_report_run *partner_in(
+    const tt_report *r, const tt_report_group *first, const tt_report_run *run) {
+    const tt_report_group *own = &r->groups[run->group];
     if (own == first || !tt_report_counts(run)) return NULL;
     const bool alone = count_runs(r, first) == 1 && count_runs(r, own) == 1;
     for (int i = 0; i < first->n; ++i) {
@@ -90,6 +91,10 @@ const tt_report_run *tt_report_partner(const tt_report *r, const tt_report_run *
         if (tt_report_counts(other) && (alone || (run->seed >= 0 && other->seed == run->seed))) return other;
     }
     return NULL;
+}
+
+const tt_report_run *tt_report_partner(const tt_report *r, const tt_report_run *run) {
+    return partner_in(r, &r->groups[0], run);
 }
 
 // ---- the numbers
@@ -197,15 +202,16 @@ tt_status tt_report_change_of_run(const tt_report_run *run, const tt_report_run 
     return out->pairs ? work_out(out, &p) : TT_OK;
 }
 
-static tt_status change_of_group(const tt_report *r, const tt_report_change *which, tt_report_change *out) {
-    const tt_report_group *g = &r->groups[which->group], *first = &r->groups[0];
+tt_status tt_report_change_of_group(
+    const tt_report *r, const tt_report_change *which, tt_report_change *out) {
+    const tt_report_group *g = &r->groups[which->group], *first = &r->groups[which->against];
     pair pairs[g->n];
     int own = 0, others = 0;
     *out = empty_change(which);
     for (int i = 0; i < g->n; ++i) {
         const tt_report_run *run = &r->runs[g->runs[i]];
         if (!tt_report_counts(run)) continue;
-        pairs[out->pairs] = pair_of(run, tt_report_partner(r, run), which);
+        pairs[out->pairs] = pair_of(run, partner_in(r, first, run), which);
         own += pairs[out->pairs].after.score != NULL;
         if (pairs[out->pairs].before.score && pairs[out->pairs].after.score)
             out->pairs++;
@@ -233,7 +239,7 @@ typedef struct list {
 static tt_status add_change(list *all, const tt_report *r, tt_report_change which) {
     TT_TRY(tt_grow(&all->items, &all->capacity, all->n + 1, sizeof *all->items, "differences"));
     tt_report_change *out = &all->items[all->n];
-    TT_TRY(change_of_group(r, &which, out));
+    TT_TRY(tt_report_change_of_group(r, &which, out));
     all->n += out->pairs > 0 || out->unpaired > 0;
     return TT_OK;
 }

@@ -18,7 +18,7 @@ typedef enum tt_report_change_kind {
 // A difference, "after" minus "before". All numbers are shares of 0..1; NaN if not known.
 typedef struct tt_report_change {
     tt_report_change_kind kind;
-    int group;
+    int group, against; // of the report; `against` (TT_CHANGE_GROUP): 0 in tt_report_changes
     tt_report_score_kind answers;
     const char *phase, *before; // names of the iteration and of acquisition, for TT_CHANGE_REFLECTION
     int pairs;                  // of runs that have both scores; if 0, the fields below have no values
@@ -38,6 +38,9 @@ typedef struct tt_report_change {
 
 // All differences of a report in the order of its groups, as *out [*n], which the caller frees.
 tt_status tt_report_changes(const tt_report *r, tt_report_change **out, int *n) TT_MUST_CHECK;
+// One of them. `which` gives kind, group, against, answers and phase. *out has no pairs if there is no such difference.
+tt_status tt_report_change_of_group(
+    const tt_report *r, const tt_report_change *which, tt_report_change *out) TT_MUST_CHECK;
 // The difference of one run. `against`, its partner in the first group, may be NULL. `which` gives kind,
 // answers and phase. *out has no pairs if there is no such difference.
 tt_status tt_report_change_of_run(const tt_report_run *run, const tt_report_run *against,

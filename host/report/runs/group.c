@@ -176,6 +176,7 @@ static tt_report_mean mean_of(const scores *all) {
     tt_report_mean m = {.mean = NAN,
         .low = NAN,
         .high = NAN,
+        .deviation = NAN,
         .questions_low = NAN,
         .questions_high = NAN,
         .seeds = all->n,
@@ -185,6 +186,7 @@ static tt_report_mean mean_of(const scores *all) {
     m.mean = e.mean;
     m.low = all->low;
     m.high = all->high;
+    if (e.n > 1) m.deviation = (e.high - e.mean) * sqrt(e.n) / tt_student_t95(e.n - 1);
     if (all->n < 2 || e.high - e.low <= 1e-9) return m;
     m.low = fmax(e.low, 0);
     m.high = fmin(e.high, 1);

@@ -43,6 +43,7 @@ bool tt_report_key_ignored(const char *key);
 // A score of a group with its 95 % intervals; NaN where there is none.
 typedef struct tt_report_mean {
     double mean, low, high;
+    double deviation; // standard deviation over the seeds; NaN for one
     // Where low..high is over seeds: Wilson's interval of the mean over the questions of one run. The
     // variance of the mean of n questions is at most p (1 - p) / n whatever the seeds share, so it is never
     // too narrow.

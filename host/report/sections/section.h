@@ -12,6 +12,7 @@ extern "C" {
 // id, heading; in the order of the page. A section without content appends nothing.
 #define TT_REPORT_SECTION_MAP(X)                                                                             \
     X(summary, "Summary")                                                                                    \
+    X(grids, "Tables")                                                                                       \
     X(iterations, "Before and after preference training")                                                    \
     X(differences, "Differences on the same questions")                                                      \
     X(learning, "Learning")                                                                                  \

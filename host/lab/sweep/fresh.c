@@ -1,0 +1,183 @@
+#include "host/lab/sweep/fresh.h"
+
+#include "host/base/json.h"
+#include "host/base/log.h"
+#include "host/lab/run_directory.h"
+#include "host/lab/shared_phases.h"
+#include "host/lab/sweep/notes.h"
+#include "host/lab/sweep/state.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert(sizeof((tt_sweep *)0)->generation == TT_PHASE_GENERATION, "one kind of name");
+
+static tt_status path_of(const tt_sweep *sweep, char out[TT_PATH_MAX]) {
+    char folder[TT_PATH_MAX];
+    TT_TRY(tt_path_join(folder, sizeof folder, sweep->output, sweep->name));
+    return tt_path_join(out, TT_PATH_MAX, folder, "fresh.json");
+}
+
+static bool lists(const json_t *names, const char *name) {
+    const json_t *entry;
+    size_t k;
+    json_array_foreach(names, k, entry) if (strcmp(json_string_value(entry), name) == 0) return true;
+    return false;
+}
+
+static bool is_valid(const json_t *root) {
+    const json_t *id = json_object_get(root, "generation"), *from = json_object_get(root, "from"),
+                 *names = json_object_get(root, "runs"), *entry;
+    size_t k;
+    bool good = json_is_string(id) && json_string_length(id) > 0 &&
+                json_string_length(id) < TT_SWEEP_GENERATION && json_is_string(from) &&
+                json_string_length(from) < sizeof((tt_sweep *)0)->over_from && json_is_array(names);
+    json_array_foreach(names, k, entry) good = good && json_is_string(entry);
+    return good;
+}
+
+tt_status tt_sweep_fresh_read(tt_sweep *sweep) {
+    char path[TT_PATH_MAX];
+    json_t *root;
+    TT_TRY(path_of(sweep, path));
+    if (!tt_file_exists(path)) return TT_OK;
+    TT_TRY(tt_json_read(&root, path, 1 << 24));
+    if (!is_valid(root)) {
+        json_decref(root);
+        return tt_fail(TT_ERR_FORMAT,
+            "%s: does not say which runs start over; remove it, and begin with --fresh once more", path);
+    }
+    snprintf(sweep->generation, sizeof sweep->generation, "%s",
+        json_string_value(json_object_get(root, "generation")));
+    snprintf(
+        sweep->over_from, sizeof sweep->over_from, "%s", json_string_value(json_object_get(root, "from")));
+    for (int i = 0; i < sweep->n; ++i)
+        sweep->runs[i].over = lists(json_object_get(root, "runs"), sweep->runs[i].name);
+    json_decref(root);
+    return TT_OK;
+}
+
+static tt_status write_one(const tt_sweep *sweep) {
+    char path[TT_PATH_MAX];
+    json_t *names = json_array();
+    for (int i = 0; i < sweep->n; ++i)
+        if (sweep->runs[i].over) json_array_append_new(names, json_string(sweep->runs[i].name));
+    json_t *root = json_pack(
+        "{s:s, s:s, s:o}", "generation", sweep->generation, "from", sweep->over_from, "runs", names);
+    char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    json_decref(root);
+    if (!text) return tt_fail(TT_ERR_NOMEM, "%s: no memory to start over", sweep->name);
+    tt_status status = path_of(sweep, path);
+    if (status == TT_OK) status = tt_write_file(path, text, strlen(text));
+    free(text);
+    return status;
+}
+
+// That of a sweep which is starting over, so that all share phases, or a new one.
+static void choose_generation(const tt_sweeps *sweeps, char out[TT_SWEEP_GENERATION]) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(out, TT_SWEEP_GENERATION, "%08llx%08lx%05x", (unsigned long long)now.tv_sec & 0xffffffff,
+        (unsigned long)now.tv_nsec, (unsigned)getpid() & 0xfffff);
+    for (int i = sweeps->n_items - 1; i >= 0; --i)
+        if (*sweeps->items[i].generation) memcpy(out, sweeps->items[i].generation, TT_SWEEP_GENERATION);
+}
+
+static tt_status check_from(const tt_sweep *sweep, const char *from) {
+    char path[TT_PATH_MAX];
+    if (!*sweep->generation || strcmp(sweep->over_from, from) == 0) return TT_OK;
+    TT_TRY(path_of(sweep, path));
+    return tt_fail(TT_ERR_USAGE,
+        "sweep: %s is starting over from %s and was interrupted; run it to its end first, or remove %s to "
+        "leave "
+        "the other runs as they are",
+        sweep->name, *sweep->over_from ? sweep->over_from : "the beginning", path);
+}
+
+tt_status tt_sweep_fresh_begin(tt_sweeps *sweeps, const bool *wanted, const char *from) {
+    char generation[TT_SWEEP_GENERATION];
+    if (!from) from = "";
+    for (int i = 0; i < sweeps->n_items; ++i) TT_TRY(check_from(&sweeps->items[i], from));
+    choose_generation(sweeps, generation);
+    for (int i = 0, k = 0; i < sweeps->n_items; ++i) {
+        tt_sweep *sweep = &sweeps->items[i];
+        bool changed = false;
+        for (int r = 0; r < sweep->n; ++r, ++k) {
+            if (!wanted[k] || sweep->runs[r].over) continue;
+            sweep->runs[r].over = true;
+            changed = true;
+        }
+        if (!changed) continue;
+        if (!*sweep->generation) memcpy(sweep->generation, generation, sizeof generation);
+        snprintf(sweep->over_from, sizeof sweep->over_from, "%s", from);
+        TT_TRY(write_one(sweep));
+    }
+    return TT_OK;
+}
+
+tt_status tt_sweep_fresh_share(tt_sweeps *sweeps, tt_comm *comm) {
+    for (int i = 0; i < sweeps->n_items; ++i) {
+        tt_sweep *sweep = &sweeps->items[i];
+        bool *over;
+        TT_TRY(tt_alloc(&over, (size_t)sweep->n, sizeof *over, "runs"));
+        for (int r = 0; r < sweep->n; ++r) over[r] = sweep->runs[r].over;
+        tt_status status = tt_comm_broadcast(comm, over, (size_t)sweep->n * sizeof *over, 0);
+        if (status == TT_OK) status = tt_comm_broadcast(comm, sweep->generation, sizeof sweep->generation, 0);
+        if (status == TT_OK) status = tt_comm_broadcast(comm, sweep->over_from, sizeof sweep->over_from, 0);
+        for (int r = 0; r < sweep->n; ++r) sweep->runs[r].over = over[r];
+        free(over);
+        TT_TRY(status);
+    }
+    return TT_OK;
+}
+
+bool tt_sweep_fresh_waits(const tt_sweep_run *run) {
+    char generation[TT_PHASE_GENERATION];
+    if (!run->over) return false;
+    tt_phase_generation(run->path, generation);
+    return strcmp(generation, run->sweep->generation) != 0;
+}
+
+// How many runs of the start-over are not finished in it.
+static int count_left(const tt_sweep *sweep, int *all) {
+    int left = 0;
+    *all = 0;
+    for (int i = 0; i < sweep->n; ++i) {
+        const tt_sweep_run *run = &sweep->runs[i];
+        if (!run->over) continue;
+        ++*all;
+        const tt_sweep_state state = tt_sweep_state_of(run);
+        const bool done = (state == TT_SWEEP_FINISHED && !tt_sweep_failure_noted(run)) ||
+                          (state == TT_SWEEP_NEW && tt_sweep_enough(run));
+        left += !done;
+    }
+    return left;
+}
+
+void tt_sweep_fresh_tell(const tt_sweeps *sweeps) {
+    for (int i = 0; i < sweeps->n_items; ++i) {
+        const tt_sweep *sweep = &sweeps->items[i];
+        char path[TT_PATH_MAX];
+        int all;
+        if (!*sweep->generation || path_of(sweep, path) != TT_OK) continue;
+        const int left = count_left(sweep, &all);
+        tt_info(
+            "%s: starting over, which was interrupted, goes on: %d of %d runs are left; to begin once more, "
+            "remove %s first",
+            sweep->name, left, all, path);
+    }
+}
+
+void tt_sweep_fresh_end(const tt_sweeps *sweeps) {
+    for (int i = 0; i < sweeps->n_items; ++i) {
+        char path[TT_PATH_MAX];
+        int all;
+        if (*sweeps->items[i].generation && count_left(&sweeps->items[i], &all) == 0 &&
+            path_of(&sweeps->items[i], path) == TT_OK)
+            unlink(path);
+    }
+}

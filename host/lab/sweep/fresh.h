@@ -1,0 +1,35 @@
+// Starting over, remembered until it is done. Private to host/lab/sweep.
+//
+// fresh.json in the sweep's folder, {"generation", "from", "runs"}, is written when --fresh or --fresh-from begins, and removed
+// when all its runs are finished. A run that belongs to it has started over when phases.json in its directory names
+// the same generation; until then its old files stay. So a start-over that was interrupted goes on, by whatever command, and
+// neither begins again nor leaves old results among new ones. Its runs take phases from each other, from no other run.
+#ifndef TT_LAB_SWEEP_FRESH_H
+#define TT_LAB_SWEEP_FRESH_H
+
+#include "host/lab/sweep/sweeps.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Fills sweep->generation, over_from and each run's `over` from fresh.json, if there is one. Errors: TT_ERR_FORMAT,
+// TT_ERR_IO.
+tt_status tt_sweep_fresh_read(tt_sweep *sweep) TT_MUST_CHECK;
+// Lets the wanted runs [sweeps->n] start over, or go on with that; `from`: from this phase, NULL: from the first one.
+// Errors: TT_ERR_USAGE where an unfinished start-over is from another phase; TT_ERR_IO.
+tt_status tt_sweep_fresh_begin(tt_sweeps *sweeps, const bool *wanted, const char *from) TT_MUST_CHECK;
+// Rank 0's answers of the above to all ranks.
+tt_status tt_sweep_fresh_share(tt_sweeps *sweeps, tt_comm *comm) TT_MUST_CHECK;
+// Whether the run is still to be started over.
+bool tt_sweep_fresh_waits(const tt_sweep_run *run);
+// Says what is left of unfinished start-overs.
+void tt_sweep_fresh_tell(const tt_sweeps *sweeps);
+// Removes fresh.json of sweeps of which all runs have started over and are finished.
+void tt_sweep_fresh_end(const tt_sweeps *sweeps);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,52 @@
+// The tables of a report as a paper has them: one for each sweep, its data sets as columns, what else it varies as rows, each
+// cell the mean and standard deviation over seeds. HTML, Markdown and LaTeX print the same.
+#ifndef TT_REPORT_GRID_H
+#define TT_REPORT_GRID_H
+
+#include "host/report/runs/group.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { TT_GRID_COLUMNS = 16, TT_GRID_LABEL = 160 };
+
+typedef struct tt_grid_cell {
+    tt_report_mean score; // of the test questions; its mean is NaN where there is none
+    bool sure;            // differs from the row that it is compared with beyond chance
+} tt_grid_cell;
+
+typedef struct tt_grid_row {
+    char label[TT_GRID_LABEL];
+    bool before;                            // the students of rows below before reflection, greedy alone
+    tt_grid_cell cells[TT_GRID_COLUMNS][2]; // greedy, self-consistency
+} tt_grid_row;
+
+typedef struct tt_grid {
+    const char *sweep;                 // "" for runs of none
+    char columns[TT_GRID_COLUMNS][64]; // data sets
+    int n_columns;
+    bool voted;  // any cell has self-consistency
+    bool paired; // rows are compared with the same students before reflection, else with the first row
+    tt_grid_row *rows;
+    int n;
+    size_t capacity;
+    int fewest, most; // seeds of a cell
+} tt_grid;
+
+// *out [*n], which tt_grids_close frees. Tables without a number are left out. Errors: TT_ERR_NOMEM.
+tt_status tt_grids_open(const tt_report *r, tt_grid **out, int *n) TT_MUST_CHECK;
+void tt_grids_close(tt_grid *grids, int n);
+
+// Whether every cell has one seed: there is no deviation.
+bool tt_grid_single(const tt_grid *grid);
+// Appends "83.8 ± 1.2" or "83.8", in per cent, with the sign between; nothing for a cell without a number.
+void tt_grid_number(tt_str *out, const tt_grid_cell *cell, const char *sign);
+// Appends what numbers and marks mean, as plain text.
+void tt_grid_caption(tt_str *out, const tt_grid *grid);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

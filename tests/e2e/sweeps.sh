@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# Several sweep files as one queue: no phase twice, tables as if each had run alone, resumed after an interruption. Starting
+# over is remembered: it goes on where it stopped, and its runs share phases with each other alone. What a dry run counts.
+# The tables of a report, as LaTeX too.
+set -u
+. "$(dirname "$0")/../common.sh"
+export OMP_NUM_THREADS=1
+make_run
+
+cat >first.yaml <<'YAML'
+name: first_50%
+base: run.yaml
+seeds: [1, 2]
+axes: {stages: [all, summarize_only], evaluation.samples: [0, 2]}
+YAML
+cat >second.yaml <<'YAML'
+name: second
+base: run.yaml
+seeds: [1, 2]
+set: {reflection.iterations: 1, reflection.cycles: 1, reflection.samples: 2, reflection.batch_size: 8, reflection.temperature: 1.5}
+axes: {stages: [all, no_recall]}
+YAML
+both=(first.yaml second.yaml)
+files() { stat -c %i "$@" | sort -u | wc -l; }
+counts() { sed -n 's/^\([0-9]*\) phases, .* \([0-9]*\) are left$/\1 \2/p' "$1"; }
+
+# Each alone, for comparison.
+for sweep in first second; do
+    sed '/^base/a output: alone' $sweep.yaml >$sweep-alone.yaml
+    "$TINYTHINKER" sweep $sweep-alone.yaml >$sweep.txt 2>err.log || fail "$sweep alone" err.log
+done
+tables_alone() { for sweep in first_50% second; do diff "$1/$sweep/table.txt" "alone/$sweep/table.txt" >diff.txt || fail "$2: $sweep" diff.txt; done; }
+
+# What cannot be one queue.
+expect 2 "its name is second, which is that of second.yaml, too" sweep second.yaml second.yaml
+expect 2 "its output is alone, but that of second.yaml is runs" sweep second.yaml first-alone.yaml
+expect 2 "--only is for one sweep, but 2 are given" sweep "${both[@]}" --only 1
+expect 2 "--slurm is for one sweep" sweep "${both[@]}" --slurm job.sh
+expect 2 "--speed and --like are for --dry-run" sweep first.yaml --speed 5
+[ ! -e runs ] || fail "something was written"
+
+# Together: four acquisitions of two stage sets and two seeds, two more of no_recall, four reflections; first alone has 4, second 8.
+"$TINYTHINKER" sweep "${both[@]}" --dry-run --speed 1000 >list.txt 2>err.log || fail "--dry-run" err.log
+[ "$(counts list.txt)" = "10 10" ] || fail "phases of both" list.txt
+"$TINYTHINKER" sweep "${both[@]}" >out.txt 2>err.log &
+pid=$!
+until [ -e runs/first_50%/00-all-samples0-s1/result.json ] || [ -e runs/second/00-all-s1/result.json ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+kill -INT $pid 2>/dev/null
+wait $pid
+[ $? = 130 ] || echo "note: it was finished before it could be interrupted"
+"$TINYTHINKER" sweep "${both[@]}" >out.txt 2>err.log || fail "both, resumed" err.log
+tables_alone runs "both in one queue"
+[ "$(files runs/*/*-all*-s1/checkpoints/acquisition.h5) $(files runs/*/*/checkpoints/acquisition.h5)" = "1 6" ] || fail "an acquisition was trained twice"
+grep -q "^2 sweeps: 12 of 12 runs are finished" out.txt || fail "the overall result" out.txt
+[ "$(head -1 runs/summary.csv | cut -d, -f1-3) $(wc -l <runs/summary.csv) $(wc -l <runs/second/summary.csv)" = "sweep,number,name 13 5" ] || fail "summary.csv" runs/summary.csv
+sed 's/^base/output: jobs\nbase/' first.yaml >first-jobs.yaml
+sed 's/^base/output: jobs\nbase/' second.yaml >second-jobs.yaml
+"$TINYTHINKER" sweep first-jobs.yaml second-jobs.yaml --jobs 3 >jobs.txt 2>err.log || fail "--jobs 3" err.log
+tables_alone jobs "--jobs"
+[ "$(files jobs/*/*/checkpoints/acquisition.h5)" = 6 ] || fail "--jobs: an acquisition was trained twice"
+
+# Starting over: all phases are new, and each is trained once over both sweeps.
+stamps() { stat -c '%n %y' "$@"; }
+stamps runs/*/*/checkpoints/*.h5 >before.txt
+"$TINYTHINKER" sweep "${both[@]}" --fresh >out.txt 2>err.log || fail "--fresh" err.log
+stamps runs/*/*/checkpoints/*.h5 >after.txt
+[ "$(comm -12 before.txt after.txt | wc -l) $(files runs/*/*/checkpoints/acquisition.h5)" = "0 6" ] || fail "--fresh kept or repeated phases"
+tables_alone runs "--fresh"
+[ -z "$(find runs -name fresh.json)" ] || fail "fresh.json stays after the end"
+
+# Interrupted anywhere: what has started over stays, the rest does start over, with or without --fresh; other requests are
+# refused.
+for case in "--fresh 0.3" "--retry 0.05"; do
+    read -r again after <<<"$case"
+    stamps runs/second/*/best.h5 >before.txt
+    "$TINYTHINKER" sweep second.yaml --fresh >out.txt 2>err.log &
+    pid=$!
+    until [ -e runs/second/fresh.json ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+    sleep $after
+    kill -INT $pid 2>/dev/null
+    wait $pid && { echo "note: it was finished after $after s" && continue; }
+    "$TINYTHINKER" sweep second.yaml --dry-run >list.txt 2>err.log
+    grep -q "to start over" list.txt || fail "nothing is to start over" list.txt
+    grep finished list.txt | awk '{print $2}' >finished.txt
+    stamps runs/second/*/result.json | grep -Ff finished.txt >kept.txt
+    expect 2 "is starting over from the beginning and was interrupted" sweep second.yaml --fresh-from reflection_1
+    "$TINYTHINKER" sweep second.yaml $again >out.txt 2>err.log || fail "$again after an interruption" err.log
+    grep -q "starting over, which was interrupted, goes on: [1-4] of 4 runs are left" err.log || fail "$again does not say that it goes on" err.log
+    [ "$(comm -12 before.txt <(stamps runs/second/*/best.h5) | wc -l)" = 0 ] || fail "$again kept old results"
+    [ "$(stamps runs/second/*/result.json | comm -12 - kept.txt | wc -l)" = "$(wc -l <kept.txt)" ] || fail "$again began once more" list.txt
+    tables_alone runs "$again after an interruption"
+    [ -z "$(find runs -name fresh.json)" ] || fail "$again: fresh.json stays" err.log
+done
+# One that had begun and saved nothing.
+mkdir -p gone
+"$TINYTHINKER" sweep second.yaml --fresh --jobs 1 >out.txt 2>err.log || fail "--fresh" err.log
+printf '{"generation": "x", "from": "", "runs": ["00-all-s1"]}' >runs/second/fresh.json
+mv runs/second/00-all-s1/{best.h5,result.json,checkpoints} gone
+printf '{"generation": "x"}' >runs/second/00-all-s1/phases.json
+"$TINYTHINKER" sweep second.yaml >out.txt 2>err.log || fail "a run that had saved nothing" err.log
+[ ! -e runs/second/fresh.json ] && tables_alone runs "a run that had saved nothing"
+"$TINYTHINKER" sweep second.yaml --fresh-from reflection_1 --jobs 2 >out.txt 2>err.log || fail "--fresh-from with --jobs" err.log
+tables_alone runs "--fresh-from"
+echo '{}' >runs/second/fresh.json
+expect 1 "fresh.json: does not say which runs start over; remove it" sweep second.yaml
+rm runs/second/fresh.json
+if have_mpi; then
+    mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep "${both[@]}" --fresh --ranks-per-run 2 >out.txt 2>err.log || fail "--fresh under mpirun" err.log
+    [ "$(files runs/*/*/checkpoints/acquisition.h5)" = 6 ] || fail "mpirun: --fresh repeated phases"
+fi
+
+# A dry run says what plan says: for all of a small corpus; of a large one a part is counted.
+"$TINYTHINKER" sweep second.yaml --dry-run >list.txt 2>err.log || fail "--dry-run" err.log
+grep -q "acquisition: [0-9]* tokens/s, as measured by [0-9]* runs below runs on" list.txt || fail "no measured speed" list.txt
+"$TINYTHINKER" corpus export data/corpus.h5 -o twice.jsonl >export.log 2>&1
+awk -F '"question"' '!seen[substr($2, 1, 40)]++' twice.jsonl >all.jsonl # examples that occur twice are dropped
+make_corpus() { # size; copies of a question begin with other words, which the tokenizer knows
+    { grep -v '"split": "train"' all.jsonl
+        for word in red blue green white black What colour; do
+            grep '"split": "train"' all.jsonl | sed "s/\"id\": \"/&$word-/; s/\"question\": \"/&$word /"
+        done | head -n "$1"; } >some.jsonl
+    "$TINYTHINKER" corpus import jsonl some.jsonl -o some.h5 >import.log 2>&1 || fail "import" import.log
+}
+sed -i '/^set/d; s/^axes.*/axes: {reflection.iterations: [2]}/' second.yaml
+for size in 128 129 400; do
+    make_corpus $size
+    settings=(--set corpus=some.h5 --set acquisition.steps=0 --set acquisition.epochs=3)
+    "$TINYTHINKER" sweep second.yaml --dry-run --speed 1000 "${settings[@]}" >list.txt 2>err.log || fail "$size questions" err.log
+    "$TINYTHINKER" plan run.yaml "${settings[@]}" --set reflection.iterations=2 --json >plan.json 2>err.log || fail "plan" err.log
+    planned=$(sed -n 's/.*"steps": \([0-9]*\).*/\1/p' plan.json | awk '{n += $1} END {print n}')
+    got=$(awk '$2 ~ /-iterations2-s1$/ {print $4}' list.txt)
+    [ $size -gt 128 ] || [ "$planned" = "$got" ] || fail "$size questions: $got steps, planned are $planned" list.txt
+    awk -v a="$planned" -v b="$got" 'BEGIN {exit !(b > 0.97 * a && b < 1.03 * a)}' || fail "$size questions: $got steps, planned are $planned" list.txt
+    noted=$(grep -c "counted with 128 of each corpus" list.txt)
+    [ "$noted" = $((size > 128)) ] || fail "$size questions: whether a part was counted" list.txt
+done
+
+# Tables: mean and standard deviation over seeds, as awk computes them, and by hand; the same in HTML, Markdown and LaTeX.
+score() { sed -i "/\"greedy\"/,/\"n\"/s/\"accuracy\": [0-9.]*/\"accuracy\": $2/" "runs/first_50%/$1/result.json"; }
+score 00-all-samples0-s1 0.25
+score 01-all-samples0-s2 0.75
+score 06-summarize_only-samples2-s1 0.1
+score 07-summarize_only-samples2-s2 0.2
+"$TINYTHINKER" sweep first.yaml >out.txt 2>err.log || fail "a finished sweep" err.log
+"$TINYTHINKER" report runs -o report.html --markdown report.md --latex report.tex >out.txt 2>err.log || fail "report" err.log
+column() { head -1 "runs/first_50%/summary.csv" | tr , '\n' | grep -nx "$1" | cut -d: -f1; }
+awk -F, -v v="$(column variant)" -v t="$(column test)" 'NR > 1 {n[$v]++; s[$v] += 100 * $t; q[$v] += 1e4 * $t * $t}
+    END {for (k in n) {m = s[k] / n[k]; d = (q[k] - n[k] * m * m) / (n[k] - 1); if (d < 0) d = 0
+        printf "%s %.1f %.1f\n", k, m, sqrt(d)}}' "runs/first_50%/summary.csv" | sort >numbers.txt
+grep -q "^all-samples0 50.0 35.4$" numbers.txt && grep -q "^summarize_only-samples2 15.0 7.1$" numbers.txt || fail "numbers" numbers.txt
+while read -r variant mean deviation; do
+    stages=${variant%-samples*}
+    row="$stages, samples ${variant#*samples}"
+    escaped=${row//_/\\_}
+    grep -qF "$escaped & $mean \$\\pm\$ $deviation" report.tex || fail "LaTeX: $row has not $mean and $deviation" report.tex
+    grep -qF ">$row</th><td class=\"num\">$mean ± $deviation" report.html || fail "HTML: $row has not $mean and $deviation"
+    grep -qF "| ${row//_/\\_} | $mean ± $deviation" report.md || grep -qF "| $row | $mean ± $deviation" report.md || fail "Markdown: $row" report.md
+done <numbers.txt
+grep -qF 'caption{first\_50\%. ' report.tex || fail "LaTeX: a name is not escaped" report.tex
+grep -qF "no\\_recall, before reflection" report.tex || fail "LaTeX: no row before reflection" report.tex
+# Braces and environments match, and each row has as many cells as its table.
+awk '{line = $0; gsub(/\\[{}]/, "", line); n += gsub(/{/, "", line) - gsub(/}/, "", line)}
+    /^\\begin{tabular}/ {columns = length($0) - length("\\begin{tabular}{}")}
+    / \\\\$/ {row = $0; gsub(/\\&/, "", row); m = gsub(/&/, "", row) + 1; span = 0
+        while (match(row, /multicolumn{[0-9]}/)) {span += substr(row, RSTART + 12, 1) - 1; row = substr(row, RSTART + RLENGTH)}
+        if (m + span != columns) {print "cells: " $0; bad = 1}}
+    /\\begin/ {b++} /\\end/ {e++} END {exit !(n == 0 && b == e && b > 0 && !bad)}' report.tex >bad.txt || fail "LaTeX does not parse" bad.txt report.tex
+if command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null; then
+    printf '\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n\\input{report.tex}\n\\end{document}\n' >page.tex
+    pdflatex -interaction=nonstopmode -halt-on-error page.tex >latex.log 2>&1 || fail "pdflatex" latex.log
+fi
+exit $failed
