@@ -1,0 +1,278 @@
+// Attention of one query per slot over a K/V cache on tensor cores, for bf16 and heads of 64 or 128. Neighbouring slots
+// that read the same keys (samples of one prompt) are a run, the rows of one product: the keys are read once for all of
+// them. Runs do not cross groups of 16 slots. A block takes runs of a group, for one head; its warps take tiles of 16 keys
+// in turn, each with its own running maximum, sum and output, which are merged at the end.
+//
+// Keys and values come from memory into the layout of fragments (mma.cuh) without shared memory: a product does not
+// depend on the order of what it sums over, and columns may have any names. So a lane's 16 bytes of a row of K are the
+// elements 2t, 2t + 1, 2t + 8, 2t + 9 of two steps; Q is loaded alike. And column g of the j-th tile of 64 columns of V
+// is dimension 8g + j.
+#include "kernels/cuda/attention_decode.cuh"
+#include "kernels/cuda/mma.cuh"
+
+#ifndef DECODE_WARPS
+#define DECODE_WARPS 4
+#endif
+#ifndef DECODE_SHARE
+#define DECODE_SHARE 4
+#endif
+#ifndef DECODE_WARPS_OWN
+#define DECODE_WARPS_OWN 2
+#endif
+#ifndef DECODE_REGISTERS
+#define DECODE_REGISTERS 20
+#endif
+
+namespace {
+
+enum { GROUP = 16, TILE = 16 };
+
+struct words {
+    uint32_t w[4];
+};
+__device__ __forceinline__ words load_words(const bf16 *p) {
+    const uint4 x = *reinterpret_cast<const uint4 *>(p);
+    return {{x.x, x.y, x.z, x.w}};
+}
+__device__ __forceinline__ void store_words(bf16 *p, const words &x) {
+    *reinterpret_cast<uint4 *>(p) = make_uint4(x.w[0], x.w[1], x.w[2], x.w[3]);
+}
+
+// Slots first .. first + rows - 1, all with the same `length` keys.
+struct run {
+    int first, rows, start, length;
+};
+
+// Where a slot's keys and values lie, of one head.
+struct key_rows {
+    bf16 *cache;
+    const bf16 *last; // of the last key, which goes to the cache; or NULL
+    const int32_t *table;
+    int ld, start, length;
+
+    __device__ __forceinline__ bf16 *at(int key) const {
+        const int row = start + key;
+        return cache + static_cast<int64_t>(table ? table[row] : row) * ld;
+    }
+    // N pieces, `step` elements apart, from `column` on; beyond the last key that one's.
+    template <int N>
+    __device__ __forceinline__ void load(words (&to)[N], int key, int column, int step) const {
+        const int there = min(key, length - 1);
+        bf16 *own = at(there) + column;
+        const bf16 *from = last && there == length - 1 ? last + column : own;
+#pragma unroll
+        for (int i = 0; i < N; ++i) to[i] = load_words(from + i * step);
+        if (last && key == length - 1)
+#pragma unroll
+            for (int i = 0; i < N; ++i) store_words(own + i * step, to[i]);
+    }
+};
+
+template <int D> struct state {
+    float out[D / 8][4], top[2], sum[2]; // of rows g and g + 8
+};
+
+// s = log2(e) (q k + bias); minus infinity beyond the last key.
+template <int D>
+__device__ __forceinline__ void score_tile(float (&s)[2][4], const words (&q)[2][D / 32],
+    const words (&k)[2][D / 32], const bias_plan &bias, int key0, int length, int head) {
+    const int lane = threadIdx.x % WARP, t = lane % 4;
+#pragma unroll
+    for (int n = 0; n < 2; ++n) {
+        float add[2] = {0, 0};
+#pragma unroll
+        for (int e = 0; e < 2; ++e)
+            if (bias.table)
+                add[e] = bias.table[bucket_of(bias, min(key0 + 8 * n + 2 * t + e, length - 1) - (length - 1)) *
+                                        bias.heads +
+                                    head];
+        for (int i = 0; i < 4; ++i) s[n][i] = 0;
+#pragma unroll
+        for (int i = 0; i < D / 32; ++i)
+#pragma unroll
+            for (int h = 0; h < 4; h += 2) {
+                const fragment_a<bf16> a = {
+                    {{q[0][i].w[h]}, {q[1][i].w[h]}, {q[0][i].w[h + 1]}, {q[1][i].w[h + 1]}}};
+                const fragment_b<bf16> b = {{{k[n][i].w[h]}, {k[n][i].w[h + 1]}}};
+                mma(s[n], a, b, lane);
+            }
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+            s[n][i] = key0 + 8 * n + 2 * t + i % 2 < length ? TT_LOG2E * (s[n][i] + add[i % 2]) : -INFINITY;
+    }
+}
+
+// s becomes 2^(s - largest so far).
+template <int D> __device__ __forceinline__ void soften(float (&s)[2][4], state<D> *r) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+        float high = r->top[half];
+#pragma unroll
+        for (int n = 0; n < 2; ++n) high = fmaxf(high, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
+        high = fmaxf(high, __shfl_xor_sync(TT_ALL_LANES, high, 1));
+        high = fmaxf(high, __shfl_xor_sync(TT_ALL_LANES, high, 2));
+        const float factor = power_of_two(r->top[half] - high);
+        r->top[half] = high;
+        r->sum[half] *= factor;
+#pragma unroll
+        for (int j = 0; j < D / 8; ++j) r->out[j][2 * half] *= factor, r->out[j][2 * half + 1] *= factor;
+#pragma unroll
+        for (int n = 0; n < 2; ++n)
+#pragma unroll
+            for (int e = 2 * half; e < 2 * half + 2; ++e)
+                s[n][e] = power_of_two(s[n][e] - high), r->sum[half] += s[n][e];
+    }
+}
+
+template <int D>
+__device__ __forceinline__ void add_values(
+    state<D> *r, const float (&s)[2][4], const words (&v)[4][D / 64]) {
+    const int lane = threadIdx.x % WARP;
+    const fragment_a<bf16> a = as_a<bf16>(s[0], s[1]);
+#pragma unroll
+    for (int i = 0; i < D / 64; ++i)
+#pragma unroll
+        for (int j = 0; j < 8; ++j) {
+            const uint32_t which = j % 2 ? 0x7632 : 0x5410;
+            const fragment_b<bf16> b = {{{__byte_perm(v[0][i].w[j / 2], v[1][i].w[j / 2], which)},
+                {__byte_perm(v[2][i].w[j / 2], v[3][i].w[j / 2], which)}}};
+            mma(r->out[8 * i + j], a, b, lane);
+        }
+}
+
+// The warp's tiles of keys.
+template <int D, int WARPS>
+__device__ __forceinline__ void attend(
+    state<D> *r, const words (&q)[2][D / 32], const key_rows &k, const key_rows &v, const bias_plan &bias, int head) {
+    const int lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4;
+    for (int key0 = threadIdx.x / WARP * TILE; key0 < k.length; key0 += WARPS * TILE) {
+        words keys[2][D / 32], values[4][D / 64];
+        float s[2][4];
+#pragma unroll
+        for (int n = 0; n < 2; ++n) k.load(keys[n], key0 + 8 * n + g, 8 * t, 32);
+#pragma unroll
+        for (int n = 0; n < 4; ++n) v.load(values[n], key0 + 2 * t + n % 2 + n / 2 * 8, 8 * g, 64);
+        score_tile<D>(s, q, keys, bias, key0, k.length, head);
+        soften<D>(s, r);
+        add_values<D>(r, s, values);
+    }
+#pragma unroll
+    for (int half = 0; half < 2; ++half)
+        for (int step = 1; step < 4; step *= 2)
+            r->sum[half] += __shfl_xor_sync(TT_ALL_LANES, r->sum[half], step);
+}
+
+template <int D, int WARPS> struct memory {
+    static constexpr int ld = D + 4;
+    float tops[WARPS][GROUP], sums[WARPS][GROUP], out[WARPS][GROUP * ld];
+};
+
+// What the warps have found becomes the rows' output.
+template <int D, int WARPS>
+__device__ __forceinline__ void merge(
+    memory<D, WARPS> *m, const state<D> &r, const run &of, bf16 *out, int ldo) {
+    constexpr int ld = memory<D, WARPS>::ld;
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, g = lane / 4, t = lane % 4;
+    const int parts = min((of.length + TILE - 1) / TILE, static_cast<int>(WARPS));
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+        const int row = g + 8 * half;
+        if (warp >= parts || row >= of.rows) continue;
+        if (t == 0) m->tops[warp][row] = r.top[half], m->sums[warp][row] = r.sum[half];
+#pragma unroll
+        for (int i = 0; i < D / 8; i += 4)
+#pragma unroll
+            for (int e = 0; e < 2; ++e) {
+                float4x four;
+#pragma unroll
+                for (int j = 0; j < 4; ++j) four.v[j] = r.out[i + j][2 * half + e];
+                store4(&m->out[warp][row * ld + i / 8 * 64 + 8 * (2 * t + e) + i % 8], four, true, 4);
+            }
+    }
+    __syncthreads();
+    for (int i = threadIdx.x; i < of.rows * (D / 2); i += WARPS * WARP) {
+        const int row = i / (D / 2), column = i % (D / 2) * 2;
+        float most = m->tops[0][row], total = 0, low = 0, high = 0;
+        for (int w = 1; w < parts; ++w) most = fmaxf(most, m->tops[w][row]);
+        for (int w = 0; w < parts; ++w) {
+            const float factor = power_of_two(m->tops[w][row] - most);
+            total += m->sums[w][row] * factor;
+            low += m->out[w][row * ld + column] * factor;
+            high += m->out[w][row * ld + column + 1] * factor;
+        }
+        store_pair(out + static_cast<int64_t>(of.first + row) * ldo + column, low / total, high / total);
+    }
+    __syncthreads();
+}
+
+// `share`: so many blocks take the runs of a group.
+template <int D, int WARPS>
+__global__ void __launch_bounds__(WARPS *WARP, DECODE_REGISTERS / WARPS)
+    decode_runs(tt_attention_decode p, bias_plan bias, int share) {
+    using block_memory = memory<D, WARPS>;
+    TT_SHARED(block_memory, m, 1);
+    const int lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4, head = blockIdx.y;
+    const int first = blockIdx.x / share * GROUP, slots = min(static_cast<int>(GROUP), p.slots - first);
+    const int slot = first + min(lane, slots - 1), start = p.start[slot], length = p.length[slot];
+    const int start_before = __shfl_up_sync(TT_ALL_LANES, start, 1),
+              length_before = __shfl_up_sync(TT_ALL_LANES, length, 1);
+    const bool apart = p.table || p.new_k || p.bias;
+    unsigned begins = __ballot_sync(TT_ALL_LANES,
+        lane < slots && (lane == 0 || apart || start != start_before || length != length_before));
+    const int64_t column = static_cast<int64_t>(head) * D;
+    for (int i = 0; begins; ++i) {
+        const int at = __ffs(static_cast<int>(begins)) - 1;
+        begins &= begins - 1;
+        if (i % share != static_cast<int>(blockIdx.x) % share) continue;
+        const run of = {first + at, (begins ? __ffs(static_cast<int>(begins)) - 1 : slots) - at,
+            __shfl_sync(TT_ALL_LANES, start, at), __shfl_sync(TT_ALL_LANES, length, at)};
+        words q[2][D / 32];
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+#pragma unroll
+            for (int j = 0; j < D / 32; ++j) {
+                q[half][j] = words();
+                if (g + 8 * half < of.rows)
+                    q[half][j] = load_words(static_cast<const bf16 *>(p.q) +
+                                            static_cast<int64_t>(of.first + g + 8 * half) * p.ldq + column +
+                                            8 * t + 32 * j);
+            }
+        key_rows k = {static_cast<bf16 *>(p.k) + column, nullptr, p.table, p.ldkv, of.start, of.length}, v = k;
+        v.cache = static_cast<bf16 *>(p.v) + column;
+        if (p.new_k) {
+            const int64_t row = static_cast<int64_t>(of.first) * p.ldq + column;
+            k.last = static_cast<const bf16 *>(p.new_k) + row;
+            v.last = static_cast<const bf16 *>(p.new_v) + row;
+        }
+        state<D> r = {{}, {-INFINITY, -INFINITY}, {0, 0}};
+        attend<D, WARPS>(&r, q, k, v, bias, head);
+        merge<D, WARPS>(m, r, of, static_cast<bf16 *>(p.out) + column, p.ldo);
+    }
+}
+
+template <int D, int WARPS>
+tt_status launch(tt_device *device, const tt_attention_decode *p, const bias_plan *bias, int share) {
+    const dim3 grid(static_cast<unsigned>(tt_ceil_div(p->slots, GROUP) * share), static_cast<unsigned>(p->heads));
+    TT_CUDA(TT_LAUNCH((decode_runs<D, WARPS>), grid, WARPS * WARP, 0, tt_stream(device), *p, *bias, share),
+        "attention_decode");
+    return TT_OK;
+}
+
+} // namespace
+
+bool tt_cuda_decodes_runs(const tt_device *device, const tt_attention_decode *p) {
+    const uintptr_t pointers = reinterpret_cast<uintptr_t>(p->q) | reinterpret_cast<uintptr_t>(p->k) |
+                               reinterpret_cast<uintptr_t>(p->v) | reinterpret_cast<uintptr_t>(p->new_k) |
+                               reinterpret_cast<uintptr_t>(p->new_v) | reinterpret_cast<uintptr_t>(p->out);
+    return device->operand_size == sizeof(bf16) && (p->d_kv == 64 || p->d_kv == 128) && p->ldq % 8 == 0 &&
+           p->ldkv % 8 == 0 && p->ldo % 8 == 0 && pointers % 16 == 0;
+}
+
+tt_status tt_cuda_decode_runs(tt_device *device, const tt_attention_decode *p, const bias_plan *bias) {
+    // Slots with keys of their own have a block each.
+    if (p->bias || p->table || p->new_k)
+        return p->d_kv == 64 ? launch<64, DECODE_WARPS_OWN>(device, p, bias, GROUP)
+                             : launch<128, DECODE_WARPS_OWN>(device, p, bias, GROUP);
+    return p->d_kv == 64 ? launch<64, DECODE_WARPS>(device, p, bias, DECODE_SHARE)
+                         : launch<128, DECODE_WARPS>(device, p, bias, DECODE_SHARE);
+}
