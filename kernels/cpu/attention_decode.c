@@ -5,6 +5,7 @@
 
 #include <float.h>
 #include <omp.h>
+#include <string.h>
 
 // Where the rows of a slot lie: its row j at `rows` + table[j] * ld, without a table at rows + j * ld.
 typedef struct slot_rows {
@@ -76,6 +77,17 @@ static tt_status check_decode(const tt_attention_decode *t, int *longest) {
     return TT_OK;
 }
 
+// The new row of a slot and head goes to the cache.
+static void put_last(const tt_attention_decode *t, int slot, ptrdiff_t column) {
+    if (!t->new_k) return;
+    const int at = t->start[slot] + t->length[slot] - 1;
+    const ptrdiff_t from = slot * (ptrdiff_t)t->ldq + column,
+                    to = (t->table ? t->table[at] : at) * (ptrdiff_t)t->ldkv + column;
+    const size_t bytes = (size_t)t->d_kv * sizeof(float);
+    memcpy(tt_out(t->k) + to, tt_in(t->new_k) + from, bytes);
+    memcpy(tt_out(t->v) + to, tt_in(t->new_v) + from, bytes);
+}
+
 tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *t) {
     int longest = 0;
     TT_TRY(check_decode(t, &longest));
@@ -99,6 +111,7 @@ tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *
         const int32_t *rows = t->table ? t->table + t->start[s] : NULL;
         const slot_rows k = {tt_in(t->k) + from, t->ldkv, rows}, v = {tt_in(t->v) + from, t->ldkv, rows};
         float *own = score + row * (size_t)omp_get_thread_num();
+        put_last(t, s, column);
         const float *add = t->bias ? bias + (size_t)h * longest + (longest - n) : NULL;
         const float top = score_keys(n, t->d_kv, tt_in(t->q) + s * (ptrdiff_t)t->ldq + column, &k, add, own);
         mix_values(n, t->d_kv, own, top, &v, tt_out(t->out) + s * (ptrdiff_t)t->ldo + column);

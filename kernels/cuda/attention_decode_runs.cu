@@ -1,12 +1,12 @@
 // Attention of one query per slot over a K/V cache on tensor cores, for bf16 and heads of 64 or 128. Neighbouring slots
-// that read the same keys (samples of one prompt) are a run, the rows of one product: the keys are read once for all of
-// them. Runs do not cross groups of 16 slots. A block takes runs of a group, for one head; its warps take tiles of 16 keys
-// in turn, each with its own running maximum, sum and output, which are merged at the end.
+// that read the same keys (samples of one prompt) are a run, the columns of one product: the keys are read once for all
+// of them. Runs do not cross groups of 8 slots. A block takes runs of a group, for one head; its warps take tiles of 16
+// keys in turn, each with its own running maximum, sum and output, which are merged at the end.
 //
-// Keys and values come from memory into the layout of fragments (mma.cuh) without shared memory: a product does not
-// depend on the order of what it sums over, and columns may have any names. So a lane's 16 bytes of a row of K are the
-// elements 2t, 2t + 1, 2t + 8, 2t + 9 of two steps; Q is loaded alike. And column g of the j-th tile of 64 columns of V
-// is dimension 8g + j.
+// Products are transposed: scores are K Q^T, and the output is V^T P^T. Keys and values come from memory into the layout
+// of fragments (mma.cuh) without shared memory: a product does not depend on the order of what it sums over, and rows may
+// have any names. So a lane's 16 bytes of a row of K are the elements 2t, 2t + 1, 2t + 8, 2t + 9 of two steps; Q is
+// loaded alike. And row g of the j-th half tile of 64 rows of V^T is dimension 8g + j.
 #include "kernels/cuda/attention_decode.cuh"
 #include "kernels/cuda/mma.cuh"
 
@@ -20,12 +20,12 @@
 #define DECODE_WARPS_OWN 2
 #endif
 #ifndef DECODE_REGISTERS
-#define DECODE_REGISTERS 20
+#define DECODE_REGISTERS 24
 #endif
 
 namespace {
 
-enum { GROUP = 16, TILE = 16 };
+enum { GROUP = 8, TILE = 16 };
 
 struct words {
     uint32_t w[4];
@@ -68,86 +68,76 @@ struct key_rows {
     }
 };
 
-template <int D> struct state {
-    float out[D / 8][4], top[2], sum[2]; // of rows g and g + 8
-};
+// Of slots 2t and 2t + 1 of the run: out[m] has, of both, dimension 8g + 2m and 8g + 2m + 1 (from m = 4 on, + 64).
+template <int D> struct state { float out[D / 16][4], top[2], sum[2]; };
 
-// s = log2(e) (q k + bias); minus infinity beyond the last key.
+// s = log2(e) (q k + bias) of keys g and g + 8; minus infinity beyond the last key.
 template <int D>
-__device__ __forceinline__ void score_tile(float (&s)[2][4], const words (&q)[2][D / 32],
+__device__ __forceinline__ void score_tile(float (&s)[4], const words (&q)[D / 32],
     const words (&k)[2][D / 32], const bias_plan &bias, int key0, int length, int head) {
-    const int lane = threadIdx.x % WARP, t = lane % 4;
+    const int lane = threadIdx.x % WARP, g = lane / 4;
+    float add[2] = {0, 0};
 #pragma unroll
-    for (int n = 0; n < 2; ++n) {
-        float add[2] = {0, 0};
+    for (int n = 0; n < 2; ++n)
+        if (bias.table) {
+            const int from_last = min(key0 + g + 8 * n - (length - 1), 0);
+            add[n] = bias.table[bucket_of(bias, from_last) * bias.heads + head];
+        }
+    for (int i = 0; i < 4; ++i) s[i] = 0;
 #pragma unroll
-        for (int e = 0; e < 2; ++e)
-            if (bias.table)
-                add[e] = bias.table[bucket_of(bias, min(key0 + 8 * n + 2 * t + e, length - 1) - (length - 1)) *
-                                        bias.heads +
-                                    head];
-        for (int i = 0; i < 4; ++i) s[n][i] = 0;
+    for (int i = 0; i < D / 32; ++i)
 #pragma unroll
-        for (int i = 0; i < D / 32; ++i)
+        for (int h = 0; h < 4; h += 2) {
+            const fragment_a<bf16> a = {
+                {{k[0][i].w[h]}, {k[1][i].w[h]}, {k[0][i].w[h + 1]}, {k[1][i].w[h + 1]}}};
+            const fragment_b<bf16> b = {{{q[i].w[h]}, {q[i].w[h + 1]}}};
+            mma(s, a, b, lane);
+        }
 #pragma unroll
-            for (int h = 0; h < 4; h += 2) {
-                const fragment_a<bf16> a = {
-                    {{q[0][i].w[h]}, {q[1][i].w[h]}, {q[0][i].w[h + 1]}, {q[1][i].w[h + 1]}}};
-                const fragment_b<bf16> b = {{{k[n][i].w[h]}, {k[n][i].w[h + 1]}}};
-                mma(s[n], a, b, lane);
-            }
-#pragma unroll
-        for (int i = 0; i < 4; ++i)
-            s[n][i] = key0 + 8 * n + 2 * t + i % 2 < length ? TT_LOG2E * (s[n][i] + add[i % 2]) : -INFINITY;
-    }
+    for (int i = 0; i < 4; ++i)
+        s[i] = key0 + g + i / 2 * 8 < length ? TT_LOG2E * (s[i] + add[i / 2]) : -INFINITY;
 }
 
 // s becomes 2^(s - largest so far).
-template <int D> __device__ __forceinline__ void soften(float (&s)[2][4], state<D> *r) {
+template <int D> __device__ __forceinline__ void soften(float (&s)[4], state<D> *r) {
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-        float high = r->top[half];
+    for (int e = 0; e < 2; ++e) {
+        float high = fmaxf(r->top[e], fmaxf(s[e], s[e + 2]));
+        for (int step = 4; step < WARP; step *= 2)
+            high = fmaxf(high, __shfl_xor_sync(TT_ALL_LANES, high, step));
+        const float factor = power_of_two(r->top[e] - high);
+        r->top[e] = high;
+        s[e] = power_of_two(s[e] - high), s[e + 2] = power_of_two(s[e + 2] - high);
+        r->sum[e] = r->sum[e] * factor + s[e] + s[e + 2];
 #pragma unroll
-        for (int n = 0; n < 2; ++n) high = fmaxf(high, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
-        high = fmaxf(high, __shfl_xor_sync(TT_ALL_LANES, high, 1));
-        high = fmaxf(high, __shfl_xor_sync(TT_ALL_LANES, high, 2));
-        const float factor = power_of_two(r->top[half] - high);
-        r->top[half] = high;
-        r->sum[half] *= factor;
-#pragma unroll
-        for (int j = 0; j < D / 8; ++j) r->out[j][2 * half] *= factor, r->out[j][2 * half + 1] *= factor;
-#pragma unroll
-        for (int n = 0; n < 2; ++n)
-#pragma unroll
-            for (int e = 2 * half; e < 2 * half + 2; ++e)
-                s[n][e] = power_of_two(s[n][e] - high), r->sum[half] += s[n][e];
+        for (int m = 0; m < D / 16; ++m) r->out[m][e] *= factor, r->out[m][e + 2] *= factor;
     }
 }
 
 template <int D>
-__device__ __forceinline__ void add_values(
-    state<D> *r, const float (&s)[2][4], const words (&v)[4][D / 64]) {
+__device__ __forceinline__ void add_values(state<D> *r, const float (&s)[4], const words (&v)[4][D / 64]) {
     const int lane = threadIdx.x % WARP;
-    const fragment_a<bf16> a = as_a<bf16>(s[0], s[1]);
+    const fragment_b<bf16> b = {
+        {{transposed(pack2(s[0], s[1]), lane)}, {transposed(pack2(s[2], s[3]), lane)}}};
 #pragma unroll
-    for (int i = 0; i < D / 64; ++i)
-#pragma unroll
-        for (int j = 0; j < 8; ++j) {
-            const uint32_t which = j % 2 ? 0x7632 : 0x5410;
-            const fragment_b<bf16> b = {{{__byte_perm(v[0][i].w[j / 2], v[1][i].w[j / 2], which)},
-                {__byte_perm(v[2][i].w[j / 2], v[3][i].w[j / 2], which)}}};
-            mma(r->out[8 * i + j], a, b, lane);
-        }
+    for (int m = 0; m < D / 16; ++m) {
+        const int i = m / 4, w = m % 4;
+        const fragment_a<bf16> a = {{{__byte_perm(v[0][i].w[w], v[1][i].w[w], 0x5410)},
+            {__byte_perm(v[0][i].w[w], v[1][i].w[w], 0x7632)},
+            {__byte_perm(v[2][i].w[w], v[3][i].w[w], 0x5410)},
+            {__byte_perm(v[2][i].w[w], v[3][i].w[w], 0x7632)}}};
+        mma(r->out[m], a, b, lane);
+    }
 }
 
 // The warp's tiles of keys.
 template <int D, int WARPS>
-__device__ __forceinline__ void attend(
-    state<D> *r, const words (&q)[2][D / 32], const key_rows &k, const key_rows &v, const bias_plan &bias, int head) {
+__device__ __forceinline__ void attend(state<D> *r, const words (&q)[D / 32], const key_rows &k,
+    const key_rows &v, const bias_plan &bias, int head) {
     const int lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4;
     for (int key0 = threadIdx.x / WARP * TILE; key0 < k.length; key0 += WARPS * TILE) {
         words keys[2][D / 32], values[4][D / 64];
-        float s[2][4];
+        float s[4];
 #pragma unroll
         for (int n = 0; n < 2; ++n) k.load(keys[n], key0 + 8 * n + g, 8 * t, 32);
 #pragma unroll
@@ -157,9 +147,9 @@ __device__ __forceinline__ void attend(
         add_values<D>(r, s, values);
     }
 #pragma unroll
-    for (int half = 0; half < 2; ++half)
-        for (int step = 1; step < 4; step *= 2)
-            r->sum[half] += __shfl_xor_sync(TT_ALL_LANES, r->sum[half], step);
+    for (int e = 0; e < 2; ++e)
+        for (int step = 4; step < WARP; step *= 2)
+            r->sum[e] += __shfl_xor_sync(TT_ALL_LANES, r->sum[e], step);
 }
 
 template <int D, int WARPS> struct memory {
@@ -167,7 +157,7 @@ template <int D, int WARPS> struct memory {
     float tops[WARPS][GROUP], sums[WARPS][GROUP], out[WARPS][GROUP * ld];
 };
 
-// What the warps have found becomes the rows' output.
+// What the warps have found becomes the slots' output.
 template <int D, int WARPS>
 __device__ __forceinline__ void merge(
     memory<D, WARPS> *m, const state<D> &r, const run &of, bf16 *out, int ldo) {
@@ -175,19 +165,14 @@ __device__ __forceinline__ void merge(
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, g = lane / 4, t = lane % 4;
     const int parts = min((of.length + TILE - 1) / TILE, static_cast<int>(WARPS));
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-        const int row = g + 8 * half;
+    for (int e = 0; e < 2; ++e) {
+        const int row = 2 * t + e;
         if (warp >= parts || row >= of.rows) continue;
-        if (t == 0) m->tops[warp][row] = r.top[half], m->sums[warp][row] = r.sum[half];
+        if (g == 0) m->tops[warp][row] = r.top[e], m->sums[warp][row] = r.sum[e];
 #pragma unroll
-        for (int i = 0; i < D / 8; i += 4)
-#pragma unroll
-            for (int e = 0; e < 2; ++e) {
-                float4x four;
-#pragma unroll
-                for (int j = 0; j < 4; ++j) four.v[j] = r.out[i + j][2 * half + e];
-                store4(&m->out[warp][row * ld + i / 8 * 64 + 8 * (2 * t + e) + i % 8], four, true, 4);
-            }
+        for (int i = 0; i < D / 16; i += 2)
+            store4(&m->out[warp][row * ld + 8 * g + i / 4 * 64 + i % 4 * 2],
+                {r.out[i][e], r.out[i][e + 2], r.out[i + 1][e], r.out[i + 1][e + 2]}, true, 4);
     }
     __syncthreads();
     for (int i = threadIdx.x; i < of.rows * (D / 2); i += WARPS * WARP) {
@@ -207,7 +192,7 @@ __device__ __forceinline__ void merge(
 
 // `share`: so many blocks take the runs of a group.
 template <int D, int WARPS>
-__global__ void __launch_bounds__(WARPS *WARP, DECODE_REGISTERS / WARPS)
+__global__ void __launch_bounds__(WARPS *WARP, 64 * DECODE_REGISTERS / (D * WARPS))
     decode_runs(tt_attention_decode p, bias_plan bias, int share) {
     using block_memory = memory<D, WARPS>;
     TT_SHARED(block_memory, m, 1);
@@ -226,18 +211,16 @@ __global__ void __launch_bounds__(WARPS *WARP, DECODE_REGISTERS / WARPS)
         if (i % share != static_cast<int>(blockIdx.x) % share) continue;
         const run of = {first + at, (begins ? __ffs(static_cast<int>(begins)) - 1 : slots) - at,
             __shfl_sync(TT_ALL_LANES, start, at), __shfl_sync(TT_ALL_LANES, length, at)};
-        words q[2][D / 32];
+        words q[D / 32];
 #pragma unroll
-        for (int half = 0; half < 2; ++half)
-#pragma unroll
-            for (int j = 0; j < D / 32; ++j) {
-                q[half][j] = words();
-                if (g + 8 * half < of.rows)
-                    q[half][j] = load_words(static_cast<const bf16 *>(p.q) +
-                                            static_cast<int64_t>(of.first + g + 8 * half) * p.ldq + column +
-                                            8 * t + 32 * j);
-            }
-        key_rows k = {static_cast<bf16 *>(p.k) + column, nullptr, p.table, p.ldkv, of.start, of.length}, v = k;
+        for (int j = 0; j < D / 32; ++j) {
+            q[j] = words();
+            if (g < of.rows)
+                q[j] = load_words(static_cast<const bf16 *>(p.q) +
+                                  static_cast<int64_t>(of.first + g) * p.ldq + column + 8 * t + 32 * j);
+        }
+        key_rows k = {static_cast<bf16 *>(p.k) + column, nullptr, p.table, p.ldkv, of.start, of.length},
+                 v = k;
         v.cache = static_cast<bf16 *>(p.v) + column;
         if (p.new_k) {
             const int64_t row = static_cast<int64_t>(of.first) * p.ldq + column;
@@ -252,7 +235,8 @@ __global__ void __launch_bounds__(WARPS *WARP, DECODE_REGISTERS / WARPS)
 
 template <int D, int WARPS>
 tt_status launch(tt_device *device, const tt_attention_decode *p, const bias_plan *bias, int share) {
-    const dim3 grid(static_cast<unsigned>(tt_ceil_div(p->slots, GROUP) * share), static_cast<unsigned>(p->heads));
+    const dim3 grid(
+        static_cast<unsigned>(tt_ceil_div(p->slots, GROUP) * share), static_cast<unsigned>(p->heads));
     TT_CUDA(TT_LAUNCH((decode_runs<D, WARPS>), grid, WARPS * WARP, 0, tt_stream(device), *p, *bias, share),
         "attention_decode");
     return TT_OK;
