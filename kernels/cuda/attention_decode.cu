@@ -37,16 +37,6 @@ __device__ __forceinline__ void load_own(piece<T> (&x)[PIECES], const T *row, in
 }
 
 template <class T, int LANES, int PIECES>
-__device__ __forceinline__ void store_own(
-    T *row, const piece<T> (&x)[PIECES], int d, int part, bool aligned) {
-#pragma unroll
-    for (int i = 0; i < PIECES; ++i) {
-        const int c = piece<T>::size * (part + LANES * i);
-        if (c < d) store_piece(row + c, x[i], aligned, d - c);
-    }
-}
-
-template <class T, int LANES, int PIECES>
 __global__ void __launch_bounds__(THREADS) decode(tt_attention_decode p, bias_plan bias, bool aligned) {
     constexpr int P = piece<T>::size, GROUPS = WARP / LANES;
     TT_SHARED(float, tops, WARPS);
@@ -73,10 +63,6 @@ __global__ void __launch_bounds__(THREADS) decode(tt_attention_decode p, bias_pl
             const bool last = new_k && key >= n - 1;
             load_own<T, LANES>(keys[u], last ? new_k + own : k + row, p.d_kv, part, aligned);
             load_own<T, LANES>(values[u], last ? new_v + own : v + row, p.d_kv, part, aligned);
-            if (last && key == n - 1) {
-                store_own<T, LANES>(k + row, keys[u], p.d_kv, part, aligned);
-                store_own<T, LANES>(v + row, values[u], p.d_kv, part, aligned);
-            }
             score[u] = bias.table ? bias.table[bucket_of(bias, key - (n - 1)) * p.heads + head] : 0;
         }
 #pragma unroll
@@ -130,6 +116,11 @@ __global__ void __launch_bounds__(THREADS) decode(tt_attention_decode p, bias_pl
         for (int w = 0; w < WARPS; ++w) x += parts[w * WIDTH + c] * expf(tops[w] - most);
         to[c] = from_float<T>(x / total);
     }
+    if (!new_k) return;
+    const int at = first + n - 1;
+    const int64_t row = static_cast<int64_t>(p.table ? p.table[at] : at) * p.ldkv;
+    for (int c = threadIdx.x; c < p.d_kv; c += THREADS)
+        k[row + c] = new_k[own + c], v[row + c] = new_v[own + c];
 }
 
 template <class T, int LANES, int PIECES>

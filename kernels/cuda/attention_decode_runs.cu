@@ -10,22 +10,10 @@
 #include "kernels/cuda/attention_decode.cuh"
 #include "kernels/cuda/mma.cuh"
 
-#ifndef DECODE_WARPS
-#define DECODE_WARPS 4
-#endif
-#ifndef DECODE_SHARE
-#define DECODE_SHARE 4
-#endif
-#ifndef DECODE_WARPS_OWN
-#define DECODE_WARPS_OWN 2
-#endif
-#ifndef DECODE_REGISTERS
-#define DECODE_REGISTERS 24
-#endif
-
 namespace {
 
-enum { GROUP = 8, TILE = 16 };
+// Of a block: warps for slots that share keys, and for few slots that do not; blocks that take the runs of a group.
+enum { GROUP = 8, TILE = 16, WARPS_OF_RUNS = 4, SHARE = 2, WARPS_OF_FEW = 4, BUSY = 8 };
 
 struct words {
     uint32_t w[4];
@@ -58,13 +46,13 @@ struct key_rows {
     template <int N>
     __device__ __forceinline__ void load(words (&to)[N], int key, int column, int step) const {
         const int there = min(key, length - 1);
-        bf16 *own = at(there) + column;
-        const bf16 *from = last && there == length - 1 ? last + column : own;
+        const bf16 *from = last && there == length - 1 ? last : at(there);
 #pragma unroll
-        for (int i = 0; i < N; ++i) to[i] = load_words(from + i * step);
-        if (last && key == length - 1)
-#pragma unroll
-            for (int i = 0; i < N; ++i) store_words(own + i * step, to[i]);
+        for (int i = 0; i < N; ++i) to[i] = load_words(from + column + i * step);
+    }
+    // The last key's row to the cache, by D / 8 lanes.
+    template <int D> __device__ __forceinline__ void put_last(int lane) const {
+        if (last && lane < D / 8) store_words(at(length - 1) + 8 * lane, load_words(last + 8 * lane));
     }
 };
 
@@ -74,15 +62,8 @@ template <int D> struct state { float out[D / 16][4], top[2], sum[2]; };
 // s = log2(e) (q k + bias) of keys g and g + 8; minus infinity beyond the last key.
 template <int D>
 __device__ __forceinline__ void score_tile(float (&s)[4], const words (&q)[D / 32],
-    const words (&k)[2][D / 32], const bias_plan &bias, int key0, int length, int head) {
+    const words (&k)[2][D / 32], const float (&add)[2], int key0, int length) {
     const int lane = threadIdx.x % WARP, g = lane / 4;
-    float add[2] = {0, 0};
-#pragma unroll
-    for (int n = 0; n < 2; ++n)
-        if (bias.table) {
-            const int from_last = min(key0 + g + 8 * n - (length - 1), 0);
-            add[n] = bias.table[bucket_of(bias, from_last) * bias.heads + head];
-        }
     for (int i = 0; i < 4; ++i) s[i] = 0;
 #pragma unroll
     for (int i = 0; i < D / 32; ++i)
@@ -136,13 +117,21 @@ __device__ __forceinline__ void attend(state<D> *r, const words (&q)[D / 32], co
     const key_rows &v, const bias_plan &bias, int head) {
     const int lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4;
     for (int key0 = threadIdx.x / WARP * TILE; key0 < k.length; key0 += WARPS * TILE) {
+        // All is asked for before any of it is used.
+        int bucket[2] = {0, 0};
         words keys[2][D / 32], values[4][D / 64];
-        float s[4];
+        float add[2] = {0, 0}, s[4];
+#pragma unroll
+        for (int n = 0; n < 2; ++n)
+            if (bias.table) bucket[n] = bucket_of(bias, min(key0 + g + 8 * n - (k.length - 1), 0));
 #pragma unroll
         for (int n = 0; n < 2; ++n) k.load(keys[n], key0 + 8 * n + g, 8 * t, 32);
 #pragma unroll
         for (int n = 0; n < 4; ++n) v.load(values[n], key0 + 2 * t + n % 2 + n / 2 * 8, 8 * g, 64);
-        score_tile<D>(s, q, keys, bias, key0, k.length, head);
+#pragma unroll
+        for (int n = 0; n < 2; ++n)
+            if (bias.table) add[n] = bias.table[bucket[n] * bias.heads + head];
+        score_tile<D>(s, q, keys, add, key0, k.length);
         soften<D>(s, r);
         add_values<D>(r, s, values);
     }
@@ -190,14 +179,14 @@ __device__ __forceinline__ void merge(
     __syncthreads();
 }
 
-// `share`: so many blocks take the runs of a group.
+// The blocks of a group take its runs in turn.
 template <int D, int WARPS>
-__global__ void __launch_bounds__(WARPS *WARP, 64 * DECODE_REGISTERS / (D * WARPS))
-    decode_runs(tt_attention_decode p, bias_plan bias, int share) {
+__global__ void __launch_bounds__(WARPS *WARP, 64 * 24 / (D * WARPS))
+    decode_runs(tt_attention_decode p, bias_plan bias) {
     using block_memory = memory<D, WARPS>;
     TT_SHARED(block_memory, m, 1);
-    const int lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4, head = blockIdx.y;
-    const int first = blockIdx.x / share * GROUP, slots = min(static_cast<int>(GROUP), p.slots - first);
+    const int lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4, head = blockIdx.x;
+    const int first = blockIdx.y * GROUP, slots = min(static_cast<int>(GROUP), p.slots - first);
     const int slot = first + min(lane, slots - 1), start = p.start[slot], length = p.length[slot];
     const int start_before = __shfl_up_sync(TT_ALL_LANES, start, 1),
               length_before = __shfl_up_sync(TT_ALL_LANES, length, 1);
@@ -205,10 +194,12 @@ __global__ void __launch_bounds__(WARPS *WARP, 64 * DECODE_REGISTERS / (D * WARP
     unsigned begins = __ballot_sync(TT_ALL_LANES,
         lane < slots && (lane == 0 || apart || start != start_before || length != length_before));
     const int64_t column = static_cast<int64_t>(head) * D;
-    for (int i = 0; begins; ++i) {
+    int others = blockIdx.z; // runs that other blocks take before the next of this one
+    while (begins) {
         const int at = __ffs(static_cast<int>(begins)) - 1;
         begins &= begins - 1;
-        if (i % share != static_cast<int>(blockIdx.x) % share) continue;
+        if (others-- > 0) continue;
+        others = gridDim.z - 1;
         const run of = {first + at, (begins ? __ffs(static_cast<int>(begins)) - 1 : slots) - at,
             __shfl_sync(TT_ALL_LANES, start, at), __shfl_sync(TT_ALL_LANES, length, at)};
         words q[D / 32];
@@ -229,17 +220,28 @@ __global__ void __launch_bounds__(WARPS *WARP, 64 * DECODE_REGISTERS / (D * WARP
         }
         state<D> r = {{}, {-INFINITY, -INFINITY}, {0, 0}};
         attend<D, WARPS>(&r, q, k, v, bias, head);
+        if (threadIdx.x < WARP) k.template put_last<D>(lane), v.template put_last<D>(lane);
         merge<D, WARPS>(m, r, of, static_cast<bf16 *>(p.out) + column, p.ldo);
     }
 }
 
 template <int D, int WARPS>
-tt_status launch(tt_device *device, const tt_attention_decode *p, const bias_plan *bias, int share) {
-    const dim3 grid(
-        static_cast<unsigned>(tt_ceil_div(p->slots, GROUP) * share), static_cast<unsigned>(p->heads));
-    TT_CUDA(TT_LAUNCH((decode_runs<D, WARPS>), grid, WARPS * WARP, 0, tt_stream(device), *p, *bias, share),
+tt_status launch(tt_device *device, const tt_attention_decode *p, const bias_plan *bias, int blocks) {
+    const dim3 grid(static_cast<unsigned>(p->heads), static_cast<unsigned>(tt_ceil_div(p->slots, GROUP)),
+        static_cast<unsigned>(blocks));
+    TT_CUDA(TT_LAUNCH((decode_runs<D, WARPS>), grid, WARPS * WARP, 0, tt_stream(device), *p, *bias),
         "attention_decode");
     return TT_OK;
+}
+
+// Slots with keys of their own have a block each: of one warp if there are enough of them to keep the GPU busy.
+template <int D>
+tt_status launch_runs(tt_device *device, const tt_attention_decode *p, const bias_plan *bias) {
+    if (!(p->bias || p->table || p->new_k)) return launch<D, WARPS_OF_RUNS>(device, p, bias, SHARE);
+    const int64_t units = static_cast<int64_t>(p->slots) * p->heads;
+    return units < static_cast<int64_t>(BUSY) * tt_cuda_of(device)->processors
+               ? launch<D, WARPS_OF_FEW>(device, p, bias, GROUP)
+               : launch<D, 1>(device, p, bias, GROUP);
 }
 
 } // namespace
@@ -253,10 +255,5 @@ bool tt_cuda_decodes_runs(const tt_device *device, const tt_attention_decode *p)
 }
 
 tt_status tt_cuda_decode_runs(tt_device *device, const tt_attention_decode *p, const bias_plan *bias) {
-    // Slots with keys of their own have a block each.
-    if (p->bias || p->table || p->new_k)
-        return p->d_kv == 64 ? launch<64, DECODE_WARPS_OWN>(device, p, bias, GROUP)
-                             : launch<128, DECODE_WARPS_OWN>(device, p, bias, GROUP);
-    return p->d_kv == 64 ? launch<64, DECODE_WARPS>(device, p, bias, DECODE_SHARE)
-                         : launch<128, DECODE_WARPS>(device, p, bias, DECODE_SHARE);
+    return p->d_kv == 64 ? launch_runs<64>(device, p, bias) : launch_runs<128>(device, p, bias);
 }

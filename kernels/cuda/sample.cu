@@ -1,5 +1,5 @@
-// Choosing the next token: one block per row of logits, which is read once and held in registers where it fits.
-// As in kernels/cpu/sample.c: weights exp((logit - max) / temperature), cut to the top k, then to the top p. Weights
+// Choosing the next token: one block per row of logits, which is read several times, from the second-level cache where
+// that keeps it: two rows are in work on a multiprocessor, so that one computes while the other waits for memory. As in kernels/cpu/sample.c: weights exp((logit - max) / temperature), cut to the top k, then to the top p. Weights
 // are not kept but computed again; a cut is a threshold. In searches they are summed as fixed-point numbers, for which
 // the order does not matter; so threads may add to a histogram in any order.
 //
@@ -12,20 +12,21 @@
 
 namespace {
 
-enum { THREADS = 512, WARPS = THREADS / WARP, STRIDE = 4 * WARP, FOURS = 16, WIDEST = 4 * THREADS * FOURS };
+enum { THREADS = 512, WARPS = THREADS / WARP, STRIDE = 4 * WARP, AT_ONCE = 2 };
 // Bins of a cut; those of a thread; how many logits are ordered one by one.
 enum { BINS = 4096, OWN = BINS / THREADS, FEW = 256 };
 typedef unsigned long long measure;
 
 // Weights are in [0, 1]; with 1 as 2^40, the sum of 2^24 of them fits 64 bits. Nothing is rounded but what is below 1.
+// From the bits of a float: a conversion takes four times as long as a shift.
 __device__ __forceinline__ measure fixed_point(float weight) {
-    const float scaled = weight * 256.0f;
-    const uint32_t high = static_cast<uint32_t>(scaled);
-    const uint32_t low = static_cast<uint32_t>((scaled - static_cast<float>(high)) * 4294967296.0f);
-    return static_cast<measure>(high) << 32 | low;
+    const uint32_t bits = __float_as_uint(weight);
+    const measure one = static_cast<measure>((bits & 0x7fffffu) | 0x800000u)
+                        << 17; // as if the exponent were 1's
+    return one >> min(127 - static_cast<int>(bits >> 23), 63);
 }
 // Weights of logits farther from the largest, times the factor, are 0 as fixed-point numbers.
-__device__ constexpr float FARTHEST = 32;
+enum { FARTHEST = 32 };
 
 // Larger for larger x; -0 and +0 alike.
 __device__ __forceinline__ uint32_t ordered(float x) {
@@ -46,7 +47,7 @@ __device__ __forceinline__ best better(best a, best b) {
 
 // A row, with minus infinity beyond its end. Each warp has a stretch of ids, and each lane four of STRIDE in turn. So
 // all lanes go on alike.
-template <bool HELD> struct logits {
+struct logits {
     const float *x;
     int n, turns, first; // turns: fours of a lane, from id `first` on
     bool aligned;
@@ -54,10 +55,11 @@ template <bool HELD> struct logits {
     float range, scale; // distance of the last logit that has a bin; bins for a distance of 1
     uint32_t threshold; // what is kept: larger logits, and of equal ones ids below `limit`
     int limit;
-    float4x held[HELD ? FOURS : 1];
 
     __device__ __forceinline__ float4x load(int id) const {
-        float4x four = load4(x + id, aligned && id + 4 <= n, n - id);
+        const bool inside = id + 4 <= n;
+        float4x four = load4(x + id, aligned && inside, n - id);
+        if (inside) return four;
 #pragma unroll
         for (int c = 0; c < 4; ++c)
             if (id + c >= n) four.v[c] = -INFINITY;
@@ -69,24 +71,18 @@ template <bool HELD> struct logits {
         turns = (vocab + 4 * THREADS - 1) / (4 * THREADS);
         first =
             static_cast<int>(threadIdx.x) / WARP * turns * STRIDE + 4 * static_cast<int>(threadIdx.x % WARP);
-        if constexpr (HELD) {
-#pragma unroll
-            for (int i = 0; i < FOURS; ++i)
-                if (i < turns) held[i] = load(first + i * STRIDE);
-        }
     }
-    // f(id, logits id .. id + 3) for the lane's fours, from memory.
-    template <class F> __device__ __forceinline__ void each_four_again(F f) const {
-        for (int i = 0; i < turns; ++i) f(first + i * STRIDE, load(first + i * STRIDE));
-    }
-    // The same, from registers where they are held.
+    // f(id, logits id .. id + 3) for the lane's fours, of which AT_ONCE are asked for at a time.
     template <class F> __device__ __forceinline__ void each_four(F f) const {
-        if constexpr (HELD) {
+        for (int turn = 0; turn < turns; turn += AT_ONCE) {
+            const int id = first + turn * STRIDE;
+            float4x four[AT_ONCE];
 #pragma unroll
-            for (int i = 0; i < FOURS; ++i)
-                if (i < turns) f(first + i * STRIDE, held[i]);
-        } else {
-            each_four_again(f);
+            for (int i = 0; i < AT_ONCE; ++i)
+                if (turn + i < turns) four[i] = load(id + i * STRIDE);
+#pragma unroll
+            for (int i = 0; i < AT_ONCE; ++i)
+                if (turn + i < turns) f(id + i * STRIDE, four[i]);
         }
     }
     // f(id, logit)
@@ -96,16 +92,12 @@ template <bool HELD> struct logits {
             for (int c = 0; c < 4; ++c) f(id + c, four.v[c]);
         });
     }
-    template <class F> __device__ __forceinline__ void each_again(F f) const {
-        each_four_again([&](int id, const float4x &four) {
-            for (int c = 0; c < 4; ++c) f(id + c, four.v[c]);
-        });
-    }
 
     __device__ __forceinline__ float distance(float logit) const {
         return (top - logit) * factor;
     }
     __device__ __forceinline__ bool keeps(float logit, int id) const {
+        if (threshold == 0) return true; // nothing has been cut
         const uint32_t key = ordered(logit);
         return key > threshold || (key == threshold && id < limit);
     }
@@ -128,17 +120,17 @@ template <bool HELD> struct logits {
 
 // What the threads of a block tell each other.
 struct shared_memory {
-    uint32_t low[BINS], high[BINS]; // of the sum of each bin; in the end the logits of a warp
+    uint32_t low[BINS], high[BINS]; // of the sum of each bin
     uint32_t key[FEW];              // of candidates
     int id[FEW];
     measure own[FEW];
     measure measures[WARPS];
-    double sums[WARPS];
+    double sums[WARPS], parts[WARPS];
     best tops[WARPS];
     float lows[WARPS];
     int counts[WARPS];
     measure above; // of all above the candidates
-    int bin, found, limit, chosen;
+    int bin, found, limit, chosen, last;
     uint32_t threshold;
 
     // An atomic addition of 64 bits in shared memory is a loop on NVIDIA's GPUs, one of 32 bits is an instruction: so
@@ -172,13 +164,13 @@ template <class N> __device__ __forceinline__ N sum_through(N mine) {
 }
 
 // The largest logit, the lowest id among equals, in all threads; infinite if there is a NaN. Sets the row's scale.
-template <bool HELD> __device__ __forceinline__ best find_top(shared_memory *m, logits<HELD> *row) {
+__device__ __forceinline__ best find_top(shared_memory *m, logits *row) {
     best mine = {-INFINITY, row->n};
     float low = INFINITY;
     bool strange = false;
     row->each([&](int id, float x) {
-        mine = better(mine, {x, id});
-        if (id < row->n) low = fminf(low, x);
+        if (x > mine.value) mine = {x, id};
+        if (x > -INFINITY) low = fminf(low, x);
         strange = strange || x != x;
     });
     if (strange) mine.value = INFINITY;
@@ -194,14 +186,13 @@ template <bool HELD> __device__ __forceinline__ best find_top(shared_memory *m, 
     best top = m->tops[0];
     for (int w = 0; w < WARPS; ++w) top = better(top, m->tops[w]), low = fminf(low, m->lows[w]);
     row->top = top.value;
-    row->range = fminf(row->distance(low), FARTHEST);
+    row->range = fminf(row->distance(low), static_cast<float>(FARTHEST));
     row->scale = row->range > FLT_MIN * BINS ? BINS / row->range : 0;
     return top;
 }
 
 // The histogram of all that is kept, and has a bin.
-template <bool COUNT, bool HELD>
-__device__ __forceinline__ void fill_bins(shared_memory *m, const logits<HELD> &row) {
+template <bool COUNT> __device__ __forceinline__ void fill_bins(shared_memory *m, const logits &row) {
     for (int b = threadIdx.x; b < BINS; b += THREADS) m->low[b] = m->high[b] = 0;
     if (threadIdx.x == 0) m->found = 0, m->bin = BINS;
     __syncthreads();
@@ -211,7 +202,7 @@ __device__ __forceinline__ void fill_bins(shared_memory *m, const logits<HELD> &
         if (COUNT)
             atomicAdd(&m->low[bin], 1u);
         else
-            m->add(bin, row.template amount<COUNT>(x));
+            m->add(bin, row.amount<COUNT>(x));
     });
     __syncthreads();
 }
@@ -263,8 +254,7 @@ struct candidates {
     int bin;
     uint32_t low, high;
 
-    template <bool HELD>
-    __device__ __forceinline__ bool have(const logits<HELD> &row, float x, int id) const {
+    __device__ __forceinline__ bool have(const logits &row, float x, int id) const {
         if (row.bin_of(x) != bin) return false;
         const uint32_t key = ordered(x);
         return key >= low && key <= high && row.keeps(x, id) && (bin < BINS || row.weight_of(x) > 0);
@@ -278,16 +268,16 @@ __device__ __forceinline__ void note(shared_memory *m, float x, int id) {
 
 // Halves the candidates' range until there are few, or equal ones only: their number. `above` grows by what is above
 // them.
-template <bool COUNT, bool HELD>
+template <bool COUNT>
 __device__ __forceinline__ int bisect(
-    shared_memory *m, const logits<HELD> &row, candidates *c, int number, measure goal, measure *above) {
+    shared_memory *m, const logits &row, candidates *c, int number, measure goal, measure *above) {
     while (number > FEW && c->low < c->high) {
         const uint32_t middle = c->low + (c->high - c->low) / 2;
         const candidates upper = {c->bin, middle + 1, c->high};
         measure sum = 0;
         int in_upper = 0;
-        row.each_again([&](int id, float x) {
-            if (upper.have(row, x, id)) sum += row.template amount<COUNT>(x), ++in_upper;
+        row.each([&](int id, float x) {
+            if (upper.have(row, x, id)) sum += row.amount<COUNT>(x), ++in_upper;
         });
         sum = sum_block(sum, m->measures);
         in_upper = sum_block(in_upper, m->counts);
@@ -302,17 +292,15 @@ __device__ __forceinline__ int bisect(
 }
 
 // The id of number `wanted` (from 0) of those whose bit pattern is `key`; there are more of them.
-template <bool HELD>
-__device__ __forceinline__ int find_limit(
-    shared_memory *m, const logits<HELD> &row, uint32_t key, int wanted) {
+__device__ __forceinline__ int find_limit(shared_memory *m, const logits &row, uint32_t key, int wanted) {
     const int warp = threadIdx.x / WARP;
     int before = 0, mine = 0;
-    row.each_again([&](int, float x) { mine += ordered(x) == key; });
+    row.each([&](int, float x) { mine += ordered(x) == key; });
     const int in_warp = __shfl_sync(TT_ALL_LANES, sum_through(mine), WARP - 1);
     if (threadIdx.x % WARP == 0) m->counts[warp] = in_warp;
     __syncthreads();
     for (int w = 0; w < warp; ++w) before += m->counts[w];
-    row.each_four_again([&](int id, const float4x &four) {
+    row.each_four([&](int id, const float4x &four) {
         if (before > wanted) return; // the same for the warp
         int own = 0;
         for (int c = 0; c < 4; ++c) own += ordered(four.v[c]) == key;
@@ -327,12 +315,12 @@ __device__ __forceinline__ int find_limit(
 }
 
 // The last of a few candidates that is kept: the sum before it is below the goal, with it it is not.
-template <bool COUNT, bool HELD>
+template <bool COUNT>
 __device__ __forceinline__ void order_few(
-    shared_memory *m, logits<HELD> *row, int number, measure goal, measure above) {
+    shared_memory *m, logits *row, int number, measure goal, measure above) {
     enum { SHARE = THREADS / FEW };
     const int thread = threadIdx.x, i = thread / SHARE;
-    if (thread < number) m->own[thread] = row->template amount<COUNT>(from_ordered(m->key[thread]));
+    if (thread < number) m->own[thread] = row->amount<COUNT>(from_ordered(m->key[thread]));
     __syncthreads();
     measure before = 0;
     if (i < number) {
@@ -351,8 +339,8 @@ __device__ __forceinline__ void order_few(
 
 // Keeps the smallest set of the largest logits among those kept, of positive weight, whose sum reaches the goal:
 // `number` of them, or a share of their weights. Of equal logits those with lower ids are kept.
-template <bool COUNT, bool HELD>
-__device__ __forceinline__ void cut(shared_memory *m, logits<HELD> *row, int number, float share) {
+template <bool COUNT>
+__device__ __forceinline__ void cut(shared_memory *m, logits *row, int number, float share) {
     fill_bins<COUNT>(m, *row);
     const measure goal = choose_bin<COUNT>(m, number, share);
     candidates c = {m->bin, 0, 0xffffffffu};
@@ -365,7 +353,7 @@ __device__ __forceinline__ void cut(shared_memory *m, logits<HELD> *row, int num
     if (COUNT && above + static_cast<measure>(found) < goal && c.bin == BINS) return; // there are not so many
     const int left = found > FEW ? bisect<COUNT>(m, *row, &c, found, goal, &above) : found;
     if (left > FEW) { // equal ones: the first `wanted` of them reach the goal
-        const measure each = row->template amount<COUNT>(from_ordered(c.low));
+        const measure each = row->amount<COUNT>(from_ordered(c.low));
         const measure wanted = (goal - above + each - 1) / each;
         int limit = c.low == row->threshold ? row->limit : row->n;
         if (wanted < static_cast<measure>(left)) limit = find_limit(m, *row, c.low, static_cast<int>(wanted));
@@ -376,7 +364,7 @@ __device__ __forceinline__ void cut(shared_memory *m, logits<HELD> *row, int num
         __syncthreads(); // all have read how many were found
         if (threadIdx.x == 0) m->found = 0;
         __syncthreads();
-        row->each_again([&](int id, float x) {
+        row->each([&](int id, float x) {
             if (c.have(*row, x, id)) note(m, x, id);
         });
         __syncthreads();
@@ -385,7 +373,7 @@ __device__ __forceinline__ void cut(shared_memory *m, logits<HELD> *row, int num
 }
 
 // The warp's sum of weights that are kept, in all its lanes.
-template <bool HELD> __device__ __forceinline__ double sum_weights(const logits<HELD> &row) {
+__device__ __forceinline__ double sum_weights(const logits &row) {
     double sum = 0;
     row.each([&](int id, float x) { sum += static_cast<double>(row.weight(x, id)); });
     return warp_sum(sum);
@@ -400,25 +388,26 @@ __device__ double sum_warps(shared_memory *m, double of_warp) {
     return sum;
 }
 
-// The id in the warp's stretch at which the sum, `before` that stretch, exceeds the goal. If rounding keeps it below,
-// the last id that has a weight.
-template <bool HELD>
-__device__ __forceinline__ int find_in_warp(
-    shared_memory *m, const logits<HELD> &row, double before, double goal) {
-    const int lane = threadIdx.x % WARP;
-    float *mine = reinterpret_cast<float *>(m->low) + 4 * lane; // this lane's fours
-    if (HELD) {
-        int turn = 0;
-        row.each_four([&](int, const float4x &four) { store4(mine + STRIDE * turn++, four, true, 4); });
-    }
-    int found = -1, last = row.first - 4 * lane;
-    for (int turn = 0; turn < row.turns && found < 0; ++turn) {
-        const int id = row.first + STRIDE * turn;
-        const float4x four = HELD ? load4(mine + STRIDE * turn, true, 4) : row.load(id);
-        double weight[4], own = 0;
-        for (int c = 0; c < 4; ++c) own += weight[c] = static_cast<double>(row.weight(four.v[c], id + c));
+// The first id from `from` up to `end` at which the sum, `before` those, exceeds the goal. If rounding keeps it below,
+// the last id that has a weight. m->chosen is the row's end, and m->last 0.
+__device__ __forceinline__ int find_among(
+    shared_memory *m, const logits &row, int from, int end, double before, double goal) {
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    for (; from < end; from += 4 * THREADS) {
+        const int id = from + 4 * static_cast<int>(threadIdx.x);
+        double weight[4] = {0, 0, 0, 0}, own = 0;
+        if (id < end) {
+            const float4x four = row.load(id);
+            for (int c = 0; c < 4; ++c) own += weight[c] = static_cast<double>(row.weight(four.v[c], id + c));
+        }
         const double through = sum_through(own), previous = __shfl_up_sync(TT_ALL_LANES, through, 1);
-        double sum = before + (lane > 0 ? previous : 0);
+        if (lane == WARP - 1) m->parts[warp] = through;
+        __syncthreads();
+        double sum = lane > 0 ? previous : 0;
+        for (int w = 0; w < WARPS; ++w) {
+            if (w == warp) sum += before;
+            before += m->parts[w];
+        }
         int here = -1, any = -1; // the first of mine beyond the goal; the last that has a weight
         for (int c = 0; c < 4; ++c) {
             sum += weight[c];
@@ -428,17 +417,17 @@ __device__ __forceinline__ int find_in_warp(
         }
         const unsigned there = __ballot_sync(TT_ALL_LANES, any >= 0);
         const unsigned beyond = __ballot_sync(TT_ALL_LANES, here >= 0);
-        if (there) last = __shfl_sync(TT_ALL_LANES, any, 31 - __clz(static_cast<int>(there)));
-        if (beyond) found = __shfl_sync(TT_ALL_LANES, here, __ffs(static_cast<int>(beyond)) - 1);
-        before += __shfl_sync(TT_ALL_LANES, through, WARP - 1);
+        if (there && lane == 31 - __clz(static_cast<int>(there))) atomicMax(&m->last, any);
+        if (beyond && lane == __ffs(static_cast<int>(beyond)) - 1) atomicMin(&m->chosen, here);
+        __syncthreads();
+        if (m->chosen < row.n) return m->chosen;
     }
-    return found >= 0 ? found : last;
+    return m->last;
 }
 
 // The first id at which the running sum of weights exceeds u times their total; ids of weight 0 never.
-template <bool HELD>
-__device__ __forceinline__ int draw(shared_memory *m, const logits<HELD> &row, double u) {
-    const int warp = threadIdx.x / WARP;
+__device__ __forceinline__ int draw(shared_memory *m, const logits &row, double u) {
+    if (threadIdx.x == 0) m->chosen = row.n, m->last = 0;
     const double goal = u * sum_warps(m, sum_weights(row));
     int chosen_warp = 0; // the first whose weights reach beyond the goal, or the last that has any
     double before = 0, running = 0;
@@ -448,16 +437,11 @@ __device__ __forceinline__ int draw(shared_memory *m, const logits<HELD> &row, d
         running += m->sums[w];
         if (running > goal) break;
     }
-    if (warp == chosen_warp) {
-        const int found = find_in_warp(m, row, before, goal);
-        if (threadIdx.x % WARP == 0) m->chosen = found;
-    }
-    __syncthreads();
-    return m->chosen;
+    const int stretch = row.turns * STRIDE;
+    return find_among(m, row, chosen_warp * stretch, (chosen_warp + 1) * stretch, before, goal);
 }
 
-template <bool HELD>
-__global__ void __launch_bounds__(THREADS, 1) sample_rows(tt_sample p, bool aligned, tt_cuda_fault *fault) {
+__global__ void __launch_bounds__(THREADS, 2) sample_rows(tt_sample p, bool aligned, tt_cuda_fault *fault) {
     TT_SHARED(shared_memory, memory, 1);
     const int index = blockIdx.x, n = p.vocab;
     if (p.left && p.left[index] == 0) { // the same for all threads
@@ -465,7 +449,7 @@ __global__ void __launch_bounds__(THREADS, 1) sample_rows(tt_sample p, bool alig
         return;
     }
     const bool greedy = !(p.temperature > 0);
-    logits<HELD> row;
+    logits row;
     row.open(p.logits + static_cast<int64_t>(index) * n, n, aligned,
         greedy ? 1.0f : fminf(1.0f / p.temperature, FLT_MAX));
     const best top = find_top(memory, &row);
@@ -511,17 +495,13 @@ tt_status check_sample(const tt_sample *t) {
     return TT_OK;
 }
 
-template <bool HELD> tt_status launch_sample(tt_device *device, const tt_sample *p) {
-    const bool aligned = p->vocab % 4 == 0 && reinterpret_cast<uintptr_t>(p->logits) % 16 == 0;
-    TT_CUDA(TT_LAUNCH(sample_rows<HELD>, p->rows, THREADS, 0, tt_stream(device), *p, aligned,
-                tt_cuda_of(device)->fault),
-        "sample");
-    return TT_OK;
-}
-
 } // namespace
 
 tt_status tt_cuda_sample(tt_device *device, const tt_sample *p) {
     TT_TRY(check_sample(p));
-    return p->vocab <= WIDEST ? launch_sample<true>(device, p) : launch_sample<false>(device, p);
+    const bool aligned = p->vocab % 4 == 0 && reinterpret_cast<uintptr_t>(p->logits) % 16 == 0;
+    TT_CUDA(TT_LAUNCH(
+                sample_rows, p->rows, THREADS, 0, tt_stream(device), *p, aligned, tt_cuda_of(device)->fault),
+        "sample");
+    return TT_OK;
 }
