@@ -200,8 +200,8 @@ __global__ void __launch_bounds__(WARPS *WARP, 64 * 24 / (D * WARPS))
         begins &= begins - 1;
         if (others-- > 0) continue;
         others = gridDim.z - 1;
-        const run of = {first + at, (begins ? __ffs(static_cast<int>(begins)) - 1 : slots) - at,
-            __shfl_sync(TT_ALL_LANES, start, at), __shfl_sync(TT_ALL_LANES, length, at)};
+        const int end = begins ? __ffs(static_cast<int>(begins)) - 1 : slots;
+        const run of = {first + at, end - at, p.start[first + at], p.length[first + at]};
         words q[D / 32];
 #pragma unroll
         for (int j = 0; j < D / 32; ++j) {
