@@ -197,11 +197,6 @@ static tt_status count_to_bf16(tt_device *device, uint16_t *out, const float *x,
     return TT_OK;
 }
 
-static tt_status count_put_rows(tt_device *device, const tt_put_rows *p) {
-    (void)device, (void)p;
-    return TT_OK;
-}
-
 static tt_status count_attention_decode(tt_device *device, const tt_attention_decode *p) {
     (void)device, (void)p;
     return TT_OK;
@@ -260,7 +255,6 @@ static const tt_ops operations = {
     .square_sum = count_square_sum,
     .scale = count_scale,
     .to_bf16 = count_to_bf16,
-    .put_rows = count_put_rows,
     .attention_decode = count_attention_decode,
     .enter = count_enter,
     .advance = count_advance,

@@ -216,30 +216,22 @@ typedef struct tt_adamw {
 
 // One query row per slot over a K/V cache. Slot s attends to length[s] cache rows: key j is at row start[s] + j or,
 // with a table, at row table[start[s] + j]. With `bias`, key j of the slot has relative position
-// j - (length[s] - 1) (causal buckets).
+// j - (length[s] - 1) (causal buckets). With new_k and new_v, the cache rows of the last keys, which then differ from
+// slot to slot and are no other keys' rows, are written first.
 typedef struct tt_attention_decode {
     int slots, heads, d_kv;
     const tt_operand *q; // [slots, heads * d_kv], row distance ldq
     int ldq;
-    const tt_operand *k, *v; // cache rows, row distance ldkv
+    tt_operand *k, *v; // cache rows, row distance ldkv
     int ldkv;
-    const int32_t *start, *length; // [slots]; length >= 1
-    const int32_t *table;          // as long as the cache, or NULL
-    const float *bias;             // [buckets, heads] or NULL
+    const tt_operand *new_k, *new_v; // [slots, heads * d_kv], row distance ldq; both or neither
+    const int32_t *start, *length;   // [slots]; length >= 1
+    const int32_t *table;            // as long as the cache, or NULL
+    const float *bias;               // [buckets, heads] or NULL
     int buckets, max_distance;
     tt_operand *out; // [slots, heads * d_kv], row distance ldo
     int ldo;
 } tt_attention_decode;
-
-// to[row[i], 0..n) = from[i, 0..n) for i < rows. The numbers in row[] differ from each other.
-typedef struct tt_put_rows {
-    int rows, n;
-    const int32_t *row;     // [rows]
-    const tt_operand *from; // [rows, n], row distance ld_from
-    int ld_from;
-    tt_operand *to; // row distance ld_to
-    int ld_to;
-} tt_put_rows;
 
 // The beginning of a step of decoding, with what tables say of the cache rows of each slot (tt_attention_decode).
 // Slot s reads token[s], its length[s]th, whose cache row is row[s]: ids[row[s]] = token[s]. With a table, the slot
@@ -324,7 +316,6 @@ typedef struct tt_ops {
     tt_status (*scale)(tt_device *, float *x, int64_t n, float factor);
     // out[i] = x[i] rounded to bf16, to nearest even, i < n; NaN stays NaN.
     tt_status (*to_bf16)(tt_device *, uint16_t *out, const float *x, int64_t n);
-    tt_status (*put_rows)(tt_device *, const tt_put_rows *);
     tt_status (*attention_decode)(tt_device *, const tt_attention_decode *);
     tt_status (*enter)(tt_device *, const tt_enter *);
     tt_status (*advance)(tt_device *, const tt_advance *);
@@ -358,7 +349,6 @@ const tt_ops *tt_cpu_ops(void);
     X(square_sum)                                                                                            \
     X(scale)                                                                                                 \
     X(to_bf16)                                                                                               \
-    X(put_rows)                                                                                              \
     X(attention_decode)                                                                                      \
     X(enter)                                                                                                 \
     X(advance)                                                                                               \

@@ -171,7 +171,7 @@ tt_status tt_decoder_forget(tt_decoder *p, int first_row, int rows) {
     return discard_rows(p, p->cross_kv, (size_t)first_row, (size_t)rows);
 }
 
-// q, k and v of the new tokens in p->qkv; k and v go to their row of the cache.
+// q, k and v of the new tokens in p->qkv; k and v go to the last row that a slot reads.
 static tt_status self_attention(tt_decoder *p, int l, int n) {
     tt_model *model = p->model;
     const tt_model_config *c = &model->config;
@@ -179,14 +179,6 @@ static tt_status self_attention(tt_decoder *p, int l, int n) {
     const int inner = tt_inner(c);
     TT_TRY(tt_linear(
         model, p->qkv, p->y, &(tt_linear_layer){.w = b->q, .rows = n, .in = c->d_model, .out = 3 * inner}));
-    TT_TRY(model->device->ops->put_rows(
-        model->device, &(tt_put_rows){.rows = n,
-                           .n = 2 * inner,
-                           .row = tt_step_of(p, TT_STEP_CACHE_ROW),
-                           .from = tt_operand_at(model->device, p->qkv, (size_t)inner),
-                           .ld_from = 3 * inner,
-                           .to = p->self_kv[l],
-                           .ld_to = 2 * inner}));
     TT_TRY(model->device->ops->attention_decode(
         model->device, &(tt_attention_decode){.slots = n,
                            .heads = c->num_heads,
@@ -196,6 +188,8 @@ static tt_status self_attention(tt_decoder *p, int l, int n) {
                            .k = p->self_kv[l],
                            .v = tt_operand_at(model->device, p->self_kv[l], (size_t)inner),
                            .ldkv = 2 * inner,
+                           .new_k = tt_operand_at(model->device, p->qkv, (size_t)inner),
+                           .new_v = tt_operand_at(model->device, p->qkv, 2 * (size_t)inner),
                            .start = tt_step_of(p, TT_STEP_START),
                            .length = tt_step_of(p, TT_STEP_LENGTH),
                            .table = p->way.table ? p->table : NULL,

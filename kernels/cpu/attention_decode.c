@@ -5,6 +5,7 @@
 #include "kernels/cpu/math.h"
 
 #include <float.h>
+#include <string.h>
 
 enum {
     SLOTS = 16, // of a unit, at most
@@ -153,6 +154,20 @@ static tt_status check_decode(const tt_attention_decode *t, int *longest) {
     return TT_OK;
 }
 
+// The new rows of the unit's slots and heads go to the cache.
+static void put_last(const unit *u) {
+    const tt_attention_decode *t = u->t;
+    const ptrdiff_t column = (ptrdiff_t)u->head * t->d_kv;
+    const size_t bytes = (size_t)u->heads * (size_t)t->d_kv * sizeof(float);
+    for (int slot = u->slot; t->new_k && slot < u->slot + u->slots; ++slot) {
+        const int at = t->start[slot] + t->length[slot] - 1;
+        const ptrdiff_t from = slot * (ptrdiff_t)t->ldq + column,
+                        to = (t->table ? t->table[at] : at) * (ptrdiff_t)t->ldkv + column;
+        memcpy(tt_out(t->k) + to, tt_in(t->new_k) + from, bytes);
+        memcpy(tt_out(t->v) + to, tt_in(t->new_v) + from, bytes);
+    }
+}
+
 // Scratch memory of a call.
 typedef struct plan {
     int longest, groups;
@@ -210,6 +225,7 @@ static void attend(const plan *p, const tt_attention_decode *t, int group, int h
         .n = n,
         .score = p->scores + SLOTS * HEADS * p->score_row * (size_t)tt_cpu_thread(),
         .score_row = p->score_row};
+    put_last(&u);
     score_keys(&u);
     for (int s = 0; s < u.slots; ++s)
         for (int h = 0; h < u.heads; ++h) {

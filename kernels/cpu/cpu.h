@@ -42,7 +42,6 @@ tt_status tt_cpu_adamw(tt_device *, const tt_adamw *);
 tt_status tt_cpu_square_sum(tt_device *, double *sum, const float *x, int64_t n);
 tt_status tt_cpu_scale(tt_device *, float *x, int64_t n, float factor);
 tt_status tt_cpu_to_bf16(tt_device *, uint16_t *out, const float *x, int64_t n);
-tt_status tt_cpu_put_rows(tt_device *, const tt_put_rows *);
 tt_status tt_cpu_attention_decode(tt_device *, const tt_attention_decode *);
 tt_status tt_cpu_enter(tt_device *, const tt_enter *);
 tt_status tt_cpu_advance(tt_device *, const tt_advance *);

@@ -21,7 +21,6 @@ const tt_ops *tt_cpu_ops(void) {
         .square_sum = tt_cpu_square_sum,
         .scale = tt_cpu_scale,
         .to_bf16 = tt_cpu_to_bf16,
-        .put_rows = tt_cpu_put_rows,
         .attention_decode = tt_cpu_attention_decode,
         .enter = tt_cpu_enter,
         .advance = tt_cpu_advance,

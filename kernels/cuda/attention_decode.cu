@@ -1,14 +1,8 @@
 // Attention of one query per slot over a K/V cache: one block per slot and head. A group of lanes reads a
 // key, 16 bytes each; the groups take keys in turn, each with its own running maximum, sum and output. At the
 // end the groups of a warp are merged, then the warps in order.
-//
-// Samples of one prompt read the same keys, each separately, and nothing here shares them: tests/cusim counts that
-// memory gives each sector once (1.00 of the least bytes with five or ten samples) if the second-level cache keeps it,
-// and that the blocks ask for five or ten times that. For T5-base with 256 slots and sources of 85 tokens a layer has
-// 7 MB of such keys and values, a fraction of the cache, and asks for 67 MB: all layers of a token 0.8 GB, about 0.15
-// of the 1.8 ms that a token takes on an H100 (predicted from the cache's bandwidth, 5.5 TB/s). That is the most that
-// a kernel with a tile of K and V for all samples of a prompt could gain; one that had it gained nothing there.
-#include "kernels/cuda/attention.cuh"
+// For fp32 and for heads that tensor cores do not take; attention_decode_runs.cu is for those that they do.
+#include "kernels/cuda/attention_decode.cuh"
 
 namespace {
 
@@ -52,10 +46,11 @@ __global__ void __launch_bounds__(THREADS) decode(tt_attention_decode p, bias_pl
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, group = lane / LANES, part = lane % LANES;
     const int64_t column = static_cast<int64_t>(head) * p.d_kv;
     const int first = p.start[slot];
-    const T *k = static_cast<const T *>(p.k) + column, *v = static_cast<const T *>(p.v) + column;
+    const int64_t own = static_cast<int64_t>(slot) * p.ldq + column;
+    T *k = static_cast<T *>(p.k) + column, *v = static_cast<T *>(p.v) + column;
+    const T *new_k = static_cast<const T *>(p.new_k), *new_v = static_cast<const T *>(p.new_v);
     piece<T> q[PIECES];
-    load_own<T, LANES>(
-        q, static_cast<const T *>(p.q) + static_cast<int64_t>(slot) * p.ldq + column, p.d_kv, part, aligned);
+    load_own<T, LANES>(q, static_cast<const T *>(p.q) + own, p.d_kv, part, aligned);
     running<T, PIECES> r = {-INFINITY, 0, {}};
     for (int base = 0; base < n; base += AT_ONCE * WARPS * GROUPS) {
         piece<T> keys[AT_ONCE][PIECES], values[AT_ONCE][PIECES];
@@ -65,8 +60,9 @@ __global__ void __launch_bounds__(THREADS) decode(tt_attention_decode p, bias_pl
             const int key = base + (u * WARPS + warp) * GROUPS + group;
             const int at = first + min(key, n - 1);
             const int64_t row = static_cast<int64_t>(p.table ? p.table[at] : at) * p.ldkv;
-            load_own<T, LANES>(keys[u], k + row, p.d_kv, part, aligned);
-            load_own<T, LANES>(values[u], v + row, p.d_kv, part, aligned);
+            const bool last = new_k && key >= n - 1;
+            load_own<T, LANES>(keys[u], last ? new_k + own : k + row, p.d_kv, part, aligned);
+            load_own<T, LANES>(values[u], last ? new_v + own : v + row, p.d_kv, part, aligned);
             score[u] = bias.table ? bias.table[bucket_of(bias, key - (n - 1)) * p.heads + head] : 0;
         }
 #pragma unroll
@@ -120,12 +116,18 @@ __global__ void __launch_bounds__(THREADS) decode(tt_attention_decode p, bias_pl
         for (int w = 0; w < WARPS; ++w) x += parts[w * WIDTH + c] * expf(tops[w] - most);
         to[c] = from_float<T>(x / total);
     }
+    if (!new_k) return;
+    const int at = first + n - 1;
+    const int64_t row = static_cast<int64_t>(p.table ? p.table[at] : at) * p.ldkv;
+    for (int c = threadIdx.x; c < p.d_kv; c += THREADS)
+        k[row + c] = new_k[own + c], v[row + c] = new_v[own + c];
 }
 
 template <class T, int LANES, int PIECES>
 tt_status launch_decode(tt_device *device, const tt_attention_decode *p, const bias_plan *bias) {
     const uintptr_t pointers = reinterpret_cast<uintptr_t>(p->q) | reinterpret_cast<uintptr_t>(p->k) |
-                               reinterpret_cast<uintptr_t>(p->v);
+                               reinterpret_cast<uintptr_t>(p->v) | reinterpret_cast<uintptr_t>(p->new_k) |
+                               reinterpret_cast<uintptr_t>(p->new_v);
     constexpr int P = piece<T>::size;
     const bool aligned = p->d_kv % P == 0 && p->ldq % P == 0 && p->ldkv % P == 0 && pointers % 16 == 0;
     const dim3 grid(static_cast<unsigned>(p->slots), static_cast<unsigned>(p->heads));
@@ -169,5 +171,6 @@ tt_status tt_cuda_attention_decode(tt_device *device, const tt_attention_decode 
         attention.max_distance = t->max_distance;
         TT_TRY(tt_cuda_bias_plan(device, &attention, &bias));
     }
+    if (tt_cuda_decodes_runs(device, t)) return tt_cuda_decode_runs(device, t, &bias);
     return TT_BY_OPERAND(device, run_decode, device, t, &bias);
 }

@@ -197,7 +197,6 @@ static const tt_ops operations = {
     .square_sum = tt_cuda_square_sum,
     .scale = tt_cuda_scale,
     .to_bf16 = tt_cuda_to_bf16,
-    .put_rows = tt_cuda_put_rows,
     .attention_decode = tt_cuda_attention_decode,
     .enter = tt_cuda_enter,
     .advance = tt_cuda_advance,

@@ -353,7 +353,6 @@ tt_status tt_cuda_scale(tt_device *, float *x, int64_t n, float factor);
 tt_status tt_cuda_narrow(cudaStream_t stream, bf16 *out, const float *x, int64_t n);
 tt_status tt_cuda_widen(cudaStream_t stream, float *out, const bf16 *x, int64_t n);
 tt_status tt_cuda_to_bf16(tt_device *, uint16_t *out, const float *x, int64_t n);
-tt_status tt_cuda_put_rows(tt_device *, const tt_put_rows *);
 tt_status tt_cuda_attention_decode(tt_device *, const tt_attention_decode *);
 tt_status tt_cuda_enter(tt_device *, const tt_enter *);
 tt_status tt_cuda_advance(tt_device *, const tt_advance *);

@@ -129,6 +129,21 @@ __device__ __forceinline__ fragment_a<T> as_a(const float (&left)[4], const floa
         make_pair<T>(right[2], right[3])}};
 }
 
+// A matrix of 8 x 8 of which lane (g, t) has elements 2t and 2t + 1 of row g: the same of its transpose.
+static __device__ __forceinline__ uint32_t transposed(uint32_t two, int lane) {
+#ifdef TT_CUSIM
+    const int from = lane % 4 * 8 + lane / 8;
+    const uint32_t low = __shfl_sync(TT_ALL_LANES, two, from),
+                   high = __shfl_sync(TT_ALL_LANES, two, from + 4);
+    return __byte_perm(low, high, lane / 4 % 2 ? 0x7632 : 0x5410);
+#else
+    (void)lane;
+    uint32_t out;
+    asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;\n" : "=r"(out) : "r"(two));
+    return out;
+#endif
+}
+
 // fp32 on any device: lane (g, t) collects rows g and g + 8 of A and columns 2t and 2t + 1 of B. The loop
 // stays a loop: unrolled, kernels of dozens of products take minutes to compile.
 static __device__ __forceinline__ void mma_by_shuffles(

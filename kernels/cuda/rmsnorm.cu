@@ -5,6 +5,7 @@
 // then over strips in order, of many norms in one launch (rmsnorm_dw).
 #include "kernels/cuda/async.cuh"
 #include "kernels/cuda/dropout.cuh"
+#include "kernels/cuda/rmsnorm.cuh"
 #include "kernels/cuda/scratch.h"
 
 namespace {
@@ -320,6 +321,7 @@ template <class T> tt_status run_backward(tt_device *device, const tt_rmsnorm *p
 
 tt_status tt_cuda_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
     TT_TRY(check_rmsnorm(p, "rmsnorm_fwd"));
+    if (p->rows > 0 && tt_cuda_rmsnorm_is_few(p)) return tt_cuda_rmsnorm_few(device, p);
     return p->rows == 0 ? TT_OK : TT_BY_OPERAND(device, run_forward, device, p);
 }
 

@@ -28,7 +28,7 @@ static void attention_over(
     int32_t *gpu_table = pair_ints(p, table_of_rows, ROWS);
     for (int side = 0; side < 2; ++side) {
         tt_device *device = side ? p->gpu : p->cpu;
-        const void *k = side ? kv.gpu : kv.cpu;
+        void *k = side ? kv.gpu : kv.cpu;
         twin_ok(device->ops->attention_decode(device, &(tt_attention_decode){.slots = slots,
                                                           .heads = heads,
                                                           .d_kv = d_kv,
@@ -60,6 +60,53 @@ static void attention(const pair *p, int slots, int heads, int d_kv, int gap, bo
     attention_over(p, slots, heads, d_kv, gap, bias, group, 0);
 }
 
+// As decoding does it: each slot has `keys` rows of its own, the last of which comes from elsewhere and goes to the cache.
+static void attention_to_new(const pair *p, int slots, int d_kv, int gap, int keys, bool by_table) {
+    enum { HEADS = 2, BUCKETS = 8 };
+    const int inner = HEADS * d_kv, ld = 3 * inner + gap, ld_cache = 2 * inner, rows = slots * keys;
+    tensor qkv = tensor_operand(p, (size_t)slots * ld, 1, 1),
+           kv = tensor_operand(p, (size_t)rows * ld_cache, 1, 2),
+           out = tensor_operand(p, (size_t)slots * inner, 1, 3),
+           bias = tensor_f32(p, (size_t)BUCKETS * HEADS, 1, 4);
+    int32_t *start = (int32_t *)twin_alloc(2 * (size_t)slots, 4), *length = start + slots,
+            *table = (int32_t *)twin_alloc((size_t)rows, 4);
+    for (int s = 0; s < slots; ++s) start[s] = s * keys, length[s] = s % 3 == 1 ? (keys + 1) / 2 : keys;
+    for (int i = 0; i < rows; ++i) table[i] = rows - 1 - i;
+    int32_t *gpu_start = pair_ints(p, start, 2 * (size_t)slots),
+            *gpu_table = pair_ints(p, table, (size_t)rows);
+    for (int side = 0; side < 2; ++side) {
+        tt_device *device = side ? p->gpu : p->cpu;
+        const void *q = side ? qkv.gpu : qkv.cpu;
+        void *k = side ? kv.gpu : kv.cpu;
+        twin_ok(
+            device->ops->attention_decode(device, &(tt_attention_decode){.slots = slots,
+                                                      .heads = HEADS,
+                                                      .d_kv = d_kv,
+                                                      .q = q,
+                                                      .ldq = ld,
+                                                      .k = k,
+                                                      .v = tt_operand_at(device, k, (size_t)inner),
+                                                      .ldkv = ld_cache,
+                                                      .new_k = tt_operand_at(device, q, (size_t)inner),
+                                                      .new_v = tt_operand_at(device, q, 2 * (size_t)inner),
+                                                      .start = side ? gpu_start : start,
+                                                      .length = side ? gpu_start + slots : length,
+                                                      .table = !by_table ? NULL
+                                                               : side    ? gpu_table
+                                                                         : table,
+                                                      .bias = side ? bias.gpu : bias.cpu,
+                                                      .buckets = BUCKETS,
+                                                      .max_distance = 20,
+                                                      .out = side ? out.gpu : out.cpu,
+                                                      .ldo = inner}));
+    }
+    tensor_compare(p, "attention to new keys", &out);
+    tensor_near(p, "cache with new keys", &kv, 0, __FILE__, __LINE__);
+    tensor_close(p, &qkv), tensor_close(p, &kv), tensor_close(p, &out), tensor_close(p, &bias);
+    tt_device_free(p->gpu, gpu_start), tt_device_free(p->gpu, gpu_table);
+    free(start), free(table);
+}
+
 static void attention_with(tt_precision precision) {
     pair p = pair_open(precision);
     attention(&p, 1, 1, 1, 0, false, 1);
@@ -71,7 +118,7 @@ static void attention_with(tt_precision precision) {
     attention(&p, 8, 2, 64, 0, false, 8);
     attention(&p, 21, 2, 64, 8, false, 10);
     attention(&p, 9, 1, 17, 3, false, 4);
-    attention(&p, 16, 2, 32, 0, false, -8);
+    attention(&p, 16, 2, 32, 0, false, -8), attention(&p, 16, 1, 64, 0, false, -8);
     attention(&p, 7, 1, 31, 0, false, 7); // one slot less than a block has
     attention(&p, 9, 1, 33, 0, false, 9); // one more
     for (int keys = 31; keys <= 33; ++keys)
@@ -87,6 +134,19 @@ static void attention_with(tt_precision precision) {
     // A key is shared by 4, 8, 16 or 32 lanes, each with 16 bytes of it (in fp32 beyond 128 with 32).
     static const int widths[] = {16, 24, 32, 40, 64, 72, 128, 136, 256};
     for (size_t i = 0; i < sizeof widths / sizeof *widths; ++i) attention(&p, 4, 1, widths[i], 0, i % 2, 1);
+    // Tensor cores take runs of up to 8 slots, tiles of 16 keys; warps take tiles in turn.
+    static const int key_counts[] = {15, 16, 17, 32, 33, 64, 65, 81};
+    for (size_t i = 0; i < sizeof key_counts / sizeof *key_counts; ++i) {
+        attention_over(&p, 9, 1, i % 2 ? 64 : 128, 8, false, 9, key_counts[i]); // a run of 8, one of 1
+        attention_to_new(&p, 9, i % 2 ? 128 : 64, 8 * (int)(i % 3), key_counts[i], i % 2);
+    }
+    attention_over(&p, 17, 2, 64, 0, false, 5, 20); // runs of 5, 3, 2, 5, 1
+    attention_over(&p, 17, 1, 64, 0, false, 1, 20); // each slot its own
+    attention_to_new(&p, 3, 40, 1, 18, true), attention_to_new(&p, 2, 64, 4, 1, false);
+    attention_to_new(&p, 5, 17, 0, 35, false);
+    // Enough slots that each has a warp: two heads keep busy the 4 multiprocessors of cusim, an H100's 132.
+    attention_to_new(&p, 15, 64, 0, 33, false), attention_to_new(&p, 16, 64, 0, 33, false);
+    attention_to_new(&p, 527, 64, 0, 18, true), attention_to_new(&p, 528, 128, 0, 18, true);
     pair_close(&p);
 }
 static void attention_fp32(void **state) {
@@ -162,8 +222,7 @@ static void sampling(void **state) {
         for (int vocab = 2047; vocab <= 2049; ++vocab)
             sample(&p, 3, vocab, 1, 1500, 0.9f, coarse); // once, twice
     }
-    // So many fit shared memory, of cusim's and of an H100's 227 KiB; one more is read from device memory.
-    for (int vocab = 56064; vocab <= 56065; ++vocab) sample(&p, 2, vocab, 1, 50000, 0.9f, true);
+    sample(&p, 2, 40001, 1, 30000, 0.9f, true), sample(&p, 2, 40001, 1, 0, 0.9f, false);
     pair_close(&p);
 }
 
@@ -189,6 +248,47 @@ static void sampling_of_few(void **state) {
             free(cpu.token), free(cpu.logp), free(gpu.token), free(gpu.logp);
             tt_device_free(p.gpu, logits), tt_device_free(p.gpu, u);
         }
+    pair_close(&p);
+}
+
+// One row of which the chosen id is known.
+static void expect_id(const pair *p, const float *x, int n, int top_k, float u, int id) {
+    void *logits = pair_upload(p, x, (size_t)n, 4), *uniform = pair_upload(p, &u, 1, 4);
+    const tt_sample op = {.rows = 1, .vocab = n, .temperature = 1, .top_p = 1, .top_k = top_k};
+    chosen cpu = sample_on(p->cpu, &op, x, &u), gpu = sample_on(p->gpu, &op, logits, uniform);
+    if (cpu.token[0] != id || gpu.token[0] != id) {
+        print_error("top %d of %d, u %g: expected id %d, got %d and %d\n", top_k, n, (double)u, id,
+            cpu.token[0], gpu.token[0]);
+        fail();
+    }
+    free(cpu.token), free(cpu.logp), free(gpu.token), free(gpu.logp);
+    tt_device_free(p->gpu, logits), tt_device_free(p->gpu, uniform);
+}
+
+// Cuts among logits that a histogram does not tell apart: up to 256 are ordered one by one.
+static void sampling_among_alike(void **state) {
+    (void)state;
+    enum { N = 600, FEW = 256 };
+    pair p = pair_open(TT_FP32);
+    float x[N];
+    // Id 0 is the largest; then `same` are equal, and the last of those that are kept is the last that can be chosen.
+    for (int same = FEW - 1; same <= FEW + 1; ++same)
+        for (int k = 2; k <= same + 1; k += same / 2 - 1) {
+            for (int i = 0; i < N; ++i) x[i] = i == 0 ? 1 : i <= same ? 0.5f : -20 - (float)i / 100;
+            expect_id(&p, x, N, k, 0.99999994f, k - 1);
+        }
+    // The largest is last; the others are so far from it that no bin holds them, and grow. The first of those that are
+    // kept is chosen if the random number is 0.
+    for (int k = 2; k < N; k += k < FEW ? 127 : 90) {
+        for (int i = 0; i < N; ++i) x[i] = i == N - 1 ? 0 : -80 + 40 * (float)i / N;
+        expect_id(&p, x, N, k, 0, N - k);
+    }
+    // The same within one bin.
+    for (int k = 2; k < N; k += k < FEW ? 127 : 90) {
+        for (int i = 0; i < N; ++i) x[i] = i == N - 1 ? 30 : (float)i * 1e-6f;
+        x[0] = -10;
+        expect_id(&p, x, N, k, 0, N - k);
+    }
     pair_close(&p);
 }
 
@@ -359,7 +459,7 @@ static void entering_and_advancing(void **state) {
 int main(void) {
     PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(attention_fp32), cmocka_unit_test(attention_bf16),
-        cmocka_unit_test(sampling), cmocka_unit_test(sampling_of_few),
+        cmocka_unit_test(sampling), cmocka_unit_test(sampling_of_few), cmocka_unit_test(sampling_among_alike),
         cmocka_unit_test(sampling_tells_bad_logits), cmocka_unit_test(scores_of_beams),
         cmocka_unit_test(entering_and_advancing)};
     return cmocka_run_group_tests(tests, NULL, NULL);

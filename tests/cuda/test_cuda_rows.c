@@ -1,5 +1,4 @@
-// Operations on rows and flat buffers, CUDA against CPU: embedding, norm, feed-forward, optimiser, sums,
-// put_rows.
+// Operations on rows and flat buffers, CUDA against CPU: embedding, norm, feed-forward, optimiser, sums.
 #include "tests/cuda/pair.h"
 
 static void embedding(const pair *p, int rows, int d, int vocab, float drop) {
@@ -199,25 +198,6 @@ static void bf16_conversion(const pair *p) {
     free(x);
 }
 
-static void put_rows(const pair *p, int rows, int n, int ld_to, int ld_from, int offset) {
-    tensor to = tensor_operand(p, (size_t)100 * ld_to + offset, 1, 1),
-           from = tensor_operand(p, (size_t)rows * ld_from + offset, 1, 2);
-    int32_t *row = (int32_t *)twin_alloc((size_t)rows, 4);
-    for (int i = 0; i < rows; ++i) row[i] = (i * 37 + 5) % 100;
-    int32_t *gpu_row = pair_ints(p, row, (size_t)rows);
-    tt_put_rows op = {.rows = rows, .n = n, .row = row, .ld_from = ld_from, .ld_to = ld_to};
-    op.from = from.cpu + offset, op.to = to.cpu + offset;
-    twin_ok(p->cpu->ops->put_rows(p->cpu, &op));
-    op.row = gpu_row;
-    op.from = tt_operand_at(p->gpu, from.gpu, (size_t)offset),
-    op.to = tt_operand_at(p->gpu, to.gpu, (size_t)offset);
-    twin_ok(p->gpu->ops->put_rows(p->gpu, &op));
-    tensor_near(p, "rows put", &to, 0, __FILE__, __LINE__);
-    tensor_close(p, &to), tensor_close(p, &from);
-    tt_device_free(p->gpu, gpu_row);
-    free(row);
-}
-
 static void with(tt_precision precision) {
     pair p = pair_open(precision);
     embedding(&p, 1, 1, 1, 0);
@@ -239,6 +219,7 @@ static void with(tt_precision precision) {
         rmsnorm(&p, 16 + (int)i % 2, widths[i], true, i % 3, i % 2 ? 0.1f : 0);
     rmsnorm(&p, 16, 9, true, true, 0), rmsnorm(&p, 17, 8, true, true, 0);       // one strip of rows, two
     rmsnorm(&p, 512, 9, false, false, 0), rmsnorm(&p, 513, 8, false, false, 0); // 32 strips, 33
+    rmsnorm(&p, 1024, 8, true, false, 0), rmsnorm(&p, 1025, 8, true, false, 0); // a block for a row, a warp
     norms_together(&p, 1, 4), norms_together(&p, 128, 33), norms_together(&p, 129, 5); // one launch, two
     ffn(&p, TT_RELU, 5, 7, 0.1f);
     ffn(&p, TT_RELU, 33, 64, 0);
@@ -255,13 +236,6 @@ static void with(tt_precision precision) {
     for (size_t n = 16383; n <= 16385; ++n) adamw(&p, n); // one strip of the sum of squares, two
     adamw(&p, 40003);
     bf16_conversion(&p);
-    put_rows(&p, 1, 1, 1, 1, 0);
-    put_rows(&p, 61, 24, 48, 72, 0);
-    put_rows(&p, 61, 24, 48, 73, 0);
-    put_rows(&p, 61, 24, 48, 72, 1);
-    put_rows(&p, 61, 23, 47, 72, 1);
-    put_rows(&p, 9, 33, 33, 35, 0), put_rows(&p, 9, 75, 77, 80, 1); // more than a warp's columns
-    put_rows(&p, 9, 128, 128, 128, 0), put_rows(&p, 9, 132, 136, 136, 0), put_rows(&p, 9, 264, 264, 272, 0);
     pair_close(&p);
 }
 

@@ -99,6 +99,26 @@ static void equals_last_row_of_full_attention(void **state) {
             .ldo = ld};
         assert_int_equal(device->ops->attention_decode(device, &step), TT_OK);
         twin_expect(TWIN_FP32, "decode", got, want, (size_t)k->slots * ld); // gaps stay 0
+        // The last rows come from elsewhere: the same bits, and the cache is as it was.
+        float *new_k = twin_alloc((size_t)k->slots * ld, 4), *new_v = twin_alloc((size_t)k->slots * ld, 4),
+              *cache = twin_alloc(2 * (size_t)rows * ld, 4), *with_new = twin_alloc((size_t)k->slots * ld, 4);
+        memcpy(cache, keys, (size_t)rows * ld * sizeof *keys);
+        memcpy(cache + (size_t)rows * ld, values, (size_t)rows * ld * sizeof *keys);
+        for (int s = 0; s < k->slots; ++s) {
+            const size_t last = (size_t)(start[s] + k->length[s] - 1) * ld;
+            memcpy(new_k + s * ld, keys + last, inner * sizeof *keys);
+            memcpy(new_v + s * ld, values + last, inner * sizeof *keys);
+            memset(cache + last, 0xff, inner * sizeof *keys);
+            memset(cache + (size_t)rows * ld + last, 0xff, inner * sizeof *keys);
+        }
+        step.k = cache, step.v = cache + (size_t)rows * ld, step.out = with_new;
+        step.new_k = new_k, step.new_v = new_v;
+        assert_int_equal(device->ops->attention_decode(device, &step), TT_OK);
+        assert_memory_equal(with_new, got, (size_t)k->slots * ld * sizeof *got);
+        assert_memory_equal(cache, keys, (size_t)rows * ld * sizeof *keys);
+        assert_memory_equal(cache + (size_t)rows * ld, values, (size_t)rows * ld * sizeof *keys);
+        step.new_k = step.new_v = NULL;
+        free(new_k), free(new_v), free(cache), free(with_new);
         // The same rows in reverse order, found by a table: the same bits.
         float *moved = twin_alloc(2 * (size_t)rows * ld, sizeof *moved),
               *with_table = twin_alloc((size_t)k->slots * ld, 4);

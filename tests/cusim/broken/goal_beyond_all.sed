@@ -1,2 +1,2 @@
-# Where fewer have a weight than are to be kept, only the largest are.
-s/: WARP - 1)) return/: 0)) return/
+# Where fewer have a weight than are to be kept, one of them is sought all the same.
+s/if (COUNT \&\& above/if (false \&\& above/

@@ -1,2 +1,2 @@
 # Bins of a histogram cleared from the second on.
-s/m->bins.clear(b);/m->bins.clear(b + 1);/
+s/for (int b = threadIdx.x; b < BINS; b += THREADS)/for (int b = threadIdx.x + 1; b < BINS; b += THREADS)/

@@ -1,2 +1,2 @@
 # Equal logits are counted anew by each warp.
-s/for (int w = 0; w < warp; ++w) before += m->ranks\[w\];/before = 0;/
+s/for (int w = 0; w < warp; ++w) before += m->counts\[w\];/before = 0;/
