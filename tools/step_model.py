@@ -22,6 +22,7 @@ import os
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MOST_DEVIATION = 0.15  # of the step that --check accepts
 RECORD = ROOT + '/experiments/records/h100/second.json'
+BUDGET = ROOT + '/tools/kernel_budget.txt'
 RECORDED_BUDGET = ROOT + '/experiments/records/h100/second-budget.txt'  # attention's kernels were others then
 
 # peak: of dense bf16 products, FLOP/s; copy: bytes/s that a copy moves. The H100's are measured, the others are
@@ -84,24 +85,44 @@ class Step:
         self.add(name + ' dX', 'gemm', times, flops, read + 2.0 * weight)
 
     def attention(self, name, queries, keys, causal, biased):
-        """By tiles of a warp's rows, times 64 columns forward and 32 backward, as many HMMA as D columns need."""
+        """By tiles of a warp's rows, times 64 columns forward and 32 backward, as many HMMA as D columns need; of short
+        sequences 16 rows times 32 columns forward, and all of backward at once."""
         c = self.shape
-        q, k = sum(queries), sum(keys)
-        moved = 2.0 * c.inner * (2 * q + 2 * k)
-        pairs = sum(a * b for a, b in zip(queries, keys)) * (0.5 if causal else 1.0)
-        def work(kernel, factor, width, rows, columns):
+        def moved(queries, keys, tensors):
+            return 2.0 * c.inner * tensors * (sum(queries) + sum(keys))
+        def pairs(queries, keys):
+            return sum(a * b for a, b in zip(queries, keys)) * (0.5 if causal else 1.0)
+        def work(kernel, factor, width, rows, columns, block=64):
             d, warp_rows, per_hmma, at_once = self.budget.of(kernel, c.d_kv, biased)
             hmma = 0
             for m, n in zip(rows, columns):
                 for first in range(0, m, warp_rows):
                     hmma += -(-(min(n, first + warp_rows) if causal else n) // width) * d * warp_rows / 16 * factor
-            return hmma * c.heads * per_hmma, sum(-(-n // 64) for n in rows) * c.heads / at_once
-        self.add(name, 'attention', c.layers, 4 * pairs * c.inner, moved, *work('fwd', 1, 64, queries, keys))
-        self.add(name + ' bwd, queries', 'attention', c.layers, 6 * pairs * c.inner, moved * 1.5,
-                 *work('bwd_queries', 0.75, 32, queries, keys))
-        # Keys go through queries; under causality the pairs are the same, seen from the other side.
-        self.add(name + ' bwd, keys', 'attention', c.layers, 8 * pairs * c.inner, moved * 1.5,
-                 *work('bwd_keys', 1, 32, *((queries, keys) if causal else (keys, queries))))
+            return hmma * c.heads * per_hmma, sum(-(-n // block) for n in rows) * c.heads / at_once
+        short = c.d_kv == 64 and not self.recorded  # as kernels/cuda/attention.cu and attention_bwd_short.cu have it
+        if short and max(keys) <= 256:
+            forward = work('fwd_short', 0.5, 32, queries, keys)
+        else:
+            forward = work('fwd', 1, 64, queries, keys)
+        self.add(name, 'attention', c.layers, 4 * pairs(queries, keys) * c.inner, moved(queries, keys, 2), *forward)
+        sizes = ([64] if max(keys) <= 64 else [128, 256]) if short else []
+        above = 0
+        for most in sizes:
+            if max(keys) <= above:
+                break
+            of = [(q, k) for q, k in zip(queries, keys) if above < k <= most]
+            q, k = [p[0] for p in of], [p[1] for p in of]
+            self.add(f'{name} bwd, up to {most} keys', 'attention', c.layers, 10 * pairs(q, k) * c.inner, moved(q, k, 4),
+                     *work(f'bwd_short {most // 16}', 0.625, 16, *((q, k) if causal else (k, q)), most))
+            above = most
+        if max(keys) > above:
+            of = [(q, k) for q, k in zip(queries, keys) if k > above]
+            q, k = [p[0] for p in of], [p[1] for p in of]
+            self.add(name + ' bwd, queries', 'attention', c.layers, 6 * pairs(q, k) * c.inner, moved(q, k, 3),
+                     *work('bwd_queries', 0.75, 32, q, k))
+            # Keys go through queries; under causality the pairs are the same, seen from the other side.
+            self.add(name + ' bwd, keys', 'attention', c.layers, 8 * pairs(q, k) * c.inner, moved(q, k, 3),
+                     *work('bwd_keys', 1, 32, *((q, k) if causal else (k, q))))
         if biased:
             self.add(name + ' bwd, bias', 'attention', 1 if self.busy else c.layers, 0, 4.0 * len(keys) * 32 * c.heads)
 
@@ -203,8 +224,16 @@ class Budget:
         """Columns of a head, rows of a warp, instructions for each HMMA, blocks of a multiprocessor at once."""
         d = 32 if d_kv <= 32 else 64 if d_kv <= 64 else 128
         use = 7 if d == 32 else biased + 2 * self.dropout  # as kernels/cuda/attention_tile.cuh counts them
-        per_hmma, warps = self.rows[f'attention{"_bwd" * (kernel != "fwd")}: attention_{kernel}<bf16, {d}, 64, {use}>']
-        rows = 32 if d == 64 else 16
+        kind, _, block = kernel.partition(' ')
+        if kind == 'bwd_short':
+            per_hmma, warps = self.rows[f'attention_bwd_short: attention_bwd_short<{block}, {use}>']
+            return d, 16, per_hmma, warps // int(block)
+        if kind.startswith('fwd'):
+            name = f'attention: attention_fwd<bf16, {d}, 64, {use}, {str(kind == "fwd_short").lower()}>'
+        else:
+            name = f'attention_bwd: attention_{kind}<bf16, {d}, 64, {use}>'
+        per_hmma, warps = self.rows[name]
+        rows = 32 if d == 64 and kind != 'fwd_short' else 16
         return d, rows, per_hmma, warps // (64 // rows)
 
 
@@ -269,7 +298,8 @@ def check(options, budget):
     print(f'{"step":<14}{time * 1e3:>14.2f}{real * 1e3:>13.2f}{time / real - 1:>+11.0%}')
     check_attention(record, budget, options)
     counted = read_counts()
-    now = Step(SHAPES['base'], sources[:n], targets[:n], budget, gpu)
+    # Heads that tests/cusim counts are narrow: attention then has the same kernels for all lengths.
+    now = Step(SHAPES['base']._replace(d_kv=8), sources[:n], targets[:n], Budget(BUDGET), gpu)
     one_chunk = now.launches() - 4 * (-(-now.t // now.head_rows) - 1)
     print(f'launches with one chunk of the LM head: {one_chunk} in the model, {counted:.0f} counted by tests/cusim')
     return abs(one_chunk - counted) < 0.5 and abs(time / real - 1) < MOST_DEVIATION
@@ -310,7 +340,7 @@ def main():
     options.pairs = [int(x) for x in options.pairs.split(',')]
     if len(options.pairs) != 3 or min(options.pairs) < 1:
         parser.error('--pairs: expected three positive numbers, as in 26,512,128')
-    budget = Budget(ROOT + '/tools/kernel_budget.txt', not options.no_dropout)
+    budget = Budget(BUDGET, not options.no_dropout)
     if options.check:
         if not check(options, RecordedBudget(RECORDED_BUDGET)):
             raise SystemExit(f'step_model: the step is more than {MOST_DEVIATION:.0%} off, or launches differ')

@@ -9,17 +9,20 @@
 
 namespace {
 
-// Keys of a tile, and tiles in memory at once. fp32 is for parity with the CPU: heads of 128 must fit.
-template <class T> struct passing {
-    static constexpr int keys = sizeof(T) == sizeof(bf16) ? 64 : 32,
+// Warps of a block, keys of a tile, tiles in memory at once. fp32 is for parity with the CPU: heads of 128 must fit. SHORT:
+// for sequences that leave large tiles mostly empty; warps of 16 rows, of which twice as many find registers.
+template <class T, int D, int ROWS, int USE, bool SHORT> struct forward_shape {
+    using block = block_shape<T, D, ROWS, USE != ANY && !SHORT>;
+    static constexpr int tiles = block::tiles, warp_rows = block::warp_rows, threads = block::threads,
+                         blocks = SHORT ? 16 / block::warps : block::blocks,
+                         keys = sizeof(T) == sizeof(bf16) && !SHORT ? 64 : 32,
                          stages = sizeof(T) == sizeof(bf16) ? 2 : 1;
-};
-
-template <class T, int D, int ROWS> struct memory {
-    static constexpr int ld = tile_shape<T, D>::ld;
-    T q[ROWS * ld], k[passing<T>::stages][passing<T>::keys * ld],
-        v[passing<T>::stages][passing<T>::keys * ld];
-    // Behind it: biases by distance.
+    using distance = distances<ROWS, keys>;
+    struct memory {
+        static constexpr int ld = tile_shape<T, D>::ld;
+        T q[ROWS * ld], k[stages][keys * ld], v[stages][keys * ld];
+        // Behind it: biases by distance.
+    };
 };
 
 // Of rows g + 8 up of a warp: the largest score so far, and this lane's part of the sum of 2^(score - largest).
@@ -69,15 +72,15 @@ __device__ __forceinline__ void online_softmax(
             }
 }
 
-template <class T, int D, int ROWS, int USE>
+template <class T, int D, int ROWS, int USE, bool SHORT>
 __global__ void __launch_bounds__(
-    block_shape<T, D, ROWS, USE != ANY>::threads, block_shape<T, D, ROWS, USE != ANY>::blocks)
+    forward_shape<T, D, ROWS, USE, SHORT>::threads, forward_shape<T, D, ROWS, USE, SHORT>::blocks)
     attention_fwd(tt_attention p, bias_plan bias, dropout_plan drop) {
-    using block = block_shape<T, D, ROWS, USE != ANY>;
-    using shared = memory<T, D, ROWS>;
+    using block = forward_shape<T, D, ROWS, USE, SHORT>;
+    using shared = typename block::memory;
+    using distance = typename block::distance;
     constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
-    constexpr int KEYS = passing<T>::keys, STAGES = passing<T>::stages, TILES = block::tiles, N = KEYS / 8;
-    using distance = distances<ROWS, KEYS>;
+    constexpr int KEYS = block::keys, STAGES = block::stages, TILES = block::tiles, N = KEYS / 8;
     TT_SHARED_DYNAMIC(shared, m);
     float *biases = reinterpret_cast<float *>(m + 1);
     const int sequence = blockIdx.z, head = blockIdx.y, first = blockIdx.x * ROWS;
@@ -115,7 +118,7 @@ __global__ void __launch_bounds__(
     }
     wait_for_copies<0>();
     __syncthreads();
-    own_rows<T, D, TILES, block::tensor_cores> own;
+    own_rows<T, D, TILES, sizeof(T) == sizeof(bf16)> own;
     own.open(m->q, warp_row, lane);
     for (int key0 = 0, stage = 0;;) {
         const bool more = key0 + KEYS < last;
@@ -162,22 +165,32 @@ __global__ void __launch_bounds__(
         out, 1, warp_row, queries - first, p.d_kv);
 }
 
+enum { SHORT_KEYS = 256 }; // of the longest key sequence for which kernels of short ones are taken
+
 template <class T, int D, int ROWS, int USE> struct forward {
-    static size_t bytes(const tt_attention *, const bias_plan &bias) {
-        const int biases = USE & BIASES ? distances<ROWS, passing<T>::keys>::size(bias.reach) : 0;
-        return sizeof(memory<T, D, ROWS>) + static_cast<size_t>(biases) * sizeof(float);
+    template <bool SHORT> static size_t bytes(const bias_plan &bias) {
+        using shape = forward_shape<T, D, ROWS, USE, SHORT>;
+        const int biases = USE & BIASES ? shape::distance::size(bias.reach) : 0;
+        return sizeof(typename shape::memory) + static_cast<size_t>(biases) * sizeof(float);
     }
-    static tt_status run(tt_device *device, const tt_attention *p, const bias_plan &bias) {
+    static size_t bytes(const tt_attention *, const bias_plan &bias) { return bytes<false>(bias); }
+    template <bool SHORT>
+    static tt_status launch(tt_device *device, const tt_attention *p, const bias_plan &bias) {
         const dim3 grid(static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)),
             static_cast<unsigned>(p->heads), static_cast<unsigned>(p->q_seqs));
-        constexpr int threads = block_shape<T, D, ROWS, USE != ANY>::threads;
-        const size_t size = bytes(p, bias);
+        constexpr int threads = forward_shape<T, D, ROWS, USE, SHORT>::threads;
+        const size_t size = bytes<SHORT>(bias);
         TT_TRY(tt_cuda_attention_fits(device, p, size));
-        TT_ALLOW_SHARED((attention_fwd<T, D, ROWS, USE>), size, tt_stream(device), "attention");
-        TT_CUDA(TT_LAUNCH((attention_fwd<T, D, ROWS, USE>), grid, threads, size, tt_stream(device), *p, bias,
-                    plan_dropout_of_probabilities(&p->drop)),
+        TT_ALLOW_SHARED((attention_fwd<T, D, ROWS, USE, SHORT>), size, tt_stream(device), "attention");
+        TT_CUDA(TT_LAUNCH((attention_fwd<T, D, ROWS, USE, SHORT>), grid, threads, size, tt_stream(device), *p,
+                    bias, plan_dropout_of_probabilities(&p->drop)),
             "attention");
         return TT_OK;
+    }
+    static tt_status run(tt_device *device, const tt_attention *p, const bias_plan &bias) {
+        if constexpr (D == 64 && USE != ANY)
+            if (p->longest_kv <= SHORT_KEYS) return launch<true>(device, p, bias);
+        return launch<false>(device, p, bias);
     }
 };
 

@@ -3,13 +3,14 @@
 // A block of the first kernel has 64 queries of a sequence and head and goes through their keys, for delta
 // and dQ. A block of the second has 64 keys and goes through the queries that attend to them, for dK, dV and
 // the bias's gradient. So every sum has one writer and one order, at the price of computing P and dP twice.
-// The next tile is copied while one is used.
+// The next tile is copied while one is used. Short key sequences have a kernel that computes them once
+// (attention_bwd_short.cu).
 //
 // Products begin with -lse and -delta instead of 0. dP and delta are over `kept`, the factor of dropout, and so
 // are dQ, dK and the bias's gradient until they are stored: dropping is all that is left to do for an element.
 //
 // Queries and keys beyond the end of a sequence are masked: a row's lse does not bound their scores.
-#include "kernels/cuda/attention_drop.cuh"
+#include "kernels/cuda/attention_bwd.cuh"
 #include "kernels/cuda/scratch.h"
 
 namespace {
@@ -65,7 +66,7 @@ __device__ __forceinline__ void sum_deltas(query_memory<T, D, ROWS> *m, const tt
 
 template <class T, int D, int ROWS, int USE>
 __global__ void __launch_bounds__(query_block<T, D, ROWS, USE>::threads, query_block<T, D, ROWS, USE>::blocks)
-    attention_bwd_queries(tt_attention p, bias_plan bias, dropout_plan drop, float *delta) {
+    attention_bwd_queries(tt_attention p, bias_plan bias, dropout_plan drop, int above, float *delta) {
     using block = query_block<T, D, ROWS, USE>;
     using shared = query_memory<T, D, ROWS>;
     constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
@@ -78,6 +79,7 @@ __global__ void __launch_bounds__(query_block<T, D, ROWS, USE>::threads, query_b
     if (first >= queries) return;
     const int source = p.source ? p.source[sequence] : sequence;
     const int kv_row = p.kv_offsets[source], keys = p.kv_offsets[source + 1] - kv_row;
+    if (keys <= above) return;
     const int lane = threadIdx.x % WARP, warp_row = threadIdx.x / WARP * block::warp_rows, g = lane / 4,
               t = lane % 4;
     const int64_t column = static_cast<int64_t>(head) * p.d_kv, row = q_row + first;
@@ -166,113 +168,10 @@ template <class T, int D, int ROWS> struct key_memory {
     // Behind it: biases by distance; for their gradient sums by distance, of each warp.
 };
 
-// x[i] of this lane and of `partner` are added; of each two the lane keeps one, `odd` or not.
-template <int N>
-__device__ __forceinline__ void halve(float (&half)[N / 2], const float (&x)[N], bool odd, int partner) {
-#pragma unroll
-    for (int i = 0; i < N; i += 2)
-        half[i / 2] = (odd ? x[i + 1] : x[i]) + __shfl_sync(TT_ALL_LANES, odd ? x[i] : x[i + 1], partner);
-}
-
-// sums[x] += the sum of dS over key - query = x, where sums[0] belongs to row 0 and column 0 of the warp's
-// product.
-//
-// A lane's elements lie on diagonals x = g - 2t - c + 8 (up - n) of column 2t + c of product n, row g + 8 up.
-// With r the remainder of g - 2t by 8, four lanes (one for each t) share the diagonals r - c + 8i. The lane of
-// remainder r + 1 gives its diagonals of c = 1, which are r's of c = 0; then the four add theirs, and each
-// writes a quarter of them. The order of additions depends on nothing.
-template <int TILES, int N>
-__device__ __forceinline__ void add_diagonals(float *sums, const float (&ds)[TILES][N][4], int lane) {
-    constexpr int M = N + 2 * TILES - 1, PADDED = (M + 4) / 4 * 4;
-    const int g = lane / 4, t = lane % 4, r = (g - 2 * t) & 7;
-    const bool below = g < 2 * t;
-    float shifted[2][M + 2]; // [c][i]: of diagonal r - c + 8 (i - N)
-#pragma unroll
-    for (int c = 0; c < 2; ++c) {
-        float own[M] = {}; // own[i]: of up - n = i - (N - 1)
-#pragma unroll
-        for (int up = 0; up < 2 * TILES; ++up)
-#pragma unroll
-            for (int n = 0; n < N; ++n) own[N - 1 + up - n] += ds[up / 2][n][up % 2 * 2 + c];
-#pragma unroll
-        for (int i = 0; i < M + 2; ++i) {
-            const float here = i < M ? own[i < M ? i : 0] : 0,
-                        before = i >= 1 && i <= M ? own[i >= 1 ? i - 1 : 0] : 0;
-            shifted[c][i] = below ? here : before;
-        }
-    }
-    const int next = 4 * ((r + 1 + 2 * t) & 7) + t; // the lane of remainder r + 1
-    float neighbour[M + 2], both[PADDED] = {}, half[PADDED / 2], quarter[PADDED / 4];
-#pragma unroll
-    for (int i = 0; i < M + 2; ++i) neighbour[i] = __shfl_sync(TT_ALL_LANES, shifted[1][i], next);
-#pragma unroll
-    for (int i = 0; i <= M; ++i) both[i] = shifted[0][i] + (r == 7 ? neighbour[i + 1] : neighbour[i]);
-    halve(half, both, t & 1, 4 * ((r + 2 * (t ^ 1)) & 7) + (t ^ 1));
-    halve(quarter, half, t & 2, 4 * ((r + 2 * (t ^ 2)) & 7) + (t ^ 2));
-#pragma unroll
-    for (int i = 0; i < PADDED; i += 4)
-        if (i + t <= M) sums[r + 8 * (i + t - N)] += quarter[i / 4];
-    __syncwarp();
-}
-
-// The bucket's part of sums by distance, over all warps: to `dbias`, or with `add` added to it, times `factor`, one bucket
-// for a warp at a time.
-template <int WARPS>
-__device__ __forceinline__ void write_buckets(float *dbias, bool add, float factor, float *sums, int size,
-    int middle, const bias_plan &bias, int head) {
-    __syncthreads();
-    for (int i = threadIdx.x; i < size; i += WARP * WARPS) {
-        float sum = 0;
-        for (int w = 0; w < WARPS; ++w) sum += sums[w * size + i];
-        sums[i] = sum;
-    }
-    __syncthreads();
-    const int sided = bias.bidirectional ? bias.buckets / 2 : bias.buckets, lane = threadIdx.x % WARP;
-    for (int b = static_cast<int>(threadIdx.x) / WARP; b < bias.buckets; b += WARPS) {
-        const int side = b >= sided ? b - sided : b; // right of the query: b - sided
-        const int low = bias.begin[side],
-                  high = side + 1 == sided ? middle + 1 : min(bias.begin[side + 1], middle + 1);
-        float sum = 0;
-        if (b >= sided) {
-            for (int x = max(low, 1) + lane; x < high; x += WARP) sum += sums[middle + x];
-        } else {
-            // Keys behind the query are at no distance where buckets look to one side.
-            if (low == 0 && !bias.bidirectional)
-                for (int x = 1 + lane; x <= middle; x += WARP) sum += sums[middle + x];
-            for (int x = low + lane; x < high; x += WARP) sum += sums[middle - x];
-        }
-        sum = warp_sum(sum);
-        float *to = &dbias[b * bias.heads + head];
-        if (lane == 0) *to = add ? *to + factor * sum : factor * sum;
-    }
-}
-
-// A tile of the queries that attend to a key sequence; enter and advance go through them all.
-struct reading {
-    int reader, end;            // in the list of readers
-    int q_row, queries, query0; // of the reader: its rows, and where the tile begins
-};
-__device__ __forceinline__ void enter(reading *r, const tt_attention &p, bool causal, int first, int step) {
-    while (r->reader < r->end) {
-        const int sequence = p.source ? p.readers[r->reader] : r->reader;
-        r->q_row = p.q_offsets[sequence];
-        r->queries = p.q_offsets[sequence + 1] - r->q_row;
-        r->query0 = causal ? first / step * step : 0; // queries before the first key see none of these
-        if (r->query0 < r->queries) return;
-        ++r->reader;
-    }
-}
-__device__ __forceinline__ void advance(reading *r, const tt_attention &p, bool causal, int first, int step) {
-    r->query0 += step;
-    if (r->query0 < r->queries) return;
-    ++r->reader;
-    enter(r, p, causal, first, step);
-}
-
 template <class T, int D, int ROWS, int USE>
 __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block<T, D, ROWS, USE>::blocks)
     attention_bwd_keys(
-        tt_attention p, bias_plan bias, dropout_plan drop, const float *delta, float *dbias, bool add) {
+        tt_attention p, bias_plan bias, dropout_plan drop, int above, const float *delta, bias_sums dbias) {
     using block = key_block<T, D, ROWS, USE>;
     using shared = key_memory<T, D, ROWS>;
     constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
@@ -285,12 +184,10 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
     float *biases = reinterpret_cast<float *>(m + 1), *sums = biases + size;
     const int sequence = blockIdx.z, head = blockIdx.y, first = blockIdx.x * ROWS;
     const int kv_row = p.kv_offsets[sequence], keys = p.kv_offsets[sequence + 1] - kv_row;
-    const auto own_strip = [&] { // called where it is needed: a pointer would take two registers all the time
-        return dbias + (static_cast<int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * bias.buckets * p.heads;
-    };
+    if (keys <= above) return;
     if (first >= keys) {
-        for (int b = threadIdx.x; dbias && !add && b < bias.buckets; b += block::threads)
-            own_strip()[b * p.heads + head] = 0;
+        if (dbias.strips && !dbias.add)
+            zero_buckets(own_strip(dbias, bias, sequence, blockIdx.x), bias, head);
         return;
     }
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warp_row = block::warp_rows * warp,
@@ -326,7 +223,7 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
     };
     if (now.reader < now.end) fetch(now, 0);
     if (BIAS) fill_biases(biases, middle, bias, p.causal, head, -middle, middle);
-    if (BIAS && dbias)
+    if (BIAS && dbias.strips)
         for (int i = threadIdx.x; i < block::warps * size; i += block::threads) sums[i] = 0;
     own_rows<T, D, TILES, false> own_k, own_v;
     own_k.open(m->k, warp_row, lane);
@@ -378,7 +275,7 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
                 }
                 product_times_rows<T, D>(dv, s, dout, lane);
                 product_times_rows<T, D>(dk, ds, q, lane);
-                if (BIAS && dbias)
+                if (BIAS && dbias.strips)
                     add_diagonals(sums + warp * size + offset, ds, static_cast<int>(threadIdx.x) % WARP);
             }
         }
@@ -395,8 +292,9 @@ __global__ void __launch_bounds__(key_block<T, D, ROWS, USE>::threads, key_block
         static_cast<T *>(p.dk) + row * p.ldk + column, p.ldk, dk, drop.kept, warp_row, keys - first, p.d_kv);
     store_rows<T, D>(
         static_cast<T *>(p.dv) + row * p.ldv + column, p.ldv, dv, drop.kept, warp_row, keys - first, p.d_kv);
-    if (BIAS && dbias)
-        write_buckets<block::warps>(own_strip(), add, drop.kept, sums, size, middle, bias, head);
+    if (BIAS && dbias.strips)
+        write_buckets<block::warps>(own_strip(dbias, bias, blockIdx.z, blockIdx.x), dbias.add, drop.kept,
+            sums, size, middle, bias, head);
 }
 
 // ---- host side
@@ -423,27 +321,34 @@ template <class T, int D, int ROWS, int USE> struct backward {
         const cudaStream_t stream = tt_stream(device);
         const dropout_plan drop = plan_dropout_of_probabilities(&p->drop);
         const unsigned heads = static_cast<unsigned>(p->heads);
-        const int strips = tt_ceil_div(p->longest_kv, ROWS) * p->kv_seqs, columns = p->buckets * p->heads;
+        const int blocks = tt_ceil_div(p->longest_kv, ROWS); // of the longest key sequence
         const size_t deltas = static_cast<size_t>(p->q_rows) * static_cast<size_t>(p->heads);
         const bool apart = p->dbias && !p->strips; // a sum of this call alone
         float *delta =
             static_cast<float *>(tt_device_scratch(device, tt_cuda_attention_bwd_scratch(p, ROWS)));
         if (!delta) return tt_context(TT_ERR_NOMEM, "attention_bwd");
-        float *partial = apart ? delta + deltas : p->dbias ? p->strips : nullptr;
-        TT_TRY(tt_cuda_attention_fits(device, p, bytes(p, bias)));
-        const dim3 queries(
-            static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)), heads, static_cast<unsigned>(p->q_seqs));
-        TT_ALLOW_SHARED((attention_bwd_queries<T, D, ROWS, USE>), query_bytes(bias), stream, "attention_bwd");
-        TT_CUDA(TT_LAUNCH((attention_bwd_queries<T, D, ROWS, USE>), queries, query_threads, query_bytes(bias),
-                    stream, *p, bias, drop, delta),
-            "attention_bwd");
-        const dim3 keys(static_cast<unsigned>(tt_ceil_div(p->longest_kv, ROWS)), heads,
-            static_cast<unsigned>(p->kv_seqs));
-        TT_ALLOW_SHARED((attention_bwd_keys<T, D, ROWS, USE>), key_bytes(p, bias), stream, "attention_bwd");
-        TT_CUDA(TT_LAUNCH((attention_bwd_keys<T, D, ROWS, USE>), keys, key_threads, key_bytes(p, bias),
-                    stream, *p, bias, drop, delta, partial, !apart),
-            "attention_bwd");
-        return apart ? tt_cuda_add_strips(device, p->dbias, partial, strips, columns) : TT_OK;
+        const bias_sums dbias = {apart ? delta + deltas : p->dbias ? p->strips : nullptr, blocks, !apart};
+        int above = -1;
+        TT_TRY(tt_cuda_attention_bwd_short(device, p, bias, dbias, &above));
+        if (p->longest_kv > above) {
+            TT_TRY(tt_cuda_attention_fits(device, p, bytes(p, bias)));
+            const dim3 queries(static_cast<unsigned>(tt_ceil_div(p->longest_q, ROWS)), heads,
+                static_cast<unsigned>(p->q_seqs));
+            TT_ALLOW_SHARED(
+                (attention_bwd_queries<T, D, ROWS, USE>), query_bytes(bias), stream, "attention_bwd");
+            TT_CUDA(TT_LAUNCH((attention_bwd_queries<T, D, ROWS, USE>), queries, query_threads,
+                        query_bytes(bias), stream, *p, bias, drop, above, delta),
+                "attention_bwd");
+            const dim3 keys(static_cast<unsigned>(blocks), heads, static_cast<unsigned>(p->kv_seqs));
+            TT_ALLOW_SHARED(
+                (attention_bwd_keys<T, D, ROWS, USE>), key_bytes(p, bias), stream, "attention_bwd");
+            TT_CUDA(TT_LAUNCH((attention_bwd_keys<T, D, ROWS, USE>), keys, key_threads, key_bytes(p, bias),
+                        stream, *p, bias, drop, above, delta, dbias),
+                "attention_bwd");
+        }
+        return apart ? tt_cuda_add_strips(
+                           device, p->dbias, dbias.strips, blocks * p->kv_seqs, p->buckets * p->heads)
+                     : TT_OK;
     }
 };
 

@@ -217,7 +217,7 @@ __device__ __forceinline__ void store_rows(
 // Whether rows of all tensors begin at multiples of 16 bytes.
 template <class T> bool rows_aligned(const tt_attention *p) {
     const int chunk = 16 / static_cast<int>(sizeof(T));
-    const void *const tensors[] = {p->q, p->k, p->v, p->out, p->dout};
+    const void *const tensors[] = {p->q, p->k, p->v, p->out, p->dout, p->dq, p->dk, p->dv};
     for (const void *tensor : tensors)
         if (reinterpret_cast<uintptr_t>(tensor) % 16) return false;
     return !(p->d_kv % chunk || p->ldq % chunk || p->ldk % chunk || p->ldv % chunk || p->ldo % chunk);

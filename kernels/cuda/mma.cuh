@@ -52,6 +52,14 @@ __device__ __forceinline__ fragment_a<T> load_a(const T *tile, int ld, int row0,
         {load_pair(first), load_pair(first + 8 * ld), load_pair(first + 8), load_pair(first + 8 * ld + 8)}};
 }
 
+// A from the transpose: A[i, k] = tile[k0 + k, row0 + i].
+template <class T>
+__device__ __forceinline__ fragment_a<T> load_a_columns(const T *tile, int ld, int row0, int k0, int lane) {
+    const T *first = tile + (k0 + 2 * (lane % 4)) * ld + row0 + lane / 4;
+    return {{join(first[0], first[ld]), join(first[8], first[ld + 8]), join(first[8 * ld], first[9 * ld]),
+        join(first[8 * ld + 8], first[9 * ld + 8])}};
+}
+
 // B[k, n] = tile[n0 + n, k0 + k].
 template <class T>
 __device__ __forceinline__ fragment_b<T> load_b(const T *tile, int ld, int k0, int n0, int lane) {
@@ -102,6 +110,14 @@ __device__ __forceinline__ fragment_a<bf16> load_a<bf16>(
     fragment_a<bf16> a;
     load_matrices<false>(tile + (row0 + lane % 16) * ld + k0 + lane / 16 * 8, a.v[0].bits, a.v[1].bits,
         a.v[2].bits, a.v[3].bits);
+    return a;
+}
+template <>
+__device__ __forceinline__ fragment_a<bf16> load_a_columns<bf16>(
+    const bf16 *tile, int ld, int row0, int k0, int lane) {
+    fragment_a<bf16> a;
+    load_matrices<true>(tile + (k0 + lane % 8 + lane / 16 * 8) * ld + row0 + lane / 8 % 2 * 8, a.v[0].bits,
+        a.v[1].bits, a.v[2].bits, a.v[3].bits);
     return a;
 }
 template <>
