@@ -61,9 +61,10 @@ static void close_workload(workload *w) {
     tt_batch_close(&w->texts);
 }
 
-// The texts of a step, as a batch that has them as targets.
+// The texts of a step, as a batch that has them as targets; a text may end before its first token.
 static tt_status keep_text(void *context, int prompt, int sample, const int32_t *ids, int n) {
     (void)sample;
+    if (n == 0) return TT_OK;
     return tt_batch_add_target(context, &(tt_batch_target){.ids = ids, .n = n, .source = prompt});
 }
 
