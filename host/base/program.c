@@ -1,5 +1,6 @@
 #include "host/base/program.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <link.h>
 #include <stdint.h>
@@ -34,6 +35,7 @@ bool tt_program_path(char *out, size_t size) {
         if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &first, &end, &at) < 2 || at == 0) continue;
         if (here < first || here >= end) continue;
         line[strcspn(line, "\n")] = '\0';
+        for (char *e; (e = strstr(line + at, "\\012"));) *e = '\n', memmove(e + 1, e + 4, strlen(e + 4) + 1);
         if (line[at] != '/' || strlen(line + at) >= size) break;
         strcpy(out, line + at);
         found = true;
@@ -62,29 +64,36 @@ static char *command_line(size_t *size) {
     return words;
 }
 
-static bool names(const char *word, const char *path) {
-    char whole[PATH_MAX];
-    return realpath(word, whole) && strcmp(whole, path) == 0;
+// Words of the command line before the program's own arguments: its name, or a loader with its options and the program.
+static size_t words_before;
+
+void tt_program_remember(int argc) {
+    size_t size, n = 0;
+    char *words = command_line(&size);
+    for (size_t at = 0; words && at < size; at += strlen(words + at) + 1) ++n;
+    words_before = argc > 0 && n >= (size_t)argc ? n - ((size_t)argc - 1) : 0;
+    free(words);
 }
 
 void tt_program_start(const char *const *arguments) {
-    char loader[PATH_MAX], program[PATH_MAX];
-    size_t n = 0, size = 0, before = 0;
+    char program[PATH_MAX];
+    size_t n = 0, size, k = 0;
     while (arguments[n]) ++n;
-    if (!read_link("/proc/self/exe", loader, sizeof loader) || !tt_program_path(program, sizeof program))
-        return;
     char *const words = command_line(&size);
-    const char **all = words ? calloc(size + n + 2, sizeof *all) : NULL;
+    const char **all = words && words_before > 0 ? calloc(words_before + n + 1, sizeof *all) : NULL;
     if (all) {
-        // The loader's words, up to the program; without a loader the program alone.
-        for (size_t at = 0; at < size; at += strlen(words + at) + 1) {
-            all[before++] = words + at;
-            if (strcmp(loader, program) == 0 || names(words + at, program)) break;
-        }
-        if (before == 0) all[before++] = program;
-        memcpy(all + before, arguments + (n > 0), (n - (n > 0)) * sizeof *all);
-        execv(loader, (char *const *)(uintptr_t)all);
+        for (size_t at = 0; at < size && k < words_before; at += strlen(words + at) + 1)
+            all[k++] = words + at;
+        for (size_t i = 1; i < n; ++i) all[k++] = arguments[i];
+        // By its name, so that lists of processes show it; a file that is no more there by the process.
+        if (read_link("/proc/self/exe", program, sizeof program))
+            execv(program, (char *const *)(uintptr_t)all);
+        if (errno == ENOENT) execv("/proc/self/exe", (char *const *)(uintptr_t)all);
+    } else {
+        errno = ENOSYS;
     }
+    const int error = errno;
     free(all);
     free(words);
+    errno = error;
 }

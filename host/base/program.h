@@ -14,8 +14,11 @@ extern "C" {
 // bundles do.
 bool tt_program_path(char *out, size_t size);
 
+// For main, first of all: how many arguments the program got, its name among them; what is before these in the process's
+// command line is then known to tt_program_start.
+void tt_program_remember(int argc);
 // Runs the program anew in place of this process, by the same loader, with arguments[1] and those behind it up to NULL.
-// Returns only if that failed.
+// Returns only if that failed, with the reason in errno: ENOSYS where the command line is not known (no /proc).
 void tt_program_start(const char *const *arguments);
 
 #ifdef __cplusplus

@@ -1,6 +1,7 @@
 // tinythinker: runs the command, prints an error, and exits with its status.
 #include "host/base/cores.h"
 #include "host/base/log.h"
+#include "host/base/program.h"
 #include "host/base/standard.h"
 #include "host/base/str.h"
 #include "host/base/version.h"
@@ -65,6 +66,7 @@ static tt_status run_command(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    tt_program_remember(argc);
     tt_spinning_bound(argv);
     tt_standard_open();
     tt_cores(); // before OpenMP binds threads

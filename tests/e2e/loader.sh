@@ -15,6 +15,14 @@ ln -s "$TT_SOURCE_DIR" share/tinythinker # as it is installed
 "$loader" bin/device device > out.txt 2>&1 || { fail "device"; cat out.txt; }
 grep -q '^cpu ' out.txt || { fail "no line of the CPU"; cat out.txt; }
 
+# A name that is the program's own file, and a folder with a newline in its name.
+"$loader" --argv0 bin/device bin/device device > out.txt 2>&1 || { fail "--argv0"; cat out.txt; }
+mkdir $'new\nline'
+cp "$TINYTHINKER" $'new\nline/device'
+for start in "" "$loader"; do
+    $start $'new\nline/device' device > out.txt 2>&1 || { fail "a newline in the path"; cat out.txt; }
+done
+
 cat > sweep.yaml <<'YAML'
 name: toy
 base: base.yaml

@@ -30,16 +30,35 @@ static void fill_arguments(
     arguments[n] = NULL;
 }
 
+// What asks a run to save and stop.
+static const int requests[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+enum { REQUESTS = sizeof requests / sizeof *requests };
+
+static void hold_requests(bool hold) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < REQUESTS; ++i) sigaddset(&set, requests[i]);
+    sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 // The child gets its own process group, so that Ctrl-C reaches it only through its parent: a second signal
 // would end it before it has saved. It gets the signal also when its parent ends.
+// A signal before the program is started anew ends it: a handler of this one would only take a note that is then forgotten.
 static void become_child(const char *log, const char *threads, const char *const *arguments, pid_t parent) {
     setpgid(0, 0);
+    for (int i = 0; i < REQUESTS; ++i) {
+        struct sigaction now;
+        if (sigaction(requests[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            signal(requests[i], SIG_DFL);
+    }
+    hold_requests(false);
     prctl(PR_SET_PDEATHSIG, SIGINT);
     if (getppid() != parent) _exit(1);
     const int file = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     setenv("OMP_NUM_THREADS", threads, 0);
     if (file < 0 || dup2(file, 1) < 0 || dup2(file, 2) < 0) _exit(1);
     tt_program_start(arguments);
+    dprintf(2, "tinythinker: the program cannot be started anew: %s\n", strerror(errno));
     _exit(1);
 }
 
@@ -54,8 +73,10 @@ static pid_t start_child(const tt_sweep_run *run, const tt_sweep_options *o) {
         TT_OK)
         return -1;
     fill_arguments(arguments, run->sweep->file, index, o);
+    hold_requests(true);
     const pid_t parent = getpid(), pid = fork();
     if (pid == 0) become_child(log, threads, arguments, parent);
+    hold_requests(false);
     free(arguments);
     return pid;
 }
