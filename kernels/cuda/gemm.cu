@@ -128,9 +128,9 @@ int general_rows(int rows, int most) {
     return tt_ceil_div(rows, unit) * unit;
 }
 
-// The distance of matrices that lie one behind the other, with other numbers of rows.
-int64_t general_stride(int64_t stride, int rows, int ld, int general) {
-    return stride == static_cast<int64_t>(rows) * ld ? static_cast<int64_t>(general) * ld : stride;
+// The distance of a batch's matrices, if they lay one behind the other: what an algorithm needs of it is in the alignments.
+int64_t general_stride(int64_t stride, int rows, int ld) {
+    return stride ? static_cast<int64_t>(rows) * ld : 0;
 }
 
 // The shape that the library is asked for instead: rows of activations are counted in general; the other sizes are a model's.
@@ -141,12 +141,12 @@ shape general(const shape *s) {
     shape g = *s;
     if (s->trans_a && !s->trans_b) {
         g.k = general_rows(s->k, INT_MAX);
-        g.stride_a = general_stride(s->stride_a, s->k, s->lda, g.k);
-        g.stride_b = general_stride(s->stride_b, s->k, s->ldb, g.k);
+        g.stride_a = general_stride(s->stride_a, g.k, s->lda);
+        g.stride_b = general_stride(s->stride_b, g.k, s->ldb);
     } else if (!s->trans_a) {
         g.m = general_rows(s->m, TILE);
-        g.stride_a = general_stride(s->stride_a, s->m, s->lda, g.m);
-        g.stride_c = general_stride(s->stride_c, s->m, s->ldc, g.m);
+        g.stride_a = general_stride(s->stride_a, g.m, s->lda);
+        g.stride_c = general_stride(s->stride_c, g.m, s->ldc);
     }
     return g;
 }
@@ -180,10 +180,7 @@ cublasStatus_t describe(choice *c, cublasComputeType_t compute) {
     return cublasLtMatmulDescSetAttribute(c->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
 }
 
-cublasStatus_t lay_out(const tt_device *device, choice *c, const shape *s) {
-    if (c->a && same_shape(&c->laid_out, s)) return CUBLAS_STATUS_SUCCESS;
-    forget_layouts(c);
-    c->laid_out = *s;
+cublasStatus_t make_layouts(const tt_device *device, choice *c, const shape *s) {
     const cudaDataType_t in = device->operand_size == sizeof(float) ? CUDA_R_32F : CUDA_R_16BF;
     const cudaDataType_t out = s->c_fp32 ? CUDA_R_32F : in;
     const uint64_t m = static_cast<uint64_t>(s->m), n = static_cast<uint64_t>(s->n),
@@ -195,6 +192,15 @@ cublasStatus_t lay_out(const tt_device *device, choice *c, const shape *s) {
     TT_LT(describe_batch(c->a, s->batch, s->stride_a));
     TT_LT(describe_batch(c->b, s->batch, s->stride_b));
     return describe_batch(c->c, s->batch, s->stride_c);
+}
+
+cublasStatus_t lay_out(const tt_device *device, choice *c, const shape *s) {
+    if (c->a && same_shape(&c->laid_out, s)) return CUBLAS_STATUS_SUCCESS;
+    forget_layouts(c);
+    const cublasStatus_t status = make_layouts(device, c, s);
+    if (status != CUBLAS_STATUS_SUCCESS) forget_layouts(c);
+    c->laid_out = *s;
+    return status;
 }
 
 cublasStatus_t ask(
@@ -246,7 +252,8 @@ cublasStatus_t make_products(tt_device *device, const choice *c, const tt_gemm *
 // has diverged looks sound. So each algorithm is asked once, by a product with NaN alone. NOT_SUPPORTED: it loses NaN.
 cublasStatus_t check_nan(tt_device *device, const choice *c, const tt_gemm *p) {
     const shape *s = &c->key;
-    if (device->recording) return CUBLAS_STATUS_NOT_SUPPORTED; // nothing can be asked now
+    if (device->recording)
+        return CUBLAS_STATUS_INTERNAL_ERROR; // a plain step asks, another answer would be kept
     const auto bytes = [s](int rows, int ld, int64_t stride, size_t size) {
         const int64_t elements = (s->batch - 1) * stride + static_cast<int64_t>(rows) * ld;
         return (static_cast<size_t>(elements) * size + 255) / 256 * 256;
@@ -255,7 +262,7 @@ cublasStatus_t check_nan(tt_device *device, const choice *c, const tt_gemm *p) {
                  b = bytes(s->trans_b ? s->n : s->k, s->ldb, s->stride_b, in);
     char *const scratch =
         static_cast<char *>(tt_device_scratch(device, b + bytes(s->m, s->ldc, s->stride_c, out)));
-    if (!scratch) return CUBLAS_STATUS_NOT_SUPPORTED; // ReLU apart needs none
+    if (!scratch) return CUBLAS_STATUS_ALLOC_FAILED; // ReLU apart needs none, but has other bits
     tt_gemm question = *p;
     question.b = scratch, question.c = scratch + b, question.beta = 0;
     float answer = 0;
@@ -324,7 +331,8 @@ uint32_t hash_shape(const shape *s) {
     const int parts[] = {s->m, s->n, s->k, s->lda, s->ldb, s->ldc,
         static_cast<int>(s->align_a << 20 | s->align_b << 10 | s->align_c),
         s->trans_a | s->trans_b << 1 | s->c_fp32 << 2 | s->accumulate << 3 | s->relu << 4 | s->exact << 5,
-        s->batch};
+        s->batch, static_cast<int>(s->stride_a), static_cast<int>(s->stride_b),
+        static_cast<int>(s->stride_c)};
     for (int part : parts) {
         h = (h ^ static_cast<uint32_t>(part)) * 16777619u;
         h ^= h >> 15; // sizes are mostly multiples of 64: their differences have to reach the low bits
@@ -434,7 +442,9 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
     exact.exact = true;
     bool apart = false;
     const cublasStatus_t status = with_memory(device, [&] {
-        const cublasStatus_t tried = multiply_by(device, &in_general, &s, p, &apart);
+        // With ReLU a choice is tried by the product itself (check_nan), which may not stand for others' rows.
+        const cublasStatus_t tried =
+            s.relu ? CUBLAS_STATUS_NOT_SUPPORTED : multiply_by(device, &in_general, &s, p, &apart);
         return refused(tried) ? multiply_by(device, &exact, &exact, p, &apart) : tried;
     });
     if (status != CUBLAS_STATUS_SUCCESS) return gemm_failed(status, &s);

@@ -117,12 +117,15 @@ static void products_are_refused(void **state) {
     }
 }
 
-// Of rows x W[8, 16], or of the gradient of W over so many rows. Returns how often the library was asked.
-static unsigned asked_for(const pair *p, int rows, bool of_weight, float sums[8 * 16]) {
-    float *ones = (float *)twin_alloc((size_t)rows * 16, sizeof *ones);
-    for (int i = 0; i < rows * 16; ++i) ones[i] = 1;
-    tensor a = tensor_of(p, ones, (size_t)rows * 16, true), b = tensor_operand(p, (size_t)rows * 16, 1, 2);
-    void *c = pair_upload(p, a.cpu, (size_t)rows * 16, sizeof(float));
+// Of rows x W[8, 16], or of the gradient of W over so many rows; `batch` of them lie apart as layers of a pass do. Returns how
+// often the library was asked.
+static unsigned asked_for(const pair *p, int rows, bool of_weight, int batch, float sums[8 * 16]) {
+    const int gap = batch > 1 ? 8 * (1 + rows % 7) : 0, one = rows * 16 + gap;
+    float *ones = (float *)twin_alloc((size_t)batch * one, sizeof *ones);
+    for (int i = 0; i < batch * one; ++i) ones[i] = 1;
+    tensor a = tensor_of(p, ones, (size_t)batch * one, true),
+           b = tensor_operand(p, (size_t)batch * one, 1, 2);
+    void *c = pair_upload(p, a.cpu, (size_t)batch * one, sizeof(float));
     cusim_counts_clear();
     twin_ok(p->gpu->ops->gemm(p->gpu, &(tt_gemm){.trans_a = of_weight,
                                           .m = of_weight ? 8 : rows,
@@ -135,7 +138,11 @@ static unsigned asked_for(const pair *p, int rows, bool of_weight, float sums[8 
                                           .c_fp32 = true,
                                           .lda = 8,
                                           .ldb = 16,
-                                          .ldc = 16}));
+                                          .ldc = 16,
+                                          .batch = batch,
+                                          .stride_a = rows * 8 + gap,
+                                          .stride_b = of_weight ? rows * 16 + gap : 0,
+                                          .stride_c = of_weight ? 8 * 16 : rows * 16 + gap}));
     const unsigned asked = (unsigned)cusim_counts_of_host().asked;
     twin_ok(tt_device_download(p->gpu, sums, c, 8 * 16 * sizeof *sums));
     double expected = 0; // in the last column, which all rows of the result have
@@ -162,20 +169,21 @@ static void rows_share_a_choice(void **state) {
         {4352, 0, 0, false}};
     enum { TURNS = sizeof in_turn / sizeof *in_turn };
     cusim_counts_start();
-    for (int i = 0; i < 4; ++i) {
-        const bool refuses = i % 2, of_weight = i / 2;
+    for (int i = 0; i < 8; ++i) {
+        const bool refuses = i % 2, of_weight = i / 2 % 2;
+        const int batch = i < 4 ? 1 : 2;
         setenv("CUSIM_GEMM", refuses ? "first" : "", 1);
         pair p = pair_open(TT_BF16);
         float sums[8 * 16], alone[8 * 16];
         for (int k = 0; k < TURNS; ++k) {
             const int in_general = of_weight ? in_turn[k].weight : in_turn[k].result,
                       expected = in_general + (refuses && !in_turn[k].again), // and one for the number itself
-                asked = (int)asked_for(&p, in_turn[k].rows, of_weight, sums);
+                asked = (int)asked_for(&p, in_turn[k].rows, of_weight, batch, sums);
             if (asked != expected)
                 fail_msg("%d rows, '%s': expected %d questions, got %d", in_turn[k].rows,
                     getenv("CUSIM_GEMM"), expected, asked);
             pair other = pair_open(TT_BF16);
-            asked_for(&other, in_turn[k].rows, of_weight, alone);
+            asked_for(&other, in_turn[k].rows, of_weight, batch, alone);
             assert_memory_equal(sums, alone, sizeof sums);
             pair_close(&other);
         }

@@ -1,3 +1,3 @@
-# A batch takes the library's choice for other distances between its matrices.
-s/a->stride_a == b->stride_a &&$/true \&\&/
-s/a->stride_b == b->stride_b && a->stride_c == b->stride_c;/true;/
+# A batch takes the layouts of another one, whose matrices lie at other distances.
+s/ \&\& a->stride_a == b->stride_a \&\& a->stride_b == b->stride_b \&\&$/ \&\&/
+s/a->stride_c == b->stride_c \&\& a->exact/a->exact/
