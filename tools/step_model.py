@@ -68,10 +68,10 @@ class Step:
         self.kernels.append(Kernel(name, kind, times, flops, moved, instructions, blocks, share))
 
     def batches(self, weight, layers, apart):
-        """Of a weight's gradients, as host/model/weights.c makes them; apart: block 0 has the biases behind it."""
+        """Of a weight's gradients, as host/model/weights.c makes them; apart: block 0 has the biases behind it, so that three layers from it on are not equally far apart."""
         most = min(layers, max(1, self.busy // weight))
         group = -(-layers // -(-layers // most))
-        return -(-layers // group) + (apart and group > 1)
+        return -(-layers // group) + (apart and group > 2)
 
     def product(self, name, rows, inputs, outputs, times, apart=False):
         """A linear layer: forward, gradient of the weight (added to fp32), gradient of the input."""
