@@ -22,6 +22,7 @@ tt_status tt_sweep_begin_run(const tt_sweep_run *run) {
     unlink(path);
     json_t *root = json_pack("{s:s, s:s, s:I, s:i}", "sweep", run->sweep->name, "variant", run->variant,
         "seed", (json_int_t)run->seed, "number", run->number);
+    if (root && *run->named) json_object_set_new(root, "variant_name", json_string(run->named));
     char *text = root ? json_dumps(root, 0) : NULL;
     json_decref(root);
     if (!text) return tt_fail(TT_ERR_NOMEM, "%s: no memory to describe it", run->name);
