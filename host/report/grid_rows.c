@@ -84,61 +84,77 @@ void tt_grid_row_key(const tt_grid_rows *rows, int group, bool before, tt_str *o
         tt_str_format(out, "group %s\n", rows->r->groups[group].label);
 }
 
-// Whether two groups of the sweep are in one row.
-static bool same_row(const tt_grid_rows *rows, int a, int b, bool before) {
-    tt_str one = {0}, other = {0};
-    tt_grid_row_key(rows, a, before, &one);
-    tt_grid_row_key(rows, b, before, &other);
-    const bool same = strcmp(tt_str_text(&one), tt_str_text(&other)) == 0;
-    tt_str_close(&one);
-    tt_str_close(&other);
-    return same;
-}
+// What a group is told apart by, without names.
+typedef struct identity {
+    char *row, *before, *corpus;
+    const char *name;
+} identity;
 
-static bool same_column(const tt_report *r, int a, int b) {
-    char one[TT_PATH_MAX], other[TT_PATH_MAX];
-    tt_grid_corpus(r, a, one);
-    tt_grid_corpus(r, b, other);
-    return strcmp(one, other) == 0;
+static tt_status identify(const tt_grid_rows *rows, int group, identity *out) {
+    char corpus[TT_PATH_MAX];
+    tt_str row = {0}, before = {0};
+    tt_grid_corpus(rows->r, group, corpus);
+    tt_grid_row_key(rows, group, false, &row);
+    tt_grid_row_key(rows, group, true, &before);
+    out->name = first_run(rows->r, group)->variant_name;
+    tt_status status = tt_strdup(&out->corpus, corpus);
+    if (status == TT_OK) status = tt_strdup(&out->row, tt_str_text(&row));
+    if (status == TT_OK) status = tt_strdup(&out->before, tt_str_text(&before));
+    tt_str_close(&row);
+    tt_str_close(&before);
+    return status;
 }
 
 // Names of variants tell rows apart, unless they tell nothing but the corpus: then groups of one row have several.
-static void choose_names(tt_grid_rows *rows) {
+static void choose_names(tt_grid_rows *rows, const identity *all, int n) {
     bool any = false, one = true, one_before = true, needed = false;
-    for (int b = 0; b < rows->r->n_groups; ++b) {
-        if (!is_own(rows, b)) continue;
-        any = any || *first_run(rows->r, b)->variant_name;
+    for (int b = 0; b < n; ++b) {
+        any = any || *all[b].name;
         for (int a = 0; a < b; ++a) {
-            if (!is_own(rows, a) ||
-                strcmp(first_run(rows->r, a)->variant_name, first_run(rows->r, b)->variant_name) == 0)
-                continue;
-            const bool same = same_row(rows, a, b, false);
+            if (strcmp(all[a].name, all[b].name) == 0) continue;
+            const bool same = strcmp(all[a].row, all[b].row) == 0;
             one = one && !same;
-            one_before = one_before && !same_row(rows, a, b, true);
-            needed = needed || (same && same_column(rows->r, a, b));
+            one_before = one_before && strcmp(all[a].before, all[b].before) != 0;
+            needed = needed || (same && strcmp(all[a].corpus, all[b].corpus) == 0);
         }
     }
     rows->named = any && (one || needed);
     rows->named_before = any && one_before;
 }
 
-static void choose_apart(tt_grid_rows *rows) {
-    for (int b = 0; b < rows->r->n_groups; ++b)
-        for (int a = 0; a < b && is_own(rows, b); ++a)
-            if (is_own(rows, a) && same_column(rows->r, a, b) && same_row(rows, a, b, false)) {
-                rows->apart = true;
-                return;
-            }
+static void choose_apart(tt_grid_rows *rows, const identity *all, int n) {
+    for (int b = 0; b < n && !rows->apart; ++b)
+        for (int a = 0; a < b && !rows->apart; ++a)
+            rows->apart = strcmp(all[a].row, all[b].row) == 0 && strcmp(all[a].corpus, all[b].corpus) == 0 &&
+                          (!rows->named || strcmp(all[a].name, all[b].name) == 0);
+}
+
+static tt_status tell_apart(tt_grid_rows *rows) {
+    identity *all;
+    int n = 0;
+    TT_TRY(tt_alloc(&all, (size_t)rows->r->n_groups, sizeof *all, "rows of a table"));
+    tt_status status = TT_OK;
+    for (int g = 0; g < rows->r->n_groups && status == TT_OK; ++g)
+        if (is_own(rows, g)) status = identify(rows, g, &all[n++]);
+    if (status == TT_OK) {
+        choose_names(rows, all, n);
+        choose_apart(rows, all, n);
+    }
+    for (int i = 0; i < n; ++i) {
+        free(all[i].row);
+        free(all[i].before);
+        free(all[i].corpus);
+    }
+    free(all);
+    return status;
 }
 
 tt_status tt_grid_rows_open(tt_grid_rows *out, const tt_report *r, const char *sweep) {
     *out = (tt_grid_rows){.r = r, .sweep = sweep};
-    const tt_status status = find_keys(out);
+    tt_status status = find_keys(out);
+    if (status == TT_OK && *sweep) status = tell_apart(out);
     if (status != TT_OK) tt_grid_rows_close(out);
-    if (status != TT_OK || !*sweep) return status;
-    choose_names(out);
-    choose_apart(out);
-    return TT_OK;
+    return status;
 }
 
 void tt_grid_rows_close(tt_grid_rows *rows) {
@@ -225,10 +241,10 @@ static void name_columns(tt_grid *grid) {
 }
 
 void tt_grid_name(const tt_grid_rows *rows, tt_grid *grid) {
-    bool again = true;
+    bool again = grid->n > 0;
     for (int i = 0; i < grid->n; ++i) label_row(rows, grid, &grid->rows[i], SHORT);
     while (again) {
-        bool shared[grid->n];
+        bool shared[grid->n + 1];
         again = false;
         for (int i = 0; i < grid->n; ++i) shared[i] = is_shared(grid, i) && grid->rows[i].level < GROUP;
         for (int i = 0; i < grid->n; ++i) {
