@@ -6,7 +6,8 @@
 #   tools/paper.sh --jobs 4                    four runs at a time
 #   LAUNCH="mpirun -np 8" tools/paper.sh       starts the sweeps with that
 # The corpora csqa.h5, obqa.h5, strategyqa.h5 and the students t5-small.h5, t5-base.h5, t5-large.h5 lie in the working folder
-# (experiments/README.md says how to make them). The same command again goes on.
+# (experiments/README.md says how to make them). The same command again goes on. It ends with 0 when all runs are finished, with 1
+# when the report lacks some, and with 128 or more when it was interrupted.
 # TINYTHINKER names the program; without it, that of this build is taken, or the installed one.
 set -uo pipefail
 source=$(cd "$(dirname "$0")/.." && pwd)
@@ -35,8 +36,24 @@ done
 # shellcheck disable=SC2086
 ${LAUNCH:-} "$program" sweep "${files[@]}" "$@"
 status=$?
-[ $status -le 1 ] || exit $status # interrupted, or wrong options
+[ $status -lt 128 ] || exit $status # interrupted
 for option in "$@"; do [ "$option" != --dry-run ] || exit $status; done
-"$program" report "${folders[@]}" -o runs/paper.html --markdown runs/paper.md --latex runs/paper.tex --csv runs/paper.csv ||
-    exit 1
-exit $status # 1: some runs are not finished
+
+# Runs that failed, now or earlier, are missing in the report, and make this end with 1.
+begun=()
+for folder in "${folders[@]}"; do
+    [ -z "$(find "$folder" -name result.json -o -name metrics.jsonl 2>/dev/null | head -1)" ] || begun+=("$folder")
+done
+if [ ${#begun[@]} -gt 0 ]; then
+    "$program" report "${begun[@]}" -o runs/paper.html --markdown runs/paper.md --latex runs/paper.tex --csv runs/paper.csv ||
+        exit 1
+fi
+open=0
+for folder in "${folders[@]}"; do
+    n=$(awk -F, 'NR == 1 {for (i = 1; i <= NF; i++) if ($i == "state") state = i; next}
+        $state != "finished" && $state != "not needed" {n++} END {print NR ? n + 0 : 1}' "$folder/summary.csv" 2>/dev/null)
+    open=$((open + ${n:-1}))
+done
+[ $open -gt 0 ] || exit $status
+echo "paper: not all runs are finished ($open are open); the same command goes on, with --retry also with those that failed" >&2
+exit 1

@@ -3,7 +3,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/number.h"
-#include "host/lab/config_lines.h"
+#include "host/report/grid_rows.h"
 #include "host/report/runs/changes.h"
 
 #include <math.h>
@@ -13,113 +13,81 @@
 
 static const tt_report_score_kind kinds[2] = {TT_REPORT_TEST, TT_REPORT_TEST_VOTED};
 
-typedef struct maker {
-    const tt_report *r;
-    tt_grid *grid;
-    int first[TT_GRID_COLUMNS]; // the first group of a column; -1: none yet
-} maker;
-
 static const tt_report_run *first_run(const tt_report *r, int group) {
     return &r->runs[r->groups[group].runs[0]];
 }
 
-static const char *sweep_of(const tt_report *r, int group) {
-    const tt_report_run *run = first_run(r, group);
-    return *run->variant ? run->sweep : "";
-}
-
-// ---- words
-
-// Of a path the name of its file without ending.
-static void stem(const char *path, char *out, size_t size) {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
-    const bool file = dot && dot > name && (strcmp(dot, ".h5") == 0 || strcmp(dot, ".yaml") == 0);
-    snprintf(out, size, "%.*s", (int)(file ? dot - name : (long)strlen(name)), name);
-}
-
-// What a row says of a key: "no_recall", "t5-small", "beta 0.1", "length_normalised", "no length_normalised".
-static void value_words(const tt_config_line *line, char *out, size_t size) {
-    char value[128], *end;
-    const char *dot = strrchr(line->key, '.'), *word = dot ? dot + 1 : line->key;
-    tt_config_line_text(line, value, sizeof value);
-    (void)tt_parse_double(value, &end);
-    if (strcmp(value, "true") == 0)
-        snprintf(out, size, "%.60s", word);
-    else if (strcmp(value, "false") == 0 || !*value)
-        snprintf(out, size, "no %.60s", word);
-    else if ((end != value && !*end) || *value == '[')
-        snprintf(out, size, "%.60s %.60s", word, value);
-    else
-        stem(value, out, size);
-}
-
-// Whether groups of the sweep differ in the key.
-static bool is_varied(const tt_report *r, const char *sweep, const tt_config_line *line) {
-    if (strcmp(line->key, "corpus") == 0 || tt_report_key_ignored(line->key)) return false;
-    for (int g = 0; g < r->n_groups; ++g) {
-        const tt_report_run *run = first_run(r, g);
-        tt_config_line other;
-        if (strcmp(sweep_of(r, g), sweep) != 0 || !run->resolved) continue;
-        if (!tt_config_line_find(run->resolved, line->key, &other) || other.length != line->length ||
-            memcmp(other.value, line->value, (size_t)line->length) != 0)
-            return true;
-    }
-    return false;
-}
-
-// `before`: of the students before reflection, whose settings say nothing then.
-static void label_of(const tt_report *r, int group, bool before, char out[TT_GRID_LABEL]) {
-    const tt_report_run *run = first_run(r, group);
-    const char *sweep = sweep_of(r, group);
-    tt_config_line line = {.rest = run->resolved ? run->resolved : ""};
-    size_t n = 0;
-    *out = '\0';
-    while (*sweep && tt_config_line_next(&line)) {
-        char words[128];
-        if ((before && tt_starts_with(line.key, "reflection.")) || !is_varied(r, sweep, &line)) continue;
-        value_words(&line, words, sizeof words);
-        n += (size_t)snprintf(out + n, TT_GRID_LABEL - n, "%s%s", n ? ", " : "", words);
-        if (n >= TT_GRID_LABEL) n = TT_GRID_LABEL - 1;
-    }
-    if (before) {
-        snprintf(out + n, TT_GRID_LABEL - n, "%sbefore reflection", n ? ", " : "");
-        return;
-    }
-    if (n == 0) snprintf(out, TT_GRID_LABEL, "%.150s", *sweep ? run->variant : r->groups[group].label);
-}
-
-static void corpus_of(const tt_report_run *run, char out[64]) {
-    char path[TT_PATH_MAX];
-    tt_config_line line;
-    snprintf(out, 64, "test");
-    if (!run->resolved || !tt_config_line_find(run->resolved, "corpus", &line)) return;
-    tt_config_line_text(&line, path, sizeof path);
-    if (*path) stem(path, out, 64);
-}
-
 // ---- rows and columns
 
-static int column_of(maker *m, const char *name) {
-    tt_grid *grid = m->grid;
+static int column_of(tt_grid *grid, const char *corpus) {
     for (int i = 0; i < grid->n_columns; ++i)
-        if (strcmp(grid->columns[i], name) == 0) return i;
+        if (strcmp(grid->columns[i], corpus) == 0) return i;
     if (grid->n_columns == TT_GRID_COLUMNS) return -1;
-    memcpy(grid->columns[grid->n_columns], name, 64);
-    m->first[grid->n_columns] = -1;
+    snprintf(grid->columns[grid->n_columns], sizeof *grid->columns, "%s", corpus);
     return grid->n_columns++;
 }
 
-static tt_status row_of(maker *m, const char *label, bool before, int *out) {
-    tt_grid *grid = m->grid;
-    for (*out = 0; *out < grid->n; ++*out)
-        if (grid->rows[*out].before == before && strcmp(grid->rows[*out].label, label) == 0) return TT_OK;
-    TT_TRY(tt_grow(&grid->rows, &grid->capacity, (size_t)grid->n + 1, sizeof *grid->rows, "rows of a table"));
-    tt_grid_row *row = &grid->rows[grid->n++];
-    *row = (tt_grid_row){.before = before};
-    snprintf(row->label, sizeof row->label, "%s", label);
-    for (int i = 0; i < TT_GRID_COLUMNS; ++i) row->cells[i][0].score.mean = row->cells[i][1].score.mean = NAN;
+static tt_status row_of(const tt_grid_rows *rows, tt_grid *grid, int group, bool before, tt_grid_row **out) {
+    tt_str key = {0};
+    tt_grid_row_key(rows, group, before, &key);
+    tt_status status = tt_str_status(&key);
+    int i = 0;
+    while (i < grid->n && (grid->rows[i].before != before ||
+                              strcmp(tt_str_text(&grid->rows[i].key), tt_str_text(&key)) != 0))
+        ++i;
+    if (status == TT_OK && i == grid->n) {
+        status =
+            tt_grow(&grid->rows, &grid->capacity, (size_t)grid->n + 1, sizeof *grid->rows, "rows of a table");
+        if (status == TT_OK) {
+            tt_grid_row *row = &grid->rows[grid->n++];
+            *row = (tt_grid_row){.before = before, .group = group, .key = key};
+            key = (tt_str){0};
+            for (int c = 0; c < TT_GRID_COLUMNS; ++c) {
+                row->groups[c] = -1;
+                row->cells[c][0].score.mean = row->cells[c][1].score.mean = NAN;
+            }
+        }
+    }
+    tt_str_close(&key);
+    *out = status == TT_OK ? &grid->rows[i] : NULL;
+    return status;
+}
+
+// Accuracy of the group's students before they reflected.
+static tt_report_mean score_before(const tt_report *r, int group) {
+    const tt_report_phase *before = tt_report_before(first_run(r, group));
+    if (!before) return (tt_report_mean){.mean = NAN};
+    return tt_report_group_phase(r, &r->groups[group], before->name, true);
+}
+
+// Groups that reflect in different ways begin with the same students: the one of most seeds speaks for all.
+static tt_status place_before(const tt_grid_rows *rows, tt_grid *grid, int group, int column) {
+    const tt_report_mean score = score_before(rows->r, group);
+    tt_grid_row *row;
+    if (!isfinite(score.mean)) return TT_OK;
+    TT_TRY(row_of(rows, grid, group, true, &row));
+    if (row->groups[column] < 0 || score.seeds > score_before(rows->r, row->groups[column]).seeds)
+        row->groups[column] = group;
     return TT_OK;
 }
+
+static tt_status place_group(const tt_grid_rows *rows, tt_grid *grid, int group) {
+    char corpus[TT_PATH_MAX];
+    tt_grid_row *row;
+    tt_grid_corpus(rows->r, group, corpus);
+    const int column = column_of(grid, corpus);
+    if (column < 0) {
+        tt_warn("%s: a table has %d data sets at most; %s is left out of it", rows->r->groups[group].label,
+            TT_GRID_COLUMNS, corpus);
+        return TT_OK;
+    }
+    if (grid->paired) TT_TRY(place_before(rows, grid, group, column));
+    TT_TRY(row_of(rows, grid, group, false, &row));
+    row->groups[column] = group;
+    return TT_OK;
+}
+
+// ---- cells
 
 static void note_seeds(tt_grid *grid, const tt_report_mean *score) {
     if (!isfinite(score->mean)) return;
@@ -136,77 +104,67 @@ static tt_status is_sure(const tt_report *r, const tt_report_change *which, bool
     return TT_OK;
 }
 
-static tt_status fill_cell(maker *m, int group, int column, int kind, tt_grid_cell *out) {
-    const tt_report_run *run = first_run(m->r, group);
-    const tt_report_phase *before = tt_report_before(run), *after = tt_report_after(run);
+static tt_status compare_cell(
+    const tt_report *r, tt_grid *grid, const tt_grid_row *row, int column, int kind, bool *sure) {
+    const int group = row->groups[column], first = grid->rows[0].groups[column];
+    const tt_report_phase *before = tt_report_before(first_run(r, group)),
+                          *after = tt_report_after(first_run(r, group));
     tt_report_change which = {.kind = TT_CHANGE_GROUP, .group = group, .answers = kinds[kind]};
-    out->score = tt_report_group_score(m->r, &m->r->groups[group], kinds[kind]);
-    note_seeds(m->grid, &out->score);
-    m->grid->voted = m->grid->voted || (kind && isfinite(out->score.mean));
-    if (m->grid->paired) {
+    if (grid->paired) {
         if (kind || !before || !after) return TT_OK;
         which.kind = TT_CHANGE_REFLECTION;
         which.phase = after->name;
         which.before = before->name;
-        return is_sure(m->r, &which, &out->sure);
+        return is_sure(r, &which, sure);
     }
-    which.against = m->first[column];
-    return which.against == group ? TT_OK : is_sure(m->r, &which, &out->sure);
-}
-
-static tt_status add_before(maker *m, int group, int column) {
-    char label[TT_GRID_LABEL];
-    const tt_report_phase *before = tt_report_before(first_run(m->r, group));
-    int row;
-    if (!before) return TT_OK;
-    const tt_report_mean score = tt_report_group_phase(m->r, &m->r->groups[group], before->name, true);
-    if (!isfinite(score.mean)) return TT_OK;
-    label_of(m->r, group, true, label);
-    TT_TRY(row_of(m, label, true, &row));
-    m->grid->rows[row].cells[column][0].score = score;
-    note_seeds(m->grid, &score);
-    return TT_OK;
-}
-
-static tt_status add_group(maker *m, int group) {
-    char label[TT_GRID_LABEL], corpus[64];
-    int row;
-    corpus_of(first_run(m->r, group), corpus);
-    const int column = column_of(m, corpus);
-    if (column < 0) {
-        tt_warn("%s: a table has %d data sets at most; %s is left out of it", m->r->groups[group].label,
-            TT_GRID_COLUMNS, corpus);
+    if (first == group) return TT_OK;
+    if (!isfinite(grid->rows[0].cells[column][kind].score.mean)) {
+        grid->alone = true;
         return TT_OK;
     }
-    if (m->first[column] < 0) m->first[column] = group;
-    label_of(m->r, group, false, label);
-    if (m->grid->paired) TT_TRY(add_before(m, group, column));
-    TT_TRY(row_of(m, label, false, &row));
-    for (int k = 0; k < 2; ++k) TT_TRY(fill_cell(m, group, column, k, &m->grid->rows[row].cells[column][k]));
-    return TT_OK;
+    which.against = first;
+    return is_sure(r, &which, sure);
+}
+
+static tt_status fill_cell(const tt_report *r, tt_grid *grid, tt_grid_row *row, int column, int kind) {
+    const int group = row->groups[column];
+    tt_grid_cell *cell = &row->cells[column][kind];
+    if (group < 0 || (row->before && kind)) return TT_OK;
+    cell->score =
+        row->before ? score_before(r, group) : tt_report_group_score(r, &r->groups[group], kinds[kind]);
+    if (!isfinite(cell->score.mean)) return TT_OK;
+    note_seeds(grid, &cell->score);
+    grid->voted = grid->voted || kind;
+    return row->before ? TT_OK : compare_cell(r, grid, row, column, kind, &cell->sure);
 }
 
 // Whether rows before reflection say something that no other row does: some run reflects, and the sweep does not vary how
 // often.
-static bool has_before(const tt_report *r, const char *sweep) {
+static bool has_before(const tt_grid_rows *rows) {
     bool any = false;
-    for (int g = 0; g < r->n_groups; ++g) {
-        const tt_report_run *run = first_run(r, g);
-        tt_config_line line;
-        if (strcmp(sweep_of(r, g), sweep) != 0 || !run->resolved) continue;
-        any = any || tt_report_before(run);
-        if (tt_config_line_find(run->resolved, "reflection.iterations", &line) && is_varied(r, sweep, &line))
-            return false;
-    }
-    return any;
+    for (int g = 0; g < rows->r->n_groups; ++g)
+        any = any || (strcmp(tt_grid_sweep(rows->r, g), rows->sweep) == 0 &&
+                         first_run(rows->r, g)->resolved && tt_report_before(first_run(rows->r, g)));
+    return any && !tt_grid_varies(rows, "reflection.iterations");
 }
 
 static tt_status make_grid(const tt_report *r, tt_grid *grid) {
-    maker m = {.r = r, .grid = grid};
-    grid->paired = has_before(r, grid->sweep);
-    for (int g = 0; g < r->n_groups; ++g)
-        if (strcmp(sweep_of(r, g), grid->sweep) == 0) TT_TRY(add_group(&m, g));
-    return TT_OK;
+    tt_grid_rows rows;
+    TT_TRY(tt_grid_rows_open(&rows, r, grid->sweep));
+    tt_status status = TT_OK;
+    grid->paired = has_before(&rows);
+    for (int g = 0; g < r->n_groups && status == TT_OK; ++g)
+        if (strcmp(tt_grid_sweep(r, g), grid->sweep) == 0) status = place_group(&rows, grid, g);
+    for (int i = 0; i < 2 * grid->n * grid->n_columns && status == TT_OK; ++i)
+        status = fill_cell(r, grid, &grid->rows[i / 2 / grid->n_columns], i / 2 % grid->n_columns, i % 2);
+    if (status == TT_OK) tt_grid_name(&rows, grid);
+    tt_grid_rows_close(&rows);
+    return status;
+}
+
+static void close_rows(tt_grid *grid) {
+    for (int i = 0; i < grid->n; ++i) tt_str_close(&grid->rows[i].key);
+    free(grid->rows);
 }
 
 tt_status tt_grids_open(const tt_report *r, tt_grid **out, int *n) {
@@ -214,13 +172,13 @@ tt_status tt_grids_open(const tt_report *r, tt_grid **out, int *n) {
     *n = 0;
     for (int g = 0; g < r->n_groups && status == TT_OK; ++g) {
         bool known = false;
-        for (int k = 0; k < g && !known; ++k) known = strcmp(sweep_of(r, k), sweep_of(r, g)) == 0;
+        for (int k = 0; k < g && !known; ++k) known = strcmp(tt_grid_sweep(r, k), tt_grid_sweep(r, g)) == 0;
         if (known) continue;
         tt_grid *grid = &(*out)[(*n)++];
-        grid->sweep = sweep_of(r, g);
+        grid->sweep = tt_grid_sweep(r, g);
         status = make_grid(r, grid);
         if (status == TT_OK && grid->most > 0) continue;
-        free(grid->rows);
+        close_rows(grid);
         *grid = (tt_grid){0};
         --*n;
     }
@@ -229,8 +187,26 @@ tt_status tt_grids_open(const tt_report *r, tt_grid **out, int *n) {
 }
 
 void tt_grids_close(tt_grid *grids, int n) {
-    for (int i = 0; i < n; ++i) free(grids[i].rows);
+    for (int i = 0; i < n; ++i) close_rows(&grids[i]);
     free(grids);
+}
+
+tt_status tt_grids_note_first(tt_report *r) {
+    tt_grid *grids;
+    int n;
+    TT_TRY(tt_grids_open(r, &grids, &n));
+    for (int i = 0; i < n; ++i) {
+        const tt_grid *grid = &grids[i];
+        int first = 0;
+        while (first + 1 < grid->n && grid->rows[first].before) ++first;
+        for (int row = first + 1; row < grid->n && *grid->sweep; ++row)
+            for (int c = 0; c < grid->n_columns; ++c)
+                if (!grid->rows[row].before && grid->rows[row].groups[c] >= 0 &&
+                    grid->rows[first].groups[c] >= 0)
+                    r->groups[grid->rows[row].groups[c]].against = grid->rows[first].groups[c];
+    }
+    tt_grids_close(grids, n);
+    return TT_OK;
 }
 
 // ---- text
@@ -261,6 +237,10 @@ void tt_grid_caption(tt_str *out, const tt_grid *grid) {
         ". * differs from %s beyond chance: the 95 %% intervals of the difference on the same questions, "
         "over "
         "questions%s, exclude 0.",
-        grid->paired ? "the same students before reflection" : "the first row",
+        grid->paired ? "the same students before reflection" : "the first row of its column",
         tt_grid_single(grid) ? "" : " and over seeds");
+    if (grid->voted)
+        tt_str_append(out, grid->paired ? " Greedy answers alone are compared."
+                                        : " Greedy answers are compared with greedy ones, voted with voted.");
+    if (grid->alone) tt_str_append(out, " Where the first row has no number, nothing is compared.");
 }

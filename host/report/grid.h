@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-enum { TT_GRID_COLUMNS = 16, TT_GRID_LABEL = 160 };
+enum { TT_GRID_COLUMNS = 16, TT_GRID_LABEL = 512 };
 
 typedef struct tt_grid_cell {
     tt_report_mean score; // of the test questions; its mean is NaN where there is none
@@ -17,17 +17,23 @@ typedef struct tt_grid_cell {
 } tt_grid_cell;
 
 typedef struct tt_grid_row {
-    char label[TT_GRID_LABEL];
+    char label[TT_GRID_LABEL];              // of no other row
+    int level;                              // how much it says (grid_rows.c)
+    tt_str key;                             // what it is told apart by, with whole values
     bool before;                            // the students of rows below before reflection, greedy alone
+    int group;                              // of the report: the first one in it
+    int groups[TT_GRID_COLUMNS];            // that of each cell; -1: none
     tt_grid_cell cells[TT_GRID_COLUMNS][2]; // greedy, self-consistency
 } tt_grid_row;
 
 typedef struct tt_grid {
-    const char *sweep;                 // "" for runs of none
-    char columns[TT_GRID_COLUMNS][64]; // data sets
+    const char *sweep; // "" for runs of none
+    char columns[TT_GRID_COLUMNS]
+                [TT_PATH_MAX]; // data sets: their files' names, or paths where two names are the same
     int n_columns;
     bool voted;  // any cell has self-consistency
     bool paired; // rows are compared with the same students before reflection, else with the first row
+    bool alone;  // some number stands below none of the first row, and is compared with nothing
     tt_grid_row *rows;
     int n;
     size_t capacity;
@@ -36,6 +42,9 @@ typedef struct tt_grid {
 
 // *out [*n], which tt_grids_close frees. Tables without a number are left out. Errors: TT_ERR_NOMEM.
 tt_status tt_grids_open(const tt_report *r, tt_grid **out, int *n) TT_MUST_CHECK;
+// Notes of each group which one stands in the first row of its table's column, for the differences of the report.
+// Errors: TT_ERR_NOMEM.
+tt_status tt_grids_note_first(tt_report *r) TT_MUST_CHECK;
 void tt_grids_close(tt_grid *grids, int n);
 
 // Whether every cell has one seed: there is no deviation.

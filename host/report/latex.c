@@ -42,6 +42,7 @@ static void print_grid(tt_str *out, const tt_grid *grid) {
     print_head(out, grid);
     for (int i = 0; i < grid->n; ++i) {
         const tt_grid_row *row = &grid->rows[i];
+        tt_str_append(out, "{}"); // what ends the row before takes a [ or * behind it as its own
         tt_latex_text(out, row->label);
         for (int c = 0; c < grid->n_columns; ++c)
             for (int k = 0; k < (grid->voted ? 2 : 1); ++k) print_cell(out, &row->cells[c][k]);

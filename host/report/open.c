@@ -1,4 +1,4 @@
-#include "host/report/runs/group.h"
+#include "host/report/grid.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -55,6 +55,7 @@ tt_status tt_report_open(tt_report *out, const char *const *paths, int n, bool e
     for (int i = 0; i < out->n_runs && status == TT_OK; ++i)
         status = tt_report_run_read(&out->runs[i], &out->stages);
     if (status == TT_OK) status = tt_report_make_groups(out);
+    if (status == TT_OK) status = tt_grids_note_first(out);
     align_phases(out);
     out->chance = common_chance(out);
     if (status != TT_OK) tt_report_close(out);

@@ -234,7 +234,8 @@ static json_t *change_json(const tt_report *r, const tt_report_change *c) {
         "pairs", c->pairs, "runs_without_partner", c->unpaired, "difference", number_json(c->difference),
         "ci95_over_questions", interval_json(c->low, c->high), "ci95_over_seeds",
         interval_json(c->seeds_low, c->seeds_high), "mcnemar_p", number_json(c->mcnemar));
-    if (c->kind == TT_CHANGE_GROUP) json_object_set_new(object, "against", json_string(r->groups[0].label));
+    if (c->kind == TT_CHANGE_GROUP)
+        json_object_set_new(object, "against", json_string(r->groups[c->against].label));
     if (c->phase) json_object_set_new(object, "phase", json_string(c->phase));
     if (c->before) json_object_set_new(object, "against", json_string(c->before));
     if (c->kind == TT_CHANGE_VOTING)

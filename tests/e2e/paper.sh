@@ -61,6 +61,22 @@ for table in sizes stages phases targets iterations interval augmentations self-
     grep -q "caption{paper-$table" runs/paper.tex || fail "$table is not in the LaTeX" out.txt
 done
 [ "$(wc -l <runs/summary.csv)" = $(($(find runs -name result.json | wc -l) + 1)) ] || fail "runs/summary.csv" runs/summary.csv
+# A data set is missing: the others are in the report, and the runs count as open, now and later; then it is there.
+mkdir missing
+cp -r tree missing/tree
+sed -i 's/corpus: \[csqa.h5\]/corpus: [csqa.h5, later.h5]/; s/^  stages: \[.*/  stages: [all]/' missing/tree/experiments/paper/stages.yaml
+ln -s ../csqa.h5 ../t5-base.h5 missing/
+for retry in "" "" --retry; do
+    [ -z "$retry" ] || ln -s ../csqa.h5 missing/later.h5
+    rm -f missing/runs/paper.*
+    (cd missing && tree/tools/paper.sh --tables stages $retry "${settings[@]/#/--set=}") >out.txt 2>err.log
+    got=$?
+    [ $got = $([ -n "$retry" ]; echo $?) ] || fail "paper.sh $retry with a missing data set ends with $got" err.log out.txt
+    grep -q "caption{paper-stages" missing/runs/paper.tex || fail "no report of what there is" err.log
+    [ $got = 0 ] || grep -q "1 are open" err.log || fail "the missing data set is not told" err.log
+done
+(cd missing && tree/tools/paper.sh --tables stages --nonsense) >out.txt 2>err.log
+[ $? = 2 ] || fail "a wrong option" err.log
 "$TT_SOURCE_DIR/tools/paper.sh" --tables "sizes nothing" >out.txt 2>err.log
 [ $? = 2 ] && grep -q "nothing is none of the tables" err.log || fail "a table that is none" err.log
 

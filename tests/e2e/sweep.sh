@@ -68,6 +68,8 @@ name: bad
 base: base.yaml
 variants: {good: {}, bad: {model.tokenizer: data/no.model}}
 YAML
+"$TINYTHINKER" sweep bad.yaml --dry-run > list.txt 2> bad.log
+[ "$(grep -c "^1 run not counted: .*no.model" list.txt) $(grep -c "  at least$" list.txt)" = "1 3" ] || { fail "--dry-run does not say what it leaves out"; cat list.txt; }
 "$TINYTHINKER" sweep bad.yaml > bad.txt 2> bad.log && fail "a failed run was not told"
 grep -q "failed: runs/bad/01-bad-s1: .*no.model" bad.txt || { fail "the reason is not in the table"; cat bad.txt; }
 grep -q "good  *1 of 1" bad.txt || { fail "the other run"; cat bad.txt; }
@@ -80,6 +82,7 @@ sed 's/name: toy/name: until/; s/^seeds:.*/until: {interval: 99 %, seeds: 5}/; s
 "$TINYTHINKER" sweep until.yaml > until.txt 2> log || { fail "until"; cat log; }
 "$TINYTHINKER" sweep until.yaml --dry-run > list.txt 2> log
 [ "$(grep -c finished list.txt) $(grep -c "not needed" list.txt)" = "3 2" ] || { fail "three seeds are enough"; cat list.txt; }
+grep -q "^3 phases, .* would train 3 in all; 0 are left$" list.txt || { fail "--dry-run counts phases that no run needs"; cat list.txt; }
 [ "$(wc -l < one/until/summary.csv)" = 6 ] || { fail "summary.csv"; cat one/until/summary.csv; }
 
 "$TINYTHINKER" report one -o report.html > /dev/null 2> report.log || { fail "report of a sweep"; cat report.log; }

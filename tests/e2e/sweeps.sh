@@ -99,6 +99,19 @@ mv runs/second/00-all-s1/{best.h5,result.json,checkpoints} gone
 printf '{"generation": "x"}' >runs/second/00-all-s1/phases.json
 "$TINYTHINKER" sweep second.yaml >out.txt 2>err.log || fail "a run that had saved nothing" err.log
 [ ! -e runs/second/fresh.json ] && tables_alone runs "a run that had saved nothing"
+# A finished run of which a failure stayed noted is finished.
+of_generation() { sed -n 's/.*"generation": "\([^"]*\)".*/\1/p' "$@" | sort -u; }
+printf '{"generation": "%s", "from": "", "runs": ["01-all-s2"]}' "$(of_generation runs/second/01-all-s2/phases.json)" >runs/second/fresh.json
+echo "the process ended" >runs/second/01-all-s2/failed.txt
+"$TINYTHINKER" sweep second.yaml >out.txt 2>err.log || fail "a finished run with failed.txt" err.log
+[ ! -e runs/second/fresh.json ] && [ ! -e runs/second/01-all-s2/failed.txt ] || fail "a finished run with failed.txt is left for ever" err.log
+# Two that start over together are one start-over.
+for i in 1 2; do "$TINYTHINKER" sweep second.yaml --fresh --jobs 2 >out$i.txt 2>err$i.log & done
+wait
+"$TINYTHINKER" sweep second.yaml >out.txt 2>err.log || fail "after two start-overs together" err.log err1.log err2.log
+[ "$(of_generation runs/second/*/phases.json | wc -l) $(files runs/second/*/checkpoints/acquisition.h5)" = "1 4" ] || fail "two start-overs together are two" err1.log err2.log
+[ -z "$(find runs/second -name fresh.json -o -name failed.txt)" ] || fail "two start-overs together leave $(find runs/second -name fresh.json -o -name failed.txt)" err1.log err2.log
+tables_alone runs "two start-overs together"
 "$TINYTHINKER" sweep second.yaml --fresh-from reflection_1 --jobs 2 >out.txt 2>err.log || fail "--fresh-from with --jobs" err.log
 tables_alone runs "--fresh-from"
 echo '{}' >runs/second/fresh.json

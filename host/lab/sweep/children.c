@@ -4,6 +4,7 @@
 #include "host/base/log.h"
 #include "host/base/program.h"
 #include "host/lab/run_directory.h"
+#include "host/lab/sweep/fresh.h"
 #include "host/lab/sweep/notes.h"
 #include "host/lab/sweep/queue.h"
 
@@ -63,7 +64,7 @@ static void become_child(const char *log, const char *threads, const char *const
 }
 
 static pid_t start_child(const tt_sweep_run *run, const tt_sweep_options *o) {
-    char log[TT_PATH_MAX], index[16], threads[32];
+    char log[TT_PATH_MAX], index[16], threads[32], over[128];
     const long cores = tt_cores();
     if (tt_path_join(log, sizeof log, run->path, "log.txt") != TT_OK) return -1;
     snprintf(index, sizeof index, "%d", run->number);
@@ -75,6 +76,8 @@ static pid_t start_child(const tt_sweep_run *run, const tt_sweep_options *o) {
     fill_arguments(arguments, run->sweep->file, index, o);
     hold_requests(true);
     const pid_t parent = getpid(), pid = fork();
+    tt_sweep_fresh_text(run->sweep, over, sizeof over);
+    if (pid == 0 && run->over) setenv(TT_SWEEP_FRESH_VARIABLE, over, 1);
     if (pid == 0) become_child(log, threads, arguments, parent);
     hold_requests(false);
     free(arguments);
@@ -96,10 +99,10 @@ static bool take_ended(tt_sweep_queue *queue, children *c, pid_t pid) {
         queue->going[c->run[j]] = false;
         c->pid[j] = 0;
         c->alive--;
-        const tt_sweep_state state = tt_sweep_state_of(run);
-        if (state == TT_SWEEP_FINISHED && !tt_sweep_failure_noted(run)) {
+        const bool other = tt_run_directory_noted(run->path); // asked first: it may be finishing now
+        if (tt_sweep_done(run)) {
             tt_info("%s: %s finished", sweep, run->name);
-        } else if (tt_run_directory_noted(run->path)) {
+        } else if (other) {
             tt_info("%s: %s is left to another process", sweep, run->name);
         } else if (!tt_interrupted()) {
             tt_warn("%s: %s failed; see %s/log.txt", sweep, run->name, run->path);

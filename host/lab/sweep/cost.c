@@ -18,6 +18,7 @@ typedef struct kind {
     char *text; // its configuration without what does not matter
     char model[TT_SPEED_MODEL];
     bool known;
+    char why[512]; // it is not
     double memory;
     tt_needs_phase phases[TT_MAX_PHASES];
     int n_phases;
@@ -220,6 +221,7 @@ static tt_status find_kind(counter *c, const tt_config *config, const kind **out
     tt_log_mute(true); // the run itself will warn of what its data lack
     status = count_kind(c, config, new);
     tt_log_mute(false);
+    if (status != TT_OK) snprintf(new->why, sizeof new->why, "%s", tt_error_message());
     return status == TT_ERR_NOMEM ? status : TT_OK;
 }
 
@@ -265,6 +267,7 @@ static tt_status count_runs(counter *c, const tt_sweep_graph *graph, tt_speeds *
         tt_config_close(&config);
         TT_TRY(status);
         add_run(c, graph, i, k, more, speeds);
+        if (!k->known) TT_TRY(tt_strdup(&c->out->why[i], k->why));
     }
     return TT_OK;
 }
@@ -284,10 +287,11 @@ static void choose_tokens(char out[TT_PATH_MAX]) {
 tt_status tt_sweep_costs_open(tt_sweep_costs *out, const tt_sweep_graph *graph, tt_speeds *speeds) {
     const size_t n = (size_t)graph->sweeps->n;
     counter c = {.out = out};
-    *out = (tt_sweep_costs){0};
+    *out = (tt_sweep_costs){.n = graph->sweeps->n};
     tt_status status = tt_alloc(&out->runs, n, sizeof *out->runs, "costs");
     if (status == TT_OK) status = tt_alloc(&out->phases, (size_t)graph->n + 1, sizeof *out->phases, "costs");
     if (status == TT_OK) status = tt_alloc(&out->memory, n, sizeof *out->memory, "costs");
+    if (status == TT_OK) status = tt_alloc(&out->why, n, sizeof *out->why, "costs");
     if (status == TT_OK) status = tt_alloc(&c.needs, 1, sizeof *c.needs, "costs");
     if (status == TT_OK) {
         choose_tokens(c.tokens);
@@ -307,5 +311,7 @@ void tt_sweep_costs_close(tt_sweep_costs *costs) {
     free(costs->runs);
     free(costs->phases);
     free(costs->memory);
+    for (int i = 0; costs->why && i < costs->n; ++i) free(costs->why[i]);
+    free(costs->why);
     *costs = (tt_sweep_costs){0};
 }

@@ -29,11 +29,13 @@ typedef struct tt_sweep_costs {
     tt_sweep_cost *runs;   // [sweeps->n]: as if each trained all its phases
     tt_sweep_cost *phases; // [graph->n]
     double *memory;        // [sweeps->n], bytes of a rank's device at the peak
+    char **why;            // [sweeps->n]: why it is not known; NULL: it is
+    int n;                 // sweeps->n
     bool cuda;             // the device that was counted for; else the CPU
     bool part;             // of a corpus, only a part was counted
 } tt_sweep_costs;
 
-// tt_sweep_costs_close frees *out. Errors: TT_ERR_NOMEM. A configuration that cannot be counted is not known.
+// tt_sweep_costs_close frees *out. Errors: TT_ERR_NOMEM. A configuration that cannot be counted is not known, and why.
 tt_status tt_sweep_costs_open(
     tt_sweep_costs *out, const tt_sweep_graph *graph, tt_speeds *speeds) TT_MUST_CHECK;
 void tt_sweep_costs_close(tt_sweep_costs *costs);

@@ -49,6 +49,6 @@ void tt_sweep_state_texts(const tt_sweep_run *const *runs, int n, const char **o
         if (!asked || asked->sweep != runs[i]->sweep || strcmp(asked->variant, runs[i]->variant) != 0)
             enough = tt_sweep_enough(runs[i]);
         asked = runs[i];
-        if (enough) out[i] = "not needed";
+        if (enough) out[i] = TT_SWEEP_NOT_NEEDED;
     }
 }

@@ -1,12 +1,15 @@
 #include "host/lab/sweep/fresh.h"
 
 #include "host/base/json.h"
+#include "host/base/lock.h"
 #include "host/base/log.h"
 #include "host/lab/run_directory.h"
 #include "host/lab/shared_phases.h"
 #include "host/lab/sweep/notes.h"
 #include "host/lab/sweep/state.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +46,8 @@ static bool is_valid(const json_t *root) {
 tt_status tt_sweep_fresh_read(tt_sweep *sweep) {
     char path[TT_PATH_MAX];
     json_t *root;
+    *sweep->generation = *sweep->over_from = '\0';
+    for (int i = 0; i < sweep->n; ++i) sweep->runs[i].over = false;
     TT_TRY(path_of(sweep, path));
     if (!tt_file_exists(path)) return TT_OK;
     TT_TRY(tt_json_read(&root, path, 1 << 24));
@@ -98,9 +103,10 @@ static tt_status check_from(const tt_sweep *sweep, const char *from) {
         sweep->name, *sweep->over_from ? sweep->over_from : "the beginning", path);
 }
 
-tt_status tt_sweep_fresh_begin(tt_sweeps *sweeps, const bool *wanted, const char *from) {
+// With the lock: joins what others began meanwhile, and notes what is new.
+static tt_status choose_and_write(tt_sweeps *sweeps, const bool *wanted, const char *from) {
     char generation[TT_SWEEP_GENERATION];
-    if (!from) from = "";
+    for (int i = 0; i < sweeps->n_items; ++i) TT_TRY(tt_sweep_fresh_read(&sweeps->items[i]));
     for (int i = 0; i < sweeps->n_items; ++i) TT_TRY(check_from(&sweeps->items[i], from));
     choose_generation(sweeps, generation);
     for (int i = 0, k = 0; i < sweeps->n_items; ++i) {
@@ -117,6 +123,39 @@ tt_status tt_sweep_fresh_begin(tt_sweeps *sweeps, const bool *wanted, const char
         TT_TRY(write_one(sweep));
     }
     return TT_OK;
+}
+
+// Locks the output's folder: sweeps that begin together are one start-over of one generation.
+static tt_status lock_output(const char *output, tt_lock *lock) {
+    char note[TT_PATH_MAX];
+    TT_TRY(tt_make_dirs(output));
+    TT_TRY(tt_path_join(note, sizeof note, output, ".starting-over"));
+    const int file = open(output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file < 0) return tt_fail(TT_ERR_IO, "%s: cannot open: %s", output, strerror(errno));
+    const tt_status status = tt_lock_take(lock, file, note, output);
+    if (status != TT_OK) close(file);
+    return status;
+}
+
+tt_status tt_sweep_fresh_begin(tt_sweeps *sweeps, const bool *wanted, const char *from) {
+    tt_lock lock;
+    TT_TRY(lock_output(sweeps->output, &lock));
+    const tt_status status = choose_and_write(sweeps, wanted, from ? from : "");
+    tt_lock_release(&lock);
+    return status;
+}
+
+void tt_sweep_fresh_text(const tt_sweep *sweep, char *out, size_t size) {
+    snprintf(out, size, "%s:%s", sweep->generation, sweep->over_from);
+}
+
+void tt_sweep_fresh_join(tt_sweep *sweep, int number, const char *text) {
+    const char *colon = strchr(text, ':');
+    const int n = colon ? (int)(colon - text) : (int)strlen(text);
+    snprintf(sweep->generation, sizeof sweep->generation, "%.*s", n, text);
+    snprintf(sweep->over_from, sizeof sweep->over_from, "%s", colon ? colon + 1 : "");
+    for (int i = 0; i < sweep->n; ++i)
+        if (sweep->runs[i].number == number) sweep->runs[i].over = true;
 }
 
 tt_status tt_sweep_fresh_share(tt_sweeps *sweeps, tt_comm *comm) {
@@ -150,10 +189,7 @@ static int count_left(const tt_sweep *sweep, int *all) {
         const tt_sweep_run *run = &sweep->runs[i];
         if (!run->over) continue;
         ++*all;
-        const tt_sweep_state state = tt_sweep_state_of(run);
-        const bool done = (state == TT_SWEEP_FINISHED && !tt_sweep_failure_noted(run)) ||
-                          (state == TT_SWEEP_NEW && tt_sweep_enough(run));
-        left += !done;
+        left += !tt_sweep_done(run) && !(tt_sweep_state_of(run) == TT_SWEEP_NEW && tt_sweep_enough(run));
     }
     return left;
 }
@@ -172,12 +208,19 @@ void tt_sweep_fresh_tell(const tt_sweeps *sweeps) {
     }
 }
 
-void tt_sweep_fresh_end(const tt_sweeps *sweeps) {
+// Others may have added runs to the start-over meanwhile: what counts is in the file.
+void tt_sweep_fresh_end(tt_sweeps *sweeps) {
+    tt_lock lock = {.file = -1};
+    bool any = false;
+    for (int i = 0; i < sweeps->n_items; ++i) any = any || *sweeps->items[i].generation;
+    if (!any || lock_output(sweeps->output, &lock) != TT_OK) return; // the next command removes it
     for (int i = 0; i < sweeps->n_items; ++i) {
+        tt_sweep *sweep = &sweeps->items[i];
         char path[TT_PATH_MAX];
         int all;
-        if (*sweeps->items[i].generation && count_left(&sweeps->items[i], &all) == 0 &&
-            path_of(&sweeps->items[i], path) == TT_OK)
+        if (tt_sweep_fresh_read(sweep) == TT_OK && *sweep->generation && count_left(sweep, &all) == 0 &&
+            path_of(sweep, path) == TT_OK)
             unlink(path);
     }
+    tt_lock_release(&lock);
 }

@@ -16,17 +16,23 @@ extern "C" {
 // Fills sweep->generation, over_from and each run's `over` from fresh.json, if there is one. Errors: TT_ERR_FORMAT,
 // TT_ERR_IO.
 tt_status tt_sweep_fresh_read(tt_sweep *sweep) TT_MUST_CHECK;
-// Lets the wanted runs [sweeps->n] start over, or go on with that; `from`: from this phase, NULL: from the first one.
-// Errors: TT_ERR_USAGE where an unfinished start-over is from another phase; TT_ERR_IO.
+// Lets the wanted runs [sweeps->n] start over, or go on with that; `from`: from this phase, NULL: from the first one. Processes
+// that do so together join in one start-over.
+// Errors: TT_ERR_USAGE where an unfinished start-over is from another phase; TT_ERR_BUSY; TT_ERR_IO.
 tt_status tt_sweep_fresh_begin(tt_sweeps *sweeps, const bool *wanted, const char *from) TT_MUST_CHECK;
+// What a child process (children.c) takes part in, whatever fresh.json says by then: `text` is "generation:phase", as
+// tt_sweep_fresh_text writes it.
+void tt_sweep_fresh_join(tt_sweep *sweep, int number, const char *text);
+void tt_sweep_fresh_text(const tt_sweep *sweep, char *out, size_t size);
+#define TT_SWEEP_FRESH_VARIABLE "TT_SWEEP_FRESH" // the environment variable that tells a child
 // Rank 0's answers of the above to all ranks.
 tt_status tt_sweep_fresh_share(tt_sweeps *sweeps, tt_comm *comm) TT_MUST_CHECK;
 // Whether the run is still to be started over.
 bool tt_sweep_fresh_waits(const tt_sweep_run *run);
 // Says what is left of unfinished start-overs.
 void tt_sweep_fresh_tell(const tt_sweeps *sweeps);
-// Removes fresh.json of sweeps of which all runs have started over and are finished.
-void tt_sweep_fresh_end(const tt_sweeps *sweeps);
+// Removes fresh.json of sweeps of which all runs that it lists have started over and are finished.
+void tt_sweep_fresh_end(tt_sweeps *sweeps);
 
 #ifdef __cplusplus
 }

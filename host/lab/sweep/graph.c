@@ -80,23 +80,25 @@ static tt_status add_run(tt_sweep_graph *graph, int run, tt_precision *chosen) {
 tt_status tt_sweep_graph_open(tt_sweep_graph *out, const tt_sweeps *sweeps) {
     tt_precision chosen = TT_PRECISION_AUTO;
     *out = (tt_sweep_graph){.sweeps = sweeps};
-    TT_TRY(tt_alloc(&out->last, (size_t)sweeps->n, sizeof *out->last, "runs"));
-    for (int i = 0; i < sweeps->n; ++i) out->last[i] = -1;
-    for (int i = 0; i < sweeps->n; ++i) {
-        const tt_status status = add_run(out, i, &chosen);
-        if (status == TT_OK || status == TT_ERR_IO || status == TT_ERR_CONFIG || status == TT_ERR_FORMAT ||
+    tt_status status = tt_alloc(&out->last, (size_t)sweeps->n, sizeof *out->last, "runs");
+    if (status == TT_OK) status = tt_alloc(&out->why, (size_t)sweeps->n, sizeof *out->why, "runs");
+    for (int i = 0; i < sweeps->n && status == TT_OK; ++i) out->last[i] = -1;
+    for (int i = 0; i < sweeps->n && status == TT_OK; ++i) {
+        status = add_run(out, i, &chosen);
+        if (status == TT_ERR_IO || status == TT_ERR_CONFIG || status == TT_ERR_FORMAT ||
             status == TT_ERR_INPUT)
-            continue;
-        tt_sweep_graph_close(out);
-        return status;
+            status = tt_strdup(&out->why[i], tt_error_message());
     }
-    return TT_OK;
+    if (status != TT_OK) tt_sweep_graph_close(out);
+    return status;
 }
 
 void tt_sweep_graph_close(tt_sweep_graph *graph) {
     for (int k = 0; k < graph->n; ++k) tt_str_close(&graph->phases[k].identity);
+    for (int i = 0; graph->why && i < graph->sweeps->n; ++i) free(graph->why[i]);
     free(graph->phases);
     free(graph->last);
+    free(graph->why);
     *graph = (tt_sweep_graph){0};
 }
 

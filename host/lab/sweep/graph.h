@@ -26,7 +26,8 @@ typedef struct tt_sweep_graph {
     tt_sweep_phase *phases; // [n], each behind the one that it begins from
     int n, trained;         // trained: the sum of `runs`, what the runs would train each for itself
     size_t capacity;
-    int *last; // [sweeps->n]: the last phase of each run; -1: it has none, or they are not known
+    int *last;  // [sweeps->n]: the last phase of each run; -1: it has none, or they are not known
+    char **why; // [sweeps->n]: why its phases are not known; NULL: they are
 } tt_sweep_graph;
 
 // Reads the configurations of all runs and the files that they name. The phases of a run whose files cannot be read are

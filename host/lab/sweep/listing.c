@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { OWN_KEYS = 3 }; // seed, name and output end a run's settings
 
@@ -50,34 +51,81 @@ static void add(tt_sweep_cost *sum, const tt_sweep_cost *one) {
     sum->seconds += one->seconds;
 }
 
-static void list_phases(tt_str *out, const tt_sweep_graph *graph, const tt_sweep_costs *costs) {
-    int done = 0;
-    tt_sweep_cost all = {0}, once = {0}, left = {.known = true};
+// The listed runs that need a phase: not those that `until` leaves out.
+typedef struct use {
+    int runs, first;
+} use;
+
+static bool is_needed(const char *state) {
+    return strcmp(state, TT_SWEEP_NOT_NEEDED) != 0;
+}
+
+static void count_uses(const tt_sweep_graph *graph, const char *const *states, use *uses) {
+    for (int i = 0; i < graph->sweeps->n; ++i)
+        for (int k = is_needed(states[i]) ? graph->last[i] : -1; k >= 0; k = graph->phases[k].before)
+            if (uses[k].runs++ == 0) uses[k].first = i;
+}
+
+static const char *why_of(const tt_sweep_graph *graph, const tt_sweep_costs *costs, int run) {
+    return costs->why[run] ? costs->why[run] : graph->why[run];
+}
+
+static void list_sums(tt_str *out, const tt_sweep_cost sums[3], bool part) {
+    static const char *const names[] = {"all runs, each for itself", "each phase once", "of it left"};
+    for (int i = 0; i < 3; ++i) {
+        tt_str_format(out, "%-29s", names[i]);
+        append_cost(out, &sums[i]);
+        tt_str_append(out, part ? "  at least\n" : "\n");
+    }
+}
+
+static void list_phases(
+    tt_str *out, const tt_sweep_graph *graph, const tt_sweep_costs *costs, const use *uses, bool part) {
+    int n = 0, trained = 0, left = 0;
+    tt_sweep_cost sums[3] = {{.known = true}, {.known = true}, {.known = true}}; // as list_sums names them
     tt_str_format(out, "%-14s %5s  %-8s %9s %9s %8s  %s\n", "phase", "runs", "state", "steps", "M tokens",
         "hours", "of run");
     for (int k = 0; k < graph->n; ++k) {
         const tt_sweep_phase *p = &graph->phases[k];
         const tt_sweep_cost *cost = &costs->phases[k];
-        const tt_sweep_run *run = graph->sweeps->runs[p->first];
-        done += p->done;
-        add(&once, cost);
-        if (!p->done) add(&left, cost);
-        for (int i = 0; i < p->runs; ++i) add(&all, cost);
-        tt_str_format(out, "%-14s %5d  %-8s", p->name, p->runs, p->done ? "trained" : "new");
+        const tt_sweep_run *run = graph->sweeps->runs[uses[k].first];
+        if (uses[k].runs == 0) continue;
+        ++n;
+        trained += uses[k].runs;
+        left += !p->done;
+        for (int i = 0; i < uses[k].runs; ++i) add(&sums[0], cost);
+        add(&sums[1], cost);
+        if (!p->done) add(&sums[2], cost);
+        tt_str_format(out, "%-14s %5d  %-8s", p->name, uses[k].runs, p->done ? "trained" : "new");
         append_cost(out, cost);
         tt_str_format(out, "  %s%s%s\n", graph->sweeps->n_items > 1 ? run->sweep->name : "",
             graph->sweeps->n_items > 1 ? "/" : "", run->name);
     }
-    static const char *const names[] = {"all runs, each for itself", "each phase once", "of it left"};
-    const tt_sweep_cost *const sums[] = {&all, &once, &left};
-    for (int i = 0; i < 3; ++i) {
-        tt_str_format(out, "%-29s", names[i]);
-        append_cost(out, sums[i]);
-        tt_str_append(out, "\n");
-    }
+    list_sums(out, sums, part);
     tt_str_format(out,
-        "%d phases, each trained once; for itself, each run would train %d in all; %d are left\n", graph->n,
-        graph->trained, graph->n - done);
+        "%d phases, each trained once; for itself, each run would train %d in all; %d are left%s\n", n,
+        trained, left, part ? ", at least" : "");
+}
+
+// A line for each reason why runs are not counted; returns whether there is one.
+static bool list_reasons(
+    tt_str *out, const tt_sweep_graph *graph, const tt_sweep_costs *costs, const char *const *states) {
+    const int n = graph->sweeps->n;
+    bool any = false;
+    for (int i = 0; i < n; ++i) {
+        const char *why = is_needed(states[i]) ? why_of(graph, costs, i) : NULL;
+        int runs = 0;
+        for (int k = 0; k < n && why; ++k) {
+            const char *other = is_needed(states[k]) ? why_of(graph, costs, k) : NULL;
+            if (!other || strcmp(other, why) != 0) continue;
+            if (k < i) break;
+            ++runs;
+        }
+        if (runs == 0) continue;
+        any = true;
+        tt_str_format(out, "%d run%s not counted: %s\n", runs, runs == 1 ? "" : "s", why);
+    }
+    return any;
 }
 
 static void list_notes(
@@ -107,15 +155,19 @@ static void list_notes(
 static tt_status list_all(
     tt_str *out, const tt_sweep_graph *graph, const tt_sweep_costs *costs, const tt_speeds *speeds) {
     const char **states;
+    use uses[graph->n + 1];
     const tt_sweeps *sweeps = graph->sweeps;
+    memset(uses, 0, sizeof uses);
     TT_TRY(tt_alloc(&states, (size_t)sweeps->n, sizeof *states, "runs"));
     tt_sweep_state_texts(sweeps->runs, sweeps->n, states);
     for (int i = 0, first = 0; i < sweeps->n_items; first += sweeps->items[i++].n) {
         const tt_sweeps one = tt_sweeps_only(sweeps, i);
         list_runs(out, &one, states + first, costs->runs + first, costs->memory + first);
     }
+    count_uses(graph, states, uses);
+    const bool part = list_reasons(out, graph, costs, states);
     free(states);
-    if (graph->n > 0) list_phases(out, graph, costs);
+    if (graph->n > 0) list_phases(out, graph, costs, uses, part);
     if (graph->n > 0) list_notes(out, graph, costs, speeds);
     return tt_str_status(out);
 }

@@ -3,6 +3,7 @@
 #include "host/base/fs.h"
 #include "host/base/log.h"
 #include "host/lab/run_directory.h"
+#include "host/lab/sweep/state.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ tt_status tt_sweep_begin_run(const tt_sweep_run *run) {
     unlink(path);
     json_t *root = json_pack("{s:s, s:s, s:I, s:i}", "sweep", run->sweep->name, "variant", run->variant,
         "seed", (json_int_t)run->seed, "number", run->number);
+    if (root && *run->named) json_object_set_new(root, "variant_name", json_string(run->named));
     char *text = root ? json_dumps(root, 0) : NULL;
     json_decref(root);
     if (!text) return tt_fail(TT_ERR_NOMEM, "%s: no memory to describe it", run->name);
@@ -39,4 +41,11 @@ void tt_sweep_note_failure(const tt_sweep_run *run) {
 
 bool tt_sweep_failure_noted(const tt_sweep_run *run) {
     return tt_run_directory_has(run->path, "failed.txt", NULL);
+}
+
+bool tt_sweep_done(const tt_sweep_run *run) {
+    char path[TT_PATH_MAX];
+    if (tt_sweep_state_of(run) != TT_SWEEP_FINISHED) return false;
+    if (tt_run_directory_has(run->path, "failed.txt", path)) unlink(path);
+    return true;
 }

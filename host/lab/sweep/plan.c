@@ -66,8 +66,8 @@ static tt_status add_override(planner *p, tt_sweep_run *run, const char *key, co
 
 // What a combination of a variant and of values of the axes consists of.
 typedef struct cell {
-    const char *name, *earlier, *key; // see tt_sweep_run
-    int line;                         // of its variant, or of the first axis
+    const char *name, *named, *earlier, *key; // see tt_sweep_run; `name`: its variant
+    int line;                                 // of its variant, or of the first axis
     tt_sweep_settings settings;
 } cell;
 
@@ -93,6 +93,7 @@ static tt_status add_run(planner *p, const cell *c, int64_t seed) {
     tt_sweep_run *run = &sweep->runs[sweep->n];
     *run = (tt_sweep_run){.sweep = sweep,
         .variant = c->name,
+        .named = c->named,
         .earlier = c->earlier,
         .key = c->key,
         .line = c->line,
@@ -211,7 +212,11 @@ static tt_status name_cell(planner *p, const tt_sweep_variant *v, const int *cho
 // Adds the runs of one combination, with all seeds. `v`: its variant, or NULL; choice[i]: the value of axis
 // i.
 static tt_status add_cell(planner *p, const tt_sweep_variant *v, const int *choice) {
-    cell c = {.line = v ? v->line : p->file.n_axes ? p->file.axes[0].line : 1, .settings = p->file.common};
+    cell c = {.named = v ? v->name : "",
+        .line = v                ? v->line
+                : p->file.n_axes ? p->file.axes[0].line
+                                 : 1,
+        .settings = p->file.common};
     TT_TRY(check_size(p, v, c.line));
     for (int i = 0; v && i < v->settings.n; ++i) c.settings.items[c.settings.n++] = v->settings.items[i];
     for (int i = 0; i < p->file.n_axes; ++i)

@@ -39,6 +39,7 @@ typedef struct tt_sweep_run {
     int number;          // the same for ever once the sweep has been started with the run
     const char *key;     // its settings but for those of all runs, as canonical text
     const char *variant; // "no_recall", or "all-beta0.1", or "base"
+    const char *named;   // the variant's name in the file; "": it has none, only axes
     const char *earlier; // what versions up to 0.1.0 called it: "stages=all,beta=0.1"
     const char *name;    // of its directory: "07-all-beta0.1-s1"
     int line;            // of the file: where its variant or the first axis is

@@ -31,8 +31,9 @@ bool tt_sweep_enough(const tt_sweep_run *run);
 enum { TT_SWEEP_FEWEST_SEEDS = 3 }; // two that agree by chance have an interval of no width
 // "new", "resumable", "failed", "finished", "other settings", "to start over".
 const char *tt_sweep_state_name(tt_sweep_state state);
-// The same of runs[n], those of a variant together, for people and tables: "not needed" for a run that is new where the
-// seeds are enough.
+#define TT_SWEEP_NOT_NEEDED "not needed"
+// The same of runs[n], those of a variant together, for people and tables: TT_SWEEP_NOT_NEEDED for a run that is new where
+// the seeds are enough.
 void tt_sweep_state_texts(const tt_sweep_run *const *runs, int n, const char **out);
 
 #ifdef __cplusplus

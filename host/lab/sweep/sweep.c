@@ -59,6 +59,8 @@ static tt_status choose_fresh(const tt_sweeps *sweeps, const tt_sweep_options *o
 
 static tt_status start_over(tt_sweeps *sweeps, const tt_sweep_options *o) {
     bool *chosen;
+    const char *parent = getenv(TT_SWEEP_FRESH_VARIABLE);
+    if (parent && o->only >= 0) tt_sweep_fresh_join(sweeps->items, o->only, parent);
     if (o->only < 0) tt_sweep_fresh_tell(sweeps); // a child process leaves that to its parent
     if (!o->fresh && !o->fresh_from) return TT_OK;
     TT_TRY(tt_alloc(&chosen, (size_t)sweeps->n, sizeof *chosen, "runs"));
@@ -259,9 +261,7 @@ static int count_failed(const tt_sweeps *sweeps, const bool *wanted) {
         const tt_sweep_run *run = sweeps->runs[i];
         char owner[256];
         if (!wanted[i]) continue;
-        const tt_sweep_state state = tt_sweep_state_of(run);
-        if (state == TT_SWEEP_FINISHED && !tt_sweep_failure_noted(run)) continue;
-        if (state == TT_SWEEP_NEW && tt_sweep_enough(run)) continue;
+        if (tt_sweep_done(run) || (tt_sweep_state_of(run) == TT_SWEEP_NEW && tt_sweep_enough(run))) continue;
         ++n;
         if (tt_run_directory_busy(run->path, owner))
             tt_warn("%s: left out: %s: another process is running in this directory%s", run->sweep->name,

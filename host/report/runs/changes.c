@@ -244,6 +244,16 @@ static tt_status add_change(list *all, const tt_report *r, tt_report_change whic
     return TT_OK;
 }
 
+static tt_status add_against(list *all, const tt_report *r, int g, int against) {
+    for (int k = 0; k < TT_REPORT_BEST; ++k)
+        TT_TRY(add_change(all, r,
+            (tt_report_change){.kind = TT_CHANGE_GROUP,
+                .group = g,
+                .against = against,
+                .answers = (tt_report_score_kind)k}));
+    return TT_OK;
+}
+
 static tt_status add_group(list *all, const tt_report *r, int g) {
     const tt_report_run *run = &r->runs[r->groups[g].runs[0]];
     for (int i = 1; i < r->groups[g].n && !tt_report_counts(run); ++i) run = &r->runs[r->groups[g].runs[i]];
@@ -259,10 +269,8 @@ static tt_status add_group(list *all, const tt_report *r, int g) {
     for (int k = TT_REPORT_TEST_VOTED; k < TT_REPORT_BEST; k += 2)
         TT_TRY(add_change(all, r,
             (tt_report_change){.kind = TT_CHANGE_VOTING, .group = g, .answers = (tt_report_score_kind)k}));
-    for (int k = 0; k < TT_REPORT_BEST && g > 0; ++k)
-        TT_TRY(add_change(all, r,
-            (tt_report_change){.kind = TT_CHANGE_GROUP, .group = g, .answers = (tt_report_score_kind)k}));
-    return TT_OK;
+    if (g > 0) TT_TRY(add_against(all, r, g, 0));
+    return r->groups[g].against > 0 ? add_against(all, r, g, r->groups[g].against) : TT_OK;
 }
 
 tt_status tt_report_changes(const tt_report *r, tt_report_change **out, int *n) {
@@ -289,7 +297,7 @@ void tt_report_change_label(tt_str *out, const tt_report *r, const tt_report_cha
         tt_str_append(out, "self-consistency, against greedy");
         break;
     case TT_CHANGE_GROUP:
-        tt_str_format(out, "against %s", r->groups[0].label);
+        tt_str_format(out, "against %s", r->groups[c->against].label);
         break;
     }
 }

@@ -1,5 +1,5 @@
 // Differences of accuracies between answers to the same questions: before and after reflection, greedy
-// answers and votes, the first group of runs and every other.
+// answers and votes, the first group of runs and every other, the first row of a table and every other in its column.
 #ifndef TT_REPORT_RUNS_CHANGES_H
 #define TT_REPORT_RUNS_CHANGES_H
 
@@ -12,13 +12,13 @@ extern "C" {
 typedef enum tt_report_change_kind {
     TT_CHANGE_REFLECTION, // after an iteration against after acquisition: greedy test answers of each run
     TT_CHANGE_VOTING,     // self-consistency against greedy answers of the same student
-    TT_CHANGE_GROUP       // a group against the report's first one; runs are matched by seed
+    TT_CHANGE_GROUP // a group against the report's first one or that of its table; runs are matched by seed
 } tt_report_change_kind;
 
 // A difference, "after" minus "before". All numbers are shares of 0..1; NaN if not known.
 typedef struct tt_report_change {
     tt_report_change_kind kind;
-    int group, against; // of the report; `against` (TT_CHANGE_GROUP): 0 in tt_report_changes
+    int group, against; // of the report; `against`: of TT_CHANGE_GROUP
     tt_report_score_kind answers;
     const char *phase, *before; // names of the iteration and of acquisition, for TT_CHANGE_REFLECTION
     int pairs;                  // of runs that have both scores; if 0, the fields below have no values

@@ -16,6 +16,7 @@ typedef struct tt_report_group {
     char label[TT_REPORT_LABEL];
     int *runs; // indices, in the order of seeds
     int n;
+    int against; // the group in the first row of its table's column (grid.h), if it is another; else 0
 } tt_report_group;
 
 typedef struct tt_report {

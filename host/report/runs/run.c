@@ -156,6 +156,7 @@ static tt_status read_sweep(tt_report_run *run) {
     TT_TRY(read_json(run, "sweep.json", &sweep, &damaged));
     copy_text(run->sweep, sweep, "sweep");
     copy_text(run->variant, sweep, "variant");
+    copy_text(run->variant_name, sweep, "variant_name");
     const json_t *seed = json_object_get(sweep, "seed");
     if (run->seed < 0 && json_is_integer(seed)) run->seed = json_integer_value(seed);
     json_decref(sweep);

@@ -113,7 +113,9 @@ typedef struct tt_report_answers {
 typedef struct tt_report_run {
     char path[TT_PATH_MAX];
     char name[TT_REPORT_NAME], stages[TT_REPORT_NAME], sweep[TT_REPORT_NAME], variant[TT_REPORT_NAME];
-    int64_t seed; // -1: not known
+    char
+        variant_name[TT_REPORT_NAME]; // as a person named it in the sweep's file; "": not known, or not named
+    int64_t seed;                     // -1: not known
     tt_report_state state;
     char *config;   // text of config.yaml, or NULL
     char *resolved; // the same with defaults for keys that its version did not know, or NULL

@@ -60,8 +60,10 @@ tt_status tt_report_differences(tt_str *out, const tt_report *r) {
                            "greedy answers of the "
                            "same student");
         if (r->n_groups > 1)
-            tt_html_format(
-                out, ", groups with the first one, %s, between runs of the same seed", r->groups[0].label);
+            tt_html_format(out,
+                ", groups with the first one, %s, and with the first row of their table in the same column, "
+                "between runs of the same seed",
+                r->groups[0].label);
         tt_str_append(out, ".</p>\n");
         tt_str_append(out,
             "<div class=\"scroll\"><table>\n<thead><tr><th>group</th><th>answers</th>"

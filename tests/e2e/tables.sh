@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# The tables of a report, of made-up runs: every group has a cell of its own, rows and columns of different things are called
+# differently, and stars and differences belong to the first row of the same column.
+set -eu
+. "$(dirname "$0")/../common.sh"
+
+# run SWEEP/NAME SEED CORPUS FIRST LAST VARIANT NAMED [KEY=VALUE...]: questions FIRST..LAST of 229 are right.
+run() {
+    local dir=runs/$1 seed=$2 corpus=$3 first=$4 last=$5 variant=$6 named=$7 setting
+    shift 7
+    mkdir -p "$dir"
+    { printf 'name: "%s"\nseed: %d\ncorpus: "%s"\n' "${dir##*/}" "$seed" "$corpus"
+        for setting in "$@"; do
+            printf '%s:\n  %s: %s\n' "${setting%%.*}" "$(cut -d= -f1 <<<"${setting#*.}")" "${setting#*=}"
+        done; } >"$dir/config.yaml"
+    printf '{"sweep": "%s", "variant": "%s", "seed": %d%s}' "$(basename "${dir%/*}")" "$variant" "$seed" \
+        "${named:+, \"variant_name\": \"$named\"}" >"$dir/sweep.json"
+    awk -v first="$first" -v last="$last" 'BEGIN { for (i = 1; i <= 229; i++) { right = (i >= first && i <= last)
+        printf "{\"id\":\"q%d\",\"split\":\"test\",\"question\":\"?\",\"options\":[\"x\",\"y\"],\"gold\":\"A\",\"answer\":%s,\"right\":%s}\n",
+            i, (right ? "\"A\"" : "\"B\""), (right ? "true" : "false") } }' >"$dir/predictions.jsonl"
+    local score
+    score=$(awk -v r=$((last - first + 1)) 'BEGIN {printf "{\"accuracy\": %.9f, \"n\": 229, \"unanswered\": 0}", r / 229}')
+    { printf '{"test": {"greedy": %s}' "$score"
+        [ -z "$before" ] || printf ', "phases": [{"name": "acquisition", "steps": 9, "test": {"accuracy": %s, "n": 229}},
+            {"name": "reflection_1", "steps": 9, "pairs": {"questions": 9}, "test": %s}]' "$before" "$score"
+        printf '}'; } >"$dir/result.json"
+}
+before=
+
+# Corpora of one name in two folders, of variants that differ in nothing else: one row, which is called as the sweep.
+run corpora/0 1 x/data.h5 1 100 x x
+run corpora/1 1 y/data.h5 1 118 y y
+# Students of one name, in two folders.
+run starts/0 1 c.h5 1 100 a "" model.start=a/best.h5
+run starts/1 1 c.h5 1 118 b "" model.start=b/best.h5
+# Variants that agree in all settings, of this version and of one that did not note their names.
+run equal/0 1 c.h5 1 100 _one_ '[one] \"1\"'
+run equal/1 1 c.h5 1 118 two two
+run old/0 1 c.h5 1 100 first ""
+run old/1 1 c.h5 1 118 second ""
+# Names of variants, and what varies within each.
+i=0
+for named in small large; do
+    for stages in all no_recall; do
+        run named/$i 1 c.h5 1 $((100 + i)) $named-$stages $named acquisition.batch_size=32 evaluation.samples=$((i % 2 + 2))
+        i=$((i + 1))
+    done
+done
+sed -i '/^acquisition/,+1d' runs/named/[01]/config.yaml
+# The first row of stars/ has a number in one of its two columns.
+run stars/0 1 c.h5 1 100 p p acquisition.batch_size=7
+run stars/1 1 c.h5 13 130 q q acquisition.batch_size=8
+run stars/2 1 d.h5 1 100 q-d q acquisition.batch_size=8
+run stars/3 1 d.h5 13 130 r-d r acquisition.batch_size=9
+# Two targets of the same students, of two seeds and of one. Before reflection 20 % and 40 %.
+before=0.2
+run targets/0 1 c.h5 1 100 both "" reflection.targets=both
+run targets/2 1 c.h5 1 100 rationale "" reflection.targets=rationale
+before=0.4
+run targets/1 2 c.h5 1 100 both "" reflection.targets=both
+
+"$TINYTHINKER" report runs -o report.html --markdown report.md --latex report.tex >out.txt 2>err.log || die "report" err.log
+table() { awk -v name="## $1" '$0 == name {on = 1; next} /^## / {on = 0} on && NF' report.md; }
+has() { # table, line...
+    local name=$1 line
+    shift
+    table "$name" >table.txt
+    for line in "$@"; do grep -qF -- "$line" table.txt || fail "$name: no '$line'" table.txt; done
+}
+# 100, 118 and so on of 229 are 43.7, 51.5 %.
+has corpora "| | x/data.h5 | y/data.h5 |" "| corpora | 43.7 | 51.5 |"
+has starts "| a/best.h5 | 43.7 |" "| b/best.h5 | 51.5 \\* |"
+has equal '| [one] "1" | 43.7 |' "| two | 51.5 \\* |"
+has old "| first | 43.7 |" "| second | 51.5 \\* |"
+has named "| small, samples 2 | 43.7 |" "| small, samples 3 | 44.1 |" "| large, samples 2 | 44.5 |" "| large, samples 3 | 45.0 |"
+has stars "| | c | d |" "| p | 43.7 | – |" "| q | 51.5 \\* | 43.7 |" "| r | – | 51.5 |" "Where the first row has no number, nothing is compared."
+has targets "| before reflection | 30.0 ± 14.1 |"
+grep -qF "{}[one] ''1'' & 43.7" report.tex || fail "LaTeX: brackets and quotes" report.tex
+# 30 to right, 12 to wrong of 229 (tests/e2e/report.sh); the first row of this table is not the report's first group.
+grep -F "| stars: q | against stars: p | test, greedy | +7.9 | [+2.4, +13.6] \\* | – | 30 | 12 | n = 229 |" report.md >found.txt || fail "no difference to the table's first row" report.md
+[ "$(wc -l <found.txt)" = 1 ] || fail "a difference twice" found.txt
+exit $failed
