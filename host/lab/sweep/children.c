@@ -165,7 +165,6 @@ tt_status tt_sweep_run_children(const tt_sweeps *sweeps, const bool *wanted, con
     free(c.pid);
     free(c.run);
     if (status == TT_OK && tt_interrupted() && any_left(sweeps, wanted, o->only >= 0))
-        status = tt_fail(
-            TT_ERR_INTERRUPTED, "interrupted; progress is saved: run the same command again to resume");
+        status = tt_fail(TT_ERR_INTERRUPTED, "interrupted; progress is saved: %s", tt_how_to_resume());
     return status;
 }

@@ -142,8 +142,7 @@ static tt_status next_run(tt_sweep_queue *queue, tt_comm *comm, tt_lock *lock, i
         TT_TRY(tt_comm_broadcast(comm, &now, sizeof now, 0));
         if (now.stop)
             return tt_comm_agree(
-                comm, tt_fail(TT_ERR_INTERRUPTED,
-                          "interrupted; progress is saved: run the same command again to resume"));
+                comm, tt_fail(TT_ERR_INTERRUPTED, "interrupted; progress is saved: %s", tt_how_to_resume()));
         *run = now.run;
         if (now.run != TT_QUEUE_WAIT) return TT_OK;
         if (!told && comm->rank == 0)
