@@ -159,9 +159,26 @@ void tt_progress_close(tt_progress *p) {
     live_bar = p->outer;
 }
 
-static const char ended_at_once[] =
-    "tinythinker: ended at once by a signal; what was saved before is intact: run the same "
-    "command again to resume\n";
+static const char *volatile how_to_resume = "run the same command again to resume";
+
+void tt_resume_by(const char *how) {
+    how_to_resume = how;
+}
+
+const char *tt_how_to_resume(void) {
+    return how_to_resume;
+}
+
+// What a signal handler may call, and one write. On a bar's line it takes the bar's place.
+static void tell_end(void) {
+    const char *const parts[] = {live_bar && live_bar->live ? "\r\033[K" : "",
+        "tinythinker: ended at once by a signal; what was saved before is intact: ", how_to_resume, "\n"};
+    char text[256];
+    size_t n = 0;
+    for (int i = 0; i < 4; ++i)
+        for (const char *c = parts[i]; *c && n < sizeof text; ++c) text[n++] = *c;
+    (void)!write(STDERR_FILENO, text, n);
+}
 
 // Launchers pass on a signal that the process group has received as well: the same request a moment later is no second one.
 static void on_signal(int number) {
@@ -169,7 +186,7 @@ static void on_signal(int number) {
     const double now = tt_seconds();
     if (!deferred || (first > 0 && now - first > 0.1)) {
         tt_temporary_remove_all();
-        if (resumes) (void)!write(STDERR_FILENO, ended_at_once, sizeof ended_at_once - 1);
+        if (resumes) tell_end();
         _exit(128 + number);
     }
     if (!(first > 0)) first = now;

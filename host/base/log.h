@@ -52,9 +52,11 @@ void tt_interrupt_install(void);
 // the program is about to end: then a signal changes nothing any more.
 void tt_interrupt_defer(bool defer);
 bool tt_interrupted(void);
-// For commands that go on from what is saved: where a signal ends the program at once, it says on standard error that the same
-// command resumes.
+// For commands that go on from what is saved: where a signal ends the program at once, it says on standard error how to resume.
 void tt_interrupt_resumes(void);
+// What messages say of it: "run the same command again to resume", or what tt_resume_by was given, which must stay.
+const char *tt_how_to_resume(void);
+void tt_resume_by(const char *how);
 
 #ifdef __cplusplus
 }

@@ -22,19 +22,26 @@ struct tt_arena_chunk {
     unsigned char *bytes;
 };
 
+// Of the whole huge pages within; aligned to them, blocks would leave holes in the heap.
+static void ask_for_huge_pages(unsigned char *block, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    const size_t before = -(uintptr_t)block % HUGE_PAGE, whole = (bytes - before) / HUGE_PAGE * HUGE_PAGE;
+    (void)!madvise(block + before, whole, MADV_HUGEPAGE);
+#else
+    (void)block, (void)bytes;
+#endif
+}
+
 tt_status tt_alloc(void *out, size_t count, size_t size, const char *what) {
     void **slot = out;
     *slot = NULL;
-    if (size && count > (SIZE_MAX - HUGE_PAGE) / size)
+    if (size && count > (SIZE_MAX - ALIGN) / size)
         return tt_fail(TT_ERR_NOMEM, "%s: %zu x %zu bytes overflow", what, count, size);
-    const size_t align = count * size < LARGE ? ALIGN : HUGE_PAGE;
-    size_t bytes = (count * size + align - 1) / align * align;
+    size_t bytes = (count * size + ALIGN - 1) / ALIGN * ALIGN;
     if (bytes == 0) bytes = ALIGN;
-    void *block = aligned_alloc(align, bytes);
-#ifdef MADV_HUGEPAGE
-    if (block && align == HUGE_PAGE) (void)!madvise(block, bytes, MADV_HUGEPAGE);
-#endif
+    void *block = aligned_alloc(ALIGN, bytes);
     if (!block) return tt_fail(TT_ERR_NOMEM, "%s: no memory for %.1f MB", what, (double)bytes / 1e6);
+    if (bytes >= LARGE) ask_for_huge_pages(block, bytes);
     atomic_fetch_add(&blocks, 1);
     *slot = memset(block, 0, bytes);
     return TT_OK;

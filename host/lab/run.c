@@ -456,8 +456,8 @@ static tt_status do_evaluation(run *r) {
     tt_status status = evaluate_splits(r, predictions.file);
     if (status == TT_OK) status = tell_memory(r, "evaluation");
     if (status == TT_ERR_INTERRUPTED)
-        status = tt_fail(status,
-            "stopped in the final evaluation; the student is saved; run the same command again to resume");
+        status =
+            tt_fail(status, "stopped in the final evaluation; the student is saved; %s", tt_how_to_resume());
     return tt_output_close(&predictions, status);
 }
 
@@ -525,9 +525,8 @@ static tt_status show_finished(run *r, FILE *out, bool *finished) {
 static tt_status say_how_to_go_on(const run *r) {
     char why[2048];
     snprintf(why, sizeof why, "%s", tt_error_message());
-    return tt_fail(TT_ERR_IO,
-        "%s; what %s contains is intact: when the cause is mended, run the same command again to resume", why,
-        r->dir.path);
+    return tt_fail(TT_ERR_IO, "%s; what %s contains is intact: when the cause is mended, %s", why,
+        r->dir.path, tt_how_to_resume());
 }
 
 // On rank 0, once the files of before have been removed. A run that was stopped before it had saved anything has begun
@@ -536,6 +535,12 @@ static tt_status note_generation(const run *r, const tt_run_options *options) {
     const bool anew =
         options->fresh || options->fresh_from || !tt_run_directory_has(r->dir.path, "phases.json", NULL);
     return options->generation && anew ? tt_phase_note_generation(&r->dir, options->generation) : TT_OK;
+}
+
+// Once the files of before have been removed: the same command would remove what it has saved.
+static void say_how_to_resume(const tt_run_options *options) {
+    if (options->fresh) tt_resume_by("run the same command without --fresh to resume");
+    if (options->fresh_from) tt_resume_by("run the same command without --fresh-from to resume");
 }
 
 static tt_status do_run(run *r, const tt_run_options *options, FILE *out) {
@@ -549,6 +554,7 @@ static tt_status do_run(run *r, const tt_run_options *options, FILE *out) {
     if (options->fresh_from)
         TT_TRY(tt_comm_agree(
             r->comm, r->comm->rank == 0 ? remove_phases(r->config, &r->dir, options->fresh_from) : TT_OK));
+    if (!options->generation) say_how_to_resume(options);
     TT_TRY(tt_comm_agree(r->comm, r->comm->rank == 0 ? note_generation(r, options) : TT_OK));
     TT_TRY(show_finished(r, out, &finished));
     if (finished) return TT_OK;

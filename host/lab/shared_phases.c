@@ -4,12 +4,13 @@
 #include "host/base/output.h"
 #include "host/base/versions.h"
 #include "host/data/hdf5_seal.h"
-#include "host/model/adapted.h"
+#include "host/model/checkpoint.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,27 +236,44 @@ static tt_status check_found(const char *phase, const tt_phase_found *found, con
 typedef struct taker {
     const tt_run_directory *dir;
     const tt_phase_found *found;
-    const char *start; // its model.start
+    const char *start;      // its model.start
+    char base[TT_PATH_MAX]; // of adapters on that; "": not looked for yet
 } taker;
 
-// The base that this run names in place of `base`, which the other one does: a file in its own directory, or its model.start, which
-// has the same content as the other's; one that has adapters itself names the same base for both.
-static tt_status own_base(const taker *t, const char *base, char out[TT_PATH_MAX]) {
-    char folder[TT_PATH_MAX], further[TT_PATH_MAX];
+// The start itself, or, where it has adapters, the base that they are found to have.
+static tt_status find_start_base(taker *t) {
+    tt_device *device;
+    tt_checkpoint start;
+    if (*t->base) return TT_OK;
+    TT_TRY(tt_adapted_base_of(t->base, t->start));
+    if (!*t->base) return tt_adapted_base_path(t->base, t->start);
+    TT_TRY(tt_device_open(&device, "cpu", TT_FP32, omp_get_max_threads())); // which stay as many
+    const tt_status status = tt_checkpoint_outline(&start, t->start, device);
+    if (status == TT_OK) {
+        snprintf(t->base, sizeof t->base, "%s", start.adapted->base);
+        tt_checkpoint_close(&start);
+    }
+    tt_device_close(device);
+    return status;
+}
+
+// The base that this run names in place of `base`, which the other one does: a file in its own directory, or that of its
+// model.start, which has the same content as the other's.
+static tt_status own_base(taker *t, const char *base, char out[TT_PATH_MAX]) {
+    char folder[TT_PATH_MAX];
     TT_TRY(tt_adapted_base_path(folder, t->found->run));
     const char *rest = within(folder, base);
     if (rest != base) {
         TT_TRY(tt_adapted_base_path(folder, t->dir->path));
         return tt_path_join(out, TT_PATH_MAX, folder, rest);
     }
-    snprintf(out, TT_PATH_MAX, "%s", base);
-    if (!*t->start) return TT_OK;
-    TT_TRY(tt_adapted_base_of(further, t->start));
-    return *further ? TT_OK : tt_adapted_base_path(out, t->start);
+    if (*t->start) TT_TRY(find_start_base(t));
+    snprintf(out, TT_PATH_MAX, "%s", *t->start ? t->base : base);
+    return TT_OK;
 }
 
 // Small ones, of adapters, are copied where they name another base.
-static tt_status place_checkpoint(const taker *t, const char *from, const char *to) {
+static tt_status place_checkpoint(taker *t, const char *from, const char *to) {
     char base[TT_PATH_MAX], own[TT_PATH_MAX];
     TT_TRY(tt_adapted_base_of(base, from));
     if (!*base) return link_file(from, to);
@@ -263,7 +281,7 @@ static tt_status place_checkpoint(const taker *t, const char *from, const char *
     return strcmp(base, own) == 0 ? link_file(from, to) : tt_adapted_copy(from, to, own);
 }
 
-static tt_status place_files(const taker *t, const tt_phase_entry *entry) {
+static tt_status place_files(taker *t, const tt_phase_entry *entry) {
     static const char *const texts[] = {"recall_runs.jsonl", "analyze_runs.jsonl", "pairs.h5"};
     const tt_phase_found *found = t->found;
     char last[TT_PATH_MAX], from[TT_PATH_MAX], metrics[TT_PATH_MAX];
@@ -288,7 +306,7 @@ tt_status tt_phase_take(const tt_run_directory *dir, const tt_phase_entry *wante
     TT_TRY(tt_versions_remove(last, 0));
     if (unlink(last) != 0 && errno != ENOENT)
         return tt_fail(TT_ERR_IO, "%s: cannot remove: %s", last, strerror(errno));
-    tt_status status = place_files(&(taker){dir, found, start}, &entry);
+    tt_status status = place_files(&(taker){.dir = dir, .found = found, .start = start}, &entry);
     // The other run may have started over meanwhile.
     if (status == TT_OK && tt_phase_look(found->run, entry.name, entry.identity, NULL) != TT_PHASE_DONE)
         status = tt_fail(TT_ERR_IO, "%s: %s is not there any more", found->run, entry.name);

@@ -185,10 +185,8 @@ tt_status tt_sharing_begin(tt_sharing *s, int i, const char *best) {
         if (now.step == STEP_GO_ON) return TT_OK;
         if (now.stop)
             return tt_comm_agree(
-                s->comm, tt_fail(TT_ERR_INTERRUPTED,
-                             "stopped while another run trains %s; run the same command again "
-                             "to resume",
-                             phase));
+                s->comm, tt_fail(TT_ERR_INTERRUPTED, "stopped while another run trains %s; %s", phase,
+                             tt_how_to_resume()));
         if (!told && s->comm->rank == 0)
             tt_info("%s: waiting for another run, which is training the same%s", phase, s->lock.owner);
         told = true;

@@ -25,9 +25,10 @@ typedef struct tt_adapter_set {
 } tt_adapter_set;
 
 typedef struct tt_adapted {
-    char base[TT_PATH_MAX]; // path of the base, absolute
-    uint64_t base_hash;     // tt_checkpoint.hash of it
-    tt_adapter_set *sets;   // [n]
+    char base
+        [TT_PATH_MAX]; // path of the base, absolute: where it was when written, or, once loaded, where it was found
+    uint64_t base_hash;   // tt_checkpoint.hash of it
+    tt_adapter_set *sets; // [n]
     int n;
     size_t capacity;
     uint64_t hash; // of the base and the sets: of the student without model->adapters

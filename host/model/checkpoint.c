@@ -368,8 +368,9 @@ static tt_status load_base(
     return status;
 }
 
-// Loads the base from the first of its places where it is as it was. What is wrong is told of the first that is there.
-static tt_status find_base(const tt_h5 *h, const tt_adapted *adapted, tt_model **out, tt_device *device) {
+// Loads the base from the first of its places where it is as it was, which is its path from here on. What is wrong is told of
+// the first that is there.
+static tt_status find_base(const tt_h5 *h, tt_adapted *adapted, tt_model **out, tt_device *device) {
     char path[TT_PATH_MAX], first[1024] = "";
     for (int place = 0; tt_adapted_place(adapted, h->path, place, path); ++place) {
         uint64_t hash;
@@ -377,7 +378,7 @@ static tt_status find_base(const tt_h5 *h, const tt_adapted *adapted, tt_model *
         if (!tt_file_exists(path)) continue;
         tt_status status = load_base(path, out, &hash, &other, device);
         if (status == TT_OK && other) continue;
-        if (status == TT_OK && hash == adapted->base_hash) return TT_OK;
+        if (status == TT_OK && hash == adapted->base_hash) return tt_adapted_base_path(adapted->base, path);
         if (status == TT_OK)
             status = tt_fail(TT_ERR_FORMAT, "%s: has changed: its weights' hash is %016llx and was %016llx",
                 path, (unsigned long long)hash, (unsigned long long)adapted->base_hash);

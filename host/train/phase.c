@@ -305,9 +305,8 @@ static tt_status train_steps(phase_run *r) {
     if (!interrupted && status != TT_ERR_INTERRUPTED) return status;
     TT_TRY(save_last(r));
     return tt_comm_agree(r->context->comm,
-        tt_fail(TT_ERR_INTERRUPTED,
-            "stopped after step %lld of %lld; progress is saved: run the same command again to resume",
-            (long long)r->trainer.step, (long long)phase->total));
+        tt_fail(TT_ERR_INTERRUPTED, "stopped after step %lld of %lld; progress is saved: %s",
+            (long long)r->trainer.step, (long long)phase->total, tt_how_to_resume()));
 }
 
 // Says which rank the others waited for: the one that waited least itself.

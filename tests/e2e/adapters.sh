@@ -108,6 +108,27 @@ expect 1 "one/best.h5: contains adapters for .*start/best.h5 .*which is missing"
 mv kept.h5 runs/start/best.h5
 expect 0 "" model show elsewhere/there/student.h5
 
+# A run that begins with a student whose base was found elsewhere names it there, and so does one that takes its phases from a run
+# that found it at a third place.
+base_of() { "$TINYTHINKER" model show "$1" | sed -n 's/.*adapters *on \(.*\), hash.*/\1/p'; }
+mkdir d1
+cp runs/start/best.h5 d1/whole.h5
+short=(--set acquisition.steps=2 --set reflection.iterations=0)
+"$TINYTHINKER" run adapt.yaml --set name=there --set model.start=d1/whole.h5 "${short[@]}" > log 2>&1 || fail "no adapters" log
+cp runs/there/best.h5 d1/A.h5
+cp -r d1 d2
+mv d1 d3
+printf 'name: NAME\nbase: adapt.yaml\nseeds: [1]\n' > names.yaml
+for d in 2 3; do
+    sed "s/NAME/from$d/" names.yaml > sweep.yaml
+    "$TINYTHINKER" sweep sweep.yaml --set model.start=d$d/A.h5 "${short[@]}" > out.log 2> log || fail "a base found elsewhere" log
+    [ $d = 2 ] || grep -q "acquisition: taken from" log || fail "adapters were trained again" log
+    for file in runs/from$d/*/best.h5 runs/from$d/*/checkpoints/acquisition.h5; do
+        [ "$(base_of "$file")" = "$(realpath d$d/whole.h5)" ] || fail "$file names $(base_of "$file")"
+    done
+done
+rm -r d2
+
 # ---- settings that make no sense
 refuse() { # pattern, settings...
     local pattern=$1 sets=()

@@ -62,6 +62,28 @@ if have_mpi; then
 fi
 "$TINYTHINKER" diff --only weights one/toy/01-all-s2/best.h5 two/toy/01-all-s2/best.h5 > diff.log || { fail weights; cat diff.log; }
 
+# A signal when a run's result is written: with another run left the sweep is interrupted, after the last one it ends as it would
+# have; so with jobs, whose parent is asked.
+asked() { # status, run whose result is written when the signal comes, arguments of the sweep
+    local status=$1 run=$2
+    shift 2
+    FAULTY_HOW=kill FAULTY_SIGNAL=2 FAULTY_DELAY=0 FAULTY_AT=4 FAULTY_ONLY=$run/result.json FAULTY_FOLDER=$work/two \
+        FAULTY_VICTIM=$work/pid LD_PRELOAD=$TT_FAULTY sh -c 'echo $$ >pid && exec "$@"' sh "$TINYTHINKER" sweep two.yaml "$@" \
+        >asked.txt 2>asked.log
+    [ $? = "$status" ] || fail "asked at the result of $run $*: another status than $status" asked.log
+    [ -e two/toy/$run/result.json ] || fail "asked at the result of $run $*: no result" asked.log
+    if [ "$status" = 0 ]; then
+        diff one.txt asked.txt || fail "asked after the last run $*: another table"
+    else
+        grep -q "interrupted; progress is saved: run the same command again" asked.log || fail "asked at $run $*: no word" asked.log
+    fi
+}
+[ -z "${TT_FAULTY:-}" ] || for jobs in 0 1; do
+    rm two/toy/0[23]-*/result.json
+    asked 130 02-summarize_only-s1 --jobs $jobs
+    asked 0 03-summarize_only-s2 --jobs $jobs
+done
+
 # One run fails: told, skipped, retried; the other is done.
 cat > bad.yaml <<'YAML'
 name: bad

@@ -159,9 +159,18 @@ for signal in INT TERM; do
 done
 grep -q "resuming after step [1-9]" last.log || { echo "FAILED: did not resume"; cat last.log; failed=1; }
 
-# A signal before the work has begun ends a run at once, with a word: here while its configuration is read.
+# Started over, it would start over again.
+"$TINYTHINKER" run good.yaml $long --set name=anew --fresh > out.log 2> err.log &
+pid=$!
+until [ -s runs/anew/metrics.jsonl ] || ! kill -0 $pid 2> /dev/null; do sleep 0.05; done
+kill -INT $pid
+wait $pid
+[ $? -eq 130 ] && grep -q "progress is saved: run the same command without --fresh to resume" err.log ||
+    { echo "FAILED: asked after --fresh:"; cat err.log; failed=1; }
+
+# A signal before the work has begun ends a run at once, with a word: here while its configuration is read, and nothing removed yet.
 mkfifo slow.yaml
-"$TINYTHINKER" run slow.yaml > out.log 2> err.log &
+"$TINYTHINKER" run slow.yaml --fresh > out.log 2> err.log &
 pid=$!
 exec 7> slow.yaml # the program has opened it
 kill -TERM $pid

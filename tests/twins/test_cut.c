@@ -114,14 +114,16 @@ static void equals_are_cut_by_id_at_every_distance(void **state) {
 // A goal that rounding puts above the sum of all keeps all.
 static void a_goal_beyond_the_sum_keeps_all(void **state) {
     (void)state;
-    const float x[4] = {1, 0, -INFINITY, -3};
-    row r = open_row(4, x, 1);
-    memcpy(r.weight, r.before, 4 * sizeof *r.weight);
-    const tt_cut_row cut = {.n = 4, .x = r.x, .weight = r.weight, .top = 1, .factor = 1, .memory = r.memory};
+    enum { N = 5 };
+    const float x[N] = {
+        1, 0, -INFINITY, -3.001f, -3}; // the last two share a bin: the search ends at the smaller one
+    row r = open_row(N, x, 1);
+    memcpy(r.weight, r.before, N * sizeof *r.weight);
+    const tt_cut_row cut = {.n = N, .x = r.x, .weight = r.weight, .top = 1, .factor = 1, .memory = r.memory};
     tt_cut_weights(&cut, false, 100);
-    assert_memory_equal(r.weight, r.before, 4 * sizeof *r.weight);
-    tt_cut_weights(&cut, true, 4);
-    assert_memory_equal(r.weight, r.before, 4 * sizeof *r.weight);
+    assert_memory_equal(r.weight, r.before, N * sizeof *r.weight);
+    tt_cut_weights(&cut, true, N);
+    assert_memory_equal(r.weight, r.before, N * sizeof *r.weight);
     close_row(&r);
 }
 

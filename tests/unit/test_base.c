@@ -7,6 +7,7 @@
 #include "host/base/str.h"
 #include "tests/expect.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,6 +207,30 @@ static void arena_blocks_never_move(void **state) {
     tt_arena_close(&arena);
 }
 
+// Four large blocks at a time, of 8 to 16 MiB, among small ones: the heap holds no more than four times as much.
+static void large_blocks_leave_few_holes(void **state) {
+    (void)state;
+#if defined __GLIBC__ && __GLIBC_PREREQ(2, 33)
+    enum { LARGE_ONES = 4, SMALL_ONES = 64, ROUNDS = 150, MIB = 1 << 20 };
+    void *large[LARGE_ONES] = {0}, *small[SMALL_ONES] = {0};
+    for (uint32_t i = 0; i < ROUNDS; ++i) {
+        uint32_t random[4];
+        tt_philox((uint32_t[4]){i}, (uint32_t[2]){1}, random);
+        void **const l = &large[random[0] % LARGE_ONES], **const s = &small[random[1] % SMALL_ONES];
+        free(*l);
+        OK(tt_alloc(l, 8 * MIB + random[2] % (8 * MIB), 1, "large"));
+        free(*s);
+        OK(tt_alloc(s, 1000 + random[3] % 100000, 1, "small"));
+        const struct mallinfo2 heap = mallinfo2(); // zeros under sanitizers, which have a heap of their own
+        assert_in_range(heap.arena + heap.hblkhd, 0, (size_t)4 * LARGE_ONES * 16 * MIB);
+    }
+    for (int i = 0; i < LARGE_ONES; ++i) free(large[i]);
+    for (int i = 0; i < SMALL_ONES; ++i) free(small[i]);
+#else
+    skip();
+#endif
+}
+
 static void errors_gather_context(void **state) {
     (void)state;
     tt_status status = tt_fail(TT_ERR_FORMAT, "line %d", 3);
@@ -269,6 +294,7 @@ int main(void) {
         cmocka_unit_test(files_are_replaced_as_a_whole),
         cmocka_unit_test(limits_of_control_groups),
         cmocka_unit_test(arena_blocks_never_move),
+        cmocka_unit_test(large_blocks_leave_few_holes),
         cmocka_unit_test(errors_gather_context),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,13 @@
-// Signals in the middle of matrix products, taken as the program takes them, leave memory as it was.
+// Signals in the middle of matrix products, taken as the program takes them, leave memory as it was; one that ends the
+// program is told in the place of a progress bar.
 #include "host/base/log.h"
 #include "kernels/ops.h"
 #include "tests/expect.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,7 +72,44 @@ static void signals_leave_memory_alone(void **state) {
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+// A bar on a terminal, and a signal that ends the program at once.
+static void draw_and_end(const char *terminal) {
+    const int file = open(terminal, O_RDWR);
+    tt_progress bar;
+    if (file < 0 || dup2(file, STDERR_FILENO) < 0 || setenv("TERM", "xterm", 1) != 0) _exit(2);
+    tt_interrupt_install();
+    tt_interrupt_resumes();
+    tt_resume_by("run it thus to resume");
+    tt_progress_open(&bar, "work", "steps", 10, 0);
+    tt_progress_update(&bar, 1, "going");
+    raise(SIGINT);
+    _exit(3);
+}
+
+static void the_word_at_the_end_takes_the_place_of_the_bar(void **state) {
+    (void)state;
+    char shown[4096] = "";
+    size_t n = 0;
+    const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) draw_and_end(ptsname(terminal));
+    for (ssize_t got; n < sizeof shown - 1 && (got = read(terminal, shown + n, sizeof shown - 1 - n)) > 0;)
+        n += (size_t)got;
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 128 + SIGINT);
+    assert_non_null(strstr(shown, "1/10 steps"));
+    assert_non_null(strstr(shown,
+        "\r\033[Ktinythinker: ended at once by a signal; what was saved before is intact: run it thus "
+        "to resume\r\n"));
+    close(terminal);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(signals_leave_memory_alone)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(signals_leave_memory_alone),
+        cmocka_unit_test(the_word_at_the_end_takes_the_place_of_the_bar)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,6 +146,18 @@ static void stop_children(const children *c) {
         if (c->pid[j]) kill(c->pid[j], SIGINT);
 }
 
+// Whether a run that was wanted is neither finished nor failed, nor needless, nor another process's.
+static bool any_left(const tt_sweeps *sweeps, const bool *wanted, bool always) {
+    for (int i = 0; i < sweeps->n; ++i) {
+        const tt_sweep_run *run = sweeps->runs[i];
+        const tt_sweep_state state = tt_sweep_state_of(run);
+        const bool open = state == TT_SWEEP_NEW ? always || !tt_sweep_enough(run)
+                                                : state == TT_SWEEP_BEGUN || state == TT_SWEEP_OVER;
+        if (wanted[i] && open && !tt_run_directory_noted(run->path)) return true;
+    }
+    return false;
+}
+
 tt_status tt_sweep_run_children(const tt_sweeps *sweeps, const bool *wanted, const tt_sweep_options *o) {
     children c = {.n = o->jobs};
     tt_sweep_queue queue = {0};
@@ -176,8 +188,7 @@ tt_status tt_sweep_run_children(const tt_sweeps *sweeps, const bool *wanted, con
     tt_sweep_queue_close(&queue);
     free(c.pid);
     free(c.run);
-    if (status == TT_OK && tt_interrupted())
-        status = tt_fail(
-            TT_ERR_INTERRUPTED, "interrupted; progress is saved; run the same command again to resume");
+    if (status == TT_OK && tt_interrupted() && any_left(sweeps, wanted, o->only >= 0))
+        status = tt_fail(TT_ERR_INTERRUPTED, "interrupted; progress is saved: %s", tt_how_to_resume());
     return status;
 }

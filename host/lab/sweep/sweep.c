@@ -129,20 +129,22 @@ static tt_status run_one(const tt_sweep_run *run, tt_comm *comm, const tt_run_op
     return TT_OK;
 }
 
-// Waits until a run can start; the same answer on all ranks.
+// Waits until a run can start; the same answer on all ranks. A signal changes nothing where none is left.
 static tt_status next_run(tt_sweep_queue *queue, tt_comm *comm, tt_lock *lock, int *run) {
     for (bool told = false;;) {
         struct {
             int run;
             bool stop;
         } now = {TT_QUEUE_END, false};
-        now.stop = tt_interrupted(); // between two runs, or while waiting
-        if (comm->rank == 0 && !now.stop) now.run = tt_sweep_queue_next(queue, lock);
+        if (comm->rank == 0) {
+            now.run = tt_sweep_queue_next(queue, lock);
+            now.stop = now.run != TT_QUEUE_END && tt_interrupted(); // between two runs, or while waiting
+            if (now.stop && now.run >= 0) tt_lock_release(lock);
+        }
         TT_TRY(tt_comm_broadcast(comm, &now, sizeof now, 0));
         if (now.stop)
             return tt_comm_agree(
-                comm, tt_fail(TT_ERR_INTERRUPTED,
-                          "interrupted; progress is saved: run the same command again to resume"));
+                comm, tt_fail(TT_ERR_INTERRUPTED, "interrupted; progress is saved: %s", tt_how_to_resume()));
         *run = now.run;
         if (now.run != TT_QUEUE_WAIT) return TT_OK;
         if (!told && comm->rank == 0)

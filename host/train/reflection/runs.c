@@ -177,9 +177,8 @@ static tt_status generate_rest(const generation *g) {
     tt_progress_close(&progress);
     close_round(&r);
     if (status == TT_ERR_INTERRUPTED)
-        return tt_context(status,
-            "reflection %d: the runs so far are saved; run the same command again to resume",
-            context->iteration);
+        return tt_context(
+            status, "reflection %d: the runs so far are saved; %s", context->iteration, tt_how_to_resume());
     return status;
 }
 
