@@ -1,10 +1,8 @@
 // Memory of the CPU device: the host's.
 #include "host/base/memory.h"
-#include "host/base/cores.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/reserve.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,18 +38,6 @@ static tt_status memory_wait(tt_device *device) {
     return TT_OK;
 }
 
-// bf16 that is slower than fp32 is for those who ask for it.
-static tt_status choose_precision(tt_device *device) {
-    if (device->precision == TT_PRECISION_AUTO)
-        device->precision = tt_cpu_bf16() == TT_BF16_FAST ? TT_BF16 : TT_FP32;
-    else if (device->precision == TT_BF16 && tt_cpu_bf16() == TT_BF16_NONE)
-        return tt_fail(TT_ERR_UNSUPPORTED,
-            "precision bf16: oneDNN has no bf16 products for this CPU (%s); precision fp32 works on every "
-            "CPU",
-            tt_cpu_isa());
-    return TT_OK;
-}
-
 const tt_memory *tt_cpu_memory(void) {
     static const tt_memory memory = {.alloc = memory_alloc,
         .free = memory_free,
@@ -64,15 +50,4 @@ const tt_memory *tt_cpu_memory(void) {
         .wait = memory_wait,
         .close = tt_cpu_gemm_close};
     return &memory;
-}
-
-tt_status tt_cpu_open(tt_device *device, int threads) {
-    TT_TRY(tt_cpu_isa_limit());
-    TT_TRY(choose_precision(device));
-    device->ops = tt_cpu_ops();
-    device->memory = tt_cpu_memory();
-    device->name = "cpu";
-    device->threads = threads > 0 ? threads : tt_cores_threads();
-    omp_set_num_threads(device->threads);
-    return TT_OK;
 }

@@ -5,8 +5,6 @@
 #include "host/base/log.h"
 #include "host/lab/run_directory.h"
 #include "host/lab/shared_phases.h"
-#include "host/lab/sweep/notes.h"
-#include "host/lab/sweep/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +17,7 @@
 
 _Static_assert(sizeof((tt_sweep *)0)->generation == TT_PHASE_GENERATION, "one kind of name");
 
-static tt_status path_of(const tt_sweep *sweep, char out[TT_PATH_MAX]) {
+tt_status tt_sweep_fresh_path(const tt_sweep *sweep, char out[TT_PATH_MAX]) {
     char folder[TT_PATH_MAX];
     TT_TRY(tt_path_join(folder, sizeof folder, sweep->output, sweep->name));
     return tt_path_join(out, TT_PATH_MAX, folder, "fresh.json");
@@ -48,7 +46,7 @@ tt_status tt_sweep_fresh_read(tt_sweep *sweep) {
     json_t *root;
     *sweep->generation = *sweep->over_from = '\0';
     for (int i = 0; i < sweep->n; ++i) sweep->runs[i].over = false;
-    TT_TRY(path_of(sweep, path));
+    TT_TRY(tt_sweep_fresh_path(sweep, path));
     if (!tt_file_exists(path)) return TT_OK;
     TT_TRY(tt_json_read(&root, path, 1 << 24));
     if (!is_valid(root)) {
@@ -76,7 +74,7 @@ static tt_status write_one(const tt_sweep *sweep) {
     char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
     if (!text) return tt_fail(TT_ERR_NOMEM, "%s: no memory to start over", sweep->name);
-    tt_status status = path_of(sweep, path);
+    tt_status status = tt_sweep_fresh_path(sweep, path);
     if (status == TT_OK) status = tt_write_file(path, text, strlen(text));
     free(text);
     return status;
@@ -95,7 +93,7 @@ static void choose_generation(const tt_sweeps *sweeps, char out[TT_SWEEP_GENERAT
 static tt_status check_from(const tt_sweep *sweep, const char *from) {
     char path[TT_PATH_MAX];
     if (!*sweep->generation || strcmp(sweep->over_from, from) == 0) return TT_OK;
-    TT_TRY(path_of(sweep, path));
+    TT_TRY(tt_sweep_fresh_path(sweep, path));
     return tt_fail(TT_ERR_USAGE,
         "sweep: %s is starting over from %s and was interrupted; run it to its end first, or remove %s to "
         "leave "
@@ -126,7 +124,7 @@ static tt_status choose_and_write(tt_sweeps *sweeps, const bool *wanted, const c
 }
 
 // Locks the output's folder: sweeps that begin together are one start-over of one generation.
-static tt_status lock_output(const char *output, tt_lock *lock) {
+tt_status tt_sweep_fresh_lock(const char *output, tt_lock *lock) {
     char note[TT_PATH_MAX];
     TT_TRY(tt_make_dirs(output));
     TT_TRY(tt_path_join(note, sizeof note, output, ".starting-over"));
@@ -139,7 +137,7 @@ static tt_status lock_output(const char *output, tt_lock *lock) {
 
 tt_status tt_sweep_fresh_begin(tt_sweeps *sweeps, const bool *wanted, const char *from) {
     tt_lock lock;
-    TT_TRY(lock_output(sweeps->output, &lock));
+    TT_TRY(tt_sweep_fresh_lock(sweeps->output, &lock));
     const tt_status status = choose_and_write(sweeps, wanted, from ? from : "");
     tt_lock_release(&lock);
     return status;
@@ -179,48 +177,4 @@ bool tt_sweep_fresh_waits(const tt_sweep_run *run) {
     if (!run->over) return false;
     tt_phase_generation(run->path, generation);
     return strcmp(generation, run->sweep->generation) != 0;
-}
-
-// How many runs of the start-over are not finished in it.
-static int count_left(const tt_sweep *sweep, int *all) {
-    int left = 0;
-    *all = 0;
-    for (int i = 0; i < sweep->n; ++i) {
-        const tt_sweep_run *run = &sweep->runs[i];
-        if (!run->over) continue;
-        ++*all;
-        left += !tt_sweep_done(run) && !(tt_sweep_state_of(run) == TT_SWEEP_NEW && tt_sweep_enough(run));
-    }
-    return left;
-}
-
-void tt_sweep_fresh_tell(const tt_sweeps *sweeps) {
-    for (int i = 0; i < sweeps->n_items; ++i) {
-        const tt_sweep *sweep = &sweeps->items[i];
-        char path[TT_PATH_MAX];
-        int all;
-        if (!*sweep->generation || path_of(sweep, path) != TT_OK) continue;
-        const int left = count_left(sweep, &all);
-        tt_info(
-            "%s: starting over, which was interrupted, goes on: %d of %d runs are left; to begin once more, "
-            "remove %s first",
-            sweep->name, left, all, path);
-    }
-}
-
-// Others may have added runs to the start-over meanwhile: what counts is in the file.
-void tt_sweep_fresh_end(tt_sweeps *sweeps) {
-    tt_lock lock = {.file = -1};
-    bool any = false;
-    for (int i = 0; i < sweeps->n_items; ++i) any = any || *sweeps->items[i].generation;
-    if (!any || lock_output(sweeps->output, &lock) != TT_OK) return; // the next command removes it
-    for (int i = 0; i < sweeps->n_items; ++i) {
-        tt_sweep *sweep = &sweeps->items[i];
-        char path[TT_PATH_MAX];
-        int all;
-        if (tt_sweep_fresh_read(sweep) == TT_OK && *sweep->generation && count_left(sweep, &all) == 0 &&
-            path_of(sweep, path) == TT_OK)
-            unlink(path);
-    }
-    tt_lock_release(&lock);
 }

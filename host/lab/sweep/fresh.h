@@ -7,6 +7,7 @@
 #ifndef TT_LAB_SWEEP_FRESH_H
 #define TT_LAB_SWEEP_FRESH_H
 
+#include "host/base/lock.h"
 #include "host/lab/sweep/sweeps.h"
 
 #ifdef __cplusplus
@@ -29,6 +30,11 @@ void tt_sweep_fresh_text(const tt_sweep *sweep, char *out, size_t size);
 tt_status tt_sweep_fresh_share(tt_sweeps *sweeps, tt_comm *comm) TT_MUST_CHECK;
 // Whether the run is still to be started over.
 bool tt_sweep_fresh_waits(const tt_sweep_run *run);
+// The path of the sweep's fresh.json, and the lock on an output folder under which it is read, chosen and written.
+tt_status tt_sweep_fresh_path(const tt_sweep *sweep, char out[TT_PATH_MAX]) TT_MUST_CHECK;
+tt_status tt_sweep_fresh_lock(const char *output, tt_lock *lock) TT_MUST_CHECK;
+
+// In fresh_left.c:
 // Says what is left of unfinished start-overs.
 void tt_sweep_fresh_tell(const tt_sweeps *sweeps);
 // Removes fresh.json of sweeps of which all runs that it lists have started over and are finished.

@@ -1,0 +1,51 @@
+// What is left of a start-over.
+#include "host/base/log.h"
+#include "host/lab/sweep/fresh.h"
+#include "host/lab/sweep/notes.h"
+#include "host/lab/sweep/state.h"
+
+#include <unistd.h>
+
+// How many runs of the start-over are not finished in it.
+static int count_left(const tt_sweep *sweep, int *all) {
+    int left = 0;
+    *all = 0;
+    for (int i = 0; i < sweep->n; ++i) {
+        const tt_sweep_run *run = &sweep->runs[i];
+        if (!run->over) continue;
+        ++*all;
+        left += !tt_sweep_done(run) && !(tt_sweep_state_of(run) == TT_SWEEP_NEW && tt_sweep_enough(run));
+    }
+    return left;
+}
+
+void tt_sweep_fresh_tell(const tt_sweeps *sweeps) {
+    for (int i = 0; i < sweeps->n_items; ++i) {
+        const tt_sweep *sweep = &sweeps->items[i];
+        char path[TT_PATH_MAX];
+        int all;
+        if (!*sweep->generation || tt_sweep_fresh_path(sweep, path) != TT_OK) continue;
+        const int left = count_left(sweep, &all);
+        tt_info(
+            "%s: starting over, which was interrupted, goes on: %d of %d runs are left; to begin once more, "
+            "remove %s first",
+            sweep->name, left, all, path);
+    }
+}
+
+// Others may have added runs to the start-over meanwhile: what counts is in the file.
+void tt_sweep_fresh_end(tt_sweeps *sweeps) {
+    tt_lock lock = {.file = -1};
+    bool any = false;
+    for (int i = 0; i < sweeps->n_items; ++i) any = any || *sweeps->items[i].generation;
+    if (!any || tt_sweep_fresh_lock(sweeps->output, &lock) != TT_OK) return; // the next command removes it
+    for (int i = 0; i < sweeps->n_items; ++i) {
+        tt_sweep *sweep = &sweeps->items[i];
+        char path[TT_PATH_MAX];
+        int all;
+        if (tt_sweep_fresh_read(sweep) == TT_OK && *sweep->generation && count_left(sweep, &all) == 0 &&
+            tt_sweep_fresh_path(sweep, path) == TT_OK)
+            unlink(path);
+    }
+    tt_lock_release(&lock);
+}
