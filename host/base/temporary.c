@@ -10,7 +10,9 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -103,4 +105,14 @@ tt_status tt_temporary_make(const char *path, mode_t mode, char *out, int *file)
     }
     return tt_fail(TT_ERR_IO,
         "%s: cannot write: all names for a temporary file, from %s.%ld.tmp on, are taken", path, path, first);
+}
+
+tt_status tt_temporary_make_private(const char *name, char *out) {
+    const char *folder = getenv("TMPDIR");
+    char path[TT_PATH_MAX];
+    int file;
+    TT_TRY(tt_path_join(path, sizeof path, folder && *folder ? folder : "/tmp", name));
+    TT_TRY(tt_temporary_make(path, S_IRUSR | S_IWUSR, out, &file));
+    close(file);
+    return TT_OK;
 }

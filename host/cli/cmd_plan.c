@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 // What CUDA and its libraries take of a GPU beside the program's own memory: assumed.
@@ -324,18 +323,6 @@ static tt_status print_json(const plan *p) {
 
 // ---- the command
 
-// The name of a temporary file; where none can be made, that of one which is never there.
-static void choose_tokens(char out[TT_PATH_MAX]) {
-    const char *folder = getenv("TMPDIR");
-    char path[TT_PATH_MAX];
-    int file;
-    snprintf(path, sizeof path, "%s/tinythinker-plan", folder && *folder ? folder : "/tmp");
-    if (tt_temporary_make(path, S_IRUSR | S_IWUSR, out, &file) == TT_OK)
-        close(file);
-    else
-        *out = '\0';
-}
-
 static tt_status count_needs(plan *p) {
     const tt_corpus *corpus = p->has_corpus ? &p->corpus : NULL;
     tt_log_mute(true); // the run itself will warn of what its data lack
@@ -359,7 +346,8 @@ static tt_status make_plan(plan *p, const request *r, const tt_comm *comm) {
     TT_TRY(tt_alloc(&p->needs, 2, sizeof *p->needs, "plan"));
     p->with_advice = p->needs + 1;
     TT_TRY(tt_needs_corpus(&p->corpus, &p->has_corpus, &p->config));
-    choose_tokens(tokens);
+    if (tt_temporary_make_private("tinythinker-plan", tokens) != TT_OK)
+        *tokens = 0; // tokenised more than once
     p->machine.tokens_path = tokens;
     const tt_status status = count_needs(p);
     p->machine.tokens_path = NULL;

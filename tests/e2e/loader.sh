@@ -4,7 +4,7 @@
 set -u
 . "$(dirname "$0")/../common.sh"
 unset OMP_WAIT_POLICY GOMP_SPINCOUNT # with either of them the program does not start itself anew
-make_data
+make_run
 
 loader=$(ldd "$TINYTHINKER" | awk '$1 ~ /^\/.*ld-/ { print $1 }')
 [ -x "$loader" ] || { echo "skipped: ldd names no loader"; exit 77; }
@@ -25,16 +25,8 @@ done
 
 cat > sweep.yaml <<'YAML'
 name: toy
-base: base.yaml
+base: run.yaml
 axes: {stages: [all, summarize_only]}
-YAML
-cat > base.yaml <<'YAML'
-corpus: data/corpus.h5
-threads: 1
-model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 16, d_kv: 8, d_ff: 32, num_heads: 2}
-acquisition: {steps: 2, batch_size: 4, interval: 1, validate_every: 0}
-evaluation: {max_length: 4, samples: 0}
-precision: fp32
 YAML
 "$loader" bin/device sweep sweep.yaml --jobs 2 > out.txt 2>&1 || { fail "the sweep"; cat out.txt runs/toy/*/log.txt; }
 [ "$(ls runs/toy/*/result.json | wc -l)" = 2 ] || { fail "two runs should have a result"; cat out.txt; }

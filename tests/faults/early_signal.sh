@@ -4,7 +4,7 @@
 set -u
 . "$(dirname "$0")/../common.sh"
 export OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0 # so that only runs are started anew
-make_data
+make_run
 
 cat > slow.c <<'C'
 #define _GNU_SOURCE
@@ -19,15 +19,7 @@ int execv(const char *path, char *const arguments[]) {
 }
 C
 "${TT_CC:-cc}" -shared -fPIC -o slow.so slow.c -ldl 2> /dev/null || { echo "skipped: no compiler"; exit 77; }
-cat > base.yaml <<'YAML'
-corpus: data/corpus.h5
-threads: 1
-model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 16, d_kv: 8, d_ff: 32, num_heads: 2}
-acquisition: {steps: 2, batch_size: 4, interval: 1, validate_every: 0}
-evaluation: {max_length: 4, samples: 0}
-precision: fp32
-YAML
-printf 'name: toy\nbase: base.yaml\nseeds: [1]\n' > sweep.yaml
+printf 'name: toy\nbase: run.yaml\nseeds: [1]\n' > sweep.yaml
 for signal in INT TERM; do
     rm -rf runs starting
     LD_PRELOAD=$PWD/slow.so "$TINYTHINKER" sweep sweep.yaml --jobs 1 > out.txt 2>&1 &

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 // What one kind of configuration takes.
 typedef struct kind {
@@ -272,18 +270,6 @@ static tt_status count_runs(counter *c, const tt_sweep_graph *graph, tt_speeds *
     return TT_OK;
 }
 
-// A file for tokenised texts, so that the next configuration of the same corpus need not make them again.
-static void choose_tokens(char out[TT_PATH_MAX]) {
-    const char *folder = getenv("TMPDIR");
-    char path[TT_PATH_MAX];
-    int file;
-    snprintf(path, sizeof path, "%s/tinythinker-sweep", folder && *folder ? folder : "/tmp");
-    if (tt_temporary_make(path, S_IRUSR | S_IWUSR, out, &file) == TT_OK)
-        close(file);
-    else
-        *out = '\0';
-}
-
 tt_status tt_sweep_costs_open(tt_sweep_costs *out, const tt_sweep_graph *graph, tt_speeds *speeds) {
     const size_t n = (size_t)graph->sweeps->n;
     counter c = {.out = out};
@@ -294,7 +280,7 @@ tt_status tt_sweep_costs_open(tt_sweep_costs *out, const tt_sweep_graph *graph, 
     if (status == TT_OK) status = tt_alloc(&out->why, n, sizeof *out->why, "costs");
     if (status == TT_OK) status = tt_alloc(&c.needs, 1, sizeof *c.needs, "costs");
     if (status == TT_OK) {
-        choose_tokens(c.tokens);
+        if (tt_temporary_make_private("tinythinker-sweep", c.tokens) != TT_OK) *c.tokens = 0;
         status = count_runs(&c, graph, speeds);
         if (*c.tokens) tt_temporary_remove(c.tokens);
     }
