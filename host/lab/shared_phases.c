@@ -115,6 +115,7 @@ static bool is_done(const char *run, const char *phase, const json_t *entry, tt_
     const char *best = json_string_value(json_object_get(entry, "best"));
     const json_t *bytes = json_object_get(entry, "metrics_bytes");
     out->metrics_bytes = json_integer_value(bytes);
+    out->taken = json_object_get(entry, "from") != NULL;
     return best && *best != '/' && !strstr(best, "..") && json_is_integer(bytes) && out->metrics_bytes >= 0 &&
            json_is_true(json_object_get(entry, "done")) && has_files(run, phase, best, out);
 }

@@ -52,6 +52,7 @@ typedef struct tt_phase_found {
     char best[TT_PATH_MAX]; // its best weights
     int64_t metrics_bytes;
     char generation[TT_PHASE_GENERATION]; // of the run; empty: none
+    bool taken;                           // the run did not train it: it has the files of another one
 } tt_phase_found;
 
 // Looks into the run directory `run`; *out (or NULL) is filled for TT_PHASE_DONE: all files of the phase are there.

@@ -124,7 +124,8 @@ fi
 
 # A dry run says what plan says: for all of a small corpus; of a large one a part is counted.
 "$TINYTHINKER" sweep second.yaml --dry-run >list.txt 2>err.log || fail "--dry-run" err.log
-grep -q "acquisition: [0-9]* tokens/s, as measured by [0-9]* runs below runs on" list.txt || fail "no measured speed" list.txt
+measured=$(sed -n 's/.*acquisition: [0-9]* tokens\/s, as measured by \([0-9]*\) runs below runs on .*/\1/p' list.txt)
+[ "$measured" = "$(files runs/*/*/checkpoints/acquisition.h5)" ] || fail "a speed measured by '$measured' runs, expected those that trained" list.txt
 "$TINYTHINKER" corpus export data/corpus.h5 -o twice.jsonl >export.log 2>&1
 awk -F '"question"' '!seen[substr($2, 1, 40)]++' twice.jsonl >all.jsonl # examples that occur twice are dropped
 make_corpus() { # size; copies of a question begin with other words, which the tokenizer knows

@@ -43,14 +43,12 @@ static tt_status add(
         TT_TRY(
             tt_grow(&graph->phases, &graph->capacity, (size_t)graph->n + 1, sizeof *graph->phases, "phases"));
         k = graph->n++;
-        graph->phases[k] = (tt_sweep_phase){
-            .identity = *identity, .generation = generation, .before = graph->last[run], .first = run};
+        graph->phases[k] =
+            (tt_sweep_phase){.identity = *identity, .generation = generation, .before = graph->last[run]};
         *identity = (tt_str){0};
         snprintf(graph->phases[k].name, TT_PHASE_NAME, "%s", name);
         memcpy(graph->phases[k].hash, hash, sizeof hash);
     }
-    graph->phases[k].runs++;
-    graph->trained++;
     graph->last[run] = k;
     return TT_OK;
 }
@@ -111,7 +109,6 @@ static bool mark_done(void *self, const char *name, const char *identity, const 
             continue;
         if (*p->generation && strcmp(p->generation, found->generation) != 0) continue;
         p->done = true;
-        memcpy(p->found, found->run, sizeof p->found);
     }
     return false;
 }

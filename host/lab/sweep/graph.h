@@ -1,4 +1,4 @@
-// The phases of all runs of one sweep or several, each once: which runs have it in common, and which of them are trained.
+// The phases of all runs of one sweep or several, each once, and which of them are trained.
 #ifndef TT_LAB_SWEEP_GRAPH_H
 #define TT_LAB_SWEEP_GRAPH_H
 
@@ -13,18 +13,15 @@ extern "C" {
 typedef struct tt_sweep_phase {
     char name[TT_PHASE_NAME], hash[TT_PHASE_HASH];
     tt_str identity;
-    const char *generation;  // that it is to be trained in (fresh.h); empty: any
-    int before;              // the phase that it begins from; -1: the run's start
-    int first;               // the first run that has it
-    int runs;                // that have it
-    bool done;               // found in a run directory by tt_sweep_graph_look
-    char found[TT_PATH_MAX]; // where
+    const char *generation; // that it is to be trained in (fresh.h); empty: any
+    int before;             // the phase that it begins from; -1: the run's start
+    bool done;              // found in a run directory by tt_sweep_graph_look
 } tt_sweep_phase;
 
 typedef struct tt_sweep_graph {
     const tt_sweeps *sweeps;
     tt_sweep_phase *phases; // [n], each behind the one that it begins from
-    int n, trained;         // trained: the sum of `runs`, what the runs would train each for itself
+    int n;
     size_t capacity;
     int *last;  // [sweeps->n]: the last phase of each run; -1: it has none, or they are not known
     char **why; // [sweeps->n]: why its phases are not known; NULL: they are

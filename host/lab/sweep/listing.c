@@ -131,8 +131,10 @@ static bool list_reasons(
 static void list_notes(
     tt_str *out, const tt_sweep_graph *graph, const tt_sweep_costs *costs, const tt_speeds *speeds) {
     tt_str basis = {0};
-    tt_str_format(out, "\nmemory: of one rank's %s at the peak; ", costs->cuda ? "GPU" : "CPU device");
-    tt_str_append(out, "reflection's steps depend on its pairs, whose number is assumed\n");
+    bool reflects = false;
+    for (int k = 0; k < graph->n; ++k) reflects |= strncmp(graph->phases[k].name, "reflection", 10) == 0;
+    tt_str_format(out, "\nmemory: of one rank's %s at the peak%s\n", costs->cuda ? "GPU" : "CPU device",
+        reflects ? "; reflection's steps depend on its pairs, whose number is assumed" : "");
     if (costs->part)
         tt_str_format(out,
             "counted with %d of each corpus's training questions and multiplied; tinythinker plan counts "
@@ -155,10 +157,14 @@ static void list_notes(
 static tt_status list_all(
     tt_str *out, const tt_sweep_graph *graph, const tt_sweep_costs *costs, const tt_speeds *speeds) {
     const char **states;
-    use uses[graph->n + 1];
+    use *uses;
     const tt_sweeps *sweeps = graph->sweeps;
-    memset(uses, 0, sizeof uses);
-    TT_TRY(tt_alloc(&states, (size_t)sweeps->n, sizeof *states, "runs"));
+    TT_TRY(tt_alloc(&uses, (size_t)graph->n + 1, sizeof *uses, "phases"));
+    tt_status status = tt_alloc(&states, (size_t)sweeps->n, sizeof *states, "runs");
+    if (status != TT_OK) {
+        free(uses);
+        return status;
+    }
     tt_sweep_state_texts(sweeps->runs, sweeps->n, states);
     for (int i = 0, first = 0; i < sweeps->n_items; first += sweeps->items[i++].n) {
         const tt_sweeps one = tt_sweeps_only(sweeps, i);
@@ -169,6 +175,7 @@ static tt_status list_all(
     free(states);
     if (graph->n > 0) list_phases(out, graph, costs, uses, part);
     if (graph->n > 0) list_notes(out, graph, costs, speeds);
+    free(uses);
     return tt_str_status(out);
 }
 

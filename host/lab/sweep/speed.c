@@ -61,48 +61,38 @@ static json_t *read_member_file(const char *run, const char *name) {
     return root;
 }
 
-typedef struct reader {
-    tt_speeds *speeds;
-    char last[TT_PATH_MAX]; // the run that was read last: it is found once for each of its phases
-} reader;
-
-static void take_phases(tt_speeds *s, const char *model, const char *device, const json_t *phases) {
+static void add_phase(tt_speed *entry, const char *name, const json_t *phases) {
     for (size_t i = 0; i < json_array_size(phases); ++i) {
         const json_t *phase = json_array_get(phases, i);
-        const char *name = json_string_value(json_object_get(phase, "name"));
+        const char *which = json_string_value(json_object_get(phase, "name"));
         const double tokens = json_number_value(json_object_get(phase, "tokens")),
                      seconds = json_number_value(json_object_get(phase, "seconds"));
-        char section[16] = "";
-        if (!name || !(tokens > 0) || !(seconds > 0)) continue;
-        snprintf(section, sizeof section, "%.*s", (int)strcspn(name, "_"), name);
-        tt_speed *entry = entry_of(s, model, section, device);
-        if (!entry) continue;
+        if (!which || strcmp(which, name) != 0 || !(tokens > 0) || !(seconds > 0)) continue;
         entry->tokens += tokens;
         entry->seconds += seconds;
-        entry->runs += i == 0 || strcmp(section, "reflection") != 0 || strcmp(name, "reflection_1") == 0;
+        // An iteration of reflection after the first is of a run that counts already.
+        entry->runs += strncmp(name, "reflection", 10) != 0 || strcmp(name, "reflection_1") == 0;
     }
 }
 
-static bool take_run(void *self, const char *phase, const char *identity, const tt_phase_found *found) {
-    reader *r = self;
-    char model[TT_SPEED_MODEL];
-    (void)phase;
+// A phase that was taken from another run was measured there.
+static bool take_phase(void *self, const char *phase, const char *identity, const tt_phase_found *found) {
+    char model[TT_SPEED_MODEL], section[16];
     (void)identity;
-    if (strcmp(r->last, found->run) == 0) return false;
-    memcpy(r->last, found->run, sizeof r->last);
-    if (!model_of_run(found->run, model)) return false;
+    if (found->taken || !model_of_run(found->run, model)) return false;
     json_t *result = read_member_file(found->run, "result.json"),
            *environment = read_member_file(found->run, "environment.json");
     const char *device = json_string_value(json_object_get(environment, "device"));
-    take_phases(r->speeds, model, device ? device : "an unknown device", json_object_get(result, "phases"));
+    snprintf(section, sizeof section, "%.*s", (int)strcspn(phase, "_"), phase);
+    tt_speed *entry = entry_of(self, model, section, device ? device : "an unknown device");
+    if (entry) add_phase(entry, phase, json_object_get(result, "phases"));
     json_decref(result);
     json_decref(environment);
     return false;
 }
 
 void tt_speeds_read(tt_speeds *out, const char *root) {
-    reader r = {.speeds = out};
-    tt_phases_walk(root, take_run, &r);
+    tt_phases_walk(root, take_phase, out);
 }
 
 double tt_speeds_find(tt_speeds *s, const char *model, const char *section) {
