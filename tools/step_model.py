@@ -48,7 +48,7 @@ class Step:
 
     def __init__(self, shape, sources, targets, budget, gpu, recorded=False):
         self.recorded = recorded
-        self.busy = 0 if recorded else gpu.processors * 192 * 192  # as kernels/cuda/device.cu has it
+        self.busy = 0 if recorded else gpu.processors * 192 * 192  # as kernels/cuda/scratch.h has it
         self.head_rows = RECORDED_HEAD_ROWS if recorded else head_rows_at_once(shape.vocab)
         self.shape, self.sources, self.targets, self.budget = shape, sources, targets, budget
         self.s, self.t = sum(sources), sum(targets)

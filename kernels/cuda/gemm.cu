@@ -3,7 +3,8 @@
 // cuBLASLt reads column-major matrices; a row-major C[m, n] is a column-major C^T[n, m] = op(B)^T op(A)^T, so
 // it is asked for the product with both sides exchanged. An answer takes it a third of a millisecond, and every batch has
 // other numbers of rows: so it is asked for a number that many of them share (`general`), and its first proposal serves all of
-// these; numbers which it refuses with that are asked for by themselves. The answers are kept in a table that replaces the
+// these; numbers which it refuses with that are asked for by themselves, and so are products with ReLU, of which decoding has a few
+// numbers of rows: each is asked for, tried with NaN and waited for once. The answers are kept in a table that replaces the
 // least recently used ones. No choice depends on time or on the products before, so that the same products give the same bits
 // in every run, and in one that goes on.
 #include "kernels/cuda/kernel.cuh"
@@ -285,21 +286,21 @@ bool refused(cublasStatus_t status) {
            status == CUBLAS_STATUS_ARCH_MISMATCH;
 }
 
-// Takes the first proposal for c->key that keeps NaN and, if the key is exact, with which the product can be made: then it
-// has been made. s: the product's own shape.
-cublasStatus_t try_proposals(tt_device *device, choice *c, const shape *s, const tt_gemm *p) {
-    const bool fused_relu = p->relu && !c->relu_apart;
+// A general key takes the first proposal. An exact one is tried: whether it keeps NaN, then by the product itself, which has
+// been made then.
+cublasStatus_t try_proposals(tt_device *device, choice *c, const tt_gemm *p) {
+    const bool fused_relu = c->key.relu && !c->relu_apart;
     cublasLtMatmulHeuristicResult_t results[PROPOSALS];
     int found = 0;
     TT_LT(lay_out(device, c, &c->key));
     TT_LT(ask(tt_cuda_of(device)->gemm, c, results, &found));
-    TT_LT(lay_out(device, c, s));
     cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
     for (int i = 0; i < found && refused(status); ++i) {
         if (results[i].state != CUBLAS_STATUS_SUCCESS || results[i].workspaceSize > workspace_bytes) continue;
         c->algo = results[i].algo;
+        if (!c->key.exact) return CUBLAS_STATUS_SUCCESS;
         status = fused_relu ? check_nan(device, c, p) : CUBLAS_STATUS_SUCCESS;
-        if (status == CUBLAS_STATUS_SUCCESS && c->key.exact) status = make_products(device, c, p);
+        if (status == CUBLAS_STATUS_SUCCESS) status = make_products(device, c, p);
     }
     return status;
 }
@@ -307,7 +308,7 @@ cublasStatus_t try_proposals(tt_device *device, choice *c, const shape *s, const
 // Fills in an empty choice. What the library may not have is done without: ReLU in the product itself; then, for fp32, the mode
 // that keeps to the letter of fp32 ("pedantic"), without which TF32 stays off as well;
 // then batches.
-cublasStatus_t choose(tt_device *device, choice *c, const shape *s, const tt_gemm *p) {
+cublasStatus_t choose(tt_device *device, choice *c, const tt_gemm *p) {
     const shape key = c->key;
     const bool fp32 = device->operand_size == sizeof(float);
     cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
@@ -319,7 +320,7 @@ cublasStatus_t choose(tt_device *device, choice *c, const shape *s, const tt_gem
         c->relu_apart = less_relu;
         c->batch_apart = less_batch;
         status = describe(c, fp32 && !less_pedantic ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F);
-        if (status == CUBLAS_STATUS_SUCCESS) status = try_proposals(device, c, s, p);
+        if (status == CUBLAS_STATUS_SUCCESS) status = try_proposals(device, c, p);
     }
     return status;
 }
@@ -368,7 +369,7 @@ cublasStatus_t multiply_by(
     choice *c = find_choice(g, key);
     const bool known = c->used;
     if (!known) {
-        const cublasStatus_t status = choose(device, c, s, p);
+        const cublasStatus_t status = choose(device, c, p);
         if (status != CUBLAS_STATUS_SUCCESS) {
             forget_choice(c);
             return status;

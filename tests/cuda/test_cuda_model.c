@@ -120,7 +120,7 @@ static void same_training(tt_precision precision, bool v1_1, int d_kv, double al
     assert_true(last < 0.9 * first);
     float *a = weights(&cpu), *b = weights(&gpu);
     const double distance = apart(b, a, cpu.model->size);
-    if (distance > 10 * allowed) {
+    if (!(distance <= 10 * allowed)) {
         print_error("weights after %d steps: %.3g apart\n", STEPS, distance);
         fail();
     }
@@ -234,10 +234,12 @@ static void recomputed_layers_equal_kept_ones(void **state) {
     (void)state;
     const tt_model_config config = config_of(true, 8);
     for (int half = 0; half < 2; ++half) {
-        float *w[2];
+        float *w[2], *start = NULL;
         size_t n = 0, bytes[2];
         for (int again = 0; again < 2; ++again) {
             student gpu = open_student("cuda", half ? TT_BF16 : TT_FP32, &config);
+            free(start);
+            start = weights(&gpu);
             const tt_memory *own = gpu.device->memory;
             tt_memory memory = *own;
             replay = memory.replay;
@@ -257,15 +259,21 @@ static void recomputed_layers_equal_kept_ones(void **state) {
             close_student(&gpu);
         }
         if (pair_emulated()) twin_same_bits("weights with layers kept and computed again", w[0], w[1], n, 4);
-        const double distance = apart(w[1], w[0], n),
-                     allowed = half ? 2e-1 : 1e-4; // as in training against the CPU
+        // Of what training moved: rounding decides the sign of the smallest gradients, and with it a step of Adam.
+        double moved = 0, between = 0;
+        for (size_t i = 0; i < n; ++i) {
+            moved += ((double)w[0][i] - (double)start[i]) * ((double)w[0][i] - (double)start[i]);
+            between += ((double)w[1][i] - (double)w[0][i]) * ((double)w[1][i] - (double)w[0][i]);
+        }
+        const double distance = sqrt(between / moved), allowed = half ? 0.3 : 0.03;
         if (!(distance <= allowed)) {
-            print_error(
-                "weights with layers kept and computed again: %.3g apart, allowed %.3g\n", distance, allowed);
+            print_error("weights with layers kept and computed again: %.3g of what training moved apart, "
+                        "allowed %.3g\n",
+                distance, allowed);
             fail();
         }
         assert_true(bytes[1] < bytes[0]);
-        free(w[0]), free(w[1]);
+        free(w[0]), free(w[1]), free(start);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "host/model/adapters.h"
 #include "host/reason/beam.h"
 #include "host/train/optimizer.h"
+#include "kernels/cuda/scratch.h"
 #include "tests/cusim/counts.h"
 
 #include <stdio.h>
@@ -180,7 +181,7 @@ static void count_training(table *t, bool adapted) {
     const size_t smaller = (size_t)config.d_model / 16;
     config.vocab_size = 48, config.d_model = 16, config.d_kv = 8, config.d_ff = 64, config.num_heads = 2;
     must(tt_device_open(&device, "cuda", TT_BF16, 1));
-    device->busy_elements = (size_t)132 * 192 * 192 / (smaller * smaller); // an H100's
+    device->busy_elements = tt_cuda_busy_elements(132) / (smaller * smaller); // an H100's
     must(tt_model_open(&model, &config, device));
     must(tt_model_init(model, TT_INIT_T5, 1));
     if (adapted) add_adapters(model);
