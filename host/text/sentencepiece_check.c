@@ -30,6 +30,7 @@ static bool read_varint(bytes *b, uint64_t *out) {
 }
 
 static bool read_field(bytes *b, field *f) {
+    *f = (field){0}; // a number has no content
     uint64_t key, length = 0;
     if (!read_varint(b, &key) || key >> 3 == 0 || key >> 3 > 1 << 29) return false;
     f->number = (int)(key >> 3);
