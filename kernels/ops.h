@@ -255,17 +255,18 @@ typedef struct tt_advance {
     int32_t *left, *row, *length, *read_length; // [slots]; read_length: of the source
 } tt_advance;
 
-// Next token per row of logits. temperature 0 = argmax (the lowest id among equals). Else softmax of
+// Next token per draw from a row of logits. temperature 0 = argmax (the lowest id among equals). Else softmax of
 // logits / temperature, cut to the top_k largest (0 = all), then to the smallest set of the largest whose
 // probabilities sum to at least top_p (1 = all; Holtzman et al. 2020), then one draw: the first id, in
-// increasing order, at which the cumulative probability exceeds uniform[row] in [0, 1).
+// increasing order, at which the cumulative probability exceeds uniform[draw] in [0, 1).
 typedef struct tt_sample {
-    int rows, vocab;
-    const float *logits;      // [rows, vocab]
+    int rows, vocab;          // draws
+    const float *logits;      // [rows, vocab]; with `from`, as many rows as it names
+    const int32_t *from;      // [rows] or NULL: the row of logits that a draw reads; NULL: each its own
     float temperature, top_p; // temperature >= 0, 0 < top_p <= 1
     int top_k;
     const float *uniform; // [rows]; not read when temperature is 0
-    const int32_t *left;  // [rows] or NULL; a row with 0 gets token 0, and its logits are not read
+    const int32_t *left;  // [rows] or NULL; a draw with 0 gets token 0 and reads no logits
     int32_t *token;       // [rows]
     float *logp;          // [rows] or NULL: log-softmax of the unmodified logits at the token
 } tt_sample;

@@ -84,14 +84,31 @@ static tt_status generate_step(workload *w, const tt_bench_options *o, int step)
                                              .context = &w->texts});
 }
 
+// Operations that the texts of a step need. What samples of a prompt have in common is computed once: `shared` tokens.
+static tt_status count_operations(workload *w, double shared, double *out) {
+    tt_batch prompts = {0};
+    tt_status status = TT_OK;
+    for (int i = 0; i < w->n && status == TT_OK; ++i)
+        status = tt_batch_add_source(&prompts, w->prompts[i].ids, w->prompts[i].n, (uint32_t)i);
+    if (status == TT_OK) {
+        const double encoded = tt_model_flops(w->model, &prompts) / 3,
+                     all = tt_model_flops(w->model, &w->texts) / 3;
+        *out = encoded + (all - encoded) * (w->texts.dec_tokens - shared) / w->texts.dec_tokens;
+    }
+    tt_batch_close(&prompts);
+    return status;
+}
+
 static tt_status measure_generation(workload *w, const tt_bench_options *o, tt_bench_generation *out) {
-    double inside = 0, all = 0;
+    double inside = 0, all = 0, forward;
     TT_TRY(generate_step(w, o, 0)); // warms up
     tt_timed_ops_take(out->kind_seconds);
     for (int i = 0; i < o->steps; ++i) {
+        const int64_t shared = tt_engine_shared(w->engine);
         const double started = tt_seconds();
         TT_TRY(generate_step(w, o, i + 1));
-        const double seconds = tt_seconds() - started, forward = tt_model_flops(w->model, &w->texts) / 3;
+        const double seconds = tt_seconds() - started;
+        TT_TRY(count_operations(w, (double)(tt_engine_shared(w->engine) - shared), &forward));
         w->seconds[i] = seconds;
         w->rates[i] = w->texts.dec_tokens / seconds;
         w->flop_rates[i] = forward / seconds;

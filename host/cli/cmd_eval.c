@@ -40,9 +40,11 @@ static void print_score(const arguments *a, const char *split, const char *how, 
                "\"n\": %d, \"right\": %d, \"unanswered\": %d, \"stages\": {",
             split, how, e->accuracy, e->low, e->high, e->n, e->right, e->unanswered);
         print_stages(e);
-        printf(
-            "}, \"tokens_per_second\": %.1f, \"slot_use\": %.3f, \"pieces\": %d, \"of_a_rank\": [%d, %d]}\n",
-            e->tokens / e->seconds, e->slot_use, e->pieces, e->fewest_pieces, e->most_pieces);
+        printf("}, \"tokens_per_second\": %.1f, \"texts\": {\"asked\": %.0f, \"written\": %.0f}, "
+               "\"tokens\": {\"written\": %.0f, \"shared\": %.0f}",
+            e->tokens / e->seconds, e->asked, e->texts, e->tokens, e->shared);
+        printf(", \"slot_use\": %.3f, \"pieces\": %d, \"of_a_rank\": [%d, %d]}\n", e->slot_use, e->pieces,
+            e->fewest_pieces, e->most_pieces);
         return;
     }
     printf("%-11s %-22s %5.1f %%  [%4.1f, %4.1f]  %6d  %10d  %9.0f\n", split, how, 100 * e->accuracy,

@@ -59,14 +59,23 @@ typedef struct tt_decoder_draws {
     const int32_t *left;  // [n]: the most tokens that a slot may choose, at least 1
     const float *uniform; // [steps, n]: random numbers in [0, 1); not read when the temperature is 0
     int32_t *token;       // [steps, n]: what was chosen; 0 for slots that had ended, by </s> or `left`
+    // NULL: each active slot draws for itself. Else, in runs of one step, so many draws, at most the decoder's slots, take
+    // the place of n above; draw i is from what active slot from[i] (an index) computed. Draws from one slot are neighbours.
+    const int32_t *from;
+    int n; // with `from`
 } tt_decoder_draws;
 
 // Steps, each reading the tokens that the one before chose; the host waits for all of them at once. What a slot
 // chooses does not depend on how many steps a run has. With penalties, every step of a text has to be one of a run
 // with penalties. Errors: as tt_decoder_step; TT_ERR_NUMERIC for NaN or inf among the logits of slots that have not
-// ended; TT_ERR_INTERNAL for slots with parents in a run of more than one step.
+// ended; TT_ERR_INTERNAL for slots with parents, or several draws from a slot, in a run of more than one step, and for
+// several draws where steps are recorded.
 tt_status tt_decoder_run(tt_decoder *decoder, const tt_decoder_slots *active, const tt_decoder_choice *choice,
     const tt_decoder_draws *draws) TT_MUST_CHECK;
+
+// From now on the slot `to` has read the first `tokens` tokens that the slot `from` has read, as if it had read them itself.
+// Neither has a parent. Errors: TT_ERR_INTERNAL for slots out of range; those of the device.
+tt_status tt_decoder_fork(tt_decoder *decoder, int from, int to, int tokens) TT_MUST_CHECK;
 
 // Penalises `scores` (device memory, [rows, vocab_size]) by what the slots of the last step, which had parents, have
 // read (tt_penalise). Errors: those of the device.

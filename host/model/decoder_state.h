@@ -19,6 +19,7 @@ typedef enum tt_step_row {
     TT_STEP_SOURCE_LENGTH,
     TT_STEP_PARENT,
     TT_STEP_LEFT,
+    TT_STEP_FROM, // of draws, with tt_decoder_draws.from
     TT_STEP_ROWS
 } tt_step_row;
 
@@ -44,6 +45,7 @@ struct tt_decoder {
     int32_t *step, *host;         // [TT_STEP_ROWS + TT_DECODER_STEPS, capacity]: device; host
     int32_t *chosen, *downloaded; // [TT_DECODER_STEPS, capacity]: device; host
     int32_t *parent_of;           // [slots], host
+    int draws;                    // of the step, with TT_STEP_FROM; 0 = one from each row
     tt_step_way way;
     tt_recording *
         *recordings; // [capacity / TT_STEP_STRIDE + 1], by rows / TT_STEP_STRIDE; NULL: not recorded

@@ -91,9 +91,9 @@ static void set_numbers(tt_decoder *p, const tt_decoder_slots *active, int rows)
     memset(host_row(p, TT_STEP_LEFT), 0, (size_t)rows * sizeof(int32_t));
 }
 
-// `steps`: of random numbers.
-static tt_status upload_numbers(tt_decoder *p, int rows, int steps) {
-    const size_t numbers = TT_STEP_ROWS * (size_t)p->capacity + (size_t)steps * (size_t)rows;
+// `steps`: of random numbers, so many in each.
+static tt_status upload_numbers(tt_decoder *p, int drawn, int steps) {
+    const size_t numbers = TT_STEP_ROWS * (size_t)p->capacity + (size_t)steps * (size_t)drawn;
     return tt_device_upload(p->model->device, p->step, p->host, numbers * sizeof *p->host);
 }
 
@@ -139,15 +139,17 @@ tt_status tt_decoder_penalise(
 static tt_status choose_tokens(tt_decoder *p, int rows, const float *uniform, int32_t *token) {
     const tt_decoder_choice *c = &p->way.choice;
     if (penalised(c)) TT_TRY(tt_decoder_penalise(p, rows, c->repetition_penalty, c->min_length, p->logits));
-    return p->model->device->ops->sample(p->model->device, &(tt_sample){.rows = rows,
-                                                               .vocab = p->model->config.vocab_size,
-                                                               .logits = p->logits,
-                                                               .temperature = c->temperature,
-                                                               .top_p = c->top_p,
-                                                               .top_k = c->top_k,
-                                                               .uniform = uniform,
-                                                               .left = tt_step_of(p, TT_STEP_LEFT),
-                                                               .token = token});
+    return p->model->device->ops->sample(
+        p->model->device, &(tt_sample){.rows = p->draws ? p->draws : rows,
+                              .vocab = p->model->config.vocab_size,
+                              .logits = p->logits,
+                              .from = p->draws ? tt_step_of(p, TT_STEP_FROM) : NULL,
+                              .temperature = c->temperature,
+                              .top_p = c->top_p,
+                              .top_k = c->top_k,
+                              .uniform = uniform,
+                              .left = tt_step_of(p, TT_STEP_LEFT),
+                              .token = token});
 }
 
 // One step, or the steps of a run.
@@ -193,6 +195,7 @@ static tt_status do_steps(tt_decoder *p, int rows) {
 tt_status tt_decoder_step(tt_decoder *p, const tt_decoder_slots *active, float **logits) {
     TT_TRY(check_slots(p, active));
     const int rows = step_rows(p, active->n);
+    p->draws = 0;
     set_way(p, (tt_step_way){.choice = {.repetition_penalty = 1}, .table = active->parent != NULL});
     set_numbers(p, active, rows);
     TT_TRY(upload_numbers(p, rows, 0));
@@ -201,38 +204,79 @@ tt_status tt_decoder_step(tt_decoder *p, const tt_decoder_slots *active, float *
     return do_steps(p, rows);
 }
 
-tt_status tt_decoder_run(tt_decoder *p, const tt_decoder_slots *active, const tt_decoder_choice *choice,
-    const tt_decoder_draws *draws) {
-    TT_TRY(check_slots(p, active));
-    if (choice->steps < 1 || choice->steps > TT_DECODER_STEPS)
-        return tt_fail(TT_ERR_INTERNAL, "decoder: a run of %d steps; expected 1 to %d", choice->steps,
-            (int)TT_DECODER_STEPS);
-    if (active->parent && choice->steps > 1) // every step would take the parents' texts again
+// Draws must name rows of this step.
+static tt_status check_draws(
+    const tt_decoder *p, const tt_decoder_slots *active, int steps, const tt_decoder_draws *draws) {
+    if (steps > 1 || p->recordings || draws->n < 1 || draws->n > p->slots)
         return tt_fail(TT_ERR_INTERNAL,
-            "decoder: a run of %d steps of slots that go on from others; they go one step at a time",
-            choice->steps);
-    const int n = active->n, rows = step_rows(p, n), steps = choice->steps;
-    set_way(p, (tt_step_way){.choice = *choice, .table = active->parent != NULL});
-    set_numbers(p, active, rows);
+            "decoder: %d draws for %d slots in a run of %d steps%s; expected 1 to %d in one step that is not "
+            "recorded",
+            draws->n, active->n, steps, p->recordings ? " that are recorded" : "", p->slots);
+    for (int i = 0; i < draws->n; ++i)
+        if (draws->from[i] < 0 || draws->from[i] >= active->n)
+            return tt_fail(TT_ERR_INTERNAL, "decoder: draw %d is from slot %d of the %d of the step", i,
+                draws->from[i], active->n);
+    return TT_OK;
+}
+
+// Sets the host's numbers that the choice of tokens needs. `drawn`: random numbers of a step.
+static tt_status set_draws(tt_decoder *p, const tt_decoder_slots *active, const tt_decoder_choice *choice,
+    const tt_decoder_draws *draws, int drawn) {
+    const int n = draws->from ? draws->n : active->n;
     for (int i = 0; i < n; ++i) {
-        if (draws->left[i] < 1 || draws->left[i] > p->max_length - active->position[i])
+        const int slot = draws->from ? draws->from[i] : i;
+        if (draws->left[i] < 1 || draws->left[i] > p->max_length - active->position[slot])
             return tt_fail(TT_ERR_INTERNAL, "decoder: slot %d at position %d cannot choose %d tokens",
-                active->slot[i], active->position[i], draws->left[i]);
+                active->slot[slot], active->position[slot], draws->left[i]);
         host_row(p, TT_STEP_LEFT)[i] = draws->left[i];
+        if (draws->from) host_row(p, TT_STEP_FROM)[i] = slot;
     }
-    const bool drawn = choice->temperature > 0;
-    for (int i = 0; drawn && i < steps; ++i) {
-        float *to = (float *)host_row(p, TT_STEP_ROWS) + (size_t)i * (size_t)rows;
-        memset(to, 0, (size_t)rows * sizeof *to);
+    for (int i = 0; choice->temperature > 0 && i < choice->steps; ++i) {
+        float *to = (float *)host_row(p, TT_STEP_ROWS) + (size_t)i * (size_t)drawn;
+        memset(to, 0, (size_t)drawn * sizeof *to);
         memcpy(to, draws->uniform + (size_t)i * (size_t)n, (size_t)n * sizeof *to);
     }
-    TT_TRY(upload_numbers(p, rows, drawn ? steps : 0));
+    return TT_OK;
+}
+
+tt_status tt_decoder_run(tt_decoder *p, const tt_decoder_slots *active, const tt_decoder_choice *choice,
+    const tt_decoder_draws *draws) {
+    const int rows = step_rows(p, active->n), steps = choice->steps;
+    TT_TRY(check_slots(p, active));
+    if (steps < 1 || steps > TT_DECODER_STEPS)
+        return tt_fail(
+            TT_ERR_INTERNAL, "decoder: a run of %d steps; expected 1 to %d", steps, (int)TT_DECODER_STEPS);
+    if (active->parent && steps > 1) // every step would take the parents' texts again
+        return tt_fail(TT_ERR_INTERNAL,
+            "decoder: a run of %d steps of slots that go on from others; they go one step at a time", steps);
+    if (draws->from) TT_TRY(check_draws(p, active, steps, draws));
+    p->draws = draws->from ? draws->n : 0;
+    const int n = p->draws ? p->draws : active->n, drawn = p->draws ? p->draws : rows;
+    set_way(p, (tt_step_way){.choice = *choice, .table = active->parent != NULL});
+    set_numbers(p, active, rows);
+    TT_TRY(set_draws(p, active, choice, draws, drawn));
+    TT_TRY(upload_numbers(p, drawn, choice->temperature > 0 ? steps : 0));
     TT_TRY(tt_decoder_discard_step(p, active));
     TT_TRY(do_steps(p, rows));
-    const size_t all = (size_t)steps * (size_t)rows;
+    const size_t all = (size_t)steps * (size_t)drawn;
     TT_TRY(tt_device_download(p->model->device, p->downloaded, p->chosen, all * sizeof *p->chosen));
     for (int i = 0; i < steps; ++i)
-        memcpy(draws->token + (size_t)i * (size_t)n, p->downloaded + (size_t)i * (size_t)rows,
+        memcpy(draws->token + (size_t)i * (size_t)n, p->downloaded + (size_t)i * (size_t)drawn,
             (size_t)n * sizeof *p->downloaded);
     return TT_OK;
+}
+
+tt_status tt_decoder_fork(tt_decoder *p, int from, int to, int tokens) {
+    if (from < 0 || from >= p->slots || to < 0 || to >= p->slots || from == to || tokens < 1 ||
+        tokens > p->max_length)
+        return tt_fail(TT_ERR_INTERNAL, "decoder: slot %d of %d cannot take %d tokens from slot %d", to,
+            p->slots, tokens, from);
+    tt_device *device = p->model->device;
+    const size_t n = (size_t)tokens, source = (size_t)from * (size_t)p->max_length,
+                 target = (size_t)to * (size_t)p->max_length, row = 2 * (size_t)tt_inner(&p->model->config);
+    for (int l = 0; l < p->model->config.num_decoder_layers; ++l)
+        TT_TRY(tt_device_copy(device, tt_operand_at(device, p->self_kv[l], target * row),
+            tt_operand_at(device, p->self_kv[l], source * row), n * row * device->operand_size));
+    if (!penalised(&p->way.choice)) return TT_OK; // ids are not kept
+    return tt_device_copy(device, p->ids + target, p->ids + source, n * sizeof *p->ids);
 }

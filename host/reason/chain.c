@@ -91,6 +91,7 @@ static tt_status add_prompt(stage_job *j, const char *text, int question, int op
 static tt_status add_prompts(stage_job *j, int question, int option) {
     const int first = j->n_prompts, runs = j->chain->runs_each;
     char **texts;
+    j->chain->counts[j->stage].asked += runs;
     TT_TRY(tt_alloc(&texts, (size_t)runs, sizeof *texts, "prompts"));
     tt_str text = {0};
     tt_status status = TT_OK;

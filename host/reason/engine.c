@@ -6,6 +6,11 @@
 //
 // Tokens are chosen on the device, several in a row: the host looks every few tokens, hands out the texts that have
 // ended, and refills their slots.
+//
+// Where the host looks after each token, samples of a prompt that agree so far share the computing of their next token: their
+// slots follow one of them, the leader, which alone is computed; each sample draws for itself. A sample that chooses
+// another token than its leader gets a copy of the leader's caches, and leads the samples that chose the same.
+// For that a prompt's samples start together: slots wait until there are enough of them.
 #include "host/reason/engine.h"
 
 #include "host/base/log.h"
@@ -34,12 +39,13 @@ typedef struct encoded_prompt {
 typedef struct decoder_slot {
     encoded_prompt *source; // NULL = idle
     int sample, n;          // n: tokens generated
-    int32_t last;           // token
+    int leader;   // the slot whose tokens so far are the same, and which is computed for this one; or itself
+    int32_t last; // token
 } decoder_slot;
 
 typedef struct active_slot {
     int row; // of the prompt in the ring
-    int slot;
+    int leader, slot;
 } active_slot;
 
 struct tt_engine {
@@ -47,18 +53,20 @@ struct tt_engine {
     tt_decoder *decoder; // NULL until the first prompts
     int slots, max_length, ring;
     decoder_slot *slot;
-    int32_t *ids;                                        // [slots, max_length]
-    int32_t *active, *token, *position, *start, *length; // [slots]: arguments of a run of steps
-    int32_t *left, *chosen;                              // [slots], [TT_DECODER_STEPS, slots]
-    float *uniform;                                      // [TT_DECODER_STEPS, slots]
-    int32_t *idle;                                       // [slots]
-    active_slot *order;                                  // [slots]
-    int n_idle, steps;                                   // steps: of a run
-    encoded_prompt *alive;                               // [MAX_ALIVE], a ring too
+    int32_t *ids; // [slots, max_length]
+    int32_t *leader, *token, *position, *start,
+        *length;                   // [slots]: arguments of a run of steps, of the leaders
+    int32_t *active, *from, *left; // [slots]: slots that draw; index of their leader
+    int32_t *chosen;               // [TT_DECODER_STEPS, slots]
+    float *uniform;                // [TT_DECODER_STEPS, slots]
+    int32_t *idle;                 // [slots]
+    active_slot *order;            // [slots]
+    int n_idle, steps;             // steps: of a run
+    encoded_prompt *alive;         // [MAX_ALIVE], a ring too
     int oldest, n_alive, waiting; // waiting: index in the ring of the first prompt with samples left to start
     int head;                     // next free row
     tt_batch batch;
-    int64_t tokens, places;
+    int64_t tokens, shared, places;
     tt_watch_sample watch;
     void *watch_context;
 };
@@ -78,10 +86,11 @@ tt_status tt_engine_open(tt_engine **out, tt_model *model, int slots, int max_le
     const struct {
         void *field;
         size_t count, size;
-    } arrays[] = {{&e->slot, s, sizeof *e->slot}, {&e->ids, s * (size_t)max_length, 4}, {&e->active, s, 4},
-        {&e->token, s, 4}, {&e->position, s, 4}, {&e->start, s, 4}, {&e->length, s, 4}, {&e->left, s, 4},
-        {&e->chosen, TT_DECODER_STEPS * s, 4}, {&e->uniform, TT_DECODER_STEPS * s, 4}, {&e->idle, s, 4},
-        {&e->order, s, sizeof *e->order}, {&e->alive, MAX_ALIVE, sizeof *e->alive}};
+    } arrays[] = {{&e->slot, s, sizeof *e->slot}, {&e->ids, s * (size_t)max_length, 4}, {&e->leader, s, 4},
+        {&e->token, s, 4}, {&e->position, s, 4}, {&e->start, s, 4}, {&e->length, s, 4}, {&e->active, s, 4},
+        {&e->from, s, 4}, {&e->left, s, 4}, {&e->chosen, TT_DECODER_STEPS * s, 4},
+        {&e->uniform, TT_DECODER_STEPS * s, 4}, {&e->idle, s, 4}, {&e->order, s, sizeof *e->order},
+        {&e->alive, MAX_ALIVE, sizeof *e->alive}};
     tt_status status = TT_OK;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays && status == TT_OK; ++i)
         status = tt_alloc(arrays[i].field, arrays[i].count, arrays[i].size, "engine");
@@ -94,8 +103,8 @@ tt_status tt_engine_open(tt_engine **out, tt_model *model, int slots, int max_le
 
 void tt_engine_close(tt_engine *e) {
     if (!e) return;
-    void *const arrays[] = {e->slot, e->ids, e->active, e->token, e->position, e->start, e->length, e->left,
-        e->chosen, e->uniform, e->idle, e->order, e->alive};
+    void *const arrays[] = {e->slot, e->ids, e->leader, e->token, e->position, e->start, e->length, e->active,
+        e->from, e->left, e->chosen, e->uniform, e->idle, e->order, e->alive};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i) free(arrays[i]);
     tt_batch_close(&e->batch);
     tt_decoder_close(e->decoder);
@@ -104,6 +113,10 @@ void tt_engine_close(tt_engine *e) {
 
 int64_t tt_engine_tokens(const tt_engine *engine) {
     return engine->tokens;
+}
+
+int64_t tt_engine_shared(const tt_engine *engine) {
+    return engine->shared;
 }
 
 int64_t tt_engine_places(const tt_engine *engine) {
@@ -121,6 +134,11 @@ tt_status tt_engine_look_every(tt_engine *e, int tokens) {
 void tt_engine_watch(tt_engine *e, tt_watch_sample watch, void *context) {
     e->watch = watch;
     e->watch_context = context;
+}
+
+// Steps between two looks.
+static int steps_of(const tt_engine *e) {
+    return e->watch ? 1 : e->steps;
 }
 
 // A call of tt_engine_generate in progress.
@@ -207,16 +225,30 @@ static tt_status encode_group(tt_engine *e, job *j) {
     return TT_OK;
 }
 
+// Whether samples that agree share.
+static bool shares(const tt_engine *e, const job *j) {
+    return j->request->decoding->temperature > 0 && steps_of(e) == 1 && !tt_device_records(e->model->device);
+}
+
 static void spawn_samples(tt_engine *e, const job *j) {
     while (e->n_idle && e->waiting < e->n_alive) {
         encoded_prompt *source = encoded_at(e, e->waiting);
         const tt_prompt *p = &j->request->prompts[source->prompt];
-        if (source->spawned == p->n_samples) {
+        const int left = p->n_samples - source->spawned;
+        if (left == 0) {
             e->waiting++;
             continue;
         }
-        e->slot[e->idle[--e->n_idle]] =
-            (decoder_slot){.source = source, .sample = p->samples[source->spawned++], .last = TT_PAD};
+        const int some = left < e->n_idle ? left : e->n_idle, leader = e->idle[e->n_idle - 1];
+        const bool share = shares(e, j);
+        if (share && some < left && e->n_idle < e->slots) return; // they start together
+        for (int i = 0; i < some; ++i) {
+            const int slot = e->idle[--e->n_idle];
+            e->slot[slot] = (decoder_slot){.source = source,
+                .sample = p->samples[source->spawned++],
+                .leader = share ? leader : slot,
+                .last = TT_PAD};
+        }
     }
 }
 
@@ -230,33 +262,68 @@ static float draw_uniform(const job *j, const decoder_slot *s, int ahead) {
     return (float)(block[0] >> 8) * 0x1.0p-24f;
 }
 
-static int by_source(const void *a, const void *b) {
-    const active_slot *x = a, *y = b;
-    return x->row != y->row ? (x->row > y->row) - (x->row < y->row)
-                            : (x->slot > y->slot) - (x->slot < y->slot);
+static int compare_ints(int a, int b) {
+    return (a > b) - (a < b);
 }
 
-// Sets e->active to the active slots, those of the same prompt adjacent. Returns how many there are.
-static int order_active(tt_engine *e) {
+// Leaders come before those that follow them.
+static int by_source(const void *a, const void *b) {
+    const active_slot *x = a, *y = b;
+    if (x->row != y->row) return compare_ints(x->row, y->row);
+    if (x->leader != y->leader) return compare_ints(x->leader, y->leader);
+    if ((x->slot == x->leader) != (y->slot == y->leader)) return x->slot == x->leader ? -1 : 1;
+    return compare_ints(x->slot, y->slot);
+}
+
+// Sets e->active to the active slots, those of the same prompt and of the same leader adjacent, e->leader to the leaders,
+// and e->from to each active slot's leader among them. *leaders receives their number. Returns how many slots are active.
+static int order_active(tt_engine *e, int *leaders) {
     int n = 0;
     for (int i = 0; i < e->slots; ++i)
-        if (e->slot[i].source) e->order[n++] = (active_slot){.row = e->slot[i].source->row, .slot = i};
+        if (e->slot[i].source)
+            e->order[n++] =
+                (active_slot){.row = e->slot[i].source->row, .leader = e->slot[i].leader, .slot = i};
     qsort(e->order, (size_t)n, sizeof *e->order, by_source);
-    for (int i = 0; i < n; ++i) e->active[i] = e->order[i].slot;
+    *leaders = 0;
+    for (int i = 0; i < n; ++i) {
+        e->active[i] = e->order[i].slot;
+        if (e->active[i] == e->order[i].leader) e->leader[(*leaders)++] = e->active[i];
+        e->from[i] = *leaders - 1;
+    }
     return n;
+}
+
+static bool is_last(const job *j, const decoder_slot *s, int32_t token) {
+    return token == TT_EOS || s->n + 1 == j->request->decoding->max_length - 1;
+}
+
+// The active slots from `begin` on follow the slot active[begin], and each has chosen a token: those that chose another one
+// than it get leaders of their own. Returns where the next leader's slots begin.
+static tt_status part_slots(tt_engine *e, const job *j, int n, int begin, int *end) {
+    const int leader = e->active[begin];
+    for (*end = begin + 1; *end < n && e->from[*end] == e->from[begin]; ++*end) {
+        const int slot = e->active[*end];
+        const int32_t token = e->chosen[*end];
+        int like = begin; // the first that chose the same
+        while (e->chosen[like] != token) ++like;
+        e->slot[slot].leader = e->active[like];
+        if (like == *end && !is_last(j, &e->slot[slot], token))
+            TT_TRY(tt_decoder_fork(e->decoder, leader, slot, e->slot[slot].n + 1));
+    }
+    return TT_OK;
 }
 
 // Takes a token of an active slot. *ended tells whether it was the text's last one; then the slot is idle.
 static tt_status take_token(tt_engine *e, const job *j, int slot, int32_t token, bool *ended) {
     decoder_slot *s = &e->slot[slot];
     int32_t *ids = e->ids + (size_t)slot * (size_t)e->max_length;
+    *ended = is_last(j, s, token);
     s->last = token;
     if (token != TT_EOS) ids[s->n] = token;
     s->n++;
     e->tokens++;
     const int length = token == TT_EOS ? s->n - 1 : s->n;
     if (e->watch) TT_TRY(e->watch(e->watch_context, s->source->prompt, s->sample, ids, length));
-    *ended = token == TT_EOS || s->n == j->request->decoding->max_length - 1;
     if (!*ended) return TT_OK;
     TT_TRY(j->request->take(j->request->context, s->source->prompt, s->sample, ids, length));
     s->source->ended++;
@@ -280,20 +347,24 @@ static tt_status take_tokens(tt_engine *e, const job *j, int n, int steps) {
 // A token of each active slot, or several.
 static tt_status decode_tokens(tt_engine *e, const job *j) {
     const tt_decoding *d = j->request->decoding;
-    const int n = order_active(e), steps = e->watch ? 1 : e->steps;
-    for (int i = 0; i < n; ++i) {
-        const decoder_slot *s = &e->slot[e->active[i]];
+    int leaders;
+    const int n = order_active(e, &leaders), steps = steps_of(e);
+    for (int i = 0; i < leaders; ++i) {
+        const decoder_slot *s = &e->slot[e->leader[i]];
         e->token[i] = s->last;
         e->position[i] = s->n;
         e->start[i] = s->source->row;
         e->length[i] = s->source->rows;
+    }
+    for (int i = 0; i < n; ++i) {
+        const decoder_slot *s = &e->slot[e->active[i]];
         e->left[i] = d->max_length - 1 - s->n;
         for (int k = 0; d->temperature > 0 && k < steps; ++k)
             e->uniform[(size_t)k * (size_t)n + (size_t)i] = draw_uniform(j, s, k);
     }
     TT_TRY(tt_decoder_run(e->decoder,
-        &(tt_decoder_slots){.n = n,
-            .slot = e->active,
+        &(tt_decoder_slots){.n = leaders,
+            .slot = e->leader,
             .token = e->token,
             .position = e->position,
             .source_start = e->start,
@@ -304,8 +375,14 @@ static tt_status decode_tokens(tt_engine *e, const job *j) {
             .top_k = d->top_k,
             .repetition_penalty = d->repetition_penalty > 0 ? d->repetition_penalty : 1,
             .min_length = d->min_length},
-        &(tt_decoder_draws){.left = e->left, .uniform = e->uniform, .token = e->chosen}));
+        &(tt_decoder_draws){.left = e->left,
+            .uniform = e->uniform,
+            .token = e->chosen,
+            .from = leaders < n ? e->from : NULL,
+            .n = n}));
     e->places += (int64_t)steps * e->slots;
+    e->shared += n - leaders;
+    for (int at = 0; leaders < n && at < n;) TT_TRY(part_slots(e, j, n, at, &at));
     return take_tokens(e, j, n, steps);
 }
 

@@ -1,5 +1,6 @@
 // Generates texts by continuous batching: prompts are encoded once, in packed groups; each prompt starts its
-// samples in free decoder slots; a slot whose sample has ended is refilled at once. What is drawn depends on
+// samples in free decoder slots; a slot whose sample has ended is refilled at once, or, where samples share what they have
+// in common (tt_engine_shared), as soon as a prompt's samples can start together. What is drawn depends on
 // (seed, example, sample, position) alone, so a text does not depend on slots or on what else is generated. Tokens are
 // chosen on the device; the host looks at them every few tokens.
 #ifndef TT_REASON_ENGINE_H
@@ -84,6 +85,9 @@ tt_status tt_engine_generate(tt_engine *engine, const tt_generation *request) TT
 
 // Tokens generated since the engine was opened.
 int64_t tt_engine_tokens(const tt_engine *engine);
+// How many of them were not computed: another sample of the prompt had begun with the same tokens, and both were computed at once.
+// Devices that record steps share none.
+int64_t tt_engine_shared(const tt_engine *engine);
 // Places for tokens since then: steps times slots. Beam search counts its tokens alone.
 int64_t tt_engine_places(const tt_engine *engine);
 

@@ -18,9 +18,11 @@ enum {
     RIGHT,
     UNANSWERED,
     TOKENS,
+    SHARED,
     PLACES,
     PROMPTS,
     CUT,
+    ASKED,
     STAGE_TEXTS,
     STAGE_TOKENS = STAGE_TEXTS + TT_STAGES,
     STAGE_UNENDED = STAGE_TOKENS + TT_STAGES,
@@ -158,6 +160,7 @@ static tt_status score_piece(rank_work *w, int64_t piece) {
     w->counts[PROMPTS] += (double)chain.prompts;
     w->counts[CUT] += (double)chain.cut;
     for (int stage = 0; stage < TT_STAGES; ++stage) {
+        w->counts[ASKED] += (double)chain.counts[stage].asked;
         w->counts[STAGE_TEXTS + stage] += (double)chain.counts[stage].texts;
         w->counts[STAGE_TOKENS + stage] += (double)chain.counts[stage].tokens;
         w->counts[STAGE_UNENDED + stage] += (double)chain.counts[stage].unended;
@@ -183,6 +186,7 @@ static tt_status score_pieces(rank_work *w, const tt_evaluate_options *o, tt_mod
     if (status != TT_OK) tt_pieces_stop(&w->pieces);
     if (shown) tt_progress_close(&progress);
     w->counts[TOKENS] = (double)tt_engine_tokens(w->engine);
+    w->counts[SHARED] = (double)tt_engine_shared(w->engine);
     w->counts[PLACES] = (double)tt_engine_places(w->engine);
     tt_engine_close(w->engine);
     return status;
@@ -201,9 +205,12 @@ static tt_evaluation summarize_counts(const double *counts, int n) {
         .unanswered = (int)counts[UNANSWERED],
         .accuracy = counts[RIGHT] / n,
         .tokens = counts[TOKENS],
+        .shared = counts[SHARED],
+        .asked = counts[ASKED],
         .slot_use = counts[PLACES] > 0 ? counts[TOKENS] / counts[PLACES] : 0};
     for (int stage = 0; stage < TT_STAGES; ++stage) {
         const double texts = counts[STAGE_TEXTS + stage];
+        e.texts += texts;
         if (!(texts > 0)) continue;
         e.length[stage] = counts[STAGE_TOKENS + stage] / texts;
         e.unended[stage] = counts[STAGE_UNENDED + stage] / texts;

@@ -55,16 +55,24 @@ static tt_gemm_task task_of(const tt_gemm_job *job, int number) {
     return t;
 }
 
+TT_MULTIVERSION(void, clip_row, (int n, float *c), (n, c)) {
+#pragma omp simd
+    for (int j = 0; j < n; ++j) c[j] = c[j] < 0 ? 0 : c[j];
+}
+
 // C = alpha (sum of the parts) + beta C, the parts in order.
 static void add_partials(const tt_gemm_job *job) {
     const tt_gemm *p = job->p;
     const float *partials = job->state->partials.data;
     const size_t part = (size_t)p->m * p->n;
 #pragma omp for schedule(static)
-    for (int i = 0; i < p->m; ++i)
+    for (int i = 0; i < p->m; ++i) {
+        float *c = tt_out(p->c) + (size_t)i * p->ldc;
         for (int l = 0; l < job->tiling.parts_k; ++l)
-            tt_gemm_write_row(p->n, tt_out(p->c) + (size_t)i * p->ldc, partials + l * part + (size_t)i * p->n,
-                p->alpha, l == 0 ? p->beta : 1);
+            tt_gemm_write_row(
+                p->n, c, partials + l * part + (size_t)i * p->n, p->alpha, l == 0 ? p->beta : 1);
+        if (p->relu) clip_row(p->n, c);
+    }
 }
 
 static tt_status run_tasks(const tt_gemm_job *job) {
@@ -72,6 +80,7 @@ static tt_status run_tasks(const tt_gemm_job *job) {
     const tt_gemm_tiling *tiling = &job->tiling;
     const int tasks = tiling->tiles_m * tiling->tiles_n * tiling->parts_k;
     dnnl_status_t failure = dnnl_success;
+    const bool whole = tiling->parts_k == 1; // a task writes its part of C itself
 #pragma omp parallel num_threads(job->state->threads)
     {
         omp_set_num_threads(1); // for oneDNN, within this thread's region alone
@@ -84,6 +93,8 @@ static tt_status run_tasks(const tt_gemm_job *job) {
 #pragma omp atomic write
                 failure = status;
             }
+            for (int i = 0; p->relu && whole && i < task.m; ++i)
+                clip_row(task.n, task.c + (ptrdiff_t)i * task.ldc);
         }
         if (tiling->parts_k > 1) add_partials(job);
     }
@@ -135,20 +146,6 @@ static tt_status multiply(tt_device *device, const tt_gemm *p) {
     return run_tasks(&job);
 }
 
-TT_MULTIVERSION(void, clip_row, (int n, float *c), (n, c)) {
-#pragma omp simd
-    for (int j = 0; j < n; ++j) c[j] = c[j] < 0 ? 0 : c[j];
-}
-
-static tt_status one_product(tt_device *device, const tt_gemm *p) {
-    TT_TRY(multiply(device, p));
-    if (!p->relu) return TT_OK;
-    float *c = tt_out(p->c);
-#pragma omp parallel for num_threads(device->threads) schedule(static)
-    for (int i = 0; i < p->m; ++i) clip_row(p->n, c + (ptrdiff_t)i * p->ldc);
-    return TT_OK;
-}
-
 // One product after the other: each is cut into enough tasks for all threads, and its bits are those that it has alone.
 tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
     if (p->batch < 0) return tt_fail(TT_ERR_INPUT, "gemm: a batch of %d products", p->batch);
@@ -158,7 +155,7 @@ tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
         product.a = tt_in(p->a) + i * p->stride_a;
         product.b = tt_in(p->b) + i * p->stride_b;
         product.c = tt_out(p->c) + i * p->stride_c;
-        TT_TRY(one_product(device, &product));
+        TT_TRY(multiply(device, &product));
     }
     return TT_OK;
 }

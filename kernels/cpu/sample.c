@@ -76,33 +76,47 @@ static int32_t find_token(int n, const float *x, float top) {
     return id;
 }
 
-static int32_t sample_token(const tt_sample *t, const tt_cut_row *row, double u) {
-    const int n = t->vocab;
-    if (t->top_k > 0 && t->top_k < n) tt_cut_weights(row, true, t->top_k);
-    if (t->top_p < 1) tt_cut_weights(row, false, (double)t->top_p * total_of(n, row->weight));
-    return draw_token(n, row->weight, total_of(n, row->weight), u);
-}
+// A row of logits that a thread is drawing from. Draws from one row are neighbours, so that its weights are made once.
+typedef struct open_row {
+    const float *x; // NULL = none
+    float top;
+    float *weight; // not for greedy draws
+    double total;
+    char *memory; // row_bytes
+} open_row;
 
 // Returns false if the logits contain NaN or +inf, or are all -inf.
-static bool sample_row(const tt_sample *t, int number, char *memory) {
+static bool enter_row(const tt_sample *t, const float *x, open_row *r) {
     const int n = t->vocab;
-    const float *x = t->logits + (size_t)number * n, top = tt_vector_max(n, x);
+    const float top = tt_vector_max(n, x);
+    r->x = NULL;
     if (!(top >= -FLT_MAX && top <= FLT_MAX) || has_nan(n, x)) return false;
-    int32_t token;
-    if (t->temperature > 0) {
-        const tt_cut_row row = {.n = n,
-            .x = x,
-            .weight = (float *)memory,
-            .top = top,
-            .factor = fminf(1 / t->temperature, FLT_MAX), // 1 / subnormal is inf
-            .memory = memory + (size_t)n * sizeof(float)};
-        fill_weights(n, x, top, row.factor, row.weight);
-        token = sample_token(t, &row, (double)t->uniform[number]);
-    } else {
-        token = find_token(n, x, top);
-    }
-    t->token[number] = token;
-    if (t->logp) t->logp[number] = (float)((double)(x[token] - top) - log(tt_vector_exp_sum(n, x, top)));
+    r->x = x;
+    r->top = top;
+    if (!(t->temperature > 0)) return true;
+    r->weight = (float *)r->memory;
+    const tt_cut_row cut = {.n = n,
+        .x = x,
+        .weight = r->weight,
+        .top = top,
+        .factor = fminf(1 / t->temperature, FLT_MAX), // 1 / subnormal is inf
+        .memory = r->memory + (size_t)n * sizeof(float)};
+    fill_weights(n, x, top, cut.factor, r->weight);
+    if (t->top_k > 0 && t->top_k < n) tt_cut_weights(&cut, true, t->top_k);
+    if (t->top_p < 1) tt_cut_weights(&cut, false, (double)t->top_p * total_of(n, r->weight));
+    r->total = total_of(n, r->weight);
+    return true;
+}
+
+// Returns false where enter_row does.
+static bool sample_one(const tt_sample *t, int draw, open_row *r) {
+    const int n = t->vocab;
+    const float *x = t->logits + (size_t)(t->from ? t->from[draw] : draw) * (size_t)n;
+    if (x != r->x && !enter_row(t, x, r)) return false;
+    const int32_t token = t->temperature > 0 ? draw_token(n, r->weight, r->total, (double)t->uniform[draw])
+                                             : find_token(n, x, r->top);
+    t->token[draw] = token;
+    if (t->logp) t->logp[draw] = (float)((double)(x[token] - r->top) - log(tt_vector_exp_sum(n, x, r->top)));
     return true;
 }
 
@@ -136,17 +150,21 @@ tt_status tt_cpu_sample(tt_device *device, const tt_sample *t) {
     TT_TRY(check_sample(t));
     char *memory = tt_device_scratch(device, tt_cpu_sample_scratch(device, t));
     if (!memory) return tt_context(TT_ERR_NOMEM, "sample");
-    int bad = t->rows; // the first row that failed
-#pragma omp parallel for num_threads(device->threads) schedule(static) reduction(min : bad)
-    for (int row = 0; row < t->rows; ++row)
-        if (t->left && t->left[row] == 0)
-            t->token[row] = 0;
-        else if (!sample_row(t, row, memory + row_bytes(t) * (size_t)omp_get_thread_num()) && row < bad)
-            bad = row;
+    int bad = t->rows; // the first draw that failed
+#pragma omp parallel num_threads(device->threads) reduction(min : bad)
+    {
+        open_row r = {.memory = memory + row_bytes(t) * (size_t)omp_get_thread_num()};
+#pragma omp for schedule(static)
+        for (int draw = 0; draw < t->rows; ++draw)
+            if (t->left && t->left[draw] == 0)
+                t->token[draw] = 0;
+            else if (!sample_one(t, draw, &r) && draw < bad)
+                bad = draw;
+    }
     if (bad < t->rows)
         return tt_fail(TT_ERR_NUMERIC,
             "sample: the logits of row %d contain NaN or inf; the model has diverged, or its "
             "weights are damaged",
-            bad);
+            t->from ? (int)t->from[bad] : bad);
     return TT_OK;
 }

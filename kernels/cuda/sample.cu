@@ -450,7 +450,7 @@ __global__ void __launch_bounds__(THREADS, 2) sample_rows(tt_sample p, bool alig
     }
     const bool greedy = !(p.temperature > 0);
     logits row;
-    row.open(p.logits + static_cast<int64_t>(index) * n, n, aligned,
+    row.open(p.logits + static_cast<int64_t>(p.from ? p.from[index] : index) * n, n, aligned,
         greedy ? 1.0f : fminf(1.0f / p.temperature, FLT_MAX));
     const best top = find_top(memory, &row);
     const bool finite = top.value >= -FLT_MAX && top.value <= FLT_MAX;

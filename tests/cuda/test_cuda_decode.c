@@ -226,6 +226,31 @@ static void sampling(void **state) {
     pair_close(&p);
 }
 
+// Several draws from a row.
+static void sampling_from_shared_rows(void **state) {
+    (void)state;
+    enum { DRAWS = 5, VOCAB = 701 };
+    static const int32_t from[DRAWS] = {0, 0, 2, 2, 1};
+    pair p = pair_open(TT_FP32);
+    tensor logits = tensor_f32(&p, 3 * VOCAB, 2, 1), uniform = tensor_f32(&p, DRAWS, 1, 2);
+    int32_t *on_gpu;
+    twin_ok(tt_device_alloc(p.gpu, &on_gpu, DRAWS, 4, "test"));
+    twin_ok(tt_device_upload(p.gpu, on_gpu, from, sizeof from));
+    for (int i = 0; i < DRAWS; ++i) uniform.cpu[i] = 0.19f * (float)i + 0.01f;
+    twin_ok(tt_device_upload(p.gpu, uniform.gpu, uniform.cpu, uniform.n * 4));
+    tt_sample op = {.rows = DRAWS, .vocab = VOCAB, .temperature = 1, .top_p = 0.9f, .from = from};
+    chosen cpu = sample_on(p.cpu, &op, logits.cpu, uniform.cpu);
+    op.from = on_gpu;
+    chosen gpu = sample_on(p.gpu, &op, logits.gpu, uniform.gpu);
+    for (int i = 0; i < DRAWS; ++i)
+        if (cpu.token[i] != gpu.token[i])
+            fail_msg("draw %d from row %d: expected id %d, got %d", i, from[i], cpu.token[i], gpu.token[i]);
+    tt_device_free(p.gpu, on_gpu);
+    free(cpu.token), free(cpu.logp), free(gpu.token), free(gpu.logp);
+    tensor_close(&p, &logits), tensor_close(&p, &uniform);
+    pair_close(&p);
+}
+
 // Fewer ids that have a weight than are to be kept; zeros of both signs, which are equal.
 static void sampling_of_few(void **state) {
     (void)state;
@@ -459,7 +484,8 @@ static void entering_and_advancing(void **state) {
 int main(void) {
     PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(attention_fp32), cmocka_unit_test(attention_bf16),
-        cmocka_unit_test(sampling), cmocka_unit_test(sampling_of_few), cmocka_unit_test(sampling_among_alike),
+        cmocka_unit_test(sampling), cmocka_unit_test(sampling_from_shared_rows),
+        cmocka_unit_test(sampling_of_few), cmocka_unit_test(sampling_among_alike),
         cmocka_unit_test(sampling_tells_bad_logits), cmocka_unit_test(scores_of_beams),
         cmocka_unit_test(entering_and_advancing)};
     return cmocka_run_group_tests(tests, NULL, NULL);

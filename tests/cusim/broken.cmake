@@ -99,6 +99,7 @@ add_broken(second_tile_of_a_warp attention_decode_runs decode attention_decode_r
 add_broken(third_run attention_decode_runs decode attention_decode_runs.cu "attention over a cache")
 add_broken(few_without_the_last_warp rmsnorm_few rows rmsnorm_few.cu "norm(difference)")
 add_broken(lower_half sample decode sample.cu "expected id")
+add_broken(own_logits sample decode sample.cu sample_rows "out of bounds")
 add_broken(equals_in_any_order sample decode sample.cu "expected id")
 add_broken(signed_zeros sample decode sample.cu "expected id")
 add_broken(lost_carry sample decode sample.cu "expected id")

@@ -27,6 +27,20 @@ static void naive(double *c, const matrix *a, bool ta, const matrix *b, bool tb,
         }
 }
 
+// With relu the same numbers, but 0 for negative ones: `c` is what came without it, `old` what stood there before.
+static void check_relu(tt_device *device, tt_gemm p, const matrix *old, const char *what) {
+    const float *c = p.c;
+    float *clipped = twin_copy(old->x, (size_t)p.m * old->ld),
+          *expected = twin_copy(c, (size_t)p.m * old->ld);
+    for (int i = 0; i < p.m; ++i)
+        for (int j = 0; j < p.n; ++j)
+            if (expected[(size_t)i * old->ld + j] < 0) expected[(size_t)i * old->ld + j] = 0;
+    p.c = clipped, p.relu = true;
+    twin_ok(device->ops->gemm(device, &p));
+    twin_same_bits(what, expected, clipped, (size_t)p.m * old->ld, sizeof *clipped);
+    free(clipped), free(expected);
+}
+
 static void check(tt_precision precision, int m, int n, int k, int gap, float alpha, float beta) {
     for (int form = 0; form < 4; ++form) {
         const bool ta = form & 1, tb = form >> 1;
@@ -65,6 +79,7 @@ static void check(tt_precision precision, int m, int n, int k, int gap, float al
             for (int i = 0; i < m; ++i) // what lies between the rows is not touched
                 twin_same_bits(
                     what, c + (size_t)i * old.ld + n, old.x + (size_t)i * old.ld + n, gap, sizeof *c);
+            check_relu(device, p, &old, what);
             if (first) twin_same_bits(what, first, c, (size_t)m * old.ld, sizeof *c);
             if (!first)
                 first = c;

@@ -230,6 +230,51 @@ static void tiny_temperature_is_greedy(void **state) {
     }
 }
 
+// Nine draws from three rows, some of a row apart from others, are those from copies of the rows: whatever threads take them,
+// with cuts and without, greedy too; draws that are left out come between. A bad row that nobody draws from does no harm.
+static void draws_share_rows(void **state) {
+    (void)state;
+    enum { VOCAB = 2100, DRAWS = 9, ROWS = 4 };
+    static const int32_t from[DRAWS] = {0, 0, 0, 1, 1, 3, 3, 3, 0}, left[DRAWS] = {1, 1, 0, 2, 1, 0, 1, 1, 1};
+    static float logits[ROWS * VOCAB], copies[DRAWS * VOCAB];
+    float uniform[DRAWS], logp[2][DRAWS];
+    int32_t token[2][DRAWS];
+    twin_random(logits, ROWS * VOCAB, 21, 3);
+    for (int i = 0; i < VOCAB; ++i) logits[2 * VOCAB + i] = NAN;
+    for (int i = 0; i < DRAWS; ++i) {
+        memcpy(copies + i * VOCAB, logits + from[i] * VOCAB, VOCAB * sizeof *copies);
+        uniform[i] = 0.1f * (float)i + 0.05f;
+    }
+    for (int threads = 1; threads <= 3; threads += 2)
+        for (int way = 0; way < 4; ++way) {
+            tt_device *other;
+            assert_int_equal(tt_device_open(&other, "cpu", TT_FP32, threads), TT_OK);
+            tt_sample s = {.rows = DRAWS,
+                .vocab = VOCAB,
+                .temperature = way == 3 ? 0 : 0.8f,
+                .top_k = way == 1 ? 40 : 0,
+                .top_p = way == 2 ? 0.9f : 1,
+                .uniform = uniform,
+                .left = left};
+            for (int shared = 0; shared < 2; ++shared) {
+                s.logits = shared ? logits : copies;
+                s.from = shared ? from : NULL;
+                s.token = token[shared], s.logp = logp[shared];
+                memset(logp[shared], 0, sizeof logp[shared]);
+                assert_int_equal(other->ops->sample(other, &s), TT_OK);
+            }
+            assert_memory_equal(token[0], token[1], sizeof token[0]);
+            assert_memory_equal(logp[0], logp[1], sizeof logp[0]);
+            if (way == 0) assert_int_not_equal(token[1][0], token[1][1]); // draws of their own
+            const int32_t to_bad[DRAWS] = {
+                0, 0, 0, 1, 1, 2, 2, 3, 0}; // the first draw from row 2 is left out
+            s.from = to_bad;
+            assert_int_equal(other->ops->sample(other, &s), TT_ERR_NUMERIC);
+            assert_non_null(strstr(tt_error_message(), "row 2"));
+            tt_device_close(other);
+        }
+}
+
 static void bad_input_is_refused(void **state) {
     (void)state;
     const float uniform[2] = {0.5f, 0.5f}, bad[] = {NAN, INFINITY};
@@ -271,6 +316,7 @@ int main(void) {
         cmocka_unit_test(every_part_is_drawn_from),
         cmocka_unit_test(logp_is_of_the_unmodified_logits),
         cmocka_unit_test(tiny_temperature_is_greedy),
+        cmocka_unit_test(draws_share_rows),
         cmocka_unit_test(bad_input_is_refused),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);

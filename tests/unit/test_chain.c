@@ -1,6 +1,7 @@
 // The chain: what each stage reads, what runs share, that company changes nothing. The student has random
 // weights; what it writes is noise, but the next stage must read exactly that noise, in the exact format.
 #include "host/reason/chain.h"
+#include "kernels/ops.h"
 #include "tests/expect.h"
 
 #include <stdio.h>
@@ -172,14 +173,41 @@ static void sampled_runs(void **state) {
     tt_chain_close(&many);
 }
 
+// Prompts that the encoder, of one layer, reads: sequences that attend to both sides.
+static const tt_ops *plain_ops;
+static int encoded;
+static tt_status count_prompts(tt_device *on, const tt_attention *attention) {
+    encoded += attention->q_seqs;
+    return plain_ops->attention_fwd(on, attention);
+}
+
 // With the likeliest token alone to draw from all runs agree: one summary per question serves them all.
 static void equal_runs_share(void **state) {
     (void)state;
     tt_chain_options options = options_of(TT_SET_ALL, 4);
     options.decoding.top_k = 1;
     tt_chain chain;
+    plain_ops = device->ops;
+    tt_ops counting = *plain_ops;
+    counting.attention_fwd = count_prompts;
+    device->ops = &counting;
+    encoded = 0;
+    const int64_t tokens = tt_engine_tokens(engine), shared = tt_engine_shared(engine);
     OK(tt_chain_generate(&chain, engine, all, QUESTIONS, &options));
+    device->ops = plain_ops;
+    assert_int_equal(encoded, 3 + (3 + 2 + 3) + 3);
+    assert_int_equal(chain.prompts, encoded);
+    assert_int_equal(chain.counts[TT_RECALL].asked, 3 * 4);
+    assert_int_equal(chain.counts[TT_ANALYZE].asked, (3 + 2 + 3) * 4);
+    assert_int_equal(chain.counts[TT_SUMMARIZE].asked, 3 * 4);
+    assert_int_equal(chain.counts[TT_RECALL].texts, 3 * 4); // drawn, one by one
+    assert_int_equal(chain.counts[TT_ANALYZE].texts, (3 + 2 + 3) * 4);
     assert_int_equal(chain.counts[TT_SUMMARIZE].texts, QUESTIONS);
+    // Three of four samples go with the first; summaries are not samples.
+    const int64_t summary_tokens =
+        chain.counts[TT_SUMMARIZE].tokens + QUESTIONS - chain.counts[TT_SUMMARIZE].unended;
+    assert_int_equal(
+        4 * (tt_engine_shared(engine) - shared), 3 * (tt_engine_tokens(engine) - tokens - summary_tokens));
     for (int q = 0; q < QUESTIONS; ++q)
         for (int r = 1; r < 4; ++r)
             assert_ptr_equal(chain.runs[q * 4].summary, chain.runs[q * 4 + r].summary);

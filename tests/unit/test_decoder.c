@@ -149,6 +149,25 @@ static void bad_steps_are_refused(void **state) {
             .parent = parents[i]};
         assert_int_not_equal(tt_decoder_step(decoder, &active, &logits), TT_OK);
     }
+    // Draws of a run: of a row that is not there, in a second step, none, more than slots.
+    static const int32_t from[][3] = {{0, 1, 0}, {0, -1, 0}, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}},
+                         draws[] = {2, 2, 2, 0, 3}, some[] = {2, 2, 2};
+    for (size_t i = 0; i < sizeof draws / sizeof *draws; ++i) {
+        int32_t token[6];
+        const tt_decoder_slots active = {
+            .n = 1, .slot = slot, .token = one, .position = at, .source_start = one, .source_length = one};
+        assert_int_equal(
+            tt_decoder_run(decoder, &active,
+                &(tt_decoder_choice){.steps = i == 2 ? 2 : 1, .top_p = 1, .repetition_penalty = 1},
+                &(tt_decoder_draws){.left = some, .token = token, .from = from[i], .n = draws[i]}),
+            TT_ERR_INTERNAL);
+    }
+    // Forks: slots that are not there, a slot from itself, no token, more than there is room for.
+    static const int forks[][3] = {
+        {2, 0, 1}, {0, 2, 1}, {-1, 0, 1}, {0, -1, 1}, {1, 1, 1}, {0, 1, 0}, {0, 1, LENGTH + 1}};
+    for (size_t i = 0; i < sizeof forks / sizeof *forks; ++i)
+        assert_int_equal(tt_decoder_fork(decoder, forks[i][0], forks[i][1], forks[i][2]), TT_ERR_INTERNAL);
+    OK(tt_decoder_fork(decoder, 0, 1, LENGTH));
     // Runs: too few or too many steps, no token left, more than fit.
     static const int32_t runs[][2] = {{0, 2}, {TT_DECODER_STEPS + 1, 2}, {2, 0}, {2, LENGTH - 2}};
     for (size_t i = 0; i < sizeof runs / sizeof *runs; ++i) {

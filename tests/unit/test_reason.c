@@ -3,6 +3,7 @@
 #include "host/reason/chain.h"
 #include "host/reason/portions.h"
 #include "host/reason/vote.h"
+#include "kernels/ops.h"
 #include "tests/expect.h"
 
 #include <math.h>
@@ -39,8 +40,7 @@ static void intervals(void **state) {
 static tt_device *device;
 static tt_model *model;
 
-static int open_model(void **state) {
-    (void)state;
+static int open_with(int threads) {
     const tt_model_config c = {.vocab_size = 96,
         .d_model = 16,
         .d_kv = 4,
@@ -53,10 +53,20 @@ static int open_model(void **state) {
         .layer_norm_epsilon = 1e-6f,
         .initializer_factor = 1,
         .tie_word_embeddings = false};
-    OK(tt_device_open(&device, "cpu", TT_FP32, 2));
+    OK(tt_device_open(&device, "cpu", TT_FP32, threads));
     OK(tt_model_open(&model, &c, device));
     OK(tt_model_init(model, TT_INIT_T5, 11));
     return 0;
+}
+
+static int open_model(void **state) {
+    (void)state;
+    return open_with(2);
+}
+
+static int open_single(void **state) {
+    (void)state;
+    return open_with(1);
 }
 
 static int close_model(void **state) {
@@ -66,7 +76,7 @@ static int close_model(void **state) {
     return 0;
 }
 
-enum { PROMPTS = 40, SAMPLES = 3, LENGTH = 12 };
+enum { PROMPTS = 40, SAMPLES = 6, LENGTH = 12 };
 
 typedef struct texts {
     int32_t ids[PROMPTS][SAMPLES][LENGTH];
@@ -83,7 +93,7 @@ static tt_status take(void *context, int prompt, int sample, const int32_t *ids,
 }
 
 static int32_t ids[PROMPTS][30];
-static const int32_t numbers[SAMPLES] = {0, 1, 2};
+static const int32_t numbers[SAMPLES] = {0, 1, 2, 3, 4, 5};
 
 static void make_prompts(tt_prompt *prompts, int samples) {
     for (int i = 0; i < PROMPTS; ++i) {
@@ -111,11 +121,11 @@ static void texts_do_not_depend_on_the_batch(void **state) {
     static texts one, few, many, alone;
     tt_prompt prompts[PROMPTS];
     for (int sampled = 0; sampled < 2; ++sampled) {
-        make_prompts(prompts, sampled ? SAMPLES : 1);
+        make_prompts(prompts, sampled ? 3 : 1);
         generate(1, prompts, PROMPTS, sampled ? 0.7f : 0, &one);
         generate(3, prompts, PROMPTS, sampled ? 0.7f : 0, &few);
         generate(64, prompts, PROMPTS, sampled ? 0.7f : 0, &many);
-        assert_int_equal(one.taken, PROMPTS * (sampled ? SAMPLES : 1));
+        assert_int_equal(one.taken, PROMPTS * (sampled ? 3 : 1));
         assert_memory_equal(one.n, few.n, sizeof one.n);
         assert_memory_equal(one.ids, few.ids, sizeof one.ids);
         assert_memory_equal(one.n, many.n, sizeof one.n);
@@ -173,7 +183,7 @@ static void texts_do_not_depend_on_looks(void **state) {
     (void)state;
     static texts every, some;
     tt_prompt prompts[PROMPTS];
-    make_prompts(prompts, SAMPLES);
+    make_prompts(prompts, 3);
     int early = 0;
     for (int length = 4; length <= 10; length += length == 6 ? 2 : 1) // 3, 4, 5 and 7, 8, 9 tokens
         for (int way = 0; way < 4; ++way) {
@@ -193,7 +203,7 @@ static void texts_do_not_depend_on_looks(void **state) {
                 OK(tt_engine_generate(engine, &(tt_generation){prompts, PROMPTS, &how, take, out}));
                 int64_t tokens = 0; // </s> counts where there was room for it
                 for (int p = 0; p < PROMPTS; ++p)
-                    for (int s = 0; s < SAMPLES; ++s)
+                    for (int s = 0; s < 3; ++s)
                         tokens += out->n[p][s] + (out->n[p][s] < length - 1),
                             early += out->n[p][s] < length - 1;
                 assert_int_equal(tt_engine_tokens(engine), tokens);
@@ -202,6 +212,84 @@ static void texts_do_not_depend_on_looks(void **state) {
             }
         }
     assert_true(early > 100);
+}
+
+// Rows that go through the LM head, the only product with 96 columns.
+static const tt_ops *plain_ops;
+static int64_t head_rows;
+static tt_status count_rows(tt_device *on, const tt_gemm *product) {
+    if (product->n == 96) head_rows += product->m;
+    return plain_ops->gemm(on, product);
+}
+
+enum { SHARING = 12 }; // prompts of the test
+
+// Tokens, </s> included where there was room for it.
+static int tokens_of(const texts *t, int prompt, int sample) {
+    return t->n[prompt][sample] + (t->n[prompt][sample] < LENGTH - 1);
+}
+
+// How many tokens come after a beginning that no sample has that began before and together with this one. Samples begin as
+// many at a time as there are slots, at most.
+static int64_t count_distinct(const texts *t, int slots) {
+    int64_t n = 0;
+    for (int p = 0; p < SHARING; ++p)
+        for (int s = 0; s < SAMPLES; ++s)
+            for (int at = 0; at < tokens_of(t, p, s); ++at) {
+                bool first = true;
+                for (int other = s - s % (slots < SAMPLES ? slots : SAMPLES); other < s; ++other)
+                    first = first && !(tokens_of(t, p, other) > at && memcmp(t->ids[p][other], t->ids[p][s],
+                                                                          (size_t)at * sizeof(int32_t)) == 0);
+                n += first;
+            }
+    return n;
+}
+
+// Samples that agree are computed once, and say what they say alone: as far as they agree, hardly ever and always, with
+// penalties and without, with fewer slots than samples, as many, and more.
+static void samples_that_agree_share(void **state) {
+    (void)state;
+    static texts apart, together;
+    tt_prompt prompts[PROMPTS];
+    make_prompts(prompts, SAMPLES);
+    plain_ops = device->ops;
+    tt_ops counting = *plain_ops;
+    counting.gemm = count_rows;
+    device->ops = &counting;
+    for (int way = 0; way < 4; ++way) {
+        const tt_decoding how = {.temperature = way == 0 ? 5 : 0.4f,
+            .top_p = 1,
+            .top_k = way == 3 ? 1 : 0,
+            .max_length = LENGTH,
+            .seed = 8,
+            .repetition_penalty = way == 2 ? 1.7f : 0,
+            .min_length = way == 2 ? 3 : 0};
+        static const int slots[] = {7, 1, 5, 6, 7, 64};
+        for (int i = 0; i < 6; ++i) {
+            texts *out = i == 0 ? &apart : &together;
+            tt_engine *engine;
+            memset(out, 0, sizeof *out);
+            head_rows = 0;
+            OK(tt_engine_open(&engine, model, slots[i], LENGTH));
+            if (i == 0) OK(tt_engine_look_every(engine, 2)); // no sample shares
+            OK(tt_engine_generate(engine, &(tt_generation){prompts, SHARING, &how, take, out}));
+            const int64_t tokens = tt_engine_tokens(engine), shared = tt_engine_shared(engine);
+            tt_engine_close(engine);
+            assert_int_equal(out->taken, SHARING * SAMPLES);
+            if (i == 0) {
+                assert_int_equal(shared, 0);
+                continue;
+            }
+            assert_memory_equal(&apart, &together, sizeof apart);
+            assert_int_equal(head_rows, tokens - shared);
+            assert_int_equal(head_rows, count_distinct(&together, slots[i]));
+            if (slots[i] >= SAMPLES && way == 3) assert_int_equal(SAMPLES * head_rows, tokens);
+            if (slots[i] == 1) assert_int_equal(shared, 0);
+            if (slots[i] >= SAMPLES && way == 1)
+                assert_true(shared > SHARING * (SAMPLES - 1) && shared < tokens / 2);
+        }
+    }
+    device->ops = plain_ops;
 }
 
 // Watched samples are looked at token by token, whatever the engine does otherwise.
@@ -295,6 +383,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(texts_do_not_depend_on_the_batch, open_model, close_model),
         cmocka_unit_test_setup_teardown(greedy_is_argmax, open_model, close_model),
         cmocka_unit_test_setup_teardown(texts_do_not_depend_on_looks, open_model, close_model),
+        cmocka_unit_test_setup_teardown(samples_that_agree_share, open_single, close_model),
         cmocka_unit_test_setup_teardown(looks_are_checked, open_model, close_model),
         cmocka_unit_test_setup_teardown(bad_prompts, open_model, close_model),
     };

@@ -80,6 +80,10 @@ static tt_status generate_items(const generation *g, const int *numbers, int n, 
     tt_status status = tt_chain_generate(&chain, w->engine, questions, n, &options);
     w->prompts += chain.prompts;
     w->cut += chain.cut;
+    for (int stage = 0; stage < TT_STAGES; ++stage) {
+        w->asked += chain.counts[stage].asked;
+        w->texts += chain.counts[stage].texts;
+    }
     for (int i = 0; i < n && status == TT_OK; ++i)
         status = tt_run_log_line(lines, numbers[i], &chain.runs[(size_t)i * (size_t)chain.runs_each],
             chain.runs_each, questions[i]->n_options);
@@ -228,15 +232,34 @@ tt_status tt_reflection_generate_piece(
     return status;
 }
 
-// Warns once, about the prompts of all ranks.
-static tt_status warn_of_cuts(const tt_reflection_runs *w) {
+// What a rank has done, to be added up.
+enum { CUT, PROMPTS, ASKED, TEXTS, TOKENS, SHARED, COUNTS };
+
+static void count_work(const tt_reflection_runs *w, double counts[COUNTS]) {
+    counts[CUT] = (double)w->cut, counts[PROMPTS] = (double)w->prompts;
+    counts[ASKED] = (double)w->asked, counts[TEXTS] = (double)w->texts;
+    counts[TOKENS] = (double)tt_engine_tokens(w->engine),
+    counts[SHARED] = (double)tt_engine_shared(w->engine);
+}
+
+// Says what runs shared since all ranks had done `before`, and warns, once, of prompts that were cut.
+static tt_status report_work(const generation *g, const double before[COUNTS]) {
+    const tt_reflection_runs *w = g->runs;
     const tt_reflection_context *context = w->context;
-    double counts[2] = {(double)w->cut, (double)w->prompts};
+    double counts[COUNTS];
     char where[64];
-    TT_TRY(tt_comm_sum_f64(context->comm, counts, 2));
-    if (counts[0] > 0 && !*context->cuts_warned) {
+    count_work(w, counts);
+    for (int i = ASKED; i < COUNTS; ++i) counts[i] -= before[i];
+    TT_TRY(tt_comm_sum_f64(context->comm, counts, COUNTS));
+    if (counts[TEXTS] > 0)
+        tt_info(
+            "reflection %d, %s runs: %.0f texts written for %.0f that runs have, equal prompts sharing one; "
+            "%.0f tokens, %.0f of them computed together with another sample's",
+            context->iteration, tt_stage_name(g->sampled), counts[TEXTS], counts[ASKED], counts[TOKENS],
+            counts[SHARED]);
+    if (counts[CUT] > 0 && !*context->cuts_warned) {
         snprintf(where, sizeof where, "reflection %d, runs", context->iteration);
-        tt_limit_warn_prompts(where, (int64_t)counts[0], (int64_t)counts[1],
+        tt_limit_warn_prompts(where, (int64_t)counts[CUT], (int64_t)counts[PROMPTS],
             tt_prompt_limit_of(context->config), "evaluation.max_input");
         *context->cuts_warned = true;
     }
@@ -275,8 +298,11 @@ tt_status tt_reflection_generate(tt_reflection_runs *w, const tt_reflection_item
         status = tt_comm_agree(comm, tt_engine_open(&w->engine, w->student->model, (int)c->evaluation.slots,
                                          (int)c->evaluation.max_length));
     if (status == TT_OK && n) status = tt_comm_broadcast(comm, g.done, n * sizeof *g.done, 0);
+    double before[COUNTS];
+    if (status == TT_OK) count_work(w, before);
     if (status == TT_OK) status = generate_rest(&g);
+    if (status == TT_OK) status = report_work(&g, before);
     tt_portions_close(&g.portions);
     free(g.done);
-    return status == TT_OK ? warn_of_cuts(w) : status;
+    return status;
 }

@@ -30,8 +30,9 @@ typedef struct tt_reflection_runs {
     const tt_reflection_context *context;
     tt_checkpoint *student; // borrowed
     tt_stage_set set;
-    tt_engine *engine;    // opened by the first call, closed by the caller
-    int64_t prompts, cut; // of this rank: how many there were, how many were longer than the limit
+    tt_engine *engine; // opened by the first call, closed by the caller
+    // Of this rank: prompts; those longer than the limit; texts that runs have; texts written for them.
+    int64_t prompts, cut, asked, texts;
 } tt_reflection_runs;
 
 // Generates reflection.samples runs of each item with the stage `sampled`, logged in the file `name` of the
