@@ -55,19 +55,19 @@ class Work:
         return self.slots > 0 and self.samples == 0
 
 
-def training_peers(work, precision, alone=False):
+def training_peers(work, shape, precision):
     options = ["--work", work, "--precision", precision]
     eager = Peer("PyTorch eager", "hugging_face", options,
                  "Hugging Face's T5, batches padded to their longest text as its trainer does, AdamW (fused), norm clipped at 1")
     if work == "preference":
         eager.settings = ("Hugging Face's T5 as TRL 0.9.6 trains encoder-decoders: prompts repeated and encoded for chosen and "
                           "rejected texts, one padded batch of both, reference precomputed, NLL from the same logits")
-    return [eager] if alone else [
-        eager,
-        Peer("PyTorch, grouped", "hugging_face", [*options, "--group"],
-             "the same with group_by_length: texts sorted among 50 batches, as many of these batches measured"),
-        Peer("PyTorch compiled", "hugging_face", [*options, "--mode", "compile"],
-             "the first by torch.compile(dynamic=True); every shape once before it is measured", limited=True)]
+        return [eager]
+    grouped = Peer("PyTorch, grouped", "hugging_face", [*options, "--group"],
+                   "the same with group_by_length: texts sorted among 50 batches, as many of these batches measured")
+    compiled = Peer("PyTorch compiled", "hugging_face", [*options, "--mode", "compile"],
+                    "the first by torch.compile(dynamic=True); every shape once before it is measured", limited=True)
+    return [eager, grouped] if shape == "tiny" else [eager, grouped, compiled]
 
 
 def generation_peers(slots, samples, new_tokens, precision):
@@ -85,13 +85,13 @@ def generation_peers(slots, samples, new_tokens, precision):
 def works(precision):
     """What is measured, in this order."""
     p, out = precision, []
-    for work, shape, tokens, steps in (("training", "small", 1024, 3), ("training", "tiny", 2048, 8), ("preference", "small", 768, 3)):
+    for work, shape, tokens, steps in (("training", "small", 512, 2), ("training", "tiny", 2048, 8), ("preference", "small", 512, 2)):
         if shape == "tiny" and p == "bf16":
             continue
         out.append(Work(
             f"{work} {shape} {p}", f"{'training' if work == 'training' else 'DPO with NLL'}, {SHAPES[shape]}, {p}",
             ["--work", work, "--tokens", tokens, "--steps", steps, "--precision", p],
-            training_peers(work, p, alone=work == "preference"), shape=shape, precision=p,
+            training_peers(work, shape, p), shape=shape, precision=p,
             toy=["--tokens", 128, "--steps", 2]))
     for name, text, prompts, slots, samples in (
             ("greedy", "greedy texts of 256 prompts, T5-small", 256, 128, 0),
@@ -139,6 +139,9 @@ class Measurement:
     def path(self, name):
         return self.folder / name.replace(" ", "-")
 
+    def texts(self, work):
+        return self.path(("toy " if self.args.toy else "") + work.name + ".jsonl")
+
     def models(self):
         """The student of the generating works: our checkpoint, Hugging Face's directory and CTranslate2's."""
         checkpoint, face, translate = (self.path(n) for n in ("model.h5", "hugging-face", "ctranslate2"))
@@ -160,11 +163,11 @@ class Measurement:
     def measure_ours(self, work):
         which = ["--model", self.models()[0]] if work.slots else ["--shape", work.shape]
         return ours.bench(
-            self.program, self.threads, *work.options, *self.toy(work), *which, "--texts", self.path(work.name + ".jsonl"))
+            self.program, self.threads, *work.options, *self.toy(work), *which, "--texts", self.texts(work))
 
     def measure_peer(self, work, peer):
         load, began = record.load(), record.now()
-        options = [*peer.options, "--texts", self.path(work.name + ".jsonl"), "--threads", self.threads]
+        options = [*peer.options, "--texts", self.texts(work), "--threads", self.threads]
         if work.slots:
             options += ["--model", self.models()[2 if peer.module == "ctranslate" else 1]]
         else:
@@ -177,17 +180,18 @@ class Measurement:
         self.record.data["versions"].update(out.pop("versions"))
         texts = out.pop("texts", None)
         result = {
-            "began": began, "load": load, "wall_seconds": round(measured.seconds, 1), "memory_bytes": measured.memory,
+            "began": began, "load": load, "wall_seconds": round(measured.seconds, 1),
+            "processor_seconds": round(measured.processor, 1), "memory_bytes": measured.memory,
             "tokens_per_second": record.spread([t / s for t, s in zip(out["tokens"], out["seconds"])])["median"], **out}
         if texts and work.greedy():
-            result["texts"] = agreement(self.path(work.name + ".jsonl"), texts)
+            result["texts"] = agreement(self.texts(work), texts)
         return result
 
     def measure(self, work, round_):
         """What of a round is not there yet. Peers need the texts that ours wrote."""
         name = f"round {round_ + 1}"
         have = self.record.get(work.name)
-        if not self.path(work.name + ".jsonl").exists():
+        if not self.texts(work).exists():
             have = {}
         if name not in have.get("ours", {}):
             self.keep(work, "ours", name, self.measure_ours(work))
@@ -300,6 +304,31 @@ def settings_table(data):
     return "\n".join(lines)
 
 
+def kinds_table(data):
+    """Where the time of this program's steps goes, in the last round."""
+    found = [(w, list(p["ours"].values())[-1]["seconds_by_kind"]) for w, p in summary(data)
+             if "seconds_by_kind" in list(p["ours"].values())[-1]]
+    kinds = [k for k in (found[0][1] if found else []) if any(seconds.get(k, 0) > 0 for _, seconds in found)]
+    lines = ["| work | " + " | ".join(kinds) + " |", "|---" * (1 + len(kinds)) + "|"]
+    for work, seconds in found:
+        shares = [100 * seconds.get(k, 0) / sum(seconds.values()) for k in kinds]
+        lines.append(f"| {work.text} | " + " | ".join(f"{s:.1f} %" if s else "" for s in shares) + " |")
+    return "\n".join(lines)
+
+
+def short_table(data):
+    """For the top page: one line a work."""
+    every = ["PyTorch eager", "CTranslate2 float32", "CTranslate2 int8"]
+    lines = ["| on " + f"{data['settings']['threads']} threads of {data['machine']['processor']['name']} | this program | " +
+             " | ".join(f"times {name}" for name in every) + " |", "|---" * (2 + len(every)) + "|"]
+    for work, peers in summary(data):
+        mine = peers["ours"]
+        each = [ratios(mine, peers.get(name, {})) for name in every]
+        lines.append(f"| {work.text} | {median_of(mine):,.0f} tokens/s | " +
+                     " | ".join(f"{record.spread(r)['median']:.1f}" if r else "" for r in each) + " |")
+    return "\n".join(lines)
+
+
 def machine_lines(data):
     m, s = data["machine"], data["settings"]
     loads = [r["load"] for w in data["measured"].values() for p in w.values() for r in p.values()]
@@ -335,6 +364,9 @@ def draw(out):
     record.put_between(out / "README.md", "machine", machine_lines(data))
     record.put_between(out / "README.md", "peers", table(data))
     record.put_between(out / "README.md", "settings", settings_table(data))
+    record.put_between(out / "README.md", "kinds", kinds_table(data))
+    if out.resolve() == OUT and not data["settings"].get("toy"):
+        record.put_between(record.SOURCE / "README.md", "peers", short_table(data))
     return data
 
 

@@ -40,7 +40,8 @@ def bench(program_, threads, *options, peak_=None):
     shape = out["shapes"][0]
     generation = "new_tokens_per_second" in shape
     return {
-        "began": began, "load": load, "wall_seconds": round(measured.seconds, 1), "memory_bytes": measured.memory,
+        "began": began, "load": load, "wall_seconds": round(measured.seconds, 1),
+        "processor_seconds": round(measured.processor, 1), "memory_bytes": measured.memory,
         "tokens_per_second": shape["new_tokens_per_second" if generation else "tokens_per_second"]["median"],
         "step_seconds": shape["step_seconds"], "share_of_peak": shape["share_of_peak"]["median"],
         "peak_flops_per_second": out["peak_flops_per_second"], "flops": shape["flops"],
