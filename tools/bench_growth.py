@@ -60,14 +60,15 @@ def axes(toy=False):
     length = [Point("tiny", n, train("tiny", most // 8, *lengths(n))) for n in powers(16, most // 16)]
     length += [Point("small", n, train("small", most // 16, *lengths(n))) for n in powers(16, most // 16, 4)]
     sizes = [Point("training", n, train(n, most // 64)) for n in (["tiny", "small"] if toy else SHAPES)]
-    decode = lambda n: ["--work", "generation", "--greedy", "--shape", "tiny" if toy else "small", "--slots", n, "--prompts", max(n, 4),
+    decoder = "tiny" if toy else "small"
+    decode = lambda n: ["--work", "generation", "--greedy", "--shape", decoder, "--slots", n, "--prompts", max(n, 4),
                         "--source-length", 16, "--new-tokens", 32, "--steps", 1]
     return [
         Axis("tokens", "Training by tokens of a batch", "target tokens of a batch", tokens),
         Axis("lengths", "Training by length of texts", "tokens of each source and of each target", length),
         Axis("sizes", "Training by size of the model", "parameters", sizes),
         Axis("slots", "Greedy decoding by slots", "sequences decoded at a time",
-             [Point("tiny" if toy else "small", n, decode(n)) for n in powers(1, 8 if toy else 512)], decoding=True),
+             [Point(decoder, n, decode(n)) for n in powers(1, 8 if toy else 512)], decoding=True),
         Axis("ranks", "Training by ranks", "ranks, one thread each", [Point("tiny", n, []) for n in (1, 2)])]
 
 
@@ -99,9 +100,9 @@ def bandwidth(threads, seconds=1.0):
 def measure_ranks(program, ranks, steps):
     """Ranks that meet by a file, one thread each, train the everyday student; tokens per second from the logged times."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"output": folder, "name": "ranks", "threads": 1, "precision": "fp32", "device": "cpu", "acquisition.steps": steps,
-                    "acquisition.log_every": 1, "acquisition.validate_every": 0, "acquisition.validation_questions": 1,
-                    "evaluation.splits": "[]"}
+        settings = {"output": folder, "name": "ranks", "threads": 1, "precision": "fp32", "device": "cpu",
+                    "acquisition.steps": steps, "acquisition.log_every": 1, "acquisition.validate_every": 0,
+                    "acquisition.validation_questions": 1, "evaluation.splits": "[]"}
         command = [program, "run", record.SOURCE / "configs" / "everyday.yaml"]
         command += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
         meet = {"TT_WORLD": str(ranks), "TT_RENDEZVOUS": f"{folder}/meet"} if ranks > 1 else {}
@@ -120,9 +121,10 @@ def measure_axis(axis, args, program, threads, kept):
     missing = [p for p in axis.points if str(p.x) not in kept.get(axis.name, "points", p.curve)]
     if not missing:
         return
-    limits = lambda: kept.get(axis.name, "limits")
-    peak = 0 if axis.name == "ranks" else max(ours.peak(program, threads), limits().get("peak_flops_per_second", 0))
-    speed = max(bandwidth(threads), limits().get("bytes_per_second", 0)) if axis.decoding else 0
+    before = kept.get(axis.name, "limits")
+    fastest = lambda: 1e9 * args.peak or ours.peak(program, threads)
+    peak = 0 if axis.name == "ranks" else max(fastest(), before.get("peak_flops_per_second", 0))
+    speed = max(bandwidth(threads), before.get("bytes_per_second", 0)) if axis.decoding else 0
     for point in missing:
         if axis.name == "ranks":
             result = measure_ranks(program, point.x, 12 if args.toy else 60)
@@ -133,7 +135,7 @@ def measure_axis(axis, args, program, threads, kept):
         print(f"{axis.name} {point.x}, {point.curve}: {result['tokens_per_second']:,.0f} tokens/s, "
               f"{result['memory_bytes'] / 1e6:,.0f} MB ({result['wall_seconds']:.0f} s, load {result['load']})", flush=True)
     if peak:
-        kept.put({"peak_flops_per_second": max(peak, ours.peak(program, threads)),
+        kept.put({"peak_flops_per_second": max(peak, fastest()),
                   "bytes_per_second": max(speed, bandwidth(threads)) if speed else 0}, axis.name, "limits")
 
 
@@ -186,23 +188,24 @@ def table(data):
             title = axis.title[0].lower() + axis.title[1:] + ("" if axis.name == "sizes" else f", {name}")
             for x, r in order:
                 share = r["tokens_per_second"] / limit_of(axis, x, r, limits, points)
-                lines.append(f"| {title} | {x if axis.name == 'sizes' else f'{int(x):,}'} | {r['tokens_per_second']:,.0f} | {100 * share:.0f} % | "
+                at = x if axis.name == "sizes" else f"{int(x):,}"
+                lines.append(f"| {title} | {at} | {r['tokens_per_second']:,.0f} | {100 * share:.0f} % | "
                              f"{r['memory_bytes'] / 1e6:,.0f} MB |")
                 title = ""
     return "\n".join(lines)
 
 
 def machine_line(data):
-    results = [r for a in data["measured"].values() for c in a.get("points", {}).values() for r in c.values()]
-    loads = [r["load"] for r in results]
-    peaks = [a["limits"]["peak_flops_per_second"] / 1e9 for a in data["measured"].values() if a["limits"]["peak_flops_per_second"]]
-    words = f"{min(peaks):.0f} to {max(peaks):.0f} GFLOP/s of the fastest products" if peaks else "no peak"
-    read = [a["limits"]["bytes_per_second"] / 1e9 for a in data["measured"].values() if a["limits"]["bytes_per_second"]]
-    if read:
-        words += f", memory read at {max(read):.1f} GB/s"
-    toy = " **Toy sizes: the numbers say nothing.**" if data["settings"].get("toy") else ""
-    return (f"{data['machine']['processor']['name']}, {data['settings']['threads']} threads, {data['settings']['program']}, commit "
-            f"{data['settings']['commit']}, begun {data['began']}; {words}; load averages {min(loads):.1f} to {max(loads):.1f}.{toy}")
+    axes_ = data["measured"].values()
+    loads = [r["load"] for a in axes_ for c in a.get("points", {}).values() for r in c.values()]
+    peaks = [a["limits"]["peak_flops_per_second"] / 1e9 for a in axes_ if a["limits"]["peak_flops_per_second"]]
+    read = [a["limits"]["bytes_per_second"] / 1e9 for a in axes_ if a["limits"]["bytes_per_second"]]
+    words = f"fastest products of the axes {min(peaks):.0f} to {max(peaks):.0f} GFLOP/s; " if peaks else ""
+    words += f"memory read at {max(read):.1f} GB/s; " if read else ""
+    s = data["settings"]
+    toy = " **Toy sizes: the numbers say nothing.**" if s.get("toy") else ""
+    return (f"{data['machine']['processor']['name']}, {s['threads']} threads; {s['program']}, commit {s['commit']}; "
+            f"begun {data['began']}; {words}load averages {min(loads):.1f} to {max(loads):.1f}.{toy}")
 
 
 def draw(out):
@@ -242,6 +245,7 @@ def main():
     parser.add_argument("--out", type=Path, default=OUT, help="folder of growth.json (default experiments/records/peers)")
     parser.add_argument("--program", help="tinythinker (default: $TINYTHINKER, build/default, build/ci)")
     parser.add_argument("--threads", type=int, default=0, help="threads of the program (default: all cores)")
+    parser.add_argument("--peak", type=float, default=0, metavar="G", help="GFLOP/s of the limit (default: measured for each axis)")
     parser.add_argument("--toy", action="store_true", help="tiny sizes, to try the tool: the numbers say nothing")
     args = parser.parse_args()
     if args.list:

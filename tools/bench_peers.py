@@ -85,7 +85,8 @@ def generation_peers(slots, samples, new_tokens, precision):
 def works(precision):
     """What is measured, in this order."""
     p, out = precision, []
-    for work, shape, tokens, steps in (("training", "small", 512, 2), ("training", "tiny", 2048, 8), ("preference", "small", 512, 2)):
+    for work, shape, tokens, steps in (
+            ("training", "small", 512, 2), ("training", "tiny", 2048, 8), ("preference", "small", 512, 2)):
         if shape == "tiny" and p == "bf16":
             continue
         out.append(Work(
@@ -233,7 +234,8 @@ def environment(given, folder):
     python = Path(given).absolute() if given else folder / "env" / "bin" / "python"
     if not given and not (folder / "env" / "ready").exists():
         print(f"making {folder / 'env'} with the packages of {wanted.name} (6 GB, minutes)", flush=True)
-        for command in ([sys.executable, "-m", "venv", folder / "env"], [python, "-m", "pip", "install", "--quiet", "-r", wanted]):
+        for command in ([sys.executable, "-m", "venv", folder / "env"],
+                        [python, "-m", "pip", "install", "--quiet", "-r", wanted]):
             if subprocess.run(list(map(str, command)), check=False).returncode:
                 raise record.Failed(f"{' '.join(map(str, command))}: failed; --python names a Python that has the packages")
         (folder / "env" / "ready").write_text("")
@@ -248,7 +250,8 @@ def environment(given, folder):
 
 def ratios(mine, theirs):
     """Ours to theirs, of each round."""
-    return [mine[r]["tokens_per_second"] / theirs[r]["tokens_per_second"] for r in theirs if r in mine and "failed" not in theirs[r]]
+    return [mine[r]["tokens_per_second"] / theirs[r]["tokens_per_second"]
+            for r in theirs if r in mine and "failed" not in theirs[r]]
 
 
 def median_of(rounds, key="tokens_per_second"):
@@ -330,16 +333,16 @@ def short_table(data):
 
 
 def machine_lines(data):
-    m, s = data["machine"], data["settings"]
+    m, s, cpu = data["machine"], data["settings"], data["machine"]["processor"]
     loads = [r["load"] for w in data["measured"].values() for p in w.values() for r in p.values()]
     versions = ", ".join(f"{k} {v}" for k, v in sorted(data["versions"].items()) if k != "python")
     toy = " **Toy sizes: the numbers say nothing.**" if s.get("toy") else ""
-    return (
-        f"{m['processor']['name']} (family, model, stepping {m['processor']['family_model_stepping']}; "
-        f"{', '.join(m['processor']['flags'])}; {', '.join(m['caches'])}), {s['threads']} threads, "
-        f"{m['memory_bytes'] / 2**30:.0f} GiB; {m['system']}; {data['versions'].get('python', '')}; {versions}; {s['program']}, commit "
-        f"{s['commit']}; begun {data['began']}. Load averages at the measurements' starts: {min(loads):.1f} to {max(loads):.1f} "
-        f"(a measurement's own threads make it up to {s['threads']}).{toy}")
+    return "\n".join([
+        f"{cpu['name']} (family, model, stepping {cpu['family_model_stepping']}; {', '.join(cpu['flags'])}; "
+        f"{', '.join(m['caches'])}), {s['threads']} threads, {m['memory_bytes'] / 2**30:.0f} GiB; {m['system']};",
+        f"{data['versions'].get('python', '')}, {versions}; {s['program']}, commit {s['commit']}; begun {data['began']}.",
+        f"Load averages when measurements began: {min(loads):.1f} to {max(loads):.1f}; one alone makes it up to "
+        f"{s['threads']}.{toy}"])
 
 
 def draw(out):

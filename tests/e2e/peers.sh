@@ -56,7 +56,7 @@ says '\| CTranslate2 int8 \| no such type \|' drawn/README.md
 says '\| this program \| 1,000, 2,000 \|  \| 50 % \| 1.00 GB \|' drawn/README.md
 says '^Its end.$' drawn/README.md
 ! grep -q '^old$' drawn/README.md || fail "the old table stays" drawn/README.md
-says 'Load averages.*1.0 to 3.0' drawn/README.md
+says 'Load averages .*: 1.0 to 3.0' drawn/README.md
 python3 -c 'import sys, xml.dom.minidom as x; [x.parse(f) for f in sys.argv[1:]]' drawn/*.svg || fail "no SVG"
 
 # The limit of slots: all weights of a token at 100 times a second for each slot, or the arithmetic:
@@ -87,7 +87,7 @@ assert got == {"of": 2, "equal": 1, "tokens_before_the_first_difference": 4, "to
 PY
 
 # A measurement that is stopped keeps what it has, and the same command goes on with the rest.
-growth=(--toy --only slots --threads 1 --program "$TINYTHINKER" --out growth)
+growth=(--toy --only slots --threads 1 --peak 100 --program "$TINYTHINKER" --out growth)
 timeout -s INT 100 bash -c 'trap - INT; exec python3 "$0" "$@"' "$tools/bench_growth.py" "${growth[@]}" >first.log 2>err.log &
 stopped=$!
 for _ in $(seq 500); do
