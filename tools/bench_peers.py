@@ -413,7 +413,7 @@ def main():
     parser.add_argument("--program", help="tinythinker (default: $TINYTHINKER, build/default, build/ci)")
     parser.add_argument("--python", help="a Python with tools/requirements-peers.txt (default: one is made in build/peers/env)")
     parser.add_argument("--threads", type=int, default=0, help="threads of each program (default: all cores)")
-    parser.add_argument("--compile-minutes", type=float, default=5, metavar="N", help="time for torch.compile (default 5)")
+    parser.add_argument("--compile-minutes", type=float, default=4, metavar="N", help="time for torch.compile (default 4)")
     parser.add_argument("--toy", action="store_true", help="tiny sizes, to try the tool: the numbers say nothing")
     args = parser.parse_args()
     if args.list:
