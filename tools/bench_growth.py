@@ -212,10 +212,12 @@ def draw(out):
     data = record.read(out / "growth.json")
     if not data["measured"]:
         raise record.Failed(f"{out / 'growth.json'}: nothing is measured yet")
+    images = []
     for axis, curves_, limits in measured_axes(data):
         draw_axis(out, axis, curves_, limits)
+        images.append(f"![{axis.title}](growth-{axis.name}.svg)")
     record.put_between(out / "README.md", "growth machine", machine_line(data))
-    record.put_between(out / "README.md", "growth", table(data))
+    record.put_between(out / "README.md", "growth", "\n".join([*images, "", table(data)]))
 
 
 def work_through(args):

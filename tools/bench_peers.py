@@ -19,7 +19,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from peers import ours, plot, record, weights
@@ -263,7 +263,10 @@ def summary(data):
     known = {w.name: w for p in ("fp32", "bf16") for w in works(p)}
     for name, peers in data["measured"].items():
         if name in known and "ours" in peers:
-            yield known[name], {k: v for k, v in peers.items() if v}
+            work = known[name]
+            if data["settings"].get("toy"):
+                work = replace(work, text=f"{work.text}, toy size")
+            yield work, {k: v for k, v in peers.items() if v}
 
 
 def agree_words(rounds):

@@ -127,8 +127,9 @@ def caches():
 
 def machine():
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
     return {
-        "processor": processor(), "caches": caches(), "memory_bytes": memory, "system": platform.platform(),
+        "processor": processor(), "caches": caches(), "memory_bytes": memory, "system": system,
         "python": platform.python_version()}
 
 
