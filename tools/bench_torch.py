@@ -3,13 +3,14 @@
 
     bench_torch.py --shape base --work training|preference|generation|attention --mode eager|compile --rival usual|packed
 
-Random models and random tokens, sequences as long as there (sources of 20 to 150 tokens, targets of 8 to 60, generation
-of --new-tokens for ten samples of each prompt). Batches are padded to their longest sequence, as is usual; tokens are
-counted without padding. Training: weights in fp32, computation in bf16 by autocast, fused AdamW, clipped norm.
-Preference: DPO as TRL did it for encoder-decoders: each pair's prompt is encoded for both texts, the reference's
-log-probabilities are given. The rival `packed` (bench_packed.py) trains without padding by FlexAttention, which is compiled
-in both modes, and encodes each prompt once; --check compares it with the usual one on the CPU. Generation: weights in bf16. Attention: PyTorch's fused attention without bias and dropout
-on --tokens tokens in sequences of 512, forward and backward, in bf16. Prints one JSON object.
+Random models and random tokens, sequences as long as there (sources of 20 to 150 tokens, targets of 8 to 60,
+generation of --new-tokens for ten samples of each prompt). Batches are padded to their longest sequence, as is usual;
+tokens are counted without padding. Training: weights in fp32, computation in bf16 by autocast, fused AdamW, clipped
+norm. Preference: DPO with the NLL of chosen texts as TRL did it for encoder-decoders: each pair's prompt is encoded
+for both texts, the reference's log-probabilities are given. The rival `packed` (bench_packed.py) trains without
+padding by FlexAttention, which is compiled in both modes, and encodes each prompt once; --check compares it with the
+usual one on the CPU. Generation: weights in bf16. Attention: PyTorch's fused attention without bias and dropout on
+--tokens tokens in sequences of 512, forward and backward, in bf16. Prints one JSON object.
 """
 
 import argparse
@@ -20,43 +21,26 @@ import time
 
 import torch
 import transformers
-from transformers import T5Config, T5ForConditionalGeneration
 
 import bench_packed
+from peers import t5
+from peers.shapes import SHAPES
 
-SHAPES = {  # d_model, d_kv, d_ff, layers, heads, vocabulary
-    "tiny": (128, 32, 512, 2, 4, 1024),
-    "small": (512, 64, 2048, 6, 8, 32128),
-    "base": (768, 64, 3072, 12, 12, 32128),
-    "large": (1024, 64, 4096, 24, 16, 32128),
-}
 SAMPLES = 10
-
-
-def model_of(args):
-    d, d_kv, d_ff, layers, heads, vocab = SHAPES[args.shape]
-    torch.manual_seed(1)
-    config = T5Config(
-        vocab_size=vocab, d_model=d, d_kv=d_kv, d_ff=d_ff, num_layers=layers, num_heads=heads, dropout_rate=args.dropout,
-        decoder_start_token_id=0)
-    return T5ForConditionalGeneration(config).to(args.device)
 
 
 def ids(rng, low, high, vocab):
     return [rng.randint(3, vocab - 1) for _ in range(rng.randint(low, high) - 1)] + [1]
 
 
-def padded(rows, fill, args):
-    """Compiled code is kept for few lengths: multiples of 32."""
-    longest = max(map(len, rows))
-    if args.mode == "compile":
-        longest = (longest + 31) // 32 * 32
-    return torch.tensor([r + [fill] * (longest - len(r)) for r in rows], device=args.device)
+def multiple_of(args):
+    """Compiled code is kept for few lengths."""
+    return 32 if args.mode == "compile" else 1
 
 
 def batch_of(rng, args, texts):
     """A fixed number of texts, of 34 tokens on average: compiled code is for one number."""
-    vocab = SHAPES[args.shape][-1]
+    vocab = SHAPES[args.shape].vocabulary
     sources, targets = [], []
     for _ in range(max(1, round(args.tokens / (34 * texts)))):
         source = ids(rng, 20, 150, vocab)
@@ -70,31 +54,18 @@ def batch_of(rng, args, texts):
         step = 1024 if args.mode == "compile" else bench_packed.BLOCK
         source_of = [i // texts for i in range(len(targets))]
         return {**bench_packed.pack(sources[::texts], targets, source_of, step, args.device), **counts}
-    source = padded(sources, 0, args)
-    return {
-        "input_ids": source, "attention_mask": (source != 0).long(), "labels": padded(targets, -100, args), **counts}
-
-
-def log_probabilities(model, batch):
-    if "source" in batch:
-        return bench_packed.log_probabilities(model(batch), batch)
-    logits = model(
-        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]).logits.float()
-    labels = batch["labels"]
-    picked = logits.log_softmax(-1).gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
-    return (picked * (labels != -100)).sum(-1)
+    return {**t5.batch_of(sources, targets, args.device, multiple_of(args)), **counts}
 
 
 def loss_of(model, batch, work, bf16=True):
     with torch.autocast(batch["labels"].device.type, dtype=torch.bfloat16, enabled=bf16):
-        if work == "training" and "source" in batch:
-            return model(batch).sum() / batch["target_tokens"]
-        if work == "training":
-            return model(
-                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]).loss
-        logp = log_probabilities(model, batch)
-    chosen, rejected = logp[0::2], logp[1::2]
-    return -torch.nn.functional.logsigmoid(0.1 * (chosen - rejected - 1.0)).mean()
+        if "source" not in batch:
+            return (t5.preference_loss if work == "preference" else t5.supervised_loss)(model, batch)
+        losses = model(batch)
+    if work == "training":
+        return losses.sum() / batch["target_tokens"]
+    nll, tokens = bench_packed.chosen_nll(losses, batch)
+    return t5.dpo(bench_packed.log_probabilities(losses, batch)) + t5.NLL * nll / tokens
 
 
 def wait(args):
@@ -105,7 +76,7 @@ def wait(args):
 def training(args, model):
     rng = random.Random(1)
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=args.device != "cpu")
+    optimizer = t5.optimizer_of(model)
     run = bench_packed.PackedT5(model, args.device) if args.rival == "packed" else model
     if args.mode == "compile":
         run = torch.compile(run, dynamic=False)
@@ -114,15 +85,9 @@ def training(args, model):
     for i in list(range(args.steps)) * 2:  # the first round warms up, and compiles every shape
         wait(args)
         started = time.perf_counter()
-        loss = loss_of(run, batches[i], args.work)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        value = loss.item()
+        t5.update(model, optimizer, loss_of(run, batches[i], args.work))
         wait(args)
         seconds.append(time.perf_counter() - started)
-        assert value == value, "the loss is not a number"
     seconds = seconds[args.steps:]
     return {
         "step_seconds": spread(seconds),
@@ -132,12 +97,12 @@ def training(args, model):
 
 def generation(args, model):
     rng = random.Random(1)
-    vocab = SHAPES[args.shape][-1]
+    vocab = SHAPES[args.shape].vocabulary
     model = model.to(torch.bfloat16).eval()
     if args.mode == "compile":
         model.generation_config.cache_implementation = "static"
         model.forward = torch.compile(model.forward, dynamic=False)
-    source = padded([ids(rng, 20, 150, vocab) for _ in range(args.prompts)], 0, args)
+    source = t5.padded([ids(rng, 20, 150, vocab) for _ in range(args.prompts)], 0, args.device, multiple_of(args))
     seconds, tokens = [], []
     for i in range(args.steps + 2):
         wait(args)
@@ -170,8 +135,8 @@ def repeated(args, work):
 
 
 def attention(args):
-    heads, d_kv, length = SHAPES[args.shape][4], SHAPES[args.shape][1], 512
-    shape = (max(1, args.tokens // length), heads, min(length, args.tokens), d_kv)
+    length, of = 512, SHAPES[args.shape]
+    shape = (max(1, args.tokens // length), of.heads, min(length, args.tokens), of.d_kv)
     tensors = [torch.rand(shape, device=args.device, dtype=torch.bfloat16) - 0.5 for _ in range(4)]
     q, k, v = (t.requires_grad_() for t in tensors[:3])
 
@@ -191,7 +156,7 @@ def check(args):
     for work, texts in (("training", 1), ("preference", 2)):
         gradients, losses = [], []
         for args.rival in ("usual", "packed"):
-            model = model_of(args).eval()
+            model = t5.model_of(args.shape, args.dropout, args.device).eval()
             with torch.no_grad():  # biases of all sizes, and logits that are far from uniform
                 for stack in (model.encoder, model.decoder):
                     stack.block[0].layer[0].SelfAttention.relative_attention_bias.weight.normal_()
@@ -233,9 +198,9 @@ def main():
     elif args.work == "attention":
         measured = attention(args)
     elif args.work == "generation":
-        measured = generation(args, model_of(args))
+        measured = generation(args, t5.model_of(args.shape, args.dropout, args.device))
     else:
-        measured = training(args, model_of(args))
+        measured = training(args, t5.model_of(args.shape, args.dropout, args.device))
     card = torch.cuda.get_device_name() if args.device != "cpu" else "cpu"
     print(json.dumps({
         "torch": torch.__version__, "transformers": transformers.__version__, "card": card, "shape": args.shape,

@@ -14,6 +14,8 @@ for program in "$out"/bin/*; do
     ldd "$program" | awk '$3 ~ /^\// { print $3 } $1 ~ /^\// { print $1 }'
 done | sort -u | grep -Ev '/lib(cuda|cudart|cublas|cublasLt)\.so' | xargs -I{} cp -L {} "$out/lib/"
 cp "$source"/tools/gpu_{check,ranks}.sh "$source"/tools/bench_{torch,packed}.py "$out/tools/"
+mkdir "$out/tools/peers"
+cp "$source"/tools/peers/{shapes,t5}.py "$out/tools/peers/" # what bench_torch.py imports
 mkdir "$out/configs" "$out/datasets"
 cp "$source/configs/everyday.yaml" "$out/configs/"
 cp -r "$source/datasets/everyday" "$out/datasets/"

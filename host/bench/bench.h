@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,10 +25,11 @@ typedef enum tt_bench_work {
 } tt_bench_work;
 
 typedef struct tt_bench_options {
-    const char *shape;                // tiny, small, base, or the name of a preset
-    int steps;                        // measured steps, after those that warm up; at least 1
-    int batches;                      // different batches, used in turn; 1 to steps
-    int target_tokens;                // of a batch, approximately
+    const char *shape; // tiny, small, base, or the name of a preset
+    const char *model; // generation: NULL, or a checkpoint, which is measured instead; shape is its name
+    int steps;         // measured steps, after those that warm up; at least 1
+    int batches;       // different batches, used in turn; 1 to steps
+    int target_tokens; // of a batch, approximately
     int source_length, target_length; // tokens of each sequence, up to 4096; 0: random
     double dropout;
     bool peak_given; // *peak is given and not measured
@@ -36,6 +38,7 @@ typedef struct tt_bench_options {
     int prompts, new_tokens,
         slots;   // generation: prompts of a step, tokens of a sample, sequences decoded at a time
     bool greedy; // generation: one text of each prompt, without sampling
+    FILE *texts; // NULL, or where tt_bench_write_texts writes what was measured
 } tt_bench_options;
 
 // Median, smallest and largest value over the steps.
@@ -91,8 +94,8 @@ tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) 
 // shape.
 tt_status tt_bench_training(
     tt_bench_result *out, tt_device *device, const tt_bench_options *options, double *peak) TT_MUST_CHECK;
-// Samples texts from a random model with top-p 0.95, or chooses greedily, nearly all of them options->new_tokens long.
-// The peak is that of tt_bench_training. Errors: TT_ERR_CONFIG for an unknown shape.
+// Samples texts from a random model or options->model with top-p 0.95, or chooses greedily, nearly all of them options->new_tokens long.
+// The peak is that of tt_bench_training. Errors: TT_ERR_CONFIG for an unknown shape, and those of tt_checkpoint_load.
 tt_status tt_bench_generate(
     tt_bench_generation *out, tt_device *device, const tt_bench_options *options, double *peak) TT_MUST_CHECK;
 

@@ -3,6 +3,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/bench/parts.h"
+#include "host/model/checkpoint.h"
 #include "host/reason/engine.h"
 
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 enum { SAMPLES = 10 };
 
 typedef struct workload {
-    tt_model *model;
+    tt_checkpoint student; // its model, random or from a file
     tt_engine *engine;
     tt_prompt *prompts; // [n]
     int32_t *ids;       // [n, longest]
@@ -20,13 +21,18 @@ typedef struct workload {
     double source_tokens;
 } workload;
 
-static tt_status open_workload(workload *w, tt_device *device, const tt_bench_options *o) {
-    static const int32_t samples[SAMPLES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+static tt_status open_model(workload *w, tt_device *device, const tt_bench_options *o) {
+    if (o->model) return tt_checkpoint_load(&w->student, o->model, device);
     tt_model_config config;
     TT_TRY(tt_bench_shape(&config, o->shape));
-    TT_TRY(tt_model_open(&w->model, &config, device));
-    TT_TRY(tt_model_init(w->model, TT_INIT_T5, o->seed));
-    TT_TRY(tt_engine_open(&w->engine, w->model, o->slots, o->new_tokens + 1));
+    TT_TRY(tt_model_open(&w->student.model, &config, device));
+    return tt_model_init(w->student.model, TT_INIT_T5, o->seed);
+}
+
+static tt_status open_workload(workload *w, tt_device *device, const tt_bench_options *o) {
+    static const int32_t samples[SAMPLES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    TT_TRY(open_model(w, device, o));
+    TT_TRY(tt_engine_open(&w->engine, w->student.model, o->slots, o->new_tokens + 1));
     w->n = o->prompts;
     const size_t longest = o->source_length > 0 ? (size_t)o->source_length : TT_BENCH_SOURCE_MAX;
     TT_TRY(tt_alloc(&w->prompts, (size_t)w->n, sizeof *w->prompts, "prompts"));
@@ -39,7 +45,7 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
     for (int i = 0; i < w->n; ++i) {
         int32_t *ids = w->ids + (size_t)i * longest;
         const int n = tt_bench_source_length(&rng, o);
-        tt_bench_tokens(&rng, ids, n, config.vocab_size);
+        tt_bench_tokens(&rng, ids, n, w->student.model->config.vocab_size);
         w->prompts[i] = (tt_prompt){.ids = ids,
             .n = n,
             .example = (uint64_t)i,
@@ -52,7 +58,7 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
 
 static void close_workload(workload *w) {
     tt_engine_close(w->engine);
-    tt_model_close(w->model);
+    tt_checkpoint_close(&w->student);
     free(w->prompts);
     free(w->ids);
     free(w->seconds);
@@ -91,9 +97,11 @@ static tt_status count_operations(workload *w, double shared, double *out) {
     for (int i = 0; i < w->n && status == TT_OK; ++i)
         status = tt_batch_add_source(&prompts, w->prompts[i].ids, w->prompts[i].n, (uint32_t)i);
     if (status == TT_OK) {
-        const double encoded = tt_model_flops(w->model, &prompts) / 3,
-                     all = tt_model_flops(w->model, &w->texts) / 3;
-        *out = encoded + (all - encoded) * (w->texts.dec_tokens - shared) / w->texts.dec_tokens;
+        const double encoded = tt_model_flops(w->student.model, &prompts) / 3,
+                     all = tt_model_flops(w->student.model, &w->texts) / 3;
+        *out = encoded;
+        if (w->texts.dec_tokens > 0)
+            *out += (all - encoded) * (w->texts.dec_tokens - shared) / w->texts.dec_tokens;
     }
     tt_batch_close(&prompts);
     return status;
@@ -134,8 +142,9 @@ tt_status tt_bench_generate(
     TT_TRY_GOTO(status, open_workload(&w, device, o), done);
     TT_TRY_GOTO(status, measure_generation(&w, o, out), done);
     if (!o->peak_given) TT_TRY_GOTO(status, tt_bench_peak(device, 3, peak), done);
+    tt_bench_write_texts(o, &w.texts);
     out->peak = *peak;
-    out->parameters = (int64_t)w.model->size;
+    out->parameters = (int64_t)w.student.model->size;
     out->source_tokens = w.source_tokens;
     out->seconds = tt_bench_spread_of(w.seconds, o->steps);
     out->rate = tt_bench_spread_of(w.rates, o->steps);

@@ -4,6 +4,7 @@
 
 #include "host/base/philox.h"
 #include "host/bench/bench.h"
+#include "host/data/batch.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,6 +26,11 @@ int tt_bench_source_length(tt_rng *rng, const tt_bench_options *options);
 int tt_bench_target_length(tt_rng *rng, const tt_bench_options *options);
 // Fills ids[0..n) with random ids below `vocab`; the last one is </s>.
 void tt_bench_tokens(tt_rng *rng, int32_t *ids, int n, int vocab);
+// Writes the token ids of a batch, or the prompts and texts of a step, as a line of JSON to options->texts, if that is not
+// NULL, so that another program can do the same work:
+//   {"shape": "small", "sources": [[17, 5, 1], ...], "targets": [[9, 1], ...], "source_of": [0, ...]}
+// source_of has the source of each target. Whoever closes the file notices what could not be written.
+void tt_bench_write_texts(const tt_bench_options *options, const tt_batch *batch);
 // Fills memory of the device with n random numbers of -0.5 to 0.5, fp32 (size 4) or bf16 (size 2). Zeros and
 // repeated values take less power, so that a GPU would run faster than on real data.
 tt_status tt_bench_fill(tt_device *device, void *memory, size_t n, size_t size) TT_MUST_CHECK;

@@ -120,10 +120,10 @@ static tt_status supervised_step(bench *b, const tt_batch *batch, tt_dropout_key
     return tt_pass_fetch_logp(b->pass, b->logp);
 }
 
-// DPO. The reference's log-probabilities are invented here; in training they are read from a file.
+// DPO with the NLL term. The reference's log-probabilities are invented here; in training they are read from a file.
 static tt_status preference_step(bench *b, const tt_batch *batch, tt_dropout_key dropout, double *loss) {
     const int n = batch->dec_seqs / 2;
-    const tt_preference dpo = {.kind = TT_PREFER_SIGMOID, .beta = 0.1};
+    const tt_preference dpo = {.kind = TT_PREFER_SIGMOID, .beta = 0.1, .nll_weight = 0.5};
     TT_TRY(tt_grow(&b->pairs, &b->pair_capacity, (size_t)n, sizeof *b->pairs, "pairs"));
     for (int i = 0; i < n; ++i) {
         const int32_t *offsets = batch->dec_offsets + 2 * i;
@@ -255,6 +255,7 @@ tt_status tt_bench_training(
     if (timed) tt_timed_ops_open(device);
     TT_TRY_GOTO(status, bench_open(&b, options), done);
     TT_TRY_GOTO(status, measure_steps(&b, options, out), done);
+    for (int i = 0; i < b.n_batches; ++i) tt_bench_write_texts(options, &b.batches[i]);
     out->parameters = (int64_t)b.model->size;
     out->parameter_bytes = 16.0 * (double)b.model->size;
     out->activation_bytes = (double)tt_pass_bytes(b.pass);

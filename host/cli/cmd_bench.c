@@ -1,5 +1,6 @@
 // tinythinker bench: speed of training as a share of the machine's GEMM peak, of generation, of operations.
 #include "host/base/cores.h"
+#include "host/base/output.h"
 #include "host/base/standard.h"
 #include "host/bench/bench.h"
 #include "host/cli/args.h"
@@ -15,7 +16,7 @@ typedef struct arguments {
     double dropout, peak;
     tt_precision precision;
     tt_bench_work work;
-    const char *device;
+    const char *device, *model, *texts;
     bool greedy, json, help;
 } arguments;
 
@@ -39,8 +40,11 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
     const tt_arg options[] = {
         TT_OPTION_WORDS("shape", &a->shapes, "NAME", "tiny|small|base" TT_SHAPE_MAP(TT_WORD_ALTERNATIVE),
             "Shape of the model. May be repeated (default: the first three)."),
+        TT_OPTION_PATH("model", &a->model, "F.h5", TT_INPUT,
+            "Generation: a student that is measured instead of random models."),
         TT_OPTION_WORD("work", &work, "WORK", TT_WORDS(WORKS),
-            "What is measured (default training). preference is DPO, generation takes ten samples a prompt, "
+            "What is measured (default training). preference is DPO with NLL, generation takes ten samples a "
+            "prompt, "
             "operations measures each one alone."),
         TT_OPTION_WORD("device", &a->device, "NAME", TT_DEVICE_WORDS, "Device to compute on (default auto)."),
         TT_OPTION_WORD("precision", &precision, "P", TT_PRECISION_WORDS,
@@ -65,6 +69,9 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
         TT_OPTION_REAL(
             "peak", &a->peak, "G", 0, 1e9, "GFLOP/s that speeds are compared with (default: measured here)."),
         TT_OPTION_INTEGER("threads", &a->threads, "N", 0, 4096, "Compute threads (default 0: all)."),
+        TT_OPTION_PATH("texts", &a->texts, "F.jsonl", TT_OUTPUT_STREAM,
+            "Writes the token ids of what was measured: each batch, or the prompts and texts of the last "
+            "step."),
         TT_OPTION_FLAG("json", &a->json, "Prints one JSON object instead of text."),
     };
     const tt_args args = {.usage = "tinythinker bench [options]",
@@ -77,8 +84,16 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
     TT_TRY(tt_args_parse(argc, argv, &args, &rest, &a->help));
     TT_TRY(tt_precision_parse(&a->precision, precision));
     for (a->work = TT_BENCH_TRAINING; strcmp(work, works[a->work]) != 0;) a->work++;
+    if (a->texts && a->work == TT_BENCH_OPERATIONS_ALONE)
+        return tt_fail(
+            TT_ERR_USAGE, "bench: --texts: operations alone have no texts; expected another --work");
+    if (a->model && a->work != TT_BENCH_GENERATION)
+        return tt_fail(TT_ERR_USAGE, "bench: --model: only --work generation takes a student");
+    if (a->model && a->shapes.n > 0)
+        return tt_fail(TT_ERR_USAGE, "bench: --model and --shape: expected one of them");
+    if (a->model) a->shapes = (tt_texts){.items = {a->model}, .n = 1};
     if (a->shapes.n == 0) a->shapes = (tt_texts){.items = {"tiny", "small", "base"}, .n = 3};
-    for (int i = 0; i < a->shapes.n; ++i) { // report unknown shapes before anything is measured
+    for (int i = 0; !a->model && i < a->shapes.n; ++i) { // report unknown shapes before anything is measured
         tt_model_config config;
         TT_TRY(tt_bench_shape(&config, a->shapes.items[i]));
     }
@@ -218,7 +233,7 @@ static tt_status run_shape(
     return TT_OK;
 }
 
-static tt_status run_shapes(const arguments *a, tt_device *device) {
+static tt_status run_shapes(const arguments *a, tt_device *device, FILE *texts) {
     const char *precision = tt_precision_name(device->precision);
     const bool measured = a->peak <= 0;
     double peak = a->peak * 1e9;
@@ -231,6 +246,7 @@ static tt_status run_shapes(const arguments *a, tt_device *device) {
     tt_status status = TT_OK;
     for (int i = 0; i < a->shapes.n && status == TT_OK; ++i) {
         const tt_bench_options options = {.shape = a->shapes.items[i],
+            .model = a->model,
             .steps = (int)a->steps,
             .batches = (int)(a->batches > 0 && a->batches < a->steps ? a->batches : a->steps),
             .target_tokens = (int)a->tokens,
@@ -243,7 +259,8 @@ static tt_status run_shapes(const arguments *a, tt_device *device) {
             .prompts = (int)a->prompts,
             .new_tokens = (int)a->new_tokens,
             .slots = (int)a->slots,
-            .greedy = a->greedy};
+            .greedy = a->greedy,
+            .texts = texts};
         status = run_shape(a, device, &options, &peak, shapes);
     }
     if (status == TT_OK && a->json) {
@@ -265,7 +282,10 @@ tt_status tt_cmd_bench(int argc, char **argv) {
     if (a.help) return TT_OK;
     tt_device *device;
     TT_TRY(tt_device_open(&device, a.device, a.precision, tt_cores_limit((int)a.threads, "--threads")));
-    tt_status status = run_shapes(&a, device);
+    tt_output texts = {0};
+    tt_status status = a.texts ? tt_output_open(&texts, a.texts) : TT_OK;
+    if (status == TT_OK) status = run_shapes(&a, device, texts.file);
+    status = tt_output_close(&texts, status);
     tt_device_close(device);
     return status;
 }

@@ -31,5 +31,22 @@ done
 grep -A7 '"operation": "rmsnorm_bwd"' <<<"$out" | grep -q "\"bytes\": $((64 * 128 * 20)).0" || { echo "bytes: $out"; exit 1; }
 out=$("$TINYTHINKER" bench --shape tiny --tokens 64 --source-length 512 --target-length 16 --steps 1 --peak 1 --json)
 [ "$(value source_tokens) $(value target_tokens)" = "2048.0 64.0" ] || { echo "4 x 512, 4 x 16 tokens: $out"; exit 1; }
+# The texts: token ids, and the source of each target.
+texts=$(mktemp)
+trap 'rm -f "$texts"' EXIT
+"$TINYTHINKER" bench --shape tiny --tokens 64 --source-length 5 --target-length 32 --steps 1 --peak 1 --texts "$texts" > /dev/null
+sequence='\[[0-9]+(, [0-9]+){3}, 1\]' target='\[[0-9]+(, [0-9]+){30}, 1\]'
+grep -Eq "^\{\"shape\": \"tiny\", \"sources\": \[$sequence, $sequence\], \"targets\": \[$target, $target\], \"source_of\": \[0, 1\]\}$" \
+    "$texts" || { echo "two texts of 5 and 32 tokens: $(cat "$texts")"; exit 1; }
+"$TINYTHINKER" bench --shape tiny --work generation --steps 1 --prompts 3 --new-tokens 4 --greedy --peak 1 --texts "$texts" > /dev/null
+[ "$(grep -oE '"targets": \[\[.*\]\], "source_of": \[[0-2], [0-2], [0-2]\]' "$texts" | grep -oE '[0-9]+' | wc -l)" = 15 ] ||
+    { echo "three texts of four tokens: $(cat "$texts")"; exit 1; }
+# A student: the one that comes with the project writes no two texts that are equal.
+"$TINYTHINKER" bench --model "$TT_SOURCE_DIR/datasets/everyday/reasoner.h5" --work generation --steps 1 --prompts 2 --new-tokens 8 --greedy \
+    --peak 1 --texts "$texts" > /dev/null
+[ "$(grep -oE '"targets": .*"source_of' "$texts" | grep -oE '\[[0-9, ]+\]' | sort -u | wc -l)" = 2 ] ||
+    { echo "two texts of a student: $(cat "$texts")"; exit 1; }
+! "$TINYTHINKER" bench --model "$TT_SOURCE_DIR/datasets/everyday/reasoner.h5" 2>/dev/null || { echo "a student is trained"; exit 1; }
+! "$TINYTHINKER" bench --work operations --texts "$texts" 2>/dev/null || { echo "texts of operations"; exit 1; }
 ! "$TINYTHINKER" bench --work sleep 2>/dev/null || { echo "an unknown work is accepted"; exit 1; }
 ! "$TINYTHINKER" bench --shape unheard-of 2>/dev/null || { echo "an unknown shape is accepted"; exit 1; }

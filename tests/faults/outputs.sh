@@ -43,6 +43,7 @@ done
 arguments() {
     case $1 in
         "eval") echo "--model runs/run/best.h5 --corpus data/corpus.h5 --limit 2 --max-length 8" ;;
+        "bench") echo "--shape tiny --steps 1 --tokens 16 --threads 1 --peak 1" ;;
         "teach") echo "teach.yaml --limit 2" ;;
         "sweep") echo "sweep.yaml" ;;
         "report") echo "runs" ;;
