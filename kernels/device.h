@@ -29,6 +29,8 @@ typedef enum tt_precision {
 #define TT_DEVICE_WORDS (&TT_DEVICE_MAP(TT_DEVICE_WORD)[1]) // "auto|cpu|cuda"
 
 const char *tt_precision_name(tt_precision precision); // "auto", "fp32" or "bf16"
+// What TT_PRECISION_AUTO stands for on a GPU, or on this CPU; any other precision stands for itself.
+tt_precision tt_precision_resolve(tt_precision precision, bool cuda);
 // Errors: TT_ERR_USAGE for any other word; the message lists the allowed ones.
 tt_status tt_precision_parse(tt_precision *out, const char *word) TT_MUST_CHECK;
 

@@ -45,36 +45,6 @@ static tt_status open_cuda(tt_device *device, bool asked) {
     return tt_cuda_open(device);
 }
 
-static const struct {
-    tt_precision code;
-    const char *word;
-} precisions[] = {
-#define ROW(code, word) {code, word},
-    TT_PRECISION_MAP(ROW)
-#undef ROW
-};
-enum { PRECISIONS = sizeof precisions / sizeof *precisions };
-
-const char *tt_precision_name(tt_precision precision) {
-    for (int i = 0; i < PRECISIONS; ++i)
-        if (precisions[i].code == precision) return precisions[i].word;
-    return "unknown";
-}
-
-tt_status tt_precision_parse(tt_precision *out, const char *word) {
-    for (int i = 0; i < PRECISIONS; ++i)
-        if (strcmp(word, precisions[i].word) == 0) {
-            *out = precisions[i].code;
-            return TT_OK;
-        }
-    if (strcmp(word, "fp16") == 0)
-        return tt_fail(
-            TT_ERR_USAGE, "fp16 is not supported, since T5's activations overflow in it; use bf16 or fp32");
-#define WORD(code, name) ", " name
-    return tt_fail(TT_ERR_USAGE, "'%s' is not allowed; allowed are %s", word, &TT_PRECISION_MAP(WORD)[2]);
-#undef WORD
-}
-
 // A switch of the environment: 0 or 1; *out is kept where it is not set.
 static tt_status read_switch(const char *name, bool *out) {
     const char *value = getenv(name);
@@ -95,8 +65,7 @@ tt_status tt_device_open(tt_device **out, const char *name, tt_precision precisi
     tt_device *device;
     TT_TRY(tt_alloc(&device, 1, sizeof *device, "device"));
     device->operand_size = sizeof(float);
-    // Every GPU that tt_cuda_available accepts is fast in bf16.
-    device->precision = precision == TT_PRECISION_AUTO ? TT_BF16 : precision;
+    device->precision = tt_precision_resolve(precision, true);
     tt_status status = any || cuda ? open_cuda(device, cuda) : TT_ERR_UNSUPPORTED;
     if (status == TT_ERR_UNSUPPORTED && !cuda) {
         device->precision = precision;

@@ -108,3 +108,20 @@ tt_status tt_read_file(const char *path, size_t limit, char **data, size_t *size
     *size = used;
     return TT_OK;
 }
+
+tt_status tt_copy_bytes(const char *from, int64_t bytes, FILE *out, const char *to) {
+    enum { BLOCK = 1 << 16 };
+    char block[BLOCK];
+    tt_status status = TT_OK;
+    FILE *in = fopen(from, "re");
+    if (!in) return tt_fail(TT_ERR_IO, "%s: cannot read: %s", from, strerror(errno));
+    for (size_t n = 1; status == TT_OK && bytes != 0 && n > 0;) {
+        n = fread(block, 1, bytes > 0 && bytes < BLOCK ? (size_t)bytes : BLOCK, in);
+        if (bytes > 0) bytes -= (int64_t)n;
+        if (n > 0 && fwrite(block, 1, n, out) != n)
+            status = tt_fail(TT_ERR_IO, "%s: cannot write: %s", to, strerror(errno));
+    }
+    if (status == TT_OK && (ferror(in) || bytes > 0)) status = tt_fail(TT_ERR_IO, "%s: cannot be read", from);
+    fclose(in);
+    return status;
+}

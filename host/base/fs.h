@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,6 +30,10 @@ tt_status tt_read_file(const char *path, size_t limit, char **data, size_t *size
 // Writes a whole file as output.h says, which has a way to write in parts, too: a regular file is replaced as a whole, and
 // anything else is written directly. Errors: TT_ERR_IO; a file from before is then intact.
 tt_status tt_write_file(const char *path, const void *data, size_t size) TT_MUST_CHECK;
+
+// Copies the first `bytes` of a file (-1: all of it) to the open file `out`; `to`: its name, for messages. Errors: TT_ERR_IO,
+// also for a file that is shorter.
+tt_status tt_copy_bytes(const char *from, int64_t bytes, FILE *out, const char *to) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

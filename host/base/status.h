@@ -19,6 +19,7 @@ extern "C" {
     X(ERR_FORMAT, 1)        /* damaged or foreign file */                                                    \
     X(ERR_IO, 1)            /* input or output failed */                                                     \
     X(ERR_BUSY, 1)          /* another process is using it */                                                \
+    X(ERR_UNFINISHED, 1)    /* some of what was asked for is not done */                                     \
     X(ERR_NOMEM, 1)         /* out of memory */                                                              \
     X(ERR_NUMERIC, 1)       /* NaN or infinity where a number must be finite */                              \
     X(ERR_UNSUPPORTED, 2)   /* this build or machine cannot do it */                                         \

@@ -12,9 +12,9 @@
 #include "host/lab/run_directory.h"
 #include "host/lab/sweep/plan.h"
 #include "host/lab/sweep/speed.h"
-#include "kernels/cuda/cuda.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,10 +40,11 @@ typedef struct plan {
     tt_needs_machine machine;
     tt_needs *needs, *with_advice;
     tt_advice_list advice;
-    double limit;  // bytes of a rank's memory; 0: unknown
-    double beside; // bytes that are taken by others than the device's memory
-    double speed;  // tokens a second of all ranks; 0: unknown
-    double watts;  // of a GPU, or of the machine
+    double limit;           // bytes of a rank's memory; 0: unknown
+    double beside;          // bytes that are taken by others than the device's memory
+    double speed;           // tokens a second of all ranks; 0: unknown
+    double beside_training; // seconds that the run of --like took beside its training; NaN: unknown
+    double watts;           // of a GPU, or of the machine
 } plan;
 
 static tt_status read_arguments(request *r, int argc, char **argv) {
@@ -101,20 +102,14 @@ static tt_status load_config(tt_config *out, const request *r) {
 }
 
 static tt_status choose_machine(plan *p, const request *r, const tt_comm *comm) {
-    char why[TT_CUDA_WHY_SIZE];
-    const char *device = p->config.device;
-    if (r->gpus > 0 && strcmp(device, "cpu") == 0)
+    if (r->gpus > 0 && strcmp(p->config.device, "cpu") == 0)
         return tt_fail(TT_ERR_USAGE,
             "plan: --gpus %lld, but the configuration says device: cpu; leave --gpus out, or add --set "
             "device=cuda",
             (long long)r->gpus);
-    p->machine.cuda =
-        r->gpus > 0 || strcmp(device, "cuda") == 0 || (strcmp(device, "auto") == 0 && tt_cuda_available(why));
+    TT_TRY(tt_needs_machine_here(&p->machine, &p->config, r->gpus > 0));
     p->machine.ranks = r->gpus > 0 ? (int)r->gpus : comm->size;
     p->machine.threads = tt_comm_threads(comm, p->config.threads);
-    TT_TRY(tt_precision_parse(&p->machine.precision, p->config.precision));
-    if (p->machine.precision == TT_PRECISION_AUTO)
-        p->machine.precision = p->machine.cuda || tt_cpu_bf16() == TT_BF16_FAST ? TT_BF16 : TT_FP32;
     return TT_OK;
 }
 
@@ -129,6 +124,7 @@ static tt_status choose_limits(plan *p, const request *r, const tt_comm *comm) {
     p->speed = r->speed;
     if (r->memory) TT_TRY(tt_memory_parse(&p->limit, r->memory));
     if (r->like && r->speed > 0) return tt_fail(TT_ERR_USAGE, "plan: give --speed or --like, not both");
+    p->beside_training = r->like ? tt_speed_beside(r->like) : NAN;
     if (r->like) TT_TRY(tt_speed_of_run(r->like, &p->speed));
     if (r->watts > 0 && !(p->speed > 0))
         return tt_fail(TT_ERR_USAGE, "plan: --watts needs a speed: give --speed or --like, too");
@@ -237,7 +233,7 @@ static void print_work(const plan *p) {
     const tt_needs_phase *reflection = NULL;
     if (p->needs->n_phases == 0) return;
     tt_print(stdout, "\n  %-15s %10s %12s%s%s\n", "training", "steps", "M tokens",
-        p->speed > 0 ? "      hours" : "", p->watts > 0 ? "        kWh" : "");
+        p->speed > 0 ? "    train h" : "", p->watts > 0 ? "        kWh" : "");
     for (int i = 0; i < p->needs->n_phases; ++i) {
         const tt_needs_phase *phase = &p->needs->phases[i];
         if (strcmp(phase->section, "reflection") == 0) reflection = phase;
@@ -247,7 +243,13 @@ static void print_work(const plan *p) {
         tt_print(stdout, "\n");
     }
     if (p->speed > 0)
-        tt_print(stdout, "  at %.0f tokens/s; validation and generation come on top\n", p->speed);
+        tt_print(stdout,
+            "  at %.0f tokens/s, training steps alone: generating pairs, validation and evaluation are not "
+            "in them\n",
+            p->speed);
+    if (isfinite(p->beside_training))
+        tt_print(
+            stdout, "  the run of --like took %.2f hours beside its training\n", p->beside_training / 3600);
     if (reflection && reflection->pairs_of)
         tt_print(stdout, "  reflection has as many pairs of a question as in %s\n", reflection->pairs_of);
     else if (reflection)

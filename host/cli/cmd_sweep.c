@@ -4,6 +4,7 @@
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
 #include "host/cli/paths.h"
+#include "host/lab/sweep/fresh.h"
 #include "host/lab/sweep/listing.h"
 #include "host/lab/sweep/speed.h"
 #include "host/lab/sweep/sweep.h"
@@ -60,19 +61,23 @@ static tt_status show_table(const tt_sweeps *one) {
     return status;
 }
 
+static int count_states(const tt_sweeps *sweeps, tt_sweep_state state) {
+    int n = 0;
+    for (int i = 0; i < sweeps->n; ++i) n += tt_sweep_state_of(sweeps->runs[i]) == state;
+    return n;
+}
+
 // Of each sweep, and of all together where there are several.
 static tt_status show_tables(const tt_sweeps *sweeps) {
-    int finished = 0;
     for (int i = 0; i < sweeps->n_items; ++i) {
         const tt_sweeps one = tt_sweeps_only(sweeps, i);
         TT_TRY(show_table(&one));
         if (sweeps->n_items > 1) putchar('\n');
     }
     if (sweeps->n_items == 1) return TT_OK;
-    for (int i = 0; i < sweeps->n; ++i) finished += tt_sweep_state_of(sweeps->runs[i]) == TT_SWEEP_FINISHED;
     TT_TRY(write_summary(sweeps, ""));
     printf("%d sweeps: %d of %d runs are finished; %s/summary.csv has a line for each\n", sweeps->n_items,
-        finished, sweeps->n, sweeps->output);
+        count_states(sweeps, TT_SWEEP_FINISHED), sweeps->n, sweeps->output);
     return TT_OK;
 }
 
@@ -83,10 +88,11 @@ static tt_status run_sweeps(tt_sweeps *sweeps, tt_comm *comm, const tt_sweep_opt
     if (comm->rank == 0 && options->only < 0) status = show_tables(sweeps);
     TT_TRY(tt_comm_agree(comm, status));
     if (failed == 0) return TT_OK;
-    return tt_comm_agree(comm, tt_fail(TT_ERR_INPUT,
-                                   "%d runs failed or were left to other processes; the others are finished. "
-                                   "--retry runs those that failed once more",
-                                   failed));
+    return tt_comm_agree(
+        comm, tt_fail(TT_ERR_UNFINISHED,
+                  "%d run%s not finished: failed, now or earlier, or left to other processes; "
+                  "--retry runs those that failed again",
+                  failed, failed == 1 ? " is" : "s are"));
 }
 
 // What is to be done with the sweeps.
@@ -109,12 +115,10 @@ static tt_status check_request(const request *what) {
     const tt_sweep_options *o = &what->options;
     if (what->paths.n > 1 && (o->only >= 0 || what->slurm))
         return tt_fail(TT_ERR_USAGE,
-            "sweep: %s is for one sweep, but %d are given; sweeps that are started apart share phases as "
-            "well",
+            "sweep: %s is for one sweep, but %d are given; sweeps started apart share phases, too",
             what->slurm ? "--slurm" : "--only", what->paths.n);
-    if ((what->slurm || what->dry_run) && (o->fresh || o->fresh_from))
-        return tt_fail(TT_ERR_USAGE, "sweep: --fresh and --fresh-from start runs; leave out %s",
-            what->slurm ? "--slurm" : "--dry-run");
+    if (what->slurm && (o->fresh || o->fresh_from))
+        return tt_fail(TT_ERR_USAGE, "sweep: --fresh and --fresh-from start runs; leave out --slurm");
     if ((what->speed > 0 || what->like) && !what->dry_run)
         return tt_fail(TT_ERR_USAGE, "sweep: --speed and --like are for --dry-run");
     if (what->speed > 0 && what->like)
@@ -124,12 +128,17 @@ static tt_status check_request(const request *what) {
     return TT_OK;
 }
 
-static tt_status dry_run(const request *what, const tt_sweeps *sweeps) {
+static tt_status dry_run(const request *what, tt_sweeps *sweeps) {
+    const tt_sweep_options *o = &what->options;
     double speed = what->speed;
     tt_str text = {0};
     if (what->like) TT_TRY(tt_speed_of_run(what->like, &speed));
+    if (o->fresh || o->fresh_from) TT_TRY(tt_sweep_fresh_pretend(sweeps, o->only, o->fresh_from));
     const tt_status status = tt_sweep_list(sweeps, speed, &text);
     if (status == TT_OK) fputs(tt_str_text(&text), stdout);
+    if (status == TT_OK && (o->fresh || o->fresh_from))
+        printf("%s would replace the files of %d of %d runs, each when its turn comes; nothing was changed\n",
+            o->fresh ? "--fresh" : "--fresh-from", count_states(sweeps, TT_SWEEP_OVER), sweeps->n);
     tt_str_close(&text);
     return status;
 }
@@ -165,27 +174,24 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
     const tt_arg list[] = {
         TT_OPTION_FLAG("dry-run", &dry_run,
             "Lists the runs with their settings and states, the phases that they have in common, and what "
-            "they "
-            "cost; runs nothing."),
+            "they cost; runs nothing. With --fresh or --fresh-from: as if they had started over."),
         TT_OPTION_REAL("speed", &speed, "TOKENS", 0, 1e12,
             "With --dry-run: tokens a second for its estimates of time (default: as finished runs in the "
-            "output "
-            "measured)."),
+            "output measured)."),
         TT_OPTION_PATH("like", &like, "RUN", TT_INPUT,
             "With --dry-run: directory of a finished run whose measured speed is taken instead."),
         TT_OPTION_INTEGER("jobs", &jobs, "N", 0, 1024,
             "Runs N at a time, each in a process of its own with its share of the cores (default 0: one "
-            "after "
-            "another in this process)."),
+            "after another in this process)."),
         TT_OPTION_INTEGER("ranks-per-run", &ranks, "N", 0, 4096,
             "Under mpirun: how many ranks share a run (default: ranks_per_run of the file; if it does not "
-            "say, "
-            "so many that all have work)."),
-        TT_OPTION_FLAG("retry", &retry, "Also runs those that failed earlier."),
+            "say, so many that all have work)."),
+        TT_OPTION_FLAG("retry", &retry,
+            "Also runs those that failed earlier. Without it they are left out, since most fail again, and "
+            "the table says why."),
         TT_OPTION_FLAG("fresh", &fresh,
             "Starts over: all runs, or the one of --only. They take phases from each other, from no other "
-            "run. "
-            "When this is interrupted, the same command goes on with it."),
+            "run. When this is interrupted, the same command goes on with it."),
         TT_OPTION_TEXT(
             "fresh-from", &fresh_from, "PHASE", "The same from this phase: those before it are kept."),
         TT_OPTION_INTEGER("only", &only, "I", 0, 1e6, "Runs only number I of the list."),
@@ -196,11 +202,11 @@ tt_status tt_cmd_sweep(int argc, char **argv) {
     const tt_args args = {.usage = "tinythinker sweep SWEEP.yaml... [options]\n"
                                    "mpirun -np N tinythinker sweep SWEEP.yaml... [options]",
         .about =
-            "Runs every combination of a base configuration, axes of values, named variants and seeds, "
-            "each in its own run directory, and prints a table of their accuracies. Several sweeps run as "
-            "one, "
-            "in which no phase is trained twice. Run the same command again to resume: finished runs are "
-            "skipped. experiments/README.md describes the file.",
+            "Runs every combination of a base configuration, axes of values, named variants and seeds, each "
+            "in its own run directory, and prints a table of their accuracies. Several sweeps run as one, in "
+            "which no phase is trained twice. Run the same command again to resume: finished runs are "
+            "skipped. It ends with 0 when all runs are finished, with 1 when some are not: they failed, now "
+            "or earlier, or other processes have them. experiments/README.md describes the file.",
         .options = list,
         .n = sizeof list / sizeof *list,
         .least = 1,

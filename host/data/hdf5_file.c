@@ -88,24 +88,14 @@ tt_status tt_h5_create(tt_h5 *h, const char *path, const char *kind) {
     return status;
 }
 
-static tt_status copy_bytes(const char *from, const char *to) {
-    enum { BLOCK = 1 << 16 };
-    char block[BLOCK];
-    size_t n = 0;
-    FILE *in = fopen(from, "re");
-    if (!in) return tt_fail(TT_ERR_IO, "%s: cannot read: %s", from, strerror(errno));
+// Into a file that is there.
+static tt_status copy_over(const char *from, const char *to) {
     FILE *out = fopen(to, "r+e");
-    bool written = out != NULL;
-    while (written && (n = fread(block, 1, BLOCK, in)) > 0) written = fwrite(block, 1, n, out) == n;
-    int reason = errno;
-    const bool read = ferror(in) == 0;
-    fclose(in);
-    if (out && fclose(out) != 0 && written) {
-        written = false;
-        reason = errno;
-    }
-    if (!written) return tt_fail(TT_ERR_IO, "%s: cannot write: %s", to, strerror(reason));
-    return read ? TT_OK : tt_fail(TT_ERR_IO, "%s: cannot be read", from);
+    if (!out) return tt_fail(TT_ERR_IO, "%s: cannot write: %s", to, strerror(errno));
+    const tt_status status = tt_copy_bytes(from, -1, out, to);
+    if (fclose(out) != 0 && status == TT_OK)
+        return tt_fail(TT_ERR_IO, "%s: cannot write: %s", to, strerror(errno));
+    return status;
 }
 
 tt_status tt_h5_edit(tt_h5 *h, const char *from, const char *path) {
@@ -114,7 +104,7 @@ tt_status tt_h5_edit(tt_h5 *h, const char *from, const char *path) {
     strcpy(h->path, path);
     TT_TRY(tt_seal_check(from, &h->bytes));
     TT_TRY(tt_output_reserve(&h->output, path));
-    tt_status status = copy_bytes(from, h->output.temporary);
+    tt_status status = copy_over(from, h->output.temporary);
     if (status == TT_OK) {
         hid_t access = tt_h5_access_list();
         h->file = H5Fopen(h->output.temporary, H5F_ACC_RDWR, access);

@@ -19,8 +19,7 @@ static void warn_of_random(const tt_checkpoint *student, const char *path) {
     const char *command = json_string_value(json_object_get(json_object_get(root, "provenance"), "command"));
     if (command && strcmp(command, "model init") == 0)
         tt_warn("model.adapters: %s has random weights (tinythinker model init), which adapters cannot make "
-                "up for; "
-                "set model.adapters.rank to 0, or train it whole first",
+                "up for; set model.adapters.rank to 0, or train it whole first",
             path);
     json_decref(root);
 }

@@ -3,6 +3,7 @@
 #include "host/base/fs.h"
 #include "host/data/preferences.h"
 #include "host/lab/config_lines.h"
+#include "host/lab/run_directory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +23,8 @@ static bool is_same(const char *yaml, const tt_config *config, const char *key) 
 
 static bool is_of_kind(const char *run, const tt_config *config) {
     static const char *const keys[] = {"stages", "reflection.samples", "reflection.targets"};
-    char path[TT_PATH_MAX], *yaml;
-    size_t length;
-    bool same = tt_path_join(path, sizeof path, run, "config.yaml") == TT_OK && tt_file_exists(path) &&
-                tt_read_file(path, 1 << 20, &yaml, &length) == TT_OK;
-    if (!same) return false;
+    char *yaml = tt_run_directory_config(run);
+    bool same = yaml != NULL;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; ++i) same = same && is_same(yaml, config, keys[i]);
     free(yaml);
     return same;

@@ -1,5 +1,6 @@
 #include "host/lab/needs.h"
 
+#include "host/base/cores.h"
 #include "host/base/str.h"
 #include "host/data/world/world.h"
 #include "host/lab/adapt.h"
@@ -11,6 +12,7 @@
 #include "host/train/reflection/reflection.h"
 #include "host/train/rehearsal.h"
 #include "kernels/counting.h"
+#include "kernels/cuda/cuda.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -31,6 +33,18 @@ typedef struct counter {
     bool warned[1 + TT_SPLITS];
     tt_needs *out;
 } counter;
+
+tt_status tt_needs_machine_here(tt_needs_machine *out, const tt_config *config, bool gpu) {
+    char why[TT_CUDA_WHY_SIZE];
+    tt_precision asked;
+    *out = (tt_needs_machine){.ranks = 1};
+    TT_TRY(tt_precision_parse(&asked, config->precision));
+    out->cuda = gpu || strcmp(config->device, "cuda") == 0 ||
+                (strcmp(config->device, "auto") == 0 && tt_cuda_available(why));
+    out->precision = tt_precision_resolve(asked, out->cuda);
+    out->threads = config->threads > 0 ? (int)config->threads : tt_cores_threads();
+    return TT_OK;
+}
 
 const tt_need *tt_needs_largest(const tt_needs *needs) {
     const tt_need *largest = needs->n ? &needs->items[0] : NULL;

@@ -1,8 +1,9 @@
-// What a run will need, counted by going through it on a device that only counts (kernels/counting.h): the run's own code forms
-// its batches, trains, validates and generates; nothing is computed or written.
+// What a run will need, counted by going through it on a device that only counts (kernels/counting.h): the run's own
+// code forms its batches, trains, validates and generates; nothing is computed or written.
 //
 // Counted is rank 0; in steps, the rank with the largest share of a batch. What a student will write is not known: its
-// texts have the teacher's mean length, and reflection has as many pairs as an earlier run had, or a number that is assumed.
+// texts have the teacher's mean length, and reflection has as many pairs as an earlier run had, or a number that is
+// assumed.
 #ifndef TT_LAB_NEEDS_H
 #define TT_LAB_NEEDS_H
 
@@ -21,10 +22,15 @@ typedef struct tt_needs_machine {
     tt_precision precision; // TT_FP32 or TT_BF16
     int ranks;
     int threads; // of the CPU device
-    const char
-        *runs[2]; // directories of runs, or NULL, to learn from how many pairs reflection has (known_pairs.h)
+    // Directories of runs, or NULL, to learn from how many pairs reflection has (known_pairs.h).
+    const char *runs[2];
     const char *tokens_path; // a file for tokenised texts, so that a later count need not make them again
 } tt_needs_machine;
+
+// What the run would get here: one rank on the device that its configuration names, with the precision and threads that
+// it asks for, `auto` resolved. `gpu`: plan for one whether or not there is one here. Errors: TT_ERR_USAGE for a
+// precision that is none.
+tt_status tt_needs_machine_here(tt_needs_machine *out, const tt_config *config, bool gpu) TT_MUST_CHECK;
 
 typedef struct tt_need {
     char name[40];      // "acquisition", "acquisition, validation", "reflection_1, pairs", "evaluation"

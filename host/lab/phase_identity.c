@@ -171,9 +171,9 @@ void tt_phase_after(tt_str *identity, const char before[TT_PHASE_HASH]) {
     tt_str_format(identity, "after: %s\n", before);
 }
 
-void tt_phase_hash(const tt_str *identity, char out[TT_PHASE_HASH]) {
+void tt_phase_hash(const char *identity, char out[TT_PHASE_HASH]) {
     tt_checksum sum;
     tt_checksum_open(&sum);
-    tt_checksum_add(&sum, tt_str_text(identity), identity->length);
+    tt_checksum_add(&sum, identity, strlen(identity));
     snprintf(out, TT_PHASE_HASH, "%016" PRIx64, tt_checksum_value(&sum));
 }

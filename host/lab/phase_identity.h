@@ -32,7 +32,7 @@ void tt_phase_after(tt_str *identity, const char before[TT_PHASE_HASH]);
 // The same as the first part, of a world alone: what its corpus is built from. Errors: as above.
 tt_status tt_phase_world(const char *world_yaml, tt_str *out) TT_MUST_CHECK;
 // A short name of such a text, 16 hexadecimal digits.
-void tt_phase_hash(const tt_str *identity, char out[TT_PHASE_HASH]);
+void tt_phase_hash(const char *identity, char out[TT_PHASE_HASH]);
 
 #ifdef __cplusplus
 }

@@ -18,10 +18,10 @@ typedef struct tt_resume {
     int keep;          // how many of them there may be
 } tt_resume;
 
-// Loads the newest checkpoint that can be read, on all ranks, in the place of what *out held; where there is none, *found is
-// false and *out stays. One that cannot be read
-// is named with the reason and, once an earlier one is loaded, put aside as tt_version_damaged_name says. The caller closes
-// *out. Errors, agreed by the ranks: that of the newest checkpoint where none of them can be read; TT_ERR_NOMEM, TT_ERR_DEVICE.
+// Loads the newest checkpoint that can be read, on all ranks, in the place of what *out held; where there is none,
+// *found is false and *out stays. One that cannot be read is named with the reason and, once an earlier one is loaded,
+// put aside as tt_version_damaged_name says. The caller closes *out. Errors, agreed by the ranks: that of the newest
+// checkpoint where none of them can be read; TT_ERR_NOMEM, TT_ERR_DEVICE.
 tt_status tt_resume_open(
     const tt_resume *from, tt_checkpoint *out, tt_phase_state *state, bool *found) TT_MUST_CHECK;
 

@@ -253,8 +253,7 @@ static tt_status check_order(run *r, int i, const char *last) {
     if (!begun) return TT_OK;
     const tt_status status = tt_fail(TT_ERR_FORMAT,
         "%s of the end of this phase is lost, and a later phase has begun from there; restore it from a "
-        "backup, or "
-        "remove %s and its earlier versions, so that both phases go on from what there is",
+        "backup, or remove %s and its earlier versions, so that both phases go on from what there is",
         last, later);
     return tt_comm_agree(r->comm, status);
 }

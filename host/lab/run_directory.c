@@ -352,6 +352,14 @@ bool tt_run_directory_has(const char *run, const char *name, char *path) {
     return tt_path_join(path, TT_PATH_MAX, run, name) == TT_OK && tt_file_exists(path);
 }
 
+char *tt_run_directory_config(const char *run) {
+    char path[TT_PATH_MAX], *yaml;
+    size_t n;
+    const bool read =
+        tt_run_directory_has(run, "config.yaml", path) && tt_read_file(path, 1 << 20, &yaml, &n) == TT_OK;
+    return read ? yaml : NULL;
+}
+
 static bool is_run(const char *folder) {
     return tt_run_directory_has(folder, "config.yaml", NULL) &&
            tt_run_directory_has(folder, "environment.json", NULL);
@@ -482,9 +490,7 @@ tt_status tt_run_directory_prepare(
     if (status == TT_OK && !anew && !tt_file_exists(dir->config))
         status = tt_fail(TT_ERR_CONFIG,
             "%s: its checkpoints or results have no config.yaml, so that nobody knows what they were made "
-            "by; "
-            "put it "
-            "back, give this run another name, or start over with --fresh",
+            "by; put it back, give this run another name, or start over with --fresh",
             dir->path);
     if (status == TT_OK && anew) status = check_inputs(dir, config);
     if (status == TT_OK && anew) status = check_owner(dir);

@@ -44,13 +44,13 @@ tt_status tt_run_directory_checkpoint(
 // "<run>/predictions_<phase>.jsonl" into out[TT_PATH_MAX]; `run` is the path of a run directory.
 tt_status tt_run_directory_predictions(const char *run, const char *phase, char *out) TT_MUST_CHECK;
 
-// Prepares the directory for `config`. To be called on one rank, by whoever holds its lock: temporary files of runs that
-// were killed are removed. A new directory receives config.yaml. In an
-// existing one the configuration must be the same, except for keys that cannot change what is trained
-// (device, threads, the final evaluation); with `fresh`, the files of an earlier run are removed instead.
-// *rescore: the final evaluation has other settings than the existing result, which stays, with its config.yaml, until
-// tt_run_directory_rescored. Errors: TT_ERR_CONFIG naming the keys that differ, a file that the run reads and would
-// remove, a config.yaml that no run wrote, or that there is none beside checkpoints; TT_ERR_IO when the folder cannot be written.
+// Prepares the directory for `config`. To be called on one rank, by whoever holds its lock: temporary files of runs
+// that were killed are removed. A new directory receives config.yaml. In an existing one the configuration must be the
+// same, except for keys that cannot change what is trained (device, threads, the final evaluation); with `fresh`, the
+// files of an earlier run are removed instead. *rescore: the final evaluation has other settings than the existing
+// result, which stays, with its config.yaml, until tt_run_directory_rescored. Errors: TT_ERR_CONFIG naming the keys
+// that differ, a file that the run reads and would remove, a config.yaml that no run wrote, or that there is none
+// beside checkpoints; TT_ERR_IO when the folder cannot be written.
 tt_status tt_run_directory_prepare(
     const tt_run_directory *dir, const tt_config *config, bool fresh, bool *rescore) TT_MUST_CHECK;
 // Removes the result and the files of one phase, which then begins again. Later phases are to be removed before it.
@@ -58,9 +58,9 @@ tt_status tt_run_directory_remove_phase(const tt_run_directory *dir, const char 
 // After the new result has been written: config.yaml becomes that of `config`. Errors: TT_ERR_IO.
 tt_status tt_run_directory_rescored(const tt_run_directory *dir, const tt_config *config) TT_MUST_CHECK;
 
-// Makes the directory of a run and locks it against other processes until tt_lock_release(lock), or until this process ends. On file
-// systems without locks it warns. To be called on one rank. Errors: TT_ERR_BUSY naming the process that runs in it;
-// TT_ERR_IO.
+// Makes the directory of a run and locks it against other processes until tt_lock_release(lock), or until this process
+// ends. On file systems without locks it warns. To be called on one rank. Errors: TT_ERR_BUSY naming the process that
+// runs in it; TT_ERR_IO.
 tt_status tt_run_directory_lock(const char *path, tt_lock *lock) TT_MUST_CHECK;
 // The same after a short wait alone. Errors: TT_ERR_BUSY where another process runs in the directory; TT_ERR_IO.
 tt_status tt_run_directory_claim(const char *path, tt_lock *lock) TT_MUST_CHECK;
@@ -70,6 +70,8 @@ bool tt_run_directory_noted(const char *path);
 bool tt_run_directory_busy(const char *path, char *owner);
 // Whether the directory of a run has a file of this name. `path`: NULL, or receives the file's path, in [TT_PATH_MAX].
 bool tt_run_directory_has(const char *run, const char *name, char *path);
+// The text of a run's config.yaml, to be released with free(); NULL: there is none, or it cannot be read.
+char *tt_run_directory_config(const char *run);
 // Whether the file is one that a run writes, in the directory of a run. `path` is behind all links (target.h).
 bool tt_run_directory_owns(const char *path);
 

@@ -122,15 +122,11 @@ static bool is_done(const char *run, const char *phase, const json_t *entry, tt_
 
 bool tt_phase_noted(const char *run, const char *phase, char hash[TT_PHASE_HASH]) {
     json_t *root;
-    tt_str identity = {0};
     const json_t *entry = read_notes(run, &root) ? json_object_get(root, phase) : NULL;
     const char *known = json_string_value(json_object_get(entry, "identity"));
-    if (known) tt_str_append(&identity, known);
-    const bool noted = known && tt_str_status(&identity) == TT_OK;
-    if (noted) tt_phase_hash(&identity, hash);
-    tt_str_close(&identity);
+    if (known) tt_phase_hash(known, hash);
     json_decref(root);
-    return noted;
+    return known != NULL;
 }
 
 tt_phase_standing tt_phase_look(
@@ -148,7 +144,7 @@ tt_phase_standing tt_phase_look(
     return standing;
 }
 
-static bool visit_run(const char *run, tt_phase_visit *visit, void *self) {
+bool tt_phases_visit(const char *run, tt_phase_visit *visit, void *self) {
     json_t *root, *entry;
     const char *phase;
     bool stop = false;
@@ -170,7 +166,7 @@ static bool walk(const char *root, int depth, tt_phase_visit *visit, void *self)
         char path[TT_PATH_MAX];
         if (*entry->d_name == '.' || tt_path_join(path, sizeof path, root, entry->d_name) != TT_OK) continue;
         if (tt_dir_exists(path))
-            stop = visit_run(path, visit, self) || (depth > 1 && walk(path, depth - 1, visit, self));
+            stop = tt_phases_visit(path, visit, self) || (depth > 1 && walk(path, depth - 1, visit, self));
     }
     if (folder) closedir(folder);
     return stop;
@@ -184,21 +180,8 @@ bool tt_phases_walk(const char *root, tt_phase_visit *visit, void *self) {
 
 static tt_status copy_file(const char *from, int64_t bytes, const char *to) {
     tt_output out;
-    char block[1 << 16];
-    FILE *file = fopen(from, "re");
-    if (!file) return tt_fail(TT_ERR_IO, "%s: %s", from, strerror(errno));
-    tt_status status = tt_output_open(&out, to);
-    for (size_t n = 1; status == TT_OK && bytes != 0 && n > 0;) {
-        const size_t most = bytes > 0 && bytes < (int64_t)sizeof block ? (size_t)bytes : sizeof block;
-        n = fread(block, 1, most, file);
-        if (bytes > 0) bytes -= (int64_t)n;
-        if (n > 0 && fwrite(block, 1, n, out.file) != n)
-            status = tt_fail(TT_ERR_IO, "%s: %s", to, strerror(errno));
-    }
-    if (status == TT_OK && (ferror(file) || bytes > 0))
-        status = tt_fail(TT_ERR_IO, "%s: cannot be read", from);
-    fclose(file);
-    return tt_output_close(&out, status);
+    TT_TRY(tt_output_open(&out, to));
+    return tt_output_close(&out, tt_copy_bytes(from, bytes, out.file, to));
 }
 
 // A second name for the file, or a copy of it.

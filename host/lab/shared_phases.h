@@ -61,16 +61,16 @@ tt_phase_standing tt_phase_look(
 // The hash of what the run directory says that a phase began with; false where it says nothing.
 bool tt_phase_noted(const char *run, const char *phase, char hash[TT_PHASE_HASH]);
 
-// Visits every finished phase of the runs in the folders of `root`, and in the folders of these, until `visit` returns
-// true; returns whether it did.
+// Visits every finished phase of a run directory until `visit` returns true; returns whether it did.
 typedef bool tt_phase_visit(void *self, const char *phase, const char *identity, const tt_phase_found *found);
+bool tt_phases_visit(const char *run, tt_phase_visit *visit, void *self);
+// The same of the runs in the folders of `root`, and in the folders of these.
 bool tt_phases_walk(const char *root, tt_phase_visit *visit, void *self);
-// Puts the files of a phase that was found into the run directory, where its best weights go to entry->best, and notes it; of the
-// entry, name, identity and best count.
-// What stood there of an attempt that was not finished is replaced. Both checkpoints are checked against their seals first. Those of
-// adapters name the run's own base then: `start`, its model.start ("": none), or the file of an earlier phase.
-// Errors: TT_ERR_FORMAT and TT_ERR_IO where the files found are damaged, gone, or were replaced meanwhile; the phase then
-// counts as not there.
+// Puts the files of a phase that was found into the run directory, where its best weights go to entry->best, and notes
+// it; of the entry, name, identity and best count. What stood there of an attempt that was not finished is replaced.
+// Both checkpoints are checked against their seals first. Those of adapters name the run's own base then: `start`, its
+// model.start ("": none), or the file of an earlier phase. Errors: TT_ERR_FORMAT and TT_ERR_IO where the files found
+// are damaged, gone, or were replaced meanwhile; the phase then counts as not there.
 tt_status tt_phase_take(const tt_run_directory *dir, const tt_phase_entry *entry, const tt_phase_found *found,
     const char *start) TT_MUST_CHECK;
 

@@ -49,8 +49,7 @@ static tt_status check_world(tt_sharing *s) {
     if (standing != TT_PHASE_OTHER) return status;
     return tt_fail(TT_ERR_CONFIG,
         "%s has changed since this run built its corpus from it; restore it, start over with --fresh, or "
-        "give "
-        "the run another name",
+        "give the run another name",
         s->config->corpus);
 }
 
@@ -151,7 +150,7 @@ static tt_status try_share(tt_sharing *s, const char *phase, const char *best, s
     if (!s->source.root || s->identity.length == 0) return TT_OK;
     const tt_phase_standing standing = look_here(s, phase);
     if (standing == TT_PHASE_DONE || standing == TT_PHASE_OTHER) return TT_OK;
-    tt_phase_hash(&s->identity, hash);
+    tt_phase_hash(tt_str_text(&s->identity), hash);
     TT_TRY(tt_path_join(locks, sizeof locks, s->source.root, ".locks"));
     const tt_status status = tt_phase_lock(locks, phase, hash, &s->lock);
     if (status == TT_ERR_BUSY) *out = STEP_WAIT;

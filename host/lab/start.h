@@ -15,8 +15,8 @@ extern "C" {
 // of loading.
 tt_status tt_start_open(tt_checkpoint *out, const tt_config *config, tt_device *device) TT_MUST_CHECK;
 
-// The same student without its weights, which are neither read nor drawn: for a counting device (kernels/counting.h). Errors: the
-// same.
+// The same student without its weights, which are neither read nor drawn: for a counting device (kernels/counting.h).
+// Errors: the same.
 tt_status tt_start_outline(tt_checkpoint *out, const tt_config *config, tt_device *device) TT_MUST_CHECK;
 
 #ifdef __cplusplus

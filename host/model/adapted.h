@@ -1,6 +1,7 @@
-// Adapted students: a checkpoint with all weights, the base, and sets of adapters (adapters.h) on top of it. Each phase that
-// trains adapters adds a set of its own. Sets are merged into the weights in that order; the one that is being trained is
-// model->adapters. So a checkpoint of such a student is as small as its adapters, and whoever reads it needs the base.
+// Adapted students: a checkpoint with all weights, the base, and sets of adapters (adapters.h) on top of it. Each phase
+// that trains adapters adds a set of its own. Sets are merged into the weights in that order; the one that is being
+// trained is model->adapters. So a checkpoint of such a student is as small as its adapters, and whoever reads it needs
+// the base.
 //
 // In the file: group /adapters with the attributes base (its path), base_hash, sets and parameters (of the whole model); in
 // it a group for each set, 0, 1, ..., with rank, alpha and targets, and with tensors under PEFT's names.
@@ -34,8 +35,8 @@ typedef struct tt_adapted {
     uint64_t hash; // of the base and the sets: of the student without model->adapters
 } tt_adapted;
 
-// The path by which files name `path` as their base: absolute, without links; of a shipped file, where it is. Errors: TT_ERR_IO where
-// there is no such file.
+// The path by which files name `path` as their base: absolute, without links; of a shipped file, where it is. Errors:
+// TT_ERR_IO where there is no such file.
 tt_status tt_adapted_base_path(char out[TT_PATH_MAX], const char *path) TT_MUST_CHECK;
 // The base that the checkpoint `file` names, or "" where it has all weights itself. Errors: TT_ERR_IO, TT_ERR_FORMAT.
 tt_status tt_adapted_base_of(char out[TT_PATH_MAX], const char *file) TT_MUST_CHECK;
@@ -43,13 +44,15 @@ tt_status tt_adapted_base_of(char out[TT_PATH_MAX], const char *file) TT_MUST_CH
 // TT_ERR_FORMAT.
 tt_status tt_adapted_copy(const char *from, const char *to, const char *base) TT_MUST_CHECK;
 
-// Begins with the base at `path` and no sets. The caller closes it. Errors: TT_ERR_NOMEM; TT_ERR_IO where there is no such file.
+// Begins with the base at `path` and no sets. The caller closes it. Errors: TT_ERR_NOMEM; TT_ERR_IO where there is no
+// such file.
 tt_status tt_adapted_open(tt_adapted **out, const char *path, uint64_t hash) TT_MUST_CHECK;
 void tt_adapted_close(tt_adapted *adapted); // NULL: nothing
 // Merges model->adapters into the weights and adds them as the last set.
 tt_status tt_adapted_settle(tt_adapted *adapted, tt_model *model) TT_MUST_CHECK;
 
-// Writes base and sets, model->adapters last if there are any. Errors also: TT_ERR_NUMERIC where a number is NaN or infinite.
+// Writes base and sets, model->adapters last if there are any. Errors also: TT_ERR_NUMERIC where a number is NaN or
+// infinite.
 tt_status tt_adapted_write(const tt_h5 *h, const tt_adapted *adapted, const tt_model *model) TT_MUST_CHECK;
 // Reads what is said of the base. The caller closes *out.
 tt_status tt_adapted_read(tt_adapted **out, const tt_h5 *h) TT_MUST_CHECK;

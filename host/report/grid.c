@@ -13,10 +13,6 @@
 
 static const tt_report_score_kind kinds[2] = {TT_REPORT_TEST, TT_REPORT_TEST_VOTED};
 
-static const tt_report_run *first_run(const tt_report *r, int group) {
-    return &r->runs[r->groups[group].runs[0]];
-}
-
 // ---- rows and columns
 
 static int column_of(tt_grid *grid, const char *corpus) {
@@ -55,7 +51,7 @@ static tt_status row_of(const tt_grid_rows *rows, tt_grid *grid, int group, bool
 
 // Accuracy of the group's students before they reflected.
 static tt_report_mean score_before(const tt_report *r, int group) {
-    const tt_report_phase *before = tt_report_before(first_run(r, group));
+    const tt_report_phase *before = tt_report_before(tt_report_first_run(r, group));
     if (!before) return (tt_report_mean){.mean = NAN};
     return tt_report_group_phase(r, &r->groups[group], before->name, true);
 }
@@ -107,8 +103,8 @@ static tt_status is_sure(const tt_report *r, const tt_report_change *which, bool
 static tt_status compare_cell(
     const tt_report *r, tt_grid *grid, const tt_grid_row *row, int column, int kind, bool *sure) {
     const int group = row->groups[column], first = grid->rows[0].groups[column];
-    const tt_report_phase *before = tt_report_before(first_run(r, group)),
-                          *after = tt_report_after(first_run(r, group));
+    const tt_report_phase *before = tt_report_before(tt_report_first_run(r, group)),
+                          *after = tt_report_after(tt_report_first_run(r, group));
     tt_report_change which = {.kind = TT_CHANGE_GROUP, .group = group, .answers = kinds[kind]};
     if (grid->paired) {
         if (kind || !before || !after) return TT_OK;
@@ -135,6 +131,8 @@ static tt_status fill_cell(const tt_report *r, tt_grid *grid, tt_grid_row *row, 
     if (!isfinite(cell->score.mean)) return TT_OK;
     note_seeds(grid, &cell->score);
     grid->voted = grid->voted || kind;
+    cell->old = tt_report_group_old(r, &r->groups[group]);
+    grid->old = grid->old || cell->old;
     return row->before ? TT_OK : compare_cell(r, grid, row, column, kind, &cell->sure);
 }
 
@@ -143,18 +141,18 @@ static tt_status fill_cell(const tt_report *r, tt_grid *grid, tt_grid_row *row, 
 static bool has_before(const tt_grid_rows *rows) {
     bool any = false;
     for (int g = 0; g < rows->r->n_groups; ++g)
-        any = any || (strcmp(tt_grid_sweep(rows->r, g), rows->sweep) == 0 &&
-                         first_run(rows->r, g)->resolved && tt_report_before(first_run(rows->r, g)));
+        any = any || (tt_grid_is_own(rows, g) && tt_report_first_run(rows->r, g)->resolved &&
+                         tt_report_before(tt_report_first_run(rows->r, g)));
     return any && !tt_grid_varies(rows, "reflection.iterations");
 }
 
 static tt_status make_grid(const tt_report *r, tt_grid *grid) {
     tt_grid_rows rows;
-    TT_TRY(tt_grid_rows_open(&rows, r, grid->sweep));
+    TT_TRY(tt_grid_rows_open(&rows, r, grid->sweep_number));
     tt_status status = TT_OK;
     grid->paired = has_before(&rows);
     for (int g = 0; g < r->n_groups && status == TT_OK; ++g)
-        if (strcmp(tt_grid_sweep(r, g), grid->sweep) == 0) status = place_group(&rows, grid, g);
+        if (tt_grid_is_own(&rows, g)) status = place_group(&rows, grid, g);
     for (int i = 0; i < 2 * grid->n * grid->n_columns && status == TT_OK; ++i)
         status = fill_cell(r, grid, &grid->rows[i / 2 / grid->n_columns], i / 2 % grid->n_columns, i % 2);
     if (status == TT_OK) tt_grid_name(&rows, grid);
@@ -167,46 +165,46 @@ static void close_rows(tt_grid *grid) {
     free(grid->rows);
 }
 
-tt_status tt_grids_open(const tt_report *r, tt_grid **out, int *n) {
-    tt_status status = tt_alloc(out, (size_t)r->n_groups + 1, sizeof **out, "tables");
-    *n = 0;
+void tt_grids_close(tt_report *r) {
+    for (int i = 0; i < r->n_grids; ++i) close_rows(&r->grids[i]);
+    free(r->grids);
+    r->grids = NULL;
+    r->n_grids = 0;
+}
+
+static void note_first(tt_report *r, const tt_grid *grid) {
+    int first = 0;
+    while (first + 1 < grid->n && grid->rows[first].before) ++first;
+    for (int row = first + 1; row < grid->n && grid->sweep_number >= 0; ++row)
+        for (int c = 0; c < grid->n_columns; ++c)
+            if (!grid->rows[row].before && grid->rows[row].groups[c] >= 0 && grid->rows[first].groups[c] >= 0)
+                r->groups[grid->rows[row].groups[c]].against = grid->rows[first].groups[c];
+}
+
+// Adds the table of the sweep that a group belongs to, if it has a number.
+static tt_status add_grid(tt_report *r, int group) {
+    const tt_report_run *run = tt_report_first_run(r, group);
+    tt_grid *grid = &r->grids[r->n_grids++];
+    grid->sweep_number = run->sweep_number;
+    grid->sweep = run->sweep_number >= 0 ? run->sweep : "";
+    TT_TRY(make_grid(r, grid));
+    note_first(r, grid);
+    if (grid->most > 0) return TT_OK;
+    close_rows(grid);
+    *grid = (tt_grid){0};
+    --r->n_grids;
+    return TT_OK;
+}
+
+tt_status tt_grids_make(tt_report *r) {
+    tt_status status = tt_alloc(&r->grids, (size_t)r->n_groups + 1, sizeof *r->grids, "tables");
     for (int g = 0; g < r->n_groups && status == TT_OK; ++g) {
         bool known = false;
-        for (int k = 0; k < g && !known; ++k) known = strcmp(tt_grid_sweep(r, k), tt_grid_sweep(r, g)) == 0;
-        if (known) continue;
-        tt_grid *grid = &(*out)[(*n)++];
-        grid->sweep = tt_grid_sweep(r, g);
-        status = make_grid(r, grid);
-        if (status == TT_OK && grid->most > 0) continue;
-        close_rows(grid);
-        *grid = (tt_grid){0};
-        --*n;
+        for (int k = 0; k < g && !known; ++k)
+            known = tt_report_first_run(r, k)->sweep_number == tt_report_first_run(r, g)->sweep_number;
+        if (!known) status = add_grid(r, g);
     }
-    if (status != TT_OK) tt_grids_close(*out, *n);
     return status;
-}
-
-void tt_grids_close(tt_grid *grids, int n) {
-    for (int i = 0; i < n; ++i) close_rows(&grids[i]);
-    free(grids);
-}
-
-tt_status tt_grids_note_first(tt_report *r) {
-    tt_grid *grids;
-    int n;
-    TT_TRY(tt_grids_open(r, &grids, &n));
-    for (int i = 0; i < n; ++i) {
-        const tt_grid *grid = &grids[i];
-        int first = 0;
-        while (first + 1 < grid->n && grid->rows[first].before) ++first;
-        for (int row = first + 1; row < grid->n && *grid->sweep; ++row)
-            for (int c = 0; c < grid->n_columns; ++c)
-                if (!grid->rows[row].before && grid->rows[row].groups[c] >= 0 &&
-                    grid->rows[first].groups[c] >= 0)
-                    r->groups[grid->rows[row].groups[c]].against = grid->rows[first].groups[c];
-    }
-    tt_grids_close(grids, n);
-    return TT_OK;
 }
 
 // ---- text
@@ -235,12 +233,14 @@ void tt_grid_caption(tt_str *out, const tt_grid *grid) {
         tt_str_format(out, ": mean and standard deviation over %d to %d seeds", grid->fewest, grid->most);
     tt_str_format(out,
         ". * differs from %s beyond chance: the 95 %% intervals of the difference on the same questions, "
-        "over "
-        "questions%s, exclude 0.",
+        "over questions%s, exclude 0.",
         grid->paired ? "the same students before reflection" : "the first row of its column",
         tt_grid_single(grid) ? "" : " and over seeds");
     if (grid->voted)
         tt_str_append(out, grid->paired ? " Greedy answers alone are compared."
                                         : " Greedy answers are compared with greedy ones, voted with voted.");
     if (grid->alone) tt_str_append(out, " Where the first row has no number, nothing is compared.");
+    if (grid->old)
+        tt_str_append(
+            out, " " TT_REPORT_OLD " has results of before a start-over of the sweep that is not finished.");
 }

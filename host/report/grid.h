@@ -1,5 +1,5 @@
-// The tables of a report as a paper has them: one for each sweep, its data sets as columns, what else it varies as rows, each
-// cell the mean and standard deviation over seeds. HTML, Markdown and LaTeX print the same.
+// The tables of a report as a paper has them: one for each sweep, its data sets as columns, what else it varies as
+// rows, each cell the mean and standard deviation over seeds. HTML, Markdown and LaTeX print the same.
 #ifndef TT_REPORT_GRID_H
 #define TT_REPORT_GRID_H
 
@@ -14,6 +14,7 @@ enum { TT_GRID_COLUMNS = 16, TT_GRID_LABEL = 512 };
 typedef struct tt_grid_cell {
     tt_report_mean score; // of the test questions; its mean is NaN where there is none
     bool sure;            // differs from the row that it is compared with beyond chance
+    bool old;             // of before a start-over that is not finished
 } tt_grid_cell;
 
 typedef struct tt_grid_row {
@@ -27,9 +28,10 @@ typedef struct tt_grid_row {
 } tt_grid_row;
 
 typedef struct tt_grid {
-    const char *sweep; // "" for runs of none
-    char columns[TT_GRID_COLUMNS]
-                [TT_PATH_MAX]; // data sets: their files' names, or paths where two names are the same
+    int sweep_number;  // of its runs; -1: they belong to no sweep
+    const char *sweep; // its name; "" for runs of none
+    // Data sets: their files' names, or paths where two names are the same.
+    char columns[TT_GRID_COLUMNS][TT_PATH_MAX];
     int n_columns;
     bool voted;  // any cell has self-consistency
     bool paired; // rows are compared with the same students before reflection, else with the first row
@@ -38,14 +40,13 @@ typedef struct tt_grid {
     int n;
     size_t capacity;
     int fewest, most; // seeds of a cell
+    bool old;         // some cell is
 } tt_grid;
 
-// *out [*n], which tt_grids_close frees. Tables without a number are left out. Errors: TT_ERR_NOMEM.
-tt_status tt_grids_open(const tt_report *r, tt_grid **out, int *n) TT_MUST_CHECK;
-// Notes of each group which one stands in the first row of its table's column, for the differences of the report.
-// Errors: TT_ERR_NOMEM.
-tt_status tt_grids_note_first(tt_report *r) TT_MUST_CHECK;
-void tt_grids_close(tt_grid *grids, int n);
+// Fills r->grids, which tt_grids_close frees; tables without a number are left out. Notes of each group which one stands in
+// the first row of its table's column, for the differences of the report. Errors: TT_ERR_NOMEM.
+tt_status tt_grids_make(tt_report *r) TT_MUST_CHECK;
+void tt_grids_close(tt_report *r);
 
 // Whether every cell has one seed: there is no deviation.
 bool tt_grid_single(const tt_grid *grid);

@@ -8,21 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const tt_report_run *first_run(const tt_report *r, int group) {
-    return &r->runs[r->groups[group].runs[0]];
-}
-
-const char *tt_grid_sweep(const tt_report *r, int group) {
-    const tt_report_run *run = first_run(r, group);
-    return *run->variant ? run->sweep : "";
-}
-
-static bool is_own(const tt_grid_rows *rows, int group) {
-    return strcmp(tt_grid_sweep(rows->r, group), rows->sweep) == 0;
+bool tt_grid_is_own(const tt_grid_rows *rows, int group) {
+    return tt_report_first_run(rows->r, group)->sweep_number == rows->sweep;
 }
 
 void tt_grid_corpus(const tt_report *r, int group, char out[TT_PATH_MAX]) {
-    const tt_report_run *run = first_run(r, group);
+    const tt_report_run *run = tt_report_first_run(r, group);
     tt_config_line line;
     *out = '\0';
     if (run->resolved && tt_config_line_find(run->resolved, "corpus", &line))
@@ -39,8 +30,9 @@ static bool same_value(const tt_config_line *a, const tt_config_line *b) {
 static bool is_varied(const tt_grid_rows *rows, const char *key, const char *name) {
     tt_config_line first = {.value = NULL}, other;
     for (int g = 0; g < rows->r->n_groups; ++g) {
-        const tt_report_run *run = first_run(rows->r, g);
-        if (!is_own(rows, g) || !run->resolved || (name && strcmp(run->variant_name, name) != 0)) continue;
+        const tt_report_run *run = tt_report_first_run(rows->r, g);
+        if (!tt_grid_is_own(rows, g) || !run->resolved || (name && strcmp(run->variant_name, name) != 0))
+            continue;
         if (!tt_config_line_find(run->resolved, key, &other)) other = (tt_config_line){.value = ""};
         if (!first.value)
             first = other;
@@ -58,9 +50,9 @@ static tt_status find_keys(tt_grid_rows *rows) {
     const tt_report *r = rows->r;
     int g = 0;
     size_t capacity = 0;
-    while (g < r->n_groups && (!is_own(rows, g) || !first_run(r, g)->resolved)) ++g;
-    if (g == r->n_groups || !*rows->sweep) return TT_OK;
-    tt_config_line line = {.rest = first_run(r, g)->resolved};
+    while (g < r->n_groups && (!tt_grid_is_own(rows, g) || !tt_report_first_run(r, g)->resolved)) ++g;
+    if (g == r->n_groups || rows->sweep < 0) return TT_OK;
+    tt_config_line line = {.rest = tt_report_first_run(r, g)->resolved};
     while (tt_config_line_next(&line)) {
         if (strcmp(line.key, "corpus") == 0 || tt_report_key_ignored(line.key) ||
             !tt_grid_varies(rows, line.key))
@@ -72,15 +64,22 @@ static tt_status find_keys(tt_grid_rows *rows) {
     return TT_OK;
 }
 
+// Setting number k of a run's row, or, with `before`, of its students before reflection, which those of reflection do not
+// tell apart.
+static bool find_setting(
+    const tt_grid_rows *rows, const tt_report_run *run, int k, bool before, tt_config_line *out) {
+    return run->resolved && !(before && tt_starts_with(rows->keys[k], "reflection.")) &&
+           tt_config_line_find(run->resolved, rows->keys[k], out);
+}
+
 void tt_grid_row_key(const tt_grid_rows *rows, int group, bool before, tt_str *out) {
-    const tt_report_run *run = first_run(rows->r, group);
+    const tt_report_run *run = tt_report_first_run(rows->r, group);
     tt_config_line line;
-    for (int k = 0; k < rows->n_keys && run->resolved; ++k)
-        if (!(before && tt_starts_with(rows->keys[k], "reflection.")) &&
-            tt_config_line_find(run->resolved, rows->keys[k], &line))
+    for (int k = 0; k < rows->n_keys; ++k)
+        if (find_setting(rows, run, k, before, &line))
             tt_str_format(out, "%s: %.*s\n", rows->keys[k], line.length, line.value);
     if (before ? rows->named_before : rows->named) tt_str_format(out, "named %s\n", run->variant_name);
-    if (!*rows->sweep || !run->resolved || (rows->apart && !before))
+    if (rows->sweep < 0 || !run->resolved || (rows->apart && !before))
         tt_str_format(out, "group %s\n", rows->r->groups[group].label);
 }
 
@@ -96,7 +95,7 @@ static tt_status identify(const tt_grid_rows *rows, int group, identity *out) {
     tt_grid_corpus(rows->r, group, corpus);
     tt_grid_row_key(rows, group, false, &row);
     tt_grid_row_key(rows, group, true, &before);
-    out->name = first_run(rows->r, group)->variant_name;
+    out->name = tt_report_first_run(rows->r, group)->variant_name;
     tt_status status = tt_strdup(&out->corpus, corpus);
     if (status == TT_OK) status = tt_strdup(&out->row, tt_str_text(&row));
     if (status == TT_OK) status = tt_strdup(&out->before, tt_str_text(&before));
@@ -135,7 +134,7 @@ static tt_status tell_apart(tt_grid_rows *rows) {
     TT_TRY(tt_alloc(&all, (size_t)rows->r->n_groups, sizeof *all, "rows of a table"));
     tt_status status = TT_OK;
     for (int g = 0; g < rows->r->n_groups && status == TT_OK; ++g)
-        if (is_own(rows, g)) status = identify(rows, g, &all[n++]);
+        if (tt_grid_is_own(rows, g)) status = identify(rows, g, &all[n++]);
     if (status == TT_OK) {
         choose_names(rows, all, n);
         choose_apart(rows, all, n);
@@ -149,10 +148,10 @@ static tt_status tell_apart(tt_grid_rows *rows) {
     return status;
 }
 
-tt_status tt_grid_rows_open(tt_grid_rows *out, const tt_report *r, const char *sweep) {
+tt_status tt_grid_rows_open(tt_grid_rows *out, const tt_report *r, int sweep) {
     *out = (tt_grid_rows){.r = r, .sweep = sweep};
     tt_status status = find_keys(out);
-    if (status == TT_OK && *sweep) status = tell_apart(out);
+    if (status == TT_OK && sweep >= 0) status = tell_apart(out);
     if (status != TT_OK) tt_grid_rows_close(out);
     return status;
 }
@@ -194,14 +193,13 @@ static void append_value(tt_str *out, const tt_config_line *line, int level) {
 }
 
 static void append_settings(const tt_grid_rows *rows, const tt_grid_row *row, int level, tt_str *out) {
-    const tt_report_run *run = first_run(rows->r, row->group);
+    const tt_report_run *run = tt_report_first_run(rows->r, row->group);
     const bool named = row->before ? rows->named_before : rows->named;
     tt_config_line line;
     if (named) tt_str_append(out, run->variant_name);
-    for (int k = 0; k < rows->n_keys && run->resolved; ++k)
-        if (!(row->before && tt_starts_with(rows->keys[k], "reflection.")) &&
-            (!named || is_varied(rows, rows->keys[k], run->variant_name)) &&
-            tt_config_line_find(run->resolved, rows->keys[k], &line))
+    for (int k = 0; k < rows->n_keys; ++k)
+        if (find_setting(rows, run, k, row->before, &line) &&
+            (!named || is_varied(rows, rows->keys[k], run->variant_name)))
             append_value(out, &line, level);
 }
 
@@ -209,12 +207,13 @@ static void append_settings(const tt_grid_rows *rows, const tt_grid_row *row, in
 static void label_row(const tt_grid_rows *rows, const tt_grid *grid, tt_grid_row *row, int level) {
     tt_str text = {0};
     const char *group = rows->r->groups[row->group].label;
-    if (level == GROUP || !*rows->sweep)
+    if (level == GROUP || rows->sweep < 0)
         tt_str_append(&text, group);
     else
         append_settings(rows, row, level, &text);
     if (!text.length && !row->before)
-        tt_str_append(&text, grid->n_columns > 1 ? rows->sweep : first_run(rows->r, row->group)->variant);
+        tt_str_append(
+            &text, grid->n_columns > 1 ? grid->sweep : tt_report_first_run(rows->r, row->group)->variant);
     if (row->before) tt_str_append(&text, text.length ? ", before reflection" : "before reflection");
     snprintf(row->label, sizeof row->label, "%s", tt_str_text(&text));
     tt_str_close(&text);

@@ -8,20 +8,20 @@
 extern "C" {
 #endif
 
-// Groups are in one row if they agree in all settings but the corpus, and in one column if that has the same path: each group
-// has a cell of its own, whatever rows and columns are called.
+// Groups are in one row if they agree in all settings but the corpus, and in one column if that has the same path: each
+// group has a cell of its own, whatever rows and columns are called.
 typedef struct tt_grid_rows {
     const tt_report *r;
-    const char *sweep;
+    int sweep;         // its number; -1: groups of none
     char (*keys)[192]; // [n_keys]: the settings other than the corpus in which groups of the sweep differ
     int n_keys;
-    bool named,
-        named_before; // rows, and those before reflection, are told apart by a person's names of variants
-    bool apart;       // some groups agree in everything: each is a row of its own
+    bool named;        // rows are told apart by a person's names of variants
+    bool named_before; // those before reflection are, too
+    bool apart;        // some groups agree in everything: each is a row of its own
 } tt_grid_rows;
 
 // tt_grid_rows_close frees *out. Errors: TT_ERR_NOMEM.
-tt_status tt_grid_rows_open(tt_grid_rows *out, const tt_report *r, const char *sweep) TT_MUST_CHECK;
+tt_status tt_grid_rows_open(tt_grid_rows *out, const tt_report *r, int sweep) TT_MUST_CHECK;
 void tt_grid_rows_close(tt_grid_rows *rows);
 
 // Whether groups of the sweep differ in the key.
@@ -32,7 +32,8 @@ void tt_grid_row_key(const tt_grid_rows *rows, int group, bool before, tt_str *o
 void tt_grid_corpus(const tt_report *r, int group, char out[TT_PATH_MAX]);
 // Fills the labels of rows and columns, all of which differ.
 void tt_grid_name(const tt_grid_rows *rows, tt_grid *grid);
-const char *tt_grid_sweep(const tt_report *r, int group); // "" for a run of none
+// Whether the group's runs are of the sweep.
+bool tt_grid_is_own(const tt_grid_rows *rows, int group);
 
 #ifdef __cplusplus
 }

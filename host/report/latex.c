@@ -1,64 +1,101 @@
-// The tables of sweeps as LaTeX.
+// The tables of sweeps as LaTeX. Of a page with two columns, a table of at most two columns of numbers fits in one, and any
+// other on both: one with many data sets is split into parts, one below the other.
 #include "host/report/grid.h"
 #include "host/report/report.h"
 #include "host/report/text.h"
 
 #include <math.h>
+#include <string.h>
+
+enum {
+    NARROW = 2,     // most columns of numbers of a table as wide as a column of the page
+    WIDE = 6,       // of one as wide as the page
+    LONG_LABEL = 24 // characters; longer ones are broken into lines
+};
+
+typedef struct part {
+    const tt_grid *grid;
+    int first, end; // its data sets
+    int each;       // columns of numbers of a data set: greedy, voted
+} part;
 
 static void print_cell(tt_str *out, const tt_grid_cell *cell) {
+    tt_str number = {0};
     tt_str_append(out, " & ");
     if (!isfinite(cell->score.mean)) tt_str_append(out, "--");
-    tt_grid_number(out, cell, " $\\pm$ ");
-    if (cell->sure) tt_str_append(out, "\\rlap{*}");
+    tt_grid_number(&number, cell, "$_{\\pm");
+    if (number.length) tt_str_append(out, tt_str_text(&number));
+    if (isfinite(cell->score.mean) && isfinite(cell->score.deviation)) tt_str_append(out, "}$");
+    if (cell->sure || cell->old)
+        tt_str_format(out, "\\rlap{%s%s}", cell->sure ? "*" : "", cell->old ? "\\dag" : "");
+    tt_str_close(&number);
 }
 
-static void print_head(tt_str *out, const tt_grid *grid) {
-    const int each = grid->voted ? 2 : 1;
-    tt_str_append(out, "\\begin{tabular}{l");
-    for (int i = 0; i < each * grid->n_columns; ++i) tt_str_append(out, "r");
-    tt_str_append(out, "}\n\\toprule\n");
-    for (int i = 0; i < grid->n_columns; ++i) {
-        tt_str_format(out, " & \\multicolumn{%d}{c}{", each);
+static bool has_long_label(const tt_grid *grid) {
+    for (int i = 0; i < grid->n; ++i)
+        if (strlen(grid->rows[i].label) > LONG_LABEL) return true;
+    return false;
+}
+
+static void print_head(tt_str *out, const part *p, const char *label) {
+    const tt_grid *grid = p->grid;
+    tt_str_format(out, "\\begin{tabular}{@{}%s", label);
+    for (int i = p->first; i < p->end; ++i) tt_str_append(out, p->each == 2 ? "rr" : "r");
+    tt_str_append(out, "@{}}\n\\toprule\n");
+    for (int i = p->first; i < p->end; ++i) {
+        tt_str_format(out, " & \\multicolumn{%d}{c}{", p->each);
         tt_latex_text(out, grid->columns[i]);
         tt_str_append(out, "}");
     }
     tt_str_append(out, " \\\\\n");
-    for (int i = 0; i < grid->n_columns && grid->voted; ++i)
+    for (int i = 0; i < p->end - p->first && grid->voted; ++i)
         tt_str_format(out, "\\cmidrule(lr){%d-%d}", 2 * i + 2, 2 * i + 3);
-    for (int i = 0; i < grid->n_columns && grid->voted; ++i)
-        tt_str_append(out, i ? " & greedy & voted" : "\n & greedy & voted");
+    for (int i = p->first; i < p->end && grid->voted; ++i)
+        tt_str_append(out, i > p->first ? " & greedy & voted" : "\n & greedy & voted");
     tt_str_append(out, grid->voted ? " \\\\\n\\midrule\n" : "\\midrule\n");
 }
 
+static void print_part(tt_str *out, const part *p, bool narrow) {
+    const bool broken = has_long_label(p->grid);
+    print_head(out, p, !broken ? "l" : narrow ? "p{0.48\\linewidth}" : "p{0.28\\linewidth}");
+    for (int i = 0; i < p->grid->n; ++i) {
+        const tt_grid_row *row = &p->grid->rows[i];
+        // What ends the row before takes a [ or * behind it as its own.
+        tt_str_append(out, broken ? "\\raggedright\\hangindent=1em {}" : "{}");
+        tt_latex_text(out, row->label);
+        for (int c = p->first; c < p->end; ++c)
+            for (int k = 0; k < p->each; ++k) print_cell(out, &row->cells[c][k]);
+        tt_str_append(out, " \\\\\n");
+    }
+    tt_str_append(out, "\\bottomrule\n\\end{tabular}\n");
+}
+
 static void print_grid(tt_str *out, const tt_grid *grid) {
+    const int each = grid->voted ? 2 : 1;
+    const bool narrow = each * grid->n_columns <= NARROW;
+    const char *kind = narrow ? "table" : "table*";
     tt_str caption = {0};
     tt_grid_caption(&caption, grid);
-    tt_str_append(out, "\n\\begin{table}\n\\centering\n\\caption{");
+    tt_str_format(out, "\n\\begin{%s}\n\\centering\\small\n\\caption{", kind);
     tt_latex_text(out, *grid->sweep ? grid->sweep : "Runs");
     tt_str_append(out, ". ");
     tt_latex_text(out, tt_str_text(&caption));
     tt_str_append(out, "}\n");
     tt_str_close(&caption);
-    print_head(out, grid);
-    for (int i = 0; i < grid->n; ++i) {
-        const tt_grid_row *row = &grid->rows[i];
-        tt_str_append(out, "{}"); // what ends the row before takes a [ or * behind it as its own
-        tt_latex_text(out, row->label);
-        for (int c = 0; c < grid->n_columns; ++c)
-            for (int k = 0; k < (grid->voted ? 2 : 1); ++k) print_cell(out, &row->cells[c][k]);
-        tt_str_append(out, " \\\\\n");
+    for (int first = 0; first < grid->n_columns; first += WIDE / each) {
+        const int end = first + WIDE / each;
+        const part p = {
+            .grid = grid, .first = first, .end = end < grid->n_columns ? end : grid->n_columns, .each = each};
+        if (first) tt_str_append(out, "\\\\[1ex]\n");
+        print_part(out, &p, narrow);
     }
-    tt_str_append(out, "\\bottomrule\n\\end{tabular}\n\\end{table}\n");
+    tt_str_format(out, "\\end{%s}\n", kind);
 }
 
 tt_status tt_report_latex(tt_str *out, const tt_report *r) {
-    tt_grid *grids;
-    int n;
-    TT_TRY(tt_grids_open(r, &grids, &n));
     tt_str_append(
         out, "% Tables by tinythinker report: \\input this file; it needs \\usepackage{booktabs}.\n");
-    if (n == 0) tt_str_append(out, "% No run has been scored on test questions yet.\n");
-    for (int i = 0; i < n; ++i) print_grid(out, &grids[i]);
-    tt_grids_close(grids, n);
+    if (r->n_grids == 0) tt_str_append(out, "% No run has been scored on test questions yet.\n");
+    for (int i = 0; i < r->n_grids; ++i) print_grid(out, &r->grids[i]);
     return tt_str_status(out);
 }

@@ -54,8 +54,9 @@ tt_status tt_report_open(tt_report *out, const char *const *paths, int n, bool e
     tt_status status = TT_OK;
     for (int i = 0; i < out->n_runs && status == TT_OK; ++i)
         status = tt_report_run_read(&out->runs[i], &out->stages);
+    if (status == TT_OK) status = tt_report_find_sweeps(out);
     if (status == TT_OK) status = tt_report_make_groups(out);
-    if (status == TT_OK) status = tt_grids_note_first(out);
+    if (status == TT_OK) status = tt_grids_make(out);
     align_phases(out);
     out->chance = common_chance(out);
     if (status != TT_OK) tt_report_close(out);
@@ -65,6 +66,7 @@ tt_status tt_report_open(tt_report *out, const char *const *paths, int n, bool e
 void tt_report_close(tt_report *report) {
     for (int i = 0; i < report->n_runs; ++i) tt_report_run_close(&report->runs[i]);
     for (int g = 0; g < report->n_groups; ++g) free(report->groups[g].runs);
+    tt_grids_close(report);
     free(report->runs);
     free(report->groups);
     *report = (tt_report){0};

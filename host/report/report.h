@@ -13,7 +13,8 @@ extern "C" {
 tt_status tt_report_html(tt_str *out, const tt_report *report, const char *source) TT_MUST_CHECK;
 // Appends the summary, the tables of sweeps, the phases, the differences and the runs as Markdown tables.
 tt_status tt_report_markdown(tt_str *out, const tt_report *report, const char *source) TT_MUST_CHECK;
-// Appends the tables of sweeps (grid.h) as LaTeX to be \input, which needs the package booktabs.
+// Appends the tables of sweeps (grid.h) as LaTeX to be \input, which needs the package booktabs. Each fits a column of
+// a page with two columns, or the page.
 tt_status tt_report_latex(tt_str *out, const tt_report *report) TT_MUST_CHECK;
 // Appends a line of CSV for each run with all its numbers; unknown ones are empty. The last columns are
 // differences on the test questions: reflection_ (after the last iteration, against acquisition), votes_

@@ -10,6 +10,7 @@
 static const char *state_text(const tt_report_run *run) {
     if (run->state == TT_REPORT_DAMAGED) return "damaged";
     if (run->state == TT_REPORT_UNFINISHED) return "unfinished";
+    if (run->old) return "to start over";
     return run->repeated ? "repeated" : "finished";
 }
 
@@ -71,7 +72,7 @@ static void markdown_grid(tt_str *out, const tt_grid *grid) {
             const tt_grid_cell *cell = &grid->rows[i].cells[c / each][c % each];
             tt_str_append(out, isfinite(cell->score.mean) ? " " : " " TT_REPORT_DASH);
             tt_grid_number(out, cell, " \u00b1 ");
-            tt_str_append(out, cell->sure ? " \\* |" : " |");
+            tt_str_format(out, "%s%s |", cell->sure ? " \\*" : "", cell->old ? " " TT_REPORT_OLD : "");
         }
         tt_str_append(out, "\n");
     }
@@ -82,20 +83,10 @@ static void markdown_grid(tt_str *out, const tt_grid *grid) {
     tt_str_close(&caption);
 }
 
-static tt_status markdown_grids(tt_str *out, const tt_report *r) {
-    tt_grid *grids;
-    int n;
-    TT_TRY(tt_grids_open(r, &grids, &n));
-    for (int i = 0; i < n; ++i)
-        if (*grids[i].sweep) markdown_grid(out, &grids[i]); // others are in the summary
-    tt_grids_close(grids, n);
-    return TT_OK;
-}
-
 static void markdown_phases(tt_str *out, const tt_report *r) {
     bool any = false;
     for (int g = 0; g < r->n_groups; ++g) {
-        const tt_report_run *run = &r->runs[r->groups[g].runs[0]];
+        const tt_report_run *run = tt_report_first_run(r, g);
         for (int p = 0; p < run->n_phases && run->n_phases > 1; ++p) {
             const tt_report_mean test = tt_report_group_phase(r, &r->groups[g], run->phases[p].name, true),
                                  best = tt_report_group_phase(r, &r->groups[g], run->phases[p].name, false);
@@ -193,13 +184,18 @@ tt_status tt_report_markdown(tt_str *out, const tt_report *r, const char *source
     tt_str_append(out, "# ");
     tt_markdown_text(out, source);
     tt_str_append(out, "\n\n");
+    if (tt_report_old_runs(r) > 0)
+        tt_str_format(out,
+            "**%d of %d runs are to start over: what is marked with %s has results of before.**\n\n",
+            tt_report_old_runs(r), r->n_runs, TT_REPORT_OLD);
     markdown_groups(out, r);
     tt_str_append(out, "\n95 % intervals: over seeds Student's t, for these questions; over questions (of "
                        "one run, or of the "
                        "mean of several) Wilson's. Checkpoints are selected on validation.");
     if (isfinite(r->chance)) tt_str_format(out, " Chance is %.1f %%.", 100 * r->chance);
     tt_str_append(out, "\n");
-    TT_TRY(markdown_grids(out, r));
+    for (int i = 0; i < r->n_grids; ++i)
+        if (r->grids[i].sweep_number >= 0) markdown_grid(out, &r->grids[i]); // others are in the summary
     markdown_phases(out, r);
     TT_TRY(markdown_changes(out, r));
     markdown_runs(out, r);

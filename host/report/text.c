@@ -69,6 +69,7 @@ void tt_latex_text(tt_str *out, const char *text) {
             if (*character == specials[i].c) escaped = specials[i].escaped;
         if (strncmp(character, "\uFFFD", 3) == 0 || *character == '\n' || *character == '\t')
             escaped = *character == '\n' || *character == '\t' ? " " : "?";
+        if (strncmp(character, "\u2020", 3) == 0) escaped = "\\dag{}";
         if (escaped)
             tt_str_append(out, escaped);
         else

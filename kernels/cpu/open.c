@@ -4,11 +4,9 @@
 
 #include <omp.h>
 
-// bf16 that is slower than fp32 is for those who ask for it.
 static tt_status choose_precision(tt_device *device) {
-    if (device->precision == TT_PRECISION_AUTO)
-        device->precision = tt_cpu_bf16() == TT_BF16_FAST ? TT_BF16 : TT_FP32;
-    else if (device->precision == TT_BF16 && tt_cpu_bf16() == TT_BF16_NONE)
+    device->precision = tt_precision_resolve(device->precision, false);
+    if (device->precision == TT_BF16 && tt_cpu_bf16() == TT_BF16_NONE)
         return tt_fail(TT_ERR_UNSUPPORTED,
             "precision bf16: oneDNN has no bf16 products for this CPU (%s); precision fp32 works on every "
             "CPU",

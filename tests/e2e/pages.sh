@@ -82,6 +82,24 @@ for page in "$source"/*.md "$source"/*/README.md "$source"/*/*/README.md; do
     done
 done
 
+# The walk to the paper's tables: it is shell, and has every file, command and option that it names.
+block "$source/experiments/README.md" '^    tools/fetch_datasets.sh' '^$' 4 > walk.sh
+bash -n walk.sh || fail "the walk of experiments/README.md" walk.sh
+[ "$(grep -c "tinythinker \|tools/" walk.sh)" -ge 6 ] || fail "the walk of experiments/README.md was not found" walk.sh
+for file in $(grep -oE '^ *(tools|datasets)/[a-z_/]*\.[a-z]+' walk.sh); do [ -e "$source/$file" ] || fail "the walk names $file"; done
+for data in $(sed -n 's/^for data in \(.*\); do.*/\1/p' walk.sh); do
+    [ -e "$source/datasets/prompts/$data.yaml" ] || fail "the walk has no prompts for $data"
+    grep -q "tinythinker corpus import .* -o $data.h5" "$source/tools/fetch_datasets.sh" || fail "fetch_datasets.sh does not make $data.h5"
+done
+grep -oE 'tinythinker [a-z]+|--[a-z-]+' walk.sh | while read -r word; do
+    case $word in
+        tinythinker*) "$TINYTHINKER" ${word#* } --help >help.txt 2>&1 || echo "$word" ;;
+        --dry-run) "$TINYTHINKER" sweep --help | grep -q -- "$word" || echo "$word" ;;
+        *) grep -q -- "$word" help.txt || echo "$word" ;;
+    esac
+done >bad.txt
+[ ! -s bad.txt ] || fail "the walk of experiments/README.md names what is not there:" bad.txt
+
 # Help: every command, at most 80 columns, every option a sentence.
 narrow() { # file, whose help it is
     awk 'length > 80 { print; bad = 1 } END { exit bad }' "$1" || fail "$2 --help is wider than 80 columns"

@@ -68,6 +68,20 @@ stamps runs/*/*/checkpoints/*.h5 >after.txt
 tables_alone runs "--fresh"
 [ -z "$(find runs -name fresh.json)" ] || fail "fresh.json stays after the end"
 
+# What would start over is listed; nothing is touched.
+everything() { find runs -printf '%p %T@ %s\n' | sort; }
+everything >before.txt
+"$TINYTHINKER" sweep "${both[@]}" --fresh --dry-run >list.txt 2>err.log || fail "--fresh --dry-run" err.log
+[ "$(counts list.txt) $(grep -c "  to start over  " list.txt)" = "10 10 12" ] || fail "--fresh --dry-run" list.txt
+grep -q "^--fresh would replace the files of 12 of 12 runs" list.txt || fail "--fresh --dry-run does not say what it would do" list.txt
+"$TINYTHINKER" sweep second.yaml --fresh-from reflection_1 --dry-run >list.txt 2>err.log || fail "--fresh-from --dry-run" err.log
+[ "$(counts list.txt)" = "8 4" ] || fail "--fresh-from --dry-run" list.txt
+"$TINYTHINKER" sweep second.yaml --fresh --only 2 --dry-run >list.txt 2>err.log || fail "--fresh --only --dry-run" err.log
+[ "$(grep "  to start over  " list.txt | awk '{print $1}')" = 2 ] || fail "--fresh --only 2 --dry-run" list.txt
+expect 2 "no run has a phase of this name" sweep second.yaml --fresh-from reflection_7 --dry-run
+expect 2 "--fresh and --fresh-from start runs; leave out --slurm" sweep second.yaml --fresh --slurm job.sh
+everything | diff before.txt - >diff.txt || fail "--fresh --dry-run changed something" diff.txt
+
 # Interrupted anywhere: what has started over stays, the rest does start over, with or without --fresh; other requests are
 # refused.
 for case in "--fresh 0.3" "--retry 0.05"; do
@@ -81,6 +95,13 @@ for case in "--fresh 0.3" "--retry 0.05"; do
     wait $pid && { echo "note: it was finished after $after s" && continue; }
     "$TINYTHINKER" sweep second.yaml --dry-run >list.txt 2>err.log
     grep -q "to start over" list.txt || fail "nothing is to start over" list.txt
+    old=$(grep -c "to start over" list.txt)
+    "$TINYTHINKER" report runs -o old.html --markdown old.md --latex old.tex --csv old.csv >out.txt 2>err.log || fail "a report of old and new" err.log
+    grep -q "second: a start-over (--fresh) of this sweep is not finished: $old of its 4 runs" err.log || fail "the report does not warn of $old old results" err.log
+    [ "$(awk -F, '$4 == "second" && $8 == "to start over"' old.csv | wc -l) $(grep -c "| second: .*†.*| to start over |" old.md)" = "$old $old" ] || fail "old runs are not marked" old.csv old.md
+    ! grep "^| first" old.md | grep -q "†" || fail "a run of another sweep is marked" old.md
+    grep -q "$old of 12 runs are to start over" old.md && grep -q "$old to start over: what is marked with †" old.html || fail "the pages do not say that results are old" old.md
+    grep -qF '\dag' old.tex || fail "LaTeX: no mark" old.tex
     grep finished list.txt | awk '{print $2}' >finished.txt
     stamps runs/second/*/result.json | grep -Ff finished.txt >kept.txt
     expect 2 "is starting over from the beginning and was interrupted" sweep second.yaml --fresh-from reflection_1
@@ -149,6 +170,14 @@ for size in 128 129 400; do
     [ "$noted" = $((size > 128)) ] || fail "$size questions: whether a part was counted" list.txt
 done
 
+# Beside training: the wall time of runs without the steps that they trained themselves.
+"$TINYTHINKER" sweep second-jobs.yaml --dry-run >list.txt 2>err.log || fail "--dry-run" err.log
+grep -q "train h: estimated hours of training steps alone" list.txt || fail "what the hours are is not said" list.txt
+beside=$(for run in jobs/second/*/; do awk -v taken="$(grep -c '"from"' "$run/phases.json")" '/"phases"/ {on = 1}
+    on && /"seconds"/ {sub(/.*: /, ""); s[++n] = $0 + 0} /"wall_seconds"/ {sub(/.*: /, ""); w = $0 + 0}
+    END {t = taken ? s[2] : s[1] + s[2]; print w - t}' "$run/result.json"; done | awk '{s += $1; n++} END {printf "%.4f %d", s / n / 3600, n}')
+grep -q "beside training, a run that ends with it took ${beside% *} hours (mean of ${beside#* })" list.txt || fail "beside training: expected $beside" list.txt
+
 # Tables: mean and standard deviation over seeds, as awk computes them, and by hand; the same in HTML, Markdown and LaTeX.
 score() { sed -i "/\"greedy\"/,/\"n\"/s/\"accuracy\": [0-9.]*/\"accuracy\": $2/" "runs/first_50%/$1/result.json"; }
 score 00-all-samples0-s1 0.25
@@ -166,7 +195,7 @@ while read -r variant mean deviation; do
     stages=${variant%-samples*}
     row="$stages, samples ${variant#*samples}"
     escaped=${row//_/\\_}
-    grep -qF "$escaped & $mean \$\\pm\$ $deviation" report.tex || fail "LaTeX: $row has not $mean and $deviation" report.tex
+    grep -qF "$escaped & $mean\$_{\\pm$deviation}\$" report.tex || fail "LaTeX: $row has not $mean and $deviation" report.tex
     grep -qF ">$row</th><td class=\"num\">$mean ± $deviation" report.html || fail "HTML: $row has not $mean and $deviation"
     grep -qF "| ${row//_/\\_} | $mean ± $deviation" report.md || grep -qF "| $row | $mean ± $deviation" report.md || fail "Markdown: $row" report.md
 done <numbers.txt
@@ -174,13 +203,15 @@ grep -qF 'caption{first\_50\%. ' report.tex || fail "LaTeX: a name is not escape
 grep -qF "no\\_recall, before reflection" report.tex || fail "LaTeX: no row before reflection" report.tex
 # Braces and environments match, and each row has as many cells as its table.
 awk '{line = $0; gsub(/\\[{}]/, "", line); n += gsub(/{/, "", line) - gsub(/}/, "", line)}
-    /^\\begin{tabular}/ {columns = length($0) - length("\\begin{tabular}{}")}
+    /^\\begin{tabular}/ {spec = $0; sub(/^\\begin{tabular}/, "", spec); gsub(/p{[^}]*}/, "l", spec); gsub(/@{}|[{}]/, "", spec)
+        columns = length(spec); if (columns > 7) {print "wide: " $0; bad = 1}}
     / \\\\$/ {row = $0; gsub(/\\&/, "", row); m = gsub(/&/, "", row) + 1; span = 0
         while (match(row, /multicolumn{[0-9]}/)) {span += substr(row, RSTART + 12, 1) - 1; row = substr(row, RSTART + RLENGTH)}
         if (m + span != columns) {print "cells: " $0; bad = 1}}
     /\\begin/ {b++} /\\end/ {e++} END {exit !(n == 0 && b == e && b > 0 && !bad)}' report.tex >bad.txt || fail "LaTeX does not parse" bad.txt report.tex
 if command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null; then
-    printf '\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n\\input{report.tex}\n\\end{document}\n' >page.tex
+    printf '\\documentclass[twocolumn]{article}\n\\usepackage{booktabs}\n\\begin{document}\n\\input{report.tex}\n\\end{document}\n' >page.tex
     pdflatex -interaction=nonstopmode -halt-on-error page.tex >latex.log 2>&1 || fail "pdflatex" latex.log
+    ! grep -q "^Overfull" latex.log || fail "a table is wider than the page" latex.log
 fi
 exit $failed

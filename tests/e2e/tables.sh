@@ -52,6 +52,10 @@ run stars/0 1 c.h5 1 100 p p acquisition.batch_size=7
 run stars/1 1 c.h5 13 130 q q acquisition.batch_size=8
 run stars/2 1 d.h5 1 100 q-d q acquisition.batch_size=8
 run stars/3 1 d.h5 13 130 r-d r acquisition.batch_size=9
+# Sweeps of one name in two outputs, here/twice and there/twice: other numbers for the same variants and seeds.
+run ../here/twice/0 1 c.h5 1 100 all all
+run ../there/twice/0 1 c.h5 1 118 all all
+run ../there/twice/1 2 c.h5 1 118 all all
 # Two targets of the same students, of two seeds and of one. Before reflection 20 % and 40 %.
 before=0.2
 run targets/0 1 c.h5 1 100 both "" reflection.targets=both
@@ -76,6 +80,15 @@ has named "| small, samples 2 | 43.7 |" "| small, samples 3 | 44.1 |" "| large, 
 has stars "| | c | d |" "| p | 43.7 | – |" "| q | 51.5 \\* | 43.7 |" "| r | – | 51.5 |" "Where the first row has no number, nothing is compared."
 has targets "| before reflection | 30.0 ± 14.1 |"
 grep -qF "{}[one] ''1'' & 43.7" report.tex || fail "LaTeX: brackets and quotes" report.tex
+"$TINYTHINKER" report here there -o two.html --markdown report.md --latex two.tex --csv two.csv >out.txt 2>err.log || die "two outputs" err.log
+! grep -q "not counted" err.log || fail "runs of two outputs are taken for one" err.log
+has here/twice "| all | 43.7 |"
+has there/twice "| all | 51.5 ± 0.0 |"
+[ "$(cut -d, -f3,4 two.csv | sort | uniq -c | awk '{print $1}' | tr '\n' ' ')" = "1 1 2 " ] || fail "CSV: groups of two outputs" two.csv
+ln -s here link
+"$TINYTHINKER" report here link/twice/0 -o two.html --markdown report.md >out.txt 2>err.log || die "a link" err.log
+has twice "| all | 43.7 |"
+"$TINYTHINKER" report runs -o report.html --markdown report.md >out.txt 2>err.log
 # 30 to right, 12 to wrong of 229 (tests/e2e/report.sh); the first row of this table is not the report's first group.
 grep -F "| stars: q | against stars: p | test, greedy | +7.9 | [+2.4, +13.6] \\* | – | 30 | 12 | n = 229 |" report.md >found.txt || fail "no difference to the table's first row" report.md
 [ "$(wc -l <found.txt)" = 1 ] || fail "a difference twice" found.txt

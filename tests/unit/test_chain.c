@@ -3,6 +3,7 @@
 #include "host/reason/chain.h"
 #include "kernels/ops.h"
 #include "tests/expect.h"
+#include "tests/unit/tiny_student.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,23 +29,11 @@ static int open_student(void **state) {
     static const char *const texts[] = {"What colour is the sea? (A) red (B) blue (C) green",
         "Where do we cook? (A) kitchen (B) cellar", "What colour is grass? red blue green kitchen cellar",
         "Recall: Analyze: For option A, For option B, For option C, Summarize: So the answer is option A."};
-    const tt_tokenizer_training how = {.pieces = 50};
-    OK(tt_tokenizer_train(texts, 4, &how, "test_chain.model"));
-    OK(tt_tokenizer_load(&tokenizer, "test_chain.model", 4));
-    const tt_model_config c = {.vocab_size = tt_tokenizer_size(tokenizer),
-        .d_model = 16,
-        .d_kv = 4,
-        .d_ff = 24,
-        .num_layers = 1,
-        .num_decoder_layers = 1,
-        .num_heads = 4,
-        .relative_attention_num_buckets = 8,
-        .relative_attention_max_distance = 16,
-        .layer_norm_epsilon = 1e-6f,
-        .initializer_factor = 1};
-    OK(tt_device_open(&device, "cpu", TT_FP32, 1));
-    OK(tt_model_open(&model, &c, device));
-    OK(tt_model_init(model, TT_INIT_T5, 5));
+    tiny_student tiny;
+    tiny_student_open(&tiny, "test_chain.model", texts, 4, 50, 4);
+    tokenizer = tiny.tokenizer;
+    model = tiny.model;
+    device = tiny.device;
     OK(tt_engine_open(&engine, model, 7, LENGTH));
     return 0;
 }

@@ -4,6 +4,7 @@
 #include "host/train/reflection/runs.h"
 #include "kernels/ops.h"
 #include "tests/expect.h"
+#include "tests/unit/tiny_student.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -36,22 +37,11 @@ static int open_student(void **state) {
     (void)state;
     static const char *const texts[] = {"What colour is the sea? (A) red (B) blue (C) green",
         "Recall: Analyze: For option A, For option B, For option C, Summarize: So the answer is option A."};
-    OK(tt_tokenizer_train(texts, 2, &(tt_tokenizer_training){.pieces = 40}, "test_runs.model"));
-    OK(tt_tokenizer_load(&student.tokenizer, "test_runs.model", 0));
-    const tt_model_config c = {.vocab_size = tt_tokenizer_size(student.tokenizer),
-        .d_model = 16,
-        .d_kv = 4,
-        .d_ff = 24,
-        .num_layers = 1,
-        .num_decoder_layers = 1,
-        .num_heads = 4,
-        .relative_attention_num_buckets = 8,
-        .relative_attention_max_distance = 16,
-        .layer_norm_epsilon = 1e-6f,
-        .initializer_factor = 1};
-    OK(tt_device_open(&device, "cpu", TT_FP32, 1));
-    OK(tt_model_open(&student.model, &c, device));
-    OK(tt_model_init(student.model, TT_INIT_T5, 5));
+    tiny_student tiny;
+    tiny_student_open(&tiny, "test_runs.model", texts, 2, 40, 0);
+    student.tokenizer = tiny.tokenizer;
+    student.model = tiny.model;
+    device = tiny.device;
     counted = *(ops = device->ops);
     counted.sample = sample;
     device->ops = &counted;

@@ -100,7 +100,7 @@ static bool take_ended(tt_sweep_queue *queue, children *c, pid_t pid) {
         c->pid[j] = 0;
         c->alive--;
         const bool other = tt_run_directory_noted(run->path); // asked first: it may be finishing now
-        if (tt_sweep_done(run)) {
+        if (tt_sweep_state_of(run) == TT_SWEEP_FINISHED) {
             tt_info("%s: %s finished", sweep, run->name);
         } else if (other) {
             tt_info("%s: %s is left to another process", sweep, run->name);
@@ -146,14 +146,15 @@ static void stop_children(const children *c) {
         if (c->pid[j]) kill(c->pid[j], SIGINT);
 }
 
-// Whether a run that was wanted is neither finished nor failed, nor needless, nor another process's.
+// Whether a run that was wanted is neither settled nor failed, nor another process's.
 static bool any_left(const tt_sweeps *sweeps, const bool *wanted, bool always) {
     for (int i = 0; i < sweeps->n; ++i) {
+        if (!wanted[i]) continue;
         const tt_sweep_run *run = sweeps->runs[i];
         const tt_sweep_state state = tt_sweep_state_of(run);
-        const bool open = state == TT_SWEEP_NEW ? always || !tt_sweep_enough(run)
-                                                : state == TT_SWEEP_BEGUN || state == TT_SWEEP_OVER;
-        if (wanted[i] && open && !tt_run_directory_noted(run->path)) return true;
+        if (state != TT_SWEEP_FAILED && state != TT_SWEEP_OTHER && !tt_sweep_settled(run, state, always) &&
+            !tt_run_directory_noted(run->path))
+            return true;
     }
     return false;
 }

@@ -1,10 +1,9 @@
 #include "host/lab/sweep/cost.h"
 
-#include "host/base/cores.h"
 #include "host/base/log.h"
 #include "host/base/temporary.h"
 #include "host/lab/config_lines.h"
-#include "kernels/cuda/cuda.h"
+#include "host/lab/sweep/file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -112,45 +111,42 @@ static tt_status open_corpus(counter *c, const tt_config *config) {
 
 // ---- counting
 
-// Reasonings that are learned from, `most` of a question (0: all); questions, where there are none.
+static double all_questions(const int64_t questions[MOST_REASONINGS + 1]) {
+    double n = 0;
+    for (int k = 0; k <= MOST_REASONINGS; ++k) n += (double)questions[k];
+    return n;
+}
+
+// Reasonings that are learned from, at most `most` of a question (0: all). Where there are none, each question counts once.
 static double learned(const int64_t questions[MOST_REASONINGS + 1], int64_t most) {
-    double all = 0, n = 0;
-    for (int k = 0; k <= MOST_REASONINGS; ++k) {
-        all += (double)questions[k];
+    double n = 0;
+    for (int k = 0; k <= MOST_REASONINGS; ++k)
         n += (double)questions[k] * (double)(most > 0 && k > most ? most : k);
-    }
-    return n > 0 ? n : all;
+    return n > 0 ? n : all_questions(questions);
+}
+
+// How many things a phase learns from in a corpus whose questions have so many reasonings each.
+static double size_of_work(
+    const tt_config *config, const tt_needs_phase *phase, const int64_t questions[MOST_REASONINGS + 1]) {
+    if (strcmp(phase->section, "reflection") == 0) return learned(questions, 1); // pairs are of questions
+    const bool answers_alone = strcmp(config->stages, "summarize_only") == 0;    // an example of a question
+    return answers_alone ? all_questions(questions) : learned(questions, config->reasonings);
 }
 
 // How many times more steps the phase has than were counted: not more where a key says how many.
 static double factor_of(const counter *c, const tt_config *config, const tt_needs_phase *phase) {
-    if (strcmp(phase->section, "reflection") == 0) {
-        const double counted = learned(c->counted, 1), all = learned(c->whole, 1),
-                     most = config->reflection.questions > 0 ? (double)config->reflection.questions : all;
-        return counted > 0 ? fmax(1, fmin(all, most) / counted) : 1;
-    }
-    if (strcmp(phase->section, "acquisition") != 0 || config->acquisition.steps > 0) return 1;
-    const bool alone = strcmp(config->stages, "summarize_only") == 0; // one example of a question
-    const double counted =
-        alone ? (double)size_of(&c->corpus, TT_TRAIN) : learned(c->counted, config->reasonings);
-    double all = alone ? 0 : learned(c->whole, config->reasonings);
-    for (int k = 0; alone && k <= MOST_REASONINGS; ++k) all += (double)c->whole[k];
-    return counted > 0 ? all / counted : 1;
-}
-
-static tt_needs_machine machine_for(const tt_config *config) {
-    char why[TT_CUDA_WHY_SIZE];
-    tt_needs_machine m = {.ranks = 1, .precision = TT_PRECISION_AUTO};
-    m.cuda = strcmp(config->device, "cuda") == 0 ||
-             (strcmp(config->device, "auto") == 0 && tt_cuda_available(why));
-    m.threads = config->threads > 0 ? (int)config->threads : tt_cores_threads();
-    if (tt_precision_parse(&m.precision, config->precision) != TT_OK || m.precision == TT_PRECISION_AUTO)
-        m.precision = m.cuda || tt_cpu_bf16() == TT_BF16_FAST ? TT_BF16 : TT_FP32;
-    return m;
+    const bool reflects = strcmp(phase->section, "reflection") == 0,
+               acquires = strcmp(phase->section, "acquisition") == 0 && config->acquisition.steps == 0;
+    const double counted = size_of_work(config, phase, c->counted);
+    double all = size_of_work(config, phase, c->whole);
+    if (!(reflects || acquires) || !(counted > 0)) return 1;
+    if (reflects && config->reflection.questions > 0) all = fmin(all, (double)config->reflection.questions);
+    return reflects ? fmax(1, all / counted) : all / counted;
 }
 
 static tt_status count_kind(counter *c, const tt_config *config, kind *out) {
-    tt_needs_machine machine = machine_for(config);
+    tt_needs_machine machine;
+    TT_TRY(tt_needs_machine_here(&machine, config, false));
     machine.tokens_path = c->tokens;
     c->out->cuda = machine.cuda;
     TT_TRY(open_corpus(c, config));
@@ -175,9 +171,7 @@ static bool is_free(const char *key) {
     static const char *const everywhere[] = {"learning_rate", "min_learning_rate", "warmup", "schedule",
         "beta1", "beta2", "eps", "weight_decay", "clip", "interval", "beta", "nll_weight", "label_smoothing",
         "temperature", "rationale_weight"};
-    static const char *const own[] = {"seed", "name", "output"};
-    for (size_t i = 0; i < sizeof own / sizeof *own; ++i)
-        if (strcmp(key, own[i]) == 0) return true;
+    if (tt_sweep_own_key(key, strlen(key))) return true;
     for (size_t s = 0; s < sizeof sections / sizeof *sections; ++s)
         for (size_t i = 0; tt_starts_with(key, sections[s]) && i < sizeof everywhere / sizeof *everywhere;
              ++i)

@@ -1,8 +1,8 @@
 // What the runs of sweeps will take: steps, tokens, device memory, and time where a speed is known. Private to
 // host/lab/sweep.
 //
-// Runs that differ only in what does not matter here, as seeds and learning rates, are counted once (needs.h). Of a large corpus a part is
-// counted and multiplied.
+// Runs that differ only in what does not matter here, as seeds and learning rates, are counted once (needs.h). Of a
+// large corpus a part is counted and multiplied.
 #ifndef TT_LAB_SWEEP_COST_H
 #define TT_LAB_SWEEP_COST_H
 

@@ -39,6 +39,10 @@ bool tt_sweep_enough(const tt_sweep_run *run) {
     return e.high - e.mean <= sweep->until_interval;
 }
 
+bool tt_sweep_settled(const tt_sweep_run *run, tt_sweep_state state, bool always) {
+    return state == TT_SWEEP_FINISHED || (state == TT_SWEEP_NEW && !always && tt_sweep_enough(run));
+}
+
 void tt_sweep_state_texts(const tt_sweep_run *const *runs, int n, const char **out) {
     const tt_sweep_run *asked = NULL; // whose variant was asked for last
     bool enough = false;

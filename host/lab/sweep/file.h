@@ -44,8 +44,8 @@ typedef struct tt_sweep_file {
     int excluded_lines[TT_SWEEP_EXCLUDED];
 } tt_sweep_file;
 
-// Reads the file sweep->file, and with it name, base, output, ranks_per_run and until of *sweep, whose memory has all texts.
-// tt_sweep_file_close is to be called in any case. Errors: those of tt_sweep_open for what the file says.
+// Reads the file sweep->file, and with it name, base, output, ranks_per_run and until of *sweep, whose memory has all
+// texts. tt_sweep_file_close is to be called in any case. Errors: those of tt_sweep_open for what the file says.
 tt_status tt_sweep_file_read(tt_sweep_file *out, tt_sweep *sweep) TT_MUST_CHECK;
 void tt_sweep_file_close(tt_sweep_file *file);
 // Whether key[n] is one that the sweep itself sets for each run: seed, name, output.

@@ -80,6 +80,33 @@ static tt_status write_one(const tt_sweep *sweep) {
     return status;
 }
 
+static bool has_phase(const tt_config *config, const char *phase) {
+    char name[TT_PHASE_NAME];
+    int iteration;
+    for (int i = 0; tt_phase_at(config, i, name, &iteration); ++i)
+        if (strcmp(name, phase) == 0) return true;
+    return false;
+}
+
+// Which runs are to start over: all, or number `only`; with `from`, those that have the phase. Errors: TT_ERR_USAGE where
+// no run has it.
+static tt_status choose_runs(const tt_sweeps *sweeps, int only, const char *from, bool *chosen) {
+    bool any = false;
+    for (int i = 0; i < sweeps->n; ++i) {
+        const tt_sweep_run *run = sweeps->runs[i];
+        tt_config config;
+        chosen[i] = only < 0 || run->number == only;
+        if (!from) continue;
+        TT_TRY(tt_config_load(&config, run->sweep->base, run->overrides, run->n));
+        const bool has = has_phase(&config, from);
+        tt_config_close(&config);
+        chosen[i] = chosen[i] && has;
+        any = any || has;
+    }
+    if (any || !from) return TT_OK;
+    return tt_fail(TT_ERR_USAGE, "sweep: --fresh-from %s: no run has a phase of this name", from);
+}
+
 // That of a sweep which is starting over, so that all share phases, or a new one.
 static void choose_generation(const tt_sweeps *sweeps, char out[TT_SWEEP_GENERATION]) {
     struct timespec now;
@@ -96,13 +123,12 @@ static tt_status check_from(const tt_sweep *sweep, const char *from) {
     TT_TRY(tt_sweep_fresh_path(sweep, path));
     return tt_fail(TT_ERR_USAGE,
         "sweep: %s is starting over from %s and was interrupted; run it to its end first, or remove %s to "
-        "leave "
-        "the other runs as they are",
+        "leave the other runs as they are",
         sweep->name, *sweep->over_from ? sweep->over_from : "the beginning", path);
 }
 
-// With the lock: joins what others began meanwhile, and notes what is new.
-static tt_status choose_and_write(tt_sweeps *sweeps, const bool *wanted, const char *from) {
+// Joins what others began meanwhile, and adds the chosen runs to it; `write`: with the lock, notes what is new.
+static tt_status add_runs(tt_sweeps *sweeps, const bool *chosen, const char *from, bool write) {
     char generation[TT_SWEEP_GENERATION];
     for (int i = 0; i < sweeps->n_items; ++i) TT_TRY(tt_sweep_fresh_read(&sweeps->items[i]));
     for (int i = 0; i < sweeps->n_items; ++i) TT_TRY(check_from(&sweeps->items[i], from));
@@ -111,14 +137,14 @@ static tt_status choose_and_write(tt_sweeps *sweeps, const bool *wanted, const c
         tt_sweep *sweep = &sweeps->items[i];
         bool changed = false;
         for (int r = 0; r < sweep->n; ++r, ++k) {
-            if (!wanted[k] || sweep->runs[r].over) continue;
+            if (!chosen[k] || sweep->runs[r].over) continue;
             sweep->runs[r].over = true;
             changed = true;
         }
         if (!changed) continue;
         if (!*sweep->generation) memcpy(sweep->generation, generation, sizeof generation);
         snprintf(sweep->over_from, sizeof sweep->over_from, "%s", from);
-        TT_TRY(write_one(sweep));
+        if (write) TT_TRY(write_one(sweep));
     }
     return TT_OK;
 }
@@ -135,12 +161,24 @@ tt_status tt_sweep_fresh_lock(const char *output, tt_lock *lock) {
     return status;
 }
 
-tt_status tt_sweep_fresh_begin(tt_sweeps *sweeps, const bool *wanted, const char *from) {
-    tt_lock lock;
-    TT_TRY(tt_sweep_fresh_lock(sweeps->output, &lock));
-    const tt_status status = choose_and_write(sweeps, wanted, from ? from : "");
+static tt_status start_over(tt_sweeps *sweeps, int only, const char *from, bool write) {
+    bool *chosen;
+    tt_lock lock = {.file = -1};
+    TT_TRY(tt_alloc(&chosen, (size_t)sweeps->n, sizeof *chosen, "runs"));
+    tt_status status = choose_runs(sweeps, only, from, chosen);
+    if (status == TT_OK && write) status = tt_sweep_fresh_lock(sweeps->output, &lock);
+    if (status == TT_OK) status = add_runs(sweeps, chosen, from ? from : "", write);
     tt_lock_release(&lock);
+    free(chosen);
     return status;
+}
+
+tt_status tt_sweep_fresh_begin(tt_sweeps *sweeps, int only, const char *from) {
+    return start_over(sweeps, only, from, true);
+}
+
+tt_status tt_sweep_fresh_pretend(tt_sweeps *sweeps, int only, const char *from) {
+    return start_over(sweeps, only, from, false);
 }
 
 void tt_sweep_fresh_text(const tt_sweep *sweep, char *out, size_t size) {
@@ -177,4 +215,21 @@ bool tt_sweep_fresh_waits(const tt_sweep_run *run) {
     if (!run->over) return false;
     tt_phase_generation(run->path, generation);
     return strcmp(generation, run->sweep->generation) != 0;
+}
+
+bool tt_sweep_is_old(const char *path) {
+    char generation[TT_PHASE_GENERATION], folder[TT_PATH_MAX], file[TT_PATH_MAX];
+    char *real = realpath(path, NULL);
+    json_t *root = NULL;
+    bool old = real && tt_path_dir(folder, sizeof folder, real) == TT_OK &&
+               tt_run_directory_has(folder, "fresh.json", file) &&
+               tt_json_read(&root, file, 1 << 24) == TT_OK && is_valid(root) &&
+               lists(json_object_get(root, "runs"), strrchr(real, '/') + 1);
+    if (old) {
+        tt_phase_generation(real, generation);
+        old = strcmp(generation, json_string_value(json_object_get(root, "generation"))) != 0;
+    }
+    json_decref(root);
+    free(real);
+    return old;
 }

@@ -1,7 +1,6 @@
 // What is left of a start-over.
 #include "host/base/log.h"
 #include "host/lab/sweep/fresh.h"
-#include "host/lab/sweep/notes.h"
 #include "host/lab/sweep/state.h"
 
 #include <unistd.h>
@@ -14,7 +13,7 @@ static int count_left(const tt_sweep *sweep, int *all) {
         const tt_sweep_run *run = &sweep->runs[i];
         if (!run->over) continue;
         ++*all;
-        left += !tt_sweep_done(run) && !(tt_sweep_state_of(run) == TT_SWEEP_NEW && tt_sweep_enough(run));
+        left += !tt_sweep_settled(run, tt_sweep_state_of(run), false);
     }
     return left;
 }

@@ -1,5 +1,6 @@
 #include "host/lab/sweep/graph.h"
 
+#include "host/lab/needs.h"
 #include "host/lab/run_directory.h"
 #include "host/lab/shared_phases.h"
 
@@ -7,20 +8,16 @@
 #include <string.h>
 
 // What `auto` stands for here; a run that has begun keeps its own.
-static tt_status set_precision(tt_config *config, tt_precision *chosen) {
+static tt_status set_precision(tt_config *config) {
     char kept[16] = "";
     tt_run_directory dir;
+    tt_needs_machine machine;
     if (strcmp(config->precision, tt_precision_name(TT_PRECISION_AUTO)) != 0) return TT_OK;
     TT_TRY(tt_run_directory_name(&dir, config));
     TT_TRY(tt_run_directory_kept(&dir, "precision", kept, sizeof kept));
     if (*kept) return tt_config_set(config, "precision", kept);
-    if (*chosen == TT_PRECISION_AUTO) {
-        tt_device *device;
-        TT_TRY(tt_device_open(&device, config->device, TT_PRECISION_AUTO, 1));
-        *chosen = device->precision;
-        tt_device_close(device);
-    }
-    return tt_config_set(config, "precision", tt_precision_name(*chosen));
+    TT_TRY(tt_needs_machine_here(&machine, config, false));
+    return tt_config_set(config, "precision", tt_precision_name(machine.precision));
 }
 
 static int find(
@@ -37,7 +34,7 @@ static int find(
 static tt_status add(
     tt_sweep_graph *graph, const char *name, const char *generation, tt_str *identity, int run) {
     char hash[TT_PHASE_HASH];
-    tt_phase_hash(identity, hash);
+    tt_phase_hash(tt_str_text(identity), hash);
     int k = find(graph, identity, hash, generation);
     if (k < 0) {
         TT_TRY(
@@ -53,14 +50,14 @@ static tt_status add(
     return TT_OK;
 }
 
-static tt_status add_run(tt_sweep_graph *graph, int run, tt_precision *chosen) {
+static tt_status add_run(tt_sweep_graph *graph, int run) {
     const tt_sweep_run *r = graph->sweeps->runs[run];
     const tt_sweep *sweep = r->sweep;
     tt_config config;
     char name[TT_PHASE_NAME];
     int iteration;
     TT_TRY(tt_config_load(&config, sweep->base, r->overrides, r->n));
-    tt_status status = set_precision(&config, chosen);
+    tt_status status = set_precision(&config);
     for (int i = 0; status == TT_OK && tt_phase_at(&config, i, name, &iteration); ++i) {
         tt_str identity = {0};
         status = tt_phase_settings(&config, i, &identity);
@@ -76,13 +73,12 @@ static tt_status add_run(tt_sweep_graph *graph, int run, tt_precision *chosen) {
 }
 
 tt_status tt_sweep_graph_open(tt_sweep_graph *out, const tt_sweeps *sweeps) {
-    tt_precision chosen = TT_PRECISION_AUTO;
     *out = (tt_sweep_graph){.sweeps = sweeps};
     tt_status status = tt_alloc(&out->last, (size_t)sweeps->n, sizeof *out->last, "runs");
     if (status == TT_OK) status = tt_alloc(&out->why, (size_t)sweeps->n, sizeof *out->why, "runs");
     for (int i = 0; i < sweeps->n && status == TT_OK; ++i) out->last[i] = -1;
     for (int i = 0; i < sweeps->n && status == TT_OK; ++i) {
-        status = add_run(out, i, &chosen);
+        status = add_run(out, i);
         if (status == TT_ERR_IO || status == TT_ERR_CONFIG || status == TT_ERR_FORMAT ||
             status == TT_ERR_INPUT)
             status = tt_strdup(&out->why[i], tt_error_message());
@@ -103,9 +99,12 @@ void tt_sweep_graph_close(tt_sweep_graph *graph) {
 // A phase that was found.
 static bool mark_done(void *self, const char *name, const char *identity, const tt_phase_found *found) {
     tt_sweep_graph *graph = self;
+    char hash[TT_PHASE_HASH];
+    tt_phase_hash(identity, hash);
     for (int k = 0; k < graph->n; ++k) {
         tt_sweep_phase *p = &graph->phases[k];
-        if (p->done || strcmp(p->name, name) != 0 || strcmp(tt_str_text(&p->identity), identity) != 0)
+        if (p->done || strcmp(p->hash, hash) != 0 || strcmp(p->name, name) != 0 ||
+            strcmp(tt_str_text(&p->identity), identity) != 0)
             continue;
         if (*p->generation && strcmp(p->generation, found->generation) != 0) continue;
         p->done = true;
@@ -115,6 +114,10 @@ static bool mark_done(void *self, const char *name, const char *identity, const 
 
 void tt_sweep_graph_look(tt_sweep_graph *graph) {
     tt_phases_walk(graph->sweeps->output, mark_done, graph);
+}
+
+void tt_sweep_graph_look_into(tt_sweep_graph *graph, int run) {
+    tt_phases_visit(graph->sweeps->runs[run]->path, mark_done, graph);
 }
 
 int tt_sweep_graph_left(const tt_sweep_graph *graph, int run) {

@@ -28,13 +28,14 @@ typedef struct tt_sweep_graph {
 } tt_sweep_graph;
 
 // Reads the configurations of all runs and the files that they name. The phases of a run whose files cannot be read are
-// not known: it says itself what is missing. tt_sweep_graph_close frees *out. Errors: TT_ERR_NOMEM; those of opening the
-// device, which says what a precision of auto stands for.
+// not known: it says itself what is missing. tt_sweep_graph_close frees *out. Errors: TT_ERR_NOMEM.
 tt_status tt_sweep_graph_open(tt_sweep_graph *out, const tt_sweeps *sweeps) TT_MUST_CHECK;
 void tt_sweep_graph_close(tt_sweep_graph *graph);
 
 // Looks into the run directories for phases that have been trained since the last time.
 void tt_sweep_graph_look(tt_sweep_graph *graph);
+// The same of the directory of one run.
+void tt_sweep_graph_look_into(tt_sweep_graph *graph, int run);
 // How many phases of a run are still to be trained.
 int tt_sweep_graph_left(const tt_sweep_graph *graph, int run);
 // Whether run a waits for what run b, which is going on, is training: a phase of both that is not done.

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OWN_KEYS = 3 }; // seed, name and output end a run's settings
-
 static const char *memory_text(double bytes, char out[32]) {
     double unit;
     const char *name = tt_memory_unit(bytes, &unit);
@@ -31,14 +29,14 @@ static void append_cost(tt_str *out, const tt_sweep_cost *c) {
 static void list_runs(tt_str *out, const tt_sweeps *one, const char *const *states,
     const tt_sweep_cost *costs, const double *memory) {
     tt_str_format(out, "%4s  %-40s %-14s %9s %9s %8s %9s  %s\n", "no.", one->items->name, "state", "steps",
-        "M tokens", "hours", "memory", "settings");
+        "M tokens", "train h", "memory", "settings");
     for (int i = 0; i < one->n; ++i) {
         const tt_sweep_run *run = one->runs[i];
         char size[32];
         tt_str_format(out, "%4d  %-40s %-14s", run->number, run->name, states[i]);
         append_cost(out, &costs[i]);
         tt_str_format(out, " %9s ", costs[i].known ? memory_text(memory[i], size) : "-");
-        for (int k = 0; k + OWN_KEYS < run->n; ++k) tt_str_format(out, " %s", run->overrides[k]);
+        for (int k = 0; k < run->n_said; ++k) tt_str_format(out, " %s", run->overrides[k]);
         tt_str_append(out, "\n");
     }
     tt_str_format(out, "%d runs in %s/%s\n\n", one->n, one->output, one->items->name);
@@ -84,7 +82,7 @@ static void list_phases(
     int n = 0, trained = 0, left = 0;
     tt_sweep_cost sums[3] = {{.known = true}, {.known = true}, {.known = true}}; // as list_sums names them
     tt_str_format(out, "%-14s %5s  %-8s %9s %9s %8s  %s\n", "phase", "runs", "state", "steps", "M tokens",
-        "hours", "of run");
+        "train h", "of run");
     for (int k = 0; k < graph->n; ++k) {
         const tt_sweep_phase *p = &graph->phases[k];
         const tt_sweep_cost *cost = &costs->phases[k];
@@ -143,12 +141,14 @@ static void list_notes(
     tt_speeds_tell(speeds, graph->sweeps->output, &basis);
     if (basis.length)
         tt_str_format(out,
-            "hours: an estimate of the time in training steps; validation, generation and evaluation come on "
-            "top\n%s",
+            "train h: estimated hours of training steps alone; generating pairs, validation and evaluation "
+            "are not in them\n"
+            "%s",
             tt_str_text(&basis));
     else
         tt_str_format(out,
-            "hours: no run in %s has measured a speed for these students yet; --speed or --like gives one\n",
+            "train h: no run in %s has measured a speed for these students yet; --speed or --like gives "
+            "one\n",
             graph->sweeps->output);
     out->failed |= basis.failed;
     tt_str_close(&basis);

@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-// Appends a line for each run and for each phase, and sums. `speed`: tokens a second from which times are estimated; 0: those
-// that finished runs below the output measured. Errors: TT_ERR_NOMEM; those of opening the device.
+// Appends a line for each run and for each phase, and sums. `speed`: tokens a second from which times are estimated; 0:
+// those that finished runs below the output measured. Errors: TT_ERR_NOMEM.
 tt_status tt_sweep_list(const tt_sweeps *sweeps, double speed, tt_str *out) TT_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -71,11 +71,9 @@ void tt_sweep_short_value(const char *word, const char *value, tt_str *out) {
 
 // Whether the folder is called as its run was when it began: a copy by hand and a folder that was renamed are not.
 static bool has_own_name(const char *path, const char *folder, const char *name) {
-    char file[TT_PATH_MAX], *yaml = NULL, own[256] = "";
-    size_t n;
+    char *yaml = tt_run_directory_config(path), own[256] = "";
     tt_config_line line;
-    if (!tt_run_directory_has(path, "config.yaml", file) || tt_read_file(file, 1 << 20, &yaml, &n) != TT_OK)
-        return true; // it has not begun
+    if (!yaml) return true; // it has not begun
     if (tt_config_line_find(yaml, "name", &line)) tt_config_line_text(&line, own, sizeof own);
     free(yaml);
     if (!*own || strcmp(own, name) == 0) return true;
@@ -212,8 +210,7 @@ static tt_status name_run(tt_sweep *sweep, tt_sweep_run *run, const char *folder
     if (fault)
         return tt_fail(TT_ERR_CONFIG,
             "%s:%d: the name '%.60s' of a run's folder %s; give the variant another name, or use named "
-            "variants "
-            "instead of axes",
+            "variants instead of axes",
             sweep->file, run->line, run->name, fault);
     return tt_path_join(run->path, sizeof run->path, folder, run->name);
 }

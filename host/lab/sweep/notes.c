@@ -3,7 +3,6 @@
 #include "host/base/fs.h"
 #include "host/base/log.h"
 #include "host/lab/run_directory.h"
-#include "host/lab/sweep/state.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -43,9 +42,7 @@ bool tt_sweep_failure_noted(const tt_sweep_run *run) {
     return tt_run_directory_has(run->path, "failed.txt", NULL);
 }
 
-bool tt_sweep_done(const tt_sweep_run *run) {
+void tt_sweep_forget_failure(const tt_sweep_run *run) {
     char path[TT_PATH_MAX];
-    if (tt_sweep_state_of(run) != TT_SWEEP_FINISHED) return false;
     if (tt_run_directory_has(run->path, "failed.txt", path)) unlink(path);
-    return true;
 }

@@ -10,14 +10,15 @@ extern "C" {
 
 // Writes a file of this name into the run's directory. Errors: TT_ERR_IO.
 tt_status tt_sweep_write_note(const tt_sweep_run *run, const char *name, const char *text) TT_MUST_CHECK;
-// Writes sweep.json and removes failed.txt. To be called with the lock of the run's directory. Errors: TT_ERR_IO, TT_ERR_NOMEM.
+// Writes sweep.json and removes failed.txt. To be called with the lock of the run's directory. Errors: TT_ERR_IO,
+// TT_ERR_NOMEM.
 tt_status tt_sweep_begin_run(const tt_sweep_run *run) TT_MUST_CHECK;
 // Prints the present message, and writes it to failed.txt, where that can be written.
 void tt_sweep_note_failure(const tt_sweep_run *run);
-// Whether the run is finished as it is to be. What an attempt before, or another process, noted of a failure is removed then.
-bool tt_sweep_done(const tt_sweep_run *run);
-// Whether it is there: the last attempt failed, which may have left a result from before.
+// Whether failed.txt is there: the last attempt failed, which may have left a result from before.
 bool tt_sweep_failure_noted(const tt_sweep_run *run);
+// Removes failed.txt of a run that is finished: another attempt or another process noted it.
+void tt_sweep_forget_failure(const tt_sweep_run *run);
 
 #ifdef __cplusplus
 }

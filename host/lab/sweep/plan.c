@@ -106,6 +106,7 @@ static tt_status add_run(planner *p, const cell *c, int64_t seed) {
     for (int i = 0; i < c->settings.n; ++i)
         TT_TRY(add_override(p, run, c->settings.items[i].key, c->settings.items[i].value));
     for (int i = 0; i < p->n_overrides; ++i) run->overrides[run->n++] = p->overrides[i];
+    run->n_said = run->n;
     TT_TRY(add_override(p, run, "seed", text));
     sweep->n++;
     return TT_OK;

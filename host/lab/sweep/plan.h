@@ -44,8 +44,8 @@ typedef struct tt_sweep_run {
     const char *name;    // of its directory: "07-all-beta0.1-s1"
     int line;            // of the file: where its variant or the first axis is
     int64_t seed;
-    const char **overrides; // [n] of "key=value", the last three for seed, name and output
-    int n;
+    const char **overrides; // [n] of "key=value": what the file and --set say, then seed, name and output
+    int n, n_said;          // n_said: without those of its own
     char path[TT_PATH_MAX]; // its directory
     bool over;              // it belongs to the start-over sweep->generation (fresh.h)
 } tt_sweep_run;
@@ -64,11 +64,11 @@ struct tt_sweep {
     tt_arena memory;
 };
 
-// Reads the file and checks the configuration of every run. `overrides` ("key=value") apply to every run and
-// take precedence over the file. Runs point to *out, which is not to be moved. tt_sweep_close frees *out; on failure there is nothing to free. Errors:
-// TT_ERR_CONFIG as file:line for unknown words and keys (with the nearest known one), bad values, values or seeds listed
-// twice, an empty list, a variant with more settings than fit, a name that is none of a folder, two
-// runs of one name, no run left; TT_ERR_USAGE for an override of seed, name or output.
+// Reads the file and checks the configuration of every run. `overrides` ("key=value") apply to every run and take
+// precedence over the file. Runs point to *out, which is not to be moved. tt_sweep_close frees *out; on failure there
+// is nothing to free. Errors: TT_ERR_CONFIG as file:line for unknown words and keys (with the nearest known one), bad
+// values, values or seeds listed twice, an empty list, a variant with more settings than fit, a name that is none of a
+// folder, two runs of one name, no run left; TT_ERR_USAGE for an override of seed, name or output.
 tt_status tt_sweep_open(
     tt_sweep *out, const char *path, const char *const *overrides, int n_overrides) TT_MUST_CHECK;
 void tt_sweep_close(tt_sweep *sweep);

@@ -1,10 +1,10 @@
 #include "host/lab/sweep/queue.h"
 
 #include "host/lab/run_directory.h"
-#include "host/lab/sweep/state.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 tt_status tt_sweep_queue_open(tt_sweep_queue *out, const tt_sweeps *sweeps, const bool *wanted) {
@@ -13,12 +13,16 @@ tt_status tt_sweep_queue_open(tt_sweep_queue *out, const tt_sweeps *sweeps, cons
     tt_status status = tt_alloc(&out->wanted, n, sizeof *out->wanted, "runs");
     if (status == TT_OK) status = tt_alloc(&out->going, n, sizeof *out->going, "runs");
     if (status == TT_OK) status = tt_alloc(&out->busy, n, sizeof *out->busy, "runs");
+    if (status == TT_OK) status = tt_alloc(&out->states, n, sizeof *out->states, "runs");
     if (status == TT_OK) status = tt_sweep_graph_open(&out->graph, sweeps);
-    if (status == TT_OK)
-        memcpy(out->wanted, wanted, n * sizeof *wanted);
-    else
+    if (status != TT_OK) {
         tt_sweep_queue_close(out);
-    return status;
+        return status;
+    }
+    memcpy(out->wanted, wanted, n * sizeof *wanted);
+    for (size_t i = 0; i < n; ++i) out->states[i] = tt_sweep_state_of(sweeps->runs[i]);
+    out->looked = -1;
+    return TT_OK;
 }
 
 void tt_sweep_queue_close(tt_sweep_queue *queue) {
@@ -26,12 +30,30 @@ void tt_sweep_queue_close(tt_sweep_queue *queue) {
     free(queue->wanted);
     free(queue->going);
     free(queue->busy);
+    free(queue->states);
     *queue = (tt_sweep_queue){0};
 }
 
-static void find_busy(tt_sweep_queue *q) {
-    for (int i = 0; i < q->sweeps->n; ++i)
-        q->busy[i] = q->going[i] || tt_run_directory_noted(q->sweeps->runs[i]->path);
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+// Looks at the runs that this process began, and once a second at those of others.
+static void look(tt_sweep_queue *q) {
+    const bool all = q->looked < 0 || now() >= q->looked + 1;
+    for (int i = 0; i < q->sweeps->n; ++i) {
+        const tt_sweep_run *run = q->sweeps->runs[i];
+        const bool was = q->busy[i];
+        if (was || all) q->busy[i] = q->going[i] || tt_run_directory_noted(run->path);
+        const bool ended = was && !q->busy[i], counts = all && run->sweep->until_interval > 0;
+        if (ended || counts) q->states[i] = tt_sweep_state_of(run);
+        if (ended && !all) tt_sweep_graph_look_into(&q->graph, i);
+    }
+    if (!all) return;
+    tt_sweep_graph_look(&q->graph); // after the locks: a run that has ended since has left its phases
+    q->looked = now();
 }
 
 // With `until`, three seeds of a variant begin at once, and then one after another.
@@ -43,7 +65,7 @@ static bool is_early(const tt_sweep_queue *q, int run) {
         const tt_sweep_run *other = q->sweeps->runs[i];
         if (other->sweep != mine->sweep || strcmp(other->variant, mine->variant) != 0) continue;
         going += q->busy[i];
-        finished += !q->busy[i] && tt_sweep_state_of(other) == TT_SWEEP_FINISHED;
+        finished += !q->busy[i] && q->states[i] == TT_SWEEP_FINISHED;
     }
     return going > 0 && going + finished >= TT_SWEEP_FEWEST_SEEDS;
 }
@@ -66,7 +88,7 @@ static int choose(const tt_sweep_queue *q) {
         // With `until`, the seeds of a variant come in their order.
         const tt_sweep_run *run = q->sweeps->runs[i];
         int left = run->sweep->until_interval > 0 ? 0 : tt_sweep_graph_left(&q->graph, i);
-        if (tt_sweep_state_of(run) == TT_SWEEP_BEGUN) left += BEGUN_FIRST;
+        if (q->states[i] == TT_SWEEP_BEGUN) left += BEGUN_FIRST;
         if (waits(q, i))
             waiting = true;
         else if (left > most) {
@@ -78,21 +100,17 @@ static int choose(const tt_sweep_queue *q) {
 }
 
 int tt_sweep_queue_next(tt_sweep_queue *q, tt_lock *lock) {
-    find_busy(q);
-    tt_sweep_graph_look(&q->graph); // after it: a run that has ended since has left its phases
+    look(q);
     for (;;) {
         const int run = choose(q);
         if (run < 0) return run;
         const tt_sweep_run *r = q->sweeps->runs[run];
-        if (tt_run_directory_claim(r->path, lock) == TT_ERR_BUSY) {
-            q->busy[run] = true; // taken at this moment
-            continue;
-        }
+        q->busy[run] = true; // in this process's hands, or taken by another one at this moment
+        if (tt_run_directory_claim(r->path, lock) == TT_ERR_BUSY) continue;
         q->wanted[run] = false;
         const tt_sweep_state state = tt_sweep_state_of(r);
-        const bool enough = !q->always && state == TT_SWEEP_NEW && tt_sweep_enough(r);
-        if (state != TT_SWEEP_FINISHED && !enough) return run; // else another process has finished it
-        tt_lock_release(lock);
-        if (enough) rmdir(r->path);
+        if (!tt_sweep_settled(r, state, q->always)) return run;
+        tt_lock_release(lock); // another process has finished it, or `until` does not need it any more
+        if (state == TT_SWEEP_NEW) rmdir(r->path);
     }
 }

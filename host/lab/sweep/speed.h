@@ -18,6 +18,9 @@ typedef struct tt_speed {
     char device[128];
     double tokens, seconds; // of steps, without validation
     int runs;
+    // Of runs that end with a phase of this section: their time beside the steps that they trained themselves.
+    double beside;
+    int ended;
     bool used; // tt_speeds_find has given it
 } tt_speed;
 
@@ -33,6 +36,9 @@ void tt_speed_model(const char *yaml, const char *precision, char out[TT_SPEED_M
 void tt_speeds_read(tt_speeds *out, const char *root);
 // Tokens a second; of several devices, of that with the most tokens. 0: nothing is known.
 double tt_speeds_find(tt_speeds *speeds, const char *model, const char *section);
+// The time of a finished run beside its own training steps, in seconds: generation, validation, evaluation; NaN: not
+// known, as of one that was resumed.
+double tt_speed_beside(const char *run);
 // Tokens a second of a finished run, of all its phases. Errors: TT_ERR_INPUT where it trained nothing; TT_ERR_IO.
 tt_status tt_speed_of_run(const char *run, double *out) TT_MUST_CHECK;
 // Appends what estimates are based on, in lines of text; nothing where none was made.

@@ -28,6 +28,9 @@ tt_status tt_sweep_differences(const tt_sweep_run *run, tt_str *out, bool *resco
 // Whether the run need not begin, since the variant's interval over the seeds that are finished is narrow enough
 // (`until`). Choosing when to stop by the interval makes it a little too narrow on average.
 bool tt_sweep_enough(const tt_sweep_run *run);
+// Whether a sweep has nothing left to do with the run, which is in this state: it is finished, or new and its variant has
+// seen enough seeds. `always`: the run was asked for by its number, whatever `until` says.
+bool tt_sweep_settled(const tt_sweep_run *run, tt_sweep_state state, bool always);
 enum { TT_SWEEP_FEWEST_SEEDS = 3 }; // two that agree by chance have an interval of no width
 // "new", "resumable", "failed", "finished", "other settings", "to start over".
 const char *tt_sweep_state_name(tt_sweep_state state);

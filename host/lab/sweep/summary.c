@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OWN_KEYS = 3, COLUMNS = 512 }; // seed, name and output end a run's settings
+enum { COLUMNS = 512 };
 
 typedef struct columns {
     const char *keys[COLUMNS]; // "stages=all": what is before the sign
@@ -22,7 +22,7 @@ static bool same_key(const char *a, const char *b) {
 
 static void find_columns(const tt_sweeps *sweeps, columns *out) {
     for (int i = 0; i < sweeps->n; ++i)
-        for (int k = 0; k + OWN_KEYS < sweeps->runs[i]->n; ++k) {
+        for (int k = 0; k < sweeps->runs[i]->n_said; ++k) {
             bool known = out->n == COLUMNS;
             for (int c = 0; c < out->n && !known; ++c)
                 known = same_key(out->keys[c], sweeps->runs[i]->overrides[k]);
@@ -45,7 +45,7 @@ static void append_field(tt_str *out, const char *text) {
 static void append_settings(tt_str *out, const tt_sweep_run *run, const columns *c) {
     for (int i = 0; i < c->n; ++i) {
         const char *value = "";
-        for (int k = 0; k + OWN_KEYS < run->n; ++k)
+        for (int k = 0; k < run->n_said; ++k)
             if (same_key(c->keys[i], run->overrides[k])) value = strchr(run->overrides[k], '=') + 1;
         append_field(out, value);
     }

@@ -1,7 +1,6 @@
 #include "host/lab/sweep/sweep.h"
 
 #include "host/base/log.h"
-#include "host/lab/phase_identity.h"
 #include "host/lab/run_directory.h"
 #include "host/lab/sweep/children.h"
 #include "host/lab/sweep/fresh.h"
@@ -14,73 +13,37 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_wanted(const tt_sweep_run *run, const tt_sweep_options *o) {
-    if (o->only >= 0 && run->number != o->only) return false;
-    switch (tt_sweep_state_of(run)) {
-    case TT_SWEEP_FINISHED:
-    case TT_SWEEP_OTHER:
-        return false;
-    case TT_SWEEP_FAILED:
-        return o->retry || o->fresh || o->only >= 0;
-    case TT_SWEEP_NEW:
-    case TT_SWEEP_BEGUN:
-    case TT_SWEEP_OVER:
-        return true;
-    }
-    return true;
-}
-
-static bool has_phase(const tt_config *config, const char *phase) {
-    char name[TT_PHASE_NAME];
-    int iteration;
-    for (int i = 0; tt_phase_at(config, i, name, &iteration); ++i)
-        if (strcmp(name, phase) == 0) return true;
-    return false;
-}
-
-// Which runs are to start over: all, or the one of --only; with `fresh_from`, those that have the phase. Errors:
-// TT_ERR_USAGE where no run has it.
-static tt_status choose_fresh(const tt_sweeps *sweeps, const tt_sweep_options *o, bool *chosen) {
-    bool any = false;
-    for (int i = 0; i < sweeps->n; ++i) {
-        const tt_sweep_run *run = sweeps->runs[i];
-        tt_config config;
-        chosen[i] = o->only < 0 || run->number == o->only;
-        if (!o->fresh_from) continue;
-        TT_TRY(tt_config_load(&config, run->sweep->base, run->overrides, run->n));
-        const bool has = has_phase(&config, o->fresh_from);
-        tt_config_close(&config);
-        chosen[i] = chosen[i] && has;
-        any = any || has;
-    }
-    if (any || !o->fresh_from) return TT_OK;
-    return tt_fail(TT_ERR_USAGE, "sweep: --fresh-from %s: no run has a phase of this name", o->fresh_from);
+// Whether the run is one that the command is for.
+static bool is_asked(const tt_sweep_run *run, const tt_sweep_options *o) {
+    return o->only < 0 || run->number == o->only;
 }
 
 static tt_status start_over(tt_sweeps *sweeps, const tt_sweep_options *o) {
-    bool *chosen;
     const char *parent = getenv(TT_SWEEP_FRESH_VARIABLE);
     if (parent && o->only >= 0) tt_sweep_fresh_join(sweeps->items, o->only, parent);
     if (o->only < 0) tt_sweep_fresh_tell(sweeps); // a child process leaves that to its parent
     if (!o->fresh && !o->fresh_from) return TT_OK;
-    TT_TRY(tt_alloc(&chosen, (size_t)sweeps->n, sizeof *chosen, "runs"));
-    tt_status status = choose_fresh(sweeps, o, chosen);
-    if (status == TT_OK) status = tt_sweep_fresh_begin(sweeps, chosen, o->fresh_from);
-    free(chosen);
-    return status;
+    return tt_sweep_fresh_begin(sweeps, o->only, o->fresh_from);
 }
 
-// Warns of finished runs with other settings, which can be neither counted nor run.
-static int count_others(const tt_sweeps *sweeps, const tt_sweep_options *o) {
-    int n = 0;
+// Which runs are to run. Those that cannot, and those that failed earlier, are told.
+static void choose_wanted(const tt_sweeps *sweeps, const tt_sweep_options *o, bool *wanted) {
+    char name[32];
+    int failed = 0;
     for (int i = 0; i < sweeps->n; ++i) {
         const tt_sweep_run *run = sweeps->runs[i];
-        if (o->only >= 0 && run->number != o->only) continue;
-        if (tt_sweep_state_of(run) != TT_SWEEP_OTHER) continue;
-        tt_warn("%s: %s contains a run with other settings", run->sweep->name, run->path);
-        ++n;
+        if (!is_asked(run, o)) continue;
+        const tt_sweep_state state = tt_sweep_state_of(run);
+        const bool again = o->retry || o->fresh || o->only >= 0;
+        wanted[i] = state == TT_SWEEP_FAILED ? again : state != TT_SWEEP_FINISHED && state != TT_SWEEP_OTHER;
+        if (state == TT_SWEEP_OTHER)
+            tt_warn("%s: %s contains a run with other settings", run->sweep->name, run->path);
+        failed += state == TT_SWEEP_FAILED && !again;
     }
-    return n;
+    if (failed)
+        tt_info("%s: %d run%s failed earlier and %s left out; --retry runs %s again",
+            tt_sweeps_name(sweeps, name), failed, failed == 1 ? "" : "s", failed == 1 ? "is" : "are",
+            failed == 1 ? "it" : "them");
 }
 
 // Whether the run is to be started over, and with which runs it shares phases then.
@@ -224,7 +187,7 @@ static int choose_ranks(const tt_sweeps *sweeps, const tt_comm *comm, const bool
         if (sweeps->items[i].ranks_per_run > ranks) ranks = sweeps->items[i].ranks_per_run;
     if (ranks == 0) ranks = n > 0 && n < comm->size ? comm->size / n : 1;
     if (ranks <= comm->size) return ranks;
-    if (comm->rank == 0)
+    if (comm->rank == 0 && comm->size > 1)
         tt_info("%s: each run gets all %d ranks, since there are not the %d that ranks_per_run asks for; "
                 "results differ by rounding alone",
             tt_sweeps_name(sweeps, name), comm->size, ranks);
@@ -256,14 +219,16 @@ static tt_status run_groups(
     return status;
 }
 
-// Counts the runs that are not finished now, and says of each why.
-static int count_failed(const tt_sweeps *sweeps, const bool *wanted) {
+// Counts the runs that are not finished in the end: failed, now or earlier, in other processes' hands, or of other settings.
+static int count_open(const tt_sweeps *sweeps, const tt_sweep_options *o) {
     int n = 0;
     for (int i = 0; i < sweeps->n; ++i) {
         const tt_sweep_run *run = sweeps->runs[i];
         char owner[256];
-        if (!wanted[i]) continue;
-        if (tt_sweep_done(run) || (tt_sweep_state_of(run) == TT_SWEEP_NEW && tt_sweep_enough(run))) continue;
+        if (!is_asked(run, o)) continue;
+        const tt_sweep_state state = tt_sweep_state_of(run);
+        if (state == TT_SWEEP_FINISHED) tt_sweep_forget_failure(run);
+        if (tt_sweep_settled(run, state, o->only >= 0)) continue;
         ++n;
         if (tt_run_directory_busy(run->path, owner))
             tt_warn("%s: left out: %s: another process is running in this directory%s", run->sweep->name,
@@ -279,11 +244,10 @@ static void remove_locks(const tt_sweeps *sweeps) {
 }
 
 // On rank 0: notes what the sweeps are called and what starts over, and chooses what runs.
-static tt_status prepare(tt_sweeps *sweeps, const tt_sweep_options *o, bool *wanted, int *others) {
+static tt_status prepare(tt_sweeps *sweeps, const tt_sweep_options *o, bool *wanted) {
     for (int i = 0; i < sweeps->n_items; ++i) TT_TRY(tt_sweep_remember(&sweeps->items[i]));
     TT_TRY(start_over(sweeps, o));
-    for (int i = 0; i < sweeps->n; ++i) wanted[i] = is_wanted(sweeps->runs[i], o);
-    *others = count_others(sweeps, o);
+    choose_wanted(sweeps, o, wanted);
     return TT_OK;
 }
 
@@ -291,7 +255,7 @@ tt_status tt_sweep_run_all(tt_sweeps *sweeps, tt_comm *comm, const tt_sweep_opti
     bool *wanted, apart = false;
     *failed = 0;
     TT_TRY(tt_alloc(&wanted, (size_t)sweeps->n, sizeof *wanted, "runs"));
-    tt_status status = tt_comm_agree(comm, comm->rank == 0 ? prepare(sweeps, o, wanted, failed) : TT_OK);
+    tt_status status = tt_comm_agree(comm, comm->rank == 0 ? prepare(sweeps, o, wanted) : TT_OK);
     if (status == TT_OK) status = tt_sweep_fresh_share(sweeps, comm);
     if (status == TT_OK) status = tt_comm_broadcast(comm, wanted, (size_t)sweeps->n * sizeof *wanted, 0);
     if (status != TT_OK) {
@@ -305,7 +269,7 @@ tt_status tt_sweep_run_all(tt_sweeps *sweeps, tt_comm *comm, const tt_sweep_opti
     if (!apart) status = tt_comm_agree(comm, status);
     if (comm->rank == 0) remove_locks(sweeps);
     if (status == TT_OK && comm->rank == 0) {
-        *failed += count_failed(sweeps, wanted);
+        *failed = count_open(sweeps, o);
         tt_sweep_fresh_end(sweeps);
     }
     free(wanted);

@@ -17,8 +17,7 @@ static tt_status check_one(const tt_sweeps *sweeps, int i) {
         if (strcmp(one->name, other->name) == 0)
             return tt_fail(TT_ERR_CONFIG,
                 "%s: its name is %s, which is that of %s, too; their runs would get the same folders; give "
-                "one "
-                "another name",
+                "one another name",
                 one->file, one->name, other->file);
     }
     return TT_OK;

@@ -39,12 +39,9 @@ static double before_reflection(const json_t *root) {
 
 // The precision that `auto` became in a run, by its config.yaml.
 static void note_precision(row *r, const char *run_path) {
-    char path[TT_PATH_MAX], *yaml = NULL, found[sizeof r->precision] = "";
-    size_t n;
+    char *yaml = tt_run_directory_config(run_path), found[sizeof r->precision] = "";
     tt_config_line line;
-    if (!tt_run_directory_has(run_path, "config.yaml", path) ||
-        tt_read_file(path, 1 << 20, &yaml, &n) != TT_OK)
-        return;
+    if (!yaml) return;
     if (tt_config_line_find(yaml, "precision", &line)) tt_config_line_text(&line, found, sizeof found);
     free(yaml);
     if (!*r->precision) memcpy(r->precision, found, sizeof found);

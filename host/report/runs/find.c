@@ -12,7 +12,8 @@ enum { DEPTH = 3 };
 
 typedef struct found {
     tt_report_run *runs;
-    size_t n, capacity;
+    char **real; // [n]: the runs' paths behind all links; NULL: not known
+    size_t n, capacity, real_capacity;
     size_t met; // including those that were found before
 } found;
 
@@ -28,20 +29,24 @@ static bool is_run(const char *dir) {
            (contains_entry(dir, "config.yaml", false) && contains_entry(dir, "checkpoints", true));
 }
 
+static bool is_known(const found *all, const char *real) {
+    for (size_t i = 0; i < all->n; ++i)
+        if (all->real[i] && strcmp(real, all->real[i]) == 0) return true;
+    return false;
+}
+
 static tt_status add_found(found *all, const char *path) {
     all->met++;
     char *real = realpath(path, NULL);
     tt_status status = TT_OK;
-    for (size_t i = 0; i < all->n && real; ++i) {
-        char *other = realpath(all->runs[i].path, NULL);
-        const bool same = other && strcmp(real, other) == 0;
-        free(other);
-        if (same) goto release;
-    }
+    if (real && is_known(all, real)) goto release;
     TT_TRY_GOTO(status,
         tt_grow(&all->runs, &all->capacity, all->n + 1, sizeof *all->runs, "runs of a report"), release);
-    status = tt_path_join(all->runs[all->n].path, TT_PATH_MAX, "", path);
-    if (status == TT_OK) all->n++;
+    TT_TRY_GOTO(status,
+        tt_grow(&all->real, &all->real_capacity, all->n + 1, sizeof *all->real, "runs of a report"), release);
+    TT_TRY_GOTO(status, tt_path_join(all->runs[all->n].path, TT_PATH_MAX, "", path), release);
+    all->real[all->n++] = real;
+    return TT_OK;
 release:
     free(real);
     return status;
@@ -85,8 +90,7 @@ tt_status tt_report_find(const char *const *paths, int n, tt_report_run **out, s
         if (!tt_dir_exists(path))
             status = tt_fail(TT_ERR_IO,
                 "%s: no such folder; expected a run directory, which `tinythinker run` writes, or a folder "
-                "that "
-                "contains some",
+                "that contains some",
                 path);
         if (status == TT_OK) status = search_folder(&all, path, DEPTH);
         if (status == TT_OK && all.met == before)
@@ -95,6 +99,8 @@ tt_status tt_report_find(const char *const *paths, int n, tt_report_run **out, s
                 "metrics.jsonl, or config.yaml beside checkpoints/); `tinythinker run CONFIG` makes one",
                 path, DEPTH);
     }
+    for (size_t i = 0; i < all.n; ++i) free(all.real[i]);
+    free(all.real);
     if (status != TT_OK) {
         free(all.runs);
         return status;

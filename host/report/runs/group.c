@@ -33,7 +33,7 @@ static tt_status identity_of(const tt_report *r, const tt_report_run *run, tt_st
         tt_config_line precision = {.value = ""};
         if (run->resolved) tt_config_line_find(run->resolved, "precision", &precision);
         tt_str_format(
-            out, "sweep\n%s\n%s\n%.*s", run->sweep, run->variant, precision.length, precision.value);
+            out, "sweep\n%d\n%s\n%.*s", run->sweep_number, run->variant, precision.length, precision.value);
     } else if (run->resolved) {
         tt_config_line line = {.rest = run->resolved};
         while (tt_config_line_next(&line))
@@ -110,14 +110,15 @@ static void make_label(tt_report *r, int group, bool many_sweeps) {
 }
 
 static void make_labels(tt_report *r) {
-    const char *sweep = NULL;
     bool many = false;
-    for (int i = 0; i < r->n_runs; ++i) {
-        if (!*r->runs[i].variant) continue;
-        many = many || (sweep && strcmp(sweep, r->runs[i].sweep) != 0);
-        sweep = r->runs[i].sweep;
-    }
+    for (int i = 0; i < r->n_runs; ++i) many = many || r->runs[i].sweep_number > 0;
     for (int g = 0; g < r->n_groups; ++g) make_label(r, g, many);
+    for (int g = 0; g < r->n_groups; ++g) {
+        char *label = r->groups[g].label;
+        const size_t n = strlen(label);
+        if (tt_report_group_old(r, &r->groups[g]))
+            snprintf(label + n, sizeof r->groups[g].label - n, " %s", TT_REPORT_OLD);
+    }
 }
 
 // Puts run i into the group with its identity, or into a new one.
@@ -153,6 +154,22 @@ tt_status tt_report_make_groups(tt_report *r) {
     for (int i = 0; i < r->n_runs; ++i) free(identities[i]);
     free(identities);
     return status;
+}
+
+const tt_report_run *tt_report_first_run(const tt_report *r, int group) {
+    return &r->runs[r->groups[group].runs[0]];
+}
+
+bool tt_report_group_old(const tt_report *r, const tt_report_group *g) {
+    for (int i = 0; i < g->n; ++i)
+        if (r->runs[g->runs[i]].old && tt_report_counts(&r->runs[g->runs[i]])) return true;
+    return false;
+}
+
+int tt_report_old_runs(const tt_report *r) {
+    int n = 0;
+    for (int i = 0; i < r->n_runs; ++i) n += r->runs[i].old;
+    return n;
 }
 
 // ---- numbers of a group

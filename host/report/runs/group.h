@@ -10,7 +10,8 @@
 extern "C" {
 #endif
 
-enum { TT_REPORT_LABEL = 2 * TT_REPORT_NAME + 16 };
+enum { TT_REPORT_LABEL = 2 * TT_REPORT_NAME + 24 };
+#define TT_REPORT_OLD "\u2020" // marks what has results of before a start-over that is not finished
 
 typedef struct tt_report_group {
     char label[TT_REPORT_LABEL];
@@ -19,11 +20,15 @@ typedef struct tt_report_group {
     int against; // the group in the first row of its table's column (grid.h), if it is another; else 0
 } tt_report_group;
 
+struct tt_grid;
+
 typedef struct tt_report {
     tt_report_run *runs;
     int n_runs;
     tt_report_group *groups;
     int n_groups;
+    struct tt_grid *grids; // [n_grids]: the tables of its sweeps (grid.h)
+    int n_grids;
     tt_report_names stages;
     double chance; // accuracy of guessing, if it is the same for all runs; else NaN
     bool each;     // every run is a group of its own
@@ -34,12 +39,22 @@ typedef struct tt_report {
 tt_status tt_report_open(tt_report *out, const char *const *paths, int n, bool each) TT_MUST_CHECK;
 void tt_report_close(tt_report *report);
 
+// Fills sweep_number and old of each run. Sweeps of one name in different folders are called as their folders. Warns of
+// start-overs that are not finished. Errors: TT_ERR_NOMEM.
+tt_status tt_report_find_sweeps(tt_report *report) TT_MUST_CHECK;
 // Groups report->runs: runs of a sweep by sweep and variant, others by all keys of their configuration except
 // those below. A run without a configuration, and with `each` every run, is a group of its own. Marks runs
 // whose seed occurs earlier in their group as repeated.
 tt_status tt_report_make_groups(tt_report *report) TT_MUST_CHECK;
 // Whether the key does not make another experiment: seed, name, output, device, threads, evaluation.slots.
 bool tt_report_key_ignored(const char *key);
+
+// The group's run of the lowest seed.
+const tt_report_run *tt_report_first_run(const tt_report *r, int group);
+// Whether a run that counts is to be replaced.
+bool tt_report_group_old(const tt_report *r, const tt_report_group *g);
+
+int tt_report_old_runs(const tt_report *r); // how many are to be replaced
 
 // A score of a group with its 95 % intervals; NaN where there is none.
 typedef struct tt_report_mean {

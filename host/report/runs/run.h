@@ -113,9 +113,8 @@ typedef struct tt_report_answers {
 typedef struct tt_report_run {
     char path[TT_PATH_MAX];
     char name[TT_REPORT_NAME], stages[TT_REPORT_NAME], sweep[TT_REPORT_NAME], variant[TT_REPORT_NAME];
-    char
-        variant_name[TT_REPORT_NAME]; // as a person named it in the sweep's file; "": not known, or not named
-    int64_t seed;                     // -1: not known
+    char variant_name[TT_REPORT_NAME]; // as the sweep's file names it; "": not known, or not named
+    int64_t seed;                      // -1: not known
     tt_report_state state;
     char *config;   // text of config.yaml, or NULL
     char *resolved; // the same with defaults for keys that its version did not know, or NULL
@@ -132,7 +131,9 @@ typedef struct tt_report_run {
     int damaged_lines;
     int lost_losses; // steps whose loss is not finite
     int group;
-    bool repeated; // another run of its group has the same seed, so that this one is not counted
+    int sweep_number; // which sweep of the report it belongs to; -1: none
+    bool old;         // a start-over of its sweep is still to replace it (host/lab/sweep/fresh.h)
+    bool repeated;    // another run of its group has the same seed, so that this one is not counted
 } tt_report_run;
 
 // Stage names in the order of their first occurrence; shared by the runs of a report.
@@ -183,8 +184,8 @@ int tt_report_option_of(const json_t *letter);
 int tt_report_phase_index(tt_report_run *run, const char *name);
 // Reads {"accuracy", "n", "ci95", "unanswered"}; n is 0 if the object is not a score.
 tt_report_score tt_report_score_read(const json_t *object);
-// Checks that the members keys[0..n) of an object are numbers, null or missing. Errors: TT_ERR_INPUT naming the first that is
-// not.
+// Checks that the members keys[0..n) of an object are numbers, null or missing. Errors: TT_ERR_INPUT naming the first
+// that is not.
 tt_status tt_report_check_numbers(const json_t *object, const char *const *keys, int n) TT_MUST_CHECK;
 // A number in a JSON object; NaN if it is missing or not a number.
 double tt_report_number(const json_t *object, const char *key);

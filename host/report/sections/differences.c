@@ -90,9 +90,7 @@ void tt_report_explain_changes(tt_str *out) {
         "difference; an unreadable answer is wrong. Over questions: what other questions might change, with "
         "these students; Tango&#8217;s score interval of the paired difference, and of several seeds "
         "Student&#8217;s t over the questions&#8217; mean changes. Over seeds: what other seeds might "
-        "change, with "
-        "these questions; Student&#8217;s t over the seeds&#8217; differences. Changes to right and to wrong "
-        "are "
-        "counted over all seeds. A question that occurs under several ids counts once for each of "
-        "them.</p>\n");
+        "change, with these questions; Student&#8217;s t over the seeds&#8217; differences. Changes to right "
+        "and to wrong are counted over all seeds. A question that occurs under several ids counts once for "
+        "each of them.</p>\n");
 }

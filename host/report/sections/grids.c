@@ -9,7 +9,7 @@ static void print_cell(tt_str *out, const tt_grid_cell *cell) {
     tt_str_append(out, "<td class=\"num\">");
     if (!isfinite(cell->score.mean)) tt_str_append(out, TT_REPORT_DASH);
     tt_grid_number(out, cell, " \u00b1 ");
-    tt_str_append(out, cell->sure ? " *</td>" : "</td>");
+    tt_str_format(out, "%s%s</td>", cell->sure ? " *" : "", cell->old ? " " TT_REPORT_OLD : "");
 }
 
 static void print_head(tt_str *out, const tt_grid *grid) {
@@ -41,11 +41,7 @@ static void print_grid(tt_str *out, const tt_grid *grid) {
 }
 
 tt_status tt_report_grids(tt_str *out, const tt_report *r) {
-    tt_grid *grids;
-    int n;
-    TT_TRY(tt_grids_open(r, &grids, &n));
-    for (int i = 0; i < n; ++i)
-        if (*grids[i].sweep) print_grid(out, &grids[i]); // others are in the summary
-    tt_grids_close(grids, n);
+    for (int i = 0; i < r->n_grids; ++i)
+        if (r->grids[i].sweep_number >= 0) print_grid(out, &r->grids[i]); // others are in the summary
     return TT_OK;
 }

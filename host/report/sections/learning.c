@@ -177,11 +177,11 @@ tt_status tt_report_learning(tt_str *out, const tt_report *r) {
     if (status == TT_OK && plots.length > 0) {
         tt_str_append(out,
             "<p>Steps are counted through all phases; a phase begins at the same place for all runs, where "
-            "the longest "
-            "phase before it ended. Runs that differ only in their seed share a colour. The loss is the mean "
-            "cross-entropy per target token; a point is the mean over up to a hundredth of the logged steps. "
-            "Vertical bars, where drawn, are 95 % intervals over the validation questions.</p>\n<div "
-            "class=\"plots\">\n");
+            "the longest phase before it ended. Runs that differ only in their seed share a colour. The loss "
+            "is the mean cross-entropy per target token; a point is the mean over up to a hundredth of the "
+            "logged steps. Vertical bars, where drawn, are 95 % intervals over the validation "
+            "questions.</p>\n"
+            "<div class=\"plots\">\n");
         tt_str_append(out, tt_str_text(&plots));
         tt_str_append(out, "</div>\n");
     }

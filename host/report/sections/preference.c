@@ -12,21 +12,19 @@
 
 static const char explanation[] =
     "<p>A text's <em>reward</em> says how much more probable it is for the student than for the reference, "
-    "the student "
-    "that the phase began with: r(y) = &#946; [log &#960;(y | x) &#8722; log &#960;<sub>ref</sub>(y | x)]. "
-    "All "
-    "rewards begin at 0. The <em>margin</em> is m = r(chosen) &#8722; r(rejected); <em>accuracy</em> is the "
-    "share of pairs with m above 0, on the training pairs of the step, not on questions.</p>\n";
+    "the student that the phase began with: r(y) = &#946; [log &#960;(y | x) &#8722; log "
+    "&#960;<sub>ref</sub>(y | x)]. All rewards begin at 0. The <em>margin</em> is m = r(chosen) &#8722; "
+    "r(rejected); <em>accuracy</em> is the share of pairs with m above 0, on the training pairs of the step, "
+    "not on questions.</p>\n";
 
 static const char falling[] =
     "<p><strong>Chosen rewards often fall below 0, and that alone is not a failure.</strong> The preference "
     "loss depends only on the margin: it also falls when both texts become less probable, as long as the "
     "rejected one falls faster. Chosen and rejected texts of a question share most of their words, so that "
-    "pushing one down drags the other along, and the probability goes to other texts. What to watch "
-    "instead: margins and their accuracy should rise, validation accuracy should not fall, and lengths, "
-    "texts "
-    "that never end and unreadable answers (below) should stay as they were. nll_weight pulls chosen texts "
-    "back up: it adds their cross-entropy to the loss.</p>\n";
+    "pushing one down drags the other along, and the probability goes to other texts. What to watch instead: "
+    "margins and their accuracy should rise, validation accuracy should not fall, and lengths, texts that "
+    "never end and unreadable answers (below) should stay as they were. nll_weight pulls chosen texts back "
+    "up: it adds their cross-entropy to the loss.</p>\n";
 
 static void config_value(const tt_report_run *run, const char *key, char *out, size_t size) {
     tt_config_line line;

@@ -10,6 +10,8 @@
 static void print_state(tt_str *out, const tt_report_run *run) {
     if (run->state == TT_REPORT_DAMAGED)
         tt_str_append(out, "<td class=\"warn\">result damaged");
+    else if (run->state == TT_REPORT_FINISHED && run->old)
+        tt_str_append(out, "<td class=\"warn\">to start over: this result is of before");
     else if (run->state == TT_REPORT_FINISHED)
         tt_str_append(
             out, run->repeated ? "<td class=\"warn\">same seed again, not counted" : "<td>finished");
@@ -233,8 +235,7 @@ static void print_teachers(tt_str *out, const tt_report *r) {
         if (left_out > 0)
             tt_html_format(out,
                 " %d of its answers disagree with most of its answers to the same question and are not used "
-                "in "
-                "training.",
+                "in training.",
                 (int)left_out);
         tt_str_append(out, " Validation and test are scored by the data set's gold.</p>\n");
     }

@@ -132,14 +132,11 @@ static tt_status print_plot(tt_str *out, const tt_report *r) {
 tt_status tt_report_summary(tt_str *out, const tt_report *r) {
     print_table(out, r);
     tt_str_append(out,
-        "<p class=\"fine\">In brackets: 95 % intervals. Of two or more seeds, the first is "
-        "Student&#8217;s t over the seeds: what other seeds may change, with these questions. The second is "
-        "Wilson&#8217;s interval of their mean over the questions of one run: what other questions may "
-        "change. "
-        "Of one run, or of seeds that agree exactly, it is Wilson&#8217;s interval over the questions alone. "
-        "The "
-        "plot draws the first interval. Checkpoints are selected on validation, so &#8220;best "
-        "validation&#8221; "
+        "<p class=\"fine\">In brackets: 95 % intervals. Of two or more seeds, the first is Student&#8217;s t "
+        "over the seeds: what other seeds may change, with these questions. The second is Wilson&#8217;s "
+        "interval of their mean over the questions of one run: what other questions may change. Of one run, "
+        "or of seeds that agree exactly, it is Wilson&#8217;s interval over the questions alone. The plot "
+        "draws the first interval. Checkpoints are selected on validation, so &#8220;best validation&#8221; "
         "is the largest of many values and too optimistic; nothing was selected on the test "
         "questions.</p>\n");
     return print_plot(out, r);

@@ -68,8 +68,7 @@ static void print_teacher(tt_str *out, const tt_report_run *run, const json_t *t
     tt_html_format(out, "<p>Corpus %s, by %s: ", corpus_hash(run), model ? model : "a teacher");
     tt_str_format(out,
         "%lld questions asked, %lld answered; %lld have reasoning, %lld have none. On %lld questions most "
-        "answers "
-        "differ from the data set's gold. %lld prompt and %lld answer tokens",
+        "answers differ from the data set's gold. %lld prompt and %lld answer tokens",
         count_of(counts, "questions"), count_of(counts, "answered"), count_of(counts, "with_reasoning"),
         count_of(counts, "questions") - count_of(counts, "with_reasoning"), count_of(counts, "relabelled"),
         count_of(counts, "prompt_tokens"), count_of(counts, "completion_tokens"));

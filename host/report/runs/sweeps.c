@@ -1,0 +1,93 @@
+// Which runs of a report belong to one sweep: those of one name in one folder. And which of them are about to be replaced.
+#include "host/base/log.h"
+#include "host/base/memory.h"
+#include "host/lab/sweep/fresh.h"
+#include "host/report/runs/group.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The folder that contains the run, behind all links; NULL: it is gone, or there is no memory.
+static char *folder_of(const tt_report_run *run) {
+    char *real = realpath(run->path, NULL), *slash = real ? strrchr(real, '/') : NULL;
+    if (slash) slash[slash == real] = '\0';
+    return real;
+}
+
+static bool same_folder(const char *a, const char *b) {
+    return a && b && strcmp(a, b) == 0;
+}
+
+// Numbers the sweeps: a run gets the number of an earlier one of its sweep, or the next.
+static void number_sweeps(tt_report *r, char *const *folders) {
+    int n = 0;
+    for (int i = 0; i < r->n_runs; ++i) {
+        tt_report_run *run = &r->runs[i];
+        run->sweep_number = -1;
+        if (!*run->variant) continue;
+        for (int k = 0; k < i && run->sweep_number < 0; ++k)
+            if (r->runs[k].sweep_number >= 0 && strcmp(r->runs[k].sweep, run->sweep) == 0 &&
+                same_folder(folders[k], folders[i]))
+                run->sweep_number = r->runs[k].sweep_number;
+        if (run->sweep_number < 0) run->sweep_number = n++;
+    }
+}
+
+// What a sweep is called whose name another one has, too: its folder, as it was given; of a long path the end.
+static void rename_sweep(tt_report_run *run, const char *folder) {
+    const char *slash = strrchr(run->path, '/'), *text = slash ? run->path : folder;
+    const size_t n = slash ? (size_t)(slash - run->path) : strlen(text),
+                 cut = n < sizeof run->sweep ? 0 : n - sizeof run->sweep + 4;
+    snprintf(run->sweep, sizeof run->sweep, "%s%.*s", cut ? "..." : "", (int)(n - cut), text + cut);
+}
+
+static void rename_sweeps(tt_report *r, char *const *folders, bool *shared) {
+    for (int i = 0; i < r->n_runs; ++i)
+        for (int k = 0; k < r->n_runs; ++k)
+            shared[i] = shared[i] || (r->runs[i].sweep_number >= 0 && r->runs[k].sweep_number >= 0 &&
+                                         r->runs[i].sweep_number != r->runs[k].sweep_number &&
+                                         strcmp(r->runs[i].sweep, r->runs[k].sweep) == 0);
+    for (int i = 0; i < r->n_runs; ++i)
+        if (shared[i] && folders[i]) rename_sweep(&r->runs[i], folders[i]);
+}
+
+// Marks the runs that a start-over is still to replace, and warns of each sweep that has some.
+static void mark_old(tt_report *r) {
+    for (int i = 0; i < r->n_runs; ++i)
+        r->runs[i].old = r->runs[i].sweep_number >= 0 && tt_sweep_is_old(r->runs[i].path);
+    for (int i = 0; i < r->n_runs; ++i) {
+        const tt_report_run *run = &r->runs[i];
+        int old = 0, all = 0;
+        bool told = !run->old;
+        for (int k = 0; k < r->n_runs && !told; ++k) {
+            if (r->runs[k].sweep_number != run->sweep_number) continue;
+            told = k < i && r->runs[k].old;
+            old += r->runs[k].old;
+            ++all;
+        }
+        if (!told)
+            tt_warn(
+                "%s: a start-over (--fresh) of this sweep is not finished: %d of its %d runs have results of "
+                "before, marked with %s; run the sweep to its end first",
+                run->sweep, old, all, TT_REPORT_OLD);
+    }
+}
+
+tt_status tt_report_find_sweeps(tt_report *r) {
+    char **folders;
+    bool *shared;
+    TT_TRY(tt_alloc(&folders, (size_t)r->n_runs, sizeof *folders, "folders of runs"));
+    tt_status status = tt_alloc(&shared, (size_t)r->n_runs, sizeof *shared, "folders of runs");
+    for (int i = 0; i < r->n_runs && status == TT_OK; ++i)
+        if (*r->runs[i].variant) folders[i] = folder_of(&r->runs[i]);
+    if (status == TT_OK) {
+        number_sweeps(r, folders);
+        rename_sweeps(r, folders, shared);
+        mark_old(r);
+        free(shared);
+    }
+    for (int i = 0; i < r->n_runs; ++i) free(folders[i]);
+    free(folders);
+    return status;
+}
