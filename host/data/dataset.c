@@ -145,42 +145,63 @@ static void sort_by_length(const tt_dataset *d, const int32_t *order, int n, int
     }
 }
 
-// The rank with the fewest tokens so far, which receives so many more.
-static int deal_one(int64_t *load, int ranks, int64_t tokens) {
-    int lightest = 0;
-    for (int r = 1; r < ranks; ++r)
-        if (load[r] < load[lightest]) lightest = r;
-    load[lightest] += tokens;
-    return lightest;
+// Ranks as a heap: the first has the fewest tokens so far; of several, the lowest.
+typedef struct ranks_by_load {
+    int64_t load[TT_MOST_RANKS]; // of each rank
+    int heap[TT_MOST_RANKS], n;
+} ranks_by_load;
+
+static void open_ranks(ranks_by_load *r, int ranks) {
+    r->n = ranks;
+    for (int i = 0; i < ranks; ++i) r->load[r->heap[i] = i] = 0;
+}
+
+static bool is_lighter(const ranks_by_load *r, int a, int b) {
+    return r->load[a] < r->load[b] || (r->load[a] == r->load[b] && a < b);
+}
+
+// The lightest rank, which receives so many tokens more.
+static int deal_one(ranks_by_load *r, int64_t tokens) {
+    const int rank = r->heap[0];
+    int at = 0;
+    r->load[rank] += tokens;
+    for (int child; (child = 2 * at + 1) < r->n; at = child) {
+        if (child + 1 < r->n && is_lighter(r, r->heap[child + 1], r->heap[child])) ++child;
+        if (!is_lighter(r, r->heap[child], rank)) break;
+        r->heap[at] = r->heap[child];
+    }
+    r->heap[at] = rank;
+    return rank;
 }
 
 int tt_deal_all(const tt_dataset *dataset, const int32_t *order, int n, int ranks, const tt_dealt *out) {
-    int64_t load[TT_MOST_RANKS] = {0};
+    ranks_by_load loads;
     if (ranks > TT_MOST_RANKS) return -1;
+    open_ranks(&loads, ranks);
     if (ranks == 1)
         for (int i = 0; i < n; ++i) out->examples[i] = i;
     else
         sort_by_length(dataset, order, n, out->examples);
     for (int i = 0; i < n; ++i) {
         out->examples[i] = order[out->examples[i]];
-        out->ranks[i] = deal_one(load, ranks, example_tokens(dataset, out->examples[i]));
+        out->ranks[i] = deal_one(&loads, example_tokens(dataset, out->examples[i]));
     }
     return n;
 }
 
 int tt_deal(const tt_dataset *dataset, const int32_t *order, int n, tt_share share, int32_t *mine) {
-    int64_t load[TT_MOST_RANKS] = {0};
+    ranks_by_load loads;
     if (share.ranks == 1) {
         memcpy(mine, order, (size_t)n * sizeof *mine);
         return n;
     }
     if (share.ranks > TT_MOST_RANKS) return -1;
     int count = 0;
+    open_ranks(&loads, share.ranks);
     sort_by_length(dataset, order, n, mine);
     for (int i = 0; i < n; ++i) { // count <= i: what is overwritten has been read
         const int32_t example = order[mine[i]];
-        if (deal_one(load, share.ranks, example_tokens(dataset, example)) == share.rank)
-            mine[count++] = example;
+        if (deal_one(&loads, example_tokens(dataset, example)) == share.rank) mine[count++] = example;
     }
     return count;
 }
