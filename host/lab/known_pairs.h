@@ -14,7 +14,8 @@ typedef struct tt_known_pairs {
 } tt_known_pairs;
 
 // Looks in runs[n], directories of runs, NULLs among them, for the pairs of that iteration, or of the latest one before it. A run
-// counts if its stages, reflection.samples and reflection.targets are those of `config`; files that cannot be read count as missing.
+// counts if its stages, reflection.samples and reflection.targets are those of `config`; files that cannot be read count as
+// missing.
 tt_known_pairs tt_known_pairs_find(const tt_config *config, int iteration, const char *const *runs, int n);
 
 #ifdef __cplusplus

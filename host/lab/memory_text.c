@@ -48,7 +48,6 @@ tt_status tt_memory_parse(double *bytes, const char *text) {
     }
     return tt_fail(TT_ERR_USAGE,
         "'%s' is not an amount of memory; expected a number with a unit, such as 80G or 80 GB (10^9 bytes), "
-        "512M, or "
-        "79GiB (2^30 bytes)",
+        "512M, or 79GiB (2^30 bytes)",
         text);
 }

@@ -21,8 +21,8 @@ typedef struct tt_needs_machine {
     tt_precision precision; // TT_FP32 or TT_BF16
     int ranks;
     int threads; // of the CPU device
-    const char
-        *runs[2]; // directories of runs, or NULL, to learn from how many pairs reflection has (known_pairs.h)
+    // Directories of runs, or NULL, to learn from how many pairs reflection has (known_pairs.h).
+    const char *runs[2];
     const char *tokens_path; // a file for tokenised texts, so that a later count need not make them again
 } tt_needs_machine;
 

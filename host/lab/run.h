@@ -26,9 +26,10 @@ typedef struct tt_run_options {
     tt_lock *lock; // NULL, or the lock of the run directory, which rank 0 has and the run releases
 } tt_run_options;
 
-// To be called on all ranks. The final table is printed to `out` on rank 0. A precision of auto is replaced in *config by the run's precision. Errors: TT_ERR_USAGE for a phase
-// that the run does not have; TT_ERR_CONFIG for a run directory with another configuration; TT_ERR_INTERRUPTED after Ctrl-C, with progress saved; those
-// of the phases. From its work on, also when it has returned, signals are deferred (log.h): what it ended with is not lost to one.
+// To be called on all ranks. The final table is printed to `out` on rank 0. A precision of auto is replaced in *config by the
+// run's precision. Errors: TT_ERR_USAGE for a phase that the run does not have; TT_ERR_CONFIG for a run directory with another
+// configuration; TT_ERR_INTERRUPTED after Ctrl-C, with progress saved; those of the phases. From its work on, also when it has
+// returned, signals are deferred (log.h): what it ended with is not lost to one.
 tt_status tt_run(tt_config *config, tt_comm *comm, const tt_run_options *options, FILE *out) TT_MUST_CHECK;
 
 #ifdef __cplusplus

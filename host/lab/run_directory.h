@@ -58,8 +58,8 @@ tt_status tt_run_directory_remove_phase(const tt_run_directory *dir, const char 
 // After the new result has been written: config.yaml becomes that of `config`. Errors: TT_ERR_IO.
 tt_status tt_run_directory_rescored(const tt_run_directory *dir, const tt_config *config) TT_MUST_CHECK;
 
-// Makes the directory of a run and locks it against other processes until tt_lock_release(lock), or until this process ends. On file
-// systems without locks it warns. To be called on one rank. Errors: TT_ERR_BUSY naming the process that runs in it;
+// Makes the directory of a run and locks it against other processes until tt_lock_release(lock), or until this process ends. On
+// file systems without locks it warns. To be called on one rank. Errors: TT_ERR_BUSY naming the process that runs in it;
 // TT_ERR_IO.
 tt_status tt_run_directory_lock(const char *path, tt_lock *lock) TT_MUST_CHECK;
 // The same after a short wait alone. Errors: TT_ERR_BUSY where another process runs in the directory; TT_ERR_IO.

@@ -67,10 +67,10 @@ typedef bool tt_phase_visit(void *self, const char *phase, const char *identity,
 bool tt_phases_walk(const char *root, tt_phase_visit *visit, void *self);
 // Puts the files of a phase that was found into the run directory, where its best weights go to entry->best, and notes it; of the
 // entry, name, identity and best count.
-// What stood there of an attempt that was not finished is replaced. Both checkpoints are checked against their seals first. Those of
-// adapters name the run's own base then: `start`, its model.start ("": none), or the file of an earlier phase.
-// Errors: TT_ERR_FORMAT and TT_ERR_IO where the files found are damaged, gone, or were replaced meanwhile; the phase then
-// counts as not there.
+// What stood there of an attempt that was not finished is replaced. Both checkpoints are checked against their seals first.
+// Those of adapters name the run's own base then: `start`, its model.start ("": none), or the file of an earlier phase. Errors:
+// TT_ERR_FORMAT and TT_ERR_IO where the files found are damaged, gone, or were replaced meanwhile; the phase then counts as not
+// there.
 tt_status tt_phase_take(const tt_run_directory *dir, const tt_phase_entry *entry, const tt_phase_found *found,
     const char *start) TT_MUST_CHECK;
 

@@ -25,8 +25,8 @@ typedef struct tt_adapter_set {
 } tt_adapter_set;
 
 typedef struct tt_adapted {
-    char base
-        [TT_PATH_MAX]; // path of the base, absolute: where it was when written, or, once loaded, where it was found
+    // Path of the base, absolute: where it was when written, or, once loaded, where it was found.
+    char base[TT_PATH_MAX];
     uint64_t base_hash;   // tt_checkpoint.hash of it
     tt_adapter_set *sets; // [n]
     int n;
@@ -34,8 +34,8 @@ typedef struct tt_adapted {
     uint64_t hash; // of the base and the sets: of the student without model->adapters
 } tt_adapted;
 
-// The path by which files name `path` as their base: absolute, without links; of a shipped file, where it is. Errors: TT_ERR_IO where
-// there is no such file.
+// The path by which files name `path` as their base: absolute, without links; of a shipped file, where it is. Errors: TT_ERR_IO
+// where there is no such file.
 tt_status tt_adapted_base_path(char out[TT_PATH_MAX], const char *path) TT_MUST_CHECK;
 // The base that the checkpoint `file` names, or "" where it has all weights itself. Errors: TT_ERR_IO, TT_ERR_FORMAT.
 tt_status tt_adapted_base_of(char out[TT_PATH_MAX], const char *file) TT_MUST_CHECK;
