@@ -176,7 +176,7 @@ static int deal_one(ranks_by_load *r, int64_t tokens) {
 
 int tt_deal_all(const tt_dataset *dataset, const int32_t *order, int n, int ranks, const tt_dealt *out) {
     ranks_by_load loads;
-    if (ranks > TT_MOST_RANKS) return -1;
+    if (ranks < 1 || ranks > TT_MOST_RANKS) return -1;
     open_ranks(&loads, ranks);
     if (ranks == 1)
         for (int i = 0; i < n; ++i) out->examples[i] = i;
@@ -195,7 +195,7 @@ int tt_deal(const tt_dataset *dataset, const int32_t *order, int n, tt_share sha
         memcpy(mine, order, (size_t)n * sizeof *mine);
         return n;
     }
-    if (share.ranks > TT_MOST_RANKS) return -1;
+    if (share.ranks < 1 || share.ranks > TT_MOST_RANKS) return -1;
     int count = 0;
     open_ranks(&loads, share.ranks);
     sort_by_length(dataset, order, n, mine);
