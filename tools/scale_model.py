@@ -5,8 +5,9 @@ the speed that so many GPUs could have.
   tools/scale_model.py                        T5-base and 3B on H100s: 1, 8, 64 and 512 GPUs, three networks
   tools/scale_model.py --shape large --pairs 52,512,128
   tools/scale_model.py --batch 2048           the same global batch for any number of GPUs, instead of the same for each
+  tools/scale_model.py --shape base --step 36.7   with the milliseconds that a step on one GPU took, instead of the model's
 
-Nothing here is measured. A step's time on one GPU is tools/step_model.py's. To it come
+Nothing here is measured, but for what --step is given. A step's time on one GPU is tools/step_model.py's. To it come
 
   sum       4 bytes of each parameter are summed in pieces of 32 MiB while backward still runs; NCCL moves 2 (n - 1) / n of them
             over each GPU's link, at SHARE of the link's speed. Between nodes the link is the node's network, shared by its GPUs.
@@ -62,6 +63,8 @@ def predict(options, shape, gpus, network):
     if options.batch:
         pairs = max(1, options.batch // gpus)
     step, backward, parameters = split_step(shape, pairs, source, target)
+    if options.step:
+        step, backward = options.step / 1e3, backward * options.step / 1e3 / step
     link = NVLINK if gpus <= NODE else min(NVLINK, NETWORKS[network])
     size = 4 * parameters
     embedding = 4 * step_model.SHAPES[shape].vocab * step_model.SHAPES[shape].d
@@ -83,7 +86,8 @@ def print_row(p, gpus, network):
 def print_shape(options, shape):
     print(f'\npredicted: T5-{shape} on H100s, '
           + (f'{options.batch} pairs a step' if options.batch else f'{options.pairs[0]} pairs a GPU')
-          + ' of {1} source and {2} target tokens'.format(*options.pairs))
+          + ' of {1} source and {2} target tokens'.format(*options.pairs)
+          + (f'; one GPU as measured, {options.step} ms' if options.step else ''))
     print(f'{"GPUs":>5} {"network":<9}{"step ms":>9}{"sum, ms":>10}{"tree ms":>9}{"own ms":>9}{"jitter":>8}'
           f'{"share":>11}{"share, own":>11}{"Mtoken/s":>10}')
     for gpus in (1, 8, 64, 512):
@@ -100,12 +104,15 @@ def main():
     parser.add_argument('--shape', choices=step_model.SHAPES)
     parser.add_argument('--pairs', default='26,512,128', help='of a GPU: number, source and target tokens of each')
     parser.add_argument('--batch', type=int, default=0)
+    parser.add_argument('--step', type=float, default=0, help='milliseconds of a step on one GPU; needs --shape')
     parser.add_argument('--jitter', type=float, default=0.01)
     parser.add_argument('--save-every', type=int, default=1000)
     options = parser.parse_args()
     options.pairs = [int(x) for x in options.pairs.split(',')]
     if len(options.pairs) != 3 or min(options.pairs) < 1:
         parser.error('--pairs: expected three positive numbers, as in 26,512,128')
+    if options.step and (options.batch or not options.shape):
+        parser.error('--step: needs --shape, and the same batch for each GPU')
     for shape in [options.shape] if options.shape else ['base', '3b']:
         print_shape(options, shape)
 

@@ -199,6 +199,14 @@ static void on_warning(int number) {
     interrupted = 1;
 }
 
+void tt_interrupt_hold(bool hold) {
+    static const int requests[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; ++i) sigaddset(&set, requests[i]);
+    sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 // The handler has a stack of its own: oneDNN's kernels use the stack pointer as one more register, and the frame of a
 // signal that arrives meanwhile would overwrite the matrices it points to.
 void tt_interrupt_install(void) {
@@ -217,6 +225,7 @@ void tt_interrupt_install(void) {
     struct sigaction before; // nohup ignores it, and that must stay so
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
         sigaction(SIGHUP, &action, NULL);
+    tt_interrupt_hold(false); // those that came while the program was started anew
 }
 
 void tt_interrupt_defer(bool defer) {

@@ -45,8 +45,11 @@ void tt_progress_update(tt_progress *p, int64_t done, const char *note_format, .
 void tt_progress_close(tt_progress *p);
 
 // From now on Ctrl-C and SIGTERM (SIGHUP, unless it was ignored) end the program at once, with status 128 and the signal's
-// number, and without a temporary file left (temporary.h). SIGUSR1 sets the flag of tt_interrupted() alone.
+// number, and without a temporary file left (temporary.h). SIGUSR1 sets the flag of tt_interrupted() alone. May be called before
+// the C library is ready (cli/early.c), and again.
 void tt_interrupt_install(void);
+// While `hold`, these signals wait. Held when a process becomes the program anew, they reach the handler that it installs.
+void tt_interrupt_hold(bool hold);
 // Work that saves its progress asks for time to do so: while `defer` holds, the first signal sets a flag, which loops read with
 // tt_interrupted() in order to save and stop; the second one ends the program at once. Who asks for it ends it, too, unless
 // the program is about to end: then a signal changes nothing any more.

@@ -30,7 +30,8 @@ tt_status tt_output_open(tt_output *out, const char *path) TT_MUST_CHECK;
 // out->temporary. Refuses "-", devices and pipes.
 tt_status tt_output_reserve(tt_output *out, const char *path) TT_MUST_CHECK;
 // `status`: whether all of the content was produced. If it was, puts it in its place; else removes it, and where the present
-// message names the temporary file, it names the output from now on. Returns `status`, or what went wrong here. Does nothing with an output that is closed or was never opened ({0}).
+// message names the temporary file, it names the output from now on. Returns `status`, or what went wrong here. Does nothing
+// with an output that is closed or was never opened ({0}).
 tt_status tt_output_close(tt_output *out, tt_status status) TT_MUST_CHECK;
 // The same, for a way out that has its own failure to report.
 void tt_output_drop(tt_output *out);

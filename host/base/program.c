@@ -1,5 +1,7 @@
 #include "host/base/program.h"
 
+#include "host/base/log.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <link.h>
@@ -85,10 +87,14 @@ void tt_program_start(const char *const *arguments) {
         for (size_t at = 0; at < size && k < words_before; at += strlen(words + at) + 1)
             all[k++] = words + at;
         for (size_t i = 1; i < n; ++i) all[k++] = arguments[i];
+        tt_interrupt_hold(true);
         // By its name, so that lists of processes show it; a file that is no more there by the process.
         if (read_link("/proc/self/exe", program, sizeof program))
             execv(program, (char *const *)(uintptr_t)all);
         if (errno == ENOENT) execv("/proc/self/exe", (char *const *)(uintptr_t)all);
+        const int refused = errno;
+        tt_interrupt_hold(false);
+        errno = refused;
     } else {
         errno = ENOSYS;
     }

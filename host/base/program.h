@@ -18,7 +18,8 @@ bool tt_program_path(char *out, size_t size);
 // command line is then known to tt_program_start.
 void tt_program_remember(int argc);
 // Runs the program anew in place of this process, by the same loader, with arguments[1] and those behind it up to NULL.
-// Returns only if that failed, with the reason in errno: ENOSYS where the command line is not known (no /proc).
+// Signals that ask it to end wait until it has installed its handler (tt_interrupt_hold). Returns only if that failed, with them
+// let through and the reason in errno: ENOSYS where the command line is not known (no /proc).
 void tt_program_start(const char *const *arguments);
 
 #ifdef __cplusplus

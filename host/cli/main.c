@@ -66,11 +66,11 @@ static tt_status run_command(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    tt_interrupt_install();
     tt_program_remember(argc);
     tt_spinning_bound(argv);
     tt_standard_open();
     tt_cores(); // before OpenMP binds threads
-    tt_interrupt_install();
     tt_status status = run_command(argc, argv);
     if (status != TT_OK) tt_error("%s", tt_error_message());
     const tt_status printed = tt_standard_close();

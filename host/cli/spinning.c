@@ -7,12 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static bool is_chosen(void) {
-    static const char *const variables[] = {
-        "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY"};
-    for (size_t i = 0; i < sizeof variables / sizeof *variables; ++i)
-        if (getenv(variables[i])) return true;
+// Seconds that a thread waits for another one before it gives up its core.
+static const double bound = 80e-6;
+
+// Whether the variable, NAME=VALUE, says how OpenMP's threads wait.
+static bool says_how(const char *variable) {
+    static const char *const names[] = {
+        "OMP_WAIT_POLICY=", "GOMP_SPINCOUNT=", "KMP_BLOCKTIME=", "KMP_LIBRARY="};
+    for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
+        if (strncmp(variable, names[i], strlen(names[i])) == 0) return true;
+    return false;
+}
+
+static bool is_chosen(char *const *environment) {
+    for (; *environment; ++environment)
+        if (says_how(*environment)) return true;
     return false;
 }
 
@@ -48,10 +59,30 @@ static long rounds_in(double seconds) {
     return (long)rounds;
 }
 
+// "GOMP_SPINCOUNT=" and the number; without stdio, which is not ready that early.
+static char *setting(void) {
+    static char text[40] = "GOMP_SPINCOUNT=";
+    char digits[24], *out = text + strlen(text);
+    int n = 0;
+    for (long rounds = rounds_in(bound); n == 0 || rounds > 0; rounds /= 10)
+        digits[n++] = (char)('0' + rounds % 10);
+    while (n > 0) *out++ = digits[--n];
+    return text;
+}
+
+void tt_spinning_set(char **environment) {
+    if (is_chosen(environment)) return;
+    for (; *environment; ++environment)
+        if (strncmp(*environment, "_=", 2) == 0) {
+            *environment = setting();
+            return;
+        }
+}
+
 void tt_spinning_bound(char **argv) {
-    char text[32];
-    if (is_chosen() || is_watched()) return;
-    snprintf(text, sizeof text, "%ld", rounds_in(80e-6));
-    if (setenv("GOMP_SPINCOUNT", text, 1) == 0) tt_program_start((const char *const *)argv);
+    if (is_chosen(environ) || is_watched()) return;
+    tt_interrupt_hold(true);
+    if (!tt_interrupted() && putenv(setting()) == 0) tt_program_start((const char *const *)argv);
     unsetenv("GOMP_SPINCOUNT"); // not started anew: nothing has changed
+    tt_interrupt_hold(false);
 }

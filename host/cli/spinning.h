@@ -2,10 +2,14 @@
 #ifndef TT_CLI_SPINNING_H
 #define TT_CLI_SPINNING_H
 
-// Bounds it to some 80 microseconds. OpenMP's default is a hundred times that: two programs on the same cores then hold each
-// other up far more than twice. OpenMP reads its variables when it is loaded, so that the program sets them
-// (GOMP_SPINCOUNT) and starts itself anew, with the same arguments, in the same process. To be called first in main. Does
-// nothing where the user has set one of OpenMP's variables for it, under a debugger or valgrind, or where the program cannot
+// Both bound it to some 80 microseconds (GOMP_SPINCOUNT). OpenMP's default is a hundred times that: two programs on the same
+// cores then hold each other up far more than twice. They do nothing where the user has set one of OpenMP's variables for it.
+//
+// OpenMP reads its variables when its library begins. Before that, the environment cannot grow, but the place of `_` can be
+// taken, in which shells name the program that they start: nobody here reads it.
+void tt_spinning_set(char **environment);
+// Where there was no `_`: sets the variable and starts the program anew, with the same arguments, in the same process, which
+// costs some 20 milliseconds. To be called early in main. Does nothing under a debugger or valgrind, or where the program cannot
 // be started again.
 void tt_spinning_bound(char **argv);
 

@@ -40,7 +40,7 @@
 #define UPDATES(name, field, batch, lr, dropout_, validate, validate_help, save)                             \
     INTEGER(TRAINING, name ".batch_size", field.batch_size, batch, 1, 1e7,                                   \
         "Examples in the global batch, whatever the number of ranks."),                                      \
-        INTEGER(TRAINING, name ".accumulate", field.accumulate, "1", 1, 1e6,                                 \
+        INTEGER(TRAINING, name ".accumulate", field.accumulate, "1", 1, 4096,                                \
             "Number of parts that a batch is cut into to save memory. The result is the same."),             \
         TEXT(PLACE, name ".recompute", field.recompute, "none", TT_WORDS(TT_RECOMPUTE_MAP),                  \
             "What backward computes again instead of keeping it, to save memory. layers = the inside of "    \

@@ -116,37 +116,92 @@ static int64_t example_tokens(const tt_dataset *d, int32_t i) {
     return d->offsets[2 * i + 2] - d->offsets[2 * i];
 }
 
+// Whether example order[a] is dealt after order[b]: it is shorter, or as long and behind it.
+static bool is_later(const tt_dataset *d, const int32_t *order, int32_t a, int32_t b) {
+    const int64_t tokens_a = example_tokens(d, order[a]), tokens_b = example_tokens(d, order[b]);
+    return tokens_a < tokens_b || (tokens_a == tokens_b && a > b);
+}
+
+// Lets heap[at] sink below those that are dealt later; n positions in all.
+static void sink(const tt_dataset *d, const int32_t *order, int32_t *heap, int at, int n) {
+    const int32_t position = heap[at];
+    for (int child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && is_later(d, order, heap[child + 1], heap[child])) ++child;
+        if (!is_later(d, order, heap[child], position)) break;
+        heap[at] = heap[child];
+    }
+    heap[at] = position;
+}
+
+// Positions in `order`, those of the longest examples first. A heap sort: it needs no memory.
+static void sort_by_length(const tt_dataset *d, const int32_t *order, int n, int32_t *positions) {
+    for (int i = 0; i < n; ++i) positions[i] = i;
+    for (int i = n / 2 - 1; i >= 0; --i) sink(d, order, positions, i, n);
+    for (int last = n - 1; last > 0; --last) {
+        const int32_t latest = positions[0];
+        positions[0] = positions[last];
+        positions[last] = latest;
+        sink(d, order, positions, 0, last);
+    }
+}
+
+// Ranks as a heap: the first has the fewest tokens so far; of several, the lowest.
+typedef struct ranks_by_load {
+    int64_t load[TT_MOST_RANKS]; // of each rank
+    int heap[TT_MOST_RANKS], n;
+} ranks_by_load;
+
+static void open_ranks(ranks_by_load *r, int ranks) {
+    r->n = ranks;
+    for (int i = 0; i < ranks; ++i) r->load[r->heap[i] = i] = 0;
+}
+
+static bool is_lighter(const ranks_by_load *r, int a, int b) {
+    return r->load[a] < r->load[b] || (r->load[a] == r->load[b] && a < b);
+}
+
+// The lightest rank, which receives so many tokens more.
+static int deal_one(ranks_by_load *r, int64_t tokens) {
+    const int rank = r->heap[0];
+    int at = 0;
+    r->load[rank] += tokens;
+    for (int child; (child = 2 * at + 1) < r->n; at = child) {
+        if (child + 1 < r->n && is_lighter(r, r->heap[child + 1], r->heap[child])) ++child;
+        if (!is_lighter(r, r->heap[child], rank)) break;
+        r->heap[at] = r->heap[child];
+    }
+    r->heap[at] = rank;
+    return rank;
+}
+
+int tt_deal_all(const tt_dataset *dataset, const int32_t *order, int n, int ranks, const tt_dealt *out) {
+    ranks_by_load loads;
+    if (ranks < 1 || ranks > TT_MOST_RANKS) return -1;
+    open_ranks(&loads, ranks);
+    if (ranks == 1)
+        for (int i = 0; i < n; ++i) out->examples[i] = i;
+    else
+        sort_by_length(dataset, order, n, out->examples);
+    for (int i = 0; i < n; ++i) {
+        out->examples[i] = order[out->examples[i]];
+        out->ranks[i] = deal_one(&loads, example_tokens(dataset, out->examples[i]));
+    }
+    return n;
+}
+
 int tt_deal(const tt_dataset *dataset, const int32_t *order, int n, tt_share share, int32_t *mine) {
-    const int ranks = share.ranks;
-    // n is a batch: looking at all examples for the next longest is cheap enough and needs no memory.
-    enum { MAX_RANKS = 4096 };
-    int64_t load[MAX_RANKS] = {0};
-    if (ranks == 1) {
+    ranks_by_load loads;
+    if (share.ranks == 1) {
         memcpy(mine, order, (size_t)n * sizeof *mine);
         return n;
     }
-    if (ranks > MAX_RANKS) return -1;
+    if (share.ranks < 1 || share.ranks > TT_MOST_RANKS) return -1;
     int count = 0;
-    int64_t previous = INT64_MAX;
-    int previous_at = -1;
-    for (int step = 0; step < n; ++step) {
-        int best = -1; // the next in (tokens descending, position ascending) after the previous one
-        int64_t best_tokens = -1;
-        for (int i = 0; i < n; ++i) {
-            const int64_t tokens = example_tokens(dataset, order[i]);
-            const bool after = tokens < previous || (tokens == previous && i > previous_at);
-            if (after && tokens > best_tokens) {
-                best = i;
-                best_tokens = tokens;
-            }
-        }
-        int lightest = 0;
-        for (int r = 1; r < ranks; ++r)
-            if (load[r] < load[lightest]) lightest = r;
-        load[lightest] += best_tokens;
-        if (lightest == share.rank) mine[count++] = order[best];
-        previous = best_tokens;
-        previous_at = best;
+    open_ranks(&loads, share.ranks);
+    sort_by_length(dataset, order, n, mine);
+    for (int i = 0; i < n; ++i) { // count <= i: what is overwritten has been read
+        const int32_t example = order[mine[i]];
+        if (deal_one(&loads, example_tokens(dataset, example)) == share.rank) mine[count++] = example;
     }
     return count;
 }

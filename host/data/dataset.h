@@ -64,10 +64,19 @@ typedef struct tt_share {
     int rank, ranks;
 } tt_share;
 
+enum { TT_MOST_RANKS = 4096 }; // that a batch is dealt to
+
 // Deals the n examples order[0..n) to the ranks so that their token counts are balanced: the longest first, each to the
 // rank with the fewest tokens so far, ties by order. Writes the examples of `share` to `mine` (of n elements) and returns
-// their number; -1 for more than 4096 ranks. Together the ranks have each example once.
+// their number; -1 for more ranks than TT_MOST_RANKS. Together the ranks have each example once.
 int tt_deal(const tt_dataset *dataset, const int32_t *order, int n, tt_share share, int32_t *mine);
+
+// What all ranks get: examples[i] goes to ranks[i]. Those of a rank are in the order that tt_deal gives.
+typedef struct tt_dealt {
+    int32_t *examples, *ranks; // [n], the caller's
+} tt_dealt;
+// Returns n; -1 for more ranks than TT_MOST_RANKS.
+int tt_deal_all(const tt_dataset *dataset, const int32_t *order, int n, int ranks, const tt_dealt *out);
 
 // Appends examples to a packed batch, each with an encoder sequence of its own. `start`: decoder start token. Errors:
 // TT_ERR_NOMEM.

@@ -2,9 +2,9 @@
 // the front.
 //
 // Between GPUs with NCCL, pieces of fixed size are summed during the computation as soon as they are
-// complete. Otherwise everything is summed at the end, through host memory, in pieces as well. Sums have the same bits on all ranks,
-// and in every run with the same ranks. TT_SUM_PIECE=elements in the environment sets the size of a piece,
-// for tests and tuning.
+// complete. Otherwise everything is summed at the end, through host memory, in pieces as well. Sums have the same bits on all
+// ranks, and in every run with the same ranks. TT_SUM_PIECE=elements in the environment sets the size of a piece, for tests and
+// tuning.
 #ifndef TT_DIST_GRADIENT_SUM_H
 #define TT_DIST_GRADIENT_SUM_H
 

@@ -20,9 +20,9 @@ typedef struct tt_rendezvous {
 } tt_rendezvous;
 
 // Reads the environment: TT_RANK, TT_WORLD (else Slurm's SLURM_PROCID, SLURM_STEP_NUM_TASKS,
-// SLURM_NTASKS; else RANK and WORLD_SIZE where both are set) and TT_RENDEZVOUS, the file (else, in a job step of Slurm, a name made of job and step in the
-// folder it was submitted from); TT_TIMEOUT in seconds, 300 if not set. Errors: TT_ERR_CONFIG naming the
-// variable.
+// SLURM_NTASKS; else RANK and WORLD_SIZE where both are set) and TT_RENDEZVOUS, the file (else, in a job step of Slurm, a name
+// made of job and step in the folder it was submitted from); TT_TIMEOUT in seconds, 300 if not set. Errors: TT_ERR_CONFIG
+// naming the variable.
 tt_status tt_rendezvous_read(tt_rendezvous *out) TT_MUST_CHECK;
 // Connects all ranks. Errors: TT_ERR_DIST naming ranks that did not arrive; TT_ERR_CONFIG where the file exists and is
 // something else, which is kept; TT_ERR_INTERRUPTED.

@@ -1,9 +1,8 @@
 // What a run will need, counted by going through it on a device that only counts (kernels/counting.h): the run's own
 // code forms its batches, trains, validates and generates; nothing is computed or written.
 //
-// Counted is rank 0; in steps, the rank with the largest share of a batch. What a student will write is not known: its
-// texts have the teacher's mean length, and reflection has as many pairs as an earlier run had, or a number that is
-// assumed.
+// Counted is rank 0; in steps, every rank. What a student will write is not known: its texts have the teacher's mean
+// length, and reflection has as many pairs as an earlier run had, or a number that is assumed.
 #ifndef TT_LAB_NEEDS_H
 #define TT_LAB_NEEDS_H
 

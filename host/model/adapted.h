@@ -26,8 +26,8 @@ typedef struct tt_adapter_set {
 } tt_adapter_set;
 
 typedef struct tt_adapted {
-    char base
-        [TT_PATH_MAX]; // path of the base, absolute: where it was when written, or, once loaded, where it was found
+    // Path of the base, absolute: where it was when written, or, once loaded, where it was found.
+    char base[TT_PATH_MAX];
     uint64_t base_hash;   // tt_checkpoint.hash of it
     tt_adapter_set *sets; // [n]
     int n;

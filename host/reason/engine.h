@@ -49,7 +49,8 @@ typedef struct tt_prompt {
     int n_samples;
 } tt_prompt;
 
-// Called once per sample, in the order in which they end (it depends on the slots and on tt_engine_look_every): ids[0..n) without start token and </s>.
+// Called once per sample, in the order in which they end (it depends on the slots and on tt_engine_look_every): ids[0..n)
+// without start token and </s>.
 typedef tt_status (*tt_take_sample)(void *context, int prompt, int sample, const int32_t *ids, int n);
 
 // Called for each new token of each sample, before tt_take_sample for its last one: ids[0..n) as above.

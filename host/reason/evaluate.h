@@ -46,8 +46,9 @@ typedef struct tt_evaluation {
     double unended[TT_STAGES];      // share of a stage's texts that max_length cut
 } tt_evaluation;
 
-// Called on all ranks, which take pieces of the questions as they get to them (portions.h; one rank takes all at once). All receive the
-// same counts. Predictions are the same for any number of ranks, on GPUs from two on. Errors: TT_ERR_INPUT where the split is empty; TT_ERR_IO where predictions cannot be written; those of tt_chain_generate.
+// Called on all ranks, which take pieces of the questions as they get to them (portions.h; one rank takes all at once). All
+// receive the same counts. Predictions are the same for any number of ranks, on GPUs from two on. Errors: TT_ERR_INPUT where
+// the split is empty; TT_ERR_IO where predictions cannot be written; those of tt_chain_generate.
 tt_status tt_evaluate(tt_model *model, const tt_tokenizer *tokenizer, tt_comm *comm,
     const tt_evaluate_options *options, tt_evaluation *out) TT_MUST_CHECK;
 

@@ -1,12 +1,13 @@
 // How questions are cut into the pieces that several ranks take. A piece is generated for itself, from an idle engine, so that its
-// texts have the same bits whoever generates it, whenever. So the cuts depend on the questions and the engine alone. A piece costs: at
-// the end of each of its stages slots are idle. One rank shares nothing and does not pay: its evaluations are one piece; what it
-// generates for pairs (runs.c) is cut all the same, since it is saved by pieces, but into larger ones where idle slots cost.
+// texts have the same bits whoever generates it, whenever. So the cuts depend on the questions and the engine alone. A piece
+// costs: at the end of each of its stages slots are idle. One rank shares nothing and does not pay: its evaluations are one
+// piece; what it generates for pairs (runs.c) is cut all the same, since it is saved by pieces, but into larger ones where idle
+// slots cost.
 //
-// The rule for several ranks: a piece has enough texts in its widest stage to keep the engine's slots busy. Where a step takes as long for few
-// sequences as for many (devices that record steps), that is a 32nd of all texts, but at least four and at most eight times as
-// many as slots; elsewhere 64 texts, each of which takes as long as each of more. Fewer are one piece. All pieces of a list have
-// about as many texts.
+// The rule for several ranks: a piece has enough texts in its widest stage to keep the engine's slots busy. Where a step takes
+// as long for few sequences as for many (devices that record steps), that is a 32nd of all texts, but at least four and at most
+// eight times as many as slots; elsewhere 64 texts, each of which takes as long as each of more. Fewer are one piece. All
+// pieces of a list have about as many texts.
 #ifndef TT_REASON_PORTIONS_H
 #define TT_REASON_PORTIONS_H
 

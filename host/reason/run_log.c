@@ -175,6 +175,7 @@ tt_status tt_run_log_line(tt_str *out, int item, const tt_chain_run *runs, int s
 }
 
 tt_status tt_run_log_add(tt_run_log *log, const char *lines, size_t bytes) {
+    if (bytes == 0) return TT_OK; // interrupted before a piece was finished
     TT_TRY(read_lines(log, lines, bytes, 0));
     if (fwrite(lines, 1, bytes, log->file) != bytes || fputs(synced, log->file) == EOF ||
         fflush(log->file) != 0 || fdatasync(fileno(log->file)) != 0)

@@ -22,8 +22,8 @@ typedef struct tt_held_out_score {
     double exact; // share of targets with every token predicted: those that greedy decoding would write
 } tt_held_out_score;
 
-// All ranks call it and receive the same score, whatever their number; they take chunks of `chunk` (at least 1) examples as they get
-// to them. held->n >= 1. Errors: TT_ERR_NOMEM, TT_ERR_DEVICE; what the collective returns.
+// All ranks call it and receive the same score, whatever their number; they take chunks of `chunk` (at least 1) examples as
+// they get to them. held->n >= 1. Errors: TT_ERR_NOMEM, TT_ERR_DEVICE; what the collective returns.
 tt_status tt_held_out_evaluate(
     const tt_held_out *held, tt_model *model, tt_comm *comm, int chunk, tt_held_out_score *out) TT_MUST_CHECK;
 

@@ -69,8 +69,8 @@ typedef struct tt_phase_result {
 // afterwards). On return the model
 // has the last step's weights; the best are in context->best_path.
 // Errors: TT_ERR_INTERRUPTED after Ctrl-C, with everything saved; TT_ERR_NUMERIC where the loss or the gradient
-// is not finite in too many steps in a row, naming the last good checkpoint; TT_ERR_FORMAT where `start` is not of this phase; TT_ERR_CONFIG where phase->data has changed since `start`
-// was saved; TT_ERR_IO; TT_ERR_NOMEM.
+// is not finite in too many steps in a row, naming the last good checkpoint; TT_ERR_FORMAT where `start` is not of this phase;
+// TT_ERR_CONFIG where phase->data has changed since `start` was saved; TT_ERR_IO; TT_ERR_NOMEM.
 tt_status tt_phase_run(const tt_phase *phase, const tt_phase_context *context, tt_checkpoint *start,
     bool resume, tt_phase_result *out) TT_MUST_CHECK;
 

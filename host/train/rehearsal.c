@@ -4,6 +4,7 @@
 #include "host/train/phase.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 // Tokens of a part of a batch, which decide how much memory it takes.
 typedef struct size {
@@ -14,57 +15,77 @@ typedef struct rehearsal {
     const tt_phase *phase;
     tt_trainer trainer;
     int ranks;
-    size *made;           // parts that steps were made of
-    size_t n, capacity;   // of `made`
-    int32_t *mine, *part; // examples
-    size_t mine_capacity, part_capacity;
+    size *made;         // parts that steps were made of
+    size_t n, capacity; // of `made`
+    int32_t *dealt;     // [3, examples of a batch]: two to deal them, then those of rank 0, of rank 1, ...
+    size_t dealt_capacity;
+    int *begins; // [ranks + 1]: where a rank's examples begin
+    size *parts; // [parts] of a rank's share
     tt_rehearsal *out;
 } rehearsal;
 
+static void add_size(size *s, const tt_dataset *d, int32_t example) {
+    const int64_t *begin = d->offsets + 2 * (int64_t)example;
+    s->input += begin[1] - begin[0];
+    s->target += begin[2] - begin[1];
+}
+
 static size size_of(const tt_dataset *d, const int32_t *examples, int n) {
     size s = {0};
-    for (int i = 0; i < n; ++i) {
-        const int64_t *begin = d->offsets + 2 * (int64_t)examples[i];
-        s.input += begin[1] - begin[0];
-        s.target += begin[2] - begin[1];
-    }
+    for (int i = 0; i < n; ++i) add_size(&s, d, examples[i]);
     return s;
 }
 
+// Of one batch ranks have about as many tokens each, but more of the inputs or of the targets, so that hardly any share is below
+// another one in both. Shares that differ by less than a hundredth count as the same.
+enum { SAME = 100 };
+
 // Whether no part so far had as many input and target tokens; then it is kept.
 static tt_status note_size(rehearsal *r, size s, bool *larger) {
-    for (size_t i = 0; i < r->n; ++i)
-        if (r->made[i].input >= s.input && r->made[i].target >= s.target) return TT_OK;
+    const bool exact = r->ranks == 1;
+    for (size_t i = 0; i < r->n; ++i) {
+        const size *made = &r->made[i];
+        if (made->input + (exact ? 0 : made->input / SAME) >= s.input &&
+            made->target + (exact ? 0 : made->target / SAME) >= s.target)
+            return TT_OK;
+    }
     *larger = true;
     TT_TRY(tt_grow(&r->made, &r->capacity, r->n + 1, sizeof *r->made, "sizes of batches"));
     r->made[r->n++] = s;
     return TT_OK;
 }
 
-enum { SMALL = 128, FIRST = 8 };
-
-// How many ranks' steps on this batch are looked at. Of large batches every rank has about the same number of tokens; of others the
-// longest examples go to the first ranks.
-static int ranks_of(const rehearsal *r, const tt_global_batch *b) {
-    const int ranks = b->n > SMALL ? 1 : r->ranks;
-    return ranks < FIRST ? ranks : FIRST;
+static tt_dealt dealt_by(const rehearsal *r, int n) {
+    return (tt_dealt){r->dealt, r->dealt + n};
 }
 
-// Whether the rank's step on this batch may take more memory than those before. Of large batches the whole is looked at, of others
-// the parts that the trainer makes of them.
+// Deals the batch to the ranks, and sorts it by them.
+static tt_status deal(rehearsal *r, const tt_global_batch *b) {
+    TT_TRY(
+        tt_grow(&r->dealt, &r->dealt_capacity, 3 * (size_t)b->n, sizeof *r->dealt, "examples of all ranks"));
+    const tt_dealt dealt = dealt_by(r, b->n);
+    int32_t *sorted = r->dealt + 2 * (size_t)b->n;
+    tt_deal_all(b->dataset, b->examples, b->n, r->ranks, &dealt);
+    memset(r->begins, 0, ((size_t)r->ranks + 1) * sizeof *r->begins);
+    for (int i = 0; i < b->n; ++i) r->begins[dealt.ranks[i] + 1]++;
+    for (int rank = 0; rank < r->ranks; ++rank) r->begins[rank + 1] += r->begins[rank];
+    for (int i = 0; i < b->n; ++i) sorted[r->begins[dealt.ranks[i]]++] = dealt.examples[i];
+    for (int rank = r->ranks; rank > 0; --rank) r->begins[rank] = r->begins[rank - 1];
+    r->begins[0] = 0;
+    return TT_OK;
+}
+
+// Whether the rank's step on this batch, which is dealt, may take more memory than those before: one of the parts that the
+// trainer makes of the rank's share.
 static tt_status is_larger(rehearsal *r, const tt_global_batch *b, int rank, bool *out) {
-    const int parts = r->trainer.parts;
+    const int parts = r->trainer.parts, mine = r->begins[rank + 1] - r->begins[rank];
+    const tt_dealt dealt = dealt_by(r, b->n);
     *out = false;
-    if (b->n > SMALL || (parts == 1 && r->ranks == 1))
-        return note_size(r, size_of(b->dataset, b->examples, b->n), out);
-    const size_t n = (size_t)b->n;
-    TT_TRY(tt_grow(&r->mine, &r->mine_capacity, n, sizeof *r->mine, "examples of this rank"));
-    TT_TRY(tt_grow(&r->part, &r->part_capacity, n, sizeof *r->part, "examples of a part"));
-    const int mine = tt_deal(b->dataset, b->examples, b->n, (tt_share){rank, r->ranks}, r->mine);
-    for (int p = 0; p < parts; ++p) {
-        const int count = tt_deal(b->dataset, r->mine, mine, (tt_share){p, parts}, r->part);
-        if (count > 0) TT_TRY(note_size(r, size_of(b->dataset, r->part, count), out));
-    }
+    tt_deal_all(b->dataset, r->dealt + 2 * (size_t)b->n + r->begins[rank], mine, parts, &dealt);
+    memset(r->parts, 0, (size_t)parts * sizeof *r->parts);
+    for (int i = 0; i < mine; ++i) add_size(&r->parts[dealt.ranks[i]], b->dataset, dealt.examples[i]);
+    for (int p = 0; p < parts; ++p)
+        if (r->parts[p].input + r->parts[p].target > 0) TT_TRY(note_size(r, r->parts[p], out));
     return TT_OK;
 }
 
@@ -88,7 +109,8 @@ static tt_status rehearse_steps(rehearsal *r) {
         const size all = size_of(batch.dataset, batch.examples, batch.n);
         tokens += (double)(all.input + all.target);
         if (batch.n > r->out->n_examples) r->out->n_examples = batch.n;
-        for (int rank = 0; rank < ranks_of(r, &batch); ++rank) {
+        TT_TRY(deal(r, &batch));
+        for (int rank = 0; rank < r->ranks && rank < batch.n; ++rank) {
             TT_TRY(is_larger(r, &batch, rank, &larger));
             if (!larger) continue;
             r->trainer.step = step;
@@ -114,6 +136,9 @@ tt_status tt_rehearse(const tt_phase *phase, const tt_phase_context *context, tt
     tt_tally_restart(tally);
     tt_status status = tt_trainer_open(&r.trainer, model, context->comm,
         &(tt_trainer_options){.config = phase->config, .seed = context->seed, .total = phase->total});
+    if (status == TT_OK)
+        status = tt_alloc(&r.parts, (size_t)r.trainer.parts, sizeof *r.parts, "parts of a batch");
+    if (status == TT_OK) status = tt_alloc(&r.begins, (size_t)r.ranks + 1, sizeof *r.begins, "ranks");
     if (status == TT_OK) status = rehearse_steps(&r);
     r.out->steps_use = tally->peak;
     if (status == TT_OK) {
@@ -123,7 +148,8 @@ tt_status tt_rehearse(const tt_phase *phase, const tt_phase_context *context, tt
     }
     tt_trainer_close(&r.trainer);
     free(r.made);
-    free(r.mine);
-    free(r.part);
+    free(r.dealt);
+    free(r.begins);
+    free(r.parts);
     return status == TT_OK ? status : tt_context(status, "%s", phase->name);
 }

@@ -13,6 +13,9 @@ tt_status tt_trainer_open(
     tt_trainer *out, tt_model *model, tt_comm *comm, const tt_trainer_options *options) {
     const tt_training_config *config = options->config;
     *out = (tt_trainer){.model = model, .comm = comm, .seed = options->seed};
+    if (comm->size > TT_MOST_RANKS)
+        return tt_fail(TT_ERR_USAGE, "%d ranks: batches are dealt to %d at most; start fewer", comm->size,
+            TT_MOST_RANKS);
     out->dropout = config->dropout < 0 ? model->config.dropout_rate : (float)config->dropout;
     out->parts = config->accumulate > 0 ? (int)config->accumulate : 1;
     const tt_schedule_options schedule = {.kind = config->schedule,

@@ -116,6 +116,32 @@ if have_mpi; then
         fail "two ranks: $a MB planned, $b taken" ranks.txt ranks.log
 fi
 
+# Ranks that differ: of a batch of one long task and many short ones, rank 0 gets the long one, and rank 1 more answers,
+# which take more memory. Batches of 128 and of more.
+if have_mpi; then
+    for n in 128 300; do
+        awk -v n=$n 'BEGIN {
+            for (i = 0; i < 1000; ++i) long = long " a"
+            printf "{\"input\": \"%s\", \"target\": \"a\"}\n", long
+            for (i = 1; i < n; ++i) printf "{\"input\": \"a\", \"target\": \"a a a a a a a a\"}\n" }' > differ.jsonl
+        cat > differ.yaml <<YAML
+threads: 1
+model: {tokenizer: data/tokenizer.model, extra_ids: 20, shape: custom, d_model: 64, d_kv: 16, d_ff: 128, num_heads: 4, num_layers: 1,
+  num_decoder_layers: 4}
+pretraining: {enabled: true, pairs: [differ.jsonl], pairs_share: 1, steps: 4, batch_size: $n, max_input: 4096, validate_every: 0,
+  validation_questions: 4}
+acquisition: {enabled: false}
+precision: fp32
+YAML
+        mpirun --oversubscribe -np 2 "$TINYTHINKER" plan differ.yaml --json > differ.json 2> differ.err || fail "ranks that differ" differ.err
+        mpirun --oversubscribe -np 2 "$TINYTHINKER" run differ.yaml --set name=differ$n > differ.log 2>&1 || fail "ranks that differ" differ.log
+        a=$(planned differ.json pretraining) b=$(sed -n 's/^pretraining (rank 1 of 2): at most \([0-9.]*\) MB.*/\1/p' differ.log)
+        echo "ranks that differ, $n: $a planned, $b MB taken by rank 1"
+        awk -v a="$a" -v b="$b" 'BEGIN { b *= 1e6; exit !(b > 0 && a > 0.9 * b && a < 1.1 * b) }' ||
+            fail "ranks that differ, $n: $a planned, $b MB taken by rank 1" differ.json differ.log
+    done
+fi
+
 # Large students, without their memory: 11 billion parameters have 11.3e9 x 16 bytes of state. Eight ranks have an eighth of the
 # batch each.
 (ulimit -v 4000000 && "$TINYTHINKER" plan base.yaml --set model.shape=t5-11b --gpus 8 --memory 80G --speed 1000 --watts 700 \

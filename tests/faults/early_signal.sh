@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# A signal that comes while a sweep's run is being started, before it is the program anew, ends that run; it was forgotten, and
-# the sweep waited until the run was trained to its end.
+# Signals that come before main. While the libraries of the program begin, one that asks it to end ends it with the documented
+# status and line, and SIGUSR1 makes the run save and stop. While a sweep's run is being started, before it is the program anew, a
+# signal ends that run; it was forgotten, and the sweep waited until the run was trained to its end.
 set -u
+[ -n "${TT_FAULTY:-}" ] || { echo "skipped: sanitizers do not go with LD_PRELOAD"; exit 77; }
 . "$(dirname "$0")/../common.sh"
 export OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0 # so that only runs are started anew
 make_run
@@ -18,7 +20,32 @@ int execv(const char *path, char *const arguments[]) {
     return next(path, arguments);
 }
 C
+cat > begin.c <<'C'
+#include <fcntl.h>
+#include <unistd.h>
+__attribute__((constructor)) static void begin(void) {
+    close(open("begun", O_CREAT | O_WRONLY, 0644));
+    for (int i = 0; i < 10; ++i) usleep(100000);
+}
+C
 "${TT_CC:-cc}" -shared -fPIC -o slow.so slow.c -ldl 2> /dev/null || { echo "skipped: no compiler"; exit 77; }
+"${TT_CC:-cc}" -shared -fPIC -o begin.so begin.c || die "begin.c"
+
+# With the variable `_`, as shells set it, the program does not start itself anew (cli/spinning.h); without, it does.
+for variables in "_=x" "-u _"; do
+    for signal in INT:130 TERM:143 HUP:129 USR1:130; do
+        rm -rf runs begun
+        env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT $variables LD_PRELOAD="$PWD/begin.so" "$TINYTHINKER" run run.yaml --set name=toy > out.txt 2>&1 &
+        pid=$!
+        for _ in $(seq 600); do [ -e begun ] && break; sleep 0.05; done
+        kill -"${signal%:*}" $pid
+        wait $pid
+        status=$?
+        [ $status = "${signal#*:}" ] || fail "${signal%:*}, $variables: exit status $status, expected ${signal#*:}" out.txt
+        grep -q "run the same command again to resume" out.txt || fail "${signal%:*}, $variables: no word" out.txt
+    done
+done
+
 printf 'name: toy\nbase: run.yaml\nseeds: [1]\n' > sweep.yaml
 for signal in INT TERM; do
     rm -rf runs starting

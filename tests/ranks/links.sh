@@ -52,13 +52,13 @@ echo hold >control
 ended 1
 says 0 "no word from rank 1 on $(hostname) $silence"
 says 1 "rank 0 on $(hostname) has left"
-patience=(20 5)
+patience=(60 5)
 begin held
 trained held 6
 echo hold >control
 ended 1
 says 1 "no word from rank 0 on $(hostname) $silence"
-says 0 "rank 1 on $(hostname) has left|no word from rank 1 on $(hostname) within 20 seconds" # what is on its way may be held
+says 0 "rank 1 on $(hostname) has left"
 patience=(300 300)
 begin held
 trained held 8

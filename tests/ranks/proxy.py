@@ -3,7 +3,8 @@
 
   proxy.py MEET OTHER PID CONTROL     waits for the file MEET, writes OTHER, which leads here, and ends with the process PID
 
-While the file CONTROL says "hold", nothing is passed on; "drop" closes all connections.
+While the file CONTROL says "hold", nothing is passed on but that a side has closed, and what is held is then lost; "drop" closes
+all connections.
 """
 import asyncio
 import os
@@ -22,9 +23,9 @@ def wish():
         return ''
 
 
-async def pump(reader, writer):
+async def pass_on(queue, writer):
     try:
-        while data := await reader.read(65536):
+        while data := await queue.get():
             while data:
                 await asyncio.sleep(0.005 if random.random() < 0.98 else 0.2)  # as when a packet is lost and sent again
                 while wish() == 'hold':
@@ -35,12 +36,27 @@ async def pump(reader, writer):
                 data = data[n:]
     except OSError:
         pass
+
+
+async def pump(reader, writer):
+    queue = asyncio.Queue()
+    passing = asyncio.create_task(pass_on(queue, writer))
+    try:
+        while data := await reader.read(65536):
+            queue.put_nowait(data)
+    except OSError:
+        pass
+    if wish() == 'hold':
+        passing.cancel()
+    else:
+        queue.put_nowait(b'')
+        await passing
     writer.close()
 
 
-async def watch(writers):
-    """Until the process has gone, or connections are to be dropped."""
-    while wish() != 'drop' and os.path.exists(f'/proc/{pid}'):
+async def watch(writers, pumps):
+    """Until the process has gone and what it sent is passed on, or connections are to be dropped."""
+    while wish() != 'drop' and (os.path.exists(f'/proc/{pid}') or not all(pump.done() for pump in pumps)):
         await asyncio.sleep(0.02)
     for writer in writers:
         writer.transport.abort()
@@ -52,19 +68,20 @@ async def main():
     with open(meet, encoding='utf-8') as file:
         first, place, *rest = file.read().splitlines()
     secret, host, port = place.split()
-    writers = []
+    writers, pumps = [], []
 
     async def connect(reader, writer):
         far_reader, far_writer = await asyncio.open_connection('127.0.0.1', int(port))
         writers.extend((writer, far_writer))
-        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+        pumps.extend(asyncio.create_task(pump(*way)) for way in ((reader, far_writer), (far_reader, writer)))
+        await asyncio.wait(pumps[-2:])
 
     server = await asyncio.start_server(connect, '127.0.0.1', 0)
     here = server.sockets[0].getsockname()[1]
     with open(other + '.part', 'w', encoding='utf-8') as file:
         file.write('\n'.join([first, f'{secret} {host} {here}', '127.0.0.1', 'end', '']))
     os.rename(other + '.part', other)
-    await watch(writers)
+    await watch(writers, pumps)
 
 
 asyncio.run(main())

@@ -404,6 +404,69 @@ static void dealing_is_complete_and_balanced(void **state) {
     }
 }
 
+// As one would deal by hand: always the longest that is left, to the rank with the fewest tokens. Many examples and ranks, of few
+// lengths, so that there are ties.
+static void large_batches_are_dealt_in_the_same_way(void **state) {
+    (void)state;
+    enum { N = 700, MOST = 129 };
+    static int64_t offsets[2 * N + 1];
+    static int32_t order[N], examples[N], to[N], mine[N];
+    tt_dataset d = {.n = N, .offsets = offsets};
+    for (int i = 0; i < N; ++i) {
+        offsets[2 * i + 1] = offsets[2 * i] + 1 + i * 7 % 23;
+        offsets[2 * i + 2] = offsets[2 * i + 1] + 1 + i % 5;
+    }
+    tt_order(order, N, 4, 0, 2);
+    for (int ranks = 2; ranks <= MOST; ranks = ranks * 3 - 3 < MOST ? ranks * 3 - 3 : ranks + 63) {
+        int64_t load[MOST + 63] = {0};
+        int count = 0;
+        bool done[N] = {false};
+        assert_int_equal(tt_deal_all(&d, order, N, ranks, &(tt_dealt){examples, to}), N);
+        const int n = tt_deal(&d, order, N, (tt_share){ranks - 1, ranks}, mine);
+        for (int k = 0; k < N; ++k) {
+            int longest = -1, lightest = 0;
+            for (int i = 0; i < N; ++i)
+                if (!done[i] &&
+                    (longest < 0 || offsets[2 * order[i] + 2] - offsets[2 * order[i]] >
+                                        offsets[2 * order[longest] + 2] - offsets[2 * order[longest]]))
+                    longest = i;
+            for (int r = 1; r < ranks; ++r)
+                if (load[r] < load[lightest]) lightest = r;
+            done[longest] = true;
+            load[lightest] += offsets[2 * order[longest] + 2] - offsets[2 * order[longest]];
+            assert_int_equal(examples[k], order[longest]);
+            assert_int_equal(to[k], lightest);
+            if (lightest == ranks - 1) assert_int_equal(mine[count++], order[longest]);
+        }
+        assert_int_equal(n, count);
+    }
+}
+
+// By hand: lengths 2 5 3 1 3 2 for two ranks. 5 to rank 0, 3 and 3 to rank 1, 2 to rank 0 (7 to 6), 2 to rank 1, 1 to rank 0.
+static void the_longest_are_dealt_first(void **state) {
+    (void)state;
+    static const int64_t lengths[] = {2, 5, 3, 1, 3, 2};
+    static const int32_t order[] = {5, 4, 3, 2, 1, 0}, dealt[] = {1, 4, 2, 5, 0, 3},
+                         ranks[] = {0, 1, 1, 0, 1, 0};
+    int64_t offsets[13] = {0};
+    for (int i = 0; i < 6; ++i) {
+        offsets[2 * i + 1] = offsets[2 * i] + lengths[i] - 1;
+        offsets[2 * i + 2] = offsets[2 * i + 1] + 1;
+    }
+    const tt_dataset d = {.n = 6, .offsets = offsets};
+    int32_t examples[6], to[6], mine[6];
+    assert_int_equal(tt_deal_all(&d, order, 6, 2, &(tt_dealt){examples, to}), 6);
+    assert_memory_equal(examples, dealt, sizeof dealt);
+    assert_memory_equal(to, ranks, sizeof ranks);
+    assert_int_equal(tt_deal(&d, order, 6, (tt_share){0, 2}, mine), 3);
+    assert_memory_equal(mine, ((const int32_t[]){1, 5, 3}), 3 * sizeof *mine);
+    assert_int_equal(tt_deal(&d, order, 6, (tt_share){1, 2}, mine), 3);
+    assert_memory_equal(mine, ((const int32_t[]){4, 2, 0}), 3 * sizeof *mine);
+    assert_int_equal(tt_deal_all(&d, order, 6, 1, &(tt_dealt){examples, to}), 6);
+    assert_memory_equal(examples, order, sizeof order);
+    assert_int_equal(tt_deal_all(&d, order, 6, 4097, &(tt_dealt){examples, to}), -1);
+}
+
 static void order_depends_on_what_it_is_for(void **state) {
     (void)state;
     int32_t a[50], b[50];
@@ -626,6 +689,8 @@ int main(void) {
         cmocka_unit_test(cached_tokens),
         cmocka_unit_test(first_reasonings_of_each_question),
         cmocka_unit_test(dealing_is_complete_and_balanced),
+        cmocka_unit_test(the_longest_are_dealt_first),
+        cmocka_unit_test(large_batches_are_dealt_in_the_same_way),
         cmocka_unit_test(order_depends_on_what_it_is_for),
         cmocka_unit_test(the_teacher_is_right_in_training),
         cmocka_unit_test(training_learns_the_right_answer),

@@ -31,28 +31,11 @@ static void fill_arguments(
     arguments[n] = NULL;
 }
 
-// What asks a run to save and stop.
-static const int requests[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
-enum { REQUESTS = sizeof requests / sizeof *requests };
-
-static void hold_requests(bool hold) {
-    sigset_t set;
-    sigemptyset(&set);
-    for (int i = 0; i < REQUESTS; ++i) sigaddset(&set, requests[i]);
-    sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
-}
-
 // The child gets its own process group, so that Ctrl-C reaches it only through its parent: a second signal
 // would end it before it has saved. It gets the signal also when its parent ends.
-// A signal before the program is started anew ends it: a handler of this one would only take a note that is then forgotten.
+// Signals are held until the program has its own handler: this one's would only take a note that is then forgotten.
 static void become_child(const char *log, const char *threads, const char *const *arguments, pid_t parent) {
     setpgid(0, 0);
-    for (int i = 0; i < REQUESTS; ++i) {
-        struct sigaction now;
-        if (sigaction(requests[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-            signal(requests[i], SIG_DFL);
-    }
-    hold_requests(false);
     prctl(PR_SET_PDEATHSIG, SIGINT);
     if (getppid() != parent) _exit(1);
     const int file = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -74,12 +57,12 @@ static pid_t start_child(const tt_sweep_run *run, const tt_sweep_options *o) {
         TT_OK)
         return -1;
     fill_arguments(arguments, run->sweep->file, index, o);
-    hold_requests(true);
+    tt_interrupt_hold(true);
     const pid_t parent = getpid(), pid = fork();
     tt_sweep_fresh_text(run->sweep, over, sizeof over);
     if (pid == 0 && run->over) setenv(TT_SWEEP_FRESH_VARIABLE, over, 1);
     if (pid == 0) become_child(log, threads, arguments, parent);
-    hold_requests(false);
+    tt_interrupt_hold(false);
     free(arguments);
     return pid;
 }

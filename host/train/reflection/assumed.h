@@ -1,5 +1,5 @@
-// Stands in for the pairs of an iteration where the student is not there to write texts (rehearsal.h): as many pairs of a question as
-// the rehearsal says, all of the teacher's texts.
+// Stands in for the pairs of an iteration where the student is not there to write texts (rehearsal.h): as many pairs of a
+// question as the rehearsal says, all of the teacher's texts.
 #ifndef TT_TRAIN_REFLECTION_ASSUMED_H
 #define TT_TRAIN_REFLECTION_ASSUMED_H
 
