@@ -62,7 +62,7 @@ static tt_status read_piece(reader *r, tt_protobuf piece) {
     const size_t n = (size_t)(text.end - text.p);
     char *key = tt_arena_alloc(&r->memory, n + 1);
     if (!key) return TT_ERR_NOMEM;
-    memcpy(key, text.p, n);
+    if (n) memcpy(key, text.p, n);
     key[n] = '\0';
     if (type == UNKNOWN) r->encoder->unknown = id;
     unsigned byte;
