@@ -199,7 +199,7 @@ static void append_escaped(const tt_spm_encoder *e, const char *text, size_t n, 
 
 static void trim_end(const tt_spm_encoder *e, tt_str *text) {
     const size_t space = e->escape ? strlen(space_mark) : 1;
-    while (text->length >= space &&
+    while (text->data && text->length >= space &&
            memcmp(text->data + text->length - space, e->escape ? space_mark : " ", space) == 0)
         text->length -= space;
 }
