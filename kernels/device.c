@@ -47,6 +47,10 @@ tt_status tt_device_download(tt_device *device, void *to_host, const void *from,
     return bytes ? device->memory->download(device, to_host, from, bytes) : TT_OK;
 }
 
+bool tt_device_is_host(const tt_device *device) {
+    return device->memory->host;
+}
+
 tt_status tt_device_fetch(tt_device *device, void *to_host, const void *from, size_t bytes) {
     return bytes ? device->memory->fetch(device, to_host, from, bytes) : TT_OK;
 }

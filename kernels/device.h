@@ -62,6 +62,7 @@ typedef struct tt_device {
 typedef struct tt_memory {
     tt_status (*alloc)(tt_device *, void *out, size_t bytes, const char *what); // zeroed
     void (*free)(tt_device *, void *memory);
+    bool host; // the host reads and writes it, too
     tt_status (*upload)(tt_device *, void *to, const void *from_host, size_t bytes);
     tt_status (*download)(tt_device *, void *to_host, const void *from, size_t bytes);
     tt_status (*fetch)(tt_device *, void *to_host, const void *from, size_t bytes);
@@ -93,6 +94,8 @@ void tt_device_free(tt_device *device, void *memory);
 // operations. Sizes in bytes.
 tt_status tt_device_upload(tt_device *device, void *to, const void *from_host, size_t bytes) TT_MUST_CHECK;
 tt_status tt_device_download(tt_device *device, void *to_host, const void *from, size_t bytes) TT_MUST_CHECK;
+// Whether the host may read and write device memory in place, while no operation runs: downloads and uploads only copy then.
+bool tt_device_is_host(const tt_device *device);
 // A download that makes nobody wait: to_host is written by the next tt_device_download or tt_device_wait at the
 // latest and must exist until then.
 tt_status tt_device_fetch(tt_device *device, void *to_host, const void *from, size_t bytes) TT_MUST_CHECK;

@@ -64,6 +64,16 @@ tt_status tt_make_dirs(const char *path) {
     return TT_OK;
 }
 
+void tt_file_begin_writing(int file) {
+#ifdef SYNC_FILE_RANGE_WRITE
+    const int reason = errno;
+    (void)sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
+    errno = reason;
+#else
+    (void)file;
+#endif
+}
+
 tt_status tt_read_file(const char *path, size_t limit, char **data, size_t *size) {
     char shipped[TT_PATH_MAX];
     if (limit == 0) limit = (size_t)4 << 30;

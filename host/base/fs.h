@@ -24,6 +24,9 @@ tt_status tt_file_check(const char *path, const char *expected) TT_MUST_CHECK;
 bool tt_dir_exists(const char *path);
 // Makes a folder and its parents where they do not exist. Errors: TT_ERR_IO with the path and the reason.
 tt_status tt_make_dirs(const char *path) TT_MUST_CHECK;
+// Lets the system begin to write to the disk what a file has in memory, without waiting for it: so the disk works while the rest
+// of a large file is made, and fsync finds little to do. Only a hint: what fails shows in fsync.
+void tt_file_begin_writing(int file);
 // Reads a whole file. *data receives its bytes and a NUL behind them, to be released with free(), *size their number.
 // Errors: TT_ERR_IO, also for a file larger than `limit` bytes (0 = 4 GiB); TT_ERR_NOMEM.
 tt_status tt_read_file(const char *path, size_t limit, char **data, size_t *size) TT_MUST_CHECK;

@@ -1,6 +1,8 @@
 #include "host/base/number.h"
 
+#include <float.h>
 #include <locale.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -54,5 +56,17 @@ int tt_print(FILE *out, const char *format, ...) {
     va_start(arguments, format);
     const int n = tt_print_list(out, format, arguments);
     va_end(arguments);
+    return n;
+}
+
+size_t tt_find_not_finite(const float *values, size_t n) {
+    enum { BLOCK = 1024 }; // without a branch inside, so that it is computed in vectors
+    for (size_t from = 0; from < n; from += BLOCK) {
+        const size_t to = n - from < BLOCK ? n : from + BLOCK;
+        unsigned bad = 0;
+        for (size_t i = from; i < to; ++i) bad |= !(fabsf(values[i]) <= FLT_MAX);
+        for (size_t i = from; bad && i < to; ++i)
+            if (!isfinite(values[i])) return i;
+    }
     return n;
 }

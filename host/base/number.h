@@ -23,6 +23,9 @@ int tt_format_list(char *out, size_t size, const char *format, va_list arguments
 int tt_print(FILE *out, const char *format, ...) TT_PRINTF(2, 3);
 int tt_print_list(FILE *out, const char *format, va_list arguments) TT_PRINTF(2, 0);
 
+// The first of values[0..n) that is NaN or infinite; n where there is none.
+size_t tt_find_not_finite(const float *values, size_t n);
+
 #ifdef __cplusplus
 }
 #endif

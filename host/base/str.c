@@ -131,8 +131,20 @@ static size_t utf8_sequence(const unsigned char *s, size_t n) {
     return length;
 }
 
+// Whether eight bytes are ASCII and none is NUL.
+static bool plain_eight(const char *text) {
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t eight;
+    memcpy(&eight, text, sizeof eight);
+    return ((eight | (eight - ones)) & high) == 0; // a NUL borrows and leaves its high bit
+}
+
 bool tt_utf8_valid(const char *text, size_t n, size_t *bad) {
     for (size_t i = 0; i < n;) {
+        if (n - i >= 8 && plain_eight(text + i)) {
+            i += 8;
+            continue;
+        }
         size_t length = utf8_sequence((const unsigned char *)text + i, n - i);
         if (length == 0) {
             if (bad) *bad = i;

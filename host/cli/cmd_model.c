@@ -159,7 +159,9 @@ static tt_status show_model(int argc, char **argv) {
     if (help) return TT_OK;
     tt_checkpoint c;
     tt_device *device;
+    uint64_t hash = 0;
     TT_TRY(open_checkpoint(&c, &device, rest.items[0]));
+    const tt_status status = tt_checkpoint_hash(&c, &hash);
     const tt_model_config *m = &c.model->config;
     printf("%s\n", rest.items[0]);
     printf("  model        T5 %s, %d + %d layers, d_model %d, %d heads of %d, d_ff %d (%s), %s embedding%s\n",
@@ -177,7 +179,7 @@ static tt_status show_model(int argc, char **argv) {
         (double)m->dropout_rate, (double)m->layer_norm_epsilon);
     printf("  tokenizer    %d pieces and %d sentinels, hash %016llx\n", tt_tokenizer_pieces(c.tokenizer),
         tt_tokenizer_extra_ids(c.tokenizer), (unsigned long long)tt_tokenizer_hash(c.tokenizer));
-    printf("  weights      hash %016llx%s\n", (unsigned long long)c.hash,
+    printf("  weights      hash %016llx%s\n", (unsigned long long)hash,
         c.has_moments ? ", with optimizer moments" : "");
     show_adapters(&c);
     show_provenance(c.state);
@@ -187,7 +189,7 @@ static tt_status show_model(int argc, char **argv) {
     }
     tt_checkpoint_close(&c);
     tt_device_close(device);
-    return TT_OK;
+    return status;
 }
 
 static tt_status convert_model(int argc, char **argv) {

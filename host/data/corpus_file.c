@@ -205,8 +205,16 @@ done:
     return status;
 }
 
-// *content receives the hash of the texts as the file has them; tt_corpus_add_reasoning trims and closes knowledge.
-static tt_status read_reasoning(const tt_h5 *h, tt_corpus *corpus, uint64_t *content) {
+static bool same_knowledge(const tt_reasoning *a, const tt_reasoning *b, int n_options) {
+    bool same = !a->general || strcmp(a->general, b->general) == 0;
+    for (int o = 0; a->specific && o < n_options && same; ++o)
+        same = strcmp(a->specific[o], b->specific[o]) == 0;
+    return same;
+}
+
+// *content receives the hash of the texts as the file has them; tt_corpus_add_reasoning trims and closes knowledge. *mended:
+// whether that changed any.
+static tt_status read_reasoning(const tt_h5 *h, tt_corpus *corpus, uint64_t *content, bool *mended) {
     texts source = {0}, general = {0}, specific = {0};
     int32_t *question = NULL, *answer = NULL, *has_general = NULL;
     int64_t *offsets = NULL;
@@ -235,8 +243,10 @@ static tt_status read_reasoning(const tt_h5 *h, tt_corpus *corpus, uint64_t *con
             .specific = count ? (const char *const *)specific.items + offsets[i] : NULL,
             .answer = answer[i],
             .source = source.items[i]};
-        *content = mix_reasoning(*content, &stored, corpus->questions[question[i]].n_options);
+        const int n_options = corpus->questions[question[i]].n_options;
+        *content = mix_reasoning(*content, &stored, n_options);
         status = tt_corpus_add_reasoning(corpus, &stored);
+        if (status == TT_OK) *mended |= !same_knowledge(&stored, &corpus->reasoning[i], n_options);
     }
 done:
     free(source.items);
@@ -271,15 +281,16 @@ tt_status tt_corpus_load(tt_corpus *out, const char *path) {
     *out = (tt_corpus){0};
     tt_h5 h;
     uint64_t hash = 0, content = 0;
+    bool mended = false;
     TT_TRY(tt_h5_open_any(&h, path, "corpus"));
     tt_status status = read_attributes(&h, out, &hash);
     if (status == TT_OK) status = read_questions(&h, out);
     if (status == TT_OK) status = tt_corpus_check(out);
-    if (status == TT_OK) status = read_reasoning(&h, out, &content);
+    if (status == TT_OK) status = read_reasoning(&h, out, &content, &mended);
     if (status == TT_OK) status = tt_corpus_tokens_read(&h, out);
     tt_h5_close(&h);
     if (status == TT_OK) {
-        out->hash = content_hash(out);
+        out->hash = mended ? content_hash(out) : content;
         if (content != hash) {
             status =
                 tt_fail(TT_ERR_FORMAT, "%s: its content does not match its checksum; build it again", path);

@@ -1,6 +1,7 @@
 #include "host/data/corpus_tokens.h"
 
 #include "host/base/log.h"
+#include "host/base/memory.h"
 #include "host/base/number.h"
 #include "host/data/stage_dataset.h"
 
@@ -72,8 +73,10 @@ tt_status tt_stage_tokens_read(const tt_h5 *h, tt_dataset *d, tt_stage stage) {
     snprintf(offsets, sizeof offsets, "%s/offsets", name);
     TT_TRY(tt_h5_shape(h, ids, &n_ids, &columns));
     TT_TRY(tt_h5_shape(h, offsets, &n_offsets, &columns));
-    TT_TRY(tt_grow(&d->ids, &d->ids_capacity, n_ids + 1, sizeof *d->ids, ids));
-    TT_TRY(tt_grow(&d->offsets, &d->offsets_capacity, n_offsets + 1, sizeof *d->offsets, offsets));
+    TT_TRY(tt_alloc(&d->ids, n_ids + 1, sizeof *d->ids, ids)); // just as much, since none are added
+    d->ids_capacity = n_ids + 1;
+    TT_TRY(tt_alloc(&d->offsets, n_offsets + 1, sizeof *d->offsets, offsets));
+    d->offsets_capacity = n_offsets + 1;
     TT_TRY(tt_h5_read(h, ids, (tt_h5_layout){H5T_NATIVE_INT32, n_ids, 0}, d->ids));
     TT_TRY(tt_h5_read(h, offsets, (tt_h5_layout){H5T_NATIVE_INT64, n_offsets, 0}, d->offsets));
     TT_TRY(tt_h5_get_i64(h, name, "cut_inputs", &d->cut_inputs));
@@ -111,10 +114,16 @@ tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) {
     return TT_OK;
 }
 
-tt_status tt_corpus_tokens_copy(
-    tt_dataset *dataset, const tt_corpus *corpus, const tt_stage_options *o, bool *copied) {
+bool tt_corpus_tokens_fit(const tt_corpus *corpus, const tt_stage_options *o) {
     const struct tt_corpus_tokens *t = corpus->tokens;
-    *copied = false;
+    return t && o->split == TT_TRAIN && o->set == t->set && o->max_input == t->max_input &&
+           o->max_target == t->max_target;
+}
+
+tt_status tt_corpus_tokens_lend(
+    tt_dataset *dataset, const tt_corpus *corpus, const tt_stage_options *o, bool *lent) {
+    const struct tt_corpus_tokens *t = corpus->tokens;
+    *lent = false;
     if (!t) return TT_OK;
     if (t->tokenizer != tt_tokenizer_hash(o->tokenizer))
         return tt_fail(TT_ERR_INPUT,
@@ -123,25 +132,16 @@ tt_status tt_corpus_tokens_copy(
             corpus->name, (unsigned long long)t->tokenizer,
             (unsigned long long)tt_tokenizer_hash(o->tokenizer));
     const tt_dataset *from = &t->stages[o->stage];
-    if (o->split != TT_TRAIN || o->set != t->set || o->max_input != t->max_input ||
-        o->max_target != t->max_target || from->n == 0)
-        return TT_OK;
+    if (!tt_corpus_tokens_fit(corpus, o) || from->n == 0) return TT_OK;
+    const int size = tt_tokenizer_size(o->tokenizer);
     for (int64_t i = 0; i < from->tokens; ++i)
-        if (from->ids[i] >= tt_tokenizer_size(o->tokenizer))
+        if (from->ids[i] >= size)
             return tt_fail(TT_ERR_FORMAT,
                 "corpus %s: /stages/%s contains token %d, its tokenizer has %d; build the corpus again",
-                corpus->name, tt_stage_name(o->stage), from->ids[i], tt_tokenizer_size(o->tokenizer));
-    TT_TRY(
-        tt_grow(&dataset->ids, &dataset->ids_capacity, (size_t)from->tokens, sizeof *from->ids, "token ids"));
-    TT_TRY(tt_grow(&dataset->offsets, &dataset->offsets_capacity, 2 * (size_t)from->n + 1,
-        sizeof *from->offsets, "offsets"));
-    memcpy(dataset->ids, from->ids, (size_t)from->tokens * sizeof *from->ids);
-    memcpy(dataset->offsets, from->offsets, (2 * (size_t)from->n + 1) * sizeof *from->offsets);
-    dataset->n = from->n;
-    dataset->tokens = from->tokens;
-    dataset->cut_inputs = from->cut_inputs;
-    dataset->cut_targets = from->cut_targets;
-    dataset->unknown = from->unknown;
-    *copied = true;
+                corpus->name, tt_stage_name(o->stage), from->ids[i], size);
+    const char *name = dataset->name;
+    *dataset = *from;
+    dataset->name = name;
+    dataset->lent = *lent = true;
     return TT_OK;
 }

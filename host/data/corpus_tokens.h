@@ -33,11 +33,12 @@ void tt_corpus_tokens_show(const tt_corpus *corpus, FILE *out);
 tt_status tt_corpus_tokens_write(const tt_h5 *h, const tt_corpus *corpus) TT_MUST_CHECK;
 // Tokens that another version made are left out with a warning. Errors: TT_ERR_FORMAT for damaged ones.
 tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) TT_MUST_CHECK;
-// Copies a stage's ids into `dataset` where the corpus has just these (same split, stage set and limits); *copied
-// receives whether it has. Errors: TT_ERR_INPUT where they were made with another tokenizer; TT_ERR_FORMAT where an
+// Whether the corpus has tokens of just this split, stage set and limits.
+bool tt_corpus_tokens_fit(const tt_corpus *corpus, const struct tt_stage_options *options);
+// Lends a stage's ids to `dataset` where the corpus has just these; *lent receives whether it has. Errors: TT_ERR_INPUT where they were made with another tokenizer; TT_ERR_FORMAT where an
 // id is not among the tokenizer's.
-tt_status tt_corpus_tokens_copy(tt_dataset *dataset, const tt_corpus *corpus,
-    const struct tt_stage_options *options, bool *copied) TT_MUST_CHECK;
+tt_status tt_corpus_tokens_lend(tt_dataset *dataset, const tt_corpus *corpus,
+    const struct tt_stage_options *options, bool *lent) TT_MUST_CHECK;
 
 // Writes the examples of a stage under /stages/STAGE, or nothing where there are none. Errors: TT_ERR_IO.
 tt_status tt_stage_tokens_write(const tt_h5 *h, const tt_dataset *dataset, tt_stage stage) TT_MUST_CHECK;

@@ -14,8 +14,10 @@
 #include <string.h>
 
 void tt_dataset_close(tt_dataset *d) {
-    free(d->ids);
-    free(d->offsets);
+    if (!d->lent) {
+        free(d->ids);
+        free(d->offsets);
+    }
     *d = (tt_dataset){0};
 }
 

@@ -23,6 +23,7 @@ typedef struct tt_dataset {
     int64_t unknown, tokens;         // tokens that are <unk>, and all
     uint32_t first_example;          // example i has dropout identity first_example + i
     size_t ids_capacity, offsets_capacity;
+    bool lent; // ids and offsets belong to the corpus, which outlives the dataset; nothing is added
 } tt_dataset;
 
 // How texts become ids.

@@ -1,6 +1,7 @@
 // Data sets of numbers.
 #include "host/data/hdf5_check.h"
 
+#include "host/base/fs.h"
 #include "host/base/memory.h"
 
 #include <stdlib.h>
@@ -39,6 +40,14 @@ static tt_status make_set(const tt_h5 *h, const char *name, tt_h5_layout layout,
     return status;
 }
 
+// After a large data set, or a piece of one, has gone to the file.
+static void begin_writing(const tt_h5 *h, size_t bytes) {
+    enum { LARGE = 4 << 20 };
+    void *file;
+    if (bytes >= LARGE && H5Fget_vfd_handle(h->file, H5P_DEFAULT, &file) >= 0)
+        tt_file_begin_writing(*(const int *)file);
+}
+
 static tt_status close_written(const tt_h5 *h, const char *name, hid_t set, tt_status status) {
     if (set >= 0 && H5Dclose(set) < 0 && status == TT_OK)
         return tt_h5_failed(h, TT_ERR_IO, "cannot write", name);
@@ -50,7 +59,10 @@ tt_status tt_h5_write(const tt_h5 *h, const char *name, tt_h5_layout layout, con
     tt_status status = make_set(h, name, layout, &set);
     if (status == TT_OK && layout.rows && H5Dwrite(set, layout.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
         status = tt_h5_failed(h, TT_ERR_IO, "cannot write", name);
-    return close_written(h, name, set, status);
+    status = close_written(h, name, set, status);
+    if (status == TT_OK)
+        begin_writing(h, layout.rows * (layout.columns ? layout.columns : 1) * H5Tget_size(layout.type));
+    return status;
 }
 
 // Elements [from, from + n) of a vector's data set, to or from memory.
@@ -84,6 +96,7 @@ tt_status tt_h5_write_pieces(const tt_h5 *h, const char *name, hid_t type, size_
         status = source.piece(source.self, from, count, data);
         if (status == TT_OK && move_piece(set, type, from, count, data, true) < 0)
             status = tt_h5_failed(h, TT_ERR_IO, "cannot write", name);
+        if (status == TT_OK) begin_writing(h, count * H5Tget_size(type));
     }
     free(data);
     return close_written(h, name, set, status);

@@ -164,11 +164,15 @@ static bool leaves_out(const tt_corpus *corpus, const tt_stage_options *o) {
     return false;
 }
 
+bool tt_dataset_is_built(const tt_corpus *corpus, const tt_stage_options *o) {
+    return tt_corpus_tokens_fit(corpus, o) && !leaves_out(corpus, o);
+}
+
 tt_status tt_dataset_build(tt_dataset *dataset, const tt_corpus *corpus, const tt_stage_options *o) {
     dataset->name = tt_stage_name(o->stage);
-    bool copied = false;
-    if (!leaves_out(corpus, o)) TT_TRY(tt_corpus_tokens_copy(dataset, corpus, o, &copied));
-    if (copied) return TT_OK;
+    bool lent = false;
+    if (!leaves_out(corpus, o)) TT_TRY(tt_corpus_tokens_lend(dataset, corpus, o, &lent));
+    if (lent) return TT_OK;
     builder b = {.dataset = dataset,
         .encoding = {.tokenizer = o->tokenizer, .max_input = o->max_input, .max_target = o->max_target},
         .inputs_only =

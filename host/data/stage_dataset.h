@@ -22,11 +22,14 @@ typedef struct tt_stage_options {
 
 // Builds the stage's (input, target) pairs without duplicates (with answers alone: without duplicate inputs). For
 // answers alone (summarize_only) they come from the questions and need no reasoning; for all other stage sets they
-// come from the reasoning that agrees with the right answer. The caller zero-initialises `dataset` and closes it.
+// come from the reasoning that agrees with the right answer. The caller zero-initialises `dataset` and closes it, before the
+// corpus, whose own tokens it may borrow.
 // Errors: TT_ERR_INPUT where the corpus lacks what the stage set needs (e.g. specific knowledge: use no_analyze),
 // where it was tokenised with another tokenizer, or where there is no example.
 tt_status tt_dataset_build(
     tt_dataset *dataset, const tt_corpus *corpus, const tt_stage_options *options) TT_MUST_CHECK;
+// Whether the corpus has these examples as tokens already, so that nothing is gained by keeping them elsewhere, too.
+bool tt_dataset_is_built(const tt_corpus *corpus, const tt_stage_options *options);
 // Tokenises the stages of the largest stage set that the corpus has reasoning for (all, no_recall, no_analyze, or
 // summarize_only, which needs none) and keeps the tokens in the corpus; tt_corpus_save writes them. Warns of texts
 // that are cut. Errors: TT_ERR_INPUT without training questions.

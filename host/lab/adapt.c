@@ -30,7 +30,9 @@ static tt_status add_adapters(tt_checkpoint *student, const tt_adapt *how) {
     TT_TRY(options_of(&options, how->config));
     if (how->start) {
         warn_of_random(student, how->start);
-        if (!student->adapted) TT_TRY(tt_adapted_open(&student->adapted, how->start, student->hash));
+        uint64_t hash;
+        TT_TRY(tt_checkpoint_hash(student, &hash));
+        if (!student->adapted) TT_TRY(tt_adapted_open(&student->adapted, how->start, hash));
     }
     const tt_status status = tt_adapters_open(student->model, &options);
     if (status != TT_OK) return tt_context(status, "model.adapters");

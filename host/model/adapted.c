@@ -104,10 +104,9 @@ static tensor tensor_of(const tt_adapter_set *set, int number, int item, int whi
 }
 
 static tt_status check_finite(const tt_h5 *h, const tensor *t, const float *w, tt_status failure) {
-    for (size_t i = 0; i < t->rows * t->columns; ++i)
-        if (!isfinite(w[i]))
-            return tt_fail(failure, "%s: %s contains %g at element %zu", h->path, t->name, (double)w[i], i);
-    return TT_OK;
+    const size_t n = t->rows * t->columns, i = tt_find_not_finite(w, n);
+    if (i == n) return TT_OK;
+    return tt_fail(failure, "%s: %s contains %g at element %zu", h->path, t->name, (double)w[i], i);
 }
 
 static tt_status write_set(const tt_h5 *h, const tt_adapter_set *set, int number) {

@@ -28,7 +28,7 @@ typedef struct tt_adapter_set {
 typedef struct tt_adapted {
     // Path of the base, absolute: where it was when written, or, once loaded, where it was found.
     char base[TT_PATH_MAX];
-    uint64_t base_hash;   // tt_checkpoint.hash of it
+    uint64_t base_hash;   // tt_checkpoint_hash of it
     tt_adapter_set *sets; // [n]
     int n;
     size_t capacity;

@@ -3,13 +3,13 @@
 
 #include "host/base/fs.h"
 #include "host/base/memory.h"
+#include "host/base/number.h"
 #include "host/base/str.h"
 #include "host/data/hdf5_file.h"
 #include "host/data/renew.h"
 #include "kernels/bf16.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,9 +71,9 @@ static tt_status get_config(const tt_h5 *h, tt_model_config *c) {
     return status == TT_OK ? TT_OK : tt_context(TT_ERR_FORMAT, "%s", h->path);
 }
 
-// Weights pass through host memory tensor by tensor, so that no second copy of the whole model is needed.
+// Weights of a device pass through host memory tensor by tensor, so that no second copy of the whole model is needed.
 typedef struct staging {
-    float *w;
+    float *w;       // NULL where the device's memory is the host's
     uint16_t *half; // NULL for fp32
 } staging;
 
@@ -89,10 +89,18 @@ static tt_status staging_open(staging *s, const tt_model *model, bool bf16) {
         if (n > largest) largest = n;
     }
     *s = (staging){0};
-    tt_status status = tt_alloc(&s->w, largest, sizeof *s->w, "checkpoint");
+    tt_status status = TT_OK;
+    if (!tt_device_is_host(model->device)) status = tt_alloc(&s->w, largest, sizeof *s->w, "checkpoint");
     if (status == TT_OK && bf16) status = tt_alloc(&s->half, largest, sizeof *s->half, "checkpoint");
     if (status != TT_OK) staging_close(s);
     return status;
+}
+
+// *out: where the host has the parameter's n weights.
+static tt_status weights_at(
+    const tt_model *model, const tt_parameter *p, size_t n, const staging *s, const float **out) {
+    *out = s->w ? s->w : model->w + p->offset;
+    return s->w ? tt_device_download(model->device, s->w, model->w + p->offset, n * sizeof *s->w) : TT_OK;
 }
 
 // A parameter as a data set: name, elements, and shape (a vector has columns 0).
@@ -111,18 +119,18 @@ static data_set data_set_of(const tt_parameter *p) {
 
 static tt_status check_finite(const tt_h5 *h, const tt_parameter *p, const float *w, tt_status failure) {
     const size_t n = (size_t)p->rows * (size_t)p->columns;
-    for (size_t i = 0; i < n; ++i)
-        if (!isfinite(w[i]))
-            return tt_fail(failure, "%s: %s contains %g at element %zu", h->path, p->name, (double)w[i], i);
-    return TT_OK;
+    const size_t i = tt_find_not_finite(w, n);
+    if (i == n) return TT_OK;
+    return tt_fail(failure, "%s: %s contains %g at element %zu", h->path, p->name, (double)w[i], i);
 }
 
 static tt_status put_parameter(const tt_h5 *h, const tt_model *model, const tt_parameter *p, staging *s) {
     const data_set d = data_set_of(p);
-    TT_TRY(tt_device_download(model->device, s->w, model->w + p->offset, d.n * sizeof *s->w));
-    TT_TRY(check_finite(h, p, s->w, TT_ERR_NUMERIC));
-    if (!s->half) return tt_h5_write(h, d.name, (tt_h5_layout){H5T_NATIVE_FLOAT, d.rows, d.columns}, s->w);
-    tt_bf16_from_float((int64_t)d.n, s->half, s->w);
+    const float *w;
+    TT_TRY(weights_at(model, p, d.n, s, &w));
+    TT_TRY(check_finite(h, p, w, TT_ERR_NUMERIC));
+    if (!s->half) return tt_h5_write(h, d.name, (tt_h5_layout){H5T_NATIVE_FLOAT, d.rows, d.columns}, w);
+    tt_bf16_from_float((int64_t)d.n, s->half, w);
     return tt_h5_write(h, d.name, (tt_h5_layout){H5T_NATIVE_UINT16, d.rows, d.columns}, s->half);
 }
 
@@ -192,18 +200,39 @@ tt_status tt_checkpoint_save(const char *path, const tt_checkpoint_write *what) 
     return tt_h5_commit(&h);
 }
 
-static tt_status get_parameter(
-    const tt_h5 *h, const tt_model *model, const tt_parameter *p, staging *s, uint64_t *hash) {
+static tt_status get_parameter(const tt_h5 *h, const tt_model *model, const tt_parameter *p, staging *s) {
     const data_set d = data_set_of(p);
+    float *w = s->w ? s->w : model->w + p->offset;
     if (s->half) {
         TT_TRY(tt_h5_read(h, d.name, (tt_h5_layout){H5T_NATIVE_UINT16, d.rows, d.columns}, s->half));
-        tt_float_from_bf16((int64_t)d.n, s->w, s->half);
+        tt_float_from_bf16((int64_t)d.n, w, s->half);
     } else {
-        TT_TRY(tt_h5_read(h, d.name, (tt_h5_layout){H5T_NATIVE_FLOAT, d.rows, d.columns}, s->w));
+        TT_TRY(tt_h5_read(h, d.name, (tt_h5_layout){H5T_NATIVE_FLOAT, d.rows, d.columns}, w));
     }
-    TT_TRY(check_finite(h, p, s->w, TT_ERR_FORMAT));
-    *hash = (*hash ^ tt_hash(s->w, d.n * sizeof *s->w)) * 0x9E3779B97F4A7C15ull;
-    return tt_device_upload(model->device, model->w + p->offset, s->w, d.n * sizeof *s->w);
+    TT_TRY(check_finite(h, p, w, TT_ERR_FORMAT));
+    return s->w ? tt_device_upload(model->device, model->w + p->offset, w, d.n * sizeof *w) : TT_OK;
+}
+
+static tt_status hash_weights(const tt_model *model, uint64_t *hash) {
+    staging s;
+    *hash = 0;
+    TT_TRY(staging_open(&s, model, false));
+    tt_status status = TT_OK;
+    for (int i = 0; i < model->n_parameters && status == TT_OK; ++i) {
+        const float *w;
+        const size_t n = data_set_of(&model->parameters[i]).n;
+        status = weights_at(model, &model->parameters[i], n, &s, &w);
+        if (status == TT_OK) *hash = (*hash ^ tt_hash(w, n * sizeof *w)) * 0x9E3779B97F4A7C15ull;
+    }
+    staging_close(&s);
+    return status;
+}
+
+tt_status tt_checkpoint_hash(tt_checkpoint *c, uint64_t *hash) {
+    if (!c->hashed && c->loaded) TT_TRY(hash_weights(c->model, &c->hash));
+    c->hashed = true;
+    *hash = c->hash;
+    return TT_OK;
 }
 
 static tt_status get_dtype(const tt_h5 *h, bool *bf16) {
@@ -218,14 +247,14 @@ static tt_status get_dtype(const tt_h5 *h, bool *bf16) {
     return status;
 }
 
-static tt_status get_weights(const tt_h5 *h, tt_model *model, uint64_t *hash) {
+static tt_status get_weights(const tt_h5 *h, tt_model *model) {
     bool bf16;
     staging s;
     TT_TRY(get_dtype(h, &bf16));
     TT_TRY(staging_open(&s, model, bf16));
     tt_status status = TT_OK;
     for (int i = 0; i < model->n_parameters && status == TT_OK; ++i)
-        status = get_parameter(h, model, &model->parameters[i], &s, hash);
+        status = get_parameter(h, model, &model->parameters[i], &s);
     staging_close(&s);
     return status == TT_OK ? tt_model_written(model) : status;
 }
@@ -345,9 +374,9 @@ static tt_status open_model(const tt_h5 *h, tt_model **out, tt_device *device) {
     return tt_model_open(out, &config, device);
 }
 
-static tt_status get_model(const tt_h5 *h, tt_model **out, uint64_t *hash, tt_device *device) {
+static tt_status get_model(const tt_h5 *h, tt_model **out, tt_device *device) {
     TT_TRY(open_model(h, out, device));
-    return get_weights(h, *out, hash);
+    return get_weights(h, *out);
 }
 
 // ---- adapted students
@@ -360,7 +389,8 @@ static tt_status load_base(
     *adapted = false;
     TT_TRY(tt_h5_open_any(&h, path, "checkpoint"));
     tt_status status = get_format(&h, adapted);
-    if (status == TT_OK && !*adapted) status = get_model(&h, out, hash, device);
+    if (status == TT_OK && !*adapted) status = get_model(&h, out, device);
+    if (status == TT_OK && !*adapted) status = hash_weights(*out, hash);
     tt_h5_close(&h);
     if (status == TT_OK) return TT_OK;
     tt_model_close(*out);
@@ -402,6 +432,7 @@ static tt_status find_base(const tt_h5 *h, tt_adapted *adapted, tt_model **out, 
 static tt_status get_adapted(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
     TT_TRY(tt_adapted_read(&out->adapted, h));
     TT_TRY(find_base(h, out->adapted, &out->model, device));
+    out->hashed = true;
     return tt_adapted_read_sets(out->adapted, h, out->model, tt_h5_has(h, "/optimizer/m"), &out->hash);
 }
 
@@ -419,7 +450,8 @@ static tt_status get_tokenizer_of(const tt_h5 *h, tt_checkpoint *out) {
 static tt_status get_all(const tt_h5 *h, tt_checkpoint *out, tt_device *device) {
     bool adapted;
     TT_TRY(get_format(h, &adapted));
-    TT_TRY(adapted ? get_adapted(h, out, device) : get_model(h, &out->model, &out->hash, device));
+    out->loaded = true;
+    TT_TRY(adapted ? get_adapted(h, out, device) : get_model(h, &out->model, device));
     TT_TRY(get_tokenizer_of(h, out));
     TT_TRY(find_moments(h, out));
     return tt_h5_has(h, "/state") ? tt_h5_read_text(h, "/state", &out->state) : TT_OK;

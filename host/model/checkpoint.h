@@ -41,7 +41,8 @@ typedef struct tt_checkpoint {
     size_t moment_size;  // elements of each
     struct tt_h5 *file;  // private: open for it
     char *state;         // JSON text, or NULL
-    uint64_t hash;       // of the weights as stored; identifies the checkpoint
+    bool loaded, hashed; // private, as is `hash`: see tt_checkpoint_hash
+    uint64_t hash;
 } tt_checkpoint;
 
 // The caller owns all of it; tt_checkpoint_close releases it. Errors: TT_ERR_IO (the file is missing),
@@ -53,6 +54,9 @@ tt_status tt_checkpoint_load(tt_checkpoint *out, const char *path, tt_device *de
 // The same without weights and moments, which are not read: the model's are undefined. Errors: the same.
 tt_status tt_checkpoint_outline(tt_checkpoint *out, const char *path, tt_device *device) TT_MUST_CHECK;
 void tt_checkpoint_close(tt_checkpoint *checkpoint);
+// *hash: of the weights as stored, or of the base and the adapters; it identifies the checkpoint. 0 for a student that was never
+// stored. The first call reads all weights: ask before they are trained. Errors: TT_ERR_DEVICE, TT_ERR_NOMEM.
+tt_status tt_checkpoint_hash(tt_checkpoint *checkpoint, uint64_t *hash) TT_MUST_CHECK;
 // For what comes next: releases the moments, and merges model->adapters into the weights, where there are any.
 tt_status tt_checkpoint_settle(tt_checkpoint *checkpoint) TT_MUST_CHECK;
 // Reads elements [from, from + n) of a moment into device memory, in pieces. Errors: TT_ERR_FORMAT, TT_ERR_DEVICE, TT_ERR_NOMEM.

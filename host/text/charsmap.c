@@ -16,6 +16,7 @@ struct tt_charsmap {
     size_t n_units;
     char *texts; // [n_texts], the last byte is NUL
     size_t n_texts;
+    bool keeps[128]; // see tt_charsmap_keeps
 };
 
 static int sextet(char c) {
@@ -108,12 +109,23 @@ static tt_status check_trie(const tt_charsmap *map) {
     return status;
 }
 
+// Whether no key is the character c, or begins with it and another of ASCII.
+static bool keeps(const tt_charsmap *map, unsigned char c) {
+    const size_t child = offset_of(map->units[0]) ^ c;
+    if (!is_child(map->units[child], c)) return true;
+    const size_t base = child ^ offset_of(map->units[child]);
+    bool kept = !has_value(map->units[child]);
+    for (unsigned char next = 1; next < 128 && kept; ++next) kept = !is_child(map->units[base ^ next], next);
+    return kept;
+}
+
 tt_status tt_charsmap_parse(tt_charsmap **out, const void *bytes, size_t n) {
     *out = NULL;
     tt_charsmap *map;
     TT_TRY(tt_alloc(&map, 1, sizeof *map, "precompiled_charsmap"));
     tt_status status = split_table(map, bytes, n);
     if (status == TT_OK) status = check_trie(map);
+    for (unsigned char c = 1; c < 128 && status == TT_OK; ++c) map->keeps[c] = keeps(map, c);
     if (status == TT_OK)
         *out = map;
     else
@@ -138,6 +150,26 @@ void tt_charsmap_close(tt_charsmap *map) {
     free(map);
 }
 
+bool tt_charsmap_keeps(const tt_charsmap *map, unsigned char c) {
+    return c < 128 && map->keeps[c];
+}
+
+const char *tt_charsmap_longest(const tt_charsmap *map, const char *text, size_t n, size_t *length) {
+    const char *found = NULL;
+    size_t node = offset_of(map->units[0]);
+    for (size_t i = 0; i < n; ++i) {
+        const unsigned char c = (unsigned char)text[i];
+        node ^= c;
+        const uint32_t unit = map->units[node];
+        if (!is_child(unit, c)) break;
+        node ^= offset_of(unit);
+        if (!has_value(unit)) continue;
+        found = map->texts + (map->units[node] & 0x7fffffffu);
+        *length = i + 1;
+    }
+    return found;
+}
+
 // The replacement of the shortest key at the start of text[0..n), or NULL where there is none.
 static const char *replacement(const tt_charsmap *map, const char *text, size_t n) {
     size_t node = offset_of(map->units[0]);
@@ -152,11 +184,25 @@ static const char *replacement(const tt_charsmap *map, const char *text, size_t 
     return NULL;
 }
 
+// How many characters stay as they are: clusters of one ASCII character each. (CR and LF are one together.)
+static size_t kept_at_start(const tt_charsmap *map, const char *text, size_t n) {
+    size_t kept = 0;
+    while (kept < n && tt_charsmap_keeps(map, (unsigned char)text[kept]) && text[kept] != '\r') ++kept;
+    if (kept > 0 && kept < n && (unsigned char)text[kept] >= 128) --kept; // a mark may follow the last one
+    return kept;
+}
+
 // The package looks up a grapheme cluster of less than 6 bytes as a whole, and what the shortest matching key is replaced by
 // then stands for all of it, marks included; it looks up the characters of other clusters one by one.
 void tt_charsmap_apply(const tt_charsmap *map, const char *text, size_t n, tt_str *out) {
     enum { SHORT = 6 };
     for (size_t i = 0; i < n;) {
+        const size_t kept = kept_at_start(map, text + i, n - i);
+        if (kept) {
+            tt_str_append_n(out, text + i, kept);
+            i += kept;
+            continue;
+        }
         const size_t cluster = tt_unicode_grapheme(text + i, n - i);
         const char *whole = cluster < SHORT ? replacement(map, text + i, cluster) : NULL;
         if (whole) tt_str_append(out, whole);

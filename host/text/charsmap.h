@@ -6,6 +6,7 @@
 #include "host/base/status.h"
 #include "host/base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -20,7 +21,12 @@ tt_status tt_charsmap_parse(tt_charsmap **out, const void *bytes, size_t n) TT_M
 // The same for a table in base64.
 tt_status tt_charsmap_open(tt_charsmap **out, const char *base64) TT_MUST_CHECK;
 void tt_charsmap_close(tt_charsmap *map);
-// Appends text[0..n), well-formed UTF-8, with its replacements to `out`.
+// Whether the ASCII character c stays as it is wherever another one or nothing follows it.
+bool tt_charsmap_keeps(const tt_charsmap *map, unsigned char c);
+// What the longest key at the start of text[0..n) is replaced by, owned by the map, and that key's length; NULL where there is
+// none. So SentencePiece itself reads the table.
+const char *tt_charsmap_longest(const tt_charsmap *map, const char *text, size_t n, size_t *length);
+// Appends text[0..n), well-formed UTF-8, with its replacements to `out`, as the package does.
 void tt_charsmap_apply(const tt_charsmap *map, const char *text, size_t n, tt_str *out);
 
 #ifdef __cplusplus

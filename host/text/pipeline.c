@@ -129,13 +129,13 @@ static tt_status split_at_spaces(const walk *w, int step, stretch s) {
 }
 
 static tt_status split_at_marks(const walk *w, int step, const tt_str *text, bool at_start) {
-    const size_t mark = strlen(w->pipeline->pretokenizers[step - 1].mark);
+    const char *mark = w->pipeline->pretokenizers[step - 1].mark, *hit = text->data;
     size_t from = 0;
-    for (size_t i = 1; i < text->length; ++i)
-        if (strncmp(text->data + i, w->pipeline->pretokenizers[step - 1].mark, mark) == 0) {
-            TT_TRY(pretokenize(w, step, (stretch){text->data + from, i - from, at_start && from == 0}));
-            from = i;
-        }
+    while (*hit && (hit = strstr(hit + 1, mark))) {
+        const size_t to = (size_t)(hit - text->data);
+        TT_TRY(pretokenize(w, step, (stretch){text->data + from, to - from, at_start && from == 0}));
+        from = to;
+    }
     return pretokenize(w, step, (stretch){text->data + from, text->length - from, at_start && from == 0});
 }
 
@@ -146,11 +146,11 @@ static tt_status apply_metaspace(const walk *w, int step, stretch s) {
     tt_str text = {0};
     if (!marked && (p->prepend == TT_PREPEND_ALWAYS || (p->prepend == TT_PREPEND_FIRST && s.at_start)))
         tt_str_append(&text, p->mark);
-    for (size_t i = 0; i < s.n; ++i) {
-        if (s.text[i] == ' ')
-            tt_str_append(&text, p->mark);
-        else
-            tt_str_append_n(&text, s.text + i, 1);
+    for (const char *at = s.text, *end = s.text + s.n; at < end;) {
+        const char *space = memchr(at, ' ', (size_t)(end - at)), *to = space ? space : end;
+        tt_str_append_n(&text, at, (size_t)(to - at));
+        if (space) tt_str_append(&text, p->mark);
+        at = to + (space != NULL);
     }
     tt_status status = tt_str_status(&text);
     if (status == TT_OK)

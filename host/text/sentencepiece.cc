@@ -117,28 +117,6 @@ int tt_spm_find(const tt_spm *spm, const char *piece) {
     return spm->processor.PieceToId(piece);
 }
 
-const char *tt_spm_encode(
-    const tt_spm *spm, const char *text, size_t n, void (*take)(void *, int), void *context) {
-    return guarded([&] {
-        std::vector<int> ids;
-        auto status = spm->processor.Encode(std::string(text, n), &ids);
-        if (status.ok())
-            for (int id : ids) take(context, id);
-        return status;
-    });
-}
-
-const char *tt_spm_encode_texts(const tt_spm *spm, const char *text, size_t n,
-    void (*take)(void *, const char *, size_t), void *context) {
-    return guarded([&] {
-        std::vector<std::string> pieces;
-        auto status = spm->processor.Encode(std::string(text, n), &pieces);
-        if (status.ok())
-            for (const auto &piece : pieces) take(context, piece.data(), piece.size());
-        return status;
-    });
-}
-
 const char *tt_spm_decode(
     const tt_spm *spm, const int32_t *ids, int n, void (*take)(void *, const char *, size_t), void *context) {
     return guarded([&] {

@@ -1,4 +1,4 @@
-// C interface of the SentencePiece library; private to host/text. No exception crosses it.
+// C interface of the SentencePiece library, for all but cutting texts (sentencepiece_encode.h); private to host/text. No exception crosses it.
 #ifndef TT_TEXT_SENTENCEPIECE_H
 #define TT_TEXT_SENTENCEPIECE_H
 
@@ -23,12 +23,6 @@ int tt_spm_eos(const tt_spm *spm);
 int tt_spm_unk(const tt_spm *spm);
 const char *tt_spm_piece(const tt_spm *spm, int id);
 int tt_spm_find(const tt_spm *spm, const char *piece); // unk's id where there is none
-// Calls take(context, id) for each id of text[0..n).
-const char *tt_spm_encode(
-    const tt_spm *spm, const char *text, size_t n, void (*take)(void *, int), void *context);
-// Calls take(context, text, length) for each piece of text[0..n): what it spells, for the unknown the characters themselves.
-const char *tt_spm_encode_texts(
-    const tt_spm *spm, const char *text, size_t n, void (*take)(void *, const char *, size_t), void *context);
 // Calls take(context, text, length) once.
 const char *tt_spm_decode(
     const tt_spm *spm, const int32_t *ids, int n, void (*take)(void *, const char *, size_t), void *context);

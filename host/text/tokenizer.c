@@ -9,13 +9,15 @@
 #include "host/text/added_tokens.h"
 #include "host/text/pipeline.h"
 #include "host/text/sentencepiece.h"
+#include "host/text/sentencepiece_encode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct tt_tokenizer {
-    tt_spm *spm;          // of a .model
+    tt_spm *spm; // of a .model
+    tt_spm_encoder *encoder;
     tt_pipeline pipeline; // of a tokenizer.json, where spm is NULL
     char *bytes, *more;   // the file; what was added, or NULL
     size_t n_bytes;
@@ -47,6 +49,7 @@ static tt_status open_spm(tt_tokenizer *t, const void *bytes, size_t n, int extr
     const char *message = tt_spm_open(&t->spm, bytes, n);
     if (message) return tt_fail(TT_ERR_FORMAT, "not a SentencePiece model (%s)", message);
     TT_TRY(check_base_ids((const int[]){tt_spm_pad(t->spm), tt_spm_eos(t->spm), tt_spm_unk(t->spm)}));
+    TT_TRY(tt_spm_encoder_open(&t->encoder, bytes, n));
     t->pieces = t->in_model = tt_spm_size(t->spm);
     for (int id = TT_PAD; id <= TT_UNK; ++id)
         TT_TRY(
@@ -202,6 +205,7 @@ tt_status tt_tokenizer_add(tt_tokenizer *t, const char *json) {
 void tt_tokenizer_close(tt_tokenizer *t) {
     if (!t) return;
     tt_spm_close(t->spm);
+    tt_spm_encoder_close(t->encoder);
     tt_pipeline_close(&t->pipeline);
     tt_added_close(&t->added);
     tt_added_close(&t->raw);
@@ -298,37 +302,18 @@ static tt_status append_token(void *context, const tt_added_token *token) {
     return ((sink *)context)->status;
 }
 
-// The ids of a stretch, whose unknown pieces become added tokens where they are spelled like one.
-typedef struct unknowns {
-    const tt_tokenizer *tokenizer;
-    int32_t *ids; // the id of the next piece
-} unknowns;
-
-static void look_up_unknown(void *context, const char *text, size_t n) {
-    unknowns *u = context;
-    const tt_added_token *token = *u->ids == TT_UNK ? tt_added_find(&u->tokenizer->added, text, n) : NULL;
-    if (token) *u->ids = token->id;
-    u->ids++;
-}
-
-static bool has_unknown(const tt_ids *ids, int from) {
-    for (int i = from; i < ids->n; ++i)
-        if (ids->items[i] == TT_UNK) return true;
-    return false;
+// A piece of a stretch. A token that is part of a longer word (single_word) is in the stretch, and its characters may be no
+// pieces: the unknown becomes an added token where it is spelled like one.
+static void append_piece(void *context, int id, const char *text, size_t n) {
+    const tt_tokenizer *t = ((const sink *)context)->tokenizer;
+    const tt_added_token *token = id == TT_UNK && t->more ? tt_added_find(&t->added, text, n) : NULL;
+    append_id(context, token ? token->id : id);
 }
 
 static tt_status append_pieces(void *context, const char *text, size_t n, bool at_start) {
     (void)at_start; // a stretch of text always begins a word
     sink *s = context;
-    const tt_tokenizer *t = s->tokenizer;
-    const int from = s->ids->n;
-    const char *message = tt_spm_encode(t->spm, text, n, append_id, s);
-    // A token that is part of a longer word (single_word) is in the stretch, and its characters may be no pieces.
-    if (!message && s->status == TT_OK && t->more && has_unknown(s->ids, from)) {
-        unknowns u = {t, s->ids->items + from};
-        message = tt_spm_encode_texts(t->spm, text, n, look_up_unknown, &u);
-    }
-    if (message) return tt_fail(TT_ERR_INPUT, "cannot tokenise \"%.40s\": %s", text, message);
+    TT_TRY(tt_spm_encode(s->tokenizer->encoder, text, n, &(tt_spm_sink){append_piece, s}));
     return s->status;
 }
 

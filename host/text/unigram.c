@@ -3,6 +3,7 @@
 #include "host/text/unigram.h"
 
 #include "host/base/memory.h"
+#include "host/text/trie.h"
 #include "host/text/unicode.h"
 
 #include <stdbool.h>
@@ -13,27 +14,16 @@
 
 static const double unknown_penalty = 10;
 
-typedef struct entry {
-    const char *text;
-    int id;
-} entry;
-
 struct tt_unigram {
     const char **pieces; // [n] by id
     double *scores;      // [n]
-    entry *sorted;       // [n_sorted] by text; of pieces given twice the last
-    int n, n_sorted, unk;
+    tt_trie *trie;       // of pieces given twice the last
+    int n, unk;
     bool byte_fallback;
     int bytes[256]; // byte -> id, all of them or byte_fallback does nothing
     double unknown_score;
     tt_arena memory;
 };
-
-static int by_text(const void *left, const void *right) {
-    const entry *a = left, *b = right;
-    const int order = strcmp(a->text, b->text);
-    return order ? order : a->id - b->id;
-}
 
 static tt_status read_piece(tt_unigram *u, const json_t *pair, int id) {
     const json_t *text = json_array_get(pair, 0), *score = json_array_get(pair, 1);
@@ -42,18 +32,18 @@ static tt_status read_piece(tt_unigram *u, const json_t *pair, int id) {
     u->pieces[id] = tt_arena_strdup(&u->memory, json_string_value(text));
     if (!u->pieces[id]) return TT_ERR_NOMEM;
     u->scores[id] = json_number_value(score);
-    u->sorted[id] = (entry){u->pieces[id], id};
     if (u->scores[id] - unknown_penalty < u->unknown_score)
         u->unknown_score = u->scores[id] - unknown_penalty;
     return TT_OK;
 }
 
-static void sort_pieces(tt_unigram *u) {
-    qsort(u->sorted, (size_t)u->n, sizeof *u->sorted, by_text);
-    for (int i = 0; i < u->n; ++i) {
-        if (i + 1 < u->n && strcmp(u->sorted[i].text, u->sorted[i + 1].text) == 0) continue;
-        if (*u->sorted[i].text) u->sorted[u->n_sorted++] = u->sorted[i]; // an empty piece matches nothing
-    }
+static tt_status index_pieces(tt_unigram *u) {
+    tt_trie_key *keys;
+    TT_TRY(tt_alloc(&keys, (size_t)u->n, sizeof *keys, "vocabulary"));
+    for (int i = 0; i < u->n; ++i) keys[i] = (tt_trie_key){u->pieces[i], i};
+    const tt_status status = tt_trie_open(&u->trie, keys, (size_t)u->n);
+    free(keys);
+    return status;
 }
 
 static void find_bytes(tt_unigram *u) {
@@ -81,10 +71,9 @@ static tt_status read_model(tt_unigram *u, const json_t *model) {
     u->byte_fallback = json_is_true(json_object_get(model, "byte_fallback"));
     TT_TRY(tt_alloc(&u->pieces, (size_t)u->n, sizeof(void *), "vocabulary"));
     TT_TRY(tt_alloc(&u->scores, (size_t)u->n, sizeof *u->scores, "vocabulary"));
-    TT_TRY(tt_alloc(&u->sorted, (size_t)u->n, sizeof *u->sorted, "vocabulary"));
     u->unknown_score = 1e300;
     for (int i = 0; i < u->n; ++i) TT_TRY(read_piece(u, json_array_get(vocab, (size_t)i), i));
-    sort_pieces(u);
+    TT_TRY(index_pieces(u));
     find_bytes(u);
     return TT_OK;
 }
@@ -105,7 +94,7 @@ void tt_unigram_close(tt_unigram *u) {
     if (!u) return;
     free(u->pieces);
     free(u->scores);
-    free(u->sorted);
+    tt_trie_close(u->trie);
     tt_arena_close(&u->memory);
     free(u);
 }
@@ -120,41 +109,8 @@ const char *tt_unigram_piece(const tt_unigram *u, int id) {
     return u->pieces[id];
 }
 
-// Pieces that begin alike: sorted[low, high).
-typedef struct range {
-    int low, high;
-} range;
-
-// Those of `r`, all of which begin alike up to byte `depth`, that have `c` there.
-static range narrow(const tt_unigram *u, range r, size_t depth, unsigned char c) {
-    int low = r.low, high = r.high;
-    while (low < high) {
-        const int middle = (low + high) / 2;
-        if ((unsigned char)u->sorted[middle].text[depth] < c)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    const int first = low;
-    high = r.high;
-    while (low < high) {
-        const int middle = (low + high) / 2;
-        if ((unsigned char)u->sorted[middle].text[depth] <= c)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return (range){first, low};
-}
-
-static int find(const tt_unigram *u, const char *text, size_t n) {
-    range r = {0, u->n_sorted};
-    for (size_t i = 0; i < n && r.low < r.high; ++i) r = narrow(u, r, i, (unsigned char)text[i]);
-    return n && r.low < r.high && !u->sorted[r.low].text[n] ? u->sorted[r.low].id : -1;
-}
-
 int tt_unigram_find(const tt_unigram *u, const char *text) {
-    return find(u, text, strlen(text));
+    return tt_trie_find(u->trie, text, strlen(text));
 }
 
 int tt_unigram_byte(const tt_unigram *u, int id) {
@@ -174,20 +130,19 @@ static void offer(node *to, double score, size_t from, int id) {
     if (to->from < 0 || score > to->score) *to = (node){score, (int32_t)from, id};
 }
 
-static void search(const tt_unigram *u, const char *text, size_t n, node *best) {
+// matches: room for tt_trie_most.
+static void search(const tt_unigram *u, const char *text, size_t n, node *best, tt_trie_match *matches) {
+    best[0].score = 0;
     for (size_t i = 0; i <= n; ++i) best[i].from = -1;
     for (size_t at = 0; at < n;) {
         const size_t character = (size_t)tt_utf8_length(text[at]);
         const double so_far = best[at].score;
         bool single = false;
-        range r = {0, u->n_sorted};
-        for (size_t k = 0; at + k < n; ++k) {
-            r = narrow(u, r, k, (unsigned char)text[at + k]);
-            if (r.low >= r.high) break;
-            const entry *e = &u->sorted[r.low];
-            if (e->text[k + 1]) continue; // no piece ends here
-            offer(&best[at + k + 1], u->scores[e->id] + so_far, at, e->id);
-            single |= k + 1 == character;
+        const int found = tt_trie_matches(u->trie, text + at, n - at, matches);
+        for (int k = 0; k < found; ++k) {
+            const size_t length = (size_t)matches[k].length;
+            offer(&best[at + length], u->scores[matches[k].value] + so_far, at, matches[k].value);
+            single |= length == character;
         }
         if (!single) offer(&best[at + character], u->unknown_score + so_far, at, u->unk);
         at += character;
@@ -197,7 +152,7 @@ static void search(const tt_unigram *u, const char *text, size_t n, node *best) 
 // What the model does not know: one piece if it happens to be one as a whole, else its bytes, else the unknown.
 static void take_unknown(
     const tt_unigram *u, const char *text, size_t n, void (*take)(void *, int), void *context) {
-    const int id = find(u, text, n);
+    const int id = tt_trie_find(u->trie, text, n);
     bool all = u->byte_fallback;
     for (size_t i = 0; i < n && all; ++i) all = u->bytes[(unsigned char)text[i]] >= 0;
     if (id >= 0 || !all) {
@@ -207,33 +162,56 @@ static void take_unknown(
     for (size_t i = 0; i < n; ++i) take(context, u->bytes[(unsigned char)text[i]]);
 }
 
+// Memory for one search.
+typedef struct scratch {
+    node *best;             // [n + 1]
+    int32_t *ends;          // [n + 1]
+    tt_trie_match *matches; // a text of n bytes begins with at most n pieces
+} scratch;
+
+static void encode(const tt_unigram *u, const char *text, size_t n, const scratch *s,
+    void (*take)(void *, int), void *context) {
+    size_t count = 0;
+    search(u, text, n, s->best, s->matches);
+    // From the end to the start; unknown characters side by side are one token.
+    for (size_t end = n; end > 0;) {
+        s->ends[count++] = (int32_t)end;
+        size_t from = (size_t)s->best[end].from;
+        if (s->best[end].id == u->unk)
+            while (from > 0 && s->best[from].id == u->unk) from = (size_t)s->best[from].from;
+        end = from;
+    }
+    for (size_t from = 0; count > 0; from = (size_t)s->ends[count]) {
+        const size_t end = (size_t)s->ends[--count];
+        if (s->best[end].id == u->unk)
+            take_unknown(u, text + from, end - from, take, context);
+        else
+            take(context, s->best[end].id);
+    }
+}
+
+static tt_status encode_long(
+    const tt_unigram *u, const char *text, size_t n, void (*take)(void *, int), void *context) {
+    scratch s = {0};
+    if (n > INT32_MAX / 2) return tt_fail(TT_ERR_NOMEM, "a text of %zu bytes is too long for one search", n);
+    tt_status status = tt_alloc(&s.best, n + 1, sizeof *s.best, "tokens");
+    if (status == TT_OK) status = tt_alloc(&s.ends, n + 1, sizeof *s.ends, "tokens");
+    if (status == TT_OK)
+        status = tt_alloc(&s.matches, (size_t)tt_trie_most(u->trie), sizeof *s.matches, "tokens");
+    if (status == TT_OK) encode(u, text, n, &s, take, context);
+    free(s.best);
+    free(s.ends);
+    free(s.matches);
+    return status;
+}
+
 tt_status tt_unigram_encode(
     const tt_unigram *u, const char *text, size_t n, void (*take)(void *, int), void *context) {
-    node *best;
-    int32_t *ends;
-    size_t count = 0;
-    if (n > INT32_MAX / 2) return tt_fail(TT_ERR_NOMEM, "a text of %zu bytes is too long for one search", n);
-    TT_TRY(tt_alloc(&best, n + 1, sizeof *best, "tokens"));
-    tt_status status = tt_alloc(&ends, n + 1, sizeof *ends, "tokens");
-    if (status == TT_OK) {
-        search(u, text, n, best);
-        // From the end to the start; unknown characters side by side are one token.
-        for (size_t end = n; end > 0;) {
-            ends[count++] = (int32_t)end;
-            size_t from = (size_t)best[end].from;
-            if (best[end].id == u->unk)
-                while (from > 0 && best[from].id == u->unk) from = (size_t)best[from].from;
-            end = from;
-        }
-        for (size_t from = 0; count > 0; from = (size_t)ends[count]) {
-            const size_t end = (size_t)ends[--count];
-            if (best[end].id == u->unk)
-                take_unknown(u, text + from, end - from, take, context);
-            else
-                take(context, best[end].id);
-        }
-    }
-    free(best);
-    free(ends);
-    return status;
+    enum { WORD = 128 }; // bytes; nearly all words are shorter
+    node best[WORD + 1];
+    int32_t ends[WORD + 1];
+    tt_trie_match matches[WORD];
+    if (n > WORD) return encode_long(u, text, n, take, context);
+    encode(u, text, n, &(scratch){best, ends, matches}, take, context);
+    return TT_OK;
 }

@@ -73,11 +73,12 @@ static tt_status build_sets(acquisition *a, const tt_phase_context *context) {
         .max_target = (int)train->max_target,
         .reasonings = (int)a->config->reasonings};
     const uint64_t key = tt_token_cache_key(a->corpus, &options);
+    const bool built = tt_dataset_is_built(a->corpus, &options);
     bool found = false;
-    tt_token_cache_read(context->tokens_path, key, a->sets, &found);
+    if (!built) tt_token_cache_read(context->tokens_path, key, a->sets, &found);
     if (!found) {
         TT_TRY(make_sets(a, options));
-        if (context->comm->rank == 0) tt_token_cache_write(context->tokens_path, key, a->sets);
+        if (context->comm->rank == 0 && !built) tt_token_cache_write(context->tokens_path, key, a->sets);
     }
     uint32_t first = 0;
     for (int s = 0; s < TT_STAGES; ++s) {

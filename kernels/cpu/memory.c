@@ -40,6 +40,7 @@ static tt_status memory_wait(tt_device *device) {
 
 const tt_memory *tt_cpu_memory(void) {
     static const tt_memory memory = {.alloc = memory_alloc,
+        .host = true,
         .free = memory_free,
         .upload = memory_copy,
         .download = memory_copy,

@@ -3,10 +3,12 @@
 #include "host/base/controls.h"
 #include "host/base/fs.h"
 #include "host/base/memory.h"
+#include "host/base/number.h"
 #include "host/base/philox.h"
 #include "host/base/str.h"
 #include "tests/expect.h"
 
+#include <float.h>
 #include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
@@ -81,6 +83,33 @@ static void utf8(void **state) {
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
         assert_false(tt_utf8_valid(wrong[i].text, wrong[i].n, &bad));
         assert_int_equal(bad, wrong[i].bad);
+    }
+    // ASCII is checked eight bytes at a time, and the rest of less alone.
+    for (size_t n = 7; n <= 17; ++n)
+        for (size_t at = 0; at < n; ++at) {
+            char text[17];
+            memset(text, 'a', n);
+            assert_true(tt_utf8_valid(text, n, NULL));
+            for (int k = 0; k < 4; ++k) {
+                text[at] = "\0\x80\x01\x7f"[k];
+                assert_int_equal(tt_utf8_valid(text, n, &bad), k >= 2);
+                if (k < 2) assert_int_equal(bad, at);
+            }
+        }
+}
+
+static void what_is_not_finite_is_found(void **state) {
+    (void)state;
+    enum { N = 2050 }; // looked through 1024 at a time
+    static const int places[] = {0, 1023, 1024, 2047, 2048, 2049};
+    static float values[N];
+    for (int i = 0; i < N; ++i) values[i] = i % 2 ? FLT_MAX : -FLT_MIN;
+    assert_int_equal(tt_find_not_finite(values, N), N);
+    assert_int_equal(tt_find_not_finite(values, 0), 0);
+    for (size_t k = sizeof places / sizeof *places; k-- > 0;) { // the first of several
+        values[places[k]] = k % 3 == 0 ? NAN : k % 3 == 1 ? INFINITY : -INFINITY;
+        assert_int_equal(tt_find_not_finite(values, N), places[k]);
+        assert_int_equal(tt_find_not_finite(values, (size_t)places[k]), places[k]);
     }
 }
 
@@ -289,6 +318,7 @@ int main(void) {
         cmocka_unit_test(streams_are_uniform_and_apart),
         cmocka_unit_test(shuffles_are_permutations),
         cmocka_unit_test(utf8),
+        cmocka_unit_test(what_is_not_finite_is_found),
         cmocka_unit_test(edits_of_characters),
         cmocka_unit_test(edits_and_suggestions),
         cmocka_unit_test(files_are_replaced_as_a_whole),

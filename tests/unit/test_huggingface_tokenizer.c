@@ -203,6 +203,24 @@ static const example fast[] = {
 };
 enum { FAST = sizeof fast / sizeof *fast };
 
+// Words of 128 and 129 bytes with their mark: the longest whose search needs no memory of its own, and the next. Of equal ways
+// the search keeps the first one, so an "a" alone comes before all "aa".
+static void long_words(const tt_tokenizer *t) {
+    tt_ids ids = {0};
+    for (int n = 125; n <= 126; ++n) {
+        char text[128] = "";
+        int at = 0;
+        memset(text, 'a', (size_t)n);
+        OK(tt_tokenizer_encode(t, text, true, &ids));
+        assert_int_equal(ids.items[at++], 6);
+        if (n == 126) assert_int_equal(ids.items[at++], 4);
+        for (int k = 0; k < 62; ++k) assert_int_equal(ids.items[at++], 8);
+        assert_int_equal(ids.items[at++], 1);
+        assert_int_equal(ids.n, at);
+    }
+    free(ids.items);
+}
+
 static void a_tokenizer_json_gives_the_ids_of_its_package(void **state) {
     (void)state;
     tt_tokenizer *t;
@@ -214,6 +232,7 @@ static void a_tokenizer_json_gives_the_ids_of_its_package(void **state) {
     OK(tt_huggingface_tokenizer_read(&t, directory, 64));
     assert_true(tt_tokenizer_is_json(t));
     assert_int_equal(tt_tokenizer_size(t), 17);
+    long_words(t);
     assert_int_equal(tt_tokenizer_pieces(t), 12);
     assert_int_equal(tt_tokenizer_first_sentinel(t), 13);
     assert_int_equal(tt_tokenizer_extra_ids(t), 2);

@@ -1,6 +1,7 @@
 // A Hugging Face directory to a checkpoint.
 #include "host/base/fs.h"
 #include "host/base/log.h"
+#include "host/base/number.h"
 #include "host/base/python_json.h"
 #include "host/model/huggingface/huggingface.h"
 #include "host/model/huggingface/parts.h"
@@ -186,11 +187,10 @@ static tt_status read_tensor(const tt_st_tensor *t, const char *path, const tt_p
         return tt_fail(TT_ERR_UNSUPPORTED, "%s: %s has dtype %s; a weight must be F32, F16, BF16 or F64",
             path, t->name, tt_st_dtype_name(t->dtype));
     tt_st_read(t, out);
-    for (size_t i = 0; i < t->n; ++i)
-        if (!isfinite(out[i]))
-            return tt_fail(TT_ERR_FORMAT, "%s: %s contains %s at element %zu", path, t->name,
-                isnan(out[i]) ? "NaN" : "Inf", i);
-    return TT_OK;
+    const size_t i = tt_find_not_finite(out, t->n);
+    if (i == t->n) return TT_OK;
+    return tt_fail(
+        TT_ERR_FORMAT, "%s: %s contains %s at element %zu", path, t->name, isnan(out[i]) ? "NaN" : "Inf", i);
 }
 
 // What stands before `name` in some tensor's name, such as "module.", which a wrapper around the model adds; "" if nothing does.
@@ -307,13 +307,16 @@ static const float *end_of(const source *s, const tt_parameter *p) {
 
 static tt_status import_parameter(source *s, tt_model *model, const tt_parameter *p) {
     const float *values = end_of(s, p);
+    const bool in_place = tt_device_is_host(model->device);
     if (!values) {
         const tt_st_tensor *t;
         const char *path;
         TT_TRY(find_tensor(s, p->name, &t, &path));
         if (!t) return missing_tensor(s, p->name, "");
-        TT_TRY(read_tensor(t, path, p, s->buffer));
-        values = s->buffer;
+        float *to = in_place ? model->w + p->offset : s->buffer;
+        TT_TRY(read_tensor(t, path, p, to));
+        if (in_place) return TT_OK;
+        values = to;
     }
     return tt_device_upload(
         model->device, model->w + p->offset, values, (size_t)p->rows * (size_t)p->columns * sizeof *values);
@@ -351,7 +354,7 @@ static tt_status import_weights(source *s, tt_model *model, bool allow_unused) {
         const size_t n = (size_t)model->parameters[i].rows * (size_t)model->parameters[i].columns;
         if (n > largest && !end_of(s, &model->parameters[i])) largest = n;
     }
-    TT_TRY(tt_alloc(&s->buffer, largest, sizeof *s->buffer, "tensor"));
+    if (!tt_device_is_host(model->device)) TT_TRY(tt_alloc(&s->buffer, largest, sizeof *s->buffer, "tensor"));
     for (int i = 0; i < model->n_parameters; ++i) TT_TRY(import_parameter(s, model, &model->parameters[i]));
     TT_TRY(tt_model_written(model));
     return check_unused(s, allow_unused);

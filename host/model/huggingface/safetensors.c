@@ -226,11 +226,8 @@ static float from_half(uint16_t h) {
 
 void tt_st_read(const tt_st_tensor *t, float *out) {
     const unsigned char *bytes = t->data;
-    for (size_t i = 0; i < t->n; ++i) {
-        if (t->dtype == TT_ST_F32) {
-            memcpy(&out[i], bytes + 4 * i, 4);
-            continue;
-        }
+    if (t->dtype == TT_ST_F32) memcpy(out, bytes, t->n * sizeof *out);
+    for (size_t i = 0; i < t->n && t->dtype != TT_ST_F32; ++i) {
         if (t->dtype == TT_ST_F64) {
             double value;
             memcpy(&value, bytes + 8 * i, 8);

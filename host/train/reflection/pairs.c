@@ -58,7 +58,6 @@ static tt_status build_pairs(pairs_builder *b, tt_checkpoint *reference) {
     if (status == TT_OK && recall) status = pair_items(b, &questions, TT_RECALL, "recall_runs.jsonl");
     if (status == TT_OK && analyze) status = pair_analyses(b, &questions, recall);
     b->out->questions = questions.n;
-    b->out->reference = reference->hash;
     if (status == TT_OK) status = tt_pairs_file_share(b->file, b->out);
     for (int stage = TT_RECALL; stage <= TT_ANALYZE && status == TT_OK; ++stage)
         status = tt_reflection_score(b->out, (tt_stage)stage, c, context->comm, reference);
@@ -71,10 +70,12 @@ static tt_status build_pairs(pairs_builder *b, tt_checkpoint *reference) {
 tt_status tt_reflection_pairs_build(
     tt_preferences *out, const tt_reflection_context *context, tt_checkpoint *reference) {
     tt_pairs_file file;
+    uint64_t hash;
+    TT_TRY(tt_comm_agree(context->comm, tt_checkpoint_hash(reference, &hash)));
     TT_TRY(tt_pairs_file_open(&file, context));
     if (file.exists) {
         bool complete;
-        TT_TRY(tt_pairs_file_load(&file, reference->hash, out, &complete));
+        TT_TRY(tt_pairs_file_load(&file, hash, out, &complete));
         if (complete) return TT_OK;
         tt_preferences_close(out);
     }
@@ -85,7 +86,7 @@ tt_status tt_reflection_pairs_build(
             .seed = (uint64_t)context->config->seed,
             .iteration = context->iteration},
         .out = out};
-    *out = (tt_preferences){.rules = TT_PREFERENCE_RULES};
+    *out = (tt_preferences){.rules = TT_PREFERENCE_RULES, .reference = hash};
     tt_status status = build_pairs(&b, reference);
     tt_engine_close(b.runs.engine);
     if (status != TT_OK) tt_preferences_close(out);

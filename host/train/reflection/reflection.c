@@ -126,8 +126,10 @@ static tt_status get_pairs(
     tt_checkpoint reference;
     TT_TRY(tt_comm_agree(
         context->comm, tt_checkpoint_load(&reference, context->reference_path, start->model->device)));
-    const uint64_t hash = reference.hash;
+    uint64_t hash;
+    const tt_status status = tt_comm_agree(context->comm, tt_checkpoint_hash(&reference, &hash));
     tt_checkpoint_close(&reference);
+    TT_TRY(status);
     return tt_reflection_pairs_load(pairs, context, hash);
 }
 

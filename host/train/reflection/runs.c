@@ -41,14 +41,15 @@ typedef struct round_of_pieces {
 static tt_status describe_runs(const generation *g, tt_str *out) {
     const tt_reflection_context *context = g->runs->context;
     const tt_config *c = context->config;
+    uint64_t student;
+    TT_TRY(tt_checkpoint_hash(g->runs->student, &student));
     tt_str_format(out, "%s: %d items, %lld runs each, iteration %d, seed %lld, stages %s, ",
         tt_stage_name(g->sampled), g->items->n, (long long)c->reflection.samples, context->iteration,
         (long long)c->seed, c->stages);
     tt_str_format(out, "temperature %g, top_k %lld, top_p %g, max_length %lld, max_input %d, rules %d, ",
         c->reflection.temperature, (long long)c->reflection.top_k, c->reflection.top_p,
         (long long)c->evaluation.max_length, tt_prompt_limit_of(c), TT_PREFERENCE_RULES);
-    tt_str_format(
-        out, "corpus %016" PRIx64 ", student %016" PRIx64, context->corpus->hash, g->runs->student->hash);
+    tt_str_format(out, "corpus %016" PRIx64 ", student %016" PRIx64, context->corpus->hash, student);
     return tt_str_status(out);
 }
 
