@@ -121,7 +121,10 @@ __global__ void __launch_bounds__(own_block<T, D, ROWS, USE>::threads, own_block
     own_q.open(m->q, warp_row, lane);
     own_dout.open(m->dout, warp_row, lane);
     float dq[TILES][D / 8][4] = {};
-    uint32_t masked = 0; // of 32 keys
+    // Of 32 keys; where they go. A word has the masks of 32 queries, half of which are another warp's if it has 16.
+    uint32_t masked = 0;
+    uint32_t *own_masks = masks.of(p.heads, head, 0, mask_tile(sequence, q_row, first + warp_row)) + lane;
+    const bool whole_masks = TILES == 2 || (warp_row % 32 == 0 && first + warp_row + 16 >= queries);
     for (int key0 = 0, stage = 0;;) {
         const bool more = key0 + STEP < last;
         if (STAGES == 2 && more) fetch(key0 + STEP, 1 - stage);
@@ -145,12 +148,6 @@ __global__ void __launch_bounds__(own_block<T, D, ROWS, USE>::threads, own_block
                         ds[i][n][j] = -own_delta[i][j / 2];
                         masked |= 1u << (16 * i + 8 * (j / 2) + 2 * n + j % 2 + begun / 4);
                     });
-                uint32_t *word =
-                    masks.of(p.heads, head, key0 / 32, mask_tile(sequence, q_row, first + warp_row)) + lane;
-                if (TILES == 2 || (warp_row % 32 == 0 && first + warp_row + 16 >= queries))
-                    *word = masked;
-                else
-                    reinterpret_cast<uint16_t *>(word)[warp_row / 16 % 2] = static_cast<uint16_t>(masked);
             }
             if (BIAS)
                 add_biases<1>(
@@ -162,6 +159,13 @@ __global__ void __launch_bounds__(own_block<T, D, ROWS, USE>::threads, own_block
                 ds[i / 4 / N][i / 4 % N][i % 4] *= power_of_two(BIAS ? score : TT_LOG2E * score);
             }
             product_times_rows<T, D>(dq, ds, m->k[stage], lane);
+            if (drops) {
+                uint32_t *word = own_masks + key0 / 32 * 32;
+                if (whole_masks)
+                    *word = masked;
+                else
+                    reinterpret_cast<uint16_t *>(word)[warp_row / 16 % 2] = static_cast<uint16_t>(masked);
+            }
         }
         if (!more) break;
         key0 += STEP;
