@@ -79,7 +79,8 @@ __device__ __forceinline__ void make_masks(short_block<WARPS> *m, const dropout_
     for (int b = static_cast<int>(threadIdx.x) / STEP; 32 * (b / 4) < keys; b += APART) {
         uint4 made = make_uint4(~0u, ~0u, ~0u, ~0u);
         if (there)
-            made = dropout_words(token.key, site, token.example, token.position, static_cast<uint32_t>(b));
+            made =
+                dropout_words(__ldg(drop.key), site, token.example, token.position, static_cast<uint32_t>(b));
         m->mask[stage][b * STEP + query] = dropped_bits(made, drop.threshold);
     }
 }
