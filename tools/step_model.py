@@ -4,15 +4,19 @@
   tools/step_model.py                         T5-small, base, large and 3B on an A100, H100 and H200: a line each
   tools/step_model.py --gpu H200 --shape base kernel by kernel
   tools/step_model.py --check                 beside what experiments/records/h100/second.json measured: with what attention's
-                                              kernels cost when they were measured, second-budget.txt
+                                              kernels cost when they were measured, second-budget.txt; and beside
+                                              third.json and third-more.json: attention of long sequences, and a step
+                                              of them, with third-budget.txt
 
 Nothing here is measured, except what --check compares with. Each kernel takes the longest of
   - its floating-point operations at a share (--gemm-share) of the peak of matrix products;
   - its bytes, each tensor read or written once, at a share (--memory-share, or its own) of a copy's bandwidth;
   - for attention, its warp instructions (products times instructions for each HMMA, from kernel_budget.txt, of the kernels
-    with or, with --no-dropout, without dropout) at a share (--issue-share) of what the schedulers can issue;
+    with or, with --no-dropout, without dropout) at a share (--issue-share, of long sequences LONG_ISSUE) of what the
+    schedulers can issue;
 and GAP microseconds to begin and to end. The launches are those that tests/cusim counts (ceilings.txt): --check compares
-their number, too, and fails if they differ or the step is more than 15 % off. LATENCY was fitted to the record.
+their number, too, and fails if they differ or a step is more than 15 % off. LATENCY was fitted to second.json, LONG_ISSUE to
+third.json.
 """
 import argparse
 import collections
@@ -24,6 +28,7 @@ MOST_DEVIATION = 0.15  # of the step that --check accepts
 RECORD = ROOT + '/experiments/records/h100/second.json'
 BUDGET = ROOT + '/tools/kernel_budget.txt'
 RECORDED_BUDGET = ROOT + '/experiments/records/h100/second-budget.txt'  # attention's kernels were others then
+THIRD = ROOT + '/experiments/records/h100/third'
 
 # peak: of dense bf16 products, FLOP/s; copy: bytes/s that a copy moves. The H100's are measured, the others are
 # estimates from the data sheets by the same shares.
@@ -36,11 +41,15 @@ SHAPES = {'small': Shape(512, 512, 64, 2048, 6, 8, 32128), 'base': Shape(768, 76
 GAP = 1.0  # microseconds of a kernel in which not all of the GPU works
 RECORDED_NORM_SHARE = 0.74  # of a copy's bandwidth, which the norm's backward reached then
 RECORDED_HEAD_ROWS = 522  # of a chunk of the LM head when the record was made
+# Of what the schedulers can issue, in attention of long sequences: two warps of each scheduler wait for each other's products,
+# loads and exponentials. Fitted to 65,536 rows in sequences of 512, with biases and dropout.
+LONG_ISSUE = {'fwd': 0.48, 'bwd': 0.42}
 LATENCY = 4.0  # microseconds of a block of attention beside its products: fitted to second.json
 
 # blocks: of attention, divided by how many a multiprocessor takes at once
 # share: of a copy's bandwidth that the kernel reaches; 0: --memory-share
-Kernel = collections.namedtuple('Kernel', 'name kind times flops bytes instructions blocks share')
+# issue: of what the schedulers can issue; 0: --issue-share
+Kernel = collections.namedtuple('Kernel', 'name kind times flops bytes instructions blocks share issue')
 
 
 class Step:
@@ -64,8 +73,8 @@ class Step:
         block = 4 * c.d * c.inner + 2 * c.d * c.ff
         return c.vocab * c.d + c.layers * (2 * block + 4 * c.d * c.inner + 5 * c.d) + 2 * c.d + 64 * c.heads
 
-    def add(self, name, kind, times=1, flops=0.0, moved=0.0, instructions=0.0, blocks=0.0, share=0.0):
-        self.kernels.append(Kernel(name, kind, times, flops, moved, instructions, blocks, share))
+    def add(self, name, kind, times=1, flops=0.0, moved=0.0, instructions=0.0, blocks=0.0, share=0.0, issue=0.0):
+        self.kernels.append(Kernel(name, kind, times, flops, moved, instructions, blocks, share, issue))
 
     def batches(self, weight, layers, apart):
         """Of a weight's gradients, as host/model/weights.c makes them; apart: block 0 has the biases behind it, so that three layers from it on are not equally far apart."""
@@ -100,11 +109,11 @@ class Step:
                     hmma += -(-(min(n, first + warp_rows) if causal else n) // width) * d * warp_rows / 16 * factor
             return hmma * c.heads * per_hmma, sum(-(-n // block) for n in rows) * c.heads / at_once
         short = c.d_kv == 64 and not self.recorded  # as kernels/cuda/attention.cu and attention_bwd_short.cu have it
-        if short and max(keys) <= 256:
-            forward = work('fwd_short', 0.5, 32, queries, keys)
-        else:
-            forward = work('fwd', 1, 64, queries, keys)
-        self.add(name, 'attention', c.layers, 4 * pairs(queries, keys) * c.inner, moved(queries, keys, 2), *forward)
+        long_issue = {} if self.recorded else LONG_ISSUE
+        few = short and max(keys) <= 256
+        forward = work('fwd_short', 0.5, 32, queries, keys) if few else work('fwd', 1, 64, queries, keys)
+        self.add(name, 'attention', c.layers, 4 * pairs(queries, keys) * c.inner, moved(queries, keys, 2), *forward,
+                 issue=0 if few else long_issue.get('fwd', 0))
         sizes = ([64] if max(keys) <= 64 else [128, 256]) if short else []
         above = 0
         for most in sizes:
@@ -119,10 +128,10 @@ class Step:
             of = [(q, k) for q, k in zip(queries, keys) if k > above]
             q, k = [p[0] for p in of], [p[1] for p in of]
             self.add(name + ' bwd, queries', 'attention', c.layers, 6 * pairs(q, k) * c.inner, moved(q, k, 3),
-                     *work('bwd_queries', 0.75, 32, q, k))
+                     *work('bwd_queries', 0.75, 32, q, k), issue=long_issue.get('bwd', 0))
             # Keys go through queries; under causality the pairs are the same, seen from the other side.
             self.add(name + ' bwd, keys', 'attention', c.layers, 8 * pairs(q, k) * c.inner, moved(q, k, 3),
-                     *work('bwd_keys', 1, 32, *((q, k) if causal else (k, q))))
+                     *work('bwd_keys', 1, 32, *((q, k) if causal else (k, q))), issue=long_issue.get('bwd', 0))
         if biased:
             self.add(name + ' bwd, bias', 'attention', 1 if self.busy else c.layers, 0, 4.0 * len(keys) * 32 * c.heads)
 
@@ -199,7 +208,7 @@ def seconds(kernel, gpu, options):
     share = kernel.share or options.memory_share
     limits = {'products': kernel.flops / (options.gemm_share * gpu.peak),
               'memory': kernel.bytes / (share * gpu.copy),
-              'instructions': kernel.instructions / (options.issue_share * 4 * gpu.processors * gpu.clock) +
+              'instructions': kernel.instructions / ((kernel.issue or options.issue_share) * 4 * gpu.processors * gpu.clock) +
                               kernel.blocks / gpu.processors * LATENCY * 1e-6}
     limit = max(limits, key=limits.get)
     return limits[limit] + GAP * 1e-6, limit
@@ -296,20 +305,38 @@ def check(options, budget):
             print(f'{kind:<14}{by_kind[kind] * 1e3:>14.2f}{time * 1e3:>13.2f}{by_kind[kind] / time - 1:>+11.0%}')
     time, real = total(step, gpu, options), measured['step_seconds']['median']
     print(f'{"step":<14}{time * 1e3:>14.2f}{real * 1e3:>13.2f}{time / real - 1:>+11.0%}')
-    check_attention(record, budget, options)
+    check_attention(record, Step(SHAPES['base'], [512] * 128, [512] * 128, budget, gpu, True), options)
+    near = check_long(options)
     counted = read_counts()
     # Heads that tests/cusim counts are narrow: attention then has the same kernels for all lengths.
     now = Step(SHAPES['base']._replace(d_kv=8), sources[:n], targets[:n], Budget(BUDGET), gpu)
     one_chunk = now.launches() - 4 * (-(-now.t // now.head_rows) - 1)
     print(f'launches with one chunk of the LM head: {one_chunk} in the model, {counted:.0f} counted by tests/cusim')
-    return abs(one_chunk - counted) < 0.5 and abs(time / real - 1) < MOST_DEVIATION
+    return abs(one_chunk - counted) < 0.5 and abs(time / real - 1) < MOST_DEVIATION and near
 
 
-def check_attention(record, budget, options):
+def check_long(options):
+    """Of third.json and third-more.json: attention alone, and a step of 26 pairs of 512 and 128 tokens."""
+    budget, gpu = Budget(THIRD + '-budget.txt'), GPUS['H100']
+    print('long sequences, third.json and third-more.json:')
+    with open(THIRD + '.json', encoding='utf-8') as file:
+        check_attention(json.load(file), Step(SHAPES['base'], [512] * 128, [512] * 128, budget, gpu), options)
+    with open(THIRD + '-more.json', encoding='utf-8') as file:
+        measured = json.load(file)['long']['shapes'][0]
+    step = Step(SHAPES['base'], [512] * 26, [128] * 26, budget, gpu)
+    attention = sum(k.times * seconds(k, gpu, options)[0] for k in step.kernels if k.kind == 'attention')
+    alone = measured['seconds_by_kind']['attention']
+    print(f'{"attention":<14}{attention * 1e3:>14.2f}{alone * 1e3:>13.2f}{attention / alone - 1:>+11.0%}'
+          '  measured with a wait after each operation')
+    time, real = total(step, gpu, options), measured['step_seconds']['median']
+    print(f'{"step":<14}{time * 1e3:>14.2f}{real * 1e3:>13.2f}{time / real - 1:>+11.0%}')
+    return abs(time / real - 1) < MOST_DEVIATION
+
+
+def check_attention(record, step, options):
     """Of operations alone: 65,536 rows in sequences of 512, with biases and dropout."""
     measured = {o['operation']: o['seconds']['median']
                 for o in record['tinythinker base operations']['shapes'][0]['operations']}
-    step = Step(SHAPES['base'], [512] * 128, [512] * 128, budget, GPUS['H100'], True)
     for stack in ('encoder', 'decoder'):
         for backward in (False, True):
             name = f'attention {stack}'

@@ -78,7 +78,9 @@ __device__ __forceinline__ void make_masks(short_block<WARPS> *m, const dropout_
     const int query = static_cast<int>(threadIdx.x) % STEP;
     for (int b = static_cast<int>(threadIdx.x) / STEP; 32 * (b / 4) < keys; b += APART) {
         uint4 made = make_uint4(~0u, ~0u, ~0u, ~0u);
-        if (there) made = dropout_words(drop, site, token.example, token.position, static_cast<uint32_t>(b));
+        if (there)
+            made =
+                dropout_words(__ldg(drop.key), site, token.example, token.position, static_cast<uint32_t>(b));
         m->mask[stage][b * STEP + query] = dropped_bits(made, drop.threshold);
     }
 }
@@ -182,7 +184,7 @@ __global__ void __launch_bounds__(short_block<WARPS>::threads, short_block<WARPS
               warp_row = 16 * warp;
     const int kv_row = p.kv_offsets[sequence], keys = p.kv_offsets[sequence + 1] - kv_row;
     reading now = {p.source ? p.reader_offsets[sequence] : sequence,
-        p.source ? p.reader_offsets[sequence + 1] : sequence + 1, 0, 0, 0};
+        p.source ? p.reader_offsets[sequence + 1] : sequence + 1, 0, 0, 0, 0};
     if (keys <= above || keys > block::keys) return;
     enter(&now, p, false, 0, block::step);
     const bool causal = BIAS && p.causal;

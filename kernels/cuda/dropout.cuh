@@ -63,8 +63,7 @@ static __device__ __forceinline__ uint4 philox(uint4 c, uint32_t k0, uint32_t k1
 
 // The words of elements 4 * block .. 4 * block + 3 of a row whose token is (example, position).
 static __device__ __forceinline__ uint4 dropout_words(
-    const dropout_plan &plan, uint32_t site, uint32_t example, uint32_t position, uint32_t block) {
-    const uint2 key = __ldg(plan.key);
+    uint2 key, uint32_t site, uint32_t example, uint32_t position, uint32_t block) {
     return philox(make_uint4(block, site, position, example), key.x, key.y);
 }
 
@@ -85,8 +84,7 @@ static __device__ __forceinline__ void drop4(
     const dropout_plan &plan, const dropout_token &token, int block, float4x *x) {
     if (!plan.threshold) return;
     const uint4 word =
-        philox(make_uint4(static_cast<uint32_t>(block), plan.site, token.position, token.example),
-            token.key.x, token.key.y);
+        dropout_words(token.key, plan.site, token.example, token.position, static_cast<uint32_t>(block));
     x->v[0] *= word.x < plan.threshold ? 0.0f : plan.kept;
     x->v[1] *= word.y < plan.threshold ? 0.0f : plan.kept;
     x->v[2] *= word.z < plan.threshold ? 0.0f : plan.kept;

@@ -84,7 +84,7 @@ template <int U> __device__ __forceinline__ bool find_place(int rows, int f, pla
 }
 
 // Eights of a lane. ReLU's forward pass takes more, so that the keys of Philox's rounds are made once for all.
-enum { OF_RELU = 4, OF_ITS_GRADIENT = 1, OF_GATED = 1 };
+enum { OF_RELU = 4, OF_OTHERS = 1 };
 
 __device__ __forceinline__ void drop8(
     const dropout_plan &drop, const dropout_token &token, int c, float4x x[2]) {
@@ -127,35 +127,25 @@ template <class T> __global__ void forward_relu(tt_ffn p, dropout_plan drop, int
 }
 
 template <class T> __global__ void backward_relu(tt_ffn p, float kept, int mask_bytes) {
-    place<OF_ITS_GRADIENT> here;
-    if (!find_place(p.rows, p.f, &here)) return;
-    const int64_t row = here.row, offset = row * p.f;
-    eight<T> da[OF_ITS_GRADIENT];
-    uint32_t bits[OF_ITS_GRADIENT];
+    place<OF_OTHERS> here;
+    if (!find_place(p.rows, p.f, &here) || here.c >= p.f) return;
+    const int64_t row = here.row, offset = row * p.f + here.c;
+    const int n = p.f - here.c;
+    const uint32_t bits = p.mask[row * mask_bytes + here.c / 8];
+    eight<T> da;
+    load_eight(&da, static_cast<const T *>(p.da) + offset, here.whole, n);
+    float4x g[2];
+    widen(g, da);
 #pragma unroll
-    for (int u = 0; u < OF_ITS_GRADIENT; ++u) {
-        const int c = here.c + here.step * u;
-        if (c >= p.f) continue;
-        bits[u] = p.mask[row * mask_bytes + c / 8];
-        load_eight(&da[u], static_cast<const T *>(p.da) + offset + c, here.whole, p.f - c);
+    for (int i = 0; i < EIGHT; ++i) {
+        float *at = &g[i / 4].v[i % 4];
+        *at = bits >> i & 1 ? *at * kept : 0;
     }
-#pragma unroll
-    for (int u = 0; u < OF_ITS_GRADIENT; ++u) {
-        const int c = here.c + here.step * u;
-        if (c >= p.f) break;
-        float4x g[2];
-        widen(g, da[u]);
-#pragma unroll
-        for (int i = 0; i < EIGHT; ++i) {
-            float *at = &g[i / 4].v[i % 4];
-            *at = bits[u] >> i & 1 ? *at * kept : 0;
-        }
-        store_eight(static_cast<T *>(p.dh) + offset + c, g, here.whole, p.f - c);
-    }
+    store_eight(static_cast<T *>(p.dh) + offset, g, here.whole, n);
 }
 
 template <class T> __global__ void forward_gated(tt_ffn p, dropout_plan drop) {
-    place<OF_GATED> here;
+    place<OF_OTHERS> here;
     if (!find_place(p.rows, p.f, &here) || here.c >= p.f) return;
     const int64_t row = here.row;
     const int n = p.f - here.c;
@@ -177,7 +167,7 @@ template <class T> __global__ void forward_gated(tt_ffn p, dropout_plan drop) {
 }
 
 template <class T> __global__ void backward_gated(tt_ffn p, dropout_plan drop) {
-    place<OF_GATED> here;
+    place<OF_OTHERS> here;
     if (!find_place(p.rows, p.f, &here) || here.c >= p.f) return;
     const int64_t row = here.row, offset = 2 * row * p.f + here.c;
     const int n = p.f - here.c;
@@ -229,7 +219,7 @@ template <class T> tt_status run_forward(tt_device *device, const tt_ffn *p) {
             "ffn_fwd");
     else
         TT_CUDA(
-            TT_LAUNCH((forward_gated<T>), blocks_of<OF_GATED>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
+            TT_LAUNCH((forward_gated<T>), blocks_of<OF_OTHERS>(p), THREADS, 0, stream, *p, drop), "ffn_fwd");
     return TT_OK;
 }
 
@@ -237,12 +227,12 @@ template <class T> tt_status run_backward(tt_device *device, const tt_ffn *p) {
     const cudaStream_t stream = tt_stream(device);
     const dropout_plan drop = plan_dropout(&p->drop);
     if (p->activation == TT_RELU)
-        TT_CUDA(TT_LAUNCH((backward_relu<T>), blocks_of<OF_ITS_GRADIENT>(p), THREADS, 0, stream, *p,
-                    drop.kept, tt_mask_bytes(p->f)),
+        TT_CUDA(TT_LAUNCH((backward_relu<T>), blocks_of<OF_OTHERS>(p), THREADS, 0, stream, *p, drop.kept,
+                    tt_mask_bytes(p->f)),
             "ffn_bwd");
     else
         TT_CUDA(
-            TT_LAUNCH((backward_gated<T>), blocks_of<OF_GATED>(p), THREADS, 0, stream, *p, drop), "ffn_bwd");
+            TT_LAUNCH((backward_gated<T>), blocks_of<OF_OTHERS>(p), THREADS, 0, stream, *p, drop), "ffn_bwd");
     return TT_OK;
 }
 

@@ -261,11 +261,7 @@ enum { WARP = 32 };
 #define TT_ALL_LANES 0xffffffffu
 
 // The same sum (maximum) in all lanes; the tree is fixed.
-static __device__ __forceinline__ float warp_sum(float x) {
-    for (int step = WARP / 2; step > 0; step /= 2) x += __shfl_xor_sync(TT_ALL_LANES, x, step);
-    return x;
-}
-static __device__ __forceinline__ double warp_sum(double x) {
+template <class N> __device__ __forceinline__ N warp_sum(N x) {
     for (int step = WARP / 2; step > 0; step /= 2) x += __shfl_xor_sync(TT_ALL_LANES, x, step);
     return x;
 }
@@ -288,7 +284,7 @@ static __device__ __forceinline__ float power_of_two(float x) {
 }
 
 // The same over a block of BLOCK threads (a multiple of 32): the result in all threads. `partial` is shared
-// memory, BLOCK / 32 elements; it may be used again after the next barrier.
+// memory, BLOCK / 32 elements; it may be used again at once.
 template <int BLOCK, class N> __device__ __forceinline__ N block_sum(N x, N *partial) {
     x = warp_sum(x);
     if (threadIdx.x % WARP == 0) partial[threadIdx.x / WARP] = x;

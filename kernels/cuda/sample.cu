@@ -143,17 +143,6 @@ struct shared_memory {
     }
 };
 
-// Sums over the block of what each thread has, in all threads. `partial` may be used again at once.
-template <class N> __device__ N sum_block(N mine, N *partial) {
-    for (int step = WARP / 2; step > 0; step /= 2) mine += __shfl_xor_sync(TT_ALL_LANES, mine, step);
-    if (threadIdx.x % WARP == 0) partial[threadIdx.x / WARP] = mine;
-    __syncthreads();
-    N sum = 0;
-    for (int w = 0; w < WARPS; ++w) sum += partial[w];
-    __syncthreads();
-    return sum;
-}
-
 // The sum over this lane and those before it.
 template <class N> __device__ __forceinline__ N sum_through(N mine) {
     for (int step = 1; step < WARP; step *= 2) {
@@ -279,8 +268,8 @@ __device__ __forceinline__ int bisect(
         row.each([&](int id, float x) {
             if (upper.have(row, x, id)) sum += row.amount<COUNT>(x), ++in_upper;
         });
-        sum = sum_block(sum, m->measures);
-        in_upper = sum_block(in_upper, m->counts);
+        sum = block_sum<THREADS>(sum, m->measures);
+        in_upper = block_sum<THREADS>(in_upper, m->counts);
         if (*above + sum >= goal) {
             c->low = middle + 1, number = in_upper;
         } else {

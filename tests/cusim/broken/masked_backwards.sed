@@ -1,2 +1,2 @@
 # The first bit of a byte of the mask is taken for the last element's.
-s/bits\[u\] >> i & 1/bits[u] >> (EIGHT - 1 - i) \& 1/
+s/bits >> i & 1/bits >> (EIGHT - 1 - i) \& 1/

@@ -1,2 +1,2 @@
 # A sum over the lanes reaches beyond the warp.
-/float warp_sum(float x)/,/^}/s|step = WARP / 2|step = WARP|
+/N warp_sum(N x)/,/^}/s|step = WARP / 2|step = WARP|
