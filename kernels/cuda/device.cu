@@ -209,6 +209,7 @@ static const tt_ops operations = {
 static const tt_memory memory_functions = {
     .alloc = tt_cuda_alloc,
     .free = memory_free,
+    .host = false,
     .upload = memory_upload,
     .download = memory_download,
     .fetch = memory_fetch,
