@@ -10,7 +10,7 @@
 // Where the host looks after each token, samples of a prompt that agree so far share the computing of their next token: their
 // slots follow one of them, the leader, which alone is computed; each sample draws for itself. A sample that chooses
 // another token than its leader gets a copy of the leader's caches, and leads the samples that chose the same.
-// For that a prompt's samples start together: slots wait until there are enough of them.
+// For that a prompt's samples start together: slots wait until there are enough of them, but at most an eighth of all.
 #include "host/reason/engine.h"
 
 #include "host/base/log.h"
@@ -26,6 +26,8 @@ enum { GROUP_TOKENS = 8192, RING_TOKENS = 32768, MAX_GROUP = 1024, MAX_ALIVE = 4
 // Tokens between two looks at what devices that record have chosen. A look makes the device wait for the host; a text
 // that has ended keeps its slot until the next look, for 1.5 tokens on average.
 enum { STEPS = 4 };
+// Slots wait for a prompt's samples to start together while at most 1 of so many is idle.
+enum { IDLE = 8 };
 
 // Size of the ring, unless one prompt needs more: 32768 rows of T5-small take 0.8 GB, of T5-base 2.4 GB.
 static const size_t ring_bytes = (size_t)2 << 30;
@@ -241,7 +243,7 @@ static void spawn_samples(tt_engine *e, const job *j) {
         }
         const int some = left < e->n_idle ? left : e->n_idle, leader = e->idle[e->n_idle - 1];
         const bool share = shares(e, j);
-        if (share && some < left && e->n_idle < e->slots) return; // they start together
+        if (share && some < left && some <= e->slots / IDLE) return; // they start together
         for (int i = 0; i < some; ++i) {
             const int slot = e->idle[--e->n_idle];
             e->slot[slot] = (decoder_slot){.source = source,

@@ -105,7 +105,7 @@ __global__ void __launch_bounds__(
     if (BIAS) fill_biases(biases, middle, bias, p.causal, head, -(first + ROWS - 1), last + KEYS - 1 - first);
 
     const bool drops = USE & DROPOUT && (USE != ANY || drop.threshold);
-    token_pair token[TILES] = {};
+    uint32_t example[TILES][2] = {}, position[TILES][2] = {};
     float out[TILES][D / 8][4] = {};
     softmax_state<TILES> state = {};
 #pragma unroll
@@ -113,8 +113,8 @@ __global__ void __launch_bounds__(
         const int i = first + warp_row + g + 8 * up;
         state.top[up / 2][up % 2] = -INFINITY;
         if (drops && i < queries)
-            token[up / 2].example[up % 2] = drop.example[q_row + i],
-                                       token[up / 2].position[up % 2] = drop.position[q_row + i];
+            example[up / 2][up % 2] = drop.example[q_row + i],
+                                 position[up / 2][up % 2] = drop.position[q_row + i];
     }
     wait_for_copies<0>();
     __syncthreads();
@@ -135,9 +135,10 @@ __global__ void __launch_bounds__(
             if (drops) {
 #pragma unroll
                 for (int i = 0; i < TILES; ++i)
-                    drop_by_query<N>(drop, head, key0, token[i], [&](int n, int j, bool dropped) {
-                        if (dropped) s[i][n][j] = 0;
-                    });
+                    drop_by_query<N>(
+                        drop, head, key0, example[i], position[i], lane, [&](int n, int j, bool dropped) {
+                            if (dropped) s[i][n][j] = 0;
+                        });
             }
             product_times_rows<T, D>(out, s, m->v[stage], lane);
         }

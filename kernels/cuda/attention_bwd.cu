@@ -6,10 +6,7 @@
 // The next tile is copied while one is used. Short key sequences have a kernel that computes them once
 // (attention_bwd_short.cu).
 //
-// Dropout's masks are made in the first kernel, which leaves them as bits for the second (attention_drop.cuh).
-//
-// Products begin with -lse and -delta instead of 0 (with dropout -delta is added behind the second kernel's product: there
-// are not registers enough to keep it). dP and delta are over `kept`, the factor of dropout, and so
+// Products begin with -lse and -delta instead of 0. dP and delta are over `kept`, the factor of dropout, and so
 // are dQ, dK and the bias's gradient until they are stored: dropping is all that is left to do for an element.
 //
 // Queries and keys beyond the end of a sequence are masked: a row's lse does not bound their scores.
@@ -68,8 +65,7 @@ __device__ __forceinline__ void sum_deltas(query_memory<T, D, ROWS> *m, const tt
 
 template <class T, int D, int ROWS, int USE>
 __global__ void __launch_bounds__(own_block<T, D, ROWS, USE>::threads, own_block<T, D, ROWS, USE>::blocks)
-    attention_bwd_queries(
-        tt_attention p, bias_plan bias, dropout_plan drop, int above, float *delta, drop_masks masks) {
+    attention_bwd_queries(tt_attention p, bias_plan bias, dropout_plan drop, int above, float *delta) {
     using block = own_block<T, D, ROWS, USE>;
     using shared = query_memory<T, D, ROWS>;
     constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
@@ -104,7 +100,7 @@ __global__ void __launch_bounds__(own_block<T, D, ROWS, USE>::threads, own_block
     sum_deltas<block::warp_rows>(m, p, delta, drop.kept, row, warp_row, queries - first, head);
 
     const bool drops = USE & DROPOUT && (USE != ANY || drop.threshold);
-    token_pair token[TILES] = {};
+    uint32_t example[TILES][2] = {}, position[TILES][2] = {};
     float lse[TILES][2] = {}, own_delta[TILES][2];
 #pragma unroll
     for (int up = 0; up < 2 * TILES; ++up) {
@@ -113,18 +109,14 @@ __global__ void __launch_bounds__(own_block<T, D, ROWS, USE>::threads, own_block
         if (i >= queries) continue;
         lse[up / 2][up % 2] = p.lse[static_cast<int64_t>(q_row + i) * p.heads + head];
         if (drops)
-            token[up / 2].example[up % 2] = drop.example[q_row + i],
-                                       token[up / 2].position[up % 2] = drop.position[q_row + i];
+            example[up / 2][up % 2] = drop.example[q_row + i],
+                                 position[up / 2][up % 2] = drop.position[q_row + i];
     }
     own_rows<T, D, TILES, block::tensor_cores> own_q;
     own_rows<T, D, TILES, false> own_dout; // there are not registers enough for both
     own_q.open(m->q, warp_row, lane);
     own_dout.open(m->dout, warp_row, lane);
     float dq[TILES][D / 8][4] = {};
-    // Of 32 keys; where they go. A word has the masks of 32 queries, half of which are another warp's if it has 16.
-    uint32_t masked = 0;
-    uint32_t *own_masks = masks.of(p.heads, head, 0, mask_tile(sequence, q_row, first + warp_row)) + lane;
-    const bool whole_masks = TILES == 2 || (warp_row % 32 == 0 && first + warp_row + 16 >= queries);
     for (int key0 = 0, stage = 0;;) {
         const bool more = key0 + STEP < last;
         if (STAGES == 2 && more) fetch(key0 + STEP, 1 - stage);
@@ -139,15 +131,12 @@ __global__ void __launch_bounds__(own_block<T, D, ROWS, USE>::threads, own_block
             rows_times_rows(s, own_q, m->k[stage], lane);
             rows_times_rows(ds, own_dout, m->v[stage], lane);
             if (drops) {
-                const int begun = STEP < 32 ? key0 % 32 : 0; // of the 32 keys
-                if (begun == 0) masked = 0;
 #pragma unroll
                 for (int i = 0; i < TILES; ++i)
-                    drop_by_query<N>(drop, head, key0, token[i], [&](int n, int j, bool dropped) {
-                        if (!dropped) return;
-                        ds[i][n][j] = -own_delta[i][j / 2];
-                        masked |= 1u << (16 * i + 8 * (j / 2) + 2 * n + j % 2 + begun / 4);
-                    });
+                    drop_by_query<N>(
+                        drop, head, key0, example[i], position[i], lane, [&](int n, int j, bool dropped) {
+                            if (dropped) ds[i][n][j] = -own_delta[i][j / 2];
+                        });
             }
             if (BIAS)
                 add_biases<1>(
@@ -159,13 +148,6 @@ __global__ void __launch_bounds__(own_block<T, D, ROWS, USE>::threads, own_block
                 ds[i / 4 / N][i / 4 % N][i % 4] *= power_of_two(BIAS ? score : TT_LOG2E * score);
             }
             product_times_rows<T, D>(dq, ds, m->k[stage], lane);
-            if (drops) {
-                uint32_t *word = own_masks + key0 / 32 * 32;
-                if (whole_masks)
-                    *word = masked;
-                else
-                    reinterpret_cast<uint16_t *>(word)[warp_row / 16 % 2] = static_cast<uint16_t>(masked);
-            }
         }
         if (!more) break;
         key0 += STEP;
@@ -181,18 +163,20 @@ template <class T, int D, int ROWS> struct key_memory {
     static constexpr int ld = tile_shape<T, D>::ld, stages = passing<T>::stages, rows = passing<T>::rows;
     T k[ROWS * ld], v[ROWS * ld], q[stages][rows * ld], dout[stages][rows * ld];
     float lse[stages][rows], delta[stages][rows];
-    uint32_t mask[stages][ROWS];
+    uint32_t example[stages][rows], position[stages][rows];
     // Behind it: biases by distance; for their gradient sums by distance, of each warp.
 };
 
 template <class T, int D, int ROWS, int USE>
 __global__ void __launch_bounds__(own_block<T, D, ROWS, USE>::threads, own_block<T, D, ROWS, USE>::blocks)
-    attention_bwd_keys(tt_attention p, bias_plan bias, dropout_plan drop, int above, const float *delta,
-        drop_masks masks, bias_sums dbias) {
+    attention_bwd_keys(
+        tt_attention p, bias_plan bias, dropout_plan drop, int above, const float *delta, bias_sums dbias) {
     using block = own_block<T, D, ROWS, USE>;
     using shared = key_memory<T, D, ROWS>;
     constexpr bool BIAS = USE & BIASES, ALIGNED = USE != ANY;
-    constexpr int STEP = passing<T>::rows, STAGES = passing<T>::stages, TILES = block::tiles, N = STEP / 8;
+    constexpr int STEP = passing<T>::rows, STAGES = passing<T>::stages, TILES = block::tiles;
+    // Queries at a time: with dropout there are not registers enough for the scores of 32.
+    constexpr int PART = TILES == 2 && USE & DROPOUT ? 16 : STEP, N = PART / 8;
     using distance = distances<STEP, ROWS>;
     TT_SHARED_DYNAMIC(shared, m);
     const int middle = distance::middle(bias.reach), size = distance::size(bias.reach);
@@ -216,7 +200,7 @@ __global__ void __launch_bounds__(own_block<T, D, ROWS, USE>::threads, own_block
         m->v, static_cast<const T *>(p.v) + row * p.ldv + column, p.ldv, keys - first, p.d_kv);
     commit_copies(); // where nobody reads these keys, there is no other group to wait for
     reading now = {p.source ? p.reader_offsets[sequence] : sequence,
-        p.source ? p.reader_offsets[sequence + 1] : sequence + 1, 0, 0, 0, 0};
+        p.source ? p.reader_offsets[sequence + 1] : sequence + 1, 0, 0, 0};
     enter(&now, p, causal, first, STEP);
     const auto fetch = [&](const reading &r, int stage) {
         const int64_t from = r.q_row + r.query0;
@@ -226,14 +210,14 @@ __global__ void __launch_bounds__(own_block<T, D, ROWS, USE>::threads, own_block
         fetch_tile<T, D, STEP, block::threads, ALIGNED>(
             m->dout[stage], static_cast<const T *>(p.dout) + from * p.ldo + column, p.ldo, n, p.d_kv);
         const bool there = lane < n;
-        const int64_t pair = (from + (there ? lane : 0)) * p.heads + head;
-        if (lane < STEP && warp < 2)
-            copy_async<4>(warp == 0 ? &m->lse[stage][lane] : &m->delta[stage][lane],
-                (warp == 0 ? p.lse : delta) + pair, there);
-        const int key = first + static_cast<int>(threadIdx.x) / 32 * 32;
-        if (drops && static_cast<int>(threadIdx.x) < ROWS && key < keys && !(causal && key > r.query0))
-            copy_async<4>(&m->mask[stage][threadIdx.x],
-                masks.of(p.heads, head, key / 32, mask_tile(r.sequence, r.q_row, r.query0)) + lane, true);
+        const int64_t token = from + (there ? lane : 0), pair = token * p.heads + head;
+        if (lane < STEP && warp == 0) {
+            copy_async<4>(&m->lse[stage][lane], &p.lse[pair], there);
+            if (drops) copy_async<4>(&m->example[stage][lane], &drop.example[token], there);
+        } else if (lane < STEP && warp == 1) {
+            copy_async<4>(&m->delta[stage][lane], &delta[pair], there);
+            if (drops) copy_async<4>(&m->position[stage][lane], &drop.position[token], there);
+        }
         commit_copies();
     };
     if (now.reader < now.end) fetch(now, 0);
@@ -253,45 +237,46 @@ __global__ void __launch_bounds__(own_block<T, D, ROWS, USE>::threads, own_block
         if (STAGES == 2 && more) fetch(next, 1 - stage);
         // Nothing to do for a warp whose keys don't exist or come behind all of these queries.
         if (first + warp_row < keys && !(causal && first + warp_row >= now.query0 + STEP)) {
-            const T *q = m->q[stage], *dout = m->dout[stage];
-            const float *lse = m->lse[stage] + 2 * t, *own_delta = m->delta[stage] + 2 * t;
-            float s[TILES][N][4], ds[TILES][N][4];
 #pragma unroll
-            for (int i = 0; i < TILES * N * 4; ++i) {
-                const int n = i / 4 % N;
-                s[i / 4 / N][n][i % 4] = -lse[8 * n + i % 2];
-                ds[i / 4 / N][n][i % 4] = drops ? 0 : -own_delta[8 * n + i % 2];
-            }
-            rows_times_rows(s, own_k, q, lane);
-            rows_times_rows(ds, own_v, dout, lane);
-            const int offset = middle + distance::clamped(first - now.query0, bias.reach) + warp_row;
-            if (BIAS) add_biases<-1>(s, biases + offset + g - 2 * t);
-            const int rows = now.queries - now.query0;
-            if (rows < STEP) hide_columns(s, rows - 2 * t);
-            if (first + warp_row + block::warp_rows > keys) hide_rows(s, keys - first - warp_row - g);
+            for (int part = 0; part < STEP; part += PART) {
+                const T *q = m->q[stage] + part * shared::ld, *dout = m->dout[stage] + part * shared::ld;
+                const float *lse = m->lse[stage] + part + 2 * t, *own_delta = m->delta[stage] + part + 2 * t;
+                float s[TILES][N][4], ds[TILES][N][4];
 #pragma unroll
-            for (int i = 0; i < TILES * N * 4; ++i) {
-                float &score = s[i / 4 / N][i / 4 % N][i % 4];
-                score = power_of_two(BIAS ? score : TT_LOG2E * score);
-            }
-            if (drops) {
-                const int bit =
-                    g % 2 + (TILES == 1 ? warp_row % 32 / 4 : 0) + (STEP < 32 ? now.query0 % 32 : 0);
-                const uint32_t *of = &m->mask[stage][warp_row / 32 * 32 + 8 * t + g / 2];
-                const uint32_t mask[2] = {of[0] >> bit, of[4] >> bit};
-                drop_by_masks<TILES, N>(mask, [&](int i, int n, int j, bool dropped) {
-                    ds[i][n][j] = s[i][n][j] * ((dropped ? 0 : ds[i][n][j]) - own_delta[8 * n + j % 2]);
-                    if (dropped) s[i][n][j] = 0;
-                });
-            } else {
+                for (int i = 0; i < TILES * N * 4; ++i) {
+                    const int n = i / 4 % N;
+                    s[i / 4 / N][n][i % 4] = -lse[8 * n + i % 2];
+                    ds[i / 4 / N][n][i % 4] = -own_delta[8 * n + i % 2];
+                }
+                rows_times_rows(s, own_k, q, lane);
+                rows_times_rows(ds, own_v, dout, lane);
+                const int offset =
+                    middle + distance::clamped(first - now.query0, bias.reach) + warp_row - part;
+                if (BIAS) add_biases<-1>(s, biases + offset + g - 2 * t);
+                const int rows = now.queries - now.query0 - part;
+                if (rows < PART) hide_columns(s, rows - 2 * t);
+                if (first + warp_row + block::warp_rows > keys) hide_rows(s, keys - first - warp_row - g);
 #pragma unroll
-                for (int i = 0; i < TILES * N * 4; ++i)
-                    ds[i / 4 / N][i / 4 % N][i % 4] *= s[i / 4 / N][i / 4 % N][i % 4];
+                for (int i = 0; i < TILES * N * 4; ++i) {
+                    float &score = s[i / 4 / N][i / 4 % N][i % 4];
+                    score = power_of_two(BIAS ? score : TT_LOG2E * score);
+                }
+                if (drops) {
+                    drop_by_key<TILES, N>(drop, head, first + warp_row, m->example[stage] + part,
+                        m->position[stage] + part, lane, [&](int i, int n, int j, bool dropped) {
+                            ds[i][n][j] = s[i][n][j] * (dropped ? -own_delta[8 * n + j % 2] : ds[i][n][j]);
+                            if (dropped) s[i][n][j] = 0;
+                        });
+                } else {
+#pragma unroll
+                    for (int i = 0; i < TILES * N * 4; ++i)
+                        ds[i / 4 / N][i / 4 % N][i % 4] *= s[i / 4 / N][i / 4 % N][i % 4];
+                }
+                product_times_rows<T, D>(dv, s, dout, lane);
+                product_times_rows<T, D>(dk, ds, q, lane);
+                if (BIAS && dbias.strips)
+                    add_diagonals(sums + warp * size + offset, ds, static_cast<int>(threadIdx.x) % WARP);
             }
-            product_times_rows<T, D>(dv, s, dout, lane);
-            product_times_rows<T, D>(dk, ds, q, lane);
-            if (BIAS && dbias.strips)
-                add_diagonals(sums + warp * size + offset, ds, static_cast<int>(threadIdx.x) % WARP);
         }
         if (STAGES == 2) {
             stage = 1 - stage;
@@ -330,19 +315,17 @@ template <class T, int D, int ROWS, int USE> struct backward {
         return queries > keys ? queries : keys;
     }
     static tt_status run(tt_device *device, const tt_attention *p, const bias_plan &bias) {
-        constexpr int threads = own_block<T, D, ROWS, USE>::threads;
+        constexpr int query_threads = own_block<T, D, ROWS, USE>::threads,
+                      key_threads = own_block<T, D, ROWS, USE>::threads;
         const cudaStream_t stream = tt_stream(device);
         const dropout_plan drop = plan_dropout_of_probabilities(&p->drop);
         const unsigned heads = static_cast<unsigned>(p->heads);
         const int blocks = tt_ceil_div(p->longest_kv, ROWS); // of the longest key sequence
-        const size_t deltas = static_cast<size_t>(p->q_rows) * static_cast<size_t>(p->heads),
-                     words = tt_cuda_attention_mask_words(p);
+        const size_t deltas = static_cast<size_t>(p->q_rows) * static_cast<size_t>(p->heads);
         const bool apart = p->dbias && !p->strips; // a sum of this call alone
-        uint32_t *scratch =
-            static_cast<uint32_t *>(tt_device_scratch(device, tt_cuda_attention_bwd_scratch(p, ROWS)));
-        if (!scratch) return tt_context(TT_ERR_NOMEM, "attention_bwd");
-        const drop_masks masks = {scratch, tt_ceil_div(p->longest_kv, 32)};
-        float *delta = reinterpret_cast<float *>(scratch + words);
+        float *delta =
+            static_cast<float *>(tt_device_scratch(device, tt_cuda_attention_bwd_scratch(p, ROWS)));
+        if (!delta) return tt_context(TT_ERR_NOMEM, "attention_bwd");
         const bias_sums dbias = {apart ? delta + deltas : p->dbias ? p->strips : nullptr, blocks, !apart};
         int above = -1;
         TT_TRY(tt_cuda_attention_bwd_short(device, p, bias, dbias, &above));
@@ -352,14 +335,14 @@ template <class T, int D, int ROWS, int USE> struct backward {
                 static_cast<unsigned>(p->q_seqs));
             TT_ALLOW_SHARED(
                 (attention_bwd_queries<T, D, ROWS, USE>), query_bytes(bias), stream, "attention_bwd");
-            TT_CUDA(TT_LAUNCH((attention_bwd_queries<T, D, ROWS, USE>), queries, threads, query_bytes(bias),
-                        stream, *p, bias, drop, above, delta, masks),
+            TT_CUDA(TT_LAUNCH((attention_bwd_queries<T, D, ROWS, USE>), queries, query_threads,
+                        query_bytes(bias), stream, *p, bias, drop, above, delta),
                 "attention_bwd");
             const dim3 keys(static_cast<unsigned>(blocks), heads, static_cast<unsigned>(p->kv_seqs));
             TT_ALLOW_SHARED(
                 (attention_bwd_keys<T, D, ROWS, USE>), key_bytes(p, bias), stream, "attention_bwd");
-            TT_CUDA(TT_LAUNCH((attention_bwd_keys<T, D, ROWS, USE>), keys, threads, key_bytes(p, bias),
-                        stream, *p, bias, drop, above, delta, masks, dbias),
+            TT_CUDA(TT_LAUNCH((attention_bwd_keys<T, D, ROWS, USE>), keys, key_threads, key_bytes(p, bias),
+                        stream, *p, bias, drop, above, delta, dbias),
                 "attention_bwd");
         }
         return apart ? tt_cuda_add_strips(

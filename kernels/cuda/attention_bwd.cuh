@@ -117,14 +117,14 @@ __device__ __forceinline__ void write_buckets(float *dbias, bool add, float fact
 
 // A tile of the queries that attend to a key sequence; enter and advance go through them all.
 struct reading {
-    int reader, end;                      // in the list of readers
-    int sequence, q_row, queries, query0; // of the reader: its rows, and where the tile begins
+    int reader, end;            // in the list of readers
+    int q_row, queries, query0; // of the reader: its rows, and where the tile begins
 };
 __device__ __forceinline__ void enter(reading *r, const tt_attention &p, bool causal, int first, int step) {
     while (r->reader < r->end) {
-        r->sequence = p.source ? p.readers[r->reader] : r->reader;
-        r->q_row = p.q_offsets[r->sequence];
-        r->queries = p.q_offsets[r->sequence + 1] - r->q_row;
+        const int sequence = p.source ? p.readers[r->reader] : r->reader;
+        r->q_row = p.q_offsets[sequence];
+        r->queries = p.q_offsets[sequence + 1] - r->q_row;
         r->query0 = causal ? first / step * step : 0; // queries before the first key see none of these
         if (r->query0 < r->queries) return;
         ++r->reader;

@@ -184,7 +184,7 @@ __global__ void __launch_bounds__(short_block<WARPS>::threads, short_block<WARPS
               warp_row = 16 * warp;
     const int kv_row = p.kv_offsets[sequence], keys = p.kv_offsets[sequence + 1] - kv_row;
     reading now = {p.source ? p.reader_offsets[sequence] : sequence,
-        p.source ? p.reader_offsets[sequence + 1] : sequence + 1, 0, 0, 0, 0};
+        p.source ? p.reader_offsets[sequence + 1] : sequence + 1, 0, 0, 0};
     if (keys <= above || keys > block::keys) return;
     enter(&now, p, false, 0, block::step);
     const bool causal = BIAS && p.causal;

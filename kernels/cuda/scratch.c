@@ -12,23 +12,11 @@ size_t tt_cuda_rmsnorm_bwd_scratch(const tt_rmsnorm *p) {
     return p->strips ? 0 : (size_t)tt_rmsnorm_strips(p->rows) * (size_t)p->d * sizeof(float);
 }
 
-int tt_cuda_attention_mask_tiles(const tt_attention *p) {
-    return p->q_rows / 32 + p->q_seqs;
-}
-
-size_t tt_cuda_attention_mask_words(const tt_attention *p) {
-    if (!(p->drop.p > 0)) return 0;
-    return ceil_div((size_t)p->longest_kv, 32) * (size_t)p->heads * (size_t)tt_cuda_attention_mask_tiles(p) *
-           32;
-}
-
-// Masks; a number for each query and head; where the caller has no strips, a part of the gradient of the biases for each
-// strip of keys.
+// A number for each query and head; where the caller has no strips, a part of the gradient of the biases for each strip of keys.
 size_t tt_cuda_attention_bwd_scratch(const tt_attention *p, int rows) {
     const size_t strips = ceil_div((size_t)p->longest_kv, (size_t)rows) * (size_t)p->kv_seqs;
     const size_t partials = p->dbias && !p->strips ? strips * (size_t)p->buckets : 0;
-    return (tt_cuda_attention_mask_words(p) + ((size_t)p->q_rows + partials) * (size_t)p->heads) *
-           sizeof(float);
+    return ((size_t)p->q_rows + partials) * (size_t)p->heads * sizeof(float);
 }
 
 size_t tt_cuda_square_sum_scratch(int64_t n) {

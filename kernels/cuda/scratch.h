@@ -21,9 +21,6 @@ static const size_t tt_cuda_gemm_workspace = (size_t)32 << 20;
 
 size_t tt_cuda_embed_bwd_scratch(const tt_embedding *); // ids that go on in the next piece of rows
 size_t tt_cuda_rmsnorm_bwd_scratch(const tt_rmsnorm *); // strips, where the caller has none
-// Dropout's masks within attention's backward: a bit for each element of 32 keys and a tile of 32 queries of a sequence.
-int tt_cuda_attention_mask_tiles(const tt_attention *);
-size_t tt_cuda_attention_mask_words(const tt_attention *);
 // `rows`: of a block.
 size_t tt_cuda_attention_bwd_scratch(const tt_attention *, int rows);
 size_t tt_cuda_square_sum_scratch(int64_t n);

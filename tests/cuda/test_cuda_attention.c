@@ -61,7 +61,6 @@ static const attention_case cases[] = {
     {"cross, heads of 128, dropout", 1, 128, 3, {16, 33, 64}, 2, {65, 31}, {1, 0, 1}, .dropout = 0.3f},
     {"hardly any dropout", 1, 64, 1, {33}, .bias = true, .causal = true, .dropout = 1e-6f},
     {"dropout of nearly all", 1, 64, 1, {129}, .bias = true, .bidirectional = true, .dropout = 0.99f},
-    // Where a warp has 16 rows, two of them write the masks of 32 queries, or one if there is no other.
     {"masks by halves", 1, 128, 6, {48, 47, 16, 17, 31, 65}, .bias = true, .causal = true, .dropout = 0.2f},
     {"masks by halves, cross", 1, 128, 3, {17, 48, 5}, 2, {65, 16}, {1, 0, 0}, .dropout = 0.2f},
     {"heads of 128, rows begin anywhere", 1, 128, 1, {35}, .bias = true, .causal = true, .shift = 1},

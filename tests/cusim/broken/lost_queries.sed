@@ -1,2 +1,2 @@
 # Queries that do not exist count where their probability is beyond all floats.
-s/if (rows < STEP) hide_columns/if (rows < 0) hide_columns/
+s/if (rows < PART) hide_columns/if (rows < 0) hide_columns/
