@@ -284,12 +284,14 @@ static tt_status encode_texts(int argc, char **argv) {
     tt_status status = out ? tt_output_open(&output, out) : TT_OK;
     encoding e = {.tokenizer = t, .out = output.file};
     if (status == TT_OK) status = tt_output_close(&output, encode_files(&rest, &e));
-    if (status == TT_OK)
-        tt_print(stdout,
-            "%lld texts, %lld tokens with </s>, %lld of them unknown, %d in the longest text; one core: %.2f "
-            "s, "
-            "%.2f million tokens/s\n",
-            e.texts, e.tokens, e.unknown, e.longest, e.seconds, 1e-6 * (double)e.tokens / e.seconds);
+    if (status == TT_OK) {
+        tt_print(stdout, "%lld texts, %lld tokens with </s>, %lld of them unknown, %d in the longest text",
+            e.texts, e.tokens, e.unknown, e.longest);
+        if (e.seconds > 0)
+            tt_print(stdout, "; one core: %.2f s, %.2f million tokens/s", e.seconds,
+                1e-6 * (double)e.tokens / e.seconds);
+        tt_print(stdout, "\n");
+    }
     free(e.ids.items);
     tt_tokenizer_close(t);
     return status;

@@ -1,5 +1,6 @@
-// Texts to ids as the SentencePiece library 0.1.97 and later cuts them (EncodeOptimized), without its copies: from the bytes of
-// the .model itself. Private to host/text.
+// Texts to ids as the SentencePiece library cuts them (EncodeOptimized of 0.1.97 to 0.2.1; 0.2.3 chooses otherwise between cuts
+// that are equally good, as of a long row of dots), without its copies: from the bytes of the .model itself. Private to
+// host/text.
 #ifndef TT_TEXT_SENTENCEPIECE_ENCODE_H
 #define TT_TEXT_SENTENCEPIECE_ENCODE_H
 
