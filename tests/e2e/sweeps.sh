@@ -104,9 +104,9 @@ for case in "--fresh 0.3" "--retry 0.05"; do
     grep -qF '\dag' old.tex || fail "LaTeX: no mark" old.tex
     grep finished list.txt | awk '{print $2}' >finished.txt
     stamps runs/second/*/result.json | grep -Ff finished.txt >kept.txt
-    expect 2 "is starting over from the beginning and was interrupted" sweep second.yaml --fresh-from reflection_1
+    expect 2 "is starting over from the beginning and that is not finished" sweep second.yaml --fresh-from reflection_1
     "$TINYTHINKER" sweep second.yaml $again >out.txt 2>err.log || fail "$again after an interruption" err.log
-    grep -q "starting over, which was interrupted, goes on: [1-4] of 4 runs are left" err.log || fail "$again does not say that it goes on" err.log
+    grep -q "a start-over is not finished and goes on: [1-4] of 4 runs are left, 0 of them failed" err.log || fail "$again does not say that it goes on" err.log
     [ "$(comm -12 before.txt <(stamps runs/second/*/best.h5) | wc -l)" = 0 ] || fail "$again kept old results"
     [ "$(stamps runs/second/*/result.json | comm -12 - kept.txt | wc -l)" = "$(wc -l <kept.txt)" ] || fail "$again began once more" list.txt
     tables_alone runs "$again after an interruption"

@@ -89,8 +89,8 @@ static bool take_ended(tt_sweep_queue *queue, children *c, pid_t pid) {
             tt_info("%s: %s is left to another process", sweep, run->name);
         } else if (!tt_interrupted()) {
             tt_warn("%s: %s failed; see %s/log.txt", sweep, run->name, run->path);
-            if (!tt_sweep_failure_noted(run) && // it ended before it could say why
-                tt_sweep_write_note(run, "failed.txt", "the process ended; see log.txt\n") != TT_OK)
+            if (!tt_sweep_failure_read(run->path, NULL) && // it ended before it could say why
+                tt_sweep_write_failure(run, "the process ended; see log.txt") != TT_OK)
                 tt_warn("%s", tt_error_message());
         }
         return true;

@@ -122,7 +122,8 @@ static tt_status check_from(const tt_sweep *sweep, const char *from) {
     if (!*sweep->generation || strcmp(sweep->over_from, from) == 0) return TT_OK;
     TT_TRY(tt_sweep_fresh_path(sweep, path));
     return tt_fail(TT_ERR_USAGE,
-        "sweep: %s is starting over from %s and was interrupted; run it to its end first, or remove %s to "
+        "sweep: %s is starting over from %s and that is not finished; run it to its end first, or remove "
+        "%s to "
         "leave the other runs as they are",
         sweep->name, *sweep->over_from ? sweep->over_from : "the beginning", path);
 }
@@ -221,7 +222,8 @@ bool tt_sweep_is_old(const char *path) {
     char generation[TT_PHASE_GENERATION], folder[TT_PATH_MAX], file[TT_PATH_MAX];
     char *real = realpath(path, NULL);
     json_t *root = NULL;
-    bool old = real && tt_path_dir(folder, sizeof folder, real) == TT_OK &&
+    bool old = real && tt_run_directory_has(real, "result.json", NULL) &&
+               tt_path_dir(folder, sizeof folder, real) == TT_OK &&
                tt_run_directory_has(folder, "fresh.json", file) &&
                tt_json_read(&root, file, 1 << 24) == TT_OK && is_valid(root) &&
                lists(json_object_get(root, "runs"), strrchr(real, '/') + 1);

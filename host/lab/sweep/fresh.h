@@ -33,8 +33,7 @@ void tt_sweep_fresh_text(const tt_sweep *sweep, char *out, size_t size);
 tt_status tt_sweep_fresh_share(tt_sweeps *sweeps, tt_comm *comm) TT_MUST_CHECK;
 // Whether the run is still to be started over.
 bool tt_sweep_fresh_waits(const tt_sweep_run *run);
-// The same for whoever has only the run's directory: whether fresh.json beside it lists the run, and its files are of
-// before.
+// For whoever has only the run's directory: whether fresh.json beside it lists the run, and it has a result of before.
 bool tt_sweep_is_old(const char *path);
 // The path of the sweep's fresh.json, and the lock on an output folder under which it is read, chosen and written.
 tt_status tt_sweep_fresh_path(const tt_sweep *sweep, char out[TT_PATH_MAX]) TT_MUST_CHECK;

@@ -31,15 +31,47 @@ tt_status tt_sweep_begin_run(const tt_sweep_run *run) {
     return status;
 }
 
+#define OF_START_OVER "start-over " // begins the last line of failed.txt
+
 void tt_sweep_note_failure(const tt_sweep_run *run) {
     char reason[1024];
-    tt_warn("%s: %s failed: %s", run->sweep->name, run->name, tt_error_message());
-    snprintf(reason, sizeof reason, "%s\n", tt_error_message());
-    if (tt_sweep_write_note(run, "failed.txt", reason) != TT_OK) tt_warn("%s", tt_error_message());
+    snprintf(reason, sizeof reason, "%s", tt_error_message());
+    tt_warn("%s: %s failed: %s", run->sweep->name, run->name, reason);
+    if (tt_sweep_write_failure(run, reason) != TT_OK) tt_warn("%s", tt_error_message());
 }
 
-bool tt_sweep_failure_noted(const tt_sweep_run *run) {
-    return tt_run_directory_has(run->path, "failed.txt", NULL);
+tt_status tt_sweep_write_failure(const tt_sweep_run *run, const char *reason) {
+    char text[1200];
+    const char *generation = run->over ? run->sweep->generation : "";
+    snprintf(
+        text, sizeof text, *generation ? "%.1024s\n" OF_START_OVER "%s\n" : "%.1024s\n", reason, generation);
+    return tt_sweep_write_note(run, "failed.txt", text);
+}
+
+// Cuts the last line off, and says where it begins.
+static const char *cut_last_line(char *text) {
+    size_t n = strlen(text);
+    while (n > 0 && text[n - 1] == '\n') text[--n] = '\0';
+    char *end = strrchr(text, '\n');
+    if (!end) return "";
+    *end = '\0';
+    return end + 1;
+}
+
+bool tt_sweep_failure_read(const char *directory, tt_sweep_failure *out) {
+    char path[TT_PATH_MAX], *text = NULL;
+    size_t bytes;
+    if (!tt_run_directory_has(directory, "failed.txt", path)) return false;
+    if (!out) return true;
+    *out = (tt_sweep_failure){.reason = "?"};
+    if (tt_read_file(path, 1 << 16, &text, &bytes) != TT_OK) return true;
+    const char *last = cut_last_line(text);
+    const size_t mark = strlen(OF_START_OVER);
+    const bool of_start_over = strncmp(last, OF_START_OVER, mark) == 0;
+    if (of_start_over) snprintf(out->generation, sizeof out->generation, "%s", last + mark);
+    snprintf(out->reason, sizeof out->reason, of_start_over || !*last ? "%s" : "%s\n%s", text, last);
+    free(text);
+    return true;
 }
 
 void tt_sweep_forget_failure(const tt_sweep_run *run) {
