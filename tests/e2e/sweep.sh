@@ -126,6 +126,20 @@ cp data/corpus.h5 data/none.h5
 "$TINYTHINKER" sweep fresh.yaml --retry > fresh.txt 2> fresh.log || fail "--retry in a start-over" fresh.log
 [ ! -e runs/fresh/fresh.json ] || fail "fresh.json stays after --retry" fresh.log
 
+# Several processes at once: each broken run fails once, and with --retry once more.
+cat > many.yaml <<'YAML'
+name: many
+base: base.yaml
+seeds: [1, 2, 3]
+variants: {good: {acquisition.steps: 20}, broken: {corpus: data/no.h5}}
+YAML
+for retry in "" --retry; do
+    rm -rf runs/many/0[012]-good-* # good runs come first: both processes have begun when a broken one fails
+    for i in 1 2; do "$TINYTHINKER" sweep many.yaml $retry > many$i.txt 2> many$i.log & done
+    wait
+    [ "$(cat many[12].log | grep -c "broken-s[123] failed:")" = 3 ] || fail "two processes $retry: not one failure of each broken run" many1.log many2.log
+done
+
 # Ten seeds at most, until the interval is 2 points to each side.
 sed 's/name: toy/name: ten/; s/^seeds:.*/until: {interval: 2 %, seeds: 10}/; s/\[all, summarize_only\]/[summarize_only]/' sweep.yaml > ten.yaml
 "$TINYTHINKER" sweep ten.yaml --set acquisition.steps=1 --dry-run > list.txt 2> log || { fail "until: {interval: 2 %, seeds: 10}"; cat log; }

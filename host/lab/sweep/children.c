@@ -61,6 +61,7 @@ static pid_t start_child(const tt_sweep_run *run, const tt_sweep_options *o) {
     const pid_t parent = getpid(), pid = fork();
     tt_sweep_fresh_text(run->sweep, over, sizeof over);
     if (pid == 0 && run->over) setenv(TT_SWEEP_FRESH_VARIABLE, over, 1);
+    if (pid == 0) setenv(TT_SWEEP_CHILD_VARIABLE, "1", 1);
     if (pid == 0) become_child(log, threads, arguments, parent);
     tt_interrupt_hold(false);
     free(arguments);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 tt_status tt_sweep_write_note(const tt_sweep_run *run, const char *name, const char *text) {
@@ -72,6 +73,14 @@ bool tt_sweep_failure_read(const char *directory, tt_sweep_failure *out) {
     snprintf(out->reason, sizeof out->reason, of_start_over || !*last ? "%s" : "%s\n%s", text, last);
     free(text);
     return true;
+}
+
+uint64_t tt_sweep_failure_stamp(const tt_sweep_run *run) {
+    char path[TT_PATH_MAX];
+    struct stat info;
+    if (tt_path_join(path, sizeof path, run->path, "failed.txt") != TT_OK || stat(path, &info) != 0) return 0;
+    const uint64_t stamp = (uint64_t)info.st_mtim.tv_sec * 1000000000u + (uint64_t)info.st_mtim.tv_nsec;
+    return (stamp ^ (uint64_t)info.st_ino << 40) | 1;
 }
 
 void tt_sweep_forget_failure(const tt_sweep_run *run) {

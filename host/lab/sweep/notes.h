@@ -27,6 +27,8 @@ typedef struct tt_sweep_failure {
 // Whether failed.txt is there: the last attempt failed, which may have left a result from before. *out (or NULL) is filled
 // then.
 bool tt_sweep_failure_read(const char *directory, tt_sweep_failure *out);
+// Tells one failed.txt of the run from a later one; 0: there is none.
+uint64_t tt_sweep_failure_stamp(const tt_sweep_run *run);
 // Removes failed.txt of a run that is finished: another attempt or another process noted it.
 void tt_sweep_forget_failure(const tt_sweep_run *run);
 
