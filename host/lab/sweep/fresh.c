@@ -218,20 +218,30 @@ bool tt_sweep_fresh_waits(const tt_sweep_run *run) {
     return strcmp(generation, run->sweep->generation) != 0;
 }
 
-bool tt_sweep_is_old(const char *path) {
-    char generation[TT_PHASE_GENERATION], folder[TT_PATH_MAX], file[TT_PATH_MAX];
-    char *real = realpath(path, NULL);
-    json_t *root = NULL;
-    bool old = real && tt_run_directory_has(real, "result.json", NULL) &&
-               tt_path_dir(folder, sizeof folder, real) == TT_OK &&
-               tt_run_directory_has(folder, "fresh.json", file) &&
-               tt_json_read(&root, file, 1 << 24) == TT_OK && is_valid(root) &&
-               lists(json_object_get(root, "runs"), strrchr(real, '/') + 1);
-    if (old) {
-        tt_phase_generation(real, generation);
-        old = strcmp(generation, json_string_value(json_object_get(root, "generation"))) != 0;
+// Whether the file lists the run, and names another generation than the run's directory.
+static tt_status is_listed(const char *file, const char *run, bool *old) {
+    char generation[TT_PHASE_GENERATION];
+    json_t *root;
+    TT_TRY(tt_json_read(&root, file, 1 << 24));
+    const bool valid = is_valid(root);
+    if (valid) {
+        tt_phase_generation(run, generation);
+        *old = lists(json_object_get(root, "runs"), strrchr(run, '/') + 1) &&
+               strcmp(generation, json_string_value(json_object_get(root, "generation"))) != 0;
     }
     json_decref(root);
+    if (valid) return TT_OK;
+    return tt_fail(TT_ERR_FORMAT, "%s: does not say which runs start over", file);
+}
+
+tt_status tt_sweep_is_old(const char *path, bool *old) {
+    char folder[TT_PATH_MAX], file[TT_PATH_MAX];
+    char *real = realpath(path, NULL);
+    *old = false;
+    const bool asked = real && tt_run_directory_has(real, "result.json", NULL) &&
+                       tt_path_dir(folder, sizeof folder, real) == TT_OK &&
+                       tt_run_directory_has(folder, "fresh.json", file);
+    const tt_status status = asked ? is_listed(file, real, old) : TT_OK;
     free(real);
-    return old;
+    return status;
 }

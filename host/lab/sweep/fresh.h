@@ -34,7 +34,8 @@ tt_status tt_sweep_fresh_share(tt_sweeps *sweeps, tt_comm *comm) TT_MUST_CHECK;
 // Whether the run is still to be started over.
 bool tt_sweep_fresh_waits(const tt_sweep_run *run);
 // For whoever has only the run's directory: whether fresh.json beside it lists the run, and it has a result of before.
-bool tt_sweep_is_old(const char *path);
+// Errors: TT_ERR_FORMAT, TT_ERR_IO where there is a fresh.json that does not say it; *old is false then.
+tt_status tt_sweep_is_old(const char *path, bool *old) TT_MUST_CHECK;
 // The path of the sweep's fresh.json, and the lock on an output folder under which it is read, chosen and written.
 tt_status tt_sweep_fresh_path(const tt_sweep *sweep, char out[TT_PATH_MAX]) TT_MUST_CHECK;
 tt_status tt_sweep_fresh_lock(const char *output, tt_lock *lock) TT_MUST_CHECK;

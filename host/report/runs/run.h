@@ -133,6 +133,7 @@ typedef struct tt_report_run {
     int group;
     int sweep_number; // which sweep of the report it belongs to; -1: none
     bool old;         // a start-over of its sweep is still to replace it (host/lab/sweep/fresh.h)
+    bool unsure;      // whether it is old cannot be said: fresh.json is damaged
     bool repeated;    // another run of its group has the same seed, so that this one is not counted
 } tt_report_run;
 

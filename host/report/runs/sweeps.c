@@ -52,10 +52,26 @@ static void rename_sweeps(tt_report *r, char *const *folders, bool *shared) {
         if (shared[i] && folders[i]) rename_sweep(&r->runs[i], folders[i]);
 }
 
-// Marks the runs that a start-over is still to replace, and warns of each sweep that has some.
-static void mark_old(tt_report *r) {
-    for (int i = 0; i < r->n_runs; ++i)
-        r->runs[i].old = r->runs[i].sweep_number >= 0 && tt_sweep_is_old(r->runs[i].path);
+// Whether any of the first n runs belongs to the sweep and is unsure.
+static bool any_unsure(const tt_report *r, int n, int sweep_number) {
+    for (int i = 0; i < n; ++i)
+        if (r->runs[i].unsure && r->runs[i].sweep_number == sweep_number) return true;
+    return false;
+}
+
+// Marks the runs that a start-over is still to replace. Where that cannot be found out, warns, once for each sweep.
+static void find_old(tt_report *r) {
+    for (int i = 0; i < r->n_runs; ++i) {
+        tt_report_run *run = &r->runs[i];
+        if (run->sweep_number < 0 || tt_sweep_is_old(run->path, &run->old) == TT_OK) continue;
+        if (!any_unsure(r, i, run->sweep_number))
+            tt_warn("%s: cannot say which results are old, of before a start-over (--fresh): %s", run->sweep, tt_error_message());
+        run->unsure = true;
+    }
+}
+
+// Warns of each sweep that has runs which a start-over is still to replace.
+static void tell_old(const tt_report *r) {
     for (int i = 0; i < r->n_runs; ++i) {
         const tt_report_run *run = &r->runs[i];
         int old = 0, all = 0;
@@ -84,7 +100,8 @@ tt_status tt_report_find_sweeps(tt_report *r) {
     if (status == TT_OK) {
         number_sweeps(r, folders);
         rename_sweeps(r, folders, shared);
-        mark_old(r);
+        find_old(r);
+        tell_old(r);
         free(shared);
     }
     for (int i = 0; i < r->n_runs; ++i) free(folders[i]);
