@@ -105,6 +105,15 @@ for case in "--fresh 0.3" "--retry 0.05"; do
     grep finished list.txt | awk '{print $2}' >finished.txt
     stamps runs/second/*/result.json | grep -Ff finished.txt >kept.txt
     expect 2 "is starting over from the beginning and that is not finished" sweep second.yaml --fresh-from reflection_1
+    ! grep -q "goes on" err.log || fail "a start-over that is refused goes on" err.log
+    number=$(grep "to start over" list.txt | awk 'NR == 1 {print $1}')
+    "$TINYTHINKER" sweep second.yaml --fresh --only "$number" --dry-run >out.txt 2>err.log || fail "--fresh --only --dry-run in a start-over" err.log
+    grep -q "^--fresh would replace the files of 1 of 4 runs" out.txt || fail "--fresh --only --dry-run counts other runs" out.txt
+    number=$(awk '/finished/ {print $1; exit}' list.txt)
+    if [ -n "$number" ]; then
+        "$TINYTHINKER" sweep second.yaml --fresh --only "$number" >out.txt 2>err.log || fail "--fresh --only of a run that has started over" err.log
+        grep -q "second: run $number has already started over: " err.log || fail "--fresh --only does nothing silently" err.log
+    fi
     "$TINYTHINKER" sweep second.yaml $again >out.txt 2>err.log || fail "$again after an interruption" err.log
     grep -q "a start-over is not finished and goes on: [1-4] of 4 runs are left, 0 of them failed" err.log || fail "$again does not say that it goes on" err.log
     [ "$(comm -12 before.txt <(stamps runs/second/*/best.h5) | wc -l)" = 0 ] || fail "$again kept old results"

@@ -162,6 +162,20 @@ tt_status tt_sweep_fresh_lock(const char *output, tt_lock *lock) {
     return status;
 }
 
+// Says of the only run that it need not be started over once more, where that is so.
+static void tell_begun(const tt_sweeps *sweeps, int only) {
+    char path[TT_PATH_MAX];
+    for (int i = 0; i < sweeps->n; ++i) {
+        const tt_sweep_run *run = sweeps->runs[i];
+        if (run->number != only || !run->over || tt_sweep_fresh_waits(run)) continue;
+        if (tt_sweep_fresh_path(run->sweep, path) == TT_OK)
+            tt_info("%s: run %d has already started over: it goes on, or stays if it is finished; to begin "
+                    "it once "
+                    "more, remove %s first",
+                run->sweep->name, only, path);
+    }
+}
+
 static tt_status start_over(tt_sweeps *sweeps, int only, const char *from, bool write) {
     bool *chosen;
     tt_lock lock = {.file = -1};
@@ -170,7 +184,18 @@ static tt_status start_over(tt_sweeps *sweeps, int only, const char *from, bool 
     if (status == TT_OK && write) status = tt_sweep_fresh_lock(sweeps->output, &lock);
     if (status == TT_OK) status = add_runs(sweeps, chosen, from ? from : "", write);
     tt_lock_release(&lock);
+    if (status == TT_OK && only >= 0) tell_begun(sweeps, only);
     free(chosen);
+    return status;
+}
+
+tt_status tt_sweep_fresh_check(const tt_sweeps *sweeps, int only, const char *from) {
+    bool *chosen;
+    TT_TRY(tt_alloc(&chosen, (size_t)sweeps->n, sizeof *chosen, "runs"));
+    tt_status status = choose_runs(sweeps, only, from, chosen);
+    free(chosen);
+    for (int i = 0; i < sweeps->n_items && status == TT_OK; ++i)
+        status = check_from(&sweeps->items[i], from ? from : "");
     return status;
 }
 

@@ -18,6 +18,8 @@ extern "C" {
 // Fills sweep->generation, over_from and each run's `over` from fresh.json, if there is one. Errors: TT_ERR_FORMAT,
 // TT_ERR_IO.
 tt_status tt_sweep_fresh_read(tt_sweep *sweep) TT_MUST_CHECK;
+// Whether tt_sweep_fresh_begin would refuse that, with its errors.
+tt_status tt_sweep_fresh_check(const tt_sweeps *sweeps, int only, const char *from) TT_MUST_CHECK;
 // Lets all runs, or number `only` of them (-1: all), start over, or go on with that; `from`: those that have this
 // phase, from there; NULL: from the first one. Processes that do so together join in one start-over. Errors:
 // TT_ERR_USAGE where no run has the phase, or an unfinished start-over is from another one; TT_ERR_BUSY; TT_ERR_IO.

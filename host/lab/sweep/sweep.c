@@ -21,6 +21,7 @@ static bool is_asked(const tt_sweep_run *run, const tt_sweep_options *o) {
 static tt_status start_over(tt_sweeps *sweeps, const tt_sweep_options *o) {
     const char *parent = getenv(TT_SWEEP_FRESH_VARIABLE);
     if (parent && o->only >= 0) tt_sweep_fresh_join(sweeps->items, o->only, parent);
+    if (o->fresh || o->fresh_from) TT_TRY(tt_sweep_fresh_check(sweeps, o->only, o->fresh_from));
     if (o->only < 0) tt_sweep_fresh_tell(sweeps); // a child process leaves that to its parent
     if (!o->fresh && !o->fresh_from) return TT_OK;
     return tt_sweep_fresh_begin(sweeps, o->only, o->fresh_from);

@@ -65,7 +65,8 @@ static void find_old(tt_report *r) {
         tt_report_run *run = &r->runs[i];
         if (run->sweep_number < 0 || tt_sweep_is_old(run->path, &run->old) == TT_OK) continue;
         if (!any_unsure(r, i, run->sweep_number))
-            tt_warn("%s: cannot say which results are old, of before a start-over (--fresh): %s", run->sweep, tt_error_message());
+            tt_warn("%s: cannot say which results are old, of before a start-over (--fresh): %s", run->sweep,
+                tt_error_message());
         run->unsure = true;
     }
 }
