@@ -119,7 +119,7 @@ YAML
 grep -q "a start-over is not finished and goes on: 1 of 2 runs are left, 1 of them failed" fresh.log || fail "what is left of a start-over is not said" fresh.log
 { grep -q "1 run failed earlier and is left out" fresh.log && ! grep -q "broken-s1 failed" fresh.log; } || fail "a start-over ran a failed run again" fresh.log
 grep -q "^failed: runs/fresh/01-broken-s1: .*none.h5[^/]*$" fresh.txt && ! grep -q "^start-over" fresh.txt || fail "the reason of a start-over" fresh.txt
-grep -q "^1,.*,failed," runs/fresh/summary.csv || fail "summary.csv does not say that it failed" runs/fresh/summary.csv
+grep -q "^1,.*,failed,.*none.h5" runs/fresh/summary.csv || fail "summary.csv does not say that it failed" runs/fresh/summary.csv
 "$TINYTHINKER" report runs/fresh -o report.html > /dev/null 2> report.log || fail "a report of a start-over" report.log
 ! grep -q "results of" report.log || fail "a run without a result counts as old" report.log
 cp data/corpus.h5 data/none.h5

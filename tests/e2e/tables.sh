@@ -63,7 +63,15 @@ run targets/2 1 c.h5 1 100 rationale "" reflection.targets=rationale
 before=0.4
 run targets/1 2 c.h5 1 100 both "" reflection.targets=both
 
-"$TINYTHINKER" report runs -o report.html --markdown report.md --latex report.tex >out.txt 2>err.log || die "report" err.log
+# A run that failed: its reason.
+before=
+run failed/0 1 c.h5 1 100 good good
+run failed/1 1 c.h5 1 100 bad bad
+rm runs/failed/1/{result.json,predictions.jsonl}
+echo '{"event": "step", "phase": "acquisition", "step": 1, "loss": 2.5}' >runs/failed/1/metrics.jsonl
+printf 'no <memory>\nat "step 2"\nstart-over 0123\n' >runs/failed/1/failed.txt
+
+"$TINYTHINKER" report runs -o report.html --markdown report.md --latex report.tex --csv report.csv >out.txt 2>err.log || die "report" err.log
 table() { awk -v name="## $1" '$0 == name {on = 1; next} /^## / {on = 0} on && NF' report.md; }
 has() { # table, line...
     local name=$1 line
@@ -78,6 +86,11 @@ has equal '| [one] "1" | 43.7 |' "| two | 51.5 \\* |"
 has old "| first | 43.7 |" "| second | 51.5 \\* |"
 has named "| small, samples 2 | 43.7 |" "| small, samples 3 | 44.1 |" "| large, samples 2 | 44.5 |" "| large, samples 3 | 45.0 |"
 has stars "| | c | d |" "| p | 43.7 | – |" "| q | 51.5 \\* | 43.7 |" "| r | – | 51.5 |" "Where the first row has no number, nothing is compared."
+grep -q '| failed: no .*memory.* at "step 2" |' report.md || fail "Markdown: no reason" report.md
+grep -q 'failed: no &lt;memory&gt; at &quot;step 2&quot;' report.html || fail "HTML: no reason"
+grep -q '^runs/failed/1,.*,failed,.*,"no <memory> at ""step 2"""$' report.csv || fail "CSV: no reason" report.csv
+"$TINYTHINKER" compare runs/failed/0 runs/failed/1 >out.txt 2>err.log && fail "a failed run was compared"
+grep -q 'runs/failed/1: this run of a sweep failed: no <memory> at "step 2"; .*--retry' err.log || fail "compare: no reason" err.log
 has targets "| before reflection | 30.0 ± 14.1 |"
 grep -qF "{}[one] ''1'' & 43.7" report.tex || fail "LaTeX: brackets and quotes" report.tex
 "$TINYTHINKER" report here there -o two.html --markdown report.md --latex two.tex --csv two.csv >out.txt 2>err.log || die "two outputs" err.log

@@ -71,6 +71,8 @@ bool tt_sweep_failure_read(const char *directory, tt_sweep_failure *out) {
     const bool of_start_over = strncmp(last, OF_START_OVER, mark) == 0;
     if (of_start_over) snprintf(out->generation, sizeof out->generation, "%s", last + mark);
     snprintf(out->reason, sizeof out->reason, of_start_over || !*last ? "%s" : "%s\n%s", text, last);
+    for (char *p = out->reason; *p; ++p)
+        if (*p == '\n') *p = ' ';
     free(text);
     return true;
 }

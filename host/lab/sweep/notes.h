@@ -21,7 +21,7 @@ tt_status tt_sweep_write_failure(const tt_sweep_run *run, const char *reason) TT
 
 // What failed.txt of a run's directory says.
 typedef struct tt_sweep_failure {
-    char reason[2048];                    // without a line break at its end; "?": it cannot be read
+    char reason[2048];                    // in one line; "?": it cannot be read
     char generation[TT_SWEEP_GENERATION]; // the start-over that the attempt belonged to; empty: none
 } tt_sweep_failure;
 // Whether failed.txt is there: the last attempt failed, which may have left a result from before. *out (or NULL) is filled

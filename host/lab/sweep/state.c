@@ -54,9 +54,8 @@ tt_sweep_state tt_sweep_state_of(const tt_sweep_run *run) {
                begun = tt_run_directory_has(run->path, "config.yaml", NULL);
     if ((result || failed || begun) && tt_sweep_fresh_waits(run))
         return failed && failed_in_start_over(run) ? TT_SWEEP_FAILED : TT_SWEEP_OVER;
-    if (result) return state_of_result(run);
-    if (failed) return TT_SWEEP_FAILED;
-    return begun ? TT_SWEEP_BEGUN : TT_SWEEP_NEW;
+    const tt_sweep_state state = result ? state_of_result(run) : begun ? TT_SWEEP_BEGUN : TT_SWEEP_NEW;
+    return failed && (!result || state == TT_SWEEP_BEGUN) ? TT_SWEEP_FAILED : state;
 }
 
 const char *tt_sweep_state_name(tt_sweep_state state) {
