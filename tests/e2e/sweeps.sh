@@ -223,6 +223,6 @@ awk '{line = $0; gsub(/\\[{}]/, "", line); n += gsub(/{/, "", line) - gsub(/}/, 
 if command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null; then
     printf '\\documentclass[twocolumn]{article}\n\\usepackage{booktabs}\n\\begin{document}\n\\input{report.tex}\n\\end{document}\n' >page.tex
     pdflatex -interaction=nonstopmode -halt-on-error page.tex >latex.log 2>&1 || fail "pdflatex" latex.log
-    ! grep -q "^Overfull" latex.log || fail "a table is wider than the page" latex.log
+    ! grep -Eq "^Overfull|too large" latex.log || fail "a table is wider or higher than the page" latex.log
 fi
 exit $failed

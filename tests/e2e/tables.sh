@@ -105,4 +105,18 @@ has twice "| all | 43.7 |"
 # 30 to right, 12 to wrong of 229 (tests/e2e/report.sh); the first row of this table is not the report's first group.
 grep -F "| stars: q | against stars: p | test, greedy | +7.9 | [+2.4, +13.6] \\* | – | 30 | 12 | n = 229 |" report.md >found.txt || fail "no difference to the table's first row" report.md
 [ "$(wc -l <found.txt)" = 1 ] || fail "a difference twice" found.txt
+# Higher than a page, of three data sets on both columns and of one on one: in several tables, each row once for each of them.
+rm -rf runs
+for i in $(seq 10 29); do
+    for corpus in c d e; do run tall/$i-$corpus 1 $corpus.h5 1 100 "row $i-$corpus" "row $i: pairs of recalls, of analyses and of both, weighed by how sure the teacher is"; done
+    run thin/$i 1 c.h5 1 100 "row $i" "row $i: pairs of recalls, of analyses and of both, weighed by how sure the teacher is"
+done
+for i in $(seq 10 59); do run short/$i 1 c.h5 1 100 "row $i" "row $i"; done
+"$TINYTHINKER" report runs -o report.html --latex tall.tex >out.txt 2>err.log || die "a high table" err.log
+[ "$(grep -c '^.raggedright.*row [12][0-9]' tall.tex) $(grep -c '^{}row' tall.tex)" = "40 50" ] || fail "LaTeX: rows of high tables" tall.tex
+if command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null; then
+    printf '\\documentclass[twocolumn]{article}\n\\usepackage{booktabs}\n\\begin{document}\n\\input{tall.tex}\n\\end{document}\n' >page.tex
+    pdflatex -interaction=nonstopmode -halt-on-error page.tex >latex.log 2>&1 || fail "pdflatex" latex.log
+    ! grep -E "^Overfull|too large" latex.log >bad.txt || fail "a table runs off the page" bad.txt
+fi
 exit $failed
