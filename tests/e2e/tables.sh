@@ -98,6 +98,20 @@ grep -qF "{}[one] ''1'' & 43.7" report.tex || fail "LaTeX: brackets and quotes" 
 has here/twice "| all | 43.7 |"
 has there/twice "| all | 51.5 ± 0.0 |"
 [ "$(cut -d, -f3,4 two.csv | sort | uniq -c | awk '{print $1}' | tr '\n' ' ')" = "1 1 2 " ] || fail "CSV: groups of two outputs" two.csv
+# From within one of them; and folders that differ early in long paths.
+(cd here/twice && "$TINYTHINKER" report . ../../there/twice -o ../../two.html --markdown ../../report.md) >out.txt 2>err.log || die "a report of ." err.log
+has here/twice "| all | 43.7 |"
+has there/twice "| all | 51.5 ± 0.0 |"
+long=$(printf 'folder%.0s' {1..9})
+for early in 1 2 3; do
+    mkdir -p "$early-$long/$long/$long" && cp -r here/twice "$early-$long/$long/$long"
+done
+mkdir -p "$long$long"{1,2}/"$long$long" && for k in 1 2; do cp -r here/twice "$long$long$k/$long$long"; done
+"$TINYTHINKER" report [123]-*/*/* -o two.html --csv two.csv >out.txt 2>err.log || die "long folders" err.log
+cut -d, -f4 two.csv | sed 's/folder.*\.\.\..*folder//' | tr '\n' ' ' >found.txt
+[ "$(cat found.txt)" = "sweep 1-/twice 2-/twice 3-/twice " ] || fail "long folders that differ early" found.txt two.csv
+"$TINYTHINKER" report "$long$long"*/* -o two.html --csv two.csv >out.txt 2>err.log || die "long names" err.log
+[ "$(cut -d, -f4 two.csv | sort -u | wc -l) $(cut -d, -f4 two.csv | grep -c '\.\.\..*twice (2)$')" = "3 1" ] || fail "folders that differ in the middle of long names" two.csv
 ln -s here link
 "$TINYTHINKER" report here link/twice/0 -o two.html --markdown report.md >out.txt 2>err.log || die "a link" err.log
 has twice "| all | 43.7 |"
