@@ -1,4 +1,4 @@
-// What a sweep writes into the directory of a run. Private to host/lab/sweep.
+// What a sweep writes into the directory of a run. Private to host/lab/sweep, but for tt_sweep_failure_read.
 #ifndef TT_LAB_SWEEP_NOTES_H
 #define TT_LAB_SWEEP_NOTES_H
 
