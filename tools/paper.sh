@@ -14,7 +14,11 @@ source=$(cd "$(dirname "$0")/.." && pwd)
 all="sizes stages phases targets iterations interval augmentations self-consistency beta-alpha baselines"
 tables=$all
 if [ "${1:-}" = --tables ]; then
-    tables=${2:?--tables needs names out of: $all}
+    [ -n "${2:-}" ] || {
+        echo "paper: --tables needs names out of: $all" >&2
+        exit 2
+    }
+    tables=$2
     shift 2
 fi
 program=${TINYTHINKER:-}

@@ -61,9 +61,11 @@ static tt_status show_table(const tt_sweeps *one) {
     return status;
 }
 
-static int count_states(const tt_sweeps *sweeps, tt_sweep_state state) {
+// `only`: the number of the only run that counts, or -1.
+static int count_states(const tt_sweeps *sweeps, int only, tt_sweep_state state) {
     int n = 0;
-    for (int i = 0; i < sweeps->n; ++i) n += tt_sweep_state_of(sweeps->runs[i]) == state;
+    for (int i = 0; i < sweeps->n; ++i)
+        n += (only < 0 || sweeps->runs[i]->number == only) && tt_sweep_state_of(sweeps->runs[i]) == state;
     return n;
 }
 
@@ -77,7 +79,7 @@ static tt_status show_tables(const tt_sweeps *sweeps) {
     if (sweeps->n_items == 1) return TT_OK;
     TT_TRY(write_summary(sweeps, ""));
     printf("%d sweeps: %d of %d runs are finished; %s/summary.csv has a line for each\n", sweeps->n_items,
-        count_states(sweeps, TT_SWEEP_FINISHED), sweeps->n, sweeps->output);
+        count_states(sweeps, -1, TT_SWEEP_FINISHED), sweeps->n, sweeps->output);
     return TT_OK;
 }
 
@@ -91,7 +93,7 @@ static tt_status run_sweeps(tt_sweeps *sweeps, tt_comm *comm, const tt_sweep_opt
     return tt_comm_agree(
         comm, tt_fail(TT_ERR_UNFINISHED,
                   "%d run%s not finished: failed, now or earlier, or left to other processes; "
-                  "--retry runs those that failed again",
+                  "--retry runs the failed ones once more",
                   failed, failed == 1 ? " is" : "s are"));
 }
 
@@ -138,7 +140,7 @@ static tt_status dry_run(const request *what, tt_sweeps *sweeps) {
     if (status == TT_OK) fputs(tt_str_text(&text), stdout);
     if (status == TT_OK && (o->fresh || o->fresh_from))
         printf("%s would replace the files of %d of %d runs, each when its turn comes; nothing was changed\n",
-            o->fresh ? "--fresh" : "--fresh-from", count_states(sweeps, TT_SWEEP_OVER), sweeps->n);
+            o->fresh ? "--fresh" : "--fresh-from", count_states(sweeps, o->only, TT_SWEEP_OVER), sweeps->n);
     tt_str_close(&text);
     return status;
 }

@@ -11,6 +11,10 @@
 static tt_status check_finished(const tt_report *r) {
     for (int i = 0; i < r->n_runs; ++i) {
         const tt_report_run *run = &r->runs[i];
+        if (run->state == TT_REPORT_UNFINISHED && *run->failure)
+            return tt_fail(TT_ERR_IO,
+                "%s: this run of a sweep failed: %s; `tinythinker sweep FILE --retry` runs it once more",
+                run->path, run->failure);
         if (run->state == TT_REPORT_UNFINISHED)
             return tt_fail(TT_ERR_IO,
                 "%s: no result.json; has the run finished? `tinythinker run` resumes it", run->path);

@@ -9,7 +9,7 @@
 
 static const char *state_text(const tt_report_run *run) {
     if (run->state == TT_REPORT_DAMAGED) return "damaged";
-    if (run->state == TT_REPORT_UNFINISHED) return "unfinished";
+    if (run->state == TT_REPORT_UNFINISHED) return *run->failure ? "failed" : "unfinished";
     if (run->old) return "to start over";
     return run->repeated ? "repeated" : "finished";
 }
@@ -172,7 +172,10 @@ static void markdown_runs(tt_str *out, const tt_report *r) {
             tt_str_format(out, " | %lld", (long long)run->seed);
         else
             tt_str_append(out, " | " TT_REPORT_DASH);
-        tt_str_format(out, " | %s | ", state_text(run));
+        tt_str_format(out, " | %s", state_text(run));
+        if (*run->failure) tt_str_append(out, ": ");
+        tt_markdown_text(out, run->failure);
+        tt_str_append(out, " | ");
         tt_text_percent(out, run->scores[TT_REPORT_TEST].accuracy);
         tt_str_append(out, " | ");
         tt_text_percent(out, run->scores[TT_REPORT_BEST].accuracy);
@@ -251,7 +254,7 @@ tt_status tt_report_csv(tt_str *out, const tt_report *r) {
         tt_str_format(out, ",%s_change,%s_change_low,%s_change_high,%s_to_right,%s_to_wrong,%s_mcnemar_p",
             word, word, word, word, word, word);
     }
-    tt_str_append(out, ",first\n");
+    tt_str_append(out, ",first,reason\n");
     for (int i = 0; i < r->n_runs; ++i) {
         const tt_report_run *run = &r->runs[i];
         tt_csv_text(out, run->path);
@@ -276,6 +279,7 @@ tt_status tt_report_csv(tt_str *out, const tt_report *r) {
         csv_number(out, run->wall_seconds);
         csv_number(out, run->parameters);
         TT_TRY(csv_changes(out, r, run));
+        csv_field(out, run->failure);
         tt_str_append(out, "\n");
     }
     return tt_str_status(out);

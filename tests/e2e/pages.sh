@@ -83,7 +83,7 @@ for page in "$source"/*.md "$source"/*/README.md "$source"/*/*/README.md; do
 done
 
 # The walk to the paper's tables: it is shell, and has every file, command and option that it names.
-block "$source/experiments/README.md" '^    tools/fetch_datasets.sh' '^$' 4 > walk.sh
+block "$source/experiments/README.md" '^    #!/usr/bin/env bash' '^$' 4 > walk.sh
 bash -n walk.sh || fail "the walk of experiments/README.md" walk.sh
 [ "$(grep -c "tinythinker \|tools/" walk.sh)" -ge 6 ] || fail "the walk of experiments/README.md was not found" walk.sh
 for file in $(grep -oE '^ *(tools|datasets)/[a-z_/]*\.[a-z]+' walk.sh); do [ -e "$source/$file" ] || fail "the walk names $file"; done
@@ -99,6 +99,28 @@ grep -oE 'tinythinker [a-z]+|--[a-z-]+' walk.sh | while read -r word; do
     esac
 done >bad.txt
 [ ! -s bad.txt ] || fail "the walk of experiments/README.md names what is not there:" bad.txt
+
+# It ends at the first error, and a second time puts nothing in the questions' place. Each file made here says which command made it.
+mkdir -p walk/tools walk/build/default
+cat >walk/build/default/tinythinker <<'SH'
+#!/bin/sh
+[ -z "${WALK_FAILS:-}" ] || [ "$1" != "$WALK_FAILS" ] || exit 3
+echo "$*" >>done.txt
+[ "$1 ${3:-}" != "teach " ] || { grep -q import "${2%.yaml}-questions.h5" && echo teach >"${2%.yaml}.h5"; }
+while [ $# -gt 1 ]; do [ "$1" != -o ] || echo import >"$2"; shift; done
+SH
+grep '^tinythinker corpus import' "$source/tools/fetch_datasets.sh" | sed 's/.*/echo "&"/' >walk/tools/fetch_datasets.sh
+echo 'echo "tinythinker model import x -o t5-small.h5"' >walk/tools/fetch_weights.sh
+echo 'tinythinker paper "$@"' >walk/tools/paper.sh
+chmod +x walk/tools/* walk/build/default/tinythinker
+for fails in corpus teach model; do
+    (cd walk && WALK_FAILS=$fails bash ../walk.sh) >walk.txt 2>&1 && fail "the walk goes on when $fails fails" walk.txt
+    ! grep -q "^paper" walk/done.txt 2>/dev/null || fail "the walk goes on to the tables when $fails fails" walk.txt
+done
+for i in 1 2; do
+    (cd walk && bash ../walk.sh) >walk.txt 2>&1 || fail "the walk, time $i" walk.txt
+    [ "$(cat walk/{csqa,obqa,strategyqa}{-questions,}.h5 | tr '\n' ' ')" = "import teach import teach import teach " ] || fail "the walk, time $i: other corpora" walk.txt
+done
 
 # Help: every command, at most 80 columns, every option a sentence.
 narrow() { # file, whose help it is

@@ -79,6 +79,8 @@ done
 [ $? = 2 ] || fail "a wrong option" err.log
 "$TT_SOURCE_DIR/tools/paper.sh" --tables "sizes nothing" >out.txt 2>err.log
 [ $? = 2 ] && grep -q "nothing is none of the tables" err.log || fail "a table that is none" err.log
+(cd missing && tree/tools/paper.sh --tables) >out.txt 2>err.log
+[ "$? $(cat err.log)" = "2 $(sed -n 's/^all="\(.*\)"$/paper: --tables needs names out of: \1/p' "$TT_SOURCE_DIR/tools/paper.sh")" ] || fail "--tables without names" err.log
 
 # Published weights: right, wrong, missing, resumed.
 if ! command -v curl >/dev/null; then exit $failed; fi

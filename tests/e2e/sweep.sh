@@ -104,6 +104,42 @@ grep -q "failed: runs/bad/01-bad-s1: .*no.model" bad.txt || fail "the reason of 
 cp data/tokenizer.model data/no.model
 "$TINYTHINKER" sweep bad.yaml --retry > bad.txt 2> bad.log || { fail "--retry"; cat bad.log; }
 grep -q "bad  *1 of 1" bad.txt || { fail "--retry"; cat bad.txt; }
+# Runs that fail before they train: a start-over counts them as failed. They have no result of before, and --retry starts them
+# over.
+cat > fresh.yaml <<'YAML'
+name: fresh
+base: base.yaml
+set: {acquisition.steps: 3}
+variants: {good: {}, broken: {corpus: data/none.h5}}
+YAML
+"$TINYTHINKER" sweep fresh.yaml --fresh > fresh.txt 2> fresh.log
+[ $? = 1 ] && [ -e runs/fresh/fresh.json ] || fail "--fresh with a broken run" fresh.log
+"$TINYTHINKER" sweep fresh.yaml > fresh.txt 2> fresh.log
+[ $? = 1 ] || fail "a start-over with a broken run, again" fresh.log
+grep -q "a start-over is not finished and goes on: 1 of 2 runs are left, 1 of them failed" fresh.log || fail "what is left of a start-over is not said" fresh.log
+{ grep -q "1 run failed earlier and is left out" fresh.log && ! grep -q "broken-s1 failed" fresh.log; } || fail "a start-over ran a failed run again" fresh.log
+grep -q "^failed: runs/fresh/01-broken-s1: .*none.h5[^/]*$" fresh.txt && ! grep -q "^start-over" fresh.txt || fail "the reason of a start-over" fresh.txt
+grep -q "^1,.*,failed,.*none.h5" runs/fresh/summary.csv || fail "summary.csv does not say that it failed" runs/fresh/summary.csv
+"$TINYTHINKER" report runs/fresh -o report.html > /dev/null 2> report.log || fail "a report of a start-over" report.log
+! grep -q "results of" report.log || fail "a run without a result counts as old" report.log
+cp data/corpus.h5 data/none.h5
+"$TINYTHINKER" sweep fresh.yaml --retry > fresh.txt 2> fresh.log || fail "--retry in a start-over" fresh.log
+[ ! -e runs/fresh/fresh.json ] || fail "fresh.json stays after --retry" fresh.log
+
+# Several processes at once: each broken run fails once, and with --retry once more.
+cat > many.yaml <<'YAML'
+name: many
+base: base.yaml
+seeds: [1, 2, 3]
+variants: {good: {acquisition.steps: 20}, broken: {corpus: data/no.h5}}
+YAML
+for retry in "" --retry; do
+    rm -rf runs/many/0[012]-good-* # good runs come first: both processes have begun when a broken one fails
+    for i in 1 2; do "$TINYTHINKER" sweep many.yaml $retry > many$i.txt 2> many$i.log & done
+    wait
+    [ "$(cat many[12].log | grep -c "broken-s[123] failed:")" = 3 ] || fail "two processes $retry: not one failure of each broken run" many1.log many2.log
+done
+
 # Ten seeds at most, until the interval is 2 points to each side.
 sed 's/name: toy/name: ten/; s/^seeds:.*/until: {interval: 2 %, seeds: 10}/; s/\[all, summarize_only\]/[summarize_only]/' sweep.yaml > ten.yaml
 "$TINYTHINKER" sweep ten.yaml --set acquisition.steps=1 --dry-run > list.txt 2> log || { fail "until: {interval: 2 %, seeds: 10}"; cat log; }

@@ -104,9 +104,18 @@ for case in "--fresh 0.3" "--retry 0.05"; do
     grep -qF '\dag' old.tex || fail "LaTeX: no mark" old.tex
     grep finished list.txt | awk '{print $2}' >finished.txt
     stamps runs/second/*/result.json | grep -Ff finished.txt >kept.txt
-    expect 2 "is starting over from the beginning and was interrupted" sweep second.yaml --fresh-from reflection_1
+    expect 2 "is starting over from the beginning and that is not finished" sweep second.yaml --fresh-from reflection_1
+    ! grep -q "goes on" err.log || fail "a start-over that is refused goes on" err.log
+    number=$(grep "to start over" list.txt | awk 'NR == 1 {print $1}')
+    "$TINYTHINKER" sweep second.yaml --fresh --only "$number" --dry-run >out.txt 2>err.log || fail "--fresh --only --dry-run in a start-over" err.log
+    grep -q "^--fresh would replace the files of 1 of 4 runs" out.txt || fail "--fresh --only --dry-run counts other runs" out.txt
+    number=$(awk '/finished/ {print $1; exit}' list.txt)
+    if [ -n "$number" ]; then
+        "$TINYTHINKER" sweep second.yaml --fresh --only "$number" >out.txt 2>err.log || fail "--fresh --only of a run that has started over" err.log
+        grep -q "second: run $number has already started over: " err.log || fail "--fresh --only does nothing silently" err.log
+    fi
     "$TINYTHINKER" sweep second.yaml $again >out.txt 2>err.log || fail "$again after an interruption" err.log
-    grep -q "starting over, which was interrupted, goes on: [1-4] of 4 runs are left" err.log || fail "$again does not say that it goes on" err.log
+    grep -q "a start-over is not finished and goes on: [1-4] of 4 runs are left, 0 of them failed" err.log || fail "$again does not say that it goes on" err.log
     [ "$(comm -12 before.txt <(stamps runs/second/*/best.h5) | wc -l)" = 0 ] || fail "$again kept old results"
     [ "$(stamps runs/second/*/result.json | comm -12 - kept.txt | wc -l)" = "$(wc -l <kept.txt)" ] || fail "$again began once more" list.txt
     tables_alone runs "$again after an interruption"
@@ -137,6 +146,8 @@ tables_alone runs "two start-overs together"
 tables_alone runs "--fresh-from"
 echo '{}' >runs/second/fresh.json
 expect 1 "fresh.json: does not say which runs start over; remove it" sweep second.yaml
+"$TINYTHINKER" report runs -o damaged.html >out.txt 2>err.log || fail "a report beside a damaged fresh.json" err.log
+[ "$(grep -c "second: cannot say which results are old.*runs/second/fresh.json" err.log)" = 1 ] || fail "the report trusts results beside a damaged fresh.json" err.log
 rm runs/second/fresh.json
 if have_mpi; then
     mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep "${both[@]}" --fresh --ranks-per-run 2 >out.txt 2>err.log || fail "--fresh under mpirun" err.log
@@ -212,6 +223,6 @@ awk '{line = $0; gsub(/\\[{}]/, "", line); n += gsub(/{/, "", line) - gsub(/}/, 
 if command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null; then
     printf '\\documentclass[twocolumn]{article}\n\\usepackage{booktabs}\n\\begin{document}\n\\input{report.tex}\n\\end{document}\n' >page.tex
     pdflatex -interaction=nonstopmode -halt-on-error page.tex >latex.log 2>&1 || fail "pdflatex" latex.log
-    ! grep -q "^Overfull" latex.log || fail "a table is wider than the page" latex.log
+    ! grep -Eq "^Overfull|too large" latex.log || fail "a table is wider or higher than the page" latex.log
 fi
 exit $failed

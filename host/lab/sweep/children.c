@@ -61,6 +61,7 @@ static pid_t start_child(const tt_sweep_run *run, const tt_sweep_options *o) {
     const pid_t parent = getpid(), pid = fork();
     tt_sweep_fresh_text(run->sweep, over, sizeof over);
     if (pid == 0 && run->over) setenv(TT_SWEEP_FRESH_VARIABLE, over, 1);
+    if (pid == 0) setenv(TT_SWEEP_CHILD_VARIABLE, "1", 1);
     if (pid == 0) become_child(log, threads, arguments, parent);
     tt_interrupt_hold(false);
     free(arguments);
@@ -89,8 +90,8 @@ static bool take_ended(tt_sweep_queue *queue, children *c, pid_t pid) {
             tt_info("%s: %s is left to another process", sweep, run->name);
         } else if (!tt_interrupted()) {
             tt_warn("%s: %s failed; see %s/log.txt", sweep, run->name, run->path);
-            if (!tt_sweep_failure_noted(run) && // it ended before it could say why
-                tt_sweep_write_note(run, "failed.txt", "the process ended; see log.txt\n") != TT_OK)
+            if (!tt_sweep_failure_read(run->path, NULL) && // it ended before it could say why
+                tt_sweep_write_failure(run, "the process ended; see log.txt") != TT_OK)
                 tt_warn("%s", tt_error_message());
         }
         return true;

@@ -122,7 +122,8 @@ static tt_status check_from(const tt_sweep *sweep, const char *from) {
     if (!*sweep->generation || strcmp(sweep->over_from, from) == 0) return TT_OK;
     TT_TRY(tt_sweep_fresh_path(sweep, path));
     return tt_fail(TT_ERR_USAGE,
-        "sweep: %s is starting over from %s and was interrupted; run it to its end first, or remove %s to "
+        "sweep: %s is starting over from %s and that is not finished; run it to its end first, or remove "
+        "%s to "
         "leave the other runs as they are",
         sweep->name, *sweep->over_from ? sweep->over_from : "the beginning", path);
 }
@@ -161,6 +162,20 @@ tt_status tt_sweep_fresh_lock(const char *output, tt_lock *lock) {
     return status;
 }
 
+// Says of the only run that it need not be started over once more, where that is so.
+static void tell_begun(const tt_sweeps *sweeps, int only) {
+    char path[TT_PATH_MAX];
+    for (int i = 0; i < sweeps->n; ++i) {
+        const tt_sweep_run *run = sweeps->runs[i];
+        if (run->number != only || !run->over || tt_sweep_fresh_waits(run)) continue;
+        if (tt_sweep_fresh_path(run->sweep, path) == TT_OK)
+            tt_info("%s: run %d has already started over: it goes on, or stays if it is finished; to begin "
+                    "it once "
+                    "more, remove %s first",
+                run->sweep->name, only, path);
+    }
+}
+
 static tt_status start_over(tt_sweeps *sweeps, int only, const char *from, bool write) {
     bool *chosen;
     tt_lock lock = {.file = -1};
@@ -169,7 +184,18 @@ static tt_status start_over(tt_sweeps *sweeps, int only, const char *from, bool 
     if (status == TT_OK && write) status = tt_sweep_fresh_lock(sweeps->output, &lock);
     if (status == TT_OK) status = add_runs(sweeps, chosen, from ? from : "", write);
     tt_lock_release(&lock);
+    if (status == TT_OK && only >= 0) tell_begun(sweeps, only);
     free(chosen);
+    return status;
+}
+
+tt_status tt_sweep_fresh_check(const tt_sweeps *sweeps, int only, const char *from) {
+    bool *chosen;
+    TT_TRY(tt_alloc(&chosen, (size_t)sweeps->n, sizeof *chosen, "runs"));
+    tt_status status = choose_runs(sweeps, only, from, chosen);
+    free(chosen);
+    for (int i = 0; i < sweeps->n_items && status == TT_OK; ++i)
+        status = check_from(&sweeps->items[i], from ? from : "");
     return status;
 }
 
@@ -217,19 +243,30 @@ bool tt_sweep_fresh_waits(const tt_sweep_run *run) {
     return strcmp(generation, run->sweep->generation) != 0;
 }
 
-bool tt_sweep_is_old(const char *path) {
-    char generation[TT_PHASE_GENERATION], folder[TT_PATH_MAX], file[TT_PATH_MAX];
-    char *real = realpath(path, NULL);
-    json_t *root = NULL;
-    bool old = real && tt_path_dir(folder, sizeof folder, real) == TT_OK &&
-               tt_run_directory_has(folder, "fresh.json", file) &&
-               tt_json_read(&root, file, 1 << 24) == TT_OK && is_valid(root) &&
-               lists(json_object_get(root, "runs"), strrchr(real, '/') + 1);
-    if (old) {
-        tt_phase_generation(real, generation);
-        old = strcmp(generation, json_string_value(json_object_get(root, "generation"))) != 0;
+// Whether the file lists the run, and names another generation than the run's directory.
+static tt_status is_listed(const char *file, const char *run, bool *old) {
+    char generation[TT_PHASE_GENERATION];
+    json_t *root;
+    TT_TRY(tt_json_read(&root, file, 1 << 24));
+    const bool valid = is_valid(root);
+    if (valid) {
+        tt_phase_generation(run, generation);
+        *old = lists(json_object_get(root, "runs"), strrchr(run, '/') + 1) &&
+               strcmp(generation, json_string_value(json_object_get(root, "generation"))) != 0;
     }
     json_decref(root);
+    if (valid) return TT_OK;
+    return tt_fail(TT_ERR_FORMAT, "%s: does not say which runs start over", file);
+}
+
+tt_status tt_sweep_is_old(const char *path, bool *old) {
+    char folder[TT_PATH_MAX], file[TT_PATH_MAX];
+    char *real = realpath(path, NULL);
+    *old = false;
+    const bool asked = real && tt_run_directory_has(real, "result.json", NULL) &&
+                       tt_path_dir(folder, sizeof folder, real) == TT_OK &&
+                       tt_run_directory_has(folder, "fresh.json", file);
+    const tt_status status = asked ? is_listed(file, real, old) : TT_OK;
     free(real);
-    return old;
+    return status;
 }

@@ -18,6 +18,8 @@ extern "C" {
 // Fills sweep->generation, over_from and each run's `over` from fresh.json, if there is one. Errors: TT_ERR_FORMAT,
 // TT_ERR_IO.
 tt_status tt_sweep_fresh_read(tt_sweep *sweep) TT_MUST_CHECK;
+// Whether tt_sweep_fresh_begin would refuse that, with its errors.
+tt_status tt_sweep_fresh_check(const tt_sweeps *sweeps, int only, const char *from) TT_MUST_CHECK;
 // Lets all runs, or number `only` of them (-1: all), start over, or go on with that; `from`: those that have this
 // phase, from there; NULL: from the first one. Processes that do so together join in one start-over. Errors:
 // TT_ERR_USAGE where no run has the phase, or an unfinished start-over is from another one; TT_ERR_BUSY; TT_ERR_IO.
@@ -33,9 +35,9 @@ void tt_sweep_fresh_text(const tt_sweep *sweep, char *out, size_t size);
 tt_status tt_sweep_fresh_share(tt_sweeps *sweeps, tt_comm *comm) TT_MUST_CHECK;
 // Whether the run is still to be started over.
 bool tt_sweep_fresh_waits(const tt_sweep_run *run);
-// The same for whoever has only the run's directory: whether fresh.json beside it lists the run, and its files are of
-// before.
-bool tt_sweep_is_old(const char *path);
+// For whoever has only the run's directory: whether fresh.json beside it lists the run, and it has a result of before.
+// Errors: TT_ERR_FORMAT, TT_ERR_IO where there is a fresh.json that does not say it; *old is false then.
+tt_status tt_sweep_is_old(const char *path, bool *old) TT_MUST_CHECK;
 // The path of the sweep's fresh.json, and the lock on an output folder under which it is read, chosen and written.
 tt_status tt_sweep_fresh_path(const tt_sweep *sweep, char out[TT_PATH_MAX]) TT_MUST_CHECK;
 tt_status tt_sweep_fresh_lock(const char *output, tt_lock *lock) TT_MUST_CHECK;

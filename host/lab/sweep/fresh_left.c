@@ -5,15 +5,17 @@
 
 #include <unistd.h>
 
-// How many runs of the start-over are not finished in it.
-static int count_left(const tt_sweep *sweep, int *all) {
+// How many runs of the start-over are not finished in it, and how many of these failed in it.
+static int count_left(const tt_sweep *sweep, int *all, int *failed) {
     int left = 0;
-    *all = 0;
+    *all = *failed = 0;
     for (int i = 0; i < sweep->n; ++i) {
         const tt_sweep_run *run = &sweep->runs[i];
         if (!run->over) continue;
         ++*all;
-        left += !tt_sweep_settled(run, tt_sweep_state_of(run), false);
+        const tt_sweep_state state = tt_sweep_state_of(run);
+        left += !tt_sweep_settled(run, state, false);
+        *failed += state == TT_SWEEP_FAILED;
     }
     return left;
 }
@@ -22,13 +24,13 @@ void tt_sweep_fresh_tell(const tt_sweeps *sweeps) {
     for (int i = 0; i < sweeps->n_items; ++i) {
         const tt_sweep *sweep = &sweeps->items[i];
         char path[TT_PATH_MAX];
-        int all;
+        int all, failed;
         if (!*sweep->generation || tt_sweep_fresh_path(sweep, path) != TT_OK) continue;
-        const int left = count_left(sweep, &all);
-        tt_info(
-            "%s: starting over, which was interrupted, goes on: %d of %d runs are left; to begin once more, "
-            "remove %s first",
-            sweep->name, left, all, path);
+        const int left = count_left(sweep, &all, &failed);
+        tt_info("%s: a start-over is not finished and goes on: %d of %d runs are left, %d of them failed; to "
+                "begin "
+                "once more, remove %s first",
+            sweep->name, left, all, failed, path);
     }
 }
 
@@ -41,9 +43,9 @@ void tt_sweep_fresh_end(tt_sweeps *sweeps) {
     for (int i = 0; i < sweeps->n_items; ++i) {
         tt_sweep *sweep = &sweeps->items[i];
         char path[TT_PATH_MAX];
-        int all;
-        if (tt_sweep_fresh_read(sweep) == TT_OK && *sweep->generation && count_left(sweep, &all) == 0 &&
-            tt_sweep_fresh_path(sweep, path) == TT_OK)
+        int all, failed;
+        if (tt_sweep_fresh_read(sweep) == TT_OK && *sweep->generation &&
+            count_left(sweep, &all, &failed) == 0 && tt_sweep_fresh_path(sweep, path) == TT_OK)
             unlink(path);
     }
     tt_lock_release(&lock);

@@ -48,6 +48,7 @@ typedef struct tt_sweep_run {
     int n, n_said;          // n_said: without those of its own
     char path[TT_PATH_MAX]; // its directory
     bool over;              // it belongs to the start-over sweep->generation (fresh.h)
+    uint64_t failure;       // stamp of its failed.txt when the command began (notes.h); 0: there was none
 } tt_sweep_run;
 
 enum { TT_SWEEP_GENERATION = 24 };

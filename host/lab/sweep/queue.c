@@ -1,6 +1,7 @@
 #include "host/lab/sweep/queue.h"
 
 #include "host/lab/run_directory.h"
+#include "host/lab/sweep/notes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -109,8 +110,9 @@ int tt_sweep_queue_next(tt_sweep_queue *q, tt_lock *lock) {
         if (tt_run_directory_claim(r->path, lock) == TT_ERR_BUSY) continue;
         q->wanted[run] = false;
         const tt_sweep_state state = tt_sweep_state_of(r);
-        if (!tt_sweep_settled(r, state, q->always)) return run;
-        tt_lock_release(lock); // another process has finished it, or `until` does not need it any more
+        const bool failed = state == TT_SWEEP_FAILED && tt_sweep_failure_stamp(r) != r->failure;
+        if (!failed && !tt_sweep_settled(r, state, q->always)) return run;
+        tt_lock_release(lock); // another process has run it, or `until` does not need it any more
         if (state == TT_SWEEP_NEW) rmdir(r->path);
     }
 }

@@ -35,8 +35,8 @@ void tt_sweep_queue_close(tt_sweep_queue *queue);
 
 // The next run, whose directory this process then has the lock of, or one of the numbers above. Of the runs that wait
 // for no phase that another one is training, those that have begun come first, then those with the most phases left: long
-// ones do not come last, alone. Runs that others have finished or are at are passed over; what others do is looked at once
-// a second. Where the directory of a run cannot
+// ones do not come last, alone. Runs that others have finished or are at are passed over, and those that failed elsewhere
+// since this command began (run->failure); what others do is looked at once a second. Where the directory of a run cannot
 // be made or locked, it is returned without a lock (its file is -1), and fails where it is begun.
 int tt_sweep_queue_next(tt_sweep_queue *queue, tt_lock *lock);
 

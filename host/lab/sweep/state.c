@@ -3,6 +3,7 @@
 #include "host/config/config.h"
 #include "host/lab/run_directory.h"
 #include "host/lab/sweep/fresh.h"
+#include "host/lab/sweep/notes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,14 +41,21 @@ static tt_sweep_state state_of_result(const tt_sweep_run *run) {
     return state;
 }
 
+// Whether the last attempt was one of the start-over that the run belongs to.
+static bool failed_in_start_over(const tt_sweep_run *run) {
+    tt_sweep_failure failure;
+    return tt_sweep_failure_read(run->path, &failure) &&
+           strcmp(failure.generation, run->sweep->generation) == 0;
+}
+
 tt_sweep_state tt_sweep_state_of(const tt_sweep_run *run) {
     const bool result = tt_run_directory_has(run->path, "result.json", NULL),
                failed = tt_run_directory_has(run->path, "failed.txt", NULL),
                begun = tt_run_directory_has(run->path, "config.yaml", NULL);
-    if ((result || failed || begun) && tt_sweep_fresh_waits(run)) return TT_SWEEP_OVER;
-    if (result) return state_of_result(run);
-    if (failed) return TT_SWEEP_FAILED;
-    return begun ? TT_SWEEP_BEGUN : TT_SWEEP_NEW;
+    if ((result || failed || begun) && tt_sweep_fresh_waits(run))
+        return failed && failed_in_start_over(run) ? TT_SWEEP_FAILED : TT_SWEEP_OVER;
+    const tt_sweep_state state = result ? state_of_result(run) : begun ? TT_SWEEP_BEGUN : TT_SWEEP_NEW;
+    return failed && (!result || state == TT_SWEEP_BEGUN) ? TT_SWEEP_FAILED : state;
 }
 
 const char *tt_sweep_state_name(tt_sweep_state state) {

@@ -1,6 +1,7 @@
 // A sweep as a table for programs: a line for each run.
 #include "host/base/json.h"
 #include "host/base/log.h"
+#include "host/lab/sweep/notes.h"
 #include "host/lab/sweep/sweep.h"
 
 #include <jansson.h>
@@ -79,6 +80,7 @@ static void append_training(tt_str *out, const json_t *phases) {
 
 static void append_run(tt_str *out, const tt_sweep_run *run, const char *state, const columns *c) {
     char path[TT_PATH_MAX];
+    tt_sweep_failure failure;
     json_t *root = NULL;
     if (strcmp(state, tt_sweep_state_name(TT_SWEEP_FINISHED)) == 0 &&
         tt_path_join(path, sizeof path, run->path, "result.json") == TT_OK &&
@@ -95,6 +97,8 @@ static void append_run(tt_str *out, const tt_sweep_run *run, const char *state, 
     append_score(out, json_object_get(test, "self_consistency"));
     append_training(out, phases);
     append_field(out, run->path);
+    const bool failed = strcmp(state, tt_sweep_state_name(TT_SWEEP_FAILED)) == 0;
+    append_field(out, failed && tt_sweep_failure_read(run->path, &failure) ? failure.reason : "");
     tt_str_append(out, "\n");
     json_decref(root);
 }
@@ -115,7 +119,7 @@ tt_status tt_sweep_summary(const tt_sweeps *sweeps, tt_str *out) {
     for (int k = 0; k < 2; ++k)
         tt_str_format(out, ",%s,%s_low,%s_high,%s_n,%s_unanswered", scores[k], scores[k], scores[k],
             scores[k], scores[k]);
-    tt_str_append(out, ",steps,tokens,seconds,path\n");
+    tt_str_append(out, ",steps,tokens,seconds,path,reason\n");
     for (int i = 0; i < sweeps->n; ++i) {
         if (sweeps->n_items > 1) {
             append_text(out, sweeps->runs[i]->sweep->name);

@@ -21,9 +21,31 @@ static bool is_asked(const tt_sweep_run *run, const tt_sweep_options *o) {
 static tt_status start_over(tt_sweeps *sweeps, const tt_sweep_options *o) {
     const char *parent = getenv(TT_SWEEP_FRESH_VARIABLE);
     if (parent && o->only >= 0) tt_sweep_fresh_join(sweeps->items, o->only, parent);
+    if (o->fresh || o->fresh_from) TT_TRY(tt_sweep_fresh_check(sweeps, o->only, o->fresh_from));
     if (o->only < 0) tt_sweep_fresh_tell(sweeps); // a child process leaves that to its parent
     if (!o->fresh && !o->fresh_from) return TT_OK;
     return tt_sweep_fresh_begin(sweeps, o->only, o->fresh_from);
+}
+
+// Notes the failures of before, so that those of other processes from now on are told from them. The parent of a child
+// process has removed failed.txt: one that is there is new.
+static void note_failures(tt_sweeps *sweeps) {
+    const bool child = getenv(TT_SWEEP_CHILD_VARIABLE) != NULL;
+    for (int i = 0; i < sweeps->n_items; ++i)
+        for (int r = 0; r < sweeps->items[i].n; ++r) {
+            tt_sweep_run *run = &sweeps->items[i].runs[r];
+            run->failure = child ? 0 : tt_sweep_failure_stamp(run);
+        }
+}
+
+// So that all ranks have those of rank 0.
+static tt_status share_failures(tt_sweeps *sweeps, tt_comm *comm) {
+    for (int i = 0; i < sweeps->n_items; ++i)
+        for (int r = 0; r < sweeps->items[i].n; ++r) {
+            uint64_t *failure = &sweeps->items[i].runs[r].failure;
+            TT_TRY(tt_comm_broadcast(comm, failure, sizeof *failure, 0));
+        }
+    return TT_OK;
 }
 
 // Which runs are to run. Those that cannot, and those that failed earlier, are told.
@@ -246,6 +268,7 @@ static void remove_locks(const tt_sweeps *sweeps) {
 // On rank 0: notes what the sweeps are called and what starts over, and chooses what runs.
 static tt_status prepare(tt_sweeps *sweeps, const tt_sweep_options *o, bool *wanted) {
     for (int i = 0; i < sweeps->n_items; ++i) TT_TRY(tt_sweep_remember(&sweeps->items[i]));
+    note_failures(sweeps);
     TT_TRY(start_over(sweeps, o));
     choose_wanted(sweeps, o, wanted);
     return TT_OK;
@@ -257,6 +280,7 @@ tt_status tt_sweep_run_all(tt_sweeps *sweeps, tt_comm *comm, const tt_sweep_opti
     TT_TRY(tt_alloc(&wanted, (size_t)sweeps->n, sizeof *wanted, "runs"));
     tt_status status = tt_comm_agree(comm, comm->rank == 0 ? prepare(sweeps, o, wanted) : TT_OK);
     if (status == TT_OK) status = tt_sweep_fresh_share(sweeps, comm);
+    if (status == TT_OK) status = share_failures(sweeps, comm);
     if (status == TT_OK) status = tt_comm_broadcast(comm, wanted, (size_t)sweeps->n * sizeof *wanted, 0);
     if (status != TT_OK) {
         free(wanted);

@@ -39,8 +39,8 @@ tt_status tt_sweep_run_all(
 tt_status tt_sweep_table(const tt_sweep *sweep, tt_str *out) TT_MUST_CHECK;
 // Appends a CSV table with a line for each run: of several sweeps its sweep; number, name, variant, seed and state, a
 // column for every key that the sweep sets, the scores on the test split with their intervals over questions, steps,
-// tokens and seconds of training (those of phases that were taken from other runs, too), and its directory. Empty where
-// there is no number.
+// tokens and seconds of training (those of phases that were taken from other runs, too), its directory, and of a failed
+// run the reason. Empty where there is no number.
 tt_status tt_sweep_summary(const tt_sweeps *sweeps, tt_str *out) TT_MUST_CHECK;
 // Appends the script of a Slurm job array with one task for each run; the overrides of `options` are passed
 // on.

@@ -98,19 +98,13 @@ static void append_other(tt_str *out, const tt_sweep_run *run) {
 
 static void append_failures(tt_str *out, const tt_sweep *sweep) {
     for (int i = 0; i < sweep->n; ++i) {
-        char path[TT_PATH_MAX], *reason = NULL;
-        size_t bytes;
+        tt_sweep_failure failure;
         const tt_sweep_run *run = &sweep->runs[i];
         const tt_sweep_state state = tt_sweep_state_of(run);
         if (state == TT_SWEEP_OTHER) append_other(out, run);
-        const bool failed =
-            state == TT_SWEEP_FAILED || (state == TT_SWEEP_OVER && tt_sweep_failure_noted(run));
-        if (!failed) continue;
-        if (tt_path_join(path, sizeof path, run->path, "failed.txt") == TT_OK &&
-            tt_read_file(path, 1 << 16, &reason, &bytes) != TT_OK)
-            reason = NULL;
-        tt_str_format(out, "failed: %s: %s", run->path, reason ? reason : "?\n");
-        free(reason);
+        if ((state == TT_SWEEP_FAILED || state == TT_SWEEP_OVER) &&
+            tt_sweep_failure_read(run->path, &failure))
+            tt_str_format(out, "failed: %s: %s\n", run->path, failure.reason);
     }
 }
 

@@ -39,7 +39,8 @@ typedef struct tt_report {
 tt_status tt_report_open(tt_report *out, const char *const *paths, int n, bool each) TT_MUST_CHECK;
 void tt_report_close(tt_report *report);
 
-// Fills sweep_number and old of each run. Sweeps of one name in different folders are called as their folders. Warns of
+// Fills sweep_number and old of each run. Sweeps of one name in different folders are called as the last names of
+// their folders. Warns of
 // start-overs that are not finished. Errors: TT_ERR_NOMEM.
 tt_status tt_report_find_sweeps(tt_report *report) TT_MUST_CHECK;
 // Groups report->runs: runs of a sweep by sweep and variant, others by all keys of their configuration except

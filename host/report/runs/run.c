@@ -6,6 +6,7 @@
 #include "host/base/memory.h"
 #include "host/config/config.h"
 #include "host/lab/config_lines.h"
+#include "host/lab/sweep/notes.h"
 #include "host/reason/vote.h"
 
 #include <math.h>
@@ -168,6 +169,9 @@ tt_status tt_report_run_read(tt_report_run *run, tt_report_names *stages) {
     TT_TRY(read_json(run, "result.json", &run->result, &damaged));
     TT_TRY(read_json(run, "environment.json", &run->environment, &elsewhere));
     run->state = run->result ? TT_REPORT_FINISHED : damaged ? TT_REPORT_DAMAGED : TT_REPORT_UNFINISHED;
+    tt_sweep_failure failure;
+    if (!run->result && tt_sweep_failure_read(run->path, &failure))
+        snprintf(run->failure, sizeof run->failure, "%.511s", failure.reason);
     read_result(run);
     TT_TRY(read_config(run));
     TT_TRY(read_sweep(run));

@@ -116,8 +116,9 @@ typedef struct tt_report_run {
     char variant_name[TT_REPORT_NAME]; // as the sweep's file names it; "": not known, or not named
     int64_t seed;                      // -1: not known
     tt_report_state state;
-    char *config;   // text of config.yaml, or NULL
-    char *resolved; // the same with defaults for keys that its version did not know, or NULL
+    char failure[512]; // why the last attempt of a run without a result failed; "": it did not
+    char *config;      // text of config.yaml, or NULL
+    char *resolved;    // the same with defaults for keys that its version did not know, or NULL
     json_t *result, *environment;
     tt_report_score scores[TT_REPORT_SCORES];
     double tokens_per_second, wall_seconds, parameters;
@@ -133,6 +134,7 @@ typedef struct tt_report_run {
     int group;
     int sweep_number; // which sweep of the report it belongs to; -1: none
     bool old;         // a start-over of its sweep is still to replace it (host/lab/sweep/fresh.h)
+    bool unsure;      // whether it is old cannot be said: fresh.json is damaged
     bool repeated;    // another run of its group has the same seed, so that this one is not counted
 } tt_report_run;
 

@@ -34,28 +34,89 @@ static void number_sweeps(tt_report *r, char *const *folders) {
     }
 }
 
-// What a sweep is called whose name another one has, too: its folder, as it was given; of a long path the end.
-static void rename_sweep(tt_report_run *run, const char *folder) {
-    const char *slash = strrchr(run->path, '/'), *text = slash ? run->path : folder;
-    const size_t n = slash ? (size_t)(slash - run->path) : strlen(text),
-                 cut = n < sizeof run->sweep ? 0 : n - sizeof run->sweep + 4;
-    snprintf(run->sweep, sizeof run->sweep, "%s%.*s", cut ? "..." : "", (int)(n - cut), text + cut);
+// The last n names of a path, or all of it.
+static const char *last_names(const char *path, int n) {
+    const char *p = path + strlen(path);
+    while (p > path && (p[-1] != '/' || --n > 0)) --p;
+    return p;
 }
 
-static void rename_sweeps(tt_report *r, char *const *folders, bool *shared) {
+// What a sweep is called whose name another one has, too: the last names of its folder, so many that no other one has the
+// same.
+static const char *own_names(const tt_report *r, char *const *folders, const int *rank, int run) {
+    const char *names = folders[run];
+    int n = 2;
+    for (int k = 0; k < r->n_runs; ++k) {
+        if (!rank[k] || !folders[k] || same_folder(folders[k], folders[run])) continue;
+        while (strcmp(last_names(folders[k], n), last_names(names, n)) == 0) ++n;
+    }
+    return last_names(names, n);
+}
+
+static bool inside_character(char c) {
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+// Of a long name the middle is left out.
+static void rename_sweep(tt_report_run *run, const char *name) {
+    enum { NUMBER = 8, ROOM = sizeof run->sweep - NUMBER }; // space for " (12)" behind it
+    const size_t n = strlen(name);
+    size_t head = n < ROOM ? n : ROOM / 2 - 4, tail = n < ROOM ? n : n - ROOM / 2;
+    while (head > 0 && head < n && inside_character(name[head])) --head;
+    while (inside_character(name[tail])) ++tail;
+    snprintf(run->sweep, sizeof run->sweep, "%.*s%s%s", (int)head, name, head < n ? "..." : "", name + tail);
+}
+
+// How many sweeps before that of the run are called the same.
+static int count_same(const tt_report *r, int run) {
+    int n = 0, last = -1; // sweeps are numbered in the order of their first runs
+    for (int k = 0; k < run; ++k) {
+        const tt_report_run *other = &r->runs[k];
+        if (other->sweep_number <= last || other->sweep_number >= r->runs[run].sweep_number) continue;
+        last = other->sweep_number;
+        n += strcmp(other->sweep, r->runs[run].sweep) == 0;
+    }
+    return n;
+}
+
+// `rank` [r->n_runs], zeroed: of runs whose sweep shares its name, which one of those that are called the same it is.
+static void rename_sweeps(tt_report *r, char *const *folders, int *rank) {
     for (int i = 0; i < r->n_runs; ++i)
         for (int k = 0; k < r->n_runs; ++k)
-            shared[i] = shared[i] || (r->runs[i].sweep_number >= 0 && r->runs[k].sweep_number >= 0 &&
-                                         r->runs[i].sweep_number != r->runs[k].sweep_number &&
-                                         strcmp(r->runs[i].sweep, r->runs[k].sweep) == 0);
+            rank[i] |= r->runs[i].sweep_number >= 0 && r->runs[k].sweep_number >= 0 &&
+                       r->runs[i].sweep_number != r->runs[k].sweep_number &&
+                       strcmp(r->runs[i].sweep, r->runs[k].sweep) == 0;
     for (int i = 0; i < r->n_runs; ++i)
-        if (shared[i] && folders[i]) rename_sweep(&r->runs[i], folders[i]);
+        if (rank[i] && folders[i]) rename_sweep(&r->runs[i], own_names(r, folders, rank, i));
+    for (int i = 0; i < r->n_runs; ++i)
+        if (rank[i]) rank[i] += count_same(r, i);
+    for (int i = 0; i < r->n_runs; ++i) {
+        const size_t n = strlen(r->runs[i].sweep);
+        if (rank[i] > 1) snprintf(r->runs[i].sweep + n, sizeof r->runs[i].sweep - n, " (%d)", rank[i]);
+    }
 }
 
-// Marks the runs that a start-over is still to replace, and warns of each sweep that has some.
-static void mark_old(tt_report *r) {
-    for (int i = 0; i < r->n_runs; ++i)
-        r->runs[i].old = r->runs[i].sweep_number >= 0 && tt_sweep_is_old(r->runs[i].path);
+// Whether any of the first n runs belongs to the sweep and is unsure.
+static bool any_unsure(const tt_report *r, int n, int sweep_number) {
+    for (int i = 0; i < n; ++i)
+        if (r->runs[i].unsure && r->runs[i].sweep_number == sweep_number) return true;
+    return false;
+}
+
+// Marks the runs that a start-over is still to replace. Where that cannot be found out, warns, once for each sweep.
+static void find_old(tt_report *r) {
+    for (int i = 0; i < r->n_runs; ++i) {
+        tt_report_run *run = &r->runs[i];
+        if (run->sweep_number < 0 || tt_sweep_is_old(run->path, &run->old) == TT_OK) continue;
+        if (!any_unsure(r, i, run->sweep_number))
+            tt_warn("%s: cannot say which results are old, of before a start-over (--fresh): %s", run->sweep,
+                tt_error_message());
+        run->unsure = true;
+    }
+}
+
+// Warns of each sweep that has runs which a start-over is still to replace.
+static void tell_old(const tt_report *r) {
     for (int i = 0; i < r->n_runs; ++i) {
         const tt_report_run *run = &r->runs[i];
         int old = 0, all = 0;
@@ -76,16 +137,17 @@ static void mark_old(tt_report *r) {
 
 tt_status tt_report_find_sweeps(tt_report *r) {
     char **folders;
-    bool *shared;
+    int *rank;
     TT_TRY(tt_alloc(&folders, (size_t)r->n_runs, sizeof *folders, "folders of runs"));
-    tt_status status = tt_alloc(&shared, (size_t)r->n_runs, sizeof *shared, "folders of runs");
+    tt_status status = tt_alloc(&rank, (size_t)r->n_runs, sizeof *rank, "folders of runs");
     for (int i = 0; i < r->n_runs && status == TT_OK; ++i)
         if (*r->runs[i].variant) folders[i] = folder_of(&r->runs[i]);
     if (status == TT_OK) {
         number_sweeps(r, folders);
-        rename_sweeps(r, folders, shared);
-        mark_old(r);
-        free(shared);
+        rename_sweeps(r, folders, rank);
+        find_old(r);
+        tell_old(r);
+        free(rank);
     }
     for (int i = 0; i < r->n_runs; ++i) free(folders[i]);
     free(folders);

@@ -15,6 +15,8 @@ static void print_state(tt_str *out, const tt_report_run *run) {
     else if (run->state == TT_REPORT_FINISHED)
         tt_str_append(
             out, run->repeated ? "<td class=\"warn\">same seed again, not counted" : "<td>finished");
+    else if (*run->failure)
+        tt_html_format(out, "<td class=\"warn\">failed: %s", run->failure);
     else if (run->n_phases > 0)
         tt_html_format(out, "<td class=\"warn\">unfinished: %s, step %d", run->phases[run->n_phases - 1].name,
             (int)run->phases[run->n_phases - 1].last);

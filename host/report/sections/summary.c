@@ -24,6 +24,13 @@ static int count_state(const tt_report *r, const tt_report_group *g, tt_report_s
     return n;
 }
 
+static int count_failed(const tt_report *r, const tt_report_group *g) {
+    int n = 0;
+    for (int i = 0; i < g->n; ++i)
+        n += r->runs[g->runs[i]].state == TT_REPORT_UNFINISHED && *r->runs[g->runs[i]].failure;
+    return n;
+}
+
 static int count_repeated(const tt_report *r, const tt_report_group *g) {
     int n = 0;
     for (int i = 0; i < g->n; ++i) n += r->runs[g->runs[i]].repeated;
@@ -31,9 +38,11 @@ static int count_repeated(const tt_report *r, const tt_report_group *g) {
 }
 
 static void print_runs(tt_str *out, const tt_report *r, const tt_report_group *g) {
+    const int failed = count_failed(r, g);
     const int open = count_state(r, g, TT_REPORT_UNFINISHED), damaged = count_state(r, g, TT_REPORT_DAMAGED);
     tt_str_format(out, "<td class=\"num\">%d", g->n - open - damaged - count_repeated(r, g));
-    if (open) tt_str_format(out, "<small class=\"warn\">%d unfinished</small>", open);
+    if (failed) tt_str_format(out, "<small class=\"warn\">%d failed</small>", failed);
+    if (open > failed) tt_str_format(out, "<small class=\"warn\">%d unfinished</small>", open - failed);
     if (damaged) tt_str_format(out, "<small class=\"warn\">%d damaged</small>", damaged);
     if (count_repeated(r, g))
         tt_str_format(out, "<small class=\"warn\">%d repeated</small>", count_repeated(r, g));
