@@ -5,6 +5,7 @@
 #include "host/bench/bench.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
+#include "host/model/checkpoint.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -233,10 +234,19 @@ static tt_status run_shape(
     return TT_OK;
 }
 
+// Whether --model can be measured, before the time of a peak is spent.
+static tt_status check_student(const char *path, tt_device *device) {
+    tt_checkpoint student = {0};
+    const tt_status status = tt_checkpoint_outline(&student, path, device);
+    if (status == TT_OK) tt_checkpoint_close(&student);
+    return status;
+}
+
 static tt_status run_shapes(const arguments *a, tt_device *device, FILE *texts) {
     const char *precision = tt_precision_name(device->precision);
     const bool measured = a->peak <= 0;
     double peak = a->peak * 1e9;
+    if (a->model) TT_TRY(check_student(a->model, device));
     if (measured) TT_TRY(tt_bench_peak(device, 5, &peak));
     if (!a->json) printf("%s, %s, %d threads, %s", device->name, tt_cpu_isa(), device->threads, precision);
     if (!a->json && measured) printf(": matrix products run at up to %.1f GFLOP/s", peak / 1e9);
