@@ -18,7 +18,7 @@ static void write_sequences(
 void tt_bench_write_texts(const tt_bench_options *options, const tt_batch *batch) {
     FILE *file = options->texts;
     if (!file) return;
-    json_t *name = json_string(options->shape); // NULL where the name of a file is not UTF-8
+    json_t *name = json_string(options->shape); // NULL: no memory
     fputs("{\"shape\": ", file);
     if (!name || json_dumpf(name, file, JSON_ENCODE_ANY) != 0) fputs("null", file);
     json_decref(name);

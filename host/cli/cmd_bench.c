@@ -2,6 +2,7 @@
 #include "host/base/cores.h"
 #include "host/base/output.h"
 #include "host/base/standard.h"
+#include "host/base/str.h"
 #include "host/bench/bench.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
@@ -92,6 +93,11 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
         return tt_fail(TT_ERR_USAGE, "bench: --model: only --work generation takes a student");
     if (a->model && a->shapes.n > 0)
         return tt_fail(TT_ERR_USAGE, "bench: --model and --shape: expected one of them");
+    if (a->model && (a->json || a->texts) && !tt_utf8_valid(a->model, strlen(a->model), NULL))
+        return tt_fail(TT_ERR_USAGE,
+            "bench: --model %s: this name is not UTF-8, so that JSON cannot hold it; rename the file or link "
+            "to it",
+            a->model);
     if (a->model) a->shapes = (tt_texts){.items = {a->model}, .n = 1};
     if (a->shapes.n == 0) a->shapes = (tt_texts){.items = {"tiny", "small", "base"}, .n = 3};
     for (int i = 0; !a->model && i < a->shapes.n; ++i) { // report unknown shapes before anything is measured

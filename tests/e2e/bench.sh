@@ -54,6 +54,8 @@ cp "$TT_SOURCE_DIR/datasets/everyday/reasoner.h5" "$names/a\"b\\c.h5"
     --texts "$texts" > /dev/null)
 grep -qF '{"shape": "a\"b\\c.h5", "sources": [[' "$texts" || { echo "a name with quotes: $(cut -c -80 "$texts")"; exit 1; }
 ! "$TINYTHINKER" bench --work generation --model "$names/none.h5" > "$names/out" 2>&1 || { echo "a student that is not there"; exit 1; }
+"$TINYTHINKER" bench --work generation --model "$names/"$'\xff.h5' --json > "$names/json" 2>&1 && { echo "a name that is not UTF-8"; exit 1; }
+grep -q 'not UTF-8' "$names/json" || { echo "a name that is not UTF-8: $(cat "$names/json")"; exit 1; }
 ! grep -q 'GFLOP/s' "$names/out" || { echo "the peak was measured first: $(cat "$names/out")"; exit 1; }
 ! "$TINYTHINKER" bench --model "$TT_SOURCE_DIR/datasets/everyday/reasoner.h5" 2>/dev/null || { echo "a student is trained"; exit 1; }
 ! "$TINYTHINKER" bench --work operations --texts "$texts" 2>/dev/null || { echo "texts of operations"; exit 1; }
