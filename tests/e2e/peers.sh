@@ -122,6 +122,46 @@ sys.exit("no message")
 PY
 timeout 60 python3 reader.py "$tools" >out.log 2>&1 || fail "a reader that is killed"
 
+# The environment is made once for a list of packages, and again where its making failed or the list is another. A program of
+# another commit than the sources is said.
+cat >environment.py <<'PY'
+import contextlib, io, pathlib, sys, types
+sys.path.insert(0, sys.argv[1])
+import bench_peers
+from peers import ours, record
+calls, status = [], [0]
+def run(command, check):
+    calls.append(command)
+    return types.SimpleNamespace(returncode=status[0])
+bench_peers.subprocess = types.SimpleNamespace(run=run)
+record.SOURCE, folder = pathlib.Path("listed").absolute(), pathlib.Path("env")
+(record.SOURCE / "tools").mkdir(parents=True)
+folder.mkdir()
+def made(packages):
+    (record.SOURCE / "tools" / "requirements-peers.txt").write_text(packages)
+    calls.clear()
+    try:
+        bench_peers.make_environment(folder, "python")
+    except record.Failed:
+        return "failed"
+    return len(calls)
+assert [made("a==1"), made("a==1"), made("a==2")] == [2, 0, 2]
+status[0] = 1
+assert made("a==3") == "failed"
+status[0] = 0
+assert [made("a==2"), made("a==2")] == [2, 0]
+
+def said(line, commit):
+    ours.record = types.SimpleNamespace(run=lambda _: types.SimpleNamespace(output=line), commit=lambda: commit, Failed=record.Failed)
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert ours.version("p") == line.splitlines()[0]
+    return out.getvalue()
+assert not said("tinythinker 1 (abcdef0-dirty)\nmore", "abcdef0123+")
+assert "abcdef0" in said("tinythinker 1 (abcdef0)\nmore", "1234567890")
+assert not said("tinythinker 1", "1234567890") and not said("tinythinker 1 (abcdef0)", "unknown")
+PY
+python3 environment.py "$tools" >out.log 2>&1 || fail "environment or commit"
+
 # Greedy texts are compared token by token.
 python3 - "$tools" <<'PY' || fail "agreement"
 import json, sys
