@@ -16,8 +16,11 @@ import argparse
 import json
 import multiprocessing
 import os
+import signal
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,27 +77,31 @@ def axes(toy=False):
 
 # Measuring
 
-def read_memory(seconds, results):
-    """Looks for a byte that is not there: memchr reads memory at the speed of a core."""
+def read_memory(seconds):
+    """Bytes a second. Looks for a byte that is not there: memchr reads memory at the speed of a core."""
     block = bytearray(b"\2") * BLOCK
     block.find(b"\1")
     began, done = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
         block.find(b"\1")
         done += BLOCK
-    results.put(done / (time.perf_counter() - began))
+    return done / (time.perf_counter() - began)
+
+
+def leave_signals():
+    """An interrupt from the keyboard reaches readers, too; the process that waits for them says what there is to say."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def bandwidth(threads, seconds=1.0):
     """Bytes per second that as many processes read together."""
-    results = multiprocessing.Queue()
-    readers = [multiprocessing.Process(target=read_memory, args=(seconds, results)) for _ in range(threads)]
-    for reader in readers:
-        reader.start()
-    total = sum(results.get() for _ in readers)
-    for reader in readers:
-        reader.join()
-    return total
+    try:
+        with ProcessPoolExecutor(threads, multiprocessing.get_context("fork"), leave_signals) as pool:
+            return sum(pool.map(read_memory, [seconds] * threads))
+    except (BrokenProcessPool, MemoryError) as error:
+        raise record.Failed(
+            f"one of {threads} processes that read {BLOCK >> 20} MiB each ended before its time; is memory short?") from error
 
 
 def measure_ranks(program, ranks, steps):
@@ -156,6 +163,18 @@ def position(axis, x, result):
     return result["parameters"] if axis.name == "sizes" else int(x)
 
 
+def check(data, path):
+    """Whether what was measured has the form that measure_axis() gives it."""
+    for name, axis in data["measured"].items():
+        if not isinstance(axis, dict) or not isinstance(axis.get("points", {}), dict):
+            raise record.Failed(f"{path}: {name}: no points; --fresh starts anew")
+        record.check_results(path, name, {"limits": {"load": 0} | axis.get("limits", {})},
+                             {"peak_flops_per_second", "bytes_per_second"})
+        keys = {"tokens_per_second", "memory_bytes"} | (set() if name == "ranks" else {"tokens", "flops", "parameters"})
+        for curve, results in axis.get("points", {}).items():
+            record.check_results(path, f"{name}, {curve}", results, keys)
+
+
 def measured_axes(data):
     for axis in axes():
         kept = data["measured"].get(axis.name, {})
@@ -204,13 +223,14 @@ def machine_line(data):
     words += f"memory read at {max(read):.1f} GB/s; " if read else ""
     s = data["settings"]
     toy = " **Toy sizes: the numbers say nothing.**" if s.get("toy") else ""
-    return (f"{data['machine']['processor']['name']}, {s['threads']} threads; {s['program']}, commit {s['commit']}; "
+    return (f"{data['machine']['processor']['name']}, {s['threads']} threads; {s['program']}; tools of commit {s['commit']}; "
             f"begun {data['began']}; {words}load averages {min(loads):.1f} to {max(loads):.1f}.{toy}")
 
 
 def draw(out):
     data = record.read(out / "growth.json")
-    if not data["measured"]:
+    check(data, out / "growth.json")
+    if not list(measured_axes(data)):
         raise record.Failed(f"{out / 'growth.json'}: nothing is measured yet")
     images = []
     for axis, curves_, limits in measured_axes(data):
@@ -230,7 +250,7 @@ def work_through(args):
     args.out.mkdir(parents=True, exist_ok=True)
     kept = record.Record(
         args.out / "growth.json",
-        {"program": ours.version(program), "commit": record.commit(), "threads": threads, "toy": args.toy}, args.fresh)
+        {"program": ours.version(program), "commit": record.commit(), "threads": threads, "toy": args.toy}, {}, args.fresh)
     for axis in every:
         if not words or axis.name in words:
             measure_axis(axis, args, program, threads, kept)
@@ -246,8 +266,9 @@ def main():
     parser.add_argument("--draw", action="store_true", help="table and plots from growth.json alone")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of growth.json (default experiments/records/peers)")
     parser.add_argument("--program", help="tinythinker (default: $TINYTHINKER, build/default, build/ci)")
-    parser.add_argument("--threads", type=int, default=0, help="threads of the program (default: all cores)")
-    parser.add_argument("--peak", type=float, default=0, metavar="G", help="GFLOP/s of the limit (default: measured for each axis)")
+    parser.add_argument("--threads", type=record.at_least(0), default=0, help="threads of the program (default: all cores)")
+    parser.add_argument("--peak", type=record.at_least(0, float), default=0, metavar="G",
+                        help="GFLOP/s of the limit (default: measured for each axis)")
     parser.add_argument("--toy", action="store_true", help="tiny sizes, to try the tool: the numbers say nothing")
     args = parser.parse_args()
     if args.list:

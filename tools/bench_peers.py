@@ -10,13 +10,17 @@ the versions of tools/requirements-peers.txt. The texts are those that `tinythin
 same token ids, and where it generates greedily the same weights; its texts are compared with ours. A round measures ours,
 then each peer, each in a process of its own; a ratio is of one round. Tokens are counted without padding.
 
-results.json is written after each measurement. After an interruption the same command goes on. The bf16 works run where the
-CPU has instructions for bf16.
+results.json is written after each measurement. After an interruption the same command goes on, on the same machine with the
+same program and packages; peers that failed are tried again, those that were not ready in time with more --compile-minutes.
+The bf16 works run where the CPU has instructions for bf16. The top README.md gets its table once all works are measured.
 """
 
 import argparse
+import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
@@ -26,6 +30,7 @@ from peers import ours, plot, record, weights
 
 OUT = record.SOURCE / "experiments" / "records" / "peers"
 SHAPES = {"tiny": "tiny T5 (1.1 M)", "small": "T5-small"}
+MODELS = ["model.h5", "hugging-face", "ctranslate2"]  # ours, and what it is for others
 EMBEDDING = 0.05  # factor of the random embedding in generation
 
 
@@ -53,6 +58,13 @@ class Work:
 
     def greedy(self):
         return self.slots > 0 and self.samples == 0
+
+    def bench_options(self, toy):
+        """Of tinythinker bench, each once: those of --toy replace others."""
+        out = list(self.options)
+        for name, value in zip(self.toy[::2], self.toy[1::2]) if toy else ():
+            out[out.index(name) + 1] = value
+        return out
 
 
 def training_peers(work, shape, precision):
@@ -106,13 +118,13 @@ def works(precision):
     return out
 
 
-def precisions():
-    flags = record.processor()["flags"]
+def precisions(processor):
+    flags = processor["flags"]
     return ["fp32", "bf16"] if "avx512_bf16" in flags or "amx_bf16" in flags else ["fp32"]
 
 
-def all_works():
-    return [w for p in precisions() for w in works(p)]
+def all_works(processor=None):
+    return [w for p in precisions(processor or record.processor()) for w in works(p)]
 
 
 # Measuring
@@ -124,12 +136,12 @@ class Measurement:
         self.threads = args.threads or len(os.sched_getaffinity(0))
         self.folder = record.SOURCE / "build" / "peers"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.python = environment(args.python, self.folder)
-        version = ours.version(self.program)
-        self.record = record.Record(
-            args.out / "results.json",
-            {"program": version, "commit": record.commit(), "threads": self.threads, "toy": args.toy}, args.fresh)
-        self.record.data["versions"]["python"] = record.run([self.python, "--version"]).output.strip()
+        remove_leftovers(self.folder)
+        self.version = ours.version(self.program)
+        self.python, versions = environment(args.python, self.folder)
+        settings = {"program": self.version, "commit": record.commit(), "threads": self.threads, "toy": args.toy}
+        self.record = record.Record(args.out / "results.json", settings, versions, args.fresh)
+        self.failed = set()  # works and peers, in this call
 
     def worker(self, peer, *more, limit=None):
         variables = record.environment(
@@ -144,27 +156,34 @@ class Measurement:
         return self.path(("toy " if self.args.toy else "") + work.name + ".jsonl")
 
     def models(self):
-        """The student of the generating works: our checkpoint, Hugging Face's directory and CTranslate2's."""
-        checkpoint, face, translate = (self.path(n) for n in ("model.h5", "hugging-face", "ctranslate2"))
-        if (translate / "model.bin").exists():
-            return checkpoint, face, translate
-        print("making T5-small with random weights, for Hugging Face and CTranslate2 too", flush=True)
+        """The student of the generating works: our checkpoint, Hugging Face's directory and CTranslate2's; of this program and
+        of these packages."""
+        folder, stamp = self.folder / "models", json.dumps([self.version, self.record.data["versions"]])
+        made = folder / "made-by.json"
+        if not made.exists() or made.read_text(encoding="utf-8") != stamp:
+            print("making T5-small with random weights, for Hugging Face and CTranslate2 too", flush=True)
+            unfinished = self.folder / f"models.{os.getpid()}.tmp"
+            unfinished.mkdir()
+            self.make_models(unfinished)
+            (unfinished / made.name).write_text(stamp, encoding="utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+            unfinished.rename(folder)
+        return [folder / name for name in MODELS]
+
+    def make_models(self, folder):
+        checkpoint, face, translate = (folder / name for name in MODELS)
         run = lambda *words: record.run([self.program, *words])
-        run("tokenizer", "train", record.SOURCE / "CONTRIBUTING.md", "--pieces", 500, "-o", self.path("tokenizer.model"))
-        run("model", "init", "--shape", "t5-small", "--tokenizer", self.path("tokenizer.model"), "-o", checkpoint)
+        run("tokenizer", "train", record.SOURCE / "CONTRIBUTING.md", "--pieces", 500, "-o", folder / "tokenizer.model")
+        run("model", "init", "--shape", "t5-small", "--tokenizer", folder / "tokenizer.model", "-o", checkpoint)
         run("model", "export", checkpoint, "-o", face, "--force")
         weights.shrink_embedding(face, EMBEDDING)
         run("model", "import", face, "-o", checkpoint)
         self.worker("ctranslate", "convert", face, translate)
-        return checkpoint, face, translate
-
-    def toy(self, work):
-        return work.toy if self.args.toy else []
 
     def measure_ours(self, work):
         which = ["--model", self.models()[0]] if work.slots else ["--shape", work.shape]
         return ours.bench(
-            self.program, self.threads, *work.options, *self.toy(work), *which, "--texts", self.texts(work))
+            self.program, self.threads, *work.bench_options(self.args.toy), *which, "--texts", self.texts(work))
 
     def measure_peer(self, work, peer):
         load, began = record.load(), record.now()
@@ -176,9 +195,9 @@ class Measurement:
         limit = 60 * self.args.compile_minutes if peer.limited else None
         measured = self.worker(peer.module, *options, limit=limit)
         if not measured:
-            return {"began": began, "load": load, "failed": f"not ready after {self.args.compile_minutes:g} minutes"}
-        out = json.loads(measured.output)
-        self.record.data["versions"].update(out.pop("versions"))
+            return {"began": began, "load": load, "failed": f"not ready after {self.args.compile_minutes:g} minutes",
+                    "minutes": self.args.compile_minutes}
+        out = record.json_of(measured, [self.python, "-m", f"peers.{peer.module}"])
         texts = out.pop("texts", None)
         result = {
             "began": began, "load": load, "wall_seconds": round(measured.seconds, 1),
@@ -188,23 +207,30 @@ class Measurement:
             result["texts"] = agreement(self.texts(work), texts)
         return result
 
+    def is_due(self, work, peer, name, again):
+        """Whether a peer is measured in a round: not yet, or ours is anew, or it failed and may do better now."""
+        rounds = self.record.get(work.name, peer.name)
+        if (work.name, peer.name) in self.failed or peer.limited and self.args.compile_minutes == 0:
+            return False
+        if any(r.get("minutes", -1) >= self.args.compile_minutes for r in rounds.values()):
+            return False
+        return again or name not in rounds or "failed" in rounds[name]
+
     def measure(self, work, round_):
         """What of a round is not there yet. Peers need the texts that ours wrote."""
         name = f"round {round_ + 1}"
-        have = self.record.get(work.name)
-        if not self.texts(work).exists():
-            have = {}
-        if name not in have.get("ours", {}):
+        again = name not in self.record.get(work.name, "ours") or not self.texts(work).exists()
+        if again:
             self.keep(work, "ours", name, self.measure_ours(work))
         for peer in work.peers:
-            if name in have.get(peer.name, {}):
-                continue
-            if any("failed" in r for r in self.record.get(work.name, peer.name).values()):
+            if not self.is_due(work, peer, name, again):
                 continue
             try:
                 result = self.measure_peer(work, peer)
             except record.Failed as error:
                 result = {"began": record.now(), "load": record.load(), "failed": str(error)}
+            if "failed" in result:
+                self.failed.add((work.name, peer.name))
             self.keep(work, peer.name, name, result)
 
     def keep(self, work, who, name, result):
@@ -228,25 +254,65 @@ def agreement(path, texts):
         "different_texts_of_ours": len({tuple(t) for t in mine.values()})}
 
 
+def remove_leftovers(folder):
+    """Files NAME.PID.tmp of processes that were killed."""
+    for path in folder.glob("*.tmp"):
+        process = re.search(r"\.(\d+)\.tmp$", path.name)
+        if not process or Path("/proc", process[1]).exists():
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def make_environment(folder, python):
+    """A Python with the pinned packages, in a folder that keeps the hash of their list."""
+    wanted, ready = record.SOURCE / "tools" / "requirements-peers.txt", folder / "ready"
+    hash_ = hashlib.sha256(wanted.read_bytes()).hexdigest()
+    if ready.exists() and ready.read_text(encoding="utf-8") == hash_:
+        return
+    print(f"making {folder} with the packages of {wanted.name} (6 GB, minutes)", flush=True)
+    ready.unlink(missing_ok=True)
+    for command in ([sys.executable, "-m", "venv", folder], [python, "-m", "pip", "install", "--quiet", "-r", wanted]):
+        if subprocess.run(list(map(str, command)), check=False).returncode:
+            raise record.Failed(f"{' '.join(map(str, command))}: failed; --python names a Python that has the packages")
+    ready.write_text(hash_, encoding="utf-8")
+
+
+PACKAGES = ["torch", "transformers", "ctranslate2", "safetensors"]
+ASK = (f"import json, platform, {', '.join(PACKAGES)}\n"
+       f"print(json.dumps({{m.__name__: str(m.__version__) for m in ({', '.join(PACKAGES)})}} | "
+       "{'python': 'Python ' + platform.python_version()}))")
+
+
 def environment(given, folder):
-    """A Python with the packages: as given, or one that is made once."""
-    wanted = record.SOURCE / "tools" / "requirements-peers.txt"
-    python = Path(given).absolute() if given else folder / "env" / "bin" / "python"
-    if not given and not (folder / "env" / "ready").exists():
-        print(f"making {folder / 'env'} with the packages of {wanted.name} (6 GB, minutes)", flush=True)
-        for command in ([sys.executable, "-m", "venv", folder / "env"],
-                        [python, "-m", "pip", "install", "--quiet", "-r", wanted]):
-            if subprocess.run(list(map(str, command)), check=False).returncode:
-                raise record.Failed(f"{' '.join(map(str, command))}: failed; --python names a Python that has the packages")
-        (folder / "env" / "ready").write_text("")
+    """A Python with the packages, as given or made here, and their versions."""
+    python = folder / "env" / "bin" / "python"
+    if given:
+        found = shutil.which(given)
+        if not found:
+            raise record.Failed(f"{given}: no such program; --python names a Python that has the packages")
+        python = Path(found).absolute()
+    else:
+        make_environment(folder / "env", python)
+    command = [python, "-c", ASK]
     try:
-        record.run([python, "-c", "import torch, transformers, ctranslate2, safetensors"])
+        return python, record.json_of(record.run(command), [python])
     except record.Failed as error:
-        raise record.Failed(f"{python}: lacks packages of {wanted}: {str(error).splitlines()[-1].strip()}") from error
-    return python
+        reason = str(error).splitlines()[-1].strip()
+        raise record.Failed(f"{python}: lacks packages of tools/requirements-peers.txt: {reason}") from error
 
 
 # Table and plot
+
+def check(data, path):
+    """Whether what was measured has the form that measure() gives it."""
+    ours_ = {"tokens_per_second", "memory_bytes", "share_of_peak"}
+    for work, peers in data["measured"].items():
+        for who, rounds in peers.items() if isinstance(peers, dict) else [("", None)]:
+            record.check_results(path, f"{work}, {who}", rounds, ours_ if who == "ours" else ours_ - {"share_of_peak"})
+
 
 def ratios(mine, theirs):
     """Ours to theirs, of each round."""
@@ -262,7 +328,7 @@ def summary(data):
     """Rows of the table: work, peer, and what is printed."""
     known = {w.name: w for p in ("fp32", "bf16") for w in works(p)}
     for name, peers in data["measured"].items():
-        if name in known and "ours" in peers:
+        if name in known and peers.get("ours"):
             work = known[name]
             if data["settings"].get("toy"):
                 work = replace(work, text=f"{work.text}, toy size")
@@ -343,14 +409,35 @@ def machine_lines(data):
     return "\n".join([
         f"{cpu['name']} (family, model, stepping {cpu['family_model_stepping']}; {', '.join(cpu['flags'])}; "
         f"{', '.join(m['caches'])}), {s['threads']} threads, {m['memory_bytes'] / 2**30:.0f} GiB; {m['system']};",
-        f"{data['versions'].get('python', '')}, {versions}; {s['program']}, commit {s['commit']}; begun {data['began']}.",
+        f"{data['versions'].get('python', '')}, {versions}; {s['program']}; tools of commit {s['commit']}; begun {data['began']}.",
         f"Load averages when measurements began: {min(loads):.1f} to {max(loads):.1f}; one alone makes it up to "
         f"{s['threads']}.{toy}"])
 
 
+def not_measured(data):
+    """Works and peers of the record's machine that it lacks; those that compile may be left out."""
+    for work in all_works(data["machine"]["processor"]):
+        for name in ["ours", *(p.name for p in work.peers if not p.limited)]:
+            if not data["measured"].get(work.name, {}).get(name):
+                yield f"{work.name}, {name}"
+
+
+def write_top_page(data):
+    """The table of the top README.md, where the record is whole."""
+    missing = list(not_measured(data))
+    page = record.SOURCE / "README.md"
+    if data["settings"].get("toy"):
+        print(f"{page} keeps its table: sizes are those of --toy")
+    elif missing:
+        print(f"{page} keeps its table: not measured yet: {'; '.join(missing)}")
+    else:
+        record.put_between(page, "peers", short_table(data))
+
+
 def draw(out):
     data = record.read(out / "results.json")
-    if not data["measured"]:
+    check(data, out / "results.json")
+    if not list(summary(data)):
         raise record.Failed(f"{out / 'results.json'}: nothing is measured yet")
     groups = []
     for work, peers in summary(data):
@@ -371,8 +458,8 @@ def draw(out):
     record.put_between(out / "README.md", "peers", table(data))
     record.put_between(out / "README.md", "settings", settings_table(data))
     record.put_between(out / "README.md", "kinds", kinds_table(data))
-    if out.resolve() == OUT and not data["settings"].get("toy"):
-        record.put_between(record.SOURCE / "README.md", "peers", short_table(data))
+    if out.resolve() == OUT:
+        write_top_page(data)
     return data
 
 
@@ -388,13 +475,13 @@ def chosen(words):
 def show_list():
     for work in all_works():
         print(f"{work.name}: {work.text}: {', '.join(['ours', *(p.name for p in work.peers)])}")
-    if "bf16" not in precisions():
+    if "bf16" not in precisions(record.processor()):
         print("bf16 is left out: this CPU has no instructions for it")
 
 
 def work_through(args):
     args.out.mkdir(parents=True, exist_ok=True)
-    if "bf16" not in precisions():
+    if "bf16" not in precisions(record.processor()):
         print("bf16 is left out: this CPU has no instructions for it", flush=True)
     selected = chosen([word for word in args.only.split(",") if word])
     measurement = Measurement(args)
@@ -409,14 +496,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="print works and peers")
     parser.add_argument("--only", default="", metavar="WORDS", help="works whose name has one of these words: training,greedy")
-    parser.add_argument("--rounds", type=int, default=2, help="rounds of each work (default 2)")
+    parser.add_argument("--rounds", type=record.at_least(1), default=2, help="rounds of each work (default 2)")
     parser.add_argument("--fresh", action="store_true", help="measure anew, and replace results.json")
     parser.add_argument("--draw", action="store_true", help="table and plot from results.json alone")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of results.json (default experiments/records/peers)")
     parser.add_argument("--program", help="tinythinker (default: $TINYTHINKER, build/default, build/ci)")
     parser.add_argument("--python", help="a Python with tools/requirements-peers.txt (default: one is made in build/peers/env)")
-    parser.add_argument("--threads", type=int, default=0, help="threads of each program (default: all cores)")
-    parser.add_argument("--compile-minutes", type=float, default=4, metavar="N", help="time for torch.compile (default 4)")
+    parser.add_argument("--threads", type=record.at_least(0), default=0, help="threads of each program (default: all cores)")
+    parser.add_argument("--compile-minutes", type=record.at_least(0, float), default=4, metavar="N",
+                        help="time for torch.compile; 0 leaves it out (default 4)")
     parser.add_argument("--toy", action="store_true", help="tiny sizes, to try the tool: the numbers say nothing")
     args = parser.parse_args()
     if args.list:

@@ -1,6 +1,8 @@
 // What was measured, for other programs that are to do the same work.
 #include "host/bench/parts.h"
 
+#include <jansson.h>
+
 static void write_sequences(
     FILE *file, const char *name, const int32_t *ids, const int32_t *offsets, int sequences) {
     fprintf(file, ", \"%s\": [", name);
@@ -16,7 +18,10 @@ static void write_sequences(
 void tt_bench_write_texts(const tt_bench_options *options, const tt_batch *batch) {
     FILE *file = options->texts;
     if (!file) return;
-    fprintf(file, "{\"shape\": \"%s\"", options->shape);
+    json_t *name = json_string(options->shape); // NULL: no memory
+    fputs("{\"shape\": ", file);
+    if (!name || json_dumpf(name, file, JSON_ENCODE_ANY) != 0) fputs("null", file);
+    json_decref(name);
     write_sequences(file, "sources", batch->enc_ids, batch->enc_offsets, batch->enc_seqs);
     write_sequences(file, "targets", batch->dec_targets, batch->dec_offsets, batch->dec_seqs);
     fputs(", \"source_of\": [", file);

@@ -2,9 +2,11 @@
 #include "host/base/cores.h"
 #include "host/base/output.h"
 #include "host/base/standard.h"
+#include "host/base/str.h"
 #include "host/bench/bench.h"
 #include "host/cli/args.h"
 #include "host/cli/cli.h"
+#include "host/model/checkpoint.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -91,6 +93,11 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
         return tt_fail(TT_ERR_USAGE, "bench: --model: only --work generation takes a student");
     if (a->model && a->shapes.n > 0)
         return tt_fail(TT_ERR_USAGE, "bench: --model and --shape: expected one of them");
+    if (a->model && (a->json || a->texts) && !tt_utf8_valid(a->model, strlen(a->model), NULL))
+        return tt_fail(TT_ERR_USAGE,
+            "bench: --model %s: this name is not UTF-8, so that JSON cannot hold it; rename the file or link "
+            "to it",
+            a->model);
     if (a->model) a->shapes = (tt_texts){.items = {a->model}, .n = 1};
     if (a->shapes.n == 0) a->shapes = (tt_texts){.items = {"tiny", "small", "base"}, .n = 3};
     for (int i = 0; !a->model && i < a->shapes.n; ++i) { // report unknown shapes before anything is measured
@@ -233,10 +240,19 @@ static tt_status run_shape(
     return TT_OK;
 }
 
+// Whether --model can be measured, before the time of a peak is spent.
+static tt_status check_student(const char *path, tt_device *device) {
+    tt_checkpoint student = {0};
+    const tt_status status = tt_checkpoint_outline(&student, path, device);
+    if (status == TT_OK) tt_checkpoint_close(&student);
+    return status;
+}
+
 static tt_status run_shapes(const arguments *a, tt_device *device, FILE *texts) {
     const char *precision = tt_precision_name(device->precision);
     const bool measured = a->peak <= 0;
     double peak = a->peak * 1e9;
+    if (a->model) TT_TRY(check_student(a->model, device));
     if (measured) TT_TRY(tt_bench_peak(device, 5, &peak));
     if (!a->json) printf("%s, %s, %d threads, %s", device->name, tt_cpu_isa(), device->threads, precision);
     if (!a->json && measured) printf(": matrix products run at up to %.1f GFLOP/s", peak / 1e9);

@@ -17,7 +17,7 @@ for key in peak_flops_per_second share_of_peak target_tokens_per_second seconds_
     grep -q "\"$key\"" <<<"$out" || { echo "no $key in the output"; exit 1; }
 done
 for work in preference generation; do
-    out=$("$TINYTHINKER" bench --shape tiny --work $work --tokens 64 --steps 1 --prompts 2 --new-tokens 4 --json)
+    out=$("$TINYTHINKER" bench --shape tiny --work $work --tokens 64 --steps 1 --prompts 2 --new-tokens 4 --peak 1 --json)
     grep -q '"step_seconds"' <<<"$out" || { echo "no $work"; exit 1; }
 done
 [ "$(value new_tokens)" = 80.0 ] || { echo "2 prompts, 10 samples of 4 tokens: $(value new_tokens) tokens"; exit 1; }
@@ -46,6 +46,17 @@ grep -Eq "^\{\"shape\": \"tiny\", \"sources\": \[$sequence, $sequence\], \"targe
     --peak 1 --texts "$texts" > /dev/null
 [ "$(grep -oE '"targets": .*"source_of' "$texts" | grep -oE '\[[0-9, ]+\]' | sort -u | wc -l)" = 2 ] ||
     { echo "two texts of a student: $(cat "$texts")"; exit 1; }
+# A name that JSON must escape stays one; what cannot be read is noticed before anything is measured.
+names=$(mktemp -d)
+trap 'rm -rf "$texts" "$names"' EXIT
+cp "$TT_SOURCE_DIR/datasets/everyday/reasoner.h5" "$names/a\"b\\c.h5"
+(cd "$names" && "$TINYTHINKER" bench --model 'a"b\c.h5' --work generation --steps 1 --prompts 1 --new-tokens 1 --greedy --peak 1 \
+    --texts "$texts" > /dev/null)
+grep -qF '{"shape": "a\"b\\c.h5", "sources": [[' "$texts" || { echo "a name with quotes: $(cut -c -80 "$texts")"; exit 1; }
+! "$TINYTHINKER" bench --work generation --model "$names/none.h5" > "$names/out" 2>&1 || { echo "a student that is not there"; exit 1; }
+"$TINYTHINKER" bench --work generation --model "$names/"$'\xff.h5' --json > "$names/json" 2>&1 && { echo "a name that is not UTF-8"; exit 1; }
+grep -q 'not UTF-8' "$names/json" || { echo "a name that is not UTF-8: $(cat "$names/json")"; exit 1; }
+! grep -q 'GFLOP/s' "$names/out" || { echo "the peak was measured first: $(cat "$names/out")"; exit 1; }
 ! "$TINYTHINKER" bench --model "$TT_SOURCE_DIR/datasets/everyday/reasoner.h5" 2>/dev/null || { echo "a student is trained"; exit 1; }
 ! "$TINYTHINKER" bench --work operations --texts "$texts" 2>/dev/null || { echo "texts of operations"; exit 1; }
 ! "$TINYTHINKER" bench --work sleep 2>/dev/null || { echo "an unknown work is accepted"; exit 1; }

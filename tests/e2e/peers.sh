@@ -35,6 +35,35 @@ says "^slots: .*small 512" out.log
 call 1 bench_growth --program "$work/none" --only slots --out new
 says "$work/none: no such program"
 
+# What is wrong with a call or a folder is a message.
+for tool in bench_peers bench_growth; do
+    head='{"settings": {}, "began": "", "machine": {"processor": {"flags": []}, "memory_bytes": 1}, "versions": {}, "measured":'
+    for content in '[]' '{}' "$head []}"; do
+        echo "$content" | tee damaged/results.json >damaged/growth.json
+        call 1 $tool --draw --out damaged
+        says "damaged/.*json: not a record: no '(settings|measured)'; --fresh"
+    done
+    measured='"greedy small fp32": {"ours": {}}'
+    [ $tool = bench_peers ] || measured='"slots": {"limits": {"peak_flops_per_second": 1, "bytes_per_second": 1}}'
+    echo "$head {$measured}}" | tee damaged/results.json >damaged/growth.json
+    call 1 $tool --draw --out damaged
+    says "nothing is measured yet"
+    call 2 $tool --threads -1
+    (set -o pipefail; python3 "$tools/$tool.py" --list 2>err.log | false)
+    [ ! -s err.log ] || fail "$tool --list to a closed pipe"
+    status=0
+    python3 "$tools/$tool.py" --list >/dev/full 2>err.log || status=$?
+    [ $status = 1 ] && says "$tool.py: standard output: No space left" || fail "$tool --list to a full disk: $status"
+    ! grep -q Traceback err.log || fail "$tool --list to a full disk: a traceback"
+done
+call 1 bench_growth --only slots --program /bin/true --out new
+says "true: not tinythinker"
+touch file
+call 1 bench_growth --only slots --program "$TINYTHINKER" --out file
+says "file: File exists"
+call 2 bench_peers --rounds 0
+says "--rounds: .*at least 1"
+
 # Stored measurements: two rounds, ratios 2 and 4; a peer that failed; half of the peak.
 mkdir drawn
 cat >drawn/results.json <<'JSON'
@@ -75,6 +104,64 @@ of = lambda slots: bench_growth.limit_of(axis, str(slots), result, limits, {})
 assert abs(of(1) - 100) < 1e-9 and abs(of(8) - 800) < 1e-9 and abs(of(512) - 1000) < 1e-9, (of(1), of(8), of(512))
 PY
 
+# A reader of memory that is killed ends the measurement instead of stopping it for ever.
+cat >reader.py <<'PY'
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import bench_growth
+from peers import record
+def killed(seconds):
+    os.kill(os.getpid(), 9)
+assert bench_growth.bandwidth(2, 0.01) > 1e6
+bench_growth.read_memory = killed
+try:
+    bench_growth.bandwidth(2)
+except record.Failed:
+    sys.exit(0)
+sys.exit("no message")
+PY
+timeout 60 python3 reader.py "$tools" >out.log 2>&1 || fail "a reader that is killed"
+
+# The environment is made once for a list of packages, and again where its making failed or the list is another. A program of
+# another commit than the sources is said.
+cat >environment.py <<'PY'
+import contextlib, io, pathlib, sys, types
+sys.path.insert(0, sys.argv[1])
+import bench_peers
+from peers import ours, record
+calls, status = [], [0]
+def run(command, check):
+    calls.append(command)
+    return types.SimpleNamespace(returncode=status[0])
+bench_peers.subprocess = types.SimpleNamespace(run=run)
+record.SOURCE, folder = pathlib.Path("listed").absolute(), pathlib.Path("env")
+(record.SOURCE / "tools").mkdir(parents=True)
+folder.mkdir()
+def made(packages):
+    (record.SOURCE / "tools" / "requirements-peers.txt").write_text(packages)
+    calls.clear()
+    try:
+        bench_peers.make_environment(folder, "python")
+    except record.Failed:
+        return "failed"
+    return len(calls)
+assert [made("a==1"), made("a==1"), made("a==2")] == [2, 0, 2]
+status[0] = 1
+assert made("a==3") == "failed"
+status[0] = 0
+assert [made("a==2"), made("a==2")] == [2, 0]
+
+def said(line, commit):
+    ours.record = types.SimpleNamespace(run=lambda _: types.SimpleNamespace(output=line), commit=lambda: commit, Failed=record.Failed)
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert ours.version("p") == line.splitlines()[0]
+    return out.getvalue()
+assert not said("tinythinker 1 (abcdef0-dirty)\nmore", "abcdef0123+")
+assert "abcdef0" in said("tinythinker 1 (abcdef0)\nmore", "1234567890")
+assert not said("tinythinker 1", "1234567890") and not said("tinythinker 1 (abcdef0)", "unknown")
+PY
+python3 environment.py "$tools" >out.log 2>&1 || fail "environment or commit"
+
 # Greedy texts are compared token by token.
 python3 - "$tools" <<'PY' || fail "agreement"
 import json, sys
@@ -85,6 +172,67 @@ with open("texts.jsonl", "w") as f:
 got = bench_peers.agreement("texts.jsonl", [[7, 8, 9], [1, 4, 3]])
 assert got == {"of": 2, "equal": 1, "tokens_before_the_first_difference": 4, "tokens": 6, "different_texts_of_ours": 2}, got
 PY
+
+# Beside a program and a Python that only say numbers, in a copy of the tools.
+mkdir -p copy/tools && cp -r "$tools"/bench_peers.py "$tools"/peers "$tools"/requirements-peers.txt copy/tools/
+printf '<!-- peers: begin -->\nold\n<!-- peers: end -->\n' >copy/README.md
+cp "$TT_SOURCE_DIR/tests/e2e/peers_said.py" said.py
+for name in tinythinker packages; do
+    printf '#!/bin/sh\nexec python3 "%s" %s "$@"\n' "$work/said.py" $name >$name && chmod +x $name
+done
+export SAID=$work/said.log
+peers() { # status, arguments...
+    local expected=$1
+    shift
+    : >"$SAID"
+    tools=$work/copy/tools PATH=$work:$PATH TINYTHINKER= call "$expected" bench_peers --program tinythinker --python packages --rounds 1 "$@"
+}
+said() { # how many times, pattern
+    [ "$(grep -cE -- "$2" "$SAID")" = "$1" ] || fail "expected $1 calls of '$2'" "$SAID"
+}
+# What a killed program left behind goes, what one that runs writes stays; models are made whole or anew.
+mkdir -p copy/build/peers && touch copy/build/peers/a.jsonl.{999999999,$$}.tmp && mkdir copy/build/peers/models.999999999.tmp
+FAIL="model import" peers 1 --only greedy
+[ "$(cd copy/build/peers && ls -d *.$$.tmp *.999999999.tmp 2>/dev/null)" = a.jsonl.$$.tmp ] || fail "leftovers: $(ls copy/build/peers)"
+peers 0 --only greedy --out part
+said 1 "tinythinker model init"
+said 1 "--type int8"
+peers 0 --only greedy --out part
+said 0 "model init|bench|-m peers"
+VERSION="tinythinker 2 (abcdef0)" peers 0 --only greedy --out other
+said 1 "tinythinker model init"
+# Toy options replace those of the work.
+peers 0 --only greedy --out toy --toy
+said 1 "bench .*--prompts 8 "
+said 0 "--prompts .*--prompts"
+# Other versions, another program, another machine are other measurements.
+TORCH=2 peers 1 --only greedy --out part
+says "--fresh"
+says "torch: 1, now 2"
+VERSION="tinythinker 2" peers 1 --only greedy --out part
+says "program: tinythinker 1, now tinythinker 2"
+sed -i 's/"name": "\(.*\)"/"name": "Another \1"/; s/"memory_bytes": [0-9]\{10,\}/"memory_bytes": 1099511627776/' part/results.json
+peers 1 --only greedy --out part
+says "processor: .*Another"
+# A peer that compiles: left out, in vain, not again within the same time, again with more.
+peers 0 --only training --out compiled --compile-minutes 0
+said 0 "--mode compile"
+peers 0 --only training --out compiled --compile-minutes 0.005
+says "PyTorch compiled: not ready after 0.005 minutes" out.log
+peers 0 --only training --out compiled --compile-minutes 0.005
+said 0 "-m peers"
+READY=1 peers 0 --only training --out compiled --compile-minutes 1
+said 1 "--mode compile"
+grep -q '^| *| PyTorch compiled | 100 |' compiled/README.md || fail "compiled in the end" compiled/README.md
+# The top page waits for all works, at their sizes.
+peers 0 --only greedy
+grep -q '^old$' copy/README.md || fail "a part of the works is on the top page" copy/README.md
+READY=1 peers 0
+! grep -q '^old$' copy/README.md || fail "all works are not on the top page" out.log
+grep -q '^| greedy texts of 256 prompts.* | 200 tokens/s | 2.0 | 2.0 | 2.0 |' copy/README.md || fail "the top page" copy/README.md
+mkdir -p folder/README.md
+peers 1 --only greedy --out folder
+says "folder/README.md: Is a directory"
 
 # A measurement that is stopped keeps what it has, and the same command goes on with the rest.
 growth=(--toy --only slots --threads 1 --peak 100 --program "$TINYTHINKER" --out growth)
@@ -104,7 +252,8 @@ call 0 bench_growth "${growth[@]}"
 [ "$(points)" = "1 2 4 8" ] || fail "in the end: $(points)"
 [ -s growth/growth-slots.svg ] || fail "no plot"
 call 1 bench_growth "${growth[@]}" --threads 2
-says "other settings .threads.*--fresh"
+says "other settings; --fresh"
+says "threads: 1, now 2"
 
 # The stored record's page is what its numbers give.
 if [ -s "$record/results.json" ]; then

@@ -48,8 +48,7 @@ def measure(args):
     seconds = time.perf_counter() - began
     tokens = sum(len(h) for r in results for h in r.hypotheses)
     return {
-        "seconds": [seconds], "tokens": [tokens], "texts": [list(map(number_of, r.hypotheses[0])) for r in results],
-        "versions": {"ctranslate2": ctranslate2.__version__}}
+        "seconds": [seconds], "tokens": [tokens], "texts": [list(map(number_of, r.hypotheses[0])) for r in results]}
 
 
 def main():

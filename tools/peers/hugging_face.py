@@ -112,8 +112,7 @@ def main():
     warnings.filterwarnings("ignore")
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(args.threads)
-    result = (generation if args.work == "generation" else training)(args)
-    print(json.dumps(result | {"versions": {"torch": torch.__version__, "transformers": transformers.__version__}}))
+    print(json.dumps((generation if args.work == "generation" else training)(args)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Measurements of other programs, and the file that keeps them. Needs Python alone."""
 
+import errno
 import json
 import os
 import platform
@@ -74,7 +75,7 @@ def run_all(commands, variables, limit=None):
                     raise Failed(failure(command, process.returncode, files))
                 done[i] = Measured(
                     files[0].read(), time.monotonic() - began, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
-            if limit and time.monotonic() - began > limit:
+            if limit is not None and time.monotonic() - began > limit:
                 return None
             time.sleep(0.02)
         return [done[i] for i in range(len(running))]
@@ -90,6 +91,17 @@ def run_all(commands, variables, limit=None):
 def run(command, variables=None, limit=None):
     measured = run_all([(command, {})], environment() if variables is None else variables, limit)
     return measured and measured[0]
+
+
+def json_of(measured, command):
+    """The object that a program printed."""
+    try:
+        out = json.loads(measured.output)
+    except ValueError as error:
+        raise Failed(f"{' '.join(map(str, command))}: expected JSON on its standard output: {error}") from error
+    if not isinstance(out, dict):
+        raise Failed(f"{' '.join(map(str, command))}: expected a JSON object on its standard output, got {out!r:.40}")
+    return out
 
 
 def failure(command, code, files):
@@ -157,20 +169,36 @@ def spread(values):
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
 
-class Record:
-    """A JSON file that is written after each measurement. A second call with the same settings goes on with it."""
+def same_machine(machine_):
+    """What of a machine must not change within a record; memory roughly, since kernels keep more or less of it."""
+    cpu = machine_["processor"]
+    return {
+        "processor": (cpu.get("name"), cpu.get("family_model_stepping")), "flags of the processor": cpu.get("flags"),
+        "cores": cpu.get("cores"), "memory in GiB": round(machine_["memory_bytes"] / 2**30)}
 
-    def __init__(self, path, settings, fresh=False):
+
+def differences(before, now_):
+    """What a record was measured with, and what would be measured with now: lines `name: before, now`."""
+    pairs = [(before["settings"], now_["settings"]), (same_machine(before["machine"]), same_machine(now_["machine"])),
+             (before["versions"], now_["versions"])]
+    return [f"{name}: {old.get(name)}, now {new.get(name)}"
+            for old, new in pairs for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+
+
+class Record:
+    """A JSON file that is written after each measurement. A second call goes on with it where program, settings, machine and
+    versions of packages are the same; else numbers in it could not be compared."""
+
+    def __init__(self, path, settings, versions, fresh=False):
         self.path = Path(path)
-        self.data = {"settings": settings, "began": now(), "machine": machine(), "versions": {}, "measured": {}}
+        self.data = {"settings": settings, "began": now(), "machine": machine(), "versions": versions, "measured": {}}
         if fresh or not self.path.exists():
             return
         before = read(self.path)
-        if before.get("settings") != settings:
-            different = sorted(k for k in settings if before.get("settings", {}).get(k) != settings[k])
-            raise Failed(
-                f"{self.path}: was measured with other settings ({', '.join(different)}); --fresh replaces it, "
-                "--out writes elsewhere")
+        different = differences(before, self.data)
+        if different:
+            raise Failed("\n  ".join([
+                f"{self.path}: was measured with other settings; --fresh replaces it, --out writes elsewhere", *different]))
         self.data = before
 
     def get(self, *keys):
@@ -193,33 +221,89 @@ class Record:
         os.replace(temporary, self.path)
 
 
+PARTS = {"settings": dict, "began": str, "machine": dict, "versions": dict, "measured": dict}
+
+
 def read(path):
+    """A record whose parts are there."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise Failed(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise Failed(f"{path}: not a record: {error}; --fresh starts anew") from error
+    missing = [name for name, kind in PARTS.items() if not isinstance(data, dict) or not isinstance(data.get(name), kind)]
+    missing = missing or [name for name in ("processor", "memory_bytes") if name not in data["machine"]]
+    if missing:
+        raise Failed(f"{path}: not a record: no {missing[0]!r}; --fresh starts anew")
+    return data
+
+
+def check_results(path, where, results, keys):
+    """Whether each of some results is a number for each key, or a reason why there is none, beside the machine's load."""
+    for name, result in results.items() if isinstance(results, dict) else [("", None)]:
+        needs = {"load"} | (set() if isinstance(result, dict) and isinstance(result.get("failed"), str) else keys)
+        for key in sorted(needs):
+            if not isinstance(result, dict) or not isinstance(result.get(key), (int, float)):
+                raise Failed(f"{path}: {where}, {name}: no number {key!r}; --fresh starts anew")
 
 
 def put_between(path, name, text):
     """Replaces what stands between two marks of a page: <!-- NAME: begin --> and <!-- NAME: end -->."""
     first, last = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     page = Path(path)
-    before = page.read_text(encoding="utf-8") if page.exists() else ""
+    try:
+        before = page.read_text(encoding="utf-8") if page.exists() else ""
+    except UnicodeDecodeError as error:
+        raise Failed(f"{page}: not text in UTF-8: {error}") from error
     if first not in before or last not in before:
         before = f"{before}\n{first}\n{last}\n" if before else f"{first}\n{last}\n"
     head, _, rest = before.partition(first)
     page.write_text(f"{head}{first}\n{text.strip()}\n{last}{rest.partition(last)[2]}", encoding="utf-8")
 
 
+def at_least(low, kind=int):
+    """For argparse: a number that is not smaller."""
+    def number(word):
+        value = kind(word)
+        if not low <= value < float("inf"):
+            raise ValueError
+        return value
+    number.__name__ = f"number of at least {low}"
+    return number
+
+
+def flushed(work):
+    try:
+        work()
+    finally:
+        if sys.stdout:
+            sys.stdout.flush()
+
+
+OUTPUT_ERRORS = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+
+
+def explain(error):
+    """The message of an OSError; one without a file is of standard output, or of the system."""
+    output = error.filename is None and error.errno in OUTPUT_ERRORS
+    if output:  # what is left of it would be tried again at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    where = "standard output: " if output else f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
 def main_of(work):
     """Calls work() and turns what stops it into a message and a status."""
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    tool = Path(sys.argv[0]).name
     try:
-        work()
+        flushed(work)
     except Failed as error:
-        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+        sys.exit(f"{tool}: {error}")
+    except OSError as error:
+        words = explain(error)
+        sys.exit(1 if isinstance(error, BrokenPipeError) else f"{tool}: {words}")
     except KeyboardInterrupt:
         print("\nstopped; what was measured is kept, and the same command goes on", file=sys.stderr)
         sys.exit(130)
