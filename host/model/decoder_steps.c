@@ -93,7 +93,8 @@ static void set_numbers(tt_decoder *p, const tt_decoder_slots *active, int rows)
 
 // `steps`: of random numbers, so many in each.
 static tt_status upload_numbers(tt_decoder *p, int drawn, int steps) {
-    const size_t numbers = TT_STEP_ROWS * (size_t)p->capacity + (size_t)steps * (size_t)drawn;
+    const size_t numbers = p->draws ? TT_STEP_FROM * (size_t)p->capacity + (size_t)drawn
+                                    : TT_STEP_ROWS * (size_t)p->capacity + (size_t)steps * (size_t)drawn;
     return tt_device_upload(p->model->device, p->step, p->host, numbers * sizeof *p->host);
 }
 

@@ -53,7 +53,7 @@ try 0 run run.yaml --fresh
 for jobs in 0 2; do
     rm -rf runs/many
     long runs/many/00-base-s1 --set name=00-base-s1 --set output=runs/many
-    try 2 sweep sweep.yaml --jobs $jobs
+    try 1 sweep sweep.yaml --jobs $jobs
     grep -q "left out: runs/many/00-base-s1: .*(process $pid on" err.log || fail "sweep --jobs $jobs: not said who runs there"
     [ -s runs/many/01-base-s2/result.json ] || fail "sweep --jobs $jobs: the other run is missing"
     [ ! -e runs/many/00-base-s1/failed.txt ] && [ ! -e runs/many/00-base-s1/sweep.json ] || fail "sweep --jobs $jobs: wrote into a run of another"

@@ -56,6 +56,7 @@ arguments() {
         "model init") echo "--tokenizer data/tokenizer.model --d-model 16 --d-kv 4 --d-ff 16 --layers 1" ;;
         "model import") echo "hf" ;;
         "model export" | "model convert") echo "runs/run/best.h5" ;;
+        "tokenizer encode") echo "data/tokenizer.model data/text.txt" ;;
         "tokenizer train") echo "data/text.txt --pieces 60" ;;
         *) return 1 ;;
     esac
