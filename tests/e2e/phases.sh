@@ -116,7 +116,7 @@ mv data/corpus.h5 away.h5
 mv away.h5 data/corpus.h5
 [ -e runs/after/00-iterations1-s1/best.h5 ] || fail "--fresh-from removed a run that cannot begin again"
 "$TINYTHINKER" sweep after.yaml --dry-run >list.txt 2>err.log
-grep -q "00-iterations1-s1 *to start over" list.txt || fail "a run that could not start over is listed as if it had" list.txt
+grep -q "00-iterations1-s1 *failed" list.txt || fail "a run that could not start over is not listed as failed" list.txt
 rm runs/after/fresh.json
 
 # A copy by hand does not take the place of its run; a folder that cannot be made fails alone.
