@@ -71,10 +71,10 @@ static void a_students_state_is_counted_by_kind(void **state) {
     tt_optimizer_close(&optimizer);
     assert_int_equal(now->kind[TT_MEMORY_MOMENTS], 0);
     // Keys and values of 16 x 4 + 16 and of 10 tokens, 32 elements each; for each of 16 slots 9 numbers of 64 and
-    // 16 + 48 + 16 + 16 + 16 + 32 + 32 elements of bf16, 16 numbers of fp32, one rstd, 17 + 8 numbers of a step; two tables.
+    // 16 + 48 + 16 + 16 + 16 + 32 + 32 elements of bf16, 16 numbers of fp32, one rstd, 16 + 8 numbers of a step; two tables.
     OK(tt_decoder_open(&decoder, model, 16, 4, 10));
     const size_t caches = (80 + 10) * 32 * 2,
-                 slots = 16 * (64 * 4 + (16 + 48 + 16 + 16 + 32 + 32) * 2 + 16 * 4 + 4 + (17 + 8) * 4);
+                 slots = 16 * (64 * 4 + (16 + 48 + 16 + 16 + 32 + 32) * 2 + 16 * 4 + 4 + (16 + 8) * 4);
     assert_int_equal(now->kind[TT_MEMORY_CACHES], caches + slots + 2 * 80 * 4);
     tt_decoder_close(decoder);
     tt_model_close(model);
