@@ -129,14 +129,14 @@ static tt_status split_at_spaces(const walk *w, int step, stretch s) {
 }
 
 static tt_status split_at_marks(const walk *w, int step, const tt_str *text, bool at_start) {
-    const char *mark = w->pipeline->pretokenizers[step - 1].mark, *hit = text->data;
+    const char *mark = w->pipeline->pretokenizers[step - 1].mark, *all = tt_str_text(text);
     size_t from = 0;
-    while (*hit && (hit = strstr(hit + 1, mark))) {
-        const size_t to = (size_t)(hit - text->data);
-        TT_TRY(pretokenize(w, step, (stretch){text->data + from, to - from, at_start && from == 0}));
+    for (const char *hit = all; *hit && (hit = strstr(hit + 1, mark));) {
+        const size_t to = (size_t)(hit - all);
+        TT_TRY(pretokenize(w, step, (stretch){all + from, to - from, at_start && from == 0}));
         from = to;
     }
-    return pretokenize(w, step, (stretch){text->data + from, text->length - from, at_start && from == 0});
+    return pretokenize(w, step, (stretch){all + from, text->length - from, at_start && from == 0});
 }
 
 static tt_status apply_metaspace(const walk *w, int step, stretch s) {

@@ -132,8 +132,7 @@ static void offer(node *to, double score, size_t from, int id) {
 
 // matches: room for tt_trie_most.
 static void search(const tt_unigram *u, const char *text, size_t n, node *best, tt_trie_match *matches) {
-    best[0].score = 0;
-    for (size_t i = 0; i <= n; ++i) best[i].from = -1;
+    for (size_t i = 0; i <= n; ++i) best[i] = (node){0, -1, u->unk};
     for (size_t at = 0; at < n;) {
         const size_t character = (size_t)tt_utf8_length(text[at]);
         const double so_far = best[at].score;
