@@ -22,9 +22,9 @@ static tt_status check_piece(tt_protobuf b, int id) {
         if (f.number == 1 && (f.wire != 2 || !tt_utf8_valid((const char *)f.content.p, n, NULL)))
             return tt_fail(TT_ERR_FORMAT, "piece %d is not UTF-8 text without NUL", id);
         if (f.number == 3 && (f.wire != 0 || f.integer < 1 || f.integer > 6))
-            return tt_fail(TT_ERR_FORMAT, "piece %d has a type that is none of SentencePiece's (1 to 6)", id);
+            return tt_fail(TT_ERR_FORMAT, "piece %d: unknown type; SentencePiece has the types 1 to 6", id);
         if (f.number != 2) continue;
-        if (f.wire != 5) return tt_fail(TT_ERR_FORMAT, "piece %d has a score that is no float", id);
+        if (f.wire != 5) return tt_fail(TT_ERR_FORMAT, "piece %d: expected its score as a 32-bit float", id);
         float score;
         memcpy(&score, f.content.p, sizeof score);
         if (!isfinite(score))

@@ -194,9 +194,9 @@ static void foreign_models_are_refused(void **state) {
         {"\x12\x02\x18\x04", 4, "of type character"}, {"\x12\x02\x18\x09", 4, "of type unknown"},
         {"\x0a\x06\x0a\x01z\x1d\x00\x00", 8, "damaged"},
         {"\x0a\x08\x0a\x01z\x15\x00\x00\x80\x7f", 10, "has the score inf"},
-        {"\x0a\x05\x0a\x01z\x18\x07", 7, "has a type that is none"},
-        {"\x0a\x08\x0a\x01z\x1d\x00\x00\x80\x3f", 10, "has a type that is none"},
-        {"\x0a\x05\x0a\x01z\x10\x01", 7, "has a score that is no float"},
+        {"\x0a\x05\x0a\x01z\x18\x07", 7, "unknown type"},
+        {"\x0a\x08\x0a\x01z\x1d\x00\x00\x80\x3f", 10, "unknown type"},
+        {"\x0a\x05\x0a\x01z\x10\x01", 7, "expected its score as a 32-bit float"},
         {"\x0a\x05\x0a\x03"
          "a\0b",
             7, "is not UTF-8"},
