@@ -9,7 +9,7 @@
 // taken, in which shells name the program that they start: nobody here reads it.
 void tt_spinning_set(char **environment);
 // Where there was no `_`: sets the variable and starts the program anew, with the same arguments, in the same process, which
-// costs some 20 milliseconds. To be called early in main. Does nothing under a debugger or valgrind, or where the program cannot
+// costs some 25 milliseconds. To be called early in main. Does nothing under a debugger or valgrind, or where the program cannot
 // be started again.
 void tt_spinning_bound(char **argv);
 

@@ -1,4 +1,5 @@
-// C interface of the SentencePiece library, for all but cutting texts (sentencepiece_encode.h); private to host/text. No exception crosses it.
+// C interface of the SentencePiece library, for all but cutting texts (sentencepiece_encode.h). Private to host/text. No
+// exception crosses it.
 #ifndef TT_TEXT_SENTENCEPIECE_H
 #define TT_TEXT_SENTENCEPIECE_H
 

@@ -13,7 +13,7 @@ extern "C" {
 
 typedef struct tt_trie tt_trie;
 
-// A text without NUL, not empty, and what it stands for, not negative.
+// A text without NUL, and what it stands for, not negative. An empty text is never found.
 typedef struct tt_trie_key {
     const char *text;
     int32_t value;

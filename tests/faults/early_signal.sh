@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Signals that come before main. While the libraries of the program begin, one that asks it to end ends it with the documented
 # status and line, and SIGUSR1 makes the run save and stop. While a sweep's run is being started, before it is the program anew, a
-# signal ends that run; it was forgotten, and the sweep waited until the run was trained to its end.
+# signal ends that run and the sweep.
 set -u
 [ -n "${TT_FAULTY:-}" ] || { echo "skipped: sanitizers do not go with LD_PRELOAD"; exit 77; }
 . "$(dirname "$0")/../common.sh"
@@ -31,7 +31,7 @@ C
 "${TT_CC:-cc}" -shared -fPIC -o slow.so slow.c -ldl 2> /dev/null || { echo "skipped: no compiler"; exit 77; }
 "${TT_CC:-cc}" -shared -fPIC -o begin.so begin.c || die "begin.c"
 
-# With the variable `_`, as shells set it, the program does not start itself anew (cli/spinning.h); without, it does.
+# With the variable `_`, as shells set it, the program does not start itself anew (host/cli/spinning.h); without, it does.
 for variables in "_=x" "-u _"; do
     for signal in INT:130 TERM:143 HUP:129 USR1:130; do
         rm -rf runs begun

@@ -3,7 +3,7 @@
 
   proxy.py MEET OTHER PID CONTROL     waits for the file MEET, writes OTHER, which leads here, and ends with the process PID
 
-While the file CONTROL says "hold", nothing is passed on but that a side has closed, and what is held is then lost; "drop" closes
+While the file CONTROL says "hold", nothing is passed on except that a side has closed; what is held then is lost. "drop" closes
 all connections.
 """
 import asyncio

@@ -1,5 +1,5 @@
 # What a run takes from its start to its first optimiser step, in CPU seconds of all its threads; then it is ended.
-#   gdb -q -batch -x experiments/records/start/first_step.gdb --args build/default/tinythinker run CONFIG [options] | grep ->
+#   gdb -q -batch -x experiments/records/start/first_step.gdb --args build/default/tinythinker run CONFIG [options] | grep -e '->'
 # Each line: from one function's call to the next one's. The time of day is gdb's, too, which reads the program's symbols first.
 set pagination off
 set confirm off
