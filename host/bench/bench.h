@@ -94,8 +94,9 @@ tt_status tt_bench_peak(tt_device *device, int tries, double *flops_per_second) 
 // shape.
 tt_status tt_bench_training(
     tt_bench_result *out, tt_device *device, const tt_bench_options *options, double *peak) TT_MUST_CHECK;
-// Samples texts from a random model or options->model with top-p 0.95, or chooses greedily, nearly all of them options->new_tokens long.
-// The peak is that of tt_bench_training. Errors: TT_ERR_CONFIG for an unknown shape, and those of tt_checkpoint_load.
+// Samples texts from a random model or options->model with top-p 0.95, or chooses greedily, nearly all of them
+// options->new_tokens long. The peak is that of tt_bench_training. Errors: TT_ERR_CONFIG for an unknown shape, and those of
+// tt_checkpoint_load.
 tt_status tt_bench_generate(
     tt_bench_generation *out, tt_device *device, const tt_bench_options *options, double *peak) TT_MUST_CHECK;
 

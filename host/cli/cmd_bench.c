@@ -46,8 +46,7 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
             "Generation: a student that is measured instead of random models."),
         TT_OPTION_WORD("work", &work, "WORK", TT_WORDS(WORKS),
             "What is measured (default training). preference is DPO with NLL, generation takes ten samples a "
-            "prompt, "
-            "operations measures each one alone."),
+            "prompt, operations measures each one alone."),
         TT_OPTION_WORD("device", &a->device, "NAME", TT_DEVICE_WORDS, "Device to compute on (default auto)."),
         TT_OPTION_WORD("precision", &precision, "P", TT_PRECISION_WORDS,
             "Precision of matrix products (default fp32). auto is bf16 where the device is fast in it."),

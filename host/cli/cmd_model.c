@@ -162,6 +162,11 @@ static tt_status show_model(int argc, char **argv) {
     uint64_t hash = 0;
     TT_TRY(open_checkpoint(&c, &device, rest.items[0]));
     const tt_status status = tt_checkpoint_hash(&c, &hash);
+    if (status != TT_OK) {
+        tt_checkpoint_close(&c);
+        tt_device_close(device);
+        return status;
+    }
     const tt_model_config *m = &c.model->config;
     printf("%s\n", rest.items[0]);
     printf("  model        T5 %s, %d + %d layers, d_model %d, %d heads of %d, d_ff %d (%s), %s embedding%s\n",
@@ -189,7 +194,7 @@ static tt_status show_model(int argc, char **argv) {
     }
     tt_checkpoint_close(&c);
     tt_device_close(device);
-    return status;
+    return TT_OK;
 }
 
 static tt_status convert_model(int argc, char **argv) {

@@ -92,8 +92,8 @@ static tt_status run_sweeps(tt_sweeps *sweeps, tt_comm *comm, const tt_sweep_opt
     if (failed == 0) return TT_OK;
     return tt_comm_agree(
         comm, tt_fail(TT_ERR_UNFINISHED,
-                  "%d run%s not finished: failed, now or earlier, or left to other processes; "
-                  "--retry runs the failed ones once more",
+                  "%d run%s not finished: failed, now or earlier, left to other processes, or in a "
+                  "directory with other settings; --retry runs the failed ones once more",
                   failed, failed == 1 ? " is" : "s are"));
 }
 

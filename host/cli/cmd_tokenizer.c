@@ -228,8 +228,9 @@ static double core_seconds(void) {
 }
 
 static void write_ids(FILE *out, const tt_ids *ids) {
-    for (int i = 0; i < ids->n; ++i) fprintf(out, "%s%d", i ? ", " : "[", ids->items[i]);
-    fprintf(out, "]\n");
+    fputc('[', out);
+    for (int i = 0; i < ids->n; ++i) fprintf(out, i ? ", %d" : "%d", ids->items[i]);
+    fputs("]\n", out);
 }
 
 static tt_status encode_lines(char *data, size_t size, const char *path, encoding *e) {

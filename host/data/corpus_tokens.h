@@ -35,8 +35,8 @@ tt_status tt_corpus_tokens_write(const tt_h5 *h, const tt_corpus *corpus) TT_MUS
 tt_status tt_corpus_tokens_read(const tt_h5 *h, tt_corpus *corpus) TT_MUST_CHECK;
 // Whether the corpus has tokens of just this split, stage set and limits.
 bool tt_corpus_tokens_fit(const tt_corpus *corpus, const struct tt_stage_options *options);
-// Lends a stage's ids to `dataset` where the corpus has just these; *lent receives whether it has. Errors: TT_ERR_INPUT where they were made with another tokenizer; TT_ERR_FORMAT where an
-// id is not among the tokenizer's.
+// Lends a stage's ids to `dataset` where the corpus has just these; *lent receives whether it has. Errors: TT_ERR_INPUT
+// where they were made with another tokenizer; TT_ERR_FORMAT where an id is not among the tokenizer's.
 tt_status tt_corpus_tokens_lend(tt_dataset *dataset, const tt_corpus *corpus,
     const struct tt_stage_options *options, bool *lent) TT_MUST_CHECK;
 

@@ -79,6 +79,7 @@ tt_status tt_dataset_add_all(
 
 tt_status tt_dataset_add_ids(
     tt_dataset *d, const int32_t *input, int n_input, const int32_t *target, int n_target) {
+    if (d->lent) return tt_fail(TT_ERR_INTERNAL, "an example is added to ids that are lent");
     const size_t used = d->n ? (size_t)d->offsets[2 * (size_t)d->n] : 0;
     TT_TRY(
         tt_grow(&d->ids, &d->ids_capacity, used + (size_t)(n_input + n_target), sizeof *d->ids, "token ids"));

@@ -28,11 +28,11 @@ static tt_status add_adapters(tt_checkpoint *student, const tt_adapt *how) {
     tt_adapter_options options;
     char targets[TT_ADAPTER_TARGETS_TEXT];
     TT_TRY(options_of(&options, how->config));
-    if (how->start) {
-        warn_of_random(student, how->start);
+    if (how->start) warn_of_random(student, how->start);
+    if (how->start && !student->adapted) {
         uint64_t hash;
         TT_TRY(tt_checkpoint_hash(student, &hash));
-        if (!student->adapted) TT_TRY(tt_adapted_open(&student->adapted, how->start, hash));
+        TT_TRY(tt_adapted_open(&student->adapted, how->start, hash));
     }
     const tt_status status = tt_adapters_open(student->model, &options);
     if (status != TT_OK) return tt_context(status, "model.adapters");

@@ -59,10 +59,10 @@ typedef struct tt_decoder_draws {
     const int32_t *left;  // [n]: the most tokens that a slot may choose, at least 1
     const float *uniform; // [steps, n]: random numbers in [0, 1); not read when the temperature is 0
     int32_t *token;       // [steps, n]: what was chosen; 0 for slots that had ended, by </s> or `left`
-    // NULL: each active slot draws for itself. Else, in runs of one step, so many draws, at most the decoder's slots, take
-    // the place of n above; draw i is from what active slot from[i] (an index) computed. Draws from one slot are neighbours.
+    // NULL: each active slot draws once. Else, in a run of one step alone: draw i is from what active slot from[i] (an index)
+    // computed; draws from one slot are neighbours.
     const int32_t *from;
-    int n; // with `from`
+    int n; // with `from`: draws, at most the decoder's slots; the n of all arrays above
 } tt_decoder_draws;
 
 // Steps, each reading the tokens that the one before chose; the host waits for all of them at once. What a slot

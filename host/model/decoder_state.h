@@ -20,8 +20,8 @@ typedef enum tt_step_row {
     TT_STEP_PARENT,
     TT_STEP_LEFT,
     TT_STEP_ROWS,
-    TT_STEP_FROM =
-        TT_STEP_ROWS + 1 // of draws, with tt_decoder_draws.from: behind the random numbers of its one step
+    // Of draws, with tt_decoder_draws.from: behind the random numbers of its one step.
+    TT_STEP_FROM = TT_STEP_ROWS + 1
 } tt_step_row;
 
 // Rows of steps on devices that record come in multiples of this.

@@ -51,8 +51,8 @@ typedef struct tt_chain_options {
 
 // What a stage wrote. A text that several runs share counts once: greedy texts of equal prompts are one.
 typedef struct tt_stage_counts {
-    int64_t asked;   // texts that runs have
-    int64_t texts;   // of them written
+    int64_t asked;   // texts that runs need
+    int64_t texts;   // texts written: equal greedy prompts share one
     int64_t tokens;  // without </s>
     int64_t unended; // texts that reached max_length
 } tt_stage_counts;

@@ -56,8 +56,8 @@ struct tt_engine {
     int slots, max_length, ring;
     decoder_slot *slot;
     int32_t *ids; // [slots, max_length]
-    int32_t *leader, *token, *position, *start,
-        *length;                   // [slots]: arguments of a run of steps, of the leaders
+    // [slots]: arguments of a run of steps, of the leaders
+    int32_t *leader, *token, *position, *start, *length;
     int32_t *active, *from, *left; // [slots]: slots that draw; index of their leader
     int32_t *chosen;               // [TT_DECODER_STEPS, slots]
     float *uniform;                // [TT_DECODER_STEPS, slots]

@@ -241,6 +241,6 @@ void tt_grid_caption(tt_str *out, const tt_grid *grid) {
                                         : " Greedy answers are compared with greedy ones, voted with voted.");
     if (grid->alone) tt_str_append(out, " Where the first row has no number, nothing is compared.");
     if (grid->old)
-        tt_str_append(
-            out, " " TT_REPORT_OLD " has results of before a start-over of the sweep that is not finished.");
+        tt_str_append(out,
+            " " TT_REPORT_OLD " has results from before a start-over of the sweep that is not finished.");
 }

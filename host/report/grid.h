@@ -14,7 +14,7 @@ enum { TT_GRID_COLUMNS = 16, TT_GRID_LABEL = 512 };
 typedef struct tt_grid_cell {
     tt_report_mean score; // of the test questions; its mean is NaN where there is none
     bool sure;            // differs from the row that it is compared with beyond chance
-    bool old;             // of before a start-over that is not finished
+    bool old;             // from before a start-over that is not finished
 } tt_grid_cell;
 
 typedef struct tt_grid_row {

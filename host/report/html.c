@@ -36,7 +36,7 @@ static void print_head(tt_str *out, const tt_report *r, const char *source) {
     if (open > 0) tt_str_format(out, ", <span class=\"warn\">%d of them not finished</span>", open);
     if (tt_report_old_runs(r) > 0)
         tt_str_format(out,
-            ", <span class=\"warn\">%d to start over: what is marked with %s has results of before</span>",
+            ", <span class=\"warn\">%d to start over: what is marked with %s has results from before</span>",
             tt_report_old_runs(r), TT_REPORT_OLD);
     if (isfinite(r->chance))
         tt_str_format(out, "; answering by chance is right %.1f %% of the time", 100 * r->chance);

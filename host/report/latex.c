@@ -25,15 +25,12 @@ typedef struct part {
 } part;
 
 static void print_cell(tt_str *out, const tt_grid_cell *cell) {
-    tt_str number = {0};
     tt_str_append(out, " & ");
     if (!isfinite(cell->score.mean)) tt_str_append(out, "--");
-    tt_grid_number(&number, cell, "$_{\\pm");
-    if (number.length) tt_str_append(out, tt_str_text(&number));
+    tt_grid_number(out, cell, "$_{\\pm");
     if (isfinite(cell->score.mean) && isfinite(cell->score.deviation)) tt_str_append(out, "}$");
     if (cell->sure || cell->old)
         tt_str_format(out, "\\rlap{%s%s}", cell->sure ? "*" : "", cell->old ? "\\dag" : "");
-    tt_str_close(&number);
 }
 
 static bool has_long_label(const tt_grid *grid) {

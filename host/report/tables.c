@@ -189,12 +189,12 @@ tt_status tt_report_markdown(tt_str *out, const tt_report *r, const char *source
     tt_str_append(out, "\n\n");
     if (tt_report_old_runs(r) > 0)
         tt_str_format(out,
-            "**%d of %d runs are to start over: what is marked with %s has results of before.**\n\n",
+            "**%d of %d runs are to start over: what is marked with %s has results from before.**\n\n",
             tt_report_old_runs(r), r->n_runs, TT_REPORT_OLD);
     markdown_groups(out, r);
-    tt_str_append(out, "\n95 % intervals: over seeds Student's t, for these questions; over questions (of "
-                       "one run, or of the "
-                       "mean of several) Wilson's. Checkpoints are selected on validation.");
+    tt_str_append(out,
+        "\n95 % intervals: over seeds Student's t, for these questions; over questions (of "
+        "one run, or of the mean of several) Wilson's. Checkpoints are selected on validation.");
     if (isfinite(r->chance)) tt_str_format(out, " Chance is %.1f %%.", 100 * r->chance);
     tt_str_append(out, "\n");
     for (int i = 0; i < r->n_grids; ++i)

@@ -67,11 +67,9 @@ static tt_status deal(rehearsal *r, const tt_global_batch *b) {
     int32_t *sorted = r->dealt + 2 * (size_t)b->n;
     tt_deal_all(b->dataset, b->examples, b->n, r->ranks, &dealt);
     memset(r->begins, 0, ((size_t)r->ranks + 1) * sizeof *r->begins);
-    for (int i = 0; i < b->n; ++i) r->begins[dealt.ranks[i] + 1]++;
-    for (int rank = 0; rank < r->ranks; ++rank) r->begins[rank + 1] += r->begins[rank];
-    for (int i = 0; i < b->n; ++i) sorted[r->begins[dealt.ranks[i]]++] = dealt.examples[i];
-    for (int rank = r->ranks; rank > 0; --rank) r->begins[rank] = r->begins[rank - 1];
-    r->begins[0] = 0;
+    for (int i = 0; i < b->n; ++i) r->begins[dealt.ranks[i]]++;
+    for (int rank = 1; rank <= r->ranks; ++rank) r->begins[rank] += r->begins[rank - 1];
+    for (int i = b->n; i-- > 0;) sorted[--r->begins[dealt.ranks[i]]] = dealt.examples[i];
     return TT_OK;
 }
 

@@ -29,10 +29,8 @@ static tt_status out_of_memory(const tt_cuda_state *state, size_t bytes, const c
     const double mib = 1 << 20;
     return tt_fail(TT_ERR_NOMEM,
         "out of GPU memory: %s: %.1f MiB asked for, %.1f of %.1f MiB free, %.1f in use by this process; when "
-        "training, "
-        "raise accumulate, set recompute: layers, lower batch_size or train adapters (model.adapters.rank); "
-        "when generating, lower "
-        "evaluation.slots",
+        "training, raise accumulate, set recompute: layers, lower batch_size or train adapters "
+        "(model.adapters.rank); when generating, lower evaluation.slots",
         what, static_cast<double>(bytes) / mib, static_cast<double>(free_bytes) / mib,
         static_cast<double>(total) / mib, static_cast<double>(ours) / mib);
 }

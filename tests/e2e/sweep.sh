@@ -104,7 +104,7 @@ grep -q "failed: runs/bad/01-bad-s1: .*no.model" bad.txt || fail "the reason of 
 cp data/tokenizer.model data/no.model
 "$TINYTHINKER" sweep bad.yaml --retry > bad.txt 2> bad.log || { fail "--retry"; cat bad.log; }
 grep -q "bad  *1 of 1" bad.txt || { fail "--retry"; cat bad.txt; }
-# Runs that fail before they train: a start-over counts them as failed. They have no result of before, and --retry starts them
+# Runs that fail before they train: a start-over counts them as failed. They have no result from before, and --retry starts them
 # over.
 cat > fresh.yaml <<'YAML'
 name: fresh
@@ -121,7 +121,7 @@ grep -q "a start-over is not finished and goes on: 1 of 2 runs are left, 1 of th
 grep -q "^failed: runs/fresh/01-broken-s1: .*none.h5[^/]*$" fresh.txt && ! grep -q "^start-over" fresh.txt || fail "the reason of a start-over" fresh.txt
 grep -q "^1,.*,failed,.*none.h5" runs/fresh/summary.csv || fail "summary.csv does not say that it failed" runs/fresh/summary.csv
 "$TINYTHINKER" report runs/fresh -o report.html > /dev/null 2> report.log || fail "a report of a start-over" report.log
-! grep -q "results of" report.log || fail "a run without a result counts as old" report.log
+! grep -q "results from" report.log || fail "a run without a result counts as old" report.log
 cp data/corpus.h5 data/none.h5
 "$TINYTHINKER" sweep fresh.yaml --retry > fresh.txt 2> fresh.log || fail "--retry in a start-over" fresh.log
 [ ! -e runs/fresh/fresh.json ] || fail "fresh.json stays after --retry" fresh.log

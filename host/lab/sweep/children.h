@@ -8,8 +8,8 @@
 extern "C" {
 #endif
 
-#define TT_SWEEP_CHILD_VARIABLE                                                                              \
-    "TT_SWEEP_CHILD" // the environment variable that tells a process that it is a child
+// The environment variable that tells a process that it is a child.
+#define TT_SWEEP_CHILD_VARIABLE "TT_SWEEP_CHILD"
 
 // Runs those that are wanted [sweeps->n], options->jobs at a time. Errors: TT_ERR_INTERRUPTED after Ctrl-C, with progress
 // saved; TT_ERR_IO where no process can be started; those of tt_sweep_queue_open.

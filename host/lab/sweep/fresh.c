@@ -41,6 +41,14 @@ static bool is_valid(const json_t *root) {
     return good;
 }
 
+static tt_status read_file(json_t **root, const char *path) {
+    TT_TRY(tt_json_read(root, path, 1 << 24));
+    if (is_valid(*root)) return TT_OK;
+    json_decref(*root);
+    return tt_fail(TT_ERR_FORMAT,
+        "%s: does not say which runs start over; remove it, and begin with --fresh once more", path);
+}
+
 tt_status tt_sweep_fresh_read(tt_sweep *sweep) {
     char path[TT_PATH_MAX];
     json_t *root;
@@ -48,12 +56,7 @@ tt_status tt_sweep_fresh_read(tt_sweep *sweep) {
     for (int i = 0; i < sweep->n; ++i) sweep->runs[i].over = false;
     TT_TRY(tt_sweep_fresh_path(sweep, path));
     if (!tt_file_exists(path)) return TT_OK;
-    TT_TRY(tt_json_read(&root, path, 1 << 24));
-    if (!is_valid(root)) {
-        json_decref(root);
-        return tt_fail(TT_ERR_FORMAT,
-            "%s: does not say which runs start over; remove it, and begin with --fresh once more", path);
-    }
+    TT_TRY(read_file(&root, path));
     snprintf(sweep->generation, sizeof sweep->generation, "%s",
         json_string_value(json_object_get(root, "generation")));
     snprintf(
@@ -170,8 +173,7 @@ static void tell_begun(const tt_sweeps *sweeps, int only) {
         if (run->number != only || !run->over || tt_sweep_fresh_waits(run)) continue;
         if (tt_sweep_fresh_path(run->sweep, path) == TT_OK)
             tt_info("%s: run %d has already started over: it goes on, or stays if it is finished; to begin "
-                    "it once "
-                    "more, remove %s first",
+                    "it once more, remove %s first",
                 run->sweep->name, only, path);
     }
 }
@@ -247,19 +249,15 @@ bool tt_sweep_fresh_waits(const tt_sweep_run *run) {
 static tt_status is_listed(const char *file, const char *run, bool *old) {
     char generation[TT_PHASE_GENERATION];
     json_t *root;
-    TT_TRY(tt_json_read(&root, file, 1 << 24));
-    const bool valid = is_valid(root);
-    if (valid) {
-        tt_phase_generation(run, generation);
-        *old = lists(json_object_get(root, "runs"), strrchr(run, '/') + 1) &&
-               strcmp(generation, json_string_value(json_object_get(root, "generation"))) != 0;
-    }
+    TT_TRY(read_file(&root, file));
+    tt_phase_generation(run, generation);
+    *old = lists(json_object_get(root, "runs"), strrchr(run, '/') + 1) &&
+           strcmp(generation, json_string_value(json_object_get(root, "generation"))) != 0;
     json_decref(root);
-    if (valid) return TT_OK;
-    return tt_fail(TT_ERR_FORMAT, "%s: does not say which runs start over", file);
+    return TT_OK;
 }
 
-tt_status tt_sweep_is_old(const char *path, bool *old) {
+tt_status tt_sweep_run_is_old(const char *path, bool *old) {
     char folder[TT_PATH_MAX], file[TT_PATH_MAX];
     char *real = realpath(path, NULL);
     *old = false;

@@ -1,4 +1,5 @@
-// Starting over, remembered until it is done. Private to host/lab/sweep.
+// Starting over, remembered until it is done. Private to host/lab/sweep, but for tt_sweep_fresh_pretend and
+// tt_sweep_run_is_old.
 //
 // fresh.json in the sweep's folder, {"generation", "from", "runs"}, is written when --fresh or --fresh-from begins, and
 // removed when all its runs are finished. A run that belongs to it has started over when phases.json in its directory
@@ -35,9 +36,9 @@ void tt_sweep_fresh_text(const tt_sweep *sweep, char *out, size_t size);
 tt_status tt_sweep_fresh_share(tt_sweeps *sweeps, tt_comm *comm) TT_MUST_CHECK;
 // Whether the run is still to be started over.
 bool tt_sweep_fresh_waits(const tt_sweep_run *run);
-// For whoever has only the run's directory: whether fresh.json beside it lists the run, and it has a result of before.
+// For whoever has only the run's directory: whether fresh.json beside it lists the run, and it has a result from before.
 // Errors: TT_ERR_FORMAT, TT_ERR_IO where there is a fresh.json that does not say it; *old is false then.
-tt_status tt_sweep_is_old(const char *path, bool *old) TT_MUST_CHECK;
+tt_status tt_sweep_run_is_old(const char *path, bool *old) TT_MUST_CHECK;
 // The path of the sweep's fresh.json, and the lock on an output folder under which it is read, chosen and written.
 tt_status tt_sweep_fresh_path(const tt_sweep *sweep, char out[TT_PATH_MAX]) TT_MUST_CHECK;
 tt_status tt_sweep_fresh_lock(const char *output, tt_lock *lock) TT_MUST_CHECK;

@@ -28,8 +28,7 @@ void tt_sweep_fresh_tell(const tt_sweeps *sweeps) {
         if (!*sweep->generation || tt_sweep_fresh_path(sweep, path) != TT_OK) continue;
         const int left = count_left(sweep, &all, &failed);
         tt_info("%s: a start-over is not finished and goes on: %d of %d runs are left, %d of them failed; to "
-                "begin "
-                "once more, remove %s first",
+                "begin once more, remove %s first",
             sweep->name, left, all, failed, path);
     }
 }

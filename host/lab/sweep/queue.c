@@ -1,11 +1,11 @@
 #include "host/lab/sweep/queue.h"
 
+#include "host/base/log.h"
 #include "host/lab/run_directory.h"
 #include "host/lab/sweep/notes.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 tt_status tt_sweep_queue_open(tt_sweep_queue *out, const tt_sweeps *sweeps, const bool *wanted) {
@@ -35,15 +35,9 @@ void tt_sweep_queue_close(tt_sweep_queue *queue) {
     *queue = (tt_sweep_queue){0};
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 // Looks at the runs that this process began, and once a second at those of others.
 static void look(tt_sweep_queue *q) {
-    const bool all = q->looked < 0 || now() >= q->looked + 1;
+    const bool all = q->looked < 0 || tt_seconds() >= q->looked + 1;
     for (int i = 0; i < q->sweeps->n; ++i) {
         const tt_sweep_run *run = q->sweeps->runs[i];
         const bool was = q->busy[i];
@@ -54,7 +48,7 @@ static void look(tt_sweep_queue *q) {
     }
     if (!all) return;
     tt_sweep_graph_look(&q->graph); // after the locks: a run that has ended since has left its phases
-    q->looked = now();
+    q->looked = tt_seconds();
 }
 
 // With `until`, three seeds of a variant begin at once, and then one after another.

@@ -19,9 +19,8 @@ typedef enum tt_sweep_state {
 } tt_sweep_state;
 
 // The state of a run, read from its directory. A failed run has a file `failed.txt` with the reason; while it is to be
-// started over, one of this start-over counts alone. A
-// finished run that differs only in settings of the evaluation is TT_SWEEP_BEGUN: resuming it scores it
-// again, unless that was tried and failed.
+// started over, one of this start-over counts alone. A finished run that differs only in settings of the evaluation is
+// TT_SWEEP_BEGUN: resuming it scores it again, unless that was tried and failed.
 tt_sweep_state tt_sweep_state_of(const tt_sweep_run *run);
 // Appends the settings that differ from those of the run's directory: for each a line break and "  key: value
 // there -> value of the sweep". *rescore: whether settings of the evaluation differ, which are not listed.

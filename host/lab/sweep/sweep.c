@@ -56,7 +56,7 @@ static void choose_wanted(const tt_sweeps *sweeps, const tt_sweep_options *o, bo
         const tt_sweep_run *run = sweeps->runs[i];
         if (!is_asked(run, o)) continue;
         const tt_sweep_state state = tt_sweep_state_of(run);
-        const bool again = o->retry || o->fresh || o->only >= 0;
+        const bool again = o->retry || o->fresh || (o->fresh_from && run->over) || o->only >= 0;
         wanted[i] = state == TT_SWEEP_FAILED ? again : state != TT_SWEEP_FINISHED && state != TT_SWEEP_OTHER;
         if (state == TT_SWEEP_OTHER)
             tt_warn("%s: %s contains a run with other settings", run->sweep->name, run->path);
@@ -241,7 +241,8 @@ static tt_status run_groups(
     return status;
 }
 
-// Counts the runs that are not finished in the end: failed, now or earlier, in other processes' hands, or of other settings.
+// Removes failed.txt of finished runs, and counts those that are not finished in the end: failed, now or earlier, in other
+// processes' hands, or of other settings.
 static int count_open(const tt_sweeps *sweeps, const tt_sweep_options *o) {
     int n = 0;
     for (int i = 0; i < sweeps->n; ++i) {

@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 enum { TT_REPORT_LABEL = 2 * TT_REPORT_NAME + 24 };
-#define TT_REPORT_OLD "\u2020" // marks what has results of before a start-over that is not finished
+#define TT_REPORT_OLD "\u2020" // marks what has results from before a start-over that is not finished
 
 typedef struct tt_report_group {
     char label[TT_REPORT_LABEL];
@@ -40,8 +40,7 @@ tt_status tt_report_open(tt_report *out, const char *const *paths, int n, bool e
 void tt_report_close(tt_report *report);
 
 // Fills sweep_number and old of each run. Sweeps of one name in different folders are called as the last names of
-// their folders. Warns of
-// start-overs that are not finished. Errors: TT_ERR_NOMEM.
+// their folders. Warns of start-overs that are not finished. Errors: TT_ERR_NOMEM.
 tt_status tt_report_find_sweeps(tt_report *report) TT_MUST_CHECK;
 // Groups report->runs: runs of a sweep by sweep and variant, others by all keys of their configuration except
 // those below. A run without a configuration, and with `each` every run, is a group of its own. Marks runs

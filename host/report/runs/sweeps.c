@@ -43,11 +43,11 @@ static const char *last_names(const char *path, int n) {
 
 // What a sweep is called whose name another one has, too: the last names of its folder, so many that no other one has the
 // same.
-static const char *own_names(const tt_report *r, char *const *folders, const int *rank, int run) {
+static const char *own_names(const tt_report *r, char *const *folders, const int *namesake, int run) {
     const char *names = folders[run];
     int n = 2;
     for (int k = 0; k < r->n_runs; ++k) {
-        if (!rank[k] || !folders[k] || same_folder(folders[k], folders[run])) continue;
+        if (!namesake[k] || !folders[k] || same_folder(folders[k], folders[run])) continue;
         while (strcmp(last_names(folders[k], n), last_names(names, n)) == 0) ++n;
     }
     return last_names(names, n);
@@ -79,20 +79,22 @@ static int count_same(const tt_report *r, int run) {
     return n;
 }
 
-// `rank` [r->n_runs], zeroed: of runs whose sweep shares its name, which one of those that are called the same it is.
-static void rename_sweeps(tt_report *r, char *const *folders, int *rank) {
+// namesake[n_runs], zeroed, becomes: 0 where no other sweep has the name of the run's; else which one it is of those that are
+// called the same.
+static void rename_sweeps(tt_report *r, char *const *folders, int *namesake) {
     for (int i = 0; i < r->n_runs; ++i)
         for (int k = 0; k < r->n_runs; ++k)
-            rank[i] |= r->runs[i].sweep_number >= 0 && r->runs[k].sweep_number >= 0 &&
-                       r->runs[i].sweep_number != r->runs[k].sweep_number &&
-                       strcmp(r->runs[i].sweep, r->runs[k].sweep) == 0;
+            namesake[i] |= r->runs[i].sweep_number >= 0 && r->runs[k].sweep_number >= 0 &&
+                           r->runs[i].sweep_number != r->runs[k].sweep_number &&
+                           strcmp(r->runs[i].sweep, r->runs[k].sweep) == 0;
     for (int i = 0; i < r->n_runs; ++i)
-        if (rank[i] && folders[i]) rename_sweep(&r->runs[i], own_names(r, folders, rank, i));
+        if (namesake[i] && folders[i]) rename_sweep(&r->runs[i], own_names(r, folders, namesake, i));
     for (int i = 0; i < r->n_runs; ++i)
-        if (rank[i]) rank[i] += count_same(r, i);
+        if (namesake[i]) namesake[i] += count_same(r, i);
     for (int i = 0; i < r->n_runs; ++i) {
         const size_t n = strlen(r->runs[i].sweep);
-        if (rank[i] > 1) snprintf(r->runs[i].sweep + n, sizeof r->runs[i].sweep - n, " (%d)", rank[i]);
+        if (namesake[i] > 1)
+            snprintf(r->runs[i].sweep + n, sizeof r->runs[i].sweep - n, " (%d)", namesake[i]);
     }
 }
 
@@ -107,9 +109,9 @@ static bool any_unsure(const tt_report *r, int n, int sweep_number) {
 static void find_old(tt_report *r) {
     for (int i = 0; i < r->n_runs; ++i) {
         tt_report_run *run = &r->runs[i];
-        if (run->sweep_number < 0 || tt_sweep_is_old(run->path, &run->old) == TT_OK) continue;
+        if (run->sweep_number < 0 || tt_sweep_run_is_old(run->path, &run->old) == TT_OK) continue;
         if (!any_unsure(r, i, run->sweep_number))
-            tt_warn("%s: cannot say which results are old, of before a start-over (--fresh): %s", run->sweep,
+            tt_warn("%s: cannot say which results are from before a start-over (--fresh): %s", run->sweep,
                 tt_error_message());
         run->unsure = true;
     }
@@ -128,26 +130,26 @@ static void tell_old(const tt_report *r) {
             ++all;
         }
         if (!told)
-            tt_warn(
-                "%s: a start-over (--fresh) of this sweep is not finished: %d of its %d runs have results of "
-                "before, marked with %s; run the sweep to its end first",
+            tt_warn("%s: a start-over (--fresh) of this sweep is not finished: %d of its %d runs have "
+                    "results from "
+                    "before, marked with %s; run the sweep to its end first",
                 run->sweep, old, all, TT_REPORT_OLD);
     }
 }
 
 tt_status tt_report_find_sweeps(tt_report *r) {
     char **folders;
-    int *rank;
+    int *namesake;
     TT_TRY(tt_alloc(&folders, (size_t)r->n_runs, sizeof *folders, "folders of runs"));
-    tt_status status = tt_alloc(&rank, (size_t)r->n_runs, sizeof *rank, "folders of runs");
+    tt_status status = tt_alloc(&namesake, (size_t)r->n_runs, sizeof *namesake, "folders of runs");
     for (int i = 0; i < r->n_runs && status == TT_OK; ++i)
         if (*r->runs[i].variant) folders[i] = folder_of(&r->runs[i]);
     if (status == TT_OK) {
         number_sweeps(r, folders);
-        rename_sweeps(r, folders, rank);
+        rename_sweeps(r, folders, namesake);
         find_old(r);
         tell_old(r);
-        free(rank);
+        free(namesake);
     }
     for (int i = 0; i < r->n_runs; ++i) free(folders[i]);
     free(folders);

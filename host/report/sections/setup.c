@@ -11,7 +11,7 @@ static void print_state(tt_str *out, const tt_report_run *run) {
     if (run->state == TT_REPORT_DAMAGED)
         tt_str_append(out, "<td class=\"warn\">result damaged");
     else if (run->state == TT_REPORT_FINISHED && run->old)
-        tt_str_append(out, "<td class=\"warn\">to start over: this result is of before");
+        tt_str_append(out, "<td class=\"warn\">to start over: this result is from before");
     else if (run->state == TT_REPORT_FINISHED)
         tt_str_append(
             out, run->repeated ? "<td class=\"warn\">same seed again, not counted" : "<td>finished");

@@ -233,13 +233,15 @@ tt_status tt_reflection_generate_piece(
     return status;
 }
 
-// What a rank has done, to be added up.
+// What a rank has done, to be added up; CUT and PROMPTS are of all calls, those from ASKED on of this one.
 enum { CUT, PROMPTS, ASKED, TEXTS, TOKENS, SHARED, COUNTS };
 
 static void count_work(const tt_reflection_runs *w, double counts[COUNTS]) {
-    counts[CUT] = (double)w->cut, counts[PROMPTS] = (double)w->prompts;
-    counts[ASKED] = (double)w->asked, counts[TEXTS] = (double)w->texts;
-    counts[TOKENS] = (double)tt_engine_tokens(w->engine),
+    counts[CUT] = (double)w->cut;
+    counts[PROMPTS] = (double)w->prompts;
+    counts[ASKED] = (double)w->asked;
+    counts[TEXTS] = (double)w->texts;
+    counts[TOKENS] = (double)tt_engine_tokens(w->engine);
     counts[SHARED] = (double)tt_engine_shared(w->engine);
 }
 
@@ -253,9 +255,8 @@ static tt_status report_work(const generation *g, const double before[COUNTS]) {
     for (int i = ASKED; i < COUNTS; ++i) counts[i] -= before[i];
     TT_TRY(tt_comm_sum_f64(context->comm, counts, COUNTS));
     if (counts[TEXTS] > 0)
-        tt_info(
-            "reflection %d, %s runs: %.0f texts written for %.0f that runs have, equal prompts sharing one; "
-            "%.0f tokens, %.0f of them computed together with another sample's",
+        tt_info("reflection %d, %s runs: %.0f of %.0f texts were written, since equal prompts share one; "
+                "%.0f tokens, %.0f of them computed together with those of another sample",
             context->iteration, tt_stage_name(g->sampled), counts[TEXTS], counts[ASKED], counts[TOKENS],
             counts[SHARED]);
     if (counts[CUT] > 0 && !*context->cuts_warned) {
