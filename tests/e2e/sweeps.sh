@@ -147,7 +147,7 @@ tables_alone runs "--fresh-from"
 echo '{}' >runs/second/fresh.json
 expect 1 "fresh.json: does not say which runs start over; remove it" sweep second.yaml
 "$TINYTHINKER" report runs -o damaged.html >out.txt 2>err.log || fail "a report beside a damaged fresh.json" err.log
-[ "$(grep -c "second: cannot say which results are old.*runs/second/fresh.json" err.log)" = 1 ] || fail "the report trusts results beside a damaged fresh.json" err.log
+[ "$(grep -c "second: cannot say which results are from before a start-over.*runs/second/fresh.json" err.log)" = 1 ] || fail "the report trusts results beside a damaged fresh.json" err.log
 rm runs/second/fresh.json
 if have_mpi; then
     mpirun --oversubscribe -np 2 "$TINYTHINKER" sweep "${both[@]}" --fresh --ranks-per-run 2 >out.txt 2>err.log || fail "--fresh under mpirun" err.log
