@@ -21,7 +21,7 @@ tt_status tt_bench_shape(tt_model_config *config, const char *name) {
         return TT_OK;
     }
     char preset[64];
-    const bool ours = strcmp(name, "small") == 0 || strcmp(name, "base") == 0;
+    const bool ours = strcmp(name, "small") == 0 || strcmp(name, "base") == 0 || strcmp(name, "large") == 0;
     snprintf(preset, sizeof preset, "%s%s", ours ? "t5-" : "", name);
     return tt_model_preset(config, preset);
 }

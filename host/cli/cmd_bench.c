@@ -40,7 +40,8 @@ static tt_status read_arguments(arguments *a, int argc, char **argv) {
         .slots = 256,
         .device = "auto"};
     const tt_arg options[] = {
-        TT_OPTION_WORDS("shape", &a->shapes, "NAME", "tiny|small|base" TT_SHAPE_MAP(TT_WORD_ALTERNATIVE),
+        TT_OPTION_WORDS("shape", &a->shapes, "NAME",
+            "tiny|small|base|large" TT_SHAPE_MAP(TT_WORD_ALTERNATIVE),
             "Shape of the model. May be repeated (default: the first three)."),
         TT_OPTION_PATH("model", &a->model, "F.h5", TT_INPUT,
             "Generation: a student that is measured instead of random models."),

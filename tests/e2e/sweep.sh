@@ -121,6 +121,7 @@ grep -q "a start-over is not finished and goes on: 1 of 2 runs are left, 1 of th
 grep -q "^failed: runs/fresh/01-broken-s1: .*none.h5[^/]*$" fresh.txt && ! grep -q "^start-over" fresh.txt || fail "the reason of a start-over" fresh.txt
 grep -q "^1,.*,failed,.*none.h5" runs/fresh/summary.csv || fail "summary.csv does not say that it failed" runs/fresh/summary.csv
 "$TINYTHINKER" report runs/fresh -o report.html > /dev/null 2> report.log || fail "a report of a start-over" report.log
+grep -q "failed: .*none.h5" report.html || fail "a report leaves out a run that failed before it trained" report.html
 ! grep -q "results from" report.log || fail "a run without a result counts as old" report.log
 cp data/corpus.h5 data/none.h5
 "$TINYTHINKER" sweep fresh.yaml --retry > fresh.txt 2> fresh.log || fail "--retry in a start-over" fresh.log

@@ -23,9 +23,11 @@ static bool contains_entry(const char *dir, const char *name, bool folder) {
     return folder ? tt_dir_exists(path) : tt_file_exists(path);
 }
 
-// A run that has only started contains its configuration and an empty folder of checkpoints.
+// A run that has only started contains its configuration and an empty folder of checkpoints; one of a sweep that failed before
+// that, the reason.
 static bool is_run(const char *dir) {
     return contains_entry(dir, "result.json", false) || contains_entry(dir, "metrics.jsonl", false) ||
+           contains_entry(dir, "failed.txt", false) ||
            (contains_entry(dir, "config.yaml", false) && contains_entry(dir, "checkpoints", true));
 }
 
@@ -96,7 +98,8 @@ tt_status tt_report_find(const char *const *paths, int n, tt_report_run **out, s
         if (status == TT_OK && all.met == before)
             status = tt_fail(TT_ERR_IO,
                 "%s: no run directory in it or up to %d levels below it (looked for result.json, "
-                "metrics.jsonl, or config.yaml beside checkpoints/); `tinythinker run CONFIG` makes one",
+                "metrics.jsonl, failed.txt, or config.yaml beside checkpoints/); `tinythinker run CONFIG` "
+                "makes one",
                 path, DEPTH);
     }
     for (size_t i = 0; i < all.n; ++i) free(all.real[i]);

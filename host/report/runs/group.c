@@ -24,6 +24,17 @@ bool tt_report_key_ignored(const char *key) {
     return false;
 }
 
+// A run whose configuration speaks for this one: itself, or, if it failed before it had any, another one of its variant.
+static const tt_report_run *configured(const tt_report *r, const tt_report_run *run) {
+    for (int i = 0; !run->resolved && i < r->n_runs; ++i) {
+        const tt_report_run *other = &r->runs[i];
+        if (other->resolved && other->sweep_number == run->sweep_number &&
+            strcmp(other->variant, run->variant) == 0)
+            return other;
+    }
+    return run;
+}
+
 // Appends a text that is the same for the runs of a group.
 static tt_status identity_of(const tt_report *r, const tt_report_run *run, tt_str *out) {
     if (r->each) {
@@ -31,7 +42,8 @@ static tt_status identity_of(const tt_report *r, const tt_report_run *run, tt_st
     } else if (*run->variant) {
         // Runs of one variant are the same but for their seeds, unless `precision: auto` met another machine.
         tt_config_line precision = {.value = ""};
-        if (run->resolved) tt_config_line_find(run->resolved, "precision", &precision);
+        const char *resolved = configured(r, run)->resolved;
+        if (resolved) tt_config_line_find(resolved, "precision", &precision);
         tt_str_format(
             out, "sweep\n%d\n%s\n%.*s", run->sweep_number, run->variant, precision.length, precision.value);
     } else if (run->resolved) {
@@ -45,10 +57,16 @@ static tt_status identity_of(const tt_report *r, const tt_report_run *run, tt_st
     return tt_str_status(out);
 }
 
-// Sorts by seed, then in the order of paths. An insertion sort, since groups are small.
+static bool comes_after(const tt_report_run *a, const tt_report_run *b) {
+    if (!a->resolved != !b->resolved) return !a->resolved;
+    return a->seed > b->seed;
+}
+
+// Sorts by seed, then in the order of paths; runs without a configuration come last, since the first speaks for the group. An
+// insertion sort, since groups are small.
 static void sort_runs(tt_report_group *g, tt_report_run *runs) {
     for (int i = 1; i < g->n; ++i)
-        for (int k = i; k > 0 && runs[g->runs[k - 1]].seed > runs[g->runs[k]].seed; --k) {
+        for (int k = i; k > 0 && comes_after(&runs[g->runs[k - 1]], &runs[g->runs[k]]); --k) {
             const int swap = g->runs[k];
             g->runs[k] = g->runs[k - 1];
             g->runs[k - 1] = swap;
