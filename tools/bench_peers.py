@@ -228,7 +228,8 @@ class Measurement:
             try:
                 result = self.measure_peer(work, peer)
             except record.Failed as error:
-                result = {"began": record.now(), "load": record.load(), "failed": str(error)}
+                reason = str(error).splitlines()[-1].strip()  # what it said itself
+                result = {"began": record.now(), "load": record.load(), "failed": reason}
             if "failed" in result:
                 self.failed.add((work.name, peer.name))
             self.keep(work, peer.name, name, result)
@@ -350,7 +351,7 @@ def table(data):
             done = {k: r for k, r in rounds.items() if "failed" not in r}
             title, called = (work.text, "this program") if who == "ours" else ("", who)
             if not done:
-                reason = next(iter(rounds.values()))["failed"].splitlines()[0]
+                reason = next(iter(rounds.values()))["failed"]
                 lines.append(f"| {title} | {called} | {reason} | | | | |")
                 continue
             each = ", ".join(f"{r['tokens_per_second']:,.0f}" for r in done.values())
