@@ -8,10 +8,11 @@ generation of --new-tokens for ten samples of each prompt). Batches are padded t
 tokens are counted without padding. Training: weights in fp32, computation in bf16 by autocast, fused AdamW, clipped
 norm. Preference: DPO with the NLL of chosen texts as TRL did it for encoder-decoders: each pair's prompt is encoded
 for both texts, the reference's log-probabilities are given. The rival `packed` (bench_packed.py) trains without
-padding by FlexAttention, which is compiled in both modes, and encodes each prompt once; --check compares it with the
-usual one on the CPU. The mode `compile` compiles the whole model, which can take minutes; `layers` compiles an encoder and a
-decoder layer, whose code all layers share. Generation: weights in bf16. Attention: PyTorch's fused attention without bias and dropout on
---tokens tokens in sequences of 512, forward and backward, in bf16. Prints one JSON object.
+padding by FlexAttention, which is compiled in every mode, and encodes each prompt once; --check compares it with the
+usual one on the CPU. The mode `compile` compiles the whole model, which can take minutes; `layers`, of the usual rival's
+training, an encoder and a decoder layer, whose code all layers share. Generation: weights in bf16. Attention: PyTorch's
+fused attention without bias and dropout on --tokens tokens in sequences of 512, forward and backward, in bf16. Prints one
+JSON object.
 """
 
 import argparse
@@ -195,6 +196,8 @@ def main():
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--json", action="store_true", help="what it prints is JSON anyway")
     args = parser.parse_args()
+    if args.mode == "layers" and (args.rival == "packed" or args.work not in ("training", "preference")):
+        parser.error("--mode layers: training and preference of the usual rival only")
     torch.backends.cuda.matmul.allow_tf32 = True
     if args.check:
         args.shape, args.device, args.tokens = "tiny", "cpu", 300

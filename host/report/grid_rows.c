@@ -9,7 +9,8 @@
 #include <string.h>
 
 bool tt_grid_is_own(const tt_grid_rows *rows, int group) {
-    return tt_report_first_run(rows->r, group)->sweep_number == rows->sweep;
+    const tt_report_run *run = tt_report_first_run(rows->r, group);
+    return run->sweep_number == rows->sweep && !tt_report_is_silent(run);
 }
 
 void tt_grid_corpus(const tt_report *r, int group, char out[TT_PATH_MAX]) {

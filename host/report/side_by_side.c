@@ -37,12 +37,6 @@ typedef struct score {
 
 enum { SCORES = TT_REPORT_BEST + 1 };
 
-static int counted_runs(const tt_report *r, const tt_report_group *g) {
-    int n = 0;
-    for (int i = 0; i < g->n; ++i) n += !r->runs[g->runs[i]].repeated;
-    return n;
-}
-
 static void scores_of(const tt_report *r, const tt_report_group *g, score out[SCORES + 1]) {
     const tt_report_run *run = &r->runs[g->runs[0]];
     const tt_report_phase *before = tt_report_before(run);
@@ -51,14 +45,14 @@ static void scores_of(const tt_report *r, const tt_report_group *g, score out[SC
         out[n++] = (score){.word = "test_before_reflection",
             .heading = "test, before reflection",
             .mean = tt_report_group_phase(r, g, before->name, true),
-            .unanswered = counted_runs(r, g) == 1 ? before->test.unanswered : -1};
+            .unanswered = tt_report_counted(r, g) == 1 ? before->test.unanswered : -1};
     for (int k = 0; k < TT_REPORT_BEST; ++k) {
         const tt_report_mean m = tt_report_group_score(r, g, (tt_report_score_kind)k);
         if (isfinite(m.mean))
             out[n++] = (score){.word = tt_report_score_word((tt_report_score_kind)k),
                 .heading = tt_report_score_heading((tt_report_score_kind)k),
                 .mean = m,
-                .unanswered = counted_runs(r, g) == 1 ? run->scores[k].unanswered : -1};
+                .unanswered = tt_report_counted(r, g) == 1 ? run->scores[k].unanswered : -1};
     }
     out[n] = (score){.word = NULL};
 }
@@ -73,7 +67,7 @@ static const char *percent_text(char out[32], double low, double high) {
 }
 
 static void print_group(tt_str *out, const tt_report *r, const tt_report_group *g) {
-    const int runs = counted_runs(r, g);
+    const int runs = tt_report_counted(r, g);
     score scores[SCORES + 1];
     tt_str_format(out, "%s: %s", g->label, r->runs[g->runs[0]].stages);
     if (runs > 1) tt_str_format(out, ", %d seeds; on average", runs);

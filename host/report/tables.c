@@ -31,7 +31,7 @@ static void markdown_groups(tt_str *out, const tt_report *r) {
         tt_markdown_text(out, group->label);
         tt_str_append(out, " | ");
         tt_markdown_text(out, r->runs[group->runs[0]].stages);
-        tt_str_format(out, " | %d |", group->n);
+        tt_str_format(out, " | %d |", tt_report_counted(r, group));
         for (int k = 0; k < TT_REPORT_SCORES; ++k) {
             if (!tt_report_any_score(r, (tt_report_score_kind)k)) continue;
             const tt_report_mean m = tt_report_group_score(r, group, (tt_report_score_kind)k);

@@ -122,6 +122,13 @@ grep -q "^failed: runs/fresh/01-broken-s1: .*none.h5[^/]*$" fresh.txt && ! grep 
 grep -q "^1,.*,failed,.*none.h5" runs/fresh/summary.csv || fail "summary.csv does not say that it failed" runs/fresh/summary.csv
 "$TINYTHINKER" report runs/fresh -o report.html > /dev/null 2> report.log || fail "a report of a start-over" report.log
 grep -q "failed: .*none.h5" report.html || fail "a report leaves out a run that failed before it trained" report.html
+# It is in the list of runs alone: the table has the other variant, in one column, which nothing is compared with.
+echo "not of a run" >runs/failed.txt
+"$TINYTHINKER" report runs -o report.md > /dev/null 2> report.log || fail "a report beside a stranger's failed.txt" report.log
+rm runs/failed.txt
+sed -n '/^## fresh/,/^## /p' report.md >grid.md
+{ grep -q "^| *| corpus |" grid.md || grep -q "^| *| test |" grid.md; } && ! grep -q broken grid.md || fail "a table has a run that failed before it trained" report.md
+grep -Eq "broken.* \| 0 \|" report.md && grep -q "| failed: .*none.h5" report.md || fail "a failed run is counted, or has no reason" report.md
 ! grep -q "results from" report.log || fail "a run without a result counts as old" report.log
 cp data/corpus.h5 data/none.h5
 "$TINYTHINKER" sweep fresh.yaml --retry > fresh.txt 2> fresh.log || fail "--retry in a start-over" fresh.log

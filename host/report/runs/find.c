@@ -27,7 +27,7 @@ static bool contains_entry(const char *dir, const char *name, bool folder) {
 // that, the reason.
 static bool is_run(const char *dir) {
     return contains_entry(dir, "result.json", false) || contains_entry(dir, "metrics.jsonl", false) ||
-           contains_entry(dir, "failed.txt", false) ||
+           (contains_entry(dir, "sweep.json", false) && contains_entry(dir, "failed.txt", false)) ||
            (contains_entry(dir, "config.yaml", false) && contains_entry(dir, "checkpoints", true));
 }
 
@@ -98,7 +98,7 @@ tt_status tt_report_find(const char *const *paths, int n, tt_report_run **out, s
         if (status == TT_OK && all.met == before)
             status = tt_fail(TT_ERR_IO,
                 "%s: no run directory in it or up to %d levels below it (looked for result.json, "
-                "metrics.jsonl, failed.txt, or config.yaml beside checkpoints/); `tinythinker run CONFIG` "
+                "metrics.jsonl, failed.txt beside sweep.json, or config.yaml beside checkpoints/); `tinythinker run CONFIG` "
                 "makes one",
                 path, DEPTH);
     }

@@ -57,13 +57,17 @@ static tt_status identity_of(const tt_report *r, const tt_report_run *run, tt_st
     return tt_str_status(out);
 }
 
+bool tt_report_is_silent(const tt_report_run *run) {
+    return !run->resolved && !run->result;
+}
+
 static bool comes_after(const tt_report_run *a, const tt_report_run *b) {
-    if (!a->resolved != !b->resolved) return !a->resolved;
+    if (tt_report_is_silent(a) != tt_report_is_silent(b)) return tt_report_is_silent(a);
     return a->seed > b->seed;
 }
 
-// Sorts by seed, then in the order of paths; runs without a configuration come last, since the first speaks for the group. An
-// insertion sort, since groups are small.
+// Sorts by seed, then in the order of paths; silent runs come last, since the first speaks for the group. An insertion
+// sort, since groups are small.
 static void sort_runs(tt_report_group *g, tt_report_run *runs) {
     for (int i = 1; i < g->n; ++i)
         for (int k = i; k > 0 && comes_after(&runs[g->runs[k - 1]], &runs[g->runs[k]]); --k) {
@@ -162,8 +166,10 @@ tt_status tt_report_make_groups(tt_report *r) {
         status = identity_of(r, &r->runs[i], &text);
         if (status == TT_OK) status = tt_strdup(&identities[i], tt_str_text(&text));
         tt_str_close(&text);
-        if (status == TT_OK) status = place_run(r, identities, i);
     }
+    for (int silent = 0; silent < 2; ++silent)
+        for (int i = 0; i < r->n_runs && status == TT_OK; ++i)
+            if (tt_report_is_silent(&r->runs[i]) == silent) status = place_run(r, identities, i);
     for (int g = 0; g < r->n_groups && status == TT_OK; ++g) {
         sort_runs(&r->groups[g], r->runs);
         mark_repeated(r, &r->groups[g]);
@@ -176,6 +182,12 @@ tt_status tt_report_make_groups(tt_report *r) {
 
 const tt_report_run *tt_report_first_run(const tt_report *r, int group) {
     return &r->runs[r->groups[group].runs[0]];
+}
+
+int tt_report_counted(const tt_report *r, const tt_report_group *g) {
+    int n = 0;
+    for (int i = 0; i < g->n; ++i) n += tt_report_counts(&r->runs[g->runs[i]]);
+    return n;
 }
 
 bool tt_report_group_old(const tt_report *r, const tt_report_group *g) {

@@ -43,14 +43,19 @@ void tt_report_close(tt_report *report);
 // their folders. Warns of start-overs that are not finished. Errors: TT_ERR_NOMEM.
 tt_status tt_report_find_sweeps(tt_report *report) TT_MUST_CHECK;
 // Groups report->runs: runs of a sweep by sweep and variant, others by all keys of their configuration except
-// those below. A run without a configuration, and with `each` every run, is a group of its own. Marks runs
-// whose seed occurs earlier in their group as repeated.
+// those below. A run without a configuration is a group of its own, unless it is one of a sweep and its variant has another
+// run; with `each` every run is. Groups of silent runs alone come last. Marks runs whose seed occurs earlier in their group as
+// repeated.
 tt_status tt_report_make_groups(tt_report *report) TT_MUST_CHECK;
 // Whether the key does not make another experiment: seed, name, output, device, threads, evaluation.slots.
 bool tt_report_key_ignored(const char *key);
 
-// The group's run of the lowest seed.
+// Whether a run has neither a configuration nor a result: one of a sweep that failed before it trained.
+bool tt_report_is_silent(const tt_report_run *run);
+// The group's run of the lowest seed; a silent one only where all are.
 const tt_report_run *tt_report_first_run(const tt_report *r, int group);
+// How many runs of the group count: finished, each seed once.
+int tt_report_counted(const tt_report *r, const tt_report_group *g);
 // Whether a run that counts is to be replaced.
 bool tt_report_group_old(const tt_report *r, const tt_report_group *g);
 

@@ -40,7 +40,7 @@ static int count_repeated(const tt_report *r, const tt_report_group *g) {
 static void print_runs(tt_str *out, const tt_report *r, const tt_report_group *g) {
     const int failed = count_failed(r, g);
     const int open = count_state(r, g, TT_REPORT_UNFINISHED), damaged = count_state(r, g, TT_REPORT_DAMAGED);
-    tt_str_format(out, "<td class=\"num\">%d", g->n - open - damaged - count_repeated(r, g));
+    tt_str_format(out, "<td class=\"num\">%d", tt_report_counted(r, g));
     if (failed) tt_str_format(out, "<small class=\"warn\">%d failed</small>", failed);
     if (open > failed) tt_str_format(out, "<small class=\"warn\">%d unfinished</small>", open - failed);
     if (damaged) tt_str_format(out, "<small class=\"warn\">%d damaged</small>", damaged);
@@ -93,7 +93,8 @@ static void print_table(tt_str *out, const tt_report *r) {
 static const char *row_label(const tt_report *r, const tt_report_group *g, tt_arena *arena) {
     const char *stages = r->runs[g->runs[0]].stages;
     bool same = true;
-    for (int i = 0; i < r->n_runs; ++i) same = same && strcmp(r->runs[i].stages, stages) == 0;
+    for (int i = 0; i < r->n_runs; ++i)
+        same = same && (tt_report_is_silent(&r->runs[i]) || strcmp(r->runs[i].stages, stages) == 0);
     if (same || strstr(g->label, stages)) return g->label;
     tt_str both = {0};
     tt_str_format(&both, "%s (%s)", g->label, stages);
