@@ -54,7 +54,7 @@ tt_status tt_cpu_adamw(tt_device *device, const tt_adamw *p) {
         .step_size = (float)(p->lr / correction1),
         .root2 = (float)(1 / sqrt(correction2))};
     const int64_t part = 16384;
-#pragma omp parallel for num_threads(device->threads) schedule(static)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
     for (int64_t i = 0; i < p->n; i += part)
         update_part(p->n - i < part ? p->n - i : part, p->w + i, p->m + i, p->v + i, p->g + i, &k);
     return TT_OK;

@@ -114,7 +114,7 @@ tt_status tt_cpu_attention_fwd(tt_device *device, const tt_attention *t) {
     TT_TRY(tt_attention_check(t, &plan));
     TT_TRY(tt_attention_plan_open(&plan, device, t, carve_workspace(&size, NULL, t, &plan), 0));
     const int units = t->q_seqs * t->heads;
-#pragma omp parallel num_threads(device->threads)
+#pragma omp parallel num_threads(tt_cpu_team(device->threads))
     {
         workspace w;
         carve_workspace(&w, tt_attention_thread_memory(&plan), t, &plan);

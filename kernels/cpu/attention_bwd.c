@@ -189,7 +189,7 @@ tt_status tt_cpu_attention_bwd(tt_device *device, const tt_attention *t) {
     carve_readers(&r, plan.shared, t);
     list_readers(&r, t);
     const int units = t->kv_seqs * t->heads;
-#pragma omp parallel num_threads(device->threads)
+#pragma omp parallel num_threads(tt_cpu_team(device->threads))
     {
         workspace w;
         carve_workspace(&w, tt_attention_thread_memory(&plan), t, &plan);

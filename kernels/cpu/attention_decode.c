@@ -240,7 +240,7 @@ tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *
     plan p;
     TT_TRY(open_plan(&p, device, t));
     const int parts = (t->heads + HEADS - 1) / HEADS, units = p.groups * parts;
-#pragma omp parallel for num_threads(device->threads) schedule(guided)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(guided)
     for (int i = 0; i < units; ++i) attend(&p, t, i / parts, i % parts * HEADS);
     return TT_OK;
 }

@@ -29,7 +29,7 @@ enum { BLOCK = 16384 };
 
 tt_status tt_cpu_to_bf16(tt_device *device, uint16_t *out, const float *x, int64_t n) {
     if (n < 0) return tt_fail(TT_ERR_INPUT, "to_bf16: n %lld, expected n >= 0", (long long)n);
-#pragma omp parallel for num_threads(device->threads) schedule(static)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
     for (int64_t i = 0; i < n; i += BLOCK) tt_bf16_from_float(n - i < BLOCK ? n - i : BLOCK, out + i, x + i);
     return TT_OK;
 }

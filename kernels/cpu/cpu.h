@@ -3,6 +3,7 @@
 #define TT_KERNELS_CPU_CPU_H
 
 #include "kernels/cpu/isa.h"
+#include "kernels/cpu/team.h"
 #include "kernels/ops.h"
 
 // Operands of the CPU device are fp32.

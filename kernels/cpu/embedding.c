@@ -17,7 +17,7 @@ static tt_status check_embedding(const tt_embedding *p, const char *op) {
 
 tt_status tt_cpu_embed_fwd(tt_device *device, const tt_embedding *p) {
     TT_TRY(check_embedding(p, "embed_fwd"));
-#pragma omp parallel for num_threads(device->threads) schedule(static)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
     for (int t = 0; t < p->rows; ++t)
         tt_dropout_row(&p->drop, t, p->d, p->out + (size_t)t * p->d, p->table + (size_t)p->ids[t] * p->d);
     return TT_OK;
@@ -39,7 +39,7 @@ tt_status tt_cpu_embed_bwd(tt_device *device, const tt_embedding *p) {
         owns = tt_device_scratch(device, tt_cpu_embed_bwd_scratch(device, p));
         if (!owns) return TT_ERR_NOMEM;
     }
-#pragma omp parallel num_threads(device->threads)
+#pragma omp parallel num_threads(tt_cpu_team(device->threads))
     {
         float *own = dropped ? owns + (size_t)tt_cpu_thread() * d : NULL;
         // Whoever comes to the first row of an id sums the whole id.

@@ -80,7 +80,7 @@ static void write_mask(uint8_t *mask, const float *a, int n) {
 
 tt_status tt_cpu_ffn_fwd(tt_device *device, const tt_ffn *p) {
     TT_TRY(check_ffn(p, "ffn_fwd"));
-#pragma omp parallel for num_threads(device->threads) schedule(static)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
         forward_tile(p, t, 0, p->f);
         float *a = tt_out(p->a) + (size_t)t * p->f;
@@ -101,7 +101,7 @@ tt_status tt_cpu_ffn_bwd(tt_device *device, const tt_ffn *p) {
     if (p->activation == TT_RELU && !p->mask)
         return tt_fail(TT_ERR_INPUT, "ffn_bwd: ReLU needs the mask that forward wrote");
     const float kept = 1.0f / (1.0f - p->drop.p);
-#pragma omp parallel for num_threads(device->threads) schedule(static)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
         const size_t offset = (size_t)t * p->f;
         const float *da = tt_in(p->da) + offset;

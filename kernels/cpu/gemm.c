@@ -81,7 +81,7 @@ static tt_status run_tasks(const tt_gemm_job *job) {
     const int tasks = tiling->tiles_m * tiling->tiles_n * tiling->parts_k;
     dnnl_status_t failure = dnnl_success;
     const bool whole = tiling->parts_k == 1; // a task writes its part of C itself
-#pragma omp parallel num_threads(job->state->threads)
+#pragma omp parallel num_threads(tt_cpu_team(job->state->threads))
     {
         omp_set_num_threads(1); // for oneDNN, within this thread's region alone
         if (job->load_inputs) job->load_inputs(job);

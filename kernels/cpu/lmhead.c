@@ -115,7 +115,7 @@ static tt_status run_chunks(tt_device *device, const tt_lmhead *p, bool forward,
         const int n = p->rows - first < chunk ? p->rows - first : chunk;
         const chunk_products products = products_of(p, first, n, logits);
         TT_TRY(tt_cpu_gemm(device, &products.logits));
-#pragma omp parallel for num_threads(device->threads) schedule(static)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
         for (int i = 0; i < n; ++i) {
             float *x = logits + (size_t)i * vocab;
             const int t = first + i;

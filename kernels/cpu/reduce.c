@@ -20,7 +20,7 @@ tt_status tt_cpu_square_sum(tt_device *device, double *sum, const float *x, int6
     const int64_t blocks = (n + BLOCK - 1) / BLOCK;
     double *partial = tt_device_scratch(device, tt_cpu_square_sum_scratch(n));
     if (!partial) return TT_ERR_NOMEM;
-#pragma omp parallel for num_threads(device->threads) schedule(static)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
     for (int64_t b = 0; b < blocks; ++b) {
         int64_t rest = n - b * BLOCK;
         partial[b] = block_square_sum(rest < BLOCK ? rest : BLOCK, x + b * BLOCK);
@@ -38,7 +38,7 @@ TT_MULTIVERSION(void, block_scale, (int64_t n, float *x, float factor), (n, x, f
 
 tt_status tt_cpu_scale(tt_device *device, float *x, int64_t n, float factor) {
     if (n < 0) return tt_fail(TT_ERR_INPUT, "scale: n %lld, expected n >= 0", (long long)n);
-#pragma omp parallel for num_threads(device->threads) schedule(static)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
     for (int64_t i = 0; i < n; i += BLOCK) block_scale(n - i < BLOCK ? n - i : BLOCK, x + i, factor);
     return TT_OK;
 }

@@ -65,7 +65,7 @@ tt_status tt_cpu_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
         rows = tt_device_scratch(device, bytes);
         if (!rows) return TT_ERR_NOMEM;
     }
-#pragma omp parallel for num_threads(device->threads) schedule(static)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
         const size_t offset = (size_t)t * d;
         const float *branch = p->branch ? tt_in(p->branch) + offset : NULL;
@@ -105,7 +105,7 @@ tt_status tt_cpu_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
     float *scratch = tt_device_scratch(device, tt_cpu_rmsnorm_bwd_scratch(device, p));
     if (!scratch) return TT_ERR_NOMEM;
     float *partial = p->strips ? p->strips : scratch;
-#pragma omp parallel num_threads(device->threads)
+#pragma omp parallel num_threads(tt_cpu_team(device->threads))
     {
         float *own = scratch + partials + (size_t)tt_cpu_thread() * d;
 #pragma omp for schedule(static)

@@ -151,7 +151,7 @@ tt_status tt_cpu_sample(tt_device *device, const tt_sample *t) {
     char *memory = tt_device_scratch(device, tt_cpu_sample_scratch(device, t));
     if (!memory) return tt_context(TT_ERR_NOMEM, "sample");
     int bad = t->rows; // the first draw that failed
-#pragma omp parallel num_threads(device->threads) reduction(min : bad)
+#pragma omp parallel num_threads(tt_cpu_team(device->threads)) reduction(min : bad)
     {
         open_row r = {.memory = memory + row_bytes(t) * (size_t)omp_get_thread_num()};
 #pragma omp for schedule(static)

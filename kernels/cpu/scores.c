@@ -19,7 +19,7 @@ tt_status tt_cpu_log_softmax(tt_device *device, float *x, int rows, int n) {
     if (rows < 1 || n < 1)
         return tt_fail(TT_ERR_INPUT, "log_softmax: %d rows of %d; both must be at least 1", rows, n);
     int bad = rows; // the first row that failed
-#pragma omp parallel for num_threads(device->threads) schedule(static) reduction(min : bad)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static) reduction(min : bad)
     for (int row = 0; row < rows; ++row)
         if (!log_softmax_row(x + (size_t)row * (size_t)n, n) && row < bad) bad = row;
     if (bad == rows) return TT_OK;
@@ -58,7 +58,7 @@ tt_status tt_cpu_penalise(tt_device *device, const tt_penalise *p) {
     if (p->rows < 1 || p->end < 0 || p->end >= p->vocab)
         return tt_fail(TT_ERR_INPUT, "penalise: %d rows, end %d; expected rows >= 1 and an id below %d",
             p->rows, p->end, p->vocab);
-#pragma omp parallel for num_threads(device->threads) schedule(static)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
     for (int row = 0; row < p->rows; ++row) penalise_row(p, row);
     return TT_OK;
 }
@@ -86,7 +86,7 @@ tt_status tt_cpu_top(tt_device *device, const tt_top *t) {
         return tt_fail(TT_ERR_INPUT,
             "top: k %d, %d rows of %d scores; expected rows >= 1 and 1 <= k <= min(512, scores)", t->k,
             t->rows, t->vocab);
-#pragma omp parallel for num_threads(device->threads) schedule(static)
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
     for (int row = 0; row < t->rows; ++row) top_row(t, row);
     return TT_OK;
 }

@@ -67,7 +67,7 @@ has err "warning: runs/sweep/recall-2/metrics.jsonl:1: skipped"
 
 # Over seeds 82 +- 4.302653 x 2 / sqrt(3); over 1,000 questions Wilson's interval of 82 %, by hand 81.877 +- 2.380.
 has page.md "| both | all | 3 | 82.0 % [77.0, 87.0] over seeds, [79.5, 84.3] over questions | 75.0 %" "3 seeds, n = 1000" "Chance is 50.0 %" \
-    "| recall | all | 2 | 70.0 % [10.0, 90.0] |" "| recall-2 | recall | 2 | unfinished | – |" \
+    "| recall | all | 1 | 70.0 % [10.0, 90.0] |" "| recall-2 | recall | 2 | unfinished | – |" \
     "| both | reflection\\_1 | 82.0 % [77.0, 87.0] over seeds, [79.5, 84.3] over questions |"
 has page.html "82.0 %<small>[77.0, 87.0] over seeds</small><small>[79.5, 84.3] over questions</small><small>3 seeds, n = 1000</small>" "1 unfinished" \
     "1 of them not finished" "unfinished: reflection_1, step 10" "+32.0<small class=\"sure\">[+27.0, +37.0] over seeds</small>" "seed 1: answers are not stored" ">456<" \

@@ -124,7 +124,7 @@ grep -q "^1,.*,failed,.*none.h5" runs/fresh/summary.csv || fail "summary.csv doe
 grep -q "failed: .*none.h5" report.html || fail "a report leaves out a run that failed before it trained" report.html
 # It is in the list of runs alone: the table has the other variant, in one column, which nothing is compared with.
 echo "not of a run" >runs/failed.txt
-"$TINYTHINKER" report runs -o report.md > /dev/null 2> report.log || fail "a report beside a stranger's failed.txt" report.log
+"$TINYTHINKER" report runs -o report.html --markdown report.md > /dev/null 2> report.log || fail "a report beside a stranger's failed.txt" report.log
 rm runs/failed.txt
 sed -n '/^## fresh/,/^## /p' report.md >grid.md
 { grep -q "^| *| corpus |" grid.md || grep -q "^| *| test |" grid.md; } && ! grep -q broken grid.md || fail "a table has a run that failed before it trained" report.md

@@ -98,7 +98,8 @@ tt_status tt_report_find(const char *const *paths, int n, tt_report_run **out, s
         if (status == TT_OK && all.met == before)
             status = tt_fail(TT_ERR_IO,
                 "%s: no run directory in it or up to %d levels below it (looked for result.json, "
-                "metrics.jsonl, failed.txt beside sweep.json, or config.yaml beside checkpoints/); `tinythinker run CONFIG` "
+                "metrics.jsonl, failed.txt beside sweep.json, or config.yaml beside checkpoints/); "
+                "`tinythinker run CONFIG` "
                 "makes one",
                 path, DEPTH);
     }
