@@ -2,13 +2,12 @@
 
 #include "host/base/log.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
-// Alone, a process of two threads loses a core some 20 to 40 times a second; beside another one as large, 1,300 times and more.
-static const double period = 0.05, crowded = 300, shortest = 0.5, longest = 4;
+// Alone, a thread loses its core some 10 to 20 times a second; beside a process as large as its own, 600 times and more.
+static const double period = 0.05, crowded_thread = 150, shortest = 0.5, longest = 4;
 
 static int quarter(int n) {
     return n < 8 ? 1 : n / 4;
@@ -18,6 +17,7 @@ int tt_cpu_team_next(tt_cpu_crowd *c, int threads, double now, long switches) {
     const double passed = now - c->seen, rate = passed > 0 ? (double)(switches - c->switches) / passed : 0;
     const bool first = c->seen == 0;
     int team = c->away < threads ? threads - c->away : 1;
+    const double crowded = crowded_thread * team;
     if (!first && passed < period) return team;
     c->seen = now, c->switches = switches;
     if (first) return team;
