@@ -4,6 +4,7 @@
 #include "kernels/cuda/cuda.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,8 +81,10 @@ tt_status tt_device_open(tt_device **out, const char *name, tt_precision precisi
         tt_device_close(device);
         return status;
     }
-    bool record = true;
+    bool record = true, give_way = true;
     status = read_switch("TT_RECORD", &record);
+    if (status == TT_OK) status = read_switch("TT_GIVE_WAY", &give_way);
+    if (!give_way) tt_cpu_team_set(INT_MAX);
     if (status == TT_OK) status = read_switch("TT_POISON", &device->poison);
     device->plain = !record;
     if (status != TT_OK) {

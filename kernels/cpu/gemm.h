@@ -1,7 +1,7 @@
 // Private to the files gemm*.c. A matrix product is cut into tasks, each of which one thread does alone:
 //   gemm.c         checks the arguments, hands out the tasks, adds parts of k in order
 //   gemm_tiling.c  the cut, which depends on the shape alone
-//   gemm_fp32.c    tasks in fp32: oneDNN's sgemm, or outer.c for weight gradients
+//   gemm_fp32.c    tasks in fp32: oneDNN's sgemm, outer.c for weight gradients, dots.c for few rows
 //   gemm_bf16.c    tasks in bf16: inputs rounded, then matmul primitives of fixed sizes (matmul.h)
 //   gemm_shared.c  buffers, and the writing of results
 #ifndef TT_KERNELS_CPU_GEMM_H

@@ -1,5 +1,6 @@
 // Tasks of products in fp32: oneDNN's sgemm, but outer.c for sums over all rows of a batch, which weight
-// gradients are.
+// gradients are, and dots.c for the few rows of a step of decoding.
+#include "kernels/cpu/dots.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/outer.h"
 
@@ -8,7 +9,9 @@
 
 enum {
     TILE = 512,
-    TILE_MIN = 128 // smaller tiles repack their inputs too often
+    TILE_MIN = 128, // smaller tiles repack their inputs too often
+    FEW = 16,       // rows for dots.c: with 32 oneDNN is faster
+    FEW_TILE = 64   // columns of its tasks
 };
 
 // Of k, in one call of oneDNN's sgemm. Its code for x86 sums a product of matrices in blocks of k. Its generic code, for
@@ -61,8 +64,31 @@ static dnnl_status_t task_outer(const tt_gemm_job *job, const tt_gemm_task *t) {
     return dnnl_success;
 }
 
+static dnnl_status_t task_dots(const tt_gemm_job *job, const tt_gemm_task *t) {
+    const tt_gemm *p = job->p;
+    tt_cpu_dots(
+        t->m, t->n, t->k, t->alpha, task_a(p, t), p->lda, task_b(p, t), p->ldb, t->beta, t->c, t->ldc);
+    return dnnl_success;
+}
+
+// k is not cut, so that a row's bits do not depend on how many there are.
+static void plan_few(tt_gemm_job *job) {
+    const tt_gemm *p = job->p;
+    job->tiling = (tt_gemm_tiling){.tile_m = p->m,
+        .tile_n = FEW_TILE,
+        .part_k = p->k,
+        .tiles_m = 1,
+        .tiles_n = tt_gemm_ceil_div(p->n, FEW_TILE),
+        .parts_k = 1};
+    job->do_task = task_dots;
+}
+
 void tt_gemm_plan_fp32(tt_gemm_job *job) {
     const tt_gemm *p = job->p;
+    if (p->m <= FEW && p->trans_b && !p->trans_a) {
+        plan_few(job);
+        return;
+    }
     const bool outer = p->trans_a && !p->trans_b && p->k >= 2 * TT_GEMM_K_PART && p->n % 16 == 0;
     // outer.c is better off with a cut along k than with small tiles.
     job->tiling = tt_gemm_cut(p->m, p->n, p->k,

@@ -53,7 +53,9 @@ grep -q 'What the groups differ in' report.html && fail "the report has two grou
 
 # Runs of one variant in two precisions are told apart: `precision: auto` met two machines.
 one=$(find runs/s -name config.yaml | sort | tail -n 1)
-sed -i 's/^precision: .*/precision: "bf16"/' "$one"
+other=bf16
+grep -q "^precision: .*bf16" "$one" && other=fp32
+sed -i "s/^precision: .*/precision: \"$other\"/" "$one"
 printf 'name: s\nbase: run.yaml\nset: {precision: auto}\nseeds: [1, 2]\naxes: {stages: [all]}\n' >sweep.yaml
 "$TINYTHINKER" sweep sweep.yaml >mixed.log 2>&1 || { cat mixed.log; failed=1; }
 grep_in 'note: runs of different precision are averaged in: all' mixed.log

@@ -192,46 +192,46 @@ said() { # how many times, pattern
 }
 # What a killed program left behind goes, what one that runs writes stays; models are made whole or anew.
 mkdir -p copy/build/peers && touch copy/build/peers/a.jsonl.{999999999,$$}.tmp && mkdir copy/build/peers/models.999999999.tmp
-FAIL="model import" peers 1 --only greedy
+FAIL="model import" peers 1 --only "greedy small fp32"
 [ "$(cd copy/build/peers && ls -d *.$$.tmp *.999999999.tmp 2>/dev/null)" = a.jsonl.$$.tmp ] || fail "leftovers: $(ls copy/build/peers)"
-peers 0 --only greedy --out part
+peers 0 --only "greedy small fp32" --out part
 said 1 "tinythinker model init"
 said 1 "--type int8"
-peers 0 --only greedy --out part
+peers 0 --only "greedy small fp32" --out part
 said 0 "model init|bench|-m peers"
-VERSION="tinythinker 2 (abcdef0)" peers 0 --only greedy --out other
+VERSION="tinythinker 2 (abcdef0)" peers 0 --only "greedy small fp32" --out other
 said 1 "tinythinker model init"
 # Toy options replace those of the work.
-peers 0 --only greedy --out toy --toy
+peers 0 --only "greedy small fp32" --out toy --toy
 said 1 "bench .*--prompts 8 "
 said 0 "--prompts .*--prompts"
 # Other versions, another program, another machine are other measurements.
-TORCH=2 peers 1 --only greedy --out part
+TORCH=2 peers 1 --only "greedy small fp32" --out part
 says "--fresh"
 says "torch: 1, now 2"
-VERSION="tinythinker 2" peers 1 --only greedy --out part
+VERSION="tinythinker 2" peers 1 --only "greedy small fp32" --out part
 says "program: tinythinker 1, now tinythinker 2"
 sed -i 's/"name": "\(.*\)"/"name": "Another \1"/; s/"memory_bytes": [0-9]\{10,\}/"memory_bytes": 1099511627776/' part/results.json
-peers 1 --only greedy --out part
+peers 1 --only "greedy small fp32" --out part
 says "processor: .*Another"
 # A peer that compiles: left out, in vain, not again within the same time, again with more.
-peers 0 --only training --out compiled --compile-minutes 0
+peers 0 --only "training small fp32" --out compiled --compile-minutes 0
 said 0 "--mode compile"
-peers 0 --only training --out compiled --compile-minutes 0.005
+peers 0 --only "training small fp32" --out compiled --compile-minutes 0.005
 says "PyTorch compiled: not ready after 0.005 minutes" out.log
-peers 0 --only training --out compiled --compile-minutes 0.005
+peers 0 --only "training small fp32" --out compiled --compile-minutes 0.005
 said 0 "-m peers"
-READY=1 peers 0 --only training --out compiled --compile-minutes 1
+READY=1 peers 0 --only "training small fp32" --out compiled --compile-minutes 1
 said 1 "--mode compile"
 grep -q '^| *| PyTorch compiled | 100 |' compiled/README.md || fail "compiled in the end" compiled/README.md
 # The top page waits for all works, at their sizes.
-peers 0 --only greedy
+peers 0 --only "greedy small fp32"
 grep -q '^old$' copy/README.md || fail "a part of the works is on the top page" copy/README.md
 READY=1 peers 0
 ! grep -q '^old$' copy/README.md || fail "all works are not on the top page" out.log
 grep -q '^| greedy texts of 256 prompts.* | 200 tokens/s | 2.0 | 2.0 | 2.0 |' copy/README.md || fail "the top page" copy/README.md
 mkdir -p folder/README.md
-peers 1 --only greedy --out folder
+peers 1 --only "greedy small fp32" --out folder
 says "folder/README.md: Is a directory"
 
 # A measurement that is stopped keeps what it has, and the same command goes on with the rest.

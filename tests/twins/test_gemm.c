@@ -106,6 +106,7 @@ static void all_sizes(tt_precision precision) {
     for (int k = 255; k <= 257; ++k) check(precision, 9, 33, k, 0, 1, 0);
     check(precision, 4, 3, 262145, 0, 0.5f, 1); // narrow, with a k as long as the largest vocabularies
     for (int n = 511; n <= 513; ++n) check(precision, 3, n, 20, 0, 1, 0), check(precision, n, 3, 20, 0, 1, 0);
+    for (int m = 16; m <= 17; ++m) check(precision, m, 70, 67, 1, 0.5f, 1); // few rows, and more
     for (int m = 32; m <= 33; ++m)
         check(precision, m, 16, 64, 0, 1, 0), check(precision, 2 * m, 16, 63, 0, 1, 0);
 }
@@ -113,6 +114,28 @@ static void all_sizes(tt_precision precision) {
 static void fp32_against_float64(void **state) {
     (void)state;
     all_sizes(TT_FP32);
+}
+
+// Of the few rows of a step of decoding each has the bits that it has alone; k in one sum, and in two.
+static void few_rows_have_bits_of_their_own(void **state) {
+    (void)state;
+    enum { M = 16, N = 71 };
+    for (int k = 4095; k <= 4097; ++k) {
+        const matrix a = make(M, k, 0, 1), b = make(N, k, 0, 2);
+        float together[M * N], alone[N];
+        tt_device *device;
+        twin_ok(tt_device_open(&device, "cpu", TT_FP32, 2));
+        tt_gemm p = {.trans_b = true, .n = N, .k = k, .alpha = 1, .b = b.x, .lda = k, .ldb = k, .ldc = N};
+        p.m = M, p.a = a.x, p.c = together;
+        twin_ok(device->ops->gemm(device, &p));
+        for (int i = 0; i < M; ++i) {
+            p.m = 1, p.a = a.x + (size_t)i * k, p.c = alone;
+            twin_ok(device->ops->gemm(device, &p));
+            twin_same_bits("a row alone", together + i * N, alone, N, sizeof *alone);
+        }
+        tt_device_close(device);
+        free(a.x), free(b.x);
+    }
 }
 
 // Some CPUs have no bf16 product in oneDNN; then opening a device says so.
@@ -263,6 +286,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fp32_against_float64),
         cmocka_unit_test(auto_takes_what_is_fast),
+        cmocka_unit_test(few_rows_have_bits_of_their_own),
         cmocka_unit_test(bf16_against_float64),
         cmocka_unit_test(bf16_sums_in_fp32),
         cmocka_unit_test(batches),
