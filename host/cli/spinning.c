@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 // Seconds that a thread waits for another one before it gives up its core.
-static const double bound = 80e-6;
+static const double bound = 200e-6;
 
 // Whether the variable, NAME=VALUE, says how OpenMP's threads wait.
 static bool says_how(const char *variable) {

@@ -2,7 +2,7 @@
 #ifndef TT_CLI_SPINNING_H
 #define TT_CLI_SPINNING_H
 
-// Both bound it to some 80 microseconds (GOMP_SPINCOUNT). OpenMP's default is a hundred times that: two programs on the same
+// Both bound it to some 200 microseconds (GOMP_SPINCOUNT). OpenMP's default is 20 to 40 times that: two programs on the same
 // cores then hold each other up far more than twice. They do nothing where the user has set one of OpenMP's variables for it.
 //
 // OpenMP reads its variables when its library begins. Before that, the environment cannot grow, but the place of `_` can be
