@@ -99,8 +99,7 @@ tt_status tt_report_find(const char *const *paths, int n, tt_report_run **out, s
             status = tt_fail(TT_ERR_IO,
                 "%s: no run directory in it or up to %d levels below it (looked for result.json, "
                 "metrics.jsonl, failed.txt beside sweep.json, or config.yaml beside checkpoints/); "
-                "`tinythinker run CONFIG` "
-                "makes one",
+                "`tinythinker run CONFIG` makes one",
                 path, DEPTH);
     }
     for (size_t i = 0; i < all.n; ++i) free(all.real[i]);

@@ -131,8 +131,7 @@ static void tell_old(const tt_report *r) {
         }
         if (!told)
             tt_warn("%s: a start-over (--fresh) of this sweep is not finished: %d of its %d runs have "
-                    "results from "
-                    "before, marked with %s; run the sweep to its end first",
+                    "results from before, marked with %s; run the sweep to its end first",
                 run->sweep, old, all, TT_REPORT_OLD);
     }
 }
