@@ -283,7 +283,7 @@ tt_status tt_counting_open(tt_device **out, const tt_counting *options) {
         .memory = options->cuda ? &recording : &plain,
         .name = "cpu",
         .precision = options->precision,
-        .operand_size = options->cuda && options->precision == TT_BF16 ? 2 : sizeof(float),
+        .operand_size = options->precision == TT_BF16 ? 2 : sizeof(float),
         .threads = options->threads,
         .busy_elements = options->cuda ? tt_cuda_busy_elements(PROCESSORS) : 0};
     *out = &c->device;

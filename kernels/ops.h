@@ -94,8 +94,7 @@ typedef struct tt_rmsnorm_sum {
 } tt_rmsnorm_sum;
 
 // C[m, n] = alpha op(A) op(B) + beta C, where op(A) is [m, k] and op(B) is [k, n]; C is not read if beta is
-// 0. With `relu`, negative results become 0. With precision bf16, inputs that are stored in fp32 are rounded
-// to bf16; sums are fp32.
+// 0. With `relu`, negative results become 0. Sums are fp32.
 //
 // A batch is many products of one shape at once, which fill a GPU better than one that is small. Matrix A of product i is
 // at a + i stride_a, and so on; the Cs may not overlap.

@@ -104,6 +104,21 @@ def put_forward(file, model, sources, targets):
     file["loss"] = np.array([out.loss.item()], np.float64)
     for key, p in parameters_of(model).items():
         file["gradients/" + key] = p.grad.numpy().copy()
+    file["bf16_distance"] = bf16_distance(file, model, sources, labels)
+
+
+def bf16_distance(file, model, sources, labels):
+    """How far PyTorch's own gradient is from that in fp32 when it computes in bf16 (autocast), relative to the latter."""
+    model.zero_grad()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model(**inputs_of(sources), labels=labels).loss
+    loss.backward()
+    difference = size = 0.0
+    for key, p in parameters_of(model).items():
+        exact = file["gradients/" + key][()].astype(np.float64)
+        difference += ((p.grad.numpy() - exact) ** 2).sum()
+        size += (exact**2).sum()
+    return np.array([math.sqrt(difference / size)], np.float64)
 
 
 def put_updates(file, model, sources, targets):

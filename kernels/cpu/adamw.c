@@ -1,5 +1,6 @@
 // AdamW (Loshchilov, Hutter 2019) as PyTorch has it: decay decoupled from the gradient, both moments
 // corrected for their bias, eps added after the correction. One pass over the four buffers: bound by memory.
+#include "kernels/bf16.h"
 #include "kernels/cpu/cpu.h"
 
 #include <math.h>
@@ -55,7 +56,10 @@ tt_status tt_cpu_adamw(tt_device *device, const tt_adamw *p) {
         .root2 = (float)(1 / sqrt(correction2))};
     const int64_t part = 16384;
 #pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
-    for (int64_t i = 0; i < p->n; i += part)
-        update_part(p->n - i < part ? p->n - i : part, p->w + i, p->m + i, p->v + i, p->g + i, &k);
+    for (int64_t i = 0; i < p->n; i += part) {
+        const int64_t n = p->n - i < part ? p->n - i : part;
+        update_part(n, p->w + i, p->m + i, p->v + i, p->g + i, &k);
+        if (p->copy) tt_bf16_from_float(n, (uint16_t *)p->copy + i, p->w + i);
+    }
     return TT_OK;
 }

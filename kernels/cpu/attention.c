@@ -9,15 +9,16 @@
 #include <math.h>
 
 typedef struct workspace {
-    float *v;      // [longest_kv, width]
+    float *k, *v;  // [longest_kv, width]
     float *q;      // [d_kv, TT_BLOCK], transposed
     float *scores; // [longest_kv rounded up to 4, TT_BLOCK]
-    float *out;    // [TT_BLOCK, width]
+    float *out;    // [TT_BLOCK, width]; before that, q
 } workspace;
 
 static size_t carve_workspace(
     workspace *w, char *memory, const tt_attention *t, const tt_attention_plan *plan) {
     size_t used = 0;
+    w->k = tt_attention_carve(memory, &used, (size_t)plan->longest_kv * plan->width);
     w->v = tt_attention_carve(memory, &used, (size_t)plan->longest_kv * plan->width);
     w->q = tt_attention_carve(memory, &used, (size_t)t->d_kv * TT_BLOCK);
     w->scores = tt_attention_carve(memory, &used, ((size_t)plan->longest_kv + 3) / 4 * 4 * TT_BLOCK);
@@ -74,29 +75,30 @@ static void forward_unit(
     const int q_row = t->q_offsets[sequence], queries = t->q_offsets[sequence + 1] - q_row;
     const int kv_row = t->kv_offsets[source], keys = t->kv_offsets[source + 1] - kv_row;
     const ptrdiff_t column = (ptrdiff_t)head * t->d_kv;
-    const float *k = tt_in(t->k) + (ptrdiff_t)kv_row * t->ldk + column;
     const float *bias = tt_attention_bias_row(t, plan, head);
-    tt_attention_copy(
-        w->v, plan->width, tt_in(t->v) + (ptrdiff_t)kv_row * t->ldv + column, t->ldv, keys, t->d_kv);
+    tt_attention_take(plan, w->k, t->k, (ptrdiff_t)kv_row * t->ldk + column, t->ldk, keys, t->d_kv);
+    tt_attention_take(plan, w->v, t->v, (ptrdiff_t)kv_row * t->ldv + column, t->ldv, keys, t->d_kv);
     for (int first = 0; first < queries; first += TT_BLOCK) {
         const tt_attention_block b = tt_attention_block_at(t, first, queries, keys);
         const ptrdiff_t row = q_row + first;
         float max[TT_BLOCK] = {0}, sum[TT_BLOCK] = {0};
         tt_attention_mask mask;
-        tt_cpu_transpose(w->q, tt_in(t->q) + row * t->ldq + column, t->ldq, b.rows, t->d_kv, b.lanes);
-        tt_cpu_product(b.keys, b.lanes, t->d_kv, k, t->ldk, 1, w->q, TT_BLOCK, w->scores, TT_BLOCK, false);
+        tt_attention_take(plan, w->out, t->q, row * t->ldq + column, t->ldq, b.rows, t->d_kv);
+        tt_cpu_transpose(w->q, w->out, plan->width, b.rows, t->d_kv, b.lanes);
+        tt_cpu_product(
+            b.keys, b.lanes, t->d_kv, w->k, plan->width, 1, w->q, TT_BLOCK, w->scores, TT_BLOCK, false);
         score_exponentials(&b, w->scores, bias, max, sum);
         if (tt_attention_mask_open(&mask, &t->drop, head, (int)row, b.rows))
             drop_scores(&b, w->scores, &mask);
         tt_cpu_product(b.rows, plan->width, b.keys, w->scores, 1, TT_BLOCK, w->v, plan->width, w->out,
             plan->width, false);
         for (int i = 0; i < b.rows; ++i) {
-            float *out = tt_out(t->out) + (row + i) * t->ldo + column;
-            const float *from = w->out + (ptrdiff_t)i * plan->width;
+            float *out = w->out + (ptrdiff_t)i * plan->width;
             const float scale = 1 / sum[i];
-            for (int c = 0; c < t->d_kv; ++c) out[c] = from[c] * scale;
+            for (int c = 0; c < t->d_kv; ++c) out[c] *= scale;
             t->lse[(row + i) * t->heads + head] = max[i] + logf(sum[i]);
         }
+        tt_attention_put(plan, t->out, row * t->ldo + column, t->ldo, w->out, b.rows, t->d_kv);
     }
 }
 

@@ -15,6 +15,7 @@ typedef struct tt_attention_plan {
     int longest_q, longest_kv; // sequence lengths
     int width;                 // d_kv rounded up to TT_LANE_GROUP
     int span;                  // distances in a row of the table of biases
+    bool narrow;               // operands are bf16
     int32_t *bucket;           // [span], if there is a bias
     float *bias;               // [heads, span], or [1, span] zeros without bias
     void *shared;              // shared_bytes for the kernel
@@ -48,8 +49,12 @@ typedef struct tt_attention_block {
 } tt_attention_block;
 tt_attention_block tt_attention_block_at(const tt_attention *t, int first, int queries, int keys);
 
-// to[i][c] = from[i][c], zero for columns beyond d; `to` is [rows][width].
-void tt_attention_copy(float *to, int width, const float *from, ptrdiff_t ld, int rows, int d);
+// to[i][c] = element i * ld + c from `at` on of x, zero for columns beyond d; `to` is [rows][width].
+void tt_attention_take(const tt_attention_plan *plan, float *to, const tt_operand *x, ptrdiff_t at,
+    ptrdiff_t ld, int rows, int d);
+// The other way round.
+void tt_attention_put(const tt_attention_plan *plan, tt_operand *x, ptrdiff_t at, ptrdiff_t ld,
+    const float *from, int rows, int d);
 
 // Dropout of probabilities for the 32 keys from 32 * group on, and all lanes: keep[TT_MASK_KEYS][TT_BLOCK] is 0 or
 // the factor of what is kept.

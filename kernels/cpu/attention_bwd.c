@@ -12,7 +12,7 @@
 #include <string.h>
 
 typedef struct workspace {
-    float *k;             // [longest_kv, width]: copy with padding, the right factor of dQ
+    float *k, *v;         // [longest_kv, width]
     float *dk, *dv;       // [longest_kv, width]
     float *q, *dout;      // [TT_BLOCK, width]
     float *q_t, *dout_t;  // [d_kv, TT_BLOCK]
@@ -34,6 +34,7 @@ static size_t carve_workspace(
     const size_t scores = ((size_t)plan->longest_kv + 3) / 4 * 4 * TT_BLOCK;
     size_t used = 0;
     w->k = tt_attention_carve(memory, &used, keys);
+    w->v = tt_attention_carve(memory, &used, keys);
     w->dk = tt_attention_carve(memory, &used, keys);
     w->dv = tt_attention_carve(memory, &used, keys);
     w->q = tt_attention_carve(memory, &used, block);
@@ -112,31 +113,26 @@ TT_MULTIVERSION(void, fill_score_gradients,
 }
 
 static void backward_block(const tt_attention *t, const tt_attention_plan *plan, const workspace *w, int head,
-    int kv_row, ptrdiff_t row, const tt_attention_block *b) {
+    ptrdiff_t row, const tt_attention_block *b) {
     const int d = t->d_kv, width = plan->width;
     const ptrdiff_t column = (ptrdiff_t)head * d;
-    const float *k = tt_in(t->k) + (ptrdiff_t)kv_row * t->ldk + column,
-                *v = tt_in(t->v) + (ptrdiff_t)kv_row * t->ldv + column;
-    const float *q = tt_in(t->q) + row * t->ldq + column, *dout = tt_in(t->dout) + row * t->ldo + column;
     float lse[TT_BLOCK], delta[TT_BLOCK];
     tt_attention_mask mask;
     const bool drop = tt_attention_mask_open(&mask, &t->drop, head, (int)row, b->rows);
     // Lanes without a query: exp(. - FLT_MAX) = 0, so they add nothing anywhere.
     for (int i = 0; i < TT_BLOCK; ++i) lse[i] = i < b->rows ? t->lse[(row + i) * t->heads + head] : FLT_MAX;
-    tt_cpu_transpose(w->q_t, q, t->ldq, b->rows, d, b->lanes);
-    tt_cpu_transpose(w->dout_t, dout, t->ldo, b->rows, d, b->lanes);
-    tt_attention_copy(w->q, width, q, t->ldq, b->rows, d);
-    tt_attention_copy(w->dout, width, dout, t->ldo, b->rows, d);
-    tt_cpu_product(b->keys, b->lanes, d, k, t->ldk, 1, w->q_t, TT_BLOCK, w->p, TT_BLOCK, false);
-    tt_cpu_product(b->keys, b->lanes, d, v, t->ldv, 1, w->dout_t, TT_BLOCK, w->ds, TT_BLOCK, false);
+    tt_attention_take(plan, w->q, t->q, row * t->ldq + column, t->ldq, b->rows, d);
+    tt_attention_take(plan, w->dout, t->dout, row * t->ldo + column, t->ldo, b->rows, d);
+    tt_cpu_transpose(w->q_t, w->q, width, b->rows, d, b->lanes);
+    tt_cpu_transpose(w->dout_t, w->dout, width, b->rows, d, b->lanes);
+    tt_cpu_product(b->keys, b->lanes, d, w->k, width, 1, w->q_t, TT_BLOCK, w->p, TT_BLOCK, false);
+    tt_cpu_product(b->keys, b->lanes, d, w->v, width, 1, w->dout_t, TT_BLOCK, w->ds, TT_BLOCK, false);
     fill_probabilities(b, w, tt_attention_bias_row(t, plan, head), lse, drop ? &mask : NULL, delta);
     fill_score_gradients(b, w, delta, w->dbias + plan->longest_kv - 1);
     tt_cpu_product(b->keys, width, b->rows, w->kept, TT_BLOCK, 1, w->dout, width, w->dv, width, true);
     tt_cpu_product(b->keys, width, b->rows, w->ds, TT_BLOCK, 1, w->q, width, w->dk, width, true);
     tt_cpu_product(b->rows, width, b->keys, w->ds, 1, TT_BLOCK, w->k, width, w->dq, width, false);
-    for (int i = 0; i < b->rows; ++i)
-        memcpy(tt_out(t->dq) + (row + i) * t->ldq + column, w->dq + (size_t)i * width,
-            (size_t)d * sizeof(float));
+    tt_attention_put(plan, t->dq, row * t->ldq + column, t->ldq, w->dq, b->rows, d);
 }
 
 static void backward_unit(const tt_attention *t, const tt_attention_plan *plan, const readers *r, int source,
@@ -144,8 +140,9 @@ static void backward_unit(const tt_attention *t, const tt_attention_plan *plan, 
     const int kv_row = t->kv_offsets[source], keys = t->kv_offsets[source + 1] - kv_row;
     const ptrdiff_t column = (ptrdiff_t)head * t->d_kv;
     const size_t bytes = (size_t)keys * plan->width * sizeof(float);
-    tt_attention_copy(
-        w->k, plan->width, tt_in(t->k) + (ptrdiff_t)kv_row * t->ldk + column, t->ldk, keys, t->d_kv);
+    const ptrdiff_t k = (ptrdiff_t)kv_row * t->ldk + column, v = (ptrdiff_t)kv_row * t->ldv + column;
+    tt_attention_take(plan, w->k, t->k, k, t->ldk, keys, t->d_kv);
+    tt_attention_take(plan, w->v, t->v, v, t->ldv, keys, t->d_kv);
     memset(w->dk, 0, bytes);
     memset(w->dv, 0, bytes);
     memset(w->dbias, 0, (size_t)plan->span * sizeof(float));
@@ -153,15 +150,11 @@ static void backward_unit(const tt_attention *t, const tt_attention_plan *plan, 
         const int row = t->q_offsets[r->list[reader]], queries = t->q_offsets[r->list[reader] + 1] - row;
         for (int first = 0; first < queries; first += TT_BLOCK) {
             const tt_attention_block b = tt_attention_block_at(t, first, queries, keys);
-            backward_block(t, plan, w, head, kv_row, row + first, &b);
+            backward_block(t, plan, w, head, row + first, &b);
         }
     }
-    for (int j = 0; j < keys; ++j) {
-        const ptrdiff_t row = kv_row + j;
-        const size_t from = (size_t)j * plan->width, n = (size_t)t->d_kv * sizeof(float);
-        memcpy(tt_out(t->dk) + row * t->ldk + column, w->dk + from, n);
-        memcpy(tt_out(t->dv) + row * t->ldv + column, w->dv + from, n);
-    }
+    tt_attention_put(plan, t->dk, k, t->ldk, w->dk, keys, t->d_kv);
+    tt_attention_put(plan, t->dv, v, t->ldv, w->dv, keys, t->d_kv);
     if (!t->dbias) return;
     float *partial = r->partial + ((size_t)source * t->heads + head) * t->buckets;
     memset(partial, 0, (size_t)t->buckets * sizeof(float));

@@ -3,6 +3,7 @@
 // K and then of V is read once for all of them. What a slot gets does not depend on its neighbours.
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/operand.h"
 
 #include <float.h>
 #include <string.h>
@@ -18,7 +19,11 @@ typedef struct unit {
     const tt_attention_decode *t;
     int slot, slots, head, heads; // the first, and how many
     int n;                        // keys
-    float *score;                 // [SLOTS, HEADS, score_row]
+    bool narrow;                  // operands are bf16
+    const float *q;               // [slots, heads * d_kv], row distance ldq
+    float *out;                   // the same, row distance ldo
+    ptrdiff_t ldq, ldo;
+    float *score; // [SLOTS, HEADS, score_row]
     size_t score_row;
 } unit;
 
@@ -26,87 +31,102 @@ TT_INLINE float *score_of(const unit *u, int slot, int head) {
     return u->score + (size_t)(slot * HEADS + head) * u->score_row;
 }
 
+// Rows of K or V: of fp32, or `narrow`: of bf16. It is a constant where these functions are used.
+TT_INLINE float element(const bool narrow, const char *row, int i) {
+    return narrow ? tt_bf16_widen(((const uint16_t *)row)[i]) : ((const float *)row)[i];
+}
+
+TT_INLINE ptrdiff_t size_of(const bool narrow) {
+    return narrow ? sizeof(uint16_t) : sizeof(float);
+}
+
 // The unit's heads in row j of K or V; beyond the last row the last one.
-TT_INLINE const float *row_at(const unit *u, const float *cache, int j) {
+TT_INLINE const char *row_at(const bool narrow, const unit *u, const tt_operand *cache, int j) {
     const tt_attention_decode *t = u->t;
     const int32_t at = t->start[u->slot] + (j < u->n ? j : u->n - 1);
-    return cache + (t->table ? t->table[at] : at) * (ptrdiff_t)t->ldkv + (ptrdiff_t)u->head * t->d_kv;
+    const ptrdiff_t i = (t->table ? t->table[at] : at) * (ptrdiff_t)t->ldkv + (ptrdiff_t)u->head * t->d_kv;
+    return (const char *)cache + i * size_of(narrow);
 }
 
 // row[i] = row j + i, while the rows after them are on their way.
-TT_INLINE void take_rows(const unit *u, const float *cache, int j, const float *row[ROWS]) {
+TT_INLINE void take_rows(
+    const bool narrow, const unit *u, const tt_operand *cache, int j, const char *row[ROWS]) {
+    const ptrdiff_t bytes = u->heads * u->t->d_kv * size_of(narrow);
     for (int i = 0; i < ROWS; ++i) {
-        const float *ahead = row_at(u, cache, j + ROWS + i);
-        row[i] = row_at(u, cache, j + i);
-        for (int c = 0; c < u->heads * u->t->d_kv; c += LINE) __builtin_prefetch(ahead + c);
+        const char *ahead = row_at(narrow, u, cache, j + ROWS + i);
+        row[i] = row_at(narrow, u, cache, j + i);
+        for (ptrdiff_t c = 0; c < bytes; c += LINE * (ptrdiff_t)sizeof(float)) __builtin_prefetch(ahead + c);
     }
 }
 
 // score[i] = q . row[i]
-TT_INLINE void score_rows(const int d, const float *q, const float *const row[ROWS], int at, float *score) {
-    const float *a = row[0] + at, *b = row[1] + at, *c = row[2] + at, *e = row[3] + at;
+TT_INLINE void score_rows(
+    const bool narrow, const int d, const float *q, const char *const row[ROWS], int at, float *score) {
+    const ptrdiff_t from = at * size_of(narrow);
+    const char *a = row[0] + from, *b = row[1] + from, *c = row[2] + from, *e = row[3] + from;
     float sum_a = 0, sum_b = 0, sum_c = 0, sum_e = 0;
 #pragma omp simd reduction(+ : sum_a, sum_b, sum_c, sum_e)
     for (int i = 0; i < d; ++i) {
-        sum_a += q[i] * a[i];
-        sum_b += q[i] * b[i];
-        sum_c += q[i] * c[i];
-        sum_e += q[i] * e[i];
+        sum_a += q[i] * element(narrow, a, i);
+        sum_b += q[i] * element(narrow, b, i);
+        sum_c += q[i] * element(narrow, c, i);
+        sum_e += q[i] * element(narrow, e, i);
     }
     score[0] = sum_a, score[1] = sum_b, score[2] = sum_c, score[3] = sum_e;
 }
 
-TT_INLINE void score_unit(const int d, const unit *u) {
-    const tt_attention_decode *t = u->t;
-    const float *q = tt_in(t->q) + u->slot * (ptrdiff_t)t->ldq + (ptrdiff_t)u->head * d, *row[ROWS];
+TT_INLINE void score_unit(const bool narrow, const int d, const unit *u) {
+    const char *row[ROWS];
     for (int j = 0; j < u->n; j += ROWS) {
-        take_rows(u, tt_in(t->k), j, row);
+        take_rows(narrow, u, u->t->k, j, row);
         for (int s = 0; s < u->slots; ++s)
             for (int h = 0; h < u->heads; ++h)
-                score_rows(d, q + s * (ptrdiff_t)t->ldq + h * d, row, h * d, score_of(u, s, h) + j);
+                score_rows(narrow, d, u->q + s * u->ldq + h * d, row, h * d, score_of(u, s, h) + j);
     }
 }
 
 // out += sum of score[i] row[i], in order
-TT_INLINE void mix_rows(const int d, const float *score, const float *const row[ROWS], int at, float *out) {
-    const float *a = row[0] + at, *b = row[1] + at, *c = row[2] + at, *e = row[3] + at;
+TT_INLINE void mix_rows(
+    const bool narrow, const int d, const float *score, const char *const row[ROWS], int at, float *out) {
+    const ptrdiff_t from = at * size_of(narrow);
+    const char *a = row[0] + from, *b = row[1] + from, *c = row[2] + from, *e = row[3] + from;
 #pragma omp simd
     for (int i = 0; i < d; ++i) {
         float sum = out[i];
-        sum += score[0] * a[i];
-        sum += score[1] * b[i];
-        sum += score[2] * c[i];
-        sum += score[3] * e[i];
+        sum += score[0] * element(narrow, a, i);
+        sum += score[1] * element(narrow, b, i);
+        sum += score[2] * element(narrow, c, i);
+        sum += score[3] * element(narrow, e, i);
         out[i] = sum;
     }
 }
 
-TT_INLINE void mix_unit(const int d, const unit *u) {
-    const tt_attention_decode *t = u->t;
-    float *out = tt_out(t->out) + u->slot * (ptrdiff_t)t->ldo + (ptrdiff_t)u->head * d;
-    const float *row[ROWS];
+TT_INLINE void mix_unit(const bool narrow, const int d, const unit *u) {
+    const char *row[ROWS];
     for (int s = 0; s < u->slots; ++s)
-        for (int i = 0; i < u->heads * d; ++i) out[s * (ptrdiff_t)t->ldo + i] = 0;
+        for (int i = 0; i < u->heads * d; ++i) u->out[s * u->ldo + i] = 0;
     for (int j = 0; j < u->n; j += ROWS) {
-        take_rows(u, tt_in(t->v), j, row);
+        take_rows(narrow, u, u->t->v, j, row);
         for (int s = 0; s < u->slots; ++s)
             for (int h = 0; h < u->heads; ++h)
-                mix_rows(d, score_of(u, s, h) + j, row, h * d, out + s * (ptrdiff_t)t->ldo + h * d);
+                mix_rows(narrow, d, score_of(u, s, h) + j, row, h * d, u->out + s * u->ldo + h * d);
     }
 }
 
 // A constant size makes straight-line code.
 TT_MULTIVERSION(void, score_keys, (const unit *u), (u)) {
-    if (u->t->d_kv == 64)
-        score_unit(64, u);
+    const int d = u->t->d_kv;
+    if (u->narrow)
+        d == 64 ? score_unit(true, 64, u) : score_unit(true, d, u);
     else
-        score_unit(u->t->d_kv, u);
+        d == 64 ? score_unit(false, 64, u) : score_unit(false, d, u);
 }
 TT_MULTIVERSION(void, mix_values, (const unit *u), (u)) {
-    if (u->t->d_kv == 64)
-        mix_unit(64, u);
+    const int d = u->t->d_kv;
+    if (u->narrow)
+        d == 64 ? mix_unit(true, 64, u) : mix_unit(true, d, u);
     else
-        mix_unit(u->t->d_kv, u);
+        d == 64 ? mix_unit(false, 64, u) : mix_unit(false, d, u);
 }
 
 // score[j] = exp(score[j] + bias[j] - largest) / sum of all; 0 from n on to the end of a line. Whole lines, so that no
@@ -158,13 +178,14 @@ static tt_status check_decode(const tt_attention_decode *t, int *longest) {
 static void put_last(const unit *u) {
     const tt_attention_decode *t = u->t;
     const ptrdiff_t column = (ptrdiff_t)u->head * t->d_kv;
-    const size_t bytes = (size_t)u->heads * (size_t)t->d_kv * sizeof(float);
+    const ptrdiff_t size = size_of(u->narrow);
+    const size_t bytes = (size_t)u->heads * (size_t)t->d_kv * (size_t)size;
     for (int slot = u->slot; t->new_k && slot < u->slot + u->slots; ++slot) {
         const int at = t->start[slot] + t->length[slot] - 1;
         const ptrdiff_t from = slot * (ptrdiff_t)t->ldq + column,
                         to = (t->table ? t->table[at] : at) * (ptrdiff_t)t->ldkv + column;
-        memcpy(tt_out(t->k) + to, tt_in(t->new_k) + from, bytes);
-        memcpy(tt_out(t->v) + to, tt_in(t->new_v) + from, bytes);
+        memcpy((char *)t->k + to * size, (const char *)t->new_k + from * size, bytes);
+        memcpy((char *)t->v + to * size, (const char *)t->new_v + from * size, bytes);
     }
 }
 
@@ -175,6 +196,9 @@ typedef struct plan {
     float *bias;    // [heads, longest]: of a key that is longest - 1 - x before its slot's last one, at x
     float *scores;  // [threads, SLOTS, HEADS, score_row]
     size_t score_row;
+    bool narrow;
+    float *rows;        // [threads, 2, SLOTS, HEADS * d_kv]: q and out in fp32, where operands are bf16
+    size_t rows_floats; // of a thread
 } plan;
 
 static void find_groups(plan *p, const tt_attention_decode *t) {
@@ -206,18 +230,43 @@ static tt_status open_plan(plan *p, tt_device *device, const tt_attention_decode
     const size_t bias = up_to_line(t->bias ? (size_t)t->heads * (size_t)p->longest + LINE : 0),
                  first = up_to_line((size_t)t->slots + 1),
                  scores = SLOTS * HEADS * p->score_row * (size_t)device->threads;
-    p->bias = tt_device_scratch(device, (bias + first + scores) * sizeof *p->bias);
+    p->narrow = tt_narrow(device);
+    p->rows_floats = p->narrow ? up_to_line((size_t)2 * SLOTS * HEADS * (size_t)t->d_kv) : 0;
+    const size_t rows = p->rows_floats * (size_t)device->threads;
+    p->bias = tt_device_scratch(device, (bias + first + scores + rows) * sizeof *p->bias);
     if (!p->bias) return tt_context(TT_ERR_NOMEM, "attention_decode");
     p->first = (int32_t *)(p->bias + bias);
     p->scores = p->bias + bias + first;
+    p->rows = p->scores + scores;
     find_groups(p, t);
     if (t->bias) fill_bias(p, t);
     return TT_OK;
 }
 
+// The unit's q and out where operands are bf16.
+static void take_queries(const plan *p, unit *u) {
+    const tt_attention_decode *t = u->t;
+    const int width = u->heads * t->d_kv;
+    float *rows = p->rows + p->rows_floats * (size_t)tt_cpu_thread();
+    for (int s = 0; s < u->slots; ++s)
+        tt_float_from_bf16(width, rows + (ptrdiff_t)s * width,
+            (const uint16_t *)t->q + (u->slot + s) * (ptrdiff_t)t->ldq + (ptrdiff_t)u->head * t->d_kv);
+    u->q = rows, u->out = rows + (ptrdiff_t)SLOTS * width;
+    u->ldq = u->ldo = width;
+}
+
+static void put_out(const unit *u) {
+    const tt_attention_decode *t = u->t;
+    for (int s = 0; s < u->slots; ++s)
+        tt_bf16_from_float(u->heads * t->d_kv,
+            (uint16_t *)t->out + (u->slot + s) * (ptrdiff_t)t->ldo + (ptrdiff_t)u->head * t->d_kv,
+            u->out + s * u->ldo);
+}
+
 static void attend(const plan *p, const tt_attention_decode *t, int group, int head) {
     const int slot = p->first[group], n = t->length[slot];
-    const unit u = {.t = t,
+    unit u = {.t = t,
+        .narrow = p->narrow,
         .slot = slot,
         .slots = p->first[group + 1] - slot,
         .head = head,
@@ -225,6 +274,13 @@ static void attend(const plan *p, const tt_attention_decode *t, int group, int h
         .n = n,
         .score = p->scores + SLOTS * HEADS * p->score_row * (size_t)tt_cpu_thread(),
         .score_row = p->score_row};
+    if (p->narrow) {
+        take_queries(p, &u);
+    } else {
+        const ptrdiff_t column = (ptrdiff_t)head * t->d_kv;
+        u.q = tt_in(t->q) + slot * (ptrdiff_t)t->ldq + column, u.ldq = t->ldq;
+        u.out = tt_out(t->out) + slot * (ptrdiff_t)t->ldo + column, u.ldo = t->ldo;
+    }
     put_last(&u);
     score_keys(&u);
     for (int s = 0; s < u.slots; ++s)
@@ -234,6 +290,7 @@ static void attend(const plan *p, const tt_attention_decode *t, int group, int h
             softmax(n, score_of(&u, s, h), bias);
         }
     mix_values(&u);
+    if (p->narrow) put_out(&u);
 }
 
 tt_status tt_cpu_attention_decode(tt_device *device, const tt_attention_decode *t) {

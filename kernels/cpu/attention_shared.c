@@ -2,6 +2,7 @@
 #include "host/base/philox.h"
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/dropout.h"
+#include "kernels/cpu/operand.h"
 
 #include <math.h>
 #include <omp.h>
@@ -97,6 +98,7 @@ tt_status tt_attention_plan_open(tt_attention_plan *plan, tt_device *device, con
     char *memory = tt_device_scratch(device, tt_attention_bytes(plan, device, t, thread_bytes, shared_bytes));
     if (!memory) return tt_context(TT_ERR_NOMEM, "attention");
     carve_shared(plan, t, memory, shared_bytes);
+    plan->narrow = tt_narrow(device);
     plan->threads = memory + shared;
     plan->thread_bytes = thread_bytes;
     fill_bias(t, plan);
@@ -118,10 +120,22 @@ tt_attention_block tt_attention_block_at(const tt_attention *t, int first, int q
     return b;
 }
 
-void tt_attention_copy(float *to, int width, const float *from, ptrdiff_t ld, int rows, int d) {
-    for (int i = 0; i < rows; ++i) {
-        memcpy(to + (size_t)i * width, from + i * ld, (size_t)d * sizeof *to);
-        for (int c = d; c < width; ++c) to[(size_t)i * width + c] = 0;
+void tt_attention_take(const tt_attention_plan *plan, float *to, const tt_operand *x, ptrdiff_t at,
+    ptrdiff_t ld, int rows, int d) {
+    for (int i = 0; i < rows; ++i, at += ld, to += plan->width) {
+        const float *from = tt_load(plan->narrow, x, (size_t)at, d, to);
+        if (from != to) memcpy(to, from, (size_t)d * sizeof *to);
+        for (int c = d; c < plan->width; ++c) to[c] = 0;
+    }
+}
+
+void tt_attention_put(const tt_attention_plan *plan, tt_operand *x, ptrdiff_t at, ptrdiff_t ld,
+    const float *from, int rows, int d) {
+    for (int i = 0; i < rows; ++i, at += ld, from += plan->width) {
+        if (plan->narrow)
+            tt_store(true, x, (size_t)at, d, from);
+        else
+            memcpy(tt_out(x) + at, from, (size_t)d * sizeof *from);
     }
 }
 

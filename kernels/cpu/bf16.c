@@ -4,12 +4,7 @@
 
 TT_MULTIVERSION(void, round_all, (int64_t n, uint16_t *out, const float *x), (n, out, x)) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-        uint32_t bits = tt_float_bits(x[i]);
-        uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-        uint32_t quiet = (bits >> 16) | 0x40u; // rounding could carry a NaN's bits into infinity or the sign
-        out[i] = (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
-    }
+    for (int64_t i = 0; i < n; ++i) out[i] = tt_bf16_round(x[i]);
 }
 
 void tt_bf16_from_float(int64_t n, uint16_t *out, const float *x) {
@@ -18,7 +13,7 @@ void tt_bf16_from_float(int64_t n, uint16_t *out, const float *x) {
 
 TT_MULTIVERSION(void, widen_all, (int64_t n, float *out, const uint16_t *x), (n, out, x)) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) out[i] = tt_bits_float((uint32_t)x[i] << 16);
+    for (int64_t i = 0; i < n; ++i) out[i] = tt_bf16_widen(x[i]);
 }
 
 void tt_float_from_bf16(int64_t n, float *out, const uint16_t *x) {

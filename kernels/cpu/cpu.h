@@ -6,7 +6,7 @@
 #include "kernels/cpu/team.h"
 #include "kernels/ops.h"
 
-// Operands of the CPU device are fp32.
+// Operands where they are fp32; see operand.h.
 TT_INLINE const float *tt_in(const tt_operand *operand) {
     return operand;
 }

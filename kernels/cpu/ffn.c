@@ -2,6 +2,7 @@
 // u = sqrt(2/pi) (x + 0.044715 x^3) (Hendrycks, Gimpel 2016) is x sigmoid(2u), which is exact in both tails.
 #include "kernels/cpu/dropout.h"
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/operand.h"
 
 #define GELU_C 1.5957691216f // 2 sqrt(2/pi)
 #define GELU_A 0.044715f
@@ -50,24 +51,9 @@ static tt_status check_ffn(const tt_ffn *p, const char *op) {
     return tt_dropout_check(&p->drop, op);
 }
 
-static void forward_tile(const tt_ffn *p, int row, int from, int n) {
-    const size_t f = (size_t)p->f;
-    const float *from_h = p->h;
-    float *a = tt_out(p->a) + (size_t)row * f + from;
-    if (p->activation == TT_RELU) {
-        relu_forward(n, a, from_h + (size_t)row * f + from);
-    } else {
-        const float *h = from_h + (size_t)row * 2 * f + from;
-        gelu_forward(n, a, h, h + f);
-    }
-}
-
-static void backward_gated_tile(const tt_ffn *p, int row, int from, int n, const float *da) {
-    const size_t f = (size_t)p->f;
-    const float *h = p->h;
-    float *dh = p->dh;
-    const size_t offset = (size_t)row * 2 * f + from;
-    gelu_backward(n, dh + offset, dh + offset + f, h + offset, h + offset + f, da);
+TT_MULTIVERSION(void, multiply_by, (int n, float *x, const float *y), (n, x, y)) {
+#pragma omp simd
+    for (int c = 0; c < n; ++c) x[c] *= y[c];
 }
 
 static void write_mask(uint8_t *mask, const float *a, int n) {
@@ -78,49 +64,73 @@ static void write_mask(uint8_t *mask, const float *a, int n) {
     }
 }
 
-tt_status tt_cpu_ffn_fwd(tt_device *device, const tt_ffn *p) {
-    TT_TRY(check_ffn(p, "ffn_fwd"));
-#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
-    for (int t = 0; t < p->rows; ++t) {
-        forward_tile(p, t, 0, p->f);
-        float *a = tt_out(p->a) + (size_t)t * p->f;
-        if (p->drop.p > 0) tt_dropout_row(&p->drop, t, p->f, a, a);
-        if (p->mask && p->activation == TT_RELU)
-            write_mask(p->mask + (size_t)t * (size_t)tt_mask_bytes(p->f), a, p->f);
+// Elements from .. from + n - 1 of row t, of at most TT_DROPOUT_TILE.
+static void forward_tile(const tt_ffn *p, bool narrow, int t, int from, int n) {
+    const size_t f = (size_t)p->f, at = (size_t)t * f + (size_t)from;
+    float space[TT_DROPOUT_TILE], h_space[TT_DROPOUT_TILE], linear_space[TT_DROPOUT_TILE];
+    float *a = tt_target(narrow, p->a, at, space);
+    if (p->activation == TT_RELU) {
+        relu_forward(n, a, tt_load(narrow, p->h, at, n, h_space));
+    } else {
+        const size_t h = at + (size_t)t * f;
+        gelu_forward(
+            n, a, tt_load(narrow, p->h, h, n, h_space), tt_load(narrow, p->h, h + f, n, linear_space));
     }
-    return TT_OK;
+    if (p->drop.p > 0) {
+        float kept[TT_DROPOUT_TILE];
+        tt_dropout_factors(&p->drop, p->drop.site, t, from, n, kept);
+        multiply_by(n, a, kept);
+    }
+    if (p->mask && p->activation == TT_RELU)
+        write_mask(p->mask + (size_t)t * (size_t)tt_mask_bytes(p->f) + from / 8, a, n);
+    tt_store(narrow, p->a, at, n, a);
 }
 
-TT_MULTIVERSION(void, multiply_by, (int n, float *x, const float *y), (n, x, y)) {
-#pragma omp simd
-    for (int c = 0; c < n; ++c) x[c] *= y[c];
+static void backward_tile(const tt_ffn *p, bool narrow, int t, int from, int n) {
+    const size_t f = (size_t)p->f, at = (size_t)t * f + (size_t)from;
+    float da_space[TT_DROPOUT_TILE], space[TT_DROPOUT_TILE];
+    const float *da = tt_load(narrow, p->da, at, n, da_space);
+    if (p->activation == TT_RELU) {
+        const uint8_t *mask = p->mask + (size_t)t * (size_t)tt_mask_bytes(p->f) + from / 8;
+        float *dh = tt_target(narrow, p->dh, at, space);
+        relu_backward(n, dh, mask, da, 1.0f / (1.0f - p->drop.p));
+        tt_store(narrow, p->dh, at, n, dh);
+        return;
+    }
+    float dropped[TT_DROPOUT_TILE];
+    if (p->drop.p > 0) {
+        tt_dropout_factors(&p->drop, p->drop.site, t, from, n, dropped);
+        multiply_by(n, dropped, da);
+        da = dropped;
+    }
+    const size_t h = at + (size_t)t * f;
+    float h_space[TT_DROPOUT_TILE], linear_space[TT_DROPOUT_TILE], dlinear_space[TT_DROPOUT_TILE];
+    float *dh = tt_target(narrow, p->dh, h, space), *dlinear = tt_target(narrow, p->dh, h + f, dlinear_space);
+    gelu_backward(n, dh, dlinear, tt_load(narrow, p->h, h, n, h_space),
+        tt_load(narrow, p->h, h + f, n, linear_space), da);
+    tt_store(narrow, p->dh, h, n, dh);
+    tt_store(narrow, p->dh, h + f, n, dlinear);
+}
+
+static void run_tiles(
+    tt_device *device, const tt_ffn *p, void (*run)(const tt_ffn *, bool, int t, int from, int n)) {
+    const bool narrow = tt_narrow(device);
+#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
+    for (int t = 0; t < p->rows; ++t)
+        for (int from = 0; from < p->f; from += TT_DROPOUT_TILE)
+            run(p, narrow, t, from, p->f - from < TT_DROPOUT_TILE ? p->f - from : TT_DROPOUT_TILE);
+}
+
+tt_status tt_cpu_ffn_fwd(tt_device *device, const tt_ffn *p) {
+    TT_TRY(check_ffn(p, "ffn_fwd"));
+    run_tiles(device, p, forward_tile);
+    return TT_OK;
 }
 
 tt_status tt_cpu_ffn_bwd(tt_device *device, const tt_ffn *p) {
     TT_TRY(check_ffn(p, "ffn_bwd"));
     if (p->activation == TT_RELU && !p->mask)
         return tt_fail(TT_ERR_INPUT, "ffn_bwd: ReLU needs the mask that forward wrote");
-    const float kept = 1.0f / (1.0f - p->drop.p);
-#pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
-    for (int t = 0; t < p->rows; ++t) {
-        const size_t offset = (size_t)t * p->f;
-        const float *da = tt_in(p->da) + offset;
-        if (p->activation == TT_RELU) {
-            const uint8_t *mask = p->mask + (size_t)t * (size_t)tt_mask_bytes(p->f);
-            relu_backward(p->f, tt_out(p->dh) + offset, mask, da, kept);
-            continue;
-        }
-        if (!(p->drop.p > 0)) {
-            backward_gated_tile(p, t, 0, p->f, da);
-            continue;
-        }
-        float dropped[TT_DROPOUT_TILE];
-        for (int from = 0; from < p->f; from += TT_DROPOUT_TILE) {
-            int n = p->f - from < TT_DROPOUT_TILE ? p->f - from : TT_DROPOUT_TILE;
-            tt_dropout_factors(&p->drop, p->drop.site, t, from, n, dropped);
-            multiply_by(n, dropped, da + from);
-            backward_gated_tile(p, t, from, n, dropped);
-        }
-    }
+    run_tiles(device, p, backward_tile);
     return TT_OK;
 }

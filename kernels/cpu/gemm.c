@@ -2,7 +2,9 @@
 // threads it may split k among them, and then the sum, so the bits, would depend on their number. Where k is
 // split, the parts are added in order.
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/operand.h"
 #include "kernels/cpu/reserve.h"
+#include "kernels/cpu/vector.h"
 
 #include "host/base/memory.h"
 
@@ -44,14 +46,16 @@ static tt_gemm_task task_of(const tt_gemm_job *job, int number) {
     t.m = tt_gemm_min(tiling->tile_m, p->m - t.i);
     t.n = tt_gemm_min(tiling->tile_n, p->n - t.j);
     t.k = tt_gemm_min(tiling->part_k, p->k - t.from);
+    size_t size = sizeof(float);
     if (tiling->parts_k == 1) {
         t.alpha = p->alpha, t.beta = p->beta;
-        t.c = tt_out(p->c), t.ldc = p->ldc;
+        t.c = p->c, t.ldc = p->ldc;
+        if (job->narrow) size = sizeof(uint16_t);
     } else {
         t.alpha = 1;
         t.c = (float *)job->state->partials.data + (size_t)t.part * p->m * p->n, t.ldc = p->n;
     }
-    t.c += (size_t)t.i * t.ldc + t.j;
+    t.c = (char *)t.c + ((size_t)t.i * t.ldc + t.j) * size;
     return t;
 }
 
@@ -63,10 +67,17 @@ TT_MULTIVERSION(void, clip_row, (int n, float *c), (n, c)) {
 // C = alpha (sum of the parts) + beta C, the parts in order.
 static void add_partials(const tt_gemm_job *job) {
     const tt_gemm *p = job->p;
-    const float *partials = job->state->partials.data;
+    float *partials = job->state->partials.data;
     const size_t part = (size_t)p->m * p->n;
 #pragma omp for schedule(static)
     for (int i = 0; i < p->m; ++i) {
+        if (job->narrow) {
+            float *sums = partials + (size_t)i * p->n;
+            for (int l = 1; l < job->tiling.parts_k; ++l) tt_vector_add(p->n, sums, sums + l * part);
+            tt_gemm_write_narrow(
+                p->n, (uint16_t *)p->c + (size_t)i * p->ldc, sums, p->alpha, p->beta, p->relu);
+            continue;
+        }
         float *c = tt_out(p->c) + (size_t)i * p->ldc;
         for (int l = 0; l < job->tiling.parts_k; ++l)
             tt_gemm_write_row(
@@ -93,8 +104,8 @@ static tt_status run_tasks(const tt_gemm_job *job) {
 #pragma omp atomic write
                 failure = status;
             }
-            for (int i = 0; p->relu && whole && i < task.m; ++i)
-                clip_row(task.n, task.c + (ptrdiff_t)i * task.ldc);
+            for (int i = 0; p->relu && whole && !job->narrow && i < task.m; ++i)
+                clip_row(task.n, (float *)task.c + (ptrdiff_t)i * task.ldc);
         }
         if (tiling->parts_k > 1) add_partials(job);
     }
@@ -117,6 +128,7 @@ static tt_status reserve_buffers(tt_device *device, const tt_gemm_job *job) {
 
 static tt_status plan(tt_device *device, tt_gemm_job *job) {
     TT_TRY(open_state(&job->state, device));
+    job->narrow = tt_narrow(device) && !job->p->c_fp32;
     if (device->precision == TT_FP32)
         tt_gemm_plan_fp32(job);
     else
@@ -151,10 +163,12 @@ tt_status tt_cpu_gemm(tt_device *device, const tt_gemm *p) {
     if (p->batch < 0) return tt_fail(TT_ERR_INPUT, "gemm: a batch of %d products", p->batch);
     tt_gemm product = *p;
     product.batch = 1;
+    const ptrdiff_t operand = (ptrdiff_t)device->operand_size,
+                    result = p->c_fp32 ? (ptrdiff_t)sizeof(float) : operand;
     for (int i = 0; i < (p->batch > 1 ? p->batch : 1); ++i) {
-        product.a = tt_in(p->a) + i * p->stride_a;
-        product.b = tt_in(p->b) + i * p->stride_b;
-        product.c = tt_out(p->c) + i * p->stride_c;
+        product.a = (const char *)p->a + i * p->stride_a * operand;
+        product.b = (const char *)p->b + i * p->stride_b * operand;
+        product.c = (char *)p->c + i * p->stride_c * result;
         TT_TRY(multiply(device, &product));
     }
     return TT_OK;

@@ -1,10 +1,10 @@
-// Tasks of products in bf16. Both inputs are rounded into buffers once; a task multiplies its tile by matmul
-// primitives of fixed sizes, one stretch of k after the other, into an fp32 tile that stays in cache, then
-// writes alpha tile + beta C. Rows and k are padded with zeros, so that batches of ever new sizes meet few
-// shapes and the primitives are found in the cache.
-#include "kernels/bf16.h"
+// Tasks of products in bf16. A task multiplies its tile by matmul primitives of fixed sizes, one stretch of k after the
+// other, into an fp32 tile that stays in cache, then writes alpha tile + beta C. Rows and k are padded with zeros, so that
+// batches of ever new sizes meet few shapes and the primitives are found in the cache: only what lies at such an edge is
+// copied for that.
 #include "kernels/cpu/gemm.h"
 
+#include <limits.h>
 #include <omp.h>
 #include <string.h>
 
@@ -20,40 +20,53 @@ static int pad_rows(int m) {
     return m <= TT_GEMM_PAD / 2 ? TT_GEMM_PAD / 2 : tt_gemm_round_up(m, TT_GEMM_PAD);
 }
 
-typedef struct matrix {
-    const float *x;
-    int rows, columns, ld;
-} matrix;
+// The tiles that begin at row i and k `from` are read from the edge.
+static bool in_edge(const tt_gemm_input *x, int i, int from) {
+    return i >= x->edge_row && from >= x->edge_k;
+}
 
-// Rounds x[rows, columns] into out[padded rows, ld] with zeros around it. The threads share the rows.
-static void round_input(uint16_t *out, int padded_rows, int ld, const matrix *from) {
+static int edge_ld(const tt_gemm_input *x) {
+    return x->by_k ? x->edge_rows : x->edge_depth;
+}
+
+// The threads share the lines.
+static void copy_edge(uint16_t *to, const tt_gemm_input *x, int k) {
+    const int rows = x->rows - x->edge_row, depth = k - x->edge_k;
+    const int lines = x->by_k ? depth : rows, n = x->by_k ? rows : depth, ld = edge_ld(x);
+    const int padded = x->by_k ? x->edge_depth : x->edge_rows;
+    const uint16_t *from =
+        x->x + (x->by_k ? (size_t)x->edge_k * x->ld + x->edge_row : (size_t)x->edge_row * x->ld + x->edge_k);
 #pragma omp for schedule(static)
-    for (int i = 0; i < padded_rows; ++i) {
-        uint16_t *to = out + (size_t)i * ld;
-        const int filled = i < from->rows ? from->columns : 0;
-        tt_bf16_from_float(filled, to, from->x + (size_t)(i < from->rows ? i : 0) * from->ld);
-        memset(to + filled, 0, (size_t)(ld - filled) * sizeof *to);
+    for (int i = 0; i < padded; ++i) {
+        uint16_t *line = to + (size_t)i * ld;
+        const int filled = i < lines ? n : 0;
+        memcpy(line, from + (size_t)(i < lines ? i : 0) * x->ld, (size_t)filled * sizeof *line);
+        memset(line + filled, 0, (size_t)(ld - filled) * sizeof *line);
     }
 }
 
-static void round_inputs(const tt_gemm_job *job) {
-    const tt_gemm *p = job->p;
+static void copy_edges(const tt_gemm_job *job) {
     const tt_gemm_bf16 *shapes = &job->bf16;
-    const matrix a = {.x = tt_in(p->a),
-        .rows = p->trans_a ? p->k : p->m,
-        .columns = p->trans_a ? p->m : p->k,
-        .ld = p->lda};
-    const matrix b = {.x = tt_in(p->b),
-        .rows = p->trans_b ? p->n : p->k,
-        .columns = p->trans_b ? p->k : p->n,
-        .ld = p->ldb};
-    round_input(job->state->a16.data, p->trans_a ? shapes->padded_k : shapes->padded_m, shapes->lda, &a);
-    round_input(job->state->b16.data, p->trans_b ? p->n : shapes->padded_k, shapes->ldb, &b);
+    if (job->needs.a16) copy_edge(job->state->a16.data, &shapes->a, job->p->k);
+    if (job->needs.b16) copy_edge(job->state->b16.data, &shapes->b, job->p->k);
+}
+
+static int ld_at(const tt_gemm_input *x, int i, int from) {
+    return in_edge(x, i, from) ? edge_ld(x) : x->ld;
+}
+
+static const uint16_t *element_at(const tt_gemm_input *x, const uint16_t *edge, int i, int from) {
+    const uint16_t *base = x->x;
+    const size_t ld = (size_t)ld_at(x, i, from);
+    if (in_edge(x, i, from)) {
+        base = edge;
+        i -= x->edge_row, from -= x->edge_k;
+    }
+    return base + (x->by_k ? (size_t)from * ld + (size_t)i : (size_t)i * ld + (size_t)from);
 }
 
 // Multiplies one tile into this thread's part of state->tiles.
 static dnnl_status_t multiply_tile(const tt_gemm_job *job, const tt_gemm_task *t, float *sums) {
-    const tt_gemm *p = job->p;
     const tt_gemm_bf16 *shapes = &job->bf16;
     const tt_gemm_state *state = job->state;
     const int thread = omp_get_thread_num();
@@ -65,10 +78,9 @@ static dnnl_status_t multiply_tile(const tt_gemm_job *job, const tt_gemm_task *t
         const tt_matmul *matmul =
             shapes->matmuls[t->tile_row == job->tiling.tiles_m - 1][t->tile_column == job->tiling.tiles_n - 1]
                            [last][accumulate];
-        const size_t a = p->trans_a ? (size_t)from * shapes->lda + t->i : (size_t)t->i * shapes->lda + from;
-        const size_t b = p->trans_b ? (size_t)t->j * shapes->ldb + from : (size_t)from * shapes->ldb + t->j;
-        void *const data[TT_MATMUL_MEMORIES] = {[TT_MATMUL_A] = (uint16_t *)state->a16.data + a,
-            [TT_MATMUL_B] = (uint16_t *)state->b16.data + b,
+        void *const data[TT_MATMUL_MEMORIES] = {
+            [TT_MATMUL_A] = (uint16_t *)element_at(&shapes->a, state->a16.data, t->i, from),
+            [TT_MATMUL_B] = (uint16_t *)element_at(&shapes->b, state->b16.data, t->j, from),
             [TT_MATMUL_C] = sums,
             [TT_MATMUL_SCRATCH] = scratch};
         const dnnl_status_t status =
@@ -82,8 +94,15 @@ static dnnl_status_t task_bf16(const tt_gemm_job *job, const tt_gemm_task *t) {
     float *sums = (float *)job->state->tiles.data + (size_t)omp_get_thread_num() * TILE_M * TILE_N;
     const dnnl_status_t status = multiply_tile(job, t, sums);
     if (status != dnnl_success) return status;
-    for (int row = 0; row < t->m; ++row)
-        tt_gemm_write_row(t->n, t->c + (size_t)row * t->ldc, sums + (size_t)row * t->n, t->alpha, t->beta);
+    const bool narrow = job->narrow && job->tiling.parts_k == 1;
+    for (int row = 0; row < t->m; ++row) {
+        const size_t at = (size_t)row * t->ldc;
+        const float *from = sums + (size_t)row * t->n;
+        if (narrow)
+            tt_gemm_write_narrow(t->n, (uint16_t *)t->c + at, from, t->alpha, t->beta, job->p->relu);
+        else
+            tt_gemm_write_row(t->n, (float *)t->c + at, from, t->alpha, t->beta);
+    }
     return dnnl_success;
 }
 
@@ -107,8 +126,8 @@ tt_status tt_gemm_find_matmuls(tt_gemm_job *job) {
                 const tt_matmul_shape shape = {.m = mi ? last_m : tiling->tile_m,
                     .n = ni ? last_n : tiling->tile_n,
                     .k = last ? shapes->padded_k - from : DEPTH,
-                    .lda = shapes->lda,
-                    .ldb = shapes->ldb,
+                    .lda = ld_at(&shapes->a, mi ? (tiling->tiles_m - 1) * tiling->tile_m : 0, from),
+                    .ldb = ld_at(&shapes->b, ni ? (tiling->tiles_n - 1) * tiling->tile_n : 0, from),
                     .trans_a = p->trans_a,
                     .trans_b = p->trans_b,
                     .accumulate = accumulate};
@@ -119,19 +138,32 @@ tt_status tt_gemm_find_matmuls(tt_gemm_job *job) {
     return TT_OK;
 }
 
+// Where the edge of an input begins, and its sizes; returns its bytes.
+static size_t plan_edge(tt_gemm_input *x, int last_tile, int padded_rows, int k, int padded_k) {
+    const bool rows = padded_rows != x->rows, depth = padded_k != k;
+    x->edge_row = x->edge_k = INT_MAX;
+    if (!rows && !depth) return 0;
+    x->edge_row = rows && !depth ? last_tile : 0;
+    x->edge_k = depth && !rows ? (padded_k - 1) / DEPTH * DEPTH : 0;
+    x->edge_rows = padded_rows - x->edge_row;
+    x->edge_depth = padded_k - x->edge_k;
+    return (size_t)x->edge_rows * (size_t)x->edge_depth * sizeof(uint16_t);
+}
+
 void tt_gemm_plan_bf16(tt_gemm_job *job) {
     const tt_gemm *p = job->p;
-    const int padded_m = pad_rows(p->m), padded_k = tt_gemm_round_up(p->k, TT_GEMM_PAD);
+    // With a transposed A, rows are a size of the model, of which there are few.
+    const int padded_m = p->trans_a ? p->m : pad_rows(p->m), padded_k = tt_gemm_round_up(p->k, TT_GEMM_PAD);
     job->tiling = tt_gemm_cut(
         p->m, p->n, p->k, (tt_gemm_limits){.tile_m = TILE_M, .tile_n = TILE_N, .tile_min = TILE_MIN});
-    job->load_inputs = round_inputs;
+    job->load_inputs = copy_edges;
     job->do_task = task_bf16;
-    job->bf16 = (tt_gemm_bf16){.lda = p->trans_a ? padded_m : padded_k,
-        .ldb = p->trans_b ? padded_k : p->n,
-        .padded_m = padded_m,
-        .padded_k = padded_k};
-    const size_t a_rows = p->trans_a ? padded_k : padded_m, b_rows = p->trans_b ? p->n : padded_k;
-    job->needs.a16 = (size_t)job->bf16.lda * a_rows * sizeof(uint16_t);
-    job->needs.b16 = (size_t)job->bf16.ldb * b_rows * sizeof(uint16_t);
+    tt_gemm_bf16 *shapes = &job->bf16;
+    shapes->a = (tt_gemm_input){.by_k = p->trans_a, .x = p->a, .rows = p->m, .ld = p->lda};
+    shapes->b = (tt_gemm_input){.by_k = !p->trans_b, .x = p->b, .rows = p->n, .ld = p->ldb};
+    shapes->padded_m = padded_m, shapes->padded_k = padded_k;
+    job->needs.a16 =
+        plan_edge(&shapes->a, (job->tiling.tiles_m - 1) * job->tiling.tile_m, padded_m, p->k, padded_k);
+    job->needs.b16 = plan_edge(&shapes->b, 0, p->n, p->k, padded_k);
     job->needs.tiles = (size_t)job->state->threads * TILE_M * TILE_N * sizeof(float);
 }

@@ -49,7 +49,7 @@ static dnnl_status_t task_sgemm(const tt_gemm_job *job, const tt_gemm_task *t) {
         const dnnl_status_t status = call_sgemm(p, &stretch);
         if (status != dnnl_success) return status;
         for (int row = 0; row < t->m; ++row)
-            tt_gemm_write_row(t->n, t->c + (size_t)row * t->ldc, sums + (size_t)row * t->n, t->alpha,
+            tt_gemm_write_row(t->n, (float *)t->c + (size_t)row * t->ldc, sums + (size_t)row * t->n, t->alpha,
                 done == 0 ? t->beta : 1);
     }
     return dnnl_success;

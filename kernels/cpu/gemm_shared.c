@@ -1,5 +1,8 @@
 // Buffers, and the writing of results, which all kinds of product share.
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/math.h"
+
+#include <math.h>
 
 TT_MULTIVERSION(void, write_row, (int n, float *c, const float *sums, float alpha, float beta),
     (n, c, sums, alpha, beta)) {
@@ -14,6 +17,28 @@ TT_MULTIVERSION(void, write_row, (int n, float *c, const float *sums, float alph
 
 void tt_gemm_write_row(int n, float *c, const float *sums, float alpha, float beta) {
     write_row(n, c, sums, alpha, beta);
+}
+
+TT_MULTIVERSION(void, write_narrow,
+    (int n, uint16_t *c, const float *sums, float alpha, float beta, float least),
+    (n, c, sums, alpha, beta, least)) {
+    if (beta == 0) {
+#pragma omp simd
+        for (int j = 0; j < n; ++j) {
+            const float x = alpha * sums[j];
+            c[j] = tt_bf16_round(x < least ? least : x);
+        }
+    } else {
+#pragma omp simd
+        for (int j = 0; j < n; ++j) {
+            const float x = alpha * sums[j] + beta * tt_bf16_widen(c[j]);
+            c[j] = tt_bf16_round(x < least ? least : x);
+        }
+    }
+}
+
+void tt_gemm_write_narrow(int n, uint16_t *c, const float *sums, float alpha, float beta, bool relu) {
+    write_narrow(n, c, sums, alpha, beta, relu ? 0 : -INFINITY);
 }
 
 tt_status tt_gemm_reserve(tt_device *device, tt_gemm_buffer *buffer, size_t bytes) {

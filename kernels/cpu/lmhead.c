@@ -5,13 +5,15 @@
 //   dh = scale dlogits w,  dw += scale dlogits^T h
 // The fused path needs one matrix product fewer than forward and backward.
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/operand.h"
 #include "kernels/cpu/reserve.h"
 #include "kernels/cpu/vector.h"
 
 #include <math.h>
+#include <string.h>
 
-// Rows of a chunk. With more rows w and dw are read less often, until the logits no longer fit the caches. In
-// bf16 each product also rounds w again, so larger chunks pay. With a very large vocabulary, chunk_bytes is
+// Rows of a chunk. With more rows w and dw are read less often, until the logits no longer fit the caches; in bf16, where
+// products are faster, larger chunks pay. With a very large vocabulary, chunk_bytes is
 // the limit.
 enum { CHUNK_FP32 = 256, CHUNK_BF16 = 512, CHUNK_MIN = 64 };
 static const size_t chunk_bytes = (size_t)64 << 20;
@@ -25,6 +27,17 @@ static float row_lse(int n, const float *x) {
 TT_MULTIVERSION(void, row_backward, (int n, float *x, float lse, float weight), (n, x, lse, weight)) {
 #pragma omp simd
     for (int j = 0; j < n; ++j) x[j] = -weight * tt_expf(x[j] - lse);
+}
+
+// x[0..n) in bf16 into the first half of its own memory.
+static void narrow_row(int n, float *x) {
+    enum { TILE = 512 };
+    float tile[TILE];
+    for (int j = 0; j < n; j += TILE) {
+        const int m = n - j < TILE ? n - j : TILE;
+        memcpy(tile, x + j, (size_t)m * sizeof *tile);
+        tt_bf16_from_float(m, (uint16_t *)x + j, tile);
+    }
 }
 
 static tt_status check_lmhead(const tt_lmhead *p, const char *op) {
@@ -50,9 +63,10 @@ typedef struct chunk_products {
     tt_gemm logits, to_h, to_w;
 } chunk_products;
 
-static chunk_products products_of(const tt_lmhead *p, int first, int n, float *logits) {
-    const int d = p->d, vocab = p->vocab;
-    const float *h = tt_in(p->h) + (size_t)first * d;
+static chunk_products products_of(
+    const tt_device *device, const tt_lmhead *p, int first, int n, float *logits) {
+    const int d = p->d, vocab = p->vocab, ld = tt_narrow(device) ? 2 * vocab : vocab; // see narrow_row
+    const tt_operand *h = tt_operand_at(device, p->h, (size_t)first * (size_t)d);
     const tt_gemm forward = {.trans_b = true,
         .m = n,
         .n = vocab,
@@ -63,16 +77,17 @@ static chunk_products products_of(const tt_lmhead *p, int first, int n, float *l
         .b = p->w,
         .ldb = d,
         .c = logits,
+        .c_fp32 = true,
         .ldc = vocab};
     const tt_gemm to_h = {.m = n,
         .n = d,
         .k = vocab,
         .alpha = p->scale,
         .a = logits,
-        .lda = vocab,
+        .lda = ld,
         .b = p->w,
         .ldb = d,
-        .c = p->dh ? tt_out(p->dh) + (size_t)first * d : NULL,
+        .c = p->dh ? tt_operand_at(device, p->dh, (size_t)first * (size_t)d) : NULL,
         .ldc = d};
     const tt_gemm to_w = {.trans_a = true,
         .m = vocab,
@@ -81,10 +96,11 @@ static chunk_products products_of(const tt_lmhead *p, int first, int n, float *l
         .alpha = p->scale,
         .beta = 1,
         .a = logits,
-        .lda = vocab,
+        .lda = ld,
         .b = h,
         .ldb = d,
         .c = p->dw,
+        .c_fp32 = true,
         .ldc = d};
     return (chunk_products){forward, to_h, to_w};
 }
@@ -98,7 +114,7 @@ tt_status tt_cpu_lmhead_reserve(tt_device *device, const tt_lmhead *p, bool back
     if (!tt_device_scratch(device, logits_bytes(p, chunk))) return TT_ERR_NOMEM;
     for (int first = 0; first < p->rows; first += chunk) {
         const int n = p->rows - first < chunk ? p->rows - first : chunk;
-        const chunk_products products = products_of(p, 0, n, NULL);
+        const chunk_products products = products_of(device, p, 0, n, NULL);
         TT_TRY(tt_cpu_gemm_reserve(device, &products.logits));
         if (!backward) continue;
         TT_TRY(tt_cpu_gemm_reserve(device, &products.to_h));
@@ -113,7 +129,7 @@ static tt_status run_chunks(tt_device *device, const tt_lmhead *p, bool forward,
     if (!logits) return TT_ERR_NOMEM;
     for (int first = 0; first < p->rows; first += chunk) {
         const int n = p->rows - first < chunk ? p->rows - first : chunk;
-        const chunk_products products = products_of(p, first, n, logits);
+        const chunk_products products = products_of(device, p, first, n, logits);
         TT_TRY(tt_cpu_gemm(device, &products.logits));
 #pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
         for (int i = 0; i < n; ++i) {
@@ -127,6 +143,7 @@ static tt_status run_chunks(tt_device *device, const tt_lmhead *p, bool forward,
             if (backward) {
                 row_backward(vocab, x, p->lse[t], p->dlogp[t]);
                 x[target] += p->dlogp[t];
+                if (tt_narrow(device)) narrow_row(vocab, x);
             }
         }
         if (!backward) continue;

@@ -23,6 +23,17 @@ TT_INLINE uint32_t tt_float_bits(float x) {
     return both.u;
 }
 
+// To bf16, to nearest even; NaN stays NaN: rounding could carry its bits into infinity or the sign.
+TT_INLINE uint16_t tt_bf16_round(float x) {
+    const uint32_t bits = tt_float_bits(x);
+    const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, quiet = (bits >> 16) | 0x40u;
+    return (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
+}
+
+TT_INLINE float tt_bf16_widen(uint16_t x) {
+    return tt_bits_float((uint32_t)x << 16);
+}
+
 // e^x within 2 units in the last place over the whole range, subnormal results included; -inf gives 0,
 // overflow and +inf give +inf, NaN gives NaN.
 //

@@ -17,6 +17,7 @@ static tt_status choose_precision(tt_device *device) {
 tt_status tt_cpu_open(tt_device *device, int threads) {
     TT_TRY(tt_cpu_isa_limit());
     TT_TRY(choose_precision(device));
+    if (device->precision == TT_BF16) device->operand_size = sizeof(uint16_t);
     device->ops = tt_cpu_ops();
     device->memory = tt_cpu_memory();
     device->name = "cpu";

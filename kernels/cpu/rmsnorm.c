@@ -1,6 +1,7 @@
 // RMSNorm fused with the residual add and both dropouts. Rows are independent except for dw, whose sum over
 // rows is taken in blocks of fixed size, so that it does not depend on the number of threads.
 #include "kernels/cpu/dropout.h"
+#include "kernels/cpu/operand.h"
 #include "kernels/cpu/reserve.h"
 #include "kernels/cpu/vector.h"
 
@@ -52,13 +53,15 @@ static tt_status check_rmsnorm(const tt_rmsnorm *p, const char *op) {
 }
 
 size_t tt_cpu_rmsnorm_fwd_scratch(const tt_device *device, const tt_rmsnorm *p) {
-    return p->branch && p->drop.p > 0 ? (size_t)device->threads * p->d * sizeof(float) : 0;
+    const bool any = tt_narrow(device) || (p->branch && p->drop.p > 0);
+    return any ? (size_t)device->threads * p->d * sizeof(float) : 0;
 }
 
 tt_status tt_cpu_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
     TT_TRY(check_rmsnorm(p, "rmsnorm_fwd"));
     const int d = p->d;
-    // One row per thread for the branch after dropout.
+    const bool narrow = tt_narrow(device);
+    // One row per thread: for the branch in fp32 and after dropout, and then for y.
     float *rows = NULL;
     const size_t bytes = tt_cpu_rmsnorm_fwd_scratch(device, p);
     if (bytes) {
@@ -68,18 +71,19 @@ tt_status tt_cpu_rmsnorm_fwd(tt_device *device, const tt_rmsnorm *p) {
 #pragma omp parallel for num_threads(tt_cpu_team(device->threads)) schedule(static)
     for (int t = 0; t < p->rows; ++t) {
         const size_t offset = (size_t)t * d;
-        const float *branch = p->branch ? tt_in(p->branch) + offset : NULL;
-        if (rows) {
-            float *own = rows + (size_t)tt_cpu_thread() * d;
+        float *own = rows ? rows + (size_t)tt_cpu_thread() * d : NULL;
+        const float *branch = p->branch ? tt_load(narrow, p->branch, offset, d, own) : NULL;
+        if (branch && p->drop.p > 0) {
             tt_dropout_row(&p->drop, t, d, own, branch);
             branch = own;
         }
         const float *x_in = (p->x_in ? p->x_in : p->x) + offset;
         float mean = add_branch(d, p->x + offset, x_in, branch) / (float)d;
         p->rstd[t] = 1.0f / sqrtf(mean + p->eps);
-        float *y = tt_out(p->y) + offset;
+        float *y = tt_target(narrow, p->y, offset, own);
         normalise_row(d, y, p->x + offset, p->w, p->rstd[t]);
         if (p->output_drop.p > 0) tt_dropout_row(&p->output_drop, t, d, y, y);
+        tt_store(narrow, p->y, offset, d, y);
     }
     return TT_OK;
 }
@@ -100,6 +104,7 @@ size_t tt_cpu_rmsnorm_bwd_scratch(const tt_device *device, const tt_rmsnorm *p) 
 tt_status tt_cpu_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
     TT_TRY(check_rmsnorm(p, "rmsnorm_bwd"));
     if (p->rows == 0) return TT_OK;
+    const bool narrow = tt_narrow(device);
     const int d = p->d, blocks = (p->rows + BLOCK - 1) / BLOCK;
     const size_t partials = count_partials(p);
     float *scratch = tt_device_scratch(device, tt_cpu_rmsnorm_bwd_scratch(device, p));
@@ -114,13 +119,16 @@ tt_status tt_cpu_rmsnorm_bwd(tt_device *device, const tt_rmsnorm *p) {
             memset(dw, 0, (size_t)d * sizeof *dw);
             for (int t = b * BLOCK; t < p->rows && t < (b + 1) * BLOCK; ++t) {
                 const size_t offset = (size_t)t * d;
-                const float *dy = tt_in(p->dy) + offset;
+                const float *dy = tt_load(narrow, p->dy, offset, d, own);
                 if (p->output_drop.p > 0) {
                     tt_dropout_row(&p->output_drop, t, d, own, dy);
                     dy = own;
                 }
                 row_backward(d, p->dx + offset, dw, dy, p->x + offset, p->w, p->rstd[t]);
-                if (p->dbranch) tt_dropout_row(&p->drop, t, d, tt_out(p->dbranch) + offset, p->dx + offset);
+                if (!p->dbranch) continue;
+                float *dbranch = tt_target(narrow, p->dbranch, offset, own);
+                tt_dropout_row(&p->drop, t, d, dbranch, p->dx + offset);
+                tt_store(narrow, p->dbranch, offset, d, dbranch);
             }
         }
     }

@@ -5,12 +5,20 @@
 typedef struct matrix {
     int rows, columns, ld;
     float *x;
+    uint16_t *narrow; // the same, or NULL
 } matrix;
 
 static matrix make(int rows, int columns, int gap, uint64_t stream) {
-    matrix m = {rows, columns, columns + gap, NULL};
+    matrix m = {rows, columns, columns + gap, NULL, NULL};
     m.x = twin_normal((size_t)rows * m.ld, 1, stream);
     return m;
+}
+
+// x becomes what bf16 can hold.
+static const void *operand(matrix *m, tt_precision precision) {
+    if (precision == TT_FP32) return m->x;
+    if (!m->narrow) m->narrow = twin_narrow(m->x, (size_t)m->rows * m->ld);
+    return m->narrow;
 }
 
 static double at(const matrix *m, bool trans, int i, int j) {
@@ -41,12 +49,40 @@ static void check_relu(tt_device *device, tt_gemm p, const matrix *old, const ch
     free(clipped), free(expected);
 }
 
+// With a C of bf16: `expected` but for its rounding; nothing between the rows is touched; with relu the same numbers, but 0 for
+// negative ones.
+static void check_narrow(
+    tt_device *device, tt_gemm p, const matrix *old, const double *expected, const char *what) {
+    const size_t n = (size_t)p.m * old->ld;
+    uint16_t *c = twin_alloc(n, sizeof *c), *clipped = twin_alloc(n, sizeof *clipped);
+    memcpy(c, old->narrow, n * sizeof *c);
+    memcpy(clipped, old->narrow, n * sizeof *c);
+    p.c_fp32 = false, p.c = c;
+    if (p.beta == 0) c[0] = 0x7fc0; // NaN, which must not be read
+    twin_ok(device->ops->gemm(device, &p));
+    p.relu = true, p.c = clipped;
+    twin_ok(device->ops->gemm(device, &p));
+    float *wide = twin_widen(c, n), *wide_clipped = twin_widen(clipped, n);
+    twin_expect_rows(TWIN_BF16, what, wide, old->ld, expected, p.m, p.n);
+    for (int i = 0; i < p.m; ++i)
+        for (int j = 0; j < old->ld; ++j) {
+            const size_t at = (size_t)i * old->ld + j;
+            if (j >= p.n)
+                assert_true(c[at] == old->narrow[at] && clipped[at] == c[at]);
+            else
+                assert_true(wide_clipped[at] == (wide[at] < 0 ? 0 : wide[at]));
+        }
+    free(c), free(clipped), free(wide), free(wide_clipped);
+}
+
 static void check(tt_precision precision, int m, int n, int k, int gap, float alpha, float beta) {
     for (int form = 0; form < 4; ++form) {
         const bool ta = form & 1, tb = form >> 1;
         matrix a = ta ? make(k, m, gap, 1) : make(m, k, gap, 1),
                b = tb ? make(n, k, gap, 2) : make(k, n, gap, 2);
         matrix old = make(m, n, gap, 3);
+        const void *a_operand = operand(&a, precision), *b_operand = operand(&b, precision);
+        operand(&old, precision);
         double *expected = twin_alloc((size_t)m * n, sizeof *expected);
         naive(expected, &a, ta, &b, tb, m, n, k, alpha, beta, &old);
         float *first = NULL;
@@ -64,9 +100,10 @@ static void check(tt_precision precision, int m, int n, int k, int gap, float al
                 .k = k,
                 .alpha = alpha,
                 .beta = beta,
-                .a = a.x,
-                .b = b.x,
+                .a = a_operand,
+                .b = b_operand,
                 .c = c,
+                .c_fp32 = true,
                 .lda = a.ld,
                 .ldb = b.ld,
                 .ldc = old.ld};
@@ -80,6 +117,7 @@ static void check(tt_precision precision, int m, int n, int k, int gap, float al
                 twin_same_bits(
                     what, c + (size_t)i * old.ld + n, old.x + (size_t)i * old.ld + n, gap, sizeof *c);
             check_relu(device, p, &old, what);
+            if (precision == TT_BF16) check_narrow(device, p, &old, expected, what);
             if (first) twin_same_bits(what, first, c, (size_t)m * old.ld, sizeof *c);
             if (!first)
                 first = c;
@@ -88,6 +126,7 @@ static void check(tt_precision precision, int m, int n, int k, int gap, float al
             tt_device_close(device);
         }
         free(first), free(a.x), free(b.x), free(old.x), free(expected);
+        free(a.narrow), free(b.narrow), free(old.narrow);
     }
 }
 
@@ -177,16 +216,26 @@ static void bf16_sums_in_fp32(void **state) {
     for (int i = 0; i < m * k; ++i) a.x[i] = (float)((int)(a.x[i] * 16)) / 16;
     for (int i = 0; i < k * n; ++i) b.x[i] = (float)((int)(b.x[i] * 16)) / 16;
     double *expected = twin_alloc((size_t)m * n, sizeof *expected);
+    const void *a_operand = operand(&a, TT_BF16), *b_operand = operand(&b, TT_BF16);
     naive(expected, &a, false, &b, false, m, n, k, 1, 0, &none);
     tt_device *device;
     twin_ok(tt_device_open(&device, "cpu", TT_BF16, 2));
     float *c = twin_alloc((size_t)m * n, sizeof *c);
-    tt_gemm p = {
-        .m = m, .n = n, .k = k, .alpha = 1, .a = a.x, .b = b.x, .c = c, .lda = k, .ldb = n, .ldc = n};
+    tt_gemm p = {.m = m,
+        .n = n,
+        .k = k,
+        .alpha = 1,
+        .a = a_operand,
+        .b = b_operand,
+        .c = c,
+        .c_fp32 = true,
+        .lda = k,
+        .ldb = n,
+        .ldc = n};
     twin_ok(device->ops->gemm(device, &p));
     twin_expect_rows(TWIN_FP32, "bf16 with exact inputs", c, n, expected, m, n);
     tt_device_close(device);
-    free(a.x), free(b.x), free(c), free(expected);
+    free(a.x), free(b.x), free(a.narrow), free(b.narrow), free(c), free(expected);
 }
 
 // A batch: each product as it is alone, to the bit; nothing between the results is touched. B is one for all.
@@ -195,6 +244,7 @@ static void batches(void **state) {
     enum { BATCH = 3, M = 70, N = 33, K = 1030, A = K * M + 5, C = M * N + 7 };
     float *a = twin_normal(BATCH * A, 1, 1), *b = twin_normal(K * N, 1, 2),
           *old = twin_normal(BATCH * C, 1, 3);
+    uint16_t *narrow_a = twin_narrow(a, BATCH * A), *narrow_b = twin_narrow(b, K * N);
     for (int precision = TT_FP32; precision <= (has_bf16() ? TT_BF16 : TT_FP32); ++precision)
         for (int threads = 1; threads <= 2; ++threads) {
             tt_device *device;
@@ -206,9 +256,10 @@ static void batches(void **state) {
                 .k = K,
                 .alpha = 0.5f,
                 .beta = 1,
-                .a = a,
-                .b = b,
+                .a = precision == TT_BF16 ? (void *)narrow_a : a,
+                .b = precision == TT_BF16 ? (void *)narrow_b : b,
                 .c = together,
+                .c_fp32 = true,
                 .lda = M,
                 .ldb = N,
                 .ldc = N,
@@ -217,7 +268,8 @@ static void batches(void **state) {
                 .stride_c = C};
             twin_ok(device->ops->gemm(device, &p));
             for (int i = 0; i < BATCH; ++i) {
-                p.a = a + i * A, p.c = alone + i * C, p.batch = i % 2; // 0 and 1 are the same
+                p.a = precision == TT_BF16 ? (void *)(narrow_a + i * A) : a + i * A;
+                p.c = alone + i * C, p.batch = i % 2; // 0 and 1 are the same
                 twin_ok(device->ops->gemm(device, &p));
             }
             twin_same_bits("batch", together, alone, BATCH * C, sizeof *alone);
@@ -225,7 +277,7 @@ static void batches(void **state) {
             free(together), free(alone);
             tt_device_close(device);
         }
-    free(a), free(b), free(old);
+    free(a), free(b), free(old), free(narrow_a), free(narrow_b);
 }
 
 // The caller's scratch must survive a product, and a stream of new shapes must not run out of anything.
@@ -240,6 +292,8 @@ static void scratch_and_many_shapes(void **state) {
         for (int i = 0; i < 1000; ++i) scratch[i] = (float)i;
         float *ones = twin_alloc(MAX * MAX, sizeof *ones), *c = twin_alloc(MAX * MAX, sizeof *c);
         for (int i = 0; i < MAX * MAX; ++i) ones[i] = 1;
+        uint16_t *narrow = twin_narrow(ones, MAX * MAX);
+        const void *operand = precision == TT_BF16 ? (void *)narrow : ones;
         for (int n = 1; n < MAX; ++n)
             for (int shape = 0; shape < 9; ++shape) {
                 const int m = (int[]){5, 40, 100}[shape / 3], k = (int[]){10, 70, 124}[shape % 3];
@@ -247,9 +301,10 @@ static void scratch_and_many_shapes(void **state) {
                     .n = n,
                     .k = k,
                     .alpha = 1,
-                    .a = ones,
-                    .b = ones,
+                    .a = operand,
+                    .b = operand,
                     .c = c,
+                    .c_fp32 = true,
                     .lda = k,
                     .ldb = n,
                     .ldc = n};
@@ -259,7 +314,7 @@ static void scratch_and_many_shapes(void **state) {
         for (int i = 0; i < 1000; ++i) assert_true(scratch[i] == (float)i);
         assert_ptr_equal(scratch, tt_device_scratch(device, 8));
         tt_device_close(device);
-        free(ones), free(c);
+        free(ones), free(narrow), free(c);
     }
 }
 

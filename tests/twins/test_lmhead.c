@@ -77,17 +77,21 @@ static result run(const problem *it, tt_precision precision, int threads, bool f
         twin_alloc(rows, 4), twin_alloc(rows, 4), twin_normal(rows * d, 1, 9), twin_copy(it->dw, vocab * d)};
     tt_device *device;
     twin_ok(tt_device_open(&device, "cpu", precision, threads));
+    const bool bf16 = precision == TT_BF16;
+    uint16_t *h = bf16 ? twin_narrow(it->h, rows * d) : NULL,
+             *w = bf16 ? twin_narrow(it->w, vocab * d) : NULL,
+             *dh = bf16 ? twin_narrow(r.dh, rows * d) : NULL;
     tt_lmhead p = {.rows = it->rows,
         .d = it->d,
         .vocab = it->vocab,
         .scale = (float)it->scale,
-        .h = it->h,
-        .w = it->w,
+        .h = bf16 ? (void *)h : it->h,
+        .w = bf16 ? (void *)w : it->w,
         .targets = it->targets,
         .lse = r.lse,
         .logp = r.logp,
         .dlogp = it->dlogp,
-        .dh = r.dh,
+        .dh = bf16 ? (void *)dh : r.dh,
         .dw = r.dw};
     if (fused) {
         twin_ok(device->ops->lmhead_fused(device, &p));
@@ -95,6 +99,8 @@ static result run(const problem *it, tt_precision precision, int threads, bool f
         twin_ok(device->ops->lmhead_fwd(device, &p));
         twin_ok(device->ops->lmhead_bwd(device, &p));
     }
+    if (bf16) tt_float_from_bf16((int64_t)(rows * d), r.dh, dh);
+    free(h), free(w), free(dh);
     tt_device_close(device);
     return r;
 }

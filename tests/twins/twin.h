@@ -3,6 +3,7 @@
 #define TT_TESTS_TWIN_H
 
 #include "host/base/philox.h"
+#include "kernels/bf16.h"
 #include "kernels/ops.h"
 #include "tests/expect.h"
 
@@ -121,6 +122,20 @@ static inline int32_t *twin_ids(size_t n, int below, uint64_t stream) {
 static inline float *twin_copy(const float *x, size_t n) {
     float *y = (float *)twin_alloc(n, sizeof *y);
     memcpy(y, x, n * sizeof *y);
+    return y;
+}
+
+// x in bf16, and what of it is left in fp32: as operands of a device with precision bf16.
+static inline uint16_t *twin_narrow(float *x, size_t n) {
+    uint16_t *y = (uint16_t *)twin_alloc(n, sizeof *y);
+    tt_bf16_from_float((int64_t)n, y, x);
+    tt_float_from_bf16((int64_t)n, x, y);
+    return y;
+}
+
+static inline float *twin_widen(const uint16_t *x, size_t n) {
+    float *y = (float *)twin_alloc(n, sizeof *y);
+    tt_float_from_bf16((int64_t)n, y, x);
     return y;
 }
 

@@ -107,6 +107,7 @@ static inline void golden_model(
         memcpy((*model)->w + p->offset, w, n * sizeof *w);
         free(w);
     }
+    OK(tt_model_written(*model));
 }
 
 // Fails, naming `what`, unless norm(got - want) / norm(want) is at most `tolerance`. NaN fails.

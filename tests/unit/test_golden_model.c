@@ -14,7 +14,7 @@ enum { FILES = sizeof files / sizeof *files };
 static const struct {
     tt_precision precision;
     double values, gradients;
-} bounds[] = {{TT_FP32, 1e-5, 1e-4}, {TT_BF16, 2e-2, 2e-2}};
+} bounds[] = {{TT_FP32, 1e-5, 1e-4}, {TT_BF16, 2e-2, NAN}}; // see gradient_bound_in_bf16
 
 // How many of them this CPU has.
 static int precisions(void) {
@@ -99,6 +99,16 @@ static void loss_and_gradients(void **state) {
         }
 }
 
+// How far from PyTorch's gradient in fp32 ours in bf16 may be: 1.5 times as far as PyTorch's own in bf16 (autocast).
+static double gradient_bound_in_bf16(const golden *g) {
+    size_t n;
+    double *distance = golden_doubles(&g->h, "bf16_distance", &n);
+    const double bound = 1.5 * *distance;
+    assert_int_equal(n, 1);
+    free(distance);
+    return bound;
+}
+
 // In bf16 single small tensors (norms, biases) are sums of many rounded terms of both signs; the gradient as
 // a whole is what an update takes.
 static void whole_gradient_in_bf16(void **state) {
@@ -119,7 +129,7 @@ static void whole_gradient_in_bf16(void **state) {
             memcpy(want + p->offset, one, n * sizeof *one);
             free(one);
         }
-        golden_near("gradient", g.model->g, want, g.model->size, bounds[1].gradients);
+        golden_near("gradient", g.model->g, want, g.model->size, gradient_bound_in_bf16(&g));
         free(want);
         close_golden(&g);
     }
