@@ -9,9 +9,10 @@
 #include <stdatomic.h>
 
 static tt_bf16_support ask(void) {
-    tt_device probe = {.memory = tt_cpu_memory(), .precision = TT_BF16, .threads = 1};
-    const float one = 1;
-    float c;
+    tt_device probe = {
+        .memory = tt_cpu_memory(), .precision = TT_BF16, .operand_size = sizeof(uint16_t), .threads = 1};
+    const uint16_t one = 0x3f80;
+    uint16_t c;
     const tt_gemm p = {
         .m = 1, .n = 1, .k = 1, .alpha = 1, .a = &one, .b = &one, .c = &c, .lda = 1, .ldb = 1, .ldc = 1};
     if (tt_cpu_isa_limit() != TT_OK) return TT_BF16_NONE; // which opening the device reports

@@ -4,6 +4,7 @@
 //   dlogits[t, j] = dlogp[t] (1[j = target] - exp(logits[t, j] - lse[t]))
 //   dh = scale dlogits w,  dw += scale dlogits^T h
 // The fused path needs one matrix product fewer than forward and backward.
+#include "kernels/cpu/gemm.h"
 #include "kernels/cpu/math.h"
 #include "kernels/cpu/operand.h"
 #include "kernels/cpu/reserve.h"
@@ -55,6 +56,8 @@ static int rows_of_chunk(const tt_device *device, const tt_lmhead *p) {
     const size_t fit = chunk_bytes / ((size_t)p->vocab * sizeof(float));
     int chunk = device->precision == TT_BF16 ? CHUNK_BF16 : CHUNK_FP32;
     if (fit < (size_t)chunk) chunk = fit < CHUNK_MIN ? CHUNK_MIN : (int)fit;
+    if (tt_narrow(device))
+        chunk = chunk / TT_GEMM_PAD * TT_GEMM_PAD; // then products need not complete it with zeros
     return chunk < p->rows ? chunk : p->rows;
 }
 
