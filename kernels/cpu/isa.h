@@ -27,6 +27,17 @@ tt_status tt_cpu_isa_limit(void) TT_MUST_CHECK;
 #if defined(__x86_64__) && defined(__GNUC__)
 #define TT_FOR_AVX2 __attribute__((target("avx2,fma")))
 #define TT_FOR_AVX512 __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
+// In a function: returns what the version of `name` for the process's level does with the arguments.
+#define TT_DISPATCH(name, arguments)                                                                         \
+    switch (tt_cpu_level_of_process()) {                                                                     \
+    case TT_AVX512:                                                                                          \
+        return name##_avx512 arguments;                                                                      \
+    case TT_AVX2:                                                                                            \
+        return name##_avx2 arguments;                                                                        \
+    case TT_BASELINE:                                                                                        \
+        break;                                                                                               \
+    }                                                                                                        \
+    return name##_baseline arguments
 #define TT_MULTIVERSION(type, name, parameters, arguments)                                                   \
     TT_INLINE type name##_any parameters;                                                                    \
     TT_FOR_AVX512 static type name##_avx512 parameters {                                                     \
@@ -39,18 +50,11 @@ tt_status tt_cpu_isa_limit(void) TT_MUST_CHECK;
         return name##_any arguments;                                                                         \
     }                                                                                                        \
     static type name parameters {                                                                            \
-        switch (tt_cpu_level_of_process()) {                                                                 \
-        case TT_AVX512:                                                                                      \
-            return name##_avx512 arguments;                                                                  \
-        case TT_AVX2:                                                                                        \
-            return name##_avx2 arguments;                                                                    \
-        case TT_BASELINE:                                                                                    \
-            break;                                                                                           \
-        }                                                                                                    \
-        return name##_baseline arguments;                                                                    \
+        TT_DISPATCH(name, arguments);                                                                        \
     }                                                                                                        \
     TT_INLINE type name##_any parameters
 #else
+#define TT_DISPATCH(name, arguments) return name##_baseline arguments
 #define TT_MULTIVERSION(type, name, parameters, arguments) static type name parameters
 #endif
 

@@ -7,57 +7,20 @@
 
 #include <stdint.h>
 
-#define TT_PRAGMA(text) _Pragma(#text)
-#define TT_EACH(i, n) TT_PRAGMA(GCC unroll 8) for (int i = 0; i < (n); ++i)
+enum { TT_ROWS_BASELINE = 4, TT_ROWS_AVX2 = 6, TT_ROWS_AVX512 = 8 };
 
-#define TT_ISA(name) name##_baseline
-#define TT_LANES 4
-#define TT_ROWS 4
-#define TT_TARGET
-#include "kernels/cpu/product_tile.inc"
-#undef TT_ISA
-#undef TT_LANES
-#undef TT_ROWS
-#undef TT_TARGET
-
-#if defined(__x86_64__)
-#define TT_ISA(name) name##_avx2
-#define TT_LANES 8
-#define TT_ROWS 6
-#define TT_TARGET TT_FOR_AVX2
-#include "kernels/cpu/product_tile.inc"
-#undef TT_ISA
-#undef TT_LANES
-#undef TT_ROWS
-#undef TT_TARGET
-
-#define TT_ISA(name) name##_avx512
-#define TT_LANES 16
-#define TT_ROWS 8
-#define TT_TARGET TT_FOR_AVX512
-#include "kernels/cpu/product_tile.inc"
-#endif
+#define TT_TILE_FILE "kernels/cpu/product_tile.inc"
+#include "kernels/cpu/each_isa.inc"
 
 int tt_cpu_product_rows(void) {
-    static const int rows[] = {[TT_BASELINE] = 4, [TT_AVX2] = 6, [TT_AVX512] = 8};
+    static const int rows[] = {
+        [TT_BASELINE] = TT_ROWS_BASELINE, [TT_AVX2] = TT_ROWS_AVX2, [TT_AVX512] = TT_ROWS_AVX512};
     return rows[tt_cpu_level_of_process()];
 }
 
 void tt_cpu_product(int rows, int columns, int k, const float *a, ptrdiff_t a_row, ptrdiff_t a_k,
     const float *b, ptrdiff_t ldb, float *c, ptrdiff_t ldc, bool add) {
-#if defined(__x86_64__)
-    switch (tt_cpu_level_of_process()) {
-    case TT_AVX512:
-        product_avx512(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
-        return;
-    case TT_AVX2:
-        product_avx2(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
-        return;
-    case TT_BASELINE:
-        break;
-    }
-#endif
-    product_baseline(rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add);
+    TT_DISPATCH(product, (rows, columns, k, a, a_row, a_k, b, ldb, c, ldc, add));
 }
 
 // Every supported machine has vectors of four.
