@@ -1,8 +1,8 @@
 // Continuous batching over a decoder.
 //
 // Encoded prompts are kept in a ring of rows (one for each token), oldest first; the rows of a prompt are freed
-// once it and all older prompts are done. A new group is encoded when no encoded sample is waiting and a quarter
-// of the slots is idle, so that the encoder works on large packed batches too.
+// once it and all older prompts are done. A new group is encoded when a slot is idle and no encoded sample is waiting.
+// Where the ring has little room, a quarter of the slots must be idle, so that the encoder works on large packed batches.
 //
 // Tokens are chosen on the device, several in a row: the host looks every few tokens, hands out the texts that have
 // ended, and refills their slots.
@@ -200,30 +200,36 @@ static int find_rows(tt_engine *e, int rows) {
     return tail - e->head > rows ? e->head : -1;
 }
 
-// Encodes as many of the next prompts as fit.
-static tt_status encode_group(tt_engine *e, job *j) {
-    int count = 0, rows = 0, first_row = -1;
-    tt_batch_clear(&e->batch);
-    while (j->next + count < j->request->n && count < MAX_GROUP && e->n_alive + count < MAX_ALIVE) {
-        const tt_prompt *p = &j->request->prompts[j->next + count];
-        if (count && rows + p->n > GROUP_TOKENS) break;
-        const int placed = find_rows(e, rows + p->n);
+// The next prompts to encode: `count` of them, of so many rows in all, which fit the ring from first_row on.
+typedef struct prompt_group {
+    int count, rows, first_row;
+} prompt_group;
+
+// As many of the next prompts as fit.
+static prompt_group next_group(tt_engine *e, const job *j) {
+    prompt_group g = {0};
+    while (j->next + g.count < j->request->n && g.count < MAX_GROUP && e->n_alive + g.count < MAX_ALIVE) {
+        const int rows = g.rows + j->request->prompts[j->next + g.count].n;
+        if (g.count && rows > GROUP_TOKENS) break;
+        const int placed = find_rows(e, rows);
         if (placed < 0) break;
-        first_row = placed;
-        rows += p->n;
-        count++;
+        g = (prompt_group){.count = g.count + 1, .rows = rows, .first_row = placed};
     }
-    if (count == 0) return TT_OK;
-    for (int i = 0, row = first_row; i < count; ++i) {
+    return g;
+}
+
+static tt_status encode_group(tt_engine *e, job *j, prompt_group g) {
+    tt_batch_clear(&e->batch);
+    for (int i = 0, row = g.first_row; i < g.count; ++i) {
         const tt_prompt *p = &j->request->prompts[j->next + i];
         TT_TRY(tt_batch_add_source(&e->batch, p->ids, p->n, (uint32_t)p->example));
         *encoded_at(e, e->n_alive + i) = (encoded_prompt){.prompt = j->next + i, .row = row, .rows = p->n};
         row += p->n;
     }
-    TT_TRY(tt_decoder_encode(e->decoder, &e->batch, first_row));
-    e->n_alive += count;
-    e->head = first_row + rows;
-    j->next += count;
+    TT_TRY(tt_decoder_encode(e->decoder, &e->batch, g.first_row));
+    e->n_alive += g.count;
+    e->head = g.first_row + g.rows;
+    j->next += g.count;
     return TT_OK;
 }
 
@@ -252,6 +258,18 @@ static void spawn_samples(tt_engine *e, const job *j) {
                 .last = TT_PAD};
         }
     }
+}
+
+// Encodes the next prompts where slots are idle and no prompt waits for them.
+static tt_status refill(tt_engine *e, job *j) {
+    while (e->n_idle && e->waiting >= e->n_alive && j->next < j->request->n) {
+        const prompt_group g = next_group(e, j);
+        const bool large = g.rows >= GROUP_TOKENS / 2 || j->next + g.count == j->request->n;
+        if (g.count == 0 || (!large && e->n_idle < (e->slots + 3) / 4)) break;
+        TT_TRY(encode_group(e, j, g));
+        spawn_samples(e, j);
+    }
+    return TT_OK;
 }
 
 // A uniform number in [0, 1) for the token of a sample that `ahead` tokens precede from now on, of 24 bits.
@@ -430,11 +448,7 @@ tt_status tt_engine_generate(tt_engine *e, const tt_generation *request) {
     for (;;) {
         TT_TRY(release_done(e, &j));
         spawn_samples(e, &j);
-        const bool starved = e->n_idle >= (e->slots + 3) / 4 && e->waiting >= e->n_alive;
-        if (starved && j.next < request->n) {
-            TT_TRY(encode_group(e, &j));
-            spawn_samples(e, &j);
-        }
+        TT_TRY(refill(e, &j));
         if (e->n_idle == e->slots) return TT_OK;
         if (tt_interrupted()) return tt_fail(TT_ERR_INTERRUPTED, "interrupted while generating");
         TT_TRY(decode_tokens(e, &j));

@@ -339,6 +339,29 @@ static void looks_are_checked(void **state) {
     tt_engine_close(engine);
 }
 
+// Prompts of 1,000 tokens, of which eight are encoded together: all slots have a text before the first token is chosen.
+static void slots_do_not_wait_for_the_encoder(void **state) {
+    (void)state;
+    static texts out;
+    static int32_t long_prompt[1000];
+    static const int cases[] = {8, 9, 10, 32};
+    for (int k = 0; k < 999; ++k) long_prompt[k] = 2 + k % 90;
+    long_prompt[999] = 1;
+    const tt_decoding how = {.top_p = 1, .max_length = 4, .min_length = 4}; // three tokens
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        tt_engine *engine;
+        tt_prompt prompts[32];
+        for (int k = 0; k < cases[i]; ++k)
+            prompts[k] = (tt_prompt){.ids = long_prompt, .n = 1000, .samples = numbers, .n_samples = 1};
+        OK(tt_engine_open(&engine, model, cases[i], LENGTH));
+        memset(&out, 0, sizeof out);
+        OK(tt_engine_generate(engine, &(tt_generation){prompts, cases[i], &how, take, &out}));
+        assert_int_equal(out.taken, cases[i]);
+        assert_int_equal(tt_engine_places(engine), 3 * cases[i]);
+        tt_engine_close(engine);
+    }
+}
+
 static void bad_prompts(void **state) {
     (void)state;
     static texts out;
@@ -406,6 +429,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(texts_do_not_depend_on_looks, open_model, close_model),
         cmocka_unit_test_setup_teardown(samples_that_agree_share, open_single, close_model),
         cmocka_unit_test_setup_teardown(looks_are_checked, open_model, close_model),
+        cmocka_unit_test_setup_teardown(slots_do_not_wait_for_the_encoder, open_model, close_model),
         cmocka_unit_test_setup_teardown(bad_prompts, open_model, close_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
