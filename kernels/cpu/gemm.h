@@ -81,6 +81,8 @@ typedef struct tt_gemm_input {
 typedef struct tt_gemm_bf16 {
     tt_gemm_input a, b;
     int padded_m, padded_k;
+    int depth;                            // of k, in one call
+    bool into_c;                          // C takes the sums as they are
     const tt_matmul *matmuls[2][2][2][2]; // by: last tile of rows, of columns, last stretch of k, accumulate
 } tt_gemm_bf16;
 

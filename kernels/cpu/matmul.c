@@ -106,7 +106,7 @@ static dnnl_status_t make_primitive(tt_matmul *out, dnnl_engine_t engine, int th
         status = describe_tensor(&md[TT_MATMUL_B], dnnl_bf16, (dnnl_dims_t){s->k, s->n},
             s->trans_b ? 1 : s->ldb, s->trans_b ? s->ldb : 1);
     if (status == dnnl_success)
-        status = describe_tensor(&md[TT_MATMUL_C], dnnl_f32, (dnnl_dims_t){s->m, s->n}, s->n, 1);
+        status = describe_tensor(&md[TT_MATMUL_C], dnnl_f32, (dnnl_dims_t){s->m, s->n}, s->ldc, 1);
     if (status == dnnl_success) status = make_attributes(&attr, s->accumulate);
     if (status == dnnl_success) status = describe_matmul(&pd, engine, md, attr);
     if (status == dnnl_success) status = dnnl_primitive_create(&out->handle, pd);

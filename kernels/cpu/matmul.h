@@ -1,4 +1,4 @@
-// bf16 products of fixed sizes by oneDNN's matmul primitives: C = A B or C += A B, C dense in fp32. Making a
+// bf16 products of fixed sizes by oneDNN's matmul primitives: C = A B or C += A B, C in fp32. Making a
 // primitive takes about a millisecond, so they are kept in a cache.
 #ifndef TT_KERNELS_CPU_MATMUL_H
 #define TT_KERNELS_CPU_MATMUL_H
@@ -10,10 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// C[m, n] = op(A) op(B), or += if `accumulate`; op(A) is [m, k], op(B) is [k, n]; lda and ldb are the
+// C[m, n] = op(A) op(B), or += if `accumulate`; op(A) is [m, k], op(B) is [k, n]; lda, ldb and ldc are the
 // distances between stored rows in elements. Compared byte by byte: no padding between the fields.
 typedef struct tt_matmul_shape {
-    int m, n, k, lda, ldb, trans_a, trans_b, accumulate;
+    int m, n, k, lda, ldb, ldc, trans_a, trans_b, accumulate;
 } tt_matmul_shape;
 
 enum { TT_MATMUL_A, TT_MATMUL_B, TT_MATMUL_C, TT_MATMUL_SCRATCH, TT_MATMUL_MEMORIES };

@@ -58,7 +58,7 @@ void tt_matmul_cache_trim(tt_matmul_cache *cache) {
 }
 
 static uint32_t hash_shape(const tt_matmul_shape *s) {
-    const int parts[] = {s->m, s->n, s->k, s->lda, s->ldb, s->trans_a, s->trans_b, s->accumulate};
+    const int parts[] = {s->m, s->n, s->k, s->lda, s->ldb, s->ldc, s->trans_a, s->trans_b, s->accumulate};
     uint32_t hash = 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i)
         hash = (hash ^ (uint32_t)parts[i]) * 0x9E3779B1u;

@@ -148,6 +148,11 @@ static void all_sizes(tt_precision precision) {
     for (int m = 16; m <= 17; ++m) check(precision, m, 70, 67, 1, 0.5f, 1); // few rows, and more
     for (int m = 32; m <= 33; ++m)
         check(precision, m, 16, 64, 0, 1, 0), check(precision, 2 * m, 16, 63, 0, 1, 0);
+    // Steps of decoding: their rows; tiles of 64, of more, and of as many columns as fit.
+    for (int m = 256; m <= 257; ++m)
+        check(precision, m, 65, 600, 0, 1, 0), check(precision, m, 64, 600, 0, 1, 0.5f);
+    for (int n = 1024; n <= 1025; ++n) check(precision, 32, n, 64, 0, 1, 0);
+    for (int n = 8192; n <= 8193; ++n) check(precision, 32, n, 1, 0, 1, 0);
 }
 
 static void fp32_against_float64(void **state) {
