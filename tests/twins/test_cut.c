@@ -69,7 +69,7 @@ static void keeps_the_largest(const row *r, float factor, bool count, int kept) 
 static void keeps_what_sorting_keeps(void **state) {
     (void)state;
     static const float spreads[] = {0.01f, 2, 12, 40, 300};
-    static const int sizes[] = {1, 2, 15, 16, 17, 255, 3001};
+    static const int sizes[] = {1, 2, 7, 8, 9, 15, 16, 17, 255, 3001};
     static const int cuts[] = {1, 2, 3, 10, 100, 1000, 2990, 3001};
     for (size_t k = 0; k < sizeof spreads / sizeof *spreads; ++k)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
