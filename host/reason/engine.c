@@ -2,7 +2,7 @@
 //
 // Encoded prompts are kept in a ring of rows (one for each token), oldest first; the rows of a prompt are freed
 // once it and all older prompts are done. A new group is encoded when a slot is idle and no encoded sample is waiting.
-// Where the ring has little room, a quarter of the slots must be idle, so that the encoder works on large packed batches.
+// Where only a small group would fit, a quarter of the slots must be idle, so that the encoder works on large packed batches.
 //
 // Tokens are chosen on the device, several in a row: the host looks every few tokens, hands out the texts that have
 // ended, and refills their slots.
@@ -264,6 +264,7 @@ static void spawn_samples(tt_engine *e, const job *j) {
 static tt_status refill(tt_engine *e, job *j) {
     while (e->n_idle && e->waiting >= e->n_alive && j->next < j->request->n) {
         const prompt_group g = next_group(e, j);
+        // A small group would waste the encoder: it waits for more idle slots, unless it is the last.
         const bool large = g.rows >= GROUP_TOKENS / 2 || j->next + g.count == j->request->n;
         if (g.count == 0 || (!large && e->n_idle < (e->slots + 3) / 4)) break;
         TT_TRY(encode_group(e, j, g));

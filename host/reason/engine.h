@@ -1,9 +1,9 @@
 // Generates texts by continuous batching: prompts are encoded once, in packed groups; each prompt starts its
-// samples in free decoder slots; a slot whose sample has ended is refilled at once, or, where samples share what they have
-// in common (tt_engine_shared), as soon as a prompt's samples can start together or more than an eighth of the slots is
-// idle. What is drawn depends on (seed, example, sample, position) alone, so a text does not depend on slots or on what
-// else is generated, up to the rounding of matrix products, whose last bits on CPUs depend on the number of their rows.
-// Tokens are chosen on the device; the host looks at them every few tokens.
+// samples in free decoder slots; a slot whose sample has ended is refilled at once, if there is room for the next prompts, or,
+// where samples share what they have in common (tt_engine_shared), as soon as a prompt's samples can start together or more than
+// an eighth of the slots is idle. What is drawn depends on (seed, example, sample, position) alone, so a text does not depend on
+// slots or on what else is generated, up to the rounding of matrix products, whose last bits on CPUs depend on the number of their
+// rows. Tokens are chosen on the device; the host looks at them every few tokens.
 #ifndef TT_REASON_ENGINE_H
 #define TT_REASON_ENGINE_H
 

@@ -58,7 +58,7 @@ static void fill_bins(const tt_cut_row *row, bool count, const uint8_t *bin, dou
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first of a word's bytes is its lowest");
 
-// Bit 8 i + 7 is set where the i-th of GROUP bins is `wanted`.
+// Bit 8 i + 7 is set where the i-th of GROUP bins is `wanted`. No carry leaves a byte, so that each is exact.
 TT_INLINE uint64_t find_bins(const uint8_t *bin, uint8_t wanted) {
     const uint64_t each = 0x0101010101010101u, low = each * 0x7f;
     uint64_t bins;

@@ -11,8 +11,10 @@
 #include "kernels/cpu/matmul.h"
 
 enum {
-    TT_GEMM_K_PART = 512, // of k: least part of a split; in bf16, depth of a primitive
-    TT_GEMM_PAD = 64      // rows of A and k are padded to a multiple in bf16; tiles are multiples, too
+    TT_GEMM_K_PART =
+        512, // of k: least part of a split; in bf16, depth of a primitive but in steps of decoding
+    TT_GEMM_PAD =
+        64 // k and rows of A are padded to a multiple in bf16 (rows of a step: to 32); tiles are multiples, too
 };
 
 // C as tiles_m x tiles_n tiles of tile_m x tile_n, k as parts_k parts of part_k; the last of each may be

@@ -3,8 +3,9 @@
 // batches of ever new sizes meet few shapes and the primitives are found in the cache: only what lies at such an edge is
 // copied for that.
 //
-// A step of decoding has few rows, so that the weights, which are read for them alone, decide. oneDNN's best kernels want
-// inputs without gaps between their rows: there k is in one piece. Logits go to C at once.
+// A step of decoding has few rows, so that its time is that of reading the weights. oneDNN's fastest kernels want inputs without
+// gaps between their rows, so k is not divided there. A result in fp32 that needs neither scaling nor adding, as logits are, is
+// multiplied straight into C. What is a step goes by the shape: small batches of training are some, too.
 #include "kernels/cpu/gemm.h"
 
 #include <limits.h>
@@ -17,9 +18,9 @@ enum {
     TILE_MIN = 128, // smaller tiles repack their inputs too often
     DEPTH = TT_GEMM_K_PART,
     STEP_ROWS = TILE_M, // of A, at most, in a step of decoding
-    STEP_PAD = 32,
-    STEP_COLUMNS = 64, // of a tile, at least
-    STEP_TASKS = 16    // aim for as many
+    STEP_PAD = 32,      // fewer rows than TT_GEMM_PAD are given to the few that there are
+    STEP_COLUMNS = 64,  // of a tile, at least
+    STEP_TASKS = 16     // aim for as many, as gemm_tiling.c does
 };
 
 // The tiles that begin at row i and k `from` are read from the edge.
@@ -67,11 +68,6 @@ static const uint16_t *element_at(const tt_gemm_input *x, const uint16_t *edge, 
     return base + (x->by_k ? (size_t)from * ld + (size_t)i : (size_t)i * ld + (size_t)from);
 }
 
-// Whether the tiles of a row of tiles are multiplied into C: rows that A has been given would lie behind it.
-static bool into_c(const tt_gemm_job *job, bool last_row) {
-    return job->bf16.into_c && !(last_row && job->bf16.padded_m != job->p->m);
-}
-
 static dnnl_status_t multiply_tile(const tt_gemm_job *job, const tt_gemm_task *t, void *c) {
     const tt_gemm_bf16 *shapes = &job->bf16;
     const tt_gemm_state *state = job->state;
@@ -97,7 +93,7 @@ static dnnl_status_t multiply_tile(const tt_gemm_job *job, const tt_gemm_task *t
 }
 
 static dnnl_status_t task_bf16(const tt_gemm_job *job, const tt_gemm_task *t) {
-    if (into_c(job, t->tile_row == job->tiling.tiles_m - 1)) return multiply_tile(job, t, t->c);
+    if (job->bf16.into_c) return multiply_tile(job, t, t->c);
     float *sums = (float *)job->state->tiles.data + (size_t)omp_get_thread_num() * TILE_M * TILE_N;
     const dnnl_status_t status = multiply_tile(job, t, sums);
     if (status != dnnl_success) return status;
@@ -136,7 +132,7 @@ tt_status tt_gemm_find_matmuls(tt_gemm_job *job) {
                     .k = last ? shapes->padded_k - from : shapes->depth,
                     .lda = ld_at(&shapes->a, mi ? (tiling->tiles_m - 1) * tiling->tile_m : 0, from),
                     .ldb = ld_at(&shapes->b, ni ? (tiling->tiles_n - 1) * tiling->tile_n : 0, from),
-                    .ldc = into_c(job, mi) ? p->ldc : n,
+                    .ldc = shapes->into_c ? p->ldc : n,
                     .trans_a = p->trans_a,
                     .trans_b = p->trans_b,
                     .accumulate = accumulate};
@@ -160,7 +156,7 @@ static size_t plan_edge(tt_gemm_input *x, int last_tile, int padded_rows, int k,
     return (size_t)x->edge_rows * (size_t)x->edge_depth * sizeof(uint16_t);
 }
 
-// One row of tiles.
+// One row of tiles, so that each weight is read once.
 static tt_gemm_tiling cut_step(int m, int n, int k) {
     tt_gemm_tiling t = {.tile_m = m, .part_k = k, .tiles_m = 1, .parts_k = 1};
     t.tile_n = tt_gemm_round_up(tt_gemm_ceil_div(n, STEP_TASKS), STEP_COLUMNS);
@@ -172,7 +168,8 @@ static tt_gemm_tiling cut_step(int m, int n, int k) {
 void tt_gemm_plan_bf16(tt_gemm_job *job) {
     const tt_gemm *p = job->p;
     tt_gemm_bf16 *shapes = &job->bf16;
-    const bool step = !p->trans_a && p->trans_b && p->m <= STEP_ROWS;
+    // With a ragged k all of B would be copied.
+    const bool step = !p->trans_a && p->trans_b && p->m <= STEP_ROWS && p->k % TT_GEMM_PAD == 0;
     // With a transposed A, rows are a size of the model, of which there are few.
     shapes->padded_m = p->trans_a ? p->m : tt_gemm_round_up(p->m, step ? STEP_PAD : TT_GEMM_PAD);
     shapes->padded_k = tt_gemm_round_up(p->k, TT_GEMM_PAD);
@@ -180,7 +177,8 @@ void tt_gemm_plan_bf16(tt_gemm_job *job) {
     job->tiling = step ? cut_step(p->m, p->n, p->k)
                        : tt_gemm_cut(p->m, p->n, p->k,
                              (tt_gemm_limits){.tile_m = TILE_M, .tile_n = TILE_N, .tile_min = TILE_MIN});
-    shapes->into_c = step && !job->narrow && p->alpha == 1 && p->beta == 0;
+    // Rows that A is given would be written behind C.
+    shapes->into_c = step && !job->narrow && p->alpha == 1 && p->beta == 0 && shapes->padded_m == p->m;
     shapes->a = (tt_gemm_input){.by_k = p->trans_a, .x = p->a, .rows = p->m, .ld = p->lda};
     shapes->b = (tt_gemm_input){.by_k = !p->trans_b, .x = p->b, .rows = p->n, .ld = p->ldb};
     job->needs.a16 =
