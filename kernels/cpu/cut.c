@@ -10,8 +10,8 @@
 
 enum {
     BINS = 256, // the last one has all that is further away
-    COPIES =
-        4,    // of the bins: neighbouring ids often share one, and an addition has to wait for the one before
+    // Of the bins: neighbouring ids often share one, and an addition has to wait for the one before.
+    COPIES = 4,
     GROUP = 8 // ids looked at together: bytes of a word
 };
 // In units of the distance at which a weight is e times smaller: bins of 1/32 down to 5 of them, then of 1/4 down to
