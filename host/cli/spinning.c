@@ -61,8 +61,10 @@ static long rounds_in(double seconds) {
 
 // "GOMP_SPINCOUNT=" and the number; without stdio, which is not ready that early.
 static char *setting(void) {
-    static char text[40] = "GOMP_SPINCOUNT=";
-    char digits[24], *out = text + strlen(text);
+    static const char name[] = "GOMP_SPINCOUNT=";
+    static char text[40];
+    char digits[24], *out = text + strlen(name);
+    memcpy(text, name, sizeof name);
     int n = 0;
     for (long rounds = rounds_in(bound); n == 0 || rounds > 0; rounds /= 10)
         digits[n++] = (char)('0' + rounds % 10);

@@ -2,7 +2,8 @@
 //
 // Encoded prompts are kept in a ring of rows (one for each token), oldest first; the rows of a prompt are freed
 // once it and all older prompts are done. A new group is encoded when a slot is idle and no encoded sample is waiting.
-// Where only a small group would fit, a quarter of the slots must be idle, so that the encoder works on large packed batches.
+// Where there is room for a small group alone, a quarter of the slots must be idle, so that the encoder works on large packed
+// batches.
 //
 // Tokens are chosen on the device, several in a row: the host looks every few tokens, hands out the texts that have
 // ended, and refills their slots.
@@ -21,7 +22,9 @@
 
 #include <stdlib.h>
 
+#ifndef TT_ENGINE_SIZES // tests have smaller ones
 enum { GROUP_TOKENS = 8192, RING_TOKENS = 32768, MAX_GROUP = 1024, MAX_ALIVE = 4096 };
+#endif
 
 // Tokens between two looks at what devices that record have chosen. A look makes the device wait for the host; a text
 // that has ended keeps its slot until the next look, for 1.5 tokens on average.
@@ -203,16 +206,18 @@ static int find_rows(tt_engine *e, int rows) {
 // The next prompts to encode: `count` of them, of so many rows in all, which fit the ring from first_row on.
 typedef struct prompt_group {
     int count, rows, first_row;
+    bool crowded; // there was no room for the next prompt
 } prompt_group;
 
 // As many of the next prompts as fit.
 static prompt_group next_group(tt_engine *e, const job *j) {
     prompt_group g = {0};
-    while (j->next + g.count < j->request->n && g.count < MAX_GROUP && e->n_alive + g.count < MAX_ALIVE) {
+    while (j->next + g.count < j->request->n && g.count < MAX_GROUP) {
         const int rows = g.rows + j->request->prompts[j->next + g.count].n;
         if (g.count && rows > GROUP_TOKENS) break;
         const int placed = find_rows(e, rows);
-        if (placed < 0) break;
+        g.crowded = placed < 0 || e->n_alive + g.count == MAX_ALIVE;
+        if (g.crowded) break;
         g = (prompt_group){.count = g.count + 1, .rows = rows, .first_row = placed};
     }
     return g;
@@ -264,9 +269,9 @@ static void spawn_samples(tt_engine *e, const job *j) {
 static tt_status refill(tt_engine *e, job *j) {
     while (e->n_idle && e->waiting >= e->n_alive && j->next < j->request->n) {
         const prompt_group g = next_group(e, j);
-        // A small group would waste the encoder: it waits for more idle slots, unless it is the last.
-        const bool large = g.rows >= GROUP_TOKENS / 2 || j->next + g.count == j->request->n;
-        if (g.count == 0 || (!large && e->n_idle < (e->slots + 3) / 4)) break;
+        // What little fits would waste the encoder: it waits for more room, until a quarter of the slots is idle.
+        const int usual = e->ring < GROUP_TOKENS ? e->ring : GROUP_TOKENS;
+        if (g.count == 0 || (g.crowded && g.rows < usual / 2 && e->n_idle < (e->slots + 3) / 4)) break;
         TT_TRY(encode_group(e, j, g));
         spawn_samples(e, j);
     }
@@ -450,8 +455,11 @@ tt_status tt_engine_generate(tt_engine *e, const tt_generation *request) {
         TT_TRY(release_done(e, &j));
         spawn_samples(e, &j);
         TT_TRY(refill(e, &j));
-        if (e->n_idle == e->slots) return TT_OK;
+        if (e->n_idle == e->slots) break;
         if (tt_interrupted()) return tt_fail(TT_ERR_INTERRUPTED, "interrupted while generating");
         TT_TRY(decode_tokens(e, &j));
     }
+    if (j.next == request->n) return TT_OK;
+    return tt_fail(
+        TT_ERR_INTERNAL, "engine: %d of %d prompts were left out", request->n - j.next, request->n);
 }

@@ -67,7 +67,7 @@ TT_INLINE uint64_t find_bins(const uint8_t *bin, uint8_t wanted) {
     return ~(((bins & low) + low) | bins | low);
 }
 
-// The ids of a bin that have positive weights, in increasing order. Returns how many there are.
+// The ids of a bin that have positive weights, in increasing order; others decide nothing. Returns how many there are.
 static int collect(int n, const float *weight, const uint8_t *bin, uint8_t wanted, int32_t *list) {
     const int whole = n / GROUP * GROUP;
     int m = 0;

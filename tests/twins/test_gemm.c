@@ -151,6 +151,7 @@ static void all_sizes(tt_precision precision) {
     // Steps of decoding: their rows; tiles of 64, of more, and of as many columns as fit.
     for (int m = 256; m <= 257; ++m)
         check(precision, m, 65, 600, 0, 1, 0), check(precision, m, 64, 600, 0, 1, 0.5f);
+    check(precision, 32, 70, 64, 3, 0.5f, 0), check(precision, 64, 70, 64, 3, 1, 0);
     for (int n = 1024; n <= 1025; ++n) check(precision, 32, n, 64, 0, 1, 0);
     for (int n = 8192; n <= 8193; ++n) check(precision, 32, n, 1, 0, 1, 0);
 }
