@@ -3,24 +3,9 @@
 enum { GROUP_TOKENS = 48, RING_TOKENS = 128, MAX_GROUP = 5, MAX_ALIVE = 9 };
 #include "host/reason/engine.c"
 
-#include "tests/expect.h"
-
-#include <string.h>
-
 enum { PROMPTS = 60, SAMPLES = 3, LENGTH = 9, LONGEST = 140 };
-
-typedef struct texts {
-    int32_t ids[PROMPTS][SAMPLES][LENGTH];
-    int n[PROMPTS][SAMPLES], taken;
-} texts;
-
-static tt_status take(void *context, int prompt, int sample, const int32_t *ids, int n) {
-    texts *t = context;
-    memcpy(t->ids[prompt][sample], ids, (size_t)n * sizeof *ids);
-    t->n[prompt][sample] = n;
-    t->taken++;
-    return TT_OK;
-}
+#include "tests/unit/engine_texts.h"
+#include "tests/unit/tiny_model.h"
 
 // Longest: of a prompt, as most are short. Prompts of more than the ring's 128 make a ring of their size.
 static void make_prompts(
@@ -37,15 +22,6 @@ static void make_prompts(
     }
 }
 
-static void generate(tt_model *model, int slots, const tt_prompt *prompts, float temperature, texts *out) {
-    tt_engine *engine;
-    memset(out, 0, sizeof *out);
-    OK(tt_engine_open(&engine, model, slots, LENGTH));
-    const tt_decoding how = {.temperature = temperature, .top_p = 1, .max_length = LENGTH, .seed = 7};
-    OK(tt_engine_generate(engine, &(tt_generation){prompts, PROMPTS, &how, take, out}));
-    tt_engine_close(engine);
-}
-
 static void texts_do_not_depend_on_the_ring(void **state) {
     (void)state;
     static texts one, many;
@@ -53,29 +29,16 @@ static void texts_do_not_depend_on_the_ring(void **state) {
     static const int slots[] = {2, 3, 8, 40}, longest[] = {47, 48, 49, 127, 128, 129, 140};
     tt_device *device;
     tt_model *model;
-    const tt_model_config c = {.vocab_size = 96,
-        .d_model = 16,
-        .d_kv = 4,
-        .d_ff = 24,
-        .num_layers = 1,
-        .num_decoder_layers = 1,
-        .num_heads = 4,
-        .relative_attention_num_buckets = 8,
-        .relative_attention_max_distance = 16,
-        .layer_norm_epsilon = 1e-6f,
-        .initializer_factor = 1};
-    OK(tt_device_open(&device, "cpu", TT_FP32, 1));
-    OK(tt_model_open(&model, &c, device));
-    OK(tt_model_init(model, TT_INIT_T5, 11));
+    tiny_model_open(&device, &model, 96);
     for (size_t l = 0; l < sizeof longest / sizeof *longest; ++l)
         for (int samples = 1; samples <= SAMPLES; samples += 2) {
             tt_prompt prompts[PROMPTS];
             make_prompts(prompts, ids, longest[l], l, samples);
             const float temperature = samples > 1 ? 0.7f : 0;
-            generate(model, 1, prompts, temperature, &one);
+            generate(model, 1, prompts, PROMPTS, temperature, &one);
             assert_int_equal(one.taken, PROMPTS * samples);
             for (size_t i = 0; i < sizeof slots / sizeof *slots; ++i) {
-                generate(model, slots[i], prompts, temperature, &many);
+                generate(model, slots[i], prompts, PROMPTS, temperature, &many);
                 assert_memory_equal(&one, &many, sizeof one);
             }
         }

@@ -6,6 +6,9 @@
 #include "kernels/ops.h"
 #include "tests/expect.h"
 
+enum { PROMPTS = 40, SAMPLES = 6, LENGTH = 12 };
+#include "tests/unit/engine_texts.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,22 +79,6 @@ static int close_model(void **state) {
     return 0;
 }
 
-enum { PROMPTS = 40, SAMPLES = 6, LENGTH = 12 };
-
-typedef struct texts {
-    int32_t ids[PROMPTS][SAMPLES][LENGTH];
-    int n[PROMPTS][SAMPLES], taken;
-} texts;
-
-static tt_status take(void *context, int prompt, int sample, const int32_t *ids, int n) {
-    texts *t = context;
-    assert_true(n < LENGTH);
-    memcpy(t->ids[prompt][sample], ids, (size_t)n * sizeof *ids);
-    t->n[prompt][sample] = n;
-    t->taken++;
-    return TT_OK;
-}
-
 static int32_t ids[PROMPTS][30];
 static const int32_t numbers[SAMPLES] = {0, 1, 2, 3, 4, 5};
 
@@ -106,15 +93,6 @@ static void make_prompts(tt_prompt *prompts, int samples) {
     }
 }
 
-static void generate(int slots, const tt_prompt *prompts, int n, float temperature, texts *out) {
-    tt_engine *engine;
-    memset(out, 0, sizeof *out);
-    OK(tt_engine_open(&engine, model, slots, LENGTH));
-    const tt_decoding how = {.temperature = temperature, .top_p = 1, .max_length = LENGTH, .seed = 3};
-    OK(tt_engine_generate(engine, &(tt_generation){prompts, n, &how, take, out}));
-    tt_engine_close(engine);
-}
-
 // What comes out does not depend on slots or company.
 static void texts_do_not_depend_on_the_batch(void **state) {
     (void)state;
@@ -122,15 +100,15 @@ static void texts_do_not_depend_on_the_batch(void **state) {
     tt_prompt prompts[PROMPTS];
     for (int sampled = 0; sampled < 2; ++sampled) {
         make_prompts(prompts, sampled ? 3 : 1);
-        generate(1, prompts, PROMPTS, sampled ? 0.7f : 0, &one);
-        generate(3, prompts, PROMPTS, sampled ? 0.7f : 0, &few);
-        generate(64, prompts, PROMPTS, sampled ? 0.7f : 0, &many);
+        generate(model, 1, prompts, PROMPTS, sampled ? 0.7f : 0, &one);
+        generate(model, 3, prompts, PROMPTS, sampled ? 0.7f : 0, &few);
+        generate(model, 64, prompts, PROMPTS, sampled ? 0.7f : 0, &many);
         assert_int_equal(one.taken, PROMPTS * (sampled ? 3 : 1));
         assert_memory_equal(one.n, few.n, sizeof one.n);
         assert_memory_equal(one.ids, few.ids, sizeof one.ids);
         assert_memory_equal(one.n, many.n, sizeof one.n);
         assert_memory_equal(one.ids, many.ids, sizeof one.ids);
-        generate(5, prompts + 17, 1, sampled ? 0.7f : 0, &alone);
+        generate(model, 5, prompts + 17, 1, sampled ? 0.7f : 0, &alone);
         assert_memory_equal(alone.ids[0], one.ids[17], sizeof alone.ids[0]);
     }
     int differing = 0; // samples of one prompt are draws of their own
@@ -145,7 +123,7 @@ static void greedy_is_argmax(void **state) {
     static texts greedy;
     tt_prompt prompts[PROMPTS];
     make_prompts(prompts, 1);
-    generate(8, prompts, PROMPTS, 0, &greedy);
+    generate(model, 8, prompts, PROMPTS, 0, &greedy);
     tt_pass *pass;
     tt_batch batch = {0};
     OK(tt_pass_open(&pass, model));
