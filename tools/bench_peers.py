@@ -455,7 +455,7 @@ def draw(out):
             if who == "ours" or not done or not ratios(peers["ours"], done):
                 continue
             ratio = record.spread(ratios(peers["ours"], done))["median"]
-            bars_.append(plot.Bar(who, share / ratio, f"{median_of(done):,.0f}; ours: {ratio:.2g} x"))
+            bars_.append(plot.Bar(who, share / ratio, f"{median_of(done):,.0f}; ours: {ratio:.1f} x"))
         groups.append((work.text, bars_))
     machine = f"{data['machine']['processor']['name']}, {data['settings']['threads']} threads"
     plot.bars(out / "peers.svg", f"Tokens per second: {machine}",
