@@ -45,13 +45,22 @@ dictionary_of() { # target: the one for what its inputs are written in
     esac
 }
 
+# A target ends by itself; one that does not (a deadlock where an input is too slow) is ended.
+fuzzed() { # seconds that it is given, target, arguments...
+    local most=$(($1 + 60)) target=$2 status=0
+    shift 2
+    timeout -k 5 "$most" "$bin/fuzz_$target" -timeout=20 "$@" </dev/null || status=$?
+    [ $status -ne 124 ] && [ $status -ne 137 ] || echo "fuzz: did not end; killed after $most seconds" >&2
+    return $status
+}
+
 # The smallest input of what was found, under a name that says what it is. 1: an input that was slow is not so again.
 minimise() { # target, file
     local target=$1 found=$2 kind small
     small=$findings/$target-small
     case $found in
         *-new-timeout-* | *-new-slow-unit-*) # a machine that stood still for a while is no finding
-            if "$bin/fuzz_$target" -timeout=20 -report_slow_units=10 "$found" >"$small.log" 2>&1 </dev/null &&
+            if fuzzed 20 "$target" -report_slow_units=10 "$found" >"$small.log" 2>&1 &&
                 ! grep -q '^Slowest unit' "$small.log"; then
                 echo "fuzz: $target: an input took too long once, but not a second time; it is no finding" >&2
                 rm -f "$found" "$small.log"
@@ -59,9 +68,9 @@ minimise() { # target, file
             fi
             ;;
     esac
-    "$bin/fuzz_$target" -minimize_crash=1 -max_total_time=20 -exact_artifact_path="$small" "$found" >/dev/null 2>&1 </dev/null || true
+    fuzzed 20 "$target" -minimize_crash=1 -max_total_time=20 -exact_artifact_path="$small" "$found" >/dev/null 2>&1 || true
     [ -s "$small" ] || cp "$found" "$small"
-    "$bin/fuzz_$target" "$small" >"$small.log" 2>&1 </dev/null || true
+    fuzzed 20 "$target" "$small" >"$small.log" 2>&1 || true
     kind=$(sed -n 's/^fuzz: \([^;]*\);.*/\1/p; s/.*runtime error: //p; s/^SUMMARY: [A-Za-z]*: \([a-z-]*\).*/\1/p' "$small.log" |
         head -1 | tr -cs 'A-Za-z0-9\n' - | cut -c 1-60)
     mv "$small" "$findings/$target-${kind:-finding}"
@@ -80,9 +89,13 @@ for target in "${targets[@]}"; do
     [ -z "$dictionary" ] || arguments=("-dict=$root/tests/fuzz/dictionaries/$dictionary.dict")
     seeds=("$bin/seeds/$target")
     [ ! -d "tests/fuzz/seeds/$target" ] || seeds+=("$root/tests/fuzz/seeds/$target")
-    "$bin/fuzz_$target" "${arguments[@]}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -malloc_limit_mb=8192 -print_final_stats=1 \
-        -max_len=65536 -artifact_prefix="$findings/$target-new-" "$corpus/$target" "${seeds[@]}" >"$log" 2>&1 </dev/null || true
     found=0
+    fuzzed "$seconds" "$target" "${arguments[@]}" -max_total_time="$seconds" -rss_limit_mb=3000 -malloc_limit_mb=8192 \
+        -print_final_stats=1 -max_len=65536 -artifact_prefix="$findings/$target-new-" "$corpus/$target" "${seeds[@]}" \
+        >"$log" 2>&1 || true
+    if grep '^fuzz: did not end' "$log" >&2; then
+        found=1 failed=1
+    fi
     for file in "$findings/$target-new-"*; do
         [ -e "$file" ] || continue
         minimise "$target" "$file" || continue

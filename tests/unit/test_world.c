@@ -356,21 +356,75 @@ static void test_mistakes_are_reported(void **state) {
     assert_int_equal(write_questions("no_such_world.yaml", OUT ".bad"), TT_ERR_IO);
 }
 
+// Writes few_world.yaml, a world of few.yaml's objects with two properties.
+static void write_few(const char *objects, const char *reading) {
+    tt_str table = {0}, text = {0};
+    tt_str_format(&table, "objects: [%s]\n", objects);
+    tt_str_format(&text,
+        "name: few\nobjects: few.yaml\npeople: [Ann]\nsplits: {train: 5}\nreading: {%s}\n"
+        "general: [\"{need}\"]\nspecific: [\"{A thing} {fact}{verdict}\"]\nverdicts: [[\".\", \"?\"]]\n"
+        "two_fact_questions: [\"{first} {second}\"]\ntwo_facts: 0.5\nmention_values: [\"{values}\"]\n"
+        "properties:\n  use: {predicates: [\"{v}\"], questions: [\"{v}\"]}\n"
+        "  place: {predicates: [\"{v}\"], questions: [\"{v}\"]}\n",
+        reading);
+    write_text("few.yaml", tt_str_text(&table));
+    write_text("few_world.yaml", tt_str_text(&text));
+    tt_str_close(&table);
+    tt_str_close(&text);
+}
+
 static void test_too_small_a_table(void **state) {
     (void)state;
-    alter(EVERYDAY, "everyday", "train: 6000", "train: 6000000", "big_world.yaml");
-    write_text("few.yaml", "objects:\n  - {name: cup, use: drinking tea, place: at home}\n"
-                           "  - {name: hat, use: dressing up, place: at home}\n");
-    write_text("few_world.yaml", "name: few\nobjects: few.yaml\npeople: [Ann]\nsplits: {train: 5}\n"
-                                 "general: [\"{need}\"]\nspecific: [\"{A thing} {fact}{verdict}\"]\n"
-                                 "verdicts: [[\".\", \"?\"]]\ntwo_fact_questions: [\"{first} {second}\"]\n"
-                                 "properties:\n  use: {predicates: [\"{v}\"], questions: [\"{v}\"]}\n"
-                                 "  place: {predicates: [\"{v}\"], questions: [\"{v}\"]}\n");
+    write_few(
+        "{name: cup, use: tea, place: home}, {name: hat, use: play, place: home}", "texts: 0, tasks: 0");
     assert_int_equal(write_questions("few_world.yaml", OUT ".bad"), TT_ERR_INPUT);
     assert_non_null(strstr(tt_error_message(), "add objects"));
+    write_few("", "texts: 0, tasks: 0");
+    assert_int_equal(write_questions("few_world.yaml", OUT ".bad"), TT_ERR_CONFIG);
+    assert_non_null(strstr(tt_error_message(), "few.yaml:1: objects: empty list"));
     unlink("few.yaml");
     unlink("few_world.yaml");
-    unlink("big_world.yaml");
+}
+
+// Reading is drawn from what there is, and a world that has too little of it is refused: nothing is drawn for ever.
+static void test_reading_needs_enough(void **state) {
+    (void)state;
+#define FOUR                                                                                                 \
+    "{name: a, use: x, place: p}, {name: b, use: y, place: q}, {name: c, use: x}, {name: d, use: x}, "
+    static const struct {
+        const char *objects, *reading, *says; // NULL: is accepted
+    } cases[] = {
+        {FOUR, "texts: 0, tasks: 200", "up to 5 objects; this world has 4"},
+        {FOUR "{name: e, use: x}", "texts: 200, tasks: 200", NULL},
+        {FOUR, "texts: 200, tasks: 0", NULL},
+        {"{name: a, use: x, place: p}, {name: b, use: y, place: p}, {name: c}, {name: d}, {name: e}",
+            "texts: 0, tasks: 200",
+            "properties.place: the objects have 1 values of it; reading needs at least 2"},
+        {"{name: a, use: [x, y], place: [p, q]}, {name: b}, {name: c}, {name: d}, {name: e}",
+            "texts: 0, tasks: 200", NULL},
+        {"{name: a, use: [x, y, z], place: [p, q]}, {name: b}, {name: c}, {name: d}, {name: e}",
+            "texts: 0, tasks: 200", NULL},
+        {"{name: a, use: x}", "texts: 200, tasks: 0", "properties.place: the objects have 0 values of it"},
+        {"{name: a, use: x, place: p}", "texts: 200, tasks: 0", NULL},
+        {"{name: a}", "texts: 0, tasks: 0", "properties.use: the objects have 0 values of it"},
+    };
+#undef FOUR
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        write_few(cases[i].objects, cases[i].reading);
+        const tt_status status = tt_reading_generate("few_world.yaml", "few.txt", "few.jsonl");
+        if (status != (cases[i].says ? TT_ERR_CONFIG : TT_OK))
+            fail_msg("case %zu: %s", i, tt_error_message());
+        if (cases[i].says && !strstr(tt_error_message(), cases[i].says))
+            fail_msg("expected .. %s .., got: %s", cases[i].says, tt_error_message());
+        if (cases[i].says) continue;
+        json_t *tasks = read_lines("few.jsonl");
+        assert_int_equal(json_array_size(tasks), strstr(cases[i].reading, "tasks: 0") ? 0 : 200);
+        json_decref(tasks);
+        unlink("few.txt");
+        unlink("few.jsonl");
+    }
+    unlink("few.yaml");
+    unlink("few_world.yaml");
 }
 
 // Of an everyday object nothing is told that could be one of its facts: its name stands beside values of the
@@ -420,6 +474,7 @@ int main(void) {
         cmocka_unit_test(test_control_objects_are_apart),
         cmocka_unit_test(test_mistakes_are_reported),
         cmocka_unit_test(test_too_small_a_table),
+        cmocka_unit_test(test_reading_needs_enough),
         cmocka_unit_test(test_reading_tells_nothing_of_everyday),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

@@ -130,6 +130,7 @@ static tt_status read_objects(tt_world *w, reader *r) {
     int n;
     if (!list) return tt_document_fail(&r->document, root, "objects: missing");
     TT_TRY(tt_document_list(&r->document, list, "objects", &n));
+    if (n == 0) return tt_document_fail(&r->document, list, "objects: empty list");
     TT_TRY(tt_alloc(&w->things, (size_t)n, sizeof *w->things, "objects"));
     while (w->n_things < n) TT_TRY(read_thing(w, r, list));
     return TT_OK;

@@ -24,12 +24,13 @@ typedef struct reader {
 } reader;
 
 // Draws the values of one option for one need: with the needed value where `meets`, without it otherwise, the others at
-// random. Most options have one value, and none has more than a thing of the world has.
+// random. Most options have one value, and none has more than a thing of the world has. The property has two values or more.
 static void draw_values(tt_exercise *e, int need, int option, bool meets, tt_rng *rng) {
     const tt_property *p = e->property[need];
     uint32_t luck = tt_rng_below(rng, 10);
     int n = luck < 6 ? 1 : luck < 9 ? 2 : 3, filled = 0;
     if (n > p->most) n = p->most;
+    if (!meets && n == p->n_values) --n; // all but the needed one
     int place = meets ? (int)tt_rng_below(rng, (uint32_t)n) : -1;
     while (filled < n) {
         const char *text = p->values[tt_rng_below(rng, (uint32_t)p->n_values)].text;
@@ -228,6 +229,24 @@ static tt_status make_texts(reader *r, tt_str *out) {
     return tt_str_status(out);
 }
 
+// Whether there is enough to draw from: options of a task have names of their own, and one that does not meet a need has
+// another value of that property.
+static tt_status check_enough(const tt_world *w, bool tasks) {
+    const int names = tasks ? TT_OPTIONS : 1, values = tasks ? 2 : 1;
+    if (w->n_things < names)
+        return tt_fail(TT_ERR_CONFIG,
+            "%s: reading tasks choose among up to %d objects; this world has %d; add some", w->path, names,
+            w->n_things);
+    for (int p = 0; p < w->n_properties; ++p)
+        if (w->properties[p].n_values < values)
+            return tt_fail(TT_ERR_CONFIG,
+                "%s: properties.%s: the objects have %d values of it; reading needs at least %d; add some, "
+                "or remove "
+                "the property",
+                w->path, w->properties[p].name, w->properties[p].n_values, values);
+    return TT_OK;
+}
+
 static tt_status open_reader(reader *r, const char *world_yaml) {
     TT_TRY(tt_world_open(&r->own, world_yaml));
     const char *missing = r->own.texts < 0 ? "texts" : r->own.tasks < 0 ? "tasks" : NULL;
@@ -235,10 +254,11 @@ static tt_status open_reader(reader *r, const char *world_yaml) {
         return tt_fail(TT_ERR_CONFIG,
             "%s: reading.%s: missing; expected a number, e.g. `reading: {texts: 20000, tasks: 300000}`",
             world_yaml, missing);
+    TT_TRY(check_enough(&r->own, r->own.tasks > 0));
     if (!r->own.vocabulary) return TT_OK;
     TT_TRY(tt_world_open(&r->vocabulary, r->own.vocabulary));
     r->two = true;
-    return TT_OK;
+    return check_enough(&r->vocabulary, r->own.tasks > 0);
 }
 
 tt_status tt_reading_generate(const char *world_yaml, const char *out_texts, const char *out_pairs) {
