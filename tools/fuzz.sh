@@ -49,7 +49,7 @@ dictionary_of() { # target: the one for what its inputs are written in
 fuzzed() { # seconds that it is given, target, arguments...
     local most=$(($1 + 60)) target=$2 status=0
     shift 2
-    timeout -k 5 "$most" "$bin/fuzz_$target" -timeout=20 "$@" </dev/null || status=$?
+    timeout -k 5 "$most" "$bin/fuzz_$target" -timeout=20 -rss_limit_mb=3000 -malloc_limit_mb=8192 "$@" </dev/null || status=$?
     [ $status -ne 124 ] && [ $status -ne 137 ] || echo "fuzz: did not end; killed after $most seconds" >&2
     return $status
 }
@@ -90,7 +90,7 @@ for target in "${targets[@]}"; do
     seeds=("$bin/seeds/$target")
     [ ! -d "tests/fuzz/seeds/$target" ] || seeds+=("$root/tests/fuzz/seeds/$target")
     found=0
-    fuzzed "$seconds" "$target" "${arguments[@]}" -max_total_time="$seconds" -rss_limit_mb=3000 -malloc_limit_mb=8192 \
+    fuzzed "$seconds" "$target" "${arguments[@]}" -max_total_time="$seconds" \
         -print_final_stats=1 -max_len=65536 -artifact_prefix="$findings/$target-new-" "$corpus/$target" "${seeds[@]}" \
         >"$log" 2>&1 || true
     if grep '^fuzz: did not end' "$log" >&2; then

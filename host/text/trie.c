@@ -49,7 +49,7 @@ static int by_text(const void *left, const void *right) {
 // The last of equal keys stays.
 static size_t sort_keys(tt_trie_key *keys, size_t n) {
     size_t kept = 0;
-    qsort(keys, n, sizeof *keys, by_text);
+    if (n > 0) qsort(keys, n, sizeof *keys, by_text); // keys may be NULL
     for (size_t i = 0; i < n; ++i)
         if (i + 1 == n || strcmp(keys[i].text, keys[i + 1].text) != 0) keys[kept++] = keys[i];
     return kept;
