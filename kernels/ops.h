@@ -292,6 +292,33 @@ typedef struct tt_top {
     float *score;        // [rows, k]
 } tt_top;
 
+// Of beam search: one of the best continuations of a prompt's texts.
+typedef struct tt_beam_candidate {
+    double score;   // sum of log-probabilities, the token's with them
+    int32_t parent; // which of the prompt's texts it continues
+    int32_t token;
+    int32_t slot;   // where the slot begins in which it goes on; -1: it is none of the next texts
+    int32_t unused; // 0
+} tt_beam_candidate;
+
+// The end of a step of beam search, on whose numbers the next one goes on without the host. Texts of prompt p are the
+// step's rows p * beams .. (p + 1) * beams - 1 and have the same length. Of all their continuations the 2 * beams best are
+// found; of equal scores the earlier text's, then the lower id. Among these the first `beams` that are not `end` are the
+// prompt's next texts: there are so many, for each text has one end. A text stays in its parent's slot if it is the first child of
+// that parent; the others take, in their order, the slots of the texts without children. So no slot that others go on
+// from is overwritten (tt_enter).
+typedef struct tt_beam_step {
+    int prompts, beams; // beams: 2 .. 256
+    int32_t end;
+    const int32_t *choice; // [prompts * beams, 2 * beams]: different tokens for each text
+    const float *score;    // the same: their log-probabilities
+    const int32_t *left;   // [prompts * beams]; a prompt whose first number is 0 is left as it is
+    double *total; // [prompts * beams]: sum of a text's log-probabilities; then those of the next texts
+    int32_t *token, *row, *start, *length,
+        *parent;             // [prompts * beams]: of this step as in tt_enter; then of the next one
+    tt_beam_candidate *best; // [prompts, 2 * beams], best first
+} tt_beam_step;
+
 typedef struct tt_ops {
     tt_status (*embed_fwd)(tt_device *, const tt_embedding *);
     tt_status (*embed_bwd)(tt_device *, const tt_embedding *);
@@ -324,6 +351,7 @@ typedef struct tt_ops {
     tt_status (*log_softmax)(tt_device *, float *x, int rows, int n);
     tt_status (*penalise)(tt_device *, const tt_penalise *);
     tt_status (*top)(tt_device *, const tt_top *);
+    tt_status (*beam_step)(tt_device *, const tt_beam_step *);
 } tt_ops;
 
 // The CPU's table; static memory.
@@ -355,7 +383,8 @@ const tt_ops *tt_cpu_ops(void);
     X(sample)                                                                                                \
     X(log_softmax)                                                                                           \
     X(penalise)                                                                                              \
-    X(top)
+    X(top)                                                                                                   \
+    X(beam_step)
 
 // The name of the first operation that a table lacks, NULL if it is complete. tt_device_open refuses devices
 // with incomplete tables.

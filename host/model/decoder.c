@@ -48,9 +48,7 @@ tt_status tt_decoder_open(tt_decoder **out, tt_model *model, int slots, int max_
         status, tt_alloc(&p->downloaded, TT_DECODER_STEPS * s, sizeof *p->downloaded, "decoder"), failed);
     TT_TRY_GOTO(status, tt_alloc(&p->parent_of, (size_t)slots, sizeof *p->parent_of, "decoder"), failed);
     if (tt_device_records(device)) {
-        TT_TRY_GOTO(
-            status, tt_alloc(&p->recordings, s / TT_STEP_STRIDE + 1, sizeof(void *), "decoder"), failed);
-        TT_TRY_GOTO(status, tt_alloc(&p->seen, s / TT_STEP_STRIDE + 1, sizeof *p->seen, "decoder"), failed);
+        TT_TRY_GOTO(status, tt_alloc(&p->sizes, s / TT_STEP_STRIDE + 1, sizeof *p->sizes, "decoder"), failed);
     }
     for (size_t l = 0; l < layers; ++l) {
         TT_TRY_GOTO(status,
@@ -81,10 +79,9 @@ failed:
 }
 
 void tt_decoder_forget_steps(tt_decoder *p) {
-    for (int i = 0; p->recordings && i <= p->capacity / TT_STEP_STRIDE; ++i) {
-        tt_recording_close(p->model->device, p->recordings[i]);
-        p->recordings[i] = NULL;
-        if (p->seen) p->seen[i] = false;
+    for (int i = 0; p->sizes && i <= p->capacity / TT_STEP_STRIDE; ++i) {
+        tt_recording_close(p->model->device, p->sizes[i].recording);
+        p->sizes[i] = (tt_step_size){0};
     }
 }
 
@@ -96,12 +93,12 @@ void tt_decoder_close(tt_decoder *p) {
         if (p->cross_kv) tt_device_free(device, p->cross_kv[l]);
     }
     void *const buffers[] = {p->x, p->rstd, p->logits, p->step, p->chosen, p->ids, p->table, p->y, p->qkv,
-        p->out, p->branch, p->h, p->a};
+        p->out, p->branch, p->h, p->a, p->tops, p->best};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i) tt_device_free(device, buffers[i]);
     tt_decoder_forget_steps(p);
     tt_pass_close(p->pass);
-    free(p->recordings);
-    free(p->seen);
+    free(p->sizes);
+    free(p->found);
     free(p->self_kv);
     free(p->cross_kv);
     free(p->host);
@@ -157,7 +154,8 @@ tt_status tt_decoder_discard_step(tt_decoder *p, const tt_decoder_slots *active)
         size_t bytes;
     } buffers[] = {{p->x, d * 4}, {p->rstd, 4}, {p->logits, (size_t)c->vocab_size * 4}, {p->y, d * size},
         {p->qkv, 3 * inner * size}, {p->out, inner * size}, {p->branch, d * size},
-        {p->h, (size_t)tt_activation_width(c->activation, c->d_ff) * size}, {p->a, f * size}};
+        {p->h, (size_t)tt_activation_width(c->activation, c->d_ff) * size}, {p->a, f * size},
+        {p->tops, 4 * (size_t)p->beams * sizeof *p->tops}};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
         TT_TRY(tt_device_discard(p->model->device, buffers[i].memory, s * buffers[i].bytes));
     return TT_OK;

@@ -4,6 +4,7 @@
 
 #include "host/data/batch.h"
 #include "host/model/model.h"
+#include "kernels/ops.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -77,10 +78,25 @@ tt_status tt_decoder_run(tt_decoder *decoder, const tt_decoder_slots *active, co
 // Neither has a parent. Errors: TT_ERR_INTERNAL for slots out of range; those of the device.
 tt_status tt_decoder_fork(tt_decoder *decoder, int from, int to, int tokens) TT_MUST_CHECK;
 
-// Penalises `scores` (device memory, [rows, vocab_size]) by what the slots of the last step, which had parents, have
-// read (tt_penalise). Errors: those of the device.
-tt_status tt_decoder_penalise(
-    tt_decoder *decoder, int rows, float repetition_penalty, int min_length, float *scores) TT_MUST_CHECK;
+// A run of steps of beam search over all texts of `prompts` prompts, `beams` each, adjacent and best first.
+typedef struct tt_decoder_beams {
+    int steps;                // 1 .. TT_DECODER_STEPS
+    int beams;                // 2 .. 256, at most half of the vocabulary
+    float repetition_penalty; // as in tt_decoder_choice
+    int min_length;
+    // [n]: sums of log-probabilities; -inf: a text that there is not yet, in the first step, from which none goes on.
+    const double *total;
+    // [steps, prompts, 2 * beams], host memory: what each step found, as tt_beam_step has it, but `slot` is a number of a
+    // slot, or -1.
+    tt_beam_candidate *best;
+} tt_decoder_beams;
+
+// Steps of which each goes on from the texts that the one before chose (tt_beam_step); the host waits for all of them at once.
+// `active` has n = prompts * beams slots, with parents; those of a prompt are at the same position. What is found does not
+// depend on how many steps a run has. Errors: as tt_decoder_run; TT_ERR_INTERNAL for slots without parents, numbers that do not
+// fit, or steps beyond the decoder's max_length.
+tt_status tt_decoder_run_beams(
+    tt_decoder *decoder, const tt_decoder_slots *active, const tt_decoder_beams *run) TT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

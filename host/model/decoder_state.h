@@ -21,7 +21,10 @@ typedef enum tt_step_row {
     TT_STEP_LEFT,
     TT_STEP_ROWS,
     // Of draws, with tt_decoder_draws.from: behind the random numbers of its one step.
-    TT_STEP_FROM = TT_STEP_ROWS + 1
+    TT_STEP_FROM = TT_STEP_ROWS + 1,
+    // Of beam search, which has no random numbers: fp64, so two rows.
+    TT_STEP_TOTAL = TT_STEP_ROWS,
+    TT_STEP_TOTAL_END = TT_STEP_TOTAL + 2
 } tt_step_row;
 
 // Rows of steps on devices that record come in multiples of this.
@@ -31,7 +34,15 @@ enum { TT_STEP_STRIDE = 16 };
 typedef struct tt_step_way {
     tt_decoder_choice choice; // steps 0: the caller chooses
     bool table;               // texts go on from others
+    int beams;                // of each prompt; 0: no beam search
 } tt_step_way;
+
+// The steps of one number of rows.
+typedef struct tt_step_size {
+    tt_step_way way; // of what follows
+    bool seen;       // a step (or run) of this size has been done
+    tt_recording *recording;
+} tt_step_size;
 
 struct tt_decoder {
     tt_model *model;
@@ -48,9 +59,13 @@ struct tt_decoder {
     int32_t *parent_of;           // [slots], host
     int draws;                    // of the step, with TT_STEP_FROM; 0 = one from each row
     tt_step_way way;
-    tt_recording *
-        *recordings; // [capacity / TT_STEP_STRIDE + 1], by rows / TT_STEP_STRIDE; NULL: not recorded
-    bool *seen;      // the same: a step of this size has been done
+    tt_step_size
+        *sizes; // [capacity / TT_STEP_STRIDE + 1], by rows / TT_STEP_STRIDE; NULL: nothing is recorded
+    // Of beam search, for so many beams (0: none yet). tops: [capacity, 2 beams] tokens, then as many scores; best:
+    // [TT_DECODER_STEPS, capacity / beams, 2 beams], device; found: the same on the host.
+    int beams;
+    int32_t *tops;
+    tt_beam_candidate *best, *found;
 };
 
 static inline const int32_t *tt_step_of(const tt_decoder *p, tt_step_row row) {

@@ -25,14 +25,15 @@ typedef struct tt_beam_request {
     int n;
     const tt_decoding *decoding;
     int slots;    // sequences decoded at a time, at least as many as beams
+    int steps;    // between two looks at the device: 1 .. TT_DECODER_STEPS; texts do not depend on it
     int returned; // texts of each prompt, at most as many as beams
     tt_take_beam take;
     void *context; // for `take`
 } tt_beam_request;
 
 // Calls `take` for the best texts of each prompt (fewer where fewer ended), prompt by prompt, best first. Adds the
-// number of decoded tokens to *tokens. Errors: TT_ERR_CONFIG where slots, vocabulary or `returned` do not suit
-// the beams; TT_ERR_INPUT for an empty prompt; TT_ERR_INTERRUPTED after Ctrl-C; what `take` returns.
+// number of decoded tokens to *tokens, without those of texts that could not count any more. Errors: TT_ERR_CONFIG where slots,
+// steps, vocabulary or `returned` do not suit the beams; TT_ERR_INPUT for an empty prompt; TT_ERR_INTERRUPTED after Ctrl-C; what `take` returns.
 tt_status tt_beam_search(tt_model *model, const tt_beam_request *request, int64_t *tokens) TT_MUST_CHECK;
 
 #ifdef __cplusplus

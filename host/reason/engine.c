@@ -426,6 +426,7 @@ static tt_status generate_beams(tt_engine *e, const tt_generation *request) {
         .n = request->n,
         .decoding = request->decoding,
         .slots = e->slots,
+        .steps = steps_of(e),
         .returned = 1,
         .take = take_best,
         .context = (void *)request};

@@ -50,5 +50,6 @@ tt_status tt_cpu_sample(tt_device *, const tt_sample *);
 tt_status tt_cpu_log_softmax(tt_device *, float *x, int rows, int n);
 tt_status tt_cpu_penalise(tt_device *, const tt_penalise *);
 tt_status tt_cpu_top(tt_device *, const tt_top *);
+tt_status tt_cpu_beam_step(tt_device *, const tt_beam_step *);
 
 #endif

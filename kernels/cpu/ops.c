@@ -28,6 +28,7 @@ const tt_ops *tt_cpu_ops(void) {
         .log_softmax = tt_cpu_log_softmax,
         .penalise = tt_cpu_penalise,
         .top = tt_cpu_top,
+        .beam_step = tt_cpu_beam_step,
     };
     return &ops;
 }

@@ -204,6 +204,7 @@ static const tt_ops operations = {
     .log_softmax = tt_cuda_log_softmax,
     .penalise = tt_cuda_penalise,
     .top = tt_cuda_top,
+    .beam_step = tt_cuda_beam_step,
 };
 
 static const tt_memory memory_functions = {

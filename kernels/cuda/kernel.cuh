@@ -356,5 +356,6 @@ tt_status tt_cuda_sample(tt_device *, const tt_sample *);
 tt_status tt_cuda_log_softmax(tt_device *, float *x, int rows, int n);
 tt_status tt_cuda_penalise(tt_device *, const tt_penalise *);
 tt_status tt_cuda_top(tt_device *, const tt_top *);
+tt_status tt_cuda_beam_step(tt_device *, const tt_beam_step *);
 
 #endif

@@ -1,5 +1,6 @@
 // Sizes that cannot be made small, on both sides: chunks of logits in the LM head; sums of squares of so much
 // that a thread of the last kernel has more than one strip's sum.
+#include "tests/cuda/beam_pair.h"
 #include "tests/cuda/lmhead_pair.h"
 
 // The LM head of T5: 2,048 rows are one chunk of logits, 2,049 are two.
@@ -44,9 +45,18 @@ static void strips_of_a_sum(void **state) {
     pair_close(&p);
 }
 
+// More beams than threads, and the most.
+static void many_beams(void **state) {
+    (void)state;
+    pair p = pair_open(TT_FP32);
+    beam_step_pair(&p, 129);
+    beam_step_pair(&p, 256);
+    pair_close(&p);
+}
+
 int main(void) {
     PAIR_NEEDS_GPU();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strips_of_a_sum), cmocka_unit_test(chunks_of_the_head)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(strips_of_a_sum),
+        cmocka_unit_test(chunks_of_the_head), cmocka_unit_test(many_beams)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

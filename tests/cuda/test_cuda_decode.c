@@ -1,6 +1,6 @@
 // Operations of decoding, CUDA against CPU: attention over caches, sampling, log-softmax, penalties, the
 // largest.
-#include "tests/cuda/pair.h"
+#include "tests/cuda/beam_pair.h"
 
 // `group`: so many neighbours read the same rows (1: each its own, but for some); -group: they begin at the
 // same row, and end at different ones. `keys`: so many for every slot, if above 0. With a bias, a table says where the
@@ -407,6 +407,18 @@ static void scores_of_beams(void **state) {
     pair_close(&p);
 }
 
+static void beam_steps(void **state) {
+    (void)state;
+    static const int sizes[] = {
+        2, 5, 7, 8, 9, 64}; // 128 continuations are 8 beams'; 256 beams: test_cuda_chunks.c
+    pair p = pair_open(TT_FP32);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) beam_step_pair(&p, sizes[i]);
+    const tt_beam_step wide = {.prompts = 1, .beams = 257}, narrow = {.prompts = 1, .beams = 1};
+    twin_refused(p.gpu->ops->beam_step(p.gpu, &wide), TT_ERR_INPUT, "257 beams");
+    twin_refused(p.gpu->ops->beam_step(p.gpu, &narrow), TT_ERR_INPUT, "1 beams");
+    pair_close(&p);
+}
+
 // A slot begins, two go on, two go on from the second of these; then two end, and one has ended before.
 static void entering_and_advancing(void **state) {
     (void)state;
@@ -487,6 +499,6 @@ int main(void) {
         cmocka_unit_test(sampling), cmocka_unit_test(sampling_from_shared_rows),
         cmocka_unit_test(sampling_of_few), cmocka_unit_test(sampling_among_alike),
         cmocka_unit_test(sampling_tells_bad_logits), cmocka_unit_test(scores_of_beams),
-        cmocka_unit_test(entering_and_advancing)};
+        cmocka_unit_test(beam_steps), cmocka_unit_test(entering_and_advancing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "host/model/decoder.h"
 #include "host/model/model.h"
 #include "host/model/pass.h"
+#include "host/reason/beam.h"
 
 static const tt_model_config small = {.vocab_size = 48,
     .d_model = 16,
@@ -355,11 +356,82 @@ static void runs_of_decoding(void **state) {
     close_decoding(&cpu), close_decoding(&gpu);
 }
 
+// Beam search over groups of prompts that fill 15, 16, 18 and fewer rows: plainly, recorded and replayed, by other numbers of
+// prompts in as many rows, too, since prompts are done one after another. Texts and scores as on the CPU, which looks
+// after each step.
+enum { PROMPTS = 7, BEAMS = 5, BEAM_TOKENS = 9 };
+
+typedef struct beam_texts {
+    int n, length[PROMPTS * BEAMS];
+    int32_t ids[PROMPTS * BEAMS][BEAM_TOKENS];
+    float score[PROMPTS * BEAMS];
+} beam_texts;
+
+static tt_status keep_text(void *context, const tt_beam_text *text) {
+    beam_texts *out = context;
+    assert_true(out->n < PROMPTS * BEAMS && text->n <= BEAM_TOKENS);
+    out->length[out->n] = text->n;
+    out->score[out->n] = (float)text->score;
+    memcpy(out->ids[out->n++], text->ids, (size_t)text->n * 4);
+    return TT_OK;
+}
+
+static void search(const student *s, const tt_decoding *how, int slots, int steps, beam_texts *out) {
+    tt_prompt prompts[PROMPTS];
+    int64_t tokens = 0;
+    int32_t *ids = twin_ids(PROMPTS * 6, small.vocab_size, 77);
+    for (int i = 0; i < PROMPTS; ++i) prompts[i] = (tt_prompt){.ids = ids + 6 * i, .n = 2 + i % 5};
+    *out = (beam_texts){0};
+    twin_ok(tt_beam_search(s->model,
+        &(tt_beam_request){.prompts = prompts,
+            .n = PROMPTS,
+            .decoding = how,
+            .slots = slots,
+            .steps = steps,
+            .returned = how->beams,
+            .take = keep_text,
+            .context = out},
+        &tokens));
+    free(ids);
+}
+
+static void beams_of_decoding(void **state) {
+    (void)state;
+    static const struct {
+        int beams, slots, steps;
+    } ways[] = {{5, 15, 3}, {4, 16, TT_DECODER_STEPS}, {3, 18, 1}, {2, 17, 4}};
+    student cpu = {0}, gpu = open_student(TT_FP32, false);
+    twin_ok(tt_device_open(&cpu.device, "cpu", TT_FP32, 1));
+    twin_ok(tt_model_open(&cpu.model, &small, cpu.device));
+    twin_ok(tt_model_init(cpu.model, TT_INIT_T5, 5));
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; ++i) {
+        const tt_decoding how = {.top_p = 1,
+            .max_length = BEAM_TOKENS + 1,
+            .beams = ways[i].beams,
+            .length_penalty = 1,
+            .repetition_penalty = i % 2 ? 1.4f : 1,
+            .early_stopping = TT_STOP_EARLY};
+        beam_texts want, got;
+        search(&cpu, &how, ways[i].slots, 1, &want);
+        search(&gpu, &how, ways[i].slots, ways[i].steps, &got);
+        assert_int_equal(want.n, PROMPTS * ways[i].beams);
+        assert_int_equal(got.n, want.n);
+        twin_same_bits("lengths of beams' texts", got.length, want.length, PROMPTS * BEAMS, 4);
+        twin_same_bits("beams' texts", got.ids, want.ids, PROMPTS * BEAMS * BEAM_TOKENS, 4);
+        for (int t = 0; t < want.n; ++t)
+            assert_true(fabsf(got.score[t] - want.score[t]) <= 1e-4f * fabsf(want.score[t]));
+    }
+    tt_model_close(cpu.model);
+    tt_device_close(cpu.device);
+    close_student(&gpu);
+}
+
 int main(void) {
     PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(lengths_of_fillers),
         cmocka_unit_test(steps_of_decoding), cmocka_unit_test(runs_of_decoding),
-        cmocka_unit_test(more_shapes_than_are_kept), cmocka_unit_test(fillers_in_fp32),
-        cmocka_unit_test(fillers_in_bf16)};
+        cmocka_unit_test(beams_of_decoding), cmocka_unit_test(more_shapes_than_are_kept),
+        cmocka_unit_test(fillers_in_fp32), cmocka_unit_test(fillers_in_bf16),
+        cmocka_unit_test(beams_of_decoding)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-// Log-softmax, penalties and the largest scores against float64 and sorting.
+// Log-softmax, penalties, the largest scores and steps of beam search against float64 and sorting.
 #include "twin.h"
 
 static tt_device *device;
@@ -93,11 +93,162 @@ static void top_is_a_sorts_beginning(void **state) {
     free(scores), free(score), free(token), free(order);
 }
 
+// ---- the end of a step of beam search
+
+typedef struct beams {
+    int prompts, beams;
+    int32_t *choice, *left, *token, *row, *start, *length, *parent;
+    float *score;
+    double *total;
+    tt_beam_candidate *best;
+} beams;
+
+static beams open_beams(int prompts, int n) {
+    const size_t rows = (size_t)(prompts * n), all = rows * 2 * (size_t)n;
+    return (beams){prompts, n, twin_alloc(all, 4), twin_alloc(rows, 4), twin_alloc(rows, 4),
+        twin_alloc(rows, 4), twin_alloc(rows, 4), twin_alloc(rows, 4), twin_alloc(rows, 4),
+        twin_alloc(all, 4), twin_alloc(rows, sizeof(double)),
+        twin_alloc((size_t)prompts * 2 * (size_t)n, sizeof(tt_beam_candidate))};
+}
+
+static void close_beams(beams *b) {
+    free(b->choice), free(b->left), free(b->token), free(b->row), free(b->start), free(b->length);
+    free(b->parent), free(b->score), free(b->total), free(b->best);
+}
+
+static tt_status do_beam_step(const beams *b) {
+    return device->ops->beam_step(device, &(tt_beam_step){.prompts = b->prompts,
+                                              .beams = b->beams,
+                                              .end = 1,
+                                              .choice = b->choice,
+                                              .score = b->score,
+                                              .left = b->left,
+                                              .total = b->total,
+                                              .token = b->token,
+                                              .row = b->row,
+                                              .start = b->start,
+                                              .length = b->length,
+                                              .parent = b->parent,
+                                              .best = b->best});
+}
+
+// Three texts, in the slots that begin at 40, 0 and 20, have 5 tokens each. The second one has three children, of which the first
+// keeps its slot; the third one has one, the first none but its end: so the second child goes on in 40.
+static void a_beam_step_by_hand(void **state) {
+    (void)state;
+    beams b = open_beams(1, 3);
+    static const int32_t choice[18] = {1, 7, 8, 9, 10, 11, /**/ 4, 6, 5, 1, 12, 13, /**/ 3, 2, 1, 14, 15, 16},
+                         start[3] = {40, 0, 20};
+    static const float score[18] = {
+        -1, -9, -9, -9, -9, -9, /**/ -0.5f, -0.5f, -1, -1.5f, -8, -8, /**/ -0.25f, -3, -4, -8, -8, -8};
+    static const double total[3] = {-1, -1.5, -2};
+    memcpy(b.choice, choice, sizeof choice), memcpy(b.score, score, sizeof score);
+    memcpy(b.total, total, sizeof total), memcpy(b.start, start, sizeof start);
+    for (int i = 0; i < 3; ++i) b.left[i] = 1, b.length[i] = 5, b.row[i] = start[i] + 4;
+    assert_int_equal(do_beam_step(&b), TT_OK);
+    // Sums: -2 of three, the end of the first text among them; -2.25; -2.5; -3 an end.
+    static const tt_beam_candidate best[6] = {{-2, 0, 1, -1, 0}, {-2, 1, 4, 0, 0}, {-2, 1, 6, 40, 0},
+        {-2.25, 2, 3, 20, 0}, {-2.5, 1, 5, -1, 0}, {-3, 1, 1, -1, 0}};
+    static const int32_t token[3] = {4, 6, 3}, next[3] = {0, 40, 20}, row[3] = {5, 45, 25},
+                         length[3] = {6, 6, 6}, parent[3] = {0, 0, 20};
+    static const double sum[3] = {-2, -2, -2.25};
+    for (int i = 0; i < 6; ++i) assert_memory_equal(&b.best[i], &best[i], sizeof best[i]);
+    assert_memory_equal(b.token, token, sizeof token);
+    assert_memory_equal(b.start, next, sizeof next);
+    assert_memory_equal(b.row, row, sizeof row);
+    assert_memory_equal(b.length, length, sizeof length);
+    assert_memory_equal(b.parent, parent, sizeof parent);
+    assert_memory_equal(b.total, sum, sizeof sum);
+    b.left[0] = 0; // such a prompt is left as it is
+    assert_int_equal(do_beam_step(&b), TT_OK);
+    assert_memory_equal(b.row, row, sizeof row);
+    for (int i = 0; i < 6; ++i) assert_memory_equal(&b.best[i], &best[i], sizeof best[i]);
+    b.beams = 1;
+    assert_int_equal(do_beam_step(&b), TT_ERR_INPUT);
+    b.beams = 257;
+    assert_int_equal(do_beam_step(&b), TT_ERR_INPUT);
+    close_beams(&b);
+}
+
+// How many continuations of the prompt precede this one.
+static int continuations_before(const beams *b, const double *total, int first, tt_beam_candidate c) {
+    const int k = 2 * b->beams;
+    int n = 0;
+    for (int text = 0; text < b->beams; ++text)
+        for (int i = first * k + text * k; i < first * k + (text + 1) * k; ++i) {
+            const double sum = total[first + text] + (double)b->score[i];
+            n += sum > c.score ||
+                 (sum == c.score && (text < c.parent || (text == c.parent && b->choice[i] < c.token)));
+        }
+    return n;
+}
+
+// What the contract says of the slots: those of before, each once; a text with children leaves its own to the first.
+static void check_slots(const beams *b, const int32_t *start, int first) {
+    const tt_beam_candidate *best = b->best + 2 * first;
+    int n = 0;
+    for (int i = 0; i < 2 * b->beams; ++i) {
+        if (best[i].token == 1 || n == b->beams) {
+            assert_int_equal(best[i].slot, -1);
+            continue;
+        }
+        const int row = first + n++;
+        bool has_elder = false;
+        int before = 0;
+        for (int k = 0; k < i; ++k)
+            has_elder = has_elder || (best[k].slot >= 0 && best[k].parent == best[i].parent);
+        for (int k = 0; k < b->beams; ++k) before += start[first + k] == b->start[row];
+        assert_int_equal(before, 1);
+        for (int k = first; k < row; ++k) assert_int_not_equal(b->start[k], b->start[row]);
+        const int32_t parents = start[first + best[i].parent];
+        assert_int_equal(b->parent[row], parents);
+        assert_true(has_elder == (b->start[row] != parents));
+        assert_int_equal(b->start[row], best[i].slot);
+        assert_int_equal(b->token[row], best[i].token);
+        assert_int_equal(b->length[row], 8);
+        assert_int_equal(b->row[row], best[i].slot + 7);
+        assert_true(b->total[row] == best[i].score);
+    }
+    assert_int_equal(n, b->beams);
+}
+
+// Two prompts, with many ties and ends, and texts from which none goes on.
+static void beam_steps_are_sorts(void **state) {
+    (void)state;
+    static const int sizes[] = {2, 5, 16, 256};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
+        const int n = sizes[s], k = 2 * n, rows = 2 * n;
+        beams b = open_beams(2, n);
+        double *total = twin_alloc((size_t)rows, sizeof *total);
+        int32_t *start = twin_alloc((size_t)rows, sizeof *start);
+        twin_random(b.score, (size_t)(rows * k), 5, 4);
+        for (int i = 0; i < rows * k; ++i) {
+            b.score[i] = roundf(b.score[i] * 4) / 4 - 4;
+            b.choice[i] = (i % k + i / k) % k + (i / k) % 2; // each once in a text
+        }
+        for (int i = 0; i < rows; ++i) {
+            b.left[i] = 1, b.length[i] = 7;
+            b.total[i] = total[i] = i % n > 2 * n / 3 ? -INFINITY : -(double)(i % 3) / 2;
+            b.start[i] = start[i] = 1000 * i + 17;
+        }
+        assert_int_equal(do_beam_step(&b), TT_OK);
+        for (int first = 0; first < rows; first += n) {
+            for (int i = 0; i < k; ++i)
+                assert_int_equal(continuations_before(&b, total, first, b.best[2 * first + i]), i);
+            check_slots(&b, start, first);
+        }
+        free(total), free(start);
+        close_beams(&b);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(log_softmax_matches_float64),
         cmocka_unit_test(penalties_are_hugging_faces),
         cmocka_unit_test(top_is_a_sorts_beginning),
+        cmocka_unit_test(a_beam_step_by_hand),
+        cmocka_unit_test(beam_steps_are_sorts),
     };
     if (tt_device_open(&device, "cpu", TT_FP32, 2) != TT_OK) return 1;
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "host/model/decoder.h"
 #include "tiny_t5.h"
 
+#include <math.h>
 #include <stdio.h>
 
 enum { SLOTS = 6, LENGTH = 20, SOURCE_ROWS = 40, FIRST_ROW = 3 };
@@ -195,6 +196,32 @@ static void bad_steps_are_refused(void **state) {
         assert_int_equal(
             tt_decoder_run(decoder, &active, &choice, &(tt_decoder_draws){.left = left, .token = token}),
             steps == 1 ? TT_OK : TT_ERR_INTERNAL);
+    }
+    // Beams: no or too many steps, one beam, slots that are no whole prompts, no parents, steps beyond the end; the last is right.
+    static const struct {
+        int steps, beams, slots, position;
+        bool parents;
+    } beams[] = {{0, 2, 2, 0, true}, {TT_DECODER_STEPS + 1, 2, 2, 0, true}, {1, 1, 2, 0, true},
+        {1, 3, 2, 0, true}, {1, 2, 1, 0, true}, {1, 21, 2, 0, true}, {1, 2, 2, 0, false},
+        {2, 2, 2, LENGTH - 1, true}, {1, 2, 2, LENGTH - 1, true}};
+    for (size_t i = 0; i < sizeof beams / sizeof *beams; ++i) {
+        static const double total[2] = {0, -INFINITY};
+        const int32_t places[2] = {beams[i].position, beams[i].position};
+        tt_beam_candidate best[4 * (TT_DECODER_STEPS + 1)];
+        const tt_decoder_slots active = {.n = beams[i].slots,
+            .slot = slot,
+            .token = one,
+            .position = places,
+            .source_start = one,
+            .source_length = one,
+            .parent = beams[i].parents ? slot : NULL};
+        assert_int_equal(tt_decoder_run_beams(decoder, &active,
+                             &(tt_decoder_beams){.steps = beams[i].steps,
+                                 .beams = beams[i].beams,
+                                 .repetition_penalty = 1,
+                                 .total = total,
+                                 .best = best}),
+            i + 1 < sizeof beams / sizeof *beams ? TT_ERR_INTERNAL : TT_OK);
     }
     tt_decoder_close(decoder);
     tiny_close(&f);

@@ -294,13 +294,16 @@ static void decodings(void **state) {
             assert_true(texts.n <= 256);
             expected e = {&texts, scores, got, want, 0, how.beams, what};
             if (how.beams > 1) {
-                // All prompts side by side, and one after another.
-                for (int slots = how.beams; slots <= 8 * how.beams; slots *= 8) {
+                // All prompts side by side, and one after another; looking after each token, or some.
+                static const int looks[] = {1, 3, 8};
+                for (int way = 0; way < 6; ++way) {
+                    const int slots = way % 2 ? 8 * how.beams : how.beams;
                     e.at = 0;
                     const tt_beam_request request = {.prompts = prompts,
                         .n = g.sources.n,
                         .decoding = &how,
                         .slots = slots,
+                        .steps = looks[way / 2],
                         .returned = how.beams,
                         .take = expect_beam,
                         .context = &e};
