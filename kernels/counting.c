@@ -16,6 +16,8 @@ typedef struct counting {
     uintptr_t next;                   // address of the next block
     const void *tokens[TOKEN_BLOCKS]; // blocks that tokens were written to, the latest ones
     int n_tokens;                     // so far
+    const void *best;                 // block that beam_step wrote to, for so many beams
+    int beams;
     uint64_t drawn;
     void *products; // CUDA: working memory of matrix products
 } counting;
@@ -54,10 +56,21 @@ static int32_t draw_token(counting *c) {
     return draw(c, t->length) == 0 ? t->end : t->words[draw(c, t->n)];
 }
 
+// Each text goes on in its own slot, until its length ends it.
+static void write_candidates(counting *c, tt_beam_candidate *out, size_t n) {
+    for (size_t i = 0; i < n; ++i) {
+        const int place = (int)(i % (2 * (size_t)c->beams));
+        out[i] = (tt_beam_candidate){.parent = place % c->beams,
+            .token = c->texts.words[draw(c, c->texts.n)],
+            .slot = place < c->beams ? place : -1};
+    }
+}
+
 static tt_status memory_download(tt_device *device, void *to_host, const void *from, size_t bytes) {
     counting *c = of(device);
     const void *block = tt_tally_find(&device->tally, from);
     memset(to_host, 0, bytes);
+    if (block && block == c->best) write_candidates(c, to_host, bytes / sizeof(tt_beam_candidate));
     for (int i = 0; i < TOKEN_BLOCKS && block; ++i) {
         if (c->tokens[i] != block) continue;
         for (size_t t = 0; t < bytes / sizeof(int32_t); ++t) ((int32_t *)to_host)[t] = draw_token(c);
@@ -236,6 +249,13 @@ static tt_status count_top(tt_device *device, const tt_top *p) {
     return TT_OK;
 }
 
+static tt_status count_beam_step(tt_device *device, const tt_beam_step *p) {
+    counting *c = of(device);
+    c->best = tt_tally_find(&device->tally, p->best);
+    c->beams = p->beams;
+    return take(device, c->options.cuda ? 0 : tt_cpu_beam_step_scratch(p));
+}
+
 static const tt_ops operations = {
     .embed_fwd = count_embed_fwd,
     .embed_bwd = count_embed_bwd,
@@ -262,6 +282,7 @@ static const tt_ops operations = {
     .log_softmax = count_log_softmax,
     .penalise = count_penalise,
     .top = count_top,
+    .beam_step = count_beam_step,
 };
 
 #define MEMORY                                                                                               \
@@ -275,6 +296,8 @@ tt_status tt_counting_open(tt_device **out, const tt_counting *options) {
         .replay = device_replay, .forget = device_forget};
     counting *c;
     *out = NULL;
+    const char *missing = tt_ops_missing(&operations);
+    if (missing) return tt_fail(TT_ERR_INTERNAL, "the counting device has no operation %s", missing);
     TT_TRY(tt_alloc(&c, 1, sizeof *c, "device"));
     c->options = *options;
     c->texts = (tt_counting_texts){.n = 1, .length = 1};

@@ -3,7 +3,7 @@
 // reserve their working memory and do nothing else, and downloads give zeros.
 //
 // Only what the model writes matters to those who run on it: texts. Each token that is chosen is one of the words, or `end`
-// with probability 1 / length.
+// with probability 1 / length. Beams get words alone, so that their texts are as long as they may be.
 //
 // What it does not count: the scratch memory of attention_decode, whose size depends on tensors (a few kB), and oneDNN's
 // working memory in bf16.
@@ -33,7 +33,7 @@ typedef struct tt_counting {
 } tt_counting;
 
 // Its name is "cpu" whatever it counts for, so that nobody stages copies for it in host memory. The caller closes it. Errors:
-// TT_ERR_NOMEM.
+// TT_ERR_NOMEM; TT_ERR_INTERNAL where its table lacks an operation.
 tt_status tt_counting_open(tt_device **out, const tt_counting *options) TT_MUST_CHECK;
 // How texts are written from now on; until then they are empty.
 void tt_counting_write(tt_device *device, const tt_counting_texts *texts);

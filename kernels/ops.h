@@ -292,30 +292,33 @@ typedef struct tt_top {
     float *score;        // [rows, k]
 } tt_top;
 
-// Of beam search: one of the best continuations of a prompt's texts.
+enum { TT_MOST_BEAMS = 256 }; // of a prompt
+
+// Of beam search: one of the best continuations of a prompt's texts, which are numbered in the order of their rows.
 typedef struct tt_beam_candidate {
     double score;   // sum of log-probabilities, the token's with them
-    int32_t parent; // which of the prompt's texts it continues
+    int32_t parent; // the text that it continues
     int32_t token;
-    int32_t slot;   // where the slot begins in which it goes on; -1: it is none of the next texts
+    int32_t slot;   // the text in whose slot it goes on; -1: it does not
     int32_t unused; // 0
 } tt_beam_candidate;
 
 // The end of a step of beam search, on whose numbers the next one goes on without the host. Texts of prompt p are the
 // step's rows p * beams .. (p + 1) * beams - 1 and have the same length. Of all their continuations the 2 * beams best are
-// found; of equal scores the earlier text's, then the lower id. Among these the first `beams` that are not `end` are the
-// prompt's next texts: there are so many, for each text has one end. A text stays in its parent's slot if it is the first child of
-// that parent; the others take, in their order, the slots of the texts without children. So no slot that others go on
-// from is overwritten (tt_enter).
+// found; of equal scores the earlier text's first, then the lower id. The first `beams` of these that are not `end` are the
+// prompt's next texts. There are always enough: each text has at most one continuation that ends. A text stays in its
+// parent's slot if it is the first child of that parent; the others take, in their order, the slots of the texts without
+// children. So no slot that others go on from is overwritten (tt_enter).
 typedef struct tt_beam_step {
-    int prompts, beams; // beams: 2 .. 256
+    int prompts, beams; // beams: 2 .. TT_MOST_BEAMS
     int32_t end;
     const int32_t *choice; // [prompts * beams, 2 * beams]: different tokens for each text
     const float *score;    // the same: their log-probabilities
-    const int32_t *left;   // [prompts * beams]; a prompt whose first number is 0 is left as it is
-    double *total; // [prompts * beams]: sum of a text's log-probabilities; then those of the next texts
-    int32_t *token, *row, *start, *length,
-        *parent;             // [prompts * beams]: of this step as in tt_enter; then of the next one
+    const int32_t
+        *left; // [prompts * beams], of which a prompt's first counts: if it is 0, the prompt is left as it is
+    double *total; // [prompts * beams]: sums of log-probabilities of the texts; then of the next ones
+    // [prompts * beams]: start and length of this step (tt_enter); all five receive those of the next one.
+    int32_t *token, *row, *start, *length, *parent;
     tt_beam_candidate *best; // [prompts, 2 * beams], best first
 } tt_beam_step;
 

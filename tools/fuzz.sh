@@ -45,12 +45,12 @@ dictionary_of() { # target: the one for what its inputs are written in
     esac
 }
 
-# A target ends by itself; one that does not (a deadlock where an input is too slow) is ended.
-fuzzed() { # seconds that it is given, target, arguments...
+# libFuzzer can deadlock while it reports a slow input; then `timeout` ends it, 60 seconds after its time.
+run_target() { # seconds that it is given, target, arguments...
     local most=$(($1 + 60)) target=$2 status=0
     shift 2
     timeout -k 5 "$most" "$bin/fuzz_$target" -timeout=20 -rss_limit_mb=3000 -malloc_limit_mb=8192 "$@" </dev/null || status=$?
-    [ $status -ne 124 ] && [ $status -ne 137 ] || echo "fuzz: did not end; killed after $most seconds" >&2
+    [ $status -ne 124 ] && [ $status -ne 137 ] || echo "fuzz: $target: did not end; killed after $most seconds" >&2
     return $status
 }
 
@@ -60,7 +60,7 @@ minimise() { # target, file
     small=$findings/$target-small
     case $found in
         *-new-timeout-* | *-new-slow-unit-*) # a machine that stood still for a while is no finding
-            if fuzzed 20 "$target" -report_slow_units=10 "$found" >"$small.log" 2>&1 &&
+            if run_target 20 "$target" -report_slow_units=10 "$found" >"$small.log" 2>&1 &&
                 ! grep -q '^Slowest unit' "$small.log"; then
                 echo "fuzz: $target: an input took too long once, but not a second time; it is no finding" >&2
                 rm -f "$found" "$small.log"
@@ -68,9 +68,9 @@ minimise() { # target, file
             fi
             ;;
     esac
-    fuzzed 20 "$target" -minimize_crash=1 -max_total_time=20 -exact_artifact_path="$small" "$found" >/dev/null 2>&1 || true
+    run_target 20 "$target" -minimize_crash=1 -max_total_time=20 -exact_artifact_path="$small" "$found" >/dev/null 2>&1 || true
     [ -s "$small" ] || cp "$found" "$small"
-    fuzzed 20 "$target" "$small" >"$small.log" 2>&1 || true
+    run_target 20 "$target" "$small" >"$small.log" 2>&1 || true
     kind=$(sed -n 's/^fuzz: \([^;]*\);.*/\1/p; s/.*runtime error: //p; s/^SUMMARY: [A-Za-z]*: \([a-z-]*\).*/\1/p' "$small.log" |
         head -1 | tr -cs 'A-Za-z0-9\n' - | cut -c 1-60)
     mv "$small" "$findings/$target-${kind:-finding}"
@@ -90,10 +90,11 @@ for target in "${targets[@]}"; do
     seeds=("$bin/seeds/$target")
     [ ! -d "tests/fuzz/seeds/$target" ] || seeds+=("$root/tests/fuzz/seeds/$target")
     found=0
-    fuzzed "$seconds" "$target" "${arguments[@]}" -max_total_time="$seconds" \
+    run_target "$seconds" "$target" "${arguments[@]}" -max_total_time="$seconds" \
         -print_final_stats=1 -max_len=65536 -artifact_prefix="$findings/$target-new-" "$corpus/$target" "${seeds[@]}" \
         >"$log" 2>&1 || true
-    if grep '^fuzz: did not end' "$log" >&2; then
+    if grep '^fuzz: .*: did not end' "$log" >&2; then
+        echo "fuzz: $target: see $log" >&2
         found=1 failed=1
     fi
     for file in "$findings/$target-new-"*; do

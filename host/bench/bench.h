@@ -73,7 +73,7 @@ typedef struct tt_bench_generation {
 
 // An operation alone. bytes: what it must read and write, 0 if arithmetic limits its speed; flops: 0 if
 // memory does.
-enum { TT_BENCH_OPERATIONS = 27 };
+enum { TT_BENCH_OPERATIONS = 28 };
 typedef struct tt_bench_operation {
     const char *name;
     tt_bench_spread seconds;

@@ -11,7 +11,17 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { FLOATS = 4, OPERANDS = 4, LENGTH = 512, CACHED = 64, MOST_SLOTS = 256, FEW = 5, MANY = 10, BEST = 10 };
+enum {
+    FLOATS = 4,
+    OPERANDS = 4,
+    LENGTH = 512,
+    CACHED = 64,
+    MOST_SLOTS = 256,
+    FEW = 5,
+    MANY = 10,
+    BEST = 10,
+    BEAMS = BEST / 2
+};
 
 struct tt_bench_workload {
     tt_device *device;
@@ -24,11 +34,15 @@ struct tt_bench_workload {
     float *weight;               // [2 d]: weight and its gradient
     float *bias;                 // [2, buckets, heads]: bias and its gradient
     int32_t *ids, *order, *offsets, *start, *length;
-    int32_t *few, *many;     // [MOST_SLOTS]: where slots begin to read if so many read the same rows
-    int choices;             // rows of logits: the first of `table`
-    float *uniform, *score;  // [choices], [choices, BEST]
-    int32_t *token, *cached; // [choices, BEST], [choices]
-    uint32_t *place;         // [rows]: examples and positions
+    int32_t *few, *many;            // [MOST_SLOTS]: where slots begin to read if so many read the same rows
+    int choices;                    // rows of logits: the first of `table`
+    float *uniform, *score;         // [choices], [choices, BEST]
+    int32_t *token, *cached;        // [choices, BEST], [choices]
+    int32_t *beams, *continuations; // [6, MOST_SLOTS], [MOST_SLOTS, BEST]: of beam search
+    float *likely;                  // the same
+    double *total;                  // [MOST_SLOTS]
+    tt_beam_candidate *best;        // [2, MOST_SLOTS]
+    uint32_t *place;                // [rows]: examples and positions
     uint64_t *key;
     double *sum;
     double bytes, flops; // of the operation that ran last
@@ -342,6 +356,25 @@ static tt_status run_penalise(workload *w) {
                                                    .min_length = CACHED + 1});
 }
 
+// Texts of prompts; none ends, and each run goes on from the one before.
+static tt_status run_beam_step(workload *w) {
+    const int prompts = w->choices > BEAMS ? w->choices / BEAMS : 1, texts = prompts * BEAMS;
+    w->bytes = texts * (BEST * 8 + 2 * (8 + 5 * 4) + 2.0 * sizeof *w->best);
+    return w->device->ops->beam_step(w->device, &(tt_beam_step){.prompts = prompts,
+                                                    .beams = BEAMS,
+                                                    .end = 1,
+                                                    .choice = w->continuations,
+                                                    .score = w->likely,
+                                                    .left = w->beams,
+                                                    .total = w->total,
+                                                    .token = w->beams + MOST_SLOTS,
+                                                    .row = w->beams + 2 * MOST_SLOTS,
+                                                    .start = w->beams + 3 * MOST_SLOTS,
+                                                    .length = w->beams + 4 * MOST_SLOTS,
+                                                    .parent = w->beams + 5 * MOST_SLOTS,
+                                                    .best = w->best});
+}
+
 static tt_status run_lmhead(workload *w) {
     const int rows = (w->rows + 7) / 8;
     const tt_lmhead t = {.rows = rows,
@@ -385,10 +418,22 @@ static const struct {
     {"attention_decode", run_decode}, {"attention_decode, five", decode_few},
     {"attention_decode, ten", decode_many}, {"sample, greedy", sample_greedily},
     {"sample, top k", sample_top_k}, {"sample, top p", sample_top_p}, {"log_softmax", run_log_softmax},
-    {"top", run_top}, {"penalise", run_penalise}, {"attention_fwd, no bias", plain_fwd},
-    {"attention_bwd, no bias", plain_bwd}, {"attention_fwd, encoder", encoder_fwd},
-    {"attention_bwd, encoder", encoder_bwd}, {"attention_fwd, decoder", decoder_fwd},
-    {"attention_bwd, decoder", decoder_bwd}, {"lmhead_fused", run_lmhead}, {"gemm, d to d_ff", run_product}};
+    {"top", run_top}, {"penalise", run_penalise}, {"beam_step", run_beam_step},
+    {"attention_fwd, no bias", plain_fwd}, {"attention_bwd, no bias", plain_bwd},
+    {"attention_fwd, encoder", encoder_fwd}, {"attention_bwd, encoder", encoder_bwd},
+    {"attention_fwd, decoder", decoder_fwd}, {"attention_bwd, decoder", decoder_bwd},
+    {"lmhead_fused", run_lmhead}, {"gemm, d to d_ff", run_product}};
+
+static tt_status upload_beams(workload *w) {
+    int32_t *host;
+    TT_TRY(tt_alloc(&host, MOST_SLOTS * BEST, sizeof *host, "numbers of operations"));
+    for (int i = 0; i < MOST_SLOTS * BEST; ++i) host[i] = 2 + i % BEST;
+    tt_status status = tt_device_upload(w->device, w->continuations, host, MOST_SLOTS * BEST * sizeof *host);
+    for (int i = 0; i < 6 * MOST_SLOTS; ++i) host[i] = i / MOST_SLOTS == 3 ? i % MOST_SLOTS * CACHED : 1;
+    if (status == TT_OK) status = tt_device_upload(w->device, w->beams, host, 6 * MOST_SLOTS * sizeof *host);
+    free(host);
+    return status;
+}
 
 static tt_status upload_numbers(workload *w) {
     const size_t rows = (size_t)w->rows;
@@ -397,6 +442,7 @@ static tt_status upload_numbers(workload *w) {
     tt_rng rng;
     tt_rng_open(&rng, 1, TT_FOR_TEST, 3, 0);
     tt_status status;
+    TT_TRY_GOTO(status, upload_beams(w), done);
     TT_TRY_GOTO(status, upload_ids(w, &rng, host), done);
     for (size_t i = 0; i < rows; ++i) host[i] = (int32_t)i;
     TT_TRY_GOTO(status, tt_device_upload(w->device, w->place, host, rows * sizeof *host), done);
@@ -448,6 +494,7 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
         random_memory(w, &w->row, rows * (size_t)(w->c.num_heads > 3 ? w->c.num_heads : 3), sizeof(float)));
     TT_TRY(random_memory(w, &w->weight, 2 * d, sizeof(float)));
     TT_TRY(random_memory(w, &w->bias, biases, sizeof(float)));
+    TT_TRY(random_memory(w, &w->likely, MOST_SLOTS * BEST, sizeof(float)));
     const struct {
         void *slot;
         size_t count, size;
@@ -455,6 +502,8 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
         {&w->offsets, rows + 1, 4}, {&w->start, MOST_SLOTS, 4}, {&w->length, MOST_SLOTS, 4},
         {&w->few, MOST_SLOTS, 4}, {&w->many, MOST_SLOTS, 4}, {&w->uniform, MOST_SLOTS, 4},
         {&w->score, MOST_SLOTS * BEST, 4}, {&w->token, MOST_SLOTS * BEST, 4}, {&w->cached, MOST_SLOTS, 4},
+        {&w->beams, 6 * MOST_SLOTS, 4}, {&w->continuations, MOST_SLOTS * BEST, 4},
+        {&w->total, MOST_SLOTS, sizeof *w->total}, {&w->best, 2 * MOST_SLOTS, sizeof *w->best},
         {&w->place, rows, 4}, {&w->key, 1, 8}, {&w->sum, 1, 8}};
     for (size_t i = 0; i < sizeof rest / sizeof *rest; ++i)
         TT_TRY(tt_device_alloc(device, rest[i].slot, rest[i].count, rest[i].size, "tensors of operations"));
@@ -464,7 +513,7 @@ static tt_status open_workload(workload *w, tt_device *device, const tt_bench_op
 static void close_workload(workload *w) {
     void *const all[] = {w->moment, w->table, w->dtable, w->row, w->head, w->weight, w->bias, w->ids,
         w->order, w->offsets, w->start, w->length, w->few, w->many, w->uniform, w->score, w->token, w->cached,
-        w->place, w->key, w->sum};
+        w->beams, w->continuations, w->likely, w->total, w->best, w->place, w->key, w->sum};
     for (int i = 0; i < FLOATS; ++i) tt_device_free(w->device, w->f[i]);
     for (int i = 0; i < OPERANDS; ++i) tt_device_free(w->device, w->o[i]);
     for (size_t i = 0; i < sizeof all / sizeof *all; ++i) tt_device_free(w->device, all[i]);

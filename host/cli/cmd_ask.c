@@ -9,6 +9,7 @@
 #include "host/reason/chain.h"
 #include "host/reason/vote.h"
 #include "host/text/limit.h"
+#include "kernels/ops.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -118,7 +119,7 @@ tt_status tt_cmd_ask(int argc, char **argv) {
             "Samples N runs and lets their answers vote (default 0: one greedy run)."),
         TT_OPTION_REAL(
             "temperature", &temperature, "T", 0, 100, "Temperature of sampled stages (default 0.7)."),
-        TT_OPTION_INTEGER("beams", &beams, "N", 1, 256,
+        TT_OPTION_INTEGER("beams", &beams, "N", 1, TT_MOST_BEAMS,
             "Width of the beam search of stages that are not sampled (default 1: greedy)."),
         TT_OPTION_INTEGER("max-length", &max_length, "N", 2, 1e6,
             "Longest generated text in tokens, start token included (default 200)."),

@@ -7,6 +7,7 @@
 #include "host/dist/precision.h"
 #include "host/model/checkpoint.h"
 #include "host/reason/evaluate.h"
+#include "kernels/ops.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -154,7 +155,7 @@ tt_status tt_cmd_eval(int argc, char **argv) {
             "top-k", &a.top_k, "K", 0, 1e6, "Samples from the K most likely tokens (default 0: from all)."),
         TT_OPTION_REAL("top-p", &a.top_p, "P", 1e-6, 1,
             "Samples from the most likely tokens that together reach probability P (default 1: from all)."),
-        TT_OPTION_INTEGER("beams", &a.beams, "N", 1, 256,
+        TT_OPTION_INTEGER("beams", &a.beams, "N", 1, TT_MOST_BEAMS,
             "Width of the beam search of stages that are not sampled (default 1: greedy)."),
         TT_OPTION_REAL("length-penalty", &a.length_penalty, "X", -100, 100,
             "Beam search: a text's score is the sum of its log-probabilities / length^X (default 1)."),

@@ -4,6 +4,7 @@
 #include "host/base/str.h"
 #include "host/config/words.h"
 #include "kernels/device.h"
+#include "kernels/ops.h"
 
 #include <string.h>
 
@@ -235,7 +236,7 @@ static const tt_key keys[] = {
         "No text ends before it has this many tokens, the start token counted. 0 = off."),
     REAL(SCORING, "evaluation.repetition_penalty", evaluation.repetition_penalty, "1", 1e-3, 100,
         "Penalty on tokens that the text already contains. 1 = off."),
-    INTEGER(SCORING, "evaluation.beams", evaluation.beams, "1", 1, 256,
+    INTEGER(SCORING, "evaluation.beams", evaluation.beams, "1", 1, TT_MOST_BEAMS,
         "Beams of beam search for greedy texts in the final evaluation. 1 = no beam search."),
     REAL(SCORING, "evaluation.length_penalty", evaluation.length_penalty, "1", -100, 100,
         "Beam search: a text's score is the sum of its log-probabilities / length^length_penalty."),

@@ -69,7 +69,7 @@ typedef struct tt_decoder_draws {
 // Steps, each reading the tokens that the one before chose; the host waits for all of them at once. What a slot
 // chooses does not depend on how many steps a run has. With penalties, every step of a text has to be one of a run
 // with penalties. Errors: as tt_decoder_step; TT_ERR_NUMERIC for NaN or inf among the logits of slots that have not
-// ended; TT_ERR_INTERNAL for slots with parents, or several draws from a slot, in a run of more than one step, and for
+// ended; TT_ERR_INTERNAL for slots with parents, for several draws from a slot in a run of more than one step, and for
 // several draws where steps are recorded.
 tt_status tt_decoder_run(tt_decoder *decoder, const tt_decoder_slots *active, const tt_decoder_choice *choice,
     const tt_decoder_draws *draws) TT_MUST_CHECK;
@@ -78,23 +78,24 @@ tt_status tt_decoder_run(tt_decoder *decoder, const tt_decoder_slots *active, co
 // Neither has a parent. Errors: TT_ERR_INTERNAL for slots out of range; those of the device.
 tt_status tt_decoder_fork(tt_decoder *decoder, int from, int to, int tokens) TT_MUST_CHECK;
 
-// A run of steps of beam search over all texts of `prompts` prompts, `beams` each, adjacent and best first.
+// A run of steps of beam search. Slots come prompt by prompt, `beams` each, best first.
 typedef struct tt_decoder_beams {
     int steps;                // 1 .. TT_DECODER_STEPS
-    int beams;                // 2 .. 256, at most half of the vocabulary
+    int beams;                // 2 .. TT_MOST_BEAMS, at most half of the vocabulary
     float repetition_penalty; // as in tt_decoder_choice
     int min_length;
-    // [n]: sums of log-probabilities; -inf: a text that there is not yet, in the first step, from which none goes on.
+    // [n]: sums of log-probabilities; -inf: an empty place. Before the first step each prompt has one text, and nothing
+    // goes on from the other places.
     const double *total;
-    // [steps, prompts, 2 * beams], host memory: what each step found, as tt_beam_step has it, but `slot` is a number of a
-    // slot, or -1.
+    // [steps, n / beams, 2 * beams], host memory: what each step found.
     tt_beam_candidate *best;
 } tt_decoder_beams;
 
-// Steps of which each goes on from the texts that the one before chose (tt_beam_step); the host waits for all of them at once.
-// `active` has n = prompts * beams slots, with parents; those of a prompt are at the same position. What is found does not
-// depend on how many steps a run has. Errors: as tt_decoder_run; TT_ERR_INTERNAL for slots without parents, numbers that do not
-// fit, or steps beyond the decoder's max_length.
+// Steps of which each goes on from the texts that the one before chose (tt_beam_step); the host waits for all of them at
+// once. `active` has whole prompts with parents, those of a prompt at the same position. What is found does not depend on how
+// many steps a run has. Errors: as tt_decoder_step; TT_ERR_NUMERIC for NaN or inf among the logits; TT_ERR_NOMEM where the
+// number of beams changes; TT_ERR_INTERNAL for slots without parents, numbers that do not fit, or steps beyond the
+// decoder's max_length.
 tt_status tt_decoder_run_beams(
     tt_decoder *decoder, const tt_decoder_slots *active, const tt_decoder_beams *run) TT_MUST_CHECK;
 

@@ -22,7 +22,7 @@ typedef enum tt_step_row {
     TT_STEP_ROWS,
     // Of draws, with tt_decoder_draws.from: behind the random numbers of its one step.
     TT_STEP_FROM = TT_STEP_ROWS + 1,
-    // Of beam search, which has no random numbers: fp64, so two rows.
+    // Of beam search, which has no random numbers: sums of the texts' log-probabilities, fp64, so two rows.
     TT_STEP_TOTAL = TT_STEP_ROWS,
     TT_STEP_TOTAL_END = TT_STEP_TOTAL + 2
 } tt_step_row;
@@ -37,10 +37,10 @@ typedef struct tt_step_way {
     int beams;                // of each prompt; 0: no beam search
 } tt_step_way;
 
-// The steps of one number of rows.
+// What is kept for steps of one number of rows.
 typedef struct tt_step_size {
-    tt_step_way way; // of what follows
-    bool seen;       // a step (or run) of this size has been done
+    tt_step_way way; // how the latest step (or run) of this size chose; the recording is of it
+    bool seen;       // there was one
     tt_recording *recording;
 } tt_step_size;
 

@@ -155,8 +155,8 @@ static tt_status choose_tokens(tt_decoder *p, int rows, const float *uniform, in
                               .token = token});
 }
 
-// The candidates that step number `step` of `rows` rows finds, at most: spare rows may make up further prompts, which are
-// left as they are.
+// How many candidates stand before those of step number `step`. Spare rows may make up further prompts: they have places,
+// which nobody writes.
 static size_t candidates_before(int rows, int beams, int step) {
     return (size_t)step * (size_t)(rows / beams) * 2 * (size_t)beams;
 }
@@ -289,13 +289,13 @@ tt_status tt_decoder_run(tt_decoder *p, const tt_decoder_slots *active, const tt
     if (steps < 1 || steps > TT_DECODER_STEPS)
         return tt_fail(
             TT_ERR_INTERNAL, "decoder: a run of %d steps; expected 1 to %d", steps, (int)TT_DECODER_STEPS);
-    if (active->parent && steps > 1) // every step would take the parents' texts again
-        return tt_fail(TT_ERR_INTERNAL,
-            "decoder: a run of %d steps of slots that go on from others; they go one step at a time", steps);
+    if (active->parent)
+        return tt_fail(
+            TT_ERR_INTERNAL, "decoder: a run of slots that go on from others; that is tt_decoder_run_beams");
     if (draws->from) TT_TRY(check_draws(p, active, steps, draws));
     p->draws = draws->from ? draws->n : 0;
     const int n = p->draws ? p->draws : active->n, drawn = p->draws ? p->draws : rows;
-    p->way = (tt_step_way){.choice = *choice, .table = active->parent != NULL};
+    p->way = (tt_step_way){.choice = *choice};
     set_numbers(p, active, rows);
     TT_TRY(set_draws(p, active, choice, draws, drawn));
     TT_TRY(upload_numbers(p, drawn, choice->temperature > 0 ? steps : 0));
@@ -330,14 +330,17 @@ static tt_status reserve_beams(tt_decoder *p, int beams) {
 
 static tt_status check_beams(
     const tt_decoder *p, const tt_decoder_slots *active, const tt_decoder_beams *run) {
-    if (run->steps < 1 || run->steps > TT_DECODER_STEPS || run->beams < 2 || run->beams > 256 ||
+    if (run->steps < 1 || run->steps > TT_DECODER_STEPS || run->beams < 2 || run->beams > TT_MOST_BEAMS ||
         2 * run->beams > p->model->config.vocab_size || active->n % run->beams || !active->parent)
         return tt_fail(TT_ERR_INTERNAL, "decoder: a run of %d steps of %d slots with %d beams%s", run->steps,
             active->n, run->beams, active->parent ? "" : ", without parents");
-    for (int i = 0; i < active->n; ++i)
-        if (run->steps > p->max_length - active->position[i])
-            return tt_fail(TT_ERR_INTERNAL, "decoder: slot %d at position %d cannot go on for %d steps",
-                active->slot[i], active->position[i], run->steps);
+    for (int i = 0; i < active->n; ++i) {
+        const int at = active->position[i / run->beams * run->beams];
+        if (active->position[i] != at || run->steps > p->max_length - at)
+            return tt_fail(TT_ERR_INTERNAL,
+                "decoder: slot %d at position %d, of a prompt at position %d, cannot go on for %d steps",
+                active->slot[i], active->position[i], at, run->steps);
+    }
     return TT_OK;
 }
 
@@ -361,11 +364,8 @@ tt_status tt_decoder_run_beams(tt_decoder *p, const tt_decoder_slots *active, co
     const size_t all = candidates_before(rows, beams, run->steps), width = 2 * (size_t)n;
     TT_TRY(tt_device_download(p->model->device, p->found, p->best, all * sizeof *p->found));
     for (int i = 0; i < run->steps; ++i)
-        for (size_t k = 0; k < width; ++k) {
-            tt_beam_candidate c = p->found[candidates_before(rows, beams, i) + k];
-            if (c.slot >= 0) c.slot /= p->max_length;
-            run->best[(size_t)i * width + k] = c;
-        }
+        memcpy(run->best + (size_t)i * width, p->found + candidates_before(rows, beams, i),
+            width * sizeof *p->found);
     return TT_OK;
 }
 

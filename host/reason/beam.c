@@ -21,9 +21,8 @@ enum { GROUP_TOKENS = 8192 };
 
 typedef struct running_text {
     double score;
-    int slot;
-    int parent;   // slot in which the tokens before the last one are
-    int32_t last; // token
+    int slot, parent_slot; // parent_slot: in which the tokens before the last one are
+    int32_t last;          // token
 } running_text;
 
 typedef struct finished_text {
@@ -41,7 +40,7 @@ typedef struct beam_prompt {
     int32_t *finished_ids;   // [beams, max_length]
     int32_t *ids,
         *next_ids; // [beams, max_length]: what the running texts have generated; room for the next ones
-    tt_beam_candidate *found; // [2 beams]: what the latest step found
+    tt_beam_candidate *found; // [2 beams]: of the step that is replayed next
 } beam_prompt;
 
 typedef struct beam_search {
@@ -136,8 +135,8 @@ static tt_status encode_group(beam_search *s, const tt_beam_request *request, in
         b->n_finished = 0;
         for (int text = 0; text < s->beams; ++text) { // one of them, and room for the others
             const int slot = *count * s->beams + text;
-            b->running[text] =
-                (running_text){.score = text ? -INFINITY : 0, .slot = slot, .parent = slot, .last = TT_PAD};
+            b->running[text] = (running_text){
+                .score = text ? -INFINITY : 0, .slot = slot, .parent_slot = slot, .last = TT_PAD};
         }
         rows += p->n;
         ++*count;
@@ -146,8 +145,8 @@ static tt_status encode_group(beam_search *s, const tt_beam_request *request, in
     return tt_decoder_encode(s->decoder, &s->batch, 0);
 }
 
-// The next steps of all prompts that are not done; *steps receives their number. Each of these prompts finds its candidates
-// of the first of them in `found`, and those of the next ones each 2 * slots further on.
+// The next steps of all prompts that are not done: *steps receives how many, *slots in how many slots. `found` of each of
+// these prompts points at its candidates of the first step; those of each later step are 2 * *slots further on.
 static tt_status run_steps(beam_search *s, int count, int *steps, int *slots) {
     const tt_decoding *d = s->decoding;
     const int left = d->max_length - 1 - s->n; // the last step ends all texts
@@ -163,7 +162,7 @@ static tt_status run_steps(beam_search *s, int count, int *steps, int *slots) {
             s->position[n] = s->n;
             s->start[n] = b->row;
             s->length[n] = b->rows;
-            s->parent[n] = t->parent;
+            s->parent[n] = t->parent_slot;
             s->total[n] = t->score;
         }
     }
@@ -207,8 +206,10 @@ static void continue_text(
     int32_t *ids = ids_of(s, b->next_ids, i);
     memcpy(ids, ids_of(s, b->ids, c->parent), (size_t)s->n * sizeof *ids);
     ids[s->n] = c->token;
-    *out = (running_text){
-        .score = c->score, .slot = c->slot, .parent = b->running[c->parent].slot, .last = c->token};
+    *out = (running_text){.score = c->score,
+        .slot = b->running[c->slot].slot,
+        .parent_slot = b->running[c->parent].slot,
+        .last = c->token};
 }
 
 // Whether no running text can become better than the worst finished one, by Hugging Face's rule for
@@ -223,23 +224,26 @@ static bool cannot_improve(const beam_search *s, const beam_prompt *b, int n) {
 }
 
 // One step of a prompt, as the device has done it.
-static void advance_prompt(beam_search *s, beam_prompt *b) {
+static tt_status advance_prompt(beam_search *s, beam_prompt *b) {
     const bool last = s->n + 1 == s->decoding->max_length - 1;
-    running_text next[256]; // beams <= 256
+    running_text next[TT_MOST_BEAMS];
     int kept = 0;
     for (int i = 0; i < 2 * s->beams; ++i) {
         const tt_beam_candidate *c = &b->found[i];
         if ((last || c->token == TT_EOS) && i < s->beams && c->score > -INFINITY) finish_text(s, b, c);
-        if (c->slot >= 0) {
-            continue_text(s, b, kept, c, &next[kept]);
-            ++kept;
-        }
+        if (c->slot < 0) continue;
+        if (kept < s->beams) continue_text(s, b, kept, c, &next[kept]);
+        ++kept;
     }
+    if (kept != s->beams)
+        return tt_fail(TT_ERR_INTERNAL, "beam search: %d texts of prompt %d go on, expected %d", kept,
+            b->prompt, s->beams);
     memcpy(b->running, next, (size_t)kept * sizeof *next);
     int32_t *const ids = b->ids;
     b->ids = b->next_ids;
     b->next_ids = ids;
     b->done = last || cannot_improve(s, b, s->n + 1);
+    return TT_OK;
 }
 
 static tt_status search_group(beam_search *s, int count, int64_t *tokens) {
@@ -252,8 +256,8 @@ static tt_status search_group(beam_search *s, int count, int64_t *tokens) {
             for (int i = 0; i < count; ++i) {
                 beam_prompt *b = &s->prompts[i];
                 if (b->done) continue;
-                *tokens += s->n == 0 ? 1 : s->beams;
-                advance_prompt(s, b);
+                *tokens += s->n == 0 ? 1 : s->beams; // one text in the first step
+                TT_TRY(advance_prompt(s, b));
                 b->found += 2 * slots;
                 alive += !b->done;
             }
@@ -264,11 +268,11 @@ static tt_status search_group(beam_search *s, int count, int64_t *tokens) {
 
 static tt_status check_request(const tt_model *model, const tt_beam_request *request) {
     const tt_decoding *d = request->decoding;
-    if (d->beams < 2 || d->beams > 256 || d->beams > request->slots ||
+    if (d->beams < 2 || d->beams > TT_MOST_BEAMS || d->beams > request->slots ||
         2 * d->beams > model->config.vocab_size)
         return tt_fail(TT_ERR_CONFIG,
-            "beam search: %d beams; allowed are 2 to 256, at most the %d slots and half of the vocabulary",
-            d->beams, request->slots);
+            "beam search: %d beams; allowed are 2 to %d, at most the %d slots and half of the vocabulary",
+            d->beams, (int)TT_MOST_BEAMS, request->slots);
     if (d->max_length < 2)
         return tt_fail(TT_ERR_CONFIG, "beam search: max_length is %d; expected at least 2", d->max_length);
     if (request->returned < 1 || request->returned > d->beams)

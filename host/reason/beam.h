@@ -32,8 +32,8 @@ typedef struct tt_beam_request {
 } tt_beam_request;
 
 // Calls `take` for the best texts of each prompt (fewer where fewer ended), prompt by prompt, best first. Adds the
-// number of decoded tokens to *tokens, without those of texts that could not count any more. Errors: TT_ERR_CONFIG where slots,
-// steps, vocabulary or `returned` do not suit the beams; TT_ERR_INPUT for an empty prompt; TT_ERR_INTERRUPTED after Ctrl-C; what `take` returns.
+// number of decoded tokens to *tokens; steps that the device did for a prompt that was done already do not count.
+// Errors: TT_ERR_CONFIG where slots, steps, vocabulary or `returned` do not suit the beams; TT_ERR_INPUT for an empty prompt; TT_ERR_INTERRUPTED after Ctrl-C; what `take` returns.
 tt_status tt_beam_search(tt_model *model, const tt_beam_request *request, int64_t *tokens) TT_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -1,10 +1,11 @@
 // The end of a step of beam search: a few candidates for each prompt.
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/reserve.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_BEAMS = 256, MOVES = -2 }; // MOVES: goes on in a slot that is not known yet
+enum { MOVES = -2 }; // goes on in a slot that is not known yet
 
 static int by_score(const void *left, const void *right) {
     const tt_beam_candidate *a = left, *b = right;
@@ -29,47 +30,57 @@ static void find_best(const tt_beam_step *t, int first, tt_beam_candidate *all, 
     memcpy(best, all, (size_t)k * sizeof *best);
 }
 
-static void continue_texts(const tt_beam_step *t, int first, tt_beam_candidate *best) {
-    const int beams = t->beams, length = t->length[first];
-    tt_beam_candidate *const end = best + 2 * beams;
-    int32_t start[MOST_BEAMS];
-    bool goes_on[MOST_BEAMS] = {false};
-    int kept = 0, childless = 0, row = first;
-    memcpy(start, t->start + first, (size_t)beams * sizeof *start);
-    for (tt_beam_candidate *c = best; c < end && kept < beams; ++c) {
+static void choose_slots(const tt_beam_step *t, tt_beam_candidate *best) {
+    tt_beam_candidate *const end = best + 2 * t->beams;
+    bool goes_on[TT_MOST_BEAMS] = {false};
+    int kept = 0, childless = 0;
+    for (tt_beam_candidate *c = best; c < end && kept < t->beams; ++c) {
         if (c->token == t->end) continue;
         ++kept;
-        c->slot = goes_on[c->parent] ? MOVES : start[c->parent];
+        c->slot = goes_on[c->parent] ? MOVES : c->parent;
         goes_on[c->parent] = true;
     }
     for (tt_beam_candidate *c = best; c < end; ++c) {
-        if (c->slot == -1) continue;
-        if (c->slot == MOVES) {
-            while (goes_on[childless]) ++childless;
-            c->slot = start[childless++];
-        }
-        t->total[row] = c->score;
-        t->token[row] = c->token;
-        t->row[row] = c->slot + length;
-        t->start[row] = c->slot;
-        t->length[row] = length + 1;
-        t->parent[row] = start[c->parent];
-        ++row;
+        if (c->slot != MOVES) continue;
+        while (goes_on[childless]) ++childless;
+        c->slot = childless++;
     }
 }
 
+static void continue_texts(const tt_beam_step *t, int first, const tt_beam_candidate *best) {
+    const int length = t->length[first];
+    int32_t start[TT_MOST_BEAMS];
+    memcpy(start, t->start + first, (size_t)t->beams * sizeof *start);
+    for (int i = 0, next = first; i < 2 * t->beams; ++i) {
+        const tt_beam_candidate *c = &best[i];
+        if (c->slot < 0) continue;
+        t->total[next] = c->score;
+        t->token[next] = c->token;
+        t->row[next] = start[c->slot] + length;
+        t->start[next] = start[c->slot];
+        t->length[next] = length + 1;
+        t->parent[next] = start[c->parent];
+        ++next;
+    }
+}
+
+size_t tt_cpu_beam_step_scratch(const tt_beam_step *t) {
+    return 2 * (size_t)t->beams * (size_t)t->beams * sizeof(tt_beam_candidate);
+}
+
 tt_status tt_cpu_beam_step(tt_device *device, const tt_beam_step *t) {
-    if (t->prompts < 1 || t->beams < 2 || t->beams > MOST_BEAMS)
+    if (t->prompts < 1 || t->beams < 2 || t->beams > TT_MOST_BEAMS)
         return tt_fail(TT_ERR_INPUT,
             "beam_step: %d prompts of %d beams; expected prompts >= 1 and 2 to %d beams", t->prompts,
-            t->beams, (int)MOST_BEAMS);
-    const size_t k = 2 * (size_t)t->beams;
-    tt_beam_candidate *all = tt_device_scratch(device, (size_t)t->beams * k * sizeof *all);
+            t->beams, (int)TT_MOST_BEAMS);
+    tt_beam_candidate *all = tt_device_scratch(device, tt_cpu_beam_step_scratch(t));
     if (!all) return TT_ERR_NOMEM;
     for (int p = 0; p < t->prompts; ++p) {
         if (t->left[p * t->beams] == 0) continue;
-        find_best(t, p * t->beams, all, t->best + (size_t)p * k);
-        continue_texts(t, p * t->beams, t->best + (size_t)p * k);
+        tt_beam_candidate *best = t->best + 2 * (size_t)p * (size_t)t->beams;
+        find_best(t, p * t->beams, all, best);
+        choose_slots(t, best);
+        continue_texts(t, p * t->beams, best);
     }
     return TT_OK;
 }

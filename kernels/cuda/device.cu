@@ -88,6 +88,8 @@ static tt_status memory_download(tt_device *device, void *to, const void *from, 
 // Where there is no room, it waits.
 static tt_status memory_fetch(tt_device *device, void *to, const void *from, size_t bytes) {
     tt_cuda_staging *s = &tt_cuda_of(device)->staging;
+    if (device->recording)
+        return tt_fail(TT_ERR_INTERNAL, "a fetch of %zu bytes in a recording, which would repeat it", bytes);
     if (s->fetches == tt_cuda_staging::FETCHES || bytes > tt_cuda_staging::DOWN - s->down_used)
         return memory_download(device, to, from, bytes);
     char *const staged = s->down + s->down_used;

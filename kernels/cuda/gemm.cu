@@ -238,12 +238,13 @@ tt_gemm product_of(const tt_device *device, const tt_gemm *p, int i) {
     return one;
 }
 
-// By the algorithm in c->algo.
-cublasStatus_t make_products(tt_device *device, const choice *c, const tt_gemm *p) {
+// By the algorithm in c->algo, from product number *made of the batch on. *made receives how many there are by then, also where
+// one fails: who tries again goes on behind them, for a product that adds to its result may be made only once.
+cublasStatus_t make_products(tt_device *device, const choice *c, const tt_gemm *p, int *made) {
     const tt_cuda_state *state = tt_cuda_of(device);
     if (!c->batch_apart) return multiply(state->gemm, c, p, state->stream);
-    for (int i = 0; i < c->key.batch; ++i) {
-        const tt_gemm one = product_of(device, p, i);
+    for (; *made < c->key.batch; ++*made) {
+        const tt_gemm one = product_of(device, p, *made);
         TT_LT(multiply(state->gemm, c, &one, state->stream));
     }
     return CUBLAS_STATUS_SUCCESS;
@@ -270,7 +271,8 @@ cublasStatus_t check_nan(tt_device *device, const choice *c, const tt_gemm *p) {
     uint32_t bits = 0;
     if (cudaMemsetAsync(scratch, 0xff, b, tt_stream(device)) != cudaSuccess)
         return CUBLAS_STATUS_EXECUTION_FAILED;
-    TT_LT(make_products(device, c, &question));
+    int made = 0;
+    TT_LT(make_products(device, c, &question, &made));
     // Not by tt_device_download: what it tells of earlier operations' data is their caller's.
     if (cudaMemcpyAsync(&bits, question.c, out, cudaMemcpyDeviceToHost, tt_stream(device)) != cudaSuccess ||
         cudaStreamSynchronize(tt_stream(device)) != cudaSuccess)
@@ -288,7 +290,7 @@ bool refused(cublasStatus_t status) {
 
 // A general key takes the first proposal. An exact one is tried: whether it keeps NaN, then by the product itself, which has
 // been made then.
-cublasStatus_t try_proposals(tt_device *device, choice *c, const tt_gemm *p) {
+cublasStatus_t try_proposals(tt_device *device, choice *c, const tt_gemm *p, int *made) {
     const bool fused_relu = c->key.relu && !c->relu_apart;
     cublasLtMatmulHeuristicResult_t results[PROPOSALS];
     int found = 0;
@@ -300,7 +302,7 @@ cublasStatus_t try_proposals(tt_device *device, choice *c, const tt_gemm *p) {
         c->algo = results[i].algo;
         if (!c->key.exact) return CUBLAS_STATUS_SUCCESS;
         status = fused_relu ? check_nan(device, c, p) : CUBLAS_STATUS_SUCCESS;
-        if (status == CUBLAS_STATUS_SUCCESS) status = make_products(device, c, p);
+        if (status == CUBLAS_STATUS_SUCCESS) status = make_products(device, c, p, made);
     }
     return status;
 }
@@ -308,7 +310,7 @@ cublasStatus_t try_proposals(tt_device *device, choice *c, const tt_gemm *p) {
 // Fills in an empty choice. What the library may not have is done without: ReLU in the product itself; then, for fp32, the mode
 // that keeps to the letter of fp32 ("pedantic"), without which TF32 stays off as well;
 // then batches.
-cublasStatus_t choose(tt_device *device, choice *c, const tt_gemm *p) {
+cublasStatus_t choose(tt_device *device, choice *c, const tt_gemm *p, int *made) {
     const shape key = c->key;
     const bool fp32 = device->operand_size == sizeof(float);
     cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
@@ -320,7 +322,7 @@ cublasStatus_t choose(tt_device *device, choice *c, const tt_gemm *p) {
         c->relu_apart = less_relu;
         c->batch_apart = less_batch;
         status = describe(c, fp32 && !less_pedantic ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F);
-        if (status == CUBLAS_STATUS_SUCCESS) status = try_proposals(device, c, p);
+        if (status == CUBLAS_STATUS_SUCCESS) status = try_proposals(device, c, p, made);
     }
     return status;
 }
@@ -364,12 +366,12 @@ choice *find_choice(tt_cuda_gemm *g, const shape *s) {
 
 // Makes the product of shape s by the choice for `key`; *apart: what is left to a kernel of its own.
 cublasStatus_t multiply_by(
-    tt_device *device, const shape *key, const shape *s, const tt_gemm *p, bool *apart) {
+    tt_device *device, const shape *key, const shape *s, const tt_gemm *p, bool *apart, int *made) {
     tt_cuda_gemm *g = tt_cuda_of(device)->gemm;
     choice *c = find_choice(g, key);
     const bool known = c->used;
     if (!known) {
-        const cublasStatus_t status = choose(device, c, p);
+        const cublasStatus_t status = choose(device, c, p, made);
         if (status != CUBLAS_STATUS_SUCCESS) {
             forget_choice(c);
             return status;
@@ -379,7 +381,7 @@ cublasStatus_t multiply_by(
     *apart = c->relu_apart;
     if (!known && key->exact) return CUBLAS_STATUS_SUCCESS; // made
     TT_LT(lay_out(device, c, s));
-    return make_products(device, c, p);
+    return make_products(device, c, p, made);
 }
 
 // ---- ReLU where the library has none
@@ -442,11 +444,12 @@ tt_status tt_cuda_gemm_multiply(tt_device *device, const tt_gemm *p) {
     shape exact = s;
     exact.exact = true;
     bool apart = false;
+    int made = 0;
     const cublasStatus_t status = with_memory(device, [&] {
         // With ReLU a choice is tried by the product itself (check_nan), which may not stand for others' rows.
         const cublasStatus_t tried =
-            s.relu ? CUBLAS_STATUS_NOT_SUPPORTED : multiply_by(device, &in_general, &s, p, &apart);
-        return refused(tried) ? multiply_by(device, &exact, &exact, p, &apart) : tried;
+            s.relu ? CUBLAS_STATUS_NOT_SUPPORTED : multiply_by(device, &in_general, &s, p, &apart, &made);
+        return refused(tried) ? multiply_by(device, &exact, &exact, p, &apart, &made) : tried;
     });
     if (status != CUBLAS_STATUS_SUCCESS) return gemm_failed(status, &s);
     for (int i = 0; apart && i < s.batch; ++i) {

@@ -4,7 +4,7 @@
 
 #include "tests/cuda/pair.h"
 
-// Prompts of n beams, with ties, ends and, where n is odd, texts that there are not yet; the second prompt waits.
+// Prompts of n beams, with ties, ends and, where n is odd, empty places; the second prompt waits.
 static inline void beam_step_pair(const pair *p, int n) {
     const int k = 2 * n, prompts = n > 9 ? 2 : 3, rows = prompts * n;
     const size_t all = (size_t)(rows * k), found = (size_t)(prompts * k);

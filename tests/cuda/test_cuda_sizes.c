@@ -131,6 +131,35 @@ static void fillers_in_bf16(void **state) {
     fillers(TT_BF16, shapes, sizeof shapes / sizeof *shapes, 2e-2);
 }
 
+// Batches of as many rows that differ in their sequences' number or in their longest one: what was recorded for one of them
+// may not be replayed for another.
+static void shapes_of_as_many_rows(void **state) {
+    (void)state;
+    enum { MOST = 5 };
+    static const int lengths[][MOST] = {{60, 20}, {40, 40}, {16, 16, 16, 16, 16}, {70, 10}, {80}};
+    student plain = open_student(TT_FP32, true), replayed = open_student(TT_FP32, false);
+    tt_batch batch = {0};
+    for (uint64_t step = 0; step < 3; ++step)
+        for (size_t i = 0; i < sizeof lengths / sizeof *lengths; ++i) {
+            char what[100];
+            tt_batch_clear(&batch);
+            for (int t = 0; t < MOST && lengths[i][t]; ++t) {
+                const int n = lengths[i][t];
+                int32_t *ids = twin_ids(2 * (size_t)n, small.vocab_size, 100 * step + 10 * i + (uint64_t)t);
+                twin_ok(tt_batch_add_source(&batch, ids, n, (uint32_t)t));
+                twin_ok(tt_batch_add_target(
+                    &batch, &(tt_batch_target){.ids = ids + n, .n = n, .source = t, .example = (uint32_t)t}));
+                free(ids);
+            }
+            snprintf(what, sizeof what, "80 rows, the first text has %d, time %d", lengths[i][0], (int)step);
+            float *want = gradient(&plain, &batch, step, 0), *got = gradient(&replayed, &batch, step, 0);
+            same_numbers(got, want, plain.model->size, 1e-5, what);
+            free(want), free(got);
+        }
+    tt_batch_close(&batch);
+    close_student(&plain), close_student(&replayed);
+}
+
 // Of 64 shapes a recording is kept, here told apart by their dropout. The 65th takes the place of the first,
 // which was recorded, and then the first that of the second.
 static void more_shapes_than_are_kept(void **state) {
@@ -356,9 +385,6 @@ static void runs_of_decoding(void **state) {
     close_decoding(&cpu), close_decoding(&gpu);
 }
 
-// Beam search over groups of prompts that fill 15, 16, 18 and fewer rows: plainly, recorded and replayed, by other numbers of
-// prompts in as many rows, too, since prompts are done one after another. Texts and scores as on the CPU, which looks
-// after each step.
 enum { PROMPTS = 7, BEAMS = 5, BEAM_TOKENS = 9 };
 
 typedef struct beam_texts {
@@ -395,6 +421,8 @@ static void search(const student *s, const tt_decoding *how, int slots, int step
     free(ids);
 }
 
+// Beam search over groups of prompts that fill 15, 16, 18 and 14 rows, and fewer once prompts are done: plainly, recorded and
+// replayed, by other numbers of prompts in as many rows, too. Texts and scores as on the CPU, which looks after each step.
 static void beams_of_decoding(void **state) {
     (void)state;
     static const struct {
@@ -430,7 +458,7 @@ int main(void) {
     PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(lengths_of_fillers),
         cmocka_unit_test(steps_of_decoding), cmocka_unit_test(runs_of_decoding),
-        cmocka_unit_test(beams_of_decoding), cmocka_unit_test(more_shapes_than_are_kept),
+        cmocka_unit_test(shapes_of_as_many_rows), cmocka_unit_test(more_shapes_than_are_kept),
         cmocka_unit_test(fillers_in_fp32), cmocka_unit_test(fillers_in_bf16),
         cmocka_unit_test(beams_of_decoding)};
     return cmocka_run_group_tests(tests, NULL, NULL);

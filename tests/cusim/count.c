@@ -7,7 +7,7 @@
 // Of the numbers, smaller is better; see ceilings.txt for what they are.
 #include "host/bench/parts.h"
 #include "host/model/adapters.h"
-#include "host/reason/beam.h"
+#include "host/reason/engine.h"
 #include "host/train/optimizer.h"
 #include "kernels/cuda/scratch.h"
 #include "tests/cusim/counts.h"
@@ -225,8 +225,8 @@ static void count_decoding(table *t) {
     tt_device_close(device);
 }
 
-static tt_status take_text(void *context, const tt_beam_text *text) {
-    (void)context, (void)text;
+static tt_status take_text(void *context, int prompt, int sample, const int32_t *ids, int n) {
+    (void)context, (void)prompt, (void)sample, (void)ids, (void)n;
     return TT_OK;
 }
 
@@ -237,13 +237,16 @@ static void count_beams(table *t) {
     tt_model_config config;
     int32_t ids[LENGTH];
     cusim_host_counts before = {0};
-    int64_t tokens = 0;
+    tt_engine *engine;
     must(tt_bench_shape(&config, "tiny"));
     must(tt_device_open(&device, "cuda", TT_BF16, 1));
     must(tt_model_open(&model, &config, device));
     must(tt_model_init(model, TT_INIT_T5, 1));
     for (int i = 0; i < LENGTH; ++i) ids[i] = i + 3;
-    const tt_prompt prompts[2] = {{.ids = ids, .n = LENGTH}, {.ids = ids + 1, .n = LENGTH - 1}};
+    const int32_t sample = 0;
+    const tt_prompt prompts[2] = {{.ids = ids, .n = LENGTH, .samples = &sample, .n_samples = 1},
+        {.ids = ids + 1, .n = LENGTH - 1, .samples = &sample, .n_samples = 1}};
+    must(tt_engine_open(&engine, model, 10, LONG + 1));
     for (int i = 0; i < 3; ++i) { // the first allocates what is kept
         const int length = i < 2 ? SHORT : LONG;
         const tt_decoding decoding = {.top_p = 1,
@@ -254,16 +257,9 @@ static void count_beams(table *t) {
             .length_penalty = 1};
         before = cusim_counts_of_host();
         cusim_counts_clear();
-        must(tt_beam_search(model,
-            &(tt_beam_request){.prompts = prompts,
-                .n = 2,
-                .decoding = &decoding,
-                .slots = 10,
-                .steps = 4, // the engine's
-                .returned = 1,
-                .take = take_text},
-            &tokens));
+        must(tt_engine_generate(engine, &(tt_generation){prompts, 2, &decoding, take_text, NULL}));
     }
+    tt_engine_close(engine);
     add_host(t, "token of five beams", before, LONG - SHORT);
     tt_model_close(model);
     tt_device_close(device);

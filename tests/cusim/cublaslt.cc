@@ -3,6 +3,7 @@
 //   first      the product by the first proposal        state, workspace   the first proposal is of no use
 //   relu, pedantic, batch         to propose anything for those      all                every product
 //   nan        to let NaN through where ReLU is in a product: max(NaN, 0) is 0
+//   third=N    the third product of the process, N times: there is no memory for its kernel
 #include "cublasLt.h"
 
 #include "cuda_bf16.h"
@@ -24,13 +25,23 @@ struct algorithm {
         IN_RESULT
     }; // IN_RESULT: sums in the type of the result
     uint64_t order, workspace;
-    const void *desc; // whose it is
+    uint32_t alignment[3]; // as cusim_preference has it: what it was asked for
+    const void *desc;      // whose it is
     bool first, usable;
 };
 static_assert(sizeof(algorithm) <= sizeof(cublasLtMatmulAlgo_t), "algorithms are copied by the caller");
 
 static bool refuses(const char *what) {
     return cusim::setting("CUSIM_GEMM", what, 0) != 0;
+}
+
+static bool third_fails(void) {
+    static long products, failed;
+    const long times = static_cast<long>(cusim::setting("CUSIM_GEMM", "third", 0));
+    if (times == 0) products = failed = 0;
+    if (times == 0 || ++products < 3 || failed >= times) return false;
+    ++failed;
+    return true;
 }
 
 static float sum_products(const float *x, const float *y, size_t k, uint64_t order, bool to_bf16) {
@@ -74,10 +85,6 @@ static bool on_device(const void *x, const cusim_layout &l, const char *name) {
     return false;
 }
 
-struct sizes {
-    size_t m, n, k;
-};
-
 static size_t size_of(const cusim_layout &l) {
     return l.type == CUDA_R_32F ? 4 : 2;
 }
@@ -86,6 +93,21 @@ static size_t size_of(const cusim_layout &l) {
 static const void *product(const void *x, const cusim_layout &l, int64_t number) {
     return static_cast<const char *>(x) + number * l.stride * static_cast<int64_t>(size_of(l));
 }
+
+// Algorithms take their loads' width from what they were asked for.
+static void need_aligned(const void *x, const cusim_layout &l, const char *name, uint32_t alignment) {
+    for (int64_t number = 0; number < l.batch; ++number) {
+        const uintptr_t at = reinterpret_cast<uintptr_t>(product(x, l, number));
+        if (at % alignment != 0)
+            cusim_complain(
+                "cublasLtMatmul: misaligned: matrix %s of product %lld of an algorithm for %u bytes", name,
+                static_cast<long long>(number), alignment);
+    }
+}
+
+struct sizes {
+    size_t m, n, k;
+};
 
 static void need_written(const void *x, const cusim_layout &l, const char *name, const sizes &s) {
     for (size_t column = 0; column < l.columns; ++column) {
@@ -162,7 +184,7 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *out) {
-    *out = new cusim_preference{CUBLASLT_REDUCTION_SCHEME_MASK};
+    *out = new cusim_preference{CUBLASLT_REDUCTION_SCHEME_MASK, {256, 256, 256}}; // the library's own
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
@@ -171,8 +193,14 @@ cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t prefer
 }
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
     cublasLtMatmulPreferenceAttributes_t attribute, const void *value, size_t size) {
-    if (attribute == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK && size == sizeof preference->reductions)
-        memcpy(&preference->reductions, value, size);
+    if (size != sizeof(uint32_t))
+        return CUBLAS_STATUS_SUCCESS; // bytes of workspace, of which nothing here takes any
+    uint32_t *const field =
+        attribute == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK   ? &preference->reductions
+        : attribute == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES ? &preference->alignment[0]
+        : attribute == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES ? &preference->alignment[1]
+                                                                  : &preference->alignment[2];
+    memcpy(field, value, size);
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
@@ -188,7 +216,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
         return CUBLAS_STATUS_NOT_SUPPORTED;
     const bool in_result = preference->reductions & CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
     for (*found = 0; *found < wanted && *found < 3; ++*found) {
-        algorithm algo = {algorithm::FORWARD, 0, desc, *found == 0, true};
+        const uint32_t *least = preference->alignment;
+        algorithm algo = {algorithm::FORWARD, 0, {least[0], least[1], least[2]}, desc, *found == 0, true};
         cublasLtMatmulHeuristicResult_t *r = &results[*found];
         *r = {};
         r->state = CUBLAS_STATUS_SUCCESS;
@@ -214,7 +243,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     if (!how.usable || how.desc != desc || how.workspace > bytes)
         cusim_complain("cublasLtMatmul: an algorithm that was not proposed for this product");
     if ((how.first && refuses("first")) || refuses("all")) return CUBLAS_STATUS_NOT_SUPPORTED;
-    if (!cusim::load(desc)) return CUBLAS_STATUS_EXECUTION_FAILED;
+    if (!cusim::load(desc) || third_fails()) return CUBLAS_STATUS_EXECUTION_FAILED;
     const bool ta = desc->a == CUBLAS_OP_T, tb = desc->b == CUBLAS_OP_T;
     const size_t m = ld->rows, n = ld->columns, k = ta ? la->rows : la->columns;
     if ((ta ? la->columns : la->rows) != m || (tb ? lb->rows : lb->columns) != n ||
@@ -225,6 +254,10 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
         return CUBLAS_STATUS_INVALID_VALUE;
     if (!on_device(a, *la, "A") || !on_device(b, *lb, "B") || !on_device(d, *ld, "D"))
         return CUBLAS_STATUS_INVALID_VALUE;
+    need_aligned(a, *la, "A", how.alignment[0]);
+    need_aligned(b, *lb, "B", how.alignment[1]);
+    need_aligned(c, *lc, "C", how.alignment[2]);
+    need_aligned(d, *ld, "D", how.alignment[2]);
     if (!cusim::recording()) cusim::count_host(&cusim_host_counts::products, 1);
     float alpha, beta;
     memcpy(&alpha, alpha_at, sizeof alpha);

@@ -64,6 +64,15 @@ if command -v mpirun > /dev/null; then
     done
 fi
 
+# Layers enough for the gradients of several weights to be made at once: a piece of the sum may not begin before its group's.
+if command -v mpirun > /dev/null; then
+    deep=(--set model.num_layers=4 --set model.num_decoder_layers=4)
+    run deep-cpu.log --set name=deep-cpu --set device=cpu "${deep[@]}"
+    CUSIM_DEVICES=2 TT_SUM_PIECE=500 mpirun --oversubscribe -np 2 "$TINYTHINKER" run base.yaml \
+        --set name=deep --set device=cuda "${deep[@]}" > deep.log 2>&1 || { cat deep.log; exit 1; }
+    near deep deep-cpu 1e-5
+fi
+
 # The same without MPI. Then an all-reduce that does not come to its end: told, not waited for.
 pair() { # log, arguments
     local r pids=()

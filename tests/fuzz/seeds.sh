@@ -70,6 +70,11 @@ piece() { # text, high byte of its score, type
     bytes 12 17 18 1 c0 2 2 c8 2 ff ff ff ff ff ff ff ff ff 1 d0 2 1 d8 2 0
     bytes 1a 10 0a 8 && printf identity && bytes 18 1 20 1 28 1
 } | seed tokenizer small.model
+# One whose pieces all have types of their own, so that none is a key of what is encoded.
+{
+    LC_ALL=C
+    piece '<pad>' 00 3 && piece '</s>' 00 3 && piece '<unk>' 00 2 && piece $'\xe2\x96\x81' 40 5
+} | seed tokenizer no-keys.model
 "$TINYTHINKER" corpus export data/corpus.h5 -o all.jsonl >/dev/null 2>&1
 head -n 12 all.jsonl | seed questions toy.jsonl
 { echo '=== text.txt' && head -n 5 data/text.txt && echo '=== pairs.jsonl' && head -n 5 data/pairs.jsonl; } | seed runs toy

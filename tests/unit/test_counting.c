@@ -4,6 +4,7 @@
 #include "host/dist/comm.h"
 #include "host/lab/memory_text.h"
 #include "host/model/decoder.h"
+#include "host/reason/engine.h"
 #include "host/train/optimizer.h"
 #include "kernels/counting.h"
 #include "kernels/ops.h"
@@ -151,6 +152,43 @@ static void texts_are_of_words(void **state) {
     tt_device_close(device);
 }
 
+static tt_status take_beam(void *context, int prompt, int sample, const int32_t *ids, int n) {
+    (void)prompt, (void)sample, (void)ids;
+    int *lengths = context;
+    lengths[0]++, lengths[1] += n;
+    return TT_OK;
+}
+
+// Beams go on in a device without memory: two prompts get texts as long as they may be, with what the search allocates counted.
+static void beams_are_counted(void **state) {
+    (void)state;
+    enum { N = 12 };
+    for (int cuda = 0; cuda < 2; ++cuda) {
+        tt_device *device;
+        tt_model *model;
+        tt_engine *engine;
+        int lengths[2] = {0};
+        const int32_t ids[3] = {5, 6, 1}, sample = 0;
+        const tt_prompt prompts[2] = {{.ids = ids, .n = 3, .samples = &sample, .n_samples = 1},
+            {.ids = ids, .n = 3, .samples = &sample, .n_samples = 1}};
+        const tt_decoding decoding = {.top_p = 1, .max_length = N, .beams = 3, .length_penalty = 1};
+        OK(tt_counting_open(&device, &(tt_counting){.cuda = cuda, .precision = TT_FP32, .threads = 1}));
+        tt_counting_write(device, &(tt_counting_texts){.words = {7, 8, 9}, .n = 3, .end = 1, .length = 2});
+        OK(tt_model_open(&model, &even, device));
+        OK(tt_engine_open(&engine, model, 6, N));
+        const size_t before = device->tally.now.all;
+        OK(tt_engine_generate(engine, &(tt_generation){prompts, 2, &decoding, take_beam, lengths}));
+        assert_int_equal(lengths[0], 2);
+        assert_int_equal(lengths[1], 2 * (N - 1));
+        assert_true(device->tally.peak.all > before);
+        // Sorting a prompt's 18 continuations takes 24 bytes each, on CPUs alone.
+        if (!cuda) assert_true(device->tally.peak.kind[TT_MEMORY_WORKSPACE] >= 18 * 24);
+        tt_engine_close(engine);
+        tt_model_close(model);
+        tt_device_close(device);
+    }
+}
+
 static void the_other_ranks_give_what_this_one_gives(void **state) {
     (void)state;
     tt_comm *comm;
@@ -194,6 +232,7 @@ int main(void) {
         cmocka_unit_test(a_students_state_is_counted_by_kind),
         cmocka_unit_test(a_step_takes_what_is_counted),
         cmocka_unit_test(texts_are_of_words),
+        cmocka_unit_test(beams_are_counted),
         cmocka_unit_test(the_other_ranks_give_what_this_one_gives),
         cmocka_unit_test(amounts_of_memory_are_read),
     };

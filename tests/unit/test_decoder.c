@@ -3,7 +3,6 @@
 #include "host/model/decoder.h"
 #include "tiny_t5.h"
 
-#include <math.h>
 #include <stdio.h>
 
 enum { SLOTS = 6, LENGTH = 20, SOURCE_ROWS = 40, FIRST_ROW = 3 };
@@ -181,10 +180,10 @@ static void bad_steps_are_refused(void **state) {
             tt_decoder_run(decoder, &active, &choice, &(tt_decoder_draws){.left = left, .token = token}),
             TT_OK);
     }
-    // Slots that go on from others, one step at a time.
-    for (int steps = 1; steps <= 2; ++steps) {
+    // Slots that go on from others.
+    {
         static const int32_t parent[] = {0}, left[] = {2}, first[] = {0};
-        int32_t token[2];
+        int32_t token[1];
         const tt_decoder_slots active = {.n = 1,
             .slot = slot,
             .token = one,
@@ -192,36 +191,52 @@ static void bad_steps_are_refused(void **state) {
             .source_start = one,
             .source_length = one,
             .parent = parent};
-        const tt_decoder_choice choice = {.steps = steps, .top_p = 1, .repetition_penalty = 1};
+        const tt_decoder_choice choice = {.steps = 1, .top_p = 1, .repetition_penalty = 1};
         assert_int_equal(
             tt_decoder_run(decoder, &active, &choice, &(tt_decoder_draws){.left = left, .token = token}),
-            steps == 1 ? TT_OK : TT_ERR_INTERNAL);
+            TT_ERR_INTERNAL);
     }
-    // Beams: no or too many steps, one beam, slots that are no whole prompts, no parents, steps beyond the end; the last is right.
+    tt_decoder_close(decoder);
+    tiny_close(&f);
+}
+
+// Beams: no or too many steps, one beam, slots that are no whole prompts, more than half of the vocabulary, no parents, texts at
+// different positions, steps beyond the end; the last is right.
+static void bad_beams_are_refused(void **state) {
+    (void)state;
+    enum { MOST = 21 }; // half of the vocabulary of 41 is 20
+    tiny f;
+    tiny_open(&f, &tiny_1_0);
+    tt_decoder *decoder;
+    OK(tt_decoder_open(&decoder, f.model, MOST, LENGTH, f.batch.enc_tokens));
+    OK(tt_decoder_encode(decoder, &f.batch, 0));
     static const struct {
-        int steps, beams, slots, position;
+        int steps, beams, slots, position, second;
         bool parents;
-    } beams[] = {{0, 2, 2, 0, true}, {TT_DECODER_STEPS + 1, 2, 2, 0, true}, {1, 1, 2, 0, true},
-        {1, 3, 2, 0, true}, {1, 2, 1, 0, true}, {1, 21, 2, 0, true}, {1, 2, 2, 0, false},
-        {2, 2, 2, LENGTH - 1, true}, {1, 2, 2, LENGTH - 1, true}};
-    for (size_t i = 0; i < sizeof beams / sizeof *beams; ++i) {
-        static const double total[2] = {0, -INFINITY};
-        const int32_t places[2] = {beams[i].position, beams[i].position};
-        tt_beam_candidate best[4 * (TT_DECODER_STEPS + 1)];
-        const tt_decoder_slots active = {.n = beams[i].slots,
-            .slot = slot,
-            .token = one,
+    } cases[] = {{0, 2, 2, 0, 0, true}, {TT_DECODER_STEPS + 1, 2, 2, 0, 0, true}, {1, 1, 2, 0, 0, true},
+        {1, 3, 2, 0, 0, true}, {1, 2, 1, 0, 0, true}, {1, MOST, MOST, 0, 0, true}, {1, 2, 2, 0, 0, false},
+        {1, 2, 2, 1, 0, true}, {2, 2, 2, LENGTH - 1, LENGTH - 1, true},
+        {1, 2, 2, LENGTH - 1, LENGTH - 1, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        double total[MOST] = {0};
+        int32_t slots[MOST], ones[MOST], places[MOST];
+        static tt_beam_candidate best[2 * MOST * (TT_DECODER_STEPS + 1)];
+        for (int k = 0; k < MOST; ++k)
+            slots[k] = k, ones[k] = 1, places[k] = k == 1 ? cases[i].second : cases[i].position;
+        const tt_decoder_slots active = {.n = cases[i].slots,
+            .slot = slots,
+            .token = ones,
             .position = places,
-            .source_start = one,
-            .source_length = one,
-            .parent = beams[i].parents ? slot : NULL};
+            .source_start = ones,
+            .source_length = ones,
+            .parent = cases[i].parents ? slots : NULL};
         assert_int_equal(tt_decoder_run_beams(decoder, &active,
-                             &(tt_decoder_beams){.steps = beams[i].steps,
-                                 .beams = beams[i].beams,
+                             &(tt_decoder_beams){.steps = cases[i].steps,
+                                 .beams = cases[i].beams,
                                  .repetition_penalty = 1,
                                  .total = total,
                                  .best = best}),
-            i + 1 < sizeof beams / sizeof *beams ? TT_ERR_INTERNAL : TT_OK);
+            i + 1 < sizeof cases / sizeof *cases ? TT_ERR_INTERNAL : TT_OK);
     }
     tt_decoder_close(decoder);
     tiny_close(&f);
@@ -232,6 +247,7 @@ int main(void) {
         cmocka_unit_test(steps_equal_forward),
         cmocka_unit_test(slots_go_on_from_others),
         cmocka_unit_test(bad_steps_are_refused),
+        cmocka_unit_test(bad_beams_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -356,30 +356,33 @@ static void test_mistakes_are_reported(void **state) {
     assert_int_equal(write_questions("no_such_world.yaml", OUT ".bad"), TT_ERR_IO);
 }
 
-// Writes few_world.yaml, a world of few.yaml's objects with two properties.
-static void write_few(const char *objects, const char *reading) {
+// Writes NAME_world.yaml, a world of NAME.yaml's objects with two properties; `more`: further lines.
+static void write_few(const char *name, const char *objects, const char *reading, const char *more) {
     tt_str table = {0}, text = {0};
+    char path[64];
     tt_str_format(&table, "objects: [%s]\n", objects);
     tt_str_format(&text,
-        "name: few\nobjects: few.yaml\npeople: [Ann]\nsplits: {train: 5}\nreading: {%s}\n"
+        "name: few\nobjects: %s.yaml\npeople: [Ann]\nsplits: {train: 5}\nreading: {%s}\n%s"
         "general: [\"{need}\"]\nspecific: [\"{A thing} {fact}{verdict}\"]\nverdicts: [[\".\", \"?\"]]\n"
         "two_fact_questions: [\"{first} {second}\"]\ntwo_facts: 0.5\nmention_values: [\"{values}\"]\n"
         "properties:\n  use: {predicates: [\"{v}\"], questions: [\"{v}\"]}\n"
         "  place: {predicates: [\"{v}\"], questions: [\"{v}\"]}\n",
-        reading);
-    write_text("few.yaml", tt_str_text(&table));
-    write_text("few_world.yaml", tt_str_text(&text));
+        name, reading, more);
+    snprintf(path, sizeof path, "%s.yaml", name);
+    write_text(path, tt_str_text(&table));
+    snprintf(path, sizeof path, "%s_world.yaml", name);
+    write_text(path, tt_str_text(&text));
     tt_str_close(&table);
     tt_str_close(&text);
 }
 
 static void test_too_small_a_table(void **state) {
     (void)state;
-    write_few(
-        "{name: cup, use: tea, place: home}, {name: hat, use: play, place: home}", "texts: 0, tasks: 0");
+    write_few("few", "{name: cup, use: tea, place: home}, {name: hat, use: play, place: home}",
+        "texts: 0, tasks: 0", "");
     assert_int_equal(write_questions("few_world.yaml", OUT ".bad"), TT_ERR_INPUT);
     assert_non_null(strstr(tt_error_message(), "add objects"));
-    write_few("", "texts: 0, tasks: 0");
+    write_few("few", "", "texts: 0, tasks: 0", "");
     assert_int_equal(write_questions("few_world.yaml", OUT ".bad"), TT_ERR_CONFIG);
     assert_non_null(strstr(tt_error_message(), "few.yaml:1: objects: empty list"));
     unlink("few.yaml");
@@ -399,18 +402,17 @@ static void test_reading_needs_enough(void **state) {
         {FOUR, "texts: 200, tasks: 0", NULL},
         {"{name: a, use: x, place: p}, {name: b, use: y, place: p}, {name: c}, {name: d}, {name: e}",
             "texts: 0, tasks: 200",
-            "properties.place: the objects have 1 values of it; reading needs at least 2"},
+            "properties.place: the objects have 1 value(s) of it; reading needs at least 2"},
         {"{name: a, use: [x, y], place: [p, q]}, {name: b}, {name: c}, {name: d}, {name: e}",
             "texts: 0, tasks: 200", NULL},
         {"{name: a, use: [x, y, z], place: [p, q]}, {name: b}, {name: c}, {name: d}, {name: e}",
             "texts: 0, tasks: 200", NULL},
-        {"{name: a, use: x}", "texts: 200, tasks: 0", "properties.place: the objects have 0 values of it"},
+        {"{name: a, use: x}", "texts: 200, tasks: 0", "properties.place: the objects have 0 value(s) of it"},
         {"{name: a, use: x, place: p}", "texts: 200, tasks: 0", NULL},
-        {"{name: a}", "texts: 0, tasks: 0", "properties.use: the objects have 0 values of it"},
+        {"{name: a}", "texts: 0, tasks: 0", "properties.use: the objects have 0 value(s) of it"},
     };
-#undef FOUR
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
-        write_few(cases[i].objects, cases[i].reading);
+        write_few("few", cases[i].objects, cases[i].reading, "");
         const tt_status status = tt_reading_generate("few_world.yaml", "few.txt", "few.jsonl");
         if (status != (cases[i].says ? TT_ERR_CONFIG : TT_OK))
             fail_msg("case %zu: %s", i, tt_error_message());
@@ -423,8 +425,16 @@ static void test_reading_needs_enough(void **state) {
         unlink("few.txt");
         unlink("few.jsonl");
     }
+    // So is one whose vocabulary has too little.
+    write_few("words", FOUR, "texts: 0, tasks: 200", "");
+    write_few("few", FOUR "{name: e, use: x}", "texts: 0, tasks: 200", "vocabulary: words_world.yaml\n");
+    assert_int_equal(tt_reading_generate("few_world.yaml", "few.txt", "few.jsonl"), TT_ERR_CONFIG);
+    assert_non_null(strstr(tt_error_message(), "words_world.yaml: reading tasks"));
+    unlink("words.yaml");
+    unlink("words_world.yaml");
     unlink("few.yaml");
     unlink("few_world.yaml");
+#undef FOUR
 }
 
 // Of an everyday object nothing is told that could be one of its facts: its name stands beside values of the

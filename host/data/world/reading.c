@@ -24,7 +24,8 @@ typedef struct reader {
 } reader;
 
 // Draws the values of one option for one need: with the needed value where `meets`, without it otherwise, the others at
-// random. Most options have one value, and none has more than a thing of the world has. The property has two values or more.
+// random. Most options have one value, and none has more than a thing of the world has. check_enough has seen to two
+// values or more.
 static void draw_values(tt_exercise *e, int need, int option, bool meets, tt_rng *rng) {
     const tt_property *p = e->property[need];
     uint32_t luck = tt_rng_below(rng, 10);
@@ -232,17 +233,17 @@ static tt_status make_texts(reader *r, tt_str *out) {
 // Whether there is enough to draw from: options of a task have names of their own, and one that does not meet a need has
 // another value of that property.
 static tt_status check_enough(const tt_world *w, bool tasks) {
-    const int names = tasks ? TT_OPTIONS : 1, values = tasks ? 2 : 1;
-    if (w->n_things < names)
+    const int values = tasks ? 2 : 1;
+    if (tasks && w->n_things < TT_OPTIONS)
         return tt_fail(TT_ERR_CONFIG,
-            "%s: reading tasks choose among up to %d objects; this world has %d; add some", w->path, names,
-            w->n_things);
+            "%s: reading tasks choose among up to %d objects; this world has %d; add some", w->path,
+            (int)TT_OPTIONS, w->n_things);
     for (int p = 0; p < w->n_properties; ++p)
         if (w->properties[p].n_values < values)
             return tt_fail(TT_ERR_CONFIG,
-                "%s: properties.%s: the objects have %d values of it; reading needs at least %d; add some, "
-                "or remove "
-                "the property",
+                "%s: properties.%s: the objects have %d value(s) of it; reading needs at least %d; add some, "
+                "or "
+                "remove the property",
                 w->path, w->properties[p].name, w->properties[p].n_values, values);
     return TT_OK;
 }

@@ -1,2 +1,2 @@
 # Where the library has no batches, the first product alone is made.
-s/for (int i = 0; i < c->key.batch; ++i)/for (int i = 0; i < 1; ++i)/
+s/for (; \*made < c->key.batch; ++\*made) {/for (; *made < 1; ++*made) {/

@@ -1,2 +1,2 @@
 # A second child goes on in its parent's slot, too.
-s/goes_on\[parent\] ? MOVES : start\[parent\]/start[parent]/
+s/goes_on\[parent\] ? MOVES : parent;/parent;/

@@ -51,6 +51,7 @@ struct cusim_desc {
 };
 struct cusim_preference {
     uint32_t reductions;
+    uint32_t alignment[3]; // of A, B, and both C and D
 };
 struct cusim_layout {
     cudaDataType_t type;
