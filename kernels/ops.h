@@ -305,15 +305,16 @@ typedef struct tt_beam_candidate {
 
 // The end of a step of beam search, on whose numbers the next one goes on without the host. Texts of prompt p are the
 // step's rows p * beams .. (p + 1) * beams - 1 and have the same length. Of all their continuations the 2 * beams best are
-// found; of equal scores the earlier text's first, then the lower id. The first `beams` of these that are not `end` are the
+// found; of equal scores the earlier text's first, then the one that stands first in `choice`. The first `beams` of these that are not `end` are the
 // prompt's next texts. There are always enough: each text has at most one continuation that ends. A text stays in its
 // parent's slot if it is the first child of that parent; the others take, in their order, the slots of the texts without
 // children. So no slot that others go on from is overwritten (tt_enter).
 typedef struct tt_beam_step {
     int prompts, beams; // beams: 2 .. TT_MOST_BEAMS
     int32_t end;
-    const int32_t *choice; // [prompts * beams, 2 * beams]: different tokens for each text
-    const float *score;    // the same: their log-probabilities
+    const int32_t
+        *choice; // [prompts * beams, 2 * beams]: the best continuations of each text, best first (tt_top)
+    const float *score; // the same: their log-probabilities
     const int32_t
         *left; // [prompts * beams], of which a prompt's first counts: if it is 0, the prompt is left as it is
     double *total; // [prompts * beams]: sums of log-probabilities of the texts; then of the next ones

@@ -110,7 +110,10 @@ static tt_status beam_search_open(beam_search *s, tt_model *model, const tt_beam
         p->next_ids = p->ids + b * length;
     }
     s->source_rows = group_rows(request->prompts, n, s->group);
-    return tt_decoder_open(&s->decoder, model, (int)all, d->max_length, s->source_rows);
+    // All runs have as many steps, so that what is recorded serves for all: the last one may go beyond the texts' end.
+    const int most = (d->max_length - 1 + s->steps - 1) / s->steps * s->steps;
+    return tt_decoder_open(
+        &s->decoder, model, (int)all, most < d->max_length ? d->max_length : most, s->source_rows);
 }
 
 // What a text has generated, of a prompt's `ids` or others like them.
@@ -145,11 +148,10 @@ static tt_status encode_group(beam_search *s, const tt_beam_request *request, in
     return tt_decoder_encode(s->decoder, &s->batch, 0);
 }
 
-// The next steps of all prompts that are not done: *steps receives how many, *slots in how many slots. `found` of each of
-// these prompts points at its candidates of the first step; those of each later step are 2 * *slots further on.
-static tt_status run_steps(beam_search *s, int count, int *steps, int *slots) {
+// The next steps of all prompts that are not done; *slots receives in how many slots. `found` of each of these prompts points
+// at its candidates of the first step; those of each later step are 2 * *slots further on.
+static tt_status run_steps(beam_search *s, int count, int *slots) {
     const tt_decoding *d = s->decoding;
-    const int left = d->max_length - 1 - s->n; // the last step ends all texts
     int n = 0;
     for (int i = 0; i < count; ++i) {
         beam_prompt *b = &s->prompts[i];
@@ -167,7 +169,6 @@ static tt_status run_steps(beam_search *s, int count, int *steps, int *slots) {
         }
     }
     *slots = n;
-    *steps = s->steps < left ? s->steps : left;
     return tt_decoder_run_beams(s->decoder,
         &(tt_decoder_slots){.n = n,
             .slot = s->slot,
@@ -176,7 +177,7 @@ static tt_status run_steps(beam_search *s, int count, int *steps, int *slots) {
             .source_start = s->start,
             .source_length = s->length,
             .parent = s->parent},
-        &(tt_decoder_beams){.steps = *steps,
+        &(tt_decoder_beams){.steps = s->steps,
             .beams = s->beams,
             .repetition_penalty = d->repetition_penalty > 0 ? d->repetition_penalty : 1,
             .min_length = d->min_length,
@@ -248,10 +249,10 @@ static tt_status advance_prompt(beam_search *s, beam_prompt *b) {
 
 static tt_status search_group(beam_search *s, int count, int64_t *tokens) {
     for (int alive = count; alive > 0;) {
-        int steps, slots;
+        int slots;
         if (tt_interrupted()) return tt_fail(TT_ERR_INTERRUPTED, "interrupted while generating");
-        TT_TRY(run_steps(s, count, &steps, &slots));
-        for (int step = 0; step < steps; ++step, ++s->n) {
+        TT_TRY(run_steps(s, count, &slots));
+        for (int step = 0; step < s->steps && alive > 0; ++step, ++s->n) {
             alive = 0;
             for (int i = 0; i < count; ++i) {
                 beam_prompt *b = &s->prompts[i];

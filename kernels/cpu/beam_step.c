@@ -1,33 +1,28 @@
 // The end of a step of beam search: a few candidates for each prompt.
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/reserve.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { MOVES = -2 }; // goes on in a slot that is not known yet
 
-static int by_score(const void *left, const void *right) {
-    const tt_beam_candidate *a = left, *b = right;
-    if (a->score != b->score) return a->score > b->score ? -1 : 1;
-    if (a->parent != b->parent) return a->parent - b->parent;
-    return a->token < b->token ? -1 : a->token > b->token;
-}
-
-// `all`: [beams, 2 beams], room for all continuations.
-static void find_best(const tt_beam_step *t, int first, tt_beam_candidate *all, tt_beam_candidate *best) {
+// Merges the texts' lists.
+static void find_best(const tt_beam_step *t, int first, tt_beam_candidate *best) {
     const int k = 2 * t->beams;
-    tt_beam_candidate *at = all;
-    for (int text = 0; text < t->beams; ++text)
-        for (int i = 0; i < k; ++i) {
-            const size_t from = (size_t)(first + text) * (size_t)k + (size_t)i;
-            *at++ = (tt_beam_candidate){.score = t->total[first + text] + (double)t->score[from],
-                .parent = text,
-                .token = t->choice[from],
-                .slot = -1};
+    int head[TT_MOST_BEAMS] = {0}; // of each list: what is not among the best yet
+    for (int rank = 0; rank < k; ++rank) {
+        tt_beam_candidate *next = &best[rank];
+        *next = (tt_beam_candidate){.parent = -1, .slot = -1};
+        for (int text = 0; text < t->beams; ++text) {
+            if (head[text] == k) continue;
+            const size_t at = (size_t)(first + text) * (size_t)k + (size_t)head[text];
+            const double score = t->total[first + text] + (double)t->score[at];
+            if (next->parent >= 0 && !(score > next->score)) continue;
+            next->score = score;
+            next->parent = text;
+            next->token = t->choice[at];
         }
-    qsort(all, (size_t)(at - all), sizeof *all, by_score);
-    memcpy(best, all, (size_t)k * sizeof *best);
+        ++head[next->parent];
+    }
 }
 
 static void choose_slots(const tt_beam_step *t, tt_beam_candidate *best) {
@@ -64,21 +59,16 @@ static void continue_texts(const tt_beam_step *t, int first, const tt_beam_candi
     }
 }
 
-size_t tt_cpu_beam_step_scratch(const tt_beam_step *t) {
-    return 2 * (size_t)t->beams * (size_t)t->beams * sizeof(tt_beam_candidate);
-}
-
 tt_status tt_cpu_beam_step(tt_device *device, const tt_beam_step *t) {
+    (void)device;
     if (t->prompts < 1 || t->beams < 2 || t->beams > TT_MOST_BEAMS)
         return tt_fail(TT_ERR_INPUT,
             "beam_step: %d prompts of %d beams; expected prompts >= 1 and 2 to %d beams", t->prompts,
             t->beams, (int)TT_MOST_BEAMS);
-    tt_beam_candidate *all = tt_device_scratch(device, tt_cpu_beam_step_scratch(t));
-    if (!all) return TT_ERR_NOMEM;
     for (int p = 0; p < t->prompts; ++p) {
         if (t->left[p * t->beams] == 0) continue;
         tt_beam_candidate *best = t->best + 2 * (size_t)p * (size_t)t->beams;
-        find_best(t, p * t->beams, all, best);
+        find_best(t, p * t->beams, best);
         choose_slots(t, best);
         continue_texts(t, p * t->beams, best);
     }

@@ -14,7 +14,6 @@ size_t tt_cpu_attention_fwd_scratch(const tt_device *, const tt_attention *, int
 size_t tt_cpu_attention_bwd_scratch(const tt_device *, const tt_attention *, int longest_q, int longest_kv);
 size_t tt_cpu_square_sum_scratch(int64_t n);
 size_t tt_cpu_sample_scratch(const tt_device *, const tt_sample *);
-size_t tt_cpu_beam_step_scratch(const tt_beam_step *);
 
 tt_status tt_cpu_gemm_reserve(tt_device *, const tt_gemm *) TT_MUST_CHECK;
 tt_status tt_cpu_lmhead_reserve(tt_device *, const tt_lmhead *, bool backward) TT_MUST_CHECK;

@@ -79,7 +79,8 @@ __global__ void top_rows(tt_top p) {
                 last = other;
         }
         if (threadIdx.x == 0) {
-            p.token[static_cast<int64_t>(blockIdx.x) * p.k + rank] = last.id;
+            // Where scores are NaN there may be none, which another operation tells; an id of the vocabulary all the same.
+            p.token[static_cast<int64_t>(blockIdx.x) * p.k + rank] = last.id < p.vocab ? last.id : 0;
             p.score[static_cast<int64_t>(blockIdx.x) * p.k + rank] = last.value;
         }
         __syncthreads();

@@ -16,6 +16,10 @@ static inline void beam_step_pair(const pair *p, int n) {
     twin_random(score, all, 9, 3);
     for (int i = 0; i < rows * k; ++i) {
         score[i] = roundf(score[i] * 8) / 8 - 3;
+        for (int place = i; place % k && score[place] > score[place - 1]; --place) { // best first
+            const float other = score[place - 1];
+            score[place - 1] = score[place], score[place] = other;
+        }
         choice[i] = (i % k + 5 * (i / k)) % (k + 1); // each once in a text
     }
     for (int i = 0; i < rows; ++i) {

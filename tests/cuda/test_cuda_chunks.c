@@ -45,11 +45,11 @@ static void strips_of_a_sum(void **state) {
     pair_close(&p);
 }
 
-// More beams than threads, and the most.
+// Lanes with several texts, and the most.
 static void many_beams(void **state) {
     (void)state;
     pair p = pair_open(TT_FP32);
-    beam_step_pair(&p, 129);
+    beam_step_pair(&p, 100);
     beam_step_pair(&p, 256);
     pair_close(&p);
 }

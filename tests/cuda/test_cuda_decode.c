@@ -409,8 +409,7 @@ static void scores_of_beams(void **state) {
 
 static void beam_steps(void **state) {
     (void)state;
-    static const int sizes[] = {
-        2, 5, 7, 8, 9, 64}; // 128 continuations are 8 beams'; 256 beams: test_cuda_chunks.c
+    static const int sizes[] = {2, 5, 31, 32, 33}; // a lane has one text, or two; 256: test_cuda_chunks.c
     pair p = pair_open(TT_FP32);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) beam_step_pair(&p, sizes[i]);
     const tt_beam_step wide = {.prompts = 1, .beams = 257}, narrow = {.prompts = 1, .beams = 1};

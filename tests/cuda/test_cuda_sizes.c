@@ -421,13 +421,13 @@ static void search(const student *s, const tt_decoding *how, int slots, int step
     free(ids);
 }
 
-// Beam search over groups of prompts that fill 15, 16, 18 and 14 rows, and fewer once prompts are done: plainly, recorded and
+// Beam search over groups of prompts that fill 15, 16, 18, 14 and 2 rows, and fewer once prompts are done: plainly, recorded and
 // replayed, by other numbers of prompts in as many rows, too. Texts and scores as on the CPU, which looks after each step.
 static void beams_of_decoding(void **state) {
     (void)state;
     static const struct {
         int beams, slots, steps;
-    } ways[] = {{5, 15, 3}, {4, 16, TT_DECODER_STEPS}, {3, 18, 1}, {2, 17, 4}};
+    } ways[] = {{5, 15, 3}, {4, 16, TT_DECODER_STEPS}, {3, 18, 1}, {2, 17, 4}, {2, 2, TT_DECODER_STEPS}};
     student cpu = {0}, gpu = open_student(TT_FP32, false);
     twin_ok(tt_device_open(&cpu.device, "cpu", TT_FP32, 1));
     twin_ok(tt_model_open(&cpu.model, &small, cpu.device));
@@ -454,12 +454,103 @@ static void beams_of_decoding(void **state) {
     close_student(&gpu);
 }
 
+// Steps of beams from the start of all texts: prompts of so many beams in SLOTS - 1 slots.
+static void beam_run(decoding *d, int beams, tt_beam_candidate *best) {
+    int32_t slot[SLOTS], token[SLOTS] = {0}, at[SLOTS] = {0}, start[SLOTS], length[SLOTS];
+    double total[SLOTS];
+    const int n = (SLOTS - 1) / beams * beams;
+    for (int i = 0; i < n; ++i) {
+        slot[i] = SLOTS - 1 - i, start[i] = 5 * (i / beams % SOURCES), length[i] = 5;
+        total[i] = i % beams ? -INFINITY : 0;
+    }
+    twin_ok(tt_decoder_run_beams(d->decoder,
+        &(tt_decoder_slots){.n = n,
+            .slot = slot,
+            .token = token,
+            .position = at,
+            .source_start = start,
+            .source_length = length,
+            .parent = slot},
+        &(tt_decoder_beams){
+            .steps = 3, .beams = beams, .repetition_penalty = 1.2f, .total = total, .best = best}));
+}
+
+// One decoder does runs of all kinds in 16 rows, each three times, one after another and back again: beams 4, greedy tokens,
+// beams 8, beams 4.
+static void ways_of_one_decoder(void **state) {
+    (void)state;
+    enum { MOST = 3 * 2 * SLOTS };
+    const shape sources = {SOURCES, 5, 1, 1};
+    static const int ways[] = {4, 0, 8, 4};
+    tt_batch batch = {0};
+    fill(&batch, &sources, 9);
+    decoding cpu = open_runs("cpu", &batch), gpu = open_runs("cuda", &batch);
+    for (int way = 0; way < 12; ++way) {
+        const int beams = ways[way / 3];
+        if (beams == 0) {
+            int32_t want[SLOTS][TOKENS] = {{0}}, got[SLOTS][TOKENS] = {{0}};
+            texts_by_runs(&cpu, 16, 1, 0, want);
+            texts_by_runs(&gpu, 16, 4, 0, got);
+            twin_same_bits("texts between beams", got, want, SLOTS * TOKENS, 4);
+            continue;
+        }
+        tt_beam_candidate want[MOST] = {{0}}, got[MOST] = {{0}};
+        beam_run(&cpu, beams, want);
+        beam_run(&gpu, beams, got);
+        for (int i = 0; i < MOST; ++i) {
+            assert_true(want[i].score == got[i].score || fabs(want[i].score - got[i].score) < 1e-4);
+            assert_int_equal(want[i].token, got[i].token);
+            assert_int_equal(want[i].parent, got[i].parent);
+            assert_int_equal(want[i].slot, got[i].slot);
+        }
+    }
+    tt_batch_close(&batch);
+    close_decoding(&cpu), close_decoding(&gpu);
+}
+
+// NaN in all logits of a run of several steps is told; no token beyond the vocabulary gets into the next step.
+static void beams_tell_bad_logits(void **state) {
+    (void)state;
+    tt_model_config config = small;
+    config.vocab_size = 64; // a row of bits for each id ends with the last
+    const int32_t ids[2] = {5, 1};
+    const tt_prompt prompts[2] = {{.ids = ids, .n = 2}, {.ids = ids, .n = 2}};
+    const tt_decoding how = {
+        .top_p = 1, .max_length = 9, .beams = 3, .length_penalty = 1, .repetition_penalty = 1.3f};
+    float nan[16];
+    for (int i = 0; i < 16; ++i) nan[i] = NAN;
+    for (int cuda = 0; cuda < 2; ++cuda) {
+        student s = {0};
+        beam_texts out;
+        int64_t tokens = 0;
+        twin_ok(tt_device_open(&s.device, cuda ? "cuda" : "cpu", TT_FP32, 1));
+        twin_ok(tt_model_open(&s.model, &config, s.device));
+        twin_ok(tt_model_init(s.model, TT_INIT_T5, 5));
+        twin_ok(
+            tt_device_upload(s.device, s.model->w + s.model->layout->decoder.final_norm, nan, sizeof nan));
+        twin_refused(tt_beam_search(s.model,
+                         &(tt_beam_request){.prompts = prompts,
+                             .n = 2,
+                             .decoding = &how,
+                             .slots = 6,
+                             .steps = 4,
+                             .returned = 1,
+                             .take = keep_text,
+                             .context = &out},
+                         &tokens),
+            TT_ERR_NUMERIC, "NaN or inf");
+        tt_model_close(s.model);
+        tt_device_close(s.device);
+    }
+}
+
 int main(void) {
     PAIR_NEEDS_GPU();
     const struct CMUnitTest tests[] = {cmocka_unit_test(lengths_of_fillers),
         cmocka_unit_test(steps_of_decoding), cmocka_unit_test(runs_of_decoding),
         cmocka_unit_test(shapes_of_as_many_rows), cmocka_unit_test(more_shapes_than_are_kept),
         cmocka_unit_test(fillers_in_fp32), cmocka_unit_test(fillers_in_bf16),
-        cmocka_unit_test(beams_of_decoding)};
+        cmocka_unit_test(beams_of_decoding), cmocka_unit_test(ways_of_one_decoder),
+        cmocka_unit_test(beams_tell_bad_logits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

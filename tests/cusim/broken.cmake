@@ -81,6 +81,7 @@ add_broken(ties_in_the_second_tile sample decode sample.cu sample_rows uninitial
 add_broken(last_warp scores decode scores.cu "the largest")
 add_broken(beams_in_any_order beam_step decode beam_step.cu "best continuations")
 add_broken(every_child_stays beam_step decode beam_step.cu "best continuations")
+add_broken(spare_prompts host/model/decoder_steps.c sizes host/model/decoder_steps.c enter_slots "out of bounds")
 add_broken(texts_overtaken beam_step decode beam_step.cu end_step race)
 add_broken(shapes_alike gemm products gemm.cu "product of m")
 add_broken(batches_alike gemm products gemm.cu "batch of products")

@@ -246,12 +246,12 @@ static void count_beams(table *t) {
     const int32_t sample = 0;
     const tt_prompt prompts[2] = {{.ids = ids, .n = LENGTH, .samples = &sample, .n_samples = 1},
         {.ids = ids + 1, .n = LENGTH - 1, .samples = &sample, .n_samples = 1}};
-    must(tt_engine_open(&engine, model, 10, LONG + 1));
-    for (int i = 0; i < 3; ++i) { // the first allocates what is kept
-        const int length = i < 2 ? SHORT : LONG;
+    must(tt_engine_open(&engine, model, 10, LONG + 2));
+    for (int i = 0; i < 3; ++i) {                      // the first allocates what is kept
+        const int length = (i < 2 ? SHORT : LONG) + 2; // the last run goes beyond it
         const tt_decoding decoding = {.top_p = 1,
-            .max_length = length + 1,
-            .min_length = length + 1,
+            .max_length = length,
+            .min_length = length,
             .repetition_penalty = 1.5f,
             .beams = 5,
             .length_penalty = 1};

@@ -174,12 +174,12 @@ static void a_beam_step_by_hand(void **state) {
 // How many continuations of the prompt precede this one.
 static int continuations_before(const beams *b, const double *total, int first, tt_beam_candidate c) {
     const int k = 2 * b->beams;
-    int n = 0;
+    int n = 0, place = (first + c.parent) * k; // of it
+    while (b->choice[place] != c.token) ++place;
     for (int text = 0; text < b->beams; ++text)
         for (int i = first * k + text * k; i < first * k + (text + 1) * k; ++i) {
             const double sum = total[first + text] + (double)b->score[i];
-            n += sum > c.score ||
-                 (sum == c.score && (text < c.parent || (text == c.parent && b->choice[i] < c.token)));
+            n += sum > c.score || (sum == c.score && (text < c.parent || (text == c.parent && i < place)));
         }
     return n;
 }
@@ -227,6 +227,10 @@ static void beam_steps_are_sorts(void **state) {
         twin_random(b.score, (size_t)(rows * k), 5, 4);
         for (int i = 0; i < rows * k; ++i) {
             b.score[i] = roundf(b.score[i] * 4) / 4 - 4;
+            for (int at = i; at % k && b.score[at] > b.score[at - 1]; --at) { // best first
+                const float score = b.score[at];
+                b.score[at] = b.score[at - 1], b.score[at - 1] = score;
+            }
             b.choice[i] = (i % k + i / k) % k + (i / k) % 2; // each once in a text
         }
         for (int i = 0; i < rows; ++i) {

@@ -181,8 +181,6 @@ static void beams_are_counted(void **state) {
         assert_int_equal(lengths[0], 2);
         assert_int_equal(lengths[1], 2 * (N - 1));
         assert_true(device->tally.peak.all > before);
-        // Sorting a prompt's 18 continuations takes 24 bytes each, on CPUs alone.
-        if (!cuda) assert_true(device->tally.peak.kind[TT_MEMORY_WORKSPACE] >= 18 * 24);
         tt_engine_close(engine);
         tt_model_close(model);
         tt_device_close(device);

@@ -1,2 +1,2 @@
 # Of equal sums the later text's comes first.
-s/a\.parent < b\.parent : a\.token < b\.token/a.parent > b.parent : a.token < b.token/
+s/return b\.text < a\.text ? b : a;/return b.text > a.text ? b : a;/

@@ -1,4 +1,2 @@
-# Texts are replaced before all threads know which go on.
-/kept\[0\] = choose_slots/{n
-s/__syncthreads();//
-}
+# Texts are replaced before all lanes know which go on.
+s/__syncwarp(); \/\/ the exchange.*//
