@@ -149,6 +149,17 @@ static tt_status check_together(const tt_config *c) {
     return check_adapters(c);
 }
 
+// What would be told no earlier than the final evaluation. Not of a written configuration, so that a run that has it can be read.
+static tt_status check_evaluation(const tt_config *c) {
+    const int64_t beams = c->evaluation.beams, slots = c->evaluation.slots;
+    if (beams <= slots) return TT_OK;
+    return tt_fail(TT_ERR_CONFIG,
+        "evaluation.beams: is %lld, but evaluation.slots, the texts decoded at the same time, is %lld; set "
+        "it to %lld or "
+        "more",
+        (long long)beams, (long long)slots, (long long)beams);
+}
+
 tt_status tt_config_read(tt_config *config, const char *path) {
     tt_status status = tt_config_open(config);
     if (status == TT_OK) status = tt_config_read_yaml(config, path, 0, false);
@@ -170,6 +181,7 @@ tt_status tt_config_load(tt_config *config, const char *path, const char *const 
     for (int i = 0; i < n_overrides && status == TT_OK; ++i) status = apply_override(config, overrides[i]);
     if (status == TT_OK) {
         status = check_together(config);
+        if (status == TT_OK) status = check_evaluation(config);
         if (status != TT_OK) tt_context(status, "%s", path);
     }
     if (status != TT_OK) tt_config_close(config);

@@ -55,6 +55,9 @@ static void mistakes_are_named(void **state) {
             "config_test.yaml: model: set start to a checkpoint, or tokenizer and shape for random weights"},
         {"model: {start: s.h5}\n",
             "config_test.yaml: corpus: is empty; set it to a corpus .h5 or a world .yaml"},
+        {START "evaluation: {beams: 9, slots: 8}\n",
+            "config_test.yaml: evaluation.beams: is 9, but evaluation.slots, the texts decoded at the same "
+            "time, is 8"},
         {"- a\n", "config_test.yaml:1: expected a mapping (key: value)"},
         {"", "config_test.yaml: the file is empty"},
         {START "base: config_test.yaml\n", "more than 8 files deep; do the files name each other?"},
