@@ -126,10 +126,23 @@ static tt_status evaluate_splits(const arguments *a, tt_comm *comm) {
     return status;
 }
 
+// Sets the slots where they are not given.
+static tt_status check_lengths(arguments *a) {
+    if (a->slots == 0) a->slots = a->beams > 128 ? a->beams : 128;
+    if (a->beams > a->slots)
+        return tt_fail(TT_ERR_USAGE,
+            "eval: --beams %lld: more than the %lld of --slots, of which each beam takes one",
+            (long long)a->beams, (long long)a->slots);
+    if (a->min_length > a->max_length)
+        return tt_fail(TT_ERR_USAGE,
+            "eval: --min-length %lld: above the %lld of --max-length, so that no text could end",
+            (long long)a->min_length, (long long)a->max_length);
+    return TT_OK;
+}
+
 tt_status tt_cmd_eval(int argc, char **argv) {
     arguments a = {.stages = "all",
         .device = "auto",
-        .slots = 128,
         .max_length = 200,
         .max_input = 512,
         .temperature = 0.7,
@@ -173,8 +186,8 @@ tt_status tt_cmd_eval(int argc, char **argv) {
             "Longest generated text in tokens, start token included (default 200)."),
         TT_OPTION_INTEGER("max-input", &a.max_input, "N", 2, 30000,
             "Longest prompt in tokens; the rest is cut (default 512)."),
-        TT_OPTION_INTEGER(
-            "slots", &a.slots, "N", 1, 65536, "Number of sequences decoded at a time (default 128)."),
+        TT_OPTION_INTEGER("slots", &a.slots, "N", 1, 65536,
+            "Number of sequences decoded at a time (default 128, or as many as beams)."),
         TT_OPTION_INTEGER("seed", &a.seed, "N", 0, 9e15, "Seed for sampling (default 1)."),
         TT_OPTION_WORD("device", &a.device, "NAME", TT_DEVICE_WORDS, "Device to compute on (default auto)."),
         TT_OPTION_WORD("precision", &precision, "P", TT_PRECISION_WORDS,
@@ -195,6 +208,7 @@ tt_status tt_cmd_eval(int argc, char **argv) {
     if (!a.model || !a.corpus)
         return tt_fail(TT_ERR_USAGE, "eval: --%s is missing", a.model ? "corpus" : "model");
     TT_TRY(tt_precision_parse(&a.precision, precision));
+    TT_TRY(check_lengths(&a));
     if (a.splits.n == 0) a.splits.items[a.splits.n++] = "test";
     tt_comm *comm;
     TT_TRY(tt_comm_open(&comm));

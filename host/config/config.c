@@ -152,11 +152,16 @@ static tt_status check_together(const tt_config *c) {
 // What would be told no earlier than the final evaluation. Not of a written configuration, so that a run that has it can be read.
 static tt_status check_evaluation(const tt_config *c) {
     const int64_t beams = c->evaluation.beams, slots = c->evaluation.slots;
+    if (c->evaluation.splits.n == 0) return TT_OK;
+    if (c->evaluation.min_length > c->evaluation.max_length)
+        return tt_fail(TT_ERR_CONFIG,
+            "evaluation.min_length: is %lld, above evaluation.max_length, %lld, so that no text could end",
+            (long long)c->evaluation.min_length, (long long)c->evaluation.max_length);
     if (beams <= slots) return TT_OK;
     return tt_fail(TT_ERR_CONFIG,
         "evaluation.beams: is %lld, but evaluation.slots, the texts decoded at the same time, is %lld; set "
-        "it to %lld or "
-        "more",
+        "evaluation.slots to "
+        "%lld or more, or lower the beams",
         (long long)beams, (long long)slots, (long long)beams);
 }
 

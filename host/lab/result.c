@@ -45,8 +45,13 @@ double tt_result_speed(const tt_result *r) {
     return seconds > 0 ? tokens / seconds : 0;
 }
 
+void tt_result_decoding(char out[32], int beams) {
+    snprintf(out, 32, beams > 1 ? "%d beams" : "greedy", beams);
+}
+
 tt_status tt_result_write(const tt_result *r, const char *path) {
     json_t *root = json_pack("{s:s, s:s}", "name", r->name, "stages", r->stages);
+    if (r->beams > 1) json_object_set_new(root, "beams", json_integer(r->beams));
     for (int s = 0; s < TT_SPLITS; ++s) {
         if (!r->scored[s]) continue;
         json_t *split = json_pack("{s:o}", "greedy", score_json(&r->greedy[s], 0));
@@ -101,6 +106,8 @@ static void print_phase(FILE *out, const tt_phase_outcome *p) {
 void tt_result_print(const tt_result *r, FILE *out) {
     fprintf(out, "\n%s (stages: %s)\n", r->name, r->stages);
     bool any = false;
+    char decoding[32];
+    tt_result_decoding(decoding, r->beams);
     for (int i = 0; i < r->n_phases; ++i) {
         if (r->phases[i].done) print_phase(out, &r->phases[i]);
         any = any || r->phases[i].scored;
@@ -111,11 +118,11 @@ void tt_result_print(const tt_result *r, FILE *out) {
             "95 % interval", "questions", "unreadable");
     for (int i = 0; i + 1 < r->n_phases; ++i) { // the last one's are below
         char how[64];
-        snprintf(how, sizeof how, "greedy, after %s", r->phases[i].name);
+        snprintf(how, sizeof how, "%s, after %s", decoding, r->phases[i].name);
         if (r->phases[i].scored) print_score(out, "test", how, &r->phases[i].test);
     }
     for (int s = 0; s < TT_SPLITS; ++s) {
-        if (r->scored[s]) print_score(out, tt_split_name((tt_split)s), "greedy", &r->greedy[s]);
+        if (r->scored[s]) print_score(out, tt_split_name((tt_split)s), decoding, &r->greedy[s]);
         char how[64];
         snprintf(how, sizeof how, "self-consistency of %d", r->samples);
         if (r->voted[s]) print_score(out, tt_split_name((tt_split)s), how, &r->self_consistency[s]);

@@ -32,6 +32,7 @@ typedef struct tt_result {
     bool scored[TT_SPLITS], voted[TT_SPLITS];
     tt_evaluation greedy[TT_SPLITS], self_consistency[TT_SPLITS];
     int samples;
+    int beams; // of the texts that are called greedy: above 1 they come from beam search
     tt_phase_outcome phases[TT_MAX_PHASES]; // in order
     int n_phases;
     double wall_seconds; // of all starts of the run together
@@ -40,9 +41,11 @@ typedef struct tt_result {
 // Tokens trained on per second, over all phases; 0 if nothing was trained.
 double tt_result_speed(const tt_result *result);
 // Writes result.json:
-// {"name", "stages", "test": {"greedy": {"accuracy", "n", "ci95": [lo, hi]}, "self_consistency": {...}}, ...,
+// {"name", "stages", "beams" (above 1 alone), "test": {"greedy": {"accuracy", "n", "ci95": [lo, hi]}, "self_consistency": {...}}, ...,
 //  "phases": [{"name", "steps", "best_step", ..., "test": {...}, "pairs": {...}}, ...]}
 tt_status tt_result_write(const tt_result *result, const char *path) TT_MUST_CHECK;
+// What texts that are not sampled are called: "greedy", or "5 beams".
+void tt_result_decoding(char out[32], int beams);
 // Prints the table.
 void tt_result_print(const tt_result *result, FILE *out);
 

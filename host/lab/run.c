@@ -340,6 +340,7 @@ static tt_status do_phase(run *r, int i) {
 }
 
 static tt_status do_phases(run *r) {
+    r->result.beams = (int)r->config->evaluation.beams;
     TT_TRY(tt_phases_add(&r->result, r->config, r->has_corpus));
     for (int i = 0; i < r->result.n_phases; ++i) TT_TRY(do_phase(r, i));
     return TT_OK;
@@ -369,9 +370,10 @@ static tt_status evaluate_student(run *r, const scoring *s, tt_evaluation *out) 
 }
 
 static tt_status evaluate_split(run *r, tt_split split, int samples, FILE *predictions, tt_evaluation *out) {
-    char label[64];
-    snprintf(label, sizeof label, samples ? "%s, self-consistency of %d" : "%s, greedy", tt_split_name(split),
-        samples);
+    char label[64], decoding[32];
+    tt_result_decoding(decoding, r->result.beams);
+    if (samples) snprintf(decoding, sizeof decoding, "self-consistency of %d", samples);
+    snprintf(label, sizeof label, "%s, %s", tt_split_name(split), decoding);
     const scoring s = {.student = &r->student,
         .split = split,
         .samples = samples,
@@ -394,13 +396,14 @@ static tt_status open_predictions(run *r, const char *path, tt_output *out) {
 // changed. The answers are stored, so that they can be compared question by question.
 static tt_status evaluate_phase(run *r, int i) {
     tt_phase_outcome *phase = &r->result.phases[i];
-    char best[TT_PATH_MAX], path[TT_PATH_MAX], label[64];
+    char best[TT_PATH_MAX], path[TT_PATH_MAX], label[96], decoding[32];
     tt_checkpoint student;
     tt_output predictions;
     TT_TRY(best_of(r, i, best));
     TT_TRY(tt_run_directory_predictions(r->dir.path, phase->name, path));
     TT_TRY(tt_comm_agree(r->comm, tt_checkpoint_load(&student, best, r->device)));
-    snprintf(label, sizeof label, "test, greedy, after %s", phase->name);
+    tt_result_decoding(decoding, r->result.beams);
+    snprintf(label, sizeof label, "test, %s, after %s", decoding, phase->name);
     tt_status status = open_predictions(r, path, &predictions);
     if (status == TT_OK) {
         const scoring s = {

@@ -272,8 +272,9 @@ static tt_status check_request(const tt_model *model, const tt_beam_request *req
     if (d->beams < 2 || d->beams > TT_MOST_BEAMS || d->beams > request->slots ||
         2 * d->beams > model->config.vocab_size)
         return tt_fail(TT_ERR_CONFIG,
-            "beam search: %d beams; allowed are 2 to %d, at most the %d slots and half of the vocabulary",
-            d->beams, (int)TT_MOST_BEAMS, request->slots);
+            "beam search: %d beams; allowed are 2 to %d, at most the %d slots and half of the %d ids of the "
+            "vocabulary",
+            d->beams, (int)TT_MOST_BEAMS, request->slots, model->config.vocab_size);
     if (d->max_length < 2)
         return tt_fail(TT_ERR_CONFIG, "beam search: max_length is %d; expected at least 2", d->max_length);
     if (request->returned < 1 || request->returned > d->beams)

@@ -42,6 +42,9 @@ try 0 run base.yaml --set name=old
 grep -q "finished" err.log || fail "the run is not known as finished"
 try 0 run base.yaml --set name=old --set evaluation.beams=2
 written old fp32
+# What beams found is not called greedy.
+grep -q "2 beams" runs/old/result.txt && ! grep -q greedy runs/old/result.txt && grep -q '"beams": 2' runs/old/result.json ||
+    fail "the result does not tell beams"
 
 # Another precision that is asked for is refused as any other change.
 try 2 run base.yaml --set name=old --set precision=bf16

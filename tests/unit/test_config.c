@@ -58,6 +58,8 @@ static void mistakes_are_named(void **state) {
         {START "evaluation: {beams: 9, slots: 8}\n",
             "config_test.yaml: evaluation.beams: is 9, but evaluation.slots, the texts decoded at the same "
             "time, is 8"},
+        {START "evaluation: {min_length: 9, max_length: 8}\n",
+            "config_test.yaml: evaluation.min_length: is 9, above evaluation.max_length, 8"},
         {"- a\n", "config_test.yaml:1: expected a mapping (key: value)"},
         {"", "config_test.yaml: the file is empty"},
         {START "base: config_test.yaml\n", "more than 8 files deep; do the files name each other?"},

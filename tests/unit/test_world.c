@@ -430,6 +430,30 @@ static void test_reading_needs_enough(void **state) {
     write_few("few", FOUR "{name: e, use: x}", "texts: 0, tasks: 200", "vocabulary: words_world.yaml\n");
     assert_int_equal(tt_reading_generate("few_world.yaml", "few.txt", "few.jsonl"), TT_ERR_CONFIG);
     assert_non_null(strstr(tt_error_message(), "words_world.yaml: reading tasks"));
+    // Nor may it have an object of the world's own, or be that world itself.
+    write_few("words",
+        "{name: v, use: x}, {name: w, use: y, place: p}, {name: d, place: q}, {name: y}, {name: z}",
+        "texts: 0, tasks: 200", "");
+    assert_int_equal(tt_reading_generate("few_world.yaml", "few.txt", "few.jsonl"), TT_ERR_CONFIG);
+    assert_non_null(strstr(tt_error_message(), "few_world.yaml: vocabulary: ./words_world.yaml has d among"));
+    write_few("few", FOUR "{name: e, use: x}", "texts: 0, tasks: 200", "vocabulary: few_world.yaml\n");
+    assert_int_equal(tt_reading_generate("few_world.yaml", "few.txt", "few.jsonl"), TT_ERR_CONFIG);
+    write_few("words",
+        "{name: v, use: x}, {name: w, use: y, place: p}, {name: x, place: q}, {name: y}, {name: z}",
+        "texts: 0, tasks: 200", "");
+    write_few("few", FOUR "{name: e, use: x}", "texts: 5, tasks: 200", "vocabulary: words_world.yaml\n");
+    OK(tt_reading_generate("few_world.yaml", "few.txt", "few.jsonl"));
+    unlink("few.txt");
+    unlink("few.jsonl");
+    // Documents and prompts are made of lines.
+    static const char *const breaks[] = {"\\n", "\\r", "\\u2028", "\\N"};
+    for (size_t i = 0; i < sizeof breaks / sizeof *breaks; ++i) {
+        char objects[256];
+        snprintf(objects, sizeof objects, FOUR "{name: e, use: \"x%sy\"}", breaks[i]);
+        write_few("few", objects, "texts: 0, tasks: 0", "");
+        assert_int_equal(write_questions("few_world.yaml", OUT ".bad"), TT_ERR_CONFIG);
+        assert_non_null(strstr(tt_error_message(), "few.yaml:1: use: expected one line"));
+    }
     unlink("words.yaml");
     unlink("words_world.yaml");
     unlink("few.yaml");

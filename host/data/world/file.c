@@ -19,8 +19,16 @@ static node *find_member(reader *r, node *map, const char *key) {
     return tt_document_find(&r->document, map, key);
 }
 
+// One line: texts are put together to documents and prompts, of which line breaks separate the parts.
 static tt_status copy_text(reader *r, node *n, const char *key, const char **out) {
-    return tt_document_text(&r->document, n, key, r->memory, out);
+    static const char *const breaks[] = {
+        "\n", "\r", "\v", "\f", "\xc2\x85", "\u2028", "\u2029"}; // \xc2\x85: U+0085
+    TT_TRY(tt_document_text(&r->document, n, key, r->memory, out));
+    for (size_t i = 0; i < sizeof breaks / sizeof *breaks; ++i)
+        if (strstr(*out, breaks[i]))
+            return tt_document_fail(
+                &r->document, n, "%s: expected one line, got a text with a line break", key);
+    return TT_OK;
 }
 
 // *out keeps its default where the key is not there.

@@ -248,6 +248,18 @@ static tt_status check_enough(const tt_world *w, bool tasks) {
     return TT_OK;
 }
 
+// Names of both worlds would get facts: nothing may be told of the vocabulary's.
+static tt_status check_apart(const tt_world *own, const tt_world *vocabulary) {
+    for (int i = 0; i < own->n_things; ++i)
+        for (int k = 0; k < vocabulary->n_things; ++k)
+            if (strcmp(own->things[i].name, vocabulary->things[k].name) == 0)
+                return tt_fail(TT_ERR_CONFIG,
+                    "%s: vocabulary: %s has %s among its objects, as this world has; expected a world of "
+                    "other objects",
+                    own->path, vocabulary->path, own->things[i].name);
+    return TT_OK;
+}
+
 static tt_status open_reader(reader *r, const char *world_yaml) {
     TT_TRY(tt_world_open(&r->own, world_yaml));
     const char *missing = r->own.texts < 0 ? "texts" : r->own.tasks < 0 ? "tasks" : NULL;
@@ -259,7 +271,8 @@ static tt_status open_reader(reader *r, const char *world_yaml) {
     if (!r->own.vocabulary) return TT_OK;
     TT_TRY(tt_world_open(&r->vocabulary, r->own.vocabulary));
     r->two = true;
-    return check_enough(&r->vocabulary, r->own.tasks > 0);
+    TT_TRY(check_enough(&r->vocabulary, r->own.tasks > 0));
+    return check_apart(&r->own, &r->vocabulary);
 }
 
 tt_status tt_reading_generate(const char *world_yaml, const char *out_texts, const char *out_pairs) {

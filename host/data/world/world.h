@@ -23,7 +23,8 @@ tt_status tt_world_corpus(tt_corpus *corpus, const char *world_yaml) TT_MUST_CHE
 // corruption. `out_pairs`: reading tasks, one {"input", "target"} a line: the three stages over facts that are part of
 // the input and are drawn again for each task. Both are made before either is written. Errors as above; TT_ERR_CONFIG, too,
 // for a world that does not say how many of them there are to be, or that has too little to draw from: tasks need five
-// objects and two values of each property, texts one value of each, in the world and in its vocabulary.
+// objects and two values of each property, texts one value of each, in the world and in its vocabulary, which share no
+// object.
 tt_status tt_reading_generate(
     const char *world_yaml, const char *out_texts, const char *out_pairs) TT_MUST_CHECK;
 
