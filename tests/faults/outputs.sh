@@ -32,6 +32,7 @@ YAML
 mkdir words
 cp "$everyday"/*.yaml .
 cp "$everyday"/*.yaml words
+sed -i "s/{name: /{name: other /" words/objects.yaml # a vocabulary has other objects
 sed -i -e 's/^splits: .*/splits: {train: 300, validation: 10, test: 10, control: 10}/' \
     -e '/^objects:/a vocabulary: words/world.yaml' -e '/^objects:/a reading: {texts: 20, tasks: 20}' world.yaml
 for command in "run run.yaml" "corpus import jsonl one.jsonl -o one.h5" "corpus import jsonl two.jsonl -o two.h5" \
