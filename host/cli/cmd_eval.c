@@ -90,8 +90,8 @@ static tt_status score_splits(const arguments *a, tt_comm *comm, const tt_checkp
                 .predictions = predictions,
                 .label = a->splits.items[i]};
             tt_evaluation e;
-            char how[64] = "greedy";
-            if (a->beams > 1) snprintf(how, sizeof how, "%lld beams", (long long)a->beams);
+            char how[64];
+            tt_decoding_name(how, (int)a->beams);
             TT_TRY(tt_early_stopping_parse(&o.decoding.early_stopping, a->early_stopping));
             TT_TRY(tt_split_parse(&o.split, a->splits.items[i]));
             TT_TRY(tt_evaluate(student->model, student->tokenizer, comm, &o, &e));

@@ -160,8 +160,7 @@ static tt_status check_evaluation(const tt_config *c) {
     if (beams <= slots) return TT_OK;
     return tt_fail(TT_ERR_CONFIG,
         "evaluation.beams: is %lld, but evaluation.slots, the texts decoded at the same time, is %lld; set "
-        "evaluation.slots to "
-        "%lld or more, or lower the beams",
+        "evaluation.slots to %lld or more, or lower the beams",
         (long long)beams, (long long)slots, (long long)beams);
 }
 

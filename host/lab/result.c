@@ -45,10 +45,6 @@ double tt_result_speed(const tt_result *r) {
     return seconds > 0 ? tokens / seconds : 0;
 }
 
-void tt_result_decoding(char out[32], int beams) {
-    snprintf(out, 32, beams > 1 ? "%d beams" : "greedy", beams);
-}
-
 tt_status tt_result_write(const tt_result *r, const char *path) {
     json_t *root = json_pack("{s:s, s:s}", "name", r->name, "stages", r->stages);
     if (r->beams > 1) json_object_set_new(root, "beams", json_integer(r->beams));
@@ -106,8 +102,8 @@ static void print_phase(FILE *out, const tt_phase_outcome *p) {
 void tt_result_print(const tt_result *r, FILE *out) {
     fprintf(out, "\n%s (stages: %s)\n", r->name, r->stages);
     bool any = false;
-    char decoding[32];
-    tt_result_decoding(decoding, r->beams);
+    char decoding[TT_DECODING_NAME];
+    tt_decoding_name(decoding, r->beams);
     for (int i = 0; i < r->n_phases; ++i) {
         if (r->phases[i].done) print_phase(out, &r->phases[i]);
         any = any || r->phases[i].scored;

@@ -41,11 +41,10 @@ typedef struct tt_result {
 // Tokens trained on per second, over all phases; 0 if nothing was trained.
 double tt_result_speed(const tt_result *result);
 // Writes result.json:
-// {"name", "stages", "beams" (above 1 alone), "test": {"greedy": {"accuracy", "n", "ci95": [lo, hi]}, "self_consistency": {...}}, ...,
+// {"name", "stages", "beams" (above 1 alone),
+//  "test": {"greedy": {"accuracy", "n", "ci95": [lo, hi]}, "self_consistency": {...}}, ...,
 //  "phases": [{"name", "steps", "best_step", ..., "test": {...}, "pairs": {...}}, ...]}
 tt_status tt_result_write(const tt_result *result, const char *path) TT_MUST_CHECK;
-// What texts that are not sampled are called: "greedy", or "5 beams".
-void tt_result_decoding(char out[32], int beams);
 // Prints the table.
 void tt_result_print(const tt_result *result, FILE *out);
 

@@ -370,8 +370,8 @@ static tt_status evaluate_student(run *r, const scoring *s, tt_evaluation *out) 
 }
 
 static tt_status evaluate_split(run *r, tt_split split, int samples, FILE *predictions, tt_evaluation *out) {
-    char label[64], decoding[32];
-    tt_result_decoding(decoding, r->result.beams);
+    char label[64], decoding[TT_DECODING_NAME];
+    tt_decoding_name(decoding, r->result.beams);
     if (samples) snprintf(decoding, sizeof decoding, "self-consistency of %d", samples);
     snprintf(label, sizeof label, "%s, %s", tt_split_name(split), decoding);
     const scoring s = {.student = &r->student,
@@ -396,13 +396,13 @@ static tt_status open_predictions(run *r, const char *path, tt_output *out) {
 // changed. The answers are stored, so that they can be compared question by question.
 static tt_status evaluate_phase(run *r, int i) {
     tt_phase_outcome *phase = &r->result.phases[i];
-    char best[TT_PATH_MAX], path[TT_PATH_MAX], label[96], decoding[32];
+    char best[TT_PATH_MAX], path[TT_PATH_MAX], label[96], decoding[TT_DECODING_NAME];
     tt_checkpoint student;
     tt_output predictions;
     TT_TRY(best_of(r, i, best));
     TT_TRY(tt_run_directory_predictions(r->dir.path, phase->name, path));
     TT_TRY(tt_comm_agree(r->comm, tt_checkpoint_load(&student, best, r->device)));
-    tt_result_decoding(decoding, r->result.beams);
+    tt_decoding_name(decoding, r->result.beams);
     snprintf(label, sizeof label, "test, %s, after %s", decoding, phase->name);
     tt_status status = open_predictions(r, path, &predictions);
     if (status == TT_OK) {

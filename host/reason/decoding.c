@@ -1,6 +1,12 @@
 // Settings of decoding, read from words and configurations.
 #include "host/reason/engine.h"
 
+#include <stdio.h>
+
+void tt_decoding_name(char out[TT_DECODING_NAME], int beams) {
+    snprintf(out, TT_DECODING_NAME, beams > 1 ? "%d beams" : "greedy", beams);
+}
+
 tt_status tt_early_stopping_parse(tt_early_stopping *out, const char *word) {
     static const char *const names[] = {TT_EARLY_STOPPING_MAP(TT_WORD_TEXT)};
     static const tt_words words = {

@@ -34,6 +34,9 @@ typedef struct tt_decoding {
     tt_early_stopping early_stopping;
 } tt_decoding;
 
+enum { TT_DECODING_NAME = 32 };
+// What texts that are not sampled are called: "greedy", or "5 beams".
+void tt_decoding_name(char out[TT_DECODING_NAME], int beams);
 // A word of TT_EARLY_STOPPING_MAP. Errors: TT_ERR_CONFIG for any other.
 tt_status tt_early_stopping_parse(tt_early_stopping *out, const char *word) TT_MUST_CHECK;
 // The settings of the section `evaluation` of a configuration.

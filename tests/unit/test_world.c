@@ -402,7 +402,7 @@ static void test_reading_needs_enough(void **state) {
         {FOUR, "texts: 200, tasks: 0", NULL},
         {"{name: a, use: x, place: p}, {name: b, use: y, place: p}, {name: c}, {name: d}, {name: e}",
             "texts: 0, tasks: 200",
-            "properties.place: the objects have 1 value(s) of it; reading needs at least 2"},
+            "properties.place: the objects have 1 value(s) of it; reading needs 2 or more"},
         {"{name: a, use: [x, y], place: [p, q]}, {name: b}, {name: c}, {name: d}, {name: e}",
             "texts: 0, tasks: 200", NULL},
         {"{name: a, use: [x, y, z], place: [p, q]}, {name: b}, {name: c}, {name: d}, {name: e}",

@@ -241,9 +241,8 @@ static tt_status check_enough(const tt_world *w, bool tasks) {
     for (int p = 0; p < w->n_properties; ++p)
         if (w->properties[p].n_values < values)
             return tt_fail(TT_ERR_CONFIG,
-                "%s: properties.%s: the objects have %d value(s) of it; reading needs at least %d; add some, "
-                "or "
-                "remove the property",
+                "%s: properties.%s: the objects have %d value(s) of it; reading needs %d or more; add some, "
+                "or remove the property",
                 w->path, w->properties[p].name, w->properties[p].n_values, values);
     return TT_OK;
 }
